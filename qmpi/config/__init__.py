@@ -1,0 +1,1 @@
+"""The job file: typed, frozen, checked when it is loaded. Floor 0, above `errors` and `units`."""

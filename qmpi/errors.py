@@ -1,0 +1,82 @@
+"""The error tree: every error says whose fault it is and which exit code follows.
+
+Floor 0. Four faults: the user's mistake, a peer, the machine, or our own bug. `qmpi` never shows a
+traceback for the first three; the fourth is a bug to report.
+"""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every qmpi command; a contract for scripts."""
+
+    DONE = 0
+    USER = 2
+    MACHINE = 3
+    BUG = 4
+    REQUEUE = 75
+
+
+class QmpiError(Exception):
+    """Base of all errors raised on purpose. Not raised itself.
+
+    Attributes:
+        exit_code: what the process returns when the error reaches the top.
+        fault: whose fault it is, in one word, for messages.
+    """
+
+    exit_code: ExitCode = ExitCode.BUG
+    fault: str = "bug"
+
+
+class UserError(QmpiError):
+    """Something the user gave is wrong; the message says what to change."""
+
+    exit_code = ExitCode.USER
+    fault = "user"
+
+
+class ConfigError(UserError):
+    """A job file or an option holds an unknown, ill-typed or contradictory value."""
+
+
+class InputError(UserError):
+    """Input data (text, corpus, tokenizer, path) cannot be used as given."""
+
+
+class PeerError(QmpiError):
+    """Another rank failed or misbehaved."""
+
+    exit_code = ExitCode.MACHINE
+    fault = "peer"
+
+
+class PeerLost(PeerError):
+    """A rank that this one was waiting for is gone, or has left for a new generation."""
+
+
+class ProtocolError(PeerError):
+    """A message is malformed, too large, of another wire version, or not expected; names the field."""
+
+
+class MachineError(QmpiError):
+    """Disk, memory, network, MPI or the operating system failed."""
+
+    exit_code = ExitCode.MACHINE
+    fault = "machine"
+
+
+class StorageError(MachineError):
+    """A file cannot be read or written (full disk, permission, missing)."""
+
+
+class CorruptData(StorageError):
+    """A stored artefact fails its checksum or is torn; it is never used."""
+
+
+class LaunchError(MachineError):
+    """The MPI job could not be started or kept dying."""
+
+
+class InvariantError(QmpiError):
+    """Our bug: something that must hold does not. The message tells the story so far."""

@@ -1,0 +1,101 @@
+"""Records of RUN/journal.jsonl: what was committed, by whom, on which data. Written by the coordinator alone."""
+
+from msgspec import Struct
+
+from qmpi.protocol.membership import SourceFact
+from qmpi.protocol.recipe import Recipe
+from qmpi.units import Digest, Generation, Rank, Step
+
+
+class RunOpened(Struct, frozen=True, tag="run_opened"):
+    """The job started (incarnation 1) or was launched again.
+
+    Attributes:
+        time: seconds since the epoch, UTC.
+        run_id: random identity of the run directory, the same in all incarnations.
+        incarnation: number of this MPI job, from 1.
+        settings_digest: SHA-256 of the resolved settings that fix the arithmetic and the data.
+        sources: facts of the data sources.
+        recipes: the recipe log.
+        identity: what the trainers' arithmetic depends on.
+        lanes: lanes of a step.
+        ranks: size of the MPI job.
+    """
+
+    time: float
+    run_id: str
+    incarnation: int
+    settings_digest: Digest
+    sources: tuple[SourceFact, ...]
+    recipes: tuple[Recipe, ...]
+    identity: str
+    lanes: int
+    ranks: int
+
+
+class GenerationOpened(Struct, frozen=True, tag="generation_opened"):
+    """A trainer group was formed. Steps from `step` on that were committed before are void and done again."""
+
+    time: float
+    generation: Generation
+    members: tuple[Rank, ...]
+    lanes: tuple[tuple[int, ...], ...]
+    step: Step
+    origin: str
+    reason: str
+
+
+class StepCommitted(Struct, frozen=True, tag="step_committed"):
+    """Step `step` is part of the weights.
+
+    Attributes:
+        recipe: index of the recipe in the recipe log.
+        block_digests: digest of each lane's block, in lane order.
+        lane_losses: mean cross-entropy per token of each lane, in nats.
+        loss: mean of `lane_losses`, summed in lane order.
+        weight_digest: digest of the weights after the step; "" when not due.
+    """
+
+    time: float
+    step: Step
+    generation: Generation
+    recipe: int
+    block_digests: tuple[Digest, ...]
+    lane_losses: tuple[float, ...]
+    loss: float
+    weight_digest: Digest
+
+
+class FailureSeen(Struct, frozen=True, tag="failure_seen"):
+    """Something failed, and what was done about it, in words."""
+
+    time: float
+    step: Step
+    ranks: tuple[Rank, ...]
+    what: str
+    action: str
+    reason: str
+
+
+class SnapshotKept(Struct, frozen=True, tag="snapshot_kept"):
+    """A verified copy of the state exists."""
+
+    time: float
+    step: Step
+    digest: Digest
+    place: str
+    rank: Rank
+    path: str
+
+
+class RunEnded(Struct, frozen=True, tag="run_ended"):
+    """This incarnation ended on purpose: "finished", "stopped" or "failed"."""
+
+    time: float
+    state: str
+    step: Step
+    weight_digest: Digest
+    reason: str
+
+
+JournalRecord = RunOpened | GenerationOpened | StepCommitted | FailureSeen | SnapshotKept | RunEnded

@@ -1,0 +1,26 @@
+"""A recipe: what a window of steps draws from. Recipes are the only state of the data stream."""
+
+from msgspec import Struct
+
+from qmpi.units import Step
+
+MIXTURE_PERIOD = 4096
+"""Weights of a recipe are integers that sum to this; one period of sequences holds them exactly."""
+
+
+class Recipe(Struct, frozen=True):
+    """One record of the append-only recipe log; valid from `first_step` to the next record.
+
+    Attributes:
+        first_step: first step that it covers.
+        first_sequence: global number of the first sequence that it covers.
+        weights: sequences of each source in one period, in the order of the job file; sum `MIXTURE_PERIOD`.
+        starts: row of each source at which this recipe begins, so that no earlier row repeats.
+        seed: seed of the row order.
+    """
+
+    first_step: Step
+    first_sequence: int
+    weights: tuple[int, ...]
+    starts: tuple[int, ...]
+    seed: int

@@ -1,0 +1,83 @@
+"""RUN/status.json: the contract of `qmpi status --json`. Fields are added at the end, never renamed."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+RunState = Literal["starting", "running", "finished", "failed", "stale"]
+
+
+class FailureReport(Struct, frozen=True):
+    """One failure and what was done about it; `time` in seconds since the epoch."""
+
+    time: float
+    ranks: tuple[int, ...]
+    what: str
+    action: str
+    reason: str
+
+
+class RankReport(Struct, frozen=True):
+    """One role instance; a rank that hosts several roles has several entries."""
+
+    rank: int
+    role: str
+    host: str
+    pid: int
+    alive: bool
+    activity: str = ""
+
+
+class StatusReport(Struct, frozen=True, kw_only=True):
+    """The whole report.
+
+    Attributes:
+        step: steps committed so far (the next step's number).
+        steps: length of the run.
+        tokens: tokens trained on so far.
+        tokens_per_second: over the last few seconds; 0 before the first step.
+        loss: loss of the last committed step, nats per token; None before the first.
+        digest: newest weight digest; "" before the first.
+        digest_step: number of steps that the digest covers.
+        generation: trainer group in force.
+        updated: when this was written, seconds since the epoch.
+        eta_seconds: estimated time to go; None when unknown.
+        losses: (step, loss) pairs, thinned to at most 200, for plots.
+        reason: why the run is in this state, in words.
+    """
+
+    state: RunState
+    step: int
+    steps: int
+    tokens: int
+    tokens_per_second: float
+    loss: float | None
+    digest: str
+    generation: int
+    failures: tuple[FailureReport, ...]
+    ranks: tuple[RankReport, ...]
+    digest_step: int = 0
+    name: str = ""
+    run_id: str = ""
+    incarnation: int = 1
+    started: float = 0.0
+    updated: float = 0.0
+    eta_seconds: float | None = None
+    losses: tuple[tuple[int, float], ...] = ()
+    reason: str = ""
+
+
+class EndMarker(Struct, frozen=True, kw_only=True):
+    """RUN/end.json: why the run ended. The only proof of success; mpirun's exit code proves nothing.
+
+    Attributes:
+        state: "finished", "stopped" (asked to, may be resumed) or "failed".
+        exit_code: what `qmpi train` returns.
+    """
+
+    state: Literal["finished", "stopped", "failed"]
+    exit_code: int
+    step: int
+    digest: str
+    reason: str
+    time: float
