@@ -24,3 +24,10 @@ class Recipe(Struct, frozen=True):
     weights: tuple[int, ...]
     starts: tuple[int, ...]
     seed: int
+
+
+class RowAddress(Struct, frozen=True):
+    """Where a row comes from: row `row` of source number `source` (order of the job file)."""
+
+    source: int
+    row: int

@@ -14,6 +14,7 @@ from qmpi.protocol.envelope import Address, Header, RoleName
 from qmpi.protocol.journal import JournalRecord
 from qmpi.protocol.membership import SnapshotFact, SourceFact
 from qmpi.protocol.messages import Message
+from qmpi.protocol.recipe import RowAddress
 from qmpi.protocol.status import EndMarker, StatusReport
 from qmpi.units import Bytes, Digest, Generation, Lane, Rank, Seconds, Step
 
@@ -248,13 +249,6 @@ class FenceProcess(Struct, frozen=True):
 
 class OpenSources(Struct, frozen=True):
     """Open the data sources that this role serves; ends in `SourcesOpened`."""
-
-
-class RowAddress(Struct, frozen=True):
-    """Where a row comes from: row `row` of source number `source` (order of the job file)."""
-
-    source: int
-    row: int
 
 
 class BuildBlock(Struct, frozen=True):
