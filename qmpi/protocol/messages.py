@@ -31,7 +31,6 @@ from qmpi.protocol.snapshots import (
     SnapshotOffer,
     SnapshotPart,
     SnapshotPull,
-    SnapshotWanted,
 )
 
 Message = (
@@ -60,7 +59,6 @@ Message = (
     | SnapshotPull
     | SnapshotPart
     | SnapshotGone
-    | SnapshotWanted
     | SnapshotHeld
     | SnapshotFailed
 )
@@ -72,6 +70,9 @@ GENERATION_BOUND: tuple[type, ...] = (
     GroupReady,
     GroupBroken,
     Grant,
-    StepReport,
 )
-"""Messages that a receiver in a newer generation refuses. All others are idempotent facts or requests."""
+"""Messages that a receiver in a newer generation refuses. All others are idempotent facts or requests.
+
+A `StepReport` is a fact: the step was voted and applied, whatever happened to the group since. Refusing it
+would lose the only record of the blocks that went into the weights.
+"""

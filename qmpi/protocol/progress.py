@@ -11,12 +11,14 @@ class Grant(Struct, frozen=True, tag="grant"):
     Attributes:
         generation: group it is for.
         until: first step that may not be applied yet.
-        snapshot_steps: steps before which a snapshot is taken, among the granted ones.
+        snapshot_steps: steps, up to `until`, whose state before them is copied to RAM.
+        checkpoint_steps: those of them that also go to disk.
     """
 
     generation: Generation
     until: Step
     snapshot_steps: tuple[int, ...] = ()
+    checkpoint_steps: tuple[int, ...] = ()
 
 
 class StepReport(Struct, frozen=True, tag="step_report"):

@@ -44,13 +44,6 @@ class SnapshotGone(Struct, frozen=True, tag="snapshot_gone"):
     step: Step
 
 
-class SnapshotWanted(Struct, frozen=True, tag="snapshot_wanted"):
-    """A trainer without state asks a replica to offer it the snapshot of `step`."""
-
-    step: Step
-    digest: Digest
-
-
 class SnapshotHeld(Struct, frozen=True, tag="snapshot_held"):
     """To the coordinator: the sender holds and has verified these snapshots."""
 

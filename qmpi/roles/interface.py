@@ -107,13 +107,6 @@ class EngineReady(Struct, frozen=True):
     snapshots: tuple[SnapshotFact, ...]
 
 
-class GroupJoined(Struct, frozen=True):
-    """Result of `JoinGroup`: connected, and the weights are those before `step`."""
-
-    generation: Generation
-    step: Step
-
-
 class StepApplied(Struct, frozen=True):
     """Result of `RunStep`; fields as in `qmpi.protocol.progress.StepReport`."""
 
@@ -126,6 +119,18 @@ class StepApplied(Struct, frozen=True):
     weight_digest: Digest
     seconds: float
     redone: int
+
+
+class GroupJoined(Struct, frozen=True):
+    """Result of `JoinGroup`: connected, and the weights are those before `step`.
+
+    Attributes:
+        finished: the step that `finish` applied, if any.
+    """
+
+    generation: Generation
+    step: Step
+    finished: StepApplied | None = None
 
 
 class EngineAborted(Struct, frozen=True):
