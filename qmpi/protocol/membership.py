@@ -165,6 +165,14 @@ class Fence(Struct, frozen=True, tag="fence"):
     reason: str
 
 
+class Crashed(Struct, frozen=True, tag="crashed"):
+    """Work on the sender failed and it leaves; a machine's fault is healed, a user's or ours ends the run."""
+
+    what: str
+    reason: str
+    exit_code: int
+
+
 class Leave(Struct, frozen=True, tag="leave"):
     """The job ends: flush and exit with `exit_code`."""
 

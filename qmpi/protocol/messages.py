@@ -11,6 +11,7 @@ from qmpi.protocol.blocks import (
 )
 from qmpi.protocol.membership import (
     Assign,
+    Crashed,
     Directory,
     Fence,
     FormGroup,
@@ -44,6 +45,7 @@ Message = (
     | GroupReady
     | GroupBroken
     | Fence
+    | Crashed
     | Leave
     | Left
     | Grant

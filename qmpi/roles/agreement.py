@@ -1,0 +1,53 @@
+"""Do the ranks, and the run's past, agree on data and arithmetic? Checked once, before the first group.
+
+What a lane computes must not depend on who computes it, and step s must see the same rows in every
+incarnation. A run that cannot promise both does not start.
+"""
+
+from collections.abc import Sequence
+
+from qmpi.protocol.envelope import RoleName
+from qmpi.protocol.journal import JournalRecord, RunOpened
+from qmpi.roles.roster import Roster
+
+
+def identities(roster: Roster) -> list[str]:
+    """Return the distinct arithmetic identities of trainers and spares, sorted.
+
+    Args:
+        roster: who is there.
+
+    Returns:
+        One entry when all agree.
+    """
+    torch_ranks = roster.hellos(RoleName.TRAINER) + roster.hellos(RoleName.SPARE)
+    return sorted({hello.identity for hello in torch_ranks})
+
+
+def disagreement(roster: Roster, history: Sequence[JournalRecord]) -> str:
+    """Say how ranks contradict each other or the journal.
+
+    Args:
+        roster: who is there.
+        history: records of earlier incarnations.
+
+    Returns:
+        A sentence that says what to do; "" if all agree.
+    """
+    claims = {facts for _, facts in roster.source_claims()}
+    if len(claims) > 1:
+        return f"ranks disagree on the data sources: {sorted(map(str, claims))}"
+    kinds = identities(roster)
+    if len(kinds) > 1:
+        return f"trainers compute differently, so results would depend on the deal: {kinds}"
+    for record in history:
+        if not isinstance(record, RunOpened):
+            continue
+        if record.sources and claims and record.sources != roster.sources():
+            return "the data sources changed since the run began; restore them, or start a new run"
+        if record.identity and kinds and record.identity != kinds[0]:
+            return (
+                f"the arithmetic changed since the run began ({record.identity} became {kinds[0]}); "
+                "resume where it began, or start a new run"
+            )
+    return ""

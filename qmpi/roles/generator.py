@@ -1,0 +1,53 @@
+"""Data generator: writes rows of generated text on request.
+
+Theory of operation. A row is a pure function of its address, so a generator has no state: any generator
+gives the same row, a lost request is asked again elsewhere, and a request served twice does no harm.
+"""
+
+from qmpi.protocol.blocks import RowsFailed, RowsReply, RowsRequest
+from qmpi.protocol.envelope import RoleName
+from qmpi.protocol.membership import Hello
+from qmpi.roles.interface import (
+    Effect,
+    Event,
+    MakeRows,
+    OpenSources,
+    Received,
+    RowsBroken,
+    RowsMade,
+    Send,
+    SourcesOpened,
+)
+from qmpi.roles.member import Member
+from qmpi.units import Seconds
+
+
+class Generator(Member):
+    """A rank that turns addresses into text."""
+
+    role = RoleName.GENERATOR
+
+    def on_start(self, now: Seconds) -> list[Effect]:
+        """Load the tokenizer and the content library before saying hello."""
+        del now
+        self._activity = "opening the tokenizer"
+        return [OpenSources()]
+
+    def on_event(self, event: Event, now: Seconds) -> list[Effect]:
+        """Make rows, and hand them to who asked."""
+        del now
+        match event:
+            case SourcesOpened(sources):
+                self._activity = "idle"
+                hello = Hello(self.facts.host, self.facts.pid, (self.role,), sources=sources)
+                return [self.tell(hello)]
+            case Received(header, RowsRequest(step, lane, source, rows)):
+                self._activity = f"writing rows for step {step}"
+                return [MakeRows(header.source, step, lane, source, rows)]
+            case RowsMade(requester, step, lane, source, frame):
+                self._activity = "idle"
+                return [Send(requester, RowsReply(step, lane, source), (frame,))]
+            case RowsBroken(requester, step, lane, source, reason):
+                return [Send(requester, RowsFailed(step, lane, source, reason))]
+            case _:
+                return []

@@ -1,0 +1,221 @@
+"""What the run has done: commits, losses, digests, failures. Part of the coordinator's state, kept apart for its size.
+
+Theory of operation. The ledger turns reports into journal records and status fields. It can be rebuilt from
+the journal alone (`Ledger.replay`), which is how a relaunched coordinator knows the story so far.
+"""
+
+from collections.abc import Iterable
+
+from qmpi.errors import InvariantError
+from qmpi.policy.throughput import eta, rate, thin
+from qmpi.protocol.journal import (
+    FailureSeen,
+    GenerationOpened,
+    JournalRecord,
+    RunOpened,
+    StepCommitted,
+)
+from qmpi.protocol.progress import StepReport
+from qmpi.protocol.status import FailureReport, RunState, StatusReport
+from qmpi.units import Digest, Generation, Rank, Seconds, Step
+
+RATE_WINDOW_SECONDS = Seconds(15.0)
+KEPT_FAILURES = 50
+KEPT_DIGESTS = 64
+
+
+class Ledger:
+    """Commits and failures of a run.
+
+    Invariants: `committed` is the number of steps in the weights; it grows by one a commit and falls only by
+    `rewind`; no step is committed twice without a rewind between.
+    """
+
+    def __init__(self, lanes: int, tokens_per_step: int) -> None:
+        """Start an empty ledger.
+
+        Args:
+            lanes: lanes of a step.
+            tokens_per_step: tokens trained on in a step.
+        """
+        self.lanes = lanes
+        self.tokens_per_step = tokens_per_step
+        self.committed = Step(0)
+        self.generation = Generation(0)
+        self.incarnation = 0
+        self.run_id = ""
+        self.started = Seconds(0.0)
+        self.loss: float | None = None
+        self.digest = Digest("")
+        self.digest_step = Step(0)
+        self.losses: list[tuple[int, float]] = []
+        self.failures: list[FailureReport] = []
+        self._digests: dict[Step, Digest] = {}
+        self._points: list[tuple[Seconds, int]] = []
+
+    def replay(self, records: Iterable[JournalRecord]) -> None:
+        """Take in the records of earlier incarnations.
+
+        Args:
+            records: the journal, from its start.
+        """
+        for record in records:
+            match record:
+                case RunOpened():
+                    self.run_id = record.run_id
+                    self.incarnation = record.incarnation
+                    self.started = self.started or Seconds(record.time)
+                case GenerationOpened():
+                    self.generation = record.generation
+                    self.rewind(record.step)
+                case StepCommitted():
+                    self._note(record)
+                case FailureSeen():
+                    self._fail(record)
+                case _:
+                    pass
+        self._points.clear()
+
+    def rewind(self, step: Step) -> int:
+        """Declare steps from `step` on void: the weights that held them are lost.
+
+        Args:
+            step: first step to be done again; a step not yet committed changes nothing.
+
+        Returns:
+            Number of committed steps that are done again.
+        """
+        lost = max(0, self.committed - step)
+        if lost:
+            self.committed = step
+            self.losses = [(s, x) for s, x in self.losses if s < step]
+            self._points.clear()
+            if self.digest_step > step:
+                self.digest, self.digest_step = Digest(""), Step(0)
+        return lost
+
+    def commit(self, report: StepReport, recipe: int, now: Seconds) -> StepCommitted | None:
+        """Take a trainer's report.
+
+        Args:
+            report: what the trainer says.
+            recipe: number of the recipe that covers the step.
+            now: clock, seconds since the epoch.
+
+        Returns:
+            The record to append, or None if the step is committed already.
+
+        Raises:
+            InvariantError: two trainers hold different weights, or a step is missing before this one.
+        """
+        self._compare(report)
+        if report.step < self.committed:
+            return None
+        if report.step > self.committed:
+            raise InvariantError(f"step {report.step} reported, but {self.committed} is missing")
+        loss = 0.0
+        for lane_loss in report.lane_losses:
+            loss += lane_loss
+        record = StepCommitted(
+            time=now,
+            step=report.step,
+            generation=report.generation,
+            recipe=recipe,
+            block_digests=report.block_digests,
+            lane_losses=report.lane_losses,
+            loss=loss / max(1, self.lanes),
+            weight_digest=report.weight_digest,
+        )
+        self._note(record)
+        return record
+
+    def fail(self, record: FailureSeen) -> FailureSeen:
+        """Note a failure.
+
+        Args:
+            record: what failed and what was done.
+
+        Returns:
+            The same record, to append.
+        """
+        self._fail(record)
+        return record
+
+    def status(self, state: RunState, now: Seconds, steps: int) -> StatusReport:
+        """Return the status as far as the ledger knows it; the coordinator adds ranks and words.
+
+        Args:
+            state: state of the run.
+            now: clock.
+            steps: length of the run.
+
+        Returns:
+            A report without ranks.
+        """
+        recent = [p for p in self._points if now - p[0] <= RATE_WINDOW_SECONDS]
+        speed = rate(recent, RATE_WINDOW_SECONDS)
+        return StatusReport(
+            state=state,
+            step=self.committed,
+            steps=steps,
+            tokens=self.committed * self.tokens_per_step,
+            tokens_per_second=speed,
+            loss=self.loss,
+            digest=self.digest,
+            generation=self.generation,
+            failures=tuple(self.failures),
+            ranks=(),
+            digest_step=self.digest_step,
+            incarnation=self.incarnation,
+            started=self.started,
+            updated=now,
+            eta_seconds=eta((steps - self.committed) * self.tokens_per_step, speed),
+            losses=tuple(thin(self.losses)),
+        )
+
+    def _compare(self, report: StepReport) -> None:
+        if not report.weight_digest:
+            return
+        known = self._digests.setdefault(report.step, report.weight_digest)
+        if known != report.weight_digest:
+            raise InvariantError(
+                f"weights after step {report.step} differ: {known[:16]} was reported before, now "
+                f"{report.weight_digest[:16]} (generation {report.generation}); a rank computes wrong bits"
+            )
+        if len(self._digests) > KEPT_DIGESTS:
+            del self._digests[min(self._digests)]
+
+    def _note(self, record: StepCommitted) -> None:
+        self.committed = Step(record.step + 1)
+        self.loss = record.loss
+        self.losses.append((record.step, record.loss))
+        if len(self.losses) > 4096:
+            self.losses = list(thin(self.losses, 2048))
+        self._points.append((Seconds(record.time), self.committed * self.tokens_per_step))
+        del self._points[:-256]
+        if record.weight_digest:
+            self.digest, self.digest_step = record.weight_digest, self.committed
+            self._digests.setdefault(record.step, record.weight_digest)
+
+    def _fail(self, record: FailureSeen) -> None:
+        report = FailureReport(
+            record.time,
+            tuple(map(int, record.ranks)),
+            record.what,
+            record.action,
+            record.reason,
+        )
+        self.failures = [*self.failures, report][-KEPT_FAILURES:]
+
+
+def ranks_text(ranks: Iterable[Rank]) -> str:
+    """Return "rank 3" or "ranks 3, 5".
+
+    Args:
+        ranks: one or more.
+
+    Returns:
+        Text for people.
+    """
+    names = [str(rank) for rank in sorted(ranks)]
+    return f"rank {names[0]}" if len(names) == 1 else f"ranks {', '.join(names)}"

@@ -1,0 +1,227 @@
+"""Memory: assembles blocks from shards and generated rows, keeps them, serves them.
+
+Theory of operation. A trainer asks for the block of (step, lane). The block's rows are addresses, a pure
+function of the recipe; rows of a corpus are read from shards here, generated rows are asked of a generator.
+When all are there the block is built, digested, kept, and sent to everyone who asked meanwhile. All of it
+can be lost and made again: the home of a block is a hash over the live memory ranks.
+
+States of a block: absent -> gathering (rows asked) -> building -> held; broken blocks end the run, since no
+trainer may train on anything else in their place.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from qmpi.config.settings import CorpusSource, Settings
+from qmpi.errors import InvariantError
+from qmpi.policy.homes import home_of
+from qmpi.policy.stream import rows_of_block
+from qmpi.protocol.blocks import (
+    BlockFailed,
+    BlockReply,
+    BlockRequest,
+    DataFault,
+    RowsFailed,
+    RowsReply,
+    RowsRequest,
+)
+from qmpi.protocol.envelope import Address, RoleName
+from qmpi.protocol.membership import Hello
+from qmpi.protocol.recipe import Recipe, RowAddress
+from qmpi.roles.interface import (
+    BlockBroken,
+    BlockBuilt,
+    BuildBlock,
+    Effect,
+    Event,
+    Frame,
+    OpenSources,
+    Received,
+    Send,
+    SourcesOpened,
+)
+from qmpi.roles.member import Member, RankFacts
+from qmpi.units import Digest, Lane, Seconds, Step
+
+Key = tuple[Step, Lane]
+
+RETRY_SECONDS = 5.0
+"""Rows not answered within this time are asked for again; replies are idempotent."""
+
+
+class Gathering:
+    """A block whose generated rows are on their way.
+
+    Invariants: `missing` and `made` have no source in common.
+    """
+
+    def __init__(self, rows: Sequence[RowAddress], missing: dict[int, tuple[int, ...]]) -> None:
+        """Start gathering.
+
+        Args:
+            rows: addresses of the block's rows, in order.
+            missing: rows to ask a generator for, by source number.
+        """
+        self.rows = tuple(rows)
+        self.missing = missing
+        self.made: dict[int, Frame] = {}
+        self.asked_at = Seconds(0.0)
+
+
+class Memory(Member):
+    """A rank that serves blocks.
+
+    Invariants: a block is in at most one of `gathering`, `building`, `held`; `waiting` names only blocks that
+    are not held; at most `capacity` blocks are held.
+    """
+
+    role = RoleName.MEMORY
+
+    def __init__(self, settings: Settings, facts: RankFacts, recipes: tuple[Recipe, ...]) -> None:
+        """Make an empty memory.
+
+        Args:
+            settings: the job.
+            facts: who this rank is.
+            recipes: the recipe log.
+        """
+        super().__init__(settings, facts)
+        train = settings.train
+        self.recipes = recipes
+        self.rows_per_block = train.microbatches * train.sequences
+        self.capacity = max(64, 2 * train.lanes * (settings.data.prefetch_steps + 1))
+        self.gathering: dict[Key, Gathering] = {}
+        self.building: set[Key] = set()
+        self.held: OrderedDict[Key, tuple[Digest, Frame]] = OrderedDict()
+        self.waiting: dict[Key, list[Address]] = {}
+
+    def on_start(self, now: Seconds) -> list[Effect]:
+        """Open the shards before saying hello."""
+        del now
+        self._activity = "opening shards"
+        return [OpenSources()]
+
+    def on_event(self, event: Event, now: Seconds) -> list[Effect]:
+        """Serve blocks."""
+        match event:
+            case SourcesOpened(sources):
+                self._activity = "idle"
+                hello = Hello(self.facts.host, self.facts.pid, (self.role,), sources=sources)
+                return [self.tell(hello)]
+            case Received(header, BlockRequest(step, lane)):
+                return self._asked(header.source, (step, lane), now)
+            case Received(_, RowsReply(step, lane, source), frames) if frames:
+                return self._rows_arrived((step, lane), source, frames[0])
+            case Received(_, RowsFailed(step, lane, source, reason)):
+                return self._broken((step, lane), f"rows of {source}: {reason}")
+            case BlockBuilt(step, lane, digest, frame):
+                return self._built((step, lane), digest, frame)
+            case BlockBroken(step, lane, reason):
+                return self._broken((step, lane), reason)
+            case _:
+                return []
+
+    def on_beat(self, now: Seconds) -> list[Effect]:
+        """Ask again for rows that did not come."""
+        late = [k for k, g in self.gathering.items() if now - g.asked_at > RETRY_SECONDS]
+        return [effect for key in late for effect in self._ask_rows(key, now)]
+
+    def on_directory(self, now: Seconds) -> list[Effect]:
+        """Ask the generators that live now for every row that is missing; begin what could not begin."""
+        effects = [effect for key in list(self.gathering) for effect in self._ask_rows(key, now)]
+        for key in list(self.waiting):
+            if key not in self.gathering and key not in self.building:
+                effects += self._gather(key, now)
+        return effects
+
+    def check(self) -> None:
+        """Check the invariants of the class.
+
+        Raises:
+            InvariantError: one of them is broken.
+        """
+        sets = (set(self.gathering), self.building, set(self.held))
+        if len(set.union(*sets)) != sum(map(len, sets)):
+            raise InvariantError(f"memory {self.facts.rank}: a block is in two states")
+        if set(self.waiting) & set(self.held):
+            raise InvariantError(f"memory {self.facts.rank}: someone waits for a held block")
+        if len(self.held) > self.capacity:
+            raise InvariantError(f"memory {self.facts.rank}: holds more than {self.capacity}")
+
+    def _asked(self, by: Address, key: Key, now: Seconds) -> list[Effect]:
+        if key in self.held:
+            self.held.move_to_end(key)
+            digest, frame = self.held[key]
+            return [Send(by, BlockReply(*key, digest), (frame,))]
+        askers = self.waiting.setdefault(key, [])
+        if by not in askers:
+            askers.append(by)
+        # Another rank's request may overtake the coordinator's directory, which names the sources.
+        if key in self.gathering or key in self.building or not self.directory.sources:
+            return []
+        return self._gather(key, now)
+
+    def _gather(self, key: Key, now: Seconds) -> list[Effect]:
+        step, lane = key
+        self._activity = f"assembling step {step}"
+        rows = rows_of_block(
+            self.recipes,
+            self.directory.sources,
+            step,
+            lane,
+            lanes=self.settings.train.lanes,
+            rows_per_block=self.rows_per_block,
+        )
+        missing: dict[int, tuple[int, ...]] = {}
+        for address in rows:
+            if not isinstance(self.settings.data.sources[address.source], CorpusSource):
+                missing[address.source] = (
+                    *missing.get(address.source, ()),
+                    address.row,
+                )
+        self.gathering[key] = Gathering(rows, missing)
+        return self._ask_rows(key, now) if missing else self._build(key)
+
+    def _ask_rows(self, key: Key, now: Seconds) -> list[Effect]:
+        gathering = self.gathering[key]
+        if not self.directory.generators:
+            return []
+        gathering.asked_at = now
+        step, lane = key
+        generator = home_of(step, lane, self.directory.generators)
+        target = Address(generator, RoleName.GENERATOR)
+        sources = self.settings.data.sources
+        return [
+            Send(target, RowsRequest(step, lane, sources[number].name, rows))
+            for number, rows in gathering.missing.items()
+        ]
+
+    def _rows_arrived(self, key: Key, source: str, frame: Frame) -> list[Effect]:
+        gathering = self.gathering.get(key)
+        numbers = [n for n, s in enumerate(self.settings.data.sources) if s.name == source]
+        if gathering is None or not numbers or numbers[0] not in gathering.missing:
+            return []
+        del gathering.missing[numbers[0]]
+        gathering.made[numbers[0]] = frame
+        return [] if gathering.missing else self._build(key)
+
+    def _build(self, key: Key) -> list[Effect]:
+        gathering = self.gathering.pop(key)
+        self.building.add(key)
+        return [BuildBlock(*key, gathering.rows, tuple(sorted(gathering.made.items())))]
+
+    def _built(self, key: Key, digest: Digest, frame: Frame) -> list[Effect]:
+        self.building.discard(key)
+        self.held[key] = (digest, frame)
+        while len(self.held) > self.capacity:
+            self.held.popitem(last=False)
+        self._activity = "idle"
+        reply = BlockReply(*key, digest)
+        return [Send(asker, reply, (frame,)) for asker in self.waiting.pop(key, [])]
+
+    def _broken(self, key: Key, reason: str) -> list[Effect]:
+        self.gathering.pop(key, None)
+        self.building.discard(key)
+        failed = BlockFailed(*key, reason)
+        told: list[Effect] = [Send(asker, failed) for asker in self.waiting.pop(key, [])]
+        return [*told, self.tell(DataFault(reason))]

@@ -1,0 +1,173 @@
+"""Copies of the state that a lead trainer takes and offers; part of the trainer's state machine.
+
+Theory of operation. At a snapshot step the lead copies its state to a node-local RAM file and offers it to
+every replica, which pulls it. When a checkpoint is due and no replica lives, the lead writes it to disk
+itself: slower for the step, but never silently left out.
+
+Invariants: `on_disk_wanted` is the newest checkpoint step that nobody has confirmed yet.
+"""
+
+from collections.abc import Callable, Sequence
+
+from qmpi.config.settings import Settings
+from qmpi.protocol.envelope import Address, RoleName
+from qmpi.protocol.membership import SnapshotFact
+from qmpi.protocol.messages import Message
+from qmpi.protocol.progress import Grant
+from qmpi.protocol.snapshots import (
+    SnapshotFailed,
+    SnapshotGone,
+    SnapshotHeld,
+    SnapshotOffer,
+    SnapshotPart,
+)
+from qmpi.roles.interface import (
+    Effect,
+    ReadSnapshotPart,
+    Send,
+    SnapshotBroken,
+    SnapshotRead,
+    SnapshotStored,
+    SnapshotTaken,
+    StoreSnapshot,
+    TakeSnapshot,
+)
+from qmpi.units import Bytes, Generation, Rank, Step
+
+PART_BYTES = Bytes(8 << 20)
+"""Large enough that a part costs far more to move than to ask for, small enough to bound a receiver."""
+
+
+class Copies:
+    """What a trainer knows of copies of its state."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Start with none.
+
+        Args:
+            settings: the job.
+        """
+        self.keep = settings.snapshot.keep
+        self.known: tuple[SnapshotFact, ...] = ()
+        self.taken: Step | None = None
+        self.on_disk_wanted: Step | None = None
+        self.sizes: dict[Step, Bytes] = {}
+        self._checkpoints: tuple[int, ...] = ()
+
+    def due(self, step: Step, grant: Grant, generation: Generation) -> list[Effect]:
+        """Take a snapshot if one is due at `step`.
+
+        Args:
+            step: the state is that before this step.
+            grant: the grant in force.
+            generation: the group's generation; a grant of another one is not followed.
+
+        Returns:
+            `TakeSnapshot`, once a step.
+        """
+        if grant.generation != generation or step not in grant.snapshot_steps:
+            return []
+        self._checkpoints = grant.checkpoint_steps
+        if self.taken == step and any(f.step == step for f in self.known):
+            return []
+        self.taken = step
+        return [TakeSnapshot(step)]
+
+    def on_event(
+        self,
+        event: SnapshotTaken | SnapshotStored | SnapshotRead | SnapshotBroken,
+        replicas: Sequence[Rank],
+        tell: Callable[[Message], Effect],
+    ) -> list[Effect]:
+        """Follow up on copying work.
+
+        Args:
+            event: result of `TakeSnapshot`, `StoreSnapshot` or `ReadSnapshotPart`.
+            replicas: live replicas.
+            tell: makes a message to the coordinator.
+
+        Returns:
+            Reports, offers, parts.
+        """
+        match event:
+            case SnapshotTaken(fact, size):
+                self.sizes[fact.step] = size
+                self._remember((fact,))
+                if fact.step in self._checkpoints:
+                    self.on_disk_wanted = fact.step
+                return [tell(SnapshotHeld((fact,))), *self._offer(fact, replicas)]
+            case SnapshotStored(facts):
+                self._remember(facts)
+                self.held_elsewhere(facts)
+                return [tell(SnapshotHeld(facts))]
+            case SnapshotRead(requester, step, part, frame):
+                return [Send(requester, SnapshotPart(step, part), (frame,))]
+            case SnapshotBroken(step, reason):
+                self.taken = None
+                return [tell(SnapshotFailed(step, reason))]
+
+    def pulled(self, by: Address, step: Step, part: int) -> list[Effect]:
+        """Serve one part.
+
+        Args:
+            by: the replica.
+            step: of the snapshot.
+            part: its number.
+
+        Returns:
+            The read, or word that the snapshot is gone.
+        """
+        for fact in self.known:
+            if fact.step == step and step in self.sizes:
+                return [ReadSnapshotPart(by, step, part, PART_BYTES, fact.path)]
+        return [Send(by, SnapshotGone(step))]
+
+    def held_elsewhere(self, facts: Sequence[SnapshotFact]) -> None:
+        """Note that somebody has copies.
+
+        Args:
+            facts: verified copies.
+        """
+        if any(f.place == "disk" and f.step == self.on_disk_wanted for f in facts):
+            self.on_disk_wanted = None
+
+    def retarget(self, replicas: Sequence[Rank]) -> list[Effect]:
+        """Offer the checkpoint that nobody has confirmed to the replicas that live now.
+
+        Args:
+            replicas: live replicas.
+
+        Returns:
+            Offers, or a write of our own.
+        """
+        for fact in self.known:
+            if fact.step == self.on_disk_wanted and fact.place == "ram" and fact.step in self.sizes:
+                return self._offer(fact, replicas)
+        return []
+
+    def _offer(self, fact: SnapshotFact, replicas: Sequence[Rank]) -> list[Effect]:
+        to_disk = self.on_disk_wanted == fact.step
+        if not replicas:
+            if not to_disk:
+                return []
+            return [
+                StoreSnapshot(fact.step, fact.digest, (), fact.path, to_ram=False, to_disk=True)
+            ]
+        offer = SnapshotOffer(
+            fact.step, fact.digest, self.sizes[fact.step], PART_BYTES, to_disk=False
+        )
+        # One replica writes to disk; all keep a RAM copy.
+        first = SnapshotOffer(
+            fact.step, fact.digest, self.sizes[fact.step], PART_BYTES, to_disk=to_disk
+        )
+        return [
+            Send(Address(rank, RoleName.REPLICA), first if rank == replicas[0] else offer)
+            for rank in replicas
+        ]
+
+    def _remember(self, facts: Sequence[SnapshotFact]) -> None:
+        fresh = {(f.step, f.place): f for f in (*self.known, *facts)}
+        newest = sorted(fresh.values(), key=lambda f: f.step, reverse=True)
+        self.known = tuple(newest[: 2 * self.keep])
+        steps = {f.step for f in self.known}
+        self.sizes = {s: size for s, size in self.sizes.items() if s in steps}
