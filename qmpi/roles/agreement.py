@@ -8,7 +8,10 @@ from collections.abc import Sequence
 
 from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.journal import JournalRecord, RunOpened
+from qmpi.roles.ledger import Ledger
 from qmpi.roles.roster import Roster
+from qmpi.roles.run_facts import RunFacts
+from qmpi.units import Seconds
 
 
 def identities(roster: Roster) -> list[str]:
@@ -51,3 +54,29 @@ def disagreement(roster: Roster, history: Sequence[JournalRecord]) -> str:
                 "resume where it began, or start a new run"
             )
     return ""
+
+
+def opening(run: RunFacts, roster: Roster, ledger: Ledger, lanes: int, now: Seconds) -> RunOpened:
+    """Return the record that opens an incarnation.
+
+    Args:
+        run: the run so far.
+        roster: who is there.
+        ledger: knows the incarnations before.
+        lanes: lanes of a step.
+        now: clock.
+
+    Returns:
+        The record to append.
+    """
+    return RunOpened(
+        time=now,
+        run_id=run.run_id,
+        incarnation=ledger.incarnation + 1,
+        settings_digest=run.settings_digest,
+        sources=roster.sources(),
+        recipes=run.recipes,
+        identity="".join(identities(roster)),
+        lanes=lanes,
+        ranks=len(roster.live_ranks()),
+    )

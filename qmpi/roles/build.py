@@ -4,12 +4,13 @@ from msgspec import Struct
 
 from qmpi.config.settings import Settings
 from qmpi.protocol.envelope import RoleName
-from qmpi.roles.coordinator import Coordinator, RunFacts
+from qmpi.roles.coordinator import Coordinator
 from qmpi.roles.generator import Generator
 from qmpi.roles.interface import Role
 from qmpi.roles.member import RankFacts
 from qmpi.roles.memory import Memory
 from qmpi.roles.replica import Replica
+from qmpi.roles.run_facts import RunFacts
 from qmpi.roles.spare import Spare
 from qmpi.roles.trainer import Trainer
 

@@ -16,9 +16,9 @@ States (`phase`):
     any -> ended              the end marker is written, or the job cannot go on (left for a relaunch)
 """
 
+from itertools import chain
 from typing import Literal
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
@@ -28,11 +28,7 @@ from qmpi.policy.stream import recipe_at
 from qmpi.protocol.blocks import DataFault
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.journal import (
-    FailureSeen,
-    GenerationOpened,
-    JournalRecord,
     RunEnded,
-    RunOpened,
     SnapshotKept,
 )
 from qmpi.protocol.membership import (
@@ -42,44 +38,38 @@ from qmpi.protocol.membership import (
     Heartbeat,
     Hello,
     Holding,
-    Leave,
     Left,
     SnapshotFact,
 )
 from qmpi.protocol.messages import Message
 from qmpi.protocol.progress import StepReport
-from qmpi.protocol.recipe import Recipe
 from qmpi.protocol.snapshots import SnapshotFailed, SnapshotHeld
 from qmpi.protocol.status import EndMarker, RunState
-from qmpi.roles.agreement import disagreement, identities
+from qmpi.roles.agreement import disagreement, opening
 from qmpi.roles.copy_book import CopyBook
 from qmpi.roles.crew import Crew
+from qmpi.roles.ending import LEAVING, Ending, EndState
 from qmpi.roles.grants import Grants
 from qmpi.roles.grouping import Groups
 from qmpi.roles.interface import (
     AppendJournal,
     Effect,
     Event,
-    LeaveJob,
     RankLost,
     Received,
-    Send,
     SetTimer,
     Started,
     StopRequested,
     TimerFired,
-    WriteEnd,
     WriteStatus,
 )
 from qmpi.roles.ledger import Ledger, ranks_text
 from qmpi.roles.member import RankFacts
 from qmpi.roles.roster import Roster
-from qmpi.units import Digest, Generation, Rank, Seconds, Step
+from qmpi.roles.run_facts import RunFacts
+from qmpi.units import Generation, Rank, Seconds, Step
 
 Phase = Literal["gathering", "regrouping", "forming", "running", "ending", "ended"]
-
-LEAVE_SECONDS = 5.0
-"""How long the coordinator waits for `Left` before it leaves; the end marker is on disk by then."""
 
 SHOWN_STATE: dict[str, RunState] = {
     "finished": "finished",
@@ -90,28 +80,7 @@ SHOWN_STATE: dict[str, RunState] = {
 
 STATUS = "status"
 WATCH = "watch"
-LEAVING = "leaving"
 """Names of timers."""
-
-
-class RunFacts(Struct, frozen=True):
-    """What the coordinator is told when the job starts.
-
-    Attributes:
-        run_id: identity of the run directory.
-        settings_digest: identity of arithmetic and data.
-        recipes: the recipe log.
-        expected: role instances that placement dealt.
-        placement: why they were dealt so, in words.
-        history: the journal of earlier incarnations.
-    """
-
-    run_id: str
-    settings_digest: Digest
-    recipes: tuple[Recipe, ...]
-    expected: tuple[Address, ...]
-    placement: str
-    history: tuple[JournalRecord, ...] = ()
 
 
 class Coordinator:
@@ -145,8 +114,7 @@ class Coordinator:
         self.grants = Grants(settings)
         self.stopping = ""
         self.why = run.placement
-        self.left: set[Rank] = set()
-        self.exit_code = int(ExitCode.DONE)
+        self.ending = Ending(self.crew)
         self.gather_until = Seconds(0.0)
 
     @property
@@ -229,7 +197,7 @@ class Coordinator:
             case DataFault(reason):
                 return self._end("failed", ExitCode.MACHINE, f"bad data: {reason}", now)
             case Left():
-                self.left.add(source.rank)
+                self.ending.left.add(source.rank)
                 return self._leave_if_last()
             case _:
                 return []
@@ -262,17 +230,7 @@ class Coordinator:
         fault = disagreement(self.roster, self.run.history)
         if fault:
             return self._end("failed", ExitCode.MACHINE, fault, now)
-        opened = RunOpened(
-            time=now,
-            run_id=self.run.run_id,
-            incarnation=self.ledger.incarnation + 1,
-            settings_digest=self.run.settings_digest,
-            sources=self.roster.sources(),
-            recipes=self.run.recipes,
-            identity="".join(identities(self.roster)),
-            lanes=self.settings.train.lanes,
-            ranks=len(self.roster.live_ranks()),
-        )
+        opened = opening(self.run, self.roster, self.ledger, self.settings.train.lanes, now)
         self.ledger.replay([opened])
         again = (
             f"incarnation {opened.incarnation}" if opened.incarnation > 1 else "start of the run"
@@ -299,21 +257,14 @@ class Coordinator:
         redone = self.ledger.rewind(plan.step)
         self.phase = "forming"
         self.why = f"{plan.reason}; {redone} steps are done again" if redone else plan.reason
-        opened = GenerationOpened(
-            time=now,
-            generation=self.groups.generation,
-            members=plan.members,
-            lanes=plan.lanes,
-            step=min(plan.step, self.ledger.committed),
-            origin=plan.origin,
-            reason=self.why,
-        )
+        step = Step(min(plan.step, self._committed))
+        opened = self.groups.record(plan, step, self.why, now)
         promoted = [
             self.crew.assign(rank, RoleName.TRAINER, plan.reason, now) for rank in plan.promoted
         ]
         return [
             AppendJournal((opened,)),
-            *[effect for effects in promoted for effect in effects],
+            *chain.from_iterable(promoted),
             *self.crew.publish(self.why),
             *self.groups.form(self.why),
             self._status("running", now),
@@ -374,15 +325,10 @@ class Coordinator:
 
     def _copy_failed(self, source: Address, step: Step, reason: str, now: Seconds) -> list[Effect]:
         last = self._committed >= self.grants.end
-        seen = FailureSeen(
-            time=now,
-            step=self.ledger.committed,
-            ranks=(source.rank,),
-            what=f"the copy of step {step} on rank {source.rank} failed",
-            action="stop: the last checkpoint cannot be written" if last else "go on without it",
-            reason=reason,
-        )
-        effects: list[Effect] = [AppendJournal((self.ledger.fail(seen),))]
+        what = f"the copy of step {step} on rank {source.rank} failed"
+        action = "stop: the last checkpoint cannot be written" if last else "go on without it"
+        seen = self.ledger.fail(now, (source.rank,), what, action, reason)
+        effects: list[Effect] = [AppendJournal((seen,))]
         if last:
             return [*effects, *self._end("failed", ExitCode.MACHINE, reason, now)]
         return [*effects, self._status("running", now)]
@@ -391,7 +337,7 @@ class Coordinator:
 
     def _lost(self, rank: Rank, reason: str, now: Seconds) -> list[Effect]:
         roles = self.roster.bury(rank)
-        self.left.add(rank)
+        self.ending.left.add(rank)
         if self.phase == "ending":
             return self._leave_if_last()
         if not roles:
@@ -400,8 +346,8 @@ class Coordinator:
         was_member = rank in self.groups.members()
         trains = RoleName.TRAINER in roles and self.phase != "gathering"
         action = self.crew.cure(roles)
-        seen = FailureSeen(now, self.ledger.committed, (rank,), what, action, reason)
-        effects: list[Effect] = [AppendJournal((self.ledger.fail(seen),))]
+        seen = self.ledger.fail(now, (rank,), what, action, reason)
+        effects: list[Effect] = [AppendJournal((seen,))]
         if self.phase == "gathering":
             return [*effects, *self._gathered(now)]
         effects += [*self.crew.fill_roles(now), *self.crew.publish(what)]
@@ -417,68 +363,49 @@ class Coordinator:
 
     def _give_up(self, reason: str, now: Seconds) -> list[Effect]:
         """Leave without an end marker, so that the supervisor starts the job again."""
-        seen = FailureSeen(
-            now,
-            self.ledger.committed,
-            (),
-            reason,
-            "leave, to be started again",
-            self.why,
-        )
-        record = AppendJournal((self.ledger.fail(seen),))
+        seen = self.ledger.fail(now, (), reason, "leave, to be started again", self.why)
         self.why = reason
         status = self._status("running", now)
         self.phase = "ended"
-        leave = Leave(int(ExitCode.MACHINE), reason)
-        others = [Send(self.crew.any_role(r), leave) for r in self.crew.others()]
-        return [record, status, *others, LeaveJob(int(ExitCode.MACHINE), reason)]
+        return [AppendJournal((seen,)), status, *self.ending.abandon(reason)]
 
     # --- end --------------------------------------------------------------------------------------------
 
-    def _end(
-        self,
-        state: Literal["finished", "stopped", "failed"],
-        code: ExitCode,
-        why: str,
-        now: Seconds,
-    ) -> list[Effect]:
-        self.phase, self.why, self.exit_code = "ending", why, int(code)
-        ended = RunEnded(now, state, self.ledger.committed, self.ledger.digest, why)
+    def _end(self, state: EndState, code: ExitCode, why: str, now: Seconds) -> list[Effect]:
+        self.phase, self.why = "ending", why
+        ended = RunEnded(now, state, self._committed, self.ledger.digest, why)
         marker = EndMarker(
             state=state,
             exit_code=int(code),
-            step=self.ledger.committed,
+            step=self._committed,
             digest=self.ledger.digest,
             reason=why,
             time=now,
         )
-        leave = Leave(int(code), why)
         return [
             AppendJournal((ended,)),
             self._status(SHOWN_STATE[state], now),
-            WriteEnd(marker),
-            *[Send(self.crew.any_role(rank), leave) for rank in self.crew.others()],
-            SetTimer(LEAVING, Seconds(now + LEAVE_SECONDS)),
+            *self.ending.begin(marker, now),
             *self._leave_if_last(),
         ]
 
     def _leave_if_last(self) -> list[Effect]:
-        if self.phase != "ending" or set(self.crew.others()) - self.left:
+        if self.phase != "ending" or not self.ending.all_left():
             return []
         self.phase = "ended"
-        return [LeaveJob(self.exit_code, self.why)]
+        return [self.ending.leave()]
 
     # --- timers, directory, status ----------------------------------------------------------------------
 
     def _timer(self, name: str, now: Seconds) -> list[Effect]:
         failure, monitor = self.settings.failure, self.settings.monitor
         if name == STATUS:
-            state: RunState = "starting" if self.phase in ("gathering",) else "running"
+            state: RunState = "starting" if self.phase == "gathering" else "running"
             again = SetTimer(STATUS, Seconds(now + monitor.status_seconds))
             return [again] if self.phase == "ending" else [self._status(state, now), again]
         if name == LEAVING:
             self.phase = "ended"
-            return [LeaveJob(self.exit_code, self.why)]
+            return [self.ending.leave()]
         return [
             SetTimer(WATCH, Seconds(now + failure.heartbeat_seconds)),
             *self._watch(now),
@@ -502,11 +429,11 @@ class Coordinator:
         return effects
 
     def _status(self, state: RunState, now: Seconds) -> Effect:
-        status = self.ledger.status(state, now, self.settings.train.steps)
+        report = self.ledger.status(state, now, self.settings.train.steps)
         return WriteStatus(
             replace(
-                status,
-                generation=self.groups.generation,
+                report,
+                generation=self.generation,
                 ranks=self.roster.reports(),
                 name=self.settings.job.name,
                 run_id=self.run.run_id,

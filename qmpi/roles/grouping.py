@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from qmpi.errors import InvariantError
 from qmpi.policy.recovery import Candidate, GroupPlan, plan_group
 from qmpi.protocol.envelope import Address, RoleName
+from qmpi.protocol.journal import GenerationOpened
 from qmpi.protocol.membership import FormGroup, Hello, Holding, Regroup
 from qmpi.roles.copy_book import CopyBook
 from qmpi.roles.interface import Effect, Send
 from qmpi.roles.roster import Roster
-from qmpi.units import Generation, Rank, Step
+from qmpi.units import Generation, Rank, Seconds, Step
 
 
 def torch_hello(roster: Roster, rank: Rank) -> Hello | None:
@@ -181,6 +182,28 @@ class Groups:
             lanes=self.lanes,
         )
         return self.plan
+
+    def record(self, plan: GroupPlan, step: Step, reason: str, now: Seconds) -> GenerationOpened:
+        """Return the journal's record of the group.
+
+        Args:
+            plan: the decision.
+            step: committed steps from this one on are void.
+            reason: why, in words.
+            now: clock.
+
+        Returns:
+            The record to append.
+        """
+        return GenerationOpened(
+            time=now,
+            generation=self.generation,
+            members=plan.members,
+            lanes=plan.lanes,
+            step=step,
+            origin=plan.origin,
+            reason=reason,
+        )
 
     def form(self, reason: str) -> list[Effect]:
         """Tell the members.

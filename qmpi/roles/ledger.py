@@ -129,15 +129,22 @@ class Ledger:
         self._note(record)
         return record
 
-    def fail(self, record: FailureSeen) -> FailureSeen:
+    def fail(
+        self, now: Seconds, ranks: tuple[Rank, ...], what: str, action: str, reason: str
+    ) -> FailureSeen:
         """Note a failure.
 
         Args:
-            record: what failed and what was done.
+            now: clock.
+            ranks: who failed; empty if nobody in particular.
+            what: what failed, in words.
+            action: what is done about it.
+            reason: how it is known.
 
         Returns:
-            The same record, to append.
+            The record to append.
         """
+        record = FailureSeen(now, self.committed, ranks, what, action, reason)
         self._fail(record)
         return record
 

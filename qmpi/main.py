@@ -1,0 +1,130 @@
+"""Entry of every MPI rank: `mpirun -n N python -m qmpi.main JOB.toml`.
+
+An uncaught error never leaves a rank waiting: it is logged, the process leaves with `os._exit`, and its peers
+hear of it as of any death. Nothing here waits for MPI to finalize, which may hang after a failure.
+"""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import NoReturn
+
+from qmpi.config.load import load_job
+from qmpi.config.settings import Settings
+from qmpi.errors import ExitCode, QmpiError
+from qmpi.protocol.status import EndMarker
+from qmpi.runtime.bootstrap import COORDINATOR, build_rank
+from qmpi.runtime.clock import Clock
+from qmpi.runtime.watch import ProcessWatch
+from qmpi.storage.run_directory import RunDirectory
+from qmpi.storage.status_file import write_end
+
+logger = logging.getLogger(__name__)
+
+FLUSH_SECONDS = 3.0
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Read the command line.
+
+    Args:
+        arguments: without the program's name.
+
+    Returns:
+        job, run_dir, set.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m qmpi.main",
+        description="One rank of a qmpi job. Start it under mpirun or srun.",
+        epilog="example: mpirun -n 9 python -m qmpi.main jobs/demo.toml --set train.steps=100",
+    )
+    parser.add_argument("job", type=Path, metavar="JOB.toml", help="job file")
+    parser.add_argument("--run-dir", metavar="DIR", help="directory of the run")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a field"
+    )
+    return parser.parse_args(arguments)
+
+
+def run_rank(settings: Settings, run: Path) -> int:
+    """Run this rank to its end.
+
+    Args:
+        settings: the job.
+        run: directory of the run.
+
+    Returns:
+        Exit code.
+    """
+    from qmpi.transport.mpi import start_mpi
+
+    clock = Clock()
+    transport = start_mpi()
+    rank = int(transport.rank)
+    _log_to(RunDirectory(run), rank)
+    watch = ProcessWatch(RunDirectory(run).stop_request, is_coordinator=rank == COORDINATOR)
+    signal.signal(signal.SIGTERM, watch.on_signal)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        context = build_rank(transport, settings, run, os.environ, clock, watch.look)
+        context.loop.run(context.roles)
+    except QmpiError as error:
+        logger.error("%s", error)  # noqa: TRY400  the message is the whole story; a traceback is for bugs
+        if rank == COORDINATOR:
+            _tell_end(run, int(error.exit_code), str(error))
+        transport.flush(clock.now() + FLUSH_SECONDS)
+        return int(error.exit_code)
+    transport.flush(clock.now() + FLUSH_SECONDS)
+    logger.info("leaving: %s", context.performer.reason)
+    return context.performer.exit_code
+
+
+def main() -> NoReturn:
+    """Run the rank and leave the process."""
+    code = int(ExitCode.BUG)
+    try:
+        options = parse(sys.argv[1:])
+        settings = load_job(options.job, options.set, options.run_dir)
+        run = Path(settings.job.run_dir or f"runs/{settings.job.name}").absolute()
+        code = run_rank(settings, run)
+    except QmpiError as error:
+        sys.stderr.write(f"qmpi: error ({error.fault}): {error}\n")
+        code = int(error.exit_code)
+    except SystemExit as leave:
+        code = leave.code if isinstance(leave.code, int) else int(ExitCode.USER)
+    except BaseException:
+        logger.critical("a bug in qmpi:\n%s", traceback.format_exc())
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _log_to(directory: RunDirectory, rank: int) -> None:
+    handlers: list[logging.Handler] = []
+    try:
+        directory.log_dir.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(directory.log_of(rank), encoding="utf-8"))
+    except OSError:
+        handlers.append(logging.StreamHandler())
+    layout = f"%(asctime)s rank {rank} %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=logging.INFO, format=layout, handlers=handlers, force=True)
+
+
+def _tell_end(run: Path, exit_code: int, reason: str) -> None:
+    marker = EndMarker(
+        state="failed", exit_code=exit_code, step=0, digest="", reason=reason, time=time.time()
+    )
+    try:
+        write_end(run, marker)
+    except QmpiError as error:
+        sys.stderr.write(f"qmpi: the end marker cannot be written: {error}\n")
+
+
+if __name__ == "__main__":
+    main()

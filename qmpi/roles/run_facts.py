@@ -1,0 +1,28 @@
+"""What the coordinator is told when the job starts."""
+
+from msgspec import Struct
+
+from qmpi.protocol.envelope import Address
+from qmpi.protocol.journal import JournalRecord
+from qmpi.protocol.recipe import Recipe
+from qmpi.units import Digest
+
+
+class RunFacts(Struct, frozen=True):
+    """What the coordinator is told when the job starts.
+
+    Attributes:
+        run_id: identity of the run directory.
+        settings_digest: identity of arithmetic and data.
+        recipes: the recipe log.
+        expected: role instances that placement dealt.
+        placement: why they were dealt so, in words.
+        history: the journal of earlier incarnations.
+    """
+
+    run_id: str
+    settings_digest: Digest
+    recipes: tuple[Recipe, ...]
+    expected: tuple[Address, ...]
+    placement: str
+    history: tuple[JournalRecord, ...] = ()

@@ -1,0 +1,178 @@
+"""Data work of memory and generator ranks: open sources, build blocks, make rows.
+
+The heavy libraries are loaded when a role first needs them, so that a coordinator or replica stays small.
+"""
+
+import logging
+from pathlib import Path
+
+from qmpi.config.settings import CorpusSource, ProblemSource, Settings
+from qmpi.errors import CorruptData, InputError, InvariantError, StorageError
+from qmpi.protocol.membership import SourceFact
+from qmpi.roles.interface import (
+    BlockBroken,
+    BlockBuilt,
+    BuildBlock,
+    MakeRows,
+    RowsBroken,
+    RowsMade,
+    SourcesOpened,
+)
+
+logger = logging.getLogger(__name__)
+
+BUILTIN = "builtin:python"
+
+
+def tokenizer_path(settings: Settings, cache: Path) -> Path:
+    """Return the tokenizer that a job uses, making the built-in corpus if it is that one's.
+
+    Args:
+        settings: the job.
+        cache: directory of built-in corpora.
+
+    Returns:
+        A tokenizer.json.
+
+    Raises:
+        InputError: there is none.
+    """
+    named = settings.data.tokenizer
+    corpora = [s.path for s in settings.data.sources if isinstance(s, CorpusSource)]
+    where = named or (corpora[0] if corpora else BUILTIN)
+    path = resolve(where, cache)
+    found = path / "tokenizer.json" if path.is_dir() else path
+    if not found.is_file():
+        raise InputError(
+            f"no tokenizer at {found}; name one in data.tokenizer, or run `qmpi ingest`"
+        )
+    return found
+
+
+def resolve(where: str, cache: Path) -> Path:
+    """Return the path of a corpus or tokenizer, making the built-in corpus on first use.
+
+    Args:
+        where: a path, or "builtin:python".
+        cache: directory of built-in corpora.
+
+    Returns:
+        A path on disk.
+    """
+    from qmpi.storage.builtin import resolve_corpus
+
+    return resolve_corpus(where, cache, None) if where.startswith("builtin:") else Path(where)
+
+
+class DataService:
+    """Sources of one process, shared by the memory and generator roles that it hosts.
+
+    Only the data worker's thread touches it.
+    """
+
+    def __init__(self, settings: Settings, cache: Path) -> None:
+        """Open nothing yet.
+
+        Args:
+            settings: the job.
+            cache: directory of built-in corpora.
+        """
+        self._settings = settings
+        self._cache = cache
+        self._opened: SourcesOpened | None = None
+
+    def open(self) -> SourcesOpened:
+        """Open the tokenizer and every source.
+
+        Returns:
+            Facts of all sources, in the order of the job file.
+
+        Raises:
+            InputError: a source does not fit the job (vocabulary, tokenizer, length).
+        """
+        if self._opened is not None:
+            return self._opened
+        from qmpi.content.problems import generator_digest
+        from qmpi.content.rows import RowMaker
+        from qmpi.storage.block_builder import BlockBuilder
+        from qmpi.storage.corpus import Corpus
+        from qmpi.storage.tokenizer import Tokenizer
+
+        settings = self._settings
+        tokenizer = Tokenizer.load(tokenizer_path(settings, self._cache))
+        if tokenizer.size > settings.model.vocab_size:
+            raise InputError(
+                f"the tokenizer has {tokenizer.size} tokens but model.vocab_size is "
+                f"{settings.model.vocab_size}; raise it to at least {tokenizer.size}"
+            )
+        length = settings.train.sequence_tokens
+        corpora: dict[int, Corpus] = {}
+        self._makers: dict[str, RowMaker] = {}
+        facts: list[SourceFact] = []
+        for number, source in enumerate(settings.data.sources):
+            match source:
+                case CorpusSource():
+                    corpus = Corpus.open(resolve(source.path, self._cache))
+                    _check_corpus(source.name, corpus, tokenizer, length)
+                    corpora[number] = corpus
+                    facts.append(SourceFact(source.name, corpus.rows(length), corpus.digest))
+                case ProblemSource(name, _, low, high):
+                    seed = settings.job.seed
+                    maker = RowMaker(tokenizer, source, seed, length, settings.model.vocab_size)
+                    self._makers[name] = maker
+                    facts.append(SourceFact(name, 0, generator_digest(low, high)))
+        self._builder = BlockBuilder(settings.model.vocab_size, corpora, length)
+        self._opened = SourcesOpened(tuple(facts))
+        return self._opened
+
+    def build(self, work: BuildBlock) -> BlockBuilt | BlockBroken:
+        """Read and join the rows of a block.
+
+        Args:
+            work: which block, from which rows.
+
+        Returns:
+            The block, or what is wrong with its sources.
+        """
+        self.open()
+        try:
+            digest, frame = self._builder.build(work.rows, work.made)
+        except (CorruptData, StorageError) as error:
+            logger.exception("block (%d, %d) cannot be built", work.step, work.lane)
+            return BlockBroken(work.step, work.lane, str(error))
+        return BlockBuilt(work.step, work.lane, digest, frame)
+
+    def make(self, work: MakeRows) -> RowsMade | RowsBroken:
+        """Generate rows.
+
+        Args:
+            work: which rows of which source.
+
+        Returns:
+            The rows, or why they cannot be made.
+        """
+        self.open()
+        maker = self._makers.get(work.source)
+        if maker is None:
+            reason = f"no generated source is called {work.source!r}"
+            return RowsBroken(work.requester, work.step, work.lane, work.source, reason)
+        frame = maker.make(work.rows)
+        return RowsMade(work.requester, work.step, work.lane, work.source, frame)
+
+
+def _check_corpus(name: str, corpus: object, tokenizer: object, length: int) -> None:
+    from qmpi.storage.corpus import Corpus
+    from qmpi.storage.tokenizer import Tokenizer
+
+    if not isinstance(corpus, Corpus) or not isinstance(tokenizer, Tokenizer):
+        raise InvariantError("a corpus and a tokenizer were expected")
+    if corpus.tokenizer_digest != tokenizer.digest:
+        raise InputError(
+            f"source {name!r} was written with another tokenizer than the job uses; ingest it again "
+            "with `--tokenizer`, or name its tokenizer in data.tokenizer"
+        )
+    if corpus.rows(length) < 1:
+        raise InputError(
+            f"source {name!r} has {corpus.tokens} tokens, less than one sequence of {length} + 1; "
+            "ingest more text or lower train.sequence_tokens"
+        )
