@@ -1,0 +1,217 @@
+"""The stream as an address: which row of which source is sequence n, for any n of the stream.
+
+Theory of operation. The recipe log is the only state. Step s has lanes x rows_per_block sequences,
+numbered through: n = (s * lanes + lane) * rows_per_block + row. Within its recipe, n falls into a
+period of `MIXTURE_PERIOD` sequences and a slot of it; the slot names the source and how many of the
+source's rows came before (`mixture`). That gives a counter per source that grows by one from row to
+row, over recipes too. An endless source is read in the order of its counter; a finite one is read
+epoch by epoch, each in its own shuffled order (`shuffle`). All of it is arithmetic: the far end
+costs what the start costs, and anyone can make any block again. Loader state was rejected: it must
+be saved, moved and trusted after each failure.
+
+Invariants: `starts` of each recipe are the counters that the recipes before have reached; so no
+counter is used twice, and within an epoch each row of a source is used exactly once.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from qmpi.errors import InvariantError
+from qmpi.policy.mixture import integer_weights, period_of
+from qmpi.policy.shuffle import permute, shuffle_key, unpermute
+from qmpi.protocol.membership import SourceFact
+from qmpi.protocol.recipe import MIXTURE_PERIOD, Recipe, RowAddress
+from qmpi.units import Lane, Step
+
+
+class TokenPlace(NamedTuple):
+    """Where one token of the stream is trained on.
+
+    Attributes:
+        step: step.
+        lane: lane.
+        row_in_block: row of the block.
+        address: source and row.
+        offset: token of that row.
+    """
+
+    step: Step
+    lane: Lane
+    row_in_block: int
+    address: RowAddress
+    offset: int
+
+
+def first_recipe(weights: Sequence[float], seed: int) -> Recipe:
+    """Open a recipe log.
+
+    Args:
+        weights: relative shares of the sources, > 0, in the order of the job file.
+        seed: seed of the row order.
+
+    Returns:
+        The recipe that covers every step from 0.
+    """
+    counts = integer_weights(weights)
+    return Recipe(Step(0), 0, counts, (0,) * len(counts), seed)
+
+
+def next_recipe(
+    last: Recipe, first_step: Step, sequences_per_step: int, weights: Sequence[float]
+) -> Recipe:
+    """Append to a recipe log: from `first_step` on other weights hold.
+
+    Args:
+        last: newest recipe of the log.
+        first_step: first step of the new recipe, after that of `last`.
+        sequences_per_step: lanes x rows of a block.
+        weights: relative shares of the same sources.
+
+    Returns:
+        The new recipe; each source goes on at the row that `last` would have used next.
+
+    Raises:
+        InvariantError: the step does not come after `last`, or the number of sources changed.
+    """
+    if first_step <= last.first_step or len(weights) != len(last.weights):
+        raise InvariantError(
+            f"a recipe from step {first_step} with {len(weights)} sources cannot follow the "
+            f"one from step {last.first_step} with {len(last.weights)}"
+        )
+    used = (first_step - last.first_step) * sequences_per_step
+    periods, slot = divmod(used, MIXTURE_PERIOD)
+    slots = period_of(last.weights).slots
+    starts = tuple(
+        start + periods * weight + bisect_right(mine, slot - 1)
+        for start, weight, mine in zip(last.starts, last.weights, slots, strict=True)
+    )
+    counts = integer_weights(weights)
+    return Recipe(first_step, last.first_sequence + used, counts, starts, last.seed)
+
+
+def recipe_at(recipes: Sequence[Recipe], step: Step) -> tuple[int, Recipe]:
+    """Find the recipe that covers a step.
+
+    Args:
+        recipes: the log, ascending by `first_step`.
+        step: step >= first step of the log.
+
+    Returns:
+        Number of the recipe in the log, and the recipe.
+
+    Raises:
+        InvariantError: no recipe covers the step.
+    """
+    number = bisect_right(recipes, step, key=lambda recipe: recipe.first_step) - 1
+    if number < 0:
+        raise InvariantError(f"no recipe covers step {step}; the log has {len(recipes)} recipes")
+    return number, recipes[number]
+
+
+def rows_of_block(
+    recipes: Sequence[Recipe],
+    facts: Sequence[SourceFact],
+    step: Step,
+    lane: Lane,
+    *,
+    lanes: int,
+    rows_per_block: int,
+) -> tuple[RowAddress, ...]:
+    """Return the rows of the block of (step, lane), in order.
+
+    Args:
+        recipes: the log, ascending by `first_step`.
+        facts: the sources, in the order of the job file.
+        step: step >= 0.
+        lane: 0 <= lane < lanes.
+        lanes: lanes of a step.
+        rows_per_block: microbatches x sequences of a lane.
+
+    Returns:
+        `rows_per_block` addresses.
+
+    Raises:
+        InvariantError: the lane is out of range, or recipe and facts name different sources.
+    """
+    if not 0 <= lane < lanes:
+        raise InvariantError(f"lane {lane} is not one of {lanes} lanes")
+    recipe = _checked(recipes, facts, step)
+    first = (step * lanes + lane) * rows_per_block - recipe.first_sequence
+    return tuple(_address(recipe, facts, m) for m in range(first, first + rows_per_block))
+
+
+def locate_token(
+    recipes: Sequence[Recipe],
+    facts: Sequence[SourceFact],
+    token: int,
+    lanes: int,
+    rows_per_block: int,
+    sequence_tokens: int,
+) -> TokenPlace:
+    """Find where token number `token` of the run is trained on.
+
+    Args:
+        recipes: the log, ascending by `first_step`.
+        facts: the sources, in the order of the job file.
+        token: 0 <= token, in the order of training.
+        lanes: lanes of a step.
+        rows_per_block: microbatches x sequences of a lane.
+        sequence_tokens: tokens of a sequence.
+
+    Returns:
+        Step, lane, row of the block, address and offset.
+    """
+    sequence, offset = divmod(token, sequence_tokens)
+    block, row = divmod(sequence, rows_per_block)
+    step, lane = divmod(block, lanes)
+    recipe = _checked(recipes, facts, Step(step))
+    address = _address(recipe, facts, sequence - recipe.first_sequence)
+    return TokenPlace(Step(step), Lane(lane), row, address, offset)
+
+
+def sequence_of(
+    recipes: Sequence[Recipe], facts: Sequence[SourceFact], address: RowAddress, epoch: int = 0
+) -> int:
+    """Find the sequence that trains on a row; the inverse of the addressing.
+
+    Args:
+        recipes: the log, ascending by `first_step`.
+        facts: the sources, in the order of the job file.
+        address: source and row.
+        epoch: which pass over a finite source; endless sources have one.
+
+    Returns:
+        Global number of the sequence.
+    """
+    source, counter, rows = address.source, address.row, facts[address.source].rows
+    if rows:
+        # Every recipe of one log has the same seed, so the key does not depend on which one it is.
+        key = shuffle_key(recipes[0].seed, source, epoch)
+        counter = epoch * rows + unpermute(address.row, rows, key)
+    recipe = recipes[bisect_right(recipes, counter, key=lambda r: r.starts[source]) - 1]
+    periods, rank = divmod(counter - recipe.starts[source], recipe.weights[source])
+    slot = period_of(recipe.weights).slots[source][rank]
+    return recipe.first_sequence + periods * MIXTURE_PERIOD + slot
+
+
+def _checked(recipes: Sequence[Recipe], facts: Sequence[SourceFact], step: Step) -> Recipe:
+    _, recipe = recipe_at(recipes, step)
+    if len(facts) != len(recipe.weights):
+        raise InvariantError(
+            f"the recipe from step {recipe.first_step} mixes {len(recipe.weights)} sources, but "
+            f"{len(facts)} are open"
+        )
+    return recipe
+
+
+def _address(recipe: Recipe, facts: Sequence[SourceFact], m: int) -> RowAddress:
+    periods, slot = divmod(m, MIXTURE_PERIOD)
+    period = period_of(recipe.weights)
+    source = period.sources[slot]
+    counter = recipe.starts[source] + periods * recipe.weights[source] + period.ranks[slot]
+    rows = facts[source].rows
+    if rows == 0:
+        return RowAddress(source, counter)
+    epoch, index = divmod(counter, rows)
+    return RowAddress(source, permute(index, rows, shuffle_key(recipe.seed, source, epoch)))
