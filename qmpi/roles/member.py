@@ -112,6 +112,10 @@ class Member:
                 return [LeaveJob(ExitCode.MACHINE, f"the coordinator is gone: {reason}")]
             case WorkCrashed(what, reason, exit_code):
                 crashed = self.tell(Crashed(what, reason, exit_code))
+                if exit_code != ExitCode.MACHINE:
+                    # The coordinator ends the run; leaving first could take it along, end marker unwritten.
+                    self._activity = f"failed: {what}"
+                    return [crashed]
                 return [crashed, LeaveJob(exit_code, f"{what} failed: {reason}")]
             case Received(_, message) if isinstance(message, Assign | Fence | Leave | Directory):
                 return self._obey(message, now)
