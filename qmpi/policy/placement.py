@@ -1,0 +1,249 @@
+"""Placement: which roles each rank plays, from the counts asked for and the hosts there are.
+
+Theory of operation. First the counts. With as many ranks as asked for, each count holds. Surplus
+ranks become trainers, up to one a lane, then spares. With too few ranks: spares go first; then
+every count above 1 shrinks in proportion (light roles take their share, trainers all the rest, up
+to what was asked); once each light role is down to one process, light roles share processes rather
+than take ranks from the trainers, but the coordinator keeps a process of its own from four ranks
+on, so that no other role can take it along.
+
+    1 rank            coordinator + generator + memory + trainer + replica
+    2 ranks           coordinator + generator + memory + replica | trainer
+    3, two trainers   the same with two trainers
+    3, one trainer    coordinator | generator + memory + replica | trainer
+    4 and more        coordinator | generator + memory + replica | trainers...
+    trainers served   coordinator | generator + memory | trainers... | replica
+
+Then the hosts. Rank 0 coordinates. On one host the roles lie in the order of the table above,
+spares last. On several, the first trainer, which keeps the RAM copy, gets the lowest free rank, and
+replicas go to other hosts than it, one each; memory, generators and spares are dealt evenly, each
+to the host with the most free ranks, so that trainers, who take what is left, are even too.
+Rejected: an optimal assignment by matching; it costs more than linear time at 100,000 ranks and
+nobody could predict it.
+
+Invariants: every role but the spare is played; rank 0 coordinates and nobody else does; a spare's
+rank has no other role; there are at most `lanes` trainers; equal input gives equal output.
+"""
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from heapq import heapify, heappop, heappush
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from qmpi.config.settings import RoleCount, RoleSettings
+from qmpi.errors import InvariantError
+from qmpi.protocol.envelope import RoleName
+
+Process = tuple[RoleName, ...]
+"""Roles of one rank."""
+
+C, G, M = RoleName.COORDINATOR, RoleName.GENERATOR, RoleName.MEMORY
+T, R, S = RoleName.TRAINER, RoleName.REPLICA, RoleName.SPARE
+
+SHARED: tuple[tuple[Process, ...], ...] = (
+    ((C, G, M, R),),
+    ((C,), (G, M, R)),
+    ((C,), (G, M), (R,)),
+    ((C,), (G,), (M,), (R,)),
+)
+"""How the light roles share 1, 2, 3 and 4 processes."""
+
+ALONE_FROM = 4
+"""From this many ranks on the coordinator has a process of its own."""
+
+REQUIRED = 5
+"""Roles that every job plays."""
+
+
+class Placement(Struct, frozen=True):
+    """Roles of each rank.
+
+    Attributes:
+        roles: roles of rank 0, 1, ..., in the order coordinator, generator, memory, trainer,
+        replica, spare. reason: what was dealt and why, in words.
+    """
+
+    roles: tuple[tuple[RoleName, ...], ...]
+    reason: str
+
+
+class _Counts(Struct, frozen=True, kw_only=True):
+    """Ranks of each role beside the one coordinator."""
+
+    generator: int
+    memory: int
+    trainer: int
+    replica: int
+    spare: int
+
+    @property
+    def total(self) -> int:
+        return 1 + self.generator + self.memory + self.trainer + self.replica + self.spare
+
+
+class _Hosts:
+    """Free ranks of each host, dealt from the lowest on."""
+
+    def __init__(self, hosts: Sequence[str]) -> None:
+        self.names = list(dict.fromkeys(hosts))
+        number = {name: index for index, name in enumerate(self.names)}
+        self.of_rank = [number[name] for name in hosts]
+        self._free: list[list[int]] = [[] for _ in self.names]
+        for rank in range(len(hosts) - 1, -1, -1):
+            self._free[self.of_rank[rank]].append(rank)
+
+    def room(self, host: int) -> int:
+        """Return the number of free ranks."""
+        return len(self._free[host])
+
+    def take(self, host: int) -> int:
+        """Return the lowest free rank, which is free no more."""
+        return self._free[host].pop()
+
+
+def place(hosts: Sequence[str], roles: RoleSettings, lanes: int) -> Placement:
+    """Decide the roles of each rank; O(ranks x log hosts).
+
+    Args:
+        hosts: host of each rank, in rank order; at least one.
+        roles: counts asked for; a percentage is a share of all ranks. Roles that every job needs
+            count as 1 if 0 is asked for; there is exactly one coordinator.
+        lanes: lanes of a step, >= 1.
+
+    Returns:
+        The placement.
+
+    Raises:
+        InvariantError: there are no ranks.
+    """
+    size = len(hosts)
+    if size < 1:
+        raise InvariantError("a job without ranks cannot be placed")
+    asked = _asked(roles, size, lanes)
+    counts = _fit(asked, size, lanes)
+    light, counts = _share(asked, counts, size)
+    processes = _processes(light, counts, size)
+    dealt = _spread(hosts, processes) if len(set(hosts)) > 1 else processes
+    return Placement(tuple(dealt), _reason(asked, dealt, len(set(hosts))))
+
+
+def _asked(roles: RoleSettings, size: int, lanes: int) -> _Counts:
+    trainer = max(1, _count(roles.trainer, size))
+    return _Counts(
+        generator=max(1, _count(roles.generator, size)),
+        memory=max(1, _count(roles.memory, size)),
+        trainer=min(trainer, lanes),
+        replica=max(1, _count(roles.replica, size)),
+        spare=_count(roles.spare, size) + max(0, trainer - lanes),
+    )
+
+
+def _count(asked: RoleCount, size: int) -> int:
+    if isinstance(asked, int):
+        return asked
+    return int(Fraction(asked.removesuffix("%")) * size / 100 + Fraction(1, 2))
+
+
+def _fit(asked: _Counts, size: int, lanes: int) -> _Counts:
+    """Return counts that sum to `size`, or what `_share` shall fit in if there are too few."""
+    free = size - asked.total
+    if free >= 0:
+        more = min(free, lanes - asked.trainer)
+        return replace(asked, trainer=asked.trainer + more, spare=asked.spare + free - more)
+    if free + asked.spare >= 0:
+        return replace(asked, spare=asked.spare + free)
+    if size < REQUIRED:
+        return replace(asked, generator=1, memory=1, replica=1, spare=0)
+    return _shrink(asked, size)
+
+
+def _shrink(asked: _Counts, size: int) -> _Counts:
+    light = {M: asked.memory, G: asked.generator, R: asked.replica}
+    room, surplus = size - REQUIRED, asked.total - asked.spare - REQUIRED
+    kept = {role: 1 + (count - 1) * room // surplus for role, count in light.items()}
+    trainer = min(asked.trainer, size - 1 - sum(kept.values()))
+    # Rounding down leaves at most three ranks over.
+    for _ in range(size - 1 - sum(kept.values()) - trainer):
+        kept[max(kept, key=lambda role: light[role] - kept[role])] += 1
+    return _Counts(generator=kept[G], memory=kept[M], trainer=trainer, replica=kept[R], spare=0)
+
+
+def _share(asked: _Counts, counts: _Counts, size: int) -> tuple[list[Process], _Counts]:
+    """Return the light processes, and the counts with the trainers that those leave room for."""
+    single = counts.generator == counts.memory == counts.replica == 1
+    if size >= REQUIRED and not (single and counts.trainer < asked.trainer):
+        many = [(C,), *[(G,)] * counts.generator, *[(M,)] * counts.memory]
+        return [*many, *[(R,)] * counts.replica], counts
+    if size == 1:
+        return [(C, G, M, T, R)], replace(counts, trainer=1)
+    least = 2 if size >= ALONE_FROM else 1
+    light = SHARED[max(least, min(len(SHARED), size - asked.trainer)) - 1]
+    return list(light), replace(counts, trainer=size - len(light))
+
+
+def _processes(light: Sequence[Process], counts: _Counts, size: int) -> list[Process]:
+    first = [process for process in light if process != (R,)]
+    last = [process for process in light if process == (R,)]
+    trainers = size - len(light) - counts.spare
+    return [*first, *[(T,)] * trainers, *last, *[(S,)] * counts.spare]
+
+
+def _spread(hosts: Sequence[str], processes: Sequence[Process]) -> list[Process]:
+    """Return the processes in rank order, spread over several hosts."""
+    table = _Hosts(hosts)
+    home, lead = table.of_rank[0], table.of_rank[1]
+    dealt: list[Process] = [(T,)] * len(hosts)
+    dealt[table.take(home)] = processes[0]
+    table.take(lead)
+
+    def away(count: int, host: int) -> tuple[int, ...]:
+        return count, int(host == lead), int(host == home), -host
+
+    def even(count: int, host: int) -> tuple[int, ...]:
+        return count, -table.room(host), host
+
+    rest = processes[1:]
+    _deal(table, dealt, [p for p in rest if R in p], away)
+    _deal(table, dealt, [p for p in rest if M in p and R not in p], even)
+    _deal(table, dealt, [p for p in rest if p == (G,)], even)
+    _deal(table, dealt, [p for p in rest if p == (S,)], even)
+    return dealt
+
+
+def _deal(
+    table: _Hosts,
+    dealt: list[Process],
+    processes: Sequence[Process],
+    order: Callable[[int, int], tuple[int, ...]],
+) -> None:
+    """Give each process to the host that comes first in `order(processes it got so far, host)`."""
+    queue = [(order(0, host), host, 0) for host in range(len(table.names)) if table.room(host)]
+    heapify(queue)
+    for process in processes:
+        _, host, count = heappop(queue)
+        dealt[table.take(host)] = process
+        if table.room(host):
+            heappush(queue, (order(count + 1, host), host, count + 1))
+
+
+def _reason(asked: _Counts, dealt: Sequence[Process], hosts: int) -> str:
+    size = len(dealt)
+    got = {role: sum(role in process for process in dealt) for role in RoleName}
+    wanted = {C: 1, G: asked.generator, M: asked.memory, T: asked.trainer, R: asked.replica}
+    wanted[S] = asked.spare
+    said = ", ".join(_number(got[role], role) for role in RoleName if got[role])
+    notes = [
+        f"{_number(abs(got[role] - count), role)} {'more' if got[role] > count else 'fewer'}"
+        for role, count in wanted.items()
+        if got[role] != count
+    ]
+    notes += [f"rank {rank} hosts {' + '.join(p)}" for rank, p in enumerate(dealt) if len(p) > 1]
+    told = f"{asked.total} asked for, so {', '.join(notes)}" if notes else "as asked for"
+    return f"{_number(size, 'rank')} on {_number(hosts, 'host')}: {said}; {told}"
+
+
+def _number(count: int, noun: str) -> str:
+    plural = {"memory": "memories"}.get(noun, f"{noun}s")
+    return f"{count} {noun if count == 1 else plural}"
