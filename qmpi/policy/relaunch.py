@@ -7,6 +7,7 @@ costs no time.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from msgspec import Struct
 
@@ -49,8 +50,8 @@ def may_relaunch(
     recent = sum(now - time < window_seconds for time in times)
     if recent >= max_relaunches:
         reason = (
-            f"{recent} relaunches within {window_seconds:g} s, and {max_relaunches} are allowed: find out "
-            "why the job keeps dying, or raise failure.max_relaunches"
+            f"{recent} relaunches within {window_seconds:g} s, and {max_relaunches} are allowed: "
+            "find out why the job keeps dying, or raise failure.max_relaunches"
         )
         return RelaunchDecision(allowed=False, wait_seconds=Seconds(0.0), reason=reason)
     number = f"relaunch {recent + 1} of {max_relaunches} within {window_seconds:g} s"
@@ -58,11 +59,8 @@ def may_relaunch(
     wait = _wait(streak)
     if wait == 0:
         return RelaunchDecision(allowed=True, wait_seconds=wait, reason=f"{number}, at once")
-    reason = (
-        f"{number}, in {wait:g} s: the last {streak} ended within {QUICK_SECONDS:g} s of starting"
-    )
-    if streak == 1:
-        reason = f"{number}, in {wait:g} s: the last ended within {QUICK_SECONDS:g} s of starting"
+    tries = "last" if streak == 1 else f"last {streak}"
+    reason = f"{number}, in {wait:g} s: the {tries} ended within {QUICK_SECONDS:g} s of starting"
     return RelaunchDecision(allowed=True, wait_seconds=wait, reason=reason)
 
 
@@ -76,8 +74,9 @@ def _wait(streak: int) -> Seconds:
 def _failed_starts(times: Sequence[Seconds], now: Seconds) -> int:
     """Return how many relaunches in a row, up to now, ended soon after they began."""
     streak = 0
-    for begin, following in zip(times, times[1:], strict=False):
-        # The time until the next start holds the wait before it, which is no sign of life.
+    for begin, following in pairwise(times):
+        # The time until the next start holds the wait before it, which is no sign of life. In doubt,
+        # when a try lasted little longer than that, it counts as failed: one wait more, never a rush.
         lived = following - begin - _wait(streak + 1)
         streak = streak + 1 if lived < QUICK_SECONDS else 0
     if times:

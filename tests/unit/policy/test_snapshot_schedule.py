@@ -1,4 +1,4 @@
-"""Snapshot schedule: right multiples, always the end, the same however the steps are cut into windows."""
+"""Snapshot schedule: the multiples and the end, however the steps are cut into windows."""
 
 from hypothesis import given
 from hypothesis import strategies as st
