@@ -75,8 +75,8 @@ def _failed_starts(times: Sequence[Seconds], now: Seconds) -> int:
     """Return how many relaunches in a row, up to now, ended soon after they began."""
     streak = 0
     for begin, following in pairwise(times):
-        # The time until the next start holds the wait before it, which is no sign of life. In doubt,
-        # when a try lasted little longer than that, it counts as failed: one wait more, never a rush.
+        # The time until the next start holds the wait before it, which is no sign of life. A try
+        # that lasted little longer counts as failed: in doubt one wait more, never a rush.
         lived = following - begin - _wait(streak + 1)
         streak = streak + 1 if lived < QUICK_SECONDS else 0
     if times:
