@@ -1,0 +1,87 @@
+"""Files that appear whole or not at all.
+
+Theory of operation: the bytes go to a hidden temporary name in the same directory, are flushed to
+the device, and the temporary is renamed over the target; rename within one directory is atomic on
+every POSIX file system. A reader sees the old file or the new one. A process killed half-way leaves
+only a temporary, which nobody reads and which the next write of the same process number replaces.
+"""
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+from qmpi.storage.os_errors import explained
+
+TEMPORARY_SUFFIX = ".tmp"
+"""Ending of temporary names; readers of a directory skip such files."""
+
+
+def write_atomic(path: Path, data: bytes | Iterable[bytes], *, durable: bool = True) -> None:
+    """Write `data` to `path` so that no reader ever sees a part of it.
+
+    Args:
+        path: target; replaced if it exists.
+        data: the bytes, or pieces of them in order.
+        durable: True waits until the device has the bytes; False only orders them for readers.
+
+    Raises:
+        StorageError: no space, no permission, no such directory; the target is untouched.
+    """
+    pieces = (data,) if isinstance(data, bytes) else data
+
+    def fill(file: BinaryIO) -> None:
+        for piece in pieces:
+            file.write(piece)
+
+    write_atomic_with(path, fill, durable=durable)
+
+
+def write_atomic_with(path: Path, fill: Callable[[BinaryIO], None], *, durable: bool) -> None:
+    """Like `write_atomic`, for a writer that seeks.
+
+    Args:
+        path: target; replaced if it exists.
+        fill: writes the content into the file it is given.
+        durable: True waits until the device has the bytes.
+
+    Raises:
+        StorageError: the operating system refused; the target is untouched, the temporary removed.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    with explained("write", path):
+        try:
+            _write_and_rename(temporary, path, fill, durable=durable)
+        finally:
+            # After a successful rename there is nothing left under this name.
+            temporary.unlink(missing_ok=True)
+
+
+def _write_and_rename(
+    temporary: Path, path: Path, fill: Callable[[BinaryIO], None], *, durable: bool
+) -> None:
+    with temporary.open("wb") as file:
+        fill(file)
+        file.flush()
+        if durable:
+            os.fsync(file.fileno())
+    temporary.replace(path)
+    if durable:
+        sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make renames in `directory` survive a power cut.
+
+    Args:
+        directory: an existing directory.
+
+    Raises:
+        StorageError: the directory cannot be opened.
+    """
+    with explained("synchronise", directory):
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,241 @@
+"""A corpus: a directory of shards, a tokenizer and an index.
+
+Theory of operation: `index.json` names the shards in order; their ids, laid end to end, are one
+long sequence of tokens. Row r of length S is tokens [r*S, r*S + S], one more than S because the
+target of a position is the next token. The digest covers tokenizer, type, documents and ids, not
+names or shard bounds, so equal content has an equal digest wherever it lies.
+"""
+
+from bisect import bisect_right
+from collections import OrderedDict
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from qmpi.errors import CorruptData, InputError
+from qmpi.storage.atomic_file import write_atomic
+from qmpi.storage.os_errors import explained
+from qmpi.units import Digest, Tokens
+
+if TYPE_CHECKING:
+    from qmpi.storage.shard_reader import ShardReader, TokenArray
+
+INDEX_NAME = "index.json"
+TOKENIZER_NAME = "tokenizer.json"
+INDEX_VERSION = 1
+_OPEN_SHARDS = 4
+
+
+class ShardFact(msgspec.Struct, frozen=True, kw_only=True):
+    """One shard: file name, number of ids, and SHA-256 of the file."""
+
+    name: str
+    tokens: int
+    sha256: Digest
+
+
+class CorpusFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """index.json.
+
+    Attributes:
+        version: format of the index.
+        name: what the corpus is called.
+        tokenizer_digest: SHA-256 of tokenizer.json.
+        vocab_size: ids of the tokenizer.
+        dtype: "uint16" or "uint32".
+        tokens: ids of all shards.
+        documents: number of documents.
+        shards: in order.
+        left_out: number of inputs left out, by reason.
+        digest: identity of the content.
+    """
+
+    version: int
+    name: str
+    tokenizer_digest: Digest
+    vocab_size: int
+    dtype: str
+    tokens: Tokens
+    documents: int
+    shards: tuple[ShardFact, ...]
+    left_out: dict[str, int]
+    digest: Digest
+
+
+def read_corpus_facts(path: Path) -> CorpusFacts:
+    """The index alone; loads neither numpy nor h5py.
+
+    Args:
+        path: directory of the corpus.
+
+    Returns:
+        The facts.
+
+    Raises:
+        InputError: the directory holds no corpus, or one of another format.
+        StorageError: the index cannot be read.
+        CorruptData: the index is damaged.
+    """
+    index = path / INDEX_NAME
+    if not index.is_file():
+        raise InputError(f"{path} is not a corpus (no {INDEX_NAME}); make one with `qmpi ingest`")
+    with explained("read the corpus index", index):
+        data = index.read_bytes()
+    try:
+        facts = msgspec.json.decode(data, type=CorpusFacts)
+    except msgspec.DecodeError as error:
+        raise CorruptData(f"{index} is damaged ({error}); ingest the corpus again") from error
+    if facts.version != INDEX_VERSION:
+        raise InputError(f"{index} has format {facts.version}; this qmpi reads {INDEX_VERSION}")
+    if sum(shard.tokens for shard in facts.shards) != facts.tokens:
+        raise CorruptData(f"{index} is damaged: its shards do not add up; ingest it again")
+    return facts
+
+
+def write_corpus_facts(path: Path, facts: CorpusFacts) -> None:
+    """Write the index.
+
+    Args:
+        path: directory of the corpus.
+        facts: what it holds.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    data = msgspec.json.format(msgspec.json.encode(facts), indent=1)
+    write_atomic(path / INDEX_NAME, data + b"\n")
+
+
+class Corpus:
+    """An open corpus.
+
+    Attributes:
+        path: its directory.
+        facts: its index.
+        tokens: ids in all.
+        digest: identity of the content.
+        dtype: "uint16" or "uint32".
+        tokenizer_path: its tokenizer.json.
+    """
+
+    def __init__(self, path: Path, facts: CorpusFacts) -> None:
+        """Use `Corpus.open`."""
+        self.path = path
+        self.facts = facts
+        self.tokens = facts.tokens
+        self.digest = facts.digest
+        self.dtype = facts.dtype
+        self.tokenizer_path = path / TOKENIZER_NAME
+        self._starts = [0, *accumulate(shard.tokens for shard in facts.shards)]
+        self._readers: OrderedDict[int, ShardReader] = OrderedDict()
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a corpus; shards are opened when first read.
+
+        Args:
+            path: its directory.
+
+        Returns:
+            The corpus.
+
+        Raises:
+            InputError: the directory holds no corpus.
+            StorageError: its index cannot be read.
+        """
+        return cls(path, read_corpus_facts(path))
+
+    def rows(self, sequence_tokens: int) -> int:
+        """Rows of one epoch.
+
+        Args:
+            sequence_tokens: tokens of a sequence, >= 1.
+
+        Returns:
+            Number of whole rows; 0 if the corpus is shorter than one.
+        """
+        return max(0, self.tokens - 1) // sequence_tokens
+
+    def read_row(self, row: int, sequence_tokens: int) -> "TokenArray":
+        """One row.
+
+        Args:
+            row: 0 <= row < rows(sequence_tokens).
+            sequence_tokens: tokens of a sequence, >= 1.
+
+        Returns:
+            sequence_tokens + 1 ids.
+
+        Raises:
+            InputError: there is no such row.
+            CorruptData: a shard is damaged or gone.
+        """
+        if not 0 <= row < self.rows(sequence_tokens):
+            raise InputError(f"row {row} lies outside corpus {self.path}")
+        return self.read(row * sequence_tokens, sequence_tokens + 1)
+
+    def read(self, start: int, count: int) -> "TokenArray":
+        """A range of ids, across shards.
+
+        Args:
+            start: first id, >= 0.
+            count: ids, >= 1; start + count <= tokens.
+
+        Returns:
+            The ids.
+
+        Raises:
+            InputError: the range leaves the corpus.
+            CorruptData: a shard is damaged or gone.
+        """
+        import numpy as np  # ranks that read facts must not load it
+
+        if start < 0 or count < 1 or start + count > self.tokens:
+            raise InputError(f"ids {start} to {start + count} lie outside corpus {self.path}")
+        pieces, done = [], 0
+        while done < count:
+            shard = bisect_right(self._starts, start + done) - 1
+            take = min(count - done, self._starts[shard + 1] - start - done)
+            pieces.append(self._reader(shard).read(start + done - self._starts[shard], take))
+            done += take
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def _reader(self, number: int) -> "ShardReader":
+        from qmpi.storage.shard_reader import ShardReader  # see `read`
+
+        reader = self._readers.pop(number, None)
+        if reader is None:
+            fact = self.facts.shards[number]
+            reader = ShardReader(self.path / fact.name)
+            self._check(reader, fact)
+            while len(self._readers) >= _OPEN_SHARDS:
+                self._readers.popitem(last=False)[1].close()
+        self._readers[number] = reader
+        return reader
+
+    def _check(self, reader: "ShardReader", fact: ShardFact) -> None:
+        expected = (fact.tokens, self.dtype, self.facts.tokenizer_digest)
+        if (reader.tokens, reader.dtype.name, reader.tokenizer_digest) != expected:
+            reader.close()
+            raise CorruptData(f"shard {self.path / fact.name} is not the one in the index")
+
+    def verify(self) -> list[str]:
+        """Check every shard.
+
+        Returns:
+            What is wrong, in words; empty if all is well.
+        """
+        faults = []
+        for number in range(len(self.facts.shards)):
+            try:
+                self._reader(number).verify()
+            except (CorruptData, OSError) as error:
+                faults.append(str(error))
+        return faults
+
+    def close(self) -> None:
+        """Close all shards."""
+        while self._readers:
+            self._readers.popitem()[1].close()

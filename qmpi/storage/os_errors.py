@@ -1,0 +1,67 @@
+"""Turn an operating-system error into a sentence that says what to do.
+
+Theory of operation: people who run jobs meet the same few conditions (full disk, no permission, a
+path that is gone, too many open files). Each gets one hint here, so that every module says the same
+thing.
+"""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from qmpi.errors import StorageError
+
+_HINTS = {
+    errno.ENOSPC: "the file system is full; free space there or choose another directory",
+    errno.EDQUOT: "your quota is used up; free space or choose another directory",
+    errno.EFBIG: "the file-size limit is reached; raise `ulimit -f`",
+    errno.EACCES: "no permission; choose a directory that you may write to, or change its mode",
+    errno.EPERM: "not permitted; choose a directory that you own",
+    errno.EROFS: "the file system is read-only; choose another directory",
+    errno.ENOENT: "it does not exist; check the path",
+    errno.ENOTDIR: "a part of the path is a file, not a directory; check the path",
+    errno.EISDIR: "it is a directory, not a file; check the path",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+    errno.EMFILE: "too many open files; raise `ulimit -n`",
+    errno.EIO: "the device reported an input/output error; check the disk or the network mount",
+    errno.ESTALE: "the network file system lost the file; mount it again",
+    errno.ELOOP: "symbolic links form a loop; check the path",
+}
+
+
+def storage_error(error: OSError, action: str, path: Path) -> StorageError:
+    """The error to raise for `error`.
+
+    Args:
+        error: what the operating system said.
+        action: what was tried, as in "write".
+        path: on which file or directory.
+
+    Returns:
+        An error that names action, path, cause and remedy.
+    """
+    cause = error.strerror or str(error)
+    hint = _HINTS.get(error.errno or 0, "check the file system")
+    return StorageError(f"cannot {action} {path}: {cause}: {hint}")
+
+
+@contextmanager
+def explained(action: str, path: Path) -> Iterator[None]:
+    """Raise every `OSError` of the body as a `StorageError` that says what to do.
+
+    Args:
+        action: what the body does, as in "write".
+        path: on which file or directory.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        StorageError: the body met an `OSError`.
+    """
+    try:
+        yield
+    except OSError as error:
+        told: StorageError = storage_error(error, action, path)
+        raise told from error

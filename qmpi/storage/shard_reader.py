@@ -1,0 +1,160 @@
+"""Read token ids from a shard, checked chunk by chunk.
+
+Theory of operation: a chunk is fetched compressed, its CRC-32 compared, then decoded into an array
+that a small least-recently-used cache keeps. The file is opened without HDF5's locks, which fail on
+network file systems and guard nothing here: a shard never changes once it has its name.
+"""
+
+import zlib
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from qmpi.errors import CorruptData, InputError
+from qmpi.storage import shard_layout as layout
+from qmpi.storage.blosc2_codec import decode_frame
+from qmpi.storage.os_errors import explained
+from qmpi.units import Digest
+
+TokenArray = np.ndarray[Any, Any]
+DEFAULT_CACHE_BYTES = 16 << 20
+
+
+class ShardReader:
+    """One open shard.
+
+    Attributes:
+        tokens: number of ids.
+        dtype: type of ids.
+        tokenizer_digest: identity of the tokenizer.
+        document_offsets: offset of each document's first id.
+    """
+
+    def __init__(self, path: Path, *, cache_bytes: int = DEFAULT_CACHE_BYTES) -> None:
+        """Open a shard.
+
+        Args:
+            path: shard.
+            cache_bytes: most bytes of decoded chunks kept; at least one chunk is.
+
+        Raises:
+            StorageError: it cannot be opened.
+            CorruptData: its metadata is damaged, or of another format.
+        """
+        self._path = path
+        self._cache: OrderedDict[int, TokenArray] = OrderedDict()
+        with explained("open the shard", path):
+            path.open("rb").close()
+        with self._damage("metadata"):
+            self._file = h5py.File(path, "r", locking=False)
+        try:
+            with self._damage("metadata"):
+                self._load()
+        except CorruptData:
+            self.close()
+            raise
+        self._cached_chunks = max(1, cache_bytes // (self._chunk_tokens * self.dtype.itemsize))
+
+    def _load(self) -> None:
+        attributes = self._file.attrs
+        self._data = self._file[layout.TOKENS]
+        self.tokens = int(attributes["count"])
+        self.dtype = np.dtype(self._data.dtype)
+        self.tokenizer_digest = Digest(str(attributes["tokenizer_digest"]))
+        self.document_offsets: TokenArray = self._file[layout.DOCUMENT_OFFSETS][:]
+        self._crcs: list[int] = self._file[layout.CHUNK_CRC][:].tolist()
+        self._chunk_tokens = int(self._data.chunks[0])
+        known = {
+            "format": int(attributes["format_version"]) == layout.FORMAT_VERSION,
+            "length": self._data.shape == (self.tokens,),
+            "type": attributes["dtype"] == self.dtype.name and self.dtype.kind == "u",
+            "chunk count": len(self._crcs) == -(-self.tokens // self._chunk_tokens),
+            "document table": attributes["documents_crc"]
+            == zlib.crc32(self.document_offsets.tobytes()),
+        }
+        wrong = [name for name, holds in known.items() if not holds]
+        if wrong:
+            raise CorruptData(f"shard {self._path}: wrong {', '.join(wrong)}; ingest it again")
+
+    @contextmanager
+    def _damage(self, what: str) -> Iterator[None]:
+        # h5py raises whichever of these the damaged byte leads to.
+        try:
+            yield
+        except (OSError, KeyError, RuntimeError, ValueError, TypeError, IndexError) as error:
+            raise CorruptData(
+                f"shard {self._path}: {what} damaged ({error}); copy it again, or ingest again"
+            ) from error
+        except (AttributeError, OverflowError, MemoryError) as error:
+            raise CorruptData(f"shard {self._path}: {what} damaged; copy it again") from error
+
+    @property
+    def chunks(self) -> int:
+        """Number of chunks."""
+        return len(self._crcs)
+
+    def read(self, start: int, count: int) -> TokenArray:
+        """A range of ids.
+
+        Args:
+            start: first id, >= 0.
+            count: ids, start + count <= tokens.
+
+        Returns:
+            A new array of `count` ids.
+
+        Raises:
+            InputError: the range leaves the shard.
+            CorruptData: a chunk fails its checksum; names file and chunk.
+        """
+        if start < 0 or count < 0 or start + count > self.tokens:
+            raise InputError(f"ids {start} to {start + count} lie outside shard {self._path}")
+        out = np.empty(count, self.dtype)
+        done = 0
+        while done < count:
+            number, offset = divmod(start + done, self._chunk_tokens)
+            piece = self._chunk(number)[offset : offset + count - done]
+            out[done : done + piece.size] = piece
+            done += piece.size
+        return out
+
+    def _chunk(self, number: int) -> TokenArray:
+        kept = self._cache.get(number)
+        if kept is not None:
+            self._cache.move_to_end(number)
+            return kept
+        chunk = self._decode(number)
+        while len(self._cache) >= self._cached_chunks:
+            self._cache.popitem(last=False)
+        self._cache[number] = chunk
+        return chunk
+
+    def _decode(self, number: int) -> TokenArray:
+        with self._damage(f"chunk {number}"):
+            _, frame = self._data.id.read_direct_chunk((number * self._chunk_tokens,))
+        if zlib.crc32(frame) != self._crcs[number]:
+            raise CorruptData(
+                f"shard {self._path}: chunk {number} fails its checksum;"
+                " copy it again, or ingest again"
+            )
+        chunk = np.empty(self._chunk_tokens, self.dtype)
+        decode_frame(frame, chunk)
+        return chunk
+
+    def verify(self) -> None:
+        """Check every chunk.
+
+        Raises:
+            CorruptData: a chunk fails its checksum; names file and chunk.
+        """
+        for number in range(self.chunks):
+            self._decode(number)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

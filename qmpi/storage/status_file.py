@@ -1,0 +1,109 @@
+"""RUN/status.json and RUN/end.json: small JSON files for people and scripts.
+
+Theory of operation: both are written whole and renamed into place, so a reader that polls never
+sees half a report. The status is rewritten every second and need not survive a power cut; the end
+marker is the only proof of success and does.
+"""
+
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from qmpi.errors import CorruptData
+from qmpi.protocol.status import EndMarker, StatusReport
+from qmpi.storage.atomic_file import write_atomic
+from qmpi.storage.os_errors import explained
+from qmpi.storage.run_directory import RunDirectory
+
+_Report = TypeVar("_Report", StatusReport, EndMarker)
+
+
+def write_status(run: Path, report: StatusReport) -> None:
+    """Replace the status report.
+
+    Args:
+        run: directory of the run.
+        report: the new report.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    write_atomic(RunDirectory(run).status, msgspec.json.encode(report) + b"\n", durable=False)
+
+
+def read_status(run: Path) -> StatusReport:
+    """The newest status report.
+
+    Args:
+        run: directory of the run.
+
+    Returns:
+        The report.
+
+    Raises:
+        StorageError: there is none, or it cannot be read.
+        CorruptData: the file is not a status report.
+    """
+    path = RunDirectory(run).status
+    with explained("read the status", path):
+        data = path.read_bytes()
+    return _decode(data, path, StatusReport)
+
+
+def write_end(run: Path, marker: EndMarker) -> None:
+    """Write the end marker.
+
+    Args:
+        run: directory of the run.
+        marker: why the run ended.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    write_atomic(RunDirectory(run).end, msgspec.json.encode(marker) + b"\n", durable=True)
+
+
+def read_end(run: Path) -> EndMarker | None:
+    """The end marker.
+
+    Args:
+        run: directory of the run.
+
+    Returns:
+        The marker; None while the run has not ended on purpose.
+
+    Raises:
+        StorageError: it cannot be read.
+        CorruptData: the file is not an end marker.
+    """
+    path = RunDirectory(run).end
+    with explained("read the end marker", path):
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None
+    return _decode(data, path, EndMarker)
+
+
+def clear_end(run: Path) -> None:
+    """Remove the end marker, before the run goes on.
+
+    Args:
+        run: directory of the run.
+
+    Raises:
+        StorageError: it exists and cannot be removed.
+    """
+    path = RunDirectory(run).end
+    with explained("remove", path):
+        path.unlink(missing_ok=True)
+
+
+def _decode(data: bytes, path: Path, kind: type[_Report]) -> _Report:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.DecodeError as error:
+        raise CorruptData(
+            f"{path} is damaged ({error}); remove it, the coordinator writes it again"
+        ) from error

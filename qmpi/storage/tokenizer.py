@@ -1,0 +1,152 @@
+"""Byte-level BPE tokenizer: training, loading, encoding.
+
+Theory of operation: the vocabulary holds all 256 bytes, so any text can be encoded and decoding
+gives it back exactly; there is no unknown token. Training counts words and merges the most frequent
+pairs, ties broken by id, so equal text gives an equal file. The file is the `tokenizer.json` that
+Hugging Face tools read.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Self
+
+import tokenizers
+from tokenizers import decoders, models, pre_tokenizers, trainers
+
+from qmpi.errors import CorruptData, InputError
+from qmpi.storage.atomic_file import write_atomic
+from qmpi.storage.os_errors import explained
+from qmpi.units import Digest
+
+END_OF_TEXT = "<|endoftext|>"
+"""Stands after each document."""
+SMALLEST_VOCABULARY = 257
+
+
+class Tokenizer:
+    """Text to token ids and back.
+
+    Attributes:
+        size: number of ids; ids are 0 to size - 1.
+        digest: SHA-256 of the tokenizer file's bytes.
+        end_of_text: id of the token that ends a document.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        """Read a tokenizer from the bytes of a `tokenizer.json`.
+
+        Args:
+            data: the file's bytes.
+
+        Raises:
+            CorruptData: they are not a tokenizer.
+            InputError: it has no end-of-text token.
+        """
+        try:
+            self._inner = tokenizers.Tokenizer.from_str(data.decode())
+        except Exception as error:  # the library raises bare Exception
+            raise CorruptData(f"the tokenizer file is damaged ({error})") from error
+        end_of_text = self._inner.token_to_id(END_OF_TEXT)
+        if end_of_text is None:
+            raise InputError(f"the tokenizer has no {END_OF_TEXT} token; `qmpi ingest` trains one")
+        # Text that spells the token must not become it: a document could then end where it does not.
+        self._inner.encode_special_tokens = True
+        self._data = data
+        self.end_of_text: int = end_of_text
+        self.size: int = self._inner.get_vocab_size(with_added_tokens=True)
+        self.digest = Digest(hashlib.sha256(data).hexdigest())
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a tokenizer.
+
+        Args:
+            path: a `tokenizer.json`.
+
+        Returns:
+            The tokenizer.
+
+        Raises:
+            StorageError: it cannot be read, or is damaged.
+            InputError: it has no end-of-text token.
+        """
+        with explained("read the tokenizer", path):
+            data = path.read_bytes()
+        return cls(data)
+
+    def save(self, path: Path) -> None:
+        """Write the tokenizer; the bytes that `digest` covers.
+
+        Args:
+            path: target, replaced if it exists.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        write_atomic(path, self._data)
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text; no end-of-text is added.
+
+        Args:
+            text: any text.
+
+        Returns:
+            Token ids.
+        """
+        return self._inner.encode(text, add_special_tokens=False).ids
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of several texts, computed on several threads.
+
+        Args:
+            texts: any texts.
+
+        Returns:
+            Token ids of each.
+        """
+        # The fast form leaves out character offsets, which nothing here needs.
+        encoded = self._inner.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [item.ids for item in encoded]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of token ids; bytes that are no UTF-8 (a cut character) become U+FFFD.
+
+        Args:
+            ids: each 0 to size - 1.
+
+        Returns:
+            The text, with end-of-text spelled out.
+        """
+        return self._inner.decode(list(ids), skip_special_tokens=False)
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
+    """Train on texts; equal texts in equal order give equal bytes.
+
+    Args:
+        texts: the sample; consumed once.
+        vocab_size: largest number of ids, >= 257. Small samples give fewer.
+
+    Returns:
+        The tokenizer.
+
+    Raises:
+        InputError: the vocabulary is too small for all bytes.
+    """
+    if vocab_size < SMALLEST_VOCABULARY:
+        raise InputError(
+            f"vocab_size {vocab_size} is below {SMALLEST_VOCABULARY} (all bytes and one)"
+        )
+    inner = tokenizers.Tokenizer(models.BPE())
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[END_OF_TEXT],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    inner.train_from_iterator(texts, trainer)
+    return Tokenizer(inner.to_str().encode())
