@@ -19,50 +19,133 @@ RoleCount = int | Annotated[str, Meta(pattern=r"^\d+(\.\d+)?%$")]
 class JobSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[job]: identity of the run."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=80, description="Name of the run; part of the run directory's name.")] = "qmpi"
-    seed: Annotated[int, Meta(ge=0, le=2**62, description="Seed of the initial weights, of the data order and of the generated problems.")] = 0
-    run_dir: Annotated[str, Meta(description="Directory of the run: status, journal, checkpoints. Empty: runs/NAME.")] = ""
+    name: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=80,
+            description="Name of the run; part of the run directory's name.",
+        ),
+    ] = "qmpi"
+    seed: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=2**62,
+            description="Seed of the initial weights, of the data order and of the generated problems.",
+        ),
+    ] = 0
+    run_dir: Annotated[
+        str,
+        Meta(description="Directory of the run: status, journal, checkpoints. Empty: runs/NAME."),
+    ] = ""
 
 
 class RoleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[roles]: how many ranks play each role; a number, or a share of all ranks such as "60%"."""
 
-    coordinator: Annotated[RoleCount, Meta(description="Decides membership, placement and commits. Exactly 1 in this version.")] = 1
+    coordinator: Annotated[
+        RoleCount,
+        Meta(description="Decides membership, placement and commits. Exactly 1 in this version."),
+    ] = 1
     generator: Annotated[RoleCount, Meta(description="Write generated text as rows of tokens.")] = 1
     memory: Annotated[RoleCount, Meta(description="Read shards, assemble and serve blocks.")] = 1
-    trainer: Annotated[RoleCount, Meta(description="Compute lanes, reduce gradients, step. Ranks that no count asks for become trainers.")] = 1
-    replica: Annotated[RoleCount, Meta(description="Keep verified snapshots in RAM and write them to disk.")] = 1
-    spare: Annotated[RoleCount, Meta(description="Wait with torch loaded and take a dead rank's place.")] = 0
+    trainer: Annotated[
+        RoleCount,
+        Meta(
+            description="Compute lanes, reduce gradients, step. Ranks that no count asks for become trainers."
+        ),
+    ] = 1
+    replica: Annotated[
+        RoleCount, Meta(description="Keep verified snapshots in RAM and write them to disk.")
+    ] = 1
+    spare: Annotated[
+        RoleCount, Meta(description="Wait with torch loaded and take a dead rank's place.")
+    ] = 0
 
 
 class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[model]: shape of the decoder-only transformer (RMSNorm, RoPE, GQA, SwiGLU)."""
 
-    vocab_size: Annotated[int, Meta(ge=256, le=1_048_576, description="Rows of the embedding; at least the size of the tokenizer's vocabulary.")] = 4096
+    vocab_size: Annotated[
+        int,
+        Meta(
+            ge=256,
+            le=1_048_576,
+            description="Rows of the embedding; at least the size of the tokenizer's vocabulary.",
+        ),
+    ] = 4096
     layers: Annotated[PositiveInt, Meta(description="Transformer blocks.")] = 4
     width: Annotated[PositiveInt, Meta(description="Size of the residual stream.")] = 128
     heads: Annotated[PositiveInt, Meta(description="Query heads; must divide width.")] = 4
-    kv_heads: Annotated[PositiveInt, Meta(description="Key and value heads (grouped-query attention); must divide heads.")] = 2
-    ffn_width: Annotated[int, Meta(ge=0, description="Hidden size of SwiGLU; 0: 8/3 of width, rounded up to a multiple of 64.")] = 0
-    tied_head: Annotated[bool, Meta(description="Output head shares the embedding's weights.")] = True
+    kv_heads: Annotated[
+        PositiveInt,
+        Meta(description="Key and value heads (grouped-query attention); must divide heads."),
+    ] = 2
+    ffn_width: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Hidden size of SwiGLU; 0: 8/3 of width, rounded up to a multiple of 64.",
+        ),
+    ] = 0
+    tied_head: Annotated[bool, Meta(description="Output head shares the embedding's weights.")] = (
+        True
+    )
     qk_norm: Annotated[bool, Meta(description="RMSNorm on queries and keys of each head.")] = True
-    rope_theta: Annotated[float, Meta(gt=1.0, description="Base of the rotary position embedding.")] = 10000.0
+    rope_theta: Annotated[
+        float, Meta(gt=1.0, description="Base of the rotary position embedding.")
+    ] = 10000.0
     norm_eps: Annotated[float, Meta(gt=0.0, description="Epsilon of RMSNorm.")] = 1e-6
-    init_std: Annotated[float, Meta(gt=0.0, description="Standard deviation of the initial weights.")] = 0.02
+    init_std: Annotated[
+        float, Meta(gt=0.0, description="Standard deviation of the initial weights.")
+    ] = 0.02
 
 
 class TrainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[train]: the global batch and the arithmetic. Tokens a step = lanes x microbatches x sequences x sequence_tokens."""
 
-    steps: Annotated[int, Meta(ge=1, le=10**12, description="Length of the run, in optimizer steps.")] = 200
-    lanes: Annotated[PositiveInt, Meta(le=4096, description="Fixed shares of the global batch; dealt to the live trainers. The result never depends on the deal.")] = 8
-    microbatches: Annotated[PositiveInt, Meta(description="Microbatches of a lane, accumulated in fixed order in float32.")] = 1
+    steps: Annotated[
+        int, Meta(ge=1, le=10**12, description="Length of the run, in optimizer steps.")
+    ] = 200
+    lanes: Annotated[
+        PositiveInt,
+        Meta(
+            le=4096,
+            description="Fixed shares of the global batch; dealt to the live trainers. The result never depends on the deal.",
+        ),
+    ] = 8
+    microbatches: Annotated[
+        PositiveInt,
+        Meta(description="Microbatches of a lane, accumulated in fixed order in float32."),
+    ] = 1
     sequences: Annotated[PositiveInt, Meta(description="Sequences of a microbatch.")] = 4
-    sequence_tokens: Annotated[int, Meta(ge=8, le=1_048_576, description="Tokens of a sequence.")] = 128
-    reduction: Annotated[Literal["exact", "fast"], Meta(description='"exact": integer sum, the same bits on any number of trainers. "fast": float sum.')] = "exact"
-    precision: Annotated[Literal["auto", "float32", "bfloat16"], Meta(description='Compute type over float32 masters. "auto": bfloat16 where the device computes it natively.')] = "auto"
-    device: Annotated[Literal["auto", "cpu", "cuda"], Meta(description="Where trainers compute.")] = "auto"
-    threads: Annotated[int, Meta(ge=1, le=256, description="CPU threads of a trainer; part of the run's identity, since sums depend on it.")] = 1
+    sequence_tokens: Annotated[
+        int, Meta(ge=8, le=1_048_576, description="Tokens of a sequence.")
+    ] = 128
+    reduction: Annotated[
+        Literal["exact", "fast"],
+        Meta(
+            description='"exact": integer sum, the same bits on any number of trainers. "fast": float sum.'
+        ),
+    ] = "exact"
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"],
+        Meta(
+            description='Compute type over float32 masters. "auto": bfloat16 where the device computes it natively.'
+        ),
+    ] = "auto"
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], Meta(description="Where trainers compute.")
+    ] = "auto"
+    threads: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=256,
+            description="CPU threads of a trainer; part of the run's identity, since sums depend on it.",
+        ),
+    ] = 1
     digest_every: Annotated[PositiveInt, Meta(description="Steps between two weight digests.")] = 10
 
 
@@ -70,30 +153,51 @@ class OptimizerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """[optimizer]: AdamW, its learning-rate schedule and clipping."""
 
     learning_rate: Annotated[float, Meta(gt=0.0, description="Peak learning rate.")] = 3e-3
-    min_ratio: Annotated[Share, Meta(description="Final learning rate as a share of the peak.")] = 0.1
-    schedule: Annotated[Literal["cosine", "wsd"], Meta(description='"cosine", or "wsd": warm-up, stable, linear decay.')] = "cosine"
+    min_ratio: Annotated[Share, Meta(description="Final learning rate as a share of the peak.")] = (
+        0.1
+    )
+    schedule: Annotated[
+        Literal["cosine", "wsd"],
+        Meta(description='"cosine", or "wsd": warm-up, stable, linear decay.'),
+    ] = "cosine"
     warmup_steps: Annotated[int, Meta(ge=0, description="Steps of linear warm-up.")] = 20
-    decay_share: Annotated[Share, Meta(description='Share of the steps that "wsd" decays over.')] = 0.2
+    decay_share: Annotated[
+        Share, Meta(description='Share of the steps that "wsd" decays over.')
+    ] = 0.2
     beta1: Annotated[float, Meta(ge=0.0, lt=1.0, description="Decay of the first moment.")] = 0.9
     beta2: Annotated[float, Meta(ge=0.0, lt=1.0, description="Decay of the second moment.")] = 0.95
     epsilon: Annotated[float, Meta(gt=0.0, description="Epsilon of AdamW.")] = 1e-8
-    weight_decay: Annotated[float, Meta(ge=0.0, description="Decoupled weight decay, on matrices only.")] = 0.1
-    clip_norm: Annotated[float, Meta(ge=0.0, description="Largest global gradient norm; 0: no clipping.")] = 1.0
+    weight_decay: Annotated[
+        float, Meta(ge=0.0, description="Decoupled weight decay, on matrices only.")
+    ] = 0.1
+    clip_norm: Annotated[
+        float, Meta(ge=0.0, description="Largest global gradient norm; 0: no clipping.")
+    ] = 1.0
 
 
-class CorpusSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="corpus", tag_field="kind"):
+class CorpusSource(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="corpus", tag_field="kind"
+):
     """A corpus of shards, made by `qmpi ingest`."""
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,40}$", description="Name of the source.")]
-    path: Annotated[str, Meta(min_length=1, description='Directory made by `qmpi ingest`, or "builtin:python".')]
-    weight: Annotated[float, Meta(gt=0.0, description="Share of the sequences, relative to the other sources.")] = 1.0
+    path: Annotated[
+        str, Meta(min_length=1, description='Directory made by `qmpi ingest`, or "builtin:python".')
+    ]
+    weight: Annotated[
+        float, Meta(gt=0.0, description="Share of the sequences, relative to the other sources.")
+    ] = 1.0
 
 
-class ProblemSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="problems", tag_field="kind"):
+class ProblemSource(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="problems", tag_field="kind"
+):
     """Generated arithmetic and logic problems with verified answers; endless."""
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,40}$", description="Name of the source.")]
-    weight: Annotated[float, Meta(gt=0.0, description="Share of the sequences, relative to the other sources.")] = 1.0
+    weight: Annotated[
+        float, Meta(gt=0.0, description="Share of the sequences, relative to the other sources.")
+    ] = 1.0
     min_level: Annotated[int, Meta(ge=1, le=100, description="Easiest level drawn.")] = 1
     max_level: Annotated[int, Meta(ge=1, le=100, description="Hardest level drawn.")] = 20
 
@@ -104,37 +208,73 @@ Source = CorpusSource | ProblemSource
 class DataSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[data]: the addressed stream. Which tokens a step sees depends on these fields and the seed alone."""
 
-    tokenizer: Annotated[str, Meta(description='A tokenizer.json, or a corpus directory that holds one. Empty: that of the first corpus, else "builtin:python".')] = ""
-    sources: Annotated[tuple[Source, ...], Meta(min_length=1, description="Where sequences come from.")] = (
+    tokenizer: Annotated[
+        str,
+        Meta(
+            description='A tokenizer.json, or a corpus directory that holds one. Empty: that of the first corpus, else "builtin:python".'
+        ),
+    ] = ""
+    sources: Annotated[
+        tuple[Source, ...], Meta(min_length=1, description="Where sequences come from.")
+    ] = (
         CorpusSource(name="python", path="builtin:python", weight=3.0),
         ProblemSource(name="problems", weight=1.0),
     )
-    prefetch_steps: Annotated[int, Meta(ge=1, le=64, description="Steps that a trainer asks for ahead.")] = 3
+    prefetch_steps: Annotated[
+        int, Meta(ge=1, le=64, description="Steps that a trainer asks for ahead.")
+    ] = 3
 
 
 class SnapshotSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[snapshot]: copies of the state in RAM and on disk."""
 
-    every_steps: Annotated[PositiveInt, Meta(description="Steps between two snapshots in RAM.")] = 10
-    disk_every_steps: Annotated[PositiveInt, Meta(description="Steps between two checkpoints on disk; the last step always gets one.")] = 50
-    keep: Annotated[PositiveInt, Meta(description="Snapshots kept in RAM, and checkpoints kept on disk.")] = 2
-    ram_dir: Annotated[str, Meta(min_length=1, description="Node-local RAM file system; its files outlive the processes.")] = "/dev/shm"
+    every_steps: Annotated[PositiveInt, Meta(description="Steps between two snapshots in RAM.")] = (
+        10
+    )
+    disk_every_steps: Annotated[
+        PositiveInt,
+        Meta(description="Steps between two checkpoints on disk; the last step always gets one."),
+    ] = 50
+    keep: Annotated[
+        PositiveInt, Meta(description="Snapshots kept in RAM, and checkpoints kept on disk.")
+    ] = 2
+    ram_dir: Annotated[
+        str,
+        Meta(
+            min_length=1, description="Node-local RAM file system; its files outlive the processes."
+        ),
+    ] = "/dev/shm"
 
 
 class FailureSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[failure]: detection of silent ranks, and relaunches of the whole job."""
 
-    heartbeat_seconds: Annotated[PositiveSeconds, Meta(description="Time between two signs of life of a rank.")] = 1.0
-    dead_seconds: Annotated[PositiveSeconds, Meta(description="Silence after which a rank is fenced (killed) and counted as dead.")] = 30.0
-    max_relaunches: Annotated[int, Meta(ge=0, description="Relaunches of the whole MPI job within relaunch_window_seconds.")] = 10
-    relaunch_window_seconds: Annotated[PositiveSeconds, Meta(description="Window over which relaunches are counted.")] = 3600.0
-    start_seconds: Annotated[PositiveSeconds, Meta(description="Time within which all ranks must have reported at start.")] = 300.0
+    heartbeat_seconds: Annotated[
+        PositiveSeconds, Meta(description="Time between two signs of life of a rank.")
+    ] = 1.0
+    dead_seconds: Annotated[
+        PositiveSeconds,
+        Meta(description="Silence after which a rank is fenced (killed) and counted as dead."),
+    ] = 30.0
+    max_relaunches: Annotated[
+        int,
+        Meta(ge=0, description="Relaunches of the whole MPI job within relaunch_window_seconds."),
+    ] = 10
+    relaunch_window_seconds: Annotated[
+        PositiveSeconds, Meta(description="Window over which relaunches are counted.")
+    ] = 3600.0
+    start_seconds: Annotated[
+        PositiveSeconds,
+        Meta(description="Time within which all ranks must have reported at start."),
+    ] = 300.0
 
 
 class MonitorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[monitor]: what the coordinator writes for people and scripts."""
 
-    status_seconds: Annotated[PositiveSeconds, Meta(description="Time between two writes of status.json.")] = 1.0
+    status_seconds: Annotated[
+        PositiveSeconds, Meta(description="Time between two writes of status.json.")
+    ] = 1.0
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

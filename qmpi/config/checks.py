@@ -1,0 +1,119 @@
+"""Contradictions between fields of a job: what no field can state alone."""
+
+import math
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from qmpi.config.settings import CorpusSource, ProblemSource, RoleCount, Settings
+
+SUM_BITS = 30
+"""Bits of a 32-bit integer sum that lane gradients may fill: sign and one bit of rounding are kept free."""
+
+LEAST_BITS = 16
+"""Fewer bits than this for a lane's gradient would be coarser than bfloat16 over a tensor's useful range."""
+
+REQUIRED_ROLES = ("coordinator", "generator", "memory", "trainer", "replica")
+
+
+def contradictions(settings: Settings, *, warmup_stated: bool) -> list[str]:
+    """List every contradiction in a job.
+
+    Args:
+        settings: the job; each field legal by itself.
+        warmup_stated: the user gave optimizer.warmup_steps.
+
+    Returns:
+        One sentence each; empty if there is none.
+    """
+    return [
+        *_model(settings),
+        *_roles(settings),
+        *_train(settings, warmup_stated=warmup_stated),
+        *_sources(settings),
+    ]
+
+
+def shorten_warmup(settings: Settings) -> Settings:
+    """Shorten a warm-up that the user did not state to fit a short run.
+
+    Args:
+        settings: the job.
+
+    Returns:
+        The job, with a warm-up of at most a fifth of the steps.
+    """
+    most = settings.train.steps // 5
+    if settings.optimizer.warmup_steps <= most:
+        return settings
+    return replace(settings, optimizer=replace(settings.optimizer, warmup_steps=most))
+
+
+def _model(settings: Settings) -> Iterator[str]:
+    model = settings.model
+    if model.width % model.heads:
+        yield f"model.width = {model.width} is not a multiple of model.heads = {model.heads}"
+    elif (model.width // model.heads) % 2:
+        yield (
+            f"model.width / model.heads = {model.width // model.heads} is odd; rotary positions turn "
+            "pairs, so make it even"
+        )
+    if model.heads % model.kv_heads:
+        yield f"model.heads = {model.heads} is not a multiple of model.kv_heads = {model.kv_heads}"
+
+
+def _roles(settings: Settings) -> Iterator[str]:
+    roles = settings.roles
+    if roles.coordinator != 1:
+        yield f"roles.coordinator = {roles.coordinator!r}: must be 1; standbys are not there yet"
+    counts: dict[str, RoleCount] = {
+        "coordinator": roles.coordinator,
+        "generator": roles.generator,
+        "memory": roles.memory,
+        "trainer": roles.trainer,
+        "replica": roles.replica,
+        "spare": roles.spare,
+    }
+    for name, count in counts.items():
+        if isinstance(count, int) and count < (1 if name in REQUIRED_ROLES else 0):
+            yield f"roles.{name} = {count}: every job needs at least one {name}"
+    shares = sum(float(c.rstrip("%")) for c in counts.values() if isinstance(c, str))
+    if shares > 100.0:
+        yield f"the shares in [roles] add up to {shares:g}%, more than all ranks"
+
+
+def _train(settings: Settings, *, warmup_stated: bool) -> Iterator[str]:
+    train, optimizer, snapshot = settings.train, settings.optimizer, settings.snapshot
+    if warmup_stated and optimizer.warmup_steps >= train.steps:
+        yield (
+            f"optimizer.warmup_steps = {optimizer.warmup_steps} is not shorter than "
+            f"train.steps = {train.steps}"
+        )
+    bits = SUM_BITS - math.ceil(math.log2(train.lanes))
+    if train.reduction == "exact" and bits < LEAST_BITS:
+        yield f"train.lanes = {train.lanes} leaves {bits} bits a gradient in an exact sum; use fewer"
+    if snapshot.disk_every_steps % snapshot.every_steps:
+        yield (
+            f"snapshot.disk_every_steps = {snapshot.disk_every_steps} is not a multiple of "
+            f"snapshot.every_steps = {snapshot.every_steps}"
+        )
+    failure = settings.failure
+    if failure.dead_seconds <= 3 * failure.heartbeat_seconds:
+        yield (
+            f"failure.dead_seconds = {failure.dead_seconds:g} must be more than three times "
+            f"failure.heartbeat_seconds = {failure.heartbeat_seconds:g}"
+        )
+
+
+def _sources(settings: Settings) -> Iterator[str]:
+    names = [source.name for source in settings.data.sources]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"data.sources: two sources are called {name!r}"
+    for source in settings.data.sources:
+        if isinstance(source, ProblemSource) and source.min_level > source.max_level:
+            yield (
+                f"source {source.name!r}: min_level = {source.min_level} is above "
+                f"max_level = {source.max_level}"
+            )
+        if isinstance(source, CorpusSource) and "\0" in source.path:
+            yield f"source {source.name!r}: the path holds a NUL character"

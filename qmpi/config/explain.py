@@ -1,0 +1,149 @@
+"""What is wrong with a raw job, field by field, in words that say what to do.
+
+`msgspec.convert` stops at the first mistake; a user with five wants to read of all five.
+"""
+
+import difflib
+import math
+from collections.abc import Iterable
+from typing import Any, get_type_hints
+
+import msgspec
+
+from qmpi.config.settings import CorpusSource, DataSettings, ProblemSource, Settings
+
+SOURCE_KINDS: dict[str, type[msgspec.Struct]] = {
+    "corpus": CorpusSource,
+    "problems": ProblemSource,
+}
+
+
+def explain(raw: dict[str, Any], settings: type[Settings]) -> list[str]:
+    """List every mistake of form in a job.
+
+    Args:
+        raw: what TOML gave.
+        settings: the type of a whole job.
+
+    Returns:
+        One sentence a mistake; empty if the job can be converted.
+    """
+    sections = get_type_hints(settings)
+    faults: list[str] = []
+    for name, fields in raw.items():
+        if name not in sections:
+            faults.append(f"[{name}]: no such section; {_known(name, sections)}")
+        elif not isinstance(fields, dict):
+            faults.append(f"{name} = {fields!r}: must be a section, written [{name}]")
+        else:
+            faults += _section(name, fields, sections[name])  # pyright: ignore[reportUnknownArgumentType]
+    return faults
+
+
+def legal(annotation: object) -> str:
+    """Describe the legal values of a field.
+
+    Args:
+        annotation: its annotated type.
+
+    Returns:
+        Words, such as "a whole number from 1 to 4096".
+    """
+    return _describe(msgspec.inspect.type_info(annotation))
+
+
+def _section(name: str, fields: dict[str, Any], kind: type[msgspec.Struct]) -> list[str]:
+    hints = get_type_hints(kind, include_extras=True)
+    faults: list[str] = []
+    for key, value in fields.items():
+        path = f"{name}.{key}"
+        if key not in hints:
+            faults.append(f"{path}: no such field; {_known(key, hints)}")
+        elif kind is DataSettings and key == "sources":
+            faults += _sources(path, value)
+        else:
+            faults += _value(path, value, hints[key])
+    return faults
+
+
+def _sources(path: str, value: object) -> list[str]:
+    if not isinstance(value, list | tuple) or not value:
+        return [f"{path} = {value!r}: must be one or more tables, written [[{path}]]"]
+    faults: list[str] = []
+    for number, source in enumerate(value):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        where = f"{path}[{number}]"
+        if not isinstance(source, dict):
+            faults.append(f"{where} = {source!r}: must be a table with kind and name")
+            continue
+        fields: dict[str, Any] = {**source}
+        kind = fields.pop("kind", None)
+        if not isinstance(kind, str) or kind not in SOURCE_KINDS:
+            faults.append(f"{where}.kind = {kind!r}: must be one of {', '.join(SOURCE_KINDS)}")
+            continue
+        faults += _section(where, fields, SOURCE_KINDS[kind])
+        required = [f.name for f in msgspec.structs.fields(SOURCE_KINDS[kind]) if f.required]
+        faults += [f"{where}.{f}: is missing" for f in required if f not in fields]
+    return faults
+
+
+def _value(path: str, value: object, annotation: object) -> list[str]:
+    words = legal(annotation)
+    if isinstance(value, float) and not math.isfinite(value):
+        return [f"{path} = {value!r}: must be {words}"]
+    try:
+        msgspec.convert(value, annotation)
+    except (msgspec.ValidationError, OverflowError):
+        close = _close(value, annotation)
+        return [f"{path} = {value!r}: must be {words}{close}"]
+    return []
+
+
+def _known(name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if near:
+        return f"did you mean {near[0]}?"
+    return f"known are {', '.join(names)}"
+
+
+def _close(value: object, annotation: object) -> str:
+    info = msgspec.inspect.type_info(annotation)
+    if isinstance(info, msgspec.inspect.Metadata):
+        info = info.type
+    if isinstance(value, str) and isinstance(info, msgspec.inspect.LiteralType):
+        near = difflib.get_close_matches(value, map(str, info.values), n=1, cutoff=0.4)
+        return f"; did you mean {near[0]!r}?" if near else ""
+    return ""
+
+
+def _describe(info: msgspec.inspect.Type) -> str:
+    match info:
+        case msgspec.inspect.Metadata():
+            return _describe(info.type)
+        case msgspec.inspect.IntType():
+            return f"a whole number{_range(info)}"
+        case msgspec.inspect.FloatType():
+            return f"a number{_range(info)}"
+        case msgspec.inspect.BoolType():
+            return "true or false"
+        case msgspec.inspect.LiteralType():
+            return "one of " + ", ".join(f'"{value}"' for value in info.values)
+        case msgspec.inspect.StrType() if info.pattern and "%" in info.pattern:
+            return 'a share such as "60%"'
+        case msgspec.inspect.StrType() if info.pattern:
+            return "a name of small letters, digits, _ and -, at most 40 characters"
+        case msgspec.inspect.StrType():
+            return "text" + (", not empty" if info.min_length else "")
+        case msgspec.inspect.UnionType():
+            return " or ".join(_describe(member) for member in info.types)
+        case _:
+            return "of another type"
+
+
+def _range(info: msgspec.inspect.IntType | msgspec.inspect.FloatType) -> str:
+    low = info.ge if info.ge is not None else info.gt
+    high = info.le if info.le is not None else info.lt
+    at_least = "from" if info.ge is not None else "above"
+    at_most = "to" if info.le is not None else "below"
+    words = f" {at_least} {low:g}" if low is not None else ""
+    return words + (f" {at_most} {high:g}" if high is not None else "")
