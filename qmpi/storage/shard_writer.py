@@ -23,6 +23,7 @@ class ShardWriter:
 
     Attributes:
         tokens: ids written so far.
+        path: target.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class ShardWriter:
             StorageError: the file cannot be made.
         """
         self.tokens = 0
-        self._path = path
+        self.path = path
         self._temporary = path.with_name(f".{path.name}.tmp")
         self._dtype = np.dtype(dtype).newbyteorder("<")
         self._chunk = np.zeros(chunk_tokens, self._dtype)
@@ -60,8 +61,8 @@ class ShardWriter:
 
     def _make_dataset(self) -> h5py.Dataset:
         item, chunk = self._dtype.itemsize, self._chunk.nbytes
-        # The seven numbers are those that the filter's own registration writes: format revision, block
-        # size, type size, chunk size, level, shuffle (0: none), codec (5: zstd).
+        # The seven numbers are those that the filter's own registration writes: format revision,
+        # block size, type size, chunk size, level, shuffle (0: none), codec (5: zstd).
         options = (1, chunk, item, chunk, layout.COMPRESSION_LEVEL, 0, 5)
         return self._file.create_dataset(
             layout.TOKENS,
@@ -102,7 +103,7 @@ class ShardWriter:
         number = len(self._crcs)
         self._chunk[self._used :] = 0
         frame = _encode(self._chunk)
-        with explained("write the shard", self._path):
+        with explained("write the shard", self.path):
             self._data.resize((number * self._chunk.size + self._used,))
             self._data.id.write_direct_chunk((number * self._chunk.size,), frame)
         self._crcs.append(zlib.crc32(frame))
@@ -117,7 +118,7 @@ class ShardWriter:
         try:
             if self._used:
                 self._flush()
-            with explained("write the shard", self._path):
+            with explained("write the shard", self.path):
                 offsets = np.asarray(self._documents, "<i8")
                 self._file.create_dataset(layout.CHUNK_CRC, data=np.asarray(self._crcs, "<u4"))
                 self._file.create_dataset(layout.DOCUMENT_OFFSETS, data=offsets)
@@ -125,7 +126,7 @@ class ShardWriter:
                 self._file.attrs["count"] = self.tokens
                 self._file.attrs["dtype"] = self._dtype.name
                 self._file.close()
-                self._temporary.replace(self._path)
+                self._temporary.replace(self.path)
         finally:
             self.abandon()
 

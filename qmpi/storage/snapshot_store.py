@@ -1,0 +1,116 @@
+"""Directories of snapshots: where they lie, which are whole, which to drop.
+
+Theory of operation: names sort by step, so nothing but a listing is needed to know the order. What is
+offered for recovery has been read and checked in full; a damaged file is skipped with a reason, never
+removed on its account, because it is evidence.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from qmpi.errors import InputError, StorageError
+from qmpi.protocol.membership import SnapshotFact
+from qmpi.storage.atomic_file import TEMPORARY_SUFFIX
+from qmpi.storage.os_errors import explained
+from qmpi.storage.snapshot_file import verify_snapshot
+from qmpi.units import Step
+
+_SUFFIX = ".snap"
+_STEP_NAME = re.compile(r"step-(\d{1,19})\.snap")
+
+
+def snapshot_path(directory: Path, step: Step) -> Path:
+    """Where the snapshot of a step lies.
+
+    Args:
+        directory: of the snapshots.
+        step: weights are those before this step, >= 0.
+
+    Returns:
+        A path whose name sorts by step.
+    """
+    return directory / f"step-{step:019d}{_SUFFIX}"
+
+
+def ram_directory(ram_dir: str, run_id: str) -> Path:
+    """Make the run's directory in the node-local RAM file system, readable by its owner alone.
+
+    Args:
+        ram_dir: mount point, such as "/dev/shm".
+        run_id: identity of the run; letters, digits, "-" and "_".
+
+    Returns:
+        The directory RAM_DIR/qmpi-RUN_ID.
+
+    Raises:
+        InputError: the run's identity could escape the directory.
+        StorageError: no permission, no space, or no such mount.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", run_id):
+        raise InputError(f"run id {run_id!r} is not made of letters, digits, '-' and '_'")
+    directory = Path(ram_dir) / f"qmpi-{run_id}"
+    with explained("make the snapshot directory", directory):
+        directory.mkdir(mode=0o700, exist_ok=True)
+    return directory
+
+
+def find_snapshots(
+    directories: Sequence[tuple[str, Path]], run_id: str
+) -> tuple[list[SnapshotFact], list[str]]:
+    """All whole snapshots of a run.
+
+    Args:
+        directories: (place, directory) pairs, place "ram" or "disk"; a missing directory holds
+            none.
+        run_id: snapshots of other runs are passed over.
+
+    Returns:
+        Facts, newest step first and for one step in the order of `directories`; and the reasons why
+        files were skipped.
+    """
+    facts: list[SnapshotFact] = []
+    reasons: list[str] = []
+    for place, directory in directories:
+        for path in _files(directory, reasons):
+            try:
+                header = verify_snapshot(path)
+            except StorageError as error:
+                reasons.append(str(error))
+                continue
+            if header.run_id == run_id:
+                facts.append(SnapshotFact(header.step, header.digest, place, str(path)))
+    facts.sort(key=lambda fact: -fact.step)
+    return facts, reasons
+
+
+def _files(directory: Path, reasons: list[str]) -> list[Path]:
+    try:
+        with explained("list", directory):
+            return sorted(directory.glob(f"*{_SUFFIX}")) if directory.exists() else []
+    except StorageError as error:
+        reasons.append(str(error))
+        return []
+
+
+def prune(directory: Path, keep: int) -> list[Path]:
+    """Remove all but the newest snapshots, and temporaries of writers that were killed.
+
+    Args:
+        directory: of the snapshots; nobody else may be writing to it.
+        keep: snapshots to keep, >= 0.
+
+    Returns:
+        The snapshots removed.
+
+    Raises:
+        StorageError: a file cannot be removed.
+    """
+    named = [path for path in _files(directory, []) if _STEP_NAME.fullmatch(path.name)]
+    named.sort(key=lambda path: int(path.name[5 : -len(_SUFFIX)]), reverse=True)
+    doomed = named[keep:]
+    leftovers = directory.glob(f".*{_SUFFIX}.*{TEMPORARY_SUFFIX}")
+    for path in [*doomed, *leftovers]:
+        with explained("remove", path):
+            path.unlink(missing_ok=True)
+    return doomed
