@@ -5,9 +5,10 @@ The heavy libraries are loaded when a role first needs them, so that a coordinat
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qmpi.config.settings import CorpusSource, ProblemSource, Settings
-from qmpi.errors import CorruptData, InputError, InvariantError, StorageError
+from qmpi.errors import CorruptData, InputError, StorageError
 from qmpi.protocol.membership import SourceFact
 from qmpi.roles.interface import (
     BlockBroken,
@@ -18,6 +19,11 @@ from qmpi.roles.interface import (
     RowsMade,
     SourcesOpened,
 )
+
+if TYPE_CHECKING:
+    from qmpi.content.rows import RowMaker
+    from qmpi.storage.corpus import Corpus
+    from qmpi.storage.tokenizer import Tokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +67,11 @@ def resolve(where: str, cache: Path) -> Path:
     """
     from qmpi.storage.builtin import resolve_corpus
 
-    return resolve_corpus(where, cache, None) if where.startswith("builtin:") else Path(where)
+    return resolve_corpus(where, cache, _log) if where.startswith("builtin:") else Path(where)
+
+
+def _log(progress: object) -> None:
+    logger.info("making the built-in corpus: %s", progress)
 
 
 class DataService:
@@ -92,8 +102,6 @@ class DataService:
         """
         if self._opened is not None:
             return self._opened
-        from qmpi.content.problems import generator_digest
-        from qmpi.content.rows import RowMaker
         from qmpi.storage.block_builder import BlockBuilder
         from qmpi.storage.corpus import Corpus
         from qmpi.storage.tokenizer import Tokenizer
@@ -117,6 +125,9 @@ class DataService:
                     corpora[number] = corpus
                     facts.append(SourceFact(source.name, corpus.rows(length), corpus.digest))
                 case ProblemSource(name, _, low, high):
+                    from qmpi.content.problems import generator_digest
+                    from qmpi.content.rows import RowMaker
+
                     seed = settings.job.seed
                     maker = RowMaker(tokenizer, source, seed, length, settings.model.vocab_size)
                     self._makers[name] = maker
@@ -160,13 +171,8 @@ class DataService:
         return RowsMade(work.requester, work.step, work.lane, work.source, frame)
 
 
-def _check_corpus(name: str, corpus: object, tokenizer: object, length: int) -> None:
-    from qmpi.storage.corpus import Corpus
-    from qmpi.storage.tokenizer import Tokenizer
-
-    if not isinstance(corpus, Corpus) or not isinstance(tokenizer, Tokenizer):
-        raise InvariantError("a corpus and a tokenizer were expected")
-    if corpus.tokenizer_digest != tokenizer.digest:
+def _check_corpus(name: str, corpus: "Corpus", tokenizer: "Tokenizer", length: int) -> None:
+    if corpus.facts.tokenizer_digest != tokenizer.digest:
         raise InputError(
             f"source {name!r} was written with another tokenizer than the job uses; ingest it again "
             "with `--tokenizer`, or name its tokenizer in data.tokenizer"

@@ -1,0 +1,211 @@
+"""The loop around the job (second level of healing): start it, and start it again when it died.
+
+Theory of operation. The death of a rank is healed inside the job. The death of the coordinator, of mpirun, of
+an MPI daemon or of the machine ends the MPI job. Then there is no end marker, and the supervisor starts the
+job again: the ranks find the newest verified snapshot in node-local RAM files, else on disk, and go on to the
+same bits. How often and how soon is `policy.relaunch`. mpirun's exit code is never believed.
+"""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from msgspec import Struct
+
+from qmpi.config.settings import FailureSettings
+from qmpi.errors import LaunchError
+from qmpi.policy.relaunch import may_relaunch
+from qmpi.protocol.status import EndMarker
+from qmpi.runtime.clock import Clock
+from qmpi.runtime.launcher import LaunchPlan
+from qmpi.runtime.processes import read_rank_files, start_ticks
+from qmpi.storage.atomic_file import write_atomic
+from qmpi.storage.run_directory import RunDirectory
+from qmpi.storage.status_file import clear_end, read_end
+from qmpi.units import Seconds
+
+POLL_SECONDS = 0.05
+END_SECONDS = 15.0
+"""How long mpirun may take to end after the end marker; ranks leave within a few seconds."""
+
+STOP_SECONDS = 120.0
+"""How long a requested stop may take: the steps granted, a snapshot and a checkpoint."""
+
+LOG_TAIL_LINES = 12
+
+
+class SupervisorEvent(Struct, frozen=True):
+    """Something the supervisor did, in words."""
+
+    time: float
+    what: str
+
+
+class Supervision(Struct, frozen=True):
+    """What the supervisor is given.
+
+    Attributes:
+        limits: how often the job may be started again.
+        on_event: told what happens, in words.
+        on_tick: called a few times a second while the job runs; for a live view.
+        stop: True once the user wants the run to stop.
+    """
+
+    limits: FailureSettings
+    on_event: Callable[[SupervisorEvent], None]
+    on_tick: Callable[[], None]
+    stop: Callable[[], bool]
+
+
+def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMarker:
+    """Run a job to its end, whatever dies.
+
+    Args:
+        plan: the job.
+        supervision: limits and callbacks.
+        clock: the clock.
+
+    Returns:
+        The end marker of the run.
+
+    Raises:
+        LaunchError: the job kept dying, or never started.
+    """
+    directory = RunDirectory(plan.run)
+    directory.create()
+    clear_end(plan.run)
+    directory.stop_request.unlink(missing_ok=True)
+    starts: list[Seconds] = []
+    while True:
+        end_leftovers(directory)
+        starts.append(clock.now())
+        log = directory.log_dir / f"job-{len(starts)}.log"
+        _say(supervision, clock, f"starting {plan.ranks} ranks" + _again(starts))
+        marker = _run_once(plan, directory, log, supervision, clock)
+        if marker is not None:
+            return marker
+        decision = may_relaunch(
+            starts[1:],
+            clock.now(),
+            supervision.limits.max_relaunches,
+            Seconds(supervision.limits.relaunch_window_seconds),
+        )
+        if not decision.allowed:
+            raise LaunchError(f"the job died {len(starts)} times; {decision.reason}\n{tail(log)}")
+        _say(supervision, clock, f"the job died without an end marker; {decision.reason}")
+        _wait(decision.wait_seconds, supervision, clock)
+        if supervision.stop():
+            raise LaunchError("stopped while the job was down; go on with `qmpi train --resume`")
+
+
+def end_leftovers(directory: RunDirectory) -> int:
+    """Kill ranks of an earlier job of this run that outlived it, by pid and start time.
+
+    Args:
+        directory: of the run.
+
+    Returns:
+        Processes killed.
+    """
+    killed = 0
+    host = os.uname().nodename
+    for process in read_rank_files(directory.ranks):
+        path = directory.ranks / f"{process.rank}.json"
+        alive = process.started != 0 and start_ticks(process.pid) == process.started
+        if process.host == host and alive and process.pid != os.getpid():
+            os.kill(process.pid, signal.SIGKILL)
+            killed += 1
+        path.unlink(missing_ok=True)
+    return killed
+
+
+def tail(log: Path, lines: int = LOG_TAIL_LINES) -> str:
+    """Return the end of a log, for an error message.
+
+    Args:
+        log: a text file.
+        lines: how many.
+
+    Returns:
+        Text; says so if there is none.
+    """
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        text = ""
+    if not text:
+        return f"(nothing was written to {log})"
+    return f"last lines of {log}:\n" + "\n".join(text.splitlines()[-lines:])
+
+
+def _run_once(
+    plan: LaunchPlan,
+    directory: RunDirectory,
+    log: Path,
+    supervision: Supervision,
+    clock: Clock,
+) -> EndMarker | None:
+    with log.open("wb") as output:
+        process = _start(plan, output)
+        asked_at: Seconds | None = None
+        while process.poll() is None and read_end(plan.run) is None:
+            clock.sleep(POLL_SECONDS)
+            supervision.on_tick()
+            if supervision.stop() and asked_at is None:
+                asked_at = clock.now()
+                write_atomic(directory.stop_request, b"stop\n", durable=False)
+                _say(supervision, clock, "stopping: finishing the granted steps and a checkpoint")
+            if asked_at is not None and clock.now() - asked_at > STOP_SECONDS:
+                break
+        _finish(process, clock)
+    marker = read_end(plan.run)
+    supervision.on_tick()
+    end_leftovers(directory)
+    return marker
+
+
+def _start(plan: LaunchPlan, output: BinaryIO) -> subprocess.Popen[bytes]:
+    try:
+        # Its own session: a Ctrl-C at the terminal reaches the supervisor alone, which stops the run in order.
+        return subprocess.Popen(
+            plan.command(),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=plan.environment,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise LaunchError(f"{plan.mpirun} cannot be started: {error.strerror}") from error
+
+
+def _finish(process: subprocess.Popen[bytes], clock: Clock) -> None:
+    """Wait for mpirun to end by itself, then end it; it sometimes ignores SIGTERM after a failure."""
+    for number, patience in ((None, END_SECONDS), (signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0)):
+        if number is not None and process.poll() is None:
+            process.send_signal(number)
+        deadline = clock.now() + patience
+        while process.poll() is None and clock.now() < deadline:
+            clock.sleep(0.01)
+        if process.poll() is not None:
+            return
+
+
+def _wait(seconds: float, supervision: Supervision, clock: Clock) -> None:
+    deadline = clock.now() + seconds
+    while clock.now() < deadline and not supervision.stop():
+        clock.sleep(POLL_SECONDS)
+        supervision.on_tick()
+
+
+def _again(starts: list[Seconds]) -> str:
+    return "" if len(starts) == 1 else f" again, start {len(starts)}"
+
+
+def _say(supervision: Supervision, clock: Clock, what: str) -> None:
+    supervision.on_event(SupervisorEvent(clock.now(), what))
+
+
