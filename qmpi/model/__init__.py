@@ -1,1 +1,1 @@
-"""Floor 3: the transformer. torch only."""
+"""Floor 3, lower half: the transformer. `shape` counts without torch; the rest is torch alone."""

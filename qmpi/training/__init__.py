@@ -1,1 +1,1 @@
-"""Floor 3: the step engine: lanes, order-free reduction, optimizer, snapshots. torch only, no messages."""
+"""Floor 3: the step engine. Torch, no messages, no policy, no threads; the clock is passed in."""

@@ -1,0 +1,98 @@
+"""Shapes, names and costs of the transformer's parameters, without torch.
+
+Theory of operation. `parameter_shapes` is the one table that the model, the counters and the tests
+agree on. Names and orientation are those of Hugging Face's Qwen3, so that an export is a copy.
+"""
+
+from math import prod
+
+from qmpi.config.settings import ModelSettings
+
+FFN_MULTIPLE = 64
+"""The default hidden size is rounded up to this, so that matrix kernels see whole tiles."""
+
+
+def ffn_width(settings: ModelSettings) -> int:
+    """Return the hidden size of SwiGLU.
+
+    Args:
+        settings: shape of the model; `ffn_width` 0 stands for 8/3 of the width.
+
+    Returns:
+        Hidden features.
+    """
+    if settings.ffn_width:
+        return settings.ffn_width
+    return -(-8 * settings.width // (3 * FFN_MULTIPLE)) * FFN_MULTIPLE
+
+
+def head_dim(settings: ModelSettings) -> int:
+    """Return the features of one attention head."""
+    return settings.width // settings.heads
+
+
+def layer_shapes(settings: ModelSettings) -> dict[str, tuple[int, ...]]:
+    """Return shape by name within one block.
+
+    Args:
+        settings: shape of the model.
+
+    Returns:
+        Shapes as [out, in] for matrices, in the order of computation.
+    """
+    width, head, hidden = settings.width, head_dim(settings), ffn_width(settings)
+    shapes: dict[str, tuple[int, ...]] = {
+        "input_layernorm.weight": (width,),
+        "self_attn.q_proj.weight": (settings.heads * head, width),
+        "self_attn.k_proj.weight": (settings.kv_heads * head, width),
+        "self_attn.v_proj.weight": (settings.kv_heads * head, width),
+        "self_attn.o_proj.weight": (width, settings.heads * head),
+    }
+    if settings.qk_norm:
+        shapes |= {"self_attn.q_norm.weight": (head,), "self_attn.k_norm.weight": (head,)}
+    return shapes | {
+        "post_attention_layernorm.weight": (width,),
+        "mlp.gate_proj.weight": (hidden, width),
+        "mlp.up_proj.weight": (hidden, width),
+        "mlp.down_proj.weight": (width, hidden),
+    }
+
+
+def parameter_shapes(settings: ModelSettings) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every parameter by its name.
+
+    Args:
+        settings: shape of the model.
+
+    Returns:
+        Shapes by name; the head is left out when it is tied.
+    """
+    table = (settings.vocab_size, settings.width)
+    shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": table}
+    for layer in range(settings.layers):
+        for name, shape in layer_shapes(settings).items():
+            shapes[f"model.layers.{layer}.{name}"] = shape
+    shapes["model.norm.weight"] = (settings.width,)
+    if not settings.tied_head:
+        shapes["lm_head.weight"] = table
+    return shapes
+
+
+def parameter_count(settings: ModelSettings) -> int:
+    """Return the number of trained parameters; a tied head counts once."""
+    return sum(prod(shape) for shape in parameter_shapes(settings).values())
+
+
+def flops_per_token(settings: ModelSettings, sequence_tokens: int) -> int:
+    """Return the floating-point operations of training on one token, forward and backward.
+
+    Args:
+        settings: shape of the model.
+        sequence_tokens: length of a sequence; causal attention sees half of it on average.
+
+    Returns:
+        6 for each matrix weight (the embedding look-up is free, the head is not), plus attention.
+    """
+    layer = sum(prod(shape) for shape in layer_shapes(settings).values() if len(shape) > 1)
+    matrices = settings.layers * layer + settings.vocab_size * settings.width
+    return 6 * matrices + 6 * settings.layers * settings.width * sequence_tokens

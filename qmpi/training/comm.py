@@ -1,0 +1,232 @@
+"""All communication of trainers: a raw gloo group for one generation, with waits that can be left.
+
+Theory of operation. No call frees a gloo wait from outside, and a rank may wait for a live peer
+that has itself left for the next generation. So each wait is cut into slices; between them the wait
+looks at `aborted`, which the control thread sets. An operation that is left behind goes on by
+itself and may still touch its tensors: they are kept with the group, and the caller must not use
+them again. A group with such an operation joins its threads when dropped, which blocks; so `stuck`
+groups are kept until their operations have ended (the owner's graveyard).
+
+One backend serves all devices: gloo stages CUDA tensors through the host. NCCL would be faster, but
+its waits are of another kind, and nothing here is built that has not been run.
+"""
+
+import select
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor
+from torch._C._distributed_c10d import PrefixStore, ProcessGroupGloo, Store, TCPStore
+
+from qmpi.errors import MachineError, PeerLost
+
+Aborted = Callable[[], str | None]
+"""Says why the work in hand shall end, or None."""
+
+CHUNK_BYTES = 32 * 2**20
+"""Large tensors travel in pieces, in order, so that a wait ends soon after an abort."""
+
+FIRST_SLICE = 0.002
+LAST_SLICE = 0.02
+"""Seconds; slices grow, since a short operation should not be cut often nor a long one late."""
+
+
+class Work(Protocol):
+    """An operation under way."""
+
+    def wait(self, timeout: timedelta = ...) -> bool:
+        """Wait; raises RuntimeError on time-out and on failure."""
+        ...
+
+    def is_completed(self) -> bool:
+        """Return whether it has ended, well or badly."""
+        ...
+
+
+class Group(Protocol):
+    """The calls of torch's gloo group that are used here; its stubs leave them out."""
+
+    def allreduce(self, tensors: list[Tensor]) -> Work:
+        """Start a sum in place."""
+        ...
+
+    def broadcast(self, tensor: Tensor, root: int) -> Work:
+        """Start a broadcast in place."""
+        ...
+
+
+def open_store(host: str) -> tuple[Store, str]:
+    """Open this process's rendezvous store on a free port.
+
+    Args:
+        host: name or address under which peers reach this host.
+
+    Returns:
+        The store, and its address as "host:port".
+
+    Raises:
+        MachineError: no port can be opened.
+    """
+    try:
+        store = TCPStore(host, 0, is_master=True, wait_for_workers=False)
+    except RuntimeError as error:
+        raise MachineError(
+            f"the rendezvous store cannot listen on {host}: {first_line(error)}"
+        ) from None
+    return store, f"{host}:{store.port}"
+
+
+def connect_store(address: str, timeout_seconds: float) -> Store:
+    """Connect to a lead's rendezvous store.
+
+    Args:
+        address: "host:port" from `open_store`.
+        timeout_seconds: after this the lead counts as lost.
+
+    Returns:
+        The store.
+
+    Raises:
+        PeerLost: it cannot be reached.
+    """
+    host, _, port = address.rpartition(":")
+    wait = timedelta(seconds=timeout_seconds)
+    try:
+        return TCPStore(host, int(port), is_master=False, timeout=wait, wait_for_workers=False)
+    except (RuntimeError, ValueError) as error:
+        raise PeerLost(f"the rendezvous store at {address} is gone: {first_line(error)}") from None
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text; torch appends C++ frames."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+class Comm:
+    """The group of one generation. A group of one talks to nobody."""
+
+    def __init__(
+        self,
+        *,
+        store: Store | None,
+        generation: int,
+        index: int,
+        size: int,
+        timeout_seconds: float,
+        aborted: Aborted,
+    ) -> None:
+        """Meet the other members.
+
+        Args:
+            store: the lead's store; not used when `size` is 1.
+            generation: number of the group; keeps the keys of groups apart.
+            index: place of this member, 0 <= index < size.
+            size: number of members.
+            timeout_seconds: of the rendezvous and of each operation; the last resort.
+            aborted: looked at while waiting.
+
+        Raises:
+            PeerLost: a member did not come, or `aborted` says so.
+        """
+        self.index, self.size = index, size
+        self._aborted, self._timeout = aborted, timeout_seconds
+        self._pending: list[tuple[Work, Tensor]] = []
+        self._group: Group | None = None
+        if size == 1:
+            return
+        if store is None:
+            raise PeerLost("a group of several needs its lead's rendezvous store")
+        prefixed = PrefixStore(f"g{generation}", store)
+        try:
+            self._meet(prefixed)
+            group = ProcessGroupGloo(prefixed, index, size, timedelta(seconds=timeout_seconds))
+            self._group = cast(Group, group)
+        except RuntimeError as error:
+            raise PeerLost(f"the rendezvous failed: {first_line(error)}") from None
+
+    @property
+    def stuck(self) -> bool:
+        """Whether operations left behind are still under way."""
+        self._pending = [item for item in self._pending if not item[0].is_completed()]
+        return bool(self._pending)
+
+    def allreduce(self, tensor: Tensor) -> None:
+        """Sum over the members, in place; int32 or float32, contiguous.
+
+        Args:
+            tensor: the same shape everywhere. After `PeerLost` it must not be used again.
+        """
+        if self._group is not None:
+            for piece in pieces(tensor):
+                self._run(self._group.allreduce, [piece])
+
+    def broadcast(self, tensor: Tensor, root: int) -> None:
+        """Give every member the root's values, in place.
+
+        Args:
+            tensor: contiguous, the same shape everywhere; not to be used after `PeerLost`.
+            root: index of the member whose values count.
+        """
+        if self._group is not None:
+            for piece in pieces(tensor):
+                self._run(self._group.broadcast, piece, root)
+
+    def vote(self) -> None:
+        """Return once every member has called this."""
+        if self._group is not None:
+            self.allreduce(torch.ones(1))
+
+    def _meet(self, store: Store) -> None:
+        # The group's own rendezvous blocks without a way out, so it starts when everybody is there.
+        store.set(f"here{self.index}", "1")
+        keys = [f"here{member}" for member in range(self.size)]
+        for _ in range(max(1, round(self._timeout / LAST_SLICE))):
+            if store.check(keys):
+                return
+            self._leave_if_aborted()
+            # A pause, not a clock: its length feeds no result.
+            select.select([], [], [], LAST_SLICE)
+        raise PeerLost(f"not all {self.size} members met within {self._timeout:.0f} s")
+
+    def _run(self, operation: Callable[..., Work], what: Tensor | list[Tensor], *args: int) -> None:
+        self._leave_if_aborted()
+        tensor = what[0] if isinstance(what, list) else what
+        try:
+            work = operation(what, *args)
+        except RuntimeError as error:
+            raise PeerLost(first_line(error)) from None
+        self._wait(work, tensor)
+
+    def _wait(self, work: Work, tensor: Tensor) -> None:
+        slice_seconds = FIRST_SLICE
+        while True:
+            try:
+                work.wait(timedelta(seconds=slice_seconds))
+            except RuntimeError as error:
+                if not timed_out(error):
+                    self._pending.append((work, tensor))
+                    raise PeerLost(first_line(error)) from None
+            else:
+                return
+            slice_seconds = min(LAST_SLICE, 2 * slice_seconds)
+            reason = self._aborted()
+            if reason is not None:
+                self._pending.append((work, tensor))
+                raise PeerLost(f"told to leave: {reason}")
+
+    def _leave_if_aborted(self) -> None:
+        reason = self._aborted()
+        if reason is not None:
+            raise PeerLost(f"told to leave: {reason}")
+
+
+def timed_out(error: Exception) -> bool:
+    """Return whether a wait ended because its slice was over, not because the operation failed."""
+    return "Operation timed out" in str(error)
+
+
+def pieces(tensor: Tensor) -> tuple[Tensor, ...]:
+    """Return views of at most `CHUNK_BYTES` that make up a contiguous tensor."""
+    return tensor.view(-1).split(CHUNK_BYTES // tensor.element_size())

@@ -1,0 +1,319 @@
+"""The step engine: lanes, reduction, vote, update; consistent whatever ends it.
+
+Theory of operation. Between calls the engine is in one of two conditions, and says in which: the
+weights are those before `state_step`; and, if `holds_reduced`, the reduced gradient of that step is
+at hand. A member votes only when it holds the reduced gradient, and applies only when all have
+voted. So after a failure either every survivor can finish the step (`apply_held`), or none has
+applied it and all do it again to the same bits.
+
+A step whose gradient is not finite changes nothing but the counters, on all members alike, and
+reports the norm `UNDEFINED`; after `MAX_SKIPPED` of them in a row the run has diverged and stops.
+
+The engine belongs to the thread that made it: torch keeps its number of threads by thread.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+import torch
+
+from qmpi.config.settings import Settings
+from qmpi.errors import InvariantError, PeerLost, UserError
+from qmpi.model.initial import initialise
+from qmpi.model.shape import parameter_shapes
+from qmpi.model.transformer import Transformer
+from qmpi.training.comm import Aborted, Comm, pieces
+from qmpi.training.flat_state import FlatState, lay_out
+from qmpi.training.lanes import Block, LaneRunner
+from qmpi.training.optimizer import adamw, clip
+from qmpi.training.precision import choose_device, choose_precision, machine_identity
+from qmpi.training.reduction import make_sum
+from qmpi.training.schedule import learning_rate
+
+UNDEFINED = -1.0
+"""Stands for a loss or norm that is not finite: JSON has no word for those."""
+
+MAX_SKIPPED = 20
+"""Steps skipped in a row after which the run counts as diverged."""
+
+MAX_PASSES = 4
+"""Equal data overflow once; more passes mean that a lane does not compute the same bits twice."""
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """What a step gave; equal on all members but for `seconds`.
+
+    Attributes:
+        step: the step applied.
+        lane_losses: mean cross-entropy per token of every lane, in nats; -1.0: not finite.
+        block_digests: digest of the block of every lane.
+        gradient_norm: global norm before clipping; -1.0: not finite, the update was skipped.
+        learning_rate: rate used.
+        weight_digest: digest of the weights after the step; "" when not due.
+        seconds: wall time on this member.
+        redone: passes repeated because the integer scale overflowed.
+    """
+
+    step: int
+    lane_losses: tuple[float, ...]
+    block_digests: tuple[str, ...]
+    gradient_norm: float
+    learning_rate: float
+    weight_digest: str
+    seconds: float
+    redone: int
+
+
+@dataclass(frozen=True)
+class Held:
+    """A reduced gradient at hand: what `apply_held` needs besides the sum itself."""
+
+    step: int
+    redone: int
+    digest_due: bool
+    started: float
+
+
+class Engine:
+    """Model, state and arithmetic of one trainer."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float], aborted: Aborted) -> None:
+        """Build the model; there is no state yet.
+
+        Args:
+            settings: the job.
+            clock: seconds; used for step times only.
+            aborted: says why the work in hand shall end, or None.
+        """
+        self._settings, self._clock, self._aborted = settings, clock, aborted
+        torch.set_num_threads(settings.train.threads)
+        self._device = choose_device(settings.train)
+        self._precision = choose_precision(settings.train, self._device)
+        # Filling fresh memory costs time and only hides kernels that read what nobody wrote.
+        deterministic = torch.utils.deterministic
+        deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
+        torch.use_deterministic_algorithms(mode=True, warn_only=self._device.type != "cpu")
+        layout = lay_out(parameter_shapes(settings.model))
+        self._model = Transformer(settings.model).to(self._device)
+        self._state = FlatState(layout, self._device)
+        self._state.adopt(self._model)
+        self._gradient = torch.zeros(layout.total, device=self._device)
+        train = settings.train
+        self._sum = make_sum(train.reduction, layout, train.lanes, self._device)
+        self._runner = LaneRunner(settings, self._model, layout, self._device, self._precision)
+        self._held: Held | None = None
+        self._comm: Comm | None = None
+        self._graveyard: list[Comm] = []
+
+    @property
+    def state_step(self) -> int:
+        """Weights are those before this step; -1: no state."""
+        return self._state.step
+
+    @property
+    def holds_reduced(self) -> bool:
+        """Whether the reduced gradient of `state_step` is at hand."""
+        return self._held is not None
+
+    def identity(self) -> str:
+        """Return what the bits of a lane depend on; members of a group must agree."""
+        train = self._settings.train
+        name = str(self._precision).removeprefix("torch.")
+        return (
+            f"torch {torch.__version__}; {machine_identity(self._device)}; "
+            f"{train.threads} threads; {name}; sdpa; {train.reduction} sum of {train.lanes} lanes"
+        )
+
+    def warm_up(self) -> None:
+        """Load lazily loaded parts of torch; changes no state."""
+        self._runner.warm_up()
+        scratch = FlatState(lay_out({"warm": (4, 4)}), self._device)
+        adamw(scratch, torch.zeros_like(scratch.params), self._settings.optimizer, 0.0)
+
+    def initialise(self) -> None:
+        """Take the initial weights of the run's seed: the state before step 0."""
+        self._held = None
+        self._state.reset()
+        initialise(self._model, self._settings.model, self._settings.job.seed)
+
+    def join(self, comm: Comm) -> None:
+        """Compute with a group from now on.
+
+        Args:
+            comm: connected; the engine owns it.
+        """
+        self.leave()
+        self._comm = comm
+
+    def leave(self) -> None:
+        """Leave the group; what a dead peer left stuck in it is kept until it has ended."""
+        if self._comm is not None:
+            self._graveyard.append(self._comm)
+            self._comm = None
+        # Dropping a stuck group joins its threads, which blocks until its time-out.
+        self._graveyard = [comm for comm in self._graveyard if comm.stuck]
+
+    def sync_state(self, root: int, needy: Sequence[int]) -> None:
+        """Give the root's state to those that need it; every member of the group calls this.
+
+        A member that is cut off keeps what it had.
+
+        Args:
+            root: group index of the member whose state counts.
+            needy: group indices that receive it.
+        """
+        comm = self._group()
+        if comm.index == root:
+            comm.broadcast(self._state.buffer, root)
+        elif comm.index in needy:
+            staging = torch.empty_like(self._state.buffer)
+            comm.broadcast(staging, root)
+            self._held = None
+            self._state.take(staging)
+        else:
+            # A broadcast wants everybody; those who need nothing throw it away piece by piece.
+            for piece in pieces(self._state.buffer):
+                comm.broadcast(torch.empty_like(piece), root)
+
+    def snapshot(self) -> tuple[str, list[memoryview]]:
+        """Return the state, without a copy.
+
+        Returns:
+            SHA-256 of the payload, and its parts; valid until the engine's next call.
+        """
+        parts = self._state.to_parts()
+        digest = sha256()
+        for part in parts:
+            digest.update(part)
+        return digest.hexdigest(), parts
+
+    def load_snapshot(self, step: int, payload: Block) -> None:
+        """Take over a snapshot.
+
+        Args:
+            step: that its state must be before.
+            payload: joined parts of `snapshot`.
+
+        Raises:
+            InvariantError: it is of another step.
+        """
+        self._held = None
+        self._state.load(payload)
+        if self._state.step != step:
+            found = self._state.step
+            self._state.forget()
+            raise InvariantError(f"a snapshot named step {step} holds the state of step {found}")
+
+    def run_step(
+        self,
+        step: int,
+        lanes: Sequence[int],
+        blocks: Sequence[Block],
+        digests: Sequence[str],
+        *,
+        digest_due: bool,
+    ) -> StepOutcome:
+        """Compute the lanes, reduce, vote, apply.
+
+        Args:
+            step: must be `state_step`.
+            lanes: lanes of this member.
+            blocks: a block for each.
+            digests: their BLAKE2b-128, 32 hex digits.
+            digest_due: compute the weight digest.
+
+        Returns:
+            The outcome.
+
+        Raises:
+            InvariantError: the state is of another step.
+        """
+        if step != self._state.step:
+            raise InvariantError(f"step {step} was granted to weights before {self._state.step}")
+        started = self._clock()
+        self._held = None
+        redone = self._reduced(list(zip(lanes, blocks, digests, strict=True)))
+        self._held = Held(step, redone, digest_due, started)
+        self._group().vote()
+        return self.apply_held()
+
+    def apply_held(self) -> StepOutcome:
+        """Apply the reduced gradient at hand.
+
+        Returns:
+            The outcome.
+
+        Raises:
+            InvariantError: there is none.
+            UserError: the run has diverged.
+        """
+        held = self._held
+        if held is None:
+            raise InvariantError(f"no reduced gradient of step {self._state.step} is held")
+        self._held = None
+        settings, state = self._settings, self._state
+        rate = learning_rate(settings.optimizer, held.step, settings.train.steps)
+        norm = math.inf
+        if not self._sum.broken():
+            self._sum.unpack(self._gradient)
+            norm = clip(self._gradient, settings.optimizer.clip_norm)
+        if math.isfinite(norm):
+            adamw(state, self._gradient, settings.optimizer, rate)
+            self._sum.settle(state)
+            state.set_counters(held.step + 1, state.updates + 1, 0)
+        else:
+            self._skip(held.step)
+        facts = self._sum.tail.facts()
+        return StepOutcome(
+            step=held.step,
+            lane_losses=tuple(map(finite, facts.losses)),
+            block_digests=facts.digests,
+            gradient_norm=finite(norm),
+            learning_rate=rate,
+            weight_digest=state.digest() if held.digest_due else "",
+            seconds=self._clock() - held.started,
+            redone=held.redone,
+        )
+
+    def _reduced(self, work: list[tuple[int, Block, str]]) -> int:
+        comm = self._group()
+        self._sum.begin_step(self._state)
+        for redone in range(MAX_PASSES):
+            self._runner.clear()
+            self._sum.begin_pass()
+            for lane, block, digest in work:
+                loss = self._runner.run(block, self._sum, self._aborted)
+                self._sum.end_lane(lane, loss, digest)
+            try:
+                self._sum.reduce(comm)
+            except PeerLost:
+                self._sum.renew()
+                raise
+            if not self._sum.overflowed():
+                return redone
+        raise InvariantError(
+            f"step {self._state.step} overflowed {MAX_PASSES} times; "
+            "a lane gives other bits each time"
+        )
+
+    def _skip(self, step: int) -> None:
+        state = self._state
+        state.set_counters(step + 1, state.updates, state.skipped + 1)
+        if state.skipped >= MAX_SKIPPED:
+            raise UserError(
+                f"the gradient was not finite in {MAX_SKIPPED} steps in a row, up to step {step}: "
+                "the run has diverged; lower [optimizer] learning_rate or raise warmup_steps"
+            )
+
+    def _group(self) -> Comm:
+        if self._comm is None:
+            raise InvariantError("the engine works without having joined a group")
+        return self._comm
+
+
+def finite(value: float) -> float:
+    """Return a finite value as it is, others as `UNDEFINED`."""
+    return value if math.isfinite(value) else UNDEFINED

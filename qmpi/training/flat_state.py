@@ -1,0 +1,211 @@
+"""The whole training state in one buffer: counters, exponents, weights and both moments.
+
+Theory of operation. One allocation of bytes is cut into views, each on a multiple of 64 bytes, so
+that kernels take the same path on every rank, a snapshot is the buffer itself, and a peer's state
+is one broadcast. Weights stand in two runs, matrices first and vectors after them, because weight
+decay applies to matrices only: the optimizer then needs two calls, whatever the number of
+parameters. Padding is zero and stays zero, for the gradient there is zero too.
+
+Layout: counters (3 int64), exponents (int32 a parameter), weights, first moments, second moments
+(float32).
+"""
+
+import hashlib
+from dataclasses import dataclass
+from math import prod
+
+import torch
+from torch import Tensor, nn
+
+from qmpi.errors import CorruptData
+from qmpi.units import Bytes, Digest
+
+ALIGN = 64
+"""Bytes of a cache line; each view starts on a multiple."""
+
+LANE_FLOATS = ALIGN // 4
+NO_STATE = -1
+FIRST_EXPONENT = -8
+"""Gradients of a fresh model are mostly below 2**-8; a wrong guess costs one repeated pass."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Place of one parameter in the flat buffers.
+
+    Attributes:
+        name: of the parameter.
+        shape: of the parameter.
+        start: first element.
+        size: elements, without padding.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    start: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each parameter lies.
+
+    Attributes:
+        slots: matrices in model order, then vectors in model order.
+        decayed: elements of the run of matrices, padding included.
+        total: elements of all, padding included.
+    """
+
+    slots: tuple[Slot, ...]
+    decayed: int
+    total: int
+
+
+def padded(count: int, multiple: int) -> int:
+    """Return `count` rounded up to a multiple."""
+    return -(-count // multiple) * multiple
+
+
+def lay_out(shapes: dict[str, tuple[int, ...]]) -> Layout:
+    """Place the parameters.
+
+    Args:
+        shapes: by name, in model order.
+
+    Returns:
+        The layout; a function of the shapes alone.
+    """
+    matrices = [item for item in shapes.items() if len(item[1]) > 1]
+    vectors = [item for item in shapes.items() if len(item[1]) <= 1]
+    slots: list[Slot] = []
+    at = decayed = 0
+    for group in (matrices, vectors):
+        for name, shape in group:
+            slots.append(Slot(name, shape, at, prod(shape)))
+            at += padded(prod(shape), LANE_FLOATS)
+        decayed = decayed or at
+    return Layout(tuple(slots), decayed, at)
+
+
+class FlatState:
+    """State of a training run between two steps."""
+
+    def __init__(self, layout: Layout, device: torch.device) -> None:
+        """Allocate; holds no state until it is initialised or loaded.
+
+        Args:
+            layout: from `lay_out`.
+            device: where the state lives.
+        """
+        self.layout = layout
+        exponents = padded(4 * len(layout.slots), ALIGN)
+        floats = 4 * layout.total
+        self.buffer = torch.zeros(ALIGN + exponents + 3 * floats, dtype=torch.uint8, device=device)
+        ends = [ALIGN, exponents, floats, floats, floats]
+        counters, powers, params, first, second = self.buffer.split(ends)
+        self._counters = counters.view(torch.int64)
+        self.exponents = powers.view(torch.int32)[: len(layout.slots)]
+        self.params = params.view(torch.float32)
+        self.exp_avg = first.view(torch.float32)
+        self.exp_avg_sq = second.view(torch.float32)
+        self._params_bytes = params
+        self.set_counters(NO_STATE, 0, 0)
+
+    @property
+    def total_bytes(self) -> Bytes:
+        """Bytes of the payload."""
+        return Bytes(self.buffer.numel())
+
+    @property
+    def step(self) -> int:
+        """Weights are those before this step; -1: no state."""
+        return self._step
+
+    @property
+    def updates(self) -> int:
+        """Optimizer updates applied; steps with non-finite gradients are not among them."""
+        return self._updates
+
+    @property
+    def skipped(self) -> int:
+        """Steps skipped in a row, up to now."""
+        return self._skipped
+
+    def set_counters(self, step: int, updates: int, skipped: int) -> None:
+        """Set the counters.
+
+        Args:
+            step: weights are those before this step; -1: no state.
+            updates: optimizer updates applied.
+            skipped: steps skipped in a row.
+        """
+        self._step, self._updates, self._skipped = step, updates, skipped
+        self._counters[:3] = torch.tensor([step, updates, skipped], dtype=torch.int64)
+
+    def reset(self) -> None:
+        """Become the state before step 0, apart from the weights, which the caller sets next."""
+        self.buffer.zero_()
+        self.exponents.fill_(FIRST_EXPONENT)
+        self.set_counters(0, 0, 0)
+
+    def forget(self) -> None:
+        """Hold no state any more."""
+        self.set_counters(NO_STATE, 0, 0)
+
+    def view(self, slot: Slot) -> Tensor:
+        """Return a parameter's view of the weights."""
+        return self.params[slot.start : slot.start + slot.size].view(slot.shape)
+
+    def adopt(self, model: nn.Module) -> None:
+        """Make the model's parameters views of the weights; their values are taken over.
+
+        Args:
+            model: holds exactly the parameters of the layout.
+        """
+        parameters = dict(model.named_parameters())
+        for slot in self.layout.slots:
+            view = self.view(slot)
+            view.copy_(parameters[slot.name].detach())
+            parameters[slot.name].data = view
+
+    def digest(self) -> Digest:
+        """Return SHA-256 over the weights' bytes, padding included, and the step."""
+        state = hashlib.sha256(host_view(self._params_bytes))
+        state.update(self._step.to_bytes(8, "little", signed=True))
+        return Digest(state.hexdigest())
+
+    def to_parts(self) -> list[memoryview]:
+        """Return the payload without a copy; valid until the state changes."""
+        return [host_view(self.buffer)]
+
+    def load(self, payload: bytes | bytearray | memoryview) -> None:
+        """Take over a payload.
+
+        Args:
+            payload: the joined parts of `to_parts` of a state of the same layout.
+
+        Raises:
+            CorruptData: the size is not that of this model's state.
+        """
+        raw = memoryview(payload).cast("B")
+        if raw.nbytes != self.buffer.numel():
+            raise CorruptData(
+                f"a snapshot of {raw.nbytes} bytes does not fit this model, whose state takes "
+                f"{self.buffer.numel()} bytes; it belongs to a run with another [model] section"
+            )
+        # A writable copy: torch warns of read-only memory, and the file's map may go away.
+        self.take(torch.frombuffer(bytearray(raw), dtype=torch.uint8))
+
+    def take(self, payload: Tensor) -> None:
+        """Take over a payload that is a tensor of bytes of the right size.
+
+        Args:
+            payload: uint8 [total_bytes].
+        """
+        self.buffer.copy_(payload)
+        self._step, self._updates, self._skipped = (int(x) for x in self._counters[:3].tolist())
+
+
+def host_view(tensor: Tensor) -> memoryview:
+    """Return the bytes of a uint8 tensor; a copy only when it lives on another device."""
+    return tensor.detach().cpu().numpy().data.cast("B")

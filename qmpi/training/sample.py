@@ -1,0 +1,60 @@
+"""Text from a trained model: a plain loop without a key-value cache, for looking at a run."""
+
+import torch
+
+from qmpi.config.settings import Settings
+from qmpi.model.shape import parameter_shapes
+from qmpi.model.transformer import Transformer
+from qmpi.training.flat_state import FlatState, lay_out
+from qmpi.training.lanes import Block
+
+
+def load_model(settings: Settings, payload: Block) -> Transformer:
+    """Build a model with the weights of a snapshot, on the CPU.
+
+    Args:
+        settings: the job that made the snapshot.
+        payload: its state.
+
+    Returns:
+        The model, for inference.
+    """
+    model = Transformer(settings.model)
+    state = FlatState(lay_out(parameter_shapes(settings.model)), torch.device("cpu"))
+    state.adopt(model)
+    state.load(payload)
+    return model.requires_grad_(requires_grad=False).eval()
+
+
+@torch.no_grad()
+def generate(
+    model: Transformer,
+    ids: list[int],
+    count: int,
+    temperature: float,
+    seed: int,
+    window: int = 1024,
+) -> list[int]:
+    """Continue a sequence.
+
+    Args:
+        model: from `load_model`.
+        ids: the prompt, at least one token.
+        count: tokens to add.
+        temperature: 0: the likeliest token; else the logits are divided by it.
+        seed: of the draws.
+        window: tokens of context that the model sees.
+
+    Returns:
+        The new tokens.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    known = list(ids)
+    for _ in range(count):
+        logits = model(torch.tensor([known[-window:]]))[0, -1].float()
+        if temperature > 0:
+            chances = torch.softmax(logits / temperature, dim=-1)
+            known.append(int(torch.multinomial(chances, 1, generator=generator)))
+        else:
+            known.append(int(logits.argmax()))
+    return known[len(ids) :]
