@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from qmpi.errors import InputError
 from qmpi.storage.corpus import read_corpus_facts
 from qmpi.storage.os_errors import explained
+from qmpi.storage.shard_layout import FORMAT_VERSION
 
 if TYPE_CHECKING:
     from qmpi.storage.ingest import IngestProgress
@@ -25,10 +26,21 @@ if TYPE_CHECKING:
 PREFIX = "builtin:"
 VOCABULARY = 4096
 _SKIPPED = frozenset(
-    (
-        "test tests idlelib lib2to3 site-packages dist-packages __pycache__ encodings pydoc_data"
-        " distutils turtledemo tkinter ensurepip"
-    ).split()
+    {
+        "test",
+        "tests",
+        "idlelib",
+        "lib2to3",
+        "site-packages",
+        "dist-packages",
+        "__pycache__",
+        "encodings",
+        "pydoc_data",
+        "distutils",
+        "turtledemo",
+        "tkinter",
+        "ensurepip",
+    }
 )
 _LARGEST_FILE = 400_000
 
@@ -90,7 +102,8 @@ def builtin_corpus(name: str, cache: Path, progress: "Callable[[IngestProgress],
     """
     if name != "python":
         raise InputError(f"no built-in corpus {name!r}; there is builtin:python")
-    out = cache / f"builtin-python-{platform.python_version()}-{VOCABULARY}"
+    version = f"{platform.python_version()}-{VOCABULARY}-f{FORMAT_VERSION}"
+    out = cache / f"builtin-python-{version}"
     if out.is_dir():
         return out
     lock = cache / f"{out.name}.lock"

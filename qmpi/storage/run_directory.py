@@ -98,8 +98,8 @@ class RunLock:
                 " wait for it, stop it with `qmpi stop`, or choose another run directory"
             ) from error
         except OSError as error:
-            # Some Lustre and NFS mounts have no flock at all. Refusing to train there would be worse
-            # than training without this guard.
+            # Some Lustre and NFS mounts have no flock at all. Refusing to train there would be
+            # worse than training without this guard.
             if error.errno not in _NO_LOCKS:
                 raise storage_error(error, "lock", path) from error
             self.enforced = False

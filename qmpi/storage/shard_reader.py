@@ -65,14 +65,14 @@ class ShardReader:
         self._data = self._file[layout.TOKENS]
         self.tokens = int(attributes["count"])
         self.dtype = np.dtype(self._data.dtype)
-        self.tokenizer_digest = Digest(str(attributes["tokenizer_digest"]))
+        self.tokenizer_digest = Digest(attributes["tokenizer_digest"].decode())
         self.document_offsets: TokenArray = self._file[layout.DOCUMENT_OFFSETS][:]
         self._crcs: list[int] = self._file[layout.CHUNK_CRC][:].tolist()
         self._chunk_tokens = int(self._data.chunks[0])
         known = {
             "format": int(attributes["format_version"]) == layout.FORMAT_VERSION,
             "length": self._data.shape == (self.tokens,),
-            "type": attributes["dtype"] == self.dtype.name and self.dtype.kind == "u",
+            "type": attributes["dtype"].decode() == self.dtype.name and self.dtype.kind == "u",
             "chunk count": len(self._crcs) == -(-self.tokens // self._chunk_tokens),
             "document table": attributes["documents_crc"]
             == zlib.crc32(self.document_offsets.tobytes()),

@@ -56,7 +56,9 @@ class ShardWriter:
         with explained("write the shard", path):
             self._file = h5py.File(self._temporary, "w", libver="latest", locking=False)
         self._file.attrs["format_version"] = layout.FORMAT_VERSION
-        self._file.attrs["tokenizer_digest"] = tokenizer_digest
+        # Fixed-length strings: HDF5 keeps others in a heap without checksums, and one flipped
+        # bit there can make it loop for ever.
+        self._file.attrs["tokenizer_digest"] = np.bytes_(tokenizer_digest)
         self._data = self._make_dataset()
 
     def _make_dataset(self) -> h5py.Dataset:
@@ -124,7 +126,7 @@ class ShardWriter:
                 self._file.create_dataset(layout.DOCUMENT_OFFSETS, data=offsets)
                 self._file.attrs["documents_crc"] = zlib.crc32(offsets.tobytes())
                 self._file.attrs["count"] = self.tokens
-                self._file.attrs["dtype"] = self._dtype.name
+                self._file.attrs["dtype"] = np.bytes_(self._dtype.name)
                 self._file.close()
                 self._temporary.replace(self.path)
         finally:

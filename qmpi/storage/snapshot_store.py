@@ -1,8 +1,8 @@
 """Directories of snapshots: where they lie, which are whole, which to drop.
 
-Theory of operation: names sort by step, so nothing but a listing is needed to know the order. What is
-offered for recovery has been read and checked in full; a damaged file is skipped with a reason, never
-removed on its account, because it is evidence.
+Theory of operation: names sort by step, so nothing but a listing is needed to know the order. What
+is offered for recovery has been read and checked in full; a damaged file is skipped with a reason,
+never removed on its account, because it is evidence.
 """
 
 import re

@@ -85,7 +85,10 @@ class TextSource:
 
         # Links to directories are not followed, so that a loop cannot trap the walk.
         for folder, folders, names in os.walk(root, onerror=refuse):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            visible = sorted(name for name in folders if not name.startswith("."))
+            folders[:] = [name for name in visible if not (Path(folder) / name).is_symlink()]
+            for name in sorted(set(visible).difference(folders)):
+                self._unusable.append(LeftOut(str(Path(folder) / name), "linked directory"))
             for name in sorted(name for name in names if not name.startswith(".")):
                 path = Path(folder) / name
                 if path.is_file():
@@ -114,8 +117,8 @@ class TextSource:
 
     def _documents(self, path: Path, seen: set[bytes]) -> Iterator[Piece]:
         if not _plain_name(path).endswith(_JSON_LINES):
-            with _open(path) as file:
-                yield from _split(_decoded(file))
+            with _decoded(_open(path)) as stream:
+                yield from _split(stream)
             return
         with _open(path) as file:
             for number, line in enumerate(_lines(file), 1):

@@ -50,7 +50,7 @@ class Tokenizer:
         end_of_text = self._inner.token_to_id(END_OF_TEXT)
         if end_of_text is None:
             raise InputError(f"the tokenizer has no {END_OF_TEXT} token; `qmpi ingest` trains one")
-        # Text that spells the token must not become it: a document could then end where it does not.
+        # Text that spells the token must not become it: it would end a document where none ends.
         self._inner.encode_special_tokens = True
         self._data = data
         self.end_of_text: int = end_of_text

@@ -1,0 +1,132 @@
+"""Snapshots: whole or absent, every bit covered, newest first."""
+
+import errno
+import hashlib
+import os
+import stat
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qmpi.errors import CorruptData, InputError, InvariantError, StorageError
+from qmpi.storage.snapshot_file import (
+    read_header,
+    read_part,
+    read_payload,
+    verify_snapshot,
+    write_snapshot,
+)
+from qmpi.storage.snapshot_format import SnapshotHeader
+from qmpi.storage.snapshot_store import find_snapshots, prune, ram_directory, snapshot_path
+
+
+def _save(directory, step, payload=b"payload", run_id="run"):
+    path = snapshot_path(directory, step)
+    header = SnapshotHeader(step=step, size=len(payload), digest="", run_id=run_id, meta={"a": "b"})
+    return path, write_snapshot(path, header, [payload], durable=False)
+
+
+@given(parts=st.lists(st.binary(max_size=200), max_size=5), step=st.integers(0, 2**62))
+@settings(max_examples=30, deadline=None)
+def test_round_trip(tmp_path_factory, parts, step):
+    path = tmp_path_factory.mktemp("s") / "a.snap"
+    payload = b"".join(parts)
+    header = SnapshotHeader(step=step, size=len(payload), digest="", run_id="r")
+    written = write_snapshot(path, header, parts, durable=True)
+    assert written.digest == hashlib.sha256(payload).hexdigest()
+    assert verify_snapshot(path) == read_header(path) == written
+    assert bytes(read_payload(path)) == payload
+    assert read_part(path, len(payload) // 2, 10**9) == payload[len(payload) // 2 :]
+
+
+def test_every_flipped_bit_and_every_cut_is_found(tmp_path):
+    path, _ = _save(tmp_path, 3)
+    good = path.read_bytes()
+    for place in range(len(good)):
+        for bit in range(8):
+            data = bytearray(good)
+            data[place] ^= 1 << bit
+            path.write_bytes(data)
+            with pytest.raises(CorruptData):
+                verify_snapshot(path)
+    for end in range(len(good)):
+        path.write_bytes(good[:end])
+        with pytest.raises(CorruptData):
+            read_header(path)
+    path.write_bytes(good + b"x")
+    with pytest.raises(CorruptData):
+        read_header(path)
+
+
+def test_wrong_promises_write_nothing(tmp_path):
+    path = tmp_path / "a.snap"
+    header = SnapshotHeader(step=1, size=3, digest="0" * 64, run_id="r")
+    with pytest.raises(CorruptData):
+        write_snapshot(path, header, [b"abc"], durable=False)
+    with pytest.raises(InvariantError):
+        write_snapshot(path, header, [b"abcd"], durable=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_find_is_newest_first_and_skips_damage_with_a_reason(tmp_path):
+    ram, disk = tmp_path / "ram", tmp_path / "disk"
+    ram.mkdir()
+    disk.mkdir()
+    for directory, step in ((disk, 9), (disk, 10), (ram, 10), (ram, 200)):
+        _save(directory, step)
+    other, _ = _save(disk, 300, run_id="other")
+    bad, _ = _save(ram, 400)
+    bad.write_bytes(bad.read_bytes()[:-1])
+    places = [("ram", ram), ("disk", disk), ("disk", tmp_path / "missing")]
+    facts, reasons = find_snapshots(places, "run")
+    assert [(f.step, f.place) for f in facts] == [
+        (200, "ram"),
+        (10, "ram"),
+        (10, "disk"),
+        (9, "disk"),
+    ]
+    assert len(reasons) == 1
+    assert str(bad) in reasons[0]
+    assert other.exists()
+
+
+def test_prune_keeps_the_newest(tmp_path):
+    for step in (5, 40, 300):
+        _save(tmp_path, step)
+    (tmp_path / ".step-1.snap.77.tmp").write_bytes(b"torn")
+    prune(tmp_path, 2)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        snapshot_path(tmp_path, 40).name,
+        snapshot_path(tmp_path, 300).name,
+    ]
+
+
+def test_ram_directory_is_private_and_stays_inside(tmp_path):
+    made = ram_directory(str(tmp_path), "abc-1")
+    assert made.name == "qmpi-abc-1"
+    assert stat.S_IMODE(made.stat().st_mode) == 0o700
+    with pytest.raises(InputError):
+        ram_directory(str(tmp_path), "../x")
+    with pytest.raises(StorageError):
+        ram_directory(str(tmp_path / "none"), "abc")
+
+
+def test_full_disk_keeps_the_old_snapshot(tmp_path, monkeypatch):
+    path, old = _save(tmp_path, 1, b"old")
+
+    def full(_descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    header = SnapshotHeader(step=1, size=3, digest="", run_id="run")
+    with pytest.raises(StorageError, match="free space"):
+        write_snapshot(path, header, [b"new"], durable=True)
+    assert verify_snapshot(path) == old
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_part_outside_is_refused(tmp_path):
+    path, _ = _save(tmp_path, 1)
+    with pytest.raises(InputError):
+        read_part(path, 8, 1)
