@@ -261,7 +261,7 @@ class _Encoder:
             self._append(np.asarray(ids, np.dtype(self.dtype).newbyteorder("<")))
 
     def _append(self, ids: np.ndarray) -> None:
-        self._hash.update(ids)
+        self._hash.update(ids.data)
         while ids.size:
             writer = self._open_writer()
             room = self._shard_tokens - writer.tokens

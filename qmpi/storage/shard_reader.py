@@ -51,7 +51,8 @@ class ShardReader:
         with explained("open the shard", path):
             path.open("rb").close()
         with self._damage("metadata"):
-            self._file = h5py.File(path, "r", locking=False)
+            # Any: the types of h5py cannot say which kind of object a name holds.
+            self._file: Any = h5py.File(path, "r", locking=False)
         try:
             with self._damage("metadata"):
                 self._load()

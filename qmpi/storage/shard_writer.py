@@ -54,14 +54,14 @@ class ShardWriter:
         self._crcs: list[int] = []
         self._documents: list[int] = []
         with explained("write the shard", path):
-            self._file = h5py.File(self._temporary, "w", libver="latest", locking=False)
+            self._file: Any = h5py.File(self._temporary, "w", libver="latest", locking=False)
         self._file.attrs["format_version"] = layout.FORMAT_VERSION
         # Fixed-length strings: HDF5 keeps others in a heap without checksums, and one flipped
         # bit there can make it loop for ever.
         self._file.attrs["tokenizer_digest"] = np.bytes_(tokenizer_digest)
         self._data = self._make_dataset()
 
-    def _make_dataset(self) -> h5py.Dataset:
+    def _make_dataset(self) -> Any:
         item, chunk = self._dtype.itemsize, self._chunk.nbytes
         # The seven numbers are those that the filter's own registration writes: format revision,
         # block size, type size, chunk size, level, shuffle (0: none), codec (5: zstd).
@@ -155,5 +155,6 @@ def _encode(chunk: np.ndarray[Any, Any]) -> bytes:
         "filters_meta": [0],
         "nthreads": 1,
     }
-    holder = blosc2.SChunk(chunksize=chunk.nbytes, data=chunk, cparams=parameters, contiguous=True)
+    storage: Any = {"contiguous": True, "cparams": parameters}
+    holder = blosc2.SChunk(chunksize=chunk.nbytes, data=chunk, **storage)
     return holder.to_cframe()
