@@ -59,9 +59,9 @@ class ShardWriter:
         # Fixed-length strings: HDF5 keeps others in a heap without checksums, and one flipped
         # bit there can make it loop for ever.
         self._file.attrs["tokenizer_digest"] = np.bytes_(tokenizer_digest)
-        self._data = self._make_dataset()
+        self._data: Any = self._make_dataset()
 
-    def _make_dataset(self) -> Any:
+    def _make_dataset(self) -> h5py.Dataset:
         item, chunk = self._dtype.itemsize, self._chunk.nbytes
         # The seven numbers are those that the filter's own registration writes: format revision,
         # block size, type size, chunk size, level, shuffle (0: none), codec (5: zstd).
