@@ -1,0 +1,41 @@
+# Each target makes its own virtual environment on first use. QMPI_VENV puts it elsewhere.
+QMPI_VENV ?= .venv
+PYTHON ?= python3
+BIN := $(QMPI_VENV)/bin
+READY := $(QMPI_VENV)/.qmpi-ready
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test test-all check bench clean
+
+help: ## show the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(QMPI_VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[mpi,dev]'
+	touch $(READY)
+
+venv: $(READY) ## make the virtual environment
+
+demo: $(READY) ## pretrain on this machine, kill a trainer, prove the result equal
+	$(BIN)/qmpi demo
+
+test: $(READY) ## quick test suite
+	$(BIN)/python -m pytest
+
+test-all: $(READY) ## every test, the slow ones too
+	$(BIN)/python -m pytest -m ""
+
+check: $(READY) ## linter, formatter, type checker, import contracts
+	$(BIN)/ruff check qmpi tests docs
+	$(BIN)/ruff format --check qmpi tests docs
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports --config setup.cfg
+
+bench: $(READY) ## benchmarks, minutes; prints ratios
+	$(BIN)/python tests/benchmarks/bench_trainer.py
+
+clean: ## remove the environment, caches and runs
+	rm -rf .venv .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info runs
+	find qmpi tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
