@@ -1,0 +1,135 @@
+"""The `qmpi` command: a group whose commands are loaded only when they are called.
+
+Importing torch takes seconds and MPI must not start on a login node, so neither the group nor its help loads
+anything beyond click.
+"""
+
+import importlib
+import os
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from qmpi import __version__
+from qmpi.cli.output import show_error
+from qmpi.errors import ExitCode, QmpiError
+
+COMMANDS = {
+    "demo": "pretrain on this machine, kill a trainer, prove that nothing changed",
+    "init": "write a job file with every field explained",
+    "check": "check a job file and say what it would do",
+    "ingest": "turn text into a corpus of shards",
+    "train": "run a job, and go on whatever dies",
+    "status": "show who is alive and how far a run is",
+    "audit": "prove that each block was trained on exactly once",
+    "sample": "write text from the newest checkpoint of a run",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports `qmpi.cli.NAME` when command NAME is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order of a user's first day."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"qmpi.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the nearest command when there is none of that name."""
+        import difflib
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"No such command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="First steps: qmpi demo; qmpi init --preset laptop -o job.toml; qmpi train job.toml",
+)
+@click.version_option(__version__, prog_name="qmpi")
+def cli() -> None:
+    """Pretrain language models as one MPI job of typed roles that survives any failure."""
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with the exit code of its contract."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: without the program's name.
+
+    Returns:
+        Exit code: 0 done, 2 user, 3 peer or machine, 4 our bug, 75 to be queued again.
+    """
+    as_json = "--json" in arguments
+    try:
+        result: Any = cli.main(args=arguments, prog_name="qmpi", standalone_mode=False)
+    except click.exceptions.Abort:
+        return 130
+    except click.ClickException as error:
+        return _usage(error, as_json=as_json)
+    except QmpiError as error:
+        show_error(str(error), error.fault, int(error.exit_code), as_json=as_json)
+        return int(error.exit_code)
+    except BrokenPipeError:
+        # The reader has gone, as in `qmpi status | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.DONE)
+    except Exception:
+        where = _write_traceback()
+        show_error(
+            f"this is a bug in qmpi; please report it with {where}",
+            "bug",
+            int(ExitCode.BUG),
+            as_json=as_json,
+        )
+        return int(ExitCode.BUG)
+    return result if isinstance(result, int) else int(ExitCode.DONE)
+
+
+def _usage(error: click.ClickException, *, as_json: bool) -> int:
+    if as_json:
+        show_error(error.format_message(), "user", int(ExitCode.USER), as_json=True)
+    else:
+        error.show()
+    return int(ExitCode.USER)
+
+
+def _write_traceback() -> Path:
+    handle, name = tempfile.mkstemp(prefix="qmpi-bug-", suffix=".txt")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        traceback.print_exc(file=file)
+    return Path(name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""`qmpi train`: run a job under supervision."""
+
+import os
+import signal
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from qmpi.cli.options import job_options
+from qmpi.cli.output import show_json
+
+if TYPE_CHECKING:
+    from qmpi.config.settings import Settings
+    from qmpi.protocol.status import EndMarker, StatusReport
+
+EPILOG = """\b
+Examples:
+  qmpi train jobs/laptop.toml
+  qmpi train jobs/laptop.toml -n 6 --set train.steps=1000 --run-dir runs/long
+  qmpi train --resume runs/long
+"""
+
+
+class StopRequest:
+    """Ctrl-C and SIGTERM: the first asks the run to stop in order, the second ends this command."""
+
+    def __init__(self) -> None:
+        """Nothing is asked yet."""
+        self.asked = False
+
+    def __call__(self) -> bool:
+        """Return whether the run shall stop."""
+        return self.asked
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        """Note a signal.
+
+        Args:
+            number: which signal.
+            frame: where it struck; not used.
+
+        Raises:
+            KeyboardInterrupt: it is the second.
+        """
+        del number, frame
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
+@click.command("train", epilog=EPILOG)
+@click.argument("job", required=False, type=click.Path(path_type=Path))
+@click.option("-n", "ranks", type=int, metavar="N", help="Ranks to start; default: what the job asks for.")
+@click.option(
+    "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a run from its newest snapshot."
+)
+@click.option("--quiet", is_flag=True, help="No live view.")
+@job_options
+def command(
+    *,
+    job: Path | None,
+    ranks: int | None,
+    resume: Path | None,
+    quiet: bool,
+    overrides: tuple[str, ...],
+    run_dir: str | None,
+    as_json: bool,
+) -> int:
+    """Run JOB, and go on whatever dies.
+
+    Ranks that die are replaced inside the job. When the job itself dies (its coordinator, mpirun, the
+    machine's MPI daemon), it is started again from the newest verified snapshot. Ctrl-C stops in order: the
+    granted steps are finished and a checkpoint is written; exit code 75 says that the run can go on.
+    """
+    settings = _settings(job, resume, overrides, run_dir)
+    marker = run_supervised(settings, ranks, quiet=quiet or as_json)
+    _show(settings, marker, as_json=as_json)
+    return marker.exit_code
+
+
+def run_supervised(settings: "Settings", ranks: int | None, *, quiet: bool) -> "EndMarker":
+    """Run a job to its end.
+
+    Args:
+        settings: the job.
+        ranks: processes to start; None: what the job asks for.
+        quiet: no live view.
+
+    Returns:
+        How it ended.
+    """
+    from rich.console import Console
+
+    from qmpi.errors import StorageError
+    from qmpi.monitor.live_view import LiveView
+    from qmpi.runtime.clock import Clock
+    from qmpi.runtime.start_run import prepare_run
+    from qmpi.runtime.supervisor import Supervision, SupervisorEvent, supervise
+    from qmpi.storage.status_file import read_status
+
+    plan = prepare_run(settings, ranks, os.environ)
+    clock, stop = Clock(), StopRequest()
+    with ExitStack() as stack:
+        view = None
+        if not quiet:
+            view = stack.enter_context(LiveView(Console(), settings.job.name))
+
+        def tick() -> None:
+            if view is None:
+                return
+            try:
+                view.update(read_status(plan.run), clock.now())
+            except StorageError:
+                return  # not written yet
+
+        def say(event: SupervisorEvent) -> None:
+            if view is not None:
+                view.say(event.what)
+
+        before = {n: signal.signal(n, stop.on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            supervision = Supervision(settings.failure, say, tick, stop)
+            return supervise(plan, supervision, clock)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _settings(
+    job: Path | None, resume: Path | None, overrides: tuple[str, ...], run_dir: str | None
+) -> "Settings":
+    from qmpi.config.load import load_job
+    from qmpi.runtime.start_run import resume_settings
+
+    if resume is not None:
+        if job is not None or run_dir is not None:
+            raise click.UsageError("--resume takes the job and the directory of the run; give neither")
+        return resume_settings(resume, overrides)
+    if job is None:
+        raise click.UsageError("name a JOB file, or a run with --resume")
+    return load_job(job, overrides, run_dir)
+
+
+def _show(settings: "Settings", marker: "EndMarker", *, as_json: bool) -> None:
+    from qmpi.runtime.start_run import run_path
+    from qmpi.storage.status_file import read_status
+
+    run = run_path(settings)
+    if as_json:
+        shown = {"state": marker.state, "step": marker.step, "digest": marker.digest}
+        show_json({**shown, "reason": marker.reason, "exit_code": marker.exit_code, "run": str(run)})
+        return
+    if marker.state == "failed":
+        click.echo(f"qmpi: the run failed at step {marker.step}: {marker.reason}", err=True)
+        return
+    status = read_status(run)
+    click.echo(_summary(marker, status))
+    click.echo(f"  qmpi status {run}\n  qmpi audit {run}\n  qmpi sample {run} --prompt 'def '")
+
+
+def _summary(marker: "EndMarker", status: "StatusReport") -> str:
+    loss = "no loss yet" if status.loss is None else f"loss {status.loss:.4f}"
+    healed = f", {len(status.failures)} failures healed" if status.failures else ""
+    if marker.state == "stopped":
+        return f"stopped at step {marker.step} ({loss}{healed}): {marker.reason}"
+    return f"finished: {marker.step} steps, {loss}{healed}, weights {marker.digest[:16]}"
