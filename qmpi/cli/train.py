@@ -53,9 +53,14 @@ class StopRequest:
 
 @click.command("train", epilog=EPILOG)
 @click.argument("job", required=False, type=click.Path(path_type=Path))
-@click.option("-n", "ranks", type=int, metavar="N", help="Ranks to start; default: what the job asks for.")
 @click.option(
-    "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a run from its newest snapshot."
+    "-n", "ranks", type=int, metavar="N", help="Ranks to start; default: what the job asks for."
+)
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Go on with a run from its newest snapshot.",
 )
 @click.option("--quiet", is_flag=True, help="No live view.")
 @job_options
@@ -137,7 +142,9 @@ def _settings(
 
     if resume is not None:
         if job is not None or run_dir is not None:
-            raise click.UsageError("--resume takes the job and the directory of the run; give neither")
+            raise click.UsageError(
+                "--resume takes the job and the directory of the run; give neither"
+            )
         return resume_settings(resume, overrides)
     if job is None:
         raise click.UsageError("name a JOB file, or a run with --resume")
@@ -151,7 +158,9 @@ def _show(settings: "Settings", marker: "EndMarker", *, as_json: bool) -> None:
     run = run_path(settings)
     if as_json:
         shown = {"state": marker.state, "step": marker.step, "digest": marker.digest}
-        show_json({**shown, "reason": marker.reason, "exit_code": marker.exit_code, "run": str(run)})
+        show_json(
+            {**shown, "reason": marker.reason, "exit_code": marker.exit_code, "run": str(run)}
+        )
         return
     if marker.state == "failed":
         click.echo(f"qmpi: the run failed at step {marker.step}: {marker.reason}", err=True)

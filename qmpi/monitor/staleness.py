@@ -1,0 +1,32 @@
+"""Is a run that says 'running' alive? A dead one cannot say so itself."""
+
+from msgspec.structs import replace
+
+from qmpi.protocol.status import EndMarker, StatusReport
+
+STALE_SECONDS = 15.0
+"""Silence after which a run counts as dead. The coordinator writes every second; a busy machine may lag."""
+
+
+def judge(report: StatusReport, end: EndMarker | None, now: float) -> StatusReport:
+    """Return the report with the state that holds now.
+
+    Args:
+        report: as the coordinator wrote it last.
+        end: the end marker, if there is one.
+        now: seconds since the epoch.
+
+    Returns:
+        The report; "stale" if the run has stopped giving signs of life.
+    """
+    silent = now - report.updated
+    if report.state not in ("running", "starting") or end is not None or silent < STALE_SECONDS:
+        return report
+    reason = (
+        f"no sign of life for {silent:.0f} s: the run died, or its machine cannot be reached; "
+        "go on with `qmpi train --resume`"
+    )
+    ranks = tuple(replace(rank, alive=False, activity="unknown") for rank in report.ranks)
+    return replace(
+        report, state="stale", reason=reason, ranks=ranks, tokens_per_second=0.0, eta_seconds=None
+    )

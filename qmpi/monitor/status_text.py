@@ -1,0 +1,126 @@
+"""The status for people: what a night operator wants to know, in the order of wanting."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from qmpi.protocol.status import FailureReport, RankReport, StatusReport
+
+COLOURS = {
+    "starting": "yellow",
+    "running": "green",
+    "finished": "bold green",
+    "failed": "bold red",
+    "stale": "bold yellow",
+}
+SHOWN_FAILURES = 5
+SHOWN_RANKS = 40
+
+
+def render(report: StatusReport) -> RenderableType:
+    """Return the whole status as text.
+
+    Args:
+        report: after `qmpi.monitor.staleness.judge`.
+
+    Returns:
+        Something that a rich console prints.
+    """
+    head = Text.assemble(
+        (report.name or "run", "bold"),
+        "  ",
+        (report.state, COLOURS[report.state]),
+        "  ",
+        report.reason,
+    )
+    parts: list[RenderableType] = [head, facts(report)]
+    if report.ranks:
+        parts.append(rank_table(report.ranks))
+    if report.failures:
+        parts.append(failure_lines(report.failures))
+    return Group(*parts)
+
+
+def facts(report: StatusReport) -> Table:
+    """Return progress as two columns.
+
+    Args:
+        report: the status.
+
+    Returns:
+        A table without frame.
+    """
+    table = Table.grid(padding=(0, 2))
+    share = 100.0 * report.step / max(1, report.steps)
+    table.add_row("step", f"{report.step} of {report.steps} ({share:.0f} %)")
+    table.add_row("loss", "none yet" if report.loss is None else f"{report.loss:.4f}")
+    table.add_row("tokens", f"{report.tokens:,} ({report.tokens_per_second:,.0f} a second)")
+    table.add_row("time to go", duration(report.eta_seconds))
+    if report.digest:
+        table.add_row("weights", f"{report.digest[:16]} after {report.digest_step} steps")
+    table.add_row("generation", f"{report.generation}, start {report.incarnation} of the job")
+    return table
+
+
+def rank_table(ranks: Sequence[RankReport]) -> Table:
+    """Return who is there: the dead first, since they are what one looks for.
+
+    Args:
+        ranks: role instances.
+
+    Returns:
+        A table.
+    """
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("rank", "role", "host", "pid", "state", "doing"):
+        table.add_column(name, justify="right" if name in ("rank", "pid") else "left")
+    ordered = sorted(ranks, key=lambda rank: (rank.alive, rank.rank, rank.role))
+    for rank in ordered[:SHOWN_RANKS]:
+        state = "[green]alive[/]" if rank.alive else "[red]dead[/]"
+        activity = escape(rank.activity)
+        table.add_row(str(rank.rank), rank.role, escape(rank.host), str(rank.pid), state, activity)
+    if len(ordered) > SHOWN_RANKS:
+        table.add_row("", f"and {len(ordered) - SHOWN_RANKS} more, all alive or listed by --json")
+    return table
+
+
+def failure_lines(failures: Sequence[FailureReport]) -> Text:
+    """Return the last failures, and what was done about each, in words.
+
+    Args:
+        failures: oldest first.
+
+    Returns:
+        One paragraph each.
+    """
+    text = Text(f"{len(failures)} failures; the last {min(len(failures), SHOWN_FAILURES)}:\n")
+    for failure in failures[-SHOWN_FAILURES:]:
+        moment = datetime.fromtimestamp(failure.time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        text.append(f"  {moment}  {failure.what}", style="red")
+        text.append(f" ({failure.reason})\n    -> {failure.action}\n")
+    return text
+
+
+def duration(seconds: float | None) -> str:
+    """Return a duration in the two largest units.
+
+    Args:
+        seconds: how long; None: unknown.
+
+    Returns:
+        Text such as "2 h 05 min".
+    """
+    if seconds is None:
+        return "unknown"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600:02d} h"
