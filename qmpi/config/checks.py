@@ -13,15 +13,16 @@ SUM_BITS = 30
 LEAST_BITS = 16
 """Fewer bits than this for a lane's gradient would be coarser than bfloat16 over a tensor's useful range."""
 
+LONGEST_WARMUP_STEPS = 2000
+
 REQUIRED_ROLES = ("coordinator", "generator", "memory", "trainer", "replica")
 
 
-def contradictions(settings: Settings, *, warmup_stated: bool) -> list[str]:
+def contradictions(settings: Settings) -> list[str]:
     """List every contradiction in a job.
 
     Args:
         settings: the job; each field legal by itself.
-        warmup_stated: the user gave optimizer.warmup_steps.
 
     Returns:
         One sentence each; empty if there is none.
@@ -29,24 +30,24 @@ def contradictions(settings: Settings, *, warmup_stated: bool) -> list[str]:
     return [
         *_model(settings),
         *_roles(settings),
-        *_train(settings, warmup_stated=warmup_stated),
+        *_train(settings),
         *_sources(settings),
     ]
 
 
-def shorten_warmup(settings: Settings) -> Settings:
-    """Shorten a warm-up that the user did not state to fit a short run.
+def resolve(settings: Settings) -> Settings:
+    """Replace what the job leaves to qmpi by numbers, so that they are part of its identity.
 
     Args:
         settings: the job.
 
     Returns:
-        The job, with a warm-up of at most a fifth of the steps.
+        The job, with a warm-up in steps.
     """
-    most = settings.train.steps // 5
-    if settings.optimizer.warmup_steps <= most:
+    if settings.optimizer.warmup_steps >= 0:
         return settings
-    return replace(settings, optimizer=replace(settings.optimizer, warmup_steps=most))
+    warmup = min(settings.train.steps // 10, LONGEST_WARMUP_STEPS)
+    return replace(settings, optimizer=replace(settings.optimizer, warmup_steps=warmup))
 
 
 def _model(settings: Settings) -> Iterator[str]:
@@ -82,9 +83,9 @@ def _roles(settings: Settings) -> Iterator[str]:
         yield f"the shares in [roles] add up to {shares:g}%, more than all ranks"
 
 
-def _train(settings: Settings, *, warmup_stated: bool) -> Iterator[str]:
+def _train(settings: Settings) -> Iterator[str]:
     train, optimizer, snapshot = settings.train, settings.optimizer, settings.snapshot
-    if warmup_stated and optimizer.warmup_steps >= train.steps:
+    if optimizer.warmup_steps >= train.steps:
         yield (
             f"optimizer.warmup_steps = {optimizer.warmup_steps} is not shorter than "
             f"train.steps = {train.steps}"

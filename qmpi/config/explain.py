@@ -145,5 +145,5 @@ def _range(info: msgspec.inspect.IntType | msgspec.inspect.FloatType) -> str:
     high = info.le if info.le is not None else info.lt
     at_least = "from" if info.ge is not None else "above"
     at_most = "to" if info.le is not None else "below"
-    words = f" {at_least} {low:g}" if low is not None else ""
-    return words + (f" {at_most} {high:g}" if high is not None else "")
+    words = f" {at_least} {low}" if low is not None else ""
+    return words + (f" {at_most} {high}" if high is not None else "")

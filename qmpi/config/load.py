@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from qmpi.config.checks import contradictions, shorten_warmup
+from qmpi.config.checks import contradictions, resolve
 from qmpi.config.explain import explain
 from qmpi.config.settings import Settings
 from qmpi.errors import ConfigError
@@ -67,11 +67,10 @@ def parse_job(
     if faults:
         raise ConfigError("\n  ".join([f"{name}: {_count(faults)}", *faults]))
     settings = msgspec.convert(raw, Settings)
-    stated = "warmup_steps" in raw.get("optimizer", {})
-    faults = contradictions(settings, warmup_stated=stated)
+    faults = contradictions(settings)
     if faults:
         raise ConfigError("\n  ".join([f"{name}: {_count(faults)}", *faults]))
-    return settings if stated else shorten_warmup(settings)
+    return resolve(settings)
 
 
 def settings_digest(settings: Settings) -> Digest:
@@ -97,7 +96,7 @@ def settings_digest(settings: Settings) -> Digest:
     return Digest(hashlib.sha256(msgspec.json.encode(kept, order="deterministic")).hexdigest())
 
 
-def dump_toml(settings: Settings) -> str:
+def dumptoml_value(settings: Settings) -> str:
     """Return a job file that loads to equal settings.
 
     Args:
@@ -111,15 +110,23 @@ def dump_toml(settings: Settings) -> str:
     for section, fields in builtins.items():
         lines.append(f"[{section}]")
         plain = {k: v for k, v in fields.items() if k != "sources"}
-        lines += [f"{key} = {_toml(value)}" for key, value in plain.items()]
+        lines += [f"{key} = {toml_value(value)}" for key, value in plain.items()]
         for source in fields.get("sources", ()):
             lines += ["", f"[[{section}.sources]]"]
-            lines += [f"{key} = {_toml(value)}" for key, value in source.items()]
+            lines += [f"{key} = {toml_value(value)}" for key, value in source.items()]
         lines.append("")
     return "\n".join(lines)
 
 
-def _toml(value: object) -> str:
+def toml_value(value: object) -> str:
+    """Return a value as TOML.
+
+    Args:
+        value: text, number or truth value.
+
+    Returns:
+        What `tomllib` reads back equal.
+    """
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):

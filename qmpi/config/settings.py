@@ -160,7 +160,10 @@ class OptimizerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         Literal["cosine", "wsd"],
         Meta(description='"cosine", or "wsd": warm-up, stable, linear decay.'),
     ] = "cosine"
-    warmup_steps: Annotated[int, Meta(ge=0, description="Steps of linear warm-up.")] = 20
+    warmup_steps: Annotated[
+        int,
+        Meta(ge=-1, description="Steps of linear warm-up; -1: a tenth of the steps, at most 2000."),
+    ] = -1
     decay_share: Annotated[
         Share, Meta(description='Share of the steps that "wsd" decays over.')
     ] = 0.2

@@ -429,6 +429,8 @@ class Coordinator:
         return effects
 
     def _status(self, state: RunState, now: Seconds) -> Effect:
+        me = Address(self.facts.rank, RoleName.COORDINATOR)
+        self.roster.beat(me, self.activity, now)
         report = self.ledger.status(state, now, self.settings.train.steps)
         return WriteStatus(
             replace(

@@ -1,0 +1,158 @@
+"""Named job files: what differs from the defaults, for the machines that people have.
+
+`qmpi init --preset NAME` writes them with every field explained; `jobs/NAME.toml` are the same texts. The
+presets beyond `laptop` have been checked for form and arithmetic only: nothing larger than one CPU machine has
+run them yet.
+"""
+
+from typing import Any
+
+import msgspec
+
+from qmpi.config.settings import Settings
+
+_BUILTIN = [
+    {"kind": "corpus", "name": "python", "path": "builtin:python", "weight": 3.0},
+    {"kind": "problems", "name": "problems", "weight": 1.0, "min_level": 1, "max_level": 20},
+]
+
+PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
+    "demo": (
+        "Nine ranks in six roles on two cores, a minute a run: what `qmpi demo` runs.",
+        {
+            "job": {"name": "demo", "seed": 1},
+            "roles": {"memory": 2, "trainer": 3, "spare": 1},
+            "model": {"layers": 3, "width": 128, "heads": 4, "kv_heads": 2},
+            "train": {"steps": 60, "lanes": 6, "sequences": 4, "sequence_tokens": 128},
+            "snapshot": {"every_steps": 5, "disk_every_steps": 20},
+            "data": {"sources": _BUILTIN},
+        },
+    ),
+    "laptop": (
+        "A small model on the built-in corpus; 200 steps take minutes on two cores.",
+        {
+            "job": {"name": "laptop"},
+            "roles": {"trainer": 2, "spare": 1},
+            "model": {"layers": 4, "width": 256, "heads": 4, "kv_heads": 2},
+            "train": {"steps": 200, "lanes": 8, "sequences": 8, "sequence_tokens": 128},
+            "data": {"sources": _BUILTIN},
+        },
+    ),
+    "gpu": (
+        "One GPU, a 100 M parameter model; put your own corpus in data.sources.",
+        {
+            "job": {"name": "gpu"},
+            "model": {"layers": 12, "width": 768, "heads": 12, "kv_heads": 4, "vocab_size": 32768},
+            "train": {
+                "steps": 20000,
+                "lanes": 8,
+                "microbatches": 4,
+                "sequences": 16,
+                "sequence_tokens": 1024,
+                "device": "cuda",
+            },
+            "optimizer": {"learning_rate": 6e-4, "warmup_steps": 700, "schedule": "wsd"},
+            "snapshot": {"every_steps": 50, "disk_every_steps": 500},
+        },
+    ),
+    "node": (
+        "One node with eight GPUs; a trainer each, light roles beside them.",
+        {
+            "job": {"name": "node"},
+            "roles": {"generator": 2, "memory": 2, "trainer": 8, "replica": 1, "spare": 1},
+            "model": {
+                "layers": 24,
+                "width": 1536,
+                "heads": 16,
+                "kv_heads": 4,
+                "vocab_size": 32768,
+                "tied_head": False,
+            },
+            "train": {
+                "steps": 50000,
+                "lanes": 32,
+                "microbatches": 4,
+                "sequences": 8,
+                "sequence_tokens": 2048,
+                "device": "cuda",
+            },
+            "optimizer": {"learning_rate": 4e-4, "warmup_steps": 1000, "schedule": "wsd"},
+            "snapshot": {"every_steps": 50, "disk_every_steps": 500},
+        },
+    ),
+    "cluster": (
+        "8,000 ranks by shares: start it with `mpirun -n 8000 python -m qmpi.main JOB.toml`.",
+        {
+            "job": {"name": "cluster"},
+            "roles": {
+                "generator": "5%",
+                "memory": "5%",
+                "trainer": "50%",
+                "replica": "2%",
+                "spare": "2%",
+            },
+            "model": {
+                "layers": 32,
+                "width": 4096,
+                "heads": 32,
+                "kv_heads": 8,
+                "vocab_size": 131072,
+                "tied_head": False,
+            },
+            "train": {
+                "steps": 500000,
+                "lanes": 4096,
+                "sequences": 1,
+                "sequence_tokens": 4096,
+                "device": "cuda",
+            },
+            "optimizer": {"learning_rate": 3e-4, "warmup_steps": 2000, "schedule": "wsd"},
+            "snapshot": {"every_steps": 20, "disk_every_steps": 200},
+            "failure": {"dead_seconds": 60.0, "start_seconds": 1800.0, "max_relaunches": 50},
+        },
+    ),
+    "quintillion": (
+        "10^18 tokens: the far end of the addressed stream, on the shape of `cluster`.",
+        {
+            "job": {"name": "quintillion"},
+            "roles": {
+                "generator": "5%",
+                "memory": "5%",
+                "trainer": "50%",
+                "replica": "2%",
+                "spare": "2%",
+            },
+            "model": {
+                "layers": 32,
+                "width": 4096,
+                "heads": 32,
+                "kv_heads": 8,
+                "vocab_size": 131072,
+                "tied_head": False,
+            },
+            "train": {
+                # lanes x sequences x sequence_tokens = 2^12 x 2^3 x 2^12 = 2^27 tokens a step
+                "steps": 7450580597,
+                "lanes": 4096,
+                "sequences": 8,
+                "sequence_tokens": 4096,
+                "device": "cuda",
+            },
+            "optimizer": {"learning_rate": 3e-4, "warmup_steps": 10000, "schedule": "wsd"},
+            "snapshot": {"every_steps": 20, "disk_every_steps": 200},
+            "failure": {"dead_seconds": 60.0, "start_seconds": 1800.0, "max_relaunches": 50},
+        },
+    ),
+}
+
+
+def preset(name: str) -> Settings:
+    """Return a preset.
+
+    Args:
+        name: key of `PRESETS`.
+
+    Returns:
+        Its settings.
+    """
+    return msgspec.convert(PRESETS[name][1], Settings)
