@@ -103,6 +103,6 @@ def report_text(report: "IngestReport", out: Path) -> str:
     facts = report.facts
     lines = [f"{facts.documents:,} documents, {facts.tokens:,} tokens in {out}"]
     lines += [f"  left out, {reason}: {count}" for reason, count in sorted(facts.left_out.items())]
-    lines += [f"    {item.name}: {item.reason}" for item in report.left_out[:SHOWN_LEFT_OUT]]
+    lines += [f"    {item.where}: {item.reason}" for item in report.left_out[:SHOWN_LEFT_OUT]]
     lines.append(f'use it: [[data.sources]] kind = "corpus", name = "{out.name}", path = "{out}"')
     return "\n".join(lines)
