@@ -96,7 +96,7 @@ def settings_digest(settings: Settings) -> Digest:
     return Digest(hashlib.sha256(msgspec.json.encode(kept, order="deterministic")).hexdigest())
 
 
-def dumptoml_value(settings: Settings) -> str:
+def dump_toml(settings: Settings) -> str:
     """Return a job file that loads to equal settings.
 
     Args:
