@@ -124,14 +124,15 @@ class DataService:
                     _check_corpus(source.name, corpus, tokenizer, length)
                     corpora[number] = corpus
                     facts.append(SourceFact(source.name, corpus.rows(length), corpus.digest))
-                case ProblemSource(name, _, low, high):
+                case ProblemSource():
                     from qmpi.content.problems import generator_digest
                     from qmpi.content.rows import RowMaker
 
                     seed = settings.job.seed
                     maker = RowMaker(tokenizer, source, seed, length, settings.model.vocab_size)
-                    self._makers[name] = maker
-                    facts.append(SourceFact(name, 0, generator_digest(low, high)))
+                    self._makers[source.name] = maker
+                    identity = generator_digest(source.min_level, source.max_level)
+                    facts.append(SourceFact(source.name, 0, identity))
         self._builder = BlockBuilder(settings.model.vocab_size, corpora, length)
         self._opened = SourcesOpened(tuple(facts))
         return self._opened

@@ -34,6 +34,9 @@ END_SECONDS = 15.0
 STOP_SECONDS = 120.0
 """How long a requested stop may take: the steps granted, a snapshot and a checkpoint."""
 
+STILLBORN_TRIES = 2
+"""Starts that may end before the coordinator has written a status: such a fault heals itself rarely."""
+
 LOG_TAIL_LINES = 12
 
 
@@ -79,6 +82,7 @@ def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMa
     clear_end(plan.run)
     directory.stop_request.unlink(missing_ok=True)
     starts: list[Seconds] = []
+    stillborn = 0
     while True:
         end_leftovers(directory)
         starts.append(clock.now())
@@ -87,6 +91,12 @@ def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMa
         marker = _run_once(plan, directory, log, supervision, clock)
         if marker is not None:
             return marker
+        if not _came_up(directory, starts[-1]):
+            stillborn += 1
+            if stillborn >= STILLBORN_TRIES:
+                raise LaunchError(f"the job ended {stillborn} times before it began\n{tail(log)}")
+        else:
+            stillborn = 0
         decision = may_relaunch(
             starts[1:],
             clock.now(),
@@ -165,6 +175,13 @@ def _run_once(
     supervision.on_tick()
     end_leftovers(directory)
     return marker
+
+
+def _came_up(directory: RunDirectory, started: Seconds) -> bool:
+    try:
+        return directory.status.stat().st_mtime >= started - 1.0
+    except OSError:
+        return False
 
 
 def _start(plan: LaunchPlan, output: BinaryIO) -> subprocess.Popen[bytes]:
