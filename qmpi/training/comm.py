@@ -28,6 +28,9 @@ Aborted = Callable[[], str | None]
 CHUNK_BYTES = 32 * 2**20
 """Large tensors travel in pieces, in order, so that a wait ends soon after an abort."""
 
+STORE_SECONDS = 30.0
+"""A host that cannot reach its own store under its own name is told so after this."""
+
 FIRST_SLICE = 0.002
 LAST_SLICE = 0.02
 """Seconds; slices grow, since a short operation should not be cut often nor a long one late."""
@@ -69,8 +72,9 @@ def open_store(host: str) -> tuple[Store, str]:
     Raises:
         MachineError: no port can be opened.
     """
+    wait = timedelta(seconds=STORE_SECONDS)
     try:
-        store = TCPStore(host, 0, is_master=True, wait_for_workers=False)
+        store = TCPStore(host, 0, is_master=True, timeout=wait, wait_for_workers=False)
     except RuntimeError as error:
         raise MachineError(
             f"the rendezvous store cannot listen on {host}: {first_line(error)}"

@@ -24,7 +24,8 @@ def learning_rate(settings: OptimizerSettings, step: int, steps: int) -> float:
     else:
         start = max(settings.warmup_steps, steps - round(settings.decay_share * steps))
         falling = linear_fall
-    progress = min(1.0, max(0.0, (step - start) / max(1, steps - start)))
+    falls = 0 <= step - start < steps - start
+    progress = (step - start) / (steps - start) if falls else float(step >= steps)
     return peak * (settings.min_ratio + (1.0 - settings.min_ratio) * falling(progress))
 
 

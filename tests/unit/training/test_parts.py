@@ -1,0 +1,141 @@
+"""Flat state, optimizer, schedule, communication of one, sampling."""
+
+import time
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+from unit.training.small_job import alone, job, run
+
+from qmpi.config.settings import OptimizerSettings
+from qmpi.errors import PeerLost
+from qmpi.training.comm import CHUNK_BYTES, Comm, connect_store, open_store, pieces
+from qmpi.training.flat_state import FlatState, lay_out
+from qmpi.training.optimizer import adamw, clip
+from qmpi.training.sample import generate, load_model
+from qmpi.training.schedule import learning_rate
+
+CPU = torch.device("cpu")
+SHAPES = {"n": (6,), "a": (3, 5), "b": (4, 8), "m": (3,)}
+
+
+def test_layout_puts_matrices_first_and_aligns_everything():
+    layout = lay_out(SHAPES)
+    assert [slot.name for slot in layout.slots] == ["a", "b", "n", "m"]
+    assert (layout.decayed, layout.total) == (48, 80)
+    state = FlatState(layout, CPU)
+    views = [state.view(slot) for slot in layout.slots]
+    assert all(view.data_ptr() % 64 == 0 for view in [*views, state.exp_avg, state.exp_avg_sq])
+
+
+def test_digest_follows_weights_and_step():
+    state = FlatState(lay_out(SHAPES), CPU)
+    state.reset()
+    seen = {state.digest()}
+    state.set_counters(1, 1, 0)
+    seen.add(state.digest())
+    state.params[0] = 1.0
+    seen.add(state.digest())
+    other = FlatState(lay_out(SHAPES), CPU)
+    other.load(b"".join(state.to_parts()))
+    assert len(seen) == 3
+    assert (other.digest(), other.step, other.updates) == (state.digest(), 1, 1)
+    assert sum(part.nbytes for part in state.to_parts()) == state.total_bytes
+
+
+def test_adamw_is_that_of_torch():
+    settings = OptimizerSettings(learning_rate=0.01)
+    state = FlatState(lay_out(SHAPES), CPU)
+    state.reset()
+    state.params.normal_(generator=torch.Generator().manual_seed(1))
+    slots = state.layout.slots
+    theirs = [nn.Parameter(state.view(slot).clone()) for slot in slots]
+    groups = [
+        {"params": theirs[:2], "weight_decay": settings.weight_decay},
+        {"params": theirs[2:], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=0.01, betas=(0.9, 0.95), eps=1e-8)
+    for step in range(5):
+        flat = torch.zeros(state.layout.total)
+        for slot, parameter in zip(slots, theirs, strict=True):
+            parameter.grad = torch.randn(slot.shape)
+            flat[slot.start : slot.start + slot.size] = parameter.grad.view(-1)
+        norm = float(nn.utils.clip_grad_norm_(theirs, 1.0))
+        assert clip(flat, 1.0) == pytest.approx(norm, rel=1e-6)
+        optimizer.step()
+        adamw(state, flat, settings, 0.01)
+        state.set_counters(step + 1, step + 1, 0)
+    for slot, parameter in zip(slots, theirs, strict=True):
+        torch.testing.assert_close(state.view(slot), parameter.data, rtol=1e-5, atol=1e-6)
+
+
+def test_no_limit_and_undefined_norms_leave_the_gradient():
+    flat = torch.tensor([3.0, 4.0])
+    assert clip(flat, 0.0) == 5.0
+    assert flat.tolist() == [3.0, 4.0]
+    assert clip(torch.tensor([float("inf"), 1.0]), 1.0) == float("inf")
+
+
+@given(st.sampled_from(["cosine", "wsd"]), st.integers(0, 50), st.integers(1, 400), st.floats(0, 1))
+def test_schedule_stays_between_its_ends(kind, warmup, steps, ratio):
+    settings = OptimizerSettings(
+        learning_rate=1.0, schedule=kind, warmup_steps=warmup, min_ratio=ratio
+    )
+    rates = [learning_rate(settings, step, steps) for step in range(steps + 1)]
+    assert all(0 < rate <= 1 for rate in rates[:warmup])
+    after = rates[warmup:]
+    assert all(ratio - 1e-9 <= rate <= 1 + 1e-9 for rate in after)
+    assert after == sorted(after, reverse=True)
+    if warmup < steps:
+        assert rates[steps] == pytest.approx(ratio)
+
+
+def test_group_of_one_talks_to_nobody():
+    comm = Comm(store=None, generation=1, index=0, size=1, timeout_seconds=1, aborted=lambda: "x")
+    value = torch.arange(3)
+    comm.allreduce(value)
+    comm.broadcast(value, 0)
+    comm.vote()
+    assert value.tolist() == [0, 1, 2]
+    assert not comm.stuck
+
+
+def test_rendezvous_can_be_left_and_ends():
+    store, address = open_store("127.0.0.1")
+    peer = connect_store(address, 5)
+    said = iter([None, None, "new generation"])
+    with pytest.raises(PeerLost, match="new generation"):
+        Comm(
+            store=peer, generation=1, index=1, size=2, timeout_seconds=60,
+            aborted=lambda: next(said),
+        )  # fmt: skip
+    with pytest.raises(PeerLost, match="not all 2 members"):
+        Comm(store=store, generation=2, index=0, size=2, timeout_seconds=0.1, aborted=lambda: None)
+
+
+def test_unreachable_store_is_a_lost_peer():
+    begun = time.monotonic()
+    with pytest.raises(PeerLost, match="is gone"):
+        connect_store("127.0.0.1:1", 0.2)
+    assert time.monotonic() - begun < 20
+
+
+def test_pieces_cover_the_tensor_without_copy():
+    tensor = torch.zeros(CHUNK_BYTES // 4 + 5)
+    parts = pieces(tensor)
+    assert [part.numel() for part in parts] == [CHUNK_BYTES // 4, 5]
+    assert parts[1].data_ptr() == tensor[CHUNK_BYTES // 4 :].data_ptr()
+
+
+def test_sampling_repeats_itself_for_a_seed():
+    settings = job()
+    engine = alone(settings)
+    run(engine, settings, 0)
+    model = load_model(settings, b"".join(engine.snapshot()[1]))
+    first = generate(model, [1, 2], 6, 1.0, seed=3, window=4)
+    assert first == generate(model, [1, 2], 6, 1.0, seed=3, window=4)
+    assert first != generate(model, [1, 2], 6, 1.0, seed=4, window=4)
+    likeliest = generate(model, [1, 2], 1, 0.0, seed=0)
+    assert likeliest == [int(model(torch.tensor([[1, 2]]))[0, -1].argmax())]
