@@ -78,6 +78,9 @@ SHOWN_STATE: dict[str, RunState] = {
 }
 """State in the status for each state of the end marker; a stopped run waits to be resumed."""
 
+LAST_COPY_TRIES = 3
+"""How often the last checkpoint may fail before the run does."""
+
 STATUS = "status"
 WATCH = "watch"
 """Names of timers."""
@@ -116,6 +119,7 @@ class Coordinator:
         self.why = run.placement
         self.ending = Ending(self.crew)
         self.gather_until = Seconds(0.0)
+        self.last_copies_failed = 0
 
     @property
     def generation(self) -> Generation:
@@ -157,6 +161,9 @@ class Coordinator:
         match event:
             case Started():
                 return self._started(now)
+            case Received(header) if self.roster.is_buried(header.source.rank):
+                # Counted as dead for its silence: what it says now belongs to a story that was given up.
+                return []
             case Received(header, message):
                 self.roster.seen(header.source, now)
                 return self._received(header.source, message, now)
@@ -324,13 +331,22 @@ class Coordinator:
         return [AppendJournal(records), *self._finish_if_done(now)]
 
     def _copy_failed(self, source: Address, step: Step, reason: str, now: Seconds) -> list[Effect]:
-        last = self._committed >= self.grants.end
+        if self.phase == "ending":
+            return []
+        # An older copy may be gone by now, and nobody needs it; without the last one the run is lost.
+        last = step >= self.grants.end and self._committed >= self.grants.end
+        self.last_copies_failed += last
+        again = self.last_copies_failed < LAST_COPY_TRIES
         what = f"the copy of step {step} on rank {source.rank} failed"
-        action = "stop: the last checkpoint cannot be written" if last else "go on without it"
+        action = "go on without it"
+        if last:
+            action = "copy it again" if again else "stop: the last checkpoint cannot be written"
         seen = self.ledger.fail(now, (source.rank,), what, action, reason)
         effects: list[Effect] = [AppendJournal((seen,))]
-        if last:
+        if last and not again:
             return [*effects, *self._end("failed", ExitCode.MACHINE, reason, now)]
+        if last:
+            return [*effects, *self._regroup(f"{what}: {reason}", now)]
         return [*effects, self._status("running", now)]
 
     # --- failures ---------------------------------------------------------------------------------------

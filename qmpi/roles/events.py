@@ -126,12 +126,14 @@ class EngineAborted(Struct, frozen=True):
         generation: of the work that ended.
         state_step: weights are those before this step; -1: no state.
         reduced: the reduced gradient of `state_step` is held, ready to apply.
+        finished: the step that `JoinGroup.finish` had applied before the end; nobody else may know of it.
     """
 
     generation: Generation
     state_step: int
     reduced: bool
     reason: str
+    finished: StepApplied | None = None
 
 
 class SnapshotTaken(Struct, frozen=True):

@@ -3,7 +3,8 @@
 Theory of operation. A trainer offers a snapshot; the replica pulls it part by part, at most `WINDOW` parts
 in flight, so it bounds what it must hold. When all parts are there the driver verifies them against the
 offered digest and writes a node-local RAM file, and a checkpoint on disk when asked. Only what was verified
-is reported as held. A newer offer takes the place of a transfer that did not finish.
+is reported as held. A newer offer, or one that also goes to disk, takes the place of a transfer that did not
+finish; an older one is passed over.
 """
 
 from msgspec import Struct
@@ -51,6 +52,10 @@ class Transfer(Struct):
     parts: dict[int, Frame]
 
 
+def _worth(offer: SnapshotOffer) -> tuple[Step, bool]:
+    return offer.step, offer.to_disk
+
+
 class Replica(Member):
     """A rank that keeps snapshots.
 
@@ -85,8 +90,9 @@ class Replica(Member):
                 return self._stored(facts)
             case SnapshotBroken(step, reason):
                 self._activity = "idle"
-                self.storing.pop(step, None)
-                return [self.tell(SnapshotFailed(step, reason))]
+                offerer = self.storing.pop(step, None)
+                failed = SnapshotFailed(step, reason)
+                return [self.tell(failed), *([Send(offerer, failed)] if offerer else [])]
             case RankLost(rank):
                 if self.transfer is not None and self.transfer.source.rank == rank:
                     self._drop(self.transfer.offer.step)
@@ -108,7 +114,8 @@ class Replica(Member):
 
     def _offered(self, source: Address, offer: SnapshotOffer) -> list[Effect]:
         current = self.transfer
-        if current is not None and current.source == source and current.offer.step >= offer.step:
+        # A former lead may still offer what is older; it must not displace what is on its way.
+        if current is not None and _worth(current.offer) >= _worth(offer):
             return []
         self._activity = f"receiving snapshot of step {offer.step}"
         count = max(1, -(-offer.size // offer.part_size))

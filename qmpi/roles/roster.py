@@ -131,6 +131,15 @@ class Roster:
         """Return every rank with a live instance, ascending."""
         return tuple(sorted({a.rank for a, e in self.entries.items() if e.alive}))
 
+    def is_buried(self, rank: Rank) -> bool:
+        """Return True if the rank was here and counts as dead.
+
+        Args:
+            rank: which rank.
+        """
+        mine = [e.alive for a, e in self.entries.items() if a.rank == rank]
+        return bool(mine) and not any(mine)
+
     def roles_on(self, rank: Rank) -> tuple[RoleName, ...]:
         """Return the live roles of a rank.
 

@@ -30,7 +30,7 @@ from qmpi.protocol.membership import (
     Regroup,
 )
 from qmpi.protocol.progress import Grant, StepReport
-from qmpi.protocol.snapshots import SnapshotHeld, SnapshotPull
+from qmpi.protocol.snapshots import SnapshotFailed, SnapshotHeld, SnapshotPull
 from qmpi.roles.interface import (
     AbortEngine,
     Effect,
@@ -125,6 +125,9 @@ class Trainer(Member):
                         return self.copies.pulled(event.header.source, step, part)
                     case SnapshotHeld(facts):
                         self.copies.held_elsewhere(facts)
+                        return []
+                    case SnapshotFailed(step):
+                        self.copies.forget(step)
                         return []
                     case _:
                         return []
@@ -289,10 +292,11 @@ class Trainer(Member):
         told = self.phase == "aborting"
         self.phase = "idle"
         self.group = None
+        report = [self._report(event.finished)] if event.finished is not None else []
         if told or event.generation != self._generation:
-            return [self._holding()]
+            return [*report, self._holding()]
         self._activity = f"waiting for a new group: {event.reason}"
-        return [self.tell(GroupBroken(event.generation, event.reason))]
+        return [*report, self.tell(GroupBroken(event.generation, event.reason))]
 
     def _peer_lost(self, rank: int, reason: str) -> list[Effect]:
         group = self.group

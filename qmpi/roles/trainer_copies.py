@@ -103,8 +103,10 @@ class Copies:
             case SnapshotRead(requester, step, part, frame):
                 return [Send(requester, SnapshotPart(step, part), (frame,))]
             case SnapshotBroken(step, reason):
-                self.taken = None
-                return [tell(SnapshotFailed(step, reason))]
+                self.forget(step)
+                # A replica that pulls it would wait for the next part for ever.
+                gone = [Send(Address(r, RoleName.REPLICA), SnapshotGone(step)) for r in replicas]
+                return [tell(SnapshotFailed(step, reason)), *gone]
 
     def pulled(self, by: Address, step: Step, part: int) -> list[Effect]:
         """Serve one part.
@@ -129,6 +131,17 @@ class Copies:
             facts: verified copies.
         """
         if any(f.place == "disk" and f.step == self.on_disk_wanted for f in facts):
+            self.on_disk_wanted = None
+
+    def forget(self, step: Step) -> None:
+        """Give up our own copy of a step: it cannot be read, or is not what its digest says.
+
+        Args:
+            step: of the snapshot; it is taken again if a later grant names it.
+        """
+        self.taken = None
+        self.known = tuple(f for f in self.known if f.step != step or f.place == "disk")
+        if self.on_disk_wanted == step:
             self.on_disk_wanted = None
 
     def retarget(self, replicas: Sequence[Rank]) -> list[Effect]:

@@ -8,6 +8,8 @@ strike the next group's work. Groups that a dead peer has left stuck go to a gra
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import msgspec.structs
+
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError, PeerLost
 from qmpi.protocol.membership import SnapshotFact
@@ -113,15 +115,18 @@ class EngineService:
             Joined, or what is held after giving up.
         """
         engine = self._ready(ticket)
+        finished = None
         try:
             engine.leave()
-            finished = self._outcome(work.generation, engine.apply_held()) if work.finish else None
+            if work.finish:
+                finished = self._outcome(work.generation, engine.apply_held())
             self._reach(engine, work)
             engine.join(self._connect(work))
             if work.needy:
                 engine.sync_state(work.state_root, work.needy)
         except PeerLost as error:
-            return self._aborted(engine, work.generation, str(error))
+            aborted = self._aborted(engine, work.generation, str(error))
+            return msgspec.structs.replace(aborted, finished=finished)
         if engine.state_step != work.step:
             raise InvariantError(
                 f"generation {work.generation} starts with step {work.step}, "
