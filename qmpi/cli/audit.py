@@ -22,9 +22,9 @@ Examples:
 def command(*, run: Path, as_json: bool) -> int:
     """Re-derive the stream of RUN and compare it with its journal.
 
-    Checks the journal's hash chain, that every step stands exactly once whatever died, that steps done again
-    used the same blocks and gave the same losses, and that each block, built anew from its address, is what
-    was trained on.
+    Checks the journal's hash chain, that every step stands exactly once whatever died, that steps
+    done again used the same blocks and gave the same losses, and that each block, built anew from
+    its address, is what was trained on.
     """
     from rich.progress import Progress
 

@@ -21,7 +21,9 @@ STATE_BYTES_PER_PARAMETER = 16
 
 @click.command("check", epilog=EPILOG)
 @click.argument("job", type=click.Path(path_type=Path))
-@click.option("-n", "ranks", type=int, metavar="N", help="Ranks to deal roles to.")
+@click.option(
+    "-n", "ranks", type=click.IntRange(1, 1_000_000), metavar="N", help="Ranks to deal roles to."
+)
 @job_options
 def command(
     *,

@@ -57,7 +57,8 @@ def command(
 ) -> None:
     """Ingest PATHS: text, Markdown, source trees, JSONL, and gzip or zstd of these.
 
-    What cannot be used (binary, not UTF-8, empty, duplicate, unreadable) is left out, counted and listed.
+    What cannot be used (binary, not UTF-8, empty, duplicate, unreadable) is left out, counted and
+    listed.
     """
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 

@@ -1,7 +1,7 @@
 """The `qmpi` command: a group whose commands are loaded only when they are called.
 
-Importing torch takes seconds and MPI must not start on a login node, so neither the group nor its help loads
-anything beyond click.
+Importing torch takes seconds and MPI must not start on a login node, so neither the group nor its
+help loads anything beyond click.
 """
 
 import importlib
@@ -104,6 +104,11 @@ def run(arguments: list[str]) -> int:
         # The reader has gone, as in `qmpi status | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.DONE)
+    except (OSError, MemoryError) as error:
+        # Wherever a command met the machine without explaining it: still not our bug, and no
+        # traceback.
+        show_error(_machine(error), "machine", int(ExitCode.MACHINE), as_json=as_json)
+        return int(ExitCode.MACHINE)
     except Exception:
         where = _write_traceback()
         show_error(
@@ -122,6 +127,13 @@ def _usage(error: click.ClickException, *, as_json: bool) -> int:
     else:
         error.show()
     return int(ExitCode.USER)
+
+
+def _machine(error: OSError | MemoryError) -> str:
+    if isinstance(error, MemoryError):
+        return "out of memory: close other programs, or make the job smaller"
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
 
 
 def _write_traceback() -> Path:

@@ -15,6 +15,8 @@ def show_error(message: str, fault: str, exit_code: int, *, as_json: bool) -> No
         exit_code: what the process will return.
         as_json: print one JSON object on standard output instead.
     """
+    # An argument that is not UTF-8 comes in as lone surrogates, which JSON cannot hold.
+    message = message.encode("utf-8", "backslashreplace").decode()
     if as_json:
         show_json({"error": message, "fault": fault, "exit_code": exit_code})
     else:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
@@ -14,7 +15,9 @@ from qmpi.cli.output import show_json
 
 if TYPE_CHECKING:
     from qmpi.config.settings import Settings
+    from qmpi.monitor.live_view import LiveView
     from qmpi.protocol.status import EndMarker, StatusReport
+    from qmpi.runtime.supervisor import SupervisorEvent
 
 EPILOG = """\b
 Examples:
@@ -76,9 +79,10 @@ def command(
 ) -> int:
     """Run JOB, and go on whatever dies.
 
-    Ranks that die are replaced inside the job. When the job itself dies (its coordinator, mpirun, the
-    machine's MPI daemon), it is started again from the newest verified snapshot. Ctrl-C stops in order: the
-    granted steps are finished and a checkpoint is written; exit code 75 says that the run can go on.
+    Ranks that die are replaced inside the job. When the job itself dies (its coordinator, mpirun,
+    the machine's MPI daemon), it is started again from the newest verified snapshot. Ctrl-C stops
+    in order: the granted steps are finished and a checkpoint is written; exit code 75 says that the
+    run can go on.
     """
     settings = _settings(job, resume, overrides, run_dir)
     marker = run_supervised(settings, ranks, quiet=quiet or as_json)
@@ -86,52 +90,93 @@ def command(
     return marker.exit_code
 
 
-def run_supervised(settings: "Settings", ranks: int | None, *, quiet: bool) -> "EndMarker":
+def run_supervised(
+    settings: "Settings",
+    ranks: int | None,
+    *,
+    quiet: bool,
+    watch: "Callable[[StatusReport, float], str] | None" = None,
+) -> "EndMarker":
     """Run a job to its end.
 
     Args:
         settings: the job.
         ranks: processes to start; None: what the job asks for.
         quiet: no live view.
+        watch: called a few times a second with the newest status and the time;
+            what it returns is told.
 
     Returns:
         How it ended.
     """
     from rich.console import Console
 
-    from qmpi.errors import StorageError
     from qmpi.monitor.live_view import LiveView
     from qmpi.runtime.clock import Clock
     from qmpi.runtime.start_run import prepare_run
-    from qmpi.runtime.supervisor import Supervision, SupervisorEvent, supervise
-    from qmpi.storage.status_file import read_status
+    from qmpi.runtime.supervisor import Supervision, supervise
 
     plan = prepare_run(settings, ranks, os.environ)
     clock, stop = Clock(), StopRequest()
     with ExitStack() as stack:
-        view = None
-        if not quiet:
-            view = stack.enter_context(LiveView(Console(), settings.job.name))
-
-        def tick() -> None:
-            if view is None:
-                return
-            try:
-                view.update(read_status(plan.run), clock.now())
-            except StorageError:
-                return  # not written yet
-
-        def say(event: SupervisorEvent) -> None:
-            if view is not None:
-                view.say(event.what)
-
+        view = None if quiet else stack.enter_context(LiveView(Console(), settings.job.name))
+        onlooker = Onlooker(plan.run, view, watch, clock.now)
         before = {n: signal.signal(n, stop.on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
         try:
-            supervision = Supervision(settings.failure, say, tick, stop)
+            supervision = Supervision(settings.failure, onlooker.say, onlooker.tick, stop)
             return supervise(plan, supervision, clock)
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+class Onlooker:
+    """Hands the status of a run to the live view and to whoever else watches."""
+
+    def __init__(
+        self,
+        run: Path,
+        view: "LiveView | None",
+        watch: "Callable[[StatusReport, float], str] | None",
+        now: Callable[[], float],
+    ) -> None:
+        """Look at nothing yet.
+
+        Args:
+            run: directory of the run.
+            view: the live view, if any.
+            watch: as in `run_supervised`.
+            now: clock.
+        """
+        self._run, self._view, self._watch, self._now = run, view, watch, now
+
+    def tick(self) -> None:
+        """Look at the newest status."""
+        from qmpi.errors import StorageError
+        from qmpi.storage.status_file import read_status
+
+        if self._view is None and self._watch is None:
+            return
+        try:
+            report = read_status(self._run)
+        except StorageError:
+            return  # not written yet
+        if self._watch is not None:
+            self._tell(self._watch(report, self._now()))
+        if self._view is not None:
+            self._view.update(report, self._now())
+
+    def say(self, event: "SupervisorEvent") -> None:
+        """Tell what the supervisor did.
+
+        Args:
+            event: what.
+        """
+        self._tell(event.what)
+
+    def _tell(self, text: str) -> None:
+        if self._view is not None and text:
+            self._view.say(text)
 
 
 def _settings(

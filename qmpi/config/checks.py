@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from qmpi.config.settings import CorpusSource, ProblemSource, RoleCount, Settings
+from qmpi.config.settings import ProblemSource, RoleCount, Settings
 
 SUM_BITS = 30
 """Bits of a 32-bit integer sum that lane gradients may fill: sign and one bit of rounding are kept free."""
@@ -14,6 +14,11 @@ LEAST_BITS = 16
 """Fewer bits than this for a lane's gradient would be coarser than bfloat16 over a tensor's useful range."""
 
 LONGEST_WARMUP_STEPS = 2000
+
+MOST_TOKENS = 2**63 - 1
+"""Offsets in the stream are 64-bit numbers."""
+
+MOST_RANKS = 1_000_000
 
 REQUIRED_ROLES = ("coordinator", "generator", "memory", "trainer", "replica")
 
@@ -28,6 +33,7 @@ def contradictions(settings: Settings) -> list[str]:
         One sentence each; empty if there is none.
     """
     return [
+        *_name(settings),
         *_model(settings),
         *_roles(settings),
         *_train(settings),
@@ -48,6 +54,15 @@ def resolve(settings: Settings) -> Settings:
         return settings
     warmup = min(settings.train.steps // 10, LONGEST_WARMUP_STEPS)
     return replace(settings, optimizer=replace(settings.optimizer, warmup_steps=warmup))
+
+
+def _name(settings: Settings) -> Iterator[str]:
+    name = settings.job.name
+    if "/" in name or name.startswith((".", "-")):
+        yield (
+            f"job.name = {name!r} names the run's directory under runs/: no '/', and no '.' or '-' in front; "
+            "for another place set job.run_dir"
+        )
 
 
 def _model(settings: Settings) -> Iterator[str]:
@@ -76,8 +91,9 @@ def _roles(settings: Settings) -> Iterator[str]:
         "spare": roles.spare,
     }
     for name, count in counts.items():
-        if isinstance(count, int) and count < (1 if name in REQUIRED_ROLES else 0):
-            yield f"roles.{name} = {count}: every job needs at least one {name}"
+        least = 1 if name in REQUIRED_ROLES else 0
+        if isinstance(count, int) and not least <= count <= MOST_RANKS:
+            yield f"roles.{name} = {count}: must be from {least} to {MOST_RANKS}"
     shares = sum(float(c.rstrip("%")) for c in counts.values() if isinstance(c, str))
     if shares > 100.0:
         yield f"the shares in [roles] add up to {shares:g}%, more than all ranks"
@@ -89,6 +105,14 @@ def _train(settings: Settings) -> Iterator[str]:
         yield (
             f"optimizer.warmup_steps = {optimizer.warmup_steps} is not shorter than "
             f"train.steps = {train.steps}"
+        )
+    tokens = (
+        train.steps * train.lanes * train.microbatches * train.sequences * train.sequence_tokens
+    )
+    if tokens > MOST_TOKENS:
+        yield (
+            f"train.steps = {train.steps} trains on {tokens:.3g} tokens in all; addresses end at "
+            f"{MOST_TOKENS:.3g}: fewer steps, lanes, microbatches or sequences"
         )
     bits = SUM_BITS - math.ceil(math.log2(train.lanes))
     if train.reduction == "exact" and bits < LEAST_BITS:
@@ -116,5 +140,3 @@ def _sources(settings: Settings) -> Iterator[str]:
                 f"source {source.name!r}: min_level = {source.min_level} is above "
                 f"max_level = {source.max_level}"
             )
-        if isinstance(source, CorpusSource) and "\0" in source.path:
-            yield f"source {source.name!r}: the path holds a NUL character"

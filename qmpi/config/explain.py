@@ -3,6 +3,7 @@
 `msgspec.convert` stops at the first mistake; a user with five wants to read of all five.
 """
 
+import datetime
 import difflib
 import math
 from collections.abc import Iterable
@@ -11,6 +12,11 @@ from typing import Any, get_type_hints
 import msgspec
 
 from qmpi.config.settings import CorpusSource, DataSettings, ProblemSource, Settings
+
+LARGEST_NUMBER = 2**63 - 1
+"""Whole numbers travel as 64 bits in messages, files and tensors."""
+
+SHOWN_CHARACTERS = 60
 
 SOURCE_KINDS: dict[str, type[msgspec.Struct]] = {
     "corpus": CorpusSource,
@@ -32,9 +38,9 @@ def explain(raw: dict[str, Any], settings: type[Settings]) -> list[str]:
     faults: list[str] = []
     for name, fields in raw.items():
         if name not in sections:
-            faults.append(f"[{name}]: no such section; {_known(name, sections)}")
+            faults.append(f"[{name}]: no such section; {_home(name, sections)}")
         elif not isinstance(fields, dict):
-            faults.append(f"{name} = {fields!r}: must be a section, written [{name}]")
+            faults.append(f"{name} = {shown(fields)}: must be a section, written [{name}]")
         else:
             faults += _section(name, fields, sections[name])  # pyright: ignore[reportUnknownArgumentType]
     return faults
@@ -52,13 +58,35 @@ def legal(annotation: object) -> str:
     return _describe(msgspec.inspect.type_info(annotation))
 
 
+def shown(value: Any) -> str:
+    """Return a value as a message shows it: as in TOML where that is short.
+
+    Args:
+        value: whatever stands in a job file.
+
+    Returns:
+        At most a line.
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) and value.bit_length() > 128:
+        # Python refuses to print very long numbers.
+        return f"a number of {value.bit_length()} bits"
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, dict | list) and len(value) > SHOWN_CHARACTERS:
+        return "a long list or table"
+    text = repr(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
+
+
 def _section(name: str, fields: dict[str, Any], kind: type[msgspec.Struct]) -> list[str]:
     hints = get_type_hints(kind, include_extras=True)
     faults: list[str] = []
     for key, value in fields.items():
         path = f"{name}.{key}"
         if key not in hints:
-            faults.append(f"{path}: no such field; {_known(key, hints)}")
+            faults.append(f"{path}: no such field; {_known(key, hints, f'{name}.')}")
         elif kind is DataSettings and key == "sources":
             faults += _sources(path, value)
         else:
@@ -68,17 +96,18 @@ def _section(name: str, fields: dict[str, Any], kind: type[msgspec.Struct]) -> l
 
 def _sources(path: str, value: object) -> list[str]:
     if not isinstance(value, list | tuple) or not value:
-        return [f"{path} = {value!r}: must be one or more tables, written [[{path}]]"]
+        return [f"{path} = {shown(value)}: must be one or more tables, written [[{path}]]"]
     faults: list[str] = []
     for number, source in enumerate(value):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
         where = f"{path}[{number}]"
         if not isinstance(source, dict):
-            faults.append(f"{where} = {source!r}: must be a table with kind and name")
+            faults.append(f"{where} = {shown(source)}: must be a table with kind and name")
             continue
         fields: dict[str, Any] = {**source}
         kind = fields.pop("kind", None)
         if not isinstance(kind, str) or kind not in SOURCE_KINDS:
-            faults.append(f"{where}.kind = {kind!r}: must be one of {', '.join(SOURCE_KINDS)}")
+            given = "is missing" if kind is None else f"= {shown(kind)}"
+            faults.append(f"{where}.kind {given}: must be one of {', '.join(SOURCE_KINDS)}")
             continue
         faults += _section(where, fields, SOURCE_KINDS[kind])
         required = [f.name for f in msgspec.structs.fields(SOURCE_KINDS[kind]) if f.required]
@@ -90,20 +119,38 @@ def _value(path: str, value: object, annotation: object) -> list[str]:
     words = legal(annotation)
     if isinstance(value, float) and not math.isfinite(value):
         return [f"{path} = {value!r}: must be {words}"]
+    if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+        return [f"{path} = {shown(value)}: must be {words}, and fit in 64 bits"]
+    if isinstance(value, str) and not _is_clean(value):
+        return [f"{path} = {value!r}: must be UTF-8 text without NUL and control characters"]
     try:
         msgspec.convert(value, annotation)
     except (msgspec.ValidationError, OverflowError):
         close = _close(value, annotation)
-        return [f"{path} = {value!r}: must be {words}{close}"]
+        return [f"{path} = {shown(value)}: must be {words}{close}"]
     return []
 
 
-def _known(name: str, known: Iterable[str]) -> str:
+def _is_clean(text: str) -> bool:
+    # Lone surrogates stand for bytes that are not UTF-8: no job.toml and no status.json can hold
+    # them.
+    return not any(c < " " or c == "\x7f" or "\ud800" <= c <= "\udfff" for c in text)
+
+
+def _known(name: str, known: Iterable[str], prefix: str = "") -> str:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if near:
-        return f"did you mean {near[0]}?"
+        return f"did you mean {prefix}{near[0]}?"
     return f"known are {', '.join(names)}"
+
+
+def _home(name: str, sections: dict[str, Any]) -> str:
+    """Name the section that a field without one belongs to, else the nearest section."""
+    homes = [s for s, kind in sections.items() if name in get_type_hints(kind)]
+    if homes:
+        return f"did you mean {' or '.join(f'{home}.{name}' for home in homes)}?"
+    return _known(name, sections)
 
 
 def _close(value: object, annotation: object) -> str:

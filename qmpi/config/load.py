@@ -1,24 +1,28 @@
 """Reading a job file: TOML plus overrides to checked settings, and back.
 
-Every mistake is told at once, each with the path of the field, what was given, what is legal and the nearest
-known name. Nothing starts on settings that were not checked.
+Every mistake is told at once, each with the path of the field, what was given, what is legal and
+the nearest known name. Nothing starts on settings that were not checked.
 """
 
 import hashlib
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
+from msgspec.structs import replace
 
 from qmpi.config.checks import contradictions, resolve
 from qmpi.config.explain import explain
-from qmpi.config.settings import Settings
+from qmpi.config.settings import CorpusSource, Settings
 from qmpi.errors import ConfigError
 from qmpi.units import Digest
 
 JOB_LIMIT_BYTES = 4 << 20
+
+BUILTIN = "builtin:"
+"""Prefix of corpora and tokenizers that qmpi brings along."""
 
 
 def load_job(path: Path, overrides: Sequence[str] = (), run_dir: str | None = None) -> Settings:
@@ -30,12 +34,13 @@ def load_job(path: Path, overrides: Sequence[str] = (), run_dir: str | None = No
         run_dir: replaces job.run_dir.
 
     Returns:
-        Checked settings.
+        Checked settings; relative paths of data are made absolute, so that the run can go on from
+        any directory.
 
     Raises:
         ConfigError: the file cannot be read, or says something illegal.
     """
-    return parse_job(_read(path), overrides, run_dir, name=str(path))
+    return _anchor(parse_job(_read(path), overrides, run_dir, name=str(path)))
 
 
 def parse_job(
@@ -57,8 +62,12 @@ def parse_job(
     """
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
+        # TOMLDecodeError with line and column, or Python's refusal of numbers with thousands of
+        # digits.
         raise ConfigError(f"{name} is not TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{name}: arrays or tables are nested too deep for a job") from error
     for override in overrides:
         _override(raw, override)
     if run_dir is not None:
@@ -76,8 +85,8 @@ def parse_job(
 def settings_digest(settings: Settings) -> Digest:
     """Return the identity of the arithmetic and of the data.
 
-    Roles, run directory, snapshots, failure and monitor settings may change between incarnations; what is
-    hashed here may not.
+    Roles, run directory, snapshots, failure and monitor settings may change between incarnations;
+    what is hashed here may not.
 
     Args:
         settings: a job.
@@ -137,11 +146,13 @@ def toml_value(value: object) -> str:
 
 def _read(path: Path) -> str:
     try:
-        if path.stat().st_size > JOB_LIMIT_BYTES:
-            raise ConfigError(
-                f"{path} is {path.stat().st_size} bytes; a job file is a few kilobytes"
-            )
-        return path.read_text(encoding="utf-8")
+        # Read with a limit: a device or a pipe has no size to ask for.
+        with path.open("rb") as file:
+            data = file.read(JOB_LIMIT_BYTES + 1)
+        if len(data) > JOB_LIMIT_BYTES:
+            raise ConfigError(f"{path} is above 4 MiB; a job file is a few kilobytes")
+        # Editors on Windows put a byte-order mark in front, which TOML does not know.
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise ConfigError(
             f"{path} is not UTF-8 text (byte {error.start}); is it a job file?"
@@ -151,7 +162,26 @@ def _read(path: Path) -> str:
             f"there is no job file {path}; make one with `qmpi init --preset laptop -o {path}`"
         ) from error
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+        raise ConfigError(f"{path} cannot be read: {error.strerror}; is it a job file?") from error
+
+
+def _anchor(settings: Settings) -> Settings:
+    data = settings.data
+    sources = tuple(
+        replace(source, path=_absolute(source.path)) if isinstance(source, CorpusSource) else source
+        for source in data.sources
+    )
+    tokenizer = _absolute(data.tokenizer) if data.tokenizer else ""
+    return replace(settings, data=replace(data, sources=sources, tokenizer=tokenizer))
+
+
+def _absolute(path: str) -> str:
+    if path.startswith(BUILTIN):
+        return path
+    try:
+        return str(Path(path).expanduser().absolute())
+    except RuntimeError as error:
+        raise ConfigError(f"{path!r}: there is no such home directory") from error
 
 
 def _override(raw: dict[str, Any], override: str) -> None:
@@ -159,11 +189,19 @@ def _override(raw: dict[str, Any], override: str) -> None:
     parts = path.strip().split(".")
     if not equals or len(parts) != 2 or not all(parts):
         raise ConfigError(f"--set {override!r}: write section.key=value, such as train.steps=100")
+    _section(raw, parts[0])[parts[1]] = _override_value(parts[0], parts[1], text)
+
+
+def _override_value(section: str, key: str, text: str) -> object:
+    kind = get_type_hints(Settings).get(section)
+    is_text = kind is not None and get_type_hints(kind).get(key) is str
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()
-    _section(raw, parts[0])[parts[1]] = value
+        parsed = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return text.strip()
+    value = parsed.pop("value")
+    # A line break in the text could smuggle in a second key; and `job.name=2026` means text.
+    return text.strip() if parsed or (is_text and not isinstance(value, str)) else value
 
 
 def _section(raw: dict[str, Any], name: str) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Named job files: what differs from the defaults, for the machines that people have.
 
-`qmpi init --preset NAME` writes them with every field explained; `jobs/NAME.toml` are the same texts. The
-presets beyond `laptop` have been checked for form and arithmetic only: nothing larger than one CPU machine has
-run them yet.
+`qmpi init --preset NAME` writes them with every field explained; `jobs/NAME.toml` are the same
+texts. The presets beyond `laptop` have been checked for form and arithmetic only: nothing larger
+than one CPU machine has run them yet.
 """
 
 from typing import Any

@@ -1,8 +1,8 @@
 """What a job file may say: one frozen Struct a section, each field with its meaning, unit and range.
 
-`Doc` texts are the single source for `qmpi init` comments, for error messages and for the reference page.
-Ranges that one field can state alone stand in `msgspec.Meta`; contradictions between fields are checked in
-`qmpi.config.checks`.
+`Doc` texts are the single source for `qmpi init` comments, for error messages and for the reference
+page. Ranges that one field can state alone stand in `msgspec.Meta`; contradictions between fields
+are checked in `qmpi.config.checks`.
 """
 
 from typing import Annotated, Literal
@@ -75,17 +75,25 @@ class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             description="Rows of the embedding; at least the size of the tokenizer's vocabulary.",
         ),
     ] = 4096
-    layers: Annotated[PositiveInt, Meta(description="Transformer blocks.")] = 4
-    width: Annotated[PositiveInt, Meta(description="Size of the residual stream.")] = 128
-    heads: Annotated[PositiveInt, Meta(description="Query heads; must divide width.")] = 4
+    layers: Annotated[PositiveInt, Meta(le=10_000, description="Transformer blocks.")] = 4
+    width: Annotated[
+        PositiveInt, Meta(le=1_048_576, description="Size of the residual stream.")
+    ] = 128
+    heads: Annotated[
+        PositiveInt, Meta(le=65_536, description="Query heads; must divide width.")
+    ] = 4
     kv_heads: Annotated[
         PositiveInt,
-        Meta(description="Key and value heads (grouped-query attention); must divide heads."),
+        Meta(
+            le=65_536,
+            description="Key and value heads (grouped-query attention); must divide heads.",
+        ),
     ] = 2
     ffn_width: Annotated[
         int,
         Meta(
             ge=0,
+            le=4_194_304,
             description="Hidden size of SwiGLU; 0: 8/3 of width, rounded up to a multiple of 64.",
         ),
     ] = 0
@@ -117,9 +125,11 @@ class TrainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = 8
     microbatches: Annotated[
         PositiveInt,
-        Meta(description="Microbatches of a lane, accumulated in fixed order in float32."),
+        Meta(
+            le=65_536, description="Microbatches of a lane, accumulated in fixed order in float32."
+        ),
     ] = 1
-    sequences: Annotated[PositiveInt, Meta(description="Sequences of a microbatch.")] = 4
+    sequences: Annotated[PositiveInt, Meta(le=65_536, description="Sequences of a microbatch.")] = 4
     sequence_tokens: Annotated[
         int, Meta(ge=8, le=1_048_576, description="Tokens of a sequence.")
     ] = 128

@@ -8,13 +8,11 @@ from qmpi.units import Rank
 LIGHT = frozenset({RoleName.GENERATOR, RoleName.MEMORY, RoleName.REPLICA})
 
 
-def choose_understudy(
-    live: Mapping[Rank, tuple[RoleName, ...]], avoid: Rank
-) -> Rank | None:
+def choose_understudy(live: Mapping[Rank, tuple[RoleName, ...]], avoid: Rank) -> Rank | None:
     """Choose the rank that takes on a light role.
 
-    Light ranks come first, since they have time to spare; then spares, then trainers. The coordinator's rank
-    comes last: what it hosts could take it along.
+    Light ranks come first, since they have time to spare; then spares, then trainers. The
+    coordinator's rank comes last: what it hosts could take it along.
 
     Args:
         live: roles of each live rank.

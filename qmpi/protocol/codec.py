@@ -1,7 +1,7 @@
 """Message to header bytes and back. Bulk bytes never pass through here; they travel beside, as frames.
 
-Wire format: msgpack of [header, message], both msgspec Structs; the message carries its tag. New fields go
-last and have a default, so that a newer receiver reads older bytes.
+Wire format: msgpack of [header, message], both msgspec Structs; the message carries its tag. New
+fields go last and have a default, so that a newer receiver reads older bytes.
 """
 
 from functools import lru_cache

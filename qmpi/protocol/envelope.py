@@ -36,8 +36,10 @@ class Header(Struct, frozen=True, kw_only=True):
         source: sending role instance.
         target: receiving role instance.
         sequence: number of this message among all that the source rank sent, from 1.
-        generation: generation the sender was in; older ones are refused for generation-bound messages.
-        cause: what made the sender speak, as "rank:sequence" of a message or the name of a timer or work.
+        generation: generation the sender was in; older ones are refused for generation-bound
+            messages.
+        cause: what made the sender speak, as "rank:sequence" of a message or the name of a timer or
+            work.
     """
 
     version: int

@@ -98,6 +98,4 @@ class RunEnded(Struct, frozen=True, tag="run_ended"):
     reason: str
 
 
-JournalRecord = (
-    RunOpened | GenerationOpened | StepCommitted | FailureSeen | SnapshotKept | RunEnded
-)
+JournalRecord = RunOpened | GenerationOpened | StepCommitted | FailureSeen | SnapshotKept | RunEnded

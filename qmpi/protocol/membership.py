@@ -27,7 +27,8 @@ class SourceFact(Struct, frozen=True):
 
     Attributes:
         name: name of the source in the job file.
-        rows: rows of one epoch (a row is sequence_tokens + 1 tokens, overlapping by one); 0: endless.
+        rows: rows of one epoch (a row is sequence_tokens + 1 tokens, overlapping by one); 0:
+            endless.
         digest: identity of the content: corpus digest, or generator version.
     """
 
@@ -43,8 +44,10 @@ class Hello(Struct, frozen=True, tag="hello"):
         host: name of the machine.
         pid: process id on that machine.
         roles: roles it was built with.
-        identity: what a trainer's arithmetic depends on (threads, dtype, kernels, versions); "" if no torch.
-        store_address: "host:port" of the rendezvous store this rank would serve as lead; "" if no torch.
+        identity: what a trainer's arithmetic depends on (threads, dtype, kernels, versions); "" if
+            no torch.
+        store_address: "host:port" of the rendezvous store this rank would serve as lead; "" if no
+            torch.
         snapshots: verified snapshots within its reach, newest first.
         sources: facts of the data sources, from ranks that opened them.
     """
@@ -123,7 +126,8 @@ class FormGroup(Struct, frozen=True, tag="form_group"):
         lanes: lanes of each member, in the order of `members`.
         step: step the group starts with.
         finish: members whose state is at `step - 1` and who first apply the gradient they hold.
-        state_root: member that has the state of `step`; the others in `needy` receive it from there.
+        state_root: member that has the state of `step`; the others in `needy` receive it from
+            there.
         needy: members that receive the state.
         origin: where `state_root` takes the state from: "live", "initial", or a snapshot's path.
         origin_digest: digest of that snapshot; "" otherwise.

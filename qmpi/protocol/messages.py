@@ -75,6 +75,6 @@ GENERATION_BOUND: tuple[type, ...] = (
 )
 """Messages that a receiver in a newer generation refuses. All others are idempotent facts or requests.
 
-A `StepReport` is a fact: the step was voted and applied, whatever happened to the group since. Refusing it
-would lose the only record of the blocks that went into the weights.
+A `StepReport` is a fact: the step was voted and applied, whatever happened to the group since.
+Refusing it would lose the only record of the blocks that went into the weights.
 """

@@ -14,7 +14,8 @@ class Recipe(Struct, frozen=True):
     Attributes:
         first_step: first step that it covers.
         first_sequence: global number of the first sequence that it covers.
-        weights: sequences of each source in one period, in the order of the job file; sum `MIXTURE_PERIOD`.
+        weights: sequences of each source in one period, in the order of the job file; sum
+            `MIXTURE_PERIOD`.
         starts: row of each source at which this recipe begins, so that no earlier row repeats.
         seed: seed of the row order.
     """

@@ -1,10 +1,10 @@
 """`qmpi audit`: re-derive the stream and prove that each block was trained on exactly once.
 
-Theory of operation. The journal's hash chain is checked first. Then its records are replayed: a generation
-that starts at step s voids the committed steps from s on, so each step stands exactly once in the end, and a
-step done again must name the same blocks. Each block of each standing step is built anew from its address
-and compared with the digest of what was trained on. Last, the weight digests of the status and of the end
-marker must be the journal's.
+Theory of operation. The journal's hash chain is checked first. Then its records are replayed: a
+generation that starts at step s voids the committed steps from s on, so each step stands exactly
+once in the end, and a step done again must name the same blocks. Each block of each standing step
+is built anew from its address and compared with the digest of what was trained on. Last, the weight
+digests of the status and of the end marker must be the journal's.
 """
 
 from collections.abc import Callable, Iterable

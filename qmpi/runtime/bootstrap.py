@@ -1,8 +1,8 @@
 """From a bare MPI process to a rank with roles.
 
-Theory of operation. Rank 0 hosts the coordinator. It locks the run directory, reads the journal, and tells
-every other rank the few facts they cannot know (`Introduction`): over point-to-point messages, like all else.
-If it cannot, it says why and everybody leaves; no rank waits for ever.
+Theory of operation. Rank 0 hosts the coordinator. It locks the run directory, reads the journal,
+and tells every other rank the few facts they cannot know (`Introduction`): over point-to-point
+messages, like all else. If it cannot, it says why and everybody leaves; no rank waits for ever.
 """
 
 import logging
@@ -190,5 +190,6 @@ def _await_introduction(transport: Transport, clock: Clock) -> Introduction:
 
 
 def _reachable(hosts: list[str]) -> str:
-    # One host: the loopback, so that a laptop without a network, or behind a firewall, trains all the same.
+    # One host: the loopback, so that a laptop without a network, or behind a firewall, trains all
+    # the same.
     return "127.0.0.1" if len(set(hosts)) == 1 else ""

@@ -8,8 +8,8 @@ from qmpi.units import Seconds
 class Clock:
     """Wall time read once, then carried on by the monotonic clock.
 
-    A wall clock that is set back would fire timers late and make records run backwards; a monotonic clock
-    alone says nothing to people.
+    A wall clock that is set back would fire timers late and make records run backwards; a monotonic
+    clock alone says nothing to people.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,8 @@
 """Copies of the state in files: RAM files of this host, checkpoints on disk.
 
-Each rank writes into its own folder of the node-local RAM directory, so that a trainer and a replica on one
-host hold two independent copies: a torn or flipped one is found by its digest and the other is used.
+Each rank writes into its own folder of the node-local RAM directory, so that a trainer and a
+replica on one host hold two independent copies: a torn or flipped one is found by its digest and
+the other is used.
 """
 
 import logging

@@ -1,6 +1,7 @@
 """Data work of memory and generator ranks: open sources, build blocks, make rows.
 
-The heavy libraries are loaded when a role first needs them, so that a coordinator or replica stays small.
+The heavy libraries are loaded when a role first needs them, so that a coordinator or replica stays
+small.
 """
 
 import logging

@@ -1,8 +1,9 @@
 """Torch work of a trainer or spare, on the engine thread; aborted from the loop's thread.
 
-Theory of operation. Each piece of engine work has a ticket. `abort` condemns every ticket issued so far, so
-an abort that arrives before the thread picks the work up is not lost, and one that arrives too late does not
-strike the next group's work. Groups that a dead peer has left stuck go to a graveyard inside `Comm`.
+Theory of operation. Each piece of engine work has a ticket. `abort` condemns every ticket issued so
+far, so an abort that arrives before the thread picks the work up is not lost, and one that arrives
+too late does not strike the next group's work. Groups that a dead peer has left stuck go to a
+graveyard inside `Comm`.
 """
 
 from collections.abc import Callable, Sequence

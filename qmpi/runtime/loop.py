@@ -1,9 +1,9 @@
 """The event loop of a rank: poll, event, role, effects.
 
-Theory of operation. One thread. Each turn takes what the transport, the workers and the timers have, gives
-it to the roles, and performs what they want. A turn with nothing to do sleeps, longer each time up to
-`IDLE_SECONDS`: MPI has no wait that sleeps, and a rank that spins takes a core from those that compute. A
-worker's result ends the sleep at once.
+Theory of operation. One thread. Each turn takes what the transport, the workers and the timers
+have, gives it to the roles, and performs what they want. A turn with nothing to do sleeps, longer
+each time up to `IDLE_SECONDS`: MPI has no wait that sleeps, and a rank that spins takes a core from
+those that compute. A worker's result ends the sleep at once.
 """
 
 import heapq

@@ -1,8 +1,8 @@
 """Effect to adapter call: the one seam that the simulator does not run. One `match`, no decision.
 
-Work runs on three threads: `engine` computes (in order: a snapshot is taken before the next step), `data`
-reads and generates, `copies` moves snapshots. Journal, status and end marker are written here at once, in
-the order the coordinator gave.
+Work runs on three threads: `engine` computes (in order: a snapshot is taken before the next step),
+`data` reads and generates, `copies` moves snapshots. Journal, status and end marker are written
+here at once, in the order the coordinator gave.
 """
 
 import logging

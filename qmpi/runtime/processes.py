@@ -19,7 +19,8 @@ class RankProcess(Struct, frozen=True):
         rank: rank in the MPI job.
         pid: process id.
         host: name of the machine.
-        started: start time of the process in clock ticks since boot, from /proc/PID/stat; 0 if unknown.
+        started: start time of the process in clock ticks since boot, from /proc/PID/stat; 0 if
+            unknown.
     """
 
     rank: int

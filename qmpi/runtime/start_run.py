@@ -1,7 +1,7 @@
 """From settings to a job that is ready to start: run directory, job file, data, launcher.
 
-Everything that can be found wrong before ranks start is found here, in one process, where an error is one
-clear message and not eight thousand.
+Everything that can be found wrong before ranks start is found here, in one process, where an error
+is one clear message and not eight thousand.
 """
 
 import os
@@ -141,5 +141,3 @@ def _check_same_run(directory: RunDirectory, settings: Settings) -> None:
             "choose another --run-dir, or resume that run with `qmpi train --resume "
             f"{directory.root}`"
         )
-
-

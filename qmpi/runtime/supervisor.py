@@ -1,9 +1,10 @@
 """The loop around the job (second level of healing): start it, and start it again when it died.
 
-Theory of operation. The death of a rank is healed inside the job. The death of the coordinator, of mpirun, of
-an MPI daemon or of the machine ends the MPI job. Then there is no end marker, and the supervisor starts the
-job again: the ranks find the newest verified snapshot in node-local RAM files, else on disk, and go on to the
-same bits. How often and how soon is `policy.relaunch`. mpirun's exit code is never believed.
+Theory of operation. The death of a rank is healed inside the job. The death of the coordinator, of
+mpirun, of an MPI daemon or of the machine ends the MPI job. Then there is no end marker, and the
+supervisor starts the job again: the ranks find the newest verified snapshot in node-local RAM
+files, else on disk, and go on to the same bits. How often and how soon is `policy.relaunch`.
+mpirun's exit code is never believed.
 """
 
 import os
@@ -186,7 +187,8 @@ def _came_up(directory: RunDirectory, started: Seconds) -> bool:
 
 def _start(plan: LaunchPlan, output: BinaryIO) -> subprocess.Popen[bytes]:
     try:
-        # Its own session: a Ctrl-C at the terminal reaches the supervisor alone, which stops the run in order.
+        # Its own session: a Ctrl-C at the terminal reaches the supervisor alone, which stops the
+        # run in order.
         return subprocess.Popen(
             plan.command(),
             stdout=output,
@@ -224,5 +226,3 @@ def _again(starts: list[Seconds]) -> str:
 
 def _say(supervision: Supervision, clock: Clock, what: str) -> None:
     supervision.on_event(SupervisorEvent(clock.now(), what))
-
-

@@ -11,8 +11,8 @@ from qmpi.errors import MachineError
 class ProcessWatch:
     """Looked at a few times a second by the loop.
 
-    A rank whose launcher died belongs to no job any more: nobody would tell it of other deaths, and a
-    relaunched job would find it computing. It leaves.
+    A rank whose launcher died belongs to no job any more: nobody would tell it of other deaths, and
+    a relaunched job would find it computing. It leaves.
     """
 
     def __init__(self, stop_request: Path, *, is_coordinator: bool) -> None:

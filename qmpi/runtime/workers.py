@@ -1,9 +1,9 @@
 """Worker threads: work effects run here, one at a time a thread, and come back as events.
 
-Theory of operation. The loop must answer peers within milliseconds; a step takes seconds and a shard read
-waits for a disk. Each worker is one thread with a queue, so work of one kind keeps its order (a snapshot is
-taken before the next step runs). Results go to one inbox and wake the loop. libraries release the
-interpreter lock while they compute, so the loop runs beside them.
+Theory of operation. The loop must answer peers within milliseconds; a step takes seconds and a
+shard read waits for a disk. Each worker is one thread with a queue, so work of one kind keeps its
+order (a snapshot is taken before the next step runs). Results go to one inbox and wake the loop.
+libraries release the interpreter lock while they compute, so the loop runs beside them.
 """
 
 import logging
@@ -73,7 +73,8 @@ class Worker:
         """
         self._inbox = inbox
         self._jobs: SimpleQueue[Job] = SimpleQueue()
-        # A daemon: the process leaves by os._exit and never waits for a thread that hangs in a library.
+        # A daemon: the process leaves by os._exit and never waits for a thread that hangs in a
+        # library.
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
@@ -99,6 +100,7 @@ class Worker:
         except MemoryError as error:
             return WorkCrashed("MemoryError", f"out of memory: {error}", int(ExitCode.MACHINE))
         except Exception as error:
-            # The last line of defence: an unknown error must reach the coordinator, not die with a thread.
+            # The last line of defence: an unknown error must reach the coordinator, not die with a
+            # thread.
             logger.exception("work for %s failed", job.owner)
             return WorkCrashed(type(error).__name__, str(error), int(ExitCode.BUG))

@@ -1,0 +1,37 @@
+"""The same bits on any number of trainers, over real MPI; and a plain float sum that shows it could fail."""
+
+from pathlib import Path
+
+import pytest
+
+from mpi.live_run import LiveRun
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def digest_of(folder: Path, *options: str, name: str) -> str:
+    with LiveRun(folder, *options, name=name) as run:
+        status = run.finish()
+    assert status["exit_code"] == 0, run.logs()
+    assert status["state"] == "finished"
+    assert status["step"] == status["steps"]
+    assert status["digest_step"] == status["steps"]
+    return str(status["digest"])
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return digest_of(tmp_path_factory.mktemp("one"), "-n", "1", name="one")
+
+
+@pytest.mark.parametrize("trainers", [2, 3])
+def test_same_weights_on_any_number_of_trainers(tmp_path: Path, single: str, trainers: int) -> None:
+    options = ("--set", f"roles.trainer={trainers}", "--set", "roles.spare=0")
+    assert digest_of(tmp_path, *options, name=f"t{trainers}") == single
+
+
+def test_float_sum_depends_on_the_deal(tmp_path: Path) -> None:
+    fast = ("--set", "train.reduction=fast", "--set", "roles.spare=0")
+    one = digest_of(tmp_path, "-n", "1", *fast, name="one")
+    three = digest_of(tmp_path, "--set", "roles.trainer=3", *fast, name="three")
+    assert one != three
