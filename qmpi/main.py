@@ -1,7 +1,8 @@
 """Entry of every MPI rank: `mpirun -n N python -m qmpi.main JOB.toml`.
 
-An uncaught error never leaves a rank waiting: it is logged, the process leaves with `os._exit`, and its peers
-hear of it as of any death. Nothing here waits for MPI to finalize, which may hang after a failure.
+An uncaught error never leaves a rank waiting: it is logged, the process leaves with `os._exit`, and
+its peers hear of it as of any death. Nothing here waits for MPI to finalize, which may hang after a
+failure.
 """
 
 import argparse
@@ -16,13 +17,14 @@ from typing import NoReturn
 
 from qmpi.config.load import load_job
 from qmpi.config.settings import Settings
-from qmpi.errors import ExitCode, QmpiError
+from qmpi.errors import ExitCode, LaunchError, QmpiError
 from qmpi.protocol.status import EndMarker
 from qmpi.runtime.bootstrap import COORDINATOR, build_rank
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.watch import ProcessWatch
 from qmpi.storage.run_directory import RunDirectory
-from qmpi.storage.status_file import write_end
+from qmpi.storage.status_file import read_status, write_end
+from qmpi.units import Seconds
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +66,7 @@ def run_rank(settings: Settings, run: Path) -> int:
     from qmpi.transport.mpi import start_mpi
 
     clock = Clock()
-    transport = start_mpi()
+    transport = start_mpi(clock.now, clock.sleep, os.environ)
     rank = int(transport.rank)
     _log_to(RunDirectory(run), rank)
     watch = ProcessWatch(RunDirectory(run).stop_request, is_coordinator=rank == COORDINATOR)
@@ -73,13 +75,17 @@ def run_rank(settings: Settings, run: Path) -> int:
     try:
         context = build_rank(transport, settings, run, os.environ, clock, watch.look)
         context.loop.run(context.roles)
+    except LaunchError as error:
+        # No end marker: the job shall be started again.
+        logger.warning("%s", error)
+        return int(error.exit_code)
     except QmpiError as error:
-        logger.error("%s", error)  # noqa: TRY400  the message is the whole story; a traceback is for bugs
+        logger.critical("%s", error)
         if rank == COORDINATOR:
             _tell_end(run, int(error.exit_code), str(error))
-        transport.flush(clock.now() + FLUSH_SECONDS)
+        transport.flush(Seconds(clock.now() + FLUSH_SECONDS))
         return int(error.exit_code)
-    transport.flush(clock.now() + FLUSH_SECONDS)
+    transport.flush(Seconds(clock.now() + FLUSH_SECONDS))
     logger.info("leaving: %s", context.performer.reason)
     return context.performer.exit_code
 
@@ -117,8 +123,18 @@ def _log_to(directory: RunDirectory, rank: int) -> None:
 
 
 def _tell_end(run: Path, exit_code: int, reason: str) -> None:
+    try:
+        status = read_status(run)
+        step, digest = status.step, status.digest
+    except QmpiError:
+        step, digest = 0, ""  # it failed before there was a status
     marker = EndMarker(
-        state="failed", exit_code=exit_code, step=0, digest="", reason=reason, time=time.time()
+        state="failed",
+        exit_code=exit_code,
+        step=step,
+        digest=digest,
+        reason=reason,
+        time=time.time(),
     )
     try:
         write_end(run, marker)

@@ -1,1 +1,1 @@
-"""Floor 2: pure decisions over values. No clock, no chance, no I/O, no library beyond the stdlib."""
+"""Floor 2: pure decisions over values. No clock, chance, I/O, or library beyond the stdlib."""

@@ -13,7 +13,7 @@ class BlockRequest(Struct, frozen=True, tag="block_request"):
 
 
 class BlockReply(Struct, frozen=True, tag="block_reply"):
-    """The block; one frame beside the header: uint16/uint32 little-endian, shape [rows, sequence_tokens + 1].
+    """The block; one frame: little-endian ids, shape [rows, sequence_tokens + 1].
 
     Attributes:
         digest: BLAKE2b-128 of the frame's bytes.
@@ -42,7 +42,7 @@ class RowsRequest(Struct, frozen=True, tag="rows_request"):
 
 
 class RowsReply(Struct, frozen=True, tag="rows_reply"):
-    """The rows; one frame beside the header, in the order asked; shape [rows, sequence_tokens + 1]."""
+    """The rows; one frame, in the order asked; shape [rows, sequence_tokens + 1]."""
 
     step: Step
     lane: Lane
@@ -59,6 +59,6 @@ class RowsFailed(Struct, frozen=True, tag="rows_failed"):
 
 
 class DataFault(Struct, frozen=True, tag="data_fault"):
-    """To the coordinator: a stored artefact is corrupt or gone, and no copy is left to take it from."""
+    """To the coordinator: a stored artefact is corrupt or gone, and there is no other copy."""
 
     reason: str

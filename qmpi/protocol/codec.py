@@ -1,4 +1,4 @@
-"""Message to header bytes and back. Bulk bytes never pass through here; they travel beside, as frames.
+"""Message to bytes and back. Bulk bytes never pass through here; they travel as frames.
 
 Wire format: msgpack of [header, message], both msgspec Structs; the message carries its tag. New
 fields go last and have a default, so that a newer receiver reads older bytes.
@@ -13,7 +13,7 @@ from qmpi.protocol.envelope import WIRE_VERSION, Header
 from qmpi.protocol.messages import Message
 
 HEADER_LIMIT_BYTES = 64 << 20
-"""Largest encoded message. A group of thousands of members with their lanes is a few hundred KiB."""
+"""Largest encoded message. A group of thousands with their lanes is some hundred KiB."""
 
 
 class _Packet(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

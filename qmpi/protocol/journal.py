@@ -1,4 +1,4 @@
-"""Records of RUN/journal.jsonl: what was committed, by whom, on which data. Written by the coordinator alone."""
+"""Records of RUN/journal.jsonl: what was committed, by whom, on which data."""
 
 from msgspec import Struct
 
@@ -34,7 +34,7 @@ class RunOpened(Struct, frozen=True, tag="run_opened"):
 
 
 class GenerationOpened(Struct, frozen=True, tag="generation_opened"):
-    """A trainer group was formed. Steps from `step` on that were committed before are void and done again."""
+    """A group was formed. Committed steps from `step` on are void and done again."""
 
     time: float
     generation: Generation

@@ -170,7 +170,7 @@ class Fence(Struct, frozen=True, tag="fence"):
 
 
 class Crashed(Struct, frozen=True, tag="crashed"):
-    """Work on the sender failed and it leaves; a machine's fault is healed, a user's or ours ends the run."""
+    """Work failed here. A machine's fault is healed; a user's or ours ends the run."""
 
     what: str
     reason: str

@@ -73,7 +73,7 @@ GENERATION_BOUND: tuple[type, ...] = (
     GroupBroken,
     Grant,
 )
-"""Messages that a receiver in a newer generation refuses. All others are idempotent facts or requests.
+"""Messages that a newer generation refuses. All others are idempotent facts or requests.
 
 A `StepReport` is a fact: the step was voted and applied, whatever happened to the group since.
 Refusing it would lose the only record of the blocks that went into the weights.

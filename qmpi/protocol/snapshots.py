@@ -1,4 +1,4 @@
-"""Copies of the training state, pulled part by part so that the receiver bounds what it must hold."""
+"""Copies of the training state, pulled part by part: the receiver bounds what it holds."""
 
 from msgspec import Struct
 
@@ -51,7 +51,7 @@ class SnapshotHeld(Struct, frozen=True, tag="snapshot_held"):
 
 
 class SnapshotFailed(Struct, frozen=True, tag="snapshot_failed"):
-    """To the coordinator: a snapshot could not be kept; `reason` says why (disk full, digest mismatch)."""
+    """To the coordinator: a snapshot could not be kept; `reason` says why (a full disk)."""
 
     step: Step
     reason: str

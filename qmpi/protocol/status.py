@@ -1,4 +1,4 @@
-"""RUN/status.json: the contract of `qmpi status --json`. Fields are added at the end, never renamed."""
+"""RUN/status.json: the contract of `qmpi status --json`. Fields are added, never renamed."""
 
 from typing import Literal
 
@@ -68,7 +68,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
 
 
 class EndMarker(Struct, frozen=True, kw_only=True):
-    """RUN/end.json: why the run ended. The only proof of success; mpirun's exit code proves nothing.
+    """RUN/end.json: why the run ended. The only proof of success; mpirun's exit code is none.
 
     Attributes:
         state: "finished", "stopped" (asked to, may be resumed) or "failed".

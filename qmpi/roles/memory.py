@@ -140,8 +140,8 @@ class Memory(Member):
         Raises:
             InvariantError: one of them is broken.
         """
-        sets = (set(self.gathering), self.building, set(self.held))
-        if len(set.union(*sets)) != sum(map(len, sets)):
+        states = [*self.gathering, *self.building, *self.held]
+        if len(set(states)) != len(states):
             raise InvariantError(f"memory {self.facts.rank}: a block is in two states")
         if set(self.waiting) & set(self.held):
             raise InvariantError(f"memory {self.facts.rank}: someone waits for a held block")

@@ -1,1 +1,1 @@
-"""Floor 4: the real world: start-up, event loop, performing effects, supervision. The only clock."""
+"""Floor 4: the real world: start-up, event loop, effects, supervision. The only clock."""

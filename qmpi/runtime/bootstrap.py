@@ -22,9 +22,9 @@ from qmpi.policy.stream import first_recipe
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.journal import JournalRecord, RunOpened
 from qmpi.roles.build import Assignment, build_role
-from qmpi.roles.run_facts import RunFacts
 from qmpi.roles.host import RoleHost
 from qmpi.roles.member import RankFacts
+from qmpi.roles.run_facts import RunFacts
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.copy_service import CopyService
 from qmpi.runtime.data_service import DataService
@@ -40,7 +40,7 @@ from qmpi.storage.run_directory import RunDirectory, RunLock
 from qmpi.storage.snapshot_file import read_payload
 from qmpi.transport.interface import Transport
 from qmpi.transport.mpi import exchange_hosts
-from qmpi.units import Rank
+from qmpi.units import Rank, Seconds
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ def build_rank(
         for other in range(1, transport.size):
             transport.send(Rank(other), msgspec.msgpack.encode(introduction), ())
         if fault is not None:
-            transport.flush(clock.now() + 2.0)
+            transport.flush(Seconds(clock.now() + 2.0))
             raise fault
     else:
         introduction = _await_introduction(transport, clock)
@@ -166,8 +166,8 @@ def _open_run(directory: RunDirectory, settings: Settings) -> CoordinatorFiles:
     run_id = openings[0].run_id if openings else secrets.token_hex(8)
     if openings and openings[0].settings_digest != settings_digest(settings):
         raise ConfigError(
-            f"the run in {directory.root} was begun with other settings of model, training, optimizer or "
-            "data; resume it with its own job.toml, or choose another --run-dir"
+            f"the run in {directory.root} was begun with other settings of model, training, "
+            "optimizer or data; resume it with its own job.toml, or choose another --run-dir"
         )
     if not directory.job.exists():
         write_atomic(directory.job, dump_toml(settings).encode())

@@ -91,6 +91,7 @@ class DataService:
         self._settings = settings
         self._cache = cache
         self._opened: SourcesOpened | None = None
+        self._makers: dict[str, RowMaker] = {}
 
     def open(self) -> SourcesOpened:
         """Open the tokenizer and every source.
@@ -103,6 +104,8 @@ class DataService:
         """
         if self._opened is not None:
             return self._opened
+        from qmpi.content.problems import generator_digest
+        from qmpi.content.rows import RowMaker
         from qmpi.storage.block_builder import BlockBuilder
         from qmpi.storage.corpus import Corpus
         from qmpi.storage.tokenizer import Tokenizer
@@ -116,7 +119,6 @@ class DataService:
             )
         length = settings.train.sequence_tokens
         corpora: dict[int, Corpus] = {}
-        self._makers: dict[str, RowMaker] = {}
         facts: list[SourceFact] = []
         for number, source in enumerate(settings.data.sources):
             match source:
@@ -126,9 +128,6 @@ class DataService:
                     corpora[number] = corpus
                     facts.append(SourceFact(source.name, corpus.rows(length), corpus.digest))
                 case ProblemSource():
-                    from qmpi.content.problems import generator_digest
-                    from qmpi.content.rows import RowMaker
-
                     seed = settings.job.seed
                     maker = RowMaker(tokenizer, source, seed, length, settings.model.vocab_size)
                     self._makers[source.name] = maker
@@ -176,8 +175,8 @@ class DataService:
 def _check_corpus(name: str, corpus: "Corpus", tokenizer: "Tokenizer", length: int) -> None:
     if corpus.facts.tokenizer_digest != tokenizer.digest:
         raise InputError(
-            f"source {name!r} was written with another tokenizer than the job uses; ingest it again "
-            "with `--tokenizer`, or name its tokenizer in data.tokenizer"
+            f"source {name!r} was written with another tokenizer than the job uses; ingest it "
+            "again with `--tokenizer`, or name its tokenizer in data.tokenizer"
         )
     if corpus.rows(length) < 1:
         raise InputError(

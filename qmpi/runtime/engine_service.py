@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from qmpi.training.engine import Engine, StepOutcome
 
 JOIN_SECONDS = 60.0
-"""Time-out of a rendezvous. A dead member is heard of within milliseconds and aborts it; this is the last resort."""
+"""Time-out of a rendezvous: the last resort, since a dead member is heard of and aborts it."""
 
 Taken = Callable[[Step, Digest, Sequence[Frame]], SnapshotTaken | SnapshotBroken]
 
@@ -69,7 +69,11 @@ class EngineService:
         self._identity = ""
 
     def ticket(self) -> int:
-        """Issue the ticket of the next piece of work."""
+        """Issue the ticket of the next piece of work.
+
+        Returns:
+            Its number.
+        """
         self._issued += 1
         return self._issued
 
@@ -114,6 +118,9 @@ class EngineService:
 
         Returns:
             Joined, or what is held after giving up.
+
+        Raises:
+            InvariantError: the group did not bring this member to its step.
         """
         engine = self._ready(ticket)
         finished = None
@@ -202,7 +209,7 @@ class EngineService:
             generation=generation,
             step=Step(outcome.step),
             lane_losses=tuple(outcome.lane_losses),
-            block_digests=tuple(map(Digest, outcome.block_digests)),
+            block_digests=tuple(Digest(digest) for digest in outcome.block_digests),
             gradient_norm=outcome.gradient_norm,
             learning_rate=outcome.learning_rate,
             weight_digest=Digest(outcome.weight_digest),

@@ -81,8 +81,8 @@ def find_mpirun(environ: Mapping[str, str]) -> Path:
     found = shutil.which("mpirun", path=environ.get("PATH"))
     if found is None:
         raise LaunchError(
-            "no mpirun: install qmpi with the `mpi` extra (pip install 'qmpi[mpi]'), load a module with "
-            "Open MPI 5, or set QMPI_MPIRUN"
+            "no mpirun: install qmpi with the `mpi` extra (pip install 'qmpi[mpi]'), load a "
+            "module with Open MPI 5, or set QMPI_MPIRUN"
         )
     return Path(found)
 

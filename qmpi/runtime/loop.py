@@ -34,7 +34,7 @@ HOUSEKEEPING_SECONDS = 0.25
 
 
 class Performer(Protocol):
-    """Carries out work effects; results come back through the inbox or as events returned at once."""
+    """Carries out work effects; results come back by the inbox, or at once."""
 
     def perform(self, perform: Perform) -> Event | None:
         """Carry out an effect.
@@ -123,7 +123,7 @@ class Loop:
                 header, message = decode(delivery.data)
             except ProtocolError as error:
                 self.malformed += 1
-                logger.error("message from rank %d refused: %s", delivery.source, error)
+                logger.warning("message from rank %d refused: %s", delivery.source, error)
                 continue
             now = self.clock.now()
             self._act(self.host.receive(header, message, tuple(delivery.frames), now))

@@ -107,8 +107,6 @@ class EffectPerformer:
             case RunStep() as work:
                 ticket = self._engine.ticket()
                 self._submit("engine", perform, lambda: self._engine.run(work, ticket))
-            case AbortEngine(reason):
-                self._engine.abort(reason)
             case TakeSnapshot(step):
                 self._submit("engine", perform, lambda: self._engine.copy(step, self._copies.take))
             case StoreSnapshot() as work:
@@ -121,6 +119,8 @@ class EffectPerformer:
 
     def _perform_now(self, perform: Perform) -> None:
         match perform.effect:
+            case AbortEngine(reason):
+                self._engine.abort(reason)
             case AppendJournal(records) if self._journal is not None:
                 self._journal.append(records)
             case WriteStatus(report):

@@ -1,4 +1,4 @@
-"""Processes of a job on this host: who they are, so that leftovers of a dead job can be ended by pid.
+"""Processes of a job on this host: who they are, so that leftovers can be ended by pid.
 
 A pid alone may have been given to a stranger since; the start time from /proc tells them apart.
 """

@@ -137,7 +137,8 @@ def _check_same_run(directory: RunDirectory, settings: Settings) -> None:
     earlier = load_job(directory.job)
     if settings_digest(earlier) != settings_digest(settings):
         raise ConfigError(
-            f"{directory.root} holds a run with other settings of model, training, optimizer or data; "
+            f"{directory.root} holds a run with other settings of model, training, optimizer or "
+            "data; "
             "choose another --run-dir, or resume that run with `qmpi train --resume "
             f"{directory.root}`"
         )

@@ -36,7 +36,7 @@ STOP_SECONDS = 120.0
 """How long a requested stop may take: the steps granted, a snapshot and a checkpoint."""
 
 STILLBORN_TRIES = 2
-"""Starts that may end before the coordinator has written a status: such a fault heals itself rarely."""
+"""Starts that may end before there is a status: such a fault rarely heals itself."""
 
 LOG_TAIL_LINES = 12
 
@@ -202,7 +202,7 @@ def _start(plan: LaunchPlan, output: BinaryIO) -> subprocess.Popen[bytes]:
 
 
 def _finish(process: subprocess.Popen[bytes], clock: Clock) -> None:
-    """Wait for mpirun to end by itself, then end it; it sometimes ignores SIGTERM after a failure."""
+    """Wait for mpirun to end by itself, then end it; it may ignore SIGTERM."""
     for number, patience in ((None, END_SECONDS), (signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0)):
         if number is not None and process.poll() is None:
             process.send_signal(number)

@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 from types import FrameType
 
-from qmpi.errors import MachineError
+from qmpi.errors import LaunchError
 
 
 class ProcessWatch:
@@ -44,10 +44,10 @@ class ProcessWatch:
             Words for the coordinator.
 
         Raises:
-            MachineError: the launcher is gone.
+            LaunchError: the launcher is gone.
         """
         if os.getppid() != self._parent:
-            raise MachineError(
+            raise LaunchError(
                 "mpirun is gone; this rank leaves so that the job can be started again"
             )
         if not self._is_coordinator:
