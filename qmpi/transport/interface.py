@@ -1,8 +1,9 @@
 """What every transport does: carry bytes and frames between ranks, never block, tell who is lost.
 
-Promises, held by one conformance suite: messages of a pair of ranks arrive complete, once and in order; a send
-returns at once however many went before; a rank's loss is told once and breaks nothing else; a message to a
-lost rank vanishes in silence, since its loss is told anyway.
+Promises, held by one conformance suite. Messages of a pair of ranks arrive complete, once and in
+order. A send returns at once however many went before. A rank's loss is told once, after all that
+is delivered of that rank, and breaks nothing else. A message to a lost rank vanishes in silence,
+since its loss is told anyway.
 """
 
 from collections.abc import Sequence
@@ -59,7 +60,7 @@ class Transport(Protocol):
             limit: most messages to take.
 
         Returns:
-            Messages in order of arrival.
+            Messages; those of one source in the order they were sent.
         """
         ...
 

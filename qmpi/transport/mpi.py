@@ -1,100 +1,99 @@
 """The MPI form of the transport: point-to-point messages on COMM_WORLD, nothing else.
 
-Theory of operation. A message is one MPI message with tag `HEAD` (sizes of its frames, then the encoded
-bytes) followed by its frames with tag `BULK`, cut into chunks. MPI keeps the order of messages between two
-ranks and a tag, so frames need no names. Everything is non-blocking: sends are kept with their buffers until
-done; a header found by a matched probe is received into memory of its own, then the receives of its frames
-are posted, and the message is delivered when all of them are complete.
+Theory of operation. A message is one MPI message with tag `HEAD` (sizes of its frames, then the
+encoded bytes) followed by its frames with tag `BULK`, cut into chunks. `departures` sends and keeps
+credit, `arrivals` receives and keeps order; here is the turn that moves both, and the watch for the
+dead.
 
-Credits. MPI sends large messages only when the receiver has posted a receive, so a receiver holds what it has
-matched. A sender keeps at most `WINDOW_BYTES` of unfinished bulk bytes for one destination; what goes beyond
-waits in the sender's queue, in order. So a receiver holds at most one window a peer.
+Failures (User-Level Failure Mitigation, Open MPI 5). A probe never raises, so each turn asks
+`Get_failed`, which costs under 1 us, and acknowledges what is new. What a dead rank had sent in
+full is delivered first; then its loss is told; after that nothing of it is delivered. Without that
+order a role would hear from a rank that it has already replaced. Collectives are not used at all:
+each of them would need every rank to live.
 
-Failures (User-Level Failure Mitigation, MPI Forum chapter of Open MPI 5): a probe that progresses, then
-`Ack_failed` and `Get_failed`, in each turn; a probe alone never raises. Requests to the dead are dropped,
-never cancelled. Collectives are not used at all: each of them would need every rank to live.
+MPI is never finalized: after a failure that may hang. Under `--with-ft ulfm` mpirun takes a plain
+exit for what it is; without it, mpirun ends the other ranks when the first one leaves.
 """
 
 from __future__ import annotations
 
-import os
 import socket
-import struct
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import mpi4py
 
-from qmpi.errors import MachineError
-from qmpi.transport.interface import Delivery, Frame
+from qmpi.errors import InvariantError, MachineError
+from qmpi.transport.arrivals import BULK, HEAD, Arrivals, pack_head
+from qmpi.transport.departures import Departures, Part
+from qmpi.transport.interface import Delivery, Frame, Transport
 from qmpi.units import Bytes, Rank, Seconds
 
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-HEAD = 1
-BULK = 2
 CHUNK_BYTES = 64 << 20
-"""Largest MPI message: below the 2 GiB limit of MPI counts by far, and it keeps the loop responsive."""
+"""Largest MPI message: far below MPI's limit of 2 GiB a call, and the loop stays responsive."""
 
 WINDOW_BYTES = 256 << 20
-_COUNT = struct.Struct("<I")
-_SIZE = struct.Struct("<Q")
+"""Unfinished bytes on their way to one rank."""
 
+PATIENCE_TURNS = 64
+"""Turns after which a death is told although the living still keep this rank busy."""
 
-class _Outgoing:
-    """Messages to one rank: those on their way, and those that wait for room."""
-
-    def __init__(self) -> None:
-        self.requests: deque[tuple[MPI.Request, object, int]] = deque()
-        self.waiting: deque[tuple[bytes, tuple[memoryview, ...]]] = deque()
-        self.bytes_in_flight = 0
-
-
-class _Incoming:
-    """One message that is arriving."""
-
-    def __init__(self, request: MPI.Request, head: bytearray) -> None:
-        self.head = head
-        self.request = request
-        self.frames: list[bytearray] | None = None
-        self.chunks: deque[MPI.Request] = deque()
+FLUSH_SLEEP_SECONDS = 0.001
+FLUSH_MATCH_LIMIT = 64
+FT_VARIABLE = "OMPI_MCA_mpi_ft_enable"
+"""What `mpirun --with-ft` sets. `Get_failed` answers without it too, and then finds nobody."""
 
 
 class MpiTransport:
     """One rank's end of COMM_WORLD.
 
-    Invariants: messages of a source are delivered in the order of their headers; `pending_bytes` counts what
-    was accepted and has not left.
+    Invariants: messages of a source are delivered in order and without a gap; nothing of a rank is
+    delivered after its loss was told.
+
+    Attributes:
+        fault_tolerant: True if MPI tells of dead ranks; else heartbeats alone find them.
     """
 
     def __init__(
-        self, comm: MPI.Comm, *, chunk_bytes: int = CHUNK_BYTES, window_bytes: int = WINDOW_BYTES
+        self,
+        comm: MPI.Comm,
+        now: Callable[[], Seconds],
+        sleep: Callable[[float], None],
+        *,
+        fault_tolerant: bool = True,
+        chunk_bytes: int = CHUNK_BYTES,
+        window_bytes: int = WINDOW_BYTES,
     ) -> None:
         """Use a communicator; it must return errors, not abort.
 
         Args:
             comm: all ranks of the job.
-            chunk_bytes: largest MPI message.
-            window_bytes: unfinished bulk bytes for one destination.
+            now: the caller's clock.
+            sleep: sleeps for some seconds.
+            fault_tolerant: whether MPI tells of dead ranks.
+            chunk_bytes: largest MPI message of a frame; the same on all ranks.
+            window_bytes: unfinished bytes on their way to one rank.
         """
         from mpi4py import MPI
 
         self._mpi = MPI
         self._comm = comm
+        self._now = now
+        self._sleep = sleep
         self._chunk = chunk_bytes
-        self._window = window_bytes
         self._rank = Rank(comm.Get_rank())
         self._size = comm.Get_size()
         self._group = comm.Get_group()
-        self._outgoing: dict[Rank, _Outgoing] = {}
-        self._incoming: dict[int, deque[_Incoming]] = {}
-        self._local: deque[Delivery] = deque()
-        self._dead: set[int] = set()
+        self._departures = Departures(comm, window_bytes)
+        self._arrivals = Arrivals(comm, chunk_bytes)
+        self._known_failed = 0
+        self._dead: dict[int, str] = {}
+        self._untold: dict[int, int] = {}
         self._news: list[tuple[Rank, str]] = []
-        self._pending = 0
-        self._status = MPI.Status()
+        self.fault_tolerant = fault_tolerant
 
     @property
     def rank(self) -> Rank:
@@ -109,28 +108,29 @@ class MpiTransport:
     @property
     def pending_bytes(self) -> Bytes:
         """Bytes accepted for sending that have not left yet."""
-        return Bytes(self._pending)
+        return Bytes(self._departures.pending_bytes)
 
     def send(self, to: Rank, data: bytes, frames: Sequence[Frame]) -> None:
         """Accept a message for sending.
 
         Args:
-            to: receiving rank.
+            to: receiving rank; a message to this rank is delivered with the very buffers given.
             data: encoded header and message.
             frames: bulk bytes; kept alive here until they have left.
         """
         if to == self._rank:
-            self._local.append(Delivery(to, data, tuple(frames)))
+            self._arrivals.add(Delivery(to, data, tuple(frames)))
             return
         if to in self._dead:
             return
-        views = tuple(memoryview(frame).cast("B") for frame in frames)
-        sizes = b"".join(_SIZE.pack(len(view)) for view in views)
-        head = _COUNT.pack(len(views)) + sizes + data
-        self._pending += len(head) + sum(map(len, views))
-        outgoing = self._outgoing.setdefault(to, _Outgoing())
-        outgoing.waiting.append((head, views))
-        self._push(to, outgoing)
+        views = [memoryview(frame).cast("B") for frame in frames]
+        parts: list[Part] = [(HEAD, pack_head(data, [len(view) for view in views]))]
+        parts += [
+            (BULK, view[at : at + self._chunk])
+            for view in views
+            for at in range(0, len(view), self._chunk)
+        ]
+        self._departures.send(to, parts)
 
     def poll(self, limit: int) -> list[Delivery]:
         """Let messages move, and take what has arrived.
@@ -139,175 +139,84 @@ class MpiTransport:
             limit: most messages to take.
 
         Returns:
-            Messages in order of arrival.
+            Messages; those of one source in order.
         """
-        self._probe(limit)
-        found: list[Delivery] = []
-        while self._local and len(found) < limit:
-            found.append(self._local.popleft())
-        for source in list(self._incoming):
-            self._collect(source, found, limit)
+        exhausted = self._arrivals.match(limit)
+        found = self._arrivals.take(limit)
+        # Before looking for new deaths: only a probe after a death shows what is left of it.
+        self._tell(drained=exhausted and len(found) < limit)
+        self._departures.progress()
         self._look_for_dead()
-        for to, outgoing in list(self._outgoing.items()):
-            self._finish(to, outgoing)
-            self._push(to, outgoing)
         return found
 
     def lost(self) -> list[tuple[Rank, str]]:
-        """Return ranks newly known to be gone."""
+        """Return ranks newly known to be gone; each is told once."""
         news, self._news = self._news, []
         return news
 
     def flush(self, deadline: Seconds) -> bool:
         """Let messages move until all have left.
 
+        Arriving ones move too: two ranks may flush large frames to each other.
+
         Args:
-            deadline: moment to give up at, on the clock of `clock_now`.
+            deadline: moment to give up at, on the clock given at the start.
 
         Returns:
             True if nothing is pending.
         """
-        import time
-
-        offset = time.time() - time.monotonic()
-        while self._pending and offset + time.monotonic() < deadline:
-            for to, outgoing in list(self._outgoing.items()):
-                self._finish(to, outgoing)
-                self._push(to, outgoing)
+        self._departures.progress()
+        while self.pending_bytes and self._now() < deadline:
+            self._sleep(FLUSH_SLEEP_SECONDS)
+            self._arrivals.match(FLUSH_MATCH_LIMIT)
+            self._arrivals.advance()
+            self._departures.progress()
             self._look_for_dead()
-            time.sleep(0.001)
-        return not self._pending
+        return not self.pending_bytes
 
     def close(self) -> None:
-        """Give up what is pending; MPI is not finalized, which may hang after a failure."""
-        self._outgoing.clear()
-        self._pending = 0
-
-    def _push(self, to: Rank, outgoing: _Outgoing) -> None:
-        while outgoing.waiting:
-            head, views = outgoing.waiting[0]
-            bulk = sum(map(len, views))
-            if outgoing.bytes_in_flight and outgoing.bytes_in_flight + bulk > self._window:
-                return
-            outgoing.waiting.popleft()
-            outgoing.bytes_in_flight += bulk
-            self._start(to, outgoing, head, HEAD, 0)
-            for view in views:
-                for at in range(0, len(view), self._chunk):
-                    part = view[at : at + self._chunk]
-                    self._start(to, outgoing, part, BULK, len(part))
-
-    def _start(
-        self, to: Rank, outgoing: _Outgoing, part: bytes | memoryview, tag: int, bulk: int
-    ) -> None:
-        try:
-            request = self._comm.Isend([part, self._mpi.BYTE], dest=to, tag=tag)
-        except self._mpi.Exception:
-            # The peer is dead; `_look_for_dead` will say so and drop the rest.
-            self._pending -= len(part)
-            outgoing.bytes_in_flight -= bulk
-            return
-        outgoing.requests.append((request, part, bulk))
-
-    def _finish(self, to: Rank, outgoing: _Outgoing) -> None:
-        del to
-        requests = outgoing.requests
-        while requests:
-            request, part, bulk = requests[0]
-            try:
-                done = request.Test()
-            except self._mpi.Exception:
-                done = True
-            if not done:
-                return
-            requests.popleft()
-            self._pending -= len(part)  # pyright: ignore[reportArgumentType]
-            outgoing.bytes_in_flight -= bulk
-
-    def _probe(self, limit: int) -> None:
-        mpi = self._mpi
-        for _ in range(limit):
-            try:
-                message = self._comm.Improbe(mpi.ANY_SOURCE, HEAD, self._status)
-                if message is None:
-                    return
-                source = self._status.Get_source()
-                head = bytearray(self._status.Get_count(mpi.BYTE))
-                request = message.Irecv([head, mpi.BYTE])
-            except mpi.Exception:
-                return
-            queue = self._incoming.setdefault(source, deque())
-            queue.append(_Incoming(request, head))
-
-    def _collect(self, source: int, found: list[Delivery], limit: int) -> None:
-        queue = self._incoming[source]
-        while queue and len(found) < limit:
-            first = queue[0]
-            try:
-                complete = self._advance(source, first)
-            except self._mpi.Exception:
-                # What a dead rank did not finish sending never arrives.
-                queue.clear()
-                return
-            if not complete:
-                return
-            queue.popleft()
-            offset = _COUNT.size + _SIZE.size * len(first.frames or ())
-            data = bytes(memoryview(first.head)[offset:])
-            found.append(Delivery(Rank(source), data, tuple(first.frames or ())))
-
-    def _advance(self, source: int, incoming: _Incoming) -> bool:
-        if incoming.frames is None:
-            if not incoming.request.Test():
-                return False
-            incoming.frames = self._post_frames(source, incoming)
-        while incoming.chunks:
-            if not incoming.chunks[0].Test():
-                return False
-            incoming.chunks.popleft()
-        return True
-
-    def _post_frames(self, source: int, incoming: _Incoming) -> list[bytearray]:
-        (count,) = _COUNT.unpack_from(incoming.head, 0)
-        frames: list[bytearray] = []
-        for number in range(count):
-            (size,) = _SIZE.unpack_from(incoming.head, _COUNT.size + number * _SIZE.size)
-            frame = bytearray(size)
-            view = memoryview(frame)
-            for at in range(0, size, self._chunk):
-                part = [view[at : at + self._chunk], self._mpi.BYTE]
-                incoming.chunks.append(self._comm.Irecv(part, source=source, tag=BULK))
-            frames.append(frame)
-        return frames
+        """Give up what is pending; the process then leaves by `os._exit`."""
+        self._departures.drop_all()
 
     def _look_for_dead(self) -> None:
-        try:
+        for failed in (self._departures.failed, self._arrivals.failed):
+            for rank in set(failed) - set(self._dead):
+                self._bury(rank, failed[rank])
+        if not self.fault_tolerant:
+            return
+        group = self._comm.Get_failed()
+        number = group.Get_size()
+        if number > self._known_failed:
+            self._known_failed = number
             self._comm.Ack_failed()
-            failed = self._comm.Get_failed()
-        except (self._mpi.Exception, NotImplementedError):
-            return
-        if failed.Get_size() > len(self._dead):
-            numbers = list(range(failed.Get_size()))
-            ranks = self._mpi.Group.Translate_ranks(failed, numbers, self._group)
-            for rank in sorted(set(ranks) - self._dead):
-                self._bury(rank)
-        failed.Free()
+            ranks = self._mpi.Group.Translate_ranks(group, list(range(number)), self._group)
+            for rank in sorted(set(ranks) - set(self._dead)):
+                self._bury(rank, "MPI reports its process dead")
+        group.Free()
 
-    def _bury(self, rank: int) -> None:
-        self._dead.add(rank)
-        self._news.append((Rank(rank), "MPI reports its process dead"))
-        outgoing = self._outgoing.pop(Rank(rank), None)
-        if outgoing is None:
-            return
-        left = sum(len(part) for _, part, _ in outgoing.requests)  # pyright: ignore
-        left += sum(len(head) + sum(map(len, views)) for head, views in outgoing.waiting)
-        self._pending -= left
-        # Requests to the dead are neither cancelled nor freed: their buffers live until exit.
-        self._graveyard = [*getattr(self, "_graveyard", []), outgoing]
+    def _bury(self, rank: int, reason: str) -> None:
+        self._dead[rank] = reason
+        self._untold[rank] = PATIENCE_TURNS
+        self._departures.drop(rank)
+
+    def _tell(self, *, drained: bool) -> None:
+        for rank in list(self._untold):
+            self._untold[rank] -= 1
+            if drained or self._untold[rank] <= 0:
+                del self._untold[rank]
+                self._arrivals.silence(rank)
+                self._news.append((Rank(rank), self._dead[rank]))
 
 
-def start_mpi() -> MpiTransport:
+def start_mpi(
+    now: Callable[[], Seconds], sleep: Callable[[float], None], environ: Mapping[str, str]
+) -> MpiTransport:
     """Start MPI in this process and connect to all ranks.
+
+    Args:
+        now: the caller's clock.
+        sleep: sleeps for some seconds.
+        environ: environment of the process; says whether mpirun was told to bear failures.
 
     Returns:
         The transport over COMM_WORLD.
@@ -320,15 +229,17 @@ def start_mpi() -> MpiTransport:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
         raise MachineError(
-            f"MPI cannot be loaded ({error}); install qmpi with the `mpi` extra, or load a module with MPI"
+            f"MPI cannot be loaded ({error}); install qmpi with the `mpi` extra, or load a module "
+            "that has MPI"
         ) from error
     MPI.COMM_SELF.Set_errhandler(MPI.ERRORS_RETURN)
     MPI.COMM_WORLD.Set_errhandler(MPI.ERRORS_RETURN)
-    return MpiTransport(MPI.COMM_WORLD)
+    fault_tolerant = environ.get(FT_VARIABLE, "") not in {"", "0", "false"}
+    return MpiTransport(MPI.COMM_WORLD, now, sleep, fault_tolerant=fault_tolerant)
 
 
 def exchange_hosts(
-    transport: MpiTransport,
+    transport: Transport,
     now: Callable[[], float],
     sleep: Callable[[float], None],
     deadline: float,
@@ -347,29 +258,34 @@ def exchange_hosts(
     Raises:
         MachineError: a rank did not answer in time, or died.
     """
-    own = f"{host_name()}"
-    if transport.size == 1:
-        return [own]
-    hosts = {int(transport.rank): own}
+    hosts = {int(transport.rank): host_name()}
     if transport.rank != 0:
-        transport.send(Rank(0), own.encode(), ())
-    while now() < deadline:
+        transport.send(Rank(0), host_name().encode(), ())
+    while len(hosts) < transport.size:
         for delivery in transport.poll(64 if transport.rank == 0 else 1):
             if transport.rank != 0:
-                return bytes(delivery.data).decode().split("\n")
-            hosts[int(delivery.source)] = bytes(delivery.data).decode()
-        if len(hosts) == transport.size:
-            listed = [hosts[rank] for rank in range(transport.size)]
-            for rank in range(1, transport.size):
-                transport.send(Rank(rank), "\n".join(listed).encode(), ())
-            return listed
+                return _read_hosts(delivery, transport.size)
+            hosts[int(delivery.source)] = delivery.data.decode()
         if transport.lost():
             raise MachineError("a rank died while the job was starting")
+        if now() >= deadline:
+            missing = sorted(set(range(transport.size)) - set(hosts))
+            raise MachineError(f"no host from ranks {missing} in time; see their logs")
         sleep(0.002)
-    missing = sorted(set(range(transport.size)) - set(hosts))
-    raise MachineError(f"ranks {missing} did not report their host in time")
+    listed = [hosts[rank] for rank in range(transport.size)]
+    for rank in range(1, transport.size):
+        transport.send(Rank(rank), "\n".join(listed).encode(), ())
+    return listed
+
+
+def _read_hosts(delivery: Delivery, size: int) -> list[str]:
+    # Nobody may talk to a rank before that rank has spoken, so the first message is rank 0's list.
+    hosts = delivery.data.decode("utf-8", "replace").split("\n")
+    if delivery.source != 0 or len(hosts) != size:
+        raise InvariantError(f"rank {delivery.source} spoke before the list of hosts was out")
+    return hosts
 
 
 def host_name() -> str:
     """Return the name of this machine."""
-    return socket.gethostname() or os.uname().nodename
+    return socket.gethostname()

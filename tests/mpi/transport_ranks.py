@@ -1,0 +1,115 @@
+"""One rank of a case that only MPI has: transport_ranks.py OUT CASE."""
+
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from qmpi.errors import MachineError
+from qmpi.transport.mpi import MpiTransport, exchange_hosts, start_mpi
+from qmpi.units import Rank, Seconds
+
+WINDOW_BYTES = 2 << 20
+
+
+def now() -> Seconds:
+    return Seconds(time.monotonic())
+
+
+def hosts(transport: MpiTransport) -> object:
+    listed = exchange_hosts(transport, now, time.sleep, now() + 10)
+    assert transport.flush(Seconds(now() + 10))
+    leave_together(transport)
+    return listed
+
+
+def absent_rank(transport: MpiTransport) -> object:
+    """The last rank never reports its host; the others must not wait for ever."""
+    if transport.rank == transport.size - 1:
+        time.sleep(2.0)
+        return "silent"
+    try:
+        exchange_hosts(transport, now, time.sleep, now() + 0.5)
+    except MachineError as error:
+        time.sleep(1.5)
+        return f"{type(error).__name__}: {error}"
+    return "no error"
+
+
+def death_after_sending(transport: MpiTransport) -> object:
+    """Rank 1 sends 40 messages and dies; rank 0 looks late, and takes one message at a time."""
+    if transport.rank == 1:
+        for number in range(40):
+            transport.send(Rank(0), str(number).encode(), ())
+        assert transport.flush(Seconds(now() + 10))
+        (Path(sys.argv[1]) / "1.json").write_text(json.dumps({"error": "", "result": "sent"}))
+        os.kill(os.getpid(), signal.SIGKILL)
+    # Know of the death before the first message is taken: that is the case which must not lose any.
+    end = now() + 10
+    while 1 not in transport._dead and now() < end:
+        transport._comm.Iprobe(tag=99)  # finds nothing, so that MPI makes progress
+        transport._look_for_dead()
+        time.sleep(0.001)
+    assert 1 in transport._dead
+    story: list[str] = []
+    while "lost 1" not in story and now() < end:
+        story += [delivery.data.decode() for delivery in transport.poll(1)]
+        story += [f"lost {rank}" for rank, _ in transport.lost()]
+    return story
+
+
+def credit(transport: MpiTransport) -> object:
+    """Rank 0 sends ten windows while rank 1 does not look; only one window may be on its way."""
+    if transport.rank == 0:
+        for number in range(20):
+            transport.send(Rank(1), str(number).encode(), [bytes([number]) * (1 << 20)])
+        lines = transport._departures._lines.values()
+        flying, pending = sum(line.in_flight for line in lines), transport.pending_bytes
+        assert transport.flush(Seconds(now() + 20))
+        leave_together(transport)
+        return {"flying": flying, "pending": pending}
+    time.sleep(0.3)
+    got: list[int] = []
+    while len(got) < 20:
+        got += [delivery.frames[0][-1] for delivery in transport.poll(4)]
+        time.sleep(0.001)
+    leave_together(transport)
+    return got
+
+
+def leave_together(transport: MpiTransport) -> None:
+    for rank in range(transport.size):
+        transport.send(Rank(rank), b"done", ())
+    left = transport.size
+    while left:
+        left -= sum(delivery.data == b"done" for delivery in transport.poll(8))
+        left -= len(transport.lost())
+        time.sleep(0.001)
+    transport.flush(Seconds(now() + 10))
+
+
+CASES: dict[str, Callable[[MpiTransport], object]] = {
+    "hosts": hosts,
+    "absent": absent_rank,
+    "death": death_after_sending,
+    "credit": credit,
+}
+
+
+def main(out: Path, case: str) -> None:
+    started = start_mpi(now, time.sleep, os.environ)
+    transport = MpiTransport(started._comm, now, time.sleep, window_bytes=WINDOW_BYTES)
+    report: dict[str, object] = {"error": "", "result": None}
+    try:
+        report["result"] = CASES[case](transport)
+    except BaseException:  # noqa: BLE001  whatever it is, pytest must read it
+        report["error"] = traceback.format_exc()
+    (out / f"{transport.rank}.json").write_text(json.dumps(report))
+    os._exit(0)
+
+
+main(Path(sys.argv[1]), sys.argv[2])
