@@ -1,9 +1,9 @@
 """Randomness as an address: the same key gives the same draws, anywhere and at any time.
 
-Theory of operation. BLAKE2b, keyed with the address, hashes a counter; each hash gives eight 64-bit words.
-Nothing is seeded once and then advanced, so document 7 of row 2^60 costs as much as the first one, and no
-draw depends on the process, PYTHONHASHSEED, locale or library version. `random.Random` is refused because its
-methods have changed between Python versions.
+Theory of operation. BLAKE2b, keyed with the address, hashes a counter; each hash gives eight 64-bit
+words. Nothing is seeded once and then advanced, so document 7 of row 2^60 costs as much as the
+first one, and no draw depends on the process, PYTHONHASHSEED, locale or library version.
+`random.Random` is refused because its methods have changed between Python versions.
 """
 
 import hashlib
@@ -53,7 +53,8 @@ class Draw:
         Returns:
             0 <= number < limit.
         """
-        # Lemire's multiply and reject: one multiplication, and a second draw in limit of 2**64 cases only.
+        # Lemire's multiply and reject: one multiplication, and a second draw in limit of
+        # 2**64 cases only.
         product = self._word() * limit
         if product & _MASK < limit:
             refused = _WORD % limit
@@ -105,7 +106,8 @@ class Draw:
             `count` of them.
         """
         pool = list(items)
-        # A partial shuffle: drawing with repeats and refusing them would make the cost depend on luck.
+        # A partial shuffle: drawing with repeats and refusing them would make the cost
+        # depend on luck.
         for taken in range(count):
             other = taken + self.below(len(pool) - taken)
             pool[taken], pool[other] = pool[other], pool[taken]
@@ -125,6 +127,7 @@ def draw_for(seed: int, source: str, index: int, document: int) -> Draw:
         Draws that depend on these four and on `GENERATOR_VERSION` alone.
     """
     address = struct.pack("<3Q", seed, index, document)
-    # Fixed-width numbers first and the version closed by a zero byte: no two addresses share a spelling.
+    # Fixed-width numbers first and the version closed by a zero byte: no two addresses share
+    # a spelling.
     spelled = address + GENERATOR_VERSION.encode() + b"\0" + source.encode()
     return Draw(hashlib.blake2b(spelled, digest_size=32).digest())

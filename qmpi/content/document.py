@@ -1,7 +1,8 @@
 """What a family of problems makes: a text, and beside it the certificate that it can be checked by.
 
-Layout of every text: the question, an empty line, the worked steps (none in the short style), and one last line
-that ends in the answer. Checkers rely on this layout and on nothing else in the phrasing.
+Layout of every text: the question, an empty line, the worked steps (none in the short style), and
+one last line that ends in the answer. Checkers rely on this layout and on nothing else in the
+phrasing.
 """
 
 from collections.abc import Sequence

@@ -1,155 +1,155 @@
-"""Logic families: the world is an order, a set model, a truth assignment; the text says part of it."""
+"""Logic in symbols: propositional formulas and circuits of gates."""
 
-from itertools import pairwise
+from itertools import product
 
 from qmpi.content.counter import Draw
-from qmpi.content.document import ANSWER_MARK, Document
-from qmpi.content.words import KINDS, NAMES, TRAITS
+from qmpi.content.document import Certificate, Problem, grown, lay_out
 
-LETTERS = "pqrstuvw"
+Formula = str | tuple[str, "Formula"] | tuple[str, "Formula", "Formula"]
+"""A letter, ("not", formula), or (operator, left, right)."""
+
+_WORDS = {"and": "and", "or": "or", "implies": "implies", "xor": "xor", "not": "not "}
+_SIGNS = {"and": "&", "or": "|", "implies": "->", "xor": "^", "not": "~"}
+_GATES = ("AND", "OR", "XOR", "NAND", "NOR")
 
 
-def ordering(draw: Draw, level: int) -> Document:
-    """Neighbours of a hidden order are compared in random sequence; who comes at a place?
+def truth_table(draw: Draw, level: int) -> Problem:
+    """Is a formula always true, never true, or sometimes true? Answered by its truth table.
 
     Args:
-        draw: randomness of the address.
-        level: more people, and comparisons that are not needed.
+        draw: chance.
+        level: 1 to 100; more letters and operators.
 
     Returns:
-        The document.
+        The problem.
     """
-    people = draw.sample(NAMES, 3 + min(12, level // 8))
-    trait = draw.choice(TRAITS)
-    claims = list(pairwise(people))
-    for _ in range(level // 15):
-        low = draw.below(len(people) - 1)
-        claims.append((people[low], people[draw.between(low + 1, len(people) - 1)]))
-    claims = draw.sample(claims, len(claims))
-    place = draw.below(len(people))
-    more = f"more {trait}" if len(trait) > 5 else f"{trait}er".replace("yer", "ier")
-    said = " ".join(f"{a} is {more} than {b}." for a, b in claims)
+    letters = sorted(draw.sample("PQRST", grown(draw, level, 2, 4)))
+    formula = _formula(draw, letters, grown(draw, level, 1, 9))
+    spelling = draw.choice((_WORDS, _SIGNS))
+    shown = _written(formula, spelling, outermost=True)
+    used = [letter for letter in letters if letter in shown]
+    steps, values = [" ".join([*used, "value"])], list[bool]()
+    for row in product((True, False), repeat=len(used)):
+        world = dict(zip(used, row, strict=True))
+        values.append(_true(formula, world))
+        steps.append(" ".join("T" if cell else "F" for cell in (*row, values[-1])))
+    answer = "always true" if all(values) else "sometimes true" if any(values) else "never true"
     ask = draw.choice(
         (
-            f"Counting from the most {trait}, who is number {place + 1}?",
-            f"Who stands at place {place + 1} when the most {trait} stands first?",
+            "Is the formula {} always true, never true, or sometimes true?",
+            "Decide by a truth table whether {} is always true, sometimes true or never true.",
+            "Consider {}. Is it always, sometimes or never true?",
+            "Over all assignments, is {} always true, sometimes true, or never true?",
         )
     )
-    chain = draw.choice((" > ", ", then ", " before ")).join(people)
-    body = f"{said} {ask}\nIn order: {chain}.\n{ANSWER_MARK} {people[place]}"
-    facts = (("claims", ";".join(f"{a}>{b}" for a, b in claims)), ("place", str(place)))
-    return Document("ordering", level, body, people[place], facts)
+    certificate: Certificate = {"formula": shown, "letters": tuple(used), "answer": answer}
+    return lay_out(draw, ask.format(shown), steps, answer, certificate)
 
 
-def formula(draw: Draw, level: int) -> Document:
-    """A propositional formula under an assignment, evaluated from the inside.
-
-    Args:
-        draw: randomness of the address.
-        level: more connectives.
-
-    Returns:
-        The document.
-    """
-    names = draw.sample(LETTERS, 2 + min(5, level // 12))
-    world = {name: bool(draw.below(2)) for name in names}
-    text = draw.choice(names)
-    value = world[text]
-    steps: list[str] = []
-    for _ in range(2 + level // 6):
-        kind = draw.choice(("and", "or", "implies", "not", "iff"))
-        other = draw.choice(names)
-        right = world[other]
-        if kind == "not":
-            text, value = f"not {text}", not value
-        else:
-            made = {
-                "and": value and right,
-                "or": value or right,
-                "implies": (not value) or right,
-                "iff": value == right,
-            }
-            text, value = f"({text} {kind} {other})", made[kind]
-        steps.append(f"{text} is {str(value).lower()}")
-    given = ", ".join(f"{name} is {str(flag).lower()}" for name, flag in world.items())
-    ask = draw.choice(
-        ("Let {g}. Is {t} true?", "Suppose {g}. Evaluate {t}.", "If {g}, what is the truth of {t}?")
-    ).format(g=given, t=text)
-    answer = str(value).lower()
-    body = f"{ask}\n{'. '.join(steps)}.\n{ANSWER_MARK} {answer}"
-    facts = (("formula", text), ("world", ",".join(f"{n}={int(v)}" for n, v in world.items())))
-    return Document("formula", level, body, answer, facts)
+def _formula(draw: Draw, letters: list[str], size: int) -> Formula:
+    if size <= 0:
+        letter = draw.choice(letters)
+        return ("not", letter) if draw.below(4) == 0 else letter
+    share = draw.below(size)
+    left, right = _formula(draw, letters, share), _formula(draw, letters, size - 1 - share)
+    whole: Formula = (draw.choice(("and", "or", "implies", "xor")), left, right)
+    return ("not", whole) if draw.below(6) == 0 else whole
 
 
-def kinds(draw: Draw, level: int) -> Document:
-    """A chain of 'all A are B' and 'no B are C'; does a conclusion follow?
+def _written(formula: Formula, spelling: dict[str, str], *, outermost: bool) -> str:
+    if isinstance(formula, str):
+        return formula
+    if len(formula) == 2:
+        return spelling["not"] + _written(formula[1], spelling, outermost=False)
+    left = _written(formula[1], spelling, outermost=False)
+    right = _written(formula[2], spelling, outermost=False)
+    text = f"{left} {spelling[formula[0]]} {right}"
+    return text if outermost else f"({text})"
+
+
+def _true(formula: Formula, world: dict[str, bool]) -> bool:
+    if isinstance(formula, str):
+        return world[formula]
+    if len(formula) == 2:
+        return not _true(formula[1], world)
+    left, right = _true(formula[1], world), _true(formula[2], world)
+    match formula[0]:
+        case "and":
+            return left and right
+        case "or":
+            return left or right
+        case "implies":
+            return right or not left
+        case _:
+            return left != right
+
+
+def circuit(draw: Draw, level: int) -> Problem:
+    """The output of a circuit of gates.
 
     Args:
-        draw: randomness of the address.
-        level: longer chains.
+        draw: chance.
+        level: 1 to 100; more inputs and gates, some of which lead nowhere.
 
     Returns:
-        The document.
+        The problem.
     """
-    chain = draw.sample(KINDS, 3 + min(8, level // 10))
-    cut = draw.below(len(chain) - 1) if draw.below(2) else -1
-    rules = [
-        f"{'no' if i == cut else 'all'} {a} are {b}" for i, (a, b) in enumerate(pairwise(chain))
-    ]
-    # 'No' holds to the end only if everything after it is reached from inside the excluded kind.
-    if cut >= 0:
-        chain, rules = chain[: cut + 2], rules[: cut + 1]
-    said = ". ".join(rule.capitalize() for rule in draw.sample(rules, len(rules)))
-    first, last = chain[0], chain[-1]
-    claim = f"{draw.choice(('all', 'no'))} {first} are {last}"
-    answer = "yes" if claim.startswith("no") == (cut >= 0) else "no"
-    reason = ", ".join(rules)
+    inputs = [f"x{n}" for n in range(1, 1 + grown(draw, level, 2, 8))]
+    values = {name: draw.below(2) for name in inputs}
+    gates: list[tuple[str, str, str, str]] = []
+    for number in range(1, 1 + grown(draw, level, 2, 16)):
+        one, other = draw.sample(sorted(values), 2)
+        # Half of the wires come from the newest gate, so that depth grows and not only breadth.
+        if gates and draw.below(2) and other != gates[-1][0]:
+            one = gates[-1][0]
+        kind = "NOT" if draw.below(7) == 0 else draw.choice(_GATES)
+        name = f"g{number}"
+        gates.append((name, kind, one, other))
+        values[name] = _output(kind, values[one], values[other])
+    wires = [_gate(gate) for gate in gates]
+    given = ", ".join(f"{name} = {values[name]}" for name in inputs)
+    last = gates[-1][0]
+    head = draw.choice(("A circuit has the gates", "Gates:", "Given these gates:", "Wiring:"))
     ask = draw.choice(
         (
-            f"{said}. There are {first}. Is it true that {claim}?",
-            f"{said}. Some {first} exist. Does it follow that {claim}?",
+            f"With {given}, what is {last}?",
+            f"Inputs: {given}. Find {last}.",
+            f"Set {given}. Which bit does {last} give?",
         )
     )
-    relation = "no" if cut >= 0 else "all"
-    body = f"{ask}\nSince {reason}: {relation} {first} are {last}.\n{ANSWER_MARK} {answer}"
-    return Document("kinds", level, body, answer, (("rules", ";".join(rules)), ("claim", claim)))
-
-
-def knights(draw: Draw, level: int) -> Document:
-    """Knights tell the truth, knaves lie; what everybody says fixes who is who.
-
-    Args:
-        draw: randomness of the address.
-        level: more people.
-
-    Returns:
-        The document.
-    """
-    people = draw.sample(NAMES, 2 + min(6, level // 14))
-    honest = [bool(draw.below(2)) for _ in people]
-    sayings: list[tuple[int, int, bool]] = []
-    for i in range(1, len(people)):
-        about = draw.below(i)
-        sayings.append((i, about, honest[about] == honest[i]))
-    known = draw.below(len(people))
-    lines = [
-        f'{people[i]} says: "{people[about]} is a {"knight" if claim else "knave"}."'
-        for i, about, claim in draw.sample(sayings, len(sayings))
+    steps = [
+        f"{name} = {_shown(kind, values[one], values[other])} = {values[name]}"
+        for name, kind, one, other in gates
     ]
-    target = draw.below(len(people))
-    answer = "knight" if honest[target] else "knave"
-    given = f"{people[known]} is a {'knight' if honest[known] else 'knave'}"
-    listed = ", ".join(
-        f"{n} is a {'knight' if h else 'knave'}" for n, h in zip(people, honest, strict=True)
-    )
-    body = (
-        f"Knights always tell the truth and knaves always lie. {' '.join(lines)} We know that {given}. "
-        f"What is {people[target]}?\nWorking from what is known: {listed}.\n{ANSWER_MARK} {answer}"
-    )
-    facts = (
-        ("people", ",".join(people)),
-        ("sayings", ";".join(f"{people[i]}:{people[a]}:{int(c)}" for i, a, c in sayings)),
-        ("given", f"{people[known]}={int(honest[known])}"),
-        ("target", people[target]),
-    )
-    return Document("knights", level, body, answer, facts)
+    world: Certificate = {
+        "inputs": tuple(values[name] for name in inputs),
+        "gates": tuple(wires),
+        "answer": str(values[last]),
+    }
+    question = "\n".join([head, *wires, ask])
+    return lay_out(draw, question, steps, str(values[last]), world)
+
+
+def _gate(gate: tuple[str, str, str, str]) -> str:
+    name, kind, one, other = gate
+    return f"{name} = {_shown(kind, one, other)}"
+
+
+def _shown(kind: str, one: int | str, other: int | str) -> str:
+    return f"NOT {one}" if kind == "NOT" else f"{one} {kind} {other}"
+
+
+def _output(kind: str, one: int, other: int) -> int:
+    match kind:
+        case "NOT":
+            return 1 - one
+        case "AND":
+            return one & other
+        case "OR":
+            return one | other
+        case "XOR":
+            return one ^ other
+        case "NAND":
+            return 1 - (one & other)
+        case _:
+            return 1 - (one | other)
