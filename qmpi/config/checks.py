@@ -8,10 +8,10 @@ from msgspec.structs import replace
 from qmpi.config.settings import ProblemSource, RoleCount, Settings
 
 SUM_BITS = 30
-"""Bits of a 32-bit integer sum that lane gradients may fill: sign and one bit of rounding are kept free."""
+"""Bits of a 32-bit sum that lane gradients may fill; sign and one bit of rounding stay free."""
 
 LEAST_BITS = 16
-"""Fewer bits than this for a lane's gradient would be coarser than bfloat16 over a tensor's useful range."""
+"""With fewer bits a lane's gradient would be coarser than bfloat16 over a tensor's range."""
 
 LONGEST_WARMUP_STEPS = 2000
 
@@ -71,8 +71,8 @@ def _model(settings: Settings) -> Iterator[str]:
         yield f"model.width = {model.width} is not a multiple of model.heads = {model.heads}"
     elif (model.width // model.heads) % 2:
         yield (
-            f"model.width / model.heads = {model.width // model.heads} is odd; rotary positions turn "
-            "pairs, so make it even"
+            f"model.width / model.heads = {model.width // model.heads} is odd; rotary positions "
+            "turn pairs, so make it even"
         )
     if model.heads % model.kv_heads:
         yield f"model.heads = {model.heads} is not a multiple of model.kv_heads = {model.kv_heads}"
@@ -116,7 +116,7 @@ def _train(settings: Settings) -> Iterator[str]:
         )
     bits = SUM_BITS - math.ceil(math.log2(train.lanes))
     if train.reduction == "exact" and bits < LEAST_BITS:
-        yield f"train.lanes = {train.lanes} leaves {bits} bits a gradient in an exact sum; use fewer"
+        yield f"train.lanes = {train.lanes} leaves {bits} bits to an exact sum; use fewer"
     if snapshot.disk_every_steps % snapshot.every_steps:
         yield (
             f"snapshot.disk_every_steps = {snapshot.disk_every_steps} is not a multiple of "

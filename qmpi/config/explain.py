@@ -58,7 +58,7 @@ def legal(annotation: object) -> str:
     return _describe(msgspec.inspect.type_info(annotation))
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """Return a value as a message shows it: as in TOML where that is short.
 
     Args:
@@ -74,9 +74,10 @@ def shown(value: Any) -> str:
         return f"a number of {value.bit_length()} bits"
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
-    if isinstance(value, dict | list) and len(value) > SHOWN_CHARACTERS:
-        return "a long list or table"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a value with numbers too long to show"
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
 
 
@@ -96,12 +97,14 @@ def _section(name: str, fields: dict[str, Any], kind: type[msgspec.Struct]) -> l
 
 def _sources(path: str, value: object) -> list[str]:
     if not isinstance(value, list | tuple) or not value:
-        return [f"{path} = {shown(value)}: must be one or more tables, written [[{path}]]"]
+        given = shown(value)  # pyright: ignore[reportUnknownArgumentType]
+        return [f"{path} = {given}: must be one or more tables, written [[{path}]]"]
     faults: list[str] = []
     for number, source in enumerate(value):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
         where = f"{path}[{number}]"
         if not isinstance(source, dict):
-            faults.append(f"{where} = {shown(source)}: must be a table with kind and name")
+            given = shown(source)  # pyright: ignore[reportUnknownArgumentType]
+            faults.append(f"{where} = {given}: must be a table with kind and name")
             continue
         fields: dict[str, Any] = {**source}
         kind = fields.pop("kind", None)
@@ -120,7 +123,7 @@ def _value(path: str, value: object, annotation: object) -> list[str]:
     if isinstance(value, float) and not math.isfinite(value):
         return [f"{path} = {value!r}: must be {words}"]
     if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
-        return [f"{path} = {shown(value)}: must be {words}, and fit in 64 bits"]
+        return [f"{path} = {shown(value)}: must be {words}, within 64 bits"]
     if isinstance(value, str) and not _is_clean(value):
         return [f"{path} = {value!r}: must be UTF-8 text without NUL and control characters"]
     try:

@@ -62,10 +62,10 @@ def parse_job(
     """
     try:
         raw = tomllib.loads(text)
-    except ValueError as error:
-        # TOMLDecodeError with line and column, or Python's refusal of numbers with thousands of
-        # digits.
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name} is not TOML: {error}") from error
+    except ValueError as error:
+        raise ConfigError(f"{name} holds a number of thousands of digits") from error
     except RecursionError as error:
         raise ConfigError(f"{name}: arrays or tables are nested too deep for a job") from error
     for override in overrides:
@@ -75,7 +75,7 @@ def parse_job(
     faults = explain(raw, Settings)
     if faults:
         raise ConfigError("\n  ".join([f"{name}: {_count(faults)}", *faults]))
-    settings = msgspec.convert(raw, Settings)
+    settings = _refit(msgspec.convert(raw, Settings), overrides)
     faults = contradictions(settings)
     if faults:
         raise ConfigError("\n  ".join([f"{name}: {_count(faults)}", *faults]))
@@ -190,6 +190,16 @@ def _override(raw: dict[str, Any], override: str) -> None:
     if not equals or len(parts) != 2 or not all(parts):
         raise ConfigError(f"--set {override!r}: write section.key=value, such as train.steps=100")
     _section(raw, parts[0])[parts[1]] = _override_value(parts[0], parts[1], text)
+
+
+def _refit(settings: Settings, overrides: Sequence[str]) -> Settings:
+    """Let `--set train.steps=10` try any job: a warm-up that only the file states gives way to it."""
+    named = {override.partition("=")[0].strip() for override in overrides}
+    optimizer = settings.optimizer
+    given_way = "train.steps" in named and "optimizer.warmup_steps" not in named
+    if not given_way or optimizer.warmup_steps < settings.train.steps:
+        return settings
+    return replace(settings, optimizer=replace(optimizer, warmup_steps=-1))
 
 
 def _override_value(section: str, key: str, text: str) -> object:

@@ -1,4 +1,4 @@
-"""What a job file may say: one frozen Struct a section, each field with its meaning, unit and range.
+"""What a job file may say: a frozen Struct a section, each field with meaning, unit and range.
 
 `Doc` texts are the single source for `qmpi init` comments, for error messages and for the reference
 page. Ranges that one field can state alone stand in `msgspec.Meta`; contradictions between fields
@@ -32,7 +32,9 @@ class JobSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Meta(
             ge=0,
             le=2**62,
-            description="Seed of the initial weights, of the data order and of the generated problems.",
+            description=(
+                "Seed of the initial weights, of the data order and of the generated problems."
+            ),
         ),
     ] = 0
     run_dir: Annotated[
@@ -53,7 +55,10 @@ class RoleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     trainer: Annotated[
         RoleCount,
         Meta(
-            description="Compute lanes, reduce gradients, step. Ranks that no count asks for become trainers."
+            description=(
+                "Compute lanes, reduce gradients, step. Ranks that no count asks for "
+                "become trainers."
+            )
         ),
     ] = 1
     replica: Annotated[
@@ -111,7 +116,7 @@ class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class TrainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[train]: the global batch and the arithmetic. Tokens a step = lanes x microbatches x sequences x sequence_tokens."""
+    """[train]: the batch and the arithmetic. A step has lanes x microbatches x sequences."""
 
     steps: Annotated[
         int, Meta(ge=1, le=10**12, description="Length of the run, in optimizer steps.")
@@ -120,7 +125,10 @@ class TrainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         PositiveInt,
         Meta(
             le=4096,
-            description="Fixed shares of the global batch; dealt to the live trainers. The result never depends on the deal.",
+            description=(
+                "Fixed shares of the global batch; dealt to the live trainers. The "
+                "result never depends on the deal."
+            ),
         ),
     ] = 8
     microbatches: Annotated[
@@ -136,13 +144,18 @@ class TrainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     reduction: Annotated[
         Literal["exact", "fast"],
         Meta(
-            description='"exact": integer sum, the same bits on any number of trainers. "fast": float sum.'
+            description=(
+                '"exact": integer sum, the same bits on any number of trainers. "fast": float sum.'
+            )
         ),
     ] = "exact"
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"],
         Meta(
-            description='Compute type over float32 masters. "auto": bfloat16 where the device computes it natively.'
+            description=(
+                'Compute type over float32 masters. "auto": bfloat16 where the device '
+                "computes it natively."
+            )
         ),
     ] = "auto"
     device: Annotated[
@@ -153,7 +166,9 @@ class TrainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         Meta(
             ge=1,
             le=256,
-            description="CPU threads of a trainer; part of the run's identity, since sums depend on it.",
+            description=(
+                "CPU threads of a trainer; part of the run's identity, since sums depend on it."
+            ),
         ),
     ] = 1
     digest_every: Annotated[PositiveInt, Meta(description="Steps between two weight digests.")] = 10
@@ -219,12 +234,15 @@ Source = CorpusSource | ProblemSource
 
 
 class DataSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[data]: the addressed stream. Which tokens a step sees depends on these fields and the seed alone."""
+    """[data]: the addressed stream. These fields and the seed fix which tokens a step sees."""
 
     tokenizer: Annotated[
         str,
         Meta(
-            description='A tokenizer.json, or a corpus directory that holds one. Empty: that of the first corpus, else "builtin:python".'
+            description=(
+                "A tokenizer.json, or a corpus directory that holds one. Empty: that "
+                'of the first corpus, else "builtin:python".'
+            )
         ),
     ] = ""
     sources: Annotated[

@@ -2,7 +2,9 @@
 
 from msgspec.structs import replace
 
-from qmpi.protocol.status import EndMarker, StatusReport
+from qmpi.protocol.status import EndMarker, RunState, StatusReport
+
+ENDED: dict[str, RunState] = {"finished": "finished", "stopped": "stale", "failed": "failed"}
 
 STALE_SECONDS = 15.0
 """Silence after which a run counts as dead. The coordinator writes every second; a busy machine may lag."""
@@ -19,8 +21,14 @@ def judge(report: StatusReport, end: EndMarker | None, now: float) -> StatusRepo
     Returns:
         The report; "stale" if the run has stopped giving signs of life.
     """
+    if report.state not in ("running", "starting"):
+        return report
+    if end is not None:
+        # The marker is the proof; a coordinator killed between the two left the older status behind.
+        state = end.state if end.state != "stopped" else "stale"
+        return replace(report, state=state, reason=end.reason, eta_seconds=None)
     silent = now - report.updated
-    if report.state not in ("running", "starting") or end is not None or silent < STALE_SECONDS:
+    if silent < STALE_SECONDS:
         return report
     reason = (
         f"no sign of life for {silent:.0f} s: the run died, or its machine cannot be reached; "

@@ -1,0 +1,136 @@
+"""Reading and writing job files: layers of settings, identity, round trips."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qmpi.config.load import dump_toml, load_job, parse_job, settings_digest
+from qmpi.config.settings import CorpusSource, Settings
+from qmpi.errors import ConfigError
+
+
+def test_empty_job_is_the_defaults_with_a_warm_up() -> None:
+    settings = parse_job("")
+    assert settings.train == Settings().train
+    assert settings.optimizer.warmup_steps == settings.train.steps // 10
+
+
+@pytest.mark.parametrize("steps", [1, 2, 9, 10, 10**12])
+def test_default_warm_up_fits_a_run_of_any_length(steps: int) -> None:
+    settings = parse_job("", [f"train.steps={steps}"])
+    assert settings.optimizer.warmup_steps < settings.train.steps
+
+
+def test_overrides_win_over_the_file_and_the_last_wins() -> None:
+    settings = parse_job("[train]\nsteps = 5\n", ["train.steps=6", "train.steps=7"])
+    assert settings.train.steps == 7
+
+
+def test_an_override_is_toml_or_else_text() -> None:
+    overrides = [
+        "roles.trainer=60%",
+        "train.precision=float32",
+        'train.reduction="fast"',
+        "job.name=2026",
+        'data.sources=[{kind="corpus", name="mine", path="/data/mine", weight=2}]',
+    ]
+    settings = parse_job("", overrides)
+    assert settings.roles.trainer == "60%"
+    assert settings.train.precision == "float32"
+    assert settings.train.reduction == "fast"
+    assert settings.job.name == "2026"
+    assert settings.data.sources == (CorpusSource(name="mine", path="/data/mine", weight=2.0),)
+
+
+def test_a_line_break_smuggles_in_no_second_key() -> None:
+    with pytest.raises(ConfigError, match=r"train\.steps"):
+        parse_job("", ["train.steps=1\nlanes=2"])
+
+
+def test_run_dir_replaces_that_of_the_job() -> None:
+    assert parse_job('[job]\nrun_dir = "a"\n', run_dir="b c").job.run_dir == "b c"
+
+
+def test_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "job.toml"
+    path.write_bytes(b"\xef\xbb\xbf[train]\r\nsteps = 3\r\n")
+    assert load_job(path).train.steps == 3
+
+
+def test_relative_paths_of_data_become_absolute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "job.toml"
+    path.write_text(
+        '[data]\ntokenizer = "words.json"\n[[data.sources]]\nkind = "corpus"\nname = "a"\n'
+        'path = "texts/a"\n[[data.sources]]\nkind = "corpus"\nname = "b"\npath = "builtin:python"\n'
+    )
+    data = load_job(path).data
+    assert data.tokenizer == str(tmp_path / "words.json")
+    assert [s.path for s in data.sources if isinstance(s, CorpusSource)] == [
+        str(tmp_path / "texts" / "a"),
+        "builtin:python",
+    ]
+
+
+@given(
+    name=st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/"), min_size=1)
+    .filter(lambda text: not text.startswith((".", "-")))
+    .map(lambda text: text[:80]),
+    run_dir=st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20),
+    seed=st.integers(0, 2**62),
+    rate=st.floats(min_value=1e-300, max_value=1e300),
+    spare=st.one_of(st.integers(0, 10**6), st.just("12.5%")),
+    tied=st.booleans(),
+)
+def test_what_is_dumped_loads_equal(
+    name: str, run_dir: str, seed: int, rate: float, spare: int | str, *, tied: bool
+) -> None:
+    raw = {
+        "job": {"name": name, "run_dir": run_dir, "seed": seed},
+        "optimizer": {"learning_rate": rate, "warmup_steps": 3},
+        "roles": {"spare": spare},
+        "model": {"tied_head": tied},
+    }
+    settings = msgspec.convert(raw, Settings)
+    assert parse_job(dump_toml(settings)) == settings
+
+
+IDENTITY = [
+    "job.seed=1",
+    "model.layers=5",
+    "train.lanes=4",
+    "train.steps=100",
+    "train.threads=2",
+    "optimizer.beta2=0.9",
+    "data.tokenizer=x",
+    'data.sources=[{kind="problems", name="p"}]',
+]
+FREE = [
+    "job.run_dir=elsewhere",
+    "job.name=other",
+    "roles.trainer=7",
+    "snapshot.keep=9",
+    "failure.max_relaunches=1",
+    "monitor.status_seconds=5",
+    "data.prefetch_steps=9",
+]
+
+
+@pytest.mark.parametrize("override", IDENTITY)
+def test_arithmetic_and_data_are_the_runs_identity(override: str) -> None:
+    assert settings_digest(parse_job("", [override])) != settings_digest(parse_job(""))
+
+
+@pytest.mark.parametrize("override", FREE)
+def test_everything_else_may_change_between_incarnations(override: str) -> None:
+    assert settings_digest(parse_job("", [override])) == settings_digest(parse_job(""))
+
+
+def test_digest_survives_the_round_trip_through_a_file() -> None:
+    settings = parse_job("", ["model.width=256", "optimizer.learning_rate=6e-4"])
+    assert settings_digest(parse_job(dump_toml(settings))) == settings_digest(settings)
