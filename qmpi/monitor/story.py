@@ -1,0 +1,230 @@
+"""A run as a story: what the journal and the status say, in the shape that the report draws.
+
+Theory of operation. The journal is replayed once: steps that a later generation voids drop out,
+each rank's life is cut into spans by role, and deaths, promotions, groups and snapshots become
+marks in time. The journal names trainers by generation and the dead by failure; the role of any
+other rank stands in the status alone.
+"""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from qmpi.protocol.journal import (
+    FailureSeen,
+    GenerationOpened,
+    JournalRecord,
+    RunEnded,
+    RunOpened,
+    SnapshotKept,
+    StepCommitted,
+)
+from qmpi.protocol.status import FailureReport, StatusReport
+
+TRAINER = "trainer"
+SPARE = "spare"
+
+
+class Span(Struct, frozen=True):
+    """A rank in one role, from `start` to `end` in seconds since the epoch."""
+
+    rank: int
+    role: str
+    start: float
+    end: float
+
+
+class Mark(Struct, frozen=True):
+    """Something that happened: a "death", "promotion", "snapshot", "launch" or "generation".
+
+    The last two concern all ranks and have rank -1. `step` is given for a death: steps committed.
+    """
+
+    time: float
+    rank: int
+    kind: str
+    words: str
+    step: int = 0
+
+
+class RunStory(Struct, frozen=True, kw_only=True):
+    """All that a report shows.
+
+    Attributes:
+        title: name of the run.
+        state: how it ended or stands, and why.
+        started: seconds since the epoch.
+        ended: of the last record.
+        losses: (step, nats per token) of the steps that stand.
+        spans: who played which role when.
+        marks: what happened, in order.
+        failures: in words; oldest first.
+        facts: (name, value) pairs for the table of facts.
+        digest: newest weight digest.
+        undisturbed_losses: the same job without failures, if it was run.
+        undisturbed_digest: its digest; "" if it was not run.
+        audit: "ok", a fault in words, or "" if no audit was made.
+        prompt: what the sample continues.
+        sample: text from the model, the prompt included; "" if none.
+    """
+
+    title: str
+    state: str
+    started: float
+    ended: float
+    losses: tuple[tuple[int, float], ...]
+    spans: tuple[Span, ...]
+    marks: tuple[Mark, ...]
+    failures: tuple[FailureReport, ...]
+    facts: tuple[tuple[str, str], ...]
+    digest: str
+    undisturbed_losses: tuple[tuple[int, float], ...] = ()
+    undisturbed_digest: str = ""
+    audit: str = ""
+    prompt: str = ""
+    sample: str = ""
+
+
+def story_from_run(
+    records: Iterable[JournalRecord],
+    status: StatusReport,
+    facts: Iterable[tuple[str, str]] = (),
+) -> RunStory:
+    """Tell the story of a run.
+
+    Args:
+        records: of its journal, in order; read once.
+        status: the newest.
+        facts: further (name, value) pairs for the table of facts, placed first.
+
+    Returns:
+        The story, without comparison, audit and sample; add those with `msgspec.structs.replace`.
+    """
+    teller = _Teller(status)
+    for record in records:
+        teller.hear(record)
+    return RunStory(
+        title=status.name or "run",
+        state=status.state + (f": {status.reason}" if status.reason else ""),
+        started=teller.started,
+        ended=teller.now,
+        losses=tuple(sorted(teller.losses.items())),
+        spans=teller.finish(),
+        marks=tuple(teller.marks),
+        failures=tuple(teller.failures),
+        facts=(*facts, *_facts(status, teller)),
+        digest=teller.digest or status.digest,
+    )
+
+
+class _Teller:
+    """The replay."""
+
+    def __init__(self, status: StatusReport) -> None:
+        self.losses: dict[int, float] = {}
+        self.marks: list[Mark] = []
+        self.failures: list[FailureReport] = []
+        self.digest = ""
+        self.started = self.now = 0.0
+        self.generations = self.launches = self.redone = 0
+        self._spans: list[Span] = []
+        self._open: dict[int, tuple[str, float]] = {}
+        self._roles = _roles(status)
+
+    def hear(self, record: JournalRecord) -> None:
+        self.started = self.started or record.time
+        self.now = max(self.now, record.time)
+        match record:
+            case RunOpened():
+                self._launch(record)
+            case GenerationOpened():
+                self._generation(record)
+            case StepCommitted():
+                self.losses[record.step] = record.loss
+                self.digest = record.weight_digest or self.digest
+            case FailureSeen():
+                self._failure(record)
+            case SnapshotKept():
+                words = f"copy of step {record.step} kept ({record.place})"
+                self.marks.append(Mark(record.time, record.rank, "snapshot", words))
+            case RunEnded():
+                pass
+
+    def finish(self) -> tuple[Span, ...]:
+        for rank in list(self._open):
+            self._close(rank, self.now)
+        return tuple(sorted(self._spans, key=lambda span: (span.rank, span.start)))
+
+    def _launch(self, record: RunOpened) -> None:
+        for rank in list(self._open):
+            self._close(rank, record.time)
+        self.launches += 1
+        self.generations = 0
+        words = f"start {record.incarnation} of the job, {record.ranks} ranks"
+        self.marks.append(Mark(record.time, -1, "launch", words))
+        for rank in range(record.ranks):
+            # The first generation says who trains; until then the status is all that is known.
+            self._open[rank] = (self._roles.get(rank, SPARE), record.time)
+
+    def _generation(self, record: GenerationOpened) -> None:
+        voided = [step for step in self.losses if step >= record.step]
+        self.redone += len(voided)
+        for step in voided:
+            del self.losses[step]
+        self.generations += 1
+        if self.generations == 1:
+            self._demote(set(record.members))
+        words = f"group {record.generation} from step {record.step}: {record.reason}"
+        self.marks.append(Mark(record.time, -1, "generation", words))
+        for rank in record.members:
+            role, start = self._open.get(rank, ("", record.time))
+            if TRAINER in role.split(" + "):
+                continue
+            if self.generations > 1:
+                words = f"rank {rank} became a trainer"
+                self.marks.append(Mark(record.time, rank, "promotion", words))
+                self._close(rank, record.time)
+                start = record.time
+            self._open[rank] = (TRAINER, start)
+
+    def _demote(self, members: set[int]) -> None:
+        # A rank that trains at the end but not in the first group was a spare before.
+        for rank, (role, start) in self._open.items():
+            if role == TRAINER and rank not in members:
+                self._open[rank] = (SPARE, start)
+
+    def _failure(self, record: FailureSeen) -> None:
+        self.failures.append(
+            FailureReport(record.time, record.ranks, record.what, record.action, record.reason)
+        )
+        if not record.what.endswith(" died"):
+            return
+        for rank in record.ranks:
+            self.marks.append(Mark(record.time, rank, "death", record.what, record.step))
+            self._close(rank, record.time)
+
+    def _close(self, rank: int, time: float) -> None:
+        role, start = self._open.pop(rank, ("", 0.0))
+        if role:
+            self._spans.append(Span(rank, role, start, time))
+
+
+def _roles(status: StatusReport) -> dict[int, str]:
+    roles: dict[int, list[str]] = {}
+    for rank in status.ranks:
+        roles.setdefault(rank.rank, []).append(rank.role)
+    return {rank: " + ".join(names) for rank, names in roles.items()}
+
+
+def _facts(status: StatusReport, teller: _Teller) -> list[tuple[str, str]]:
+    loss = "none" if status.loss is None else f"{status.loss:.4f} nats a token"
+    return [
+        ("steps", f"{len(teller.losses):,} of {status.steps:,}"),
+        ("tokens", f"{status.tokens:,}"),
+        ("last loss", loss),
+        ("wall time", f"{teller.now - teller.started:.1f} s"),
+        ("starts of the job", str(teller.launches)),
+        ("failures healed", str(len(teller.failures))),
+        ("steps done again", str(teller.redone)),
+        ("run id", status.run_id),
+    ]
