@@ -1,7 +1,8 @@
-"""Message to bytes and back. Bulk bytes never pass through here; they travel as frames.
+"""Message to header bytes and back. Bulk bytes travel beside, as frames; they never pass here.
 
 Wire format: msgpack of [header, message], both msgspec Structs; the message carries its tag. New
-fields go last and have a default, so that a newer receiver reads older bytes.
+fields go last and have a default, so that a newer receiver reads older bytes. Whatever the bytes
+are, `decode` returns a message or raises `ProtocolError`: a receiver never falls over a sender.
 """
 
 from functools import lru_cache
@@ -13,12 +14,22 @@ from qmpi.protocol.envelope import WIRE_VERSION, Header
 from qmpi.protocol.messages import Message
 
 HEADER_LIMIT_BYTES = 64 << 20
-"""Largest encoded message. A group of thousands with their lanes is some hundred KiB."""
+"""Largest encoded message. A group of thousands of members with lanes is a few hundred KiB."""
 
 
 class _Packet(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     header: Header
     message: Message
+
+
+class _VersionOnly(msgspec.Struct, frozen=True):
+    version: int
+
+
+class _Glimpse(msgspec.Struct, frozen=True, array_like=True):
+    """All that is needed to tell bytes of another version from broken ones."""
+
+    header: _VersionOnly
 
 
 @lru_cache(maxsize=1)
@@ -37,12 +48,16 @@ def encode(header: Header, message: Message) -> bytes:
         At most `HEADER_LIMIT_BYTES` bytes.
 
     Raises:
-        ProtocolError: the message is too large.
+        ProtocolError: too large, or a text or number that cannot travel.
     """
-    data = msgspec.msgpack.encode(_Packet(header, message))
+    name = type(message).__name__
+    try:
+        data = msgspec.msgpack.encode(_Packet(header, message))
+    except (UnicodeEncodeError, OverflowError) as error:
+        raise ProtocolError(f"{name} cannot be encoded: {error}") from error
     if len(data) > HEADER_LIMIT_BYTES:
         raise ProtocolError(
-            f"{type(message).__name__} takes {len(data)} bytes, more than {HEADER_LIMIT_BYTES}; "
+            f"{name} takes {len(data)} bytes, more than {HEADER_LIMIT_BYTES}; "
             "bulk data belong into frames"
         )
     return data
@@ -60,15 +75,30 @@ def decode(data: bytes | bytearray | memoryview) -> tuple[Header, Message]:
     Raises:
         ProtocolError: malformed, of another wire version, or too large; names the field.
     """
-    if len(data) > HEADER_LIMIT_BYTES:
-        raise ProtocolError(f"a message of {len(data)} bytes is over {HEADER_LIMIT_BYTES}")
+    size = memoryview(data).nbytes
+    if size > HEADER_LIMIT_BYTES:
+        raise ProtocolError(f"a message of {size} bytes is over {HEADER_LIMIT_BYTES}")
     try:
         packet = _decoder().decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ProtocolError(f"malformed message: {error}") from error
-    if packet.header.version != WIRE_VERSION:
+        # Another version's fields look broken to this one, so the version is the better answer.
+        _refuse_other_version(_glimpse_version(data))
+        text = str(error).replace("`$[0]", "`header").replace("`$[1]", "`message")
+        raise ProtocolError(f"malformed message: {text}") from error
+    _refuse_other_version(packet.header.version)
+    return packet.header, packet.message
+
+
+def _glimpse_version(data: bytes | bytearray | memoryview) -> int:
+    try:
+        return msgspec.msgpack.decode(data, type=_Glimpse).header.version
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return WIRE_VERSION
+
+
+def _refuse_other_version(version: int) -> None:
+    if version != WIRE_VERSION:
         raise ProtocolError(
-            f"header.version is {packet.header.version}, this rank speaks {WIRE_VERSION}; "
+            f"header.version is {version}, this rank speaks {WIRE_VERSION}; "
             "start all ranks with one version of qmpi"
         )
-    return packet.header, packet.message

@@ -1,0 +1,161 @@
+"""The codec: every message comes back equal, and bytes raise nothing but ProtocolError."""
+
+from typing import Any, get_args
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qmpi.errors import ProtocolError
+from qmpi.protocol import codec
+from qmpi.protocol.codec import decode, encode
+from qmpi.protocol.envelope import WIRE_VERSION, Address, Header, RoleName
+from qmpi.protocol.membership import Heartbeat
+from qmpi.protocol.messages import Message
+from qmpi.units import Generation, Rank
+
+HEADER = Header(
+    version=WIRE_VERSION,
+    source=Address(Rank(3), RoleName.TRAINER),
+    target=Address(Rank(0), RoleName.COORDINATOR),
+    sequence=17,
+    generation=Generation(2),
+    cause="timer:heartbeat",
+)
+int64 = st.integers(-(2**63), 2**63 - 1)
+text = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
+
+
+PLAIN = {
+    msgspec.inspect.IntType: int64,
+    msgspec.inspect.FloatType: st.floats(allow_nan=False),
+    msgspec.inspect.StrType: text,
+    msgspec.inspect.BoolType: st.booleans(),
+    msgspec.inspect.NoneType: st.none(),
+}
+
+
+def values(kind: Any) -> st.SearchStrategy[Any]:
+    """Values of a field's type, as msgspec sees it."""
+    if type(kind) in PLAIN:
+        return PLAIN[type(kind)]
+    match kind:
+        case msgspec.inspect.EnumType(cls=cls):
+            return st.sampled_from(list(cls))
+        case msgspec.inspect.LiteralType(values=literals):
+            return st.sampled_from(list(literals))
+        case msgspec.inspect.VarTupleType(item_type=item):
+            return st.lists(values(item), max_size=3).map(tuple)
+        case msgspec.inspect.TupleType(item_types=items):
+            return st.tuples(*map(values, items))
+        case msgspec.inspect.UnionType(types=types):
+            return st.one_of(*map(values, types))
+        case msgspec.inspect.StructType(cls=cls, fields=fields):
+            return st.builds(cls, **{field.name: values(field.type) for field in fields})
+    raise AssertionError(f"no values for {kind}")
+
+
+messages = st.sampled_from(get_args(Message)).flatmap(
+    lambda c: values(msgspec.inspect.type_info(c))
+)
+headers = values(msgspec.inspect.type_info(Header)).map(
+    lambda header: msgspec.structs.replace(header, version=WIRE_VERSION)
+)
+
+
+@given(headers, messages)
+def test_every_message_comes_back_equal(header: Header, message: Any):
+    data = encode(header, message)
+    assert decode(data) == (header, message)
+    assert decode(memoryview(bytearray(data))) == (header, message)
+
+
+def accepts_or_refuses(data: bytes) -> None:
+    try:
+        header, message = decode(data)
+    except ProtocolError:
+        return
+    assert header.version == WIRE_VERSION
+    assert isinstance(message, get_args(Message))
+
+
+@given(st.binary(max_size=200))
+def test_random_bytes_never_raise_anything_else(data: bytes):
+    accepts_or_refuses(data)
+
+
+@given(headers, messages, st.data())
+def test_a_truncated_message_is_refused(header: Header, message: Any, draw: st.DataObject):
+    data = encode(header, message)
+    with pytest.raises(ProtocolError, match="truncated"):
+        decode(data[: draw.draw(st.integers(0, len(data) - 1))])
+
+
+@given(headers, messages, st.data())
+def test_a_mutated_message_never_raises_anything_else(
+    header: Header, message: Any, draw: st.DataObject
+):
+    data = bytearray(encode(header, message))
+    for _ in range(draw.draw(st.integers(1, 4))):
+        data[draw.draw(st.integers(0, len(data) - 1))] = draw.draw(st.integers(0, 255))
+    accepts_or_refuses(bytes(data))
+
+
+@pytest.mark.parametrize(
+    ("part", "path", "value", "named"),
+    [
+        (0, ["sequence"], "many", "header.sequence"),
+        (0, ["source", "role"], "king", "header.source.role"),
+        (0, ["cause"], None, "header.cause"),
+        (1, ["type"], "nonsense", "message.type"),
+        (1, ["activity"], 5, "message.activity"),
+    ],
+)
+def test_the_field_is_named(part: int, path: list[str], value: object, named: str):
+    raw = msgspec.msgpack.decode(encode(HEADER, Heartbeat("idle")))
+    place = raw[part]
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    with pytest.raises(ProtocolError, match=named):
+        decode(msgspec.msgpack.encode(raw))
+
+
+def test_another_version_is_told_even_if_its_fields_are_other():
+    raw = msgspec.msgpack.decode(encode(HEADER, Heartbeat()))
+    raw[0]["version"] = WIRE_VERSION + 1
+    with pytest.raises(ProtocolError, match=r"header\.version is 2"):
+        decode(msgspec.msgpack.encode(raw))
+    del raw[0]["sequence"]
+    raw[1]["type"] = "a message of the future"
+    with pytest.raises(ProtocolError, match=r"header\.version is 2"):
+        decode(msgspec.msgpack.encode(raw))
+
+
+def test_claims_of_huge_sizes_cost_nothing():
+    for claim in (b"\xdd", b"\xdf", b"\xdb", b"\xc6"):
+        with pytest.raises(ProtocolError):
+            decode(b"\x92" + claim + b"\xff\xff\xff\xff")
+    with pytest.raises(ProtocolError):
+        decode(b"\x91" * 100_000)
+
+
+def test_too_large_is_refused_on_both_sides(monkeypatch: pytest.MonkeyPatch):
+    data = encode(HEADER, Heartbeat("x" * 100))
+    monkeypatch.setattr(codec, "HEADER_LIMIT_BYTES", len(data))
+    assert decode(data)[1] == Heartbeat("x" * 100)
+    with pytest.raises(ProtocolError, match="frames"):
+        encode(HEADER, Heartbeat("x" * 101))
+    with pytest.raises(ProtocolError, match="over"):
+        decode(data + b"x")
+    # The limit counts bytes, not elements of a wider buffer.
+    with pytest.raises(ProtocolError, match="over"):
+        decode(memoryview(bytearray(len(data) // 8 * 16)).cast("Q"))
+
+
+def test_text_and_numbers_that_cannot_travel_are_the_senders_error():
+    with pytest.raises(ProtocolError, match="Heartbeat cannot be encoded"):
+        encode(HEADER, Heartbeat("bad \ud800 text"))
+    with pytest.raises(ProtocolError, match="Heartbeat cannot be encoded"):
+        encode(msgspec.structs.replace(HEADER, sequence=2**70), Heartbeat())
