@@ -1,9 +1,8 @@
-"""The same bits on any number of trainers, over real MPI; and a plain float sum that shows it could fail."""
+"""The same bits on any number of trainers, over real MPI; a float sum shows it could fail."""
 
 from pathlib import Path
 
 import pytest
-
 from mpi.live_run import LiveRun
 
 pytestmark = pytest.mark.timeout(240)

@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from mpi.live_run import LiveRun, qmpi
 
 pytestmark = pytest.mark.timeout(300)
