@@ -27,7 +27,8 @@ def show_json(value: object) -> None:
     """Print one JSON object on standard output.
 
     Args:
-        value: anything that msgspec encodes.
+        value: anything that msgspec encodes, and paths.
     """
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    # `str` is for paths alone; all else that qmpi reports is plain.
+    sys.stdout.write(msgspec.json.encode(value, enc_hook=str).decode() + "\n")
     sys.stdout.flush()

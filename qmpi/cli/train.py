@@ -57,7 +57,11 @@ class StopRequest:
 @click.command("train", epilog=EPILOG)
 @click.argument("job", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "-n", "ranks", type=int, metavar="N", help="Ranks to start; default: what the job asks for."
+    "-n",
+    "ranks",
+    type=click.IntRange(1, 1_000_000),
+    metavar="N",
+    help="Ranks to start; default: what the job asks for.",
 )
 @click.option(
     "--resume",

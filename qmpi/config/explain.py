@@ -149,7 +149,7 @@ def _known(name: str, known: Iterable[str], prefix: str = "") -> str:
 
 
 def _home(name: str, sections: dict[str, Any]) -> str:
-    """Name the section that a field without one belongs to, else the nearest section."""
+    # A field above all sections is most often one whose section was forgotten.
     homes = [s for s, kind in sections.items() if name in get_type_hints(kind)]
     if homes:
         return f"did you mean {' or '.join(f'{home}.{name}' for home in homes)}?"

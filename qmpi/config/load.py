@@ -193,7 +193,7 @@ def _override(raw: dict[str, Any], override: str) -> None:
 
 
 def _refit(settings: Settings, overrides: Sequence[str]) -> Settings:
-    """Let `--set train.steps=10` try any job: a warm-up that only the file states gives way to it."""
+    # `--set train.steps=10` must try any job: a warm-up that only the file states gives way to it.
     named = {override.partition("=")[0].strip() for override in overrides}
     optimizer = settings.optimizer
     given_way = "train.steps" in named and "optimizer.warmup_steps" not in named

@@ -1,0 +1,113 @@
+"""`qmpi init` and `qmpi check`: a first job without reading the manual."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from qmpi.cli.main import run
+from qmpi.config.load import load_job
+from qmpi.config.presets import PRESETS
+
+
+def test_init_then_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    job = tmp_path / "my job.toml"
+    assert run(["init", "--preset", "demo", "-o", str(job)]) == 0
+    assert "qmpi check" in capsys.readouterr().out
+    assert run(["check", str(job), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["steps"] == 60
+    assert facts["tokens_a_step"] == 6 * 4 * 128
+    assert facts["tokens"] == 60 * 6 * 4 * 128
+    assert facts["ranks"] == 9
+    assert facts["roles"] == {
+        "coordinator": 1,
+        "generator": 1,
+        "memory": 2,
+        "trainer": 3,
+        "replica": 1,
+        "spare": 1,
+    }
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_init_on_standard_output_is_a_job(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["init", "--preset", name]) == 0
+    job = tmp_path / "job.toml"
+    job.write_text(capsys.readouterr().out, encoding="utf-8")
+    assert load_job(job).job.name == name
+
+
+def test_init_replaces_nothing_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    job = tmp_path / "job.toml"
+    job.write_text("mine")
+    assert run(["init", "-o", str(job)]) == 2
+    assert "--force" in capsys.readouterr().err
+    assert job.read_text() == "mine"
+    assert run(["init", "-o", str(job), "--force"]) == 0
+    assert job.read_text() != "mine"
+
+
+def test_init_into_a_directory_that_is_not_there_is_the_machine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["init", "-o", str(tmp_path / "absent" / "job.toml")]) == 3
+    assert "absent" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 5, 8, 9, 64, 8000])
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_legal_on_any_number_of_ranks(
+    name: str, ranks: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = tmp_path / "job.toml"
+    run(["init", "--preset", name, "-o", str(job)])
+    capsys.readouterr()
+    assert run(["check", str(job), "-n", str(ranks), "--json"]) == 0
+    roles = json.loads(capsys.readouterr().out)["roles"]
+    assert sum(roles.values()) >= ranks
+    assert all(roles[role] >= 1 for role in ("coordinator", "memory", "trainer", "replica"))
+
+
+def test_check_tells_all_mistakes_and_exits_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = tmp_path / "job.toml"
+    job.write_text("[train]\nstepz = 5\n[model]\nheads = 0\n")
+    assert run(["check", str(job)]) == 2
+    shown = capsys.readouterr().err
+    assert "train.steps" in shown
+    assert "model.heads" in shown
+
+
+def test_check_takes_overrides_and_a_run_directory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = tmp_path / "job.toml"
+    job.write_text("")
+    arguments = ["check", str(job), "--set", "train.steps=7", "--set", "train.lanes=2"]
+    assert run([*arguments, "--run-dir", "x y", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["steps"] == 7
+    assert run([*arguments, "--set", "train.steps=-7"]) == 2
+    assert "train.steps = -7" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ranks", ["0", "-1", "1000001", "many"])
+def test_check_refuses_ranks_that_no_job_has(
+    ranks: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = tmp_path / "job.toml"
+    job.write_text("")
+    assert run(["check", str(job), "-n", ranks]) == 2
+    assert "-n" in capsys.readouterr().err
+
+
+def test_check_of_any_model_answers_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = tmp_path / "job.toml"
+    job.write_text("[model]\nlayers = 10000\nwidth = 1048576\n")
+    assert run(["check", str(job), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["parameters"] > 10**15

@@ -1,0 +1,149 @@
+"""`qmpi status`: what a night operator and a script read."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from qmpi.cli.main import run
+from qmpi.protocol.status import EndMarker, FailureReport, RankReport, StatusReport
+from qmpi.storage.status_file import write_end, write_status
+
+FAILURE = FailureReport(
+    time=1.0,
+    ranks=(4,),
+    what="rank 4 (trainer) died",
+    action="spare 8 takes its place from step 12",
+    reason="killed by signal 9",
+)
+
+
+def report() -> StatusReport:
+    return StatusReport(
+        state="running",
+        step=12,
+        steps=60,
+        tokens=36864,
+        tokens_per_second=1000.0,
+        loss=5.25,
+        digest="abcdef0123456789aa",
+        generation=2,
+        failures=(FAILURE,),
+        ranks=(
+            RankReport(rank=0, role="coordinator", host="here", pid=10, alive=True),
+            RankReport(rank=4, role="trainer", host="here", pid=14, alive=False),
+        ),
+        name="demo",
+        updated=time.time(),
+        eta_seconds=90.0,
+    )
+
+
+def marker(state: str) -> EndMarker:
+    return EndMarker(state=state, exit_code=0, step=60, digest="ab", reason="why so", time=1.0)
+
+
+def shown(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
+    assert run(["status", str(run_dir), "--json"]) == 0
+    answer: dict[str, object] = json.loads(capsys.readouterr().out)
+    return answer
+
+
+def test_text_says_how_far_who_lives_and_what_was_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    write_status(tmp_path, report())
+    assert run(["status", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    for word in ("running", "12 of 60", "5.25", "36,864", "1,000", "1 min 30 s", "coordinator"):
+        assert word in text
+    for word in ("alive", "dead", FAILURE.what, FAILURE.action, FAILURE.reason):
+        assert word in text
+
+
+def test_json_holds_every_field_of_the_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_status(tmp_path, report())
+    answer = shown(tmp_path, capsys)
+    assert set(answer) == set(StatusReport.__struct_fields__)
+    assert answer["state"] == "running"
+
+
+@pytest.mark.parametrize("state", ["running", "starting"])
+def test_silence_is_stale_and_says_how_to_go_on(
+    state: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_status(tmp_path, replace(report(), state=state, updated=time.time() - 120.0))
+    answer = shown(tmp_path, capsys)
+    assert answer["state"] == "stale"
+    assert "120 s" in str(answer["reason"])
+    assert "qmpi train --resume" in str(answer["reason"])
+
+
+@pytest.mark.parametrize("state", ["finished", "failed"])
+def test_an_ended_run_is_never_stale(
+    state: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_status(tmp_path, replace(report(), state=state, updated=1.0))
+    assert shown(tmp_path, capsys)["state"] == state
+
+
+@pytest.mark.parametrize(
+    ("end", "state"), [("finished", "finished"), ("failed", "failed"), ("stopped", "stale")]
+)
+def test_the_end_marker_overrules_a_status_that_says_running(
+    end: str, state: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_status(tmp_path, report())
+    write_end(tmp_path, marker(end))
+    answer = shown(tmp_path, capsys)
+    assert answer["state"] == state
+    assert answer["reason"] == "why so"
+
+
+def test_the_newest_run_is_the_default(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number, name in enumerate(("new", "old")):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        write_status(tmp_path / "runs" / name, replace(report(), name=name))
+        os.utime(tmp_path / "runs" / name / "status.json", (1000 - number, 1000 - number))
+    assert run(["status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["name"] == "new"
+
+
+def test_no_run_is_explained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["status"]) == 2
+    assert "qmpi train" in capsys.readouterr().err
+    assert run(["status", str(tmp_path / "absent"), "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["fault"] == "user"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'{"state": "odd"}'])
+def test_a_damaged_status_is_named(
+    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "status.json").write_bytes(content)
+    assert run(["status", str(tmp_path)]) == 3
+    assert "status.json" in capsys.readouterr().err
+
+
+def test_markup_in_names_is_shown_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    rank = RankReport(rank=1, role="spare", host="[h]", pid=1, alive=True, activity="[/red] x")
+    write_status(tmp_path, replace(report(), name="[bold]n", reason="[/]", ranks=(rank,)))
+    assert run(["status", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    for word in ("[bold]n", "[/]", "[h]", "[/red] x"):
+        assert word in text
