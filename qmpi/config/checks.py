@@ -60,8 +60,8 @@ def _name(settings: Settings) -> Iterator[str]:
     name = settings.job.name
     if "/" in name or name.startswith((".", "-")):
         yield (
-            f"job.name = {name!r} names the run's directory under runs/: no '/', and no '.' or '-' in "
-            "front; for another place set job.run_dir"
+            f"job.name = {name!r} names the run's directory under runs/: no '/', and no '.' or '-' "
+            "in front; for another place set job.run_dir"
         )
 
 
