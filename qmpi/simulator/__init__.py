@@ -1,1 +1,1 @@
-"""Floor 4: the same roles in one process, on a virtual clock and a virtual network."""
+"""Floor 4: the shipped roles in one process, on a virtual clock and network, with seeded faults."""

@@ -1,0 +1,164 @@
+"""Faults: what goes wrong, when. One line each as text.
+
+    at 12.5 kill rank 4
+    when step 20 kill trainer 0
+    on JoinGroup of rank 3 #2 kill rank 4
+    at 30 hang rank 3 for 60
+    at 40 part ranks 2,3 for 5
+    at 50 kill all
+    at 50 lose host host1
+    when step 30 corrupt ram of rank 3
+    at 9 stop
+
+`on NAME` fires right after the n-th time that an event, a message received or an effect of that
+name was handled (on that rank); so every phase of the protocol can be struck.
+"""
+
+import re
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from qmpi.errors import InputError
+from qmpi.protocol.envelope import RoleName
+from qmpi.units import Rank, Seconds, Step
+
+
+class AtTime(Struct, frozen=True):
+    """At a moment on the virtual clock."""
+
+    at: Seconds
+
+
+class WhenStep(Struct, frozen=True):
+    """As soon as `step` steps are committed."""
+
+    step: Step
+
+
+class OnEvent(Struct, frozen=True):
+    """After the `count`-th handling of `name`, on `rank` or, if it is None, anywhere."""
+
+    name: str
+    rank: Rank | None
+    count: int
+
+
+Trigger = AtTime | WhenStep | OnEvent
+
+
+class Kill(Struct, frozen=True):
+    """The process of a rank ends without a word."""
+
+    rank: Rank
+
+
+class KillRole(Struct, frozen=True):
+    """The `index`-th rank that plays `role`, in rank order among the living, is killed."""
+
+    role: RoleName
+    index: int
+
+
+class KillAll(Struct, frozen=True):
+    """Every process of the job ends at once."""
+
+
+class LoseHost(Struct, frozen=True):
+    """A machine is gone with its RAM, and the MPI job with it; the next job runs without it."""
+
+    host: str
+
+
+class Hang(Struct, frozen=True):
+    """A process stands still, then goes on."""
+
+    rank: Rank
+    seconds: Seconds
+
+
+class Partition(Struct, frozen=True):
+    """Ranks cannot reach the others for a time."""
+
+    ranks: tuple[Rank, ...]
+    seconds: Seconds
+
+
+class Corrupt(Struct, frozen=True):
+    """A bit flips in the newest snapshot in "ram" (of `rank`, if given) or on "disk"."""
+
+    place: str
+    rank: Rank | None = None
+
+
+class Stop(Struct, frozen=True):
+    """The user or the batch system asks the run to stop."""
+
+
+Deed = Kill | KillRole | KillAll | LoseHost | Hang | Partition | Corrupt | Stop
+
+
+class Fault(Struct, frozen=True):
+    """A deed and its trigger."""
+
+    trigger: Trigger
+    deed: Deed
+
+
+def parse_fault(line: str) -> Fault:
+    """Read one line.
+
+    Args:
+        line: as above.
+
+    Returns:
+        The fault.
+
+    Raises:
+        InputError: the line is no fault.
+    """
+    for pattern, trigger in _TRIGGERS:
+        begin = pattern.match(line.strip())
+        if begin is None:
+            continue
+        rest = line.strip()[begin.end() :]
+        for shape, deed in _DEEDS:
+            found = shape.fullmatch(rest)
+            if found is not None:
+                return Fault(trigger(begin), deed(found))
+    raise InputError(f"not a fault: {line!r}; see qmpi/simulator/faults.py for the forms")
+
+
+def _rank(text: str | None) -> Rank | None:
+    return None if text is None else Rank(int(text))
+
+
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_TRIGGERS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Trigger]], ...] = (
+    (re.compile(rf"at {_NUMBER} "), lambda m: AtTime(Seconds(float(m[1])))),
+    (re.compile(r"when step (\d+) "), lambda m: WhenStep(Step(int(m[1])))),
+    (
+        re.compile(r"on (\w+)(?: of rank (\d+))?(?: #(\d+))? "),
+        lambda m: OnEvent(m[1], _rank(m[2]), int(m[3] or 1)),
+    ),
+)
+_ROLES = "|".join(RoleName)
+_DEEDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Deed]], ...] = (
+    (re.compile(r"kill rank (\d+)"), lambda m: Kill(Rank(int(m[1])))),
+    (re.compile(rf"kill ({_ROLES}) (\d+)"), lambda m: KillRole(RoleName(m[1]), int(m[2]))),
+    (re.compile(r"kill all"), lambda _: KillAll()),
+    (re.compile(r"lose host (\w+)"), lambda m: LoseHost(m[1])),
+    (
+        re.compile(rf"hang rank (\d+) for {_NUMBER}"),
+        lambda m: Hang(Rank(int(m[1])), Seconds(float(m[2]))),
+    ),
+    (
+        re.compile(rf"part ranks (\d+(?:,\d+)*) for {_NUMBER}"),
+        lambda m: Partition(tuple(Rank(int(r)) for r in m[1].split(",")), Seconds(float(m[2]))),
+    ),
+    (
+        re.compile(r"corrupt (ram|disk)(?: of rank (\d+))?"),
+        lambda m: Corrupt(m[1], _rank(m[2])),
+    ),
+    (re.compile(r"stop"), lambda _: Stop()),
+)

@@ -1,0 +1,129 @@
+"""What must hold after every event, whatever fails.
+
+- Each role's own invariants (`Role.check`).
+- Weights are those of the undisturbed run at every step, on every rank, always: each step used exactly its
+  blocks, exactly once. So no two members can disagree either.
+- Once a group is connected, nobody that the coordinator counts as alive applies a step for an older one.
+- The journal commits every step once, in order (net of what a generation declares void), with its blocks.
+- Something happens: a run that only sends signs of life has a deadlock.
+"""
+
+from collections.abc import Iterable
+
+from qmpi.errors import InvariantError
+from qmpi.protocol.journal import GenerationOpened, JournalRecord, RunOpened, StepCommitted
+from qmpi.simulator.stream_model import Expected
+from qmpi.units import Generation, Rank, Seconds
+
+
+class Invariants:
+    """The judge of one run.
+
+    Invariants: `committed` is the number of steps that stand in the journal.
+    """
+
+    def __init__(self, expected: Expected, patience: Seconds) -> None:
+        """Nothing has happened yet.
+
+        Args:
+            expected: the undisturbed run.
+            patience: longest time without progress.
+        """
+        self._expected = expected
+        self._patience = patience
+        self._progress_at = Seconds(0.0)
+        self._generation = Generation(0)
+        self.committed = 0
+        self.redone = 0
+        self.generations = 0
+        self.incarnations = 0
+
+    def progress(self, now: Seconds) -> None:
+        """Note that something happened.
+
+        Args:
+            now: virtual clock.
+        """
+        self._progress_at = now
+
+    def check_progress(self, now: Seconds) -> None:
+        """Check that something happened lately.
+
+        Args:
+            now: virtual clock.
+
+        Raises:
+            InvariantError: nothing did.
+        """
+        if now - self._progress_at > self._patience:
+            raise InvariantError(
+                f"no progress since {self._progress_at:.1f} s, at step {self.committed}"
+            )
+
+    def weights_changed(
+        self, rank: Rank, generation: Generation, step: int, weights: bytes, *, alive: bool
+    ) -> None:
+        """Check new weights.
+
+        Args:
+            rank: whose.
+            generation: group that the work was for.
+            step: weights are those before it.
+            weights: the chain.
+            alive: the coordinator counts the rank as alive.
+
+        Raises:
+            InvariantError: other weights than in the undisturbed run, or applied for an older group.
+        """
+        if weights != self._expected.weights(step):
+            raise InvariantError(
+                f"rank {rank} holds other weights before step {step} than an undisturbed run"
+            )
+        if alive and generation < self._generation:
+            raise InvariantError(
+                f"rank {rank} reached step {step} for generation {generation}, but the group of "
+                f"generation {self._generation} is connected already"
+            )
+
+    def joined(self, generation: Generation) -> None:
+        """Note that a member saw its group connected.
+
+        Args:
+            generation: of the group.
+        """
+        self._generation = max(self._generation, generation)
+
+    def appended(self, records: Iterable[JournalRecord], now: Seconds) -> None:
+        """Check new records of the journal.
+
+        Args:
+            records: in order.
+            now: virtual clock.
+
+        Raises:
+            InvariantError: a step is committed twice, too early, or with other blocks.
+        """
+        for record in records:
+            self.progress(now)
+            match record:
+                case RunOpened():
+                    self.incarnations += 1
+                case GenerationOpened():
+                    self.generations += 1
+                    self.redone += max(0, self.committed - record.step)
+                    self.committed = min(self.committed, record.step)
+                case StepCommitted():
+                    self._commit(record)
+                case _:
+                    pass
+
+    def _commit(self, record: StepCommitted) -> None:
+        step = record.step
+        if step != self.committed:
+            raise InvariantError(f"step {step} is committed where {self.committed} was due")
+        if record.block_digests != self._expected.blocks(step):
+            raise InvariantError(f"step {step} is committed with other blocks than its own")
+        weights = self._expected.weights(step + 1).hex()
+        if record.weight_digest and record.weight_digest != weights:
+            raise InvariantError(f"step {step} is committed with other weights")
+        self.committed = step + 1
