@@ -31,10 +31,10 @@ check: $(READY) ## linter, formatter, type checker, import contracts
 	$(BIN)/ruff check qmpi tests docs
 	$(BIN)/ruff format --check qmpi tests docs
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/lint-imports --config setup.cfg
+	$(BIN)/lint-imports setup.cfg
 
 bench: $(READY) ## benchmarks, minutes; prints ratios
-	$(BIN)/python tests/benchmarks/bench_trainer.py
+	for bench in tests/benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done
 
 clean: ## remove the environment, caches and runs
 	rm -rf .venv .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info runs

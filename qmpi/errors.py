@@ -56,7 +56,7 @@ class PeerLost(PeerError):
 
 
 class ProtocolError(PeerError):
-    """A message is malformed, too large, of another wire version, or not expected; names the field."""
+    """A message is malformed, too large, unexpected or of another wire version; names the field."""
 
 
 class MachineError(QmpiError):

@@ -1,9 +1,10 @@
 """What a role is: events in, effects out. No I/O, no clock, no chance.
 
-Theory of operation. A driver (`runtime` over MPI, `simulator` over a virtual network) holds the roles of a
-rank. Whatever happens becomes an event; `Role.handle(event, now)` returns effects; the driver performs them
-and what comes of them returns later as events. Effects of one event are performed in order. Work effects
-(those that end in an event) run beside the loop; a role never waits.
+Theory of operation. A driver (`runtime` over MPI, `simulator` over a virtual network) holds the
+roles of a rank. Whatever happens becomes an event; `Role.handle(event, now)` returns effects; the
+driver performs them and what comes of them returns later as events. Effects of one event are
+performed in order. Work effects (those that end in an event) run beside the loop; a role never
+waits.
 """
 
 from typing import Protocol
