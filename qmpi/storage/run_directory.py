@@ -95,7 +95,7 @@ class RunLock:
             holder = os.pread(self._descriptor, 300, 0).decode("utf-8", "replace").strip()
             raise UserError(
                 f"the run {path.parent} is in use by {holder or 'another process'}:"
-                " wait for it, stop it with `qmpi stop`, or choose another run directory"
+                " wait for it, stop it with Ctrl-C or SIGTERM, or choose another run directory"
             ) from error
         except OSError as error:
             # Some Lustre and NFS mounts have no flock at all. Refusing to train there would be

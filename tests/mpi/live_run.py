@@ -71,18 +71,16 @@ class LiveRun:
         self.job = folder / f"{name}.toml"
         self.job.write_text(job)
         self.options = options
-        self.process: subprocess.Popen[str] | None = None
+        self.output = folder / f"{name}.out"
+        self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "qmpi.cli.main", "train", str(self.job)]
         command += ["--run-dir", str(self.run), "--json", *self.options]
-        self.process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
         return self
 
     def __exit__(
@@ -160,7 +158,7 @@ class LiveRun:
 
     def logs(self, lines: int = 15) -> str:
         """Return the tails of all logs, for failure messages."""
-        parts: list[str] = []
+        parts = [self.output.read_text(errors="replace")]
         for path in sorted((self.run / "logs").glob("*")):
             tail = path.read_text(errors="replace").splitlines()[-lines:]
             parts.append(f"--- {path.name}\n" + "\n".join(tail))
