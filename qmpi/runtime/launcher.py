@@ -1,13 +1,12 @@
 """The command that starts an MPI job on this machine. A list of arguments, never a shell line.
 
-Flags, each with its reason (Open MPI 5.0, measured):
-    --with-ft ulfm              a dead rank is told to the living instead of ending the job
-    --mca coll ^han             that collective component is not fault tolerant and crashed
-    survivors --mca pml ob1, btl self,sm,tcp   the fault-tolerant path; skips probing of fabrics, up
-    to 0.8 s a start --mca mpi_yield_when_idle 1 waiting inside MPI gives its core away
-    --oversubscribe
-          more ranks than cores: most roles sleep --bind-to none              a trainer's threads
-    may use any core
+Flags, each with its reason (Open MPI 5.0, measured; docs/decisions/0009-mpirun-flags.md):
+    --with-ft ulfm               a dead rank is told to the living instead of ending the job
+    --mca coll ^han              that component is not fault tolerant and crashed survivors
+    --mca pml ob1, btl self,sm,tcp   the fault-tolerant path; skips probing of fabrics, 1 s a start
+    --mca mpi_yield_when_idle 1  waiting inside MPI gives its core away
+    --oversubscribe              more ranks than cores: most roles sleep
+    --bind-to none               a trainer's threads may use any core
 """
 
 import os

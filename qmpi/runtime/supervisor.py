@@ -4,10 +4,10 @@ Theory of operation. The death of a rank is healed inside the job. The death of 
 mpirun, of an MPI daemon or of the machine ends the MPI job. Then there is no end marker, and the
 supervisor starts the job again: the ranks find the newest verified snapshot in node-local RAM
 files, else on disk, and go on to the same bits. How often and how soon is `policy.relaunch`.
-mpirun's exit code is never believed.
+mpirun's exit code is never believed. However this loop is left, nothing that it started is left
+running.
 """
 
-import os
 import signal
 import subprocess
 from collections.abc import Callable
@@ -17,20 +17,22 @@ from typing import BinaryIO
 from msgspec import Struct
 
 from qmpi.config.settings import FailureSettings
-from qmpi.errors import LaunchError
+from qmpi.errors import ExitCode, LaunchError, StorageError
 from qmpi.policy.relaunch import may_relaunch
 from qmpi.protocol.status import EndMarker
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.launcher import LaunchPlan
-from qmpi.runtime.processes import read_rank_files, start_ticks
+from qmpi.runtime.processes import end_leftovers, end_session, has_ended
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.run_directory import RunDirectory
-from qmpi.storage.status_file import clear_end, read_end
+from qmpi.storage.status_file import clear_end, read_end, read_status, write_end
 from qmpi.units import Seconds
 
 POLL_SECONDS = 0.05
 END_SECONDS = 15.0
 """How long mpirun may take to end after the end marker; ranks leave within a few seconds."""
+
+TERM_SECONDS = 3.0
 
 STOP_SECONDS = 120.0
 """How long a requested stop may take: the steps granted, a snapshot and a checkpoint."""
@@ -73,7 +75,7 @@ def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMa
         clock: the clock.
 
     Returns:
-        The end marker of the run.
+        The end marker of the run; "stopped" also if the job died after a stop was asked for.
 
     Raises:
         LaunchError: the job kept dying, or never started.
@@ -84,20 +86,19 @@ def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMa
     directory.stop_request.unlink(missing_ok=True)
     starts: list[Seconds] = []
     stillborn = 0
-    while True:
-        end_leftovers(directory)
+    while not supervision.stop():
+        end_leftovers(directory.ranks)
         starts.append(clock.now())
-        log = directory.log_dir / f"job-{len(starts)}.log"
+        log = _next_log(directory)
         _say(supervision, clock, f"starting {plan.ranks} ranks" + _again(starts))
         marker = _run_once(plan, directory, log, supervision, clock)
         if marker is not None:
             return marker
-        if not _came_up(directory, starts[-1]):
-            stillborn += 1
-            if stillborn >= STILLBORN_TRIES:
-                raise LaunchError(f"the job ended {stillborn} times before it began\n{tail(log)}")
-        else:
-            stillborn = 0
+        if supervision.stop():
+            break
+        stillborn = 0 if _came_up(directory, starts[-1]) else stillborn + 1
+        if stillborn >= STILLBORN_TRIES:
+            raise LaunchError(f"the job ended {stillborn} times before it began\n{tail(log)}")
         decision = may_relaunch(
             starts[1:],
             clock.now(),
@@ -106,31 +107,10 @@ def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMa
         )
         if not decision.allowed:
             raise LaunchError(f"the job died {len(starts)} times; {decision.reason}\n{tail(log)}")
-        _say(supervision, clock, f"the job died without an end marker; {decision.reason}")
+        died = f"the job died without an end marker; {decision.reason}\n{tail(log, 3)}"
+        _say(supervision, clock, died)
         _wait(decision.wait_seconds, supervision, clock)
-        if supervision.stop():
-            raise LaunchError("stopped while the job was down; go on with `qmpi train --resume`")
-
-
-def end_leftovers(directory: RunDirectory) -> int:
-    """Kill ranks of an earlier job of this run that outlived it, by pid and start time.
-
-    Args:
-        directory: of the run.
-
-    Returns:
-        Processes killed.
-    """
-    killed = 0
-    host = os.uname().nodename
-    for process in read_rank_files(directory.ranks):
-        path = directory.ranks / f"{process.rank}.json"
-        alive = process.started != 0 and start_ticks(process.pid) == process.started
-        if process.host == host and alive and process.pid != os.getpid():
-            os.kill(process.pid, signal.SIGKILL)
-            killed += 1
-        path.unlink(missing_ok=True)
-    return killed
+    return _stopped_without_job(plan.run, clock)
 
 
 def tail(log: Path, lines: int = LOG_TAIL_LINES) -> str:
@@ -161,21 +141,40 @@ def _run_once(
 ) -> EndMarker | None:
     with log.open("wb") as output:
         process = _start(plan, output)
-        asked_at: Seconds | None = None
-        while process.poll() is None and read_end(plan.run) is None:
-            clock.sleep(POLL_SECONDS)
-            supervision.on_tick()
-            if supervision.stop() and asked_at is None:
-                asked_at = clock.now()
-                write_atomic(directory.stop_request, b"stop\n", durable=False)
-                _say(supervision, clock, "stopping: finishing the granted steps and a checkpoint")
-            if asked_at is not None and clock.now() - asked_at > STOP_SECONDS:
-                break
-        _finish(process, clock)
-    marker = read_end(plan.run)
+        patience = 0.0
+        try:
+            if _watch(process, directory, supervision, clock):
+                patience = END_SECONDS
+        finally:
+            # Also when a second Ctrl-C or a bug in a callback ends this command: no job without it.
+            _finish(process, patience, clock)
+            end_leftovers(directory.ranks)
     supervision.on_tick()
-    end_leftovers(directory)
-    return marker
+    return read_end(plan.run)
+
+
+def _watch(
+    process: subprocess.Popen[bytes],
+    directory: RunDirectory,
+    supervision: Supervision,
+    clock: Clock,
+) -> bool:
+    """Wait for the end of the job.
+
+    Returns:
+        True if it ended or says that it will; False if it must be ended.
+    """
+    asked_at: Seconds | None = None
+    while not has_ended(process) and read_end(directory.root) is None:
+        clock.sleep(POLL_SECONDS)
+        supervision.on_tick()
+        if supervision.stop() and asked_at is None:
+            asked_at = clock.now()
+            write_atomic(directory.stop_request, b"stop\n", durable=False)
+            _say(supervision, clock, "stopping: finishing the granted steps and a checkpoint")
+        if asked_at is not None and clock.now() - asked_at > STOP_SECONDS:
+            return False
+    return True
 
 
 def _came_up(directory: RunDirectory, started: Seconds) -> bool:
@@ -201,16 +200,45 @@ def _start(plan: LaunchPlan, output: BinaryIO) -> subprocess.Popen[bytes]:
         raise LaunchError(f"{plan.mpirun} cannot be started: {error.strerror}") from error
 
 
-def _finish(process: subprocess.Popen[bytes], clock: Clock) -> None:
-    """Wait for mpirun to end by itself, then end it; it may ignore SIGTERM."""
-    for number, patience in ((None, END_SECONDS), (signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0)):
-        if number is not None and process.poll() is None:
+def _finish(process: subprocess.Popen[bytes], patience: float, clock: Clock) -> None:
+    """Wait for mpirun to end by itself, then end it; after a failure it may ignore SIGTERM."""
+    for number, seconds in (
+        (None, patience),
+        (signal.SIGTERM, TERM_SECONDS),
+        (signal.SIGKILL, 3.0),
+    ):
+        if has_ended(process):
+            break
+        if number is not None:
             process.send_signal(number)
-        deadline = clock.now() + patience
-        while process.poll() is None and clock.now() < deadline:
+        deadline = clock.now() + seconds
+        while not has_ended(process) and clock.now() < deadline:
             clock.sleep(0.01)
-        if process.poll() is not None:
-            return
+    end_session(process.pid)
+    process.poll()
+
+
+def _next_log(directory: RunDirectory) -> Path:
+    # Counted over the whole run: a resumed run must not overwrite the log of how it had ended.
+    return directory.log_dir / f"job-{len(list(directory.log_dir.glob('job-*.log'))) + 1}.log"
+
+
+def _stopped_without_job(run: Path, clock: Clock) -> EndMarker:
+    try:
+        status = read_status(run)
+        step, digest = status.step, status.digest
+    except StorageError:
+        step, digest = 0, ""  # the job never came as far as a status
+    marker = EndMarker(
+        state="stopped",
+        exit_code=int(ExitCode.REQUEUE),
+        step=step,
+        digest=digest,
+        reason="stopped while the job was down; the newest snapshot holds what can be resumed",
+        time=clock.now(),
+    )
+    write_end(run, marker)
+    return marker
 
 
 def _wait(seconds: float, supervision: Supervision, clock: Clock) -> None:
