@@ -10,23 +10,19 @@ invariants are checked; a broken one ends the run and tells the story.
 import random  # noqa: TID251 - the one place that makes a source of chance, seeded
 from collections.abc import Iterable, Sequence
 
-from msgspec import Struct
-
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError
 from qmpi.policy.placement import place
 from qmpi.policy.relaunch import may_relaunch
 from qmpi.policy.stream import first_recipe
 from qmpi.protocol.envelope import Address, RoleName
-from qmpi.protocol.journal import JournalRecord
-from qmpi.protocol.status import EndMarker, StatusReport
 from qmpi.roles.build import Assignment, build_role
 from qmpi.roles.coordinator import Coordinator
 from qmpi.roles.host import RoleHost
 from qmpi.roles.interface import StopRequested
 from qmpi.roles.member import RankFacts
 from qmpi.roles.run_facts import RunFacts
-from qmpi.simulator.agenda import Agenda
+from qmpi.simulator.agenda import Agenda, Chance
 from qmpi.simulator.faults import (
     AtTime,
     Corrupt,
@@ -47,6 +43,7 @@ from qmpi.simulator.group_model import SimulatedGroup
 from qmpi.simulator.hardware import Hardware
 from qmpi.simulator.invariants import Invariants
 from qmpi.simulator.network import Network
+from qmpi.simulator.outcome import Outcome
 from qmpi.simulator.process import SimulatedProcess
 from qmpi.simulator.stream_model import Expected
 from qmpi.simulator.trace import Trace
@@ -54,42 +51,7 @@ from qmpi.units import Digest, Generation, Rank, Seconds
 
 COORDINATOR = Rank(0)
 STORY_LINES = 40
-
-
-class Outcome(Struct, frozen=True, kw_only=True):
-    """How a simulated run ended.
-
-    Attributes:
-        state: "finished", "stopped" or "failed" as in the end marker; "given up" when no relaunch
-        is
-            allowed; "violated" when an invariant broke; "unfinished" when time or events ran out.
-        violation: what broke, and the story; "" otherwise.
-        expected_digest: final weight digest of an undisturbed run.
-        trace_digest: of all events.
-        redone: committed steps that were done again.
-        time: virtual seconds.
-        events: actions of the agenda.
-    """
-
-    state: str
-    end: EndMarker | None
-    journal: tuple[JournalRecord, ...]
-    status: StatusReport | None
-    violation: str
-    expected_digest: str
-    trace_digest: str
-    committed: int
-    redone: int
-    generations: int
-    incarnations: int
-    failures: int
-    time: float
-    events: int
-
-    @property
-    def same_weights(self) -> bool:
-        """True if the run finished with the weights of an undisturbed one."""
-        return self.end is not None and self.end.digest == self.expected_digest
+FOREVER = Seconds(1e6)
 
 
 class _Job:
@@ -135,7 +97,7 @@ class Simulation:
         self.settings = settings
         self.hardware = hardware or Hardware()
         self.agenda = Agenda()
-        self.chance = random.Random(seed)  # noqa: S311 - simulation, not cryptography
+        self.chance: Chance = random.Random(seed)
         self.files = Files(settings.snapshot.keep)
         self.trace = Trace(keep=keep_trace)
         weights = [source.weight for source in settings.data.sources]
@@ -157,7 +119,7 @@ class Simulation:
             self._expect(fault)
         self._launch()
 
-    def run(self, until: Seconds = Seconds(1e6), max_events: int = 50_000_000) -> Outcome:
+    def run(self, until: Seconds = FOREVER, max_events: int = 50_000_000) -> Outcome:
         """Run to the end of the run.
 
         Args:
@@ -177,7 +139,7 @@ class Simulation:
             violation = f"{error}\n{self._where()}\n{self.trace.story(STORY_LINES)}"
         return self._outcome(violation)
 
-    # --- what processes want (World) ----------------------------------------------------------------------
+    # --- what processes want (World) --------------------------------------------------------------
 
     def group(self, generation: Generation, size: int) -> SimulatedGroup:
         """Return the trainer group of a generation, made on first use.
@@ -219,6 +181,9 @@ class Simulation:
 
         Args:
             rank: which rank.
+
+        Returns:
+            False too while there is no coordinator.
         """
         first = self._current().processes[COORDINATOR]
         role = first.roles.roles.get(RoleName.COORDINATOR)
@@ -241,7 +206,7 @@ class Simulation:
                 self._waiting.remove(fault)
                 self.agenda.after(0.0, lambda deed=fault.deed: self._strike(deed))
 
-    # --- jobs ---------------------------------------------------------------------------------------------
+    # --- jobs -------------------------------------------------------------------------------------
 
     def _launch(self) -> None:
         hosts = [host for host in self._hosts if host not in self._lost_hosts]
@@ -303,7 +268,7 @@ class Simulation:
         self._relaunches.append(begin)
         self.agenda.at(begin, self._launch)
 
-    # --- faults -------------------------------------------------------------------------------------------
+    # --- faults -----------------------------------------------------------------------------------
 
     def _expect(self, fault: Fault) -> None:
         if isinstance(fault.trigger, AtTime):
@@ -340,6 +305,15 @@ class Simulation:
                 self._lost_hosts.add(host)
                 self.files.lose_host(host)
                 self._kill_all(job)
+            case Hang() | Partition() | Corrupt():
+                self._hamper(job, deed)
+            case Stop():
+                first = job.processes[COORDINATOR]
+                event = StopRequested("a stop was requested")
+                first.run(lambda: first.handle(RoleName.COORDINATOR, event, "stop"))
+
+    def _hamper(self, job: _Job, deed: Hang | Partition | Corrupt) -> None:
+        match deed:
             case Hang(rank, seconds):
                 if rank < len(job.processes):
                     job.processes[rank].hung_until = Seconds(self.agenda.now + seconds)
@@ -347,10 +321,6 @@ class Simulation:
                 job.network.cut(frozenset(ranks), seconds)
             case Corrupt(place_name, rank):
                 self.files.corrupt(place_name, rank)
-            case Stop():
-                first = job.processes[COORDINATOR]
-                event = StopRequested("a stop was requested")
-                first.run(lambda: first.handle(RoleName.COORDINATOR, event, "stop"))
 
     def _kill_rank(self, rank: Rank) -> None:
         job = self._current()
@@ -362,7 +332,7 @@ class Simulation:
             process.end()
         self._end_of_job()
 
-    # --- outcome ------------------------------------------------------------------------------------------
+    # --- outcome ----------------------------------------------------------------------------------
 
     def _where(self) -> str:
         lines = [

@@ -11,7 +11,6 @@ States of a piece of work: queued -> running -> (computing | waiting) -> its eve
 
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
 
 import msgspec
 from msgspec import Struct
@@ -22,7 +21,6 @@ from qmpi.protocol.envelope import RoleName
 from qmpi.roles.interface import (
     EngineAborted,
     EngineReady,
-    Event,
     GroupJoined,
     JoinGroup,
     PrepareEngine,
@@ -38,7 +36,8 @@ from qmpi.simulator.files import Files
 from qmpi.simulator.group_model import SimulatedGroup, Values, Wait
 from qmpi.simulator.hardware import Hardware, spread
 from qmpi.simulator.stream_model import first_weights, lane_loss, next_weights
-from qmpi.units import Digest, Generation, Rank, Step
+from qmpi.simulator.surroundings import Surroundings
+from qmpi.units import Digest, Generation, Step
 
 Work = PrepareEngine | JoinGroup | RunStep | TakeSnapshot
 
@@ -65,58 +64,6 @@ class Job(Struct, frozen=True):
     owner: RoleName
     cause: str
     work: Work
-
-
-class Surroundings(Protocol):
-    """What an engine needs of the process that it runs in."""
-
-    @property
-    def rank(self) -> Rank:
-        """This rank."""
-        ...
-
-    @property
-    def host(self) -> str:
-        """Its machine."""
-        ...
-
-    def later(self, delay: float, action: Callable[[], None]) -> None:
-        """Plan something on this process.
-
-        Args:
-            delay: seconds.
-            action: skipped if the process is gone by then.
-        """
-        ...
-
-    def finished(self, owner: RoleName, event: Event, cause: str) -> None:
-        """Hand a result to the roles.
-
-        Args:
-            owner: who asked for the work.
-            event: the result.
-            cause: of the work.
-        """
-        ...
-
-    def group(self, generation: Generation, size: int) -> SimulatedGroup:
-        """Return the group of a generation.
-
-        Args:
-            generation: its number.
-            size: its members.
-        """
-        ...
-
-    def weights_changed(self, generation: Generation, step: int, weights: bytes) -> None:
-        """Tell the invariants what the weights are now.
-
-        Args:
-            generation: the group.
-            step: weights are those before it.
-            weights: the chain.
-        """
-        ...
 
 
 class SimulatedEngine:
@@ -195,7 +142,7 @@ class SimulatedEngine:
         if self._group is not None:
             self._group.die(self._index)
 
-    # --- one piece of work at a time ----------------------------------------------------------------------
+    # --- one piece of work at a time --------------------------------------------------------------
 
     def _next(self) -> None:
         if self._job is not None or not self._queue:
@@ -246,7 +193,11 @@ class SimulatedEngine:
         generation: Generation,
         done: Callable[[Values], None],
     ) -> None:
-        """Enter a collective; `done` runs when all have, `EngineAborted` follows otherwise."""
+        """Enter a collective; `done` runs when all have, `EngineAborted` follows otherwise.
+
+        Raises:
+            InvariantError: there is no group.
+        """
         group = self._group
         if group is None:
             raise InvariantError(f"rank {self._process.rank} is in no group")
@@ -258,7 +209,7 @@ class SimulatedEngine:
         )
         group.enter(self._index, value, self._wait)
 
-    # --- join -----------------------------------------------------------------------------------------------
+    # --- join -------------------------------------------------------------------------------------
 
     def _prepared(self) -> None:
         self._warm = True
@@ -330,7 +281,7 @@ class SimulatedEngine:
             return
         self._finish(GroupJoined(work.generation, work.step, self._finished))
 
-    # --- steps ----------------------------------------------------------------------------------------------
+    # --- steps ------------------------------------------------------------------------------------
 
     def _compute(self, work: RunStep, lane: int) -> None:
         if work.step != self.state_step:

@@ -1,9 +1,10 @@
 """Trainer groups: rendezvous and collectives with the failures that real ones have.
 
-Theory of operation. A collective is complete when every member has contributed; each member then sees it a
-little later, in its own time. A member that dies breaks the waits of the others at once; those for whom all
-contributions had been made see it complete or broken by chance, as when a ring is cut half way. A member that
-leaves alive breaks nothing: who waits for it waits until it is told to stop. Both are what gloo and NCCL do.
+Theory of operation. A collective is complete when every member has contributed; each member then
+sees it a little later, in its own time. A member that dies breaks the waits of the others at once;
+those for whom all contributions had been made see it complete or broken by chance, as when a ring
+is cut half way. A member that leaves alive breaks nothing: who waits for it waits until it is told
+to stop. Both are what gloo and NCCL do.
 """
 
 from collections.abc import Callable

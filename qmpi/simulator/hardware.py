@@ -1,6 +1,7 @@
 """Model of the machine: link, disk and step times, in seconds and bytes.
 
-Numbers are of the size that one sees on clusters; no result of a run depends on them, only its timing does.
+Numbers are of the size that one sees on clusters; no result of a run depends on them, only its
+timing does.
 """
 
 from msgspec import Struct

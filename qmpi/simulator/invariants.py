@@ -1,10 +1,12 @@
 """What must hold after every event, whatever fails.
 
 - Each role's own invariants (`Role.check`).
-- Weights are those of the undisturbed run at every step, on every rank, always: each step used exactly its
-  blocks, exactly once. So no two members can disagree either.
-- Once a group is connected, nobody that the coordinator counts as alive applies a step for an older one.
-- The journal commits every step once, in order (net of what a generation declares void), with its blocks.
+- Weights are those of the undisturbed run at every step, on every rank, always: each step used
+  exactly its blocks, exactly once. So no two members can disagree either.
+- Once a group is connected, nobody that the coordinator counts as alive applies a step for an older
+  one.
+- The journal commits every step once, in order (net of what a generation declares void), with its
+  blocks.
 - Something happens: a run that only sends signs of life has a deadlock.
 """
 
@@ -73,7 +75,8 @@ class Invariants:
             alive: the coordinator counts the rank as alive.
 
         Raises:
-            InvariantError: other weights than in the undisturbed run, or applied for an older group.
+            InvariantError: other weights than in the undisturbed run, or applied for an older
+            group.
         """
         if weights != self._expected.weights(step):
             raise InvariantError(

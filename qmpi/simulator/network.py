@@ -1,10 +1,11 @@
 """The network: delays with jitter, order kept for each pair, loss by death only.
 
-Theory of operation. A message of a pair arrives after the one before it. A killed rank takes with it, for
-each receiver, everything that would have arrived after a moment drawn by chance: a suffix, since order is
-kept. Then the receivers are told of the loss, each in its own time, and hear nothing more of that rank. A
-partition holds messages back until it heals, as a reliable link does; one that outlasts the patience of the
-coordinator ends like a death. `SimulatedTransport` has the interface that roles' drivers know.
+Theory of operation. A message of a pair arrives after the one before it. A killed rank takes with
+it, for each receiver, everything that would have arrived after a moment drawn by chance: a suffix,
+since order is kept. Then the receivers are told of the loss, each in its own time, and hear nothing
+more of that rank. A partition holds messages back until it heals, as a reliable link does; one that
+outlasts the patience of the coordinator ends like a death. `SimulatedTransport` has the interface
+that roles' drivers know.
 """
 
 from collections import deque
@@ -128,7 +129,8 @@ class SimulatedTransport:
 class Network:
     """All links of one job.
 
-    Invariants: arrivals of a pair never overtake each other; nothing arrives from a rank whose loss was told.
+    Invariants: arrivals of a pair never overtake each other; nothing arrives from a rank whose loss
+    was told.
     """
 
     def __init__(self, agenda: Agenda, chance: Chance, link: Link, size: int) -> None:

@@ -1,4 +1,4 @@
-"""One simulated process: the roles of a rank, its timers, its workers, and the virtual performance of effects.
+"""One simulated process: roles, timers, workers, and effects performed on the virtual machine.
 
 Theory of operation. The same `RoleHost` as in the real runtime; messages go through the same codec.
 Effects without duration happen at once; work takes virtual time and returns its event. A process
@@ -210,7 +210,7 @@ class SimulatedProcess:
         self.alive = False
         self.engine.die()
 
-    # --- events -------------------------------------------------------------------------------------------
+    # --- events -----------------------------------------------------------------------------------
 
     def _news(self) -> None:
         while self.alive and (deliveries := self.transport.poll(POLL_LIMIT)):
@@ -243,7 +243,7 @@ class SimulatedProcess:
         effects = tuple(type(a.effect).__name__ for a in actions if isinstance(a, Perform))
         world.handled(self.rank, (*names, *effects))
 
-    # --- effects ------------------------------------------------------------------------------------------
+    # --- effects ----------------------------------------------------------------------------------
 
     def _act(self, action: Action) -> None:
         match action:

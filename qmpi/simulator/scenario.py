@@ -1,4 +1,6 @@
-"""Scenarios as text: a job, what goes wrong, what must come of it. A reviewer reads the protocol in the diff.
+"""Scenarios as text: a job, what goes wrong, what must come of it.
+
+A reviewer reads the protocol in the diff.
 
     # Words after a hash are comments; those at the top say what the scenario is about.
     ranks 12
@@ -30,9 +32,10 @@ from qmpi.config.settings import (
     TrainSettings,
 )
 from qmpi.errors import InputError
-from qmpi.simulator.engine import Outcome, Simulation
+from qmpi.simulator.engine import Simulation
 from qmpi.simulator.faults import Fault, parse_fault
 from qmpi.simulator.hardware import Hardware
+from qmpi.simulator.outcome import Outcome
 
 USUAL = Settings(
     roles=RoleSettings(generator=2, memory=2, trainer=3, replica=2, spare=2),
@@ -40,7 +43,7 @@ USUAL = Settings(
     snapshot=SnapshotSettings(every_steps=5, disk_every_steps=10),
     failure=FailureSettings(start_seconds=60.0, dead_seconds=10.0),
 )
-"""The job of a scenario that sets nothing else: twelve ranks, thirty steps, a few virtual seconds."""
+"""The job of a scenario that sets nothing else: twelve ranks, thirty steps, a few seconds."""
 
 COMPARE: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -137,9 +140,9 @@ def _expectation(line: str) -> Expectation:
         return Expectation("state", "is", found[1])
     if line == "expect same weights":
         return Expectation("same_weights", "is", "True")
-    if found := re.fullmatch(r"expect (\w+) (>=|<=|==) (\d+(?:\.\d+)?)", line):
-        if found[1] in Outcome.__struct_fields__:
-            return Expectation(found[1], found[2], found[3])
+    found = re.fullmatch(r"expect (\w+) (>=|<=|==) (\d+(?:\.\d+)?)", line)
+    if found is not None and found[1] in Outcome.__struct_fields__:
+        return Expectation(found[1], found[2], found[3])
     raise InputError(f"not an expectation: {line!r}")
 
 

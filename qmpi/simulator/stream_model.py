@@ -1,7 +1,8 @@
 """Blocks without text: a block's bytes are a digest of the addresses of its rows.
 
-So each block is small, made by anyone alike, and a wrong row anywhere shows in the digest. `Expected` derives
-what an undisturbed run would have trained on, and the chain of weights that follows from it.
+So each block is small, made by anyone alike, and a wrong row anywhere shows in the digest.
+`Expected` derives what an undisturbed run would have trained on, and the chain of weights that
+follows from it.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What happened, event by event: its digest, the first difference of two runs, and the messages of a step.
+"""What happened, event by event: digest, first difference of two runs, messages of a step.
 
 Equal seeds give equal traces, byte for byte, whatever the hash seed of the process is; the digest
 proves it.
@@ -68,7 +68,7 @@ def _field(field: object) -> str:
             return repr(field)[:LONGEST_TEXT]
         case float():
             return f"{field:.6f}"
-        case bytes() | bytearray() | memoryview():
+        case bytes():
             return f"<{len(field)} bytes>"
         case tuple():
             text = repr(field)  # pyright: ignore[reportUnknownArgumentType]
