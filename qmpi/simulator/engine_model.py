@@ -21,6 +21,7 @@ from qmpi.protocol.envelope import RoleName
 from qmpi.roles.interface import (
     EngineAborted,
     EngineReady,
+    Event,
     GroupJoined,
     JoinGroup,
     PrepareEngine,
