@@ -31,6 +31,7 @@ from qmpi.training.optimizer import adamw, clip
 from qmpi.training.precision import choose_device, choose_precision, machine_identity
 from qmpi.training.reduction import make_sum
 from qmpi.training.schedule import learning_rate
+from qmpi.units import Digest
 
 UNDEFINED = -1.0
 """Stands for a loss or norm that is not finite: JSON has no word for those."""
@@ -178,7 +179,7 @@ class Engine:
             for piece in pieces(self._state.buffer):
                 comm.broadcast(torch.empty_like(piece), root)
 
-    def snapshot(self) -> tuple[str, list[memoryview]]:
+    def snapshot(self) -> tuple[Digest, list[memoryview]]:
         """Return the state, without a copy.
 
         Returns:
@@ -188,7 +189,7 @@ class Engine:
         digest = sha256()
         for part in parts:
             digest.update(part)
-        return digest.hexdigest(), parts
+        return Digest(digest.hexdigest()), parts
 
     def load_snapshot(self, step: int, payload: Block) -> None:
         """Take over a snapshot.

@@ -179,7 +179,7 @@ def pair_worker(size, lanes, rounds, address):
     side = Ours(settings, store, 1, 2)
     for number in range(rounds + 2):
         blocks = make_blocks(settings, number)
-        # Else it would compute its lanes while the bare loop is timed, and the pair would look fast.
+        # Else it would compute while the bare loop is timed, and the pair would look fast.
         store.wait([f"go{number}"], timedelta(seconds=120))
         timed(side, blocks)
     os._exit(0)
