@@ -1,5 +1,6 @@
 """`qmpi demo`: pretrain on this machine, kill a trainer, prove that nothing changed."""
 
+import functools
 import os
 import time
 from pathlib import Path
@@ -48,10 +49,13 @@ def demo(
     root = demo_root(run_dir)
     # Settings first: a wrong --set is told before anything is made or started.
     jobs = [demo_settings(root / name, steps, overrides) for name in ("disturbed", "undisturbed")]
+    tell = functools.partial(announce, quiet=as_json)
     make_corpora(jobs[0], quiet=as_json)
+    tell(f"run 1 of 2: a trainer is killed after {strike_step(jobs[0])} steps")
     striker = run_disturbed(jobs[0], quiet=as_json)
+    tell("run 2 of 2: the same job, undisturbed")
     run_to_end(jobs[1], quiet=as_json, striker=None)
-    evidence = conclude(root, striker.strikes)
+    evidence = conclude(root, striker.strikes, tell)
     seconds = time.monotonic() - began
     if as_json:
         show_json(contract(evidence, seconds))
@@ -172,9 +176,32 @@ def run_disturbed(settings: "Settings", *, quiet: bool) -> "Striker":
     from qmpi.runtime.start_run import run_path
     from qmpi.runtime.strike import Striker
 
-    striker = Striker(run_path(settings), "trainer", max(1, settings.train.steps // STRIKE_SHARE))
+    striker = Striker(run_path(settings), "trainer", strike_step(settings))
     run_to_end(settings, quiet=quiet, striker=striker)
     return striker
+
+
+def announce(text: str, *, quiet: bool) -> None:
+    """Say what is being done.
+
+    Args:
+        text: in words.
+        quiet: say nothing.
+    """
+    if not quiet:
+        click.echo(text)
+
+
+def strike_step(settings: "Settings") -> int:
+    """Return the steps after which the trainer is killed.
+
+    Args:
+        settings: the job.
+
+    Returns:
+        At least 1.
+    """
+    return max(1, settings.train.steps // STRIKE_SHARE)
 
 
 def run_to_end(settings: "Settings", *, quiet: bool, striker: "Striker | None") -> None:

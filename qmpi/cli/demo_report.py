@@ -1,7 +1,7 @@
 """What the demo concludes from its two runs: digests, audits, recovery, a sample, the report."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,9 @@ PROMPT = "def read("
 SAMPLE_TOKENS = 80
 SAMPLE_TEMPERATURE = 0.7
 SAMPLE_SEED = 1
+
+SHOWN_DIGITS = 32
+"""Of a digest on the terminal: two lines of 80 columns compare at a glance; the report has all."""
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
@@ -48,12 +51,13 @@ class Evidence(Struct, frozen=True, kw_only=True):
         return equal and bool(self.strikes) and self.audit == "ok"
 
 
-def conclude(root: Path, strikes: tuple[Strike, ...]) -> Evidence:
+def conclude(root: Path, strikes: tuple[Strike, ...], tell: Callable[[str], None]) -> Evidence:
     """Compare and audit both runs, draw a sample, write the report.
 
     Args:
         root: holds "disturbed" and "undisturbed", both finished.
         strikes: kills that were done in the first.
+        tell: told what is being done, in words.
 
     Returns:
         The evidence.
@@ -61,15 +65,13 @@ def conclude(root: Path, strikes: tuple[Strike, ...]) -> Evidence:
     from qmpi.runtime.audit import audit_run
     from qmpi.runtime.strike import recovery_seconds
     from qmpi.storage.builtin import default_cache
-    from qmpi.storage.journal import read_journal
-    from qmpi.storage.run_directory import RunDirectory
 
     cache = default_cache(os.environ)
     disturbed, undisturbed = root / "disturbed", root / "undisturbed"
+    tell("auditing both journals: every block is built anew")
     audits = {run.name: audit_run(run, cache) for run in (disturbed, undisturbed)}
     faults = [f"{name}: {a.audit}" for name, a in audits.items() if a.audit != "ok"]
-    records = read_journal(RunDirectory(disturbed).journal)
-    pause = recovery_seconds(records, strikes[0].time) if strikes else None
+    pause = recovery_seconds(_records(disturbed), strikes[0].time) if strikes else None
     evidence = Evidence(
         digest=_digest(disturbed),
         undisturbed_digest=_digest(undisturbed),
@@ -80,6 +82,7 @@ def conclude(root: Path, strikes: tuple[Strike, ...]) -> Evidence:
         report=root / "report.html",
         root=root,
     )
+    tell("drawing a sample, writing the report")
     _write(evidence, cache)
     return evidence
 
@@ -99,8 +102,8 @@ def show(evidence: Evidence, seconds: float) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     rows = [
         ("killed", _killed(evidence)),
-        ("weights, a trainer killed", evidence.digest or "none"),
-        ("weights, undisturbed", evidence.undisturbed_digest or "none"),
+        ("weights, trainer killed", evidence.digest[:SHOWN_DIGITS] or "none"),
+        ("weights, undisturbed", evidence.undisturbed_digest[:SHOWN_DIGITS] or "none"),
         ("audit of both journals", evidence.audit),
         ("steps", f"{evidence.steps} in each run"),
         ("wall time", f"{seconds:.1f} s"),

@@ -144,8 +144,21 @@ def plain_line(title: str, report: StatusReport) -> str:
     return (
         f"{title}: {report.state}, step {report.step} of {report.steps}, {loss}, "
         f"{report.tokens_per_second:,.0f} tokens/s, {duration(report.eta_seconds)} to go, "
-        f"{alive} of {len(report.ranks)} roles alive, {len(report.failures)} failures"
+        f"{alive} of {len(report.ranks)} roles alive, {counted(len(report.failures), 'failure')}"
     )
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Args:
+        number: how many.
+        noun: of one.
+
+    Returns:
+        Text such as "1 failure" or "2 failures".
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _progress(report: StatusReport) -> Table:

@@ -1,7 +1,8 @@
-"""The frame of the report: style sheet and page. All is inline, so the file can be mailed or archived.
+"""The frame of the report: style sheet and page, all inline, so the file can be mailed or archived.
 
-Colours are variables with a light and a dark set; the reader's system chooses. Colours of roles keep
-their distance in both, and each mark has a shape of its own, so that colour is never the only sign.
+Colours are variables with a light and a dark set; the reader's system chooses. Colours of roles
+keep their distance in both, and each mark has a shape of its own, so that colour is never the only
+sign.
 """
 
 from html import escape
