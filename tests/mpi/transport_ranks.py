@@ -84,10 +84,11 @@ def credit(transport: MpiTransport) -> object:
 def leave_together(transport: MpiTransport) -> None:
     for rank in range(transport.size):
         transport.send(Rank(rank), b"done", ())
-    left = transport.size
-    while left:
-        left -= sum(delivery.data == b"done" for delivery in transport.poll(8))
-        left -= len(transport.lost())
+    # A set: one that said "done" may be gone a moment later, and must not count twice.
+    missing = set(range(transport.size))
+    while missing:
+        missing -= {int(d.source) for d in transport.poll(8) if d.data == b"done"}
+        missing -= {int(rank) for rank, _ in transport.lost()}
         time.sleep(0.001)
     transport.flush(Seconds(now() + 10))
 
