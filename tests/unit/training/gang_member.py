@@ -67,12 +67,12 @@ class Member:
             self.store, address = open_store("127.0.0.1")
             say(address)
         else:
-            self.store = connect_store(sys.stdin.readline().strip(), 30)
+            self.store = connect_store(sys.stdin.readline().strip(), 80)
 
     def join(self, members):
         comm = FaultyComm(
             store=self.store, generation=self.generation, index=members.index(self.index),
-            size=len(members), timeout_seconds=30, aborted=self.aborted,
+            size=len(members), timeout_seconds=80, aborted=self.aborted,
         )  # fmt: skip
         comm.plan = self.spec["plan"] if self.generation == 1 else ""
         self.engine.join(comm)
