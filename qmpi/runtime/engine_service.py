@@ -188,7 +188,7 @@ class EngineService:
 
         store = self._store
         if not work.is_lead and work.size > 1:
-            store = connect_store(work.store_address, JOIN_SECONDS)
+            store = connect_store(work.store_address, JOIN_SECONDS, self.aborted)
         return Comm(
             store=store,
             generation=int(work.generation),

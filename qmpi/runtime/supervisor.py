@@ -8,23 +8,27 @@ mpirun's exit code is never believed. However this loop is left, nothing that it
 running.
 """
 
+import os
+import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable
+from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO
 
 from msgspec import Struct
 
 from qmpi.config.settings import FailureSettings
-from qmpi.errors import ExitCode, LaunchError, StorageError
+from qmpi.errors import ExitCode, LaunchError, StorageError, UserError
 from qmpi.policy.relaunch import may_relaunch
 from qmpi.protocol.status import EndMarker
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.launcher import LaunchPlan
 from qmpi.runtime.processes import end_leftovers, end_session, has_ended
 from qmpi.storage.atomic_file import write_atomic
-from qmpi.storage.run_directory import RunDirectory
+from qmpi.storage.run_directory import RunDirectory, RunLock
 from qmpi.storage.status_file import clear_end, read_end, read_status, write_end
 from qmpi.units import Seconds
 
@@ -36,6 +40,11 @@ TERM_SECONDS = 3.0
 
 STOP_SECONDS = 120.0
 """How long a requested stop may take: the steps granted, a snapshot and a checkpoint."""
+
+FREE_SECONDS = 5.0
+"""How long the ranks of a job that just died may take to let go of the run directory."""
+
+SHARED_MEMORY = Path("/dev/shm")
 
 STILLBORN_TRIES = 2
 """Starts that may end before there is a status: such a fault rarely heals itself."""
@@ -79,9 +88,35 @@ def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMa
 
     Raises:
         LaunchError: the job kept dying, or never started.
+        UserError: the run is in use.
     """
     directory = RunDirectory(plan.run)
     directory.create()
+    with RunLock(directory.supervisor_lock):
+        _wait_until_free(directory, clock)
+        return _supervise(plan, directory, supervision, clock)
+
+
+def _wait_until_free(directory: RunDirectory, clock: Clock) -> None:
+    """Wait for the coordinator of an earlier job to be gone; refuse if it lives on.
+
+    A job whose supervisor was killed still runs: starting another beside it would kill it.
+    """
+    deadline = clock.now() + FREE_SECONDS
+    while True:
+        try:
+            RunLock(directory.lock).release()
+        except UserError:
+            if clock.now() > deadline:
+                raise
+            clock.sleep(POLL_SECONDS)
+        else:
+            return
+
+
+def _supervise(
+    plan: LaunchPlan, directory: RunDirectory, supervision: Supervision, clock: Clock
+) -> EndMarker:
     clear_end(plan.run)
     directory.stop_request.unlink(missing_ok=True)
     starts: list[Seconds] = []
@@ -139,8 +174,9 @@ def _run_once(
     supervision: Supervision,
     clock: Clock,
 ) -> EndMarker | None:
+    scratch = _scratch(plan.run)
     with log.open("wb") as output:
-        process = _start(plan, output)
+        process = _start(plan, output, scratch)
         patience = 0.0
         try:
             if _watch(process, directory, supervision, clock):
@@ -149,6 +185,7 @@ def _run_once(
             # Also when a second Ctrl-C or a bug in a callback ends this command: no job without it.
             _finish(process, patience, clock)
             end_leftovers(directory.ranks)
+            shutil.rmtree(scratch, ignore_errors=True)
     supervision.on_tick()
     return read_end(plan.run)
 
@@ -184,7 +221,34 @@ def _came_up(directory: RunDirectory, started: Seconds) -> bool:
         return False
 
 
-def _start(plan: LaunchPlan, output: BinaryIO) -> subprocess.Popen[bytes]:
+def _scratch(run: Path) -> Path:
+    """Make the folder for MPI's own files, the same for every job of a run.
+
+    A launcher that is killed leaves its sockets and shared-memory segments behind, some megabytes a
+    rank in RAM; in a folder of their own they go with the job, or with the next one.
+
+    Args:
+        run: directory of the run.
+
+    Returns:
+        An empty folder.
+
+    Raises:
+        LaunchError: it cannot be made.
+    """
+    name = blake2b(os.fsencode(run), digest_size=6).hexdigest()
+    base = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else Path(tempfile.gettempdir())
+    scratch = base / f"qmpi-mpi-{os.getuid()}-{name}"
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        scratch.mkdir(mode=0o700)
+    except OSError as error:
+        raise LaunchError(f"{scratch} cannot be made: {error.strerror}") from error
+    return scratch
+
+
+def _start(plan: LaunchPlan, output: BinaryIO, scratch: Path) -> subprocess.Popen[bytes]:
+    own_files = {"TMPDIR": str(scratch), "OMPI_MCA_btl_sm_backing_directory": str(scratch)}
     try:
         # Its own session: a Ctrl-C at the terminal reaches the supervisor alone, which stops the
         # run in order.
@@ -193,7 +257,7 @@ def _start(plan: LaunchPlan, output: BinaryIO) -> subprocess.Popen[bytes]:
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env=plan.environment,
+            env={**plan.environment, **own_files},
             start_new_session=True,
         )
     except OSError as error:

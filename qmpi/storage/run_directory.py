@@ -37,7 +37,8 @@ class RunDirectory:
         self.log_dir = root / "logs"
         self.stop_request = root / "stop"
         self.lock = root / "lock"
-        self.ranks = root / "ranks.json"
+        self.supervisor_lock = root / "supervisor.lock"
+        self.ranks = root / "ranks"
 
     def create(self) -> None:
         """Make the directory and its sub-directories; those that exist stay as they are.

@@ -31,6 +31,9 @@ CHUNK_BYTES = 32 * 2**20
 STORE_SECONDS = 30.0
 """A host that cannot reach its own store under its own name is told so after this."""
 
+CONNECT_SLICE_SECONDS = 2.0
+"""How long one try to reach a lead's store lasts."""
+
 FIRST_SLICE = 0.002
 LAST_SLICE = 0.02
 """Seconds; slices grow, since a short operation should not be cut often nor a long one late."""
@@ -82,12 +85,16 @@ def open_store(host: str) -> tuple[Store, str]:
     return store, f"{host}:{store.port}"
 
 
-def connect_store(address: str, timeout_seconds: float) -> Store:
+def connect_store(address: str, timeout_seconds: float, aborted: Aborted | None = None) -> Store:
     """Connect to a lead's rendezvous store.
+
+    torch retries a refused connection until its time-out and cannot be told to stop, so it is tried
+    in slices: a lead that is dead by now would otherwise hold this member for a minute.
 
     Args:
         address: "host:port" from `open_store`.
         timeout_seconds: after this the lead counts as lost.
+        aborted: says why to give up, or None.
 
     Returns:
         The store.
@@ -96,11 +103,21 @@ def connect_store(address: str, timeout_seconds: float) -> Store:
         PeerLost: it cannot be reached.
     """
     host, _, port = address.rpartition(":")
-    wait = timedelta(seconds=timeout_seconds)
-    try:
-        return TCPStore(host, int(port), is_master=False, timeout=wait, wait_for_workers=False)
-    except (RuntimeError, ValueError) as error:
-        raise PeerLost(f"the rendezvous store at {address} is gone: {first_line(error)}") from None
+    slice_seconds = min(CONNECT_SLICE_SECONDS, timeout_seconds)
+    wait = timedelta(seconds=slice_seconds)
+    why = "no answer"
+    for _ in range(max(1, round(timeout_seconds / slice_seconds))):
+        reason = aborted() if aborted is not None else None
+        if reason is not None:
+            raise PeerLost(reason)
+        try:
+            store = TCPStore(host, int(port), is_master=False, timeout=wait, wait_for_workers=False)
+        except (RuntimeError, ValueError) as error:
+            why = first_line(error)
+            continue
+        store.set_timeout(timedelta(seconds=STORE_SECONDS))
+        return store
+    raise PeerLost(f"the rendezvous store at {address} is gone: {why}")
 
 
 def first_line(error: Exception) -> str:
