@@ -108,6 +108,10 @@ def main() -> NoReturn:
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
+    if code == ExitCode.MACHINE:
+        # A rank that leaves with an error may take the whole MPI job along; one that is killed is
+        # told to the others, which heal. mpirun's exit code is not believed in either case.
+        os.kill(os.getpid(), signal.SIGKILL)
     os._exit(code)
 
 

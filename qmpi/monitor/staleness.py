@@ -7,7 +7,7 @@ from qmpi.protocol.status import EndMarker, RunState, StatusReport
 ENDED: dict[str, RunState] = {"finished": "finished", "stopped": "stale", "failed": "failed"}
 
 STALE_SECONDS = 15.0
-"""Silence after which a run counts as dead. The coordinator writes every second; a busy machine may lag."""
+"""Silence after which a run counts as dead. It writes every second, but a busy machine lags."""
 
 
 def judge(report: StatusReport, end: EndMarker | None, now: float) -> StatusReport:
@@ -24,7 +24,8 @@ def judge(report: StatusReport, end: EndMarker | None, now: float) -> StatusRepo
     if report.state not in ("running", "starting"):
         return report
     if end is not None:
-        # The marker is the proof; a coordinator killed between the two left the older status behind.
+        # The marker is the proof; a coordinator killed between the two left the older status
+        # behind.
         state = end.state if end.state != "stopped" else "stale"
         return replace(report, state=state, reason=end.reason, eta_seconds=None)
     silent = now - report.updated

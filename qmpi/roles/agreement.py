@@ -1,4 +1,4 @@
-"""Do the ranks, and the run's past, agree on data and arithmetic? Checked once, before the first group.
+"""Do the ranks, and the run's past, agree on data and arithmetic? Checked before the first group.
 
 What a lane computes must not depend on who computes it, and step s must see the same rows in every
 incarnation. A run that cannot promise both does not start.
@@ -50,8 +50,8 @@ def disagreement(roster: Roster, history: Sequence[JournalRecord]) -> str:
             return "the data sources changed since the run began; restore them, or start a new run"
         if record.identity and kinds and record.identity != kinds[0]:
             return (
-                f"the arithmetic changed since the run began ({record.identity} became {kinds[0]}); "
-                "resume where it began, or start a new run"
+                f"the arithmetic changed since the run began ({record.identity} became "
+                f"{kinds[0]}); resume where it began, or start a new run"
             )
     return ""
 

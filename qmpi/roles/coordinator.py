@@ -1,11 +1,12 @@
 """Coordinator: membership, trainer groups, grants, commits, the journal and the status.
 
-Theory of operation. It never touches bulk data. Ranks say hello; when all have (or are lost), a trainer group
-is formed. Forming a group is the same at the start, after a failure and after a relaunch: open a generation
-(`Regroup`), hear what every trainer holds (`Holding`), let `policy.recovery` decide, tell the members
-(`FormGroup`), wait until they are connected (`GroupReady`), grant steps. Anything that goes wrong on the way
-opens the next generation. A step is committed when the first member reports it: the vote among trainers
-guarantees that the others hold it or can finish it.
+Theory of operation. It never touches bulk data. Ranks say hello; when all have (or are lost), a
+trainer group is formed. Forming a group is the same at the start, after a failure and after a
+relaunch: open a generation (`Regroup`), hear what every trainer holds (`Holding`), let
+`policy.recovery` decide, tell the members (`FormGroup`), wait until they are connected
+(`GroupReady`), grant steps. Anything that goes wrong on the way opens the next generation. A step
+is committed when the first member reports it: the vote among trainers guarantees that the others
+hold it or can finish it.
 
 States (`phase`):
     gathering -> regrouping   all hellos are in
@@ -13,13 +14,12 @@ States (`phase`):
     forming -> running        all members are ready
     forming, running -> regrouping   a member is lost or broken
     running -> ending         all steps are committed and the checkpoint of the last is on disk
-    any -> ended              the end marker is written, or the job cannot go on (left for a relaunch)
+    any -> ended              the end marker is written, or the job cannot go on (left for a
+    relaunch)
 """
 
 from itertools import chain
 from typing import Literal
-
-from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
 from qmpi.errors import ExitCode, InvariantError
@@ -27,10 +27,6 @@ from qmpi.policy.failure_detector import silent_ranks
 from qmpi.policy.stream import recipe_at
 from qmpi.protocol.blocks import DataFault
 from qmpi.protocol.envelope import Address, RoleName
-from qmpi.protocol.journal import (
-    RunEnded,
-    SnapshotKept,
-)
 from qmpi.protocol.membership import (
     Crashed,
     GroupBroken,
@@ -44,11 +40,12 @@ from qmpi.protocol.membership import (
 from qmpi.protocol.messages import Message
 from qmpi.protocol.progress import StepReport
 from qmpi.protocol.snapshots import SnapshotFailed, SnapshotHeld
-from qmpi.protocol.status import EndMarker, RunState
+from qmpi.protocol.status import RunState
 from qmpi.roles.agreement import disagreement, opening
+from qmpi.roles.casualties import Casualties
 from qmpi.roles.copy_book import CopyBook
 from qmpi.roles.crew import Crew
-from qmpi.roles.ending import LEAVING, Ending, EndState
+from qmpi.roles.ending import LEAVING, Ending, EndState, HowItEnded
 from qmpi.roles.grants import Grants
 from qmpi.roles.grouping import Groups
 from qmpi.roles.interface import (
@@ -71,16 +68,6 @@ from qmpi.units import Generation, Rank, Seconds, Step
 
 Phase = Literal["gathering", "regrouping", "forming", "running", "ending", "ended"]
 
-SHOWN_STATE: dict[str, RunState] = {
-    "finished": "finished",
-    "stopped": "stale",
-    "failed": "failed",
-}
-"""State in the status for each state of the end marker; a stopped run waits to be resumed."""
-
-LAST_COPY_TRIES = 3
-"""How often the last checkpoint may fail before the run does."""
-
 STATUS = "status"
 WATCH = "watch"
 """Names of timers."""
@@ -89,8 +76,8 @@ WATCH = "watch"
 class Coordinator:
     """The one role that decides.
 
-    Invariants: `generation` grows by one a group attempt; `holdings` and `ready` belong to `generation`;
-    steps are granted only in `running`; nothing is committed after `ending`.
+    Invariants: `generation` grows by one a group attempt; `holdings` and `ready` belong to
+    `generation`; steps are granted only in `running`; nothing is committed after `ending`.
     """
 
     name = RoleName.COORDINATOR
@@ -112,14 +99,14 @@ class Coordinator:
         self.phase: Phase = "gathering"
         self.crew = Crew(self.roster, facts)
         self.copies = CopyBook(settings.snapshot.keep)
-        dealt = sum(1 for a in run.expected if a.role == RoleName.TRAINER)
-        self.groups = Groups(self.roster, self.ledger.generation, max(1, dealt), train.lanes)
+        dealt = max(1, sum(a.role == RoleName.TRAINER for a in run.expected))
+        self.groups = Groups(self.roster, self.ledger.generation, dealt, train.lanes)
         self.grants = Grants(settings)
         self.stopping = ""
         self.why = run.placement
         self.ending = Ending(self.crew)
         self.gather_until = Seconds(0.0)
-        self.last_copies_failed = 0
+        self.casualties = Casualties(self.ledger, self.crew)
 
     @property
     def generation(self) -> Generation:
@@ -162,8 +149,7 @@ class Coordinator:
             case Started():
                 return self._started(now)
             case Received(header) if self.roster.is_buried(header.source.rank):
-                # Counted as dead for its silence: what it says now belongs to a story that was given up.
-                return []
+                return []  # counted as dead for its silence: its story was given up
             case Received(header, message):
                 self.roster.seen(header.source, now)
                 return self._received(header.source, message, now)
@@ -183,33 +169,34 @@ class Coordinator:
             case Heartbeat(activity):
                 self.roster.beat(source, activity, now)
                 return []
-            case Holding():
-                heard = self.phase == "regrouping" and self.groups.heard(source.rank, message)
-                return self._form_if_heard(now) if heard else []
-            case GroupReady(generation):
-                return self._member_ready(source.rank, generation, now)
-            case GroupBroken(generation, reason):
-                current = generation == self.groups.generation
-                if current and self.phase in ("forming", "running"):
-                    return self._regroup(f"rank {source.rank}: {reason}", now)
-                return []
             case StepReport():
                 return self._reported(message, now)
             case SnapshotHeld(facts):
                 return self._copied(source.rank, facts, now)
             case SnapshotFailed(step, reason):
-                return self._copy_failed(source, step, reason, now)
-            case Crashed(what, reason, exit_code):
-                return self._crashed(source.rank, f"{what}: {reason}", exit_code, now)
-            case DataFault(reason):
-                return self._end("failed", ExitCode.MACHINE, f"bad data: {reason}", now)
+                return self._copy_failed(source.rank, step, reason, now)
             case Left():
                 self.ending.left.add(source.rank)
                 return self._leave_if_last()
             case _:
-                return []
+                return self._answered(source.rank, message, now)
 
-    # --- start ------------------------------------------------------------------------------------------
+    def _answered(self, rank: Rank, message: Message, now: Seconds) -> list[Effect]:
+        match message:
+            case Holding():
+                heard = self.phase == "regrouping" and self.groups.heard(rank, message)
+                return self._form_if_heard(now) if heard else []
+            case GroupReady(generation):
+                return self._member_ready(rank, generation, now)
+            case GroupBroken(generation, reason) if generation == self.generation:
+                in_group = self.phase in ("forming", "running")
+                return self._regroup(f"rank {rank}: {reason}", now) if in_group else []
+            case Crashed(what, reason, exit_code):
+                return self._crashed(rank, f"{what}: {reason}", exit_code, now)
+            case DataFault(reason):
+                return self._end("failed", ExitCode.MACHINE, f"bad data: {reason}", now)
+            case _:
+                return []
 
     def _started(self, now: Seconds) -> list[Effect]:
         failure, monitor = self.settings.failure, self.settings.monitor
@@ -239,21 +226,15 @@ class Coordinator:
             return self._end("failed", ExitCode.MACHINE, fault, now)
         opened = opening(self.run, self.roster, self.ledger, self.settings.train.lanes, now)
         self.ledger.replay([opened])
-        again = (
-            f"incarnation {opened.incarnation}" if opened.incarnation > 1 else "start of the run"
-        )
-        return [
-            AppendJournal((opened,)),
-            *self.crew.fill_roles(now),
-            *self.crew.publish(again),
-            *self._regroup(again, now),
-        ]
-
-    # --- groups -----------------------------------------------------------------------------------------
+        again = f"start {opened.incarnation} of the job"
+        crew = [*self.crew.fill_roles(now), *self.crew.publish(again)]
+        return [AppendJournal((opened,)), *crew, *self._regroup(again, now)]
 
     def _regroup(self, reason: str, now: Seconds) -> list[Effect]:
         self.phase, self.why = "regrouping", reason
-        return [*self.groups.open(reason), *self._form_if_heard(now)]
+        asked = self.groups.open(reason)
+        self.ledger.generation = self.generation
+        return [*asked, *self._form_if_heard(now)]
 
     def _form_if_heard(self, now: Seconds) -> list[Effect]:
         if not self.groups.all_heard():
@@ -283,8 +264,6 @@ class Coordinator:
         self.phase = "running"
         granted = self.grants.first(self.groups.generation, self.groups.members(), self._committed)
         return [*granted, self._status("running", now), *self._finish_if_done(now)]
-
-    # --- steps ------------------------------------------------------------------------------------------
 
     @property
     def _committed(self) -> Step:
@@ -323,33 +302,21 @@ class Coordinator:
         self.why = f"stopping at step {end}: {reason}"
         return [*self._extend(), *self._finish_if_done(now)]
 
-    # --- copies -----------------------------------------------------------------------------------------
-
     def _copied(self, rank: Rank, facts: tuple[SnapshotFact, ...], now: Seconds) -> list[Effect]:
-        self.copies.note(rank, facts)
-        records = tuple(SnapshotKept(now, f.step, f.digest, f.place, rank, f.path) for f in facts)
+        records = self.copies.note(rank, facts, now)
         return [AppendJournal(records), *self._finish_if_done(now)]
 
-    def _copy_failed(self, source: Address, step: Step, reason: str, now: Seconds) -> list[Effect]:
+    def _copy_failed(self, rank: Rank, step: Step, reason: str, now: Seconds) -> list[Effect]:
         if self.phase == "ending":
             return []
-        # An older copy may be gone by now, and nobody needs it; without the last one the run is lost.
-        last = step >= self.grants.end and self._committed >= self.grants.end
-        self.last_copies_failed += last
-        again = self.last_copies_failed < LAST_COPY_TRIES
-        what = f"the copy of step {step} on rank {source.rank} failed"
-        action = "go on without it"
-        if last:
-            action = "copy it again" if again else "stop: the last checkpoint cannot be written"
-        seen = self.ledger.fail(now, (source.rank,), what, action, reason)
-        effects: list[Effect] = [AppendJournal((seen,))]
-        if last and not again:
-            return [*effects, *self._end("failed", ExitCode.MACHINE, reason, now)]
-        if last:
-            return [*effects, *self._regroup(f"{what}: {reason}", now)]
-        return [*effects, self._status("running", now)]
-
-    # --- failures ---------------------------------------------------------------------------------------
+        is_last = step >= self.grants.end and self._committed >= self.grants.end
+        verdict, noted = self.casualties.copy_failed(rank, step, reason, now, is_last=is_last)
+        if verdict == "stop":
+            return [*noted, *self._end("failed", ExitCode.MACHINE, reason, now)]
+        if verdict == "again":
+            why = f"the last copy failed on {ranks_text([rank])}: {reason}"
+            return [*noted, *self._regroup(why, now)]
+        return [*noted, self._status("running", now)]
 
     def _lost(self, rank: Rank, reason: str, now: Seconds) -> list[Effect]:
         roles = self.roster.bury(rank)
@@ -358,60 +325,42 @@ class Coordinator:
             return self._leave_if_last()
         if not roles:
             return []
-        what = f"{ranks_text([rank])} ({', '.join(roles)}) died"
-        was_member = rank in self.groups.members()
+        what = f"{ranks_text([rank])} is gone"
         trains = RoleName.TRAINER in roles and self.phase != "gathering"
-        action = self.crew.cure(roles)
-        seen = self.ledger.fail(now, (rank,), what, action, reason)
-        effects: list[Effect] = [AppendJournal((seen,))]
+        effects = self.casualties.died(rank, roles, reason, now)
         if self.phase == "gathering":
             return [*effects, *self._gathered(now)]
         effects += [*self.crew.fill_roles(now), *self.crew.publish(what)]
-        if trains or (was_member and self.phase in ("forming", "running")):
+        if trains:
             return [*effects, *self._regroup(what, now)]
         return [*effects, self._status("running", now), *self._finish_if_done(now)]
 
     def _crashed(self, rank: Rank, reason: str, exit_code: int, now: Seconds) -> list[Effect]:
-        # A machine's fault strikes one rank and is healed like a death; the user's or ours strikes them all.
-        if exit_code == ExitCode.MACHINE or self.phase == "ending":
+        # A machine's fault strikes one rank; the user's or ours strikes them all.
+        if self.phase == "ending":
             return []
+        if exit_code == ExitCode.MACHINE:
+            return self._lost(rank, reason, now)
         return self._end("failed", ExitCode(exit_code), f"rank {rank}: {reason}", now)
 
     def _give_up(self, reason: str, now: Seconds) -> list[Effect]:
         """Leave without an end marker, so that the supervisor starts the job again."""
-        seen = self.ledger.fail(now, (), reason, "leave, to be started again", self.why)
+        noted = self.casualties.note(now, (), reason, "leave, to be started again", self.why)
         self.why = reason
         status = self._status("running", now)
         self.phase = "ended"
-        return [AppendJournal((seen,)), status, *self.ending.abandon(reason)]
-
-    # --- end --------------------------------------------------------------------------------------------
+        return [*noted, status, *self.ending.abandon(reason)]
 
     def _end(self, state: EndState, code: ExitCode, why: str, now: Seconds) -> list[Effect]:
         self.phase, self.why = "ending", why
-        ended = RunEnded(now, state, self._committed, self.ledger.digest, why)
-        marker = EndMarker(
-            state=state,
-            exit_code=int(code),
-            step=self._committed,
-            digest=self.ledger.digest,
-            reason=why,
-            time=now,
-        )
-        return [
-            AppendJournal((ended,)),
-            self._status(SHOWN_STATE[state], now),
-            *self.ending.begin(marker, now),
-            *self._leave_if_last(),
-        ]
+        how = HowItEnded(state, int(code), self._committed, self.ledger.digest, why)
+        return [self._status(how.shown, now), *self.ending.begin(how, now), *self._leave_if_last()]
 
     def _leave_if_last(self) -> list[Effect]:
         if self.phase != "ending" or not self.ending.all_left():
             return []
         self.phase = "ended"
         return [self.ending.leave()]
-
-    # --- timers, directory, status ----------------------------------------------------------------------
 
     def _timer(self, name: str, now: Seconds) -> list[Effect]:
         failure, monitor = self.settings.failure, self.settings.monitor
@@ -422,22 +371,20 @@ class Coordinator:
         if name == LEAVING:
             self.phase = "ended"
             return [self.ending.leave()]
-        return [
-            SetTimer(WATCH, Seconds(now + failure.heartbeat_seconds)),
-            *self._watch(now),
-        ]
+        again = SetTimer(WATCH, Seconds(now + failure.heartbeat_seconds))
+        return [again, *self._watch(now)]
 
     def _watch(self, now: Seconds) -> list[Effect]:
         if self.phase == "gathering":
             if now < self.gather_until:
                 return []
             late = sorted({a.rank for a in self.roster.missing()})
-            reason = f"{ranks_text(late)} did not report within {self.settings.failure.start_seconds:.0f} s"
+            patience = self.settings.failure.start_seconds
+            reason = f"{ranks_text(late)} did not report within {patience:.0f} s"
             return self._give_up(reason, now)
         if self.phase == "ending":
             return []
-        seen = self.roster.last_seen()
-        seen.pop(self.facts.rank, None)
+        seen = self.roster.last_seen(but=self.facts.rank)
         effects: list[Effect] = []
         for verdict in silent_ranks(seen, now, Seconds(self.settings.failure.dead_seconds)):
             effects += self.crew.fence(verdict.rank, verdict.reason)
@@ -448,13 +395,4 @@ class Coordinator:
         me = Address(self.facts.rank, RoleName.COORDINATOR)
         self.roster.beat(me, self.activity, now)
         report = self.ledger.status(state, now, self.settings.train.steps)
-        return WriteStatus(
-            replace(
-                report,
-                generation=self.generation,
-                ranks=self.roster.reports(),
-                name=self.settings.job.name,
-                run_id=self.run.run_id,
-                reason=self.why,
-            )
-        )
+        return WriteStatus(self.roster.sign(report, self.settings.job.name, self.run, self.why))

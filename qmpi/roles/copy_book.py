@@ -1,18 +1,19 @@
-"""Which verified copies of the state exist, and where. Part of the coordinator, kept apart for its size."""
+"""Which verified copies of the state exist, and where. Part of the coordinator."""
 
 from collections.abc import Sequence
 
 from qmpi.policy.recovery import ReplicaCopy
+from qmpi.protocol.journal import SnapshotKept
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.roles.roster import Roster
-from qmpi.units import Rank, Step
+from qmpi.units import Rank, Seconds, Step
 
 
 class CopyBook:
     """Copies by (rank that wrote them, step, place).
 
-    Invariants: at most `keep` + 1 steps are listed for each rank and place; older files are pruned by their
-    owners, one late report allowed for.
+    Invariants: at most `keep` + 1 steps are listed for each rank and place; older files are pruned
+    by their owners, one late report allowed for.
     """
 
     def __init__(self, keep: int) -> None:
@@ -24,18 +25,25 @@ class CopyBook:
         self.keep = keep
         self.facts: dict[tuple[Rank, Step, str], SnapshotFact] = {}
 
-    def note(self, rank: Rank, facts: Sequence[SnapshotFact]) -> None:
+    def note(
+        self, rank: Rank, facts: Sequence[SnapshotFact], now: Seconds
+    ) -> tuple[SnapshotKept, ...]:
         """Take in a report.
 
         Args:
             rank: who holds them.
             facts: verified copies.
+            now: clock.
+
+        Returns:
+            The records to append.
         """
         for fact in facts:
             self.facts[(rank, fact.step, fact.place)] = fact
             mine = sorted(k for k in self.facts if k[0] == rank and k[2] == fact.place)
             for old in mine[: -self.keep]:
                 del self.facts[old]
+        return tuple(SnapshotKept(now, f.step, f.digest, f.place, rank, f.path) for f in facts)
 
     def on_disk(self, step: Step) -> bool:
         """Say whether a checkpoint of `step` is on disk.

@@ -1,6 +1,7 @@
-"""Keeping every role played: understudies, promotions, the directory, fencing. Part of the coordinator.
+"""Keeping every role played: understudies, promotions, directory, fencing.
 
-Invariants: `directory.revision` grows by one a publication; a role that somebody plays is never assigned again.
+Invariants: `directory.revision` grows by one a publication; a role that somebody plays is never
+assigned again.
 """
 
 from qmpi.policy.understudy import choose_understudy

@@ -1,4 +1,4 @@
-"""What a role may want done. The driver performs effects; `qmpi.roles.interface` says how they are used."""
+"""What a role may want done. The driver performs effects; `interface` says how."""
 
 from msgspec import Struct
 
@@ -20,7 +20,7 @@ class Send(Struct, frozen=True):
 
 
 class SetTimer(Struct, frozen=True):
-    """Fire `TimerFired(name)` at `at` (same clock as `now`); replaces an earlier timer of that name."""
+    """Fire `TimerFired(name)` at `at`, on the clock of `now`; replaces one of that name."""
 
     name: str
     at: Seconds
@@ -57,7 +57,8 @@ class BuildBlock(Struct, frozen=True):
 
     Attributes:
         rows: address of each row of the block, in order.
-        made: frames of generated rows by source number, each holding that source's rows in block order.
+        made: frames of generated rows by source number, each holding that source's rows in block
+            order.
     """
 
     step: Step
@@ -81,7 +82,7 @@ class PrepareEngine(Struct, frozen=True):
 
 
 class JoinGroup(Struct, frozen=True):
-    """Join the torch group of a generation and reach the state of `step`; ends in `GroupJoined` or `EngineAborted`.
+    """Join the group and reach the state of `step`; ends in `GroupJoined` or `EngineAborted`.
 
     Attributes:
         index: this rank's place among `size` members.
@@ -131,13 +132,13 @@ class AbortEngine(Struct, frozen=True):
 
 
 class TakeSnapshot(Struct, frozen=True):
-    """Copy the state, which is that before `step`, to a RAM file; ends in `SnapshotTaken` or `SnapshotBroken`."""
+    """Copy the state of `step` to a RAM file; ends in `SnapshotTaken` or `SnapshotBroken`."""
 
     step: Step
 
 
 class StoreSnapshot(Struct, frozen=True):
-    """Verify the parts against `digest` and write them; ends in `SnapshotStored` or `SnapshotBroken`.
+    """Verify the parts and write them; ends in `SnapshotStored` or `SnapshotBroken`.
 
     Attributes:
         parts: the payload in order, or () to take it from `path`.
@@ -154,7 +155,7 @@ class StoreSnapshot(Struct, frozen=True):
 
 
 class ReadSnapshotPart(Struct, frozen=True):
-    """Read bytes [part * part_size, ...) of a held snapshot; ends in `SnapshotRead` or `SnapshotBroken`."""
+    """Read one part of a held snapshot; ends in `SnapshotRead` or `SnapshotBroken`."""
 
     requester: Address
     step: Step

@@ -1,17 +1,20 @@
-"""How the job ends: the marker first, then everybody leaves, the coordinator last. Part of the coordinator.
+"""How the job ends: the marker first, then everybody leaves, the coordinator last.
 
-The end marker is the only proof of how a run ended: an MPI launcher under fault tolerance returns 0 after a
-dead rank and after a lost host alike. So it is on disk before anyone leaves.
+The end marker is the only proof of how a run ended: an MPI launcher under fault tolerance returns 0
+after a dead rank and after a lost host alike. So it is on disk before anyone leaves.
 """
 
 from typing import Literal
 
+from msgspec import Struct
+
 from qmpi.errors import ExitCode
+from qmpi.protocol.journal import RunEnded
 from qmpi.protocol.membership import Leave
-from qmpi.protocol.status import EndMarker
+from qmpi.protocol.status import EndMarker, RunState
 from qmpi.roles.crew import Crew
-from qmpi.roles.interface import Effect, LeaveJob, Send, SetTimer, WriteEnd
-from qmpi.units import Rank, Seconds
+from qmpi.roles.interface import AppendJournal, Effect, LeaveJob, Send, SetTimer, WriteEnd
+from qmpi.units import Digest, Rank, Seconds, Step
 
 EndState = Literal["finished", "stopped", "failed"]
 
@@ -20,6 +23,21 @@ LEAVE_SECONDS = 5.0
 
 LEAVING = "leaving"
 """Name of the timer."""
+
+
+class HowItEnded(Struct, frozen=True):
+    """State, exit code, steps in the weights, their digest, and why."""
+
+    state: EndState
+    exit_code: int
+    step: Step
+    digest: Digest
+    reason: str
+
+    @property
+    def shown(self) -> RunState:
+        """State in the status; a stopped run waits to be resumed."""
+        return "stale" if self.state == "stopped" else self.state
 
 
 class Ending:
@@ -36,19 +54,28 @@ class Ending:
         self.exit_code = int(ExitCode.DONE)
         self.reason = ""
 
-    def begin(self, marker: EndMarker, now: Seconds) -> list[Effect]:
-        """Write the marker and send everybody home.
+    def begin(self, how: HowItEnded, now: Seconds) -> list[Effect]:
+        """Write record and marker, and send everybody home.
 
         Args:
-            marker: how the run ended.
+            how: how the run ended.
             now: clock.
 
         Returns:
             Effects, in order.
         """
-        self.exit_code, self.reason = marker.exit_code, marker.reason
+        self.exit_code, self.reason = how.exit_code, how.reason
+        record = RunEnded(now, how.state, how.step, how.digest, how.reason)
+        marker = EndMarker(
+            state=how.state,
+            exit_code=how.exit_code,
+            step=how.step,
+            digest=how.digest,
+            reason=how.reason,
+            time=now,
+        )
         wait = SetTimer(LEAVING, Seconds(now + LEAVE_SECONDS))
-        return [WriteEnd(marker), *self._dismiss(), wait]
+        return [AppendJournal((record,)), WriteEnd(marker), *self._dismiss(), wait]
 
     def abandon(self, reason: str) -> list[Effect]:
         """Leave at once and without a marker, so that the job is started again.

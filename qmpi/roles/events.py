@@ -1,4 +1,4 @@
-"""What can happen to a role. The driver makes events; `qmpi.roles.interface` says how they are used."""
+"""What can happen to a role. The driver makes events; `interface` says how."""
 
 from msgspec import Struct
 
@@ -86,7 +86,7 @@ class RowsBroken(Struct, frozen=True):
 
 
 class EngineReady(Struct, frozen=True):
-    """Result of `PrepareEngine`: torch is loaded, the rendezvous store is open, snapshots were looked up."""
+    """Result of `PrepareEngine`: torch is loaded, the store is open, snapshots were looked up."""
 
     identity: str
     store_address: str
@@ -126,7 +126,8 @@ class EngineAborted(Struct, frozen=True):
         generation: of the work that ended.
         state_step: weights are those before this step; -1: no state.
         reduced: the reduced gradient of `state_step` is held, ready to apply.
-        finished: the step that `JoinGroup.finish` had applied before the end; nobody else may know of it.
+        finished: the step that `JoinGroup.finish` had applied before the end; nobody else may know
+            of it.
     """
 
     generation: Generation

@@ -1,7 +1,8 @@
 """Data generator: writes rows of generated text on request.
 
-Theory of operation. A row is a pure function of its address, so a generator has no state: any generator
-gives the same row, a lost request is asked again elsewhere, and a request served twice does no harm.
+Theory of operation. A row is a pure function of its address, so a generator has no state: any
+generator gives the same row, a lost request is asked again elsewhere, and a request served twice
+does no harm.
 """
 
 from qmpi.protocol.blocks import RowsFailed, RowsReply, RowsRequest

@@ -1,8 +1,8 @@
 """Which steps trainers may apply, and which of them are copied. Part of the coordinator.
 
-Theory of operation. Steps are granted ahead of the last commit, which hides the trip to the coordinator; how
-far ahead bounds what a stop must wait for. A grant names the snapshot and checkpoint steps in it, so that
-trainers need no schedule of their own and a stop can add one.
+Theory of operation. Steps are granted ahead of the last commit, which hides the trip to the
+coordinator; how far ahead bounds what a stop must wait for. A grant names the snapshot and
+checkpoint steps in it, so that trainers need no schedule of their own and a stop can add one.
 
 Invariants: `granted` <= `end`; `end` only falls.
 """
@@ -75,7 +75,7 @@ class Grants:
     def extend(
         self, generation: Generation, members: Sequence[Rank], committed: Step
     ) -> list[Effect]:
-        """Move the window on, half of it at a time: one message for several steps, never an idle trainer.
+        """Move the window on, half of it at a time: few messages, never an idle trainer.
 
         Args:
             generation: the group.

@@ -1,6 +1,7 @@
-"""Trainer groups: open a generation, hear what trainers hold, decide, tell the members. Part of the coordinator.
+"""Trainer groups: open a generation, hear what trainers hold, decide, tell the members.
 
-The decision itself is `qmpi.policy.recovery`; here stands what leads to it and what follows from it.
+The decision itself is `qmpi.policy.recovery`; here stands what leads to it and what follows from
+it.
 """
 
 from collections.abc import Mapping
@@ -38,7 +39,8 @@ def candidates(
     Args:
         roster: who is there.
         holdings: what the trainers said they hold.
-        committed: snapshots of later steps are left out: the journal does not know how they came about.
+        committed: snapshots of later steps are left out: the journal does not know how they came
+            about.
 
     Returns:
         Trainers first, then spares, each by rank.
@@ -97,8 +99,8 @@ def form_group(roster: Roster, plan: GroupPlan, generation: Generation, reason: 
 class Groups:
     """The generation in force and the attempt to form its group.
 
-    Invariants: `generation` grows by one an attempt; `holdings`, `plan` and `ready` belong to it; `ready` names
-    members only.
+    Invariants: `generation` grows by one an attempt; `holdings`, `plan` and `ready` belong to it;
+    `ready` names members only.
     """
 
     def __init__(self, roster: Roster, generation: Generation, wanted: int, lanes: int) -> None:

@@ -1,8 +1,9 @@
 """The roles of one rank, and the only door between them and a driver.
 
-Theory of operation. A rank hosts one or several roles (a small job hosts all of them in one process). The
-host routes events to roles, stamps the headers of what they send, refuses messages of an older generation
-and counts them. It knows no MPI and no clock, so `runtime` and `simulator` drive the same object.
+Theory of operation. A rank hosts one or several roles (a small job hosts all of them in one
+process). The host routes events to roles, stamps the headers of what they send, refuses messages of
+an older generation and counts them. It knows no MPI and no clock, so `runtime` and `simulator`
+drive the same object.
 """
 
 from collections import Counter

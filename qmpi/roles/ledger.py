@@ -1,7 +1,8 @@
-"""What the run has done: commits, losses, digests, failures. Part of the coordinator's state, kept apart for its size.
+"""What the run has done: commits, losses, digests, failures.
 
-Theory of operation. The ledger turns reports into journal records and status fields. It can be rebuilt from
-the journal alone (`Ledger.replay`), which is how a relaunched coordinator knows the story so far.
+Theory of operation. The ledger turns reports into journal records and status fields. It can be
+rebuilt from the journal alone (`Ledger.replay`), which is how a relaunched coordinator knows the
+story so far.
 """
 
 from collections.abc import Iterable
@@ -27,8 +28,8 @@ KEPT_DIGESTS = 64
 class Ledger:
     """Commits and failures of a run.
 
-    Invariants: `committed` is the number of steps in the weights; it grows by one a commit and falls only by
-    `rewind`; no step is committed twice without a rewind between.
+    Invariants: `committed` is the number of steps in the weights; it grows by one a commit and
+    falls only by `rewind`; no step is committed twice without a rewind between.
     """
 
     def __init__(self, lanes: int, tokens_per_step: int) -> None:
@@ -106,7 +107,8 @@ class Ledger:
             The record to append, or None if the step is committed already.
 
         Raises:
-            InvariantError: two trainers hold different weights, or a step is missing before this one.
+            InvariantError: two trainers hold different weights, or a step is missing before this
+                one.
         """
         self._compare(report)
         if report.step < self.committed:
@@ -187,7 +189,8 @@ class Ledger:
         if known != report.weight_digest:
             raise InvariantError(
                 f"weights after step {report.step} differ: {known[:16]} was reported before, now "
-                f"{report.weight_digest[:16]} (generation {report.generation}); a rank computes wrong bits"
+                f"{report.weight_digest[:16]} (generation {report.generation}); "
+                "a rank computes wrong bits"
             )
         if len(self._digests) > KEPT_DIGESTS:
             del self._digests[min(self._digests)]

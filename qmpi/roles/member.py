@@ -1,8 +1,8 @@
-"""What every role but the coordinator has in common: signs of life, orders, the coordinator's death.
+"""What every role but the coordinator has in common: beats, orders, the coordinator's death.
 
-A member answers orders (`Assign`, `Fence`, `Leave`) and leaves the job when the coordinator is gone: in this
-version nobody else may raise a generation, so going on would be a split brain. The supervisor then starts the
-job again from the newest snapshots.
+A member answers orders (`Assign`, `Fence`, `Leave`) and leaves the job when the coordinator is
+gone: in this version nobody else may raise a generation, so going on would be a split brain. The
+supervisor then starts the job again from the newest snapshots.
 """
 
 from msgspec import Struct
@@ -113,7 +113,8 @@ class Member:
             case WorkCrashed(what, reason, exit_code):
                 crashed = self.tell(Crashed(what, reason, exit_code))
                 if exit_code != ExitCode.MACHINE:
-                    # The coordinator ends the run; leaving first could take it along, end marker unwritten.
+                    # The coordinator ends the run; leaving first could take it along, end marker
+                    # unwritten.
                     self._activity = f"failed: {what}"
                     return [crashed]
                 return [crashed, LeaveJob(exit_code, f"{what} failed: {reason}")]

@@ -1,12 +1,13 @@
 """Memory: assembles blocks from shards and generated rows, keeps them, serves them.
 
-Theory of operation. A trainer asks for the block of (step, lane). The block's rows are addresses, a pure
-function of the recipe; rows of a corpus are read from shards here, generated rows are asked of a generator.
-When all are there the block is built, digested, kept, and sent to everyone who asked meanwhile. All of it
-can be lost and made again: the home of a block is a hash over the live memory ranks.
+Theory of operation. A trainer asks for the block of (step, lane). The block's rows are addresses, a
+pure function of the recipe; rows of a corpus are read from shards here, generated rows are asked of
+a generator. When all are there the block is built, digested, kept, and sent to everyone who asked
+meanwhile. All of it can be lost and made again: the home of a block is a hash over the live memory
+ranks.
 
-States of a block: absent -> gathering (rows asked) -> building -> held; broken blocks end the run, since no
-trainer may train on anything else in their place.
+States of a block: absent -> gathering (rows asked) -> building -> held; broken blocks end the run,
+since no trainer may train on anything else in their place.
 """
 
 from collections import OrderedDict
@@ -71,8 +72,8 @@ class Gathering:
 class Memory(Member):
     """A rank that serves blocks.
 
-    Invariants: a block is in at most one of `gathering`, `building`, `held`; `waiting` names only blocks that
-    are not held; at most `capacity` blocks are held.
+    Invariants: a block is in at most one of `gathering`, `building`, `held`; `waiting` names only
+    blocks that are not held; at most `capacity` blocks are held.
     """
 
     role = RoleName.MEMORY
@@ -127,7 +128,7 @@ class Memory(Member):
         return [effect for key in late for effect in self._ask_rows(key, now)]
 
     def on_directory(self, now: Seconds) -> list[Effect]:
-        """Ask the generators that live now for every row that is missing; begin what could not begin."""
+        """Ask the generators that live now for each missing row; begin what could not begin."""
         effects = [effect for key in list(self.gathering) for effect in self._ask_rows(key, now)]
         for key in list(self.waiting):
             if key not in self.gathering and key not in self.building:

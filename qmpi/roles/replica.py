@@ -1,10 +1,10 @@
 """Checkpoint replica: keeps verified copies of the training state and writes some of them to disk.
 
-Theory of operation. A trainer offers a snapshot; the replica pulls it part by part, at most `WINDOW` parts
-in flight, so it bounds what it must hold. When all parts are there the driver verifies them against the
-offered digest and writes a node-local RAM file, and a checkpoint on disk when asked. Only what was verified
-is reported as held. A newer offer, or one that also goes to disk, takes the place of a transfer that did not
-finish; an older one is passed over.
+Theory of operation. A trainer offers a snapshot; the replica pulls it part by part, at most
+`WINDOW` parts in flight, so it bounds what it must hold. When all parts are there the driver
+verifies them against the offered digest and writes a node-local RAM file, and a checkpoint on disk
+when asked. Only what was verified is reported as held. A newer offer, or one that also goes to
+disk, takes the place of a transfer that did not finish; an older one is passed over.
 """
 
 from msgspec import Struct

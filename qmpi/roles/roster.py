@@ -1,16 +1,18 @@
-"""Who is in the job: role instances, whether they live, what they brought. Part of the coordinator's state.
+"""Who is in the job: role instances, whether they live, what they brought.
 
-Invariants: a dead instance never lives again (a new incarnation has a new roster); an instance that has said
-hello is known until the end, so that the status can show the dead.
+Invariants: a dead instance never lives again (a new incarnation has a new roster); an instance that
+has said hello is known until the end, so that the status can show the dead.
 """
 
 from collections.abc import Iterable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.membership import Hello, SourceFact
-from qmpi.protocol.status import RankReport
+from qmpi.protocol.status import RankReport, StatusReport
+from qmpi.roles.run_facts import RunFacts
 from qmpi.units import Rank, Seconds
 
 
@@ -211,11 +213,18 @@ class Roster:
             "",
         )
 
-    def last_seen(self) -> dict[Rank, Seconds]:
-        """Return the newest sign of life of each live rank."""
+    def last_seen(self, but: Rank) -> dict[Rank, Seconds]:
+        """Return the newest sign of life of each live rank.
+
+        Args:
+            but: rank to leave out: one's own.
+
+        Returns:
+            Moments by rank.
+        """
         seen: dict[Rank, Seconds] = {}
         for address, entry in self.entries.items():
-            if entry.alive:
+            if entry.alive and address.rank != but:
                 seen[address.rank] = max(entry.seen, seen.get(address.rank, Seconds(0.0)))
         return seen
 
@@ -226,6 +235,20 @@ class Roster:
             for a, e in sorted(self.entries.items())
             if e.hello is not None and e.hello.sources
         ]
+
+    def sign(self, report: StatusReport, name: str, run: RunFacts, reason: str) -> StatusReport:
+        """Complete a status by who is there.
+
+        Args:
+            report: as the ledger gave it.
+            name: of the run.
+            run: identity of the run directory.
+            reason: why it is in its state, in words.
+
+        Returns:
+            The whole report.
+        """
+        return replace(report, ranks=self.reports(), name=name, run_id=run.run_id, reason=reason)
 
     def reports(self) -> tuple[RankReport, ...]:
         """Return one line an instance for the status."""

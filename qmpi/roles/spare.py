@@ -1,8 +1,8 @@
 """Hot spare: torch loaded, model built, waiting to become what recovery assigns.
 
-Theory of operation. The slow part of a trainer's start (loading torch, building the model, opening the
-rendezvous store) is done while nothing is wrong. `Assign` then only changes the role object; the engine that
-the driver prepared stays.
+Theory of operation. The slow part of a trainer's start (loading torch, building the model, opening
+the rendezvous store) is done while nothing is wrong. `Assign` then only changes the role object;
+the engine that the driver prepared stays.
 """
 
 from qmpi.protocol.envelope import RoleName
@@ -18,7 +18,7 @@ class Spare(Member):
     role = RoleName.SPARE
 
     def on_start(self, now: Seconds) -> list[Effect]:
-        """Warm up before saying hello, so that the coordinator only counts spares that are ready."""
+        """Warm up before saying hello: the coordinator counts only spares that are ready."""
         del now
         self._activity = "warming up"
         return [PrepareEngine()]

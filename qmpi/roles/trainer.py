@@ -1,10 +1,11 @@
 """Trainer: fetches the blocks of its lanes ahead, lets the engine compute, reports, keeps a copy.
 
-Theory of operation. The coordinator names a group (`FormGroup`) and grants steps; within a grant trainers
-need nobody but each other and the memory ranks. The engine (torch, beside the loop) runs one piece of work at
-a time: `JoinGroup`, then a `RunStep` for each step. A peer's death ends the engine's polled waits; the trainer
-then says what it holds and waits for the next group. Because nobody votes before holding the reduced
-gradient, what it holds is either the state of step s, or that state plus the gradient that finishes s.
+Theory of operation. The coordinator names a group (`FormGroup`) and grants steps; within a grant
+trainers need nobody but each other and the memory ranks. The engine (torch, beside the loop) runs
+one piece of work at a time: `JoinGroup`, then a `RunStep` for each step. A peer's death ends the
+engine's polled waits; the trainer then says what it holds and waits for the next group. Because
+nobody votes before holding the reduced gradient, what it holds is either the state of step s, or
+that state plus the gradient that finishes s.
 
 States (`phase`):
     warming  -> idle      the engine is prepared
@@ -20,7 +21,7 @@ from typing import Literal
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError
 from qmpi.protocol.blocks import BlockReply
-from qmpi.protocol.envelope import RoleName
+from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.membership import (
     FormGroup,
     GroupBroken,
@@ -29,6 +30,7 @@ from qmpi.protocol.membership import (
     Holding,
     Regroup,
 )
+from qmpi.protocol.messages import Message
 from qmpi.protocol.progress import Grant, StepReport
 from qmpi.protocol.snapshots import SnapshotFailed, SnapshotHeld, SnapshotPull
 from qmpi.roles.interface import (
@@ -37,6 +39,7 @@ from qmpi.roles.interface import (
     EngineAborted,
     EngineReady,
     Event,
+    Frame,
     GroupJoined,
     JoinGroup,
     PrepareEngine,
@@ -60,8 +63,8 @@ Phase = Literal["warming", "idle", "joining", "ready", "stepping", "aborting"]
 class Trainer(Member):
     """A rank that computes.
 
-    Invariants: the engine works exactly in `joining`, `stepping` and `aborting`; `state_step` is -1 or the
-    step whose state the engine holds; `reduced` only outside a group.
+    Invariants: the engine works exactly in `joining`, `stepping` and `aborting`; `state_step` is -1
+    or the step whose state the engine holds; `reduced` only outside a group.
     """
 
     role = RoleName.TRAINER
@@ -100,6 +103,8 @@ class Trainer(Member):
     def on_event(self, event: Event, now: Seconds) -> list[Effect]:
         """Take what concerns a trainer."""
         match event:
+            case Received(header, message, frames):
+                return self._received(header.source, message, frames, now)
             case EngineReady():
                 return self._warmed(event, now)
             case GroupJoined(generation, step, finished):
@@ -110,31 +115,33 @@ class Trainer(Member):
                 return self._engine_aborted(event)
             case RankLost(rank, reason):
                 return self._peer_lost(rank, reason)
-            case Received(_, message, frames):
-                match message:
-                    case Regroup(generation, reason):
-                        return self._regroup(generation, reason)
-                    case FormGroup():
-                        return self._form(message, now)
-                    case Grant():
-                        return self._granted(message, now)
-                    case BlockReply() if frames:
-                        lost = self.prefetch.arrived(message, frames[0], now)
-                        return [*lost, *self._try_step(now)]
-                    case SnapshotPull(step, part):
-                        return self.copies.pulled(event.header.source, step, part)
-                    case SnapshotHeld(facts):
-                        self.copies.held_elsewhere(facts)
-                        return []
-                    case SnapshotFailed(step):
-                        self.copies.forget(step)
-                        return []
-                    case _:
-                        return []
             case SnapshotTaken() | SnapshotStored() | SnapshotRead() | SnapshotBroken():
                 return self.copies.on_event(event, self.directory.replicas, self.tell)
             case _:
                 return []
+
+    def _received(
+        self, source: Address, message: Message, frames: tuple[Frame, ...], now: Seconds
+    ) -> list[Effect]:
+        match message:
+            case Regroup(generation, reason):
+                return self._regroup(generation, reason)
+            case FormGroup():
+                return self._form(message, now)
+            case Grant():
+                return self._granted(message, now)
+            case BlockReply() if frames:
+                lost = self.prefetch.arrived(message, frames[0], now)
+                return [*lost, *self._try_step(now)]
+            case SnapshotPull(step, part):
+                return self.copies.pulled(source, step, part)
+            case SnapshotHeld(facts):
+                self.copies.held_elsewhere(facts)
+            case SnapshotFailed(step):
+                self.copies.forget(step)
+            case _:
+                pass
+        return []
 
     def check(self) -> None:
         """Check the invariants of the class.

@@ -1,8 +1,8 @@
 """Copies of the state that a lead trainer takes and offers; part of the trainer's state machine.
 
-Theory of operation. At a snapshot step the lead copies its state to a node-local RAM file and offers it to
-every replica, which pulls it. When a checkpoint is due and no replica lives, the lead writes it to disk
-itself: slower for the step, but never silently left out.
+Theory of operation. At a snapshot step the lead copies its state to a node-local RAM file and
+offers it to every replica, which pulls it. When a checkpoint is due and no replica lives, the lead
+writes it to disk itself: slower for the step, but never silently left out.
 
 Invariants: `on_disk_wanted` is the newest checkpoint step that nobody has confirmed yet.
 """
@@ -35,7 +35,7 @@ from qmpi.roles.interface import (
 from qmpi.units import Bytes, Generation, Rank, Step
 
 PART_BYTES = Bytes(8 << 20)
-"""Large enough that a part costs far more to move than to ask for, small enough to bound a receiver."""
+"""A part costs far more to move than to ask for, and two of them bound a receiver."""
 
 
 class Copies:

@@ -1,7 +1,7 @@
-"""Blocks that a trainer has asked for ahead; part of the trainer's state machine, kept apart for its size.
+"""Blocks that a trainer has asked for ahead; part of the trainer's state machine.
 
-Invariants: every block of the window [step, step + prefetch_steps) x own lanes is either held or asked for;
-nothing outside the window is asked for.
+Invariants: every block of the window [step, step + prefetch_steps) x own lanes is either held or
+asked for; nothing outside the window is asked for.
 """
 
 from collections.abc import Sequence

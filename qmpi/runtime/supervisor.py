@@ -101,6 +101,9 @@ def _wait_until_free(directory: RunDirectory, clock: Clock) -> None:
     """Wait for the coordinator of an earlier job to be gone; refuse if it lives on.
 
     A job whose supervisor was killed still runs: starting another beside it would kill it.
+
+    Raises:
+        UserError: another job uses the run directory.
     """
     deadline = clock.now() + FREE_SECONDS
     while True:
