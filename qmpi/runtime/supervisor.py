@@ -41,6 +41,9 @@ TERM_SECONDS = 3.0
 STOP_SECONDS = 120.0
 """How long a requested stop may take: the steps granted, a snapshot and a checkpoint."""
 
+PROBE_BYTES = 1 << 16
+"""As much as some seconds of journal and status."""
+
 FREE_SECONDS = 5.0
 """How long the ranks of a job that just died may take to let go of the run directory."""
 
@@ -89,6 +92,7 @@ def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMa
     Raises:
         LaunchError: the job kept dying, or never started.
         UserError: the run is in use.
+        StorageError: the run directory takes no data any more.
     """
     directory = RunDirectory(plan.run)
     directory.create()
@@ -145,10 +149,22 @@ def _supervise(
         )
         if not decision.allowed:
             raise LaunchError(f"the job died {len(starts)} times; {decision.reason}\n{tail(log)}")
+        _check_room(directory)
         died = f"the job died without an end marker; {decision.reason}\n{tail(log, 3)}"
         _say(supervision, clock, died)
         _wait(decision.wait_seconds, supervision, clock)
     return _stopped_without_job(plan.run, clock)
+
+
+def _check_room(directory: RunDirectory) -> None:
+    """Refuse to start a job again that could not even write down why it died.
+
+    Raises:
+        StorageError: the run directory takes no data; says why.
+    """
+    probe = directory.root / "probe"
+    write_atomic(probe, bytes(PROBE_BYTES))
+    probe.unlink(missing_ok=True)
 
 
 def tail(log: Path, lines: int = LOG_TAIL_LINES) -> str:
