@@ -53,9 +53,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=14)
+    parser.add_argument("--lanes", type=int, default=8)
     parser.add_argument("--size", default="laptop")
     options = parser.parse_args()
-    base = job(options.size, "exact", 8, 1)
+    base = job(options.size, "exact", options.lanes, 1)
     source = CorpusSource(name="python", path="builtin:python")
     data = DataSettings(sources=(source,))
     settings = msgspec.structs.replace(
@@ -69,11 +70,11 @@ def main() -> None:
         for number in range(options.rounds):
             plain = bare_seconds(bare, settings, options.steps)
             gaps = job_gaps(Path(folder), settings, options.steps, number)
-            plain += bare_seconds(bare, settings, options.steps)
             ratios.append(median(plain) / median(gaps))
+            sys.stderr.write(f"round {number}: {ratios[-1]:.4f}\n")
             job_all += gaps
             bare_all += plain
-    tokens = 8 * SEQUENCES * TOKENS
+    tokens = options.lanes * SEQUENCES * TOKENS
     sys.stdout.write(
         json.dumps(
             {
