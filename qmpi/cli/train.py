@@ -89,7 +89,8 @@ def command(
     run can go on.
     """
     settings = _settings(job, resume, overrides, run_dir)
-    marker = run_supervised(settings, ranks, quiet=quiet or as_json)
+    follow = resume is not None
+    marker = run_supervised(settings, ranks, quiet=quiet or as_json, follow=follow)
     _show(settings, marker, as_json=as_json)
     return marker.exit_code
 
@@ -99,6 +100,7 @@ def run_supervised(
     ranks: int | None,
     *,
     quiet: bool,
+    follow: bool = False,
     watch: "Callable[[StatusReport, float], str] | None" = None,
 ) -> "EndMarker":
     """Run a job to its end.
@@ -107,6 +109,7 @@ def run_supervised(
         settings: the job.
         ranks: processes to start; None: what the job asks for.
         quiet: no live view.
+        follow: if the run goes on already, wait for its end instead of refusing.
         watch: called a few times a second with the newest status and the time;
             what it returns is told.
 
@@ -127,7 +130,9 @@ def run_supervised(
         onlooker = Onlooker(plan.run, view, watch, clock.now)
         before = {n: signal.signal(n, stop.on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
         try:
-            supervision = Supervision(settings.failure, onlooker.say, onlooker.tick, stop)
+            supervision = Supervision(
+                settings.failure, onlooker.say, onlooker.tick, stop, follow=follow
+            )
             return supervise(plan, supervision, clock)
         finally:
             for number, handler in before.items():

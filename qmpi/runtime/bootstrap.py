@@ -17,7 +17,7 @@ from msgspec import Struct
 from qmpi.config.load import dump_toml, settings_digest
 from qmpi.config.settings import Settings
 from qmpi.errors import ConfigError, ExitCode, InputError, MachineError, QmpiError
-from qmpi.policy.placement import Placement, place
+from qmpi.policy.placement import place
 from qmpi.policy.stream import first_recipe
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.journal import JournalRecord, RunOpened
@@ -56,19 +56,6 @@ class Introduction(Struct, frozen=True):
     exit_code: int = 0
 
 
-class RankContext(Struct):
-    """One rank, ready to run.
-
-    Attributes:
-        journal, lock: held on rank 0 only.
-    """
-
-    loop: Loop
-    performer: EffectPerformer
-    roles: tuple[RoleName, ...]
-    placement: Placement
-
-
 class CoordinatorFiles(Struct):
     """What only rank 0 opens."""
 
@@ -76,6 +63,19 @@ class CoordinatorFiles(Struct):
     journal: JournalWriter
     history: tuple[JournalRecord, ...]
     run_id: str
+
+
+class RankContext(Struct):
+    """One rank, ready to run.
+
+    Attributes:
+        files: lock and journal of the run, on rank 0 only; the lock is held as long as this lives.
+    """
+
+    loop: Loop
+    performer: EffectPerformer
+    roles: tuple[RoleName, ...]
+    files: CoordinatorFiles | None
 
 
 def build_rank(
@@ -144,7 +144,7 @@ def build_rank(
     )
     host = RoleHost(rank, lambda name: build_role(assignment, name))
     loop = Loop(transport, host, performer, clock, inbox, housekeeping)
-    return RankContext(loop, performer, placement.roles[rank], placement)
+    return RankContext(loop, performer, placement.roles[rank], files)
 
 
 def _introduce(

@@ -70,12 +70,14 @@ class Supervision(Struct, frozen=True):
         on_event: told what happens, in words.
         on_tick: called a few times a second while the job runs; for a live view.
         stop: True once the user wants the run to stop.
+        follow: if the run goes on already, wait for its end instead of refusing.
     """
 
     limits: FailureSettings
     on_event: Callable[[SupervisorEvent], None]
     on_tick: Callable[[], None]
     stop: Callable[[], bool]
+    follow: bool = False
 
 
 def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMarker:
@@ -96,29 +98,39 @@ def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMa
     """
     directory = RunDirectory(plan.run)
     directory.create()
+    waited = _wait_until_free(directory.supervisor_lock, 0.0, supervision, clock)
     with RunLock(directory.supervisor_lock):
-        _wait_until_free(directory, clock)
-        return _supervise(plan, directory, supervision, clock)
+        waited |= _wait_until_free(directory.lock, FREE_SECONDS, supervision, clock)
+        marker = read_end(plan.run) if waited else None
+        return marker or _supervise(plan, directory, supervision, clock)
 
 
-def _wait_until_free(directory: RunDirectory, clock: Clock) -> None:
-    """Wait for the coordinator of an earlier job to be gone; refuse if it lives on.
+def _wait_until_free(lock: Path, patience: float, supervision: Supervision, clock: Clock) -> bool:
+    """Wait for another command, or for the coordinator of an earlier job, to let go of the run.
 
-    A job whose supervisor was killed still runs: starting another beside it would kill it.
+    A job whose supervisor was killed still runs: starting another beside it would kill it. To
+    resume a run that goes on already means to follow it to its end.
+
+    Returns:
+        True if somebody had it longer than `patience`.
 
     Raises:
-        UserError: another job uses the run directory.
+        UserError: the run is in use, and shall not be followed.
     """
-    deadline = clock.now() + FREE_SECONDS
+    since = clock.now()
     while True:
         try:
-            RunLock(directory.lock).release()
-        except UserError:
-            if clock.now() > deadline:
+            RunLock(lock).release()
+        except UserError as error:
+            if supervision.stop() or (clock.now() - since > patience and not supervision.follow):
                 raise
+            if clock.now() - since > patience:
+                _say(supervision, clock, f"following it to its end: {error}")
+                patience = float("inf")
             clock.sleep(POLL_SECONDS)
+            supervision.on_tick()
         else:
-            return
+            return patience == float("inf")
 
 
 def _supervise(

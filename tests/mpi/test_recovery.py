@@ -104,3 +104,15 @@ def test_stop_in_order_and_go_on(tmp_path: Path, undisturbed: str) -> None:
 def children(pid: int) -> list[int]:
     text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
     return [int(child) for child in text.split()]
+
+
+def test_resume_follows_a_run_that_goes_on(tmp_path: Path, undisturbed: str) -> None:
+    with LiveRun(tmp_path, *STEPS) as run:
+        run.wait_for_step(5)
+        for rank in run.status()["ranks"]:
+            os.kill(rank["pid"], signal.SIGKILL)
+        resumed = qmpi("train", "--resume", str(run.run), "--json")
+        assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+        assert json.loads(resumed.stdout)["digest"] == undisturbed
+        status = run.finish()
+    check(run, status, undisturbed)
