@@ -38,8 +38,13 @@ def command(*, name: str, output: Path | None, force: bool, as_json: bool) -> No
 
     text = describe(preset(name), PRESETS[name][0])
     if output is None:
-        click.echo(text)
+        if as_json:
+            show_json({"preset": name, "text": text})
+        else:
+            click.echo(text)
         return
+    if output.is_dir():
+        raise InputError(f"{output} is a directory; name a file, such as {output / 'job.toml'}")
     if output.exists() and not force:
         raise InputError(f"{output} exists; choose another name, or replace it with --force")
     write_atomic(output, text.encode())

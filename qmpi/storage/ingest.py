@@ -7,6 +7,7 @@ chunk of ids, one batch of pieces and a short digest of each document seen.
 """
 
 import hashlib
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +18,9 @@ import msgspec
 import numpy as np
 
 from qmpi.errors import InputError
+from qmpi.storage.atomic_file import TEMPORARY_SUFFIX
 from qmpi.storage.corpus import (
+    INDEX_NAME,
     INDEX_VERSION,
     TOKENIZER_NAME,
     CorpusFacts,
@@ -33,6 +36,10 @@ from qmpi.units import Digest, Tokens
 
 _BATCH_CHARACTERS = 1 << 20
 _LISTED = 1000
+_OWN_NAMES = re.compile(
+    rf"{re.escape(INDEX_NAME)}|{re.escape(TOKENIZER_NAME)}|shard-\d{{6,}}\.h5"
+    rf"|\..+{re.escape(TEMPORARY_SUFFIX)}"
+)
 
 
 class IngestOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,9 +146,12 @@ def ingest_source(
         InputError: `out` exists, or no usable text was found.
         StorageError: no space or no permission; nothing is left behind.
     """
+    out = out.absolute()
     if out.exists() and not options.force:
         raise InputError(f"{out} exists; choose another directory, or pass --force to replace it")
-    partial = out.with_name(out.name + ".partial")
+    partial = out.parent / f"{out.name}.partial"
+    for doomed in (out, partial):
+        _refuse_strangers(doomed)
     _remove(partial)
     try:
         with explained("make the corpus", partial):
@@ -153,6 +163,27 @@ def ingest_source(
     finally:
         _remove(partial)
     return msgspec.structs.replace(report, path=out)
+
+
+def _refuse_strangers(directory: Path) -> None:
+    """Refuse to remove what no `ingest` has made: a slip in --out must not cost a user's files.
+
+    Raises:
+        InputError: it is a file, or holds something that is no part of a corpus.
+    """
+    with explained("list", directory):
+        if not directory.exists():
+            return
+        if not directory.is_dir():
+            raise InputError(f"{directory} is a file; choose another directory")
+        strange = sorted(
+            path.name for path in directory.iterdir() if not _OWN_NAMES.fullmatch(path.name)
+        )
+    if strange:
+        raise InputError(
+            f"{directory} is not a corpus: it holds {strange[0]!r}, which replacing it would "
+            "remove; choose another directory"
+        )
 
 
 def _remove(directory: Path) -> None:

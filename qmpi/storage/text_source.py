@@ -63,7 +63,7 @@ class TextSource:
             field: key of the text in JSON lines.
 
         Raises:
-            InputError: a path does not exist.
+            InputError: a path does not exist, or is a pipe or a device.
         """
         self._field = field
         self._unusable: list[LeftOut] = []
@@ -71,6 +71,9 @@ class TextSource:
         for path in paths:
             if not path.exists():
                 raise InputError(f"{path} does not exist; check the path")
+            if not path.is_file() and not path.is_dir():
+                # It would be read twice, and a pipe without a writer waits for ever.
+                raise InputError(f"{path} is not a file or a directory; write its text to a file")
             self.files.extend(self._walk(path))
         self.left_out: list[LeftOut] = []
         self.bytes_read = 0

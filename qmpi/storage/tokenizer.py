@@ -7,7 +7,8 @@ Hugging Face tools read.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -22,6 +23,12 @@ from qmpi.units import Digest
 END_OF_TEXT = "<|endoftext|>"
 """Stands after each document."""
 SMALLEST_VOCABULARY = 257
+LARGEST_VOCABULARY = 1 << 20
+"""As many as a job's model.vocab_size takes."""
+
+LONGEST_WORD = 1000
+"""Training takes time by the square of a word's length; what is longer teaches nothing."""
+_LONG_RUN = re.compile(rf"\S{{{LONGEST_WORD},}}|\s{{{LONGEST_WORD},}}")
 
 
 class Tokenizer:
@@ -73,7 +80,10 @@ class Tokenizer:
         """
         with explained("read the tokenizer", path):
             data = path.read_bytes()
-        return cls(data)
+        try:
+            return cls(data)
+        except (CorruptData, InputError) as error:
+            raise type(error)(f"{path}: {error}") from error
 
     def save(self, path: Path) -> None:
         """Write the tokenizer; the bytes that `digest` covers.
@@ -127,18 +137,20 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
 
     Args:
         texts: the sample; consumed once.
-        vocab_size: largest number of ids, >= 257. Small samples give fewer.
+        vocab_size: largest number of ids, 257 to 1,048,576. Small samples give fewer.
 
     Returns:
         The tokenizer.
 
     Raises:
-        InputError: the vocabulary is too small for all bytes.
+        InputError: the vocabulary is too small for all bytes, or too large for a model.
     """
     if vocab_size < SMALLEST_VOCABULARY:
         raise InputError(
             f"vocab_size {vocab_size} is below {SMALLEST_VOCABULARY} (all bytes and one)"
         )
+    if vocab_size > LARGEST_VOCABULARY:
+        raise InputError(f"vocab_size {vocab_size} is above {LARGEST_VOCABULARY}; choose less")
     inner = tokenizers.Tokenizer(models.BPE())
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = decoders.ByteLevel()
@@ -148,5 +160,16 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    inner.train_from_iterator(texts, trainer)
+    inner.train_from_iterator(_bounded(texts), trainer)
     return Tokenizer(inner.to_str().encode())
+
+
+def _bounded(texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        done = 0
+        for run in _LONG_RUN.finditer(text):
+            yield text[done : run.start()]
+            for start in range(run.start(), run.end(), LONGEST_WORD):
+                yield text[start : min(start + LONGEST_WORD, run.end())]
+            done = run.end()
+        yield text[done:]

@@ -50,6 +50,22 @@ def test_init_replaces_nothing_unasked(tmp_path: Path, capsys: pytest.CaptureFix
     assert job.read_text() != "mine"
 
 
+def test_init_for_scripts_prints_one_object(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["init", "--preset", "demo", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    job = tmp_path / "job.toml"
+    job.write_text(answer["text"], encoding="utf-8")
+    assert load_job(job).job.name == answer["preset"] == "demo"
+
+
+@pytest.mark.parametrize("output", [".", "/"])
+def test_init_does_not_write_a_directory(output: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", "-o", output, "--force"]) == 2
+    assert "is a directory" in capsys.readouterr().err
+
+
 def test_init_into_a_directory_that_is_not_there_is_the_machine(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

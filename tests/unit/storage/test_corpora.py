@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -124,6 +125,37 @@ def test_existing_corpus_is_replaced_only_by_force(texts, tmp_path):
     assert not (tmp_path / "out.partial").exists()
 
 
+def test_force_never_removes_what_is_no_corpus(texts, tmp_path):
+    for name in ("mine", "corpus.partial"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "thesis.txt").write_text("years of work")
+        with pytest.raises(InputError, match=r"thesis\.txt"):
+            _ingest(texts, tmp_path / name.removesuffix(".partial"), force=True)
+        assert (folder / "thesis.txt").read_text() == "years of work"
+    (tmp_path / "file").write_text("text")
+    with pytest.raises(InputError, match="is a file"):
+        _ingest(texts, tmp_path / "file", force=True)
+
+
+def test_the_directory_of_out_may_be_named_by_a_dot(texts, tmp_path, monkeypatch):
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    for out in (".", "..", "/"):
+        with pytest.raises(InputError, match="exists"):
+            _ingest(texts, Path(out))
+    for out in ("..", "/"):
+        with pytest.raises(InputError, match="not a corpus"):
+            _ingest(texts, Path(out), force=True)
+    assert _ingest(texts, Path(), force=True).facts.name == "out"
+
+
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="not a file or a directory"):
+        TextSource([tmp_path / "pipe"], "text")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_unreadable_file_is_left_out(texts, tmp_path):
     (texts / "a.txt").chmod(0)
@@ -217,3 +249,24 @@ def test_cache_place_and_names(tmp_path):
     (tmp_path / "test" / "a.py").write_text("1")
     (tmp_path / "b.py").write_text("2")
     assert [path.name for path in library_files(tmp_path)] == ["b.py"]
+
+
+@pytest.mark.parametrize("size", [256, (1 << 20) + 1, 1 << 31, 10**30])
+def test_a_vocabulary_that_no_model_takes_is_refused(size):
+    with pytest.raises(InputError, match="vocab_size"):
+        train_tokenizer(_SAMPLE, size)
+
+
+@pytest.mark.timeout(20)
+def test_training_on_one_endless_word_does_not_take_its_square():
+    plain = train_tokenizer(_SAMPLE, 300)
+    text = "x" * 1_000_000
+    assert train_tokenizer([*_SAMPLE, text, " " * 1_000_000], 300).size == 300
+    assert plain.decode(plain.encode(text)) == text
+
+
+def test_a_damaged_tokenizer_is_named(tmp_path):
+    path = tmp_path / "tokenizer.json"
+    path.write_text("{")
+    with pytest.raises(CorruptData, match=r"tokenizer\.json"):
+        Tokenizer.load(path)
