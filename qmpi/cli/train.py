@@ -131,7 +131,12 @@ def run_supervised(
         before = {n: signal.signal(n, stop.on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
         try:
             supervision = Supervision(
-                settings.failure, onlooker.say, onlooker.tick, stop, follow=follow
+                settings.failure,
+                onlooker.say,
+                onlooker.tick,
+                stop,
+                follow=follow,
+                status_seconds=settings.monitor.status_seconds,
             )
             return supervise(plan, supervision, clock)
         finally:

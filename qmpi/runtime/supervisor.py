@@ -27,6 +27,7 @@ from qmpi.protocol.status import EndMarker
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.launcher import LaunchPlan
 from qmpi.runtime.processes import end_leftovers, end_session, has_ended
+from qmpi.runtime.stall import StallWatch
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.run_directory import RunDirectory, RunLock
 from qmpi.storage.status_file import clear_end, read_end, read_status, write_end
@@ -71,6 +72,7 @@ class Supervision(Struct, frozen=True):
         on_tick: called a few times a second while the job runs; for a live view.
         stop: True once the user wants the run to stop.
         follow: if the run goes on already, wait for its end instead of refusing.
+        status_seconds: time between two writes of status.json.
     """
 
     limits: FailureSettings
@@ -78,6 +80,7 @@ class Supervision(Struct, frozen=True):
     on_tick: Callable[[], None]
     stop: Callable[[], bool]
     follow: bool = False
+    status_seconds: float = 1.0
 
 
 def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMarker:
@@ -233,6 +236,8 @@ def _watch(
         True if it ended or says that it will; False if it must be ended.
     """
     asked_at: Seconds | None = None
+    limits, every = supervision.limits, supervision.status_seconds
+    stall = StallWatch(directory.status, limits, every, clock.now())
     while not has_ended(process) and read_end(directory.root) is None:
         clock.sleep(POLL_SECONDS)
         supervision.on_tick()
@@ -241,6 +246,10 @@ def _watch(
             write_atomic(directory.stop_request, b"stop\n", durable=False)
             _say(supervision, clock, "stopping: finishing the granted steps and a checkpoint")
         if asked_at is not None and clock.now() - asked_at > STOP_SECONDS:
+            return False
+        hang = stall.look(clock.now())
+        if hang:
+            _say(supervision, clock, hang)
             return False
     return True
 

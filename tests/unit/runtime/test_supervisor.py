@@ -18,8 +18,10 @@ from qmpi.runtime import supervisor
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.launcher import LaunchPlan
 from qmpi.runtime.processes import RankProcess, end_leftovers, start_ticks
+from qmpi.runtime.stall import StallWatch
 from qmpi.runtime.supervisor import Supervision, supervise
 from qmpi.storage.run_directory import RunDirectory
+from qmpi.units import Seconds
 
 FAKE = Path(__file__).parent / "fake_mpirun.py"
 REPOSITORY = Path(__file__).parents[3]
@@ -38,16 +40,19 @@ class Job:
         self.mpirun.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{FAKE}" "$@"\n')
         self.mpirun.chmod(0o755)
 
-    def play(self, *lines: str, max_relaunches: int = 5) -> EndMarker:
+    def play(
+        self, *lines: str, max_relaunches: int = 5, limits: FailureSettings | None = None
+    ) -> EndMarker:
         plan_file = self.folder / "plan"
         plan_file.write_text("\n".join(lines))
         environment = {**os.environ, "FAKE_PLAN": str(plan_file), "PYTHONPATH": str(REPOSITORY)}
         plan = LaunchPlan(self.mpirun, 3, self.run / "job.toml", self.run, environment)
         supervision = Supervision(
-            FailureSettings(max_relaunches=max_relaunches),
+            limits or FailureSettings(max_relaunches=max_relaunches),
             lambda event: self.said.append(event.what),
             lambda: self.tick(),
             lambda: self.stop(),
+            status_seconds=0.05,
         )
         return supervise(plan, supervision, Clock())
 
@@ -149,6 +154,25 @@ def test_a_job_that_does_not_stop_in_time_is_ended(job: Job, monkeypatch: pytest
     marker = job.play("rank stay", "end:finished:0")
     assert (marker.state, marker.exit_code) == ("stopped", 75)
     assert job.living() == []
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("line", ["rank stay", "rank deaf up stay"])
+def test_a_job_that_hangs_is_started_again(job: Job, line: str):
+    limits = FailureSettings(start_seconds=2.0, heartbeat_seconds=0.1, dead_seconds=0.4)
+    marker = job.play(line, "end:finished:0", limits=limits)
+    assert marker.state == "finished"
+    assert any("hangs" in said for said in job.said)
+    assert job.living() == []
+
+
+def test_a_machine_that_slept_is_no_job_that_hangs(tmp_path: Path):
+    limits = FailureSettings(start_seconds=10.0, dead_seconds=4.0)
+    watch = StallWatch(tmp_path / "status.json", limits, 1.0, Seconds(0.0))
+    assert watch.look(Seconds(3600.0)) == ""
+    (tmp_path / "status.json").touch()
+    assert watch.look(Seconds(7200.0)) == ""
+    assert next(s for s in range(1, 20) if watch.look(Seconds(7200.0 + s))) == 12
 
 
 def test_a_second_signal_leaves_nothing_running(job: Job):
