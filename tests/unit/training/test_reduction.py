@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from qmpi.errors import InvariantError
 from qmpi.training.flat_state import FlatState, lay_out
-from qmpi.training.reduction import CHUNK, FLOOR, NOT_FINITE, ExactSum, lane_bits
+from qmpi.training.reduction import CHUNK, FLOOR, NOT_FINITE, SPARE, ExactSum, lane_bits
 
 CPU = torch.device("cpu")
 LAYOUT = lay_out({"a": (5, 7), "b": (3,), "wide": (1, CHUNK + 9)})
@@ -90,26 +90,28 @@ def test_redone_pass_gives_the_bits_of_a_start_with_the_right_exponents():
         add_lane(total, lane, parts[lane])
     assert not total.overflowed()
     right = fresh()
-    right.exponents.copy_(total.tail.needs() + 1)
+    right.exponents.copy_(total.tail.needs() + SPARE)
     direct = reduced([(lane, lane % 2) for lane in range(3)], 3, parts, right)
     assert not direct.overflowed()
     assert torch.equal(total._buffer, direct._buffer)
 
 
-def test_exponents_rise_at_once_and_fall_by_one():
+def test_exponents_rise_at_once_keep_a_margin_and_fall_by_one():
     state = fresh()
     zero = [torch.zeros(slot.shape) for slot in LAYOUT.slots]
     small = [torch.full(slot.shape, 2.0**-8 * 0.75) for slot in LAYOUT.slots]
-    for parts, expected in ((zero, -9), (zero, -10), (small, -7)):
+    large = [8 * part for part in small]
+    cases = ((zero, -9, False), (zero, -10, False), (small, -3, True), (large, 0, False))
+    for parts, expected, overflows in cases:
         total = reduced([(0, 0)], 1, [parts], state)
-        assert total.overflowed() is (parts is small)
-        if parts is small:
+        assert total.overflowed() is overflows
+        if overflows:
             total.begin_pass()
             add_lane(total, 0, parts)
             assert not total.overflowed()
         total.settle(state)
         assert state.exponents.tolist() == [expected] * 3
-    assert total.tail.needs().tolist() == [-8] * 3
+    assert total.tail.needs().tolist() == [-5] * 3
 
 
 def test_zero_gradients_need_the_floor():
