@@ -9,6 +9,9 @@ from statistics import median
 import pytest
 from mpi.live_run import LiveRun
 
+COPIES = ("--set", "snapshot.every_steps=1000", "--set", "snapshot.disk_every_steps=1000")
+"""No copies while the idle are watched: a replica that receives one is not idle."""
+
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -33,7 +36,7 @@ def has_torch(pid: int) -> bool:
 def test_sixty_four_ranks_on_two_cores(tmp_path: Path) -> None:
     roles = {"generator": 29, "memory": 29, "replica": 2, "trainer": 2, "spare": 1}
     options = [f"--set=roles.{name}={count}" for name, count in roles.items()]
-    with LiveRun(tmp_path, *options, "--set", "train.steps=4000") as run:
+    with LiveRun(tmp_path, *options, "--set", "train.steps=4000", *COPIES) as run:
         began = time.monotonic()
         status = run.wait_for_step(1, timeout=180)
         started_seconds = time.monotonic() - began
