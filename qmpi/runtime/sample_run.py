@@ -30,6 +30,8 @@ def sample_run(
     """
     if tokens < 1 or temperature < 0:
         raise InputError("ask for at least 1 token at a temperature of 0 or more")
+    if any("\ud800" <= character <= "\udfff" for character in prompt):
+        raise InputError("the prompt is not UTF-8 text; set a UTF-8 locale, or write it otherwise")
     directory = RunDirectory(run)
     if not directory.job.exists():
         raise InputError(f"{run} is not the directory of a run: it has no job.toml")

@@ -53,7 +53,9 @@ def generate(
     for _ in range(count):
         logits = model(torch.tensor([known[-window:]]))[0, -1].float()
         if temperature > 0:
-            chances = torch.softmax(logits / temperature, dim=-1)
+            # Largest first set to 0, in float64: a tiny temperature must not make inf - inf.
+            scaled = (logits - logits.max()).double() / temperature
+            chances = torch.softmax(scaled, dim=-1)
             known.append(int(torch.multinomial(chances, 1, generator=generator)))
         else:
             known.append(int(logits.argmax()))
