@@ -1,9 +1,10 @@
 """Randomness as an address: the same key gives the same draws, anywhere and at any time.
 
-Theory of operation. BLAKE2b, keyed with the address, hashes a counter; each hash gives eight 64-bit
-words. Nothing is seeded once and then advanced, so document 7 of row 2^60 costs as much as the
-first one, and no draw depends on the process, PYTHONHASHSEED, locale or library version.
-`random.Random` is refused because its methods have changed between Python versions.
+Theory of operation. SHAKE-128, keyed with the address and a counter, gives a kilobyte at a time;
+each four bytes are one word. Nothing is seeded once and then advanced, so document 7 of block 2^44
+costs as much as the first one, and no draw depends on the process, PYTHONHASHSEED, locale or
+library version. `random.Random` is refused because its methods have changed between Python
+versions and neighbouring seeds overlap. One hash a word was measured ten times slower.
 """
 
 import hashlib
@@ -11,56 +12,80 @@ import struct
 from collections.abc import MutableSequence, Sequence
 from typing import TypeVar
 
-GENERATOR_VERSION = "problems-1"
-"""Raised whenever any text at any address changes; part of a source's identity and of every key."""
-
 Item = TypeVar("Item")
 
-_WORD = 1 << 64
-_MASK = _WORD - 1
-_EIGHT_WORDS = struct.Struct("<8Q")
+_WORDS = 256
+_UNPACK = struct.Struct(f"<{_WORDS}I").unpack
+_SMALL = 1 << 16
+_MEDIUM = 1 << 32
 
 
 class Draw:
     """Draws of one document."""
 
-    __slots__ = ("_block", "_key", "_words")
+    __slots__ = ("_counter", "_key", "_words")
 
     def __init__(self, key: bytes) -> None:
         """Start at the first word.
 
         Args:
-            key: 1 to 64 bytes.
+            key: of any length; equal keys give equal draws.
         """
         self._key = key
-        self._block = 0
+        self._counter = 0
         self._words: list[int] = []
 
-    def _word(self) -> int:
+    def _refill(self) -> None:
+        spelled = self._key + self._counter.to_bytes(8, "little")
+        self._words[:0] = _UNPACK(hashlib.shake_128(spelled).digest(4 * _WORDS))
+        self._counter += 1
+
+    def word(self) -> int:
+        """Return 32 random bits.
+
+        Returns:
+            0 <= word < 2**32.
+        """
         if not self._words:
-            counter = self._block.to_bytes(8, "little")
-            digest = hashlib.blake2b(counter, key=self._key, digest_size=64).digest()
-            self._words.extend(_EIGHT_WORDS.unpack(digest))
-            self._block += 1
+            self._refill()
         return self._words.pop()
 
-    def below(self, limit: int) -> int:
-        """Return a number, each equally likely.
+    def take(self, count: int) -> list[int]:
+        """Return several words at once, which is cheaper than one by one.
 
         Args:
-            limit: 1 <= limit <= 2**64.
+            count: 1 to 256.
+
+        Returns:
+            `count` words, each 0 <= word < 2**32.
+        """
+        words = self._words
+        if len(words) < count:
+            self._refill()
+        taken = words[-count:]
+        del words[-count:]
+        return taken
+
+    def below(self, limit: int) -> int:
+        """Return a number, each equally likely up to one part in 2**16.
+
+        Args:
+            limit: 1 <= limit <= 2**96.
 
         Returns:
             0 <= number < limit.
         """
-        # Lemire's multiply and reject: one multiplication, and a second draw in limit of
-        # 2**64 cases only.
-        product = self._word() * limit
-        if product & _MASK < limit:
-            refused = _WORD % limit
-            while product & _MASK < refused:
-                product = self._word() * limit
-        return product >> 64
+        # Multiply and shift, without rejection: a cost that depends on luck would be a loop in the
+        # hottest line of all. Four bytes serve small limits, eight and sixteen larger ones.
+        words = self._words
+        if not words:
+            self._refill()
+        if limit <= _SMALL:
+            return (words.pop() * limit) >> 32
+        if limit <= _MEDIUM:
+            return (self.word() << 32 | self.word()) * limit >> 64
+        high = self.word() << 32 | self.word()
+        return (high << 64 | self.word() << 32 | self.word()) * limit >> 128
 
     def between(self, low: int, high: int) -> int:
         """Return a number, each equally likely.
@@ -74,6 +99,17 @@ class Draw:
         """
         return low + self.below(high - low + 1)
 
+    def chance(self, percent: int) -> bool:
+        """Return True in `percent` of a hundred cases.
+
+        Args:
+            percent: 0 to 100.
+
+        Returns:
+            The outcome.
+        """
+        return self.below(100) < percent
+
     def choice(self, items: Sequence[Item]) -> Item:
         """Return one of the items, each equally likely.
 
@@ -83,7 +119,11 @@ class Draw:
         Returns:
             An item.
         """
-        return items[self.below(len(items))]
+        words = self._words
+        if not words:
+            self._refill()
+        # Inlined `below`: the commonest draw. No sequence here has more than 2**20 items.
+        return items[(words.pop() * len(items)) >> 32]
 
     def shuffle(self, items: MutableSequence[Item]) -> None:
         """Put the items into an order, each equally likely.
@@ -105,29 +145,15 @@ class Draw:
         Returns:
             `count` of them.
         """
+        size = len(items)
+        if count * 8 < size:
+            # Few of many: numbers drawn again when taken. A copy of a large list costs more.
+            taken: dict[int, None] = {}
+            while len(taken) < count:
+                taken[self.below(size)] = None
+            return [items[place] for place in taken]
         pool = list(items)
-        # A partial shuffle: drawing with repeats and refusing them would make the cost
-        # depend on luck.
-        for taken in range(count):
-            other = taken + self.below(len(pool) - taken)
-            pool[taken], pool[other] = pool[other], pool[taken]
+        for done in range(count):
+            other = done + self.below(size - done)
+            pool[done], pool[other] = pool[other], pool[done]
         return pool[:count]
-
-
-def draw_for(seed: int, source: str, index: int, document: int) -> Draw:
-    """Return the draws of a document.
-
-    Args:
-        seed: of the job, 0 to 2**64 - 1.
-        source: name of the source.
-        index: row, 0 to 2**64 - 1.
-        document: number of the document in the row.
-
-    Returns:
-        Draws that depend on these four and on `GENERATOR_VERSION` alone.
-    """
-    address = struct.pack("<3Q", seed, index, document)
-    # Fixed-width numbers first and the version closed by a zero byte: no two addresses share
-    # a spelling.
-    spelled = address + GENERATOR_VERSION.encode() + b"\0" + source.encode()
-    return Draw(hashlib.blake2b(spelled, digest_size=32).digest())

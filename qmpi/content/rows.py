@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from qmpi.config.settings import ProblemSource
-from qmpi.content.problems import document
+from qmpi.content.reasoning.families import document
 from qmpi.storage.shard_layout import dtype_name
 from qmpi.storage.tokenizer import Tokenizer
 

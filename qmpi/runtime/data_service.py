@@ -104,7 +104,7 @@ class DataService:
         """
         if self._opened is not None:
             return self._opened
-        from qmpi.content.problems import generator_digest
+        from qmpi.content.reasoning.families import generator_digest
         from qmpi.content.rows import RowMaker
         from qmpi.storage.block_builder import BlockBuilder
         from qmpi.storage.corpus import Corpus

@@ -6,10 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from qmpi.content.counter import draw_for
-from qmpi.content.document import Document, steps_of
-from qmpi.content.evaluate import chain_fault, value_of
-from qmpi.content.problems import FAMILIES, written
-from qmpi.content.verify import verify
+from qmpi.content.reasoning.problem import Document, steps_of
+from qmpi.content.verify.evaluate import chain_fault, value_of
+from qmpi.content.reasoning.families import FAMILIES, written
+from qmpi.content.verify.problem_checks import verify
 
 DOCUMENTS = 2_000
 PLANTED = 100

@@ -10,7 +10,7 @@ import pytest
 
 from qmpi.config.settings import ProblemSource
 from qmpi.content.counter import GENERATOR_VERSION
-from qmpi.content.problems import document, generator_digest
+from qmpi.content.reasoning.families import document, generator_digest
 from qmpi.content.rows import RowMaker
 from qmpi.storage.tokenizer import Tokenizer, train_tokenizer
 
@@ -86,7 +86,7 @@ def test_a_large_vocabulary_takes_wider_ids(tokenizer: Tokenizer) -> None:
 
 def test_two_processes_agree_whatever_their_hash_seed() -> None:
     code = (
-        "from qmpi.content.problems import document; import hashlib;"
+        "from qmpi.content.reasoning.families import document; import hashlib;"
         "print(hashlib.sha256(''.join(document(9, 's', 2**60, n, 1, 100).text"
         " for n in range(300)).encode()).hexdigest())"
     )

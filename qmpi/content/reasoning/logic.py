@@ -3,7 +3,8 @@
 from itertools import product
 
 from qmpi.content.counter import Draw
-from qmpi.content.document import Certificate, Problem, grown, lay_out
+from qmpi.content.exercise import Certificate
+from qmpi.content.reasoning.problem import Problem, grown, lay_out
 
 Formula = str | tuple[str, "Formula"] | tuple[str, "Formula", "Formula"]
 """A letter, ("not", formula), or (operator, left, right)."""

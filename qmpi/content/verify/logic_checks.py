@@ -8,7 +8,7 @@ tried on the largest model of their premises; knights and knaves are found by tr
 import re
 from itertools import product
 
-from qmpi.content.document import Document, question_of, steps_of
+from qmpi.content.exercise import Exercise, question_of, steps_of
 
 _OPERATORS = {
     "and": "&",
@@ -20,7 +20,7 @@ _OPERATORS = {
 }
 
 
-def check_truth_table(document: Document, answer: str) -> str | None:
+def check_truth_table(exercise: Exercise, answer: str) -> str | None:
     """Check a truth table.
 
     Args:
@@ -30,8 +30,8 @@ def check_truth_table(document: Document, answer: str) -> str | None:
     Returns:
         The fault, or None.
     """
-    formula = str(document.certificate["formula"])
-    if f" {formula} " not in re.sub(r"([.,?]) ", r" \1 ", question_of(document.text)):
+    formula = str(exercise.certificate["formula"])
+    if f" {formula} " not in re.sub(r"([.,?]) ", r" \1 ", question_of(exercise.text)):
         return "the question asks for another formula than the certificate"
     letters = sorted(set(re.findall(r"[P-T]", formula)))
     rows = 1 << len(letters)
@@ -47,7 +47,7 @@ def check_truth_table(document: Document, answer: str) -> str | None:
     expected = {0: "never true", full: "always true"}.get(value, "sometimes true")
     if expected != answer:
         return f"{formula} is {expected}, not {answer}"
-    return _table_fault(steps_of(document.text), letters, value)
+    return _table_fault(steps_of(exercise.text), letters, value)
 
 
 def _table_fault(steps: list[str], letters: list[str], value: int) -> str | None:
@@ -97,7 +97,7 @@ def _operand(tokens: list[str], place: int, masks: dict[str, int], full: int) ->
     return masks[token], place + 1
 
 
-def check_circuit(document: Document, answer: str) -> str | None:
+def check_circuit(exercise: Exercise, answer: str) -> str | None:
     """Check a circuit.
 
     Args:
@@ -107,7 +107,7 @@ def check_circuit(document: Document, answer: str) -> str | None:
     Returns:
         The fault, or None.
     """
-    question = question_of(document.text)
+    question = question_of(exercise.text)
     gates = {
         name: (one, kind, other)
         for name, one, kind, other in re.findall(
@@ -120,7 +120,7 @@ def check_circuit(document: Document, answer: str) -> str | None:
         return "the question lacks the gates or the output"
     if _pull(asked[1], gates, known) != (answer == "1"):
         return f"{asked[1]} is not {answer}"
-    for step in steps_of(document.text):
+    for step in steps_of(exercise.text):
         fault = _gate_fault(step, gates, known)
         if fault:
             return fault
@@ -161,7 +161,7 @@ def _gate_fault(
     return None
 
 
-def check_ordering(document: Document, answer: str) -> str | None:
+def check_ordering(exercise: Exercise, answer: str) -> str | None:
     """Check an ordering.
 
     Args:
@@ -171,8 +171,8 @@ def check_ordering(document: Document, answer: str) -> str | None:
     Returns:
         The fault, or None.
     """
-    question = question_of(document.text)
-    more, less = str(document.certificate["more"]), str(document.certificate["less"])
+    question = question_of(exercise.text)
+    more, less = str(exercise.certificate["more"]), str(exercise.certificate["less"])
     above: dict[str, set[str]] = {}
     for who, way, than in re.findall(r"([A-Z]\w+) is (\w+) than ([A-Z]\w+)\.", question):
         if way not in (more, less):
@@ -190,7 +190,7 @@ def check_ordering(document: Document, answer: str) -> str | None:
     place = _asked_place(question, order, more)
     if order[place] != answer:
         return f"the clues give {order[place]}, not {answer}"
-    for step in steps_of(document.text):
+    for step in steps_of(exercise.text):
         if step.partition(": ")[2] != ", ".join(order) + ".":
             return f"the order is {', '.join(order)}, not as in {step!r}"
     return None
@@ -214,7 +214,7 @@ def _asked_place(question: str, order: list[str], more: str) -> int:
     return number if from_top else len(order) - 1 - number
 
 
-def check_syllogism(document: Document, answer: str) -> str | None:
+def check_syllogism(exercise: Exercise, answer: str) -> str | None:
     """Check a syllogism.
 
     Args:
@@ -224,7 +224,7 @@ def check_syllogism(document: Document, answer: str) -> str | None:
     Returns:
         The fault, or None.
     """
-    question = question_of(document.text)
+    question = question_of(exercise.text)
     premises = re.findall(r"\b(All|No|Some) (\w+) are (\w+)\.", question)
     asked = re.search(r" that (all|no|some) (\w+) are (not )?(\w+)\?", question)
     if asked is None or not premises:
@@ -247,7 +247,7 @@ def check_syllogism(document: Document, answer: str) -> str | None:
     follows = _follows((asked[1], asked[2], asked[4]), bool(asked[3]), beings, witnesses)
     if follows != (answer == "yes"):
         return f"{asked[0].strip(' ?')}: that {'follows' if follows else 'does not follow'}"
-    for step in steps_of(document.text):
+    for step in steps_of(exercise.text):
         for claim in _claims(step, kinds):
             if not _follows(*claim, beings, witnesses):
                 return f"{' '.join(claim[0])} does not follow, yet a step says so"
@@ -290,7 +290,7 @@ def _follows(
     )
 
 
-def check_knights(document: Document, answer: str) -> str | None:
+def check_knights(exercise: Exercise, answer: str) -> str | None:
     """Check a puzzle of knights and knaves.
 
     Args:
@@ -300,11 +300,11 @@ def check_knights(document: Document, answer: str) -> str | None:
     Returns:
         The fault, or None.
     """
-    question = question_of(document.text)
+    question = question_of(exercise.text)
     said = re.findall(r'([A-Z]\w+) (?:says|claims|declares): "([^"]+)\."', question)
     known = re.findall(r"It is known that (\w+) is a (knight|knave)\.", question)
     asked = re.search(r" Is (\w+) a knight or a knave\?", question)
-    names = document.certificate["people"]
+    names = exercise.certificate["people"]
     if asked is None or not isinstance(names, tuple):
         return "the question does not say who is asked for"
     people = [str(name) for name in names]
@@ -318,7 +318,7 @@ def check_knights(document: Document, answer: str) -> str | None:
     shown = {name: "knight" if honest else "knave" for name, honest in islands[0].items()}
     if shown[asked[1]] != answer:
         return f"{asked[1]} is a {shown[asked[1]]}, not a {answer}"
-    for step in steps_of(document.text):
+    for step in steps_of(exercise.text):
         name, _, kind = step.removesuffix(".").partition(" is a ")
         if shown.get(name) != kind:
             return f"the step {step!r} is wrong"

@@ -7,7 +7,8 @@ form (an exact quotient, a whole root) the solution is drawn and the question is
 from math import gcd
 
 from qmpi.content.counter import Draw
-from qmpi.content.document import Certificate, Problem, grown, lay_out
+from qmpi.content.exercise import Certificate
+from qmpi.content.reasoning.problem import Problem, grown, lay_out
 
 Tree = int | tuple[str, "Tree", "Tree"]
 """A number, or (operator, left, right)."""

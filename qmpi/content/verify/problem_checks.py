@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable
 from fractions import Fraction
 
-from qmpi.content.document import Document, answer_of, question_of, steps_of
-from qmpi.content.evaluate import chain_fault, value_of
-from qmpi.content.verify_logic import (
+from qmpi.content.exercise import Exercise, answer_of, question_of, steps_of
+from qmpi.content.verify.evaluate import chain_fault, value_of
+from qmpi.content.verify.logic_checks import (
     check_circuit,
     check_knights,
     check_ordering,
@@ -22,8 +22,8 @@ from qmpi.content.verify_logic import (
 )
 
 
-def verify(document: Document) -> str | None:
-    """Check a document.
+def verify(exercise: Exercise) -> str | None:
+    """Check a exercise.
 
     Args:
         document: from any source.
@@ -31,47 +31,47 @@ def verify(document: Document) -> str | None:
     Returns:
         The first fault in words; None if all it says is true.
     """
-    check = _CHECKS.get(document.family)
+    check = _CHECKS.get(exercise.family)
     if check is None:
-        return f"there is no solver for the family {document.family!r}"
-    shown, certified = answer_of(document.text), document.certificate.get("answer")
+        return f"there is no solver for the family {exercise.family!r}"
+    shown, certified = answer_of(exercise.text), exercise.certificate.get("answer")
     if shown is None:
         return "the last line gives no answer"
     if shown != certified:
         return f"the text answers {shown!r}, the certificate {certified!r}"
     try:
-        return check(document, shown)
+        return check(exercise, shown)
     except (ValueError, KeyError, IndexError, ZeroDivisionError) as error:
         return f"the text cannot be read back: {error}"
 
 
-def _check_expression(document: Document, answer: str) -> str | None:
+def _check_expression(exercise: Exercise, answer: str) -> str | None:
     found = re.search(
         "[(0-9][-+*/\N{MULTIPLICATION SIGN}\N{DIVISION SIGN}() 0-9]*[0-9][)]*(?=[ .?]|$)",
-        question_of(document.text),
+        question_of(exercise.text),
     )
     if found is None:
         return "there is no expression in the question"
     asked = found.group().strip()
-    if asked != document.certificate["expression"]:
+    if asked != exercise.certificate["expression"]:
         return f"the question asks for {asked!r}, the certificate for another expression"
     if value_of(asked) != Fraction(answer):
         return f"{asked} is {value_of(asked)}, not {answer}"
-    chain = " ".join(steps_of(document.text))
+    chain = " ".join(steps_of(exercise.text))
     if chain and not chain.startswith(f"{asked} ="):
         return "the worked steps start from another expression"
     return chain_fault(chain) if chain else None
 
 
-def _check_fractions(document: Document, answer: str) -> str | None:
-    asked = str(document.certificate["expression"])
-    if f" {asked}" not in f" {question_of(document.text)}":
+def _check_fractions(exercise: Exercise, answer: str) -> str | None:
+    asked = str(exercise.certificate["expression"])
+    if f" {asked}" not in f" {question_of(exercise.text)}":
         return "the question asks for another expression than the certificate"
     # Slashes bind tighter than signs here: each a/b is one number.
     value = value_of(re.sub(r"(\d+)/(\d+)", r"(\1/\2)", asked).replace(":", "/"))
     if str(value) != answer:
         return f"{asked} is {value} in lowest terms, not {answer}"
-    for step in steps_of(document.text):
+    for step in steps_of(exercise.text):
         read = re.sub(r"(-?\d+)/(\d+)", r"(\1/\2)", step).replace(":", "/")
         fault = chain_fault(read)
         if fault:
@@ -82,13 +82,13 @@ def _check_fractions(document: Document, answer: str) -> str | None:
     return None
 
 
-def _check_modular(document: Document, answer: str) -> str | None:
-    question = question_of(document.text)
+def _check_modular(exercise: Exercise, answer: str) -> str | None:
+    question = question_of(exercise.text)
     power = re.search(r"(\d+)\^(\d+)", question)
     if power is None:
         return "there is no power in the question"
     base, exponent = int(power[1]), int(power[2])
-    modulus = int(str(document.certificate["modulus"]))
+    modulus = int(str(exercise.certificate["modulus"]))
     outside = [int(number) for number in re.findall(r"\d+", question.replace(power[0], ""))]
     if modulus not in outside:
         return f"the modulus {modulus} is not in the question"
@@ -97,7 +97,7 @@ def _check_modular(document: Document, answer: str) -> str | None:
         rest = rest * base % modulus
     if rest != int(answer):
         return f"{base}^{exponent} mod {modulus} is {rest}, not {answer}"
-    for step in steps_of(document.text):
+    for step in steps_of(exercise.text):
         fault = _congruence_fault(step, modulus)
         if fault:
             return fault
@@ -115,12 +115,12 @@ def _congruence_fault(step: str, modulus: int) -> str | None:
     return f"the step {step!r} does not hold" if len(values) != 1 else None
 
 
-def _check_equation(document: Document, answer: str) -> str | None:
-    letter = str(document.certificate["letter"])
-    left, right = str(document.certificate["left"]), str(document.certificate["right"])
-    if f"{left} = {right}" not in question_of(document.text):
+def _check_equation(exercise: Exercise, answer: str) -> str | None:
+    letter = str(exercise.certificate["letter"])
+    left, right = str(exercise.certificate["left"]), str(exercise.certificate["right"])
+    if f"{left} = {right}" not in question_of(exercise.text):
         return "the question asks for another equation than the certificate"
-    for line in [f"{left} = {right}", *steps_of(document.text)]:
+    for line in [f"{left} = {right}", *steps_of(exercise.text)]:
         sides = [value_of(_put(side, letter, answer)) for side in line.split(" = ")]
         if len(sides) != 2 or sides[0] != sides[1]:
             return f"{letter} = {answer} does not solve {line}"
@@ -136,8 +136,8 @@ def _put(side: str, letter: str, value: str) -> str:
     return spread.replace(letter, f"({value})")
 
 
-def _check_journey(document: Document, answer: str) -> str | None:
-    question = question_of(document.text)
+def _check_journey(exercise: Exercise, answer: str) -> str | None:
+    question = question_of(exercise.text)
     legs = re.findall(r"at (\d+) (\S+) per (\w+) for (\d+) ", question)
     if not legs:
         return "there is no leg in the question"
@@ -153,7 +153,7 @@ def _check_journey(document: Document, answer: str) -> str | None:
     expected = f"{number} {unit}" + (f" per {clock}" if mean else "")
     if expected != answer:
         return f"the journey gives {expected}, not {answer}"
-    return _equations_fault(steps_of(document.text))
+    return _equations_fault(steps_of(exercise.text))
 
 
 def _equations_fault(steps: list[str]) -> str | None:
@@ -164,8 +164,8 @@ def _equations_fault(steps: list[str]) -> str | None:
     return None
 
 
-def _check_ages(document: Document, answer: str) -> str | None:
-    question = question_of(document.text)
+def _check_ages(exercise: Exercise, answer: str) -> str | None:
+    question = question_of(exercise.text)
     relations = re.findall(
         r"(\w+) is (?:(\d+) years (older|younger) than|(twice) as old as) (\w+)\.", question
     )
@@ -183,7 +183,7 @@ def _check_ages(document: Document, answer: str) -> str | None:
     ages = solutions[0]
     if ages[asked[1]] + int(asked[2]) != int(answer):
         return f"{asked[1]} will be {ages[asked[1]] + int(asked[2])}, not {answer}"
-    for step in steps_of(document.text):
+    for step in steps_of(exercise.text):
         for name, age in re.findall(r"([A-Z]\w+) is (\d+)\.", step):
             if ages.get(name) != int(age):
                 return f"{name} is not {age}"
@@ -212,8 +212,8 @@ def _aged(relations: list[tuple[str, str, str, str, str]], first: int) -> dict[s
     return ages if people == set(ages) and min(ages.values()) > 0 else {}
 
 
-def _check_money(document: Document, answer: str) -> str | None:
-    question = question_of(document.text)
+def _check_money(exercise: Exercise, answer: str) -> str | None:
+    question = question_of(exercise.text)
     basket = re.findall(r"(\d+) [a-z ]+ at ([$€£])(\d+)\.(\d\d) each", question)
     paid = re.search(r"pays with [$€£](\d+)\.(\d\d)", question)
     off = re.search(r"takes [$€£](\d+)\.(\d\d) off", question)
@@ -226,10 +226,10 @@ def _check_money(document: Document, answer: str) -> str | None:
     expected = f"{basket[0][1]}{left // 100}.{left % 100:02d}"
     if expected != answer or left < 0:
         return f"the change is {expected}, not {answer}"
-    return _equations_fault(steps_of(document.text))
+    return _equations_fault(steps_of(exercise.text))
 
 
-_CHECKS: dict[str, Callable[[Document, str], str | None]] = {
+_CHECKS: dict[str, Callable[[Exercise, str], str | None]] = {
     "expression": _check_expression,
     "fractions": _check_fractions,
     "modular": _check_modular,

@@ -6,8 +6,9 @@ does not need.
 """
 
 from qmpi.content.counter import Draw
-from qmpi.content.document import Certificate, Problem, grown, lay_out
-from qmpi.content.words import GOODS, NAMES, VEHICLES
+from qmpi.content.exercise import Certificate
+from qmpi.content.reasoning.problem import Problem, grown, lay_out
+from qmpi.content.reasoning.words import GOODS, NAMES, VEHICLES
 
 _LATER = ("Then it goes on", "After that it moves", "Next it continues", "It then travels")
 _DELAY = "It set out at {} o'clock."

@@ -3,8 +3,9 @@
 from itertools import pairwise
 
 from qmpi.content.counter import Draw
-from qmpi.content.document import Certificate, Problem, grown, lay_out
-from qmpi.content.words import KINDS, NAMES, SCALES
+from qmpi.content.exercise import Certificate
+from qmpi.content.reasoning.problem import Problem, grown, lay_out
+from qmpi.content.reasoning.words import KINDS, NAMES, SCALES
 
 
 def ordering(draw: Draw, level: int) -> Problem:

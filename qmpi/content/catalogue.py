@@ -1,0 +1,57 @@
+"""The eight types by name, and the document at an address.
+
+Theory of operation. A type's writers load when first used, so a rank that makes one type holds the
+tables of that type alone.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+
+from qmpi.content.address import Place, Stream, document_key
+from qmpi.content.counter import Draw
+from qmpi.content.page import Document, Page
+
+Writer = Callable[[Page], None]
+
+_WRITERS = {
+    "technical": "qmpi.content.technical.technical_genres",
+    "scientific": "qmpi.content.scientific.scientific_genres",
+    "code": "qmpi.content.code.code_genres",
+    "mathematics": "qmpi.content.mathematics.mathematics_genres",
+    "philosophy": "qmpi.content.philosophy.philosophy_genres",
+    "creative": "qmpi.content.creative.creative_genres",
+    "conversation": "qmpi.content.conversation.conversation_genres",
+    "multilingual": "qmpi.content.multilingual.multilingual_genres",
+}
+
+
+@cache
+def writer_of(type_name: str) -> Writer:
+    """Return the writer of a type, loading its tables on first use.
+
+    Args:
+        type_name: one of `address.TYPES`.
+
+    Returns:
+        A function that writes one document on a page; each genre is drawn by it.
+    """
+    writer: Writer = import_module(_WRITERS[type_name]).write
+    return writer
+
+
+def write_document(key: bytes, stream: Stream, place: Place) -> Document:
+    """Return the document at an address.
+
+    Args:
+        key: from `generator_key`.
+        stream: type, level and language.
+        place: block and number.
+
+    Returns:
+        Always the same for the same arguments.
+    """
+    draw = Draw(document_key(key, stream, place.block, place.number))
+    page = Page(draw, stream.type, stream.level, stream.language)
+    writer_of(stream.type)(page)
+    return page.close()

@@ -1,0 +1,188 @@
+"""A document while it is written, and when it is done: text, world, and facts with their places.
+
+Theory of operation. A writer first makes a hidden world from the page's draws and budget, then says
+it. What it says with `fact` is recorded with its place in the text, so a checker can read the very
+characters and compare them with what it works out from the world. Every number, name or answer that
+matters is said with `fact`; the checkers of a type refuse digits that no fact covers.
+"""
+
+from msgspec import Struct
+
+from qmpi.content.counter import Draw
+from qmpi.content.level import Budget, spread
+from qmpi.content.reasoning.problem import Problem
+
+Plain = int | float | str | bool | None | list["Plain"] | tuple["Plain", ...] | dict[str, "Plain"]
+"""What a world is made of: what JSON can hold."""
+
+
+class Fact(Struct, frozen=True, array_like=True):
+    """Something that the text says and the world must bear out.
+
+    Attributes:
+        kind: what is said, a word that the type's checker knows.
+        start: first character in the text.
+        end: one past the last character.
+        args: what it is said of: names or numbers of things in the world.
+    """
+
+    kind: str
+    start: int
+    end: int
+    args: tuple[Plain, ...] = ()
+
+
+class SetProblem(Struct, frozen=True):
+    """A problem as it stands in a document.
+
+    Attributes:
+        family: name of its family.
+        start: first character of the problem in the text.
+        end: one past its last character.
+        answer: what its last line ends in.
+        world: parameters of its world.
+    """
+
+    family: str
+    start: int
+    end: int
+    answer: str
+    world: dict[str, Plain]
+
+
+class Document(Struct, frozen=True):
+    """A finished document and its certificate.
+
+    Attributes:
+        type: one of the eight content types.
+        level: 1 to 100.
+        language: code of its main language.
+        genre: form of the text, as "man page".
+        budget: how the level was spent.
+        text: what is trained on.
+        world: parameters of the hidden world.
+        facts: what the text says, in order of place.
+        problems: problems in the text with their answers.
+    """
+
+    type: str
+    level: int
+    language: str
+    genre: str
+    budget: Budget
+    text: str
+    world: dict[str, Plain]
+    facts: tuple[Fact, ...]
+    problems: tuple[SetProblem, ...]
+
+
+class Page:
+    """A document being written.
+
+    Attributes:
+        draw: chance of this document; the only source of it.
+        budget: how the level is spent.
+        language: code of the main language.
+        world: parameters of the hidden world, filled by the writer; plain values only.
+        genre: set by the writer.
+        length: characters written so far.
+    """
+
+    __slots__ = (
+        "_facts",
+        "_parts",
+        "_problems",
+        "budget",
+        "draw",
+        "genre",
+        "language",
+        "length",
+        "level",
+        "type",
+        "world",
+    )
+
+    def __init__(self, draw: Draw, type_name: str, level: int, language: str = "en") -> None:
+        """Open an empty page.
+
+        Args:
+            draw: chance of the document.
+            type_name: content type.
+            level: 1 to 100; spent at once.
+            language: code.
+        """
+        self.draw = draw
+        self.type = type_name
+        self.level = level
+        self.language = language
+        self.budget = spread(draw, level)
+        self.genre = ""
+        self.world: dict[str, Plain] = {}
+        self.length = 0
+        self._parts: list[str] = []
+        self._facts: list[Fact] = []
+        self._problems: list[SetProblem] = []
+
+    def say(self, text: str) -> None:
+        """Write words that need no proof.
+
+        Args:
+            text: anything without numbers or names of the world.
+        """
+        self._parts.append(text)
+        self.length += len(text)
+
+    def fact(self, kind: str, text: str, *args: Plain) -> None:
+        """Write words that the world must bear out.
+
+        Args:
+            kind: what is said.
+            text: the very characters that a checker compares; no spaces around.
+            *args: what it is said of.
+        """
+        start = self.length
+        self._parts.append(text)
+        self.length = start + len(text)
+        self._facts.append(Fact(kind, start, self.length, args))
+
+    def mark(self, kind: str, start: int, end: int, *args: Plain) -> None:
+        """Record a fact about characters already written.
+
+        Args:
+            kind: what is said.
+            start: first character.
+            end: one past the last.
+            *args: what it is said of.
+        """
+        self._facts.append(Fact(kind, start, end, args))
+
+    def problem(self, family: str, problem: Problem) -> None:
+        """Write a problem, its worked steps and answer.
+
+        Args:
+            family: name of its family.
+            problem: as the family made it; its text ends in a line break.
+        """
+        start = self.length
+        self.say(problem.text)
+        self._problems.append(
+            SetProblem(family, start, self.length, problem.answer, dict(problem.world))
+        )
+
+    def close(self) -> Document:
+        """Return the finished document.
+
+        Returns:
+            Text, world, facts and problems.
+        """
+        return Document(
+            self.type,
+            self.level,
+            self.language,
+            self.genre,
+            self.budget,
+            "".join(self._parts),
+            self.world,
+            tuple(self._facts),
+            tuple(self._problems),
+        )

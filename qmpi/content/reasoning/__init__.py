@@ -1,0 +1,1 @@
+"""Families of multi-step problems with worked steps and one certain answer."""

@@ -1,0 +1,30 @@
+"""All families of problems by name.
+
+Families: see the modules listed in the imports. Each has a solver in `qmpi.content.verify` that
+shares no code with the family.
+"""
+
+from collections.abc import Callable
+
+from qmpi.content.counter import Draw
+from qmpi.content.reasoning import arithmetic, logic, puzzles, word_problems
+from qmpi.content.reasoning.problem import Problem
+
+Family = Callable[[Draw, int], Problem]
+"""Draws and a level from 1 to 100 to a problem."""
+
+FAMILIES: dict[str, Family] = {
+    "expression": arithmetic.expression,
+    "fractions": arithmetic.fractions,
+    "modular": arithmetic.modular,
+    "equation": arithmetic.equation,
+    "journey": word_problems.journey,
+    "ages": word_problems.ages,
+    "money": word_problems.money,
+    "truth_table": logic.truth_table,
+    "circuit": logic.circuit,
+    "ordering": puzzles.ordering,
+    "syllogism": puzzles.syllogism,
+    "knights": puzzles.knights,
+}
+"""Families by name; their order is part of the generator's version."""

@@ -1,0 +1,1 @@
+"""Checkers. They share no code with the writers: import contracts prove it."""
