@@ -24,7 +24,7 @@ def check_truth_table(exercise: Exercise, answer: str) -> str | None:
     """Check a truth table.
 
     Args:
-        document: of that family.
+        exercise: of that family.
         answer: what its text answers.
 
     Returns:
@@ -101,7 +101,7 @@ def check_circuit(exercise: Exercise, answer: str) -> str | None:
     """Check a circuit.
 
     Args:
-        document: of that family.
+        exercise: of that family.
         answer: what its text answers.
 
     Returns:
@@ -165,7 +165,7 @@ def check_ordering(exercise: Exercise, answer: str) -> str | None:
     """Check an ordering.
 
     Args:
-        document: of that family.
+        exercise: of that family.
         answer: what its text answers.
 
     Returns:
@@ -218,7 +218,7 @@ def check_syllogism(exercise: Exercise, answer: str) -> str | None:
     """Check a syllogism.
 
     Args:
-        document: of that family.
+        exercise: of that family.
         answer: what its text answers.
 
     Returns:
@@ -294,7 +294,7 @@ def check_knights(exercise: Exercise, answer: str) -> str | None:
     """Check a puzzle of knights and knaves.
 
     Args:
-        document: of that family.
+        exercise: of that family.
         answer: what its text answers.
 
     Returns:

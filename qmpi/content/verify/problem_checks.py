@@ -23,10 +23,10 @@ from qmpi.content.verify.logic_checks import (
 
 
 def verify(exercise: Exercise) -> str | None:
-    """Check a exercise.
+    """Check an exercise.
 
     Args:
-        document: from any source.
+        exercise: cut out of a document.
 
     Returns:
         The first fault in words; None if all it says is true.
