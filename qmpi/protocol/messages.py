@@ -33,6 +33,7 @@ from qmpi.protocol.snapshots import (
     SnapshotPart,
     SnapshotPull,
 )
+from qmpi.protocol.work import WorkFailed, WorkGrant, WorkProgress, WorkReport
 
 Message = (
     Hello
@@ -63,6 +64,10 @@ Message = (
     | SnapshotGone
     | SnapshotHeld
     | SnapshotFailed
+    | WorkGrant
+    | WorkProgress
+    | WorkReport
+    | WorkFailed
 )
 
 GENERATION_BOUND: tuple[type, ...] = (

@@ -4,6 +4,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from qmpi.protocol.work import WorkStatus
+
 RunState = Literal["starting", "running", "finished", "failed", "stale"]
 
 
@@ -44,6 +46,8 @@ class StatusReport(Struct, frozen=True, kw_only=True):
         eta_seconds: estimated time to go; None when unknown.
         losses: (step, loss) pairs, thinned to at most 200, for plots.
         reason: why the run is in this state, in words.
+        work: units of a work farm; None for a training run. A farm's `step` and `steps` count the
+            units of all stages known so far.
     """
 
     state: RunState
@@ -65,6 +69,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     eta_seconds: float | None = None
     losses: tuple[tuple[int, float], ...] = ()
     reason: str = ""
+    work: WorkStatus | None = None
 
 
 class EndMarker(Struct, frozen=True, kw_only=True):
