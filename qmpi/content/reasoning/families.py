@@ -7,7 +7,7 @@ shares no code with the family.
 from collections.abc import Callable
 
 from qmpi.content.counter import Draw
-from qmpi.content.reasoning import arithmetic, logic, puzzles, word_problems
+from qmpi.content.reasoning import arithmetic, logic, puzzles, situations, word_problems
 from qmpi.content.reasoning.problem import Problem
 
 Family = Callable[[Draw, int], Problem]
@@ -26,5 +26,5 @@ FAMILIES: dict[str, Family] = {
     "ordering": puzzles.ordering,
     "syllogism": puzzles.syllogism,
     "knights": puzzles.knights,
-}
+} | situations.FAMILIES
 """Families by name; their order is part of the generator's version."""

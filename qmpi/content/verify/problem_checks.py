@@ -20,6 +20,7 @@ from qmpi.content.verify.logic_checks import (
     check_syllogism,
     check_truth_table,
 )
+from qmpi.content.verify.situation_checks import CHECKS
 
 
 def verify(exercise: Exercise) -> str | None:
@@ -242,4 +243,4 @@ _CHECKS: dict[str, Callable[[Exercise, str], str | None]] = {
     "ordering": check_ordering,
     "syllogism": check_syllogism,
     "knights": check_knights,
-}
+} | CHECKS
