@@ -1,0 +1,1 @@
+"""English: vocabulary, grammar compiled to frames, and prose over them."""

@@ -1,0 +1,158 @@
+"""Sentence frames: a grammar expanded ahead of time, so that a sentence costs one format.
+
+Theory of operation. A grammar is a table of rules; an alternative is text with <rules> in it, slots
+such as [n person] that a drawn word fills, and holes such as {value} that the writer fills with
+facts. Frames are expanded from it by keyed draws when a pool is first used: the same in every
+process. Writing a sentence then means to draw a frame and a word a slot. Expanding the grammar for
+each sentence was rejected: it costs thirty times as much.
+
+A pool has several depths. At a small depth only the simpler alternatives, which stand first in a
+rule, are used, and nesting is cut early.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from msgspec import Struct
+
+from qmpi.content.counter import Draw
+from qmpi.errors import InvariantError
+
+Rules = Mapping[str, Sequence[str]]
+DEPTHS = 5
+_TOKEN = re.compile(r"<(\w+)>|\[([\w, ]+)\]|\{(\w+)\}")
+
+
+class Segment(Struct, frozen=True):
+    """Words between two holes.
+
+    Attributes:
+        template: text with a %s a slot.
+        slots: what each slot takes, as "n person".
+        named: some slot takes a name, which is drawn otherwise than words.
+    """
+
+    template: str
+    slots: tuple[str, ...]
+    named: bool
+
+
+class Frame(Struct, frozen=True):
+    """A sentence with its words missing.
+
+    Attributes:
+        segments: one more than holes.
+        holes: names of the facts between the segments.
+    """
+
+    segments: tuple[Segment, ...]
+    holes: tuple[str, ...]
+
+
+class FramePool:
+    """Frames of one kind of sentence, at several depths of nesting."""
+
+    def __init__(self, rules: Rules, start: str, size: int = 1024) -> None:
+        """Remember the grammar; nothing is expanded yet.
+
+        Args:
+            rules: the grammar.
+            start: rule that a sentence is.
+            size: frames expanded a depth, before equal ones are dropped.
+
+        Raises:
+            InvariantError: a rule is used and not there.
+        """
+        used = {
+            name for rule in rules.values() for text in rule for name in re.findall("<(.*?)>", text)
+        }
+        missing = sorted(({start} | used) - set(rules))
+        if missing:
+            raise InvariantError(f"the grammar lacks the rules {', '.join(missing)}")
+        self._rules = rules
+        self._start = start
+        self._size = size
+        self._made: dict[int, tuple[Frame, ...]] = {}
+
+    def at(self, structure: int) -> tuple[Frame, ...]:
+        """Return the frames for a depth of nesting.
+
+        Args:
+            structure: points on the axis, 1 to 100.
+
+        Returns:
+            Different frames in fixed order.
+        """
+        depth = (structure - 1) * DEPTHS // 100
+        made = self._made.get(depth)
+        if made is None:
+            made = self._made[depth] = self._expand_all(depth)
+        return made
+
+    def _expand_all(self, depth: int) -> tuple[Frame, ...]:
+        draw = Draw(f"frames/{self._start}/{depth}".encode())
+        texts = dict.fromkeys(self._expand(draw, self._start, depth, 0) for _ in range(self._size))
+        return tuple(frame_of(text) for text in texts)
+
+    def _expand(self, draw: Draw, rule: str, depth: int, nested: int) -> str:
+        alternatives = self._rules[rule]
+        count = len(alternatives)
+        if nested > 0:
+            # Simple levels use the first alternatives only, and so does what is nested deeply.
+            allowed = count * (4 + depth) // (4 + DEPTHS - 1) if nested < 4 + depth else 1
+            count = max(1, min(count, allowed >> max(0, nested - 2 - depth)))
+        text = alternatives[draw.below(count)]
+        parts, last = [], 0
+        for found in _TOKEN.finditer(text):
+            if found[1]:
+                parts.append(text[last : found.start()])
+                parts.append(self._expand(draw, found[1], depth, nested + 1))
+                last = found.end()
+        return "".join([*parts, text[last:]])
+
+
+def frame_of(text: str) -> Frame:
+    """Read a frame.
+
+    Args:
+        text: words, [slots] and {holes}; no rules.
+
+    Returns:
+        The frame.
+    """
+    segments: list[Segment] = []
+    holes: list[str] = []
+    parts: list[str] = []
+    slots: list[str] = []
+    last = 0
+    for found in _TOKEN.finditer(text):
+        parts.append(text[last : found.start()].replace("%", "%%"))
+        last = found.end()
+        if found[2]:
+            parts.append("%s")
+            slots.append(found[2])
+        else:
+            segments.append(_segment(parts, slots))
+            holes.append(found[3])
+            parts, slots = [], []
+    parts.append(text[last:].replace("%", "%%"))
+    segments.append(_segment(parts, slots))
+    return Frame(tuple(segments), tuple(holes))
+
+
+def _segment(parts: list[str], slots: list[str]) -> Segment:
+    return Segment("".join(parts), tuple(slots), any(slot.isupper() for slot in slots))
+
+
+@lru_cache(maxsize=None)
+def one_frame(text: str) -> Frame:
+    """Read a frame, once a process.
+
+    Args:
+        text: words, [slots] and {holes}.
+
+    Returns:
+        The frame.
+    """
+    return frame_of(text)
