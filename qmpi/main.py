@@ -1,5 +1,7 @@
 """Entry of every MPI rank: `mpirun -n N python -m qmpi.main JOB.toml`.
 
+With `--work` the file describes a work farm (`qmpi.runtime.farm_launch`) instead of a training job.
+
 An uncaught error never leaves a rank waiting: it is logged, the process leaves with `os._exit`, and
 its peers hear of it as of any death. Nothing here waits for MPI to finalize, which may hang after a
 failure.
@@ -12,11 +14,11 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from qmpi.config.load import load_job
-from qmpi.config.settings import Settings
 from qmpi.errors import ExitCode, LaunchError, QmpiError
 from qmpi.protocol.status import EndMarker
 from qmpi.runtime.bootstrap import COORDINATOR, build_rank
@@ -25,6 +27,13 @@ from qmpi.runtime.watch import ProcessWatch
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.status_file import read_status, write_end
 from qmpi.units import Seconds
+
+if TYPE_CHECKING:
+    from qmpi.runtime.bootstrap import RankContext
+    from qmpi.runtime.farm_bootstrap import FarmContext
+    from qmpi.transport.interface import Transport
+
+    Builder = Callable[[Transport, Clock, Callable[[], str | None]], RankContext | FarmContext]
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +47,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         arguments: without the program's name.
 
     Returns:
-        job, run_dir, set.
+        job, run_dir, set, work.
     """
     parser = argparse.ArgumentParser(
         prog="python -m qmpi.main",
@@ -50,14 +59,17 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a field"
     )
+    parser.add_argument(
+        "--work", action="store_true", help="the file describes units of work, not a training job"
+    )
     return parser.parse_args(arguments)
 
 
-def run_rank(settings: Settings, run: Path) -> int:
+def run_rank(build: "Builder", run: Path) -> int:
     """Run this rank to its end.
 
     Args:
-        settings: the job.
+        build: meets the other ranks and builds this one.
         run: directory of the run.
 
     Returns:
@@ -73,7 +85,7 @@ def run_rank(settings: Settings, run: Path) -> int:
     signal.signal(signal.SIGTERM, watch.on_signal)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        context = build_rank(transport, settings, run, os.environ, clock, watch.look)
+        context = build(transport, clock, watch.look)
         context.loop.run(context.roles)
     except LaunchError as error:
         # No end marker: the job shall be started again.
@@ -90,14 +102,43 @@ def run_rank(settings: Settings, run: Path) -> int:
     return context.performer.exit_code
 
 
+def run_training(options: argparse.Namespace) -> int:
+    """Run a rank of a training job.
+
+    Args:
+        options: from `parse`.
+
+    Returns:
+        Exit code.
+    """
+    settings = load_job(options.job, options.set, options.run_dir)
+    run = Path(settings.job.run_dir or f"runs/{settings.job.name}").absolute()
+    return run_rank(lambda t, c, look: build_rank(t, settings, run, os.environ, c, look), run)
+
+
+def run_work(options: argparse.Namespace) -> int:
+    """Run a rank of a work farm.
+
+    Args:
+        options: from `parse`.
+
+    Returns:
+        Exit code.
+    """
+    from qmpi.runtime.farm_bootstrap import build_farm_rank
+    from qmpi.runtime.farm_launch import read_work
+
+    work = read_work(options.job)
+    run = Path(options.run_dir or options.job.parent).absolute()
+    return run_rank(lambda t, c, look: build_farm_rank(t, work, run, c, look), run)
+
+
 def main() -> NoReturn:
     """Run the rank and leave the process."""
     code = int(ExitCode.BUG)
     try:
         options = parse(sys.argv[1:])
-        settings = load_job(options.job, options.set, options.run_dir)
-        run = Path(settings.job.run_dir or f"runs/{settings.job.name}").absolute()
-        code = run_rank(settings, run)
+        code = run_work(options) if options.work else run_training(options)
     except QmpiError as error:
         sys.stderr.write(f"qmpi: error ({error.fault}): {error}\n")
         code = int(error.exit_code)

@@ -8,6 +8,7 @@ from qmpi.protocol.messages import Message
 from qmpi.protocol.recipe import RowAddress
 from qmpi.protocol.status import EndMarker, StatusReport
 from qmpi.roles.events import Frame
+from qmpi.roles.work_effects import FinishWork, OpenStage, RunUnit
 from qmpi.units import Bytes, Digest, Generation, Lane, Seconds, Step
 
 
@@ -201,4 +202,7 @@ Effect = (
     | AppendJournal
     | WriteStatus
     | WriteEnd
+    | OpenStage
+    | RunUnit
+    | FinishWork
 )

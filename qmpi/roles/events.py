@@ -5,6 +5,7 @@ from msgspec import Struct
 from qmpi.protocol.envelope import Address, Header
 from qmpi.protocol.membership import SnapshotFact, SourceFact
 from qmpi.protocol.messages import Message
+from qmpi.roles.work_events import StageOpened, UnitAdvanced, UnitBroken, UnitDone, WorkFinished
 from qmpi.units import Bytes, Digest, Generation, Lane, Rank, Step
 
 Frame = bytes | bytearray | memoryview
@@ -198,4 +199,9 @@ Event = (
     | SnapshotRead
     | SnapshotBroken
     | WorkCrashed
+    | StageOpened
+    | UnitAdvanced
+    | UnitDone
+    | UnitBroken
+    | WorkFinished
 )

@@ -114,7 +114,7 @@ def build_rank(
             transport.flush(Seconds(clock.now() + 2.0))
             raise fault
     else:
-        introduction = _await_introduction(transport, clock)
+        introduction = await_introduction(transport, clock)
     write_rank_file(directory.ranks, rank, hosts[rank])
     placement = place(hosts, settings.roles, settings.train.lanes)
     facts = RankFacts(rank, hosts[rank], os.getpid(), COORDINATOR)
@@ -174,7 +174,20 @@ def _open_run(directory: RunDirectory, settings: Settings) -> CoordinatorFiles:
     return CoordinatorFiles(lock, journal, tuple(history), run_id)
 
 
-def _await_introduction(transport: Transport, clock: Clock) -> Introduction:
+def await_introduction(transport: Transport, clock: Clock) -> Introduction:
+    """Wait for what rank 0 tells every other rank.
+
+    Args:
+        transport: connected; no other message may be under way.
+        clock: the clock.
+
+    Returns:
+        The introduction.
+
+    Raises:
+        QmpiError: rank 0 cannot start the job; says why.
+        MachineError: rank 0 is gone, or says nothing.
+    """
     deadline = clock.now() + START_SECONDS
     while clock.now() < deadline:
         for delivery in transport.poll(1):

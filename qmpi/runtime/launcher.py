@@ -40,6 +40,7 @@ class LaunchPlan(Struct, frozen=True):
         job: job file that every rank reads.
         run: directory of the run.
         environment: variables of the job.
+        options: further arguments of every rank.
     """
 
     mpirun: Path
@@ -47,12 +48,13 @@ class LaunchPlan(Struct, frozen=True):
     job: Path
     run: Path
     environment: dict[str, str]
+    options: tuple[str, ...] = ()
 
     def command(self) -> list[str]:
         """Return the arguments of the launcher process."""
         root = ["--allow-run-as-root"] if os.getuid() == 0 else []
         rank = [sys.executable, "-m", "qmpi.main", str(self.job), "--run-dir", str(self.run)]
-        return [str(self.mpirun), *root, *FLAGS, "-n", str(self.ranks), *rank]
+        return [str(self.mpirun), *root, *FLAGS, "-n", str(self.ranks), *rank, *self.options]
 
 
 def find_mpirun(environ: Mapping[str, str]) -> Path:

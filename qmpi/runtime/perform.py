@@ -5,9 +5,6 @@ Work runs on three threads: `engine` computes (in order: a snapshot is taken bef
 here at once, in the order the coordinator gave.
 """
 
-import logging
-import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,11 +32,10 @@ from qmpi.roles.interface import (
 from qmpi.runtime.copy_service import CopyService
 from qmpi.runtime.data_service import DataService
 from qmpi.runtime.engine_service import EngineService
+from qmpi.runtime.processes import fence_process
 from qmpi.runtime.workers import Inbox, Job, Worker
 from qmpi.storage.journal import JournalWriter
 from qmpi.storage.status_file import write_end, write_status
-
-logger = logging.getLogger(__name__)
 
 
 class EffectPerformer:
@@ -130,7 +126,7 @@ class EffectPerformer:
                 if marker.state == "finished":
                     self._copies.forget()
             case FenceProcess(pid, reason):
-                self._fence(pid, reason)
+                fence_process(pid, reason)
             case LeaveJob(exit_code, reason):
                 self.leaving, self.exit_code, self.reason = True, exit_code, reason
             case _:
@@ -142,14 +138,3 @@ class EffectPerformer:
         if worker not in self._workers:
             self._workers[worker] = Worker(worker, self._inbox)
         self._workers[worker].submit(Job(RoleName(perform.owner), perform.cause, run))
-
-    @staticmethod
-    def _fence(pid: int, reason: str) -> None:
-        if pid <= 1 or pid == os.getpid():
-            logger.error("will not fence process %d: %s", pid, reason)
-            return
-        logger.warning("fencing process %d: %s", pid, reason)
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            logger.info("process %d is gone already", pid)

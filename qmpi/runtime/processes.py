@@ -5,6 +5,7 @@ alone may have been given to a stranger since, the start time from /proc tells t
 that were still starting have written nothing, but share the session of their mpirun.
 """
 
+import logging
 import os
 import signal
 import subprocess
@@ -14,6 +15,8 @@ import msgspec
 from msgspec import Struct
 
 from qmpi.storage.atomic_file import write_atomic
+
+logger = logging.getLogger(__name__)
 
 
 class RankProcess(Struct, frozen=True):
@@ -126,6 +129,23 @@ def end_leftovers(folder: Path) -> int:
             killed += _kill(process.pid)
         (folder / f"{process.rank}.json").unlink(missing_ok=True)
     return killed
+
+
+def fence_process(pid: int, reason: str) -> None:
+    """Kill a process of this host that is alive but silent.
+
+    Args:
+        pid: process id; this very process and the system's first are spared.
+        reason: why, in words.
+    """
+    if pid <= 1 or pid == os.getpid():
+        logger.error("will not fence process %d: %s", pid, reason)
+        return
+    logger.warning("fencing process %d: %s", pid, reason)
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        logger.info("process %d is gone already", pid)
 
 
 def _kill_member(pid: int, session: int) -> bool:

@@ -244,7 +244,11 @@ def _watch(
         if supervision.stop() and asked_at is None:
             asked_at = clock.now()
             write_atomic(directory.stop_request, b"stop\n", durable=False)
-            _say(supervision, clock, "stopping: finishing the granted steps and a checkpoint")
+            _say(
+                supervision,
+                clock,
+                "stopping in order: what is under way is finished or can be resumed",
+            )
         if asked_at is not None and clock.now() - asked_at > STOP_SECONDS:
             return False
         hang = stall.look(clock.now())

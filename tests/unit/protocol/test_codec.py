@@ -49,6 +49,8 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
             return st.lists(values(item), max_size=3).map(tuple)
         case msgspec.inspect.TupleType(item_types=items):
             return st.tuples(*map(values, items))
+        case msgspec.inspect.DictType(key_type=key, value_type=value):
+            return st.dictionaries(values(key), values(value), max_size=3)
         case msgspec.inspect.UnionType(types=types):
             return st.one_of(*map(values, types))
         case msgspec.inspect.StructType(cls=cls, fields=fields):
