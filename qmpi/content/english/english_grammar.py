@@ -1,7 +1,7 @@
 """Rules that every kind of English prose shares: noun phrases, clauses, openings.
 
-Theory of operation. In each rule the simple alternatives come first; a frame pool uses the later ones
-at higher levels. Between two drawn words stand few fixed ones, since fixed text is what makes
+Theory of operation. In each rule the simple alternatives come first; a frame pool uses the later
+ones at higher levels. Between two drawn words stand few fixed ones, since fixed text is what makes
 generated prose compress and repeat. Number agrees within a rule: a rule's name says what it is.
 """
 
@@ -41,11 +41,13 @@ BASE: Mapping[str, Sequence[str]] = {
     "person": (
         "the [n person]", "[F]", "[an person]", "the [a] [n person]", "[F] [L]",
         "[aa] [n person]", "the [n person] from [P]", "a certain [n person]", "the old [n person]",
-        "the [n person] of <place>", "[F] the [n person]", "our [n person]", "the [n person] who [vd I]",
+        "the [n person] of <place>", "[F] the [n person]", "our [n person]",
+        "the [n person] who [vd I]",
         "the [n person] with <things>", "[F] [L], [an person]", "the [r] [a] [n person]",
     ),
     "people": (
-        "the [ns person]", "[ns person]", "[a] [ns person]", "the [a] [ns person]", "some [ns person]",
+        "the [ns person]", "[ns person]", "[a] [ns person]", "the [a] [ns person]",
+        "some [ns person]",
         "the [ns person] of [P]", "most [ns person]", "[F] and [F]", "[ns person] and [ns person]",
         "the [ns person] in <place>", "few [ns person]", "those [ns person] who [v I]",
     ),
@@ -62,7 +64,8 @@ BASE: Mapping[str, Sequence[str]] = {
         "[v3 t] <thing>", "is [a]", "[v3 t] <things>", "[v3 i]", "is [a] and [a]", "[v3 i] [r]",
         "can [v t] <thing>", "[r] [v3 t] <idea>", "is [an]", "may [v t] <ideas>", "is [vn T]",
         "is never [a]", "must [v t] <things>", "is [r] [a]", "is [vn T] by <people>",
-        "has <things>", "[v3 t] neither <thing> nor <thing>", "seems [a]", "[v3 t] and [v3 t] <thing>",
+        "has <things>", "[v3 t] neither <thing> nor <thing>", "seems [a]",
+        "[v3 t] and [v3 t] <thing>",
         "is [a] enough to [v t] <thing>", "is [vn T] without <idea>", "remains [a] until <clause>",
         "would [v t] <thing> if <clause>", "is as [a] as <thing>", "[v3 t] <thing> [r]",
     ),
@@ -115,16 +118,19 @@ BASE: Mapping[str, Sequence[str]] = {
         "<clause>, and <clause>", "in <place>, <clause>", "[r], <clause>", "if <clause>, <clause>",
         "<clause>, but <clause>", "when <clause>, <clause>", "with <thing>, <clause>",
         "<clause>; <clause>", "for <people>, <clause>", "although <clause>, <clause>",
-        "[vg T] <thing> [v3 t] <idea>", "because <clause>, <clause>", "unlike <things>, <thing> <is>",
+        "[vg T] <thing> [v3 t] <idea>", "because <clause>, <clause>",
+        "unlike <things>, <thing> <is>",
         "to [v T] <thing>, <people> <do>", "<clause>, so <clause>", "once <clause>, <clause>",
         "<clause>: <ideas>, <ideas>, and <things>", "whatever <person> [v3 T], <clause>",
-        "the more [a] <thing> becomes, the more <things> <are>", "where <clause>, <clause>, and <clause>",
+        "the more [a] <thing> becomes, the more <things> <are>",
+        "where <clause>, <clause>, and <clause>",
     ),
     "past": (
         "<clause_past>", "<clause_past>", "<person> <did>", "<thing> [vd t] <thing>",
         "<clause_past>, and <clause_past>", "in <place>, <clause_past>", "[r], <clause_past>",
         "when <clause_past>, <clause_past>", "<clause_past>, but <clause_past>",
-        "with <thing>, <person> <did>", "after <idea>, <clause_past>", "<clause_past>; <clause_past>",
+        "with <thing>, <person> <did>", "after <idea>, <clause_past>",
+        "<clause_past>; <clause_past>",
         "although <clause_past>, <clause_past>", "[vg T] <thing>, <person> <did>",
         "because <clause_past>, <clause_past>", "before <clause_past>, <clause_past>",
         "<clause_past>, as if <clause_past>", "<clause_past>, so <person> <did>",
@@ -133,7 +139,8 @@ BASE: Mapping[str, Sequence[str]] = {
     # Headings.
     "title": (
         "[a] [ns]", "the [n] of [ns]", "[ns] and [ns]", "[vg T] <thing>", "[n] and [n] in [P]",
-        "[a] [n]: <ideas>", "on <thing>", "the [a] [n]", "[ns] of the [n place]", "[ns] without [ns]",
+        "[a] [n]: <ideas>", "on <thing>", "the [a] [n]", "[ns] of the [n place]",
+        "[ns] without [ns]",
         "from [n] to [n]", "how <things> [v i]", "[n] [ns]", "[P] and its [ns]", "<idea>",
         "[an], [an], and <things>", "when <clause>", "[r] [a] [ns]", "toward <idea>",
         "the [n person] and the [n thing]", "[ns] as [ns]", "against [a] [ns]",

@@ -118,7 +118,7 @@ def english() -> English:
         rows[kind].append(fields)
     return English(
         tuple(Noun(w, p, k, int(r), _numbers(t)) for w, p, k, r, t in rows["n"]),
-        tuple(Verb(*forms, int(r), _numbers(t)) for *forms, r, t in rows["v"]),
+        tuple(_verb(fields) for fields in rows["v"]),
         tuple(Modifier(w, int(r), _numbers(t)) for w, r, t in rows["a"]),
         tuple(Modifier(w, int(r), _numbers(t)) for w, r, t in rows["r"]),
         tuple(name for (name,) in rows["f"]),
@@ -127,6 +127,11 @@ def english() -> English:
         tuple(name for _, name in rows["t"]),
         Digest(hashlib.sha256(packed).hexdigest()),
     )
+
+
+def _verb(fields: list[str]) -> Verb:
+    base, third, past, participle, ing, kind, frames, rank, topics = fields
+    return Verb(base, third, past, participle, ing, kind, frames, int(rank), _numbers(topics))
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ rule, are used, and nesting is cut early.
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 
 from msgspec import Struct
 
@@ -145,7 +145,7 @@ def _segment(parts: list[str], slots: list[str]) -> Segment:
     return Segment("".join(parts), tuple(slots), any(slot.isupper() for slot in slots))
 
 
-@lru_cache(maxsize=None)
+@cache
 def one_frame(text: str) -> Frame:
     """Read a frame, once a process.
 

@@ -1,9 +1,9 @@
 """English sentences for a page: drawn frames, filled with words of the page's topics.
 
 Theory of operation. A page has two to four topics, and speaks of one of them at a time. A sentence
-is a frame from a pool, a word a slot: three in four from the topic's table, the rest from all words.
-Names are made of real ones or composed of parts of them, so there is no end to them. Facts enter
-through holes of a frame and are recorded on the page with their places.
+is a frame from a pool, a word a slot: three in four from the topic's table, the rest from all
+words. Names are made of real ones or composed of parts of them, so there is no end to them. Facts
+enter through holes of a frame and are recorded on the page with their places.
 """
 
 from collections.abc import Mapping
@@ -21,9 +21,10 @@ PRESENT = FramePool(BASE, "present", 2048)
 PAST = FramePool(BASE, "past", 2048)
 TITLE = FramePool(BASE, "title", 1024)
 _THREE_IN_FOUR = 3 << 30
-_SMALL_WORDS = frozenset(
-    "a an and as at but by for from in nor of on or the to with without".split()
-)
+_SMALL_WORDS = frozenset((
+    "a", "an", "and", "as", "at", "but", "by", "for", "from", "in", "nor", "of", "on", "or", "the",
+    "to", "with", "without",
+))  # fmt: skip
 _VOWELS = "aeiouy"
 
 

@@ -2,12 +2,12 @@
 
 Theory of operation. A register is a topic at a tier of rarity. For each slot it holds two tables of
 fixed size, one of the topic's words and one of all words of the class; frequent words fill more
-places. So a draw is a mask and an index. Tables are made when first used; integers alone decide what
-stands in them.
+places. So a draw is a mask and an index. Tables are made when first used; integers alone decide
+what stands in them.
 """
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import accumulate
 
 from qmpi.content.english.english_lexicon import English, Noun, Verb, english, with_article
@@ -95,7 +95,7 @@ def register_of(topic: int, tier: int) -> Register:
     return Register(topic, tier)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _table(slot: str, tier: int) -> list[str]:
     return _weighted([word for word, _ in _words(slot)[: _limit(slot, tier)]], ALL_WORDS)
 
@@ -104,7 +104,7 @@ def _limit(slot: str, tier: int) -> int:
     return max(64, len(_words(slot)) * _SHARES[tier] // 100)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _by_topic(slot: str) -> dict[int, list[tuple[int, str]]]:
     found: dict[int, list[tuple[int, str]]] = {}
     for place, (word, topics) in enumerate(_words(slot)):
@@ -113,7 +113,7 @@ def _by_topic(slot: str) -> dict[int, list[tuple[int, str]]]:
     return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def _words(slot: str) -> list[tuple[str, tuple[int, ...]]]:
     form, _, group = slot.partition(" ")
     found = _all_words(english(), form, group)
