@@ -8,7 +8,8 @@ and no line may be missing.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 
 from qmpi.content.exercise import Exercise, question_of, steps_of
@@ -63,7 +64,7 @@ def sentences(text: str) -> list[str]:
     return [part.rstrip(".?!:") for part in _BREAK.split(text)]
 
 
-def told(exercise: Exercise, shapes: dict[str, Sequence[str]]) -> Iterator[tuple[str, Values]]:
+def told(exercise: Exercise, shapes: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, Values]]:
     """Read the sentences of a question that have a known shape.
 
     Args:
@@ -79,7 +80,25 @@ def told(exercise: Exercise, shapes: dict[str, Sequence[str]]) -> Iterator[tuple
             yield found
 
 
-def matched(sentence: str, shapes: dict[str, Sequence[str]]) -> tuple[str, Values] | None:
+def sorted_out(
+    exercise: Exercise, shapes: Mapping[str, Sequence[str]]
+) -> defaultdict[str, list[Values]]:
+    """Read all sentences of a question that have a known shape.
+
+    Args:
+        exercise: whose question is read.
+        shapes: by kind, tried in order.
+
+    Returns:
+        Values of the sentences in order, by kind.
+    """
+    found: defaultdict[str, list[Values]] = defaultdict(list)
+    for kind, values in told(exercise, shapes):
+        found[kind].append(values)
+    return found
+
+
+def matched(sentence: str, shapes: Mapping[str, Sequence[str]]) -> tuple[str, Values] | None:
     """Read one sentence.
 
     Args:

@@ -1,10 +1,17 @@
 """Solvers of the families beyond plain mathematics, by family."""
 
-from qmpi.content.verify import crossing_checks, planning_move_checks
+from qmpi.content.verify import (
+    crossing_checks,
+    planning_move_checks,
+    planning_route_checks,
+    planning_schedule_checks,
+)
 from qmpi.content.verify.reading import Check
 
 CHECKS: dict[str, Check] = {
     **crossing_checks.CHECKS,
     **planning_move_checks.CHECKS,
+    **planning_schedule_checks.CHECKS,
+    **planning_route_checks.CHECKS,
 }
 """Solvers by family."""
