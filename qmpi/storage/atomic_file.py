@@ -3,10 +3,13 @@
 Theory of operation: the bytes go to a hidden temporary name in the same directory, are flushed to
 the device, and the temporary is renamed over the target; rename within one directory is atomic on
 every POSIX file system. A reader sees the old file or the new one. A process killed half-way leaves
-only a temporary, which nobody reads and which the next write of the same process number replaces.
+only a temporary, which nobody reads. Its name holds host and process number: two ranks may write
+the same file at the same time, and each renames a whole one.
 """
 
 import os
+import re
+import socket
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
@@ -15,6 +18,19 @@ from qmpi.storage.os_errors import explained
 
 TEMPORARY_SUFFIX = ".tmp"
 """Ending of temporary names; readers of a directory skip such files."""
+
+
+def temporary_name(path: Path) -> Path:
+    """Return the name under which this process writes a file before it is whole.
+
+    Args:
+        path: target.
+
+    Returns:
+        A hidden name in the same directory.
+    """
+    host = re.sub(r"[^A-Za-z0-9]", "", socket.gethostname())[:16]
+    return path.with_name(f".{path.name}.{host}-{os.getpid()}{TEMPORARY_SUFFIX}")
 
 
 def write_atomic(path: Path, data: bytes | Iterable[bytes], *, durable: bool = True) -> None:
@@ -48,7 +64,7 @@ def write_atomic_with(path: Path, fill: Callable[[BinaryIO], None], *, durable: 
     Raises:
         StorageError: the operating system refused; the target is untouched, the temporary removed.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    temporary = temporary_name(path)
     with explained("write", path):
         try:
             _write_and_rename(temporary, path, fill, durable=durable)

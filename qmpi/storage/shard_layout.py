@@ -6,9 +6,20 @@ shuffle, since shuffling token ids lowers the ratio, and one block a chunk, sinc
 compress better. Blosc2 returns most flipped bits as wrong data without an error and direct chunk
 reads bypass HDF5's own checksum, so `chunk_crc` holds the CRC-32 of each compressed chunk. Metadata
 is written in HDF5's newest format, which carries checksums of its own.
+
+A generated shard holds besides where its blocks come from (`block_address`: stream, number of the
+block in it, offset of its first id), each document's number in its block (`document_numbers`), and
+in the attribute `generator` what made them: so any block can be made again. A chunk is one block
+then, and damage to one chunk costs one block. All tables are little-endian, of fixed width, and
+have a CRC-32 as an attribute of the file.
 """
 
-FORMAT_VERSION = 1
+from msgspec import Struct
+
+FORMAT_VERSION = 2
+READABLE_VERSIONS = (1, 2)
+"""Version 1 had no provenance; all else is the same."""
+
 BLOSC2_FILTER = 32026
 CHUNK_TOKENS = 128 * 1024
 """256 KiB of uint16: a random row costs one decode of a fraction of a millisecond."""
@@ -17,8 +28,29 @@ COMPRESSION_LEVEL = 5
 TOKENS = "tokens"
 CHUNK_CRC = "chunk_crc"
 DOCUMENT_OFFSETS = "document_offsets"
+DOCUMENT_NUMBERS = "document_numbers"
+BLOCK_ADDRESS = "block_address"
+STREAM_BYTES = 40
+"""Room for the name of a stream."""
+
+ADDRESS_TYPE = (("stream", f"S{STREAM_BYTES}"), ("block", "<u8"), ("start", "<i8"))
+"""Fields of `block_address`."""
 
 LARGEST_UINT16_VOCABULARY = 65536
+
+
+class BlockAddress(Struct, frozen=True):
+    """Where a block of a generated shard comes from.
+
+    Attributes:
+        stream: type/level/language.
+        block: number of the block in its stream.
+        start: offset of its first id in the shard.
+    """
+
+    stream: str
+    block: int
+    start: int
 
 
 def dtype_name(vocab_size: int) -> str:

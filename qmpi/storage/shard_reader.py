@@ -33,6 +33,9 @@ class ShardReader:
         dtype: type of ids.
         tokenizer_digest: identity of the tokenizer.
         document_offsets: offset of each document's first id.
+        generator: what made the blocks of a generated shard; "" for any other.
+        addresses: where each block of a generated shard comes from.
+        document_numbers: number of each document in its block; empty for other shards.
     """
 
     def __init__(self, path: Path, *, cache_bytes: int = DEFAULT_CACHE_BYTES) -> None:
@@ -67,20 +70,36 @@ class ShardReader:
         self.tokens = int(attributes["count"])
         self.dtype = np.dtype(self._data.dtype)
         self.tokenizer_digest = Digest(attributes["tokenizer_digest"].decode())
-        self.document_offsets: TokenArray = self._file[layout.DOCUMENT_OFFSETS][:]
+        self.document_offsets = self._table(layout.DOCUMENT_OFFSETS, "documents_crc")
+        self.generator = attributes["generator"].decode() if "generator" in attributes else ""
+        self.addresses, self.document_numbers = self._provenance()
         self._crcs: list[int] = self._file[layout.CHUNK_CRC][:].tolist()
         self._chunk_tokens = int(self._data.chunks[0])
         known = {
-            "format": int(attributes["format_version"]) == layout.FORMAT_VERSION,
+            "format": int(attributes["format_version"]) in layout.READABLE_VERSIONS,
             "length": self._data.shape == (self.tokens,),
             "type": attributes["dtype"].decode() == self.dtype.name and self.dtype.kind == "u",
             "chunk count": len(self._crcs) == -(-self.tokens // self._chunk_tokens),
-            "document table": attributes["documents_crc"]
-            == zlib.crc32(self.document_offsets.tobytes()),
         }
         wrong = [name for name, holds in known.items() if not holds]
         if wrong:
             raise CorruptData(f"shard {self._path}: wrong {', '.join(wrong)}; ingest it again")
+
+    def _table(self, name: str, crc: str) -> TokenArray:
+        table: TokenArray = self._file[name][:]
+        if self._file.attrs[crc] != zlib.crc32(table.tobytes()):
+            raise CorruptData(f"shard {self._path}: {name} fails its checksum; copy it again")
+        return table
+
+    def _provenance(self) -> tuple[tuple[layout.BlockAddress, ...], TokenArray]:
+        if not self.generator:
+            return (), np.empty(0, "<u2")
+        rows = self._table(layout.BLOCK_ADDRESS, "addresses_crc")
+        addresses = tuple(
+            layout.BlockAddress(bytes(row["stream"]).decode(), int(row["block"]), int(row["start"]))
+            for row in rows
+        )
+        return addresses, self._table(layout.DOCUMENT_NUMBERS, "numbers_crc")
 
     @contextmanager
     def _damage(self, what: str) -> Iterator[None]:
@@ -136,16 +155,54 @@ class ShardReader:
         return chunk
 
     def _decode(self, number: int) -> TokenArray:
+        chunk = np.empty(self._chunk_tokens, self.dtype)
+        decode_frame(self.frame(number), chunk)
+        return chunk
+
+    def frame(self, number: int) -> bytes:
+        """A chunk as it lies in the file.
+
+        Args:
+            number: of the chunk.
+
+        Returns:
+            The compressed bytes.
+
+        Raises:
+            CorruptData: they fail their checksum; names file and chunk.
+        """
         with self._damage(f"chunk {number}"):
             _, frame = self._data.id.read_direct_chunk((number * self._chunk_tokens,))
         if zlib.crc32(frame) != self._crcs[number]:
             raise CorruptData(
-                f"shard {self._path}: chunk {number} fails its checksum;"
-                " copy it again, or ingest again"
+                f"shard {self._path}: {self._name_chunk(number)} fails its checksum; {self._cure()}"
             )
-        chunk = np.empty(self._chunk_tokens, self.dtype)
-        decode_frame(frame, chunk)
-        return chunk
+        return frame
+
+    def _name_chunk(self, number: int) -> str:
+        if number >= len(self.addresses):
+            return f"chunk {number}"
+        address = self.addresses[number]
+        return f"chunk {number} (block {address.block} of {address.stream})"
+
+    def _cure(self) -> str:
+        if self.generator:
+            return "`qmpi shards repair` makes it again"
+        return "copy it again, or ingest again"
+
+    def documents_of(self, block: int) -> list[tuple[int, int]]:
+        """The documents of a block of a generated shard.
+
+        Args:
+            block: 0 <= block < len(addresses).
+
+        Returns:
+            (offset in the block, number in the block) of each.
+        """
+        begin = self.addresses[block].start
+        low, high = np.searchsorted(self.document_offsets, [begin, begin + self._chunk_tokens])
+        offsets = (self.document_offsets[low:high] - begin).tolist()
+        return list(zip(offsets, self.document_numbers[low:high].tolist(), strict=True))
 
     def verify(self) -> None:
         """Check every chunk.

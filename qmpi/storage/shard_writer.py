@@ -6,6 +6,7 @@ when closed.
 """
 
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,14 @@ import blosc2
 import h5py
 import numpy as np
 
+from qmpi.errors import InvariantError
 from qmpi.storage import shard_layout as layout
+from qmpi.storage.atomic_file import temporary_name
 from qmpi.storage.os_errors import explained
 from qmpi.units import Digest
+
+Documents = Sequence[tuple[int, int]]
+TableType = str | list[tuple[str, str]]
 
 
 class ShardWriter:
@@ -33,6 +39,7 @@ class ShardWriter:
         tokenizer_digest: Digest,
         *,
         chunk_tokens: int = layout.CHUNK_TOKENS,
+        generator: str = "",
     ) -> None:
         """Start a shard.
 
@@ -41,24 +48,30 @@ class ShardWriter:
             dtype: "uint16" or "uint32".
             tokenizer_digest: identity of the tokenizer.
             chunk_tokens: ids of a chunk.
+            generator: what makes the blocks of a generated shard; "" for any other.
 
         Raises:
             StorageError: the file cannot be made.
         """
         self.tokens = 0
         self.path = path
-        self._temporary = path.with_name(f".{path.name}.tmp")
+        self._temporary = temporary_name(path)
         self._dtype = np.dtype(dtype).newbyteorder("<")
         self._chunk = np.zeros(chunk_tokens, self._dtype)
         self._used = 0
         self._crcs: list[int] = []
         self._documents: list[int] = []
+        self._numbers: list[int] = []
+        self._addresses: list[layout.BlockAddress] = []
+        self._generated = bool(generator)
         with explained("write the shard", path):
             self._file: Any = h5py.File(self._temporary, "w", libver="latest", locking=False)
         self._file.attrs["format_version"] = layout.FORMAT_VERSION
         # Fixed-length strings: HDF5 keeps others in a heap without checksums, and one flipped
         # bit there can make it loop for ever.
         self._file.attrs["tokenizer_digest"] = np.bytes_(tokenizer_digest)
+        if generator:
+            self._file.attrs["generator"] = np.bytes_(generator)
         self._data: Any = self._make_dataset()
 
     def _make_dataset(self) -> h5py.Dataset:
@@ -82,6 +95,50 @@ class ShardWriter:
         """The next id begins a document."""
         self._documents.append(self.tokens)
 
+    def append_block(
+        self, stream: str, block: int, ids: np.ndarray[Any, Any], documents: Documents
+    ) -> None:
+        """Add a generated block.
+
+        Args:
+            stream: where it comes from.
+            block: its number there.
+            ids: its ids; exactly one chunk of them.
+            documents: (offset in the block, number in the block) of each document, ascending.
+
+        Raises:
+            InvariantError: blocks and chunks do not go together.
+            StorageError: no space.
+        """
+        self._begin_block(stream, block, documents)
+        if ids.size != self._chunk.size:
+            raise InvariantError(f"a block of {ids.size} ids in chunks of {self._chunk.size}")
+        self.append(ids)
+
+    def copy_block(self, stream: str, block: int, frame: bytes, documents: Documents) -> None:
+        """Add a generated block as it was compressed before.
+
+        Args:
+            stream: where it comes from.
+            block: its number there.
+            frame: its compressed chunk, whose checksum was checked.
+            documents: as in `append_block`.
+
+        Raises:
+            StorageError: no space.
+        """
+        self._begin_block(stream, block, documents)
+        self._used = self._chunk.size
+        self._store(frame)
+        self.tokens += self._chunk.size
+
+    def _begin_block(self, stream: str, block: int, documents: Documents) -> None:
+        if not self._generated or self._used or len(stream.encode()) > layout.STREAM_BYTES:
+            raise InvariantError(f"block {block} of {stream} does not belong here")
+        self._addresses.append(layout.BlockAddress(stream, block, self.tokens))
+        self._documents.extend(self.tokens + offset for offset, _ in documents)
+        self._numbers.extend(number for _, number in documents)
+
     def append(self, ids: np.ndarray[Any, Any]) -> None:
         """Add ids.
 
@@ -102,9 +159,11 @@ class ShardWriter:
         self.tokens += ids.size
 
     def _flush(self) -> None:
-        number = len(self._crcs)
         self._chunk[self._used :] = 0
-        frame = _encode(self._chunk)
+        self._store(encode_chunk(self._chunk))
+
+    def _store(self, frame: bytes) -> None:
+        number = len(self._crcs)
         with explained("write the shard", self.path):
             self._data.resize((number * self._chunk.size + self._used,))
             self._data.id.write_direct_chunk((number * self._chunk.size,), frame)
@@ -121,16 +180,26 @@ class ShardWriter:
             if self._used:
                 self._flush()
             with explained("write the shard", self.path):
-                offsets = np.asarray(self._documents, "<i8")
                 self._file.create_dataset(layout.CHUNK_CRC, data=np.asarray(self._crcs, "<u4"))
-                self._file.create_dataset(layout.DOCUMENT_OFFSETS, data=offsets)
-                self._file.attrs["documents_crc"] = zlib.crc32(offsets.tobytes())
+                self._table(layout.DOCUMENT_OFFSETS, "documents_crc", self._documents, "<i8")
+                if self._generated:
+                    self._write_provenance()
                 self._file.attrs["count"] = self.tokens
                 self._file.attrs["dtype"] = np.bytes_(self._dtype.name)
                 self._file.close()
                 self._temporary.replace(self.path)
         finally:
             self.abandon()
+
+    def _write_provenance(self) -> None:
+        rows = [(a.stream.encode(), a.block, a.start) for a in self._addresses]
+        self._table(layout.BLOCK_ADDRESS, "addresses_crc", rows, list(layout.ADDRESS_TYPE))
+        self._table(layout.DOCUMENT_NUMBERS, "numbers_crc", self._numbers, "<u2")
+
+    def _table(self, name: str, crc: str, rows: Sequence[Any], kind: TableType) -> None:
+        data = np.asarray(rows, kind)
+        self._file.create_dataset(name, data=data)
+        self._file.attrs[crc] = zlib.crc32(data.tobytes())
 
     def abandon(self) -> None:
         """Drop what was not published; does nothing after `close`.
@@ -145,7 +214,15 @@ class ShardWriter:
                 self._temporary.unlink(missing_ok=True)
 
 
-def _encode(chunk: np.ndarray[Any, Any]) -> bytes:
+def encode_chunk(chunk: np.ndarray[Any, Any]) -> bytes:
+    """Compress one chunk.
+
+    Args:
+        chunk: its ids; equal ids give equal bytes under one version of Blosc2.
+
+    Returns:
+        A Blosc2 frame.
+    """
     parameters = {
         "codec": blosc2.Codec.ZSTD,
         "clevel": layout.COMPRESSION_LEVEL,
