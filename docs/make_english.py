@@ -210,9 +210,8 @@ def main(folder: Path) -> None:
     data = ("\n".join(lines) + "\n").encode()
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_bytes(zstandard.ZstdCompressor(level=19).compress(data))
-    counted = f"{len(rows)} words, {nouns} of them nouns: {OUT.stat().st_size} bytes packed
-"
-    sys.stdout.write(counted)
+    counted = f"{len(rows)} words, {nouns} of them nouns: {OUT.stat().st_size} bytes packed"
+    sys.stdout.write(counted + chr(10))
 
 
 if __name__ == "__main__":
