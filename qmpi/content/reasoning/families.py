@@ -4,14 +4,8 @@ Families: see the modules listed in the imports. Each has a solver in `qmpi.cont
 shares no code with the family.
 """
 
-from collections.abc import Callable
-
-from qmpi.content.counter import Draw
 from qmpi.content.reasoning import arithmetic, logic, puzzles, situations, word_problems
-from qmpi.content.reasoning.problem import Problem
-
-Family = Callable[[Draw, int], Problem]
-"""Draws and a level from 1 to 100 to a problem."""
+from qmpi.content.reasoning.problem import Family
 
 FAMILIES: dict[str, Family] = {
     "expression": arithmetic.expression,

@@ -1,6 +1,6 @@
 """What a family of problems makes: a text, and beside it the certificate that it can be checked by."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
@@ -21,6 +21,9 @@ class Problem(Struct, frozen=True):
     answer: str
     world: Certificate
 
+
+Family = Callable[[Draw, int], Problem]
+"""Draws and a level from 1 to 100 to a problem."""
 
 _OPENINGS = ("", "", "", "Question: ", "Problem: ", "Q: ", "Exercise. ", "Task: ")
 

@@ -1,10 +1,9 @@
 """Draws by address: unbiased, and the same everywhere."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qmpi.content.counter import Draw, draw_for
+from qmpi.content.counter import Draw
 
 
 @given(st.binary(min_size=1, max_size=64), st.integers(1, 2**64))
@@ -53,10 +52,26 @@ def test_shuffle_reaches_every_order() -> None:
     assert all(850 < count < 1150 for count in orders.values())
 
 
-@pytest.mark.parametrize(
-    "address", [(1, "s", 0, 0), (0, "t", 0, 0), (0, "s", 1, 0), (0, "s", 0, 1), (0, "s", 2**60, 0)]
-)
-def test_each_part_of_the_address_counts(address: tuple[int, str, int, int]) -> None:
-    words = [draw_for(*address).below(2**64), draw_for(0, "s", 0, 0).below(2**64)]
-    assert words[0] != words[1]
-    assert words[0] == draw_for(*address).below(2**64)
+def test_each_byte_of_the_key_counts() -> None:
+    plain = Draw(bytes(16)).take(8)
+    for place in range(16):
+        changed = bytes(place) + b"\x01" + bytes(15 - place)
+        assert Draw(changed).take(8) != plain
+    assert Draw(bytes(16)).take(8) == plain
+
+
+def test_take_gives_words_across_refills() -> None:
+    one_by_one, at_once = Draw(b"key"), Draw(b"key")
+    words = [one_by_one.word() for _ in range(600)]
+    taken = [word for _ in range(6) for word in at_once.take(100)]
+    assert all(0 <= word < 2**32 for word in taken)
+    assert len(set(taken)) > 595
+    assert len(set(words)) > 595
+
+
+def test_sample_of_few_from_many_gives_different_items_in_any_order() -> None:
+    draw = Draw(b"key")
+    drawn = [draw.sample(range(1_000), 3) for _ in range(500)]
+    assert all(len(set(items)) == 3 for items in drawn)
+    assert any(items != sorted(items) for items in drawn)
+    assert len({tuple(items) for items in drawn}) > 495

@@ -5,18 +5,23 @@ import re
 import pytest
 from msgspec.structs import replace
 
-from qmpi.content.counter import draw_for
-from qmpi.content.reasoning.problem import Document, steps_of
+from qmpi.content.counter import Draw
+from qmpi.content.exercise import Exercise, steps_of
+from qmpi.content.reasoning.families import FAMILIES
 from qmpi.content.verify.evaluate import chain_fault, value_of
-from qmpi.content.reasoning.families import FAMILIES, written
 from qmpi.content.verify.problem_checks import verify
 
-DOCUMENTS = 2_000
-PLANTED = 100
+DOCUMENTS = 300
+PLANTED = 60
 
 
-def documents(family: str, count: int, seed: int = 3) -> list[Document]:
-    return [written(draw_for(seed, family, n, 0), family, 1 + n % 100) for n in range(count)]
+def made(family: str, seed: int, number: int, level: int) -> Exercise:
+    problem = FAMILIES[family](Draw(f"{seed}/{family}/{number}".encode()), level)
+    return Exercise(problem.text, family, problem.world)
+
+
+def documents(family: str, count: int, seed: int = 3) -> list[Exercise]:
+    return [made(family, seed, number, 1 + number % 100) for number in range(count)]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -36,7 +41,7 @@ def test_documents_differ(family: str) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_harder_levels_are_longer(family: str) -> None:
     def length(level: int) -> int:
-        return sum(len(written(draw_for(1, family, n, 0), family, level).text) for n in range(100))
+        return sum(len(made(family, 1, n, level).text) for n in range(100))
 
     assert length(1) < length(40) < length(100)
 
