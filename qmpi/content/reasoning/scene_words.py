@@ -163,6 +163,23 @@ def joined(items: Sequence[str], word: str = "and") -> str:
     return f"{', '.join(items[:-1])} {word} {items[-1]}"
 
 
+def numbered(draw: Draw, steps: list[str]) -> list[str]:
+    """Number worked steps in half of the cases.
+
+    Args:
+        draw: chance.
+        steps: lines without numbers.
+
+    Returns:
+        Lines, all of them numbered from 1 or none.
+    """
+    style = draw.below(6)
+    if style > 2:
+        return steps
+    before, after = (("Step ", ": "), ("(", ") "), ("", ") "))[style]
+    return [f"{before}{n}{after}{step}" for n, step in enumerate(steps, 1)]
+
+
 def woven(draw: Draw, level: int, told: list[str]) -> list[str]:
     """Put true but idle sentences between those that matter.
 

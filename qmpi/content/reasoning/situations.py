@@ -4,6 +4,8 @@ from qmpi.content.reasoning import (
     planning_moves,
     planning_routes,
     planning_schedules,
+    spatial_layouts,
+    spatial_moves,
 )
 from qmpi.content.reasoning.scene_words import Family
 
@@ -11,5 +13,7 @@ FAMILIES: dict[str, Family] = {
     **planning_moves.FAMILIES,
     **planning_schedules.FAMILIES,
     **planning_routes.FAMILIES,
+    **spatial_moves.FAMILIES,
+    **spatial_layouts.FAMILIES,
 }
 """Families by name."""

@@ -2,7 +2,7 @@
 
 from itertools import combinations
 
-from qmpi.content.exercise import Exercise, steps_of
+from qmpi.content.exercise import Exercise
 from qmpi.content.verify.reading import (
     Check,
     Values,
@@ -12,6 +12,7 @@ from qmpi.content.verify.reading import (
     matched,
     only,
     told,
+    worked,
 )
 
 _FERRY_SHAPES = {
@@ -99,7 +100,7 @@ def _ferry_layers(cargo: frozenset[str], room: int, pairs: list[frozenset[str]])
 def _ferry_steps_fault(
     exercise: Exercise, layers: list[set[Bank]], boat: tuple[str, int], reached: int
 ) -> str | None:
-    steps = steps_of(exercise.text)
+    steps = worked(exercise)
     (cargo, _), (who, room) = next(iter(layers[0])), boat
     near = cargo
     for number, step in enumerate(steps, 1):

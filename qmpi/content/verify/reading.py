@@ -146,6 +146,28 @@ def listed(text: str) -> list[str]:
     return re.split(r", | and | or ", text)
 
 
+def worked(exercise: Exercise) -> list[str]:
+    """Return the worked steps without their numbers.
+
+    Args:
+        exercise: whose steps are read.
+
+    Returns:
+        Lines.
+
+    Raises:
+        ValueError: the numbers do not count up from 1.
+    """
+    steps = steps_of(exercise.text)
+    for before, after in (("Step ", ": "), ("(", ") "), ("", ") ")):
+        if steps and steps[0].startswith(f"{before}1{after}"):
+            marks = [f"{before}{n}{after}" for n in range(1, len(steps) + 1)]
+            if not all(map(str.startswith, steps, marks)):
+                raise ValueError("the numbers of the steps do not count up")
+            return [step[len(mark) :] for step, mark in zip(steps, marks, strict=True)]
+    return steps
+
+
 def steps_fault(
     exercise: Exercise, patterns: Sequence[str], expected: Sequence[Values]
 ) -> str | None:
@@ -159,7 +181,7 @@ def steps_fault(
     Returns:
         The first fault, or None.
     """
-    steps = steps_of(exercise.text)
+    steps = worked(exercise)
     if not steps:
         return None
     if len(steps) != len(expected):

@@ -5,6 +5,8 @@ from qmpi.content.verify import (
     planning_move_checks,
     planning_route_checks,
     planning_schedule_checks,
+    spatial_layout_checks,
+    spatial_move_checks,
 )
 from qmpi.content.verify.reading import Check
 
@@ -13,5 +15,7 @@ CHECKS: dict[str, Check] = {
     **planning_move_checks.CHECKS,
     **planning_schedule_checks.CHECKS,
     **planning_route_checks.CHECKS,
+    **spatial_move_checks.CHECKS,
+    **spatial_layout_checks.CHECKS,
 }
 """Solvers by family."""
