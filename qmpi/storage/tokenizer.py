@@ -3,20 +3,24 @@
 Theory of operation: the vocabulary holds all 256 bytes, so any text can be encoded and decoding
 gives it back exactly; there is no unknown token. Training counts words and merges the most frequent
 pairs, ties broken by id, so equal text gives an equal file. The file is the `tokenizer.json` that
-Hugging Face tools read.
+Hugging Face tools read. Encoding stays on the calling thread, so ranks do not take each other's
+cores, and goes through the fastest library whose ids are the same (`storage.fast_encoding`).
 """
 
 import hashlib
 import re
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from qmpi.errors import CorruptData, InputError
 from qmpi.storage.atomic_file import write_atomic
+from qmpi.storage.fast_encoding import encoder
 from qmpi.storage.os_errors import explained
 from qmpi.units import Digest
 
@@ -63,6 +67,7 @@ class Tokenizer:
         self.end_of_text: int = end_of_text
         self.size: int = self._inner.get_vocab_size(with_added_tokens=True)
         self.digest = Digest(hashlib.sha256(data).hexdigest())
+        self._encode = encoder(self._inner, data)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -105,10 +110,10 @@ class Tokenizer:
         Returns:
             Token ids.
         """
-        return self._inner.encode(text, add_special_tokens=False).ids
+        return self._encode(text)
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of several texts, computed on several threads.
+        """Ids of several texts.
 
         Args:
             texts: any texts.
@@ -116,9 +121,27 @@ class Tokenizer:
         Returns:
             Token ids of each.
         """
-        # The fast form leaves out character offsets, which nothing here needs.
-        encoded = self._inner.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [item.ids for item in encoded]
+        return list(map(self._encode, texts))
+
+    def encode_flat(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Ids of several texts in one array, each text closed by end-of-text.
+
+        Args:
+            texts: any texts.
+
+        Returns:
+            Token ids, uint32; where each text starts and the last one ends, int64,
+            [len(texts) + 1].
+        """
+        encode, end = self._encode, self.end_of_text
+        # An array of the standard library takes a list three times as fast as numpy does.
+        ids = array("I")
+        bounds = [0]
+        for text in texts:
+            ids.fromlist(encode(text))
+            ids.append(end)
+            bounds.append(len(ids))
+        return np.frombuffer(ids, np.uint32), np.array(bounds, np.int64)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of token ids; bytes that are no UTF-8 (a cut character) become U+FFFD.

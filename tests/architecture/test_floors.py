@@ -10,7 +10,17 @@ from architecture.tree import ROOT
 
 PURE = ("units", "errors", "config", "protocol", "policy", "roles", "simulator")
 LIBRARIES = (
-    *("mpi4py", "torch", "numpy", "h5py", "hdf5plugin", "blosc2", "tokenizers", "zstandard"),
+    *(
+        "mpi4py",
+        "torch",
+        "numpy",
+        "h5py",
+        "hdf5plugin",
+        "blosc2",
+        "tokenizers",
+        "zstandard",
+        "tiktoken",
+    ),
     *("click", "rich"),
 )
 
