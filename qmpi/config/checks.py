@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from qmpi.config.settings import ProblemSource, RoleCount, Settings
+from qmpi.config.settings import ContentSource, RoleCount, Settings
 
 SUM_BITS = 30
 """Bits of a 32-bit sum that lane gradients may fill; sign and one bit of rounding stay free."""
@@ -135,7 +135,7 @@ def _sources(settings: Settings) -> Iterator[str]:
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"data.sources: two sources are called {name!r}"
     for source in settings.data.sources:
-        if isinstance(source, ProblemSource) and source.min_level > source.max_level:
+        if isinstance(source, ContentSource) and source.min_level > source.max_level:
             yield (
                 f"source {source.name!r}: min_level = {source.min_level} is above "
                 f"max_level = {source.max_level}"

@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from qmpi.config.settings import CorpusSource, DataSettings, ProblemSource, Settings
+from qmpi.config.settings import ContentSource, CorpusSource, DataSettings, Settings
 
 LARGEST_NUMBER = 2**63 - 1
 """Whole numbers travel as 64 bits in messages, files and tensors."""
@@ -20,7 +20,7 @@ SHOWN_CHARACTERS = 60
 
 SOURCE_KINDS: dict[str, type[msgspec.Struct]] = {
     "corpus": CorpusSource,
-    "problems": ProblemSource,
+    "content": ContentSource,
 }
 
 
@@ -178,16 +178,22 @@ def _describe(info: msgspec.inspect.Type) -> str:
             return "true or false"
         case msgspec.inspect.LiteralType():
             return "one of " + ", ".join(f'"{value}"' for value in info.values)
-        case msgspec.inspect.StrType() if info.pattern and "%" in info.pattern:
-            return 'a share such as "60%"'
-        case msgspec.inspect.StrType() if info.pattern:
-            return "a name of small letters, digits, _ and -, at most 40 characters"
         case msgspec.inspect.StrType():
-            return "text" + (", not empty" if info.min_length else "")
+            return _text(info)
+        case msgspec.inspect.VarTupleType():
+            return f"a list, each {_describe(info.item_type)}"
         case msgspec.inspect.UnionType():
             return " or ".join(_describe(member) for member in info.types)
         case _:
             return "of another type"
+
+
+def _text(info: msgspec.inspect.StrType) -> str:
+    if info.pattern and "%" in info.pattern:
+        return 'a share such as "60%"'
+    if info.pattern:
+        return "a name of small letters, digits, _ and -, at most 40 characters"
+    return "text" + (", not empty" if info.min_length else "")
 
 
 def _range(info: msgspec.inspect.IntType | msgspec.inspect.FloatType) -> str:

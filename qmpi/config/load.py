@@ -133,7 +133,7 @@ def toml_value(value: object) -> str:
     """Return a value as TOML.
 
     Args:
-        value: text, number or truth value.
+        value: text, number, truth value, or a list of these.
 
     Returns:
         What `tomllib` reads back equal.
@@ -143,6 +143,9 @@ def toml_value(value: object) -> str:
     if isinstance(value, str):
         # JSON strings are TOML basic strings, DEL excepted.
         return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")
+    if isinstance(value, list | tuple):
+        items: list[object] = [*value]
+        return f"[{', '.join(map(toml_value, items))}]"
     return repr(value)
 
 

@@ -13,7 +13,29 @@ from qmpi.config.settings import Settings
 
 _BUILTIN = [
     {"kind": "corpus", "name": "python", "path": "builtin:python", "weight": 3.0},
-    {"kind": "problems", "name": "problems", "weight": 1.0, "min_level": 1, "max_level": 20},
+    {
+        "kind": "content",
+        "name": "mathematics",
+        "type": "mathematics",
+        "weight": 1.0,
+        "min_level": 1,
+        "max_level": 20,
+    },
+]
+_SHARES = (20, 15, 15, 10, 8, 12, 10, 10)
+_TYPES = (
+    "technical",
+    "scientific",
+    "code",
+    "mathematics",
+    "philosophy",
+    "creative",
+    "conversation",
+    "multilingual",
+)
+_CONTENT = [
+    {"kind": "content", "name": name, "type": name, "weight": float(share)}
+    for name, share in zip(_TYPES, _SHARES, strict=True)
 ]
 
 PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -141,6 +163,7 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
             "optimizer": {"learning_rate": 3e-4, "warmup_steps": 10000, "schedule": "wsd"},
             "snapshot": {"every_steps": 20, "disk_every_steps": 200},
             "failure": {"dead_seconds": 60.0, "start_seconds": 1800.0, "max_relaunches": 50},
+            "data": {"sources": _CONTENT},
         },
     ),
 }

@@ -33,7 +33,7 @@ class JobSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             ge=0,
             le=2**62,
             description=(
-                "Seed of the initial weights, of the data order and of the generated problems."
+                "Seed of the initial weights, of the data order and of the generated text."
             ),
         ),
     ] = 0
@@ -217,20 +217,37 @@ class CorpusSource(
     ] = 1.0
 
 
-class ProblemSource(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="problems", tag_field="kind"
+class ContentSource(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="content", tag_field="kind"
 ):
-    """Generated arithmetic and logic problems with verified answers; endless."""
+    """Generated documents of one type, checked by machine; endless."""
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,40}$", description="Name of the source.")]
+    type: Annotated[
+        Literal[
+            "technical",
+            "scientific",
+            "code",
+            "mathematics",
+            "philosophy",
+            "creative",
+            "conversation",
+            "multilingual",
+        ],
+        Meta(description="Kind of text."),
+    ]
     weight: Annotated[
         float, Meta(gt=0.0, description="Share of the sequences, relative to the other sources.")
     ] = 1.0
     min_level: Annotated[int, Meta(ge=1, le=100, description="Easiest level drawn.")] = 1
-    max_level: Annotated[int, Meta(ge=1, le=100, description="Hardest level drawn.")] = 20
+    max_level: Annotated[int, Meta(ge=1, le=100, description="Hardest level drawn.")] = 100
+    languages: Annotated[
+        tuple[Literal["en", "de", "fr", "es", "it", "pt", "ru", "tr", "ar", "hi", "ja", "zh"], ...],
+        Meta(description='Main languages of type "multilingual"; empty: all. Others are English.'),
+    ] = ()
 
 
-Source = CorpusSource | ProblemSource
+Source = CorpusSource | ContentSource
 
 
 class DataSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -249,7 +266,7 @@ class DataSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         tuple[Source, ...], Meta(min_length=1, description="Where sequences come from.")
     ] = (
         CorpusSource(name="python", path="builtin:python", weight=3.0),
-        ProblemSource(name="problems", weight=1.0),
+        ContentSource(name="mathematics", type="mathematics", weight=1.0),
     )
     prefetch_steps: Annotated[
         int, Meta(ge=1, le=64, description="Steps that a trainer asks for ahead.")

@@ -1,4 +1,4 @@
-"""The home of a block: which memory or generator rank serves it (rendezvous hashing).
+"""The home of a block or of generated rows: which rank serves it (rendezvous hashing).
 
 Theory of operation. Each (block, rank) pair has a hash; the rank with the largest one is the
 block's home. Everyone computes the same home from the list of live ranks, without asking. When a
@@ -11,15 +11,18 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 from qmpi.errors import InvariantError
-from qmpi.units import Lane, Rank, Step
+from qmpi.units import Rank
+
+ROWS_TOGETHER = 256
+"""Neighbouring rows of a generated source that one generator makes."""
 
 
-def home_of(step: Step, lane: Lane, ranks: Sequence[Rank]) -> Rank:
-    """Return the rank that serves the block of (step, lane).
+def home_of(first: int, second: int, ranks: Sequence[Rank]) -> Rank:
+    """Return the rank that serves a block, or a group of generated rows.
 
     Args:
-        step: step of the block.
-        lane: lane of the block.
+        first: step of the block, or number of the source; >= 0.
+        second: lane of the block, or number of the group; >= 0.
         ranks: live ranks of the serving role, in any order.
 
     Returns:
@@ -29,8 +32,8 @@ def home_of(step: Step, lane: Lane, ranks: Sequence[Rank]) -> Rank:
         InvariantError: there are no ranks.
     """
     if not ranks:
-        raise InvariantError(f"no live rank can be the home of the block of step {step}")
-    block = blake2b(step.to_bytes(8, "little") + lane.to_bytes(8, "little"), digest_size=16)
+        raise InvariantError(f"no live rank can be the home of ({first}, {second})")
+    block = blake2b(first.to_bytes(8, "little") + second.to_bytes(8, "little"), digest_size=16)
     salt = block.digest()
     return max(ranks, key=lambda rank: (_weight(salt, rank), rank))
 

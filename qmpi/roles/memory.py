@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from qmpi.config.settings import CorpusSource, Settings
 from qmpi.errors import InvariantError
-from qmpi.policy.homes import home_of
+from qmpi.policy.homes import ROWS_TOGETHER, home_of
 from qmpi.policy.stream import rows_of_block
 from qmpi.protocol.blocks import (
     BlockFailed,
@@ -189,13 +189,16 @@ class Memory(Member):
             return []
         gathering.asked_at = now
         step, lane = key
-        generator = home_of(step, lane, self.directory.generators)
-        target = Address(generator, RoleName.GENERATOR)
-        sources = self.settings.data.sources
         return [
-            Send(target, RowsRequest(step, lane, sources[number].name, rows))
+            Send(self._generator(number, rows[0]), RowsRequest(step, lane, source.name, rows))
             for number, rows in gathering.missing.items()
+            for source in (self.settings.data.sources[number],)
         ]
+
+    # Neighbouring rows come from one block of text: who made it should serve them all.
+    def _generator(self, source: int, row: int) -> Address:
+        home = home_of(source, row // ROWS_TOGETHER, self.directory.generators)
+        return Address(home, RoleName.GENERATOR)
 
     def _rows_arrived(self, key: Key, source: str, frame: Frame) -> list[Effect]:
         gathering = self.gathering.get(key)

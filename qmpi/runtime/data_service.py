@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qmpi.config.settings import CorpusSource, ProblemSource, Settings
+from qmpi.config.settings import ContentSource, CorpusSource, Settings
 from qmpi.errors import CorruptData, InputError, StorageError
 from qmpi.protocol.membership import SourceFact
 from qmpi.roles.interface import (
@@ -104,8 +104,7 @@ class DataService:
         """
         if self._opened is not None:
             return self._opened
-        from qmpi.content.reasoning.families import generator_digest
-        from qmpi.content.rows import RowMaker
+        from qmpi.content.rows import RowMaker, source_digest
         from qmpi.storage.block_builder import BlockBuilder
         from qmpi.storage.corpus import Corpus
         from qmpi.storage.tokenizer import Tokenizer
@@ -127,12 +126,11 @@ class DataService:
                     _check_corpus(source.name, corpus, tokenizer, length)
                     corpora[number] = corpus
                     facts.append(SourceFact(source.name, corpus.rows(length), corpus.digest))
-                case ProblemSource():
+                case ContentSource():
                     seed = settings.job.seed
                     maker = RowMaker(tokenizer, source, seed, length, settings.model.vocab_size)
                     self._makers[source.name] = maker
-                    identity = generator_digest(source.min_level, source.max_level)
-                    facts.append(SourceFact(source.name, 0, identity))
+                    facts.append(SourceFact(source.name, 0, source_digest(source)))
         self._builder = BlockBuilder(settings.model.vocab_size, corpora, length)
         self._opened = SourcesOpened(tuple(facts))
         return self._opened

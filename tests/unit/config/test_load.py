@@ -108,7 +108,7 @@ IDENTITY = [
     "train.threads=2",
     "optimizer.beta2=0.9",
     "data.tokenizer=x",
-    'data.sources=[{kind="problems", name="p"}]',
+    'data.sources=[{kind="content", type="code", name="p"}]',
 ]
 FREE = [
     "job.run_dir=elsewhere",

@@ -75,26 +75,26 @@ MALFORMED = {
     "source without kind": ('[[data.sources]]\nname = "a"\n', ["data.sources[0].kind", "corpus"]),
     "source of unknown kind": (
         '[[data.sources]]\nkind = "web"\nname = "a"\n',
-        ["data.sources[0].kind", "'web'", "corpus, problems"],
+        ["data.sources[0].kind", "'web'", "corpus, content"],
     ),
     "corpus without path": (
         '[[data.sources]]\nkind = "corpus"\nname = "a"\n',
         ["data.sources[0].path", "missing"],
     ),
     "source with a bad name": (
-        '[[data.sources]]\nkind = "problems"\nname = "A b"\n',
+        '[[data.sources]]\nkind = "content"\ntype = "mathematics"\nname = "A b"\n',
         ["data.sources[0].name", "small letters"],
     ),
     "source without weight": (
-        '[[data.sources]]\nkind = "problems"\nname = "a"\nweight = 0\n',
+        '[[data.sources]]\nkind = "content"\ntype = "mathematics"\nname = "a"\nweight = 0\n',
         ["data.sources[0].weight", "above 0"],
     ),
     "levels upside down": (
-        '[[data.sources]]\nkind = "problems"\nname = "a"\nmin_level = 9\nmax_level = 3\n',
+        '[[data.sources]]\nkind = "content"\ntype = "mathematics"\nname = "a"\nmin_level = 9\nmax_level = 3\n',
         ["min_level = 9", "max_level = 3"],
     ),
     "two sources of one name": (
-        '[[data.sources]]\nkind = "problems"\nname = "a"\n' * 2,
+        '[[data.sources]]\nkind = "content"\ntype = "mathematics"\nname = "a"\n' * 2,
         ["data.sources", "'a'"],
     ),
 }

@@ -1,77 +1,76 @@
 """Rows are a function of their address: in any batch, process and hash seed, at any distance."""
 
-import hashlib
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
-from qmpi.config.settings import ProblemSource
-from qmpi.content.counter import GENERATOR_VERSION
-from qmpi.content.reasoning.families import document, generator_digest
-from qmpi.content.rows import RowMaker
+from qmpi.config.settings import ContentSource
+from qmpi.content.address import BLOCK_TOKENS, STREAM_TOKENS, Place, Stream, generator_key
+from qmpi.content.blocks import BlockMaker
+from qmpi.content.lexicons import lexicon_digest
+from qmpi.content.rows import RowMaker, source_digest, streams_of
+from qmpi.errors import InputError
 from qmpi.storage.tokenizer import Tokenizer, train_tokenizer
 
-FAR = 2**60
-SOURCE = ProblemSource(name="problems", min_level=1, max_level=20)
-
-GOLDEN = {
-    "problems-1": {
-        (1, 1): "ac01a5712ce9b89c1333da81acdbc2cd",
-        (1, 20): "3bde7b13eb636022a48e712f2701c895",
-        (60, 100): "acaa0b3ebf437cdf1e380f67956bc359",
-    },
-}
-"""Digest of the texts of each version. Texts changed? Raise GENERATOR_VERSION, add, edit none."""
+SOURCE = ContentSource(name="sums", type="mathematics", min_level=3, max_level=6)
 
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
-    texts = [document(0, "training", row, 0, 1, 100).text for row in range(500)]
-    return train_tokenizer(texts, 600)
+    first = train_tokenizer(["0"], 257)
+    maker = BlockMaker(first, generator_key(lexicon_digest(), 0))
+    stream = Stream("mathematics", 40)
+    return train_tokenizer((maker.document(stream, Place(0, n)).text for n in range(50)), 600)
 
 
-def texts_digest(low: int, high: int) -> str:
-    state = hashlib.blake2b(digest_size=16)
-    for row in (0, 1, 2**31, FAR):
-        for number in range(100):
-            state.update(document(7, "problems", row, number, low, high).text.encode())
-    return state.hexdigest()
+def test_the_digest_tells_sources_apart() -> None:
+    assert source_digest(SOURCE) == source_digest(SOURCE)
+    other = ContentSource(name="sums", type="mathematics", min_level=3, max_level=7)
+    assert source_digest(SOURCE) != source_digest(other)
 
 
-@pytest.mark.parametrize("levels", [(1, 1), (1, 20), (60, 100)])
-def test_changed_texts_force_a_new_version(levels: tuple[int, int]) -> None:
-    assert GENERATOR_VERSION in GOLDEN, "add the digests of this version"
-    assert texts_digest(*levels) == GOLDEN[GENERATOR_VERSION][levels], (
-        "the texts of this version have changed: raise qmpi.content.counter.GENERATOR_VERSION"
+def test_languages_are_streams_of_the_multilingual_type_only() -> None:
+    both = ContentSource(
+        name="m", type="multilingual", min_level=9, max_level=9, languages=("de", "tr")
     )
+    assert [str(s) for s in streams_of(both)] == ["multilingual/9/de", "multilingual/9/tr"]
+    assert len(streams_of(ContentSource(name="m", type="multilingual"))) == 1200
+    assert len(streams_of(ContentSource(name="c", type="code"))) == 100
 
 
-def test_the_digest_tells_levels_apart() -> None:
-    assert generator_digest(1, 20) != generator_digest(1, 21)
-    assert generator_digest(1, 20) == generator_digest(1, 20)
-
-
-@pytest.mark.parametrize("width", [8, 100, 700])
+@pytest.mark.parametrize("width", [8, 700, 65_536])
 def test_rows_do_not_depend_on_the_batch(tokenizer: Tokenizer, width: int) -> None:
     maker = RowMaker(tokenizer, SOURCE, 5, width, 4096)
-    rows = [3, FAR, 0, 3, 77]
-    together = np.frombuffer(maker.make(rows), "<u2").reshape(5, width + 1)
-    alone = [np.frombuffer(maker.make([row]), "<u2") for row in rows]
-    assert np.array_equal(together, np.stack(alone))
+    last = maker.rows - 1
+    rows = [3, last, 0, 3]
+    together = np.frombuffer(maker.make(rows), "<u2").reshape(4, width + 1)
+    alone = np.frombuffer(RowMaker(tokenizer, SOURCE, 5, width, 4096).make([last]), "<u2")
+    assert np.array_equal(together[1], alone)
     assert np.array_equal(together[0], together[3])
-    assert not np.array_equal(together[0], together[1])
+    assert not np.array_equal(together[0], together[2])
 
 
-def test_a_row_is_its_documents(tokenizer: Tokenizer) -> None:
-    row = np.frombuffer(RowMaker(tokenizer, SOURCE, 5, 400, 4096).make([FAR]), "<u2").tolist()
-    parts = tokenizer.decode(row).split("<|endoftext|>")
-    assert len(parts) > 2
-    for number, part in enumerate(parts):
-        text = document(5, "problems", FAR, number, 1, 20).text
-        assert text == part if number < len(parts) - 1 else text.startswith(part)
+def test_a_row_lies_where_it_says(tokenizer: Tokenizer) -> None:
+    maker = RowMaker(tokenizer, SOURCE, 5, 400, 4096)
+    blocks = BlockMaker(tokenizer, generator_key(lexicon_digest(), 5))
+    for row in (0, 162, 163, 164 * 3, maker.rows - 1):
+        stream, offset = maker.where(row)
+        assert offset < STREAM_TOKENS
+        block, start = divmod(offset, BLOCK_TOKENS)
+        made = np.frombuffer(maker.make([row]), "<u2")
+        assert np.array_equal(made, blocks.make(stream, block).ids[start : start + 401])
+
+
+def test_all_levels_come_once_in_a_cycle(tokenizer: Tokenizer) -> None:
+    maker = RowMaker(tokenizer, SOURCE, 5, 65_535, 4096)
+    for cycle in (0, 2**40):
+        levels = [maker.where(4 * cycle + place)[0].level for place in range(4)]
+        assert sorted(levels) == [3, 4, 5, 6]
+
+
+def test_what_lies_behind_the_end_is_refused(tokenizer: Tokenizer) -> None:
+    maker = RowMaker(tokenizer, SOURCE, 5, 400, 4096)
+    with pytest.raises(InputError, match="ends before row"):
+        maker.make([maker.rows])
 
 
 def test_no_rows_are_no_bytes(tokenizer: Tokenizer) -> None:
@@ -82,23 +81,3 @@ def test_a_large_vocabulary_takes_wider_ids(tokenizer: Tokenizer) -> None:
     narrow = RowMaker(tokenizer, SOURCE, 5, 64, 65536).make([1])
     wide = RowMaker(tokenizer, SOURCE, 5, 64, 65537).make([1])
     assert np.array_equal(np.frombuffer(narrow, "<u2"), np.frombuffer(wide, "<u4"))
-
-
-def test_two_processes_agree_whatever_their_hash_seed() -> None:
-    code = (
-        "from qmpi.content.reasoning.families import document; import hashlib;"
-        "print(hashlib.sha256(''.join(document(9, 's', 2**60, n, 1, 100).text"
-        " for n in range(300)).encode()).hexdigest())"
-    )
-    seen = {
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env={**os.environ, "PYTHONHASHSEED": seed, "LC_ALL": locale},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        ).stdout
-        for seed, locale in (("0", "C"), ("1", "C.UTF-8"))
-    }
-    assert len(seen) == 1
