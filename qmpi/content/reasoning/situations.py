@@ -1,6 +1,7 @@
 """Families beyond plain mathematics: plans, places, causes, minds, times, machines, games."""
 
 from qmpi.content.reasoning import (
+    causal_devices,
     planning_moves,
     planning_routes,
     planning_schedules,
@@ -15,5 +16,6 @@ FAMILIES: dict[str, Family] = {
     **planning_routes.FAMILIES,
     **spatial_moves.FAMILIES,
     **spatial_layouts.FAMILIES,
+    **causal_devices.FAMILIES,
 }
 """Families by name."""

@@ -228,3 +228,30 @@ def first_fault(*faults: str | None) -> str | None:
         A fault, or None.
     """
     return next((fault for fault in faults if fault), None)
+
+
+def steps_any_order_fault(
+    exercise: Exercise, patterns: Sequence[str], expected: Sequence[Values]
+) -> str | None:
+    """Compare worked steps whose order is free with what the solver found.
+
+    Args:
+        exercise: whose steps are read; none at all is the short style.
+        patterns: shapes of whole lines, closing mark included.
+        expected: values of all lines, by slot; each line must show one of them, no two the same.
+
+    Returns:
+        The first fault, or None.
+    """
+    steps, left = worked(exercise), list(expected)
+    if steps and len(steps) != len(left):
+        return f"{len(steps)} steps, not {len(left)}"
+    for line in steps:
+        found = matched(line, {"step": patterns})
+        if found is None:
+            return f"nobody can read the step {line!r}"
+        fitting = [r for r in left if all(r.get(k) == v for k, v in found[1].items())]
+        if not fitting:
+            return f"the step {line!r} is wrong or comes twice"
+        left.remove(fitting[0])
+    return None

@@ -1,6 +1,7 @@
 """Solvers of the families beyond plain mathematics, by family."""
 
 from qmpi.content.verify import (
+    causal_device_checks,
     crossing_checks,
     planning_move_checks,
     planning_route_checks,
@@ -17,5 +18,6 @@ CHECKS: dict[str, Check] = {
     **planning_route_checks.CHECKS,
     **spatial_move_checks.CHECKS,
     **spatial_layout_checks.CHECKS,
+    **causal_device_checks.CHECKS,
 }
 """Solvers by family."""
