@@ -2,6 +2,8 @@
 
 from qmpi.content.reasoning import (
     causal_devices,
+    causal_runs,
+    minds,
     planning_moves,
     planning_routes,
     planning_schedules,
@@ -17,5 +19,7 @@ FAMILIES: dict[str, Family] = {
     **spatial_moves.FAMILIES,
     **spatial_layouts.FAMILIES,
     **causal_devices.FAMILIES,
+    **causal_runs.FAMILIES,
+    **minds.FAMILIES,
 }
 """Families by name."""

@@ -2,7 +2,9 @@
 
 from qmpi.content.verify import (
     causal_device_checks,
+    causal_run_checks,
     crossing_checks,
+    mind_checks,
     planning_move_checks,
     planning_route_checks,
     planning_schedule_checks,
@@ -19,5 +21,7 @@ CHECKS: dict[str, Check] = {
     **spatial_move_checks.CHECKS,
     **spatial_layout_checks.CHECKS,
     **causal_device_checks.CHECKS,
+    **causal_run_checks.CHECKS,
+    **mind_checks.CHECKS,
 }
 """Solvers by family."""
