@@ -257,8 +257,8 @@ class DataSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         str,
         Meta(
             description=(
-                "A tokenizer.json, or a corpus directory that holds one. Empty: that "
-                'of the first corpus, else "builtin:python".'
+                'A tokenizer.json, a corpus directory that holds one, or "builtin:content", made '
+                'of generated text. Empty: that of the first corpus, else "builtin:python".'
             )
         ),
     ] = ""

@@ -103,8 +103,25 @@ def builtin_corpus(name: str, cache: Path, progress: "Callable[[IngestProgress],
     if name != "python":
         raise InputError(f"no built-in corpus {name!r}; there is builtin:python")
     version = f"{platform.python_version()}-{VOCABULARY}-f{FORMAT_VERSION}"
-    out = cache / f"builtin-python-{version}"
-    if out.is_dir():
+    return made_once(cache, f"builtin-python-{version}", lambda out: _make(out, progress))
+
+
+def made_once(cache: Path, name: str, make: Callable[[Path], None]) -> Path:
+    """Return something in the cache, made by the first of many processes that want it.
+
+    Args:
+        cache: where it is kept.
+        name: of the file or directory.
+        make: writes it; what it writes must appear whole or not at all.
+
+    Returns:
+        Its path.
+
+    Raises:
+        StorageError: the cache cannot be written.
+    """
+    out = cache / name
+    if out.exists():
         return out
     lock = cache / f"{out.name}.lock"
     with explained("make the cache directory", cache):
@@ -113,8 +130,8 @@ def builtin_corpus(name: str, cache: Path, progress: "Callable[[IngestProgress],
     try:
         with explained("lock", lock):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if not out.is_dir():
-            _make(out, progress)
+        if not out.exists():
+            make(out)
     finally:
         os.close(descriptor)
     return out
@@ -142,6 +159,16 @@ def library_files(root: Path) -> list[Path]:
         paths = (Path(folder) / name for name in sorted(names) if name.endswith(".py"))
         found.extend(path for path in paths if path.stat().st_size <= _LARGEST_FILE)
     return found
+
+
+def python_texts() -> Iterator[str]:
+    """Texts of the built-in corpus, in its order.
+
+    Yields:
+        Language reference, then library sources, each whole or in pieces.
+    """
+    for piece in _PythonTexts().pieces():
+        yield piece.text
 
 
 class _PythonTexts:
