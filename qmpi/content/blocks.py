@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from qmpi.content.address import BLOCK_TOKENS, Place, Stream
 from qmpi.content.catalogue import CLOSERS_FROM, write_document
-from qmpi.content.page import Document
+from qmpi.content.document import Document
 from qmpi.storage.tokenizer import Tokenizer
 
 Ids = np.ndarray[Any, np.dtype[np.uint32]]

@@ -10,8 +10,9 @@ from importlib import import_module
 
 from qmpi.content.address import Place, Stream, document_key
 from qmpi.content.counter import Draw
+from qmpi.content.document import Document
 from qmpi.content.english.notes import write_note
-from qmpi.content.page import Document, Page
+from qmpi.content.page import Page
 
 Writer = Callable[[Page], None]
 

@@ -1,4 +1,4 @@
-"""A document while it is written, and when it is done: text, world, and facts with their places.
+"""A document while it is written: text, world, and facts with their places.
 
 Theory of operation. A writer first makes a hidden world from the page's draws and budget, then says
 it. What it says with `fact` is recorded with its place in the text, so a checker can read the very
@@ -6,74 +6,10 @@ characters and compare them with what it works out from the world. Every number,
 matters is said with `fact`; the checkers of a type refuse digits that no fact covers.
 """
 
-from msgspec import Struct
-
 from qmpi.content.counter import Draw
-from qmpi.content.level import Budget, spread
+from qmpi.content.document import Document, Fact, Plain, SetProblem
+from qmpi.content.level import spread
 from qmpi.content.reasoning.problem import Problem
-
-Plain = int | float | str | bool | None | list["Plain"] | tuple["Plain", ...] | dict[str, "Plain"]
-"""What a world is made of: what JSON can hold."""
-
-
-class Fact(Struct, frozen=True, array_like=True):
-    """Something that the text says and the world must bear out.
-
-    Attributes:
-        kind: what is said, a word that the type's checker knows.
-        start: first character in the text.
-        end: one past the last character.
-        args: what it is said of: names or numbers of things in the world.
-    """
-
-    kind: str
-    start: int
-    end: int
-    args: tuple[Plain, ...] = ()
-
-
-class SetProblem(Struct, frozen=True):
-    """A problem as it stands in a document.
-
-    Attributes:
-        family: name of its family.
-        start: first character of the problem in the text.
-        end: one past its last character.
-        answer: what its last line ends in.
-        world: parameters of its world.
-    """
-
-    family: str
-    start: int
-    end: int
-    answer: str
-    world: dict[str, Plain]
-
-
-class Document(Struct, frozen=True):
-    """A finished document and its certificate.
-
-    Attributes:
-        type: one of the eight content types.
-        level: 1 to 100.
-        language: code of its main language.
-        genre: form of the text, as "man page".
-        budget: how the level was spent.
-        text: what is trained on.
-        world: parameters of the hidden world.
-        facts: what the text says, in order of place.
-        problems: problems in the text with their answers.
-    """
-
-    type: str
-    level: int
-    language: str
-    genre: str
-    budget: Budget
-    text: str
-    world: dict[str, Plain]
-    facts: tuple[Fact, ...]
-    problems: tuple[SetProblem, ...]
 
 
 class Page:

@@ -5,9 +5,13 @@ small.
 """
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from qmpi.config.load import load_job
 from qmpi.config.settings import ContentSource, CorpusSource, Settings
 from qmpi.errors import CorruptData, InputError, StorageError
 from qmpi.protocol.membership import SourceFact
@@ -20,6 +24,7 @@ from qmpi.roles.interface import (
     RowsMade,
     SourcesOpened,
 )
+from qmpi.storage.builtin import default_cache
 
 if TYPE_CHECKING:
     from qmpi.content.rows import RowMaker
@@ -29,6 +34,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BUILTIN = "builtin:python"
+CONTENT = "builtin:content"
+"""The tokenizer of generated text."""
 
 
 def tokenizer_path(settings: Settings, cache: Path) -> Path:
@@ -47,6 +54,10 @@ def tokenizer_path(settings: Settings, cache: Path) -> Path:
     named = settings.data.tokenizer
     corpora = [s.path for s in settings.data.sources if isinstance(s, CorpusSource)]
     where = named or (corpora[0] if corpora else BUILTIN)
+    if where == CONTENT:
+        from qmpi.content.content_tokenizer import content_tokenizer
+
+        return content_tokenizer(cache, _log)
     path = resolve(where, cache)
     found = path / "tokenizer.json" if path.is_dir() else path
     if not found.is_file():
@@ -54,6 +65,32 @@ def tokenizer_path(settings: Settings, cache: Path) -> Path:
             f"no tokenizer at {found}; name one in data.tokenizer, or run `qmpi ingest`"
         )
     return found
+
+
+def open_tokenizer(
+    job: Path | None, named: str, seed: int, environment: Mapping[str, str]
+) -> "tuple[Tokenizer, int]":
+    """Open the tokenizer that a command names, or that its job uses.
+
+    Args:
+        job: job file; its seed and tokenizer count.
+        named: path or "builtin:..." that goes before the job's; may be empty.
+        seed: used when there is no job.
+        environment: of the process.
+
+    Returns:
+        The tokenizer and the seed.
+
+    Raises:
+        InputError: there is no such tokenizer.
+    """
+    from qmpi.storage.tokenizer import Tokenizer
+
+    cache = default_cache(environment)
+    settings = load_job(job) if job else Settings()
+    if named:
+        settings = replace(settings, data=replace(settings.data, tokenizer=named))
+    return Tokenizer.load(tokenizer_path(settings, cache)), settings.job.seed if job else seed
 
 
 def resolve(where: str, cache: Path) -> Path:
@@ -72,7 +109,7 @@ def resolve(where: str, cache: Path) -> Path:
 
 
 def _log(progress: object) -> None:
-    logger.info("making the built-in corpus: %s", progress)
+    logger.info("making the built-in corpus or tokenizer: %s", progress)
 
 
 class DataService:

@@ -1,0 +1,252 @@
+"""`qmpi content`: look at generated documents, go from a token to its document, check samples."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from qmpi.cli.options import json_option
+from qmpi.cli.output import show_json
+from qmpi.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qmpi.content.document import Document
+    from qmpi.content.survey import Failure, Verified
+
+TYPES = (
+    "technical",
+    "scientific",
+    "code",
+    "mathematics",
+    "philosophy",
+    "creative",
+    "conversation",
+    "multilingual",
+)
+SHOWN_FAILURES = 20
+_BATCH = 50
+
+type_choice = click.Choice(TYPES)
+seed_option = click.option(
+    "--seed", type=click.IntRange(0, 2**62), default=0, show_default=True, help="Seed of the job."
+)
+
+VERIFY_EPILOG = """\b
+Examples:
+  qmpi content verify
+  qmpi content verify --type code --documents 10000
+  qmpi content verify --type mathematics --levels 80-100 --json
+"""
+SHOW_EPILOG = """\b
+Examples:
+  qmpi content show --type technical --level 37 --index 5
+  qmpi content show --type multilingual --level 10 --language ja --index 123456789 --json
+"""
+EXPLAIN_EPILOG = """\b
+Examples:
+  qmpi content explain mathematics/37/en/123456789
+  qmpi content explain code/90/en/1152921504606846975 --job jobs/laptop.toml
+"""
+
+
+@click.group("content")
+def command() -> None:
+    """Look at generated documents and check what they say."""
+
+
+@command.command("show", epilog=SHOW_EPILOG)
+@click.option("--type", "type_name", type=type_choice, required=True, help="Kind of text.")
+@click.option("--level", type=click.IntRange(1, 100), required=True, help="Difficulty.")
+@click.option(
+    "--index", type=click.IntRange(0, 2**56 - 1), default=0, show_default=True,
+    help="Which document: 4096 x block + number in the block.",
+)  # fmt: skip
+@click.option("--language", default="en", show_default=True, help="Of type multilingual.")
+@seed_option
+@json_option
+def show(
+    *, type_name: str, level: int, index: int, language: str, seed: int, as_json: bool
+) -> None:
+    """Print a document with its certificate."""
+    from qmpi.content.address import checked_stream, generator_key, place_of
+    from qmpi.content.catalogue import write_document
+    from qmpi.content.lexicons import lexicon_digest
+
+    stream = checked_stream(type_name, level, language)
+    key = generator_key(lexicon_digest(), seed)
+    document = write_document(key, stream, place_of(index))
+    if as_json:
+        show_json({"stream": str(stream), "index": index, "document": document})
+        return
+    click.echo(f"{stream} index {index}: {document.genre}")
+    click.echo(document_text(document))
+
+
+@command.command("explain", epilog=EXPLAIN_EPILOG)
+@click.argument("token_address")
+@click.option(
+    "--job", type=click.Path(path_type=Path), help="Job file that gives seed and tokenizer."
+)
+@click.option(
+    "--tokenizer",
+    default="",
+    metavar="PATH",
+    help="tokenizer.json, corpus directory, or builtin:NAME; default: that of the job, or"
+    " builtin:python.",
+)
+@seed_option
+@json_option
+def explain(
+    *, token_address: str, job: Path | None, tokenizer: str, seed: int, as_json: bool
+) -> None:
+    """Go from TOKEN_ADDRESS, written TYPE/LEVEL/LANGUAGE/TOKEN, back to its document."""
+    from qmpi.content.address import generator_key, parse_token
+    from qmpi.content.blocks import BlockMaker
+    from qmpi.content.lexicons import lexicon_digest
+    from qmpi.content.survey import origin_of
+    from qmpi.runtime.data_service import open_tokenizer
+
+    stream, token = parse_token(token_address)
+    opened, seed = open_tokenizer(job, tokenizer, seed, os.environ)
+    maker = BlockMaker(opened, generator_key(lexicon_digest(), seed))
+    origin = origin_of(maker, stream, token)
+    if as_json:
+        show_json(origin)
+        return
+    if origin.document is None:
+        click.echo(f"token {token} of {stream} is padding at the end of block {origin.block}")
+        return
+    click.echo(
+        f"token {token} of {stream}: token {origin.offset} of document {origin.index}"
+        f" (block {origin.block}), {origin.document.genre}"
+    )
+    click.echo(document_text(origin.document))
+
+
+@command.command("verify", epilog=VERIFY_EPILOG)
+@click.option("--type", "type_name", type=type_choice, help="Kind of text; default: all.")
+@click.option(
+    "--documents", type=click.IntRange(1), default=1000, show_default=True, help="Of each type."
+)
+@click.option("--levels", default="1-100", show_default=True, metavar="A-B", help="Difficulty.")
+@seed_option
+@json_option
+def verify(*, type_name: str | None, documents: int, levels: str, seed: int, as_json: bool) -> int:
+    """Make documents at random addresses and check all they say with independent checkers."""
+    from rich.progress import Progress
+
+    span = parse_levels(levels)
+    results: dict[str, Verified] = {}
+    with Progress(transient=True, disable=as_json) as bar:
+        for name in (type_name,) if type_name else TYPES:
+            task = bar.add_task(name, total=documents)
+            results[name] = _verified(
+                name, documents, seed, span, lambda n, task=task: bar.advance(task, n)
+            )
+    failed = [failure for result in results.values() for failure in result.failures]
+    counts = {
+        "documents": sum(result.documents for result in results.values()),
+        "facts": sum(result.facts for result in results.values()),
+        "failures": len(failed),
+    }
+    if as_json:
+        show_json({**counts, "types": results})
+    else:
+        _show_results(results, failed)
+        click.echo(
+            f"{counts['documents']:,} documents, {counts['facts']:,} facts,"
+            f" {counts['failures']:,} failures"
+        )
+    return 1 if failed else 0
+
+
+def _verified(
+    name: str, documents: int, seed: int, levels: tuple[int, int], advance: "Callable[[int], None]"
+) -> "Verified":
+    from qmpi.content.address import generator_key
+    from qmpi.content.lexicons import lexicon_digest
+    from qmpi.content.survey import Verified, addresses, verify_sample
+
+    key = generator_key(lexicon_digest(), seed)
+    sample = list(addresses(name, documents, seed, levels))
+    facts, failures = 0, list["Failure"]()
+    for start in range(0, documents, _BATCH):
+        result = verify_sample(key, sample[start : start + _BATCH])
+        facts += result.facts
+        failures += result.failures
+        advance(result.documents)
+    return Verified(documents, facts, tuple(failures))
+
+
+def _show_results(results: "dict[str, Verified]", failed: "list[Failure]") -> None:
+    for name, result in results.items():
+        click.echo(
+            f"{name:14}{result.documents:>10,} documents {result.facts:>12,} facts"
+            f" {len(result.failures):>6,} failures"
+        )
+    for failure in failed[:SHOWN_FAILURES]:
+        click.echo(f"  {failure.stream} index {failure.index}: {failure.faults[0]}")
+    if len(failed) > SHOWN_FAILURES:
+        click.echo(f"  and {len(failed) - SHOWN_FAILURES:,} more; --json lists all")
+
+
+def parse_levels(text: str) -> tuple[int, int]:
+    """Read a range of levels.
+
+    Args:
+        text: as "7" or "10-20".
+
+    Returns:
+        Lowest and highest.
+
+    Raises:
+        InputError: it is no range within 1 to 100.
+    """
+    low, _, high = text.partition("-")
+    high = high or low
+    if not (low.isascii() and low.isdigit() and high.isascii() and high.isdigit()):
+        raise InputError(f"levels {text!r}: write one as 7, or a range as 10-20")
+    if not 1 <= int(low) <= int(high) <= 100:
+        raise InputError(f"levels {text!r} are not a range within 1-100")
+    return int(low), int(high)
+
+
+def document_text(document: "Document") -> str:
+    """Return a document with its certificate, for people.
+
+    Args:
+        document: any.
+
+    Returns:
+        Several lines.
+    """
+    import msgspec
+
+    def shown(value: object) -> str:
+        return msgspec.json.encode(value).decode()
+
+    budget = "  ".join(f"{axis} {points}" for axis, points in _budget(document))
+    lines = [
+        "-" * 72,
+        document.text.rstrip("\n"),
+        "-" * 72,
+        f"level {document.level}: {budget}",
+        f"world: {shown(document.world)}",
+    ]
+    for fact in document.facts:
+        said = shown(document.text[fact.start : fact.end])
+        lines.append(f"fact {fact.kind} {shown(fact.args)}: {said}")
+    lines += [
+        f"problem {problem.family} {shown(problem.world)}: answer {problem.answer}"
+        for problem in document.problems
+    ]
+    return "\n".join(lines)
+
+
+def _budget(document: "Document") -> list[tuple[str, int]]:
+    from msgspec import structs
+
+    return list(structs.asdict(document.budget).items())

@@ -1,0 +1,83 @@
+"""`qmpi content`: what it prints, and what it refuses."""
+
+import json
+
+import pytest
+
+from qmpi.cli.content import parse_levels
+from qmpi.cli.main import run
+from qmpi.errors import InputError
+
+
+def test_a_document_is_shown_with_its_certificate(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["content", "show", "--type", "mathematics", "--level", "30", "--index", "4097"]
+    assert run(arguments) == 0
+    shown = capsys.readouterr().out
+    assert "level 30: structure" in shown
+    assert "answer" in shown
+    assert run([*arguments, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)["document"]
+    assert document["text"].rstrip("\n") in shown
+    assert document["problems"]
+
+
+def test_the_same_address_with_another_seed_is_another_text(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    texts = []
+    for seed in ("0", "1", "0"):
+        run(["content", "show", "--type", "mathematics", "--level", "9", "--seed", seed])
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[2] != texts[1]
+
+
+def test_a_token_leads_back_to_its_document(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["content", "explain", "mathematics/9/en/1152921504606800000", "--json"]) == 0
+    origin = json.loads(capsys.readouterr().out)
+    assert origin["block"] == 1152921504606800000 >> 16
+    assert (
+        run(
+            ["content", "show", "--type", "mathematics", "--level", "9", "--json", "--index", str(origin["index"])]
+        )
+        == 0
+    )
+    assert json.loads(capsys.readouterr().out)["document"] == origin["document"]
+
+
+def test_a_sample_is_verified_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["content", "verify", "--type", "mathematics", "--documents", "40"]
+    assert run(arguments) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("40 documents, ")
+    assert last.endswith(" facts, 0 failures")
+    assert run([*arguments, "--json", "--levels", "5"]) == 0
+    counted = json.loads(capsys.readouterr().out)
+    assert (counted["documents"], counted["failures"]) == (40, 0)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["show", "--type", "poetry", "--level", "3"],
+        ["show", "--type", "code", "--level", "0"],
+        ["show", "--type", "code", "--level", "3", "--language", "de"],
+        ["explain", "code/3/en"],
+        ["explain", "code/3/en/5", "--tokenizer", "/nowhere/tokenizer.json"],
+        ["verify", "--levels", "9-3"],
+        ["verify", "--documents", "0"],
+    ],
+)
+def test_what_there_is_not_is_the_users_mistake(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["content", *arguments]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "0", "x", "1-101", "5-", "-5", "5-4", "\N{SUPERSCRIPT TWO}"])
+def test_levels_are_a_range(text: str) -> None:
+    if text == "5-":
+        assert parse_levels(text) == (5, 5)
+        return
+    with pytest.raises(InputError):
+        parse_levels(text)
