@@ -1,0 +1,231 @@
+"""Holds a listing against the program that it must show.
+
+Theory of operation. The program of the certificate is searched for all names, numbers and texts
+that a listing of it must hold; the tree of the listing for those it does hold. Nothing may be
+missing, and what is more must be a word of the language. Names are compared without underscores
+and capitals, because languages spell them in their own ways.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+
+from qmpi.content.verify.code_grammars import parsed, words_of
+
+_OPERATORS = frozenset(
+    [
+        "+",
+        "-",
+        "*",
+        "/",
+        "%",
+        "&",
+        "|",
+        "^",
+        "<<",
+        ">>",
+        "<",
+        "<=",
+        ">",
+        ">=",
+        "==",
+        "!=",
+        "and",
+        "or",
+        "not",
+        "neg",
+        "min",
+        "max",
+        "abs",
+        "at",
+        "len",
+        "call",
+        "list",
+        "map",
+        "get",
+        "has",
+        "copy",
+        "cat",
+        "str",
+        "same",
+        "size",
+        "char",
+        "code",
+        "upper",
+        "lower",
+        "either",
+        "s",
+        "f",
+        "m",
+        "new",
+    ]
+)
+_LITTLE = frozenset({0, 1, 2, 97, 100})
+"""Numbers that idioms of a language need."""
+_WORDS = {
+    "python": """print len min max abs range list str ord int dict bool append get pop upper lower
+        self None ValueError error AssertionError name""",
+    "javascript": """console log Math min max abs floor push pop get set has length join String
+        charCodeAt toUpperCase toLowerCase Map Error assert strictEqual deepStrictEqual throws test
+        expect toBe toEqual toThrow it describe require export number string boolean void""",
+    "java": """System out println Math min max abs List ArrayList Map HashMap Integer String of get
+        set add remove size length put getOrDefault containsKey valueOf charAt equals toUpperCase
+        toLowerCase split main args Main java util int boolean void IllegalArgumentException Test
+        assertEquals assertThrows assertTrue assertFalse class""",
+    "rust": """std collections HashMap Vec String str bool i64 usize new from vec println format len
+        iter push pop unwrap insert get unwrap_or contains_key to_string to_vec chars nth map c
+        as_bytes min max abs rev step_by to_uppercase to_lowercase panic self Self main value
+        mut assert_eq cfg test tests super should_panic assert mod""",
+    "go": """main fmt Println Printf Sprint strings Split ToUpper ToLower int string bool len append
+        min max panic it s me p testing T t got want Errorf Fatal slices Equal""",
+    "c": """printf main memcpy sizeof self made long int char abs labs stdio stdlib string h assert
+        include""",
+    "bash": "echo local shift return unset n",
+}
+_TEXTS = {language: frozenset[str]() for language in _WORDS} | {
+    "typescript": frozenset({"string"}),
+    "c": frozenset({"d", "ld", "s", "h", "stdio", "stdlib", "string"}),
+    "go": frozenset({"v", "fmt", "strings", "testing", "slices", "got"}),
+    "python": frozenset({"main", "f"}),
+}
+"""Words that texts of a language hold beside those of the program."""
+_ROOMS = frozenset({64, 80, 128})
+"""Lengths that C gives to lists that grow."""
+_MADE_UP = ("_n", "_len", "_count")
+
+
+class Needed(Struct):
+    """What a listing must hold.
+
+    Attributes:
+        names: identifiers, folded.
+        numbers: absolute values.
+        texts: words inside of texts.
+        lengths: of lists that are written out.
+    """
+
+    names: set[str]
+    numbers: set[int]
+    texts: set[str]
+    lengths: set[int]
+
+
+def folded(name: str) -> str:
+    """Return a name without underscores and capitals."""
+    return name.replace("_", "").lower()
+
+
+def needed_of(nodes: Iterable[Any]) -> Needed:
+    """Return what a listing of these parts must hold.
+
+    Args:
+        nodes: functions, classes, statements or expressions of a program.
+    """
+    needed = Needed(set(), set(), set(), set())
+    for node in nodes:
+        _search(node, needed)
+    return needed
+
+
+def _search(node: Any, needed: Needed) -> None:
+    if isinstance(node, bool):
+        return
+    if isinstance(node, int):
+        needed.numbers.add(abs(node))
+    elif isinstance(node, str):
+        needed.names.add(folded(node))
+    elif isinstance(node, list | tuple) and node:
+        _search_list(node, needed)
+
+
+def _search_list(node: Any, needed: Needed) -> None:
+    kind, rest = node[0], list(node[1:])
+    match node:
+        case ["#", _]:
+            rest = []
+        case ["s", str(text)]:
+            spaced = "".join(char if char.isalpha() else " " for char in text)
+            needed.texts.update(spaced.split())
+            rest = []
+        case ["let", name, _, value]:
+            rest = [name, value]
+        case ["fn", name, params, _, body, _]:
+            rest = [name, *[param[0] for param in params], *body]
+        case ["class", name, fields, methods, _]:
+            rest = [name, *methods]
+            for field, _, first in fields:
+                rest += [field, first]
+        case ["aug", _, place, value]:
+            rest = [place, value]
+        case ["print", *pieces]:
+            rest = [piece[1] for piece in pieces]
+        case ["list", _, *parts]:
+            needed.lengths.add(len(parts))
+            rest = parts
+        case ["for", name, low, high, step, body]:
+            rest = [name, low, high, step, *body]
+        case ["each", name, _, held, body] | ["chars", name, held, body]:
+            rest = [name, held, *body]
+        case ["if", check, then, other]:
+            rest = [check, *then, *other]
+        case ["while", check, body]:
+            rest = [check, *body]
+        case ["m", "self", *more]:
+            rest = more
+        case _ if kind not in _OPERATORS and kind not in _PLAIN:
+            raise ValueError(f"no part of a program: {str(node)[:60]}")
+    for part in rest:
+        _search(part, needed)
+
+
+_PLAIN = frozenset({"set", "ret", "push", "pop", "put", "fail", "do", "break"})
+
+
+def listing_faults(language: str, text: str, needed: Needed) -> list[str]:
+    """Return what is wrong with a listing.
+
+    Args:
+        language: its language.
+        text: the listing.
+        needed: what it must hold.
+
+    Returns:
+        Faults in words.
+    """
+    root, fault = parsed(language, text)
+    if fault is not None:
+        return [fault]
+    found = words_of(root)
+    names = {folded(name) for name in found.names}
+    own = "javascript" if language == "typescript" else language
+    known = needed.names | {folded(word) for word in _WORDS[own].split()}
+    known |= {"true", "false", "this", "void"}
+    if language == "c":
+        known |= _c_names(needed.names)
+    if language == "go":
+        known |= {"new" + name for name in needed.names}
+    faults = [f"{name} is declared nowhere" for name in sorted(names - known)]
+    faults += [f"{name} is missing" for name in sorted(needed.names - names - _glued(names))]
+    strange = found.numbers - needed.numbers - _LITTLE
+    if language == "c":
+        strange -= _ROOMS | {abs(number) for number in needed.lengths}
+    faults += [f"{number} is not in the program" for number in sorted(strange)]
+    lost = needed.numbers - found.numbers - _LITTLE
+    faults += [f"{number} is missing" for number in sorted(lost)]
+    allowed = needed.texts | _TEXTS[language]
+    faults += [f"the text {word!r} is not in the program" for word in sorted(found.texts - allowed)]
+    faults += [f"the text {word!r} is missing" for word in sorted(needed.texts - found.texts)]
+    return faults
+
+
+def _c_names(names: set[str]) -> set[str]:
+    made = {name + folded(end) for name in names for end in _MADE_UP}
+    made |= {"at" + name for name in names}
+    made |= {first + second for first in names for second in names}
+    return made | {name + "new" for name in names}
+
+
+def _glued(names: set[str]) -> set[str]:
+    """Return parts of names, for methods that C writes as class_method."""
+    return {name[cut:] for name in names for cut in range(1, len(name))}
