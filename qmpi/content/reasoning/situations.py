@@ -9,6 +9,7 @@ from qmpi.content.reasoning import (
     planning_schedules,
     spatial_layouts,
     spatial_moves,
+    temporal,
 )
 from qmpi.content.reasoning.scene_words import Family
 
@@ -21,5 +22,6 @@ FAMILIES: dict[str, Family] = {
     **causal_devices.FAMILIES,
     **causal_runs.FAMILIES,
     **minds.FAMILIES,
+    **temporal.FAMILIES,
 }
 """Families by name."""

@@ -10,6 +10,7 @@ from qmpi.content.verify import (
     planning_schedule_checks,
     spatial_layout_checks,
     spatial_move_checks,
+    temporal_checks,
 )
 from qmpi.content.verify.reading import Check
 
@@ -23,5 +24,6 @@ CHECKS: dict[str, Check] = {
     **causal_device_checks.CHECKS,
     **causal_run_checks.CHECKS,
     **mind_checks.CHECKS,
+    **temporal_checks.CHECKS,
 }
 """Solvers by family."""
