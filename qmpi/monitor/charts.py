@@ -78,13 +78,13 @@ def loss_chart(story: RunStory) -> str:
     margin = 0.05 * (max(values) - min(values)) or 0.5
     x = Scale(0, max(step for step, _ in shown) or 1, LEFT, WIDTH - RIGHT)
     y = Scale(min(values) - margin, max(values) + margin, LOSS_HEIGHT - BOTTOM, TOP)
-    parts = [_axes(x, y)]
+    parts = [axes(x, y)]
     if ghost:
-        parts.append(_line(ghost, x, y, "ghost"))
-    parts.append(_line(points, x, y, "loss"))
+        parts.append(line(ghost, x, y, "ghost"))
+    parts.append(line(points, x, y, "loss"))
     parts += _strikes(story, x)
     label = f"loss from {values[0]:.3f} to {points[-1][1] if points else values[-1]:.3f}"
-    return _svg(LOSS_HEIGHT, label, parts)
+    return svg(LOSS_HEIGHT, label, parts)
 
 
 def role_chart(story: RunStory) -> str:
@@ -107,7 +107,7 @@ def role_chart(story: RunStory) -> str:
     parts += _marks(story, x, rows, height)
     left_out = len({span.rank for span in story.spans}) - len(ranks)
     note = f"<p class='note'>{left_out} quieter ranks are not drawn.</p>" if left_out else ""
-    return _svg(height, f"roles of {len(ranks)} ranks over time", parts) + note
+    return svg(height, f"roles of {len(ranks)} ranks over time", parts) + note
 
 
 def thin(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
@@ -140,7 +140,17 @@ def pick_rows(story: RunStory) -> list[int]:
     return sorted(sorted(ranks, key=lambda rank: (rank not in eventful, rank))[:MOST_ROWS])
 
 
-def _svg(height: int, label: str, parts: Sequence[str]) -> str:
+def svg(height: int, label: str, parts: Sequence[str]) -> str:
+    """Return a drawing of the usual width.
+
+    Args:
+        height: pixels.
+        label: what it shows, for those who cannot see it.
+        parts: elements.
+
+    Returns:
+        An SVG element.
+    """
     return (
         f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(label)}">'
         + "".join(parts)
@@ -148,7 +158,19 @@ def _svg(height: int, label: str, parts: Sequence[str]) -> str:
     )
 
 
-def _text(x: float, y: float, words: str, kind: str = "tick", anchor: str = "middle") -> str:
+def text(x: float, y: float, words: str, kind: str = "tick", anchor: str = "middle") -> str:
+    """Return words in a drawing.
+
+    Args:
+        x: pixel.
+        y: pixel of the base line.
+        words: plain text.
+        kind: class in the style sheet.
+        anchor: "start", "middle" or "end".
+
+    Returns:
+        A text element.
+    """
     return f'<text x="{x}" y="{y}" class="{kind}" text-anchor="{anchor}">{escape(words)}</text>'
 
 
@@ -156,21 +178,43 @@ def _rule(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
     return f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" class="{kind}"/>'
 
 
-def _axes(x: Scale, y: Scale) -> str:
+def axes(x: Scale, y: Scale, below: str = "step", beside: str = "nats per token") -> str:
+    """Return grid lines, round numbers and names of both axes.
+
+    Args:
+        x: to the right.
+        y: upwards.
+        below: name of the x axis.
+        beside: name of the y axis.
+
+    Returns:
+        Elements.
+    """
     parts: list[str] = []
     for value in ticks(y.low, y.high):
         parts += [
             _rule(x.start, y(value), x.end, y(value), "grid"),
-            _text(x.start - 8, y(value) + 4, f"{value:g}", anchor="end"),
+            text(x.start - 8, y(value) + 4, f"{value:g}", anchor="end"),
         ]
     for value in ticks(x.low, x.high, 8):
-        parts.append(_text(x(value), y.start + 18, f"{value:,g}"))
-    parts.append(_text((x.start + x.end) / 2, y.start + 35, "step", "axis"))
-    parts.append(_text(x.start + 8, TOP + 4, "nats per token", "axis", "start"))
+        parts.append(text(x(value), y.start + 18, f"{value:,g}"))
+    parts.append(text((x.start + x.end) / 2, y.start + 35, below, "axis"))
+    parts.append(text(x.start + 8, TOP + 4, beside, "axis", "start"))
     return "".join(parts)
 
 
-def _line(points: Sequence[tuple[int, float]], x: Scale, y: Scale, kind: str) -> str:
+def line(points: Sequence[tuple[int, float]], x: Scale, y: Scale, kind: str) -> str:
+    """Return a curve.
+
+    Args:
+        points: ascending by x.
+        x: scale.
+        y: scale.
+        kind: class in the style sheet.
+
+    Returns:
+        A polyline.
+    """
     path = " ".join(f"{x(step)},{y(loss)}" for step, loss in points)
     return f'<polyline points="{path}" class="{kind}"/>'
 
@@ -193,9 +237,9 @@ def _time_axis(x: Scale, height: int) -> str:
     for value in ticks(x.low, x.high, 8):
         parts += [
             _rule(x(value), TOP, x(value), bottom, "grid"),
-            _text(x(value), bottom + 18, f"{value:g}"),
+            text(x(value), bottom + 18, f"{value:g}"),
         ]
-    parts.append(_text((x.start + x.end) / 2, bottom + 35, "seconds since the start", "axis"))
+    parts.append(text((x.start + x.end) / 2, bottom + 35, "seconds since the start", "axis"))
     return "".join(parts)
 
 
@@ -204,7 +248,7 @@ def _labels(story: RunStory, rows: dict[int, int]) -> list[str]:
     for span in story.spans:
         first.setdefault(span.rank, span.role)
     return [
-        _text(LABEL - 10, top + 17, f"{first.get(rank, '')} {rank}", "row", "end")
+        text(LABEL - 10, top + 17, f"{first.get(rank, '')} {rank}", "row", "end")
         for rank, top in rows.items()
     ]
 

@@ -148,13 +148,24 @@ class ShardReader:
         if kept is not None:
             self._cache.move_to_end(number)
             return kept
-        chunk = self._decode(number)
+        chunk = self.decoded(number)
         while len(self._cache) >= self._cached_chunks:
             self._cache.popitem(last=False)
         self._cache[number] = chunk
         return chunk
 
-    def _decode(self, number: int) -> TokenArray:
+    def decoded(self, number: int) -> TokenArray:
+        """A chunk, checked and decoded, past the cache.
+
+        Args:
+            number: of the chunk.
+
+        Returns:
+            Its ids.
+
+        Raises:
+            CorruptData: it fails its checksum; names file and chunk.
+        """
         chunk = np.empty(self._chunk_tokens, self.dtype)
         decode_frame(self.frame(number), chunk)
         return chunk
@@ -211,7 +222,7 @@ class ShardReader:
             CorruptData: a chunk fails its checksum; names file and chunk.
         """
         for number in range(self.chunks):
-            self._decode(number)
+            self.decoded(number)
 
     def close(self) -> None:
         """Close the file."""

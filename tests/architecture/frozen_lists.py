@@ -47,14 +47,8 @@ def exceptions() -> str:
 
 
 def options() -> str:
-    """Commands with their arguments and options."""
-    context = click.Context(cli)
-    lines: list[str] = []
-    for name in cli.list_commands(context):
-        command = cli.get_command(context, name)
-        assert command is not None, name
-        lines += [f"qmpi {name}", *(f"    {_parameter(p)}" for p in command.params)]
-    return _text(lines)
+    """Commands with their arguments and options; those of a group one by one."""
+    return _text(list(_commands("qmpi", cli)))
 
 
 LISTS = {
@@ -127,6 +121,18 @@ def _spell(kind: Any) -> str:
 def _bounds(meta: Any) -> str:
     said = [f"{n} {getattr(meta, n)}" for n in BOUNDS if getattr(meta, n, None) is not None]
     return f" ({', '.join(said)})" if said else ""
+
+
+def _commands(path: str, group: click.Group) -> Iterator[str]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None, name
+        if isinstance(command, click.Group):
+            yield from _commands(f"{path} {name}", command)
+            continue
+        yield f"{path} {name}"
+        yield from (f"    {_parameter(p)}" for p in command.params)
 
 
 def _parameter(parameter: click.Parameter) -> str:

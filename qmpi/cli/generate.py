@@ -1,0 +1,157 @@
+"""`qmpi generate`: write a corpus of generated, machine-checked documents."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from qmpi.cli.options import json_option
+from qmpi.cli.output import show_json
+from qmpi.cli.sizes import Count, LevelSpan, duration, short
+from qmpi.content.address import TYPES
+
+if TYPE_CHECKING:
+    from qmpi.protocol.status import EndMarker
+    from qmpi.runtime.start_generate import Prepared
+
+EPILOG = """\b
+Examples:
+  qmpi generate --tokens 50M --out corpora/mixed
+  qmpi generate jobs/laptop.toml --tokens 1.5G --out corpora/big -n 9
+  qmpi generate --tokens 20M --type mathematics --type code --level 1-40 --out corpora/easy
+"""
+
+
+@click.command("generate", epilog=EPILOG)
+@click.argument("job", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--tokens", type=Count(), required=True, metavar="N", help="Size, as 50M, 1.5G or 2T."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Corpus to write."
+)
+@click.option(
+    "-n",
+    "ranks",
+    type=click.IntRange(1, 1_000_000),
+    metavar="N",
+    help="Ranks to start; default: one worker a core.",
+)
+@click.option("--seed", type=click.IntRange(0, 2**62), help="Seed; default: that of the job, or 0.")
+@click.option(
+    "--type", "types", multiple=True, type=click.Choice(TYPES), help="Type wanted; repeatable."
+)
+@click.option("--level", "levels", type=LevelSpan(), metavar="A-B", help="Levels wanted.")
+@click.option(
+    "--tokenizer", type=click.Path(path_type=Path), metavar="FILE", help="Use this tokenizer.json."
+)
+@click.option("--name", default="", help="Name of the corpus; default: that of DIR.")
+@click.option("--force", is_flag=True, help="Replace what is in DIR.")
+@json_option
+def command(
+    *,
+    job: Path | None,
+    tokens: int,
+    out: Path,
+    ranks: int | None,
+    seed: int | None,
+    types: tuple[str, ...],
+    levels: tuple[int, int] | None,
+    tokenizer: Path | None,
+    name: str,
+    force: bool,
+    as_json: bool,
+) -> int:
+    """Generate a corpus: the content sources of JOB, or all types and levels.
+
+    Every block has an address, so any rank makes any shard to the same bytes. Ranks that die are
+    made up for; when all of them die, or this command is stopped, the same command goes on where it
+    was. The result is a corpus for `qmpi train`, with a manifest that proves it.
+    """
+    from qmpi.cli.farm_view import run_with_bar
+    from qmpi.config.load import load_job
+    from qmpi.runtime.clock import Clock
+    from qmpi.runtime.start_generate import GenerateOptions, default_ranks, prepare_corpus
+
+    settings = load_job(job) if job is not None else None
+    options = GenerateOptions(
+        tokens=tokens,
+        out=out,
+        seed=seed,
+        types=types,
+        levels=levels,
+        tokenizer=tokenizer,
+        name=name,
+        force=force,
+    )
+    prepared = prepare_corpus(settings, options, os.environ)
+    clock = Clock()
+    begun = clock.now()
+    if prepared.state != "complete":
+        number = ranks if ranks is not None else default_ranks(prepared.units)
+        marker = run_with_bar(prepared.work, prepared.directory, number, quiet=as_json)
+        if marker.state != "finished":
+            _show_unfinished(marker, as_json=as_json)
+            return marker.exit_code
+    _complete(prepared)
+    _show(prepared, clock.now() - begun, as_json=as_json)
+    return 0
+
+
+def _complete(prepared: "Prepared") -> None:
+    """Write the statistics page and clear the working files away, unless that is done."""
+    from qmpi.monitor.corpus_page import corpus_page
+    from qmpi.storage.atomic_file import write_atomic
+    from qmpi.storage.corpus_directory import STATISTICS_NAME
+    from qmpi.storage.shard_statistics import corpus_statistics
+
+    out = prepared.directory.parent
+    page = out / STATISTICS_NAME
+    if not page.exists():
+        write_atomic(page, corpus_page(corpus_statistics(out)).encode())
+    if prepared.directory.exists():
+        shutil.rmtree(prepared.directory, ignore_errors=True)
+
+
+def _show_unfinished(marker: "EndMarker", *, as_json: bool) -> None:
+    if as_json:
+        show_json({"state": marker.state, "reason": marker.reason, "exit_code": marker.exit_code})
+    elif marker.state == "stopped":
+        click.echo(f"stopped: {marker.reason}; the same command goes on where it was")
+    else:
+        click.echo(f"qmpi: generating failed: {marker.reason}", err=True)
+
+
+def _show(prepared: "Prepared", seconds: float, *, as_json: bool) -> None:
+    from qmpi.storage.corpus import read_corpus_facts
+
+    out = prepared.directory.parent
+    facts = read_corpus_facts(out)
+    size = sum((out / shard.name).stat().st_size for shard in facts.shards)
+    said: dict[str, Any] = {
+        "state": "finished",
+        "path": out,
+        "tokens": facts.tokens,
+        "documents": facts.documents,
+        "shards": len(facts.shards),
+        "bytes": size,
+        "digest": facts.digest,
+        "made_now": prepared.state != "complete",
+        "seconds": round(seconds, 3),
+        "exit_code": 0,
+    }
+    if as_json:
+        show_json(said)
+        return
+    item = 2 if facts.dtype == "uint16" else 4
+    if prepared.state == "complete":
+        click.echo("the corpus is there already")
+    click.echo(
+        f"{short(facts.tokens)} tokens, {facts.documents:,} documents in {len(facts.shards)} "
+        f"shards, {size / 1e6:,.1f} MB (ratio {item * facts.tokens / max(1, size):.2f}) in {out}, "
+        f"{duration(seconds)}"
+    )
+    click.echo(f"  qmpi shards verify {out}\n  open {out / 'statistics.html'}")
+    click.echo(f'use it: [[data.sources]] kind = "corpus", name = "{facts.name}", path = "{out}"')

@@ -1,0 +1,132 @@
+"""`qmpi shards`: list, read, verify, describe and repair shards."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from qmpi.cli.options import json_option
+from qmpi.cli.output import show_json
+from qmpi.cli.shards_check import repair, verify
+from qmpi.cli.sizes import short
+
+if TYPE_CHECKING:
+    from qmpi.storage.shard_survey import ShardSummary
+
+EPILOG = """\b
+Examples:
+  qmpi shards ls corpora/mixed
+  qmpi shards head corpora/mixed -k 2
+  qmpi shards verify corpora/mixed && qmpi shards stats corpora/mixed
+"""
+
+
+@click.group("shards", epilog=EPILOG)
+def command() -> None:
+    """List, read, verify, describe and repair shards.
+
+    A PATH is the directory of a corpus, or a single shard.
+    """
+
+
+@command.command("ls", epilog="Example: qmpi shards ls corpora/mixed corpora/notes/shard-000000.h5")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@json_option
+def list_shards(*, paths: tuple[Path, ...], as_json: bool) -> None:
+    """Show what each shard holds."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from qmpi.storage.shard_survey import find_shards, summarize
+
+    found = [summarize(shard) for shard in find_shards(paths)]
+    if as_json:
+        show_json({"shards": found})
+        return
+    console = Console()
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    # A shard's path is what one copies from here: it is folded, never cut.
+    table.add_column("shard", overflow="fold")
+    for heading in ("tokens", "documents", "ratio", "levels"):
+        table.add_column(heading, justify="right")
+    table.add_column("types", overflow="fold")
+    for summary in found:
+        table.add_row(*_cells(summary))
+    console.print(table)
+
+
+def _cells(summary: "ShardSummary") -> tuple[str, ...]:
+    if summary.fault:
+        return summary.path, "-", "-", "-", "-", f"[red]{_plain(summary.fault)}[/red]"
+    low, high = summary.levels
+    total = max(1, sum(summary.types.values()))
+    ranked = sorted(summary.types.items(), key=lambda item: -item[1])
+    types = ", ".join(f"{name} {100 * tokens / total:.0f} %" for name, tokens in ranked)
+    return (
+        summary.path,
+        short(summary.tokens),
+        f"{summary.documents:,}",
+        f"{summary.ratio:.2f}",
+        f"{low}-{high}" if high else "-",
+        types or "ingested",
+    )
+
+
+def _plain(words: str) -> str:
+    from rich.markup import escape
+
+    return escape(words)
+
+
+@command.command("head", epilog="Example: qmpi shards head corpora/mixed -k 1")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("-k", "count", type=click.IntRange(1, 1000), default=3, show_default=True)
+@json_option
+def show_head(*, path: Path, count: int, as_json: bool) -> None:
+    """Show the first documents of a shard or corpus, with their addresses."""
+    from qmpi.storage.shard_documents import first_documents
+
+    found = first_documents(path, count)
+    if as_json:
+        show_json({"documents": found})
+        return
+    for document in found:
+        click.secho(f"== {document.address}  ({document.tokens} tokens)", bold=True)
+        click.echo(document.text)
+
+
+@command.command("stats", epilog="Example: qmpi shards stats corpora/mixed --out mixed.html")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Page to write; default: statistics.html in the corpus, or SHARD.html.",
+)
+@json_option
+def show_statistics(*, paths: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
+    """Write a page with plots: lengths, types, levels, compression, vocabulary."""
+    from qmpi.monitor.corpus_page import corpus_page
+    from qmpi.storage.atomic_file import write_atomic
+    from qmpi.storage.corpus_directory import STATISTICS_NAME
+    from qmpi.storage.shard_statistics import corpus_statistics
+
+    if out is not None and len(paths) > 1:
+        raise click.UsageError("--out names one page; give one PATH with it")
+    pages = []
+    for path in paths:
+        found = corpus_statistics(path)
+        page = out or (path / STATISTICS_NAME if path.is_dir() else path.with_suffix(".html"))
+        write_atomic(page, corpus_page(found).encode())
+        pages.append({"page": page, "statistics": found})
+        if not as_json:
+            click.echo(
+                f"{path}: {short(found.tokens)} tokens, {found.documents:,} documents, ratio "
+                f"{found.ratio:.2f}, Heaps exponent {found.heaps:.2f}; see {page}"
+            )
+    if as_json:
+        show_json({"pages": pages})
+
+
+command.add_command(verify)
+command.add_command(repair)

@@ -1,0 +1,104 @@
+"""Counts as people write and read them: 50M, 1.5G, 2T."""
+
+import re
+from decimal import Decimal
+
+import click
+
+_FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12, "p": 10**15}
+_FORM = re.compile(r"(\d{1,19}(?:\.\d{1,6})?)\s*([kmgbtp]?)", re.IGNORECASE | re.ASCII)
+LARGEST = 10**18
+_STEPS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
+
+
+class Count(click.ParamType):
+    """A positive count with an optional decimal factor."""
+
+    name = "count"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Read a count.
+
+        Args:
+            value: what the user wrote.
+            param: the option.
+            ctx: of the command.
+
+        Returns:
+            1 to 10**18.
+        """
+        if isinstance(value, int):
+            return value
+        found = _FORM.fullmatch(str(value).strip().replace("_", ""))
+        if found is None:
+            self.fail(f"{value!r} is no count; write one as 50M, 1.5G or 65536", param, ctx)
+        count = int(Decimal(found[1]) * _FACTORS[found[2].lower()])
+        if not 1 <= count <= LARGEST:
+            self.fail(f"{value} is not between 1 and 10**18", param, ctx)
+        return count
+
+
+class LevelSpan(click.ParamType):
+    """Levels as A-B, or one level."""
+
+    name = "levels"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Read a span of levels.
+
+        Args:
+            value: what the user wrote.
+            param: the option.
+            ctx: of the command.
+
+        Returns:
+            First and last level, 1 to 100.
+        """
+        if isinstance(value, tuple):
+            return value
+        found = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", str(value).strip(), re.ASCII)
+        span = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+        if not 1 <= span[0] <= span[1] <= 100:
+            self.fail(
+                f"{value!r} is no span of levels; write one as 10-40, from 1 to 100", param, ctx
+            )
+        return span
+
+
+def short(count: float) -> str:
+    """Return a count for people: 1.5G.
+
+    Args:
+        count: >= 0.
+
+    Returns:
+        Three digits or so.
+    """
+    for factor, unit in _STEPS:
+        if count >= factor:
+            return (
+                f"{count / factor:.3g}{unit}"
+                if count < 1000 * factor
+                else f"{count // factor:,.0f}{unit}"
+            )
+    return f"{count:.0f}"
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time to go for people.
+
+    Args:
+        seconds: >= 0; None if unknown.
+
+    Returns:
+        As 1:02:03; "?" if unknown.
+    """
+    if seconds is None:
+        return "?"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

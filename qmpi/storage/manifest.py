@@ -1,0 +1,165 @@
+"""manifest.json of a generated corpus: all that is needed to prove it, and to make it again.
+
+Theory of operation. The manifest names what made the corpus (generator, vocabulary, tokenizer,
+seed, mix) and every shard with the SHA-256 of its file, so a flipped bit is found wherever in a
+file it lies. The shards' digests are the leaves of a Merkle tree, so a single shard can be proved
+part of the corpus by a handful of digests; the root is the corpus' identity. The manifest covers
+itself by a digest over its other fields.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from qmpi.errors import CorruptData
+from qmpi.storage.atomic_file import write_atomic
+from qmpi.storage.os_errors import explained
+from qmpi.units import Digest
+
+MANIFEST_NAME = "manifest.json"
+MANIFEST_VERSION = 1
+
+
+class ShardRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One shard.
+
+    Attributes:
+        name: of the file.
+        tokens: ids in it.
+        documents: that begin in it.
+        bytes: size of the file.
+        sha256: of the file.
+        counters: tokens by "type/band".
+    """
+
+    name: str
+    tokens: int
+    documents: int
+    bytes: int
+    sha256: Digest
+    counters: dict[str, int] = {}
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """manifest.json.
+
+    Attributes:
+        version: of this format.
+        name: of the corpus.
+        generator: version of the generator.
+        lexicon_digest: identity of the vocabulary.
+        tokenizer_digest: SHA-256 of tokenizer.json.
+        seed: of all draws.
+        tokens: ids of all shards.
+        blocks: blocks of all shards.
+        shard_blocks: blocks of each shard but the last.
+        mix: parts, as the plan describes them.
+        shards: in order.
+        merkle_root: over the shards' digests.
+        digest: SHA-256 over all fields above.
+    """
+
+    version: int
+    name: str
+    generator: str
+    lexicon_digest: Digest
+    tokenizer_digest: Digest
+    seed: int
+    tokens: int
+    blocks: int
+    shard_blocks: int
+    mix: tuple[dict[str, Any], ...]
+    shards: tuple[ShardRecord, ...]
+    merkle_root: Digest
+    digest: Digest = Digest("")
+
+
+def merkle_root(leaves: Sequence[Digest]) -> Digest:
+    """Return the root of a Merkle tree.
+
+    Args:
+        leaves: digests in hexadecimal; an odd one at the end of a row moves up as it is.
+
+    Returns:
+        SHA-256 in hexadecimal; of nothing if there are no leaves.
+    """
+    # Leaves and inner nodes are hashed apart, so that no inner node passes for a leaf.
+    row = [hashlib.sha256(b"\0" + leaf.encode()).digest() for leaf in leaves]
+    while len(row) > 1:
+        pairs = [row[at : at + 2] for at in range(0, len(row), 2)]
+        row = [
+            hashlib.sha256(b"\1" + b"".join(pair)).digest() if len(pair) == 2 else pair[0]
+            for pair in pairs
+        ]
+    return Digest((row[0] if row else hashlib.sha256().digest()).hex())
+
+
+def sealed(manifest: Manifest) -> Manifest:
+    """Return a manifest with its own digest.
+
+    Args:
+        manifest: complete but for that.
+
+    Returns:
+        The same, sealed.
+    """
+    plain = replace(manifest, digest=Digest(""))
+    return replace(plain, digest=Digest(hashlib.sha256(msgspec.json.encode(plain)).hexdigest()))
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    """Write a manifest.
+
+    Args:
+        directory: of the corpus.
+        manifest: sealed.
+    """
+    data = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+    write_atomic(directory / MANIFEST_NAME, data + b"\n")
+
+
+def read_manifest(directory: Path) -> Manifest | None:
+    """Read and check a manifest.
+
+    Args:
+        directory: of the corpus.
+
+    Returns:
+        The manifest; None if there is none.
+
+    Raises:
+        CorruptData: it is not what was written.
+        StorageError: it cannot be read.
+    """
+    path = directory / MANIFEST_NAME
+    if not path.exists():
+        return None
+    with explained("read the manifest", path):
+        data = path.read_bytes()
+    try:
+        manifest = msgspec.json.decode(data, type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CorruptData(f"{path} is damaged ({error}); copy it again") from error
+    if sealed(manifest) != manifest:
+        raise CorruptData(f"{path} is damaged: it does not match its own digest; copy it again")
+    return manifest
+
+
+def file_digest(path: Path) -> Digest:
+    """Return the SHA-256 of a file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        In hexadecimal.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    with explained("read", path), path.open("rb") as file:
+        return Digest(hashlib.file_digest(file, "sha256").hexdigest())

@@ -1,0 +1,182 @@
+"""Find shards, and learn what is known of each: what it holds, and what its bytes must be.
+
+Theory of operation. A path is a corpus directory or a single shard. A shard's expected SHA-256
+stands in the index (and manifest) of the directory that it lies in; a shard without an index can
+only be judged by the checksums inside it.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from qmpi.errors import CorruptData, InputError
+from qmpi.storage.corpus import INDEX_NAME, CorpusFacts, read_corpus_facts
+from qmpi.storage.manifest import Manifest, read_manifest
+from qmpi.storage.shard_reader import ShardReader
+from qmpi.units import Digest
+
+
+class FoundShard(Struct, frozen=True):
+    """A shard that somebody asks about.
+
+    Attributes:
+        path: the file; it may be missing.
+        corpus: directory of its corpus; None for a shard without an index.
+        sha256: what its bytes must hash to; "" if nobody knows.
+        number: of the shard in its corpus; -1 without one.
+        tokens: as the index says; 0 without one.
+    """
+
+    path: Path
+    corpus: Path | None
+    sha256: Digest
+    number: int
+    tokens: int
+
+
+class ShardSummary(Struct, frozen=True, kw_only=True):
+    """One line of `qmpi shards ls`.
+
+    Attributes:
+        ratio: bytes of the ids to bytes of the file.
+        types: tokens by content type; empty unless generated.
+        levels: lowest and highest level; (0, 0) unless generated.
+        fault: why it cannot be read, "" if it can.
+    """
+
+    path: str
+    tokens: int = 0
+    documents: int = 0
+    bytes: int = 0
+    ratio: float = 0.0
+    dtype: str = ""
+    generator: str = ""
+    types: dict[str, int] = {}
+    levels: tuple[int, int] = (0, 0)
+    fault: str = ""
+
+
+def find_shards(paths: Sequence[Path]) -> list[FoundShard]:
+    """Find the shards of corpora and single shards.
+
+    Args:
+        paths: corpus directories and shard files.
+
+    Returns:
+        In order; each once.
+
+    Raises:
+        InputError: a path is neither.
+    """
+    found: dict[Path, FoundShard] = {}
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"no such file or directory: {path}")
+        for shard in _of_directory(path) if path.is_dir() else [_single(path)]:
+            found.setdefault(shard.path.absolute(), shard)
+    return list(found.values())
+
+
+def read_checked_manifest(directory: Path) -> tuple[Manifest | None, str]:
+    """Read a manifest, and say what is wrong with it.
+
+    Args:
+        directory: of a corpus.
+
+    Returns:
+        The manifest, None if there is none or it is damaged, and the fault.
+    """
+    try:
+        return read_manifest(directory), ""
+    except CorruptData as error:
+        return None, str(error)
+
+
+def read_checked_facts(directory: Path) -> tuple[CorpusFacts | None, str]:
+    """Read an index, and say what is wrong with it.
+
+    Args:
+        directory: of a corpus.
+
+    Returns:
+        The index, None if it cannot be used, and the fault.
+    """
+    try:
+        return read_corpus_facts(directory), ""
+    except (CorruptData, InputError) as error:
+        return None, str(error)
+
+
+def _of_directory(directory: Path) -> list[FoundShard]:
+    manifest, _ = read_checked_manifest(directory)
+    if manifest is not None:
+        # It covers itself by a digest; the index does not.
+        known = [(record.name, record.sha256, record.tokens) for record in manifest.shards]
+    else:
+        facts, fault = read_checked_facts(directory)
+        if facts is None:
+            raise InputError(f"{directory} is no corpus: {fault}")
+        known = [(fact.name, fact.sha256, fact.tokens) for fact in facts.shards]
+    return [
+        FoundShard(directory / name, directory, sha256, number, tokens)
+        for number, (name, sha256, tokens) in enumerate(known)
+    ]
+
+
+def _single(path: Path) -> FoundShard:
+    if (path.parent / INDEX_NAME).exists():
+        for shard in _of_directory(path.parent):
+            if shard.path.name == path.name:
+                return shard
+    return FoundShard(path, None, Digest(""), -1, 0)
+
+
+def summarize(shard: FoundShard) -> ShardSummary:
+    """Look into a shard's tables; its tokens are not read.
+
+    Args:
+        shard: which.
+
+    Returns:
+        One line about it.
+    """
+    name = str(shard.path)
+    try:
+        size = shard.path.stat().st_size
+        reader = ShardReader(shard.path)
+    except (CorruptData, OSError) as error:
+        return ShardSummary(path=name, fault=str(error))
+    try:
+        types: Counter[str] = Counter()
+        levels: list[int] = []
+        for (kind, level), blocks in streams_in(reader).items():
+            types[kind] += blocks * reader.tokens // max(1, len(reader.addresses))
+            levels.append(level)
+        return ShardSummary(
+            path=name,
+            tokens=reader.tokens,
+            documents=len(reader.document_offsets),
+            bytes=size,
+            ratio=round(reader.tokens * reader.dtype.itemsize / max(1, size), 3),
+            dtype=reader.dtype.name,
+            generator=reader.generator,
+            types=dict(sorted(types.items())),
+            levels=(min(levels, default=0), max(levels, default=0)),
+        )
+    finally:
+        reader.close()
+
+
+def streams_in(reader: ShardReader) -> Counter[tuple[str, int]]:
+    """Count the blocks of each type and level.
+
+    Args:
+        reader: an open shard.
+
+    Returns:
+        Blocks by (type, level); empty unless generated.
+    """
+    split = (address.stream.split("/") for address in reader.addresses)
+    return Counter((parts[0], int(parts[1])) for parts in split if len(parts) > 1)
