@@ -7,6 +7,7 @@ from qmpi.content.reasoning import (
     planning_moves,
     planning_routes,
     planning_schedules,
+    relations,
     spatial_layouts,
     spatial_moves,
     temporal,
@@ -23,5 +24,6 @@ FAMILIES: dict[str, Family] = {
     **causal_runs.FAMILIES,
     **minds.FAMILIES,
     **temporal.FAMILIES,
+    **relations.FAMILIES,
 }
 """Families by name."""

@@ -8,6 +8,7 @@ from qmpi.content.verify import (
     planning_move_checks,
     planning_route_checks,
     planning_schedule_checks,
+    relation_checks,
     spatial_layout_checks,
     spatial_move_checks,
     temporal_checks,
@@ -25,5 +26,6 @@ CHECKS: dict[str, Check] = {
     **causal_run_checks.CHECKS,
     **mind_checks.CHECKS,
     **temporal_checks.CHECKS,
+    **relation_checks.CHECKS,
 }
 """Solvers by family."""
