@@ -58,6 +58,7 @@ FRAMES = {8: "T", 9: "P", 11: "t", 2: "I", 1: "i", 26: "C", 28: "N", 33: "G"}
 def senses(folder: Path, name: str) -> dict[str, list[tuple[int, str, str, bool]]]:
     """Return the senses of each word of one part of speech, most frequent first."""
     synsets: dict[str, tuple[int, str, str, bool]] = {}
+    cased: dict[str, set[str]] = {}
     for line in (folder / f"data.{name}").read_text(encoding="utf-8").splitlines():
         if line.startswith(" "):
             continue
@@ -68,12 +69,18 @@ def senses(folder: Path, name: str) -> dict[str, list[tuple[int, str, str, bool]
             found = re.search(r" (\d\d)((?: \+ \d\d [0-9a-f]{2})+)\s*$", head)
             codes = re.findall(r"\+ (\d\d)", found[2]) if found else []
             frames = "".join(sorted({FRAMES[int(c)] for c in codes if int(c) in FRAMES}))
+        spelled = parts[4 : 4 + 2 * int(parts[3], 16) : 2]
+        cased[parts[0]] = {word.split("(")[0].lower() for word in spelled if word != word.lower()}
         synsets[parts[0]] = (int(parts[1]), gloss, frames, " @i " in head)
     words: dict[str, list[tuple[int, str, str, bool]]] = {}
     for line in (folder / f"index.{name}").read_text(encoding="utf-8").splitlines():
         parts = line.split()
-        if not line.startswith(" "):
-            words[parts[0]] = [synsets[o] for o in parts[-int(parts[2]) :]]
+        if line.startswith(" "):
+            continue
+        offsets = parts[-int(parts[2]) :]
+        # Names of nations and products are no words of this vocabulary.
+        if parts[0] not in cased[offsets[0]]:
+            words[parts[0]] = [synsets[offset] for offset in offsets]
     return words
 
 

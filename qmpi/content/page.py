@@ -81,6 +81,13 @@ class Page:
         self.length = start + len(text)
         self._facts.append(Fact(kind, start, self.length, args))
 
+    def trim(self) -> None:
+        """Take back the space after the last sentence, where a paragraph ends."""
+        if self._parts and self._parts[-1].endswith(" "):
+            last = self._parts.pop()
+            self._parts.append(last.rstrip(" "))
+            self.length -= len(last) - len(self._parts[-1])
+
     def mark(self, kind: str, start: int, end: int, *args: Plain) -> None:
         """Record a fact about characters already written.
 

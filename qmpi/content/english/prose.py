@@ -1,7 +1,7 @@
 """English sentences for a page: drawn frames, filled with words of the page's topics.
 
 Theory of operation. A page has two to four topics, and speaks of one of them at a time. A sentence
-is a frame from a pool, a word a slot: three in four from the topic's table, the rest from all
+is a frame from a pool, a word a slot: seven in eight from the topic's table, the rest from all
 words. Names are made of real ones or composed of parts of them, so there is no end to them. Facts
 enter through holes of a frame and are recorded on the page with their places.
 """
@@ -20,7 +20,7 @@ from qmpi.content.page import Page, Plain
 PRESENT = FramePool(BASE, "present", 2048)
 PAST = FramePool(BASE, "past", 2048)
 TITLE = FramePool(BASE, "title", 1024)
-_THREE_IN_FOUR = 3 << 30
+_SEVEN_IN_EIGHT = 7 << 29
 _SMALL_WORDS = frozenset((
     "a", "an", "and", "as", "at", "but", "by", "for", "from", "in", "nor", "of", "on", "or", "the",
     "to", "with", "without",
@@ -86,7 +86,7 @@ class Prose:
         if slot.isupper():
             return self._name(slot, drawn)
         near, everything = self._register[slot]
-        return near[drawn & 63] if drawn < _THREE_IN_FOUR else everything[drawn & 8191]
+        return near[drawn & 63] if drawn < _SEVEN_IN_EIGHT else everything[drawn & 8191]
 
     def _fill(self, segment: Segment) -> str:
         slots = segment.slots
@@ -99,7 +99,7 @@ class Prose:
         return segment.template % tuple(
             [
                 register[slot][0][drawn & 63]
-                if drawn < _THREE_IN_FOUR
+                if drawn < _SEVEN_IN_EIGHT
                 else register[slot][1][drawn & 8191]
                 for drawn, slot in zip(self._draw.take(len(slots)), slots, strict=True)
             ]
@@ -121,6 +121,17 @@ class Prose:
             The frame.
         """
         return self._draw.choice(pool.at(self._structure))
+
+    def fill(self, frame: Frame) -> str:
+        """Return the words of one frame, as it has them: no capital, no stop.
+
+        Args:
+            frame: without holes.
+
+        Returns:
+            The words.
+        """
+        return self._fill(frame.segments[0])
 
     def phrase(self, pool: FramePool) -> str:
         """Return words as the pool's frames have them: no capital, no stop.

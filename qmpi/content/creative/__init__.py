@@ -1,0 +1,1 @@
+"""The content type `creative`: stories, scenes, verse over a simulated story world."""
