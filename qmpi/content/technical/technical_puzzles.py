@@ -1,0 +1,293 @@
+"""Problems that the system itself sets: question, worked steps, answer.
+
+Theory of operation. A problem's numbers are stored in the world under "puzzles"; each number in the
+text is a fact that names its puzzle and what it is, so a checker solves the puzzle on its own and
+compares givens, steps and answer. One text in eight shows no steps.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from qmpi.content.english.prose import Said
+from qmpi.content.page import Plain
+from qmpi.content.technical.technical_world import Row, Site, spelled, value_for
+
+_OPENINGS = (
+    "Question: ", "Q: ", "Exercise: ", "", "", "", "Check: ", "A small problem. ", "To work out: ",
+    "Puzzle: ", "Problem. ", "Try this: ",
+)  # fmt: skip
+_ENDINGS = ("Answer: ", "The answer is ", "A: ", "So the answer is ", "Result: ", "Therefore: ")
+_PLACES = ("file", "environment", "command line")
+
+
+class Puzzle:
+    """A problem while it is written."""
+
+    def __init__(self, site: Site, kind: str, data: Row) -> None:
+        """Store its numbers and open it.
+
+        Args:
+            site: spoken of.
+            kind: that a solver knows.
+            data: its numbers.
+        """
+        puzzles: Any = site.page.world.setdefault("puzzles", [])
+        self._number = len(puzzles)
+        puzzles.append({"kind": kind, **data})
+        self._site = site
+        self._data = data
+        self._steps = 0
+        self._shown = site.draw.below(8) != 0
+        site.page.say(site.draw.choice(_OPENINGS))
+
+    def give(self, name: str, unit: str = "") -> None:
+        """Put a given number into the hole of its name.
+
+        Args:
+            name: in the data.
+            unit: written after it.
+        """
+        text = f"{self._data[name]} {unit}" if unit else str(self._data[name])
+        self._site.holes[name] = Said(text, "given", (self._number, name, unit))
+
+    def put(self, hole: str, value: Plain) -> None:
+        """Put the next worked value into a hole.
+
+        Args:
+            hole: of the frames to come.
+            value: as written.
+        """
+        self._site.holes[hole] = Said(str(value), "step", (self._number, self._steps))
+        self._steps += 1
+
+    def ask(self, frames: Sequence[str]) -> None:
+        """Write the question, which ends the first part.
+
+        Args:
+            frames: one is drawn.
+        """
+        self._site.tell(self._site.draw.choice(frames), "\n\n")
+
+    def show(self, frames: Sequence[str]) -> None:
+        """Write a worked step on its line.
+
+        Args:
+            frames: one is drawn; holes filled by `put`.
+        """
+        if self._shown:
+            self._site.tell(self._site.draw.choice(frames), "\n")
+
+    def answer(self, text: str) -> None:
+        """Write the answer.
+
+        Args:
+            text: as the solver must find it.
+        """
+        page = self._site.page
+        page.say(self._site.draw.choice(_ENDINGS))
+        page.fact("answer", text, self._number)
+        page.say("\n\n")
+
+
+def precedence(site: Site) -> None:
+    """Ask which of several values of a setting is in force.
+
+    Args:
+        site: with settings and versions.
+    """
+    draw, number = site.draw, site.draw.below(len(site.settings))
+    row = site.settings[number]
+    given: Row = {place: value_for(draw, row) for place in _PLACES if draw.chance(65)}
+    puzzle = Puzzle(site, "precedence", {"setting": number, "given": given})
+    site.turn(number)
+    order = list(given)
+    draw.shuffle(order)
+    site.tell(draw.choice(_SHIPPED))
+    for place in order:
+        site.holes["there"] = Said(spelled(row, given[place]), "value", (number, given[place]))
+        site.tell(draw.choice(_GIVEN[place]))
+    if not order:
+        site.tell("nobody has set it, neither for the {part} nor for {trait} {items}")
+    puzzle.ask((
+        "which value does {mod} use to {op} {items}?", "what holds when {mod} {op3} {aitem}?",
+        "what does {key} mean to the {part} now?", "with which value is the {part} {opn}?",
+    ))  # fmt: skip
+    for place in _PLACES:
+        if place in given:
+            puzzle.put("there", spelled(row, given[place]))
+            puzzle.show((
+                f"the {place} says {{there}}, which replaces what came before",
+                f"{{key}} becomes {{there}} by the {place}", f"from the {place}: {{there}}",
+            ))  # fmt: skip
+    puzzle.answer(spelled(row, [row["default"], *given.values()][-1]))
+
+
+_SHIPPED = (
+    "{sys} ships with {key} at {default}", "the default of {key} is {default}",
+    "out of the box, {key} is {default}", "unset, {key} means {default} to {mod}",
+)  # fmt: skip
+_GIVEN = {
+    "file": (
+        "the configuration file of {mod} says {there}", "in the file, [F] wrote {there}",
+        "a line in the {trait} file sets {there}", "the file gives {there}",
+    ),
+    "environment": (
+        "{env} holds {there}", "the environment has {env} at {there}",
+        "[F] exported {env} as {there}", "{env} was left at {there} by the {part}",
+    ),
+    "command line": (
+        "{mod} is started with {flag} and {there}", "on the command line, {flag} is {there}",
+        "the operator typed {there} after {flag}", "{flag} is given as {there}",
+    ),
+}  # fmt: skip
+
+
+def backoff(site: Site) -> None:
+    """Ask how long doubling pauses take in all.
+
+    Args:
+        site: any.
+    """
+    draw, holes = site.draw, site.holes
+    tries = site.size("steps", 3, 9)
+    first = draw.between(2, 90)
+    cap = first * draw.between(3, 60) + draw.below(7)
+    puzzle = Puzzle(site, "backoff", {"first": first, "cap": cap, "tries": tries})
+    site.turn()
+    puzzle.give("first", "ms")
+    puzzle.give("cap", "ms")
+    puzzle.give("tries")
+    site.tell(draw.choice((
+        "when {mod} cannot {op} {aitem}, it pauses {first}, then twice as long, at most {cap}",
+        "after a failed {item} the {part} waits {first}; each further pause doubles, up to {cap}",
+        "pauses of {mod} start at {first} and double until they reach {cap}",
+    )))  # fmt: skip
+    puzzle.ask((
+        "how long has it paused after {tries} failures?", "what do {tries} pauses take together?",
+        "the {part} fails {tries} times in a row: how long are the pauses in all?",
+    ))  # fmt: skip
+    total, pause = 0, first
+    for _ in range(tries):
+        total += pause
+        puzzle.put("pause", pause)
+        puzzle.put("total", total)
+        puzzle.show(("pause of {pause}, {total} so far", "{pause} ms makes {total}",
+                     "add {pause}: {total} ms", "{total} after a pause of {pause}"))  # fmt: skip
+        pause = min(2 * pause, cap)
+    holes.pop("total")
+    puzzle.answer(f"{total} ms")
+
+
+def filling(site: Site) -> None:
+    """Ask when a queue is full.
+
+    Args:
+        site: any.
+    """
+    draw = site.draw
+    surplus, leaves, seconds = draw.between(2, 60), draw.between(3, 400), draw.between(5, 900)
+    held = draw.below(200)
+    data: Row = {
+        "arrive": leaves + surplus,
+        "leave": leaves,
+        "room": held + surplus * seconds,
+        "held": held,
+    }
+    puzzle = Puzzle(site, "filling", data)
+    site.turn()
+    for name in data:
+        puzzle.give(name)
+    site.tell(draw.choice((
+        "the {part} of {mod} has room for {room} {items} and holds {held}",
+        "{mod} keeps at most {room} {items} in {atrait} {part}, and {held} wait there now",
+        "of {room} places for {items} in the {part}, {held} are taken",
+    )))  # fmt: skip
+    site.tell(draw.choice((
+        "each second {arrive} {items} arrive while {mod} {op3} {leave}",
+        "{arrive} come in a second; {leave} of them are {opn}",
+        "in come {arrive} {items} a second, out {leave}",
+    )))  # fmt: skip
+    puzzle.ask((
+        "after how many seconds is the {part} full?", "when must {mod} refuse the first {item}?",
+        "how many seconds pass before {items} are lost?",
+    ))  # fmt: skip
+    puzzle.put("more", surplus)
+    puzzle.show(("it grows by {more} a second", "{arrive} less {leave} leaves {more} a second",
+                 "surplus: {more} {items} each second"))  # fmt: skip
+    puzzle.put("free", surplus * seconds)
+    puzzle.show(
+        ("{free} places are free", "free: {room} less {held}, {free}", "room left for {free}")
+    )
+    puzzle.put("took", seconds)
+    puzzle.show(
+        ("{free} by {more} is {took}", "that takes {took} s", "{took} times {more} fill them")
+    )
+    puzzle.answer(f"{seconds} s")
+
+
+def start_order(site: Site) -> None:
+    """Ask which modules must run before another.
+
+    Args:
+        site: with modules.
+    """
+    draw, modules = site.draw, site.modules
+    target = len(modules) - 1
+    puzzle = Puzzle(site, "start", {"module": target})
+    site.turn()
+    numbers = list(range(len(modules)))
+    draw.shuffle(numbers)
+    for number in numbers:
+        needs = modules[number]["needs"]
+        site.holes["mod"] = site.module(number)
+        site.holes["needed"] = _listing(site, number, needs)
+        site.tell(draw.choice(_NEEDS if needs else _NEEDLESS))
+    site.holes["mod"] = site.module(target)
+    puzzle.ask(("which modules must run before {mod}?", "what must start before {mod} can {op}?",
+                "without which modules does {mod} {op} nothing?"))  # fmt: skip
+    before: set[int] = set()
+    for number in range(target, -1, -1):
+        if number == target or number in before:
+            needs = modules[number]["needs"]
+            before.update(needs)
+            if needs:
+                site.holes["mod"], site.holes["needed"] = (
+                    site.module(number),
+                    _listing(site, number, needs),
+                )
+                puzzle.show(
+                    ("{mod} needs {needed}", "for {mod}: {needed}", "{mod} waits for {needed}")
+                )
+    puzzle.answer(", ".join(str(modules[n]["name"]) for n in sorted(before)) or "none")
+
+
+def _listing(site: Site, number: int, needs: list[int]) -> Said:
+    return Said(" and ".join(f"`{site.modules[n]['name']}`" for n in needs), "needs", (number,))
+
+
+_NEEDS = (
+    "{mod} starts after {needed}", "{mod} cannot {op} {items} before {needed}",
+    "{mod} needs {needed}", "to {op} its {part}, {mod} calls {needed}",
+    "{mod} depends on {needed} for {items}",
+)  # fmt: skip
+_NEEDLESS = (
+    "{mod} needs nothing", "{mod} starts {how}", "{mod} depends on no other module",
+    "{mod} can {op} {items} alone",
+)  # fmt: skip
+
+_SETTINGS: tuple[Callable[[Site], None], ...] = (
+    precedence,
+    precedence,
+    backoff,
+    filling,
+    start_order,
+)
+
+
+def ask_about_settings(site: Site) -> None:
+    """Set one problem of a system with settings.
+
+    Args:
+        site: with settings, versions and modules.
+    """
+    site.draw.choice(_SETTINGS)(site)
