@@ -204,7 +204,7 @@ class WorkBook:
         late = [
             (self._since[rank], unit)
             for rank, units in self.held.items()
-            for unit in units[:1]
+            for unit in units
             if holders[unit] == 1 and unit not in self.done and now - self._since[rank] > limit
         ]
         return [unit for _, unit in sorted(late)]

@@ -54,10 +54,16 @@ STORY_LINES = 40
 FOREVER = Seconds(1e6)
 
 
-class _Job:
+class Job:
     """One incarnation."""
 
     def __init__(self, network: Network, hosts: Sequence[str]) -> None:
+        """Make a job without processes.
+
+        Args:
+            network: between its ranks.
+            hosts: of each rank.
+        """
         self.network = network
         self.hosts = tuple(hosts)
         self.processes: list[SimulatedProcess] = []
@@ -65,6 +71,7 @@ class _Job:
         self.ended = False
 
     def living(self) -> list[SimulatedProcess]:
+        """Return the processes that live."""
         return [p for p in self.processes if p.alive]
 
 
@@ -114,7 +121,7 @@ class Simulation:
         self._relaunches: list[Seconds] = []
         self._given_up = False
         self._over = False
-        self._job: _Job | None = None
+        self._job: Job | None = None
         for fault in faults:
             self._expect(fault)
         self._launch()
@@ -214,10 +221,14 @@ class Simulation:
             self._given_up = self._over = True
             return
         self.invariants.progress(self.agenda.now)
-        job = self._job = _Job(
+        job = self._job = Job(
             Network(self.agenda, self.chance, self.hardware.link, len(hosts)), hosts
         )
-        train = self.settings.train
+        self._build(job)
+
+    def _build(self, job: Job) -> None:
+        """Make the processes of a job."""
+        train, hosts = self.settings.train, job.hosts
         placement = place(hosts, self.settings.roles, train.lanes)
         expected = tuple(
             Address(Rank(r), role) for r, roles in enumerate(placement.roles) for role in roles
@@ -240,7 +251,7 @@ class Simulation:
             names = placement.roles[rank]
             process.later(0.5 * self.chance.random(), lambda p=process, n=names: p.start(n))
 
-    def _current(self) -> _Job:
+    def _current(self) -> Job:
         if self._job is None:
             raise InvariantError("no job was ever started")
         return self._job
@@ -312,7 +323,7 @@ class Simulation:
                 event = StopRequested("a stop was requested")
                 first.run(lambda: first.handle(RoleName.COORDINATOR, event, "stop"))
 
-    def _hamper(self, job: _Job, deed: Hang | Partition | Corrupt) -> None:
+    def _hamper(self, job: Job, deed: Hang | Partition | Corrupt) -> None:
         match deed:
             case Hang(rank, seconds):
                 if rank < len(job.processes):
@@ -327,7 +338,7 @@ class Simulation:
         if rank < len(job.processes) and job.processes[rank].alive:
             self._kill(job.processes[rank], "killed")
 
-    def _kill_all(self, job: _Job) -> None:
+    def _kill_all(self, job: Job) -> None:
         for process in job.living():
             process.end()
         self._end_of_job()
