@@ -16,16 +16,13 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from functools import lru_cache
 from math import log, log2
-from typing import Any
 
 import numpy as np
 from msgspec import Struct
 
 from qmpi.content.near_duplicates import U64, hashed_runs, repeated, signature
-
-Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 NOVEL_WORDS = 8
 FIRST_WORDS = 100_000
@@ -57,7 +54,7 @@ class Diversity(Struct, frozen=True):
         lzma: the same of LZMA.
         near: share of documents similar to an earlier one, of the first 4,000.
         repeats: share of documents equal to an earlier one.
-        opening: share of documents that begin with the commonest five words.
+        opening: share of documents that begin with the commonest five words; 0 if no two do.
         orders: entropy in bits of the order of the blocks of a document.
     """
 
@@ -116,24 +113,21 @@ def measure(texts: Sequence[str]) -> Diversity:
     Returns:
         Its figures.
     """
-    split = [words_of(text) for text in texts]
-    hashes = _hash_words(split)
-    bounds = np.cumsum([0] + [len(words) for words in split])
-    ids: Ints = np.unique(hashes, return_inverse=True)[1]
-    parts = [hashes[start:end] for start, end in pairwise(bounds)]
+    parts = [word_hashes(text) for text in texts]
+    hashes = np.concatenate(parts)
     near = repeated([signature(part) for part in parts[:NEAR_DOCUMENTS]])
     data = "".join(texts).encode()
     return Diversity(
         documents=len(texts),
-        words=len(ids),
-        types=len(np.unique(ids[:FIRST_WORDS])) / min(FIRST_WORDS, len(ids)),
-        heaps=heaps_exponent(growth(ids)),
+        words=hashes.size,
+        types=np.unique(hashes[:FIRST_WORDS]).size / min(FIRST_WORDS, hashes.size),
+        heaps=heaps_exponent(growth(hashes)),
         novel=_novel(parts),
         zlib=len(data) / len(zlib.compress(data, 6)),
         lzma=len(data) / len(lzma.compress(data)),
         near=sum(near) / len(near),
         repeats=1 - len(set(texts)) / len(texts),
-        opening=_commonest(tuple(words[:OPENING_WORDS]) for words in split),
+        opening=_commonest(tuple(part[:OPENING_WORDS].tolist()) for part in parts),
         orders=_entropy(map(layout, texts)),
     )
 
@@ -150,19 +144,31 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
-def growth(ids: Ints) -> list[tuple[int, int]]:
+def word_hashes(text: str) -> U64:
+    """Return a hash of each word of a text, in order.
+
+    Args:
+        text: in any language.
+
+    Returns:
+        Equal numbers for equal words, in any process.
+    """
+    return np.array([_hashed(word) for word in words_of(text)], np.uint64)
+
+
+def growth(words: U64) -> list[tuple[int, int]]:
     """Return how the vocabulary grows with the sample.
 
     Args:
-        ids: a number for each word, equal for equal words.
+        words: a number for each word, equal for equal words; at least one.
 
     Returns:
         Words read and different words among them, at sizes in a geometric series that ends with
         the whole sample.
     """
-    firsts = np.sort(np.unique(ids, return_index=True)[1])
-    smallest = min(_SMALLEST_POINT, len(ids))
-    sizes = np.unique(np.geomspace(smallest, len(ids), _POINTS).astype(np.int64))
+    firsts = np.sort(np.unique(words, return_index=True)[1])
+    smallest = min(_SMALLEST_POINT, words.size)
+    sizes = np.unique(np.geomspace(smallest, words.size, _POINTS).astype(np.int64))
     return [(int(size), int(np.searchsorted(firsts, size))) for size in sizes]
 
 
@@ -201,16 +207,9 @@ def layout(text: str) -> tuple[str, ...]:
     return tuple(kinds[:_BLOCKS])
 
 
-def _hash_words(split: Iterable[Sequence[str]]) -> U64:
-    known: dict[str, int] = {}
-    hashes: list[int] = []
-    for words in split:
-        for word in words:
-            if word not in known:
-                digest = hashlib.blake2b(word.encode(), digest_size=8).digest()
-                known[word] = int.from_bytes(digest, "little")
-            hashes.append(known[word])
-    return np.array(hashes, np.uint64)
+@lru_cache(maxsize=1 << 18)
+def _hashed(word: str) -> int:
+    return int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
 
 
 def _novel(parts: Iterable[U64]) -> float:
@@ -222,7 +221,8 @@ def _novel(parts: Iterable[U64]) -> float:
 
 def _commonest(items: Iterable[object]) -> float:
     counts = Counter(items)
-    return max(counts.values()) / counts.total()
+    most = max(counts.values())
+    return most / counts.total() if most > 1 else 0.0
 
 
 def _entropy(items: Iterable[object]) -> float:

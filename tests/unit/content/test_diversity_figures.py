@@ -40,11 +40,11 @@ def test_one_point_has_no_slope():
 
 
 def test_growth_counts_different_words():
-    ids = np.array([0, 1, 0, 2] * 1000)
+    ids = np.array([0, 1, 0, 2] * 1000, np.uint64)
     points = growth(ids)
     assert points[-1] == (4000, 3)
     assert points[0] == (1000, 3)
-    assert growth(np.arange(50))[-1] == (50, 50)
+    assert growth(np.arange(50, dtype=np.uint64))[-1] == (50, 50)
 
 
 def test_words_with_signs_stay_whole_and_unparted_scripts_are_characters():
