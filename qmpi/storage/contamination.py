@@ -17,7 +17,7 @@ from qmpi.errors import CorruptData, InputError
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.ingest_scan import SourceFile, plain_suffix, shown
 from qmpi.storage.os_errors import explained
-from qmpi.storage.text_records import FAULTS, unpacked
+from qmpi.storage.source_files import FAULTS, unpacked
 from qmpi.storage.word_hashes import Hashes, WordHasher, ngrams, words_of
 
 _JSON = (".jsonl", ".ndjson")

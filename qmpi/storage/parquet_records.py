@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from qmpi.errors import InputError
 from qmpi.storage.ingest_scan import Slice, SourceFile, packing, plain_suffix
-from qmpi.storage.text_records import Fields, Record, Refusal, open_file, unpacked
+from qmpi.storage.source_files import Fields, Record, Refusal, open_file, unpacked
 
 if TYPE_CHECKING:
     import pyarrow.parquet
