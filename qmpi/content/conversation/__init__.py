@@ -1,0 +1,1 @@
+"""The content type `conversation`: talk that changes a shared state, turn by turn."""
