@@ -10,7 +10,9 @@ from qmpi.content.reasoning import (
     relations,
     spatial_layouts,
     spatial_moves,
+    state_machines,
     temporal,
+    text_machines,
 )
 from qmpi.content.reasoning.scene_words import Family
 
@@ -25,5 +27,7 @@ FAMILIES: dict[str, Family] = {
     **minds.FAMILIES,
     **temporal.FAMILIES,
     **relations.FAMILIES,
+    **text_machines.FAMILIES,
+    **state_machines.FAMILIES,
 }
 """Families by name."""

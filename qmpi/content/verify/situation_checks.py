@@ -11,7 +11,9 @@ from qmpi.content.verify import (
     relation_checks,
     spatial_layout_checks,
     spatial_move_checks,
+    state_machine_checks,
     temporal_checks,
+    text_machine_checks,
 )
 from qmpi.content.verify.reading import Check
 
@@ -27,5 +29,7 @@ CHECKS: dict[str, Check] = {
     **mind_checks.CHECKS,
     **temporal_checks.CHECKS,
     **relation_checks.CHECKS,
+    **text_machine_checks.CHECKS,
+    **state_machine_checks.CHECKS,
 }
 """Solvers by family."""
