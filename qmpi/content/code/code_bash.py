@@ -58,7 +58,10 @@ class Bash(Dialect):
     def _called(self, node: Node) -> str:
         pairs = list(zip(node[2:], self.signatures[node[1]], strict=True))
         words = [self._value(part) for part, (_, kind) in pairs if kind != "ints"]
-        words += [f'"${{{part}[@]}}"' for part, (_, kind) in pairs if kind == "ints"]
+        for part, (_, kind) in pairs:
+            if kind == "ints":
+                written = type(part) is list
+                words += map(str, part[2:]) if written else [f'"${{{part}[@]}}"']
         return " ".join([node[1], *words])
 
     def _value(self, node: Node) -> str:

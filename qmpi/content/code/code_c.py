@@ -56,7 +56,14 @@ class C(Dialect):
     def _op_f(self, node: Node, _: int) -> str:
         return "self->" + node[1]
 
+    def _op_list(self, node: Node, _: int) -> str:
+        items = ", ".join([self.expr(part) for part in node[2:]])
+        return f"({self._long}[]){{{items}}}"
+
     def _op_len(self, node: Node, _: int) -> str:
+        held = node[1]
+        if type(held) is list and held[0] == "list":
+            return str(len(held) - 2)
         return self.expr(node[1]) + self._length
 
     def _op_min(self, node: Node, weight: int) -> str:

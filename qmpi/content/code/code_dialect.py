@@ -327,24 +327,7 @@ _TARGETS = {"set": 1, "aug": 2, "push": 1, "pop": 2, "put": 1}
 _METHODS = {
     kind: "_st_" + ("note" if kind == "#" else kind)
     for kind in (
-        [
-            "let",
-            "set",
-            "aug",
-            "if",
-            "while",
-            "for",
-            "each",
-            "chars",
-            "ret",
-            "push",
-            "pop",
-            "put",
-            "print",
-            "fail",
-            "do",
-            "break",
-            "#",
-        ]
+        *("let", "set", "aug", "if", "while", "for", "each", "chars", "ret"),
+        *("push", "pop", "put", "print", "fail", "do", "break", "#"),
     )
 }

@@ -2,8 +2,8 @@
 
 Theory of operation. A walk over the lists that a program is made of, by a table of functions. A
 program that leaves what all languages agree on (numbers beyond 31 bits, division below zero, an
-index outside, too many steps) is refused with `RefusedError`, and its maker grows another one. A `fail`
-ends the run with `FailedError`, which is an outcome like any other.
+index outside, too many steps) is refused with `RefusedError`, and another one is grown.
+A `fail` ends the run with `FailedError`, which is an outcome like any other.
 """
 
 from collections.abc import Callable
@@ -54,7 +54,7 @@ class Machine:
         self.classes = classes
         self.printed: list[str] = []
         self.steps = 0
-        self.trace: list[tuple[str, Any]] | None = None
+        self.trace: list[tuple[str, str]] | None = None
         self.lists = ("[", ", ", "]")
 
     def eval(self, node: Node, env: Env) -> Value:
@@ -132,7 +132,7 @@ def _let(machine: Machine, node: Node, env: Env) -> None:
         raise RefusedError("too large")
     env[node[1]] = value
     if machine.trace is not None:
-        machine.trace.append((node[1], value))
+        machine.trace.append((node[1], machine.shown(value)))
 
 
 def _store(machine: Machine, target: Node, value: Value, env: Env) -> None:
@@ -141,7 +141,7 @@ def _store(machine: Machine, target: Node, value: Value, env: Env) -> None:
     if type(target) is str:
         env[target] = value
         if machine.trace is not None:
-            machine.trace.append((target, value))
+            machine.trace.append((target, machine.shown(value)))
     elif target[0] == "f":
         env["self"][target[1]] = value
     else:
@@ -186,7 +186,7 @@ def _over(machine: Machine, name: str, values: Value, body: list[Node], env: Env
     for value in values:
         env[name] = value
         if machine.trace is not None:
-            machine.trace.append((name, value))
+            machine.trace.append((name, machine.shown(value)))
         ended = machine.run(body, env)
         if ended is not _DONE:
             return None if ended is _BREAK else ended

@@ -13,56 +13,31 @@ override package pass primary print printf private protected public pub range re
 record ref register require result return row rows select self set shift short signed size sizeof
 sort static std str strict strictfp string struct sub super switch symbol sync synchronized table
 test then this throw throws time trait transient true try type typedef typeof unary undefined union
-unique unit unsafe unset unsigned until update use usize using values var varchar vec view virtual void
-volatile wait when where while with yield text len append push pop add put contains copy abs echo
+unique unit unsafe unset unsigned until update use usize using values var varchar vec view
+virtual void volatile wait when where while with yield text len append push pop add put contains copy abs echo
 length floor slice log console system out trim java util index exception runtime args char chars
 value values keys items sum all filter zip iter next open hash id dir format round bin hex oct ord
 chr pow input type super object property vars vec box option some err ok string copied sizeof panic
 println require describe expect source alias bind caller cd command declare enable fc fg getopts
-history jobs kill logout mapfile popd pushd pwd readarray shopt suspend times trap type typeset ulimit
-umask unalias wait function select time test exit sh bash stdin stdout stderr errno exp sqrt log
+history jobs kill logout mapfile popd pushd pwd readarray shopt suspend times trap type typeset
+ulimit umask unalias wait function select time test exit sh bash stdin stdout stderr errno exp sqrt log
 sin cos tan floor ceil fabs gamma jn yn div signal raise free malloc calloc realloc rand srand atoi
 remove rename getenv abort labs ldiv puts gets gtk union except intersect natural left right inner
 outer cross full on column references foreign check constraint grant revoke cascade trigger rollback
 commit transaction savepoint replace cast collate between like escape glob regexp within without
 partition over window rank dense first last nulls ignore respect current preceding following
-unbounded year month day hour minute second interval zone level language user role session action
+unbounded plan query release reindex initially indexed instead isnull notnull pragma attach
+detach exclude exclusive generated groups ties others nothing conflict before after always year month day hour minute second interval zone level language user role session action
 schema database temporary temp only share mode external storage location comment if unknown
 analyze vacuum explain describe show cache lateral tablesample sample percent cluster distribute
 inf nan iota real imag complex cap close print recover string rune uint append byte yes no name
 """
 
-COMMON = tuple(
-    [
-        "total",
-        "count",
-        "result",
-        "out",
-        "best",
-        "found",
-        "acc",
-        "value",
-        "state",
-        "steps",
-        "left",
-        "size",
-        "res",
-        "tmp",
-        "buf",
-        "cur",
-        "pos",
-        "idx",
-        "seen",
-        "last",
-        "score",
-        "level",
-        "depth",
-        "amount",
-        "current",
-        "answer",
-        "num",
-    ]
-)
+_COMMON = """
+total count result out best found acc value state steps left size res tmp buf cur pos idx seen last
+score level depth amount current answer num
+"""
+COMMON = tuple(_COMMON.split())
 """Names that people give to variables of functions; no drawn name is one of these."""
 RESERVED = frozenset(_KEYWORDS.split()) | frozenset(COMMON)
 """Every one of them in lower case."""

@@ -28,8 +28,16 @@ PROGRAMMED: tuple[type[Dialect], ...] = (Python, JavaScript, TypeScript, Java, R
 """Languages that all kinds of programs are written in."""
 LANGUAGES: tuple[type[Dialect], ...] = (Python, *PROGRAMMED, Bash)
 """What a program is drawn from; Python twice, because it alone is run by checkers."""
-_FENCE_NAMES = {"python": ("python", "py"), "javascript": ("javascript", "js")}
-_OUTPUTS = ("%s %s", "%s", "%s %s")
+_FENCE_NAMES = {
+    "python": ("python", "py"),
+    "javascript": ("javascript", "js"),
+    "typescript": ("typescript", "ts"),
+    "bash": ("bash", "sh"),
+    "trace": ("", "text"),
+    "session": ("", "console"),
+    "shell": ("", "console", "shell"),
+    "rows": ("", "text"),
+}
 
 
 class Sheet:
@@ -97,10 +105,28 @@ class Sheet:
         """
         page = self.page
         if self._fenced:
-            named = _FENCE_NAMES.get(kind)
-            page.say(f"```{self.draw.choice(named) if named else kind}\n")
+            page.say(f"```{self.draw.choice(_FENCE_NAMES.get(kind, (kind,)))}\n")
         page.fact(kind, "\n".join(lines), *args)
         page.say("\n```\n\n" if self._fenced else "\n\n")
+
+    def functions(self, studio: Studio, nodes: Sequence[Node]) -> list[str]:
+        """Return the lines of functions, an empty line between them.
+
+        Args:
+            studio: of the program.
+            nodes: the functions.
+        """
+        dialect = studio.dialect
+        dialect.remember({"functions": nodes, "classes": []})
+        dialect.remember(studio.unit)
+        lines: list[str] = []
+        for node in nodes:
+            if lines:
+                lines.append("")
+            dialect.function(node, lines)
+        if dialect.name == "java":
+            return [line.removeprefix(dialect.indent) for line in lines]
+        return lines
 
     def output(self, lines: Sequence[str], key: str = "a") -> None:
         """Write what a program prints.

@@ -219,7 +219,10 @@ def f(xs: ints, k: int) -> int:
     best = 0
     for i in range(len(xs)):
         acc = 0
-        for j in range(i, min(i + k, len(xs))):
+        stop = i + k
+        if stop > len(xs):
+            stop = len(xs)
+        for j in range(i, stop):
             acc += E(xs[j])
         best = max(best, acc)
     return best

@@ -58,7 +58,7 @@ class Evaluator:
         except (KeyError, TypeError, IndexError) as error:
             raise BadProgramError(f"no program: {error!r}") from error
         self.lines: list[str] = []
-        self.trail: list[tuple[str, Any]] = []
+        self.trail: list[tuple[str, str]] = []
         self._steps = 0
 
     def run_main(self) -> list[str]:
@@ -92,6 +92,10 @@ class Evaluator:
             ), False
         except EndedError as error:
             return str(error), True
+
+    def values(self, args: Any) -> list[Any]:
+        """Return the values of expressions without names."""
+        return self._guarded(lambda: [self._value(arg, {}) for arg in args])
 
     def _guarded(self, work: Any) -> Any:
         try:
@@ -173,7 +177,7 @@ class Evaluator:
 
     def _keep(self, name: str, value: Any, names: Names) -> None:
         names[name] = value
-        self.trail.append((name, value))
+        self.trail.append((name, self.shown(value)))
 
     def _assign(self, place: Node, value: Any, names: Names) -> None:
         match place:

@@ -118,7 +118,7 @@ def words_of(root: Any) -> Words:
         if node.type in _COMMENTS or _is_docstring(node):
             continue
         inside = quoted or "string" in node.type
-        if "substitution" in node.type or node.type in {"interpolation", "expansion"}:
+        if "substitution" in node.type or node.type == "interpolation" or "expansion" in node.type:
             inside = False
         if node.children:
             waiting.extend((child, inside) for child in node.children)
@@ -126,8 +126,8 @@ def words_of(root: Any) -> Words:
         text = _text(node)
         if inside:
             texts.update(_words(text))
-        elif text[:1].isdigit():
-            numbers.add(_number(text))
+        elif text.removeprefix("-")[:1].isdigit():
+            numbers.add(_number(text.removeprefix("-")))
         elif node.is_named and text[:1].isalpha():
             names.add(text)
     return Words(frozenset(names), frozenset(numbers), frozenset(texts))

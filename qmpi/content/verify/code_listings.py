@@ -13,53 +13,9 @@ from msgspec import Struct
 
 from qmpi.content.verify.code_grammars import parsed, words_of
 
+_SIGNS = "+ - * / % & | ^ << >> < <= > >= == != and or not neg min max abs at len call list map get"
 _OPERATORS = frozenset(
-    [
-        "+",
-        "-",
-        "*",
-        "/",
-        "%",
-        "&",
-        "|",
-        "^",
-        "<<",
-        ">>",
-        "<",
-        "<=",
-        ">",
-        ">=",
-        "==",
-        "!=",
-        "and",
-        "or",
-        "not",
-        "neg",
-        "min",
-        "max",
-        "abs",
-        "at",
-        "len",
-        "call",
-        "list",
-        "map",
-        "get",
-        "has",
-        "copy",
-        "cat",
-        "str",
-        "same",
-        "size",
-        "char",
-        "code",
-        "upper",
-        "lower",
-        "either",
-        "s",
-        "f",
-        "m",
-        "new",
-    ]
+    f"{_SIGNS} has copy cat str same size char code upper lower either s f m new".split()
 )
 _LITTLE = frozenset({0, 1, 2, 97, 100})
 """Numbers that idioms of a language need."""
@@ -103,12 +59,14 @@ class Needed(Struct):
         numbers: absolute values.
         texts: words inside of texts.
         lengths: of lists that are written out.
+        pieces: words that names are joined of.
     """
 
     names: set[str]
     numbers: set[int]
     texts: set[str]
     lengths: set[int]
+    pieces: set[str]
 
 
 def folded(name: str) -> str:
@@ -122,7 +80,7 @@ def needed_of(nodes: Iterable[Any]) -> Needed:
     Args:
         nodes: functions, classes, statements or expressions of a program.
     """
-    needed = Needed(set(), set(), set(), set())
+    needed = Needed(set(), set(), set(), set(), set())
     for node in nodes:
         _search(node, needed)
     return needed
@@ -135,6 +93,7 @@ def _search(node: Any, needed: Needed) -> None:
         needed.numbers.add(abs(node))
     elif isinstance(node, str):
         needed.names.add(folded(node))
+        needed.pieces.update(node.split("_"))
     elif isinstance(node, list | tuple) and node:
         _search_list(node, needed)
 
@@ -182,19 +141,20 @@ def _search_list(node: Any, needed: Needed) -> None:
 _PLAIN = frozenset({"set", "ret", "push", "pop", "put", "fail", "do", "break"})
 
 
-def listing_faults(language: str, text: str, needed: Needed) -> list[str]:
+def listing_faults(language: str, text: str, needed: Needed, *, whole: bool = True) -> list[str]:
     """Return what is wrong with a listing.
 
     Args:
         language: its language.
         text: the listing.
         needed: what it must hold.
+        whole: it must be the language by itself; a mere expression need not.
 
     Returns:
         Faults in words.
     """
     root, fault = parsed(language, text)
-    if fault is not None:
+    if fault is not None and whole:
         return [fault]
     found = words_of(root)
     names = {folded(name) for name in found.names}
@@ -214,6 +174,9 @@ def listing_faults(language: str, text: str, needed: Needed) -> list[str]:
     lost = needed.numbers - found.numbers - _LITTLE
     faults += [f"{number} is missing" for number in sorted(lost)]
     allowed = needed.texts | _TEXTS[language]
+    if language == "bash":
+        # `unset "name[-1]"` quotes a name.
+        allowed |= needed.pieces
     faults += [f"the text {word!r} is not in the program" for word in sorted(found.texts - allowed)]
     faults += [f"the text {word!r} is missing" for word in sorted(needed.texts - found.texts)]
     return faults
