@@ -14,7 +14,7 @@ from msgspec import Struct
 from qmpi.content.english.english_grammar import BASE
 from qmpi.content.english.english_lexicon import english
 from qmpi.content.english.frames import Frame, FramePool, Segment, one_frame
-from qmpi.content.english.registers import TIERS, register_of
+from qmpi.content.english.registers import TIERS, register_of, topics_of
 from qmpi.content.page import Page, Plain
 
 PRESENT = FramePool(BASE, "present", 2048)
@@ -51,19 +51,20 @@ class Prose:
 
     __slots__ = ("_draw", "_names", "_page", "_register", "_structure", "_tier", "_topics", "topic")
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, subject: str = "") -> None:
         """Choose topics.
 
         Args:
             page: written on by `tell` alone; the other methods return text.
+            subject: class of nouns that the topics should be rich in, as "idea"; empty: any.
         """
         draw = page.draw
         self._page = page
         self._draw = draw
         self._tier = (page.budget.vocabulary - 1) * TIERS // 100
         self._structure = page.budget.structure
-        count = len(english().topics)
-        self._topics = [draw.below(count) for _ in range(2 + draw.below(3))]
+        known = topics_of(subject) if subject else range(len(english().topics))
+        self._topics = [draw.choice(known) for _ in range(2 + draw.below(3))]
         self._names: set[str] = set()
         self.topic = self._topics[0]
         self._register = register_of(self.topic, self._tier)

@@ -96,6 +96,27 @@ def register_of(topic: int, tier: int) -> Register:
 
 
 @cache
+def topics_of(group: str) -> tuple[int, ...]:
+    """Return the topics that speak most of a class of nouns.
+
+    Args:
+        group: as "idea"; key of `NOUN_GROUPS` or a class.
+
+    Returns:
+        Numbers of a third of all topics, the richest first.
+    """
+    lexicon = english()
+    kinds = NOUN_GROUPS.get(group, (group,))
+    inside, every = [0] * len(lexicon.topics), [1] * len(lexicon.topics)
+    for noun in lexicon.nouns:
+        every[noun.topics[0]] += 1
+        inside[noun.topics[0]] += noun.kind in kinds
+    # Shares in whole numbers: no topic may move because a float was rounded.
+    order = sorted(range(len(every)), key=lambda t: (-(inside[t] * 10_000 // every[t]), t))
+    return tuple(order[: len(order) // 3])
+
+
+@cache
 def _table(slot: str, tier: int) -> list[str]:
     return _weighted([word for word, _ in _words(slot)[: _limit(slot, tier)]], ALL_WORDS)
 

@@ -212,9 +212,10 @@ def _verse_faults(document: Document) -> list[str]:
     lines: dict[tuple[int, int], str] = {}
     faults: list[str] = []
     for fact in document.facts:
-        said, args = document.text[fact.start : fact.end], tuple(fact.args)
+        said = document.text[fact.start : fact.end]
+        args: Any = tuple(fact.args)
         if fact.kind == "line":
-            lines[args] = said  # type: ignore[index]
+            lines[args] = said
         elif fact.kind == "hidden" and said != hidden[args[0]]:
             faults.append(f"the text reveals {said!r}, not {hidden[args[0]]!r}")
     for number, word in enumerate(hidden):

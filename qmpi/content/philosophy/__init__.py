@@ -1,0 +1,1 @@
+"""The content type `philosophy`: arguments over claims, and what stands against them."""
