@@ -134,11 +134,15 @@ def _expected(world: dict[str, Any], fact: Fact, said: str) -> str | None:
     args: Any = fact.args
     if fact.kind == "standing":
         return ", ".join(_NUMERALS[number] for number in _stands(world))
-    argument = world["arguments"][args[0]] if fact.kind != "voice" else None
+    if fact.kind == "voice":
+        name = world["voices"][args[0]]
+        return name if said == name else name.split(" ")[1]
+    if fact.kind == "number":
+        return _NUMERALS[args[0]]
+    if fact.kind == "attack":
+        return _voices(world, args, said)
+    argument = world["arguments"][args[0]]
     match fact.kind:
-        case "voice":
-            name = world["voices"][args[0]]
-            return name if said == name else name.split(" ")[1]
         case "premise":
             return _same(world, said, argument["premises"][args[1]])
         case "conclusion":
@@ -150,14 +154,10 @@ def _expected(world: dict[str, Any], fact: Fact, said: str) -> str | None:
         case "answer":
             follows = _follows(argument["premises"], argument["conclusion"])
             return "yes" if follows else "no"
-        case "number":
-            return _NUMERALS[args[0]]
         case "attacks":
             known = [args[0], args[1]] in world["attacks"]
             words = f"{_NUMERALS[args[0]]} against {_NUMERALS[args[1]]}"
             return words if known else "an attack of this world"
-        case "attack":
-            return _voices(world, args, said)
         case _:
             raise ValueError(f"no fact is called {fact.kind}")
 
