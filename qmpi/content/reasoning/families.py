@@ -4,7 +4,7 @@ Families: see the modules listed in the imports. Each has a solver in `qmpi.cont
 shares no code with the family.
 """
 
-from qmpi.content.reasoning import arithmetic, logic, puzzles, situations, word_problems
+from qmpi.content.reasoning import arithmetic, calculation, logic, puzzles, situations, word_problems
 from qmpi.content.reasoning.problem import Family
 
 FAMILIES: dict[str, Family] = {
@@ -20,5 +20,5 @@ FAMILIES: dict[str, Family] = {
     "ordering": puzzles.ordering,
     "syllogism": puzzles.syllogism,
     "knights": puzzles.knights,
-} | situations.FAMILIES
+} | situations.FAMILIES | calculation.FAMILIES
 """Families by name; their order is part of the generator's version."""

@@ -15,6 +15,7 @@ from qmpi.content.reasoning.scene_words import (
     QUALITIES,
     Family,
     joined,
+    numbered,
     one,
     people,
     places,
@@ -94,7 +95,7 @@ def blocks(draw: Draw, level: int) -> Problem:
     steps.append(style[1].format(what, kind, where))
     answer = str(len(steps))
     world: Certificate = {"what": what, "where": where, "answer": answer}
-    return lay_out(draw, " ".join(told), steps, answer, world)
+    return lay_out(draw, " ".join(told), numbered(draw, steps), answer, world)
 
 
 def _piles(draw: Draw, level: int) -> list[list[str]]:
@@ -353,7 +354,7 @@ def ferry(draw: Draw, level: int) -> Problem:
         steps = [f"Only {reached} states can be reached, and none of them has all across."]
         answer = "impossible"
     world: Certificate = {"cargo": tuple(cargo), "room": room, "answer": answer}
-    return lay_out(draw, " ".join(told), steps, answer, world)
+    return lay_out(draw, " ".join(told), numbered(draw, steps), answer, world)
 
 
 # Breadth first over (near bank as bits, side of the boat).

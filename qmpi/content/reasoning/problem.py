@@ -1,4 +1,4 @@
-"""What a family of problems makes: a text, and beside it the certificate that it can be checked by."""
+"""What a family of problems makes: a text, and the certificate that it can be checked by."""
 
 from collections.abc import Callable, Sequence
 

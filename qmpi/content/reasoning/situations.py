@@ -3,6 +3,7 @@
 from qmpi.content.reasoning import (
     causal_devices,
     causal_runs,
+    games,
     minds,
     planning_moves,
     planning_routes,
@@ -29,5 +30,6 @@ FAMILIES: dict[str, Family] = {
     **relations.FAMILIES,
     **text_machines.FAMILIES,
     **state_machines.FAMILIES,
+    **games.FAMILIES,
 }
 """Families by name."""

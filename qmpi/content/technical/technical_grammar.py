@@ -29,7 +29,7 @@ _COMMON: dict[str, Sequence[str]] = {
     ),
     "event": (
         "{mod} {op3} <object>", "the {part} is {trait}", "{atrait} {item} arrives",
-        "<actor> {op3} <object>", "the {part} runs {trait}", "{items} pile up",
+        "<actor> {op3} <object>", "the {part} has become {trait}", "{items} pile up",
         "<one> has been {opn}", "<actor> cannot {op} <object>", "{apart} {op3} [r]",
         "the {part} turns {trait}", "two {parts} {op} the same {item}", "nothing {op3} the {part}",
         "<actor> {op3} <object> {how}",
@@ -194,8 +194,7 @@ CHANGED = _pool(
     "{was} is no longer usual for {key}; {became} is",
     "{key} moved from {was} to {became} after [F] saw that <reason>",
     "{mod} assumes {became} for {flag}, where it used to assume {was}",
-    "<reason>, so {key} goes from {was} to {became}",
-    "{env} defaults to {became} (before: {was})",
+    "<reason>, so {key} goes from {was} to {became}", "{env} defaults to {became} (before: {was})",
 )  # fmt: skip
 REPAIRED = _pool(
     "repaired", 384,
@@ -219,7 +218,7 @@ MEANINGS = {
         f"means_{kind}",
         384,
         f"{{key}} sets <{kind}>",
-        f"{{key}} says <{kind}>",
+        f"{{key}} controls <{kind}>",
         f"use {{flag}} to choose <{kind}>",
         f"<{kind}> is set by {{key}}",
         f"{{flag}} decides <{kind}>",

@@ -68,7 +68,7 @@ def change_log(site: Site) -> None:
     if draw.chance(60):
         ask_default(site)
     site.turn()
-    site.talk(1, PLAIN, "\n")
+    site.talk(2, PLAIN, "\n")
 
 
 def _entries(site: Site, version: int, dash: str) -> None:

@@ -50,6 +50,24 @@ class Puzzle:
         text = f"{self._data[name]} {unit}" if unit else str(self._data[name])
         self._site.holes[name] = Said(text, "given", (self._number, name, unit))
 
+    def give_text(self, name: str, text: str) -> None:
+        """Put something given, already spelled, into the hole of its name.
+
+        Args:
+            name: in the data.
+            text: as written.
+        """
+        self._site.holes[name] = Said(text, "given", (self._number, name, ""))
+
+    def name(self, hole: str, text: str) -> None:
+        """Put plain words into a hole.
+
+        Args:
+            hole: of the question.
+            text: without numbers.
+        """
+        self._site.holes[hole] = Said(text)
+
     def put(self, hole: str, value: Plain) -> None:
         """Put the next worked value into a hole.
 

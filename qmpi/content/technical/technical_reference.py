@@ -186,12 +186,11 @@ def settings_reference(site: Site) -> None:
         kind = str(row["kind"])
         site.turn(number)
         start = page.length
-        site.tell(MEANINGS[kind])
+        site.tell(MEANINGS[kind], "")
         page.mark("told", start, page.length, "flag", number)
-        more = site.size("structure", 0, 3)
         if not as_table:
-            site.tell(VALUES[kind], " " if more else "")
-        site.talk(more, EXTRA, "")
+            site.more(1, VALUES[kind])
+        site.more(site.size("structure", 0, 3), EXTRA)
         page.say("\n\n")
     if not sample_first:
         site.talk(1, PLAIN, "\n\n")
@@ -199,7 +198,7 @@ def settings_reference(site: Site) -> None:
     if draw.chance(40):
         ask_about_settings(site)
     site.turn()
-    site.talk(1, PLAIN, "\n")
+    site.talk(2, PLAIN, "\n")
 
 
 def _table(site: Site) -> None:

@@ -96,15 +96,16 @@ ordered packed pinned plain priority queued quick quiet random ranked reject rel
 replace ring rolling round safe sampled sealed shared shortest single skip sliding sorted sparse
 split stable steady strict text tiered traced trusted uniform verbose warn weighted widest wrap
 """)
+PARTS = tuple(part for part in _PARTS if "-" not in part)
 ASPECTS: tuple[tuple[str, str, str], ...] = tuple(
     (name, kind, unit)
     for kind, unit, names in (
         (
             "count", "",
-            "attempts backlog batch branches burst copies credits cursors depth fanout forks handles"
-            " hops lanes limit lookahead pages partitions passes peers permits quota readers replicas"
-            " retries rounds shards sessions slots snapshots stages streams stride threads tokens versions"
-            " window workers writers",
+            "attempts backlog batch branches burst copies credits cursors depth fanout forks"
+            " handles hops lanes limit lookahead pages partitions passes peers permits quota readers"
+            " replicas retries rounds shards sessions slots snapshots stages streams stride threads tokens"
+            " versions window workers writers",
         ),
         ("time", "ms", "backoff debounce delay jitter linger pause poll skew tick timeout"),
         ("time", "s", "cooldown grace heartbeat interval lease patience period probation silence"),

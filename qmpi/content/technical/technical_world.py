@@ -10,42 +10,17 @@ from typing import Any
 
 from qmpi.content.counter import Draw
 from qmpi.content.english.english_lexicon import with_article
-from qmpi.content.english.frames import FramePool
 from qmpi.content.english.prose import Prose, Said
+from qmpi.content.english.telling import Holes, Teller
 from qmpi.content.level import sized
 from qmpi.content.page import Page, Plain
-from qmpi.content.technical.technical_words import ASPECTS, CHOICES, plurals, table_of
+from qmpi.content.technical.technical_words import ASPECTS, CHOICES, PARTS, plurals, table_of
 
 Row = dict[str, Any]
 _FIRST_DAY = date(2019, 1, 1).toordinal()
 _WORDS = ("op", "op3", "opd", "opn", "opg", "part", "parts", "apart", "trait", "atrait", "how")
 _TABLES = {hole: table_of(hole) for hole in _WORDS}
-_PARTS = tuple(said.text for said in _TABLES["part"] if "-" not in said.text)
 _SWITCH = ("off", "on")
-
-
-class Holes(dict[str, Said]):
-    """What fills holes: facts that were put in, else drawn words."""
-
-    def __init__(self, draw: Draw) -> None:
-        """Open with no facts.
-
-        Args:
-            draw: chance.
-        """
-        super().__init__()
-        self._draw = draw
-
-    def __missing__(self, hole: str) -> Said:
-        """Draw a word; another one each time.
-
-        Args:
-            hole: name of a table.
-
-        Returns:
-            A piece without proof.
-        """
-        return self._draw.choice(_TABLES[hole])
 
 
 class Site:
@@ -55,6 +30,9 @@ class Site:
         page: written on.
         draw: its chance.
         prose: its English.
+        tell: writes a sentence about what is spoken of.
+        talk: writes a paragraph about it.
+        more: goes on after a sentence.
         name: of the system, lower case.
         holes: what the next sentence may speak of.
         settings: of the world.
@@ -75,7 +53,9 @@ class Site:
         self.draw = page.draw
         self.prose = Prose(page)
         self.name = self.prose.coinage()
-        self.holes = Holes(self.draw)
+        self.holes = Holes(self.draw, _TABLES)
+        teller = Teller(page, self.prose, self.holes)
+        self.tell, self.talk, self.more = teller.tell, teller.talk, teller.more
         self.settings: list[Row] = []
         self.modules: list[Row] = []
         self.errors: list[Row] = []
@@ -98,12 +78,12 @@ class Site:
         Args:
             axis: of the budget.
             least: at level 1.
-            most: at level 100.
+            most: at level 100, four thirds of which are allowed.
 
         Returns:
             The size.
         """
-        return sized(self.draw, getattr(self.page.budget, axis), least, most)
+        return sized(self.draw, getattr(self.page.budget, axis), least, most + most // 3)
 
     def item(self) -> str:
         """Return a thing that the system may handle.
@@ -134,7 +114,7 @@ class Site:
     def _add_modules(self, count: int) -> None:
         draw = self.draw
         for number in range(count):
-            part = draw.choice(_PARTS) if draw.chance(60) else self.prose.coinage()
+            part = draw.choice(PARTS) if draw.chance(60) else self.prose.coinage()
             needs = [other for other in range(number) if draw.chance(120 // count)]
             self.modules.append(
                 {"name": self.fresh(part), "needs": needs, "owner": self.prose.person()}
@@ -315,26 +295,6 @@ class Site:
             said: with a kind.
         """
         self.page.fact(said.kind, said.text, *said.args)
-
-    def tell(self, pool: FramePool | str, end: str = " ") -> None:
-        """Write a sentence about what is spoken of.
-
-        Args:
-            pool: frames.
-            end: written after it.
-        """
-        self.prose.tell(pool, self.holes, end)
-
-    def talk(self, count: int, pool: FramePool, end: str) -> None:
-        """Write a paragraph.
-
-        Args:
-            count: sentences; none: nothing is written.
-            pool: frames.
-            end: written after the last.
-        """
-        for left in range(count - 1, -1, -1):
-            self.prose.tell(pool, self.holes, " " if left else end)
 
 
 def _give_values(draw: Draw, row: Row, kind: str) -> None:

@@ -28,7 +28,7 @@ _MODULES = {
 }
 LANGUAGES = frozenset(_MODULES)
 """Languages that a listing may be in."""
-_COMMENTS = frozenset({"comment", "line_comment", "block_comment"})
+COMMENTS = frozenset({"comment", "line_comment", "block_comment"})
 
 
 class Words(Struct, frozen=True):
@@ -115,7 +115,7 @@ def words_of(root: Any) -> Words:
     waiting = [(root, False)]
     while waiting:
         node, quoted = waiting.pop()
-        if node.type in _COMMENTS or _is_docstring(node):
+        if node.type in COMMENTS or is_docstring(node):
             continue
         inside = quoted or "string" in node.type
         if "substitution" in node.type or node.type == "interpolation" or "expansion" in node.type:
@@ -125,7 +125,7 @@ def words_of(root: Any) -> Words:
             continue
         text = _text(node)
         if inside:
-            texts.update(_words(text))
+            texts.update(spoken_words(text))
         elif text.removeprefix("-")[:1].isdigit():
             numbers.add(_number(text.removeprefix("-")))
         elif node.is_named and text[:1].isalpha():
@@ -133,14 +133,14 @@ def words_of(root: Any) -> Words:
     return Words(frozenset(names), frozenset(numbers), frozenset(texts))
 
 
-def _is_docstring(node: Any) -> bool:
+def is_docstring(node: Any) -> bool:
     children = node.children
     return (
         node.type == "expression_statement" and len(children) == 1 and children[0].type == "string"
     )
 
 
-def _words(text: str) -> list[str]:
+def spoken_words(text: str) -> list[str]:
     spaced = "".join(char if char.isalpha() else " " for char in text.replace("\\n", " "))
     return spaced.split()
 

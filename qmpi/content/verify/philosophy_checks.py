@@ -141,8 +141,12 @@ def _expected(world: dict[str, Any], fact: Fact, said: str) -> str | None:
         return _NUMERALS[args[0]]
     if fact.kind == "attack":
         return _voices(world, args, said)
+    return _of_argument(world, fact.kind, args, said)
+
+
+def _of_argument(world: dict[str, Any], kind: str, args: Any, said: str) -> str | None:
     argument = world["arguments"][args[0]]
-    match fact.kind:
+    match kind:
         case "premise":
             return _same(world, said, argument["premises"][args[1]])
         case "conclusion":
@@ -159,7 +163,7 @@ def _expected(world: dict[str, Any], fact: Fact, said: str) -> str | None:
             words = f"{_NUMERALS[args[0]]} against {_NUMERALS[args[1]]}"
             return words if known else "an attack of this world"
         case _:
-            raise ValueError(f"no fact is called {fact.kind}")
+            raise ValueError(f"no fact is called {kind}")
 
 
 def _same(world: dict[str, Any], said: str, formula: str) -> str | None:

@@ -13,6 +13,7 @@ from qmpi.content.verify.reading import (
     matched,
     only,
     told,
+    worked,
 )
 
 _BLOCK_SHAPES = {
@@ -74,7 +75,7 @@ def check_blocks(exercise: Exercise, answer: str) -> str | None:
     least = _least_block_moves(kept, what, where)
     if str(least) != answer:
         return f"{least} moves are enough or needed, not {answer}"
-    steps = steps_of(exercise.text)
+    steps = worked(exercise)
     if steps and len(steps) != least:
         return f"the plan has {len(steps)} moves"
     for step in steps:

@@ -79,7 +79,7 @@ def check_schedule(exercise: Exercise, answer: str) -> str | None:
     )
 
 
-_COUNTED = (
+_COUNTED: list[str] = (
     "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split()  # noqa: SIM905
 )
 _WORKLIST = {

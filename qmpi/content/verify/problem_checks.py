@@ -12,6 +12,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from qmpi.content.exercise import Exercise, answer_of, question_of, steps_of
+from qmpi.content.verify import calculation_checks
 from qmpi.content.verify.evaluate import chain_fault, value_of
 from qmpi.content.verify.logic_checks import (
     check_circuit,
@@ -243,4 +244,4 @@ _CHECKS: dict[str, Callable[[Exercise, str], str | None]] = {
     "ordering": check_ordering,
     "syllogism": check_syllogism,
     "knights": check_knights,
-} | CHECKS
+} | CHECKS | calculation_checks.CHECKS

@@ -4,6 +4,7 @@ from qmpi.content.verify import (
     causal_device_checks,
     causal_run_checks,
     crossing_checks,
+    game_checks,
     mind_checks,
     planning_move_checks,
     planning_route_checks,
@@ -31,5 +32,6 @@ CHECKS: dict[str, Check] = {
     **relation_checks.CHECKS,
     **text_machine_checks.CHECKS,
     **state_machine_checks.CHECKS,
+    **game_checks.CHECKS,
 }
 """Solvers by family."""

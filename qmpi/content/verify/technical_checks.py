@@ -21,7 +21,8 @@ from qmpi.content.verify.fact_checks import (
     fact_faults,
     layout_faults,
 )
-from qmpi.content.verify.technical_solvers import solve, spell
+from qmpi.content.verify.technical_solvers import call_text, listed, solve, spell
+from qmpi.content.verify.technical_stories import STORY_FACTS, story_faults
 
 Args = tuple[Any, ...]
 _TOLD_GENRES = ("manual page", "settings reference")
@@ -127,6 +128,10 @@ def _config(world: World, shown: str, _: Args) -> str:
 
 def _given(world: World, _: str, args: Args) -> str:
     puzzle, name, unit = args
+    if name == "numbers":
+        return listed(world["puzzles"][puzzle][name])
+    if name == "calls":
+        return " | ".join(call_text(world, call) for call in world["puzzles"][puzzle][name])
     return f"{world['puzzles'][puzzle][name]} {unit}".strip()
 
 
@@ -136,6 +141,7 @@ def _needs(world: World, _: str, args: Args) -> str:
 
 
 _EXPECTED: dict[str, Expected] = {
+    **STORY_FACTS,
     "system": _system,
     "module": lambda world, shown, args: _code(shown, world["modules"][args[0]]["name"]),
     "key": _key,
@@ -203,7 +209,7 @@ def _structure_faults(document: Document) -> list[str]:
         faults += [f"{settings[number]['name']} is used and not told" for number in lost]
     if document.genre == "change log":
         faults += _log_faults(document)
-    return faults
+    return faults + story_faults(document)
 
 
 def _log_faults(document: Document) -> list[str]:
