@@ -1,0 +1,11 @@
+"""Solvers of all families of problems that are calculated rather than argued."""
+
+from collections.abc import Callable
+
+from qmpi.content.exercise import Exercise
+from qmpi.content.verify import number_checks, polynomial_checks
+
+CHECKS: dict[str, Callable[[Exercise, str], str | None]] = (
+    number_checks.CHECKS | polynomial_checks.CHECKS
+)
+"""Solvers by family."""
