@@ -188,7 +188,7 @@ _CELL_HEAD = (
     "In {1} {0} watches cells in a ring; {2} stands for a living, {3} for a dead one.",
 )
 _CELL_RULE = (
-    "In each generation a cell lives if left neighbour, itself and right neighbour were {0}, else not.",
+    "Each time a cell lives if left neighbour, itself and right neighbour were {0}, else not.",
     "A cell will live if it and its neighbours read, from the left, {0}, and be dead otherwise.",
     "Only the patterns {0} of left neighbour, cell and right neighbour give a living cell.",
 )

@@ -181,7 +181,7 @@ _CELLS = {
         r"In \w+ \w+ watches cells in a ring; {live} stands for a living, {dead} for a dead one",
     ),
     "rule": (
-        "In each generation a cell lives if left neighbour, itself and right neighbour were "
+        "Each time a cell lives if left neighbour, itself and right neighbour were "
         "{patterns}, else not",
         "A cell will live if it and its neighbours read, from the left, {patterns}, and be dead "
         "otherwise",
