@@ -27,16 +27,14 @@ from qmpi.protocol.work import UnitProgress, UnitReport
 from qmpi.runtime.work_plan import Progress
 from qmpi.storage.atomic_file import TEMPORARY_SUFFIX, write_atomic
 from qmpi.storage.corpus import (
-    INDEX_VERSION,
     TOKENIZER_NAME,
-    CorpusFacts,
-    ShardFact,
     write_corpus_facts,
 )
 from qmpi.storage.manifest import (
     MANIFEST_VERSION,
     Manifest,
     ShardRecord,
+    facts_of,
     file_digest,
     merkle_root,
     sealed,
@@ -46,7 +44,7 @@ from qmpi.storage.os_errors import explained
 from qmpi.storage.shard_layout import dtype_name
 from qmpi.storage.shard_writer import ShardWriter
 from qmpi.storage.tokenizer import Tokenizer
-from qmpi.units import Digest, Tokens
+from qmpi.units import Digest
 
 
 class GenerateSpec(Struct, frozen=True, kw_only=True):
@@ -189,7 +187,7 @@ class GeneratePlan:
             data = path.read_bytes()
         try:
             return msgspec.json.decode(data, type=ShardRecord)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise CorruptData(f"{path} is damaged ({error})") from error
 
     def addresses(self, unit: int) -> list[tuple[Stream, int]]:
@@ -334,30 +332,3 @@ def documents_of(block: Block) -> list[tuple[int, int]]:
         block: made by `BlockMaker`.
     """
     return list(zip(block.starts, block.numbers, strict=True))
-
-
-def facts_of(manifest: Manifest, vocab_size: int) -> CorpusFacts:
-    """Return the index of a generated corpus.
-
-    Args:
-        manifest: of the corpus.
-        vocab_size: ids of the tokenizer.
-
-    Returns:
-        What `qmpi train` reads; its digest is the Merkle root.
-    """
-    return CorpusFacts(
-        version=INDEX_VERSION,
-        name=manifest.name,
-        tokenizer_digest=manifest.tokenizer_digest,
-        vocab_size=vocab_size,
-        dtype=dtype_name(vocab_size),
-        tokens=Tokens(manifest.tokens),
-        documents=sum(record.documents for record in manifest.shards),
-        shards=tuple(
-            ShardFact(name=record.name, tokens=record.tokens, sha256=record.sha256)
-            for record in manifest.shards
-        ),
-        left_out={},
-        digest=manifest.merkle_root,
-    )

@@ -16,10 +16,10 @@ from qmpi.content.address import BLOCK_TOKENS, GENERATOR_VERSION, generator_key,
 from qmpi.content.blocks import BlockMaker
 from qmpi.content.lexicons import lexicon_digest
 from qmpi.errors import CorruptData, InputError, QmpiError, StorageError
-from qmpi.runtime.generate_plan import GeneratePlan, documents_of, facts_of, spec_of
+from qmpi.runtime.generate_plan import GeneratePlan, documents_of, spec_of
 from qmpi.storage.atomic_file import TEMPORARY_SUFFIX, write_atomic
 from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME, write_corpus_facts
-from qmpi.storage.manifest import MANIFEST_NAME, file_digest
+from qmpi.storage.manifest import MANIFEST_NAME, facts_of, file_digest
 from qmpi.storage.os_errors import explained
 from qmpi.storage.shard_layout import dtype_name
 from qmpi.storage.shard_reader import ShardReader

@@ -17,7 +17,7 @@ from qmpi.content.mix import BlockPlan, ContentMix, blocks_of, default_mix, shar
 from qmpi.errors import ConfigError, InputError
 from qmpi.runtime.data_service import tokenizer_path
 from qmpi.runtime.farm_launch import WORK_NAME, WorkFile
-from qmpi.runtime.generate_plan import GenerateSpec, facts_of, spec_of
+from qmpi.runtime.generate_plan import GenerateSpec, spec_of
 from qmpi.storage.builtin import default_cache
 from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME, read_corpus_facts
 from qmpi.storage.corpus_directory import (
@@ -25,7 +25,7 @@ from qmpi.storage.corpus_directory import (
     check_corpus_directory,
     clear_corpus_directory,
 )
-from qmpi.storage.manifest import read_manifest
+from qmpi.storage.manifest import facts_of, read_manifest
 from qmpi.storage.os_errors import explained
 from qmpi.storage.tokenizer import Tokenizer
 

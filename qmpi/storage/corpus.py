@@ -2,8 +2,8 @@
 
 Theory of operation: `index.json` names the shards in order; their ids, laid end to end, are one
 long sequence of tokens. Row r of length S is tokens [r*S, r*S + S], one more than S because the
-target of a position is the next token. The digest covers tokenizer, type, documents and ids, not
-names or shard bounds, so equal content has an equal digest wherever it lies.
+target of a position is the next token. The digest of an ingested corpus covers tokenizer, type,
+documents and ids, not names or shard bounds, so equal content has an equal digest wherever it lies.
 """
 
 from bisect import bisect_right
@@ -85,7 +85,7 @@ def read_corpus_facts(path: Path) -> CorpusFacts:
         data = index.read_bytes()
     try:
         facts = msgspec.json.decode(data, type=CorpusFacts)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CorruptData(f"{index} is damaged ({error}); ingest the corpus again") from error
     if facts.version != INDEX_VERSION:
         raise InputError(f"{index} has format {facts.version}; this qmpi reads {INDEX_VERSION}")

@@ -17,8 +17,10 @@ from msgspec.structs import replace
 
 from qmpi.errors import CorruptData
 from qmpi.storage.atomic_file import write_atomic
+from qmpi.storage.corpus import INDEX_VERSION, CorpusFacts, ShardFact
 from qmpi.storage.os_errors import explained
-from qmpi.units import Digest
+from qmpi.storage.shard_layout import dtype_name
+from qmpi.units import Digest, Tokens
 
 MANIFEST_NAME = "manifest.json"
 MANIFEST_VERSION = 1
@@ -163,3 +165,30 @@ def file_digest(path: Path) -> Digest:
     """
     with explained("read", path), path.open("rb") as file:
         return Digest(hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def facts_of(manifest: Manifest, vocab_size: int) -> CorpusFacts:
+    """Return the index of a generated corpus.
+
+    Args:
+        manifest: of the corpus.
+        vocab_size: ids of the tokenizer.
+
+    Returns:
+        What `qmpi train` reads; its digest is the Merkle root.
+    """
+    return CorpusFacts(
+        version=INDEX_VERSION,
+        name=manifest.name,
+        tokenizer_digest=manifest.tokenizer_digest,
+        vocab_size=vocab_size,
+        dtype=dtype_name(vocab_size),
+        tokens=Tokens(manifest.tokens),
+        documents=sum(record.documents for record in manifest.shards),
+        shards=tuple(
+            ShardFact(name=record.name, tokens=record.tokens, sha256=record.sha256)
+            for record in manifest.shards
+        ),
+        left_out={},
+        digest=manifest.merkle_root,
+    )

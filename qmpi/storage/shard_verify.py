@@ -12,9 +12,10 @@ from msgspec import Struct
 
 from qmpi.errors import CorruptData, StorageError
 from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME
-from qmpi.storage.manifest import MANIFEST_NAME, file_digest, merkle_root
+from qmpi.storage.manifest import MANIFEST_NAME, facts_of, file_digest, merkle_root
 from qmpi.storage.shard_reader import ShardReader
 from qmpi.storage.shard_survey import FoundShard, read_checked_facts, read_checked_manifest
+from qmpi.storage.tokenizer import Tokenizer
 
 
 class Fault(Struct, frozen=True):
@@ -113,22 +114,22 @@ def verify_directory(directory: Path) -> list[Fault]:
         leaves = [record.sha256 for record in manifest.shards]
         if merkle_root(leaves) != manifest.merkle_root:
             faults.append(Fault(str(directory / MANIFEST_NAME), "its Merkle root is not its own"))
-        if facts is not None and (
-            [(fact.name, fact.sha256, fact.tokens) for fact in facts.shards]
-            != [(record.name, record.sha256, record.tokens) for record in manifest.shards]
-            or facts.digest != manifest.merkle_root
-            or facts.tokenizer_digest != manifest.tokenizer_digest
-        ):
+        if facts is not None and facts != facts_of(manifest, facts.vocab_size):
             faults.append(Fault(str(directory / INDEX_NAME), "it is not that of the manifest"))
     expected = manifest or facts
     if expected is not None:
-        faults += _tokenizer_faults(directory / TOKENIZER_NAME, expected.tokenizer_digest)
+        size = facts.vocab_size if facts is not None else None
+        faults += _tokenizer_faults(directory, expected.tokenizer_digest, size)
     return faults
 
 
-def _tokenizer_faults(path: Path, digest: str) -> list[Fault]:
+def _tokenizer_faults(directory: Path, digest: str, size: int | None) -> list[Fault]:
+    path = directory / TOKENIZER_NAME
     try:
-        found = file_digest(path)
+        if file_digest(path) != digest:
+            return [Fault(str(path), "it is not the corpus' tokenizer")]
     except StorageError as error:
         return [Fault(str(path), str(error))]
-    return [] if found == digest else [Fault(str(path), "it is not the corpus' tokenizer")]
+    if size is not None and Tokenizer.load(path).size != size:
+        return [Fault(str(directory / INDEX_NAME), f"it says {size} ids, the tokenizer has others")]
+    return []
