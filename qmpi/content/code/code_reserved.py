@@ -30,11 +30,11 @@ unbounded plan query release reindex initially indexed instead isnull notnull pr
 detach exclude exclusive generated groups ties others nothing conflict before after always year month day hour minute second interval zone level language user role session action
 schema database temporary temp only share mode external storage location comment if unknown
 analyze vacuum explain describe show cache lateral tablesample sample percent cluster distribute
-inf nan iota real imag complex cap close print recover string rune uint append byte yes no name
+inf nan iota entry total want got real imag complex cap close print recover string rune uint append byte yes no name
 """
 
 _COMMON = """
-total count result out best found acc value state steps left size res tmp buf cur pos idx seen last
+total count result best found acc state steps left res tmp buf cur pos idx seen last
 score level depth amount current answer num
 """
 COMMON = tuple(_COMMON.split())

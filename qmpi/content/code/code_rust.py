@@ -198,8 +198,8 @@ class Rust(Dialect):
         key, value = self.expr(node[2]), self.expr(node[3])
         # The value may read the map, which must not be borrowed twice.
         if type(node[3]) is list:
-            out.append(f"{pad}let value = {value};")
-            value = "value"
+            out.append(f"{pad}let entry = {value};")
+            value = "entry"
         out.append(f"{pad}{self.expr(node[1])}.insert({key}.to_string(), {value});")
 
     def _st_fail(self, node: Node, out: list[str], pad: str) -> None:

@@ -44,7 +44,10 @@ def write_tests(page: Page) -> None:
         cases += studio.cases(made, 1 + page.budget.steps // 30)
         groups += _groups(studio, cases)
     nodes = studio.unit["functions"]
-    studio.unit["tests"] = [[group.name, group.title] for group in groups]
+    studio.unit["tests"] = [
+        [group.name, group.title, [case_number(studio, case) for case in group.cases]]
+        for group in groups
+    ]
     sheet.opening()
     lines = sheet.functions(studio, nodes)
     if draw.word() & 1:

@@ -23,6 +23,8 @@ from qmpi.content.verify.code_data_checks import (
 from qmpi.content.verify.code_evaluator import BadProgramError, EndedError, Evaluator
 from qmpi.content.verify.code_grammars import LANGUAGES
 from qmpi.content.verify.code_listings import listing_faults, needed_of
+from qmpi.content.verify.code_spine import Spine, Token
+from qmpi.content.verify.code_spines import spine_of
 from qmpi.content.verify.code_sandbox import EscapedError, Sandbox
 
 
@@ -119,7 +121,8 @@ class Reader:
         self.listings[str(key), str(part)] = (fact.kind, text)
         if part != "whole" and not isinstance(part, str):
             part = list(part)
-        faults = listing_faults(fact.kind, text, needed_of(parts))
+        row = _row_of(fact.kind, unit, part)
+        faults = listing_faults(fact.kind, text, needed_of(parts), row)
         if part in ("tests", "tested"):
             _compare_cases(unit)
         if fact.kind == "python" and not faults:
@@ -173,7 +176,7 @@ class Reader:
         if language == "bash":
             text = f"x={text}"
             needed.names.add("x")
-        return listing_faults(language, text, needed, whole=False)
+        return listing_faults(language, text, needed)
 
     def _trace(self, fact: Fact, text: str) -> list[str]:
         name, args, _ = self._case(fact)
@@ -203,7 +206,8 @@ class Reader:
         language, listing = self.listings[str(old), str(names)]
         unit = self.unit(new)
         fixed = patched(listing, text)
-        faults = listing_faults(language, fixed, needed_of(_parts(unit, names)))
+        row = _row_of(language, unit, names)
+        faults = listing_faults(language, fixed, needed_of(_parts(unit, names)), row)
         name, number = self.document.world["bug"]  # type: ignore[misc]
         case = unit["cases"][number]
         right, wrong = (Evaluator(self.unit(key)).outcome(name, case[1]) for key in (new, old))
@@ -252,10 +256,49 @@ def _parts(unit: Any, part: Any) -> list[Any]:
     return named
 
 
+def _row_of(language: str, unit: Any, part: Any) -> list[Token]:
+    """Return the tokens that a listing must give."""
+    spine = spine_of(language, unit)
+    if part == "whole":
+        for made in unit["classes"]:
+            spine.made(made)
+    if part != "tests":
+        shown = part if isinstance(part, list) else [node[1] for node in unit["functions"]]
+        for node in unit["functions"]:
+            if node[1] in shown:
+                spine.function(node)
+    if part == "whole":
+        spine.body(unit["main"])
+        # The main function of C ends in `return 0`.
+        spine.all([0] if language == "c" and unit["main"] else [])
+    elif part in ("tests", "tested"):
+        _test_row(language, unit, spine)
+    return spine.tokens
+
+
+def _test_row(language: str, unit: Any, spine: Spine) -> None:
+    given = list(unit.get("given", []))
+    for name, title, numbers in unit["tests"]:
+        if language in ("javascript", "typescript"):
+            spine.expr(["s", title])
+        else:
+            spine.name(_test_name(language, name))
+        for number in numbers:
+            called, args, outcome, failed = unit["cases"][number]
+            arrays: list[Any] = []
+            if language == "c":
+                for place, arg in enumerate(args):
+                    if isinstance(arg, list) and arg[0] == "list":
+                        arrays.append(given.pop(0))
+                        args = [*args[:place], arrays[-1][1], *args[place + 1 :]]
+            spine.body(arrays)
+            spine.case(["call", called, *args], _literal(outcome), failed=failed)
+
+
 def _tests(unit: Any) -> list[Any]:
     """Return what tests of a program must hold: their names, calls and values."""
     parts: list[Any] = [*unit.get("given", [])]
-    for name, title in unit["tests"]:
+    for name, title, _ in unit["tests"]:
         spoken = unit["language"] in {"javascript", "typescript"}
         parts.append(["s", title] if spoken else _test_name(unit["language"], name))
     for name, args, outcome, failed in unit["cases"]:
@@ -291,7 +334,7 @@ def _compare_cases(unit: Any) -> None:
 def _run_tests(unit: Any, text: str) -> list[str]:
     sandbox = Sandbox()
     sandbox.run(text)
-    for name, _ in unit["tests"]:
+    for name, _, _ in unit["tests"]:
         sandbox.call(f"test_{name}")
     return []
 
@@ -425,7 +468,14 @@ def _other_session(unit: Any, text: str) -> list[str]:
     wanted = [*unit["functions"]]
     cases = unit.get("cases", [])
     needed = needed_of([*wanted, *[["call", case[0], *case[1]] for case in cases]])
-    faults = listing_faults(unit["language"], "\n".join(typed), needed)
+    spine = spine_of(unit["language"], unit)
+    calls = {case[0]: [] for case in cases}
+    for case in cases:
+        calls[case[0]].append(["call", case[0], *case[1]])
+    for node in wanted:
+        spine.function(node)
+        spine.all(calls.get(node[1], []))
+    faults = listing_faults(unit["language"], "\n".join(typed), needed, spine.tokens)
     evaluator = Evaluator(unit)
     expected = [_inspected(evaluator.outcome(case[0], case[1])[0]) for case in cases]
     shown = [line for line in lines if not _is_typed(line)]

@@ -141,8 +141,14 @@ def is_docstring(node: Any) -> bool:
 
 
 def spoken_words(text: str) -> list[str]:
-    spaced = "".join(char if char.isalpha() else " " for char in text.replace("\\n", " "))
-    return spaced.split()
+    """Return the words of a text, without marks of a format.
+
+    Args:
+        text: as it stands between quotes.
+    """
+    for mark in ("\\n", "%ld", "%d", "%s", "%v"):
+        text = text.replace(mark, " ")
+    return "".join(char if char.isalpha() else " " for char in text).split()
 
 
 def _number(text: str) -> int:

@@ -6,12 +6,14 @@ missing, and what is more must be a word of the language. Names are compared wit
 and capitals, because languages spell them in their own ways.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from msgspec import Struct
 
 from qmpi.content.verify.code_grammars import parsed, words_of
+from qmpi.content.verify.code_spine import Token, folded
+from qmpi.content.verify.code_tokens import TokenReader
 
 _SIGNS = "+ - * / % & | ^ << >> < <= > >= == != and or not neg min max abs at len call list map get"
 _OPERATORS = frozenset(
@@ -31,7 +33,7 @@ _WORDS = {
         assertEquals assertThrows assertTrue assertFalse class""",
     "rust": """std collections HashMap Vec String str bool i64 usize new from vec println format len
         iter push pop unwrap insert get unwrap_or contains_key to_string to_vec chars nth map c
-        as_bytes min max abs rev step_by to_uppercase to_lowercase panic self Self main value
+        as_bytes min max abs rev step_by to_uppercase to_lowercase panic self Self main entry
         mut assert_eq cfg test tests super should_panic assert mod""",
     "go": """main fmt Println Printf Sprint strings Split ToUpper ToLower int string bool len append
         min max panic it s me p testing T t got want Errorf Fatal slices Equal""",
@@ -60,6 +62,7 @@ class Needed(Struct):
         texts: words inside of texts.
         lengths: of lists that are written out.
         pieces: words that names are joined of.
+        classes: names of classes, folded.
     """
 
     names: set[str]
@@ -67,11 +70,7 @@ class Needed(Struct):
     texts: set[str]
     lengths: set[int]
     pieces: set[str]
-
-
-def folded(name: str) -> str:
-    """Return a name without underscores and capitals."""
-    return name.replace("_", "").lower()
+    classes: set[str]
 
 
 def needed_of(nodes: Iterable[Any]) -> Needed:
@@ -80,7 +79,7 @@ def needed_of(nodes: Iterable[Any]) -> Needed:
     Args:
         nodes: functions, classes, statements or expressions of a program.
     """
-    needed = Needed(set(), set(), set(), set(), set())
+    needed = Needed(set(), set(), set(), set(), set(), set())
     for node in nodes:
         _search(node, needed)
     return needed
@@ -112,6 +111,7 @@ def _search_list(node: Any, needed: Needed) -> None:
         case ["fn", name, params, _, body, _]:
             rest = [name, *[param[0] for param in params], *body]
         case ["class", name, fields, methods, _]:
+            needed.classes.add(folded(name))
             rest = [name, *methods]
             for field, _, first in fields:
                 rest += [field, first]
@@ -141,20 +141,22 @@ def _search_list(node: Any, needed: Needed) -> None:
 _PLAIN = frozenset({"set", "ret", "push", "pop", "put", "fail", "do", "break"})
 
 
-def listing_faults(language: str, text: str, needed: Needed, *, whole: bool = True) -> list[str]:
+def listing_faults(
+    language: str, text: str, needed: Needed, row: Sequence[Token] | None = None
+) -> list[str]:
     """Return what is wrong with a listing.
 
     Args:
         language: its language.
         text: the listing.
         needed: what it must hold.
-        whole: it must be the language by itself; a mere expression need not.
+        row: of tokens that it must give; None for a mere expression, which is no listing.
 
     Returns:
         Faults in words.
     """
     root, fault = parsed(language, text)
-    if fault is not None and whole:
+    if fault is not None and row is not None:
         return [fault]
     found = words_of(root)
     names = {folded(name) for name in found.names}
@@ -179,7 +181,45 @@ def listing_faults(language: str, text: str, needed: Needed, *, whole: bool = Tr
         allowed |= needed.pieces
     faults += [f"the text {word!r} is not in the program" for word in sorted(found.texts - allowed)]
     faults += [f"the text {word!r} is missing" for word in sorted(needed.texts - found.texts)]
-    return faults
+    if faults or row is None:
+        return faults
+    reader = TokenReader(_namer(language, needed))
+    reader.read(root)
+    return _differences(reader.tokens, row)
+
+
+def _differences(found: Sequence[Token], row: Sequence[Token]) -> list[str]:
+    for place, (one, other) in enumerate(zip(found, row, strict=False)):
+        if one != other or type(one) is not type(other):
+            near = " ".join(map(str, row[max(0, place - 4) : place + 4]))
+            return [f"{one} stands where the program has {other}, near: {near}"]
+    if len(found) != len(row):
+        return [f"it says {len(found)} things, the program {len(row)}"]
+    return []
+
+
+def _namer(language: str, needed: Needed) -> Callable[[str], str | None]:
+    """Return what reads an identifier as a name of the program."""
+    names = needed.names - needed.classes
+    lengths = [folded(end) for end in _MADE_UP]
+
+    def name_of(text: str) -> str | None:
+        name = folded(text)
+        if name in names:
+            return name
+        if language != "c":
+            return None
+        if name.startswith("at") and name[2:] in names:
+            return name
+        for end in lengths:
+            if name.endswith(end) and name[: -len(end)] in names:
+                return name[: -len(end)]
+        for made in needed.classes:
+            if name.startswith(made) and name[len(made) :] in names:
+                return name[len(made) :]
+        return None
+
+    return name_of
 
 
 def _c_names(names: set[str]) -> set[str]:
