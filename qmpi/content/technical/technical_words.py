@@ -102,10 +102,10 @@ ASPECTS: tuple[tuple[str, str, str], ...] = tuple(
     for kind, unit, names in (
         (
             "count", "",
-            "attempts backlog batch branches burst copies credits cursors depth fanout forks"
-            " handles hops lanes limit lookahead pages partitions passes peers permits quota readers"
-            " replicas retries rounds shards sessions slots snapshots stages streams stride threads tokens"
-            " versions window workers writers",
+            "attempts backlog batch branches burst copies credits cursors depth fanout forks "
+            "handles hops lanes limit lookahead pages partitions passes peers permits quota "
+            "readers replicas retries rounds shards sessions slots snapshots stages streams "
+            "stride threads tokens versions window workers writers ",
         ),
         ("time", "ms", "backoff debounce delay jitter linger pause poll skew tick timeout"),
         ("time", "s", "cooldown grace heartbeat interval lease patience period probation silence"),

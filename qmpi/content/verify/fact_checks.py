@@ -20,6 +20,18 @@ MALFORMED = (
 _MOST = 12_000
 
 
+def world_of(document: Document) -> World:
+    """Return the world as plain data whose shape only its type's checker knows.
+
+    Args:
+        document: of any type.
+
+    Returns:
+        Its world.
+    """
+    return document.world
+
+
 def layout_faults(document: Document) -> list[str]:
     """Check length, ending, places of facts, bare numbers, and shared problems.
 

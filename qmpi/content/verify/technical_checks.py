@@ -114,7 +114,10 @@ def _config(world: World, shown: str, _: Args) -> str:
         parsed = json.loads(shown)
     else:
         reader = configparser.ConfigParser()
-        reader.read_string(shown)
+        try:
+            reader.read_string(shown)
+        except configparser.Error as error:
+            raise ValueError(str(error)) from error
         parsed = {name: dict(reader[name]) for name in reader.sections()}
     wanted: dict[str, dict[str, Any]] = {}
     for number, value in world["sample"]:

@@ -1,0 +1,141 @@
+"""Sentences dense with facts, in one piece each.
+
+Theory of operation. `Prose.tell` suits sentences with a fact or two; where half of a sentence are
+facts or domain words, a call for each piece of it costs more than the words. Here a frame is
+compiled once to steps, the sentence is joined once, and facts are marked by their places in it.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+from qmpi.content.counter import Draw
+from qmpi.content.english.frames import DEPTHS, Frame, FramePool, one_frame
+from qmpi.content.english.prose import Prose, Said
+from qmpi.content.page import Page
+
+Step = tuple[str, str, bool]
+"""Literal text, what follows it, whether that is a slot for a word rather than a hole."""
+Program = tuple[tuple[Step, ...], str]
+"""Steps, and the literal text after the last of them."""
+
+
+class Holes(dict[str, Said]):
+    """What fills holes: facts that were put in, else words drawn from tables."""
+
+    def __init__(self, draw: Draw, tables: Mapping[str, Sequence[Said]]) -> None:
+        """Open with no facts.
+
+        Args:
+            draw: chance.
+            tables: words by name of the hole.
+        """
+        super().__init__()
+        self._draw = draw
+        self._tables = tables
+
+    def __missing__(self, hole: str) -> Said:
+        """Draw a word; another one each time.
+
+        Args:
+            hole: name of a table.
+
+        Returns:
+            A piece without proof.
+        """
+        return self._draw.choice(self._tables[hole])
+
+
+class Teller:
+    """Writes sentences on one page from what its holes hold."""
+
+    def __init__(self, page: Page, prose: Prose, holes: Mapping[str, Said]) -> None:
+        """Remember whom to ask.
+
+        Args:
+            page: written on.
+            prose: fills slots.
+            holes: fill holes; read at each sentence.
+        """
+        self._page = page
+        self._prose = prose
+        self._holes = holes
+        self._depth = (page.budget.structure - 1) * DEPTHS // 100
+
+    def tell(self, pool: FramePool | str, end: str = " ") -> None:
+        """Write a sentence with capital and stop.
+
+        Args:
+            pool: frames, or one frame as text.
+            end: written after it.
+        """
+        page, holes, word = self._page, self._holes, self._prose.word
+        if isinstance(pool, str):
+            steps, tail = _one_program(pool)
+        else:
+            steps, tail = page.draw.choice(_programs(pool, self._depth))
+        at = page.length
+        parts: list[str] = []
+        for literal, name, slot in steps:
+            if slot:
+                text = word(name)
+                at += len(literal) + len(text)
+            else:
+                said = holes[name]
+                text = said.text
+                at += len(literal)
+                if said.kind:
+                    page.mark(said.kind, at, at + len(text), *said.args)
+                at += len(text)
+            parts += (literal, text)
+        parts.append(tail)
+        told = "".join(parts)
+        # Capitals keep the length, so marks stay where they are.
+        stop = "" if told[-1] in ".?!:" else "."
+        page.say(f"{told[0].upper()}{told[1:]}{stop}{end}")
+
+    def talk(self, count: int, pool: FramePool, end: str) -> None:
+        """Write a paragraph.
+
+        Args:
+            count: sentences; none: nothing is written.
+            pool: frames.
+            end: written after the last.
+        """
+        for left in range(count - 1, -1, -1):
+            self.tell(pool, " " if left else end)
+
+    def more(self, count: int, pool: FramePool) -> None:
+        """Go on after a sentence that ended in nothing.
+
+        Args:
+            count: further sentences, none or more.
+            pool: frames.
+        """
+        for _ in range(count):
+            self._page.say(" ")
+            self.tell(pool, "")
+
+
+@cache
+def _programs(pool: FramePool, depth: int) -> tuple[Program, ...]:
+    return tuple(_compiled(frame) for frame in pool.at(1 + depth * 100 // DEPTHS))
+
+
+@cache
+def _one_program(text: str) -> Program:
+    return _compiled(one_frame(text))
+
+
+def _compiled(frame: Frame) -> Program:
+    steps: list[Step] = []
+    literal = ""
+    for number, segment in enumerate(frame.segments):
+        pieces = segment.template.split("%s")
+        for piece, slot in zip(pieces, segment.slots, strict=False):
+            steps.append((literal + piece.replace("%%", "%"), slot, True))
+            literal = ""
+        literal += pieces[-1].replace("%%", "%")
+        if number < len(frame.holes):
+            steps.append((literal, frame.holes[number], False))
+            literal = ""
+    return tuple(steps), literal
