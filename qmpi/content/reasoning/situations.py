@@ -4,6 +4,7 @@ from qmpi.content.reasoning import (
     causal_devices,
     causal_runs,
     games,
+    institutions,
     minds,
     planning_moves,
     planning_routes,
@@ -31,5 +32,6 @@ FAMILIES: dict[str, Family] = {
     **text_machines.FAMILIES,
     **state_machines.FAMILIES,
     **games.FAMILIES,
+    **institutions.FAMILIES,
 }
 """Families by name."""

@@ -152,7 +152,7 @@ def check_noughts(exercise: Exercise, answer: str) -> str | None:
 
 
 # Squares as a magic square: three of them in a row add up to 15, and no other three do.
-_MAGIC = dict(
+_MAGIC: dict[str, int] = dict(
     zip(
         ("a1", "b1", "c1", "a2", "b2", "c2", "a3", "b3", "c3"),
         (2, 7, 6, 9, 5, 1, 4, 3, 8),

@@ -5,6 +5,7 @@ from qmpi.content.verify import (
     causal_run_checks,
     crossing_checks,
     game_checks,
+    institution_checks,
     mind_checks,
     planning_move_checks,
     planning_route_checks,
@@ -33,5 +34,6 @@ CHECKS: dict[str, Check] = {
     **text_machine_checks.CHECKS,
     **state_machine_checks.CHECKS,
     **game_checks.CHECKS,
+    **institution_checks.CHECKS,
 }
 """Solvers by family."""
