@@ -65,7 +65,7 @@ def ledger(draw: Draw, level: int) -> Problem:
     balance = {name: draw.between(10, largest) for name in who}
     told = [draw.choice(_OPEN).format(name, number, coin) for name, number in balance.items()]
     draw.shuffle(told)
-    steps: list[str] = []
+    steps, changed = list[str](), who
     style = draw.choice(("{0} {1}", "{0}: {1}", "{0} = {1}"))
     between = draw.choice((", ", "; "))
     for _ in range(grown(draw, level, 2, 13)):

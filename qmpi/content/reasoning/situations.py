@@ -3,6 +3,7 @@
 from qmpi.content.reasoning import (
     causal_devices,
     causal_runs,
+    evidence,
     games,
     institutions,
     minds,
@@ -33,5 +34,6 @@ FAMILIES: dict[str, Family] = {
     **state_machines.FAMILIES,
     **games.FAMILIES,
     **institutions.FAMILIES,
+    **evidence.FAMILIES,
 }
 """Families by name."""

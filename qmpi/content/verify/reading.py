@@ -21,7 +21,7 @@ _KINDS = {
     ":t": r"\d\d:\d\d",
 }
 _SLOT = re.compile(r"\{(\w+)(:[a-z])?\}")
-_BREAK = re.compile(r"(?<=[.?!:])\s+|\n")
+_BREAK = re.compile(r"(?<=[.?!:])\s+|(?<=[.?!]\")\s+|\n")
 
 Check = Callable[[Exercise, str], str | None]
 """An exercise and the answer its text shows to a fault in words."""

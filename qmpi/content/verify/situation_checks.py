@@ -4,6 +4,7 @@ from qmpi.content.verify import (
     causal_device_checks,
     causal_run_checks,
     crossing_checks,
+    evidence_checks,
     game_checks,
     institution_checks,
     mind_checks,
@@ -35,5 +36,6 @@ CHECKS: dict[str, Check] = {
     **state_machine_checks.CHECKS,
     **game_checks.CHECKS,
     **institution_checks.CHECKS,
+    **evidence_checks.CHECKS,
 }
 """Solvers by family."""
