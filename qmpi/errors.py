@@ -8,12 +8,17 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Exit codes of every qmpi command; a contract for scripts."""
+    """Exit codes of every qmpi command; a contract for scripts.
+
+    PARTIAL: the work is done, but some input was damaged and left out. It is not 1, which an
+    interpreter that cannot even start returns.
+    """
 
     DONE = 0
     USER = 2
     MACHINE = 3
     BUG = 4
+    PARTIAL = 5
     REQUEUE = 75
 
 

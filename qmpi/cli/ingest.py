@@ -7,19 +7,47 @@ import click
 
 from qmpi.cli.options import json_option
 from qmpi.cli.output import show_json
-from qmpi.errors import InputError
+from qmpi.errors import ExitCode, InputError, UserError
 
 if TYPE_CHECKING:
-    from qmpi.storage.ingest import IngestReport
-
-SHOWN_LEFT_OUT = 20
+    from qmpi.storage.ingest import Prepared
+    from qmpi.storage.ingest_settings import IngestOptions, IngestReport
 
 EPILOG = """\b
 Examples:
   qmpi ingest ~/notes README.md --out corpora/notes
   qmpi ingest dump.jsonl.zst --field text --out corpora/dump --vocab-size 32768
   qmpi ingest more/ --out corpora/more --tokenizer corpora/dump/tokenizer.json
+  qmpi ingest crawl/ --out corpora/web --rules web --language en --screen eval.jsonl -n 9
+
+\b
+Exit codes: 0 all that was usable is in; 5 the corpus is there, but some input was damaged
+(unreadable, cut short, not UTF-8, not JSON) and left out; 2 nothing usable, or a wrong option.
+--accept-damage makes 5 a 0.
 """
+
+
+def rules_text() -> str:
+    """Return all quality rules with their thresholds, for people.
+
+    Returns:
+        A table.
+    """
+    from qmpi.storage.quality_rules import PRESETS, RULES
+
+    lines = [f"{'rule':29}{'light':>8}{'web':>9}  what it looks at"]
+    for name, rule in RULES.items():
+        light, web = (
+            f"{PRESETS[p][name]:g}" if name in PRESETS[p] else "-" for p in PRESETS if p != "none"
+        )
+        lines.append(f"{name:29}{light:>8}{web:>9}  {rule.says} ({rule.scope})")
+    return "\n".join(lines)
+
+
+def _list_rules(context: click.Context, _option: click.Parameter, wanted: object) -> None:
+    if wanted:
+        click.echo(rules_text())
+        context.exit()
 
 
 @click.command("ingest", epilog=EPILOG)
@@ -27,7 +55,12 @@ Examples:
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Corpus to write."
 )
-@click.option("--field", default="text", show_default=True, help="Field of JSONL records.")
+@click.option(
+    "--field", default="text", show_default=True, help="Field of JSONL records, column of Parquet."
+)
+@click.option(
+    "--id-field", default="id", show_default=True, help="Field whose value identifies a record."
+)
 @click.option(
     "--vocab-size",
     type=int,
@@ -41,6 +74,55 @@ Examples:
     metavar="FILE",
     help="Use this tokenizer.json instead.",
 )
+@click.option(
+    "--rules",
+    type=click.Choice(["none", "light", "web"]),
+    default="light",
+    show_default=True,
+    help="Quality rules: light takes out wreckage, web is strict as for crawled pages.",
+)
+@click.option(
+    "--rule",
+    "changes",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Change one threshold, or 'off'; repeatable.",
+)
+@click.option(
+    "--list-rules",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_rules,
+    help="Show all rules and leave.",
+)
+@click.option(
+    "--near-duplicates",
+    type=click.FloatRange(0, 1),
+    default=0.8,
+    show_default=True,
+    help="Similarity at which the later of two documents is left out; 0: only equal ones.",
+)
+@click.option(
+    "--language", "languages", multiple=True, metavar="CODE", help="Keep these; repeatable."
+)
+@click.option(
+    "--screen",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Leave out what shares words with this evaluation set; repeatable.",
+)
+@click.option(
+    "--screen-words", type=click.IntRange(4, 200), default=13, show_default=True,
+    help="How many words in a row.",
+)  # fmt: skip
+@click.option("--encoding", default="", help="Of files that are not UTF-8, as latin-1.")
+@click.option(
+    "--report", type=click.Path(path_type=Path), metavar="FILE", help="Write the report as JSON."
+)
+@click.option("-n", "ranks", type=click.IntRange(1, 1_000_000), metavar="N", help="MPI ranks.")
+@click.option("--accept-damage", is_flag=True, help="Exit with 0 if input was damaged.")
 @click.option("--name", default="", help="Name of the corpus; default: that of DIR.")
 @click.option("--force", is_flag=True, help="Replace an existing corpus.")
 @json_option
@@ -49,46 +131,128 @@ def command(
     paths: tuple[Path, ...],
     out: Path,
     field: str,
+    id_field: str,
     vocab_size: int,
     tokenizer: Path | None,
+    rules: str,
+    changes: tuple[str, ...],
+    near_duplicates: float,
+    languages: tuple[str, ...],
+    screen: tuple[Path, ...],
+    screen_words: int,
+    encoding: str,
+    report: Path | None,
+    ranks: int | None,
+    accept_damage: bool,
     name: str,
     force: bool,
     as_json: bool,
-) -> None:
-    """Ingest PATHS: text, Markdown, source trees, JSONL, and gzip or zstd of these.
+) -> int:
+    """Ingest PATHS: text, Markdown, source trees, JSONL, Parquet, and gzip or zstd of these.
 
-    What cannot be used (binary, not UTF-8, empty, duplicate, unreadable) is left out, counted and
-    listed.
+    What cannot be used (binary, damaged, empty, duplicate, of low quality) is left out, counted and
+    listed. An ingestion that was killed goes on when the same command is given again.
     """
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from qmpi.storage.ingest_settings import IngestOptions
+    from qmpi.storage.quality_rules import thresholds
 
-    from qmpi.storage.ingest import IngestOptions, IngestProgress, ingest_corpus
-
-    missing = [str(path) for path in paths if not path.exists()]
+    missing = [str(path) for path in (*paths, *screen) if not path.exists()]
     if missing:
         raise InputError(f"no such file or directory: {', '.join(missing)}")
     options = IngestOptions(
         field=field,
+        id_field=id_field,
         vocab_size=vocab_size,
         tokenizer=tokenizer,
         name=name or out.name,
         force=force,
+        encoding=encoding,
+        rules=thresholds(rules, _changes(changes)),
+        languages=languages,
+        near_duplicates=near_duplicates,
+        screen=screen,
+        screen_words=screen_words,
     )
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, transient=True, disable=as_json) as bar:
-        task = bar.add_task("reading", total=None)
-
-        def show(progress: IngestProgress) -> None:
-            words = (
-                f"{progress.stage}: {progress.documents:,} documents, {progress.tokens:,} tokens"
-            )
-            bar.update(task, description=words)
-
-        report = ingest_corpus(list(paths), out, options, show)
+    made = _ingest(list(paths), out, options, ranks, quiet=as_json)
+    if isinstance(made, int):
+        return made
+    if report:
+        _write_report(report, made)
     if as_json:
-        show_json(report)
-        return
-    click.echo(report_text(report, out))
+        show_json(made)
+    else:
+        click.echo(report_text(made, out))
+    damaged = made.damaged and not accept_damage
+    return int(ExitCode.PARTIAL if damaged else ExitCode.DONE)
+
+
+def _changes(typed: tuple[str, ...]) -> dict[str, str]:
+    changes: dict[str, str] = {}
+    for text in typed:
+        name, mark, value = text.partition("=")
+        if not mark:
+            raise InputError(f"--rule {text}: write NAME=VALUE; --list-rules shows the names")
+        changes[name.strip()] = value.strip()
+    return changes
+
+
+def _ingest(
+    paths: list[Path], out: Path, options: "IngestOptions", ranks: int | None, *, quiet: bool
+) -> "IngestReport | int":
+    import msgspec
+
+    from qmpi.cli.ingest_view import IngestView
+    from qmpi.storage.ingest import prepare_ingest, publish, run_plan
+    from qmpi.storage.ingest_stages import IngestPlan
+
+    prepared = prepare_ingest(paths, out, options)
+    if prepared.resumed and not quiet:
+        click.echo(f"going on with what is in {prepared.partial}", err=True)
+    if ranks is not None:
+        code = _on_ranks(prepared, ranks, quiet=quiet)
+        return code if code else publish(prepared)
+    with IngestView(quiet=quiet) as view:
+        try:
+            run_plan(IngestPlan(prepared.spec, prepared.work), view.show)
+        except UserError:
+            _forget(prepared)
+            raise
+    return msgspec.structs.replace(publish(prepared), seconds=view.seconds)
+
+
+def _on_ranks(prepared: "Prepared", ranks: int, *, quiet: bool) -> int:
+    from qmpi.cli.farm_view import run_with_bar
+    from qmpi.runtime.farm_launch import WorkFile
+
+    work = WorkFile(kind="ingest", name=prepared.spec.name, plan=prepared.spec.plain())
+    marker = run_with_bar(work, prepared.work, ranks, quiet=quiet, counted="bytes")
+    if marker.state == "finished":
+        return 0
+    if quiet:
+        show_json({"state": marker.state, "reason": marker.reason, "exit_code": marker.exit_code})
+    elif marker.state == "stopped":
+        click.echo(f"stopped: {marker.reason}; the same command goes on where it was")
+    else:
+        click.echo(f"qmpi: ingesting failed: {marker.reason}", err=True)
+    if marker.exit_code == ExitCode.USER:
+        _forget(prepared)
+    return marker.exit_code
+
+
+def _forget(prepared: "Prepared") -> None:
+    # Nobody can go on with what the user's input made fail.
+    import shutil
+
+    shutil.rmtree(prepared.partial, ignore_errors=True)
+
+
+def _write_report(path: Path, report: "IngestReport") -> None:
+    import msgspec
+
+    from qmpi.storage.atomic_file import write_atomic
+
+    data = msgspec.json.format(msgspec.json.encode(report, enc_hook=str), indent=1)
+    write_atomic(path, data + b"\n")
 
 
 def report_text(report: "IngestReport", out: Path) -> str:
@@ -103,7 +267,14 @@ def report_text(report: "IngestReport", out: Path) -> str:
     """
     facts = report.facts
     lines = [f"{facts.documents:,} documents, {facts.tokens:,} tokens in {out}"]
-    lines += [f"  left out, {reason}: {count}" for reason, count in sorted(facts.left_out.items())]
-    lines += [f"    {item.where}: {item.reason}" for item in report.left_out[:SHOWN_LEFT_OUT]]
+    for reason, count in sorted(facts.left_out.items()):
+        dropped = report.dropped.get(reason)
+        size = f", {dropped.bytes / 1e6:,.2f} MB" if dropped and dropped.bytes else ""
+        lines.append(f"  left out, {reason}: {count:,}{size}")
+        lines += [f"    {example}" for example in (dropped.examples if dropped else ())]
+    if facts.left_out:
+        lines.append(f"  all of them: zstdcat {out / 'left-out.jsonl.zst'}")
+    if report.damaged:
+        lines.append(f"  {report.damaged:,} inputs are damaged or cannot be read as they are")
     lines.append(f'use it: [[data.sources]] kind = "corpus", name = "{out.name}", path = "{out}"')
     return "\n".join(lines)

@@ -91,7 +91,8 @@ def run(arguments: list[str]) -> int:
         arguments: without the program's name.
 
     Returns:
-        Exit code: 0 done, 2 user, 3 peer or machine, 4 our bug, 75 to be queued again.
+        Exit code: 0 done, 2 user, 3 peer or machine, 4 our bug, 5 done without damaged input, 75
+        to be queued again.
     """
     as_json = "--json" in arguments
     try:

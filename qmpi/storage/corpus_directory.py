@@ -7,16 +7,24 @@ from pathlib import Path
 from qmpi.errors import InputError
 from qmpi.storage.atomic_file import TEMPORARY_SUFFIX
 from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME
+from qmpi.storage.ingest_scan import PLAN_NAME
 from qmpi.storage.manifest import MANIFEST_NAME
+from qmpi.storage.origins import LEFT_OUT_NAME, REPORT_NAME
 from qmpi.storage.os_errors import explained
 
 STATISTICS_NAME = "statistics.html"
 WORK_FOLDER = "work"
 """Where a corpus that is being made keeps its records; gone when it is whole."""
+PARTIAL_SUFFIX = ".partial"
+"""Ending of the directory of an ingestion under way."""
 
+_FIXED_NAMES = (
+    *(INDEX_NAME, TOKENIZER_NAME, MANIFEST_NAME, STATISTICS_NAME),
+    *(PLAN_NAME, LEFT_OUT_NAME, REPORT_NAME, WORK_FOLDER),
+)
 _OWN_NAMES = re.compile(
-    "|".join(map(re.escape, (INDEX_NAME, TOKENIZER_NAME, MANIFEST_NAME, STATISTICS_NAME)))
-    + rf"|{WORK_FOLDER}|shard-\d{{6,}}\.h5|\..+{re.escape(TEMPORARY_SUFFIX)}"
+    "|".join(map(re.escape, _FIXED_NAMES))
+    + rf"|shard-\d{{6,}}\.h5|origins-\d{{6,}}\.jsonl\.zst|\..+{re.escape(TEMPORARY_SUFFIX)}"
 )
 
 

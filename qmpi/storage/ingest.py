@@ -1,92 +1,63 @@
-"""Make a corpus from texts: train or take a tokenizer, encode, write shards and index.
+"""Make a corpus from texts: of files, as a plan of units, or of a program, in one go.
 
-Theory of operation: two readings of the text, one to train the tokenizer on a bounded sample, one
-to encode. All files go to OUT.partial, which becomes OUT by one rename at the very end, so a corpus
-exists whole or not at all; a left-over of a killed run is removed by the next. Memory holds one
-chunk of ids, one batch of pieces and a short digest of each document seen.
+Theory of operation: all files go to OUT.partial, which becomes OUT by one rename at the very end,
+so a corpus exists whole or not at all. What a killed ingestion of files left there is gone on with
+by the next, if that is told the same and finds the same files; else it is removed.
 """
 
 import hashlib
-import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
-import numpy as np
 
-from qmpi.errors import InputError
-from qmpi.storage.atomic_file import TEMPORARY_SUFFIX
-from qmpi.storage.corpus import (
-    INDEX_NAME,
-    INDEX_VERSION,
-    TOKENIZER_NAME,
-    CorpusFacts,
-    ShardFact,
-    write_corpus_facts,
+from qmpi.errors import InputError, StorageError, UserError
+from qmpi.protocol.work import UnitProgress, UnitReport
+from qmpi.storage.atomic_file import write_atomic
+from qmpi.storage.contamination import make_screen, save_screen
+from qmpi.storage.corpus import INDEX_VERSION, TOKENIZER_NAME, CorpusFacts, write_corpus_facts
+from qmpi.storage.corpus_directory import (
+    PARTIAL_SUFFIX,
+    WORK_FOLDER,
+    check_corpus_directory,
+    clear_corpus_directory,
 )
+from qmpi.storage.ingest_report import read_report
+from qmpi.storage.ingest_scan import PLAN_NAME, Scan, scan
+from qmpi.storage.ingest_settings import (
+    LISTED,
+    IngestOptions,
+    IngestProgress,
+    IngestReport,
+    LeftOut,
+    Progress,
+)
+from qmpi.storage.ingest_spec import IngestSpec, spec_of
+from qmpi.storage.ingest_stages import GIVEN_TOKENIZER, SCREEN_NAME, IngestPlan
+from qmpi.storage.language_guess import LanguageGuess
 from qmpi.storage.os_errors import explained
+from qmpi.storage.parquet_records import is_parquet, require_parquet
+from qmpi.storage.shard_encoder import Piece, ShardEncoder, batches, corpus_digest
 from qmpi.storage.shard_layout import dtype_name
-from qmpi.storage.shard_writer import ShardWriter
-from qmpi.storage.text_source import LeftOut, Piece, TextSource
 from qmpi.storage.tokenizer import Tokenizer, train_tokenizer
-from qmpi.units import Digest, Tokens
+from qmpi.units import Tokens
 
-_BATCH_CHARACTERS = 1 << 20
-_LISTED = 1000
-_OWN_NAMES = re.compile(
-    rf"{re.escape(INDEX_NAME)}|{re.escape(TOKENIZER_NAME)}|shard-\d{{6,}}\.h5"
-    rf"|\..+{re.escape(TEMPORARY_SUFFIX)}"
-)
-
-
-class IngestOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What `ingest_corpus` may be told.
-
-    Attributes:
-        name: name of the corpus; "": that of the directory.
-        vocab_size: ids of a trained tokenizer, >= 257.
-        tokenizer: tokenizer.json to use instead of training one.
-        field: key of the text in JSON lines.
-        sample_characters: text that the tokenizer is trained on, from the start.
-        shard_tokens: most ids of a shard.
-        force: replace an existing corpus.
-    """
-
-    name: str = ""
-    vocab_size: int = 4096
-    tokenizer: Path | None = None
-    field: str = "text"
-    sample_characters: int = 64 << 20
-    shard_tokens: int = 1 << 28
-    force: bool = False
-
-
-class IngestProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far it is: stage "tokenizer" or "encode", then counts so far."""
-
-    stage: str
-    bytes_read: int
-    documents: int
-    tokens: int
-
-
-class IngestReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What was made.
-
-    Attributes:
-        path: directory of the corpus.
-        facts: its index.
-        left_out: the first thousand inputs that were not used; all are counted in `facts.left_out`.
-        bytes_read: decompressed bytes of text files used.
-    """
-
-    path: Path
-    facts: CorpusFacts
-    left_out: tuple[LeftOut, ...]
-    bytes_read: int
+__all__ = [
+    "IngestOptions",
+    "IngestProgress",
+    "IngestReport",
+    "PieceSource",
+    "Prepared",
+    "Progress",
+    "ingest_corpus",
+    "ingest_source",
+    "prepare_ingest",
+    "publish",
+    "run_plan",
+]
 
 
 class PieceSource(Protocol):
@@ -104,39 +75,200 @@ class PieceSource(Protocol):
         ...
 
 
-Progress = Callable[[IngestProgress], None]
+class Prepared(NamedTuple):
+    """An ingestion ready to be done.
+
+    Attributes:
+        spec: what decides the result.
+        partial: directory of the corpus under way.
+        resumed: whether some of it was done before.
+    """
+
+    spec: IngestSpec
+    partial: Path
+    resumed: bool
+
+    @property
+    def work(self) -> Path:
+        """Directory of intermediate files."""
+        return self.partial / WORK_FOLDER
 
 
 def ingest_corpus(
     paths: Sequence[Path], out: Path, options: IngestOptions, progress: Progress
 ) -> IngestReport:
-    """Make a corpus from files.
+    """Make a corpus from files, in this process.
 
     Args:
-        paths: files and directories: text, Markdown, source code, JSON lines; plain, .gz or .zst.
+        paths: files and directories: text, Markdown, source code, JSON lines, Parquet; plain, .gz
+            or .zst.
         out: directory to make.
         options: see `IngestOptions`.
-        progress: told about once a million characters.
+        progress: told often.
 
     Returns:
         What was made, and what was left out and why.
 
     Raises:
-        InputError: `out` exists, a path does not, or no usable text was found.
-        StorageError: no space or no permission; nothing is left behind.
+        UserError: `out` exists, a path does not, or no usable text was found.
+        StorageError: no space or no permission; the same call goes on where this one was.
     """
-    return ingest_source(TextSource(paths, options.field), out, options, progress)
+    prepared = prepare_ingest(paths, out, options)
+    try:
+        run_plan(IngestPlan(prepared.spec, prepared.work), progress)
+    except UserError:
+        # Nobody can go on with this; what the machine or a signal ended stays for the next try.
+        _remove(prepared.partial)
+        raise
+    return publish(prepared)
+
+
+def prepare_ingest(paths: Sequence[Path], out: Path, options: IngestOptions) -> Prepared:
+    """Check what can be checked before the work, and make the directory ready.
+
+    Args:
+        paths: files and directories.
+        out: directory to make.
+        options: see `IngestOptions`.
+
+    Returns:
+        What to do.
+
+    Raises:
+        InputError: `out` exists or is none of ours, or an option cannot be used.
+        StorageError: no space or no permission.
+    """
+    out = out.absolute()
+    if out.exists() and not options.force:
+        raise InputError(f"{out} exists; choose another directory, or pass --force to replace it")
+    partial = out.parent / f"{out.name}{PARTIAL_SUFFIX}"
+    for doomed in (out, partial):
+        check_corpus_directory(doomed)
+    if options.languages:
+        LanguageGuess(options.languages)
+    tokenizer = Tokenizer.load(options.tokenizer) if options.tokenizer else None
+    screen = make_screen(options.screen, options.screen_words) if options.screen else None
+    screen_digest = ""
+    if screen:
+        screen_digest = hashlib.sha256(screen.runs.tobytes() + bytes([screen.length])).hexdigest()
+    digest = tokenizer.digest if tokenizer else ""
+    spec = spec_of(list(paths), out, options, digest, screen_digest)
+    scans = [scan(path, out) for path in paths]
+    if any(is_parquet(file.path) for found in scans for file in found.files):
+        require_parquet()
+    if _is_begun(partial, spec, scans):
+        return Prepared(spec, partial, resumed=True)
+    _remove(partial)
+    work = partial / WORK_FOLDER
+    with explained("make the corpus", partial):
+        work.mkdir(parents=True)
+    if tokenizer:
+        tokenizer.save(work / GIVEN_TOKENIZER)
+    if screen:
+        save_screen(screen, work / SCREEN_NAME)
+    write_atomic(partial / PLAN_NAME, msgspec.json.encode(spec))
+    return Prepared(spec, partial, resumed=False)
+
+
+def _is_begun(partial: Path, spec: IngestSpec, scans: list[Scan]) -> bool:
+    # The same command on the same files: what is done may stay.
+    try:
+        if (partial / PLAN_NAME).read_bytes() != msgspec.json.encode(spec):
+            return False
+    except OSError:
+        return False
+    try:
+        return IngestPlan(spec, partial / WORK_FOLDER).scans == scans
+    except (StorageError, msgspec.DecodeError):
+        return False
+
+
+def run_plan(plan: IngestPlan, progress: Progress) -> None:
+    """Do all units of a plan in this process.
+
+    Args:
+        plan: what to do.
+        progress: told often.
+    """
+    for stage, name in enumerate(plan.stages):
+        units = plan.units(stage)
+        weights = [plan.weight(stage, unit) for unit in range(units)]
+        done = plan.done(stage)
+        teller = _Teller(name, sum(weights), progress)
+        teller.bytes = sum(weights[unit] for unit in done)
+        teller.tell(UnitProgress())
+        for unit in range(units):
+            if unit not in done:
+                teller.add(plan.run(stage, unit, teller.tell))
+    plan.finish()
+
+
+class _Teller:
+    """Adds what units under way say to what is done."""
+
+    def __init__(self, stage: str, total: int, progress: Progress) -> None:
+        self.bytes = 0
+        self._stage = stage
+        self._total = total
+        self._progress = progress
+        self._documents = 0
+        self._tokens = 0
+
+    def tell(self, now: UnitProgress) -> None:
+        self._progress(
+            IngestProgress(
+                stage=self._stage,
+                bytes_read=self.bytes + now.bytes,
+                documents=self._documents + now.documents,
+                tokens=self._tokens + now.tokens,
+                bytes_total=self._total,
+            )
+        )
+
+    def add(self, report: UnitReport) -> None:
+        self.bytes += report.bytes
+        self._documents += report.documents
+        self._tokens += report.tokens
+        self.tell(UnitProgress())
+
+
+def publish(prepared: Prepared) -> IngestReport:
+    """Put a finished corpus in its place.
+
+    Args:
+        prepared: what was done.
+
+    Returns:
+        Its report.
+
+    Raises:
+        StorageError: it cannot be moved.
+    """
+    partial, out = prepared.partial, Path(prepared.spec.out)
+    report = read_report(partial)
+    clear_corpus_directory(out)
+    with explained("rename", partial):
+        (partial / PLAN_NAME).unlink(missing_ok=True)
+        partial.rename(out)
+    _remove(out / WORK_FOLDER)
+    return report
+
+
+def _remove(directory: Path) -> None:
+    with explained("remove", directory):
+        if directory.is_dir():
+            shutil.rmtree(directory)
 
 
 def ingest_source(
     source: PieceSource, out: Path, options: IngestOptions, progress: Progress
 ) -> IngestReport:
-    """Like `ingest_corpus`, for texts from anywhere.
+    """Make a corpus of texts from anywhere: no rules, no search for duplicates.
 
     Args:
         source: the texts.
         out: directory to make.
-        options: see `IngestOptions`.
+        options: see `IngestOptions`; those of files do not count.
         progress: told about once a million characters.
 
     Returns:
@@ -149,15 +281,15 @@ def ingest_source(
     out = out.absolute()
     if out.exists() and not options.force:
         raise InputError(f"{out} exists; choose another directory, or pass --force to replace it")
-    partial = out.parent / f"{out.name}.partial"
+    partial = out.parent / f"{out.name}{PARTIAL_SUFFIX}"
     for doomed in (out, partial):
-        _refuse_strangers(doomed)
+        check_corpus_directory(doomed)
     _remove(partial)
     try:
         with explained("make the corpus", partial):
             partial.mkdir(parents=True)
         report = _fill(source, partial, options, progress)
-        _remove(out)
+        clear_corpus_directory(out)
         with explained("rename", partial):
             partial.rename(out)
     finally:
@@ -165,41 +297,14 @@ def ingest_source(
     return msgspec.structs.replace(report, path=out)
 
 
-def _refuse_strangers(directory: Path) -> None:
-    """Refuse to remove what no `ingest` has made: a slip in --out must not cost a user's files.
-
-    Raises:
-        InputError: it is a file, or holds something that is no part of a corpus.
-    """
-    with explained("list", directory):
-        if not directory.exists():
-            return
-        if not directory.is_dir():
-            raise InputError(f"{directory} is a file; choose another directory")
-        strange = sorted(
-            path.name for path in directory.iterdir() if not _OWN_NAMES.fullmatch(path.name)
-        )
-    if strange:
-        raise InputError(
-            f"{directory} is not a corpus: it holds {strange[0]!r}, which replacing it would "
-            "remove; choose another directory"
-        )
-
-
-def _remove(directory: Path) -> None:
-    with explained("remove", directory):
-        if directory.is_dir():
-            shutil.rmtree(directory)
-
-
 def _fill(
     source: PieceSource, partial: Path, options: IngestOptions, progress: Progress
 ) -> IngestReport:
     tokenizer = _tokenizer(source, options, progress)
     tokenizer.save(partial / TOKENIZER_NAME)
-    encoder = _Encoder(partial, tokenizer, options.shard_tokens)
+    encoder = ShardEncoder(partial, tokenizer, options.shard_tokens)
     try:
-        for batch in _batches(source.pieces()):
+        for batch in batches(source.pieces()):
             encoder.add(batch)
             progress(
                 IngestProgress(
@@ -217,21 +322,21 @@ def _fill(
         raise InputError(f"no usable text found; left out: {dict(counts) or 'nothing, no files'}")
     facts = CorpusFacts(
         version=INDEX_VERSION,
-        name=options.name or partial.name.removesuffix(".partial"),
+        name=options.name or partial.name.removesuffix(PARTIAL_SUFFIX),
         tokenizer_digest=tokenizer.digest,
         vocab_size=tokenizer.size,
-        dtype=encoder.dtype,
+        dtype=dtype_name(tokenizer.size),
         tokens=Tokens(encoder.tokens),
         documents=encoder.documents,
         shards=tuple(encoder.shards),
         left_out=dict(sorted(counts.items())),
-        digest=encoder.digest(),
+        digest=corpus_digest(tokenizer, [bytes(encoder.digests)]),
     )
     write_corpus_facts(partial, facts)
     return IngestReport(
         path=partial,
         facts=facts,
-        left_out=tuple(source.left_out[:_LISTED]),
+        left_out=tuple(source.left_out[:LISTED]),
         bytes_read=source.bytes_read,
     )
 
@@ -250,78 +355,3 @@ def _sample(source: PieceSource, characters: int) -> Iterator[str]:
         left -= len(piece.text)
         if left <= 0:
             return
-
-
-def _batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
-    batch: list[Piece] = []
-    size = 0
-    for piece in pieces:
-        batch.append(piece)
-        size += len(piece.text)
-        if size >= _BATCH_CHARACTERS:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
-
-
-class _Encoder:
-    """Turns pieces into shards, and hashes what it writes."""
-
-    def __init__(self, directory: Path, tokenizer: Tokenizer, shard_tokens: int) -> None:
-        self.tokens = 0
-        self.documents = 0
-        self.shards: list[ShardFact] = []
-        self.dtype = dtype_name(tokenizer.size)
-        self._directory = directory
-        self._tokenizer = tokenizer
-        self._shard_tokens = shard_tokens
-        self._writer: ShardWriter | None = None
-        self._hash = hashlib.sha256(f"{INDEX_VERSION} {tokenizer.digest} {self.dtype}".encode())
-        self._bounds = hashlib.sha256()
-
-    def add(self, batch: Sequence[Piece]) -> None:
-        encoded = self._tokenizer.encode_batch([piece.text for piece in batch])
-        for piece, ids in zip(batch, encoded, strict=True):
-            if piece.first:
-                self.documents += 1
-                self._bounds.update(self.tokens.to_bytes(8, "little"))
-                self._open_writer().start_document()
-            if piece.last:
-                ids.append(self._tokenizer.end_of_text)
-            self._append(np.asarray(ids, np.dtype(self.dtype).newbyteorder("<")))
-
-    def _append(self, ids: np.ndarray) -> None:
-        self._hash.update(ids.data)
-        while ids.size:
-            writer = self._open_writer()
-            room = self._shard_tokens - writer.tokens
-            writer.append(ids[:room])
-            self.tokens += min(room, ids.size)
-            ids = ids[room:]
-            if writer.tokens == self._shard_tokens:
-                self.end_shard()
-
-    def _open_writer(self) -> ShardWriter:
-        if self._writer is None:
-            path = self._directory / f"shard-{len(self.shards):06d}.h5"
-            self._writer = ShardWriter(path, self.dtype, self._tokenizer.digest)
-        return self._writer
-
-    def end_shard(self) -> None:
-        if self._writer is None:
-            return
-        self._writer.close()
-        path, tokens = self._writer.path, self._writer.tokens
-        self._writer = None
-        with explained("read the shard", path), path.open("rb") as file:
-            sha256 = Digest(hashlib.file_digest(file, "sha256").hexdigest())
-        self.shards.append(ShardFact(name=path.name, tokens=tokens, sha256=sha256))
-
-    def abandon(self) -> None:
-        if self._writer is not None:
-            self._writer.abandon()
-
-    def digest(self) -> Digest:
-        self._hash.update(self._bounds.digest())
-        return Digest(self._hash.hexdigest())

@@ -15,31 +15,18 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, cast
 
 import zstandard
 
 from qmpi.errors import InputError
+from qmpi.storage.ingest_settings import LeftOut
+from qmpi.storage.shard_encoder import Piece, cut_of
 
 PIECE_CHARACTERS = 1 << 20
 _READ_BYTES = 1 << 20
 _LONGEST_JSON_LINE = 256 << 20
 _JSON_LINES = (".jsonl", ".ndjson")
-
-
-class Piece(NamedTuple):
-    """A part of a document; `first` and `last` mark the document's ends."""
-
-    text: str
-    first: bool
-    last: bool
-
-
-class LeftOut(NamedTuple):
-    """Something that was not used: where, and why in a few fixed words."""
-
-    where: str
-    reason: str
 
 
 class _Refused(Exception):  # noqa: N818 - never leaves this module
@@ -221,15 +208,6 @@ def _split(stream: io.TextIOBase) -> Iterator[Piece]:
         if not more:
             yield Piece(held, first, last=True)
             return
-        cut = _cut(held)
+        cut = cut_of(held)
         yield Piece(held[:cut], first, last=False)
         held, first = held[cut:] + more, False
-
-
-def _cut(text: str) -> int:
-    # Before the last line break or space, so that no word is torn; else at the end.
-    for mark in ("\n", " "):
-        cut = text.rfind(mark)
-        if cut > 0:
-            return cut
-    return len(text)
