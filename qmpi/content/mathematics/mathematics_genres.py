@@ -1,6 +1,6 @@
-"""Mathematics: problem sets with worked solutions, between sentences that set the scene.
+"""Mathematics: problem sets, proofs, theories of an operation, tables.
 
-Theory of operation. A document is a heading and a few problems of one or more families; the
+Theory of operation. A problem set is a heading and a few problems of one or more families; the
 budget's entities decide how many, its steps how hard each is. The answers are the problems' own, so
 the solvers of the families check them.
 """
@@ -11,6 +11,9 @@ from qmpi.content.english.english_grammar import grammar
 from qmpi.content.english.frames import FramePool
 from qmpi.content.english.prose import Prose
 from qmpi.content.level import sized
+from qmpi.content.mathematics.deductions import write_deduction
+from qmpi.content.mathematics.number_tables import write_table
+from qmpi.content.mathematics.operations import write_operation
 from qmpi.content.page import Page
 from qmpi.content.reasoning.families import FAMILIES
 
@@ -59,4 +62,11 @@ def problem_set(page: Page) -> None:
     page.say(f"{prose.sentence()}\n")
 
 
-_GENRES: tuple[Callable[[Page], None], ...] = (problem_set,)
+_GENRES: tuple[Callable[[Page], None], ...] = (
+    problem_set,
+    problem_set,
+    problem_set,
+    write_deduction,
+    write_operation,
+    write_table,
+)
