@@ -1,0 +1,1 @@
+"""The content type `multilingual`: one meaning graph in many languages."""

@@ -1,0 +1,1 @@
+"""The content type `scientific`: papers whose numbers are computed from generated data."""
