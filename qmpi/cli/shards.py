@@ -17,7 +17,9 @@ EPILOG = """\b
 Examples:
   qmpi shards ls corpora/mixed
   qmpi shards head corpora/mixed -k 2
-  qmpi shards verify corpora/mixed && qmpi shards stats corpora/mixed
+  qmpi shards verify corpora/mixed --json
+  qmpi shards stats corpora/mixed
+  qmpi shards repair corpora/mixed
 """
 
 
