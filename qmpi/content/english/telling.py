@@ -11,6 +11,7 @@ from functools import cache
 from qmpi.content.counter import Draw
 from qmpi.content.english.frames import DEPTHS, Frame, FramePool, one_frame
 from qmpi.content.english.prose import Prose, Said
+from qmpi.content.level import sized
 from qmpi.content.page import Page
 
 Step = tuple[str, str, bool]
@@ -114,6 +115,57 @@ class Teller:
         for _ in range(count):
             self._page.say(" ")
             self.tell(pool, "")
+
+
+class Stage:
+    """A page, its English, and what is spoken of: what writers of facts stand on.
+
+    Attributes:
+        page: written on.
+        draw: its chance.
+        prose: its English.
+        holes: what the next sentence may speak of.
+        tell: writes a sentence about it.
+        talk: writes a paragraph about it.
+        more: goes on after a sentence.
+    """
+
+    def __init__(self, page: Page, genre: str, tables: Mapping[str, Sequence[Said]]) -> None:
+        """Open an empty stage.
+
+        Args:
+            page: to write on.
+            genre: of the text.
+            tables: words for holes that hold no fact.
+        """
+        page.genre = genre
+        self.page = page
+        self.draw = page.draw
+        self.prose = Prose(page)
+        self.holes = Holes(self.draw, tables)
+        teller = Teller(page, self.prose, self.holes)
+        self.tell, self.talk, self.more = teller.tell, teller.talk, teller.more
+
+    def size(self, axis: str, least: int, most: int) -> int:
+        """Return a size that grows with an axis of the page's budget.
+
+        Args:
+            axis: of the budget.
+            least: at level 1.
+            most: at level 100, four thirds of which are allowed.
+
+        Returns:
+            The size.
+        """
+        return sized(self.draw, getattr(self.page.budget, axis), least, most + most // 3)
+
+    def put(self, said: Said) -> None:
+        """Write a fact.
+
+        Args:
+            said: with a kind.
+        """
+        self.page.fact(said.kind, said.text, *said.args)
 
 
 @cache

@@ -7,10 +7,10 @@ first type, made by the same rules that the text states.
 
 from typing import Any
 
+from qmpi.content.english.posing import Puzzle
 from qmpi.content.english.prose import Said
 from qmpi.content.page import Plain
 from qmpi.content.technical.technical_grammar import EXTRA, PLAIN, TASK, TITLES
-from qmpi.content.technical.technical_puzzles import Puzzle
 from qmpi.content.technical.technical_reference import furnish
 from qmpi.content.technical.technical_words import CHOICES, PARTS, plurals
 from qmpi.content.technical.technical_world import Row, Site

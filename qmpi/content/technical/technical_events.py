@@ -8,6 +8,7 @@ holds.
 
 from typing import Any
 
+from qmpi.content.english.posing import Puzzle
 from qmpi.content.english.prose import Said
 from qmpi.content.technical.technical_grammar import (
     FAILURE,
@@ -18,7 +19,6 @@ from qmpi.content.technical.technical_grammar import (
     TASK,
     TITLES,
 )
-from qmpi.content.technical.technical_puzzles import Puzzle
 from qmpi.content.technical.technical_reference import furnish
 from qmpi.content.technical.technical_world import Site, spelled, value_for
 

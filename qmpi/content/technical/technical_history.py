@@ -7,6 +7,7 @@ last change at or before it.
 
 from typing import Any
 
+from qmpi.content.english.posing import Puzzle
 from qmpi.content.english.prose import Said
 from qmpi.content.page import Plain
 from qmpi.content.technical.technical_grammar import (
@@ -17,7 +18,6 @@ from qmpi.content.technical.technical_grammar import (
     REPAIRED,
     TITLES,
 )
-from qmpi.content.technical.technical_puzzles import Puzzle
 from qmpi.content.technical.technical_world import Site, spelled, value_for
 
 

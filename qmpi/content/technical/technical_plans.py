@@ -7,6 +7,7 @@ the ratio of units; a proposal weighs options by cost, and passes with two third
 
 from typing import Any
 
+from qmpi.content.english.posing import Puzzle
 from qmpi.content.english.prose import Said
 from qmpi.content.technical.technical_config import write_sample
 from qmpi.content.technical.technical_grammar import (
@@ -20,7 +21,7 @@ from qmpi.content.technical.technical_grammar import (
     TITLES,
     VALUES,
 )
-from qmpi.content.technical.technical_puzzles import Puzzle, ask_about_settings, start_order
+from qmpi.content.technical.technical_puzzles import ask_about_settings, start_order
 from qmpi.content.technical.technical_reference import command_line, furnish
 from qmpi.content.technical.technical_world import Site
 

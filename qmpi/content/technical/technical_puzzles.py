@@ -5,106 +5,13 @@ text is a fact that names its puzzle and what it is, so a checker solves the puz
 compares givens, steps and answer. One text in eight shows no steps.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
+from qmpi.content.english.posing import Puzzle
 from qmpi.content.english.prose import Said
-from qmpi.content.page import Plain
 from qmpi.content.technical.technical_world import Row, Site, spelled, value_for
 
-_OPENINGS = (
-    "Question: ", "Q: ", "Exercise: ", "", "", "", "Check: ", "A small problem. ", "To work out: ",
-    "Puzzle: ", "Problem. ", "Try this: ",
-)  # fmt: skip
-_ENDINGS = ("Answer: ", "The answer is ", "A: ", "So the answer is ", "Result: ", "Therefore: ")
 _PLACES = ("file", "environment", "command line")
-
-
-class Puzzle:
-    """A problem while it is written."""
-
-    def __init__(self, site: Site, kind: str, data: Row) -> None:
-        """Store its numbers and open it.
-
-        Args:
-            site: spoken of.
-            kind: that a solver knows.
-            data: its numbers.
-        """
-        puzzles: Any = site.page.world.setdefault("puzzles", [])
-        self._number = len(puzzles)
-        puzzles.append({"kind": kind, **data})
-        self._site = site
-        self._data = data
-        self._steps = 0
-        self._shown = site.draw.below(8) != 0
-        site.page.say(site.draw.choice(_OPENINGS))
-
-    def give(self, name: str, unit: str = "") -> None:
-        """Put a given number into the hole of its name.
-
-        Args:
-            name: in the data.
-            unit: written after it.
-        """
-        text = f"{self._data[name]} {unit}" if unit else str(self._data[name])
-        self._site.holes[name] = Said(text, "given", (self._number, name, unit))
-
-    def give_text(self, name: str, text: str) -> None:
-        """Put something given, already spelled, into the hole of its name.
-
-        Args:
-            name: in the data.
-            text: as written.
-        """
-        self._site.holes[name] = Said(text, "given", (self._number, name, ""))
-
-    def name(self, hole: str, text: str) -> None:
-        """Put plain words into a hole.
-
-        Args:
-            hole: of the question.
-            text: without numbers.
-        """
-        self._site.holes[hole] = Said(text)
-
-    def put(self, hole: str, value: Plain) -> None:
-        """Put the next worked value into a hole.
-
-        Args:
-            hole: of the frames to come.
-            value: as written.
-        """
-        self._site.holes[hole] = Said(str(value), "step", (self._number, self._steps))
-        self._steps += 1
-
-    def ask(self, frames: Sequence[str]) -> None:
-        """Write the question, which ends the first part.
-
-        Args:
-            frames: one is drawn.
-        """
-        self._site.tell(self._site.draw.choice(frames), "\n\n")
-
-    def show(self, frames: Sequence[str]) -> None:
-        """Write a worked step on its line.
-
-        Args:
-            frames: one is drawn; holes filled by `put`.
-        """
-        if self._shown:
-            self._site.tell(self._site.draw.choice(frames), "\n")
-
-    def answer(self, text: str) -> None:
-        """Write the answer.
-
-        Args:
-            text: as the solver must find it.
-        """
-        page = self._site.page
-        page.say(self._site.draw.choice(_ENDINGS))
-        page.fact("answer", text, self._number)
-        page.say("\n\n")
 
 
 def precedence(site: Site) -> None:

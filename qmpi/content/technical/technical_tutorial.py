@@ -8,9 +8,9 @@ from collections.abc import Callable
 from itertools import accumulate, pairwise
 from typing import Any
 
+from qmpi.content.english.posing import Puzzle
 from qmpi.content.english.prose import Said
 from qmpi.content.technical.technical_grammar import PLAIN, TITLES
-from qmpi.content.technical.technical_puzzles import Puzzle
 from qmpi.content.technical.technical_world import Site
 
 Numbers = list[int]

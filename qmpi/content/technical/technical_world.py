@@ -10,9 +10,8 @@ from typing import Any
 
 from qmpi.content.counter import Draw
 from qmpi.content.english.english_lexicon import with_article
-from qmpi.content.english.prose import Prose, Said
-from qmpi.content.english.telling import Holes, Teller
-from qmpi.content.level import sized
+from qmpi.content.english.prose import Said
+from qmpi.content.english.telling import Stage
 from qmpi.content.page import Page, Plain
 from qmpi.content.technical.technical_words import ASPECTS, CHOICES, PARTS, plurals, table_of
 
@@ -23,18 +22,11 @@ _TABLES = {hole: table_of(hole) for hole in _WORDS}
 _SWITCH = ("off", "on")
 
 
-class Site:
+class Site(Stage):
     """The system of one page.
 
     Attributes:
-        page: written on.
-        draw: its chance.
-        prose: its English.
-        tell: writes a sentence about what is spoken of.
-        talk: writes a paragraph about it.
-        more: goes on after a sentence.
         name: of the system, lower case.
-        holes: what the next sentence may speak of.
         settings: of the world.
         modules: of the world.
         errors: of the world.
@@ -48,14 +40,8 @@ class Site:
             page: to write on; its world is filled here.
             genre: of the text.
         """
-        page.genre = genre
-        self.page = page
-        self.draw = page.draw
-        self.prose = Prose(page)
+        super().__init__(page, genre, _TABLES)
         self.name = self.prose.coinage()
-        self.holes = Holes(self.draw, _TABLES)
-        teller = Teller(page, self.prose, self.holes)
-        self.tell, self.talk, self.more = teller.tell, teller.talk, teller.more
         self.settings: list[Row] = []
         self.modules: list[Row] = []
         self.errors: list[Row] = []
@@ -71,19 +57,6 @@ class Site:
         self._items = [self.item() for _ in range(self.size("entities", 2, 6))]
         self._add_modules(self.size("entities", 2, 5))
         self.turn()
-
-    def size(self, axis: str, least: int, most: int) -> int:
-        """Return a size that grows with an axis of the page's budget.
-
-        Args:
-            axis: of the budget.
-            least: at level 1.
-            most: at level 100, four thirds of which are allowed.
-
-        Returns:
-            The size.
-        """
-        return sized(self.draw, getattr(self.page.budget, axis), least, most + most // 3)
 
     def item(self) -> str:
         """Return a thing that the system may handle.
@@ -287,14 +260,6 @@ class Site:
             The piece.
         """
         return self._about[setting][hole]
-
-    def put(self, said: Said) -> None:
-        """Write a fact.
-
-        Args:
-            said: with a kind.
-        """
-        self.page.fact(said.kind, said.text, *said.args)
 
 
 def _give_values(draw: Draw, row: Row, kind: str) -> None:
