@@ -214,10 +214,10 @@ def _on_line(
     page, draw = sheet.page, sheet.draw
     roles = (*made.shape.params, *made.shape.locals)
     name = draw.choice([made.names[role] for role, _ in roles])
-    places = [place for place, line in enumerate(lines, 1) if name in line]
-    if places:
+    first = next((place for place, line in enumerate(lines, 1) if name in line), 0)
+    if first:
         page.say(draw.choice(("Line ", "L", "line ", "On line ", "l. ")))
-        page.fact("line", str(draw.choice(places)), "a", list(names), name)
+        page.fact("line", str(first), "a", list(names), name)
         page.say(f": {name} {studio.words.comment()}. ")
     page.say(sheet.prose.sentence() + "\n\n")
 

@@ -96,19 +96,25 @@ def write_shell(page: Page) -> None:
     for name, held in files.items():
         lines += [f"{prompt}cat {name}", *held]
     sheet.opening()
+    commands: Lines = [f"cat {name}" for name in files]
+    page.world["commands"] = commands
+    first = 0
     parts = sized(draw, budget.steps, 3, 12)
     for number in range(parts):
         if draw.below(5) == 0:
-            lines.append(f"{prompt}# {words.comment()}")
+            commands.append(f"# {words.comment()}")
+            lines.append(prompt + commands[-1])
         name = draw.choice(list(files))
         text, shown = _command(draw, name, files[name], 1 + budget.structure // 30)
+        commands.append(text)
         lines += [prompt + text, *shown]
         if draw.below(4) == 0 and number + 1 < parts:
-            sheet.listing(lines, "shell", prompt)
+            sheet.listing(lines, "shell", prompt, first)
             sheet.said()
             lines = []
+            first = len(commands)
     if lines:
-        sheet.listing(lines, "shell", prompt)
+        sheet.listing(lines, "shell", prompt, first)
     if draw.word() & 1:
         sheet.said(1 + draw.below(2))
     sheet.finish()

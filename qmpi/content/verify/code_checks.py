@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from qmpi.content.page import Document, Fact
+from qmpi.content.document import Document, Fact
 from qmpi.content.verify.code_data_checks import (
     Base,
     config_faults,
@@ -171,12 +171,12 @@ class Reader:
 
     def _call(self, fact: Fact, text: str) -> list[str]:
         name, args, _ = self._case(fact)
+        unit = self.unit(fact.args[0])
+        spine = spine_of(unit["language"], unit)
+        spine.expr(["call", name, *args])
         needed = needed_of([["call", name, *args]])
-        language = self.unit(fact.args[0])["language"]
-        if language == "bash":
-            text = f"x={text}"
-            needed.names.add("x")
-        return listing_faults(language, text, needed)
+        before, after = _AROUND.get(unit["language"], ("", ""))
+        return listing_faults(unit["language"], before + text + after, needed, spine.tokens)
 
     def _trace(self, fact: Fact, text: str) -> list[str]:
         name, args, _ = self._case(fact)
@@ -197,8 +197,9 @@ class Reader:
             return [f"there is no line {text}"]
         held = lines[int(text) - 1]
         said = self.document.text[fact.end :].partition("\n")[0]
-        if str(name) not in held or not said.startswith(f": {name} "):
-            return [f"{name} is not on line {text}: {held!r}"]
+        first = next((place for place, line in enumerate(lines, 1) if str(name) in line), 0)
+        if text != str(first) or not said.startswith(f": {name} "):
+            return [f"{name} is first on line {first}, not on line {text}: {held!r}"]
         return []
 
     def _diff(self, fact: Fact, text: str) -> list[str]:
@@ -221,7 +222,8 @@ class Reader:
         return self._base.shown(text)
 
     def _shell(self, fact: Fact, text: str) -> list[str]:
-        return shell_faults(self.document.world["files"], text, str(fact.args[0]))
+        prompt, first = str(fact.args[0]), fact.args[1]
+        return shell_faults(self.document.world, text, prompt, first)
 
     def _overrides(self, fact: Fact, text: str) -> list[str]:
         return override_faults(text, str(fact.args[0]), self.document.world["overrides"])
@@ -239,9 +241,8 @@ class Reader:
     def _session(self, fact: Fact, text: str) -> list[str]:
         key, language = fact.args
         unit = self.unit(key)
-        if language == "python":
-            return _python_session(text)
-        return _other_session(unit, text)
+        faults = _typed_faults(unit, text, language)
+        return faults or (_python_session(text) if language == "python" else _shown(unit, text))
 
 
 def _parts(unit: Any, part: Any) -> list[Any]:
@@ -396,6 +397,17 @@ def _row(line: str) -> tuple[str, str, str]:
     return found[1], found[2], found[3]
 
 
+_AROUND = {
+    "go": ("func main() { ", " }"),
+    "rust": ("fn main() { ", "; }"),
+    "java": ("void main() { ", "; }"),
+    "c": ("void main() { ", "; }"),
+    "bash": ("echo ", ""),
+}
+"""What makes a call a listing."""
+_HUNK = re.compile(r"@@ -(\d+),(\d+) \+(\d+),(\d+) @@")
+
+
 def patched(text: str, diff: str) -> str:
     """Return a text with a diff applied.
 
@@ -409,11 +421,15 @@ def patched(text: str, diff: str) -> str:
     lines = text.split("\n")
     out: list[str] = []
     done = 0
+    ends = (0, 0)
     for line in diff.split("\n"):
         if line.startswith("@@ "):
-            start = int(line.split(" ")[1].partition(",")[0][1:]) - 1
-            out += lines[done:start]
-            done = start
+            _expect((done, len(out)), ends)
+            old, old_size, new, new_size = _numbers(line)
+            out += lines[done : old - 1]
+            done = old - 1
+            _expect((done, len(out)), (old - 1, new - 1))
+            ends = (done + old_size, len(out) + new_size)
         elif line[:1] in {" ", "-"}:
             if lines[done] != line[1:]:
                 raise ValueError(f"line {done + 1} is {lines[done]!r}, not {line[1:]!r}")
@@ -424,7 +440,20 @@ def patched(text: str, diff: str) -> str:
             out.append(line[1:])
         else:
             raise ValueError(f"{line!r} is no line of a diff")
+    _expect((done, len(out)), ends)
     return "\n".join(out + lines[done:])
+
+
+def _numbers(line: str) -> list[int]:
+    found = _HUNK.fullmatch(line)
+    if found is None:
+        raise ValueError(f"{line!r} opens no hunk")
+    return [int(part) for part in found.groups()]
+
+
+def _expect(found: tuple[int, int], wanted: tuple[int, int]) -> None:
+    if found != wanted:
+        raise ValueError(f"a hunk reaches lines {found}, its head says {wanted}")
 
 
 def _python_session(text: str) -> list[str]:
@@ -462,9 +491,13 @@ def _prompted(sandbox: Sandbox, source: str) -> list[str]:
     return []
 
 
-def _other_session(unit: Any, text: str) -> list[str]:
-    lines = text.split("\n")
-    typed = [line[2:] if line[:2] == "> " else line[4:] for line in lines if _is_typed(line)]
+def _typed_faults(unit: Any, text: str, language: Any) -> list[str]:
+    prompt = ">>> " if language == "python" else "> "
+    typed = [
+        line.removeprefix(prompt) if line.startswith(prompt) else line[4:]
+        for line in text.split("\n")
+        if line.startswith((prompt, "..."))
+    ]
     wanted = [*unit["functions"]]
     cases = unit.get("cases", [])
     needed = needed_of([*wanted, *[["call", case[0], *case[1]] for case in cases]])
@@ -475,17 +508,15 @@ def _other_session(unit: Any, text: str) -> list[str]:
     for node in wanted:
         spine.function(node)
         spine.all(calls.get(node[1], []))
-    faults = listing_faults(unit["language"], "\n".join(typed), needed, spine.tokens)
+    return listing_faults(unit["language"], "\n".join(typed), needed, spine.tokens)
+
+
+def _shown(unit: Any, text: str) -> list[str]:
+    cases = unit.get("cases", [])
     evaluator = Evaluator(unit)
     expected = [_inspected(evaluator.outcome(case[0], case[1])[0]) for case in cases]
-    shown = [line for line in lines if not _is_typed(line)]
-    if shown != expected:
-        faults.append(f"the answers are {expected}, not {shown}")
-    return faults
-
-
-def _is_typed(line: str) -> bool:
-    return line.startswith(("> ", "... "))
+    shown = [line for line in text.split("\n") if not line.startswith(("> ", "... "))]
+    return [] if shown == expected else [f"the answers are {expected}, not {shown}"]
 
 
 def _inspected(value: Any) -> str:

@@ -11,7 +11,7 @@ import sqlite3
 import tomllib
 from typing import Any
 
-from qmpi.content.verify.code_grammars import parsed, words_of
+from qmpi.content.verify.code_grammars import parsed
 
 _MOST_STEPS = 200
 
@@ -61,8 +61,7 @@ class Base:
         except (sqlite3.Error, sqlite3.Warning) as error:
             return [f"SQLite refuses it: {error}"]
         wanted = self._world["queries"][args[1]]
-        found = words_of(parsed("sql", text)[0])
-        if found != words_of(parsed("sql", wanted)[0]):
+        if " ".join(text.split()) != wanted:
             return [f"it is not the query {wanted}"]
         return []
 
@@ -71,6 +70,9 @@ class Base:
         for name, (columns, rows) in self._world["tables"].items():
             cursor = self._link.execute(f'SELECT * FROM "{name}" ORDER BY id')
             heads = [part[0] for part in cursor.description]
+            kinds = {row[2].upper() for row in self._link.execute(f'PRAGMA table_info("{name}")')}
+            if kinds != {"INTEGER", "TEXT"}:
+                faults.append(f"the columns of {name} are of types {sorted(kinds)}")
             held = [list(row) for row in cursor.fetchall()]
             if heads != list(columns) or held != [list(row) for row in rows]:
                 faults.append(f"{name} holds {held}, not {rows}")
@@ -88,29 +90,36 @@ class Base:
         return [] if cells == expected else [f"the query gives {expected}, not {cells}"]
 
 
-def _authorized(action: int, *_: Any) -> int:
-    denied = {sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_PRAGMA}
-    return sqlite3.SQLITE_DENY if action in denied else sqlite3.SQLITE_OK
+def _authorized(action: int, name: Any, *_: Any) -> int:
+    denied = {sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH}
+    if action in denied or (action == sqlite3.SQLITE_PRAGMA and name != "table_info"):
+        return sqlite3.SQLITE_DENY
+    return sqlite3.SQLITE_OK
 
 
-def shell_faults(files: Any, text: str, prompt: str) -> list[str]:
+def shell_faults(world: Any, text: str, prompt: str, first: Any) -> list[str]:
     """Run the commands of a session.
 
     Args:
-        files: lines by name.
+        world: of the certificate, with lines of files and commands.
         text: the session.
         prompt: what a command is typed after.
+        first: number of its first command.
 
     Returns:
         Faults in words.
     """
     faults: list[str] = []
+    files = world["files"]
     lines = text.split("\n")
-    place = 0
+    place, number = 0, int(first)
     while place < len(lines):
         if not lines[place].startswith(prompt):
             return [*faults, f"{lines[place]!r} is what no command printed"]
         command = lines[place][len(prompt) :]
+        if command != world["commands"][number]:
+            faults.append(f"{command} is not {world['commands'][number]}")
+        number += 1
         place += 1
         shown: list[str] = []
         while place < len(lines) and not lines[place].startswith(prompt):

@@ -133,6 +133,18 @@ def words_of(root: Any) -> Words:
     return Words(frozenset(names), frozenset(numbers), frozenset(texts))
 
 
+def broken_form(root: Any) -> str | None:
+    """Return a text of Rust whose braces do not match, if there is one.
+
+    Args:
+        root: of the tree of a listing.
+    """
+    for node in walk(root):
+        if node.type == "string_content" and _text(node).count("{") != _text(node).count("}"):
+            return _text(node)
+    return None
+
+
 def is_docstring(node: Any) -> bool:
     children = node.children
     return (
@@ -148,7 +160,7 @@ def spoken_words(text: str) -> list[str]:
     """
     for mark in ("\\n", "%ld", "%d", "%s", "%v"):
         text = text.replace(mark, " ")
-    return "".join(char if char.isalpha() else " " for char in text).split()
+    return "".join(char if char.isalnum() else " " for char in text).split()
 
 
 def _number(text: str) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from qmpi.content.verify.code_grammars import parsed, words_of
+from qmpi.content.verify.code_grammars import broken_form, parsed, spoken_words, words_of
 from qmpi.content.verify.code_spine import Token, folded
 from qmpi.content.verify.code_tokens import TokenReader
 
@@ -103,8 +103,7 @@ def _search_list(node: Any, needed: Needed) -> None:
         case ["#", _]:
             rest = []
         case ["s", str(text)]:
-            spaced = "".join(char if char.isalpha() else " " for char in text)
-            needed.texts.update(spaced.split())
+            needed.texts.update(spoken_words(text))
             rest = []
         case ["let", name, _, value]:
             rest = [name, value]
@@ -178,9 +177,11 @@ def listing_faults(
     allowed = needed.texts | _TEXTS[language]
     if language == "bash":
         # `unset "name[-1]"` quotes a name.
-        allowed |= needed.pieces
+        allowed |= {*needed.pieces, "1"}
     faults += [f"the text {word!r} is not in the program" for word in sorted(found.texts - allowed)]
     faults += [f"the text {word!r} is missing" for word in sorted(needed.texts - found.texts)]
+    if language == "rust" and broken_form(root) is not None:
+        faults.append(f"braces do not match in {broken_form(root)!r}")
     if faults or row is None:
         return faults
     reader = TokenReader(_namer(language, needed))
