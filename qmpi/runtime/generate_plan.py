@@ -9,6 +9,7 @@ exists whole or not at all.
 
 import os
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from qmpi.content.lexicons import lexicon_digest
 from qmpi.content.mix import BlockPlan, ContentMix
 from qmpi.errors import ConfigError, CorruptData, StorageError
 from qmpi.protocol.work import UnitProgress, UnitReport
-from qmpi.runtime.work_plan import Progress
+from qmpi.runtime.work_plan import Progress, WorkPlan
 from qmpi.storage.atomic_file import TEMPORARY_SUFFIX, write_atomic
 from qmpi.storage.corpus import (
     TOKENIZER_NAME,
@@ -45,6 +46,8 @@ from qmpi.storage.shard_layout import dtype_name
 from qmpi.storage.shard_writer import ShardWriter
 from qmpi.storage.tokenizer import Tokenizer
 from qmpi.units import Digest
+
+HASHERS = 8
 
 
 class GenerateSpec(Struct, frozen=True, kw_only=True):
@@ -76,7 +79,7 @@ class GenerateSpec(Struct, frozen=True, kw_only=True):
         return f"{self.generator} {self.lexicon_digest} {self.seed}"
 
 
-def open_plan(description: dict[str, Any], work: Path) -> "GeneratePlan":
+def open_plan(description: dict[str, Any], work: Path) -> WorkPlan:
     """Open the plan; the corpus lies beside the work directory's parent.
 
     Args:
@@ -112,7 +115,7 @@ class GeneratePlan:
         stages: one.
     """
 
-    stages = ("generate",)
+    stages: tuple[str, ...] = ("generate",)
 
     def __init__(self, spec: GenerateSpec, out: Path, work: Path) -> None:
         """Open a plan; loads nothing yet.
@@ -168,7 +171,11 @@ class GeneratePlan:
         for folder in (self._out, self._records):
             for leftover in folder.glob(f".*{TEMPORARY_SUFFIX}"):
                 leftover.unlink(missing_ok=True)
-        return {unit for unit in range(self.units(stage)) if self._is_done(unit)}
+        units = range(self.units(stage))
+        # Hashing leaves the interpreter lock free, and a large corpus is hashed for minutes.
+        with ThreadPoolExecutor(max_workers=min(HASHERS, os.cpu_count() or 1)) as pool:
+            found = zip(units, pool.map(self._is_done, units), strict=True)
+            return {unit for unit, is_done in found if is_done}
 
     def _is_done(self, unit: int) -> bool:
         try:
