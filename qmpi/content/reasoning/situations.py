@@ -3,6 +3,7 @@
 from qmpi.content.reasoning import (
     causal_devices,
     causal_runs,
+    deduction,
     evidence,
     games,
     institutions,
@@ -35,5 +36,6 @@ FAMILIES: dict[str, Family] = {
     **games.FAMILIES,
     **institutions.FAMILIES,
     **evidence.FAMILIES,
+    **deduction.FAMILIES,
 }
 """Families by name."""

@@ -4,6 +4,7 @@ from qmpi.content.verify import (
     causal_device_checks,
     causal_run_checks,
     crossing_checks,
+    deduction_checks,
     evidence_checks,
     game_checks,
     institution_checks,
@@ -37,5 +38,6 @@ CHECKS: dict[str, Check] = {
     **game_checks.CHECKS,
     **institution_checks.CHECKS,
     **evidence_checks.CHECKS,
+    **deduction_checks.CHECKS,
 }
 """Solvers by family."""
