@@ -7,7 +7,6 @@ end-of-text. No document is cut, so each one's certificate holds in the stream. 
 are made at a time is free and never changes a block.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -94,11 +93,13 @@ class BlockMaker:
         number, open_end = 0, True
         while open_end:
             count = filling.expected(_BATCH)
-            for ids in self._encoded(stream, block, range(number, number + count)):
-                if not filling.fits(ids):
+            ids, bounds = self._encoded(stream, block, range(number, number + count))
+            for place in range(count):
+                document = ids[bounds[place] : bounds[place + 1]]
+                if not filling.fits(document):
                     open_end = False
                     break
-                filling.add(ids, number)
+                filling.add(document, number)
                 number += 1
         self._close(filling, stream, block)
         return filling.block()
@@ -106,18 +107,20 @@ class BlockMaker:
     def _close(self, filling: "_Filling", stream: Stream, block: int) -> None:
         number = CLOSERS_FROM
         while filling.room >= _LEAST_ROOM and number < CLOSERS_FROM + 10 * _CLOSER_TRIES:
-            tried = range(number, number + _CLOSER_TRIES)
-            number += _CLOSER_TRIES
-            sized = list(zip(self._encoded(stream, block, tried), tried, strict=True))
-            fitting = [(len(ids), -place) for ids, place in sized if filling.fits(ids)]
+            ids, bounds = self._encoded(stream, block, range(number, number + _CLOSER_TRIES))
+            tried = [ids[bounds[n] : bounds[n + 1]] for n in range(_CLOSER_TRIES)]
+            fitting = [(len(tried[n]), -n) for n in range(_CLOSER_TRIES) if filling.fits(tried[n])]
             if fitting:
                 # The longest that fits, the first of equals.
                 place = -max(fitting)[1]
-                filling.add(sized[place - tried.start][0], place)
+                filling.add(tried[place], number + place)
+            number += _CLOSER_TRIES
 
-    def _encoded(self, stream: Stream, block: int, numbers: range) -> Sequence[Sequence[int]]:
+    # Ids of documents, each closed by end-of-text, and where each begins.
+    def _encoded(self, stream: Stream, block: int, numbers: range) -> tuple[Ids, list[int]]:
         texts = [write_document(self._key, stream, Place(block, number)).text for number in numbers]
-        return self._tokenizer.encode_batch(texts)
+        ids, bounds = self._tokenizer.encode_flat(texts)
+        return ids, bounds.tolist()
 
 
 class _Filling:
@@ -139,14 +142,14 @@ class _Filling:
         mean = self._used // len(self._starts)
         return min(most, max(1, self.room // mean))
 
-    def fits(self, ids: Sequence[int]) -> bool:
-        return self._used + len(ids) + 1 <= BLOCK_TOKENS
+    def fits(self, ids: Ids) -> bool:
+        return self._used + len(ids) <= BLOCK_TOKENS
 
-    def add(self, ids: Sequence[int], number: int) -> None:
+    def add(self, ids: Ids, number: int) -> None:
         self._starts.append(self._used)
         self._numbers.append(number)
         self._ids[self._used : self._used + len(ids)] = ids
-        self._used += len(ids) + 1
+        self._used += len(ids)
 
     def block(self) -> Block:
         self._ids.flags.writeable = False

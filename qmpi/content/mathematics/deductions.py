@@ -88,10 +88,10 @@ def _reason(line: Line) -> str:
 def _walk(draw: Draw, page: Page) -> list[Line]:
     letters = _LETTERS[: sized(draw, page.budget.entities, 3, 9)]
     depth = 1 + page.budget.structure // 40
-    lines = [
-        Line(_formula(draw, letters, depth), "premise", ())
-        for _ in range(sized(draw, page.budget.entities, 2, 7))
-    ]
+    count = sized(draw, page.budget.entities, 2, 7)
+    # Premises that came out equal are one.
+    terms = dict.fromkeys(_formula(draw, letters, depth) for _ in range(count))
+    lines = [Line(term, "premise", ()) for term in terms]
     known = {line.term for line in lines}
     wanted = len(lines) + sized(draw, page.budget.steps, 2, 18)
     for _ in range(_MOST_TRIES):
