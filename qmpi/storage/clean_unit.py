@@ -186,7 +186,8 @@ class _UnitWork:
             self._leave_out(where, item.reason, item.size, "")
             self._bytes_read += item.size
             return
-        if len(item.text) <= LONGEST_DOCUMENT:
+        # Parts of a text file are cut already, some way after this length.
+        if len(item.text) <= 2 * LONGEST_DOCUMENT:
             self._document(item, source, where)
             return
         for start in range(0, len(item.text), LONGEST_DOCUMENT):

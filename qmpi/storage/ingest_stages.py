@@ -40,12 +40,14 @@ from qmpi.storage.near_duplicates import (
 )
 from qmpi.storage.os_errors import explained
 from qmpi.storage.quality_rules import RULES
+from qmpi.storage.shard_encoder import pieces_of
 from qmpi.storage.source_files import Fields
 from qmpi.storage.tokenizer import Tokenizer, train_tokenizer
 from qmpi.storage.write_unit import Span, WriteShop, load_result, save_result, spans_of
 
 GIVEN_TOKENIZER = "given-tokenizer.json"
 SCREEN_NAME = "screen.msgpack"
+_SAMPLE_PIECE = 1 << 15
 SCAN, CLEAN, DEDUP, TOKENIZER, WRITE = range(5)
 
 
@@ -345,7 +347,8 @@ class IngestPlan:
             kept = [number for number in range(count) if starts[unit] + number not in lost]
             left = share
             for text in files.texts(files.meta(), kept) if kept else ():
-                yield text[:left]
+                # In short pieces: the library holds some hundreds of what it is given.
+                yield from (piece.text for piece in pieces_of(text[:left], _SAMPLE_PIECE))
                 taken += min(left, len(text))
                 progress(UnitProgress(bytes=taken))
                 left -= len(text)

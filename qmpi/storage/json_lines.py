@@ -85,7 +85,7 @@ def _decoder(fields: Fields) -> msgspec.json.Decoder[Any]:
     # Only the two fields are built; the rest of a record is passed over several times faster.
     kind = msgspec.defstruct(
         "JsonRecord",
-        [("text", str), ("identity", msgspec.Raw | None, None)],
+        [("text", str), ("identity", msgspec.Raw, msgspec.Raw())],
         # A record cannot give one key to two fields.
         rename={
             "text": fields.text,
@@ -110,7 +110,7 @@ def _json_record(
 def _fields_of(line: bytes, decoder: msgspec.json.Decoder[Any], fields: Fields) -> tuple[str, str]:
     try:
         record = decoder.decode(line)
-        return record.text, _identity(bytes(record.identity or b""))
+        return record.text, _identity(bytes(record.identity))
     except msgspec.ValidationError as error:
         raise _Refused(f"no text field {fields.text!r}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
