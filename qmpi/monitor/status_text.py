@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from qmpi.protocol.status import FailureReport, RankReport, StatusReport
+from qmpi.protocol.work import WorkStatus
 
 COLOURS = {
     "starting": "yellow",
@@ -54,6 +55,8 @@ def facts(report: StatusReport) -> Table:
     Returns:
         A table without frame.
     """
+    if report.work is not None:
+        return work_facts(report, report.work)
     table = Table.grid(padding=(0, 2))
     share = 100.0 * report.step / max(1, report.steps)
     table.add_row("step", f"{report.step} of {report.steps} ({share:.0f} %)")
@@ -63,6 +66,29 @@ def facts(report: StatusReport) -> Table:
     if report.digest:
         table.add_row("weights", f"{report.digest[:16]} after {report.digest_step} steps")
     table.add_row("generation", f"{report.generation}, start {report.incarnation} of the job")
+    return table
+
+
+def work_facts(report: StatusReport, work: WorkStatus) -> Table:
+    """Return the progress of a work farm as two columns.
+
+    Args:
+        report: the status.
+        work: its part about units.
+
+    Returns:
+        A table without frame.
+    """
+    table = Table.grid(padding=(0, 2))
+    share = 100.0 * work.units_done / max(1, work.units)
+    many = f", stage {work.stage_number + 1} of {work.stages}" if work.stages > 1 else ""
+    table.add_row("work", work.stage + many)
+    table.add_row("units", f"{work.units_done:,} of {work.units:,} ({share:.0f} %)")
+    table.add_row("tokens", f"{work.tokens:,} ({report.tokens_per_second:,.0f} a second)")
+    table.add_row("documents", f"{work.documents:,}")
+    table.add_row("time to go", duration(report.eta_seconds))
+    if work.dealt_again:
+        table.add_row("dealt again", f"{work.dealt_again:,} units")
     return table
 
 

@@ -27,7 +27,7 @@ from qmpi.policy.work_book import WorkBook
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.membership import Crashed, Heartbeat, Hello, Left
 from qmpi.protocol.messages import Message
-from qmpi.protocol.status import RunState
+from qmpi.protocol.status import FailureReport, RunState
 from qmpi.protocol.work import WorkFailed, WorkGrant, WorkProgress, WorkReport
 from qmpi.roles.crew import Crew
 from qmpi.roles.ending import LEAVING, Ending, EndState, HowItEnded
@@ -217,8 +217,8 @@ class Dealer:
             # The user's mistake or ours strikes every rank alike.
             return self._end("failed", code, reason, now)
         if self.book.failed(rank, unit, now):
-            what = f"unit {unit} failed on rank {rank}: {reason}"
-            self.tally.failed((rank,), what, "the unit is dealt again", now)
+            what = f"unit {unit} failed on rank {rank}"
+            self._note(rank, what, "it is dealt again", reason, now)
             self.why = reason
         return self._deal(now)
 
@@ -256,19 +256,22 @@ class Dealer:
         units = self.book.lost(rank)
         action = f"{len(units)} units are dealt again" if units else "none needed"
         self.why = f"rank {rank} is gone: {reason}"
-        self.tally.failed((rank,), self.why, action, now)
+        self._note(rank, f"rank {rank} is gone", action, reason, now)
         return [*self._nobody_left(now), *self._deal(now), self._status("running", now)]
+
+    def _note(self, rank: Rank, what: str, action: str, reason: str, now: Seconds) -> None:
+        self.tally.failed(FailureReport(now, (int(rank),), what, action, reason))
 
     def _nobody_left(self, now: Seconds) -> list[Effect]:
         """Leave without an end marker when nobody can work: the job is started again whole."""
         entries = self.roster.entries
         if any(a.role == RoleName.GENERATOR and e.alive for a, e in entries.items()):
             return []
-        why = f"no rank is left to work; {self.why}"
-        self.tally.failed((), why, "leave, to be started again", now)
+        why = "no rank is left to work"
+        self._note(self.facts.rank, why, "leave, to be started again", self.why, now)
         status = self._status("running", now)
         self.phase = "ended"
-        return [status, *self.ending.abandon(why)]
+        return [status, *self.ending.abandon(f"{why}; {self.why}")]
 
     def _end(
         self, state: EndState, code: ExitCode, why: str, now: Seconds, digest: str = ""

@@ -73,16 +73,12 @@ class FarmTally:
         self._sums += _sizes(report)
         self._counters.update(report.counters)
 
-    def failed(self, ranks: tuple[Rank, ...], what: str, action: str, now: Seconds) -> None:
+    def failed(self, report: FailureReport) -> None:
         """Note a failure for the status.
 
         Args:
-            ranks: which.
-            what: happened.
-            action: what is done about it.
-            now: clock.
+            report: what happened, and what is done about it.
         """
-        report = FailureReport(now, tuple(map(int, ranks)), what, action, what)
         self.failures = [*self.failures[1 - KEPT_FAILURES :], report]
 
     def status(
