@@ -1,6 +1,9 @@
 """`qmpi content`: what it prints, and what it refuses."""
 
 import json
+import re
+import shlex
+from pathlib import Path
 
 import pytest
 
@@ -37,7 +40,17 @@ def test_a_token_leads_back_to_its_document(capsys: pytest.CaptureFixture[str]) 
     assert origin["block"] == 1152921504606800000 >> 16
     assert (
         run(
-            ["content", "show", "--type", "mathematics", "--level", "9", "--json", "--index", str(origin["index"])]
+            [
+                "content",
+                "show",
+                "--type",
+                "mathematics",
+                "--level",
+                "9",
+                "--json",
+                "--index",
+                str(origin["index"]),
+            ]
         )
         == 0
     )
@@ -81,3 +94,12 @@ def test_levels_are_a_range(text: str) -> None:
         return
     with pytest.raises(InputError):
         parse_levels(text)
+
+
+def test_the_commands_of_the_guide_work(capsys: pytest.CaptureFixture[str]) -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "content.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```bash\n(.*?)```", guide, re.S)
+    commands = [line for block in blocks for line in block.splitlines() if line]
+    assert len(commands) >= 4
+    for line in commands:
+        assert run(shlex.split(line)[1:]) == 0, capsys.readouterr().err
