@@ -244,9 +244,9 @@ _RULES = {
 }
 _CASE = ("From {0} comes {1}.", "{0} gives {1}.", "{0} turns into {1}.", "Put in {0}, get {1}.")
 _BOX = (
-    "{0} of {1} has a {2} that turns numbers into others.",
-    "A {2} in {1}, says {0}, works by one fixed rule on numbers.",
-    "In {1} {0} tries out a {2} that changes numbers.",
+    "{0} of {1} has {2} that turns numbers into others.",
+    "{2} in {1}, says {0}, works by one fixed rule on numbers.",
+    "In {1} {0} tries out {2} that changes numbers.",
 )
 _RULE_ASK = (
     "Which rule is it: {0}?",
@@ -291,7 +291,8 @@ def rule_induction(draw: Draw, level: int) -> Problem:
             rules = [("mul_add", 2 + k, 1) for k in range(count)]
     letters = "ABCDEFG"[:count]
     told = [draw.choice(_CASE).format(n, m) for n, m in zip(inputs, outputs, strict=True)]
-    head = draw.choice(_BOX).format(people(draw, 1)[0], places(draw, 1)[0], draw.choice(NOUNS))
+    head = draw.choice(_BOX).format(people(draw, 1)[0], places(draw, 1)[0], one(draw.choice(NOUNS)))
+    head = head[0].upper() + head[1:]
     told = [head, *woven(draw, level, told)]
     shown = "; ".join(
         f"({letter}) {draw.choice(_RULES[rule[0]]).format(rule[1], rule[2])}"

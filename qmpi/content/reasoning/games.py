@@ -16,6 +16,7 @@ from qmpi.content.reasoning.scene_words import (
     one,
     people,
     places,
+    spelled,
     woven,
 )
 
@@ -94,9 +95,15 @@ _BOARD = (
     "Three in a row wins between {0} with X and {1} with O, both of {2}.",
 )
 _BOARD_NAMES = (
-    "Columns are a to c from the left, rows 1 to 3 from below, and _ is an empty square.",
-    "The squares are a1 at the lower left to c3 at the upper right; _ marks an empty one.",
-)
+    ("Columns are a to c from the left", "From left to right the columns are a, b, c",
+     "Letters a to c count the columns rightwards"),
+    (", ", "; ", " and "),
+    ("rows are 1 to 3 from below", "from the bottom up the rows are 1, 2, 3",
+     "numbers 1 to 3 count the rows upwards"),
+    ("; ", ", and "),
+    ("_ is an empty square.", "_ marks what is free.", "a free square shows _.",
+     "where nobody has played there is _."),
+)  # fmt: skip
 _BEST_ASK = (
     "It is the turn of {0}. How does it end with best play, as win, draw or loss for {0}?",
     "{0} is to move. What is the result for {0} if nobody errs, win, draw or loss?",
@@ -129,7 +136,7 @@ def noughts(draw: Draw, level: int) -> Problem:
     who = people(draw, 2)
     mover = who["XO".index(sign)]
     head = draw.choice(_BOARD).format(*who, places(draw, 1)[0])
-    told = woven(draw, level, [head, draw.choice(_BOARD_NAMES)])
+    told = woven(draw, level, [head, spelled(draw, _BOARD_NAMES)])
     squares = [n for n in range(9) if board[n] == "_"]
     results = [-_worth(_put("".join(board), n, sign), "XO"["OX".index(sign)]) for n in squares]
     names = ("loss", "draw", "win")

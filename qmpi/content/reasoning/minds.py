@@ -11,6 +11,7 @@ from qmpi.content.reasoning.scene_words import (
     one,
     people,
     places,
+    spelled,
     things,
     woven,
 )
@@ -179,21 +180,34 @@ _MUDDY_HEAD = (
     "Among {0} guests in {1} there is {4} on the brow of exactly {2}, {3}.",
 )
 _MUDDY_RULE = (
-    "Each sees all the others but no own face, all reason perfectly, and none may talk.",
-    "Everyone sees the others only, thinks without error, and knows that all do.",
-    "Nobody sees the own face, all see the rest, and all are perfect in logic.",
-)
+    ("Each sees all the others", "Everyone looks at all other faces",
+     "All faces but the own one are seen",
+     "They see each other", "Nobody sees the own face, though all the rest"),
+    (", ", ", and ", "; "),
+    ("all reason perfectly", "no error in thinking is ever made", "all are perfect in logic",
+     "each is a flawless thinker", "nobody misses a conclusion"),
+    (", ", ", and ", "; "),
+    ("none may talk.", "they know this of each other.", "that is known to all.",
+     "not a word is exchanged.", "this itself is common knowledge.", "talking is forbidden."),
+)  # fmt: skip
 _MUDDY_SAYS = (
     "{0}, {3}, says aloud that at least {1} of them {2} marked.",
     "All hear {0}, {3}, say that {1} or more of them {2} marked.",
 )
 _MUDDY_ROUND = (
-    "Every minute a bell rings, and who is sure to be marked steps forward at once.",
-    "At each stroke of a bell all who can tell that they are marked stand up together.",
-    "A gong sounds again and again; at each sound those who know their own mark raise a hand.",
-)
+    ("Every minute ", "Again and again ", "Every hour ", "From time to time ", "At noon each day ",
+     "Now and then "),
+    ("a bell rings", "a gong is struck", "a horn sounds", "a whistle blows", "a drum is beaten"),
+    (", and at once ", "; then ", ", upon which ", ", and straight away "),
+    ("all who are sure to be marked ", "those certain of their mark ",
+     "all with proof of an own mark ", "all that can tell they are marked "),
+    ("step forward.", "must stand up.", "have to raise a hand.", "should bow.", "clap hands."),
+)  # fmt: skip
 _MUDDY_ASK = (
     "At which ring do the marked ones act?",
+    "Which signal is the first at which anybody reacts?",
+    "How many signals pass, the last one included, until the marked ones move?",
+    "Say at which signal the marked ones answer.",
     "Counted from the first, which sound makes the marked ones act?",
     "After how many sounds do the marked ones act?",
 )
@@ -219,7 +233,7 @@ def muddy(draw: Draw, level: int) -> Problem:
     says = draw.choice(_MUDDY_SAYS).format(
         speaker, least, "are" if least > 1 else "is", one(draw.choice(JOBS))
     )
-    told = [says, draw.choice(_MUDDY_ROUND), draw.choice(_MUDDY_RULE)]
+    told = [says, spelled(draw, _MUDDY_ROUND), spelled(draw, _MUDDY_RULE)]
     told = [head, *woven(draw, level, told), draw.choice(_MUDDY_ASK)]
     answer = marked - least + 1
     style = draw.choice(

@@ -19,6 +19,7 @@ from qmpi.content.reasoning.scene_words import (
     one,
     people,
     places,
+    spelled,
     woven,
 )
 
@@ -132,13 +133,16 @@ _JUG_HEAD = (
     "{0}, {5} in {6}, owns a {1} of {2} litres and a {3} of {4} litres, both empty now.",
 )
 _JUG_RULE = (
-    "A move fills one to the brim, empties one, or pours from one into the other until either the "
-    "first is empty or the second is full.",
-    "Allowed are filling to the brim, emptying, and pouring over until one is empty or the other "
-    "is full.",
-    "Each move is a filling, an emptying, or a pouring over that stops when one is empty or the "
-    "other full.",
-)
+    ("A move ", "Each move ", "One move ", "Every turn ", "A single step "),
+    ("fills one to the brim", "tops one up", "draws water until one is full"),
+    (", ", "; or it ", ", or else "),
+    ("empties one", "pours one out", "tips the whole of one away"),
+    (", or pours ", "; otherwise it pours ", ", or tips water "),
+    ("from one into the other ", "over from either to the other ", "across "),
+    ("until ", "up to the moment when ", "and stops only when "),
+    ("the first is empty or the second full.", "nothing is left or nothing more fits.",
+     "one runs dry or the other is full.", "the giver is empty or the taker full."),
+)  # fmt: skip
 _JUG_ASK = (
     "How many moves at least until one of them holds exactly {0} litres?",
     "What is the least number of moves to have exactly {0} litres in one of them?",
@@ -171,7 +175,7 @@ def jugs(draw: Draw, level: int) -> Problem:
     head = draw.choice(_JUG_HEAD).format(
         who, names[0], sizes[0], names[1], sizes[1], one(draw.choice(JOBS)), town
     )
-    told = woven(draw, level, [head, draw.choice(_JUG_RULE)])
+    told = woven(draw, level, [head, spelled(draw, _JUG_RULE)])
     told.append(draw.choice(_JUG_ASK).format(goal))
     if goal % gcd(small, large):
         answer = "it cannot be done"
@@ -226,10 +230,13 @@ _DISC_RULE = (
     "A toy of {0} has three pegs, {1}, and {2} discs, numbered from the smallest up.",
 )
 _DISC_LAW = (
-    "One top disc moves at a time, never onto a smaller one.",
-    "No disc may ever lie on a smaller one, and only top discs move, one by one.",
-    "A move takes the top disc of a peg to another peg, never on top of a smaller disc.",
-)
+    ("One top disc moves at a time", "A move takes one top disc", "Only top discs move, one by one",
+     "Each turn shifts a single top disc", "Discs are lifted singly from the top"),
+    (", ", ", and ", "; "),
+    ("never onto a smaller one.", "a larger one never lies on a smaller one.",
+     "it is forbidden to cover a smaller disc.", "no disc may be set upon a smaller one.",
+     "under each disc there are only larger ones."),
+)  # fmt: skip
 _DISC_ASK = (
     "How many moves does it take at least to bring all discs to the {0} peg?",
     "What is the least number of moves that puts the whole tower on the {0} peg?",
@@ -257,7 +264,7 @@ def hanoi(draw: Draw, level: int) -> Problem:
     told = [draw.choice(_DISC_AT).format(n + 1, pegs[peg]) for n, peg in enumerate(at)]
     draw.shuffle(told)
     head = draw.choice(_DISC_RULE).format(people(draw, 1)[0], joined(pegs), count)
-    told = [head, draw.choice(_DISC_LAW), *woven(draw, level, told)]
+    told = [head, spelled(draw, _DISC_LAW), *woven(draw, level, told)]
     told.append(draw.choice(_DISC_ASK).format(pegs[goal]))
     moves: list[tuple[int, int, int]] = []
     _stacked(at.copy(), count, goal, moves)

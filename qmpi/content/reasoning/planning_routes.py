@@ -12,6 +12,7 @@ from qmpi.content.reasoning.scene_words import (
     one,
     people,
     places,
+    spelled,
     things,
     woven,
 )
@@ -165,10 +166,15 @@ _BRIDGE_HEAD = (
     "With one lamp between them, {0} people want to get over the bridge of {1}.",
 )
 _BRIDGE_RULE = (
-    "It bears two at a time, who go as fast as the slower one, and nobody goes without the lamp.",
-    "At most two may be on it, at the pace of the slower, and the lamp must be carried each time.",
-    "Each crossing needs the lamp, is made by one or two, and lasts as long as the slower needs.",
-)
+    ("It bears two at a time", "No more than two may be on it", "Its planks hold two people",
+     "One or two can go at once"),
+    (", ", ", and ", "; "),
+    ("a pair goes as fast as its slower half", "two walk at the pace of the slower one",
+     "the slower of two sets the pace", "with two the larger time counts"),
+    (", and ", "; "),
+    ("nobody goes without the lamp.", "the lamp must be carried each time.",
+     "every crossing needs the lamp.", "without the lamp no step is possible."),
+)  # fmt: skip
 _BRIDGE_ASK = (
     "After how many minutes can all be across at the earliest?",
     "What is the least total time in minutes?",
@@ -194,7 +200,7 @@ def bridge(draw: Draw, level: int) -> Problem:
         draw.choice(_PACE).format(w, p, one(draw.choice(JOBS)))
         for w, p in zip(who, pace, strict=True)
     ]
-    told.append(draw.choice(_BRIDGE_RULE))
+    told.append(spelled(draw, _BRIDGE_RULE))
     draw.shuffle(told)
     told = [draw.choice(_BRIDGE_HEAD).format(count, town), *woven(draw, level, told)]
     told.append(draw.choice(_BRIDGE_ASK))

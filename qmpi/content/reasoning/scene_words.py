@@ -163,6 +163,19 @@ def joined(items: Sequence[str], word: str = "and") -> str:
     return f"{', '.join(items[:-1])} {word} {items[-1]}"
 
 
+def spelled(draw: Draw, parts: Sequence[Sequence[str]]) -> str:
+    """Put a sentence together from parts, each of which has several wordings.
+
+    Args:
+        draw: chance.
+        parts: wordings of each part, with the spaces between them.
+
+    Returns:
+        The sentence.
+    """
+    return "".join([draw.choice(wordings) for wordings in parts])
+
+
 def numbered(draw: Draw, steps: list[str]) -> list[str]:
     """Number worked steps in half of the cases.
 

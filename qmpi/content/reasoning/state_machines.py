@@ -12,6 +12,7 @@ from qmpi.content.reasoning.scene_words import (
     one,
     people,
     places,
+    spelled,
     woven,
 )
 
@@ -68,11 +69,17 @@ _STACK_HEAD = (
     "A calculator of {1}, lent by {0}, keeps numbers on a stack that is empty now.",
 )
 _STACK_RULE = (
-    "ADD, SUB and MUL replace the two top numbers by sum, difference (lower minus top) and "
-    "product, DUP doubles the top entry, SWAP exchanges the two top ones.",
-    "DUP copies the top, SWAP exchanges the two top numbers; ADD, MUL and SUB take these two away "
-    "and put sum, product or lower minus top in their place.",
-)
+    ("ADD, SUB and MUL ", "MUL, ADD and SUB ", "SUB, MUL and ADD "),
+    ("take off ", "remove ", "consume "),
+    ("the two top numbers ", "two numbers from the top ", "the upper two entries "),
+    ("and put back ", "and leave ", "and push "),
+    ("sum, lower minus top, or product", "their sum, the lower less the top one, or their product"),
+    ("; DUP ", ", DUP ", "; moreover DUP "),
+    ("doubles the top entry", "copies the top", "pushes the top again"),
+    (", SWAP ", " and SWAP ", ", while SWAP "),
+    ("exchanges the two top ones.", "lets the two top ones change places.",
+     "reverses the upper two."),
+)  # fmt: skip
 _STACK_ASK = (
     "Which number is on top in the end?",
     "What is the top of the stack at last?",
@@ -116,7 +123,7 @@ def stack_machine(draw: Draw, level: int) -> Problem:
     head = draw.choice(_STACK_HEAD).format(
         people(draw, 1)[0], places(draw, 1)[0], one(draw.choice(JOBS))
     )
-    lines = [" ".join(woven(draw, level, [head, draw.choice(_STACK_RULE)]))]
+    lines = [" ".join(woven(draw, level, [head, spelled(draw, _STACK_RULE)]))]
     lines += program if draw.below(2) else [f"Program {', '.join(program)}."]
     lines.append(draw.choice(_STACK_ASK))
     world: Certificate = {"length": len(program), "answer": str(stack[-1])}

@@ -200,6 +200,9 @@ _MUDDY = {
     ),
     "asked": (
         "At which ring do the marked ones act",
+        "Which signal is the first at which anybody reacts",
+        "How many signals pass, the last one included, until the marked ones move",
+        "Say at which signal the marked ones answer",
         "Counted from the first, which sound makes the marked ones act",
         "After how many sounds do the marked ones act",
     ),

@@ -267,7 +267,7 @@ def check_sorting(exercise: Exercise, answer: str) -> str | None:
     numbers = [int(n) for n in re.findall(r"\d+", only(found["head"], "the list")["numbers"])]
     passes = int(only(found["asked"], "the passes")["n"])
     ways = [way for way in ("insertion", "selection", "bubble") if found[way]]
-    if len(ways) != 1 or passes > len(numbers):
+    if len(ways) != 1 or passes > len(numbers) or len(set(numbers)) != len(numbers):
         return "the way of sorting is not told"
     rows = [_after(numbers, ways[0], done) for done in range(1, passes + 1)]
     expected = [{"row": ", ".join(map(str, row))} for row in rows]
