@@ -34,9 +34,9 @@ VOCABULARY = 4096
 def options():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--tokens", type=int, default=300_000, help="that the reference model reads"
+        "--tokens", type=int, default=2_000_000, help="that the reference model reads"
     )
-    parser.add_argument("--judged", type=int, default=2000, help="tokens a type and level")
+    parser.add_argument("--judged", type=int, default=3000, help="tokens a type and level")
     parser.add_argument("--step", type=int, default=1, help="judge every so many levels")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, help="Markdown file to write")
@@ -107,9 +107,10 @@ def main():
     start = time.perf_counter()
     model, tokenizer = reference(wanted.tokens)
     levels = list(range(1, LEVELS + 1, wanted.step))
-    tables = [[], []]
+    tables, columns = [[], []], []
     for name in TYPES:
         found = [judged(model, tokenizer, name, level, wanted.judged) for level in levels]
+        columns.append([f"{loss:.3f}" for loss, _ in found])
         for table, cells in zip(tables, line(name, levels, found), strict=True):
             table.append(cells)
             sys.stdout.write(cells + "\n")
@@ -117,6 +118,10 @@ def main():
     bands = " | ".join(f"{name} {first}-{last}" for name, first, last in BANDS)
     head = f"| type | {bands} | by level | by band |\n{'|---' * (len(BANDS) + 3)}|\n"
     said = [head + "\n".join(table) + "\n" for table in tables]
+    each = [f"| level | {' | '.join(TYPES)} |", "|---" * (len(TYPES) + 1) + "|"]
+    for place, level in enumerate(levels):
+        each.append(f"| {level} | {' | '.join(column[place] for column in columns)} |")
+    by_level = "\n".join(each) + "\n"
     if wanted.out:
         wanted.out.write_text(
             f"""# Levels, calibrated
@@ -135,7 +140,10 @@ A level whose documents are longer, and no harder, would not show: the model see
 {said[0]}
 ## Bits a byte of text
 
-{said[1]}""",
+{said[1]}
+## Loss a token by level, nats
+
+{by_level}""",
             encoding="utf-8",
         )
 
