@@ -2,6 +2,7 @@
 
 import json
 import logging
+import subprocess
 import sys
 import sysconfig
 from pathlib import Path
@@ -198,3 +199,37 @@ def test_without_the_fast_library_ids_are_the_same(data, caplog, monkeypatch):
     slow = Tokenizer(data)
     assert "not installed" in caplog.text
     assert slow.encode(PROBE) == fast
+
+
+ENDLESS = """
+import random, resource, sys
+from pathlib import Path
+from qmpi.storage.tokenizer import Tokenizer
+
+def words(count):
+    made = random.Random(count)
+    return " ".join("".join(made.choices("abcdefghijklmnopqrstuvwxyz", k=9)) for _ in range(count))
+
+def most():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+tokenizer = Tokenizer.load(Path(sys.argv[1]))
+for size in range(2000, 2020):
+    tokenizer.encode(words(size))
+before = most()
+for size in range(2100, 2600):
+    tokenizer.encode(words(size))
+print(most() - before)
+"""
+
+
+@pytest.mark.slow
+def test_a_million_different_words_take_no_memory(data, tmp_path):
+    path = tmp_path / "tokenizer.json"
+    path.write_bytes(data)
+    done = subprocess.run(
+        [sys.executable, "-c", ENDLESS, path],
+        capture_output=True, text=True, timeout=100, check=True,
+    )  # fmt: skip
+    # In KiB. gigatoken, which keeps every word, took 86 MiB.
+    assert int(done.stdout) < 4096
