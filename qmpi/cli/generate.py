@@ -1,7 +1,6 @@
 """`qmpi generate`: write a corpus of generated, machine-checked documents."""
 
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,15 +103,14 @@ def _complete(prepared: "Prepared") -> None:
     """Write the statistics page and clear the working files away, unless that is done."""
     from qmpi.monitor.corpus_page import corpus_page
     from qmpi.storage.atomic_file import write_atomic
-    from qmpi.storage.corpus_directory import STATISTICS_NAME
+    from qmpi.storage.corpus_directory import STATISTICS_NAME, sweep_corpus_directory
     from qmpi.storage.shard_statistics import corpus_statistics
 
     out = prepared.directory.parent
     page = out / STATISTICS_NAME
     if not page.exists():
         write_atomic(page, corpus_page(corpus_statistics(out)).encode())
-    if prepared.directory.exists():
-        shutil.rmtree(prepared.directory, ignore_errors=True)
+    sweep_corpus_directory(out)
 
 
 def _show_unfinished(marker: "EndMarker", *, as_json: bool) -> None:

@@ -66,3 +66,14 @@ def clear_corpus_directory(directory: Path) -> None:
             # The index first: a half removed corpus is none.
             (directory / INDEX_NAME).unlink(missing_ok=True)
             shutil.rmtree(directory)
+
+
+def sweep_corpus_directory(directory: Path) -> None:
+    """Remove what a process that ended in the midst of writing has left; nobody may write any more.
+
+    Args:
+        directory: of a whole corpus.
+    """
+    for leftover in directory.glob(f".*{TEMPORARY_SUFFIX}"):
+        leftover.unlink(missing_ok=True)
+    shutil.rmtree(directory / WORK_FOLDER, ignore_errors=True)

@@ -6,6 +6,8 @@ thing.
 """
 
 import errno
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +30,8 @@ _HINTS = {
     errno.ESTALE: "the network file system lost the file; mount it again",
     errno.ELOOP: "symbolic links form a loop; check the path",
 }
+
+_ERRNO = re.compile(r"errno = (\d+)")
 
 
 def storage_error(error: OSError, action: str, path: Path) -> StorageError:
@@ -64,4 +68,33 @@ def explained(action: str, path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         told: StorageError = storage_error(error, action, path)
+        raise told from error
+
+
+@contextmanager
+def hdf5_explained(action: str, path: Path) -> Iterator[None]:
+    """Like `explained`, for calls of HDF5.
+
+    It wraps what the operating system said in errors of its own, `RuntimeError` among them, and
+    writes the number into their text.
+
+    Args:
+        action: what the body does, as in "write".
+        path: on which file.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        StorageError: the body met such an error.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        number = _ERRNO.search(str(error))
+        plain = error if isinstance(error, OSError) else OSError(str(error))
+        if number is not None:
+            code = int(number[1])
+            plain = OSError(code, os.strerror(code))
+        told: StorageError = storage_error(plain, action, path)
         raise told from error

@@ -132,12 +132,12 @@ def bucket(tokens: int) -> int:
         tokens: of the document.
 
     Returns:
-        The least power of the square root of two, rounded up, that is no less.
+        The least power of the square root of two, rounded down, that is no less.
     """
     if tokens < 1:
         return 1
     step = math.ceil(2 * math.log2(tokens) - 1e-9)
-    return math.ceil(LENGTH_STEPS**step - 1e-6)
+    return math.floor(LENGTH_STEPS**step * (1 + 1e-12))
 
 
 def spread_over(shards: Sequence[FoundShard], most: int) -> list[tuple[int, FoundShard]]:

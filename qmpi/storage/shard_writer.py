@@ -7,6 +7,7 @@ when closed.
 
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 from qmpi.errors import InvariantError
 from qmpi.storage import shard_layout as layout
 from qmpi.storage.atomic_file import temporary_name
-from qmpi.storage.os_errors import explained
+from qmpi.storage.os_errors import explained, hdf5_explained
 from qmpi.units import Digest
 
 Documents = Sequence[tuple[int, int]]
@@ -64,8 +65,12 @@ class ShardWriter:
         self._numbers: list[int] = []
         self._addresses: list[layout.BlockAddress] = []
         self._generated = bool(generator)
-        with explained("write the shard", path):
+        with hdf5_explained("write the shard", path):
             self._file: Any = h5py.File(self._temporary, "w", libver="latest", locking=False)
+        with hdf5_explained("write the shard", path):
+            self._begin(tokenizer_digest, generator)
+
+    def _begin(self, tokenizer_digest: Digest, generator: str) -> None:
         self._file.attrs["format_version"] = layout.FORMAT_VERSION
         # Fixed-length strings: HDF5 keeps others in a heap without checksums, and one flipped
         # bit there can make it loop for ever.
@@ -164,7 +169,7 @@ class ShardWriter:
 
     def _store(self, frame: bytes) -> None:
         number = len(self._crcs)
-        with explained("write the shard", self.path):
+        with hdf5_explained("write the shard", self.path):
             self._data.resize((number * self._chunk.size + self._used,))
             self._data.id.write_direct_chunk((number * self._chunk.size,), frame)
         self._crcs.append(zlib.crc32(frame))
@@ -179,7 +184,7 @@ class ShardWriter:
         try:
             if self._used:
                 self._flush()
-            with explained("write the shard", self.path):
+            with hdf5_explained("write the shard", self.path):
                 self._file.create_dataset(layout.CHUNK_CRC, data=np.asarray(self._crcs, "<u4"))
                 self._table(layout.DOCUMENT_OFFSETS, "documents_crc", self._documents, "<i8")
                 if self._generated:
@@ -207,11 +212,11 @@ class ShardWriter:
         Raises:
             StorageError: the temporary cannot be removed.
         """
+        # Of a file that could not be written, not even the rest of its books can be.
+        with suppress(OSError, RuntimeError):
+            self._file.close()
         with explained("remove", self._temporary):
-            try:
-                self._file.close()
-            finally:
-                self._temporary.unlink(missing_ok=True)
+            self._temporary.unlink(missing_ok=True)
 
 
 def encode_chunk(chunk: np.ndarray[Any, Any]) -> bytes:

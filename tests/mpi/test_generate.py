@@ -83,7 +83,8 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_corpus_is_whole_and_can_be_read(quiet: Path) -> None:
-    assert not (quiet / "work").exists()
+    names = {path.name for path in quiet.iterdir() if not path.name.startswith("shard-")}
+    assert names == {"index.json", "manifest.json", "statistics.html", "tokenizer.json"}
     assert (quiet / "statistics.html").stat().st_size > 5000
     corpus = Corpus.open(quiet)
     assert corpus.verify() == []
