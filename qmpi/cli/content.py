@@ -34,6 +34,12 @@ seed_option = click.option(
     "--seed", type=click.IntRange(0, 2**62), default=0, show_default=True, help="Seed of the job."
 )
 
+EPILOG = """\b
+Examples:
+  qmpi content show --type technical --level 37
+  qmpi content explain mathematics/37/en/123456789
+  qmpi content verify --documents 200
+"""
 VERIFY_EPILOG = """\b
 Examples:
   qmpi content verify
@@ -52,7 +58,7 @@ Examples:
 """
 
 
-@click.group("content")
+@click.group("content", epilog=EPILOG)
 def command() -> None:
     """Look at generated documents and check what they say."""
 
