@@ -8,7 +8,8 @@ import hdf5plugin  # noqa: F401 - registers the filter
 import numpy as np
 import pytest
 
-from qmpi.errors import InvariantError
+from qmpi.errors import InvariantError, StorageError
+from qmpi.storage.os_errors import hdf5_explained
 from qmpi.storage.shard_reader import ShardReader
 from qmpi.storage.shard_writer import ShardWriter
 from qmpi.units import Digest
@@ -73,3 +74,13 @@ def test_blocks_and_chunks_go_together(tmp_path: Path) -> None:
         plain.append_block("code/7/en", 0, ids_of(0), DOCUMENTS)
     plain.abandon()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_under_hdf5_is_named(tmp_path: Path) -> None:
+    said = "Disable slist on flush failed (file write failed: errno = 28, error message = 'No s')"
+    for text, told in ((said, "file system is full"), ("something else", "something else")):
+        with (
+            pytest.raises(StorageError, match=told),
+            hdf5_explained("write the shard", tmp_path),
+        ):
+            raise RuntimeError(text)
