@@ -111,14 +111,16 @@ class Dialect:
         """Return a text in quotes."""
         return f"{self.quote}{value}{self.quote}"
 
-    def _args(self, nodes: Sequence[Node], _: str) -> str:
+    def _args(self, nodes: Sequence[Node], called: str) -> str:
         """Return arguments of a call, with commas between them."""
+        del called
         return ", ".join([self.expr(node) for node in nodes])
 
     def _op_s(self, node: Node, _: int) -> str:
         return self._text(node[1])
 
-    def _op_not(self, node: Node, _: int) -> str:
+    def _op_not(self, node: Node, weight: int) -> str:
+        del weight
         return "!" + self.expr(node[1], TIGHT)
 
     def _op_neg(self, node: Node, weight: int) -> str:

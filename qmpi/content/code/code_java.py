@@ -98,7 +98,8 @@ class Java(Dialect):
     def _op_lower(self, node: Node, _: int) -> str:
         return f"{self.expr(node[1], 9)}.toLowerCase()"
 
-    def _op_same(self, node: Node, _: int) -> str:
+    def _op_same(self, node: Node, weight: int) -> str:
+        del weight
         return f"{self.expr(node[1], 9)}.equals({self.expr(node[2])})"
 
     def _owned(self, node: Node) -> str:

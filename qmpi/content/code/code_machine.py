@@ -55,7 +55,7 @@ class Machine:
         self.printed: list[str] = []
         self.steps = 0
         self.trace: list[tuple[str, str]] | None = None
-        self.lists = ("[", ", ", "]")
+        self.lists: tuple[str, str, str] = ("[", ", ", "]")
 
     def eval(self, node: Node, env: Env) -> Value:
         """Return the value of an expression.

@@ -1,41 +1,41 @@
 """Words that no identifier may be: reserved in some language, or needed by the listings."""
 
 _KEYWORDS = """
-abstract and any arguments array as asm assert async atomic auto await begin bool boolean box break
-byte case catch chan char class clone complex const constexpr constructor continue crate create
-date debugger declare default defer def del delete desc dict div do done double drop dyn elif else
-end enum error esac eval except exec exists exit explicit export extends extern fallthrough false
-fi final finally float fmt fn for foreach from func function get global go goto group having if impl
-implements import in index inline input insert instanceof int integer interface into is join key
-lambda let limit list local long loop macro main make map match math max min mod module move mut
-namespace native new nil none nonlocal not null number object of offset operator option or order
-override package pass primary print printf private protected public pub range read readonly real
-record ref register require result return row rows select self set shift short signed size sizeof
-sort static std str strict strictfp string struct sub super switch symbol sync synchronized table
-test then this throw throws time trait transient true try type typedef typeof unary undefined union
-unique unit unsafe unset unsigned until update use usize using values var varchar vec view
-virtual void volatile wait when where while with yield text len append push pop add put contains copy abs echo
-length floor slice log console system out trim java util index exception runtime args char chars
-value values keys items sum all filter zip iter next open hash id dir format round bin hex oct ord
-chr pow input type super object property vars vec box option some err ok string copied sizeof panic
-println require describe expect source alias bind caller cd command declare enable fc fg getopts
-history jobs kill logout mapfile popd pushd pwd readarray shopt suspend times trap type typeset
-ulimit umask unalias wait function select time test exit sh bash stdin stdout stderr errno exp sqrt log
-sin cos tan floor ceil fabs gamma jn yn div signal raise free malloc calloc realloc rand srand atoi
-remove rename getenv abort labs ldiv puts gets gtk union except intersect natural left right inner
-outer cross full on column references foreign check constraint grant revoke cascade trigger rollback
-commit transaction savepoint replace cast collate between like escape glob regexp within without
-partition over window rank dense first last nulls ignore respect current preceding following
-unbounded plan query release reindex initially indexed instead isnull notnull pragma attach
-detach exclude exclusive generated groups ties others nothing conflict before after always year month day hour minute second interval zone level language user role session action
-schema database temporary temp only share mode external storage location comment if unknown
-analyze vacuum explain describe show cache lateral tablesample sample percent cluster distribute
-inf nan iota entry total want got real imag complex cap close print recover string rune uint append byte yes no name
+abstract and any arguments array as asm assert async atomic auto await begin bool boolean box
+break byte case catch chan char class clone complex const constexpr constructor continue crate
+create date debugger declare default defer def del delete desc dict div do done double drop dyn
+elif else end enum error esac eval except exec exists exit explicit export extends extern
+fallthrough false fi final finally float fmt fn for foreach from func function get global go goto
+group having if impl implements import in index inline input insert instanceof int integer
+interface into is join key lambda let limit list local long loop macro main make map match math
+max min mod module move mut namespace native new nil none nonlocal not null number object of
+offset operator option or order override package pass primary print printf private protected
+public pub range read readonly real record ref register require result return row rows select self
+set shift short signed size sizeof sort static std str strict strictfp string struct sub super
+switch symbol sync synchronized table test then this throw throws time trait transient true try
+type typedef typeof unary undefined union unique unit unsafe unset unsigned until update use usize
+using values var varchar vec view virtual void volatile wait when where while with yield text len
+append push pop add put contains copy abs echo length floor slice log console system out trim java
+util exception runtime args chars value keys items sum all filter zip iter next open hash id dir
+format round bin hex oct ord chr pow property vars some err ok copied panic println describe
+expect source alias bind caller cd command enable fc fg getopts history jobs kill logout mapfile
+popd pushd pwd readarray shopt suspend times trap typeset ulimit umask unalias sh bash stdin
+stdout stderr errno exp sqrt sin cos tan ceil fabs gamma jn yn signal raise free malloc calloc
+realloc rand srand atoi remove rename getenv abort labs ldiv puts gets gtk intersect natural left
+right inner outer cross full on column references foreign check constraint grant revoke cascade
+trigger rollback commit transaction savepoint replace cast collate between like escape glob regexp
+within without partition over window rank dense first last nulls ignore respect current preceding
+following unbounded plan query release reindex initially indexed instead isnull notnull pragma
+attach detach exclude exclusive generated groups ties others nothing conflict before after always
+year month day hour minute second interval zone level language user role session action schema
+database temporary temp only share mode external storage location comment unknown analyze vacuum
+explain show cache lateral tablesample sample percent cluster distribute inf nan iota entry total
+want got imag cap close recover rune uint yes no name
 """
 
 _COMMON = """
-total count result best found acc state steps left res tmp buf cur pos idx seen last
-score level depth amount current answer num
+total count result best found acc state steps left res tmp buf cur pos idx seen last score level
+depth amount current answer num
 """
 COMMON = tuple(_COMMON.split())
 """Names that people give to variables of functions; no drawn name is one of these."""

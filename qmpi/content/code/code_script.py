@@ -38,7 +38,8 @@ class JavaScript(Dialect):
     def _type(self, kind: str) -> str:
         return f": {self.types[kind]}" if self.typed else ""
 
-    def _divided(self, node: Node, _: int) -> str:
+    def _divided(self, node: Node, weight: int) -> str:
+        del weight
         return f"Math.floor({self.expr(node[1], 6)} / {self.expr(node[2], 7)})"
 
     def _op_len(self, node: Node, _: int) -> str:

@@ -15,6 +15,7 @@ from qmpi.content.code.code_dialect import Dialect
 from qmpi.content.code.code_go import Go
 from qmpi.content.code.code_java import Java
 from qmpi.content.code.code_machine import Value
+from qmpi.content.code.code_main import use_class
 from qmpi.content.code.code_python import Python
 from qmpi.content.code.code_rust import Rust
 from qmpi.content.code.code_script import JavaScript, TypeScript
@@ -214,7 +215,7 @@ def with_class(studio: Studio, turns: int) -> bool:
         return False
     shape = studio.draw.choice([shape for shape in CLASSES if not shape.uses & lacks])
     node, shapes = studio.class_of(shape)
-    studio.use_class(node, shapes, turns)
+    use_class(studio, node, shapes, turns)
     return True
 
 

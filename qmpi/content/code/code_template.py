@@ -16,8 +16,6 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from msgspec import Struct
-
 Node = Any
 """A number, a truth value, a name, or a list that starts with its kind."""
 Growing = Any
@@ -81,56 +79,26 @@ _RESULTS = {
 }
 
 
-class FunctionShape(Struct, frozen=True):
-    """A function with holes.
+class ShapeReader:
+    """Turns one function of Python into closures.
 
     Attributes:
-        role: its name in the shape.
-        params: role and type of each parameter.
-        result: type of its result.
-        body: builder of its statements.
-        locals: roles and types of its own variables, in order of appearance.
-        uses: features that a language must have, as "map".
-        docs: what it makes, in several words.
-    """
-
-    role: str
-    params: tuple[tuple[str, str], ...]
-    result: str
-    body: Statements
-    locals: tuple[tuple[str, str], ...]
-    uses: frozenset[str]
-    docs: tuple[str, ...]
-
-
-class ClassShape(Struct, frozen=True):
-    """A class with holes.
-
-    Attributes:
-        role: its name in the shape.
-        fields: role, type and builder of the first value of each field.
-        methods: shapes of its methods.
+        types: type of each role that is declared so far.
+        found: roles in order of declaration.
         uses: features that a language must have.
-        docs: what it is, in several words.
     """
 
-    role: str
-    fields: tuple[tuple[str, str, Builder], ...]
-    methods: tuple[FunctionShape, ...]
-    uses: frozenset[str]
-    docs: tuple[str, ...]
+    def __init__(self, types: dict[str, str]) -> None:
+        """Start with what is declared outside.
 
-
-class _Reader:
-    """Turns one function of Python into closures."""
-
-    def __init__(self, types: dict[str, str], methods: frozenset[str]) -> None:
+        Args:
+            types: of parameters, and of fields as "self.name".
+        """
         self.types = types
-        self.methods = methods
         self.found: list[str] = []
         self.uses: set[str] = set()
 
-    def type_of(self, node: ast.expr) -> str:
+    def _type_of(self, node: ast.expr) -> str:
         """Return the type of an expression as far as shapes need it."""
         if isinstance(node, ast.Constant):
             return {bool: "bool", str: "str"}.get(type(node.value), "int")
@@ -139,7 +107,7 @@ class _Reader:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             return _RESULTS.get(node.func.id, self.types.get(node.func.id + "()", "int"))
         if isinstance(node, ast.Subscript):
-            return "str" if self.type_of(node.value) == "strs" else "int"
+            return "str" if self._type_of(node.value) == "strs" else "int"
         if isinstance(node, ast.Attribute):
             return self.types.get("self." + node.attr, "int")
         if isinstance(node, ast.Compare | ast.BoolOp):
@@ -150,24 +118,24 @@ class _Reader:
         """Return the builder of an expression."""
         return _EXPRESSIONS[type(node)](self, node)
 
-    def constant(self, node: ast.Constant) -> Builder:
+    def _constant(self, node: ast.Constant) -> Builder:
         value = node.value
         if isinstance(value, str):
             return lambda _: ["s", value]
         return lambda _: value
 
-    def name(self, node: ast.Name) -> Builder:
+    def _name(self, node: ast.Name) -> Builder:
         role = node.id
         return lambda g: g.names[role]
 
-    def binary(self, node: ast.BinOp) -> Builder:
+    def _binary(self, node: ast.BinOp) -> Builder:
         op, left, right = _BINARY[type(node.op)], self.expr(node.left), self.expr(node.right)
         if op in {"+", "*"}:
             # Sums and products read either way round; half of them are turned.
             return lambda g: g.either_way(op, left(g), right(g))
         return lambda g: [op, left(g), right(g)]
 
-    def unary(self, node: ast.UnaryOp) -> Builder:
+    def _unary(self, node: ast.UnaryOp) -> Builder:
         inner = self.expr(node.operand)
         if isinstance(node.op, ast.Not):
             return lambda g: ["not", inner(g)]
@@ -176,12 +144,12 @@ class _Reader:
             return lambda _: value
         return lambda g: ["neg", inner(g)]
 
-    def compare(self, node: ast.Compare) -> Builder:
+    def _compare(self, node: ast.Compare) -> Builder:
         op = _COMPARE[type(node.ops[0])]
         left, right = self.expr(node.left), self.expr(node.comparators[0])
         return lambda g: g.compared(op, left(g), right(g))
 
-    def logic(self, node: ast.BoolOp) -> Builder:
+    def _logic(self, node: ast.BoolOp) -> Builder:
         op = "and" if isinstance(node.op, ast.And) else "or"
         parts = [self.expr(value) for value in node.values]
 
@@ -193,23 +161,23 @@ class _Reader:
 
         return build
 
-    def index(self, node: ast.Subscript) -> Builder:
+    def _index(self, node: ast.Subscript) -> Builder:
         inner, place = self.expr(node.value), self.expr(node.slice)
         return lambda g: ["at", inner(g), place(g)]
 
-    def attribute(self, node: ast.Attribute) -> Builder:
+    def _attribute(self, node: ast.Attribute) -> Builder:
         role = node.attr
         return lambda g: ["f", g.fields[role]]
 
-    def items(self, node: ast.List) -> Builder:
+    def _items(self, node: ast.List) -> Builder:
         parts = [self.expr(item) for item in node.elts]
         return lambda g: ["list", "ints", *[part(g) for part in parts]]
 
-    def table(self, _: ast.Dict) -> Builder:
+    def _table(self, _: ast.Dict) -> Builder:
         self.uses.add("map")
         return lambda _: ["map"]
 
-    def call(self, node: ast.Call) -> Builder:
+    def _call(self, node: ast.Call) -> Builder:
         if isinstance(node.func, ast.Attribute):
             role, args = node.func.attr, [self.expr(arg) for arg in node.args]
             return lambda g: ["m", "self", g.fields[role], *[arg(g) for arg in args]]
@@ -235,36 +203,34 @@ class _Reader:
 
         return build
 
-    def declare(self, role: str, kind: str) -> None:
+    def _declare(self, role: str, kind: str) -> None:
         self.types[role] = kind
         if role not in self.found:
             self.found.append(role)
         if kind in {"map", "strs"}:
             self.uses.add(kind)
 
-    def annotated(self, node: ast.AnnAssign) -> Statements:
+    def _annotated(self, node: ast.AnnAssign) -> Statements:
         role, kind = ast.unparse(node.target), ast.unparse(node.annotation)
-        self.declare(role, kind)
+        self._declare(role, kind)
         self.uses.add("build")
-        value = self.expr(node.value) if node.value is not None else (lambda _: 0)
-        if kind == "strs":
-            return lambda g: [["let", g.names[role], kind, ["list", "strs", *value(g)[2:]]]]
+        value: Builder = self.expr(node.value) if node.value is not None else (lambda _: 0)
         return lambda g: [["let", g.names[role], kind, value(g)]]
 
-    def assign(self, node: ast.Assign) -> Statements:
+    def _assign(self, node: ast.Assign) -> Statements:
         target, value = node.targets[0], self.expr(node.value)
         if isinstance(target, ast.Name) and target.id not in self.types:
-            role, kind = target.id, self.type_of(node.value)
-            self.declare(role, kind)
+            role, kind = target.id, self._type_of(node.value)
+            self._declare(role, kind)
             return lambda g: [["let", g.names[role], kind, value(g)]]
         place = self.expr(target)
         return lambda g: [["set", place(g), value(g)]]
 
-    def augment(self, node: ast.AugAssign) -> Statements:
+    def _augment(self, node: ast.AugAssign) -> Statements:
         op, place, value = _BINARY[type(node.op)], self.expr(node.target), self.expr(node.value)
         return lambda g: [g.augmented(op, place(g), value(g))]
 
-    def branch(self, node: ast.If) -> Statements:
+    def _branch(self, node: ast.If) -> Statements:
         test = node.test
         if isinstance(test, ast.Name) and test.id == "EITHER":
             # Both sides see the same types: what one declares the other may declare too.
@@ -277,40 +243,40 @@ class _Reader:
         check, then, other = self.expr(test), self.block(node.body), self.block(node.orelse)
         return lambda g: [["if", check(g), then(g), other(g)]]
 
-    def loop(self, node: ast.While) -> Statements:
+    def _loop(self, node: ast.While) -> Statements:
         check, body = self.expr(node.test), self.block(node.body)
         return lambda g: [["while", check(g), body(g)]]
 
-    def each(self, node: ast.For) -> Statements:
+    def _each(self, node: ast.For) -> Statements:
         role = ast.unparse(node.target)
         over = node.iter
         if isinstance(over, ast.Call) and isinstance(over.func, ast.Name):
             if over.func.id == "range":
-                return self.count(role, over, node.body)
+                return self._count(role, over, node.body)
             self.uses.add("text")
             inner = self.expr(over.args[0])
-            self.declare(role, "str")
+            self._declare(role, "str")
             body = self.block(node.body)
             return lambda g: [["chars", g.names[role], inner(g), body(g)]]
-        inner, listed = self.expr(over), self.type_of(over)
-        self.declare(role, "str" if listed == "strs" else "int")
+        inner, listed = self.expr(over), self._type_of(over)
+        self._declare(role, "str" if listed == "strs" else "int")
         body = self.block(node.body)
         return lambda g: [["each", g.names[role], listed, inner(g), body(g)]]
 
-    def count(self, role: str, over: ast.Call, nodes: list[ast.stmt]) -> Statements:
+    def _count(self, role: str, over: ast.Call, nodes: list[ast.stmt]) -> Statements:
         bounds = [self.expr(arg) for arg in over.args]
         low = bounds[0] if len(bounds) > 1 else (lambda _: 0)
         high = bounds[1] if len(bounds) > 1 else bounds[0]
         step = bounds[2] if len(bounds) > 2 else (lambda _: 1)
-        self.declare(role, "int")
+        self._declare(role, "int")
         body = self.block(nodes)
         return lambda g: [["for", g.names[role], low(g), high(g), step(g), body(g)]]
 
-    def result(self, node: ast.Return) -> Statements:
+    def _result(self, node: ast.Return) -> Statements:
         value = self.expr(node.value) if node.value is not None else (lambda _: 0)
         return lambda g: [["ret", value(g)]]
 
-    def act(self, node: ast.Expr) -> Statements:
+    def _act(self, node: ast.Expr) -> Statements:
         called = node.value
         if not isinstance(called, ast.Call):
             return lambda _: []
@@ -324,7 +290,7 @@ class _Reader:
             return lambda g: [["fail", g.complaint()]]
         if word == "pop":
             role = ast.unparse(called.args[0])
-            self.declare(role, "int")
+            self._declare(role, "int")
             return lambda g: [["pop", g.names[role], parts[1](g)]]
         if word in {"push", "put"}:
             self.uses |= {"build"} if word == "push" else {"map"}
@@ -332,27 +298,53 @@ class _Reader:
         inner = self.expr(called)
         return lambda g: [["do", inner(g)]]
 
-    def leave(self, _: ast.stmt) -> Statements:
+    def _leave(self, _: ast.stmt) -> Statements:
         return lambda _: [["break"]]
 
-    def nothing(self, _: ast.stmt) -> Statements:
+    def _nothing(self, _: ast.stmt) -> Statements:
         return lambda _: []
 
+    EXPRESSIONS = (
+        (ast.Constant, _constant),
+        (ast.Name, _name),
+        (ast.BinOp, _binary),
+        (ast.UnaryOp, _unary),
+        (ast.Compare, _compare),
+        (ast.BoolOp, _logic),
+        (ast.Subscript, _index),
+        (ast.Attribute, _attribute),
+        (ast.List, _items),
+        (ast.Dict, _table),
+        (ast.Call, _call),
+    )
+    STATEMENTS = (
+        (ast.AnnAssign, _annotated),
+        (ast.Assign, _assign),
+        (ast.AugAssign, _augment),
+        (ast.If, _branch),
+        (ast.While, _loop),
+        (ast.For, _each),
+        (ast.Return, _result),
+        (ast.Expr, _act),
+        (ast.Break, _leave),
+        (ast.Pass, _nothing),
+    )
 
-def _constant_hole(_: _Reader, node: ast.Call) -> Builder:
+
+def _constant_hole(_: ShapeReader, node: ast.Call) -> Builder:
     low, high = (int(ast.literal_eval(arg)) for arg in node.args)
     return lambda g: g.draw.between(low, high)
 
 
-def _over(grow: str) -> Callable[[_Reader, ast.Call], Builder]:
-    def hole(reader: _Reader, node: ast.Call) -> Builder:
+def _over(grow: str) -> Callable[[ShapeReader, ast.Call], Builder]:
+    def hole(reader: ShapeReader, node: ast.Call) -> Builder:
         roles = [reader.expr(arg) for arg in node.args]
         return lambda g: getattr(g, grow)([role(g) for role in roles])
 
     return hole
 
 
-_HOLES: dict[str, Callable[[_Reader, ast.Call], Builder]] = {
+_HOLES: dict[str, Callable[[ShapeReader, ast.Call], Builder]] = {
     "K": _constant_hole,
     "E": _over("natural"),
     "S": _over("signed"),
@@ -375,95 +367,5 @@ _NEEDS = {
     "either": frozenset({"either"}),
 }
 """Features that a call needs of a language."""
-_EXPRESSIONS: dict[type, Callable[..., Builder]] = {
-    ast.Constant: _Reader.constant,
-    ast.Name: _Reader.name,
-    ast.BinOp: _Reader.binary,
-    ast.UnaryOp: _Reader.unary,
-    ast.Compare: _Reader.compare,
-    ast.BoolOp: _Reader.logic,
-    ast.Subscript: _Reader.index,
-    ast.Attribute: _Reader.attribute,
-    ast.List: _Reader.items,
-    ast.Dict: _Reader.table,
-    ast.Call: _Reader.call,
-}
-_STATEMENTS: dict[type, Callable[..., Statements]] = {
-    ast.AnnAssign: _Reader.annotated,
-    ast.Assign: _Reader.assign,
-    ast.AugAssign: _Reader.augment,
-    ast.If: _Reader.branch,
-    ast.While: _Reader.loop,
-    ast.For: _Reader.each,
-    ast.Return: _Reader.result,
-    ast.Expr: _Reader.act,
-    ast.Break: _Reader.leave,
-    ast.Pass: _Reader.nothing,
-}
-
-
-def _function(
-    node: ast.FunctionDef, fields: dict[str, str], methods: frozenset[str]
-) -> FunctionShape:
-    params = tuple(
-        (arg.arg, ast.unparse(arg.annotation) if arg.annotation is not None else "int")
-        for arg in node.args.args
-        if arg.arg != "self"
-    )
-    reader = _Reader({**fields, **dict(params)}, methods)
-    body = reader.block(node.body)
-    result = ast.unparse(node.returns) if node.returns is not None else "int"
-    result = {"None": "void"}.get(result, result)
-    uses = reader.uses | {kind for _, kind in params if kind in {"map", "strs", "str"}}
-    if result in {"ints", "str", "strs"}:
-        uses.add("give " + result)
-    own = tuple((role, reader.types[role]) for role in reader.found if role not in dict(params))
-    return FunctionShape(node.name, params, result, body, own, frozenset(uses), _docs(node))
-
-
-def _docs(node: ast.FunctionDef | ast.ClassDef) -> tuple[str, ...]:
-    return tuple((ast.get_docstring(node) or "").split("; "))
-
-
-def functions_of(source: str) -> list[FunctionShape]:
-    """Return the shapes in a source text.
-
-    Args:
-        source: functions in the subset that the module describes.
-
-    Returns:
-        A shape for each, in order.
-    """
-    tree = ast.parse(source)
-    return [
-        _function(node, {}, frozenset()) for node in tree.body if isinstance(node, ast.FunctionDef)
-    ]
-
-
-def classes_of(source: str) -> list[ClassShape]:
-    """Return the class shapes in a source text.
-
-    Args:
-        source: classes whose fields are annotated and have a first value.
-
-    Returns:
-        A shape for each, in order.
-    """
-    tree = ast.parse(source)
-    return [_class(node) for node in tree.body if isinstance(node, ast.ClassDef)]
-
-
-def _class(node: ast.ClassDef) -> ClassShape:
-    types: dict[str, str] = {}
-    fields: list[tuple[str, str, Builder]] = []
-    for item in node.body:
-        if isinstance(item, ast.AnnAssign) and item.value is not None:
-            role, kind = ast.unparse(item.target), ast.unparse(item.annotation)
-            types["self." + role] = kind
-            fields.append((role, kind, _Reader({}, frozenset()).expr(item.value)))
-    nodes = [item for item in node.body if isinstance(item, ast.FunctionDef)]
-    names = frozenset(item.name for item in nodes)
-    methods = tuple(_function(item, types, names) for item in nodes)
-    uses = frozenset().union(*(method.uses for method in methods))
-    uses |= {kind for _, kind, _ in fields if kind in {"map", "strs"}}
-    return ClassShape(node.name, tuple(fields), methods, uses, _docs(node))
+_EXPRESSIONS: dict[type, Callable[..., Builder]] = dict(ShapeReader.EXPRESSIONS)
+_STATEMENTS: dict[type, Callable[..., Statements]] = dict(ShapeReader.STATEMENTS)

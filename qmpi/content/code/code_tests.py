@@ -1,10 +1,10 @@
 """Writes unit tests: calls and the values they must have, in the manner of each language."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from msgspec import Struct
 
+from qmpi.content.code.code_machine import Value
 from qmpi.content.code.code_sheet import call_text, literal
 from qmpi.content.code.code_template import Node
 from qmpi.content.code.code_unit import Case, Studio
@@ -27,7 +27,7 @@ class Group(Struct, frozen=True):
 Lines = list[str]
 
 
-def _value(studio: Studio, value: Any) -> str:
+def _value(studio: Studio, value: Value) -> str:
     return studio.dialect.expr(literal(value))
 
 

@@ -15,15 +15,16 @@ from qmpi.content.code.code_dialect import Dialect
 from qmpi.content.code.code_grow import Grower
 from qmpi.content.code.code_machine import FailedError, Machine, RefusedError, Value
 from qmpi.content.code.code_reserved import COMMON
-from qmpi.content.code.code_template import ClassShape, FunctionShape, Node
+from qmpi.content.code.code_shapes import ClassShape, FunctionShape
+from qmpi.content.code.code_template import Node
 from qmpi.content.code.code_words import Words
+from qmpi.content.code.shapes_lists import LISTS
 from qmpi.content.code.shapes_numbers import NUMBERS
 from qmpi.content.code.shapes_texts import TEXTS
 from qmpi.content.level import sized
 from qmpi.content.page import Page
 
 _TRIES = 6
-_SEPARATORS = (": ", " = ", " ", " -> ", ": ", " is ")
 _ALWAYS = frozenset({"i", "j"})
 
 
@@ -68,6 +69,7 @@ class Studio:
         unit: the program.
         machine: runs it.
         made: its functions.
+        apart: a list gets a name before it is an argument.
     """
 
     def __init__(self, page: Page, dialect: Dialect) -> None:
@@ -101,7 +103,7 @@ class Studio:
         self._helpers: list[tuple[str, int]] = []
         self._longest = sized(page.draw, budget.steps, 4, 9)
         # In C and Bash a list is no expression: it gets a name before it is an argument.
-        self._apart = dialect.name in {"c", "bash"}
+        self.apart = dialect.name in {"c", "bash"}
         self._shapes = _writable(dialect.name, dialect.lacks)
 
     def restrict(self, other: Dialect) -> None:
@@ -110,7 +112,7 @@ class Studio:
         Args:
             other: the second language.
         """
-        self._apart = self._apart or other.name == "c"
+        self.apart = self.apart or other.name == "c"
         own = frozenset(shape.uses for shape in _writable(other.name, other.lacks))
         self._shapes = [
             shape for shape in self._shapes if shape.uses in own and shape.result != "ints"
@@ -342,71 +344,6 @@ class Studio:
         self._classes[name] = ["class", name, fields, by_name]
         return node, shapes
 
-    # The main part.
-
-    def printed(self, label: str, kind: str, value: Node) -> list[Node]:
-        """Return statements that print a value after a label.
-
-        Args:
-            label: words.
-            kind: type of the value.
-            value: an expression.
-        """
-        if kind == "bool":
-            yes, no = self.words.phrase(), self.words.phrase()
-            return [["if", value, [_say(f"{label} {yes}")], [_say(f"{label} {no}")]]]
-        separator = self.draw.choice(_SEPARATORS)
-        return [["print", ["lit", ["s", label + separator]], [kind, value]]]
-
-    def use(self, made: Made, case: Case) -> None:
-        """Add to the main part a call of a function and the printing of its result."""
-        args: list[Node] = []
-        main = self.unit["main"]
-        for (_, kind), value in zip(made.node[2], case.args, strict=True):
-            if kind in {"ints", "strs"} and (self._apart or self.draw.below(3)):
-                name = self.words.plural()
-                main.append(["let", name, kind, value])
-                args.append(name)
-            else:
-                args.append(value)
-        call = ["call", made.node[1], *args]
-        if made.node[3] == "int" and self.draw.below(4) == 0:
-            name = self.words.variable()
-            main.append(["let", name, "int", call])
-            call = name
-        main += self.printed(self.words.phrase(), made.node[3], call)
-
-    def use_class(self, node: Node, shapes: dict[str, FunctionShape], turns: int) -> str:
-        """Add to the main part an object and calls of its methods.
-
-        Args:
-            node: the class.
-            shapes: of its methods.
-            turns: number of calls.
-
-        Returns:
-            Name of the object.
-        """
-        main, draw = self.unit["main"], self.draw
-        name = self.words.variable()
-        main.append(["let", name, node[1], ["new", node[1]]])
-        texts = [self.words.noun() for _ in range(2)]
-        methods = node[3]
-        for turn in range(turns):
-            method = methods[0] if turn < 2 else draw.choice(methods)
-            shape = shapes[method[1]]
-            args = [
-                ["s", draw.choice(texts)] if kind == "str" else self.number(role)
-                for role, kind in shape.params
-            ]
-            call = ["m", name, method[1], *args]
-            if draw.below(3) == 0 and turn + 1 < turns:
-                main.append(["do", call])
-            else:
-                main += self.printed(self.words.phrase(), method[3], call)
-        self.unit.setdefault("objects", []).append(name)
-        return name
-
     def run(self) -> list[str] | None:
         """Return what the main part prints, or None where languages would not agree on it."""
         machine = self.machine
@@ -419,15 +356,11 @@ class Studio:
         return machine.printed
 
 
-def _say(text: str) -> Node:
-    return ["print", ["lit", ["s", text]]]
-
-
 @cache
 def _writable(name: str, lacks: frozenset[str]) -> list[FunctionShape]:
     return [
         shape
-        for shape in NUMBERS + TEXTS
+        for shape in NUMBERS + LISTS + TEXTS
         if not shape.uses & lacks and (name != "bash" or _last_lists(shape))
     ]
 

@@ -8,13 +8,14 @@ from qmpi.content.counter import Draw
 from qmpi.content.level import sized
 from qmpi.content.page import Page
 
-Tree = dict[str, Any]
+Value = Any
+Tree = dict[str, Value]
 Path = list[str]
 
 _VERBS = (" is ", " = ", ": ", " stays ", " ends up as ", " -> ", " holds ")
 
 
-def _leaf(draw: Draw, words: Words) -> Any:
+def _leaf(draw: Draw, words: Words) -> Value:
     kind = draw.below(8)
     if kind < 3:
         return draw.choice((draw.below(10), draw.below(100), draw.below(65536)))
@@ -45,7 +46,7 @@ def _paths(tree: Tree, before: Path, found: list[tuple[Path, Any]]) -> None:
             found.append(([*before, key], value))
 
 
-def written(value: Any) -> str:
+def written(value: Value) -> str:
     """Return a value as JSON and TOML both write it."""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -97,7 +98,7 @@ def write_config(page: Page) -> None:
     indent = "  " if draw.word() & 1 else "    "
     lines = _json(tree, "", indent) if form == "json" else _toml(tree, "", draw, words)
     page.world["config"] = tree
-    overrides: list[list[Any]] = []
+    overrides: list[Any] = []
     page.world["overrides"] = overrides
     changes: list[str] = []
     mark = draw.choice((".", "__", "/", ":"))
@@ -115,15 +116,22 @@ def write_config(page: Page) -> None:
     sheet.listing(changes, "overrides", mark)
     if draw.word() & 1:
         sheet.said(1 + draw.below(2))
-    force = {tuple(path): value for path, value in found}
-    force.update({tuple(path): value for path, value in overrides})
     asked = draw.sample(found, min(len(found), sized(draw, budget.distance, 2, 7)))
-    for path, _ in asked:
+    _asked(sheet, words, mark, [(path, _in_force(path, old, overrides)) for path, old in asked])
+    sheet.finish()
+
+
+def _in_force(path: Path, old: Value, overrides: list[list[Value]]) -> Value:
+    return next((value for other, value in reversed(overrides) if other == path), old)
+
+
+def _asked(sheet: Sheet, words: Words, mark: str, settings: list[tuple[Path, Value]]) -> None:
+    page, draw = sheet.page, sheet.draw
+    for path, value in settings:
         page.say(f"{words.comment().capitalize()}: " if draw.word() & 1 else "")
-        page.fact("path", mark.join(path), path)
+        page.fact("path", mark.join(path), list(path))
         page.say(draw.choice(_VERBS))
-        page.fact("setting", written(force[tuple(path)]), path)
+        page.fact("setting", written(value), list(path))
         page.say("\n")
     if draw.word() & 1:
         page.say("\n" + sheet.prose.sentence())
-    sheet.finish()

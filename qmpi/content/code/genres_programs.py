@@ -1,6 +1,7 @@
 """Genres that show a program and what it prints: module, data structure, session, port."""
 
 from qmpi.content.code.code_dialect import Dialect
+from qmpi.content.code.code_main import use
 from qmpi.content.code.code_python import Python
 from qmpi.content.code.code_script import JavaScript
 from qmpi.content.code.code_sheet import (
@@ -48,7 +49,7 @@ def write_module(page: Page) -> None:
             continue
         for case in cases[: 1 + draw.below(2)]:
             if not case.failed:
-                studio.use(function, case)
+                use(studio, function, case)
     printed = studio.run()
     if draw.below(3):
         sheet.opening()
@@ -148,7 +149,7 @@ def write_port(page: Page) -> None:
     for made, cases in with_functions(studio, sized(draw, page.budget.entities, 1, 4)):
         for case in cases[: 1 + draw.below(2)]:
             if not case.failed:
-                studio.use(made, case)
+                use(studio, made, case)
     studio.run()
     sheet.opening()
     sheet.listing(_file(sheet, studio), studio.dialect.name, "a", "whole")

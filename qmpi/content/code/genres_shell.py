@@ -5,6 +5,7 @@ from collections.abc import Callable
 from qmpi.content.code.code_sheet import Sheet
 from qmpi.content.code.code_words import Words
 from qmpi.content.counter import Draw
+from qmpi.content.document import Plain
 from qmpi.content.level import sized
 from qmpi.content.page import Page
 
@@ -96,14 +97,15 @@ def write_shell(page: Page) -> None:
     for name, held in files.items():
         lines += [f"{prompt}cat {name}", *held]
     sheet.opening()
-    commands: Lines = [f"cat {name}" for name in files]
+    commands: list[Plain] = [f"cat {name}" for name in files]
     page.world["commands"] = commands
     first = 0
     parts = sized(draw, budget.steps, 3, 12)
     for number in range(parts):
         if draw.below(5) == 0:
-            commands.append(f"# {words.comment()}")
-            lines.append(prompt + commands[-1])
+            remark = f"# {words.comment()}"
+            commands.append(remark)
+            lines.append(prompt + remark)
         name = draw.choice(list(files))
         text, shown = _command(draw, name, files[name], 1 + budget.structure // 30)
         commands.append(text)

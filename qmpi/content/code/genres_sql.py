@@ -7,6 +7,7 @@ from msgspec import Struct
 from qmpi.content.code.code_sheet import Sheet
 from qmpi.content.code.code_words import Words
 from qmpi.content.counter import Draw
+from qmpi.content.document import Plain
 from qmpi.content.level import sized
 from qmpi.content.page import Page
 
@@ -169,11 +170,10 @@ def _joined(base: _Base) -> _Query:
     draw, first, second = base.draw, base.first, base.second
     a, b = draw.sample("abcdefgkmpqrtuwxyz", 2)
     check, holds = base.test(second, f"{b}.")
-    rows: list[Row] = []
     number = draw.choice((3, 4))
-    for row in sorted(second.rows, key=lambda row: int(row[0])):
-        if holds(row):
-            rows.append([row[0], first.rows[int(row[1]) - 1][1], row[number]])
+    # Rows stand in the order of their ids, as they were put in.
+    kept = [row for row in second.rows if holds(row)]
+    rows: list[Row] = [[row[0], first.rows[int(row[1]) - 1][1], row[number]] for row in kept]
     heads = ["id", first.columns[1], second.columns[number]]
     text = base.clauses(
         f"SELECT {b}.id, {a}.{heads[1]}, {b}.{heads[2]}",
@@ -248,7 +248,7 @@ def write_sql(page: Page) -> None:
     for table in tables:
         lines += base.filled(table)
     sheet.listing(lines, "sql", "schema")
-    queries: list[str] = []
+    queries: list[Plain] = []
     page.world["queries"] = queries
     for number in range(sized(draw, page.budget.steps, 2, 6)):
         query = draw.choice(_KINDS)(base)

@@ -47,6 +47,9 @@ class Base:
         Args:
             text: SQL.
             args: "schema", or "query" and its number.
+
+        Returns:
+            Faults in words.
         """
         _, fault = parsed("sql", text)
         if fault is not None:
@@ -83,6 +86,9 @@ class Base:
 
         Args:
             text: the table.
+
+        Returns:
+            Faults in words.
         """
         lines = [line for line in text.split("\n") if not set(line) <= set("-+")]
         cells = [[cell.strip() for cell in line.split("|")] for line in lines]
@@ -152,10 +158,16 @@ def _piped(files: Any, command: str) -> list[str]:
 
 
 def _ran(files: Any, words: list[str], lines: list[str]) -> list[str]:
-    """Return what one command makes of lines."""
+    """Return what one command makes of lines.
+
+    Raises:
+        ValueError: no session has such a command.
+    """
     name, *rest = words
     if rest and rest[-1] in files:
         lines = list(files[rest.pop()])
+    if name == "sort":
+        return _sorted(rest, lines)
     match name, rest:
         case "cat", []:
             return lines
@@ -169,12 +181,8 @@ def _ran(files: Any, words: list[str], lines: list[str]) -> list[str]:
             return [line.split(mark)[int(field) - 1] for line in lines]
         case "awk", [program]:
             return _awk(program, lines)
-        case "grep", ["-v", word]:
-            return [line for line in lines if word not in line]
-        case "grep", [word]:
-            return [line for line in lines if word in line]
-        case "sort", options:
-            return _sorted(options, lines)
+        case "grep", [*inverse, word]:
+            return [line for line in lines if (word in line) != (inverse == ["-v"])]
     raise ValueError(f"no such command: {words}")
 
 

@@ -5,18 +5,15 @@ from their meaning alone: nothing of the generator is used. What has no meaning 
 operator, a missing name, a wrong length) is a `BadProgramError`; so is a run that never ends.
 """
 
+from collections.abc import Callable, Iterable
 from typing import Any
+
+from qmpi.content.verify.code_values import BadProgramError, applied, item
 
 Node = Any
 Names = dict[str, Any]
 
 _MOST_STEPS = 60_000
-_ARITHMETIC = frozenset({"+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", "min", "max"})
-_ORDER = frozenset({"<", "<=", ">", ">=", "==", "!="})
-
-
-class BadProgramError(Exception):
-    """The program of a certificate has no meaning."""
 
 
 class EndedError(Exception):
@@ -24,7 +21,7 @@ class EndedError(Exception):
 
 
 class _ReturnError(Exception):
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: Node) -> None:
         super().__init__()
         self.value = value
 
@@ -38,10 +35,10 @@ class Evaluator:
 
     Attributes:
         lines: what it printed.
-        trail: names and values of its assignments, in order.
+        trail: names and values of its assignments, in order, as text.
     """
 
-    def __init__(self, unit: Any) -> None:
+    def __init__(self, unit: Node) -> None:
         """Read a program.
 
         Args:
@@ -51,27 +48,23 @@ class Evaluator:
             BadProgramError: it is none.
         """
         try:
-            self.functions = {node[1]: node for node in unit["functions"]}
-            self.classes = {node[1]: node for node in unit["classes"]}
-            self.main = list(unit["main"])
-            self.separator = " " if unit["language"] == "go" else ", "
-        except (KeyError, TypeError, IndexError) as error:
+            self._functions = {node[1]: node for node in unit["functions"]}
+            self._classes = {node[1]: node for node in unit["classes"]}
+            self._main = list(unit["main"])
+            self._separator = " " if unit["language"] == "go" else ", "
+        except (LookupError, TypeError) as error:
             raise BadProgramError(f"no program: {error!r}") from error
         self.lines: list[str] = []
         self.trail: list[tuple[str, str]] = []
         self._steps = 0
 
     def run_main(self) -> list[str]:
-        """Return what the main part prints.
-
-        Raises:
-            BadProgramError: it has no meaning or no end.
-        """
+        """Return what the main part prints."""
         self.lines = []
-        self._guarded(lambda: self._body(self.main, {}))
+        self._guarded(lambda: self._body(self._main, {}))
         return self.lines
 
-    def outcome(self, name: str, args: Any) -> tuple[Any, bool]:
+    def outcome(self, name: str, args: Node) -> tuple[Node, bool]:
         """Return what a call comes to.
 
         Args:
@@ -80,38 +73,39 @@ class Evaluator:
 
         Returns:
             The value, or the message of an error, and whether it is an error.
-
-        Raises:
-            BadProgramError: the call has no meaning or no end.
         """
         self._steps = 0
         self.trail = []
         try:
-            return self._guarded(
-                lambda: self._call(name, [self._value(a, {}) for a in args])
-            ), False
+            return self._guarded(lambda: self._call(name, self._all(args, {}))), False
         except EndedError as error:
             return str(error), True
 
-    def values(self, args: Any) -> list[Any]:
+    def values(self, args: Node) -> list[Node]:
         """Return the values of expressions without names."""
-        return self._guarded(lambda: [self._value(arg, {}) for arg in args])
+        return self._guarded(lambda: self._all(args, {}))
 
-    def _guarded(self, work: Any) -> Any:
+    def shown(self, value: Node) -> str:
+        """Return a value as the language of the program prints it."""
+        if isinstance(value, list):
+            return "[" + self._separator.join(map(str, value)) + "]"
+        return str(value)
+
+    def _guarded(self, work: Callable[[], Node]) -> Node:
         try:
             return work()
-        except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise BadProgramError(f"no meaning: {error!r}") from error
         except RecursionError as error:
             raise BadProgramError("no end") from error
         except (_BreakError, _ReturnError) as error:
             raise BadProgramError("a leap out of nothing") from error
 
-    def _call(self, name: str, values: list[Any], owner: Any = None) -> Any:
+    def _call(self, name: str, values: list[Node], owner: Node = None) -> Node:
         if owner is None:
-            function = self.functions[name]
+            function = self._functions[name]
         else:
-            function = next(m for m in self.classes[owner["class"]][3] if m[1] == name)
+            function = next(made for made in self._classes[owner["class"]][3] if made[1] == name)
         params = [param[0] for param in function[2]]
         if len(params) != len(values):
             raise BadProgramError(f"{name} takes {len(params)} arguments")
@@ -124,88 +118,70 @@ class Evaluator:
             return leave.value
         return None
 
-    def _body(self, nodes: list[Node], names: Names) -> None:
+    def _step(self) -> None:
+        self._steps += 1
+        if self._steps > _MOST_STEPS:
+            raise BadProgramError("no end")
+
+    # Statements.
+
+    def _body(self, nodes: Iterable[Node], names: Names) -> None:
         for node in nodes:
-            self._steps += 1
-            if self._steps > _MOST_STEPS:
-                raise BadProgramError("no end")
-            self._statement(node, names)
+            self._step()
+            do = _STATEMENTS.get(node[0])
+            if do is None:
+                raise BadProgramError(f"no statement: {str(node)[:60]}")
+            do(self, names, *node[1:])
 
-    def _statement(self, node: Node, names: Names) -> None:
-        match node:
-            case ["#", _]:
-                pass
-            case ["let", str(name), _, value]:
-                self._keep(name, self._value(value, names), names)
-            case ["set", place, value]:
-                self._assign(place, self._value(value, names), names)
-            case ["aug", str(op), place, value]:
-                self._assign(place, self._value([op, place, value], names), names)
-            case ["ret", value]:
-                raise _ReturnError(self._value(value, names))
-            case ["do", value]:
-                self._value(value, names)
-            case ["print", *pieces]:
-                self.lines.append("".join(self.shown(self._value(p[1], names)) for p in pieces))
-            case ["fail", message]:
-                raise EndedError(self._value(message, names))
-            case ["break"]:
-                raise _BreakError
-            case ["if", check, then, other]:
-                self._body(then if self._value(check, names) else other, names)
-            case _:
-                self._loop_or_list(node, names)
+    def _note(self, _: Names, __: str) -> None:
+        pass
 
-    def _loop_or_list(self, node: Node, names: Names) -> None:
-        match node:
-            case ["while", check, body]:
-                self._while(check, body, names)
-            case ["for", str(name), low, high, step, body]:
-                low, high = self._value(low, names), self._value(high, names)
-                self._over(name, range(low, high, self._value(step, names)), body, names)
-            case ["each", str(name), _, held, body] | ["chars", str(name), held, body]:
-                self._over(name, self._value(held, names), body, names)
-            case ["push", held, value]:
-                self._value(held, names).append(self._value(value, names))
-            case ["pop", str(name), held]:
-                names[name] = self._value(held, names).pop()
-            case ["put", held, key, value]:
-                key, value = self._value(key, names), self._value(value, names)
-                self._value(held, names)[key] = value
-            case _:
-                raise BadProgramError(f"no statement: {node!r}")
+    def _let(self, names: Names, name: str, _: str, value: Node) -> None:
+        self._keep(name, self._value(value, names), names)
 
-    def _keep(self, name: str, value: Any, names: Names) -> None:
-        names[name] = value
-        self.trail.append((name, self.shown(value)))
+    def _set(self, names: Names, place: Node, value: Node) -> None:
+        self._assign(place, self._value(value, names), names)
 
-    def _assign(self, place: Node, value: Any, names: Names) -> None:
-        match place:
-            case str(name):
-                if name not in names:
-                    raise BadProgramError(f"{name} is set before it is declared")
-                self._keep(name, value, names)
-            case ["f", str(name)]:
-                names["self"][name] = value
-            case ["at", held, where]:
-                held, where = self._value(held, names), self._value(where, names)
-                if not 0 <= where < len(held):
-                    raise BadProgramError("an index outside of its list")
-                held[where] = value
-            case _:
-                raise BadProgramError(f"nothing can be stored in {place!r}")
+    def _augment(self, names: Names, op: str, place: Node, value: Node) -> None:
+        self._assign(place, self._value([op, place, value], names), names)
 
-    def _while(self, check: Node, body: list[Node], names: Names) -> None:
+    def _return(self, names: Names, value: Node) -> None:
+        raise _ReturnError(self._value(value, names))
+
+    def _do(self, names: Names, value: Node) -> None:
+        self._value(value, names)
+
+    def _print(self, names: Names, *pieces: Node) -> None:
+        self.lines.append("".join(self.shown(self._value(value, names)) for _, value in pieces))
+
+    def _fail(self, names: Names, message: Node) -> None:
+        raise EndedError(self._value(message, names))
+
+    def _break(self, _: Names) -> None:
+        raise _BreakError
+
+    def _if(self, names: Names, check: Node, then: Node, other: Node) -> None:
+        self._body(then if self._value(check, names) else other, names)
+
+    def _while(self, names: Names, check: Node, body: Node) -> None:
         try:
             while self._value(check, names):
-                self._steps += 1
+                self._step()
                 self._body(body, names)
-                if self._steps > _MOST_STEPS:
-                    raise BadProgramError("no end")
         except _BreakError:
             pass
 
-    def _over(self, name: str, values: Any, body: list[Node], names: Names) -> None:
+    def _for(self, names: Names, name: str, *rest: Node) -> None:
+        low, high, step = self._all(rest[:3], names)
+        self._over(name, range(low, high, step), rest[3], names)
+
+    def _each(self, names: Names, name: str, _: str, held: Node, body: Node) -> None:
+        self._over(name, self._value(held, names), body, names)
+
+    def _chars(self, names: Names, name: str, held: Node, body: Node) -> None:
+        self._over(name, self._value(held, names), body, names)
+
+    def _over(self, name: str, values: Iterable[Node], body: Node, names: Names) -> None:
         try:
             for value in values:
                 self._keep(name, value, names)
@@ -213,127 +189,92 @@ class Evaluator:
         except _BreakError:
             pass
 
-    def _value(self, node: Node, names: Names) -> Any:
-        match node:
-            case bool() | int():
-                return node
-            case str(name):
-                if name not in names:
-                    raise BadProgramError(f"{name} is not declared")
-                return names[name]
-            case [str(op), left, right] if op in _ARITHMETIC or op in _ORDER:
-                return _reckon(op, self._value(left, names), self._value(right, names))
-            case ["and", left, right]:
-                return self._value(left, names) and self._value(right, names)
-            case ["or", left, right]:
-                return self._value(left, names) or self._value(right, names)
-            case ["either", check, then, other]:
-                return self._value(then if self._value(check, names) else other, names)
-            case ["list", _, *parts]:
-                return [self._value(part, names) for part in parts]
-            case ["call", str(name), *args]:
-                return self._call(name, [self._value(arg, names) for arg in args])
-            case ["m", str(owner), str(name), *args]:
-                values = [self._value(arg, names) for arg in args]
-                return self._call(name, values, names[owner])
-            case ["new", str(name)]:
-                fields = self.classes[name][2]
-                made = {field: self._value(first, {}) for field, _, first in fields}
-                return {"class": name, **made}
-            case ["f", str(name)]:
-                return names["self"][name]
-            case ["s", str(text)]:
-                return text
-            case ["map"]:
-                return {}
-            case [str(op), *parts]:
-                return _applied(op, [self._value(part, names) for part in parts])
-        raise BadProgramError(f"no expression: {node!r}")
+    def _push(self, names: Names, held: Node, value: Node) -> None:
+        self._value(held, names).append(self._value(value, names))
 
-    def shown(self, value: Any) -> str:
-        """Return a value as the language of the program prints it."""
-        if isinstance(value, list):
-            return "[" + self.separator.join(map(str, value)) + "]"
-        return str(value)
+    def _pop(self, names: Names, name: str, held: Node) -> None:
+        names[name] = self._value(held, names).pop()
 
+    def _put(self, names: Names, held: Node, key: Node, value: Node) -> None:
+        found, made = self._all((key, value), names)
+        self._value(held, names)[found] = made
 
-def _reckon(op: str, left: Any, right: Any) -> Any:
-    if op in _ORDER:
-        return {
-            "<": left < right,
-            "<=": left <= right,
-            ">": left > right,
-            ">=": left >= right,
-            "==": left == right,
-            "!=": left != right,
-        }[op]
-    if op in {"/", "%"} and (left < 0 or right <= 0):
-        raise BadProgramError("a quotient on which languages differ")
-    if op in {"&", "|", "^", "<<", ">>"} and (left < 0 or not 0 <= right < 1 << 31):
-        raise BadProgramError("bits of a negative number")
-    if op in {"<<", ">>"} and right > 31:
-        raise BadProgramError("a shift out of range")
-    value = _number(op, left, right)
-    if not -(1 << 31) <= value < 1 << 31:
-        raise BadProgramError("a number on which languages differ")
-    return value
+    def _keep(self, name: str, value: Node, names: Names) -> None:
+        names[name] = value
+        self.trail.append((name, self.shown(value)))
 
+    def _assign(self, place: Node, value: Node, names: Names) -> None:
+        if isinstance(place, str):
+            self._value(place, names)
+            self._keep(place, value, names)
+        elif place[0] == "f":
+            names["self"][place[1]] = value
+        elif place[0] == "at":
+            held, where = self._all(place[1:3], names)
+            item(held, where)
+            held[where] = value
+        else:
+            raise BadProgramError(f"nothing can be stored in {place!r}")
 
-def _number(op: str, left: int, right: int) -> int:
-    match op:
-        case "+":
-            return left + right
-        case "-":
-            return left - right
-        case "*":
-            return left * right
-        case "/":
-            return left // right
-        case "%":
-            return left % right
-        case "&":
-            return left & right
-        case "|":
-            return left | right
-        case "^":
-            return left ^ right
-        case "<<":
-            return left << right
-        case ">>":
-            return left >> right
-    return min(left, right) if op == "min" else max(left, right)
+    # Expressions.
+
+    def _all(self, nodes: Iterable[Node], names: Names) -> list[Node]:
+        return [self._value(node, names) for node in nodes]
+
+    def _value(self, node: Node, names: Names) -> Node:
+        if isinstance(node, int):
+            return node
+        if isinstance(node, str):
+            if node not in names:
+                raise BadProgramError(f"{node} is not declared")
+            return names[node]
+        special = _SPECIAL.get(node[0])
+        if special is not None:
+            return special(self, names, *node[1:])
+        return applied(node[0], self._all(node[1:], names))
+
+    def _and(self, names: Names, left: Node, right: Node) -> Node:
+        return self._value(left, names) and self._value(right, names)
+
+    def _or(self, names: Names, left: Node, right: Node) -> Node:
+        return self._value(left, names) or self._value(right, names)
+
+    def _either(self, names: Names, check: Node, then: Node, other: Node) -> Node:
+        return self._value(then if self._value(check, names) else other, names)
+
+    def _list(self, names: Names, _: str, *parts: Node) -> Node:
+        return self._all(parts, names)
+
+    def _called(self, names: Names, name: str, *args: Node) -> Node:
+        return self._call(name, self._all(args, names))
+
+    def _method(self, names: Names, owner: str, name: str, *args: Node) -> Node:
+        return self._call(name, self._all(args, names), names[owner])
+
+    def _new(self, _: Names, name: str) -> Node:
+        made = {field: self._value(first, {}) for field, _, first in self._classes[name][2]}
+        return {"class": name, **made}
+
+    def _field(self, names: Names, name: str) -> Node:
+        return names["self"][name]
+
+    def _text(self, _: Names, text: str) -> Node:
+        return text
+
+    def _map(self, _: Names) -> Node:
+        return {}
+
+    STATEMENTS = (
+        *(("#", _note), ("let", _let), ("set", _set), ("aug", _augment), ("ret", _return)),
+        *(("do", _do), ("print", _print), ("fail", _fail), ("break", _break), ("if", _if)),
+        *(("while", _while), ("for", _for), ("each", _each), ("chars", _chars)),
+        *(("push", _push), ("pop", _pop), ("put", _put)),
+    )
+    SPECIAL = (
+        *(("and", _and), ("or", _or), ("either", _either), ("list", _list), ("s", _text)),
+        *(("call", _called), ("m", _method), ("new", _new), ("f", _field), ("map", _map)),
+    )
 
 
-def _applied(op: str, parts: list[Any]) -> Any:
-    match op, parts:
-        case "not", [value]:
-            return not value
-        case "neg", [value]:
-            return -value
-        case "abs", [value]:
-            return abs(value)
-        case (("len" | "size"), [value]):
-            return len(value)
-        case (("at" | "char"), [held, where]):
-            if not 0 <= where < len(held):
-                raise BadProgramError("an index outside of its list")
-            return held[where]
-        case "copy", [held]:
-            return list(held)
-        case "get", [held, key, fallback]:
-            return held.get(key, fallback)
-        case "has", [held, key]:
-            return key in held
-        case "cat", [left, right]:
-            return left + right
-        case "str", [value]:
-            return str(value)
-        case "same", [left, right]:
-            return left == right
-        case "code", [text]:
-            return ord(text) - ord("a")
-        case "upper", [text]:
-            return text.upper()
-        case "lower", [text]:
-            return text.lower()
-    raise BadProgramError(f"no expression: {op} of {len(parts)}")
+_STATEMENTS: dict[str, Callable[..., None]] = dict(Evaluator.STATEMENTS)
+_SPECIAL: dict[str, Callable[..., Node]] = dict(Evaluator.SPECIAL)

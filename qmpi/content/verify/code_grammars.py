@@ -13,6 +13,8 @@ from msgspec import Struct
 
 from qmpi.errors import InputError
 
+Tree = Any
+"""A node of tree-sitter, which has no types of its own."""
 _MODULES = {
     "python": ("tree_sitter_python", "language"),
     "c": ("tree_sitter_c", "language"),
@@ -46,7 +48,7 @@ class Words(Struct, frozen=True):
 
 
 @cache
-def parser_of(language: str) -> Any:
+def parser_of(language: str) -> Tree:
     """Return a parser.
 
     Args:
@@ -70,7 +72,7 @@ def parser_of(language: str) -> Any:
     return library.Parser(library.Language(grammar))
 
 
-def parsed(language: str, text: str) -> tuple[Any, str | None]:
+def parsed(language: str, text: str) -> tuple[Tree, str | None]:
     """Parse a listing.
 
     Args:
@@ -90,7 +92,7 @@ def parsed(language: str, text: str) -> tuple[Any, str | None]:
     return root, f"no {language}"
 
 
-def walk(node: Any) -> Iterator[Any]:
+def walk(node: Tree) -> Iterator[Tree]:
     """Return a node and all nodes under it, in order of place."""
     waiting = [node]
     while waiting:
@@ -99,11 +101,11 @@ def walk(node: Any) -> Iterator[Any]:
         waiting.extend(reversed(now.children))
 
 
-def _text(node: Any) -> str:
+def _text(node: Tree) -> str:
     return node.text.decode(errors="replace")
 
 
-def words_of(root: Any) -> Words:
+def words_of(root: Tree) -> Words:
     """Return the words of a listing; comments are left out.
 
     Args:
@@ -133,7 +135,7 @@ def words_of(root: Any) -> Words:
     return Words(frozenset(names), frozenset(numbers), frozenset(texts))
 
 
-def broken_form(root: Any) -> str | None:
+def broken_form(root: Tree) -> str | None:
     """Return a text of Rust whose braces do not match, if there is one.
 
     Args:
@@ -145,7 +147,8 @@ def broken_form(root: Any) -> str | None:
     return None
 
 
-def is_docstring(node: Any) -> bool:
+def is_docstring(node: Tree) -> bool:
+    """Return whether a node is a statement that is a text and nothing else."""
     children = node.children
     return (
         node.type == "expression_statement" and len(children) == 1 and children[0].type == "string"

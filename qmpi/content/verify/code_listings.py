@@ -15,10 +15,12 @@ from qmpi.content.verify.code_grammars import broken_form, parsed, spoken_words,
 from qmpi.content.verify.code_spine import Token, folded
 from qmpi.content.verify.code_tokens import TokenReader
 
+Node = Any
 _SIGNS = "+ - * / % & | ^ << >> < <= > >= == != and or not neg min max abs at len call list map get"
-_OPERATORS = frozenset(
-    f"{_SIGNS} has copy cat str same size char code upper lower either s f m new".split()
+_MORE = (
+    "has copy cat str same size char code upper lower either f m new set ret push pop put fail do"
 )
+_OPERATORS = frozenset(f"{_SIGNS} {_MORE} break".split())
 _LITTLE = frozenset({0, 1, 2, 97, 100})
 """Numbers that idioms of a language need."""
 _WORDS = {
@@ -48,6 +50,8 @@ _TEXTS = {language: frozenset[str]() for language in _WORDS} | {
     "python": frozenset({"main", "f"}),
 }
 """Words that texts of a language hold beside those of the program."""
+_PLACES = frozenset(range(1, 9))
+"""Bash takes parameters by their places."""
 _ROOMS = frozenset({64, 80, 128})
 """Lengths that C gives to lists that grow."""
 _MADE_UP = ("_n", "_len", "_count")
@@ -73,7 +77,7 @@ class Needed(Struct):
     classes: set[str]
 
 
-def needed_of(nodes: Iterable[Any]) -> Needed:
+def needed_of(nodes: Iterable[Node]) -> Needed:
     """Return what a listing of these parts must hold.
 
     Args:
@@ -85,7 +89,7 @@ def needed_of(nodes: Iterable[Any]) -> Needed:
     return needed
 
 
-def _search(node: Any, needed: Needed) -> None:
+def _search(node: Node, needed: Needed) -> None:
     if isinstance(node, bool):
         return
     if isinstance(node, int):
@@ -93,51 +97,54 @@ def _search(node: Any, needed: Needed) -> None:
     elif isinstance(node, str):
         needed.names.add(folded(node))
         needed.pieces.update(node.split("_"))
-    elif isinstance(node, list | tuple) and node:
-        _search_list(node, needed)
+    elif node:
+        for part in _inside(node, needed):
+            _search(part, needed)
 
 
-def _search_list(node: Any, needed: Needed) -> None:
-    kind, rest = node[0], list(node[1:])
-    match node:
-        case ["#", _]:
-            rest = []
-        case ["s", str(text)]:
-            needed.texts.update(spoken_words(text))
-            rest = []
-        case ["let", name, _, value]:
-            rest = [name, value]
-        case ["fn", name, params, _, body, _]:
-            rest = [name, *[param[0] for param in params], *body]
-        case ["class", name, fields, methods, _]:
-            needed.classes.add(folded(name))
-            rest = [name, *methods]
-            for field, _, first in fields:
-                rest += [field, first]
-        case ["aug", _, place, value]:
-            rest = [place, value]
-        case ["print", *pieces]:
-            rest = [piece[1] for piece in pieces]
-        case ["list", _, *parts]:
-            needed.lengths.add(len(parts))
-            rest = parts
-        case ["for", name, low, high, step, body]:
-            rest = [name, low, high, step, *body]
-        case ["each", name, _, held, body] | ["chars", name, held, body]:
-            rest = [name, held, *body]
-        case ["if", check, then, other]:
-            rest = [check, *then, *other]
-        case ["while", check, body]:
-            rest = [check, *body]
-        case ["m", "self", *more]:
-            rest = more
-        case _ if kind not in _OPERATORS and kind not in _PLAIN:
-            raise ValueError(f"no part of a program: {str(node)[:60]}")
-    for part in rest:
-        _search(part, needed)
+def _inside(node: Node, needed: Needed) -> Iterable[Node]:
+    """Return the names, numbers and lists that stand in a part of a program.
+
+    Raises:
+        ValueError: there is no such part.
+    """
+    kind = node[0]
+    if kind == "s":
+        needed.texts.update(spoken_words(node[1]))
+        return ()
+    if kind == "list":
+        needed.lengths.add(len(node) - 2)
+    elif kind == "class":
+        needed.classes.add(folded(node[1]))
+    if kind == "m" and node[1] == "self":
+        return node[2:]
+    pick = _PICKED.get(kind)
+    if pick is not None:
+        return pick(node)
+    if kind not in _OPERATORS:
+        raise ValueError(f"no part of a program: {str(node)[:60]}")
+    return node[1:]
 
 
-_PLAIN = frozenset({"set", "ret", "push", "pop", "put", "fail", "do", "break"})
+_PICKED: dict[str, Callable[[Node], Iterable[Node]]] = {
+    "#": lambda _: (),
+    "list": lambda node: node[2:],
+    "let": lambda node: (node[1], node[3]),
+    "aug": lambda node: node[2:4],
+    "print": lambda node: [piece[1] for piece in node[1:]],
+    "if": lambda node: (node[1], *node[2], *node[3]),
+    "while": lambda node: (node[1], *node[2]),
+    "for": lambda node: (*node[1:5], *node[5]),
+    "each": lambda node: (node[1], node[3], *node[4]),
+    "chars": lambda node: (node[1], node[2], *node[3]),
+    "fn": lambda node: (node[1], *[param[0] for param in node[2]], *node[4]),
+    "class": lambda node: (
+        node[1],
+        *[part for field in node[2] for part in (field[0], field[2])],
+        *node[3],
+    ),
+}
+"""What stands in a part of a program, where that is not all that follows its kind."""
 
 
 def listing_faults(
@@ -169,6 +176,8 @@ def listing_faults(
     faults = [f"{name} is declared nowhere" for name in sorted(names - known)]
     faults += [f"{name} is missing" for name in sorted(needed.names - names - _glued(names))]
     strange = found.numbers - needed.numbers - _LITTLE
+    if language == "bash":
+        strange -= _PLACES
     if language == "c":
         strange -= _ROOMS | {abs(number) for number in needed.lengths}
     faults += [f"{number} is not in the program" for number in sorted(strange)]

@@ -11,8 +11,10 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+Value = Any
 _MOST_LINES = 40_000
 _MOST_RANGE = 100_000
+_MOST_SHIFT = 64
 _MOST_NUMBER = 1 << 40
 _NODES = (
     ast.Module, ast.FunctionDef, ast.ClassDef, ast.arguments, ast.arg, ast.Return, ast.Assign,
@@ -64,7 +66,7 @@ class Sandbox:
             allowed[usable.__name__] = usable
         self.names: dict[str, Any] = {"__builtins__": allowed, "__name__": "__main__"}
 
-    def _print(self, *values: Any) -> None:
+    def _print(self, *values: Value) -> None:
         if len(self.printed) > _MOST_LINES:
             raise EscapedError("too much is printed")
         self.printed.append(" ".join(map(str, values)))
@@ -82,7 +84,7 @@ class Sandbox:
             lambda: exec(compile(_searched(source, "exec"), "listing", "exec"), self.names)
         )
 
-    def value(self, source: str) -> Any:
+    def value(self, source: str) -> Value:
         """Return the value of an expression.
 
         Args:
@@ -105,10 +107,10 @@ class Sandbox:
         """
         self._bounded(self.names[name])
 
-    def _bounded(self, work: Callable[[], Any]) -> Any:
+    def _bounded(self, work: Callable[[], Value]) -> Value:
         left = _MOST_LINES
 
-        def count(_: FrameType, __: str, ___: Any) -> Any:
+        def count(_: FrameType, __: str, ___: Value) -> Value:
             nonlocal left
             left -= 1
             if left < 0:
@@ -147,6 +149,11 @@ def _searched(source: str, mode: str) -> ast.Module | ast.Expression:
             if node.value > _MOST_NUMBER:
                 raise EscapedError(f"{node.value} is too large")
         elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.LShift):
-            if not isinstance(node.right, ast.Constant) or node.right.value > 64:
-                raise EscapedError("a shift by an unknown number")
+            _refuse_far_shift(node.right)
     return tree  # type: ignore[return-value]
+
+
+def _refuse_far_shift(by: ast.expr) -> None:
+    value = by.value if isinstance(by, ast.Constant) else None
+    if not isinstance(value, int) or value > _MOST_SHIFT:
+        raise EscapedError("a shift by an unknown number")

@@ -13,7 +13,7 @@ from qmpi.content.verify.code_grammars import spoken_words
 
 Node = Any
 Token = str | int
-_JOINING = frozenset("+ - * / % & | ^ << >> < <= > >= == != and or".split())
+_JOINING = frozenset((*"+-*/%&|^<>", "<<", ">>", "<=", ">=", "==", "!=", "and", "or"))
 
 
 def folded(name: str) -> str:
@@ -228,8 +228,9 @@ class Spine:
             self.param(name, kind)
         self.body(node[4])
 
-    def param(self, name: str, _: str) -> None:
+    def param(self, name: str, kind: str) -> None:
         """Write a parameter."""
+        del kind
         self.name(name)
 
     def made(self, node: Node) -> None:

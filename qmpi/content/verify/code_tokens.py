@@ -14,9 +14,8 @@ from qmpi.content.verify.code_grammars import COMMENTS, is_docstring, spoken_wor
 TreeNode = Any
 Token = str | int
 _SAME = {"===": "==", "!==": "!=", "&&": "and", "||": "or", "//": "/", "//=": "/="}
-_JOINING = frozenset(
-    "+ - * / % & | ^ << >> < <= > >= == != and or += -= *= /= %= &= |= ^= <<= >>=".split()
-)
+_WRITTEN = "+ - * / % & | ^ << >> < <= > >= == != and or += -= *= /= %= &= |= ^= <<= >>="
+_JOINING = frozenset(_WRITTEN.split(" "))
 _UNARY = {"-": "neg", "!": "not", "not": "not"}
 _SKIPPED = COMMENTS | {
     "unset_command",
@@ -81,7 +80,7 @@ class TokenReader:
 
     def _joined(self, children: list[TreeNode]) -> bool:
         left, middle, right = children
-        if middle.children or middle.is_named and middle.type != "test_operator":
+        if middle.children or (middle.is_named and middle.type != "test_operator"):
             return False
         op = _SAME.get(_text(middle), _text(middle))
         if op not in _JOINING:
