@@ -15,7 +15,12 @@ from qmpi.storage.corpus import CorpusFacts
 LISTED = 1000
 """Inputs left out that a report lists; `left-out.jsonl.zst` beside the shards lists all."""
 
-DAMAGED = frozenset({"damaged", "unreadable", "not UTF-8", "not JSON", "changed while it was read"})
+DAMAGED = frozenset(
+    {
+        *("damaged", "unreadable", "changed while it was read"),
+        *("not UTF-8", "wrong encoding", "not JSON"),
+    }
+)
 """Reasons that point at something broken: the exit code tells of them."""
 
 

@@ -102,7 +102,7 @@ def _decoded(data: bytes, codec: str) -> str:
     try:
         return data.decode(codec)
     except UnicodeDecodeError as error:
-        raise _Refused("not UTF-8" if codec == "utf-8" else f"not {codec}") from error
+        raise _Refused("not UTF-8" if codec == "utf-8" else "wrong encoding") from error
 
 
 def _parts(stream: BinaryIO, head: bytes, piece: Slice, codec: str) -> Iterator[tuple[int, bytes]]:
