@@ -4,7 +4,14 @@ Families: see the modules listed in the imports. Each has a solver in `qmpi.cont
 shares no code with the family.
 """
 
-from qmpi.content.reasoning import arithmetic, calculation, logic, puzzles, situations, word_problems
+from qmpi.content.reasoning import (
+    arithmetic,
+    calculation,
+    logic,
+    puzzles,
+    situations,
+    word_problems,
+)
 from qmpi.content.reasoning.problem import Family
 
 FAMILIES: dict[str, Family] = {

@@ -155,7 +155,7 @@ def _root_steps(
 ) -> list[str]:
     a, b, c = numbers
     low, high = roots
-    if draw.below(2):
+    if b == 0 or draw.below(2):
         factors = f"({polynomial([-low, 1], letter)})({polynomial([-high, 1], letter)})"
         lead = f"{a}" if a > 1 else ""
         sums = f"{low} + {bracketed(high)} = {low + high}"

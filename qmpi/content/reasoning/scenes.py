@@ -24,7 +24,7 @@ SURNAMES: tuple[str, ...] = (
 
 TRADES: tuple[str, ...] = (
     "baker", "surveyor", "weaver", "librarian", "carpenter", "nurse", "pilot", "tailor",
-    "printer", "astronomer", "gardener", "plumber", "teacher", "actuary", "potter", "brewer",
+    "printer", "astronomer", "gardener", "plumber", "teacher", "auditor", "potter", "brewer",
     "clockmaker", "geologist", "mason", "beekeeper", "joiner", "chemist", "cook", "cartographer",
     "glazier", "editor", "fisher", "locksmith", "welder", "violinist", "vet", "roofer",
     "florist", "smith", "clerk", "pharmacist", "diver", "farmer", "electrician", "translator",
@@ -68,8 +68,9 @@ _PAPERS = (
     "blackboard", "quiz", "postcard", "scrapbook", "column", "homework", "slate", "newsletter",
 )  # fmt: skip
 _KINDS = (
-    "old", "blue", "spare", "last", "lost", "first", "grey", "torn", "new", "thin", "green", "worn",
-    "neat", "short", "long", "red", "faded", "borrowed", "favourite", "unsigned", "half-empty",
+    "dusty", "blue", "spare", "last", "lost", "first", "grey", "torn", "new", "thin", "green",
+    "worn", "neat", "short", "long", "red", "faded", "borrowed", "favourite", "yellowed",
+    "half-empty",
 )  # fmt: skip
 
 

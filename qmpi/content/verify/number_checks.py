@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from fractions import Fraction
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import prod
 from operator import mul
 
@@ -156,7 +156,7 @@ def check_chinese_remainder(exercise: Exercise, answer: str) -> str | None:
     if steps and [step for step in steps if step.startswith("x")] != spans:
         return f"the steps do not go through {spans}"
     # A line of numbers tries the modulus that the next line about x takes in.
-    for step, after in zip(steps, steps[1:], strict=False):
+    for step, after in pairwise(steps):
         single = re.fullmatch(r"\d.*\(mod (\d+)\)", step)
         if single and not after.endswith(f" * {single[1]} = {after.rpartition(' ')[2]}"):
             return f"the step {step!r} has another modulus than the next"
@@ -165,8 +165,9 @@ def check_chinese_remainder(exercise: Exercise, answer: str) -> str | None:
 
 def _pairs(exercise: Exercise) -> list[tuple[int, int]]:
     moduli, rests = exercise.certificate["moduli"], exercise.certificate["rests"]
-    listed = isinstance(moduli, tuple) and isinstance(rests, tuple)
-    return [(int(m), int(r)) for m, r in zip(moduli, rests, strict=True)] if listed else []
+    if isinstance(moduli, tuple) and isinstance(rests, tuple):
+        return [(int(m), int(r)) for m, r in zip(moduli, rests, strict=True)]
+    return []
 
 
 def check_modular_inverse(exercise: Exercise, answer: str) -> str | None:

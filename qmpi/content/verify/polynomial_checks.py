@@ -7,7 +7,7 @@ from fractions import Fraction
 from qmpi.content.exercise import Exercise, question_of, steps_of
 from qmpi.content.verify.formula import evaluate, steps_fault
 
-_POINTS = tuple(Fraction(n, 1 + n % 3) for n in range(-9, 12))
+_POINTS = (*range(-7, 8), Fraction(7, 5))
 
 
 def _letter(exercise: Exercise) -> str:
@@ -96,7 +96,10 @@ def check_quadratic(exercise: Exercise, answer: str) -> str | None:
     if max(_degree(left, letter), _degree(right, letter)) != 2:
         return "the equation is not quadratic"
     difference = f"({left}) - ({right})"
-    roots = [x for x in range(-113, 114) if evaluate(difference, {letter: x}) == 0]
+    # Three values fix the parabola; then every whole number is tried.
+    below, at, above = (evaluate(difference, {letter: x}) for x in (-1, 0, 1))
+    curve, slope = (above + below) / 2 - at, (above - below) / 2
+    roots = [x for x in range(-113, 114) if (curve * x + slope) * x + at == 0]
     if re.search(r"larger|greater", question):
         roots = roots[-1:]
     elif re.search(r"smaller|lesser", question):
