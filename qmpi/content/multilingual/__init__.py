@@ -1,1 +1,1 @@
-"""The content type `multilingual`: one meaning graph in many languages."""
+"""Text in twelve languages: one meaning graph, realised by a grammar for each."""
