@@ -1,0 +1,76 @@
+"""Draws documents at random addresses over the whole range: no exception, no repeat, bounded time.
+
+Prints one line a type: documents, repeats, the longest text, median and longest processor time of
+one document. Exit code 1 if a type has a repeat or a document took longer than the limit.
+
+Run: python tests/benchmarks/bench_draws.py [--type T] [--documents 1000000] [--seed S] [--json]
+"""
+
+import argparse
+import hashlib
+import json
+import statistics
+import sys
+import time
+
+from qmpi.content.address import TYPES, generator_key
+from qmpi.content.catalogue import write_document
+from qmpi.content.lexicons import lexicon_digest
+from qmpi.content.survey import addresses
+
+LIMIT_SECONDS = 1.0
+"""Tables are made when first used, so the first documents of a level take longest."""
+
+
+def options():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--type", choices=[*TYPES, "all"], default="all")
+    parser.add_argument("--documents", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args()
+
+
+def drawn(type_name, count, seed):
+    """Return what came of drawing a type."""
+    key = generator_key(lexicon_digest(), seed)
+    seen, repeats, longest, seconds, slowest = set(), 0, 0, [], (0.0, "")
+    for stream, place in addresses(type_name, count, seed):
+        start = time.process_time()
+        text = write_document(key, stream, place).text
+        took = time.process_time() - start
+        # Sixteen bytes of a hash: that two different texts share it is out of the question.
+        digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+        repeats += digest in seen
+        seen.add(digest)
+        longest = max(longest, len(text))
+        slowest = max(slowest, (took, f"{stream} index {place.index}"))
+        if len(seconds) < 100_000:
+            seconds.append(took)
+    return {
+        "type": type_name,
+        "documents": count,
+        "repeats": repeats,
+        "longest_characters": longest,
+        "median_ms": round(1000 * statistics.median(seconds), 3),
+        "slowest_ms": round(1000 * slowest[0], 1),
+        "slowest_at": slowest[1],
+    }
+
+
+def main():
+    chosen = options()
+    failed = False
+    for type_name in TYPES if chosen.type == "all" else [chosen.type]:
+        result = drawn(type_name, chosen.documents, chosen.seed)
+        failed |= result["repeats"] > 0 or result["slowest_ms"] > 1000 * LIMIT_SECONDS
+        text = (
+            json.dumps(result) if chosen.json else "  ".join(f"{k} {v}" for k, v in result.items())
+        )
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
