@@ -115,6 +115,7 @@ def test_given_again_it_finds_the_corpus_there(quiet: Path) -> None:
     assert "--force" in json.loads(other.stdout)["error"]
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_its_unit_only(quiet: Path, tmp_path: Path) -> None:
     out = tmp_path / "corpus"
     with generating(out, 3) as process:
@@ -125,14 +126,16 @@ def test_a_killed_worker_costs_its_unit_only(quiet: Path, tmp_path: Path) -> Non
     assert bytes_of(out) == bytes_of(quiet)
 
 
-def test_everything_killed_goes_on_where_it_was(quiet: Path, tmp_path: Path) -> None:
+def test_a_worker_then_everything_killed_goes_on_where_it_was(quiet: Path, tmp_path: Path) -> None:
     out = tmp_path / "corpus"
     with generating(out, 3) as process:
-        wait_for_shards(out, 4, process)
+        wait_for_shards(out, 2, process)
+        os.kill(rank_pids(out)[2], signal.SIGKILL)
+        wait_for_shards(out, 6, process)
         process.kill()
         end(rank_pids(out))
     before = {path.name: path.stat().st_mtime_ns for path in out.glob("shard-*.h5")}
-    assert 4 <= len(before) < BLOCKS
+    assert 6 <= len(before) < BLOCKS
     generate(out, 2)
     kept = [name for name, at in before.items() if (out / name).stat().st_mtime_ns == at]
     assert len(kept) >= len(before) - 2, "what was done is not done again"
