@@ -277,7 +277,13 @@ def versions(draw: Draw, level: int) -> Problem:
         taken.append(fits[-1] if fits else -1)
         steps.append(style.format(names[n], taken[n] if fits else "none"))
     answer = str(taken[-1]) if taken[-1] > 0 else "none"
-    world: Certificate = {"packages": tuple(names), "town": town, "answer": answer}
+    world: Certificate = {
+        "packages": tuple(names),
+        "town": town,
+        "released": tuple(sorted(version for row in shelf for version in row)),
+        "ranges": tuple(sorted(f"{low}-{high}" for low, high in needs.values())),
+        "answer": answer,
+    }
     return lay_out(draw, " ".join(told), numbered(draw, steps), answer, world)
 
 

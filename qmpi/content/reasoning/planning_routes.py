@@ -63,7 +63,12 @@ def route(draw: Draw, level: int) -> Problem:
     )
     steps = [style.format(town, far) for town, far in reached]
     answer = str(reached[-1][1])
-    world: Certificate = {"start": start, "goal": goal, "roads": len(roads), "answer": answer}
+    world: Certificate = {
+        "start": start,
+        "goal": goal,
+        "roads": tuple(sorted(roads.values())),
+        "answer": answer,
+    }
     return lay_out(draw, " ".join(told), steps, answer, world)
 
 
@@ -139,7 +144,12 @@ def packing(draw: Draw, level: int) -> Problem:
         weight_words.format(weight, sum(heavy[n] for n in chosen)),
         value_words.format(value, answer),
     ]
-    world: Certificate = {"limit": limit, "things": count, "answer": answer}
+    world: Certificate = {
+        "limit": limit,
+        "weights": tuple(sorted(heavy)),
+        "values": tuple(sorted(dear)),
+        "answer": answer,
+    }
     return lay_out(draw, " ".join(told), steps, answer, world)
 
 

@@ -213,7 +213,8 @@ def meeting(draw: Draw, level: int) -> Problem:
             answer = _clock(start)
             break
     steps = steps or ["There is no moment when all are free."]
-    world: Certificate = {"people": tuple(who), "minutes": need, "answer": answer}
+    busy = tuple(sorted(f"{_clock(start)}-{_clock(end)}" for start, end in taken))
+    world: Certificate = {"people": tuple(who), "minutes": need, "busy": busy, "answer": answer}
     return lay_out(draw, " ".join(told), steps, answer, world)
 
 

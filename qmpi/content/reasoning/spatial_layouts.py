@@ -60,7 +60,7 @@ def floor_plan(draw: Draw, level: int) -> Problem:
     count = grown(draw, level, 3, 12)
     rooms, unit = draw.sample(ROOMS, count), draw.choice(("metres", "feet", "paces"))
     at, parent = [(0, 0)], [0]
-    told: list[str] = []
+    told, distances = list[str](), list[int]()
     for n in range(1, count):
         # Mostly a chain, so that the way between two rooms is long.
         base = n - 1 if draw.below(3) else draw.below(n)
@@ -68,6 +68,7 @@ def floor_plan(draw: Draw, level: int) -> Problem:
         across, up = _MOVES[wind]
         at.append((at[base][0] + across * far, at[base][1] + up * far))
         parent.append(base)
+        distances.append(far)
         pair = (rooms[n], rooms[base], far, unit, wind)
         if draw.below(2):
             pair = (rooms[base], rooms[n], far, unit, _OPPOSITE[wind])
@@ -86,7 +87,12 @@ def floor_plan(draw: Draw, level: int) -> Problem:
     x, y = at[origin]
     steps = [style.format(rooms[n], at[n][0] - x, at[n][1] - y) for n in _way(parent, origin, goal)]
     answer = _offset(at[goal][0] - x, at[goal][1] - y, unit)
-    world: Certificate = {"goal": rooms[goal], "origin": rooms[origin], "answer": answer}
+    world: Certificate = {
+        "goal": rooms[goal],
+        "origin": rooms[origin],
+        "distances": tuple(sorted(distances)),
+        "answer": answer,
+    }
     return lay_out(draw, " ".join(told), steps, answer, world)
 
 

@@ -210,8 +210,8 @@ def anagram(draw: Draw, level: int) -> Problem:
     mixed = list(name)
     draw.shuffle(mixed)
     given = "".join(mixed)
-    words = [name]
-    while len(words) < grown(draw, level, 3, 8):
+    words, wanted = [name], grown(draw, level, 3, 8)
+    while len(words) < wanted:
         near = list(name)
         near[draw.below(len(near))] = draw.choice(_LETTERS)
         first, second = draw.below(len(near)), draw.below(len(near))

@@ -88,6 +88,9 @@ def _wins(heaps: tuple[int, ...]) -> bool:
 
 
 _ROW = re.compile(r"^[XO_] [XO_] [XO_]$", re.MULTILINE)
+_ROW_NAMES = re.compile(
+    r"\brows are 1 to 3 from below|bottom up the rows are 1, 2, 3|\b1 to 3 count the rows upwards"
+)
 _NOUGHTS = {
     "players": (
         r"{x:w} plays X and {o:w} plays O, a game of noughts and crosses in \w+",
@@ -125,6 +128,8 @@ def check_noughts(exercise: Exercise, answer: str) -> str | None:
     players = only(found["players"], "the players")
     mover = only(found["mover"], "who moves")["who"]
     only(found["best"] + found["squares"], "what is asked")
+    if not _ROW_NAMES.search(question_of(exercise.text)):
+        return "the rows have no names"
     rows = [row.split() for row in _ROW.findall(question_of(exercise.text))]
     if len(rows) != 3 or mover not in players.values():
         return "the board does not have three rows, or a stranger moves"

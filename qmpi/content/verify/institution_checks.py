@@ -216,7 +216,13 @@ def check_versions(exercise: Exercise, answer: str) -> str | None:
         return f"the version is {taken[asked]}, not {answer}"
     expected = [{"name": name, "version": version} for name, version in taken.items()]
     return first_fault(
-        certificate_fault(exercise, packages=names, town=install["town"]),
+        certificate_fault(
+            exercise,
+            packages=names,
+            town=install["town"],
+            released=sorted(version for row in shelf.values() for version in row),
+            ranges=sorted(f"{v['low']}-{v['high']}" for v in found["needs"]),
+        ),
         steps_fault(exercise, _PACKAGE_STEPS, expected),
     )
 

@@ -66,7 +66,9 @@ def check_route(exercise: Exercise, answer: str) -> str | None:
         {"town": town, "far": str(f)} for f, town in order if (f, town) <= (far[goal], goal)
     ]
     return first_fault(
-        certificate_fault(exercise, start=start, goal=goal, roads=len(found["road"])),
+        certificate_fault(
+            exercise, start=start, goal=goal, roads=sorted(int(v["far"]) for v in found["road"])
+        ),
         steps_fault(exercise, _ROUTE_STEPS, expected),
     )
 
@@ -117,7 +119,12 @@ def check_packing(exercise: Exercise, answer: str) -> str | None:
     if str(best) != answer:
         return f"the best load is worth {best}, not {answer}"
     return first_fault(
-        certificate_fault(exercise, limit=limit, things=len(goods)),
+        certificate_fault(
+            exercise,
+            limit=limit,
+            weights=sorted(kg for kg, _ in goods.values()),
+            values=sorted(worth for _, worth in goods.values()),
+        ),
         _packing_steps_fault(exercise, goods, limit, best),
     )
 

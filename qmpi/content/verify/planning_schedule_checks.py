@@ -190,7 +190,12 @@ def check_meeting(exercise: Exercise, answer: str) -> str | None:
     if right != answer:
         return f"they can start at {right}, not {answer}"
     return first_fault(
-        certificate_fault(exercise, people=who, minutes=need),
+        certificate_fault(
+            exercise,
+            people=who,
+            minutes=need,
+            busy=sorted(f"{v['start']}-{v['end']}" for v in found["busy"]),
+        ),
         steps_fault(exercise, _MEETING_STEPS, expected or [{}]),
     )
 

@@ -62,7 +62,12 @@ def check_floor_plan(exercise: Exercise, answer: str) -> str | None:
         return f"the room lies {right}, not {answer}"
     expected = [{"room": room, "x": str(int(at.real)), "y": str(int(at.imag))} for room, at in way]
     return first_fault(
-        certificate_fault(exercise, goal=asked["goal"], origin=asked["origin"]),
+        certificate_fault(
+            exercise,
+            goal=asked["goal"],
+            origin=asked["origin"],
+            distances=sorted(int(v["far"]) for v in found["offset"]),
+        ),
         steps_fault(exercise, _PLAN_STEPS, expected),
     )
 

@@ -1,5 +1,7 @@
 """Families beyond plain mathematics against their solvers, and these against planted errors."""
 
+import re
+
 import pytest
 from msgspec.structs import replace
 from unit.content.reasoning.family_trials import (
@@ -16,6 +18,7 @@ from qmpi.content.verify.problem_checks import verify
 
 DOCUMENTS = 300
 PLANTED = 60
+SOAK = 3_000
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -92,3 +95,25 @@ def test_a_broken_text_is_a_fault_in_words(family: str) -> None:
         cut = " ".join(words[:place] + words[place + 2 :])
         verify(replace(given, text=f"{cut}\n\n{rest}"))
     assert verify(replace(given, text=f"Nothing.\n\n{rest}")) is not None
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_wrong_number_in_the_question_is_found(family: str) -> None:
+    # Some numbers may change without harm: a key that is never pressed, a walk that comes back.
+    found = planted = 0
+    for given in exercises(family, FAMILIES[family], PLANTED):
+        head, _, rest = given.text.partition("\n\n")
+        for number in list(re.finditer(r"\d+", head))[:4]:
+            other = head[: number.start()] + str(int(number[0]) + 1) + head[number.end() :]
+            planted += 1
+            found += verify(replace(given, text=f"{other}\n\n{rest}")) is not None
+    assert found >= planted * 0.75
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_many_texts_are_true_and_differ(family: str) -> None:
+    made = exercises(family, FAMILIES[family], SOAK)
+    assert [(fault, given.text) for given in made if (fault := verify(given))] == []
+    assert len({question_of(given.text) for given in made}) == SOAK
+    assert max(len(given.text) for given in made) < 6_000
