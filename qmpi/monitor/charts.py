@@ -194,13 +194,20 @@ def axes(x: Scale, y: Scale, below: str = "step", beside: str = "nats per token"
     for value in ticks(y.low, y.high):
         parts += [
             _rule(x.start, y(value), x.end, y(value), "grid"),
-            text(x.start - 8, y(value) + 4, f"{value:g}", anchor="end"),
+            text(x.start - 8, y(value) + 4, _round(value), anchor="end"),
         ]
     for value in ticks(x.low, x.high, 8):
-        parts.append(text(x(value), y.start + 18, f"{value:,g}"))
+        parts.append(text(x(value), y.start + 18, _round(value)))
     parts.append(text((x.start + x.end) / 2, y.start + 35, below, "axis"))
     parts.append(text(x.start + 8, TOP + 4, beside, "axis", "start"))
     return "".join(parts)
+
+
+def _round(value: float) -> str:
+    for factor, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M")):
+        if abs(value) >= factor:
+            return f"{value / factor:g}{unit}"
+    return f"{value:,g}"
 
 
 def line(points: Sequence[tuple[int, float]], x: Scale, y: Scale, kind: str) -> str:
