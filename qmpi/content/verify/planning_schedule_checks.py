@@ -79,9 +79,8 @@ def check_schedule(exercise: Exercise, answer: str) -> str | None:
     )
 
 
-_COUNTED: list[str] = (
-    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split()  # noqa: SIM905
-)
+_COUNTED = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth",
+            "tenth", "eleventh", "twelfth")  # fmt: skip
 _WORKLIST = {
     "waits": _WAITS,
     "jobs": (r"(?P<jobs>[a-z]+(?:, [a-z]+)* and [a-z]+)",),
