@@ -121,7 +121,9 @@ class CleanFiles:
             with explained("rename", temporary):
                 temporary.replace(self.path(ending))
         data = msgspec.msgpack.encode(meta)
-        write_atomic(self.path("meta"), zlib.crc32(data).to_bytes(4, "little") + data)
+        # Not flushed to the device: after a power cut its checksums tell that it is to be made again.
+        data = zlib.crc32(data).to_bytes(4, "little") + data
+        write_atomic(self.path("meta"), data, durable=False)
 
     def is_done(self) -> bool:
         """Look whether the unit's files are there and right.

@@ -76,7 +76,7 @@ def save_pairs(path: Path, pairs: Pairs) -> None:
         StorageError: no space.
     """
     data = pairs.later.astype("<i8").tobytes() + pairs.earlier.astype("<i8").tobytes()
-    write_atomic(path, zlib.crc32(data).to_bytes(8, "little") + data)
+    write_atomic(path, zlib.crc32(data).to_bytes(8, "little") + data, durable=False)
 
 
 def load_pairs(path: Path) -> Pairs:

@@ -266,7 +266,7 @@ def save_result(path: Path, result: WriteResult) -> None:
         StorageError: no space.
     """
     data = msgspec.msgpack.encode(result)
-    write_atomic(path, zlib.crc32(data).to_bytes(4, "little") + data)
+    write_atomic(path, zlib.crc32(data).to_bytes(4, "little") + data, durable=False)
 
 
 def load_result(path: Path) -> WriteResult:
