@@ -121,7 +121,7 @@ class CleanFiles:
             with explained("rename", temporary):
                 temporary.replace(self.path(ending))
         data = msgspec.msgpack.encode(meta)
-        # Not flushed to the device: after a power cut its checksums tell that it is to be made again.
+        # Not flushed to the device: after a power cut, checksums tell what is to be made again.
         data = zlib.crc32(data).to_bytes(4, "little") + data
         write_atomic(self.path("meta"), data, durable=False)
 

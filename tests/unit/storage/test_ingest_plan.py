@@ -116,7 +116,9 @@ def test_units_in_any_order_by_any_rank_make_the_same_bytes(tree, tmp_path):
 
 
 @pytest.mark.usefixtures("small_units")
-@pytest.mark.parametrize("stage", range(5))
+@pytest.mark.parametrize(
+    "stage", [CLEAN, WRITE, *(pytest.param(n, marks=pytest.mark.slow) for n in (0, DEDUP, 3))]
+)
 def test_a_killed_ingestion_goes_on_and_ends_the_same(tree, tmp_path, monkeypatch, stage):
     ingest_corpus([tree], tmp_path / "one", OPTIONS, _ignore)
     run = IngestPlan.run

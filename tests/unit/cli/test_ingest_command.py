@@ -1,0 +1,108 @@
+"""`qmpi ingest`: exit codes, reports, rules, and what a directory of the user's may hold."""
+
+import gzip
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from qmpi.cli.main import run
+from qmpi.storage.ingest_settings import IngestReport
+from qmpi.storage.quality_rules import RULES
+
+GOOD = "".join(
+    f"Sentence number {n} is about {n * 7} things of {n * n} kinds.\n" for n in range(99)
+)
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    root = tmp_path / "notes"
+    root.mkdir()
+    (root / "a.md").write_text(GOOD)
+    return root
+
+
+def _ingest(*arguments: object) -> int:
+    return run(["ingest", *map(str, arguments), "--vocab-size", "300"])
+
+
+def test_exit_code_tells_of_damage_unless_it_is_accepted(
+    notes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _ingest(notes, "--out", tmp_path / "a") == 0
+    (notes / "photo.jpg").write_bytes(bytes(range(256)))
+    (notes / "empty.txt").write_text("")
+    assert _ingest(notes, "--out", tmp_path / "b") == 0
+    (notes / "old.txt").write_bytes("d\u00e9j\u00e0 vu".encode("latin-1"))
+    (notes / "cut.txt.gz").write_bytes(gzip.compress(GOOD.encode())[:-9])
+    capsys.readouterr()
+    assert _ingest(notes, "--out", tmp_path / "c") == 5
+    shown = capsys.readouterr().out
+    assert "2 inputs are damaged" in shown
+    assert "old.txt" in shown
+    assert "left out, binary: 1" in shown
+    assert _ingest(notes, "--out", tmp_path / "d", "--accept-damage") == 0
+    assert _ingest(notes, "--out", tmp_path / "e", "--encoding", "latin-1") == 5
+    assert "not UTF-8" not in capsys.readouterr().out.split("in " + str(tmp_path / "e"))[1]
+
+
+def test_nothing_usable_is_the_users_fault_and_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.bin").write_bytes(bytes(64))
+    assert _ingest(tmp_path / "a.bin", "--out", tmp_path / "out") == 2
+    assert "binary" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_report_is_written_and_is_what_json_says(
+    notes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (notes / "rep.txt").write_text("again and again\n" * 200)
+    target = tmp_path / "report.json"
+    assert _ingest(notes, "--out", tmp_path / "out", "--report", target, "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    report = msgspec.json.decode(target.read_bytes(), type=IngestReport, dec_hook=lambda k, v: k(v))
+    assert said == json.loads(target.read_bytes())
+    assert report.facts.left_out == {"rule max_repeated_lines": 1}
+    assert report.dropped["rule max_repeated_lines"].bytes == 16 * 200
+    assert set(report.seconds) == {"scan", "clean", "dedup", "tokenizer", "write"}
+
+
+def test_a_corpus_inside_the_directory_is_no_text(
+    notes: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(notes)
+    assert _ingest(".", "--out", "corpora/first") == 0
+    assert _ingest(".", "--out", "corpora/second", "--json") == 0
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert said["facts"]["documents"] == 1
+    assert said["facts"]["left_out"] == {"made by qmpi": 1}
+
+
+def test_rules_are_listed_and_changed(
+    notes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["ingest", "--list-rules"]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in RULES)
+    out = ("--out", tmp_path / "out")
+    assert _ingest(notes, *out, "--rule", "min_words=5000") == 2
+    assert "rule min_words" in capsys.readouterr().err
+    assert _ingest(notes, *out, "--rule", "min_wrds=5") == 2
+    assert "min_words" in capsys.readouterr().err
+    assert _ingest(notes, *out, "--rule", "min_words") == 2
+    assert _ingest(notes, *out, "--rules", "web", "--rule", "max_digits=off", "--json") == 2
+    assert "rule max_top_" in capsys.readouterr().out
+
+
+def test_near_duplicates_can_be_kept(
+    notes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (notes / "b.md").write_text("One more line.\n" + GOOD)
+    assert _ingest(notes, "--out", tmp_path / "a", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["facts"]["left_out"] == {"near duplicate": 1}
+    assert _ingest(notes, "--out", tmp_path / "b", "--json", "--near-duplicates", 0) == 0
+    assert json.loads(capsys.readouterr().out)["facts"]["documents"] == 2
