@@ -21,7 +21,7 @@ SOURCES = {
     ],
     "scientific": ["r-cran-*: vignettes on statistics", "usr/lib/R/**/doc/*.R[nm][wd]"],
     "code": ["python3-sympy: sources", "usr/lib/python3/dist-packages/sympy/**/*.py"],
-    "mathematics": ["metamath-databases: proofs", "usr/share/metamath/databases/set.mm"],
+    "mathematics": ["gap-online-help: algebra with examples", "usr/share/gap/doc/**/chap*.txt"],
     "philosophy": ["anarchism: political philosophy", f"{_DOC}/anarchism/markdown/*.md.gz"],
     "creative": ["fortunes: verse, quotes, jokes", "usr/share/games/fortunes/*.u8"],
     "conversation": ["chatterbot-corpus", "chatterbot_corpus/data/english/*.yml"],
