@@ -108,6 +108,11 @@ def _talks(text: str) -> list[str]:
     return ["\n\n".join(together[n : n + 10]) for n in range(0, len(together), 10)]
 
 
+def _screen(text: str) -> list[str]:
+    """Take colours and other marks of a terminal out."""
+    return [re.sub(r"\x1b\[[\d;]*X", "", text)]
+
+
 def _as_is(text: str) -> list[str]:
     return [text]
 
@@ -116,4 +121,5 @@ _CLEAN = dict.fromkeys(SOURCES, _as_is) | {
     "multilingual": _manual,
     "creative": _fortunes,
     "conversation": _talks,
+    "mathematics": _screen,
 }
