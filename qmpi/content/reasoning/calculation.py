@@ -6,6 +6,8 @@ from qmpi.content.reasoning import (
     number_families,
     polynomial_families,
     sequence_families,
+    space_families,
+    trade_families,
 )
 from qmpi.content.reasoning.problem import Family
 
@@ -15,5 +17,7 @@ FAMILIES: dict[str, Family] = (
     | calculus_families.FAMILIES
     | chance_families.FAMILIES
     | sequence_families.FAMILIES
+    | trade_families.FAMILIES
+    | space_families.FAMILIES
 )
 """Families by name."""
