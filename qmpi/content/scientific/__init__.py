@@ -1,1 +1,1 @@
-"""The content type `scientific`: papers whose numbers are computed from generated data."""
+"""Scientific texts about invented studies with real statistics."""

@@ -15,13 +15,14 @@ from qmpi.units import Digest
 
 Check = Callable[[Document], list[str]]
 KEY = generator_key(Digest("trials"), 7)
-_SWAPS = {"significant": "insignificant", "accepted": "rejected", "rejected": "accepted"}
 
 
 def documents(type_name: str, count: int, block: int = 11) -> list[Document]:
     """Return documents over all levels."""
+    # Any run of documents goes up and down over all levels.
     return [
-        write_document(KEY, Stream(type_name, 1 + n % 100), Place(block, n)) for n in range(count)
+        write_document(KEY, Stream(type_name, 1 + n * 37 % 100), Place(block, n))
+        for n in range(count)
     ]
 
 

@@ -32,11 +32,11 @@ def test_every_genre_is_written(made: list[Document]) -> None:
 
 
 def test_lengths_are_bounded_and_grow(made: list[Document]) -> None:
-    words = {document.level: len(document.text.split()) for document in made}
-    assert all(40 <= count <= 1_500 for count in words.values())
+    words = [len(document.text.split()) for document in made]
+    assert all(40 <= count <= 1_500 for count in words)
     assert all(len(document.text) <= 12_000 for document in made)
-    low = [words[level] for level in range(1, 31)]
-    high = [words[level] for level in range(71, 101)]
+    low = [count for count, d in zip(words, made, strict=True) if d.level <= 30]
+    high = [count for count, d in zip(words, made, strict=True) if d.level > 70]
     assert sum(low) * 2 < sum(high)
 
 
@@ -52,8 +52,8 @@ def test_a_third_of_documents_set_problems_with_answers(made: list[Document]) ->
 
 
 def test_the_same_in_any_process() -> None:
-    here = fingerprint("technical", 60)
-    assert {fingerprint_elsewhere("technical", 60, seed) for seed in ("1", "77")} == {here}
+    here = fingerprint("technical", 24)
+    assert {fingerprint_elsewhere("technical", 24, seed) for seed in ("1", "77")} == {here}
 
 
 def test_spoiled_facts_are_found(made: list[Document]) -> None:
@@ -123,7 +123,7 @@ def test_a_late_claim_cannot_be_passed_over(made: list[Document]) -> None:
 
 
 def test_mutilated_worlds_are_faults_not_crashes(made: list[Document]) -> None:
-    for document in made[:40]:
+    for document in made[:25]:
         for name in document.world:
             for junk in (None, [], 7, "x", {}):
                 check_technical(replace(document, world={**document.world, name: junk}))
