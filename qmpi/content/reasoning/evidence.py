@@ -2,11 +2,10 @@
 
 from qmpi.content.counter import Draw
 from qmpi.content.exercise import Certificate
-from qmpi.content.reasoning.problem import Problem, grown, lay_out
+from qmpi.content.reasoning.problem import Family, Problem, grown, lay_out
 from qmpi.content.reasoning.scene_words import (
     JOBS,
     NOUNS,
-    Family,
     joined,
     numbered,
     one,

@@ -4,14 +4,11 @@ Names of people and places are put together from syllables when the module loads
 problems hardly ever share one; a list typed by hand would be met again within a few hundred texts.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from qmpi.content.counter import Draw
-from qmpi.content.reasoning.problem import Problem, grown
+from qmpi.content.reasoning.problem import grown
 from qmpi.content.reasoning.words import NAMES
-
-Family = Callable[[Draw, int], Problem]
-"""Draws and a level from 1 to 100 to a problem."""
 
 _HEADS = (
     "Al", "Bar", "Bel", "Cas", "Dar", "Del", "El", "Fal", "Gil", "Har", "Il", "Jor", "Kal", "Kir",

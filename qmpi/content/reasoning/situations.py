@@ -18,7 +18,7 @@ from qmpi.content.reasoning import (
     temporal,
     text_machines,
 )
-from qmpi.content.reasoning.scene_words import Family
+from qmpi.content.reasoning.problem import Family
 
 FAMILIES: dict[str, Family] = {
     **planning_moves.FAMILIES,

@@ -4,11 +4,10 @@ from itertools import pairwise
 
 from qmpi.content.counter import Draw
 from qmpi.content.exercise import Certificate
-from qmpi.content.reasoning.problem import Problem, grown, lay_out
+from qmpi.content.reasoning.problem import Family, Problem, grown, lay_out
 from qmpi.content.reasoning.scene_words import (
     JOBS,
     TASKS,
-    Family,
     numbered,
     one,
     people,
@@ -345,7 +344,7 @@ def before(draw: Draw, level: int) -> Problem:
 
 FAMILIES: dict[str, Family] = {
     "allen": allen,
-    "calendar": calendar,
+    "dates": calendar,
     "time_zones": time_zones,
     "before": before,
 }

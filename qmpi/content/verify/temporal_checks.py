@@ -329,7 +329,7 @@ def _chain(pairs: list[tuple[str, str]], old: str, young: str) -> list[tuple[str
 
 CHECKS: dict[str, Check] = {
     "allen": check_allen,
-    "calendar": check_calendar,
+    "dates": check_calendar,
     "time_zones": check_time_zones,
     "before": check_before,
 }

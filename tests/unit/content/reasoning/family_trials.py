@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from qmpi.content.counter import Draw
 from qmpi.content.exercise import Exercise, steps_of
-from qmpi.content.reasoning.scene_words import Family
+from qmpi.content.reasoning.problem import Family
 
 _SWAPS = {
     "yes": "no",
