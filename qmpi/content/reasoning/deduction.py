@@ -34,7 +34,10 @@ _CLAUSES = {
     "back": ("If {3}, then {2}.", "Whenever {3}, {2}.", "{3} only if {2}."),
     "iff": ("{0} exactly if {1}.", "{1} if and only if {0}."),
 }
-_BOTH = ("If both {0} and {1}, then {2}.", "From {0} together with {1} it follows that {2}.")
+_BOTH = (
+    "If both {0} and {1}, then {2}.",
+    "From the facts that {0} and that {1} it follows that {2}.",
+)
 _FACT = ("It is known that {0}.", "Indeed {0}.", "We see that {0}.", "For certain, {0}.")
 _CASE_HEAD = (
     "{0} of {1} draws up a report.",
@@ -151,8 +154,13 @@ def quantifiers(draw: Draw, level: int) -> Problem:
     told: list[str] = []
     lines: list[tuple[str, int, int, int]] = []
     style = draw.choice(("{0}: {1} of {2}, {3} {4} in all", "{0}: {2} and of these {1}; {3} {4}"))
-    for name in people(draw, grown(draw, level, 2, 9)):
+    owners = people(draw, grown(draw, level, 2, 9))
+    # Somebody has such a thing: what is true of all of none would be a trap, not a question.
+    certain = draw.choice(owners)
+    for name in owners:
         things_ = [(draw.choice(colours), draw.choice(nouns)) for _ in range(draw.between(1, 3))]
+        if name == certain:
+            things_[0] = (things_[0][0], noun)
         if biased:
             # In half of the texts the statement is nearly true of all.
             things_ = [(colour if n == noun else c, n) for c, n in things_]

@@ -204,6 +204,8 @@ def analogy(draw: Draw, level: int) -> Problem:
     rings = [draw.sample(ring, draw.between(3, 5)) for ring in (*sorts, _SHAPES)]
     one_ = [draw.below(len(ring)) for ring in rings]
     moves = [draw.below(len(ring)) for ring in rings]
+    # At least one trait changes, so that the pair shows something.
+    moves[draw.below(len(rings))] = 1 + draw.below(2)
     other = [draw.below(len(ring)) for ring in rings]
     two = [(n + k) % len(r) for n, k, r in zip(one_, moves, rings, strict=True)]
     after = [(n + k) % len(r) for n, k, r in zip(other, moves, rings, strict=True)]

@@ -279,6 +279,8 @@ def time_zones(draw: Draw, level: int) -> Problem:
 
 def _length(minutes: int) -> str:
     hours, rest = divmod(minutes, 60)
+    if not hours and rest:
+        return f"{rest} minutes"
     words = f"{hours} hour{'s' if hours != 1 else ''}"
     return f"{words} and {rest} minutes" if rest else words
 

@@ -27,7 +27,7 @@ _A, _B, _C = _atom("a"), _atom("b"), _atom("c")
 _CLAUSES = {
     "both": (
         f"If both {_A} and {_B}, then {_C}",
-        f"From {_A} together with {_B} it follows that {_C}",
+        f"From the facts that {_A} and that {_B} it follows that {_C}",
     ),
     "if": (
         f"If {_A}, then {_B}",

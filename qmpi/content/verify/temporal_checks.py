@@ -195,7 +195,7 @@ def _after(begin: str, days: int) -> str:
     return f"{then.day} {_MONTHS[then.month - 1]} {then.year}"
 
 
-_LENGTH = r"(?P<long>\d+ hours?(?: and \d+ minutes)?)"
+_LENGTH = r"(?P<long>\d+ hours?(?: and \d+ minutes)?|\d+ minutes)"
 _ZONES = {
     "zone": (
         f"Clocks in {{ahead:w}} are {_LENGTH} ahead of those in {{behind:w}}",
@@ -267,7 +267,7 @@ def check_time_zones(exercise: Exercise, answer: str) -> str | None:
 
 def _span(words: str) -> int:
     numbers = [int(number) for number in re.findall(r"\d+", words)]
-    return 60 * numbers[0] + sum(numbers[1:])
+    return 60 * numbers[0] + sum(numbers[1:]) if "hour" in words else numbers[0]
 
 
 _OLDER = {
