@@ -8,9 +8,9 @@ compares givens, steps and answer. One text in eight shows no steps.
 from collections.abc import Sequence
 from typing import Any
 
+from qmpi.content.document import Plain
 from qmpi.content.english.prose import Said
 from qmpi.content.english.telling import Stage
-from qmpi.content.page import Plain
 
 _OPENINGS = (
     "Question: ", "Q: ", "Exercise: ", "", "", "", "Check: ", "A small problem. ", "To work out: ",

@@ -7,9 +7,9 @@ first type, made by the same rules that the text states.
 
 from typing import Any
 
+from qmpi.content.document import Plain
 from qmpi.content.english.posing import Puzzle
 from qmpi.content.english.prose import Said
-from qmpi.content.page import Plain
 from qmpi.content.technical.technical_grammar import EXTRA, PLAIN, TASK, TITLES
 from qmpi.content.technical.technical_reference import furnish
 from qmpi.content.technical.technical_words import CHOICES, PARTS, plurals

@@ -4,7 +4,7 @@ Theory of operation. A sample gives some settings values that they may take, gro
 Checkers parse the very characters and compare with the world.
 """
 
-from qmpi.content.page import Plain
+from qmpi.content.document import Plain
 from qmpi.content.technical.technical_world import Site, value_for
 
 FORMATS = ("toml", "json", "ini")

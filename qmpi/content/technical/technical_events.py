@@ -57,11 +57,11 @@ def incident(site: Site) -> None:
     page, draw = site.page, site.draw
     furnish(site, settings=site.size("entities", 2, 5))
     world: dict[str, Any] = page.world
-    gaps = [draw.between(1, 20 + 4 * page.budget.distance) for _ in MOMENTS[1:]]
+    gaps = [draw.between(1, 20 + 2 * page.budget.distance) for _ in MOMENTS[1:]]
     minutes = [0]
     for gap in gaps:
         minutes.append(minutes[-1] + gap)
-    start = draw.below(1440 - minutes[-1]) if minutes[-1] < 1400 else 0
+    start = draw.below(1440 - minutes[-1])
     number = draw.below(len(site.settings))
     row = site.settings[number]
     wrong = value_for(draw, row)

@@ -7,9 +7,9 @@ last change at or before it.
 
 from typing import Any
 
+from qmpi.content.document import Plain
 from qmpi.content.english.posing import Puzzle
 from qmpi.content.english.prose import Said
-from qmpi.content.page import Plain
 from qmpi.content.technical.technical_grammar import (
     ADDED,
     CHANGED,

@@ -9,10 +9,11 @@ from datetime import date
 from typing import Any
 
 from qmpi.content.counter import Draw
+from qmpi.content.document import Plain
 from qmpi.content.english.english_lexicon import with_article
 from qmpi.content.english.prose import Said
 from qmpi.content.english.telling import Stage
-from qmpi.content.page import Page, Plain
+from qmpi.content.page import Page
 from qmpi.content.technical.technical_words import ASPECTS, CHOICES, PARTS, plurals, table_of
 
 Row = dict[str, Any]

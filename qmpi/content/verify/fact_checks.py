@@ -7,8 +7,8 @@ it is a fault. Problems of the shared families are cut out and handed to their o
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from qmpi.content.document import Document, Fact
 from qmpi.content.exercise import Exercise
-from qmpi.content.page import Document, Fact
 from qmpi.content.verify.problem_checks import verify
 
 World = Mapping[str, Any]

@@ -10,7 +10,7 @@ from datetime import date
 from fractions import Fraction
 from typing import Any
 
-from qmpi.content.page import Document
+from qmpi.content.document import Document
 from qmpi.content.verify.fact_checks import Expected, World, world_of
 from qmpi.content.verify.scientific_oracles import (
     average,

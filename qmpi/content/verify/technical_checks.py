@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from qmpi.content.page import Document
+from qmpi.content.document import Document
 from qmpi.content.verify.fact_checks import (
     MALFORMED,
     Expected,

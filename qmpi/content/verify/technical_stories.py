@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from qmpi.content.page import Document
+from qmpi.content.document import Document
 from qmpi.content.verify.fact_checks import Expected, World, world_of
 from qmpi.content.verify.technical_solvers import call_text, listed, run_pipe, spell
 

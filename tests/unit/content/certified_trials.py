@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from qmpi.content.address import Place, Stream, generator_key
 from qmpi.content.catalogue import write_document
-from qmpi.content.page import Document, Fact
+from qmpi.content.document import Document, Fact
 from qmpi.units import Digest
 
 Check = Callable[[Document], list[str]]

@@ -11,7 +11,7 @@ from unit.content.certified_trials import (
     fingerprint_elsewhere,
 )
 
-from qmpi.content.page import Document
+from qmpi.content.document import Document
 from qmpi.content.scientific.scientific_genres import GENRES
 from qmpi.content.verify.scientific_checks import check_scientific
 

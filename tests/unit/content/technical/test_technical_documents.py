@@ -11,7 +11,7 @@ from unit.content.certified_trials import (
     fingerprint_elsewhere,
 )
 
-from qmpi.content.page import Document
+from qmpi.content.document import Document
 from qmpi.content.technical.technical_genres import GENRES
 from qmpi.content.verify.technical_checks import check_technical
 
