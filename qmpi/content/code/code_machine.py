@@ -16,7 +16,6 @@ Value = Any
 Env = dict[str, Value]
 
 _LIMIT = 1 << 31
-_STEPS = 6000
 _DONE: tuple[str, Any] = ("done", None)
 _BREAK: tuple[str, Any] = ("break", None)
 
@@ -37,11 +36,12 @@ class Machine:
         classes: by name: ["class", name, fields, methods by name].
         printed: lines printed so far.
         steps: statements executed.
+        most: statements after which a run is refused.
         trace: where assignments are written down, if anywhere: (name, value).
         lists: brackets and separator of a printed list.
     """
 
-    __slots__ = ("classes", "functions", "lists", "printed", "steps", "trace")
+    __slots__ = ("classes", "functions", "lists", "most", "printed", "steps", "trace")
 
     def __init__(self, functions: dict[str, Node], classes: dict[str, Node]) -> None:
         """Start with nothing printed.
@@ -54,6 +54,7 @@ class Machine:
         self.classes = classes
         self.printed: list[str] = []
         self.steps = 0
+        self.most = 10_000
         self.trace: list[tuple[str, str]] | None = None
         self.lists: tuple[str, str, str] = ("[", ", ", "]")
 
@@ -110,7 +111,7 @@ class Machine:
             RefusedError: it takes too many steps.
         """
         self.steps += len(body)
-        if self.steps > _STEPS:
+        if self.steps > self.most:
             raise RefusedError("too many steps")
         for node in body:
             ended = _STATEMENTS[node[0]](self, node, env)

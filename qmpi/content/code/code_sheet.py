@@ -29,6 +29,8 @@ PROGRAMMED: tuple[type[Dialect], ...] = (Python, JavaScript, TypeScript, Java, R
 """Languages that all kinds of programs are written in."""
 LANGUAGES: tuple[type[Dialect], ...] = (Python, *PROGRAMMED, Bash)
 """What a program is drawn from; Python twice, because it alone is run by checkers."""
+MOST = 130
+"""Statements after which a program is large enough: a document stays below 12,000 characters."""
 _FENCE_NAMES = {
     "python": ("python", "py"),
     "javascript": ("javascript", "js"),
@@ -219,14 +221,18 @@ def with_class(studio: Studio, turns: int) -> bool:
     return True
 
 
-def with_functions(studio: Studio, count: int) -> list[tuple[Made, list[Case]]]:
+def with_functions(studio: Studio, count: int, most: int = MOST) -> list[tuple[Made, list[Case]]]:
     """Add functions.
 
     Args:
         studio: of the program.
         count: how many.
+        most: statements of the program after which no more are added.
 
     Returns:
         Each with its tried calls.
     """
-    return [studio.function() for _ in range(count)]
+    made: list[tuple[Made, list[Case]]] = []
+    while len(made) < count and studio.mass < most:
+        made.append(studio.function())
+    return made

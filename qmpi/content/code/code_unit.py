@@ -25,6 +25,10 @@ from qmpi.content.level import sized
 from qmpi.content.page import Page
 
 _TRIES = 6
+_MOST_CALL = 2500
+"""Statements of one call; slow shapes are drawn again with other numbers."""
+_MOST_RUN = 40_000
+_HOLDING = frozenset({"while", "for", "each", "chars"})
 _ALWAYS = frozenset({"i", "j"})
 
 
@@ -70,6 +74,7 @@ class Studio:
         machine: runs it.
         made: its functions.
         apart: a list gets a name before it is an argument.
+        mass: statements so far, calls to come included; a line each, or a little more.
     """
 
     def __init__(self, page: Page, dialect: Dialect) -> None:
@@ -95,6 +100,7 @@ class Studio:
         self.machine = Machine(self._functions, self._classes)
         self.machine.lists = dialect.lists
         self.made: list[Made] = []
+        self.mass = 0
         budget = page.budget
         self._depth = sized(page.draw, budget.structure, 1, 4)
         self._filling = 20 + budget.structure // 2
@@ -121,10 +127,12 @@ class Studio:
     # Values.
 
     def number(self, role: str) -> int:
-        """Return an argument for a role: k stays small, n is larger, others lie between."""
+        """Return an argument for a role: k and few stay small, n is larger."""
         draw = self.draw
         if role == "k":
             return draw.between(1, 9)
+        if role == "few":
+            return draw.between(4, 18)
         return draw.between(6, 60) if role == "n" else draw.between(1, 99)
 
     def numbers(self) -> list[Node]:
@@ -157,7 +165,9 @@ class Studio:
     def grower(self) -> Grower:
         """Return a Grower of this document's budget."""
         grower = Grower(self.draw, self.words, self._depth, self._filling, masks=self._depth > 1)
-        grower.helpers = self._helpers
+        # Near calls name the function just before; far ones any that came earlier.
+        reach = 1 + self.page.budget.distance * len(self._helpers) // 100
+        grower.helpers = self._helpers[-reach:]
         return grower
 
     def local(self, role: str, kind: str, taken: Sequence[str]) -> str:
@@ -195,6 +205,7 @@ class Studio:
             made = self._plain()
             cases = self.cases(made, 2)
         self.made.append(made)
+        self.mass += 6 + mass_of(made.node[4])
         self.unit["functions"].append(made.node)
         self._note_helper(made)
         return made, cases
@@ -293,7 +304,7 @@ class Studio:
             args: expressions without variables.
         """
         machine = self.machine
-        machine.steps = 0
+        machine.steps, machine.most = 0, _MOST_CALL
         try:
             return Case(
                 name, args, machine.call(name, [machine.eval(a, {}) for a in args]), failed=False
@@ -340,20 +351,38 @@ class Studio:
         doc = self.doc(shape.docs)
         node = ["class", name, fields, methods, doc]
         self.unit["classes"].append(node)
+        self.mass += 6 + sum(2 + mass_of(method[4]) for method in methods)
         by_name = {method[1]: method for method in methods}
         self._classes[name] = ["class", name, fields, by_name]
         return node, shapes
 
-    def run(self) -> list[str] | None:
-        """Return what the main part prints, or None where languages would not agree on it."""
+    def run(self) -> list[str]:
+        """Return what the main part prints; one that languages do not agree on is taken out."""
         machine = self.machine
-        machine.steps = 0
+        machine.steps, machine.most = 0, _MOST_RUN
         machine.printed = []
         try:
             machine.run(self.unit["main"], {})
         except (RefusedError, FailedError, RecursionError):
-            return None
+            self.unit["main"].clear()
+            return []
         return machine.printed
+
+
+def mass_of(nodes: Sequence[Node]) -> int:
+    """Return the number of statements, those inside of others included.
+
+    Args:
+        nodes: statements.
+    """
+    mass = len(nodes)
+    for node in nodes:
+        kind = node[0]
+        if kind == "if":
+            mass += mass_of(node[2]) + mass_of(node[3])
+        elif kind in _HOLDING:
+            mass += mass_of(node[-1])
+    return mass
 
 
 @cache

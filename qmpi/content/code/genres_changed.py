@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from qmpi.content.code.code_changes import Rewriter, renamed, slipped
 from qmpi.content.code.code_machine import Machine
-from qmpi.content.code.code_sheet import LANGUAGES, Sheet, case_number, literal
+from qmpi.content.code.code_sheet import LANGUAGES, Sheet, case_number, literal, with_functions
 from qmpi.content.code.code_template import Node
 from qmpi.content.code.code_unit import Case, Made, Studio
 from qmpi.content.code.genres_tested import trace_of
@@ -63,8 +63,7 @@ def write_bug(page: Page) -> None:
     sheet = Sheet(page)
     studio = sheet.studio(LANGUAGES)
     draw = page.draw
-    for _ in range(sized(draw, page.budget.distractors, 0, 3)):
-        studio.function()
+    with_functions(studio, sized(draw, page.budget.distractors, 0, 8))
     made, cases = studio.function()
     cases = [case for case in cases + studio.cases(made, 2) if not case.failed]
     found = _bug(studio, made, cases)
@@ -181,14 +180,14 @@ def write_review(page: Page) -> None:
     sheet = Sheet(page)
     studio = sheet.studio(LANGUAGES)
     draw = page.draw
-    pairs = [studio.function() for _ in range(sized(draw, page.budget.entities, 1, 4))]
+    pairs = with_functions(studio, sized(draw, page.budget.entities, 1, 9))
     nodes = studio.unit["functions"]
     names = [node[1] for node in nodes]
     lines = sheet.functions(studio, nodes)
     sheet.opening()
     sheet.listing(lines, studio.dialect.name, "a", names)
     people = [sheet.prose.person() for _ in range(1 + draw.below(3))]
-    for _ in range(sized(draw, page.budget.steps, 2, 7)):
+    for _ in range(sized(draw, page.budget.steps, 2, 12)):
         made, cases = draw.choice(pairs)
         page.say(f"{draw.choice(people)}: " if draw.below(3) else "")
         good = [case for case in cases if not case.failed]
@@ -232,8 +231,7 @@ def write_refactoring(page: Page) -> None:
     sheet = Sheet(page)
     studio = sheet.studio(LANGUAGES)
     draw = page.draw
-    for _ in range(sized(draw, page.budget.entities, 0, 2)):
-        studio.function()
+    with_functions(studio, sized(draw, page.budget.entities, 0, 5), 60)
     made, cases = studio.function()
     node = made.node
     body = Rewriter(draw, node).body(node[4])

@@ -91,7 +91,7 @@ def write_config(page: Page) -> None:
     draw, budget = page.draw, page.budget
     words = Words(draw, budget)
     depth = sized(draw, budget.structure, 1, 3)
-    tree = _grown(draw, words, sized(draw, budget.entities, 2, 4), depth)
+    tree = _grown(draw, words, sized(draw, budget.entities, 2, 6), depth)
     found: list[tuple[Path, Any]] = []
     _paths(tree, [], found)
     form = ("json", "toml")[draw.word() & 1]
@@ -102,7 +102,7 @@ def write_config(page: Page) -> None:
     page.world["overrides"] = overrides
     changes: list[str] = []
     mark = draw.choice((".", "__", "/", ":"))
-    for _ in range(sized(draw, budget.steps, 1, 6)):
+    for _ in range(sized(draw, budget.steps, 1, 9)):
         path, old = draw.choice(found)
         new = _leaf(draw, words)
         while type(new) is not type(old):
@@ -116,7 +116,7 @@ def write_config(page: Page) -> None:
     sheet.listing(changes, "overrides", mark)
     if draw.word() & 1:
         sheet.said(1 + draw.below(2))
-    asked = draw.sample(found, min(len(found), sized(draw, budget.distance, 2, 7)))
+    asked = draw.sample(found, min(len(found), sized(draw, budget.distance, 2, 14)))
     _asked(sheet, words, mark, [(path, _in_force(path, old, overrides)) for path, old in asked])
     sheet.finish()
 

@@ -6,6 +6,7 @@ from qmpi.content.code.code_python import Python
 from qmpi.content.code.code_script import JavaScript
 from qmpi.content.code.code_sheet import (
     LANGUAGES,
+    MOST,
     PROGRAMMED,
     Sheet,
     call_text,
@@ -40,7 +41,7 @@ def write_module(page: Page) -> None:
     sheet = Sheet(page)
     studio = sheet.studio(LANGUAGES)
     draw = page.draw
-    made = with_functions(studio, sized(draw, page.budget.entities, 2, 7))
+    made = with_functions(studio, sized(draw, page.budget.entities, 2, 12))
     draw.shuffle(made)
     unused = 0
     for function, cases in made:
@@ -71,9 +72,10 @@ def write_structure(page: Page) -> None:
     sheet = Sheet(page)
     studio = sheet.studio(PROGRAMMED)
     draw = page.draw
-    turns = sized(draw, page.budget.steps, 4, 14)
-    for _ in range(sized(draw, page.budget.entities, 1, 3)):
-        with_class(studio, turns)
+    turns = sized(draw, page.budget.steps, 4, 16)
+    for number in range(sized(draw, page.budget.entities, 1, 4)):
+        if number * turns + studio.mass < 3 * MOST // 4:
+            with_class(studio, turns)
     printed = studio.run()
     sheet.opening()
     sheet.listing(_file(sheet, studio), studio.dialect.name, "a", "whole")
@@ -97,8 +99,7 @@ def write_session(page: Page) -> None:
     dialect = studio.dialect
     first, more = (">>> ", "... ") if dialect.name == "python" else ("> ", "... ")
     lines: list[str] = []
-    for _ in range(sized(draw, page.budget.entities, 2, 6)):
-        made, cases = studio.function()
+    for made, cases in with_functions(studio, sized(draw, page.budget.entities, 2, 10)):
         cases += studio.cases(made, 1 + page.budget.steps // 40)
         dialect.remember(studio.unit)
         body: list[str] = []
@@ -146,7 +147,7 @@ def write_port(page: Page) -> None:
     other: Dialect = second(draw)
     studio = sheet.studio((first,))
     studio.restrict(other)
-    for made, cases in with_functions(studio, sized(draw, page.budget.entities, 1, 4)):
+    for made, cases in with_functions(studio, sized(draw, page.budget.entities, 1, 6), 60):
         for case in cases[: 1 + draw.below(2)]:
             if not case.failed:
                 use(studio, made, case)
@@ -164,4 +165,4 @@ def write_port(page: Page) -> None:
 
 
 def _agreed(studio: Studio) -> list[str]:
-    return studio.run() or []
+    return studio.run()

@@ -86,8 +86,8 @@ def write_shell(page: Page) -> None:
     draw, budget = page.draw, page.budget
     words = Words(draw, budget)
     files: dict[str, Lines] = {}
-    for _ in range(sized(draw, budget.distractors, 1, 3)):
-        names = [words.noun() for _ in range(sized(draw, budget.entities, 4, 12))]
+    for _ in range(sized(draw, budget.distractors, 1, 4)):
+        names = [words.noun() for _ in range(sized(draw, budget.entities, 4, 20))]
         names += [draw.choice(names) for _ in range(draw.below(3))]
         held = [f"{name} {draw.between(1, 999)}" for name in names]
         files[words.plural() + draw.choice(_ENDINGS)] = held
@@ -100,7 +100,7 @@ def write_shell(page: Page) -> None:
     commands: list[Plain] = [f"cat {name}" for name in files]
     page.world["commands"] = commands
     first = 0
-    parts = sized(draw, budget.steps, 3, 12)
+    parts = sized(draw, budget.steps, 3, 18)
     for number in range(parts):
         if draw.below(5) == 0:
             remark = f"# {words.comment()}"

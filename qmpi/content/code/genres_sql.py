@@ -41,8 +41,8 @@ class _Base:
         self.small = bool(self.draw.word() & 1)
         self.stack = bool(self.draw.word() & 1)
         budget = page.budget
-        self.first = self._table(sized(self.draw, budget.entities, 3, 8), 1)
-        self.second = self._table(sized(self.draw, budget.entities, 3, 12), 2)
+        self.first = self._table(sized(self.draw, budget.entities, 3, 16), 1)
+        self.second = self._table(sized(self.draw, budget.entities, 4, 24), 2)
         key = self.words.function()
         self.second.columns.insert(1, key)
         for row in self.second.rows:
@@ -250,7 +250,7 @@ def write_sql(page: Page) -> None:
     sheet.listing(lines, "sql", "schema")
     queries: list[Plain] = []
     page.world["queries"] = queries
-    for number in range(sized(draw, page.budget.steps, 2, 6)):
+    for number in range(sized(draw, page.budget.steps, 2, 12)):
         query = draw.choice(_KINDS)(base)
         queries.append(" ".join(query.text))
         if draw.word() & 1:

@@ -8,6 +8,7 @@ from qmpi.content.code.code_sheet import (
     Sheet,
     case_number,
     known,
+    with_functions,
 )
 from qmpi.content.code.code_tests import Group, tests_of
 from qmpi.content.code.code_unit import Case, Made, Studio
@@ -39,8 +40,7 @@ def write_tests(page: Page) -> None:
     studio = sheet.studio(PROGRAMMED)
     draw = page.draw
     groups: list[Group] = []
-    for _ in range(sized(draw, page.budget.entities, 1, 4)):
-        made, cases = studio.function()
+    for made, cases in with_functions(studio, sized(draw, page.budget.entities, 1, 8)):
         cases += studio.cases(made, 1 + page.budget.steps // 30)
         groups += _groups(studio, cases)
     nodes = studio.unit["functions"]
@@ -126,8 +126,10 @@ def write_trace(page: Page) -> None:
     page.genre = "trace"
     sheet = Sheet(page)
     studio = sheet.studio(LANGUAGES)
-    made, case = _short(studio, 3)
     draw = page.draw
+    for _ in range(sized(draw, page.budget.distractors, 0, 5)):
+        studio.function()
+    made, case = _short(studio, 3)
     sheet.opening()
     sheet.listing(
         sheet.functions(studio, studio.unit["functions"]),
@@ -159,7 +161,7 @@ def write_exercise(page: Page) -> None:
     sheet = Sheet(page)
     studio = sheet.studio(LANGUAGES)
     draw = page.draw
-    pairs = [_short(studio, 1) for _ in range(sized(draw, page.budget.entities, 1, 3))]
+    pairs = [_short(studio, 1) for _ in range(sized(draw, page.budget.entities, 1, 5))]
     sheet.opening()
     nodes = studio.unit["functions"]
     sheet.listing(

@@ -163,10 +163,10 @@ def f(xs: ints) -> int:
         best = max(best, now)
     return best
 
-def f(n: int) -> ints:
+def f(few: int) -> ints:
     """sieve; primes up to a limit"""
     out: ints = []
-    for i in range(2, n):
+    for i in range(2, few * K(2, 4)):
         good = 1
         for y in out:
             if i % y == 0:
@@ -233,16 +233,16 @@ def f(xs: ints, k: int) -> int:
             acc += E(x, k)
     return acc
 
-def f(xs: ints, n: int) -> int:
+def f(xs: ints, few: int) -> int:
     """knapsack value; best load; fullest cart"""
     best: ints = [0]
-    for i in range(n):
+    for i in range(few):
         push(best, 0)
     for x in xs:
         w = x % K(5, 12) + 1
-        for j in range(n, w - 1, -1):
+        for j in range(few, w - 1, -1):
             best[j] = max(best[j], best[j - w] + x)
-    return best[n]
+    return best[few]
 
 def f(xs: ints) -> ints:
     """parents; union-find; groups after joining"""

@@ -89,15 +89,15 @@ def f(n: int) -> bool:
         d += 1
     return True
 
-def f(n: int, k: int) -> int:
+def f(few: int, k: int) -> int:
     """number of ways; combinations; paths counted by a table"""
     ways: ints = [1]
-    for i in range(1, n):
+    for i in range(1, few):
         y = ways[i - 1]
         if i >= k:
             y += ways[i - k]
         push(ways, y % K(97, 9973))
-    return ways[n - 1]
+    return ways[few - 1]
 
 def f(n: int) -> int:
     """recursive value; depth of a recursion; nested count"""

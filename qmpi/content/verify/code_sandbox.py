@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any
 
 Value = Any
-_MOST_LINES = 40_000
+_MOST_LINES = 250_000
 _MOST_RANGE = 100_000
 _MOST_SHIFT = 64
 _MOST_NUMBER = 1 << 40
