@@ -180,6 +180,12 @@ def spelled(number: int, language: str) -> str:
         return (text + (DIGITS[one] if one else "")) or "零"
     if language == "ar":
         return ""
+    if language == "tr":
+        # num2words writes one long word, as on cheques; prose parts them.
+        parts = [num2words(number // 100, lang="tr") if number > 199 else "", "yüz" if number > 99 else ""]
+        parts += [num2words(number % 100 // 10 * 10, lang="tr") if number % 100 > 9 else ""]
+        parts += [num2words(number % 10, lang="tr") if number % 10 or not number else ""]
+        return " ".join(part for part in parts if part)
     return num2words(number, lang="pt" if language == "pt" else language).replace("\u00ad", "")
 
 

@@ -14,6 +14,8 @@ from qmpi.content.level import Budget
 from qmpi.content.multilingual.meaning import Event, Phrase, Sentence
 from qmpi.content.multilingual.word_forms import lexis
 
+_CONCEPTS = "pafgdotcvxl"
+"""Classes: person, animal, food (mass, single), drink, thing, text, clothes, vehicle, idea, place."""
 _COUNTED = frozenset("octvgx")
 _MASS = frozenset("fd")
 _NO_PLURAL = frozenset(("ja", "zh"))
@@ -56,6 +58,20 @@ class Pool(Struct, frozen=True):
 
 
 @cache
+def members(kinds: str) -> list[int]:
+    """Return the concepts of some classes; the same list for all pools, as concepts are shared.
+
+    Args:
+        kinds: letters of classes.
+
+    Returns:
+        Numbers of nouns; empty for none.
+    """
+    rows = lexis("en").nouns
+    return [at for kind in kinds for at, row in enumerate(rows) if row[0] == kind]
+
+
+@cache
 def pool_of(*languages: str) -> Pool:
     """Return the words that some languages share.
 
@@ -68,20 +84,17 @@ def pool_of(*languages: str) -> Pool:
     tables = [lexis(language) for language in languages]
     main = tables[0]
     classes = [row[0] for row in main.nouns]
-    concepts = [at for at, kind in enumerate(classes) if kind != "w"]
-    by_class = {kind: [at for at in concepts if classes[at] == kind] for kind in "pafgdotcvxl"}
+    concepts = members(_CONCEPTS)
     verbs: dict[str, list[tuple[int, list[int], list[int]]]] = {"t": [], "d": [], "i": [], "s": []}
     for at, row in enumerate(main.verbs):
         if all(table.verbs[at][3] != "-" for table in tables):
-            agents = [noun for kind in row[1] for noun in by_class[kind]]
-            patients = [] if row[2] == "*" else [n for kind in row[2] for n in by_class[kind]]
-            verbs[row[0]].append((at, agents, patients))
-    qualities: dict[str, list[int]] = {kind: [] for kind in by_class}
+            verbs[row[0]].append((at, members(row[1]), members(row[2].strip("*"))))
+    qualities: dict[str, list[int]] = {kind: [] for kind in _CONCEPTS}
     adjectives = [row[0] for row in main.adjectives]
     small = len(adjectives) if "w" not in adjectives else adjectives.index("w")
     for at in range(small):
         if all(table.adjectives[at][1] != "-" for table in tables):
-            for kind in set(adjectives[at]) & set(by_class):
+            for kind in sorted(set(adjectives[at]) & set(_CONCEPTS)):
                 qualities[kind].append(at)
     alone = len(languages) == 1
     times = tuple(
@@ -91,8 +104,8 @@ def pool_of(*languages: str) -> Pool:
         languages,
         verbs,
         concepts,
-        by_class["l"],
-        by_class["p"],
+        members("l"),
+        members("p"),
         qualities,
         classes,
         (times[0], times[1], times[2]),
@@ -125,6 +138,11 @@ class Teller:
         self._nouns = min(last - first, 300 + (last - first) * budget.vocabulary // 100)
         first, last = pool.wide
         self._adjectives = min(last - first, 100 + (last - first) * budget.vocabulary // 100)
+
+    @property
+    def people(self) -> list[int]:
+        """Nouns of persons."""
+        return self._pool.people
 
     def count(self) -> int:
         """Return a number that every language can count by.
@@ -206,6 +224,15 @@ class Teller:
             return (noun, 0 if pool.bare else draw.below(2), quality)
         shape = draw.below(6)
         return (noun, self.count() if shape == 5 else shape % 3, quality)
+
+    def ware(self) -> Phrase:
+        """Return something that may have a price.
+
+        Returns:
+            Noun, the one or a, adjective.
+        """
+        noun, count, quality = self.thing(self._pool.any)
+        return (noun, count if count == 1 else 0, quality)
 
     def event(self, frame: str = "", *, single: bool = False) -> Event:
         """Return an event.
