@@ -30,7 +30,18 @@ attach detach exclude exclusive generated groups ties others nothing conflict be
 year month day hour minute second interval zone level language user role session action schema
 database temporary temp only share mode external storage location comment unknown analyze vacuum
 explain show cache lateral tablesample sample percent cluster distribute inf nan iota entry total
-want got imag cap close recover rune uint yes no name
+want got imag cap close recover rune uint yes no name parameter pattern expression argument
+separator privileges granted maintain truncate merge unload overwrite matched qualify pivot alter
+change verbose modify tables policy columns split tablets sequence increment owned start restart
+duplicate distinct disable force include engine restrict data refresh owner password valid
+connection reset cycle returning permissive gist gin similar delayed recursive attribute extension
+freeze encoding quote header program plain extended immutable stable leakproof parallel safe
+restricted cost support security version isolation repeatable write names immediate snapshot old
+statement execute procedure compute statistics optimize rewrite delimited fields terminated
+escaped lines metadata parquet binary image decimal numeric precision money varying geometry
+geography character serial defined target infer block item lifetime literal pat path gen raw
+transitive sealed filename alignas alignof thread noreturn generic permits exports opens requires
+provides become unsized priv asserts satisfies accessor never coproc keyof wchar offsetof
 """
 
 _COMMON = """

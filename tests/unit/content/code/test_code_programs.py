@@ -16,9 +16,11 @@ from qmpi.content.code.code_python import Python
 from qmpi.content.code.code_rust import Rust
 from qmpi.content.code.code_script import JavaScript
 from qmpi.content.code.code_sheet import Sheet, with_class
+from qmpi.content.code.code_words import _tables
 from qmpi.content.counter import Draw
 from qmpi.content.page import Page
 from qmpi.content.verify.code_evaluator import Evaluator
+from qmpi.content.verify.code_grammars import LANGUAGES, parser_of
 from qmpi.content.verify.code_sandbox import EscapedError, Sandbox
 
 COMPILED = {
@@ -119,3 +121,15 @@ def test_loops_branches_and_lists() -> None:
 def test_a_listing_does_no_harm(source: str) -> None:
     with pytest.raises(EscapedError):
         Sandbox().run(source)
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_no_name_is_a_word_of_a_language(language: str) -> None:
+    grammar = parser_of(language).language
+    numbers = range(grammar.node_kind_count)
+    kinds = {grammar.node_kind_for_id(n) for n in numbers if not grammar.node_kind_is_named(n)}
+    if language == "sql":
+        named = [str(grammar.node_kind_for_id(number)) for number in numbers]
+        kinds = {kind.removeprefix("keyword_") for kind in named if kind.startswith("keyword_")}
+    drawn = {word for table in _tables().values() for word in table}
+    assert kinds & drawn == set()
