@@ -10,8 +10,30 @@ from lexicon_european import Forms, frequent, seen
 
 # Turkish: vowel harmony and softening
 
-_HIGH = {"a": "ı", "ı": "ı", "o": "u", "u": "u", "e": "i", "i": "i", "ö": "ü", "ü": "ü", "î": "i", "â": "a"}
-_LOW = {"a": "a", "ı": "a", "o": "a", "u": "a", "e": "e", "i": "e", "ö": "e", "ü": "e", "î": "e", "â": "a"}
+_HIGH = {
+    "a": "ı",
+    "ı": "ı",
+    "o": "u",
+    "u": "u",
+    "e": "i",
+    "i": "i",
+    "ö": "ü",
+    "ü": "ü",
+    "î": "i",
+    "â": "a",
+}
+_LOW = {
+    "a": "a",
+    "ı": "a",
+    "o": "a",
+    "u": "a",
+    "e": "e",
+    "i": "e",
+    "ö": "e",
+    "ü": "e",
+    "î": "e",
+    "â": "a",
+}
 _SOFT = {"p": "b", "ç": "c", "t": "d", "k": "ğ"}
 _HARD = set("fstkçşhp")
 
@@ -53,7 +75,11 @@ def turkish_verb(cell: str) -> Forms | None:
         vowels = [letter for letter in head if letter in _HIGH]
         high = _HIGH[vowels[-1]] if vowels else "i"
         stem = head + "i" if bare in {"ye", "de"} else bare
-        return [past, head + high + "yor", stem + "y" + low + "cek" if low == "e" else stem + "yacak"]
+        return [
+            past,
+            head + high + "yor",
+            stem + "y" + low + "cek" if low == "e" else stem + "yacak",
+        ]
     return [past, soft + _HIGH[_last(soft)] + "yor", soft + low + "c" + low + "k"]
 
 
@@ -68,7 +94,12 @@ def turkish_many() -> tuple[list[Forms], list[Forms]]:
     nouns, adjectives = [], []
     for word in frequent("tr"):
         marks = kinds.get(word, set())
-        if marks in ({""}, {"[A:NoVoicing]"}) and len(word) > 3 and "â" not in word and "î" not in word:
+        if (
+            marks in ({""}, {"[A:NoVoicing]"})
+            and len(word) > 3
+            and "â" not in word
+            and "î" not in word
+        ):
             voiced = word[-1] in "pçtk" and sum(map(_is_vowel, word)) > 1 and marks == {""}
             forms = turkish_noun(word + "+" if voiced else word)
             # The accusative must occur: it proves harmony, softening, and that it is a noun.
@@ -210,10 +241,19 @@ def hindi_many() -> tuple[list[Forms], list[Forms]]:
                 nouns.append(hindi_noun("f " + word))
         elif word.endswith("ा"):
             head = word[:-1]
-            if head + "ों" in known and head + "े" in known and head + "ी" not in known and head + "ना" not in known:
+            if (
+                head + "ों" in known
+                and head + "े" in known
+                and head + "ी" not in known
+                and head + "ना" not in known
+            ):
                 nouns.append(hindi_noun("m " + word))
         elif word[-1] not in _SIGNS and word[-1] not in "ंँ्":
-            if word + "ें" in known and word + "ों" in known and not {word + "ना", word + "ता", word + "ा"} & known:
+            if (
+                word + "ें" in known
+                and word + "ों" in known
+                and not {word + "ना", word + "ता", word + "ा"} & known
+            ):
                 nouns.append(hindi_noun("f " + word))
             elif word + "ों" in known and not {word + "ें", word + "ी", word + "ना"} & known:
                 nouns.append(hindi_noun("m " + word))
@@ -250,7 +290,9 @@ def japanese_many() -> tuple[list[Forms], list[Forms]]:
     """Return common nouns and adjectives by the dictionary of a morphological analyser."""
     tokenizer, nouns, adjectives = Tokenizer(), [], []
     for word in __import__("wordfreq").top_n_list("ja", 45000):
-        if len(word) < 2 or not re.fullmatch(r"[\u4e00-\u9fff]{2,5}|[\u30a1-\u30f6ー]{3,8}|[\u4e00-\u9fff]+[いな]", word):
+        if len(word) < 2 or not re.fullmatch(
+            r"[\u4e00-\u9fff]{2,5}|[\u30a1-\u30f6ー]{3,8}|[\u4e00-\u9fff]+[いな]", word
+        ):
             continue
         tokens = list(tokenizer.tokenize(word))
         if len(tokens) != 1:

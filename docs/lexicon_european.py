@@ -65,7 +65,21 @@ def english_many() -> tuple[list[Forms], list[Forms]]:
     """Return nouns and adjectives that are nothing else."""
     index = {kind: set(words) for kind, words in table("en_lemma_index").items()}
     nouns, adjectives = [], []
-    good = ("al", "ous", "ive", "ic", "ful", "less", "able", "ible", "ish", "ary", "ant", "ent", "y")
+    good = (
+        "al",
+        "ous",
+        "ive",
+        "ic",
+        "ful",
+        "less",
+        "able",
+        "ible",
+        "ish",
+        "ary",
+        "ant",
+        "ent",
+        "y",
+    )
     odd = re.compile(r"^(hour|heir|honou?r|honest|one|once|eu|u[nst]|ouija)")
     for word in frequent("en"):
         if odd.match(word) or len(word) < 4:
@@ -102,7 +116,11 @@ def german_noun(word: str) -> Forms | None:
     if not found or len({entry[0] for entry in found}) > 1:
         return None
     forms = found[0]
-    return forms if forms[1] == word and all(f[:1].isupper() and " " not in f for f in forms[1:]) else None
+    return (
+        forms
+        if forms[1] == word and all(f[:1].isupper() and " " not in f for f in forms[1:])
+        else None
+    )
 
 
 def german_verb(cell: str) -> Forms | None:
@@ -125,7 +143,13 @@ def german_many() -> tuple[list[Forms], list[Forms]]:
     nouns, adjectives, ends = [], [], ("lich", "isch", "bar", "haft", "los", "sam")
     for word in frequent("de"):
         noun = german_noun(word.capitalize()) if GERMAN[word.capitalize()] else None
-        if noun and not seen(word + "st", "de", 2.5) and not word.endswith(("en", "isch")) and len(word) > 4 and seen(noun[4], "de", 1.5):
+        if (
+            noun
+            and not seen(word + "st", "de", 2.5)
+            and not word.endswith(("en", "isch"))
+            and len(word) > 4
+            and seen(noun[4], "de", 1.5)
+        ):
             nouns.append(noun)
         stems = [word + end for end in ("e", "en", "er", "es")]
         if word.endswith(ends) and not noun and all(seen(stem, "de", 1.6) for stem in stems):
@@ -152,7 +176,9 @@ def conjugator(language: str) -> Conjugator:
         return Conjugator(lang=language)
 
 
-_PRONOUN = re.compile(r"^(que |qu'|qu’)?(il|elle|on|ils|elles|él|ella|ellos|ellas|lui|lei|egli|loro|essi|esse|ele|ela|eles|elas)\s+")
+_PRONOUN = re.compile(
+    r"^(que |qu'|qu’)?(il|elle|on|ils|elles|él|ella|ellos|ellas|lui|lei|egli|loro|essi|esse|ele|ela|eles|elas)\s+"
+)
 
 
 def romance_verb(cell: str, language: str) -> Forms | None:
@@ -215,7 +241,11 @@ _IRREGULAR = {
 def plural_of(word: str, language: str, gender: str) -> str:
     """Return the plural, exceptions first."""
     made = _IRREGULAR.get(word)
-    if made and (language != "es" or word in {"joven", "pez"}) and not (word in {"largo", "carro", "banco"} and language != "it"):
+    if (
+        made
+        and (language != "es" or word in {"joven", "pez"})
+        and not (word in {"largo", "carro", "banco"} and language != "it")
+    ):
         return made
     return romance_plural(word, language, gender)
 
@@ -243,7 +273,9 @@ def romance_adjective(cell: str, language: str) -> Forms:
         hard = masculine.endswith(("nco", "go", "cco", "rco", "sco")) or masculine in {"fresco"}
         made[2] = masculine[:-1] + ("hi" if hard else "i")
     ending = "e" if language == "it" and feminine.endswith("a") else ""
-    plural = plural_of(feminine, language, "f") if not ending else romance_plural(feminine, "it", "f")
+    plural = (
+        plural_of(feminine, language, "f") if not ending else romance_plural(feminine, "it", "f")
+    )
     return [*made, plural]
 
 
@@ -281,7 +313,9 @@ def romance_many(language: str) -> tuple[list[Forms], list[Forms]]:
     for word in frequent(language):
         if word in _WRONG[language]:
             continue
-        gender = next((g for g, p in _GENDERS[language] if re.search(p, word) and len(word) > 5), "")
+        gender = next(
+            (g for g, p in _GENDERS[language] if re.search(p, word) and len(word) > 5), ""
+        )
         if gender and (word in known or language == "pt"):
             forms = [gender, word, plural_of(word, language, gender)]
             # An invented plural betrays a word that is no noun, or has none.
@@ -356,7 +390,9 @@ def russian_noun(word: str, *, sure: bool = False) -> Forms | None:
         return None
     best = parses[0]
     tag = best.tag
-    if sure and (best.score < 0.5 or {"Name", "Surn", "Geox", "Orgn", "Abbr", "Sgtm", "Pltm"} & tag.grammemes):
+    if sure and (
+        best.score < 0.5 or {"Name", "Surn", "Geox", "Orgn", "Abbr", "Sgtm", "Pltm"} & tag.grammemes
+    ):
         return None
     gender = {"masc": "m", "femn": "f", "neut": "n"}.get(tag.gender or "", "m")
     forms = [_bend(best, "sing", case) for case in _CASES]

@@ -118,7 +118,9 @@ def names(language: str) -> list[list[str]]:
 
     def some(*lists: str) -> list[str]:
         found = [n for x in lists for n in list(getattr(provider, x, ()))]
-        return list(dict.fromkeys(n for n in found if fits(n) and (language in "jazh" or len(n) > 1)))
+        return list(
+            dict.fromkeys(n for n in found if fits(n) and (language in "jazh" or len(n) > 1))
+        )
 
     men, women = some("first_names_male"), some("first_names_female")
     both = set(men) & set(women)
@@ -128,7 +130,9 @@ def names(language: str) -> list[list[str]]:
     surnames = some("last_names_male") or some("last_names")
     if language == "ru":
         surnames = [name + "ко" for name in ("Петрен", "Шевчен", "Ткачен", "Бондарен", "Кравчен")]
-        surnames += [stem + "енко" for stem in "Тимош Лукаш Даниль Юрч Марч Гриц Павл Степан".split()]
+        surnames += [
+            stem + "енко" for stem in "Тимош Лукаш Даниль Юрч Марч Гриц Павл Степан".split()
+        ]
         surnames += [stem + "ских" for stem in "Донц Черн Бел Долг Сухор Кос Руч".split()]
     return rows + [["q", name] for name in _even(surnames, SURNAMES)]
 
@@ -147,12 +151,22 @@ def cities() -> list[tuple[str, dict[str, str]]]:
         named = {}
         for language in LANGUAGES:
             entry = Locale(language).time_zones.get(zone) or {}
-            name = entry.get("city", english if language in {"en", "fr", "es", "it", "pt", "de", "tr"} else "")
+            name = entry.get(
+                "city", english if language in {"en", "fr", "es", "it", "pt", "de", "tr"} else ""
+            )
             if name and re.fullmatch(SCRIPTS.get(language, PLAIN), name) and " " not in name:
                 named[language] = name
         if len(named) == len(LANGUAGES):
-            parsed = [p for p in european.RUSSIAN.parse(named["ru"]) if {"Geox", "sing"} <= p.tag.grammemes]
-            place = parsed[0].inflect({"loct"}) if parsed and parsed[0].normal_form == named["ru"].lower() else None
+            parsed = [
+                p
+                for p in european.RUSSIAN.parse(named["ru"])
+                if {"Geox", "sing"} <= p.tag.grammemes
+            ]
+            place = (
+                parsed[0].inflect({"loct"})
+                if parsed and parsed[0].normal_form == named["ru"].lower()
+                else None
+            )
             if place is not None and european.RUSSIAN.word_is_known(named["ru"]):
                 named["ru"] += "\t" + place.word.capitalize()
                 found.append((zone, named))
@@ -161,7 +175,7 @@ def cities() -> list[tuple[str, dict[str, str]]]:
 
 def turkish_city(name: str) -> str:
     """Return name and locative."""
-    return f"{name}\t{name}’{eastern.turkish_noun(name.lower().replace('i̇', 'i'))[3][len(name):]}"
+    return f"{name}\t{name}’{eastern.turkish_noun(name.lower().replace('i̇', 'i'))[3][len(name) :]}"
 
 
 def spelled(number: int, language: str) -> str:
@@ -182,7 +196,10 @@ def spelled(number: int, language: str) -> str:
         return ""
     if language == "tr":
         # num2words writes one long word, as on cheques; prose parts them.
-        parts = [num2words(number // 100, lang="tr") if number > 199 else "", "yüz" if number > 99 else ""]
+        parts = [
+            num2words(number // 100, lang="tr") if number > 199 else "",
+            "yüz" if number > 99 else "",
+        ]
         parts += [num2words(number % 100 // 10 * 10, lang="tr") if number % 100 > 9 else ""]
         parts += [num2words(number % 10, lang="tr") if number % 10 or not number else ""]
         return " ".join(part for part in parts if part)
@@ -198,7 +215,9 @@ def local(language: str) -> list[list[str]]:
         rows += [["w", spelled(number, language)] for number in range(1000)]
     symbols = locale.number_symbols["latn"]
     pattern = locale.currency_formats["standard"].pattern.split(";")[0].replace("\u200f", "")
-    rows.append(["f", symbols["decimal"], symbols["group"], "2" if "##,##" in pattern else "3", pattern])
+    rows.append(
+        ["f", symbols["decimal"], symbols["group"], "2" if "##,##" in pattern else "3", pattern]
+    )
     for code in CODES:
         rows.append(["c", code, locale.currencies[code]])
     for code in REGIONS:

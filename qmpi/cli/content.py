@@ -110,7 +110,7 @@ def explain(
 ) -> None:
     """Go from TOKEN_ADDRESS, written TYPE/LEVEL/LANGUAGE/TOKEN, back to its document."""
     from qmpi.content.address import generator_key, parse_token
-    from qmpi.content.blocks import BlockMaker
+    from qmpi.content.block_maker import BlockMaker
     from qmpi.content.lexicons import lexicon_digest
     from qmpi.content.survey import origin_of
     from qmpi.runtime.data_service import open_tokenizer

@@ -22,7 +22,7 @@ from math import log, log2
 import numpy as np
 from msgspec import Struct
 
-from qmpi.content.near_duplicates import U64, hashed_runs, repeated, signature
+from qmpi.content.likeness import U64, hashed_runs, repeated, signature
 
 NOVEL_WORDS = 8
 FIRST_WORDS = 100_000

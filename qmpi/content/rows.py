@@ -23,7 +23,7 @@ from qmpi.content.address import (
     Stream,
     generator_key,
 )
-from qmpi.content.blocks import BlockMaker
+from qmpi.content.block_maker import BlockMaker
 from qmpi.content.lexicons import lexicon_digest
 from qmpi.errors import InputError
 from qmpi.policy.shuffle import permute, shuffle_key

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from qmpi.content.address import LANGUAGES, STREAM_BLOCKS, Place, Stream
-from qmpi.content.blocks import BlockMaker
+from qmpi.content.block_maker import BlockMaker
 from qmpi.content.catalogue import CLOSERS_FROM, write_document
 from qmpi.content.counter import Draw
 from qmpi.content.document import Document

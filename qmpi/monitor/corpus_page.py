@@ -3,7 +3,7 @@
 from html import escape
 
 from qmpi.monitor.corpus_charts import column_chart, curve_chart, labelled_columns, row_chart
-from qmpi.monitor.page import page, section
+from qmpi.monitor.html_page import page, section
 from qmpi.storage.shard_statistics import CorpusStatistics
 
 

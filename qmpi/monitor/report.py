@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 from qmpi.monitor.charts import ROLES, loss_chart, role_chart
-from qmpi.monitor.page import page, section, table
+from qmpi.monitor.html_page import page, section, table
 from qmpi.monitor.story import RunStory
 from qmpi.storage.atomic_file import write_atomic
 

@@ -19,7 +19,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from qmpi.content.address import BLOCK_TOKENS, GENERATOR_VERSION, Stream, generator_key
-from qmpi.content.blocks import Block, BlockMaker
+from qmpi.content.block_maker import Block, BlockMaker
 from qmpi.content.level import band_of
 from qmpi.content.lexicons import lexicon_digest
 from qmpi.content.mix import BlockPlan, ContentMix

@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from qmpi.content.address import BLOCK_TOKENS, GENERATOR_VERSION, generator_key, parse_stream
-from qmpi.content.blocks import BlockMaker
+from qmpi.content.block_maker import BlockMaker
 from qmpi.content.lexicons import lexicon_digest
 from qmpi.errors import CorruptData, InputError, QmpiError, StorageError
 from qmpi.runtime.generate_plan import GeneratePlan, documents_of, spec_of

@@ -5,7 +5,7 @@ levels and languages in turn, with a vocabulary trained on the same text. It is 
 documents, level by level. Loss a token is what a curriculum sees; bits a byte do not change when
 rarer words fall into more tokens, so both are printed.
 
-Run: python tests/benchmarks/bench_calibration.py [--tokens N] [--judged N] [--out docs/levels.md]
+Run: python tests/benchmarks/bench_calibration.py [--tokens N] [--judged N] [--out F.md]
 """
 
 import argparse

@@ -19,7 +19,7 @@ from real_text import SOURCES, real_documents, what_lacks
 from qmpi.content.address import TYPES
 from qmpi.content.diversity import GATES, failures, growth, measure, word_hashes
 from qmpi.content.level import BANDS, LEVELS
-from qmpi.content.near_duplicates import repeated, signature
+from qmpi.content.likeness import repeated, signature
 
 COLUMNS = ("documents", "words", "types", "heaps", "novel", "zlib", "lzma", "near", "repeats")
 COLUMNS += ("opening", "orders")

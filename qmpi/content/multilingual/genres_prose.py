@@ -155,4 +155,3 @@ def comprehension(page: Page) -> None:
         page.say(f"){scribe.colon}{scribe.heading(key)}\n{scribe.heading('answer')}{scribe.colon}")
         page.fact("answer", scribe.part(number, role), scribe.language, number, role)
         page.say("\n")
-

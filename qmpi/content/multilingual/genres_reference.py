@@ -8,7 +8,7 @@ from qmpi.content.page import Page
 
 _CELLS: dict[tuple[str, str], tuple[tuple[int, str], ...]] = {
     ("en", "noun"): ((2, "sg"), (3, "pl")),
-    ("en", "verb"): ((3, "inf"), (4, "prs.3sg"), (5, "pst")),
+    ("en", "verb"): ((3, "inf"), (4, "prs.sg"), (5, "pst")),
     ("de", "noun"): ((3, "nom.sg"), (4, "acc.sg"), (5, "dat.sg"), (6, "nom.pl"), (7, "dat.pl")),
     ("de", "verb"): ((3, "inf"), (4, "prs.sg"), (5, "pst.sg"), (6, "pst.pl")),
     ("ru", "noun"): (

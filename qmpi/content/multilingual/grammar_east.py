@@ -344,7 +344,9 @@ def chinese(words: Lexis) -> Clause:
             if row[0] == "p":
                 return f"{adjective[quality]}{row[2]}们"
             return f"这些{adjective[quality]}{row[2]}"
-        return f"{count}{row[3]}{adjective[quality]}{row[2]}" if count else adjective[quality] + row[2]
+        return (
+            f"{count}{row[3]}{adjective[quality]}{row[2]}" if count else adjective[quality] + row[2]
+        )
 
     def clause(event: Event, _sub: bool, style: int) -> Chunks:  # noqa: FBT001
         verb, tense, agent, patient, receiver, place, time = event

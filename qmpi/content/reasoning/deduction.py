@@ -121,7 +121,6 @@ _MARKET = (
     "At the fair of {1} {0}, {2}, looks at all that is there.",
     "In {1} {0} makes a list.",
 )
-_GOODS = tuple(noun for noun in NOUNS if noun[0] not in "aeiou")
 _QUANTIFIED = {
     "all": ("Is every {0} {1}?", "Are all {0}s {1}?"),
     "some": ("Is there a {0} that is {1}?", "Is any {0} {1}?"),
@@ -144,9 +143,7 @@ def quantifiers(draw: Draw, level: int) -> Problem:
     Returns:
         The problem.
     """
-    nouns = draw.sample(
-        [noun for noun in NOUNS if noun[0] not in "aeiou"], grown(draw, level, 2, 4)
-    )
+    nouns = draw.sample(PLAIN_NOUNS, grown(draw, level, 2, 4))
     colours = draw.sample(QUALITIES, grown(draw, level, 2, 4))
     noun, colour = draw.choice(nouns), draw.choice(colours)
     kind = draw.choice(tuple(_QUANTIFIED))

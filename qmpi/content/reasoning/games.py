@@ -8,7 +8,7 @@ from qmpi.content.exercise import Certificate
 from qmpi.content.reasoning.problem import Family, Problem, grown, lay_out
 from qmpi.content.reasoning.scene_words import (
     JOBS,
-    NOUNS,
+    PLAIN_NOUNS,
     QUALITIES,
     joined,
     numbered,
@@ -61,7 +61,7 @@ def nim(draw: Draw, level: int) -> Problem:
     names, who, town = draw.sample(QUALITIES, count), people(draw, 2), places(draw, 1)[0]
     shown = joined([f"{size} {name}" for size, name in zip(heaps, names, strict=True)])
     told = [
-        draw.choice(_HEAPS).format(*who, town, draw.choice(NOUNS), shown),
+        draw.choice(_HEAPS).format(*who, town, draw.choice(PLAIN_NOUNS), shown),
         draw.choice(_NIM_RULE),
     ]
     told = woven(draw, level, told)

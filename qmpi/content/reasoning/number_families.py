@@ -204,11 +204,11 @@ def chinese_remainder(draw: Draw, level: int) -> Problem:
     Returns:
         The problem.
     """
-    moduli, tops = list[int](), 12 + level // 4
+    moduli, tops = list[int](), 13 + level // 9
     for _ in range(grown(draw, level, 2, 5)):
         modulus = draw.between(5, tops)
         while any(gcd(modulus, other) > 1 for other in moduli):
-            modulus = draw.between(5, tops + 20)
+            modulus = draw.between(5, tops + 9)
         moduli.append(modulus)
     span = _product(moduli)
     root = draw.between(1, span - 1)

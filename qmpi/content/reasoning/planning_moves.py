@@ -1,7 +1,7 @@
 """Plans of moves: stacks of blocks, jugs of water, towers of discs, a ferry.
 
-Each asks for the least number of moves. Blocks, jugs and discs follow a known best strategy, so the
-writer does not search; the ferry searches its at most 64 states.
+Each asks for the least number of moves. Blocks, jugs and discs follow a known best strategy without
+any search; the ferry searches its at most 64 states.
 """
 
 from itertools import combinations, pairwise
@@ -352,7 +352,9 @@ def ferry(draw: Draw, level: int) -> Problem:
             )
         )
         steps = [
-            style[n % 2].format(joined([cargo[i] for i in load]) if load else style[2], who)
+            style[n % 2].format(
+                joined([f"the {cargo[i]}" for i in load]) if load else style[2], who
+            )
             for n, load in enumerate(plan)
         ]
         answer = str(len(plan))

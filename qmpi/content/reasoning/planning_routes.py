@@ -204,7 +204,7 @@ def bridge(draw: Draw, level: int) -> Problem:
     """
     count = grown(draw, level, 3, 7)
     who, town = people(draw, count), places(draw, 1)[0]
-    pace = draw.sample(range(1, 20 + level // 2), count)
+    pace = draw.sample(range(2, 20 + level // 2), count)
     told = [
         draw.choice(_PACE).format(w, p, one(draw.choice(JOBS)))
         for w, p in zip(who, pace, strict=True)

@@ -183,13 +183,13 @@ def meeting(draw: Draw, level: int) -> Problem:
     grain = 5 if level > 50 else 15
     opens, ends = 60 * draw.between(7, 10), 60 * draw.between(15, 19)
     slots = (ends - opens) // grain
-    need = grain * draw.between(2, 60 // grain)
     taken: list[tuple[int, int]] = []
     told: list[str] = []
     for name in who:
-        place = draw.below(3)
+        # Somebody is always busy at first, or the earliest start would be the first moment.
+        place = draw.below(3) if name != who[0] else 0
         for _ in range(grown(draw, level, 1, 4)):
-            first = place + draw.below(slots // 6)
+            first = place + draw.below(slots // 6) if place else 0
             place = first + draw.between(1, slots // 4)
             if place > slots:
                 break
@@ -198,9 +198,14 @@ def meeting(draw: Draw, level: int) -> Problem:
             told.append(draw.choice(_BUSY).format(name, _clock(start), _clock(end)))
             place += 1
     draw.shuffle(told)
+    gaps = _gaps(sorted(taken), opens, ends)
+    # As long as one of the gaps, so that shorter ones before it do not do; now and then longer.
+    need = max((end - start for start, end in gaps), default=0) + grain
+    if gaps and draw.below(8):
+        start, end = draw.choice(gaps)
+        need = end - start
     head = draw.choice(_MEET_HEAD).format(joined(who), town, need, _clock(opens), _clock(ends))
     told = [head, *woven(draw, level, told), draw.choice(_MEET_ASK)]
-    gaps = _gaps(sorted(taken), opens, ends)
     answer = "never"
     style = draw.choice(
         ("All are free from {0} to {1}, {2} minutes.", "{0} to {1}: {2} minutes", "{0}-{1} ({2})")

@@ -55,6 +55,11 @@ NOUNS: tuple[str, ...] = (
 )  # fmt: skip
 """Things that a hand can hold."""
 
+PLAIN_NOUNS: tuple[str, ...] = tuple(
+    noun for noun in NOUNS if noun[0] not in "aeiou" and not noun.endswith(("s", "ch", "f"))
+)
+"""Those that go with "a" and make their plural with "s"."""
+
 JOBS: tuple[str, ...] = (
     "archivist", "baker", "botanist", "carpenter", "cartographer", "chemist", "clerk", "composer",
     "cook", "courier", "dentist", "diver", "editor", "engineer", "farmer", "fisher", "florist",

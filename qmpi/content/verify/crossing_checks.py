@@ -113,7 +113,8 @@ def _ferry_steps_fault(
         if (kind == "over") != (number % 2 == 1) or values.get("who", who) != who:
             return f"the boat or rower of {step!r} is elsewhere"
         bare = ("alone", "nothing", "nobody")
-        load = frozenset(listed(values["load"]) if values["load"] not in bare else ())
+        named = listed(values["load"]) if values["load"] not in bare else []
+        load = frozenset(item.removeprefix("the ") for item in named)
         if not load <= (near if kind == "over" else cargo - near) or len(load) > room:
             return f"the load of {step!r} is not there"
         near ^= load

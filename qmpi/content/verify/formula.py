@@ -10,13 +10,15 @@ chain is a fault in itself, so no digit of the working goes unchecked.
 import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from math import comb, factorial, gcd, lcm, perm
 
 _TOKEN = re.compile(r"\d+(?:\.\d+)?|[A-Za-z]_\d+|[A-Za-z]+|<=|>=|!=|[-+*/^()!%=<>,]|\S")
 _FUNCTIONS = {"gcd": gcd, "lcm": lcm, "C": comb, "P": perm}
 _RELATIONS = ("=", "<", ">", "<=", ">=", "!=")
 _SIGNS = frozenset("-+*/^()!%")
-World = Mapping[str, Fraction | int]
+Number = Fraction | int
+World = Mapping[str, Number]
 
 
 def steps_fault(steps: Sequence[str], worlds: Sequence[World] = ({},)) -> str | None:
@@ -50,7 +52,13 @@ def evaluate(text: str, world: World | None = None) -> Fraction:
     Raises:
         ValueError: it is no formula.
     """
-    return _Reader(_TOKEN.findall(text), world or {}).whole()
+    return Fraction(_Reader(_tokens(text), world or {}).whole())
+
+
+@lru_cache(maxsize=64)
+def _tokens(text: str) -> Sequence[str]:
+    # One polynomial is often computed at many places in a row.
+    return _TOKEN.findall(text)
 
 
 def _runs(step: str, world: World) -> list[list[str]]:
@@ -99,7 +107,7 @@ def _holds(run: list[str], world: World) -> bool:
     return all(map(_related, values, relations, values[1:], moduli))
 
 
-def _related(left: Fraction, sign: str, right: Fraction, modulus: int) -> bool:
+def _related(left: Number, sign: str, right: Number, modulus: int) -> bool:
     if modulus:
         return sign == "=" and (left - right) % modulus == 0
     return {
@@ -115,7 +123,7 @@ def _related(left: Fraction, sign: str, right: Fraction, modulus: int) -> bool:
 class _Reader:
     """Reads tokens by precedence climbing."""
 
-    def __init__(self, tokens: list[str], world: World) -> None:
+    def __init__(self, tokens: Sequence[str], world: World) -> None:
         self._tokens = tokens
         self._world = world
         self._place = 0
@@ -128,19 +136,19 @@ class _Reader:
         self._place += 1
         return token
 
-    def whole(self) -> Fraction:
+    def whole(self) -> Number:
         value = self._sum()
         if self._peek():
             raise ValueError(f"{' '.join(self._tokens)!r} goes on after its end")
         return value
 
-    def _sum(self) -> Fraction:
+    def _sum(self) -> Number:
         value = self._product()
         while self._peek() in ("+", "-"):
             value = value + self._product() if self._next() == "+" else value - self._product()
         return value
 
-    def _product(self) -> Fraction:
+    def _product(self) -> Number:
         value = self._signed()
         while True:
             token = self._peek()
@@ -149,38 +157,38 @@ class _Reader:
                 value *= self._signed()
             elif token == "/":
                 self._place += 1
-                value /= self._signed()
+                value = Fraction(value) / self._signed()
             elif token == "(" or token in self._world or token in _FUNCTIONS:
                 value *= self._power()
             else:
                 return value
 
-    def _signed(self) -> Fraction:
+    def _signed(self) -> Number:
         if self._peek() == "-":
             self._place += 1
             return -self._signed()
         return self._power()
 
-    def _power(self) -> Fraction:
+    def _power(self) -> Number:
         base = self._atom()
         while self._peek() in ("!", "%"):
-            base = Fraction(factorial(int(base))) if self._next() == "!" else base / 100
+            base = factorial(int(base)) if self._next() == "!" else Fraction(base) / 100
         if self._peek() != "^":
             return base
         self._place += 1
         exponent = self._signed()
         if exponent.denominator != 1 or abs(exponent) > 4096:
             raise ValueError(f"{exponent} is no exponent")
-        return base ** int(exponent)
+        return (base if exponent >= 0 else Fraction(base)) ** int(exponent)
 
-    def _atom(self) -> Fraction:
+    def _atom(self) -> Number:
         token = self._next()
         if token == "(":
             value = self._sum()
             self._expect(")")
             return value
         if token in self._world:
-            return Fraction(self._world[token])
+            return self._world[token]
         if token in _FUNCTIONS:
             self._expect("(")
             values = [int(self._sum())]
@@ -188,10 +196,10 @@ class _Reader:
                 self._place += 1
                 values.append(int(self._sum()))
             self._expect(")")
-            return Fraction(_FUNCTIONS[token](*values))
+            return _FUNCTIONS[token](*values)
         if not token or not token[0].isdigit():
             raise ValueError(f"a number is missing before {token!r}")
-        return Fraction(token)
+        return int(token) if token.isdigit() else Fraction(token)
 
     def _expect(self, token: str) -> None:
         if self._next() != token:

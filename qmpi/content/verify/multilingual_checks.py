@@ -94,8 +94,10 @@ def _answer(world: Any, text: str, args: Any) -> str | None:
 def _gloss(world: Any, text: str, args: Any) -> str | None:
     code, number = args
     node = _item(world, "sentences", number)
-    return None if sorted(text.split(" ")) == sorted(gloss_of(code, node[1])) and code in _LANGUAGES else (
-        f"{text!r} is no gloss of the sentence"
+    return (
+        None
+        if sorted(text.split(" ")) == sorted(gloss_of(code, node[1])) and code in _LANGUAGES
+        else (f"{text!r} is no gloss of the sentence")
     )
 
 

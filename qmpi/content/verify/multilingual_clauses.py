@@ -236,7 +236,12 @@ class Reader:
                     if row[0] == "p":
                         whole = "لل" + row[3].removeprefix("ل")
                         end = place + len(whole)
-                        if text.startswith(whole, place) and text[end : end + 1] in ("", " ", ".", "،"):
+                        if text.startswith(whole, place) and text[end : end + 1] in (
+                            "",
+                            " ",
+                            ".",
+                            "،",
+                        ):
                             yield end, (noun, 0, -1)
             return
         case = "acc" if role == "O" or sub else "nom"
@@ -319,7 +324,11 @@ class Reader:
             return None
         time, where = parts.get("T", parts.get("t")), parts.get("P", parts.get("p"))
         agent, item = parts["S"], parts.get("O")
-        if time is not None and int(self.words.rows["t"][time][0]) != tense and self.code not in UNPARTED:
+        if (
+            time is not None
+            and int(self.words.rows["t"][time][0]) != tense
+            and self.code not in UNPARTED
+        ):
             return None
         if not self._agrees(agent, item, (tense, marks, frame), sub=sub):
             return None
@@ -343,7 +352,9 @@ class Reader:
             return (marks == "p") == plural
         return True
 
-    def _hindi_agrees(self, agent: Any, item: Any, said: tuple[int, str], who: tuple[str, bool]) -> bool:
+    def _hindi_agrees(
+        self, agent: Any, item: Any, said: tuple[int, str], who: tuple[str, bool]
+    ) -> bool:
         tense, marks = said
         gender, plural = who
         ergative = len(agent) > 3

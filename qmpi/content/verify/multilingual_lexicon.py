@@ -93,7 +93,8 @@ class Tongue:
             self.rows[line[0]].append(line.split("\t")[1:])
         parted = code not in UNPARTED
         self.nouns, self.adjectives, self.verbs = (
-            self._filled(kind, first, parted=parted) for kind, first in (("n", 2), ("a", 1), ("v", 3))
+            self._filled(kind, first, parted=parted)
+            for kind, first in (("n", 2), ("a", 1), ("v", 3))
         )
         self.times = self._filled("t", 1, parted=parted)
         self.cities = self._filled("y", 0, parted=parted)

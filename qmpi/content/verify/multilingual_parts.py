@@ -29,7 +29,9 @@ def part_texts(code: str, event: Any, role: str, text: str) -> list[str]:
         if end != len(text):
             continue
         if role in "PT":
-            same = value == wanted or (role == "T" and _adverb(code, value) == _adverb(code, wanted))
+            same = value == wanted or (
+                role == "T" and _adverb(code, value) == _adverb(code, wanted)
+            )
         else:
             phrase = _plain(code, value[:3])
             same = _spelled(code, phrase) == _spelled(code, wanted)

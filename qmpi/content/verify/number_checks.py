@@ -7,6 +7,8 @@ from itertools import accumulate, pairwise
 from math import prod
 from operator import mul
 
+import numpy as np
+
 from qmpi.content.exercise import Exercise, question_of, steps_of
 from qmpi.content.verify.formula import numbers_of, steps_fault
 
@@ -145,10 +147,10 @@ def check_chinese_remainder(exercise: Exercise, answer: str) -> str | None:
     if clues != set(_pairs(exercise)):
         return "the question gives other remainders than the certificate"
     moduli = [modulus for modulus, _ in _pairs(exercise)]
-    largest, first = max(clues)
-    found = next(
-        n for n in range(first, prod(moduli), largest) if all(n % m == rest for m, rest in clues)
-    )
+    fitting = np.arange(prod(moduli))
+    for modulus, rest in clues:
+        fitting = fitting[fitting % modulus == rest]
+    found = int(fitting[0])
     if str(found) != answer:
         return f"the smallest number is {found}, not {answer}"
     steps = steps_of(exercise.text)

@@ -24,9 +24,7 @@ def _before(words: Tongue, text: str, place: int) -> Iterator[Noun]:
                 yield end, noun, field, qualities
 
 
-def _agreeing(
-    words: Tongue, qualities: list[tuple[int, int]], wanted: int
-) -> Iterator[int]:
+def _agreeing(words: Tongue, qualities: list[tuple[int, int]], wanted: int) -> Iterator[int]:
     if not qualities:
         yield -1
     seen = set()
@@ -67,7 +65,9 @@ def russian(words: Tongue, text: str, place: int, case: str) -> Found:
         one = _SHAPES[gender]
         if case == "acc":
             one = 5 if gender == "f" else 6 if alive and gender == "m" else one
-        shapes = {"nom": {4: one, 9: 4}, "acc": {5: one, 10: 8 if alive else 4}, "dat": {7: 0}}[case]
+        shapes = {"nom": {4: one, 9: 4}, "acc": {5: one, 10: 8 if alive else 4}, "dat": {7: 0}}[
+            case
+        ]
         if field not in shapes or (case == "dat" and qualities):
             continue
         for quality in _agreeing(words, qualities, shapes[field]):
@@ -162,7 +162,9 @@ def arabic(words: Tongue, text: str, place: int, case: str) -> Found:
             yield end, (noun, count, -1)
             if text.startswith(" ", end):
                 feminine = plural or row[2] == "f"
-                for last, quality in _arabic_quality(words, text, end + 1, (feminine, known, tanwin)):
+                for last, quality in _arabic_quality(
+                    words, text, end + 1, (feminine, known, tanwin)
+                ):
                     yield last, (noun, count, quality)
 
 
@@ -170,7 +172,11 @@ def _arabic_candidates(words: Tongue, text: str, place: int) -> Iterator[tuple[i
     head = text[place:].removeprefix("ال")[:2]
     raw = text[place : place + 2]
     for noun, row in enumerate(words.rows["n"]):
-        if row[3].startswith((head, raw)) or row[4].startswith(head) or row[5].startswith((head, raw)):
+        if (
+            row[3].startswith((head, raw))
+            or row[4].startswith(head)
+            or row[5].startswith((head, raw))
+        ):
             yield noun, row
 
 
@@ -185,7 +191,11 @@ def _arabic_quality(
         if known:
             form = _defined(form)
         end = place + len(form)
-        if row[1] != "-" and text.startswith(form, place) and text[end : end + 1] in ("", " ", ".", "،"):
+        if (
+            row[1] != "-"
+            and text.startswith(form, place)
+            and text[end : end + 1] in ("", " ", ".", "،")
+        ):
             yield end, quality
 
 

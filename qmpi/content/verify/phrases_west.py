@@ -263,7 +263,9 @@ def _french_first(
     shown = found.group(1)
     vowel = _sound("fr", text[found.end() :]) == "v"
     base = _LIAISON.get(shown)
-    if (base is not None) != (single and gender == "m" and vowel and (base or shown) in _LIAISON.values()):
+    if (base is not None) != (
+        single and gender == "m" and vowel and (base or shown) in _LIAISON.values()
+    ):
         return
     wanted = 1 + (gender == "f") + 2 * (not single)
     for quality, row in enumerate(words.rows["a"]):

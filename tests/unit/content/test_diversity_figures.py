@@ -17,7 +17,7 @@ from qmpi.content.diversity import (
     measure,
     words_of,
 )
-from qmpi.content.near_duplicates import BANDS, ORDERS, hashed_runs, repeated, signature
+from qmpi.content.likeness import BANDS, ORDERS, hashed_runs, repeated, signature
 
 
 def _words(seed, count):

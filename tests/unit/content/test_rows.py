@@ -5,7 +5,7 @@ import pytest
 
 from qmpi.config.settings import ContentSource
 from qmpi.content.address import BLOCK_TOKENS, STREAM_TOKENS, Place, Stream, generator_key
-from qmpi.content.blocks import BlockMaker
+from qmpi.content.block_maker import BlockMaker
 from qmpi.content.lexicons import lexicon_digest
 from qmpi.content.rows import RowMaker, source_digest, streams_of
 from qmpi.errors import InputError

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from qmpi.content.address import BLOCK_TOKENS, Stream
-from qmpi.content.blocks import Block
+from qmpi.content.block_maker import Block
 from qmpi.content.mix import ContentMix
 from qmpi.protocol.work import UnitProgress
 from qmpi.runtime import generate_plan, shard_repair

@@ -15,7 +15,7 @@ from qmpi.content.address import (
     parse_token,
     place_of,
 )
-from qmpi.content.blocks import BlockMaker
+from qmpi.content.block_maker import BlockMaker
 from qmpi.content.lexicons import lexicon_digest
 from qmpi.errors import InputError
 from qmpi.storage.tokenizer import Tokenizer, train_tokenizer
