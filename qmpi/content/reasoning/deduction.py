@@ -6,6 +6,7 @@ from qmpi.content.reasoning.problem import Family, Problem, grown, lay_out
 from qmpi.content.reasoning.scene_words import (
     JOBS,
     NOUNS,
+    PLAIN_NOUNS,
     QUALITIES,
     joined,
     numbered,

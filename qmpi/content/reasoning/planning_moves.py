@@ -163,8 +163,9 @@ def jugs(draw: Draw, level: int) -> Problem:
     small = draw.between(2 + level // 20, 4 + level // 9)
     large = small + draw.between(1, 3 + level // 8)
     goal = draw.between(1, large)
-    if goal % gcd(small, large) and draw.below(3):
-        goal = max(1, goal // gcd(small, large)) * gcd(small, large)
+    common = gcd(small, large)
+    if goal % common and draw.below(3):
+        goal = max(1, goal // common) * common
     kinds = draw.sample(_VESSELS, 2)
     names = [f"{q} {k}" for q, k in zip(draw.sample(QUALITIES, 2), kinds, strict=True)]
     sizes = [small, large]
@@ -176,9 +177,8 @@ def jugs(draw: Draw, level: int) -> Problem:
     )
     told = woven(draw, level, [head, spelled(draw, _JUG_RULE)])
     told.append(draw.choice(_JUG_ASK).format(goal))
-    if goal % gcd(small, large):
+    if goal % common:
         answer = "it cannot be done"
-        common = gcd(small, large)
         steps = [f"Every amount is a multiple of {common}, and {goal} is not."]
     else:
         plan = min((_poured(sizes, goal, first) for first in (0, 1)), key=len)
