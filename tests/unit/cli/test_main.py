@@ -95,13 +95,23 @@ def test_nearest_command_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Did you mean 'check'?" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+def words_of_commands() -> list[str]:
+    """Return every command, and each command of a group."""
+    words: list[str] = []
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        below = list(command.commands) if isinstance(command, click.Group) else []
+        words += [f"{name} {inner}" for inner in below] or [name]
+    return words
+
+
+@pytest.mark.parametrize("name", words_of_commands())
 def test_every_command_has_help_with_examples(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run([name, "--help"]) == 0
+    assert run([*name.split(), "--help"]) == 0
     shown = capsys.readouterr().out
-    assert "Examples:" in shown
+    assert "Example" in shown
     assert f"qmpi {name}" in shown
     assert "--json" in shown
 
