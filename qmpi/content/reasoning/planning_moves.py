@@ -168,9 +168,7 @@ def jugs(draw: Draw, level: int) -> Problem:
         goal = max(1, goal // common) * common
     kinds = draw.sample(_VESSELS, 2)
     names = [f"{q} {k}" for q, k in zip(draw.sample(QUALITIES, 2), kinds, strict=True)]
-    sizes = [small, large]
-    if draw.below(2):
-        sizes.reverse()
+    sizes = draw.sample((small, large), 2)
     who, town = people(draw, 1)[0], places(draw, 1)[0]
     head = draw.choice(_JUG_HEAD).format(
         who, names[0], sizes[0], names[1], sizes[1], one(draw.choice(JOBS)), town
