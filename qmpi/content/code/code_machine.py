@@ -9,19 +9,13 @@ A `fail` ends the run with `FailedError`, which is an outcome like any other.
 from collections.abc import Callable
 from typing import Any
 
+from qmpi.content.code.code_operators import LIMIT, OPERATORS, Env, RefusedError, Value
 from qmpi.content.code.code_template import Node
 
-Value = Any
-"""A number, truth value, text, list, map or object."""
-Env = dict[str, Value]
-
-_LIMIT = 1 << 31
+_LONGEST = 60
+"""Items of a list; C gives it room for a few more."""
 _DONE: tuple[str, Any] = ("done", None)
 _BREAK: tuple[str, Any] = ("break", None)
-
-
-class RefusedError(Exception):
-    """The program does what languages do not agree on."""
 
 
 class FailedError(Exception):
@@ -67,7 +61,7 @@ class Machine:
         """
         kind = type(node)
         if kind is list:
-            return _OPERATORS[node[0]](self, node, env)
+            return OPERATORS[node[0]](self, node, env)
         return env[node] if kind is str else node
 
     def call(self, name: str, values: list[Value]) -> Value:
@@ -129,7 +123,7 @@ class Machine:
 
 def _let(machine: Machine, node: Node, env: Env) -> None:
     value = machine.eval(node[3], env)
-    if type(value) is int and not -_LIMIT < value < _LIMIT:
+    if type(value) is int and not -LIMIT < value < LIMIT:
         raise RefusedError("too large")
     env[node[1]] = value
     if machine.trace is not None:
@@ -137,7 +131,7 @@ def _let(machine: Machine, node: Node, env: Env) -> None:
 
 
 def _store(machine: Machine, target: Node, value: Value, env: Env) -> None:
-    if type(value) is int and not -_LIMIT < value < _LIMIT:
+    if type(value) is int and not -LIMIT < value < LIMIT:
         raise RefusedError("too large")
     if type(target) is str:
         env[target] = value
@@ -158,7 +152,7 @@ def _set(machine: Machine, node: Node, env: Env) -> None:
 
 
 def _aug(machine: Machine, node: Node, env: Env) -> None:
-    value = _OPERATORS[node[1]](machine, (node[1], node[2], node[3]), env)
+    value = OPERATORS[node[1]](machine, (node[1], node[2], node[3]), env)
     _store(machine, node[2], value, env)
 
 
@@ -217,7 +211,10 @@ def _break(_: Machine, __: Node, ___: Env) -> tuple[str, Any]:
 
 
 def _push(machine: Machine, node: Node, env: Env) -> None:
-    machine.eval(node[1], env).append(machine.eval(node[2], env))
+    held = machine.eval(node[1], env)
+    if len(held) >= _LONGEST:
+        raise RefusedError("a list of too many items")
+    held.append(machine.eval(node[2], env))
 
 
 def _pop(machine: Machine, node: Node, env: Env) -> None:
@@ -249,136 +246,6 @@ def _note(_: Machine, __: Node, ___: Env) -> None:
     return None
 
 
-def _at(machine: Machine, node: Node, env: Env) -> Value:
-    held, place = machine.eval(node[1], env), machine.eval(node[2], env)
-    if not 0 <= place < len(held):
-        raise RefusedError("index outside")
-    return held[place]
-
-
-def _divide(machine: Machine, node: Node, env: Env) -> int:
-    left, right = machine.eval(node[1], env), machine.eval(node[2], env)
-    if left < 0 or right <= 0:
-        raise RefusedError("division below zero")
-    return left // right
-
-
-def _rest(machine: Machine, node: Node, env: Env) -> int:
-    left, right = machine.eval(node[1], env), machine.eval(node[2], env)
-    if left < 0 or right <= 0:
-        raise RefusedError("division below zero")
-    return left % right
-
-
-def _times(machine: Machine, node: Node, env: Env) -> int:
-    value = machine.eval(node[1], env) * machine.eval(node[2], env)
-    if not -_LIMIT < value < _LIMIT:
-        raise RefusedError("too large")
-    return value
-
-
-def _bits(machine: Machine, node: Node, env: Env) -> tuple[int, int]:
-    left, right = machine.eval(node[1], env), machine.eval(node[2], env)
-    if left < 0 or right < 0 or (node[0] in {"<<", ">>"} and right > 30):
-        raise RefusedError("bits below zero")
-    return left, right
-
-
-def _shift_left(machine: Machine, node: Node, env: Env) -> int:
-    left, right = _bits(machine, node, env)
-    if left << right >= _LIMIT:
-        raise RefusedError("too large")
-    return left << right
-
-
-def _and_bits(machine: Machine, node: Node, env: Env) -> int:
-    left, right = _bits(machine, node, env)
-    return left & right
-
-
-def _or_bits(machine: Machine, node: Node, env: Env) -> int:
-    left, right = _bits(machine, node, env)
-    return left | right
-
-
-def _xor_bits(machine: Machine, node: Node, env: Env) -> int:
-    left, right = _bits(machine, node, env)
-    return left ^ right
-
-
-def _shift_right(machine: Machine, node: Node, env: Env) -> int:
-    left, right = _bits(machine, node, env)
-    return left >> right
-
-
-def _call(machine: Machine, node: Node, env: Env) -> Value:
-    return machine.call(node[1], [machine.eval(part, env) for part in node[2:]])
-
-
-def _method(machine: Machine, node: Node, env: Env) -> Value:
-    return machine.method(env[node[1]], node[2], [machine.eval(part, env) for part in node[3:]])
-
-
-def _new(machine: Machine, node: Node, env: Env) -> Env:
-    made: Env = {"": node[1]}
-    for name, _, first in machine.classes[node[1]][2]:
-        made[name] = machine.eval(first, env)
-    return made
-
-
-def _char(machine: Machine, node: Node, env: Env) -> str:
-    held, place = machine.eval(node[1], env), machine.eval(node[2], env)
-    if not 0 <= place < len(held):
-        raise RefusedError("index outside")
-    return held[place]
-
-
-_OPERATORS: dict[str, Callable[[Machine, Any, Env], Any]] = {
-    "+": lambda m, n, e: m.eval(n[1], e) + m.eval(n[2], e),
-    "-": lambda m, n, e: m.eval(n[1], e) - m.eval(n[2], e),
-    "*": _times,
-    "/": _divide,
-    "%": _rest,
-    "&": _and_bits,
-    "|": _or_bits,
-    "^": _xor_bits,
-    "<<": _shift_left,
-    ">>": _shift_right,
-    "<": lambda m, n, e: m.eval(n[1], e) < m.eval(n[2], e),
-    "<=": lambda m, n, e: m.eval(n[1], e) <= m.eval(n[2], e),
-    ">": lambda m, n, e: m.eval(n[1], e) > m.eval(n[2], e),
-    ">=": lambda m, n, e: m.eval(n[1], e) >= m.eval(n[2], e),
-    "==": lambda m, n, e: m.eval(n[1], e) == m.eval(n[2], e),
-    "!=": lambda m, n, e: m.eval(n[1], e) != m.eval(n[2], e),
-    "and": lambda m, n, e: m.eval(n[1], e) and m.eval(n[2], e),
-    "or": lambda m, n, e: m.eval(n[1], e) or m.eval(n[2], e),
-    "not": lambda m, n, e: not m.eval(n[1], e),
-    "neg": lambda m, n, e: -m.eval(n[1], e),
-    "min": lambda m, n, e: min(m.eval(n[1], e), m.eval(n[2], e)),
-    "max": lambda m, n, e: max(m.eval(n[1], e), m.eval(n[2], e)),
-    "abs": lambda m, n, e: abs(m.eval(n[1], e)),
-    "s": lambda _m, n, _e: n[1],
-    "at": _at,
-    "len": lambda m, n, e: len(m.eval(n[1], e)),
-    "list": lambda m, n, e: [m.eval(part, e) for part in n[2:]],
-    "copy": lambda m, n, e: list(m.eval(n[1], e)),
-    "map": lambda _m, _n, _e: {},
-    "get": lambda m, n, e: m.eval(n[1], e).get(m.eval(n[2], e), m.eval(n[3], e)),
-    "has": lambda m, n, e: m.eval(n[2], e) in m.eval(n[1], e),
-    "f": lambda _m, n, e: e["self"][n[1]],
-    "call": _call,
-    "m": _method,
-    "new": _new,
-    "cat": lambda m, n, e: m.eval(n[1], e) + m.eval(n[2], e),
-    "str": lambda m, n, e: str(m.eval(n[1], e)),
-    "same": lambda m, n, e: m.eval(n[1], e) == m.eval(n[2], e),
-    "size": lambda m, n, e: len(m.eval(n[1], e)),
-    "char": _char,
-    "code": lambda m, n, e: ord(m.eval(n[1], e)) - 97,
-    "upper": lambda m, n, e: m.eval(n[1], e).upper(),
-    "lower": lambda m, n, e: m.eval(n[1], e).lower(),
-    "either": lambda m, n, e: m.eval(n[2 if m.eval(n[1], e) else 3], e),
-}
 _STATEMENTS: dict[str, Callable[[Machine, Any, Env], tuple[str, Any] | None]] = {
     "let": _let,
     "set": _set,

@@ -14,14 +14,15 @@ from qmpi.content.code.code_c import C
 from qmpi.content.code.code_dialect import Dialect
 from qmpi.content.code.code_go import Go
 from qmpi.content.code.code_java import Java
-from qmpi.content.code.code_machine import Value
 from qmpi.content.code.code_main import use_class
+from qmpi.content.code.code_operators import Value
 from qmpi.content.code.code_python import Python
 from qmpi.content.code.code_rust import Rust
 from qmpi.content.code.code_script import JavaScript, TypeScript
 from qmpi.content.code.code_template import Node
 from qmpi.content.code.code_unit import Case, Made, Studio
 from qmpi.content.code.shapes_classes import CLASSES
+from qmpi.content.code.shapes_domains import DOMAINS
 from qmpi.content.english.prose import Prose
 from qmpi.content.page import Page, Plain
 
@@ -215,7 +216,7 @@ def with_class(studio: Studio, turns: int) -> bool:
     lacks = studio.dialect.lacks
     if studio.dialect.name == "bash":
         return False
-    shape = studio.draw.choice([shape for shape in CLASSES if not shape.uses & lacks])
+    shape = studio.draw.choice([shape for shape in CLASSES + DOMAINS if not shape.uses & lacks])
     node, shapes = studio.class_of(shape)
     use_class(studio, node, shapes, turns)
     return True

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from qmpi.content.code.code_machine import Value
+from qmpi.content.code.code_operators import Value
 from qmpi.content.code.code_sheet import call_text, literal
 from qmpi.content.code.code_template import Node
 from qmpi.content.code.code_unit import Case, Studio

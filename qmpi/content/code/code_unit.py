@@ -13,11 +13,13 @@ from msgspec import Struct
 
 from qmpi.content.code.code_dialect import Dialect
 from qmpi.content.code.code_grow import Grower
-from qmpi.content.code.code_machine import FailedError, Machine, RefusedError, Value
+from qmpi.content.code.code_machine import FailedError, Machine
+from qmpi.content.code.code_operators import RefusedError, Value
 from qmpi.content.code.code_reserved import COMMON
 from qmpi.content.code.code_shapes import ClassShape, FunctionShape
 from qmpi.content.code.code_template import Node
 from qmpi.content.code.code_words import Words
+from qmpi.content.code.shapes_classics import CLASSICS
 from qmpi.content.code.shapes_lists import LISTS
 from qmpi.content.code.shapes_numbers import NUMBERS
 from qmpi.content.code.shapes_texts import TEXTS
@@ -389,7 +391,7 @@ def mass_of(nodes: Sequence[Node]) -> int:
 def _writable(name: str, lacks: frozenset[str]) -> list[FunctionShape]:
     return [
         shape
-        for shape in NUMBERS + LISTS + TEXTS
+        for shape in NUMBERS + LISTS + TEXTS + CLASSICS
         if not shape.uses & lacks and (name != "bash" or _last_lists(shape))
     ]
 

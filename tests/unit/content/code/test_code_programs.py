@@ -10,8 +10,9 @@ from qmpi.content.code.code_bash import Bash
 from qmpi.content.code.code_c import C
 from qmpi.content.code.code_dialect import Dialect
 from qmpi.content.code.code_java import Java
-from qmpi.content.code.code_machine import Machine, RefusedError
+from qmpi.content.code.code_machine import Machine
 from qmpi.content.code.code_main import use
+from qmpi.content.code.code_operators import RefusedError
 from qmpi.content.code.code_python import Python
 from qmpi.content.code.code_rust import Rust
 from qmpi.content.code.code_script import JavaScript
