@@ -34,7 +34,10 @@ REFUSED = re.compile(
     r"offensive|vulgar|obscene|disparag|derogat|ethnic slur|slang|sexual|genital|racial|coitus"
     r"|prostitut|excre|feces|urinat|intercourse|nazi|rape\b|suicid|suffix|prefix|letter of"
 )
-RUDE = re.compile("fuck|boob|arse|porn|erotic|penis|vagin|dildo|fag|shit|cunt|nigg|bitch|whore|slut|piss|cock$|dick$|tits?$|damn|goddam|bugger")
+RUDE = re.compile(
+    "peni|testic|scrot|anus|anal$|semen|sperm|clitor|orgas|hooker|fuck|boob|arse|porn|erotic|vagin"
+    "|dildo|fag|shit|cunt|nigg|bitch|whore|slut|piss|cock$|dick$|tits?$|damn|goddam|bugger"
+)
 CLOSED = frozenset(
     """
     someone something somebody anyone anything anybody everyone everything everybody nobody
