@@ -32,7 +32,16 @@ class Holes(dict[str, Said]):
         """
         super().__init__()
         self._draw = draw
-        self._tables = tables
+        self._tables = dict(tables)
+
+    def offer(self, hole: str, pieces: Sequence[Said]) -> None:
+        """Let a hole be filled by any of some pieces from now on.
+
+        Args:
+            hole: name.
+            pieces: at least one.
+        """
+        self._tables[hole] = pieces
 
     def __missing__(self, hole: str) -> Said:
         """Draw a word; another one each time.

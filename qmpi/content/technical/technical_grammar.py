@@ -28,11 +28,11 @@ _COMMON: dict[str, Sequence[str]] = {
         "the {part} behind {mod}", "another {part}", "the [n thing] {part}",
     ),
     "event": (
-        "{mod} {op3} <object>", "the {part} is {trait}", "{atrait} {item} arrives",
-        "<actor> {op3} <object>", "the {part} has become {trait}", "{items} pile up",
-        "<one> has been {opn}", "<actor> cannot {op} <object>", "{apart} {op3} [r]",
-        "the {part} turns {trait}", "two {parts} {op} the same {item}", "nothing {op3} the {part}",
-        "<actor> {op3} <object> {how}",
+        "{deed}", "{deed}", "{mod} {op3} <object>", "{deed} {how}", "the {part} is {trait}",
+        "{atrait} {item} arrives", "<actor> {op3} <object>", "the {part} has become {trait}",
+        "{items} pile up", "<one> has been {opn}", "<actor> cannot {op} <object>",
+        "{apart} {op3} [r]", "the {part} turns {trait}", "two {parts} {op} the same {item}",
+        "nothing {op3} the {part}", "<actor> {op3} <object> {how}",
     ),
     "when": (
         "when <event>", "while <event>", "once <event>", "until <event>", "unless <event>",
@@ -41,11 +41,13 @@ _COMMON: dict[str, Sequence[str]] = {
     ),
     "why": (
         "so that {items} stay {trait}", "because <event>", "to keep the {part} {trait}",
-        "since <event>", "so <actor> can {op} <object>", "lest <event>", "to {op} <object>",
-        "for {parts} that {op} {items}", "which keeps {items} {trait}",
+        "since <event>", "so <actor> can {op} <object>", "for otherwise <event>",
+        "to {op} <object>", "for {parts} that {op} {items}", "which keeps {items} {trait}",
         "so that <actor> need not {op} <object>", "instead of {opg} <object>",
     ),
     "plain": (
+        "{deed}", "{deed} <when>", "{deed}, and {deed}", "{deed} <why>", "{deed}; {deed} {how}",
+        "{deed}, but only <when>", "as long as {deed}, <event>", "{deed} {how}; otherwise <event>",
         "<actor> {op3} <object> <when>", "<actor> {op3} <object> <why>", "<when>, <event>",
         "<event>; {mod} then {op3} <object>", "<actor> must not {op} <object> <when>",
         "{opg} <object> is left to <actor>", "{parts} are {opn} {how}, {items} {how}",
@@ -58,6 +60,8 @@ _COMMON: dict[str, Sequence[str]] = {
         "<one> belongs to {mod}, which {op3} it <when>", "{trait} {parts} {op} nothing <why>",
     ),
     "plain_past": (
+        "{deed_past}", "{deed_past} {how}", "{deed_past} until the {part} {opd} <object>",
+        "while {deed_past}, <actor> {opd} <object>", "{deed_past}, and {deed_past}",
         "<actor> {opd} <object> {how}", "<actor> had {opn} <object>", "the {part} {opd} <object>",
         "{items} were {opn} {how}", "nobody had {opn} <object>", "<actor> {opd} <object>",
         "[F] {opd} the {part}", "{atrait} {part} had {opn} <object>", "{mod} stopped {opg} {items}",

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from qmpi.content.english.posing import Puzzle
 from qmpi.content.english.prose import Said
+from qmpi.content.technical.technical_words import plurals
 from qmpi.content.technical.technical_world import Row, Site, spelled, value_for
 
 _PLACES = ("file", "environment", "command line")
@@ -157,8 +158,9 @@ def start_order(site: Site) -> None:
         site: with modules.
     """
     draw, modules = site.draw, site.modules
-    target = len(modules) - 1
-    puzzle = Puzzle(site, "start", {"module": target})
+    deed = draw.below(len(site.deeds))
+    target = site.deeds[deed]["module"]
+    puzzle = Puzzle(site, "start", {"module": target, "deed": deed})
     site.turn()
     numbers = list(range(len(modules)))
     draw.shuffle(numbers)
@@ -168,22 +170,86 @@ def start_order(site: Site) -> None:
         site.holes["needed"] = _listing(site, number, needs)
         site.tell(draw.choice(_NEEDS if needs else _NEEDLESS))
     site.holes["mod"] = site.module(target)
-    puzzle.ask(("which modules must run before {mod}?", "what must start before {mod} can {op}?",
-                "without which modules does {mod} {op} nothing?"))  # fmt: skip
+    site.holes["act"] = _act(site, deed)
+    named = draw.chance(40)
+    puzzle.ask(_BEFORE_MODULE if named else _BEFORE_DEED)
+    puzzle.put("mod", f"`{modules[target]['name']}`")
+    if not named:
+        puzzle.show(("it is {mod} that {act}", "{mod} {act}", "that is {mod}"))
     before: set[int] = set()
     for number in range(target, -1, -1):
         if number == target or number in before:
             needs = modules[number]["needs"]
             before.update(needs)
             if needs:
-                site.holes["mod"], site.holes["needed"] = (
-                    site.module(number),
-                    _listing(site, number, needs),
-                )
-                puzzle.show(
-                    ("{mod} needs {needed}", "for {mod}: {needed}", "{mod} waits for {needed}")
-                )
+                site.holes["mod"] = site.module(number)
+                site.holes["needed"] = _listing(site, number, needs)
+                puzzle.show(_WAITS)
     puzzle.answer(", ".join(str(modules[n]["name"]) for n in sorted(before)) or "none")
+
+
+def _act(site: Site, deed: int) -> Said:
+    row = site.deeds[deed]
+    return Said(f"{row['verb'][1]} {plurals()[row['item']]}", "act", (deed,))
+
+
+_WAITS = ("{mod} needs {needed}", "for {mod}: {needed}", "{mod} waits for {needed}")
+_BEFORE_MODULE = (
+    "which modules must run before {mod}?", "what must start before {mod} can {op}?",
+    "without which modules does {mod} {op} nothing?",
+)  # fmt: skip
+_BEFORE_DEED = (
+    "what must run before the module that {act}?", "which modules come before what {act}?",
+    "{items} aside, what must start before the one that {act}?",
+)  # fmt: skip
+
+
+def owner(site: Site) -> None:
+    """Ask who answers for an error: from the error to a setting, its module, and its owner.
+
+    Args:
+        site: with settings and errors.
+    """
+    draw, modules = site.draw, site.modules
+    error = draw.below(len(site.errors))
+    setting = site.errors[error]["setting"]
+    module = site.settings[setting]["module"]
+    puzzle = Puzzle(site, "owner", {"error": error})
+    numbers = list(range(len(modules)))
+    draw.shuffle(numbers)
+    told = draw.below(len(numbers) + 1)
+    for place, number in enumerate(numbers):
+        if place == told:
+            _tell_concern(site, error)
+        site.turn()
+        site.holes["mod"] = site.module(number)
+        site.holes["owner"] = Said(modules[number]["owner"], "owner", (number,))
+        site.tell(draw.choice(_OWNS))
+    if told == len(numbers):
+        _tell_concern(site, error)
+    puzzle.ask((
+        "{code} appears: who is asked?", "whom do you call about {code}?",
+        "who has to explain {code}?", "to whom does {code} belong?",
+    ))  # fmt: skip
+    puzzle.put("key", f"`{modules[module]['name']}.{site.settings[setting]['name']}`")
+    puzzle.show(("{code} is about {key}", "{code} leads to {key}", "behind {code} stands {key}"))
+    puzzle.put("mod", f"`{modules[module]['name']}`")
+    puzzle.show(("{key} is part of {mod}", "that belongs to {mod}", "the module is {mod}"))
+    puzzle.answer(modules[module]["owner"])
+
+
+def _tell_concern(site: Site, error: int) -> None:
+    site.turn_error(error)
+    site.tell(site.draw.choice((
+        "{code} says that {key} does not fit", "{code} comes from {key}", "{code} is about {key}",
+        "when {key} is wrong, {code} follows",
+    )))  # fmt: skip
+
+
+_OWNS = (
+    "{owner} looks after {mod}", "{mod} belongs to {owner}", "for {mod}, ask {owner}",
+    "{owner} wrote {mod} to {op} {items}", "the owner of {mod} is {owner}",
+)  # fmt: skip
 
 
 def _listing(site: Site, number: int, needs: list[int]) -> Said:
@@ -205,6 +271,8 @@ _SETTINGS: tuple[Callable[[Site], None], ...] = (
     precedence,
     backoff,
     filling,
+    owner,
+    owner,
     start_order,
 )
 

@@ -153,6 +153,7 @@ def plurals() -> dict[str, str]:
         and noun.plural.isalpha()
         and noun.plural != noun.singular
         and 3 <= len(noun.singular) <= 12
+        and noun.singular[-1] != "s"
     }
 
 

@@ -20,6 +20,7 @@ Row = dict[str, Any]
 _FIRST_DAY = date(2019, 1, 1).toordinal()
 _WORDS = ("op", "op3", "opd", "opn", "opg", "part", "parts", "apart", "trait", "atrait", "how")
 _TABLES = {hole: table_of(hole) for hole in _WORDS}
+_VERB_HOLES = ("op", "op3", "opd", "opn", "opg")
 _SWITCH = ("off", "on")
 
 
@@ -32,6 +33,7 @@ class Site(Stage):
         modules: of the world.
         errors: of the world.
         versions: of the world, oldest first.
+        deeds: of the world: which module does what to which things.
     """
 
     def __init__(self, page: Page, genre: str) -> None:
@@ -46,17 +48,20 @@ class Site(Stage):
         self.settings: list[Row] = []
         self.modules: list[Row] = []
         self.errors: list[Row] = []
+        self.deeds: list[Row] = []
         self.versions: list[Row] = []
         self._about: list[dict[str, Said]] = []
         self._named: set[str] = set()
         world: dict[str, Any] = page.world
         world["settings"], world["modules"] = self.settings, self.modules
+        world["deeds"] = self.deeds
         world["errors"], world["versions"] = self.errors, self.versions
         page.world["system"] = self.name
         capital = self.name[0].upper() + self.name[1:]
         self.holes["sys"] = Said(capital, "system")
         self._items = [self.item() for _ in range(self.size("entities", 2, 6))]
         self._add_modules(self.size("entities", 2, 5))
+        self._add_deeds(len(self.modules) + self.size("entities", 1, 6))
         self.turn()
 
     def item(self) -> str:
@@ -93,6 +98,34 @@ class Site(Stage):
             self.modules.append(
                 {"name": self.fresh(part), "needs": needs, "owner": self.prose.person()}
             )
+
+    # What modules do is drawn once, so that all sentences of a document tell the same of them.
+    def _add_deeds(self, count: int) -> None:
+        draw = self.draw
+        now: list[Said] = []
+        once: list[Said] = []
+        for number, verb in enumerate(draw.sample(range(len(_TABLES["op"])), count)):
+            module = number if number < len(self.modules) else draw.below(len(self.modules))
+            item = draw.choice(self._items)
+            base, third, past, done, _ = (_TABLES[form][verb].text for form in _VERB_HOLES)
+            self.deeds.append({"module": module, "verb": [base, third, past, done], "item": item})
+            name, many = f"`{self.modules[module]['name']}`", plurals()[item]
+            now += [
+                Said(text, "deed", (number,))
+                for text in (
+                    f"{name} {third} {many}", f"{many} are {done} by {name}",
+                    f"{name} {third} each {item}", f"it is {name} that {third} {many}",
+                )
+            ]  # fmt: skip
+            once += [
+                Said(text, "deed", (number,))
+                for text in (
+                    f"{name} {past} {many}", f"{many} were {done} by {name}",
+                    f"{name} had {done} each {item}",
+                )
+            ]  # fmt: skip
+        self.holes.offer("deed", now)
+        self.holes.offer("deed_past", once)
 
     def add_settings(self, count: int) -> None:
         """Add settings.

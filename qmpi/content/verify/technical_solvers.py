@@ -94,7 +94,16 @@ def _start(world: World, puzzle: Row) -> Solution:
         if more == before:
             break
         before = more
-    return [], ", ".join(modules[n]["name"] for n in sorted(before)) or "none"
+    if world["deeds"][puzzle["deed"]]["module"] != target:
+        raise ValueError("another module does that")
+    names = [modules[number]["name"] for number in sorted(before)]
+    return [modules[target]["name"]], ", ".join(names) if names else "none"
+
+
+def _owner(world: World, puzzle: Row) -> Solution:
+    setting = world["settings"][world["errors"][puzzle["error"]]["setting"]]
+    module = world["modules"][setting["module"]]
+    return [f"{module['name']}.{setting['name']}", module["name"]], module["owner"]
 
 
 def _default(world: World, puzzle: Row) -> Solution:
@@ -265,6 +274,7 @@ _SOLVERS: dict[str, Callable[[World, Row], Solution]] = {
     "backoff": _backoff,
     "filling": _filling,
     "start": _start,
+    "owner": _owner,
     "default": _default,
     "leaves": _leaves,
     "pipeline": _pipeline,

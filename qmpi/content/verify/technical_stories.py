@@ -7,13 +7,47 @@ solvers' own interpreter.
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from qmpi.content.document import Document
+from qmpi.content.english.english_lexicon import english
 from qmpi.content.verify.fact_checks import Expected, World, world_of
 from qmpi.content.verify.technical_solvers import call_text, listed, run_pipe, spell
 
 Args = tuple[Any, ...]
+
+
+def _deed(world: World, shown: str, args: Args) -> str:
+    row = world["deeds"][args[0]]
+    _, third, past, done = row["verb"]
+    name, one = f"`{world['modules'][row['module']]['name']}`", row["item"]
+    # The plural is the writer's; that it is one of this thing shows in its first letters.
+    many = next((w for w in shown.replace("`", " ").split() if _is_plural(w.lower(), one)), one)
+    told = {
+        f"{name} {third} {many}", f"{name} {past} {many}", f"{name} had {done} each {one}",
+        f"{many} are {done} by {name}", f"{many} were {done} by {name}",
+        f"{name} {third} each {one}", f"it is {name} that {third} {many}",
+    }  # fmt: skip
+    return shown if shown in told or shown[0].lower() + shown[1:] in told else f"one of {told}"
+
+
+def _is_plural(word: str, one: str) -> bool:
+    return word in _plurals().get(one, ())
+
+
+@cache
+def _plurals() -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for noun in english().nouns:
+        found[noun.singular] = (*found.get(noun.singular, ()), noun.plural)
+    return found
+
+
+def _act(world: World, shown: str, args: Args) -> str:
+    row = world["deeds"][args[0]]
+    many = shown.partition(" ")[2]
+    return f"{row['verb'][1]} {many if _is_plural(many, row['item']) else row['item']}"
 
 
 def _kind(world: World, _: str, args: Args) -> str:
@@ -161,6 +195,9 @@ def _option(field: str) -> Expected:
 
 
 STORY_FACTS: Mapping[str, Expected] = {
+    "deed": _deed,
+    "act": _act,
+    "owner": lambda world, _, args: world["modules"][args[0]]["owner"],
     "type": _named("types"),
     "field": lambda world, _, args: f"`{world['types'][args[0]]['fields'][args[1]][0]}`",
     "kind": _kind,
