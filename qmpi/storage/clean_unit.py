@@ -184,7 +184,8 @@ class _UnitWork:
             if not item.reason:
                 return
             self._leave_out(where, item.reason, item.size, "")
-            self._bytes_read += item.size
+            # Of a binary file only the beginning was looked at.
+            self._bytes_read += item.size if item.reason != "binary" else 0
             return
         # Parts of a text file are cut already, some way after this length.
         if len(item.text) <= 2 * LONGEST_DOCUMENT:

@@ -20,11 +20,11 @@ _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xBF58476D1CE4E5B9)
 _SHIFT = np.uint64(31)
 
-_ASCII = bytes(
+_PLAIN = bytes(
     (byte | 0x20 if chr(byte).isupper() else byte) if chr(byte).isalnum() or byte == 0x5F else 0x20
     for byte in range(128)
-) + bytes(128)
-"""Lower case for letters; a blank for what separates words."""
+) + bytes(range(128, 256))
+"""For bytes of UTF-8: lower case for ASCII letters, a blank for ASCII that separates words."""
 
 # Thai, Lao, Myanmar, Khmer, kana, Han, Yi and the compatibility forms: written without spaces.
 _CROWDED = (
@@ -54,9 +54,18 @@ def words_of(text: str) -> list[str]:
     Returns:
         Its words in order.
     """
-    if text.isascii():
-        return text.encode("ascii").translate(_ASCII).decode("ascii").split()
-    return _WORDS.findall(text.lower())
+    # ASCII is settled with a table of bytes; the pattern, a tenth as fast, sees only the rest.
+    plain = text.encode("utf-8", "surrogatepass").translate(_PLAIN).decode("utf-8", "surrogatepass")
+    parts = plain.split()
+    if plain.isascii():
+        return parts
+    words: list[str] = []
+    for part in parts:
+        if part.isascii():
+            words.append(part)
+        else:
+            words += _WORDS.findall(part.lower())
+    return words
 
 
 class WordHasher:

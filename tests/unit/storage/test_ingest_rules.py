@@ -41,8 +41,9 @@ def _broken(text, preset="web", *, prose=True):
     return found[0] if found else None
 
 
-@given(st.text(st.characters(max_codepoint=127)))
-def test_plain_ascii_gives_the_words_that_the_pattern_gives(text):
+# Capital sigma becomes another letter at the end of a word, which parts of a text cannot tell.
+@given(st.text(st.characters(exclude_characters="\u03a3", exclude_categories=["Cs"])))
+def test_the_fast_way_gives_the_words_that_the_pattern_gives(text):
     assert words_of(text) == _WORDS.findall(text.lower())
 
 
