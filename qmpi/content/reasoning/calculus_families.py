@@ -173,7 +173,12 @@ def piecewise(draw: Draw, level: int) -> Problem:
     steps.append(" + ".join(map(bracketed, values)) + f" = {answer}")
     sums = " + ".join(f"f({place})" for place in places)
     question = draw.choice(_PIECES).format("; ".join(told), sums)
-    world: Certificate = {"letter": letter, "places": tuple(places), "answer": answer}
+    world: Certificate = {
+        "letter": letter,
+        "pieces": "; ".join(told),
+        "places": tuple(places),
+        "answer": answer,
+    }
     return lay_out(draw, scene(draw) + question, steps, answer, world)
 
 

@@ -193,7 +193,12 @@ def dice(draw: Draw, level: int) -> Problem:
     steps.append(f"{sum(counts)}/{whole} = {answer}")
     shown = [", ".join(map(str, row)) for row in faces]
     question = draw.choice(_DICE).format(*shown, f"a sum {kind} {bound}")
-    world: Certificate = {"first": tuple(faces[0]), "second": tuple(faces[1]), "answer": answer}
+    world: Certificate = {
+        "first": tuple(faces[0]),
+        "second": tuple(faces[1]),
+        "bound": bound,
+        "answer": answer,
+    }
     return lay_out(draw, scene(draw) + question, steps, answer, world)
 
 
@@ -282,7 +287,13 @@ def inclusion_exclusion(draw: Draw, level: int) -> Problem:
         doubled = "".join(f" - 2 * {n}" for n in both) + (f" + 3 * {every}" if every else "")
         steps = [f"exactly one: {summed(sizes)}{doubled} = {answer}"]
     question = f"{'; '.join(told)}. {ask}"
-    world: Certificate = {"sizes": tuple(sizes), "both": tuple(both), "answer": str(answer)}
+    world: Certificate = {
+        "total": total,
+        "sizes": tuple(sizes),
+        "both": tuple(both),
+        "every": every,
+        "answer": str(answer),
+    }
     return lay_out(draw, scene(draw) + question, steps, str(answer), world)
 
 

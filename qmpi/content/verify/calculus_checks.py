@@ -105,6 +105,8 @@ def check_piecewise(exercise: Exercise, answer: str) -> str | None:
     places = [int(place) for place in re.findall(r"f\((-?\d+)\)", question)]
     if body is None or tuple(places) != exercise.certificate["places"]:
         return "the question asks for other values than the certificate"
+    if fault := _unasked(exercise, "pieces"):
+        return fault
     found = [_piece_at(body[1] or body[2], letter, place) for place in places]
     values = [value for value, _ in found]
     if str(sum(values)) != answer:

@@ -8,7 +8,7 @@ from qmpi.content.exercise import Exercise, question_of, steps_of
 from qmpi.content.verify.formula import numbers_of, steps_fault
 
 
-def _told(exercise: Exercise, key: str, found: tuple[int, ...]) -> None:
+def _told(exercise: Exercise, key: str, found: tuple[int, ...] | int) -> None:
     if exercise.certificate[key] != found:
         raise ValueError(f"the certificate has other {key} than {found}")
 
@@ -151,6 +151,7 @@ def check_dice(exercise: Exercise, answer: str) -> str | None:
     event = re.search(r"a sum (above|below|of exactly) (\d+)", question)
     if event is None:
         return "the question names no event"
+    _told(exercise, "bound", int(event[2]))
     fits = {"above": int.__gt__, "below": int.__lt__, "of exactly": int.__eq__}[event[1]]
     counts = [sum(fits(a + b, int(event[2])) for b in second) for a in first]
     chance = Fraction(sum(counts), len(first) * len(second))
@@ -217,6 +218,8 @@ def check_inclusion_exclusion(exercise: Exercise, answer: str) -> str | None:
     every = sum(n for part in rest if "all three" in part for n in numbers_of(part))
     _told(exercise, "sizes", tuple(sizes))
     _told(exercise, "both", tuple(both))
+    _told(exercise, "total", total)
+    _told(exercise, "every", every)
     used = [int(a) for a in _people(sizes, both, every)]
     if min(used, default=0) < 0:
         return "no such sets exist"

@@ -55,6 +55,13 @@ def evaluate(text: str, world: World | None = None) -> Fraction:
     return Fraction(_Reader(_tokens(text), world or {}).whole())
 
 
+def _small(number: Number) -> int:
+    # What counts ways is bounded, so that a garbled text costs no hours.
+    if number.denominator != 1 or not 0 <= number <= 1000:
+        raise ValueError(f"{number} is no number to count with")
+    return int(number)
+
+
 @lru_cache(maxsize=64)
 def _tokens(text: str) -> Sequence[str]:
     # One polynomial is often computed at many places in a row.
@@ -172,7 +179,7 @@ class _Reader:
     def _power(self) -> Number:
         base = self._atom()
         while self._peek() in ("!", "%"):
-            base = factorial(int(base)) if self._next() == "!" else Fraction(base) / 100
+            base = factorial(_small(base)) if self._next() == "!" else Fraction(base) / 100
         if self._peek() != "^":
             return base
         self._place += 1
@@ -196,6 +203,8 @@ class _Reader:
                 self._place += 1
                 values.append(int(self._sum()))
             self._expect(")")
+            if token in ("C", "P"):
+                values = [_small(value) for value in values]
             return _FUNCTIONS[token](*values)
         if not token or not token[0].isdigit():
             raise ValueError(f"a number is missing before {token!r}")

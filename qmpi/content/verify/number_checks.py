@@ -147,6 +147,8 @@ def check_chinese_remainder(exercise: Exercise, answer: str) -> str | None:
     if clues != set(_pairs(exercise)):
         return "the question gives other remainders than the certificate"
     moduli = [modulus for modulus, _ in _pairs(exercise)]
+    if prod(moduli) > 2**24:
+        return "the moduli are out of reach"
     fitting = np.arange(prod(moduli))
     for modulus, rest in clues:
         fitting = fitting[fitting % modulus == rest]
@@ -196,7 +198,7 @@ def check_modular_inverse(exercise: Exercise, answer: str) -> str | None:
     told = tuple(exercise.certificate[k] for k in ("factor", "wanted", "modulus"))
     if told != (factor, wanted, modulus):
         return "the question asks for another congruence than the certificate"
-    if modulus - 1 not in numbers_of(question):
+    if sorted(numbers_of(question)) != sorted((factor, wanted, modulus, 1, modulus - 1)):
         return "the question does not bound the answer"
     found = [x for x in range(1, modulus) if (factor * x - wanted) % modulus == 0]
     if [str(x) for x in found] != [answer]:
@@ -222,13 +224,15 @@ def check_digit_puzzle(exercise: Exercise, answer: str) -> str | None:
         The fault, or None.
     """
     question = question_of(exercise.text)
-    count = next(n for n, word in enumerate(_COUNTS) if re.search(rf" {word} digits\.", question))
+    counts = [n for n, word in enumerate(_COUNTS) if re.search(rf" {word} digits\.", question)]
+    if len(counts) != 1:
+        return "the question does not say how many digits there are"
     rules = _digit_rules(question)
     total = re.search(r"All digits add up to (\d+)", question)
     times = re.search(r"first digit times (\d+) is (\d+)", question)
     found = [
         digits
-        for digits in _grown([], count, rules)
+        for digits in _grown([], counts[0], rules)
         if (total is None or sum(digits) == int(total[1]))
         and (times is None or digits[0] * int(times[1]) == int(times[2]))
     ]

@@ -43,7 +43,7 @@ def verify(exercise: Exercise) -> str | None:
         return f"the text answers {shown!r}, the certificate {certified!r}"
     try:
         return check(exercise, shown)
-    except (ValueError, KeyError, IndexError, ZeroDivisionError) as error:
+    except (ValueError, LookupError, ArithmeticError, TypeError, StopIteration) as error:
         return f"the text cannot be read back: {error}"
 
 
@@ -231,17 +231,21 @@ def _check_money(exercise: Exercise, answer: str) -> str | None:
     return _equations_fault(steps_of(exercise.text))
 
 
-_CHECKS: dict[str, Callable[[Exercise, str], str | None]] = {
-    "expression": _check_expression,
-    "fractions": _check_fractions,
-    "modular": _check_modular,
-    "equation": _check_equation,
-    "journey": _check_journey,
-    "ages": _check_ages,
-    "money": _check_money,
-    "truth_table": check_truth_table,
-    "circuit": check_circuit,
-    "ordering": check_ordering,
-    "syllogism": check_syllogism,
-    "knights": check_knights,
-} | CHECKS | calculation_checks.CHECKS
+_CHECKS: dict[str, Callable[[Exercise, str], str | None]] = (
+    {
+        "expression": _check_expression,
+        "fractions": _check_fractions,
+        "modular": _check_modular,
+        "equation": _check_equation,
+        "journey": _check_journey,
+        "ages": _check_ages,
+        "money": _check_money,
+        "truth_table": check_truth_table,
+        "circuit": check_circuit,
+        "ordering": check_ordering,
+        "syllogism": check_syllogism,
+        "knights": check_knights,
+    }
+    | CHECKS
+    | calculation_checks.CHECKS
+)

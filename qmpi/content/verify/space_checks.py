@@ -146,8 +146,8 @@ def check_clock(exercise: Exercise, answer: str) -> str | None:
     """
     question = question_of(exercise.text)
     start = re.search(r"starts at (\d\d):(\d\d)", question)
-    if start is None:
-        return "the question names no start"
+    if start is None or not re.search(r"\b24 hours?\b", question):
+        return "the question names no start or another day than one of 24 hours"
     hour, minute = int(start[1]), int(start[2])
     spans = [int(h or 0) * 60 + int(m) for h, m in _SPAN.findall(question)]
     _told(exercise, "start", hour * 60 + minute)
@@ -189,7 +189,8 @@ def check_calendar(exercise: Exercise, answer: str) -> str | None:
     question, names = question_of(exercise.text), _MONTHS.split()
     dates = re.findall(rf"(\d+) ({'|'.join(names)})", question)
     day = re.search("|".join(_DAYS), question)
-    if len(dates) != 2 or day is None:
+    common = re.search("without a leap day|February has 28 days|year with 365 days", question)
+    if len(dates) != 2 or day is None or common is None:
         return "the question lacks a date or the weekday"
     (date, month), (end, last) = dates
     leaf, weekday, apart, passed = int(date), _DAYS.index(day[0]), 0, list[int]()
