@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from qmpi.content.page import Page
 from qmpi.content.reasoning.families import FAMILIES
+from qmpi.content.scientific.scientific_causes import add_causes
 from qmpi.content.scientific.scientific_letters import correction, reviewer_report
 from qmpi.content.scientific.scientific_papers import (
     abstract,
@@ -44,7 +45,9 @@ def write(page: Page) -> None:
     """
     draw = page.draw
     genre, compose = draw.choice(GENRES)
-    compose(Study(page, genre))
+    study = Study(page, genre)
+    add_causes(study, study.size("steps", 3, 6))
+    compose(study)
     # Some texts end in a problem of the shared families, as exercises in textbooks do.
     if draw.chance(6):
         name = draw.choice(_FAMILIES)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from qmpi.content.english.posing import Puzzle
+from qmpi.content.scientific.scientific_causes import ask_chain
 from qmpi.content.scientific.scientific_statistics import (
     mean,
     median,
@@ -180,7 +181,16 @@ def growth(study: Study) -> None:
     puzzle.answer(str(now))
 
 
-_ASKED: tuple[Callable[[Study], None], ...] = (average, middle, pooling, dilution, signs, growth)
+_ASKED: tuple[Callable[[Study], None], ...] = (
+    ask_chain,
+    ask_chain,
+    average,
+    middle,
+    pooling,
+    dilution,
+    signs,
+    growth,
+)
 
 
 def ask_about_data(study: Study) -> None:

@@ -18,6 +18,7 @@ from qmpi.content.verify.fact_checks import (
     layout_faults,
     world_of,
 )
+from qmpi.content.verify.scientific_cause_facts import effect_told
 from qmpi.content.verify.scientific_oracles import (
     average,
     decimal_text,
@@ -191,6 +192,8 @@ def _total(world: World) -> list[int]:
 
 _EXPECTED: Mapping[str, Expected] = {
     **RECORD_FACTS,
+    "edge": effect_told,
+    "node": lambda world, shown, args: as_said(shown, world["nodes"][args[0]]),
     "alpha": lambda world, _, __: decimal_text(alpha_of(world), 2),
     "group": lambda world, shown, args: as_said(shown, world["groups"][args[0]]["name"]),
     "mean": _mean,

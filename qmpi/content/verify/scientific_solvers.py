@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from qmpi.content.verify.fact_checks import World
+from qmpi.content.verify.scientific_cause_facts import motions
 from qmpi.content.verify.scientific_oracles import (
     average,
     decimal_text,
@@ -33,6 +34,8 @@ def solve_study(world: World, number: int) -> Solution:
         Worked values in order, and the answer.
     """
     puzzle = world["puzzles"][number]
+    if puzzle["kind"] == "chain":
+        return motions(world, puzzle)
     return _SOLVERS[puzzle["kind"]](puzzle)
 
 

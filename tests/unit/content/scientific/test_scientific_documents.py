@@ -137,6 +137,18 @@ def test_a_changed_datum_is_found(made: list[Document]) -> None:
     assert planted >= MADE // 3
 
 
+def test_an_effect_turned_around_is_found(made: list[Document]) -> None:
+    planted = 0
+    for document in made[:150]:
+        told = {fact.args[0] for fact in document.facts if fact.kind == "edge"}
+        for number in told:
+            edges = [list(edge) for edge in document.world["edges"]]
+            edges[number][2] *= -1
+            assert check_scientific(replace(document, world={**document.world, "edges": edges}))
+            planted += 1
+    assert planted >= 100
+
+
 def test_an_uncited_entry_and_a_lost_entry_are_found(made: list[Document]) -> None:
     planted = 0
     for document in made:
