@@ -301,6 +301,22 @@ class Dialect:
         raise NotImplementedError
 
 
+def mass_of(nodes: Sequence[Node]) -> int:
+    """Return the number of statements, those inside of others included.
+
+    Args:
+        nodes: statements.
+    """
+    mass = len(nodes)
+    for node in nodes:
+        kind = node[0]
+        if kind == "if":
+            mass += mass_of(node[2]) + mass_of(node[3])
+        elif kind in _HOLDING:
+            mass += mass_of(node[-1])
+    return mass
+
+
 def changed(nodes: Sequence[Node], found: dict[str, None] | None = None) -> dict[str, None]:
     """Return the names that statements assign to after they are declared.
 
@@ -325,6 +341,7 @@ def changed(nodes: Sequence[Node], found: dict[str, None] | None = None) -> dict
     return found
 
 
+_HOLDING = frozenset({"while", "for", "each", "chars"})
 _TARGETS = {"set": 1, "aug": 2, "push": 1, "pop": 2, "put": 1}
 _METHODS = {
     kind: "_st_" + ("note" if kind == "#" else kind)

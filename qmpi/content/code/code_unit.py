@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from qmpi.content.code.code_dialect import Dialect
+from qmpi.content.code.code_dialect import Dialect, mass_of
 from qmpi.content.code.code_grow import Grower
 from qmpi.content.code.code_machine import FailedError, Machine
 from qmpi.content.code.code_operators import RefusedError, Value
@@ -30,7 +30,6 @@ _TRIES = 6
 _MOST_CALL = 2500
 """Statements of one call; slow shapes are drawn again with other numbers."""
 _MOST_RUN = 40_000
-_HOLDING = frozenset({"while", "for", "each", "chars"})
 _ALWAYS = frozenset({"i", "j"})
 
 
@@ -369,22 +368,6 @@ class Studio:
             self.unit["main"].clear()
             return []
         return machine.printed
-
-
-def mass_of(nodes: Sequence[Node]) -> int:
-    """Return the number of statements, those inside of others included.
-
-    Args:
-        nodes: statements.
-    """
-    mass = len(nodes)
-    for node in nodes:
-        kind = node[0]
-        if kind == "if":
-            mass += mass_of(node[2]) + mass_of(node[3])
-        elif kind in _HOLDING:
-            mass += mass_of(node[-1])
-    return mass
 
 
 @cache

@@ -98,7 +98,7 @@ class _Reader:
                 return self._listing(fact, text)
         except (BadProgramError, EndedError, EscapedError) as error:
             return [str(error)]
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             return [f"it cannot be read: {error!r}"]
         return ["no checker knows this kind"]
 

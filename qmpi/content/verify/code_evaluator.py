@@ -94,7 +94,7 @@ class Evaluator:
     def _guarded(self, work: Callable[[], Node]) -> Node:
         try:
             return work()
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise BadProgramError(f"no meaning: {error!r}") from error
         except RecursionError as error:
             raise BadProgramError("no end") from error
@@ -105,7 +105,8 @@ class Evaluator:
         if owner is None:
             function = self._functions[name]
         else:
-            function = next(made for made in self._classes[owner["class"]][3] if made[1] == name)
+            methods = {made[1]: made for made in self._classes[owner["class"]][3]}
+            function = methods[name]
         params = [param[0] for param in function[2]]
         if len(params) != len(values):
             raise BadProgramError(f"{name} takes {len(params)} arguments")

@@ -5,7 +5,7 @@ from typing import Any
 
 from qmpi.content.verify.code_evaluator import Evaluator
 from qmpi.content.verify.code_listings import listing_faults, needed_of
-from qmpi.content.verify.code_sandbox import Sandbox
+from qmpi.content.verify.code_sandbox import EscapedError, Sandbox
 from qmpi.content.verify.code_spines import spine_of
 
 Node = Any
@@ -50,8 +50,15 @@ def _python_session(text: str) -> list[str]:
 
 
 def _prompted(sandbox: Sandbox, source: str) -> list[str]:
-    """Return the lines that Python's prompt answers with."""
-    tree = ast.parse(source)
+    """Return the lines that Python's prompt answers with.
+
+    Raises:
+        EscapedError: the source is not Python.
+    """
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError) as error:
+        raise EscapedError(f"no Python: {error}") from error
     if not tree.body:
         return []
     if isinstance(tree.body[0], ast.Expr):
