@@ -1,5 +1,8 @@
 """Inflected forms of Turkish, Arabic, Hindi, Japanese and Chinese, for make_lexicons.py."""
 
+# The letters of other scripts are meant: this file is about them.
+# ruff: noqa: RUF001
+
 import re
 from pathlib import Path
 
@@ -197,7 +200,7 @@ def hindi_verb(cell: str) -> Forms | None:
     if len(parts) != 2 or parts[0] == "-":
         return None
     stem, done = parts
-    if done.endswith("िया") and stem[-1] not in "िी" or done.endswith("पिया"):
+    if (done.endswith("िया") and stem[-1] not in "िी") or done.endswith("पिया"):
         perfect = [done, done[:-2] + "ए", done[:-3] + "ी", done[:-3] + "ीं"]
     elif done.endswith("ाया") or done.endswith("ोया"):
         perfect = [done, done[:-2] + "ए", done[:-2] + "ई", done[:-2] + "ईं"]

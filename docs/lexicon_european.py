@@ -4,6 +4,9 @@ Each function takes a cell of concepts.tsv, or a frequent word, and returns the 
 file holds, or None where a form is not certain. A word left out costs nothing; a wrong one teaches.
 """
 
+# The letters of other scripts are meant: this file is about them.
+# ruff: noqa: RUF001
+
 import gzip
 import json
 import re

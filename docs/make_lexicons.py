@@ -6,6 +6,9 @@ are kept in the repository, so nobody else needs those wheels. A row is a kind a
 tab between them; rows of one kind are numbered from 0 in their order.
 """
 
+# The letters of other scripts are meant: this file is about them.
+# ruff: noqa: RUF001
+
 import re
 from importlib import import_module
 from pathlib import Path

@@ -15,7 +15,7 @@ from qmpi.content.multilingual.meaning import Event, Phrase, Sentence
 from qmpi.content.multilingual.word_forms import lexis
 
 _CONCEPTS = "pafgdotcvxl"
-"""Classes: person, animal, food (mass, single), drink, thing, text, clothes, vehicle, idea, place."""
+"""Person, animal, food (mass, single), drink, thing, text, clothes, vehicle, idea, place."""
 _COUNTED = frozenset("octvgx")
 _MASS = frozenset("fd")
 _NO_PLURAL = frozenset(("ja", "zh"))
@@ -258,10 +258,8 @@ class Teller:
             receiver = (draw.choice(pool.people), 0, -1)
         if frame != "s":
             if draw.below(5) < 2:
-                if draw.below(2):
-                    place = draw.choice(pool.places)
-                else:
-                    place = -1 - draw.below(pool.cities)
+                town = draw.below(2)
+                place = -1 - draw.below(pool.cities) if town else draw.choice(pool.places)
             if draw.below(5) < 2:
                 time = draw.choice(pool.times[tense])
         return (verb, tense, agent, patient, receiver, place, time)

@@ -7,7 +7,7 @@ from qmpi.content.level import sized
 from qmpi.content.multilingual.genres_prose import name_of
 from qmpi.content.multilingual.meaning import Event, Phrase
 from qmpi.content.multilingual.scribe import Scribe
-from qmpi.content.multilingual.sentence_maker import STOPS, UNPARTED, capital, clause_of
+from qmpi.content.multilingual.sentence_maker import STOPS, UNPARTED, capital, grammar_of
 from qmpi.content.multilingual.word_forms import lexis
 from qmpi.content.page import Page
 
@@ -39,15 +39,16 @@ def parallel(page: Page) -> None:
             page.say(draw.choice((" / ", ", ", " | ")) if code != others[-1] else "\n\n")
     between = draw.choice(("\n", "\n  ", "\n= ", "\n— ", " | ", "\t"))
     after = draw.choice(("\n\n", "\n"))
-    for _ in range(sized(draw, page.budget.entities, 7, 26)):
+    for place in range(sized(draw, page.budget.entities, 7, 26)):
+        page.say(after if place else "")
         sentence = scribe.teller.sentence()
         number = scribe.say(sentence)
         for code in others:
             page.say(between)
             scribe.write(code, number, sentence)
-        page.say(after)
         if scribe.full():
             break
+    page.say("\n")
 
 
 def paragraphs(page: Page) -> None:
@@ -117,12 +118,12 @@ def gloss(page: Page) -> None:
     other = page.draw.choice([code for code in LANGUAGES if code != page.language])
     scribe = Scribe(page, other)
     draw = page.draw
-    clause = clause_of(page.language)
+    clause = grammar_of(page.language).clause
     tail = STOPS.get(page.language, ".")
     for line in range(1, sized(draw, page.budget.entities, 6, 24) + 1):
         event = scribe.teller.event()
         number = scribe.new(("e", event, None))
-        parts = clause(event, False, draw.below(3))  # noqa: FBT003
+        parts = clause(event, draw.below(3))
         page.say("(")
         scribe.ordinal(line)
         page.say(") ")
@@ -188,7 +189,7 @@ def mixed(page: Page) -> None:
     others = _others(page, 2)
     scribe = Scribe(page, *others)
     draw = page.draw
-    clause = clause_of(page.language)
+    clause = grammar_of(page.language).clause
     tail = STOPS.get(page.language, ".")
     before, after = _OPEN.get(page.language, ("«", "»"))
     count = sized(draw, page.budget.entities, 12, 52)
@@ -196,8 +197,8 @@ def mixed(page: Page) -> None:
         event = scribe.teller.event("t")
         code = draw.choice(others)
         number = scribe.new(("e", event, None))
-        parts = clause(event, False, draw.below(3))  # noqa: FBT003
-        foreign = next(text for role, text in clause_of(code)(event, False, 0) if role == "O")  # noqa: FBT003
+        parts = clause(event, draw.below(3))
+        foreign = scribe.part(number, "O", code)
         shown = [f"{before}{foreign}{after}" if role == "O" else text for role, text in parts]
         text = capital(page.language, scribe.gap.join(shown)) + tail
         page.fact("mixed", text, page.language, number, code)

@@ -96,8 +96,8 @@ def story(page: Page) -> None:
             link, event, rest = scribe.teller.sentence()
             # Who is on stage comes back: half the sentences are about the cast.
             if draw.below(2):
-                verb, tense, _, *others = event
-                event = (verb, tense, draw.choice(cast), *others)
+                verb, tense, _, item, receiver, where, when = event
+                event = (verb, tense, draw.choice(cast), item, receiver, where, when)
             scribe.say((link, event, rest))
         left -= size
         page.say("\n\n" if left > 0 and not scribe.full() else "\n")

@@ -1,5 +1,7 @@
 """Genres to look things up in: dictionary with tables of forms, names, numbers and dates."""
 
+from collections.abc import Callable
+
 from qmpi.content.address import LANGUAGES
 from qmpi.content.level import sized
 from qmpi.content.multilingual.scribe import Scribe
@@ -106,13 +108,14 @@ def dictionary(page: Page) -> None:
     scribe = Scribe(page)
     draw = page.draw
     kinds = [kind for kind in ("noun", "verb", "adjective") if cells_of(page.language, kind)]
-    for _ in range(sized(draw, page.budget.entities, 7, 24)):
+    for place in range(sized(draw, page.budget.entities, 7, 24)):
+        page.say(draw.choice(("\n", "\n\n")) if place else "")
         _entry(scribe, draw.choice(kinds))
         page.say(f"  {scribe.heading('example')}{scribe.colon}")
         scribe.tell(draw.between(1, 2))
-        page.say("\n\n" if draw.below(2) else "\n")
         if scribe.full():
             break
+    page.say("\n")
 
 
 def names(page: Page) -> None:
@@ -180,7 +183,9 @@ def numbers(page: Page) -> None:
             break
 
 
-def _row(scribe: Scribe, codes: list[str], make, number: int, gap: str) -> None:  # noqa: ANN001
+def _row(
+    scribe: Scribe, codes: list[str], make: Callable[[str, int], int], number: int, gap: str
+) -> None:
     for code in codes:
         scribe.page.say(f"{gap}[{code}] ")
         make(code, number)

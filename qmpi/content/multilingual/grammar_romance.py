@@ -5,14 +5,33 @@ Articles, their contractions with prepositions and the endings of adjectives dif
 gender, number and, in French and Italian, the sound that comes next.
 """
 
-from collections.abc import Callable
+# The letters of other scripts are meant: this file is about them.
+# ruff: noqa: RUF001
 
-from qmpi.content.multilingual.grammar_west import Clause, named, ordered
+from collections.abc import Callable
+from typing import Protocol
+
+from qmpi.content.multilingual.grammar_west import named, ordered, several
 from qmpi.content.multilingual.meaning import Chunks, Event, Phrase
 from qmpi.content.multilingual.word_forms import Lexis, Row
 
-Joined = Callable[[str, bool, str], str]
-"""Article before a word: gender, plural, the words that follow."""
+
+class Joined(Protocol):
+    """Puts an article before words."""
+
+    def __call__(self, gender: str, rest: str, *, plural: bool) -> str:
+        """Return article and words.
+
+        Args:
+            gender: m or f.
+            rest: the words that follow; their sound may change the article.
+            plural: of the noun.
+
+        Returns:
+            With or without a blank between.
+        """
+        ...
+
 
 _FRENCH_BEFORE = {
     "vieux": "vieil", "nouveau": "nouvel", "beau": "bel", "grand": "grand", "petit": "petit",
@@ -29,7 +48,7 @@ def _french(before: str) -> Joined:
     whole = {"": ("le ", "la ", "les ", "l’"), "à": ("au ", "à la ", "aux ", "à l’"),
              "dans": ("dans le ", "dans la ", "dans les ", "dans l’")}[before]  # fmt: skip
 
-    def join(gender: str, plural: bool, rest: str) -> str:  # noqa: FBT001
+    def join(gender: str, rest: str, *, plural: bool) -> str:
         if plural:
             return whole[2] + rest
         if rest[0] in _VOWELS:
@@ -43,7 +62,7 @@ def _spanish(before: str) -> Joined:
     man, woman = {"": ("el ", "la "), "a": ("al ", "a la "), "en": ("en el ", "en la ")}[before]
     many = {"": "", "a": "a ", "en": "en "}[before]
 
-    def join(gender: str, plural: bool, rest: str) -> str:  # noqa: FBT001
+    def join(gender: str, rest: str, *, plural: bool) -> str:
         if plural:
             return f"{many}{'las' if gender == 'f' else 'los'} {rest}"
         return (woman if gender == "f" and not rest.startswith(_STRESSED) else man) + rest
@@ -58,7 +77,7 @@ def _italian(before: str) -> Joined:
         "in": ("nel ", "nello ", "nell’", "nella ", "nei ", "negli ", "nelle "),
     }[before]
 
-    def join(gender: str, plural: bool, rest: str) -> str:  # noqa: FBT001
+    def join(gender: str, rest: str, *, plural: bool) -> str:
         vowel = rest[0] in _ITALIAN_VOWELS
         if plural:
             if gender == "f":
@@ -77,7 +96,7 @@ def _portuguese(before: str) -> Joined:
     whole = {"": ("o ", "a ", "os ", "as "), "a": ("ao ", "à ", "aos ", "às "),
              "em": ("no ", "na ", "nos ", "nas ")}[before]  # fmt: skip
 
-    def join(gender: str, plural: bool, rest: str) -> str:  # noqa: FBT001
+    def join(gender: str, rest: str, *, plural: bool) -> str:
         return whole[2 * plural + (gender == "f")] + rest
 
     return join
@@ -115,54 +134,63 @@ def _described(row: Row, quality: Row | None, *, plural: bool, french: bool) -> 
     return f"{noun} {form}"
 
 
-def romance(words: Lexis) -> Clause:
-    """Return the grammar of a Romance language.
+class Romance:
+    """The grammar of French, Spanish, Italian or Portuguese."""
 
-    Args:
-        words: of French, Spanish, Italian or Portuguese.
+    def __init__(self, words: Lexis) -> None:
+        """Choose articles and prepositions.
 
-    Returns:
-        A maker of clauses.
-    """
-    language, nouns, verbs = words.language, words.nouns, words.verbs
-    french, personal = language == "fr", language == "es"
-    qualities: list[Row | None] = [*words.adjectives, None]
-    maker, to, inside = _JOIN[language]
-    plain, toward, within = maker(""), maker(to), maker(inside)
+        Args:
+            words: of one of the four.
+        """
+        self._words = words
+        self._language = words.language
+        self._qualities: list[Row | None] = [*words.adjectives, None]
+        maker, to, inside = _JOIN[words.language]
+        self._plain, self._toward, self._within = maker(""), maker(to), maker(inside)
 
-    def phrase(item: Phrase, join: Joined, *, marked: bool = False) -> str:
+    def _phrase(self, item: Phrase, join: Joined, *, marked: bool = False) -> str:
         noun, count, quality = item
         if noun < 0:
-            return named(words, item)
-        row = nouns[noun]
-        rest = _described(row, qualities[quality], plural=count > 1, french=french)
+            return named(self._words, item)
+        row = self._words.nouns[noun]
+        french = self._language == "fr"
+        rest = _described(row, self._qualities[quality], plural=count > 1, french=french)
         if count == 1:
-            return ("a " if marked else "") + _one(language, row[2], rest)
-        return f"{count} {rest}" if count > 2 else join(row[2], count == 2, rest)
+            return ("a " if marked else "") + _one(self._language, row[2], rest)
+        return f"{count} {rest}" if count > 2 else join(row[2], rest, plural=count == 2)
 
-    def located(place: int) -> str:
+    def _where(self, place: int | None) -> str:
+        if place is None:
+            return ""
         if place < 0:
-            return _CITY[language] + words.cities[-1 - place][0]
-        row = nouns[place]
-        return (toward if row[1] == "à" else within)(row[2], False, row[3])  # noqa: FBT003
+            return _CITY[self._language] + self._words.cities[-1 - place][0]
+        row = self._words.nouns[place]
+        join = self._toward if row[1] == "à" else self._within
+        return join(row[2], row[3], plural=False)
 
-    def clause(event: Event, _sub: bool, style: int) -> Chunks:  # noqa: FBT001
+    def clause(self, event: Event, style: int = 0, *, sub: bool = False) -> Chunks:  # noqa: ARG002
+        """Return the parts of a clause in order; as `Grammar.clause`.
+
+        Args:
+            event: what happens.
+            style: 1 puts the time first, 2 the place.
+            sub: makes no difference here.
+
+        Returns:
+            Role and words.
+        """
         verb, tense, agent, patient, receiver, place, time = event
-        plural = agent[0] >= 0 and agent[1] == 2
-        form = verbs[verb][3 + (2, 0, 4)[tense] + plural]
-        parts = [("S", phrase(agent, plain)), ("V", form)]
+        row = self._words.verbs[verb]
+        form = row[(5, 3, 7)[tense] + several(agent)]
+        parts = [("S", self._phrase(agent, self._plain)), ("V", form)]
         if patient is not None:
             # Spanish marks persons that something happens to.
-            marked = personal and nouns[patient[0]][0] == "p" and verbs[verb][0] == "t"
-            parts.append(("O", phrase(patient, toward if marked else plain, marked=marked)))
+            person = self._language == "es" and self._words.nouns[patient[0]][0] == "p"
+            marked = person and row[0] == "t"
+            join = self._toward if marked else self._plain
+            parts.append(("O", self._phrase(patient, join, marked=marked)))
         if receiver is not None:
-            parts.append(("R", phrase(receiver, toward)))
-        where = "" if place is None else located(place)
-        when = "" if time is None else words.times[time][1]
-        if style == 1 and when:
-            when += ","
-        elif style == 2 and where:
-            where += ","
-        return ordered(parts, when, where, style)
-
-    return clause
+            parts.append(("R", self._phrase(receiver, self._toward)))
+        when = "" if time is None else self._words.times[time][1]
+        return ordered(parts, when, self._where(place), style)

@@ -1,16 +1,31 @@
 """Clauses of English and German.
 
-Theory of operation. A maker closes over the tables of its language and returns a function from an
-event to chunks. German puts the verb second in a main clause whatever comes first, and last in a
-subordinate one; articles and adjectives follow gender, case and definiteness.
+Theory of operation. A grammar holds the tables of its language and turns an event into chunks.
+German puts the verb second in a main clause whatever comes first, and last in a subordinate one;
+articles and adjectives follow gender, case and definiteness.
 """
 
-from collections.abc import Callable
+from typing import Protocol
 
 from qmpi.content.multilingual.meaning import Chunks, Event, Phrase
 from qmpi.content.multilingual.word_forms import Lexis
 
-Clause = Callable[[Event, bool, int], Chunks]
+
+class Grammar(Protocol):
+    """What all grammars do."""
+
+    def clause(self, event: Event, style: int = 0, *, sub: bool = False) -> Chunks:
+        """Return the parts of a clause in order.
+
+        Args:
+            event: what happens.
+            style: 1 puts the time first, 2 the place.
+            sub: as a subordinate clause.
+
+        Returns:
+            Role and words.
+        """
+        ...
 
 
 def named(words: Lexis, phrase: Phrase) -> str:
@@ -27,6 +42,18 @@ def named(words: Lexis, phrase: Phrase) -> str:
     return f"{first} {words.surnames[phrase[2]]}"
 
 
+def several(agent: Phrase) -> bool:
+    """Return whether the verb stands in the plural.
+
+    Args:
+        agent: of the event.
+
+    Returns:
+        True for "the several"; a person by name is one.
+    """
+    return agent[0] >= 0 and agent[1] == 2
+
+
 def ordered(parts: Chunks, time: str, place: str, style: int) -> Chunks:
     """Put time and place into a clause whose other parts stand in order.
 
@@ -37,13 +64,13 @@ def ordered(parts: Chunks, time: str, place: str, style: int) -> Chunks:
         style: 1 puts the time first, 2 the place.
 
     Returns:
-        The clause; first parts are set off by a comma where the language has one.
+        The clause; a first part is set off by a comma.
     """
     if style == 2 and place:
-        parts.insert(0, ("P", place))
+        parts.insert(0, ("P", place + ","))
         place = ""
     elif style == 1 and time:
-        parts.insert(0, ("T", time))
+        parts.insert(0, ("T", time + ","))
         time = ""
     if place:
         parts.append(("P", place))
@@ -52,65 +79,73 @@ def ordered(parts: Chunks, time: str, place: str, style: int) -> Chunks:
     return parts
 
 
-def english(words: Lexis) -> Clause:
-    """Return the grammar of English.
+class English:
+    """The grammar of English."""
 
-    Args:
-        words: of English.
+    def __init__(self, words: Lexis) -> None:
+        """Work out which words take an.
 
-    Returns:
-        A maker of clauses.
-    """
-    nouns, adjectives, verbs = words.nouns, words.adjectives, words.verbs
-    article = [
-        ["an " if word[0] in "aeio" or (word[0] == "u" and word[1:2] not in "nst") else "a "
-         for word in column]
-        for column in ([row[2] for row in nouns], [row[1] for row in adjectives])
-    ]  # fmt: skip
-    adjective = [row[1] + " " for row in adjectives]
-    adjective.append("")
-    before = ("to ", "in ", "at ")
+        Args:
+            words: of English.
+        """
+        self._words = words
+        self._of_noun = [_article(row[2]) for row in words.nouns]
+        self._of_quality = [_article(row[1]) for row in words.adjectives]
+        self._qualities = [row[1] + " " for row in words.adjectives]
+        self._qualities.append("")
 
-    def phrase(item: Phrase) -> str:
+    def _phrase(self, item: Phrase) -> str:
         noun, count, quality = item
         if noun < 0:
-            return named(words, item)
-        row = nouns[noun]
+            return named(self._words, item)
+        row = self._words.nouns[noun]
+        mark = self._qualities[quality]
         if count == 0:
-            return f"the {adjective[quality]}{row[2]}"
+            return f"the {mark}{row[2]}"
         if count == 1:
-            art = article[1][quality] if quality >= 0 else article[0][noun]
-            return f"{art}{adjective[quality]}{row[2]}"
-        if count == 2:
-            return f"the {adjective[quality]}{row[3]}"
-        return f"{count} {adjective[quality]}{row[3]}"
+            article = self._of_quality[quality] if mark else self._of_noun[noun]
+            return f"{article}{mark}{row[2]}"
+        return f"the {mark}{row[3]}" if count == 2 else f"{count} {mark}{row[3]}"
 
-    def clause(event: Event, _sub: bool, style: int) -> Chunks:  # noqa: FBT001
+    def _where(self, place: int | None) -> str:
+        if place is None:
+            return ""
+        if place < 0:
+            return "in " + self._words.cities[-1 - place][0]
+        row = self._words.nouns[place]
+        return f"{row[1] or 'in'} the {row[2]}"
+
+    def clause(self, event: Event, style: int = 0, *, sub: bool = False) -> Chunks:  # noqa: ARG002
+        """Return the parts of a clause in order; as `Grammar.clause`.
+
+        Args:
+            event: what happens.
+            style: 1 puts the time first, 2 the place.
+            sub: makes no difference in English.
+
+        Returns:
+            Role and words.
+        """
         verb, tense, agent, patient, receiver, place, time = event
-        row = verbs[verb]
-        form = (
-            row[5] if tense == 0 else f"will {row[3]}" if tense == 2
-            else row[3] if agent[1] == 2 and agent[0] >= 0 else row[4]
-        )  # fmt: skip
-        parts = [("S", phrase(agent)), ("V", form)]
+        row = self._words.verbs[verb]
+        if tense == 0:
+            form = row[5]
+        elif tense == 1:
+            form = row[3] if several(agent) else row[4]
+        else:
+            form = "will " + row[3]
+        parts = [("S", self._phrase(agent)), ("V", form)]
         if patient is not None:
-            parts.append(("O", phrase(patient)))
+            parts.append(("O", self._phrase(patient)))
         if receiver is not None:
-            parts.append(("R", before[0] + phrase(receiver)))
-        where = ""
-        if place is not None:
-            if place < 0:
-                where = before[1] + words.cities[-1 - place][0]
-            else:
-                where = f"{nouns[place][1] or 'in'} the {nouns[place][2]}"
-        when = words.times[time][1] if time is not None else ""
-        if style == 1 and when:
-            when += ","
-        elif style == 2 and where:
-            where += ","
-        return ordered(parts, when, where, style)
+            parts.append(("R", "to " + self._phrase(receiver)))
+        when = "" if time is None else self._words.times[time][1]
+        return ordered(parts, when, self._where(place), style)
 
-    return clause
+
+def _article(word: str) -> str:
+    # A unit, a useful thing; an umbrella. Words that sound otherwise are not in the lexicon.
+    return "an " if word[0] in "aeio" or (word[0] == "u" and word[1:2] not in "nst") else "a "
 
 
 _THE = {
@@ -124,26 +159,26 @@ _WEAK = {"m": ("e ", "en ", "en "), "f": ("e ", "e ", "en "), "n": ("e ", "e ", 
 _MIXED = {"m": ("er ", "en ", "en "), "f": ("e ", "e ", "en "), "n": ("es ", "es ", "en ")}
 
 
-def german(words: Lexis) -> Clause:
-    """Return the grammar of German.
+class German:
+    """The grammar of German."""
 
-    Args:
-        words: of German.
+    def __init__(self, words: Lexis) -> None:
+        """Take the stems of adjectives.
 
-    Returns:
-        A maker of clauses.
-    """
-    nouns, verbs = words.nouns, words.verbs
-    stems = [row[1] for row in words.adjectives]
+        Args:
+            words: of German.
+        """
+        self._words = words
+        self._stems = [row[1] for row in words.adjectives]
 
     # Case: 0 nominative, 1 accusative, 2 dative.
-    def phrase(item: Phrase, case: int) -> str:
+    def _phrase(self, item: Phrase, case: int) -> str:
         noun, count, quality = item
         if noun < 0:
-            return named(words, item)
-        row = nouns[noun]
+            return named(self._words, item)
+        row = self._words.nouns[noun]
         gender = row[2]
-        stem = stems[quality] if quality >= 0 else ""
+        stem = self._stems[quality] if quality >= 0 else ""
         if count == 0:
             tail = stem + _WEAK[gender][case] if stem else ""
             return f"{_THE[gender][case]} {tail}{row[3 + case]}"
@@ -155,50 +190,64 @@ def german(words: Lexis) -> Clause:
             return f"{_THE['p'][case]} {stem + 'en ' if stem else ''}{many}"
         return f"{count} {stem + 'e ' if stem else ''}{many}"
 
-    def located(place: int) -> str:
+    def _where(self, place: int) -> str:
         if place < 0:
-            return "in " + words.cities[-1 - place][0]
-        row = nouns[place]
+            return "in " + self._words.cities[-1 - place][0]
+        row = self._words.nouns[place]
         article = _THE[row[2]][2]
         if row[1]:
             return f"{row[1]} {article} {row[5]}"
         return f"{'im' if article == 'dem' else 'in der'} {row[5]}"
 
-    def clause(event: Event, sub: bool, style: int) -> Chunks:  # noqa: FBT001
-        verb, tense, agent, patient, receiver, place, time = event
-        row = verbs[verb]
-        plural = agent[0] >= 0 and agent[1] == 2
-        form, infinitive = "", ""
-        if tense == 0:
-            form = row[6] if plural else row[5]
-        elif tense == 1:
-            form = row[3] if plural else row[4]
-        else:
-            form, infinitive = "werden" if plural else "wird", row[3]
-        subject = ("S", phrase(agent, 0))
-        middle: Chunks = []
-        front: tuple[str, str] | None = None
-        if time is not None:
-            middle.append(("T", words.times[time][1]))
-        if receiver is not None:
-            middle.append(("R", phrase(receiver, 2)))
-        if patient is not None:
-            middle.append(("O", phrase(patient, 1)))
-        if place is not None:
-            middle.append(("P", located(place)))
-        if sub:
-            ending = [("V", f"{infinitive} {form}" if infinitive else form)]
-            return [subject, *middle, *ending]
-        wanted = "T" if style == 1 else "P" if style == 2 else ""
-        for part in middle:
-            if part[0] == wanted:
-                front = part
-                middle.remove(part)
-                break
-        parts = [front, ("V", form), subject] if front else [subject, ("V", form)]
-        parts += middle
-        if infinitive:
-            parts.append(("V", infinitive))
-        return parts
+    def _verb(self, event: Event) -> tuple[str, str]:
+        row = self._words.verbs[event[0]]
+        plural = several(event[2])
+        if event[1] == 0:
+            return row[6] if plural else row[5], ""
+        if event[1] == 1:
+            return row[3] if plural else row[4], ""
+        return "werden" if plural else "wird", row[3]
 
-    return clause
+    def clause(self, event: Event, style: int = 0, *, sub: bool = False) -> Chunks:
+        """Return the parts of a clause in order; as `Grammar.clause`.
+
+        Args:
+            event: what happens.
+            style: 1 puts the time first, 2 the place.
+            sub: the verb comes last.
+
+        Returns:
+            Role and words.
+        """
+        _, _, agent, patient, receiver, place, time = event
+        form, infinitive = self._verb(event)
+        subject = ("S", self._phrase(agent, 0))
+        middle: Chunks = []
+        if time is not None:
+            middle.append(("T", self._words.times[time][1]))
+        if receiver is not None:
+            middle.append(("R", self._phrase(receiver, 2)))
+        if patient is not None:
+            middle.append(("O", self._phrase(patient, 1)))
+        if place is not None:
+            middle.append(("P", self._where(place)))
+        if sub:
+            return [subject, *middle, ("V", f"{infinitive} {form}" if infinitive else form)]
+        return _second(subject, form, infinitive, middle, style)
+
+
+def _second(
+    subject: tuple[str, str], form: str, infinitive: str, middle: Chunks, style: int
+) -> Chunks:
+    front = subject
+    wanted = ("", "T", "P")[style]
+    for part in middle:
+        if part[0] == wanted:
+            front = part
+            middle.remove(part)
+            break
+    parts = [front, ("V", form)] if front is subject else [front, ("V", form), subject]
+    parts += middle
+    if infinitive:
+        parts.append(("V", infinitive))
+    return parts

@@ -1,16 +1,19 @@
 """What all genres of the multilingual type write with: sentences, dates, amounts, headings.
 
-Theory of operation. The world of a page is a list of sentences (meaning graphs), and lists of dates,
-amounts, numbers and words that the text shows. A fact names its language and its place in one of
-those lists, so a checker can read the characters back into the graph by its own grammar.
+Theory of operation. The world of a page is a list of sentences (meaning graphs), and lists of
+dates, amounts, numbers and words that the text shows. A fact names its language and its place in
+one of those lists, so a checker can read the characters back into the graph by its own grammar.
 """
+
+# The letters of other scripts are meant: this file is about them.
+# ruff: noqa: RUF001
 
 from typing import Any
 
 from qmpi.content.document import Plain
 from qmpi.content.multilingual.event_draws import Teller, pool_of
 from qmpi.content.multilingual.meaning import Sentence
-from qmpi.content.multilingual.sentence_maker import STOPS, UNPARTED, clause_of, sentence_of
+from qmpi.content.multilingual.sentence_maker import STOPS, UNPARTED, grammar_of, sentence_of
 from qmpi.content.multilingual.word_forms import Lexis, lexis
 from qmpi.content.page import Page
 
@@ -260,7 +263,7 @@ class Scribe:
             The words, empty if it has no such part.
         """
         sentence: Any = self.sentences[number]
-        chunks = clause_of(language or self.language)(sentence[1], False, 0)  # noqa: FBT003
+        chunks = grammar_of(language or self.language).clause(sentence[1])
         return next((text for kind, text in chunks if kind == role), "")
 
 
@@ -285,7 +288,7 @@ def grouped(value: int, words: Lexis) -> str:
 
 
 def _weekday(year: int, month: int, day: int) -> int:
-    """Monday is 0, by Zeller's rule."""
+    # By Zeller's rule; Monday is 0.
     if month < 3:
         month, year = month + 12, year - 1
     century, rest = divmod(year, 100)

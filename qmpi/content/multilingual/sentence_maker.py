@@ -5,27 +5,33 @@ ends a sentence. Japanese puts a reason and what is said before the clause that 
 other languages after it.
 """
 
+# The letters of other scripts are meant: this file is about them.
+# ruff: noqa: RUF001
+
 from collections.abc import Callable
 from functools import cache
 
-from qmpi.content.multilingual import grammar_east, grammar_romance, grammar_west
-from qmpi.content.multilingual.grammar_west import Clause
+from qmpi.content.multilingual.grammar_last import Chinese, Hindi, Japanese, Turkish
+from qmpi.content.multilingual.grammar_romance import Romance
+from qmpi.content.multilingual.grammar_semitic import Arabic
+from qmpi.content.multilingual.grammar_slavic import Russian
+from qmpi.content.multilingual.grammar_west import English, German, Grammar
 from qmpi.content.multilingual.meaning import Chunks, Event, Sentence
 from qmpi.content.multilingual.word_forms import Lexis, lexis
 
-_GRAMMARS: dict[str, Callable[[Lexis], Clause]] = {
-    "en": grammar_west.english,
-    "de": grammar_west.german,
-    "fr": grammar_romance.romance,
-    "es": grammar_romance.romance,
-    "it": grammar_romance.romance,
-    "pt": grammar_romance.romance,
-    "ru": grammar_east.russian,
-    "tr": grammar_east.turkish,
-    "ar": grammar_east.arabic,
-    "hi": grammar_east.hindi,
-    "ja": grammar_east.japanese,
-    "zh": grammar_east.chinese,
+_GRAMMARS: dict[str, Callable[[Lexis], Grammar]] = {
+    "en": English,
+    "de": German,
+    "fr": Romance,
+    "es": Romance,
+    "it": Romance,
+    "pt": Romance,
+    "ru": Russian,
+    "tr": Turkish,
+    "ar": Arabic,
+    "hi": Hindi,
+    "ja": Japanese,
+    "zh": Chinese,
 }
 _JOINS: dict[str, tuple[str, str, str]] = {
     "en": (" because ", " that ", ", and "),
@@ -47,14 +53,14 @@ UNPARTED = ("ja", "zh")
 
 
 @cache
-def clause_of(language: str) -> Clause:
+def grammar_of(language: str) -> Grammar:
     """Return the grammar of a language.
 
     Args:
         language: code.
 
     Returns:
-        A maker of clauses, with its tables read.
+        With its tables read.
     """
     return _GRAMMARS[language](lexis(language))
 
@@ -71,7 +77,7 @@ def spoken(language: str, event: Event, style: int = 0, *, sub: bool = False) ->
     Returns:
         Without capital and full stop.
     """
-    parts = clause_of(language)(event, sub, style)
+    parts = grammar_of(language).clause(event, style, sub=sub)
     return ("" if language in UNPARTED else " ").join([text for _, text in parts])
 
 
@@ -85,7 +91,7 @@ def _nested(language: str, sentence: Sentence, style: int, *, sub: bool) -> str:
     if language == "ja" and link != "a":
         if link == "b":
             return f"{second}{join}{spoken(language, event, style, sub=sub)}"
-        parts: Chunks = clause_of(language)(event, sub, style)
+        parts: Chunks = grammar_of(language).clause(event, style, sub=sub)
         return "".join([*(text for _, text in parts[:-1]), second, join, parts[-1][1]])
     if language == "fr" and link != "a":
         join += "’" if second[0] in "aeiouéèAEIOUÉ" else "e "
@@ -97,7 +103,7 @@ def _nested(language: str, sentence: Sentence, style: int, *, sub: bool) -> str:
 
 @cache
 def _said() -> int:
-    """Number of the verb "say", which asks for another particle in Arabic."""
+    # "Say" asks for another particle in Arabic: qala inna.
     rows = lexis("en").verbs
     return next(at for at, row in enumerate(rows) if row[0] == "s" and row[3] == "say")
 

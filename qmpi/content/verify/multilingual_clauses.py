@@ -6,12 +6,12 @@ its subject (in the Hindi perfective with its object). All readings are offered:
 the world's sentence is among them.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from qmpi.content.verify import phrases_east, phrases_west
 from qmpi.content.verify.multilingual_lexicon import UNPARTED, Tongue, tongue
+from qmpi.content.verify.multilingual_verbs import agrees, read_verb
 
 Event = tuple[Any, ...]
 Part = Iterator[tuple[int, Any]]
@@ -83,6 +83,17 @@ class Reader:
                     seen.add((end, event))
                     yield end, event
 
+    def roles(self) -> Iterator[str]:
+        """Offer the orders of parts in which the whole text is one clause.
+
+        Yields:
+            Roles, as SVO; the parts of a German future are both V.
+        """
+        for order in _MAIN[self.code]:
+            for end, parts in self._row(order, 0, 0, {}, sub=False):
+                if end == len(self.text) and self._event(parts, sub=False) is not None:
+                    yield "".join(parts).upper().replace("W", "V")
+
     def _row(
         self, order: str, at: int, place: int, parts: dict[str, Any], *, sub: bool
     ) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -92,10 +103,7 @@ class Reader:
         role = order[at]
         start = place
         if parts and self.gap:
-            if self.text.startswith(self.gap, place):
-                start = place + 1
-            else:
-                start = -1
+            start = place + 1 if self.text.startswith(self.gap, place) else -1
         if start >= 0:
             for end, value in self.part(role, start, sub=sub):
                 yield from self._row(order, at + 1, end, {**parts, role: value}, sub=sub)
@@ -120,7 +128,7 @@ class Reader:
         elif role in "Pp":
             yield from self._place(place, comma=role == "p")
         else:
-            yield from self._verb(role, place, sub=sub)
+            yield from read_verb(self, role, place, sub=sub)
 
     def _time(self, place: int, *, comma: bool) -> Part:
         for end, readings in self.words.times.at(self.text, place):
@@ -171,48 +179,47 @@ class Reader:
                     yield end + len(tail), noun
 
     def _phrase(self, role: str, place: int, *, sub: bool) -> Part:
-        code, text = self.code, self.text
         if role == "O" and self.hole is not None:
             if self.hole[0] == place:
                 yield self.hole[1], None
             return
         if role == "S":
             yield from self._named(place, sub=sub)
-        case = _CASES.get(code, {}).get(role, "")
-        if code == "ar":
+        if self.code == "ar":
             yield from self._arabic(role, place, sub=sub)
-            return
-        if code == "hi":
+        elif self.code == "hi":
             yield from self._hindi(role, place)
+        elif self.code == "es" and role == "O":
+            yield from self._spanish(place)
+        else:
+            yield from self._plain(role, place, sub=sub)
+
+    def _plain(self, role: str, place: int, *, sub: bool) -> Part:
+        head = "to " if self.code == "en" and role == "R" else ""
+        tail = "" if self.code != "ja" else "が" if sub and role == "S" else _TAILS[role]
+        if not self.text.startswith(head, place):
             return
-        if code == "en" and role == "R":
-            if text.startswith("to ", place):
-                yield from phrases_west.english(self.words, text, place + 3, "")
-            return
-        tail = "" if code != "ja" else "が" if sub and role == "S" else _TAILS[role]
-        reader = _READERS[code]
-        for end, value in reader(self.words, text, place, case):
-            if text.startswith(tail, end):
-                person = self.words.rows["n"][value[0]][0] == "p"
-                if not (code == "es" and role == "O" and person):
-                    yield end + len(tail), value
-        if code == "es" and role == "O":
-            for end, value in reader(self.words, text, place, "a"):
+        case = _CASES.get(self.code, {}).get(role, "")
+        start = place + len(head)
+        for end, value in _READERS[self.code](self.words, self.text, start, case):
+            if self.text.startswith(tail, end):
+                yield end + len(tail), value
+
+    def _spanish(self, place: int) -> Part:
+        # Persons are marked by "a" where something happens to them; said later, with the verb.
+        for case, mark in (("a", "a"), ("", "bare")):
+            for end, value in phrases_west.romance(self.words, self.text, place, case):
                 if self.words.rows["n"][value[0]][0] == "p":
-                    yield end, (*value, "a")
-            for end, value in reader(self.words, text, place, ""):
-                if self.words.rows["n"][value[0]][0] == "p":
-                    yield end, (*value, "bare")
+                    yield end, (*value, mark)
+                elif not case:
+                    yield end, value
 
     def _named(self, place: int, *, sub: bool) -> Part:
         words, text = self.words, self.text
         tails = {"ja": "さんが" if sub else "さんは"}
         tail = tails.get(self.code, "")
         for mark, index in ((-1, words.women), (-2, words.men)):
-            if self.gap:
-                pairs = (index, words.surnames)
-            else:
-                pairs = (words.surnames, index)
+            pairs = (index, words.surnames) if self.gap else (words.surnames, index)
             for end, firsts in pairs[0].at(text, place):
                 if not text.startswith(self.gap, end):
                     continue
@@ -262,56 +269,6 @@ class Reader:
                 elif role == "O" and case == "dir" and not alive:
                     yield end, value
 
-    def _verb(self, role: str, place: int, *, sub: bool) -> Part:
-        text, words, code = self.text, self.words, self.code
-        if code == "de":
-            yield from self._german_verb(role, place)
-            return
-        head = {"en": "will ", "ar": "س", "zh": "会"}.get(code, "")
-        for future in (True, False) if head else (False,):
-            if future and not text.startswith(head, place):
-                continue
-            start = place + len(head) if future else place
-            for end, readings in words.verbs.at(text, start):
-                for verb, field in readings:
-                    yield from self._tensed(verb, field, end, future=future, sub=sub)
-
-    def _tensed(self, verb: int, field: int, end: int, *, future: bool, sub: bool) -> Part:
-        code, text = self.code, self.text
-        tail = ""
-        if code == "zh":
-            tense = 2 if future else 0 if text.startswith("了", end) else 1
-            yield (end + (tense == 0)), (verb, tense, "")
-            return
-        if code == "hi" and 7 <= field <= 9:
-            for auxiliary, number in ((" है", "s"), (" हैं", "p")):
-                stop = end + len(auxiliary)
-                if text.startswith(auxiliary, end) and text[stop : stop + 1] != "ं":
-                    yield stop, (verb, 1, {7: "m", 8: "mp", 9: "f"}[field] + number)
-            return
-        made = _verb_meaning(code, field, future=future, sub=sub)
-        for tense, marks in made:
-            yield end + len(tail), (verb, tense, marks)
-
-    def _german_verb(self, role: str, place: int) -> Part:
-        text, words = self.text, self.words
-        if role == "V":
-            for form, number in (("wird", "s"), ("werden", "p")):
-                if re.compile(form + r"\b").match(text, place):
-                    yield place + len(form), (-1, 2, number)
-        for end, readings in words.verbs.at(text, place):
-            for verb, field in readings:
-                if role == "W":
-                    if field == 3:
-                        yield end, (verb, 2, "")
-                    continue
-                made = {3: (1, "p"), 4: (1, "s"), 5: (0, "s"), 6: (0, "p")}[field]
-                yield end, (verb, *made)
-                if role == "v" and field == 3:
-                    for form, number in ((" wird", "s"), (" werden", "p")):
-                        if text.startswith(form, end):
-                            yield end + len(form), (verb, 2, number)
-
     def _event(self, parts: dict[str, Any], *, sub: bool) -> Event | None:
         verb, tense, marks = parts.get("V") or parts["v"]
         if self.code == "de" and (verb == -1) != ("W" in parts):
@@ -330,48 +287,10 @@ class Reader:
             and self.code not in UNPARTED
         ):
             return None
-        if not self._agrees(agent, item, (tense, marks, frame), sub=sub):
+        if not agrees(self, agent, item, (tense, marks, frame), sub=sub):
             return None
         cut = [value[:3] if value is not None else None for value in (agent, item, parts.get("R"))]
         return (verb, tense, *cut, where, time)
-
-    def _agrees(self, agent: Any, item: Any, said: tuple[int, str, str], *, sub: bool) -> bool:
-        tense, marks, frame = said
-        code, nouns = self.code, self.words.rows["n"]
-        plural = agent[0] >= 0 and agent[1] == 2
-        gender = {-1: "f", -2: "m"}.get(agent[0]) or nouns[agent[0]][2]
-        if code == "hi":
-            return self._hindi_agrees(agent, item, (tense, marks), (gender, plural))
-        if code == "es" and item is not None and len(item) > 3:
-            return (item[3] == "a") == (frame == "t")
-        if code == "ru" and tense == 0:
-            return marks == ("p" if plural else gender)
-        if code == "ar":
-            return marks == gender and not (sub and plural)
-        if marks in {"s", "p"}:
-            return (marks == "p") == plural
-        return True
-
-    def _hindi_agrees(
-        self, agent: Any, item: Any, said: tuple[int, str], who: tuple[str, bool]
-    ) -> bool:
-        tense, marks = said
-        gender, plural = who
-        ergative = len(agent) > 3
-        if ergative != (tense == 0):
-            return False
-        if self.hole is not None and ergative:
-            return True
-        if ergative:
-            nouns = self.words.rows["n"]
-            if item is None or nouns[item[0]][0] in {"p", "a"}:
-                return marks == "ms"
-            gender, plural = nouns[item[0]][2], item[1] > 1
-            return marks == gender + ("p" if plural else "s")
-        if tense == 1:
-            wanted = {"m": "mp" if plural else "m", "f": "f"}[gender] + ("p" if plural else "s")
-            return marks == wanted
-        return marks == gender + ("p" if plural else "s")
 
 
 def _place_words(code: str, row: list[str]) -> str:
@@ -387,32 +306,3 @@ def _place_words(code: str, row: list[str]) -> str:
     if code == "ar":
         return "في ال" + row[3]
     return {"tr": row[5:6], "hi": row[4:5], "ja": row[2:3], "zh": ["在" + row[2]]}[code][0]
-
-
-_NUMBERED = {3: (1, "s"), 4: (1, "p"), 5: (0, "s"), 6: (0, "p"), 7: (2, "s"), 8: (2, "p")}
-_RUSSIAN = {
-    3: (0, "m"), 4: (0, "f"), 5: (0, "n"), 6: (0, "p"), 7: (1, "s"), 8: (1, "p"), 9: (2, "s"),
-    10: (2, "p"),
-}  # fmt: skip
-_HINDI = {
-    3: (0, "ms"), 4: (0, "mp"), 5: (0, "fs"), 6: (0, "fp"), 10: (2, "ms"), 11: (2, "mp"),
-    12: (2, "fs"), 13: (2, "fp"),
-}  # fmt: skip
-
-
-def _verb_meaning(code: str, field: int, *, future: bool, sub: bool) -> list[tuple[int, str]]:
-    if code == "en":
-        if future:
-            return [(2, "")] if field == 3 else []
-        return [{3: (1, "p"), 4: (1, "s"), 5: (0, "")}[field]]
-    if code == "ar":
-        made = {3: (0, "m"), 4: (0, "f"), 5: (1, "m"), 6: (1, "f")}[field]
-        if future:
-            return [(2, made[1])] if made[0] == 1 else []
-        return [made]
-    if code == "ja":
-        return [((field + 1) % 2, "")] if (field > 4) == sub else []
-    if code == "tr":
-        return [({3: 0, 4: 1, 5: 2}[field], "")]
-    table = {"ru": _RUSSIAN, "hi": _HINDI}.get(code, _NUMBERED)
-    return [table[field]] if field in table else []

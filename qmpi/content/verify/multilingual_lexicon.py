@@ -11,6 +11,8 @@ from importlib.resources import files
 
 import zstandard
 
+from qmpi.content.address import LANGUAGES
+
 Reading = tuple[int, int]
 Row = list[str]
 UNPARTED = frozenset(("ja", "zh"))
@@ -122,5 +124,10 @@ def tongue(code: str) -> Tongue:
 
     Returns:
         Its words, read once.
+
+    Raises:
+        ValueError: there is no such language.
     """
+    if code not in LANGUAGES:
+        raise ValueError(f"no language {code!r}")
     return Tongue(code)

@@ -4,7 +4,7 @@ from typing import Any
 
 from qmpi.content.verify.multilingual_clauses import Reader
 from qmpi.content.verify.multilingual_lexicon import tongue
-from qmpi.content.verify.multilingual_sentences import reduced
+from qmpi.content.verify.multilingual_sentences import bodies, reduced
 
 _PLACES = {"S": 2, "O": 3, "R": 4, "P": 5, "T": 6}
 _COUNTS = ("SG.DEF", "SG.INDF", "PL.DEF")
@@ -62,30 +62,39 @@ def _spelled(code: str, phrase: Any) -> Any:
     return rows["n"][noun][2:], count, rows["a"][quality][1] if quality >= 0 else ""
 
 
-def gloss_of(code: str, event: Any) -> list[str]:
-    """Return the glosses of an event, one a part, in any order.
+def glosses(code: str, sentence: str, event: Any) -> list[str]:
+    """Return the lines of glosses that a sentence may have under it.
 
     Args:
-        code: of the glossed language; the German future has two verbs.
+        code: of the glossed language.
+        sentence: shown above.
         event: of the world.
 
     Returns:
-        English words with their features.
+        A line for each order in which the sentence can be read.
     """
+    made = _marks(event)
+    lines = []
+    for body in bodies(code, sentence):
+        known = [roles for roles in Reader(code, body).roles() if set(roles) <= made.keys()]
+        lines += [" ".join(made[role] for role in roles) for roles in known]
+    return lines
+
+
+def _marks(event: Any) -> dict[str, str]:
     rows = tongue("en").rows
     verb, tense, agent, item, receiver, place, time = event
-    made = [f"{rows['v'][verb][3]}-{('PST', 'PRS', 'FUT')[tense]}"]
-    made *= 2 if code == "de" and tense == 2 else 1
-    for phrase, case in ((agent, "NOM"), (item, "ACC"), (receiver, "DAT")):
+    made = {"V": f"{rows['v'][verb][3]}-{('PST', 'PRS', 'FUT')[tense]}"}
+    for role, phrase, case in (("S", agent, "NOM"), ("O", item, "ACC"), ("R", receiver, "DAT")):
         if phrase is not None:
             noun, count, quality = phrase
             word = rows["n"][noun][2].replace(" ", ".")
             head = f"{rows['a'][quality][1]}." if quality >= 0 else ""
             mark = _COUNTS[count] if count < 3 else f"COUNT.{count}"
-            made.append(f"{head}{word}-{mark}.{case}")
+            made[role] = f"{head}{word}-{mark}.{case}"
     if place is not None:
         where = rows["y"][-1 - place][0] if place < 0 else rows["n"][place][2].replace(" ", ".")
-        made.append(f"{where}-LOC")
+        made["P"] = f"{where}-LOC"
     if time is not None:
-        made.append(rows["t"][time][1].replace(" ", "."))
+        made["T"] = rows["t"][time][1].replace(" ", ".")
     return made

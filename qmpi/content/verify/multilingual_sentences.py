@@ -5,10 +5,14 @@ first two. All readings of a sentence are compared with the world after both are
 language can say: Russian has no articles, Japanese no future, Chinese no tense of saying.
 """
 
+# The letters of other scripts are meant: this file is about them.
+# ruff: noqa: RUF001
+
 from collections.abc import Iterator
 from typing import Any
 
 from qmpi.content.verify.multilingual_clauses import Event, Reader
+from qmpi.content.verify.multilingual_lexicon import tongue
 
 Node = tuple[Any, ...]
 _LINKS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -43,11 +47,7 @@ def readings(code: str, text: str, hole: str = "") -> Iterator[Node]:
     Yields:
         Nested (link, event, rest).
     """
-    stop = _STOPS.get(code, ".")
-    if not text.endswith(stop):
-        return
-    body = text[: -len(stop)]
-    for start in _starts(code, body):
+    for start in bodies(code, text):
         reader = Reader(code, start)
         if hole:
             where = start.find(hole)
@@ -59,8 +59,22 @@ def readings(code: str, text: str, hole: str = "") -> Iterator[Node]:
                 yield node
 
 
+def bodies(code: str, text: str) -> list[str]:
+    """Return what a sentence may be without capital and full stop.
+
+    Args:
+        code: language.
+        text: of the sentence.
+
+    Returns:
+        None, one or two texts: a name keeps its capital.
+    """
+    stop = _STOPS.get(code, ".")
+    return _starts(code, text[: -len(stop)]) if text.endswith(stop) else []
+
+
 def _starts(code: str, body: str) -> list[str]:
-    """The body as it is, if it may be, and with a small first letter."""
+    # The body as it is, if it may be, and with a small first letter.
     first = body[:1]
     if code == "tr" and first in "İI":
         return [{"İ": "i", "I": "ı"}[first] + body[1:], body]
@@ -182,8 +196,6 @@ def means(code: str, text: str, node: Any, hole: str = "") -> bool:
     Returns:
         True if one of its readings is the world's.
     """
-    from qmpi.content.verify.multilingual_lexicon import tongue
-
     rows = tongue(code).rows
     wanted = reduced(code, node, rows["n"], rows["v"])
     if hole:
@@ -197,9 +209,7 @@ def means(code: str, text: str, node: Any, hole: str = "") -> bool:
 
 
 def _forms_of(code: str, node: Node) -> Node:
-    """A meaning with its words spelled out: two words of one spelling are the same word."""
-    from qmpi.content.verify.multilingual_lexicon import tongue
-
+    # Words are spelled out: two words of one spelling are the same word.
     rows = tongue(code).rows
     link, event, rest = node
     verb, tense, agent, item, receiver, place, time = event

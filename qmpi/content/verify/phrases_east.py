@@ -4,6 +4,8 @@ Theory of operation. As in phrases_west: nothing is offered unless all parts agr
 does not say is read as the plainer meaning: count 0 for "a" where there are no articles.
 """
 
+# The letters of other scripts are meant: this file is about them.
+
 from collections.abc import Iterator
 
 from qmpi.content.verify.multilingual_lexicon import Tongue
@@ -52,30 +54,38 @@ def russian(words: Tongue, text: str, place: int, case: str) -> Found:
     """
     number = counted(text, place, " ") if case == "acc" else None
     if number is not None:
-        for end, noun, field, qualities in _before(words, text, number[0]):
-            gender = words.rows["n"][noun][2]
-            needed, shape = _russian_numeral(number[1], gender)
-            if field == needed:
-                for quality in _agreeing(words, qualities, shape):
-                    yield end, (noun, number[1], quality)
-        return
+        yield from _russian_counted(words, text, *number)
+    else:
+        yield from _russian_plain(words, text, place, case)
+
+
+def _russian_counted(words: Tongue, text: str, place: int, count: int) -> Found:
+    for end, noun, field, qualities in _before(words, text, place):
+        needed, shape = _russian_numeral(count, words.rows["n"][noun][2])
+        if field == needed:
+            for quality in _agreeing(words, qualities, shape):
+                yield end, (noun, count, quality)
+
+
+def _russian_plain(words: Tongue, text: str, place: int, case: str) -> Found:
     for end, noun, field, qualities in _before(words, text, place):
         row = words.rows["n"][noun]
         gender, alive = row[2], row[3] == "a"
         one = _SHAPES[gender]
         if case == "acc":
             one = 5 if gender == "f" else 6 if alive and gender == "m" else one
-        shapes = {"nom": {4: one, 9: 4}, "acc": {5: one, 10: 8 if alive else 4}, "dat": {7: 0}}[
-            case
-        ]
-        if field not in shapes or (case == "dat" and qualities):
-            continue
-        for quality in _agreeing(words, qualities, shapes[field]):
-            yield end, (noun, 2 if field in {9, 10} else 0, quality)
+        shapes = {
+            "nom": {4: one, 9: 4},
+            "acc": {5: one, 10: 8 if alive else 4},
+            "dat": {7: 0},
+        }[case]
+        if field in shapes and not (case == "dat" and qualities):
+            for quality in _agreeing(words, qualities, shapes[field]):
+                yield end, (noun, 2 if field in {9, 10} else 0, quality)
 
 
 def _russian_numeral(number: int, gender: str) -> tuple[int, int]:
-    """Field of the noun, and of the adjective, that a numeral asks for in the accusative."""
+    # Field of the noun, and of the adjective, that a numeral asks for in the accusative.
     last = number % 10
     if number // 10 % 10 != 1:
         if last == 1:

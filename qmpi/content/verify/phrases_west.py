@@ -4,6 +4,9 @@ Theory of operation. Each reader offers, at a place and for a case, where a phra
 it means: (noun, count, adjective). It offers nothing unless article, adjective and noun agree.
 """
 
+# The letters of other scripts are meant: this file is about them.
+# ruff: noqa: RUF001
+
 import re
 from collections.abc import Iterator
 
@@ -102,7 +105,6 @@ def german(words: Tongue, text: str, place: int, case: str) -> Found:
     number = counted(text, place, " ")
     if number is not None:
         yield from _german_rest(words, text, number[0], case, "p", (number[1], "e"))
-        return
     found = re.compile(r"\w+ ").match(text, place)
     article = found.group()[:-1] if found else ""
     for gender in _ARTICLES[case].get(article, ""):
@@ -206,25 +208,37 @@ def romance(words: Tongue, text: str, place: int, case: str) -> Found:
         End and meaning.
     """
     code = words.code
-    number = counted(text, place, " ") if case == "" else None
-    if number is not None:
-        for gender in "mf":
-            for end, noun, quality in _romance_rest(words, text, number[0], gender, single=False):
-                yield end, (noun, number[1], quality)
-    kinds = [(case, 0)]
-    if case == "" or (case == "a" and code == "es"):
-        kinds.append(("one" if case == "" else "a one", 1))
-    for kind, ones in kinds:
+    if case == "":
+        yield from _romance_counted(words, text, place)
+    kinds = {case: 0}
+    if case == "":
+        kinds["one"] = 1
+    elif case == "a" and code == "es":
+        kinds["a one"] = 1
+    for kind, ones in kinds.items():
         for article, genders, single, sounds in _ROMANCE[code][kind]:
             start = place + len(article)
-            if not text.startswith(article, place) or _sound(code, text[start:]) not in sounds:
-                continue
-            stressed = code == "es" and re.match(r"(agua|águila)\b", text[start:]) is not None
-            if stressed and single:
-                genders = "f" if genders == "m" else ""
-            for gender in genders:
-                for end, noun, quality in _romance_rest(words, text, start, gender, single=single):
-                    yield end, (noun, ones if single else 2, quality)
+            if text.startswith(article, place) and _sound(code, text[start:]) in sounds:
+                for gender in _true_genders(code, genders, text[start:], single=single):
+                    for end, noun, quality in _romance_rest(
+                        words, text, start, gender, single=single
+                    ):
+                        yield end, (noun, ones if single else 2, quality)
+
+
+def _romance_counted(words: Tongue, text: str, place: int) -> Found:
+    number = counted(text, place, " ")
+    for gender in "mf" if number else "":
+        start, count = number or (0, 0)
+        for end, noun, quality in _romance_rest(words, text, start, gender, single=False):
+            yield end, (noun, count, quality)
+
+
+def _true_genders(code: str, genders: str, rest: str, *, single: bool) -> str:
+    # El agua: feminine under the masculine article, and never under its own.
+    if code == "es" and single and re.match(r"(agua|águila)\b", rest):
+        return "f" if genders == "m" else ""
+    return genders
 
 
 def _romance_rest(
