@@ -13,6 +13,7 @@ from qmpi.content.counter import Draw
 from qmpi.content.document import Document
 from qmpi.content.english.notes import write_note
 from qmpi.content.page import Page
+from qmpi.content.synthesis import joins, write_joined
 
 Writer = Callable[[Page], None]
 
@@ -74,6 +75,8 @@ def write_document(key: bytes, stream: Stream, place: Place) -> Document:
     page = Page(draw, stream.type, stream.level, stream.language)
     if place.number >= CLOSERS_FROM:
         closer_of(stream.type)(page)
+    elif joins(page):
+        write_joined(page, writer_of)
     else:
         writer_of(stream.type)(page)
     return page.close()

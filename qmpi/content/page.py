@@ -6,6 +6,10 @@ characters and compare them with what it works out from the world. Every number,
 matters is said with `fact`; the checkers of a type refuse digits that no fact covers.
 """
 
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
 from qmpi.content.counter import Draw
 from qmpi.content.document import Document, Fact, Plain, SetProblem
 from qmpi.content.level import spread
@@ -110,6 +114,18 @@ class Page:
         self.say(problem.text)
         self._problems.append(
             SetProblem(family, start, self.length, problem.answer, dict(problem.world))
+        )
+
+    def take_problems(self, problems: Sequence[SetProblem], start: int) -> None:
+        """Record the problems of a document whose text was just written.
+
+        Args:
+            problems: of that document.
+            start: where its text begins on this page.
+        """
+        self._problems.extend(
+            replace(problem, start=problem.start + start, end=problem.end + start)
+            for problem in problems
         )
 
     def close(self) -> Document:

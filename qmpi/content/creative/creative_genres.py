@@ -57,7 +57,12 @@ _MORAL = FramePool(
     "moral",
 )  # fmt: skip
 _SYNTHESIS_PERCENT = 15
-_SUMS = ("expression", "journey", "ages", "money", "modular", "ordering")
+_SUMS = (
+    "journey", "ages", "money", "ordering", "ferry", "jugs", "route", "meeting", "bridge", "walk",
+    "false_belief", "gossip", "whispers", "but_for", "zebra", "nim", "cipher", "witnesses",
+    "ledger",
+    "containers", "seating", "kinship", "schedule", "time_zones",
+)  # fmt: skip
 
 
 def write(page: Page) -> None:

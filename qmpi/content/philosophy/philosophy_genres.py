@@ -15,7 +15,11 @@ from qmpi.content.reasoning.families import FAMILIES
 
 _NUMERALS = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X")
 _SYNTHESIS_PERCENT = 12
-_PUZZLES = ("syllogism", "knights", "truth_table", "ordering")
+_PUZZLES = (
+    "syllogism", "knights", "truth_table", "ordering", "entailment", "quantifiers", "defaults",
+    "false_belief", "gossip", "muddy", "knowledge", "counterfactual", "but_for", "intervention",
+    "witnesses", "analogy", "voting", "access",
+)  # fmt: skip
 _STAND = (
     "When all objections are heard, which arguments stand?",
     "Which of the arguments are left standing in the end?",

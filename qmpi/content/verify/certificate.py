@@ -10,6 +10,9 @@ import re
 from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import import_module
+from typing import Any
+
+from msgspec.structs import replace
 
 from qmpi.content.document import Document
 from qmpi.content.exercise import Exercise
@@ -75,8 +78,52 @@ def faults_of(document: Document) -> list[str]:
         if fault is not None:
             faults.append(f"{problem.family}: {fault}")
     faults += _digit_faults(document)
-    # Short notes that close a block have no world.
-    return faults if document.genre == "note" else faults + checker_of(document.type)(document)
+    if document.genre == "note":  # short ones that close a block have no world
+        return faults
+    if document.genre == "synthesis":
+        return faults + _joined_faults(document)
+    return faults + checker_of(document.type)(document)
+
+
+# Each part is cut out and goes to the checker of its type; bridges repeat what a part says.
+def _joined_faults(document: Document) -> list[str]:
+    parts: Any = document.world.get("parts")
+    try:
+        faults = [fault for part in parts for fault in _part_faults(document, part)]
+    except (KeyError, TypeError, ValueError) as error:
+        return [f"the parts cannot be read: {error!r}"]
+    if len(parts) < 2:
+        faults.append("only one type is joined")
+    for fact in document.facts:
+        said = document.text[fact.start : fact.end]
+        if fact.kind == "bridge":
+            start, end = (int(str(place)) for place in fact.args)
+            first = document.text[start : start + 1]
+            repeated = document.text[start:end]
+            if said not in (repeated, first.upper() + repeated[1:]):
+                faults.append(f"the bridge says {said!r}, not {repeated!r}")
+    return faults
+
+
+def _part_faults(document: Document, part: Any) -> list[str]:
+    start, end = part["start"], part["end"]
+    inside = [fact for fact in document.facts if start <= fact.start and fact.end <= end]
+    cut = replace(
+        document,
+        type=part["type"],
+        genre=part["genre"],
+        text=document.text[start:end],
+        world=part["world"],
+        facts=tuple(
+            replace(fact, start=fact.start - start, end=fact.end - start) for fact in inside
+        ),
+        problems=tuple(
+            replace(problem, start=problem.start - start, end=problem.end - start)
+            for problem in document.problems
+            if start <= problem.start and problem.end <= end
+        ),
+    )
+    return [f"{part['type']}: {fault}" for fault in checker_of(part["type"])(cut)]
 
 
 def _form_faults(document: Document) -> list[str]:
