@@ -46,7 +46,7 @@ def add_causes(study: Study, count: int) -> None:
         else:
             organ = organs()[draw.below(len(organs()) // 2)][0]
             name = f"the {organ} {draw.choice(QUANTITIES)[0]}"
-        if name not in names:
+        if name not in (*names, f"the {study.measure}"):
             names.append(name)
     names[draw.between(1, count - 1)] = f"the {study.measure}"
     edges: list[list[int]] = []
