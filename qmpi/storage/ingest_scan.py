@@ -23,7 +23,10 @@ PLAN_NAME = "plan.json"
 PLAN_MARK = b'{"qmpi_ingest":'
 """How the description of an ingestion under way begins."""
 UNIT_BYTES = 32 << 20
-"""A multiple of the longest document, so that a slice ends where a part of a text does."""
+"""Most of a unit. Units are multiples of the longest document, whose parts thus end with them."""
+_LEAST_UNIT = 8 << 20
+_ENOUGH_UNITS = 128
+"""A small corpus is cut finer, down to the least unit, so that many ranks have work."""
 _UNIT_FILES = 20_000
 _PACKED_FACTOR = 4
 """How much larger compressed text gets, roughly; it is only used to even out units."""
@@ -167,6 +170,20 @@ def _is_own(names: set[str], folder: bytes) -> bool:
         return False
 
 
+def unit_bytes(files: Sequence[SourceFile]) -> int:
+    """Size of a unit of work.
+
+    Args:
+        files: of the whole ingestion.
+
+    Returns:
+        Bytes: the same for the same files.
+    """
+    total = sum(file.size for file in files)
+    wanted = total // _ENOUGH_UNITS // _LEAST_UNIT * _LEAST_UNIT
+    return min(UNIT_BYTES, max(_LEAST_UNIT, wanted))
+
+
 def cut_units(files: Sequence[SourceFile]) -> Iterator[list[Slice]]:
     """Deal files to units of work; a pure function of their sizes and names.
 
@@ -177,10 +194,10 @@ def cut_units(files: Sequence[SourceFile]) -> Iterator[list[Slice]]:
         Slices of one unit, in input order.
     """
     unit: list[Slice] = []
-    weight = 0
+    weight, room = 0, unit_bytes(files)
     for number, file in enumerate(files):
-        for piece, size in _slices(number, file):
-            if unit and (weight + size > UNIT_BYTES or len(unit) >= _UNIT_FILES):
+        for piece, size in _slices(number, file, room):
+            if unit and (weight + size > room or len(unit) >= _UNIT_FILES):
                 yield unit
                 unit, weight = [], 0
             unit.append(piece)
@@ -189,12 +206,12 @@ def cut_units(files: Sequence[SourceFile]) -> Iterator[list[Slice]]:
         yield unit
 
 
-def _slices(number: int, file: SourceFile) -> Iterator[tuple[Slice, int]]:
+def _slices(number: int, file: SourceFile, room: int) -> Iterator[tuple[Slice, int]]:
     if packing(file.path):
         yield Slice(number, 0, -1), file.size * _PACKED_FACTOR
         return
-    for begin in range(0, max(1, file.size), UNIT_BYTES):
-        end = begin + UNIT_BYTES
+    for begin in range(0, max(1, file.size), room):
+        end = begin + room
         last = end >= file.size
         yield Slice(number, begin, -1 if last else end), min(end, file.size) - begin
 

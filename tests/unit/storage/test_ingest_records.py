@@ -109,7 +109,7 @@ def test_units_cover_every_byte_once_in_order(sizes, packed):
         assert mine[0].begin == 0
         assert mine[-1].end == -1
         assert [p.end for p in mine[:-1]] == [p.begin for p in mine[1:]]
-        assert len(mine) == (1 if packed else max(1, -(-size // ingest_scan.UNIT_BYTES)))
+        assert len(mine) == (1 if packed else max(1, -(-size // ingest_scan.unit_bytes(files))))
     assert [piece.file for piece in slices] == sorted(piece.file for piece in slices)
     # Only the first slice of a unit begins inside a file.
     assert not any(piece.begin for unit in cut_units(files) for piece in unit[1:])
