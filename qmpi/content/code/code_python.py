@@ -190,7 +190,8 @@ class Python(Dialect):
         elif doc:
             out.append(f'{inside}"""{doc[0]}')
             out.append("")
-            out.extend(inside + line for line in doc[1:])
+            rest = doc[2:] if not doc[1] else doc[1:]
+            out.extend(inside + line if line else "" for line in rest)
             out.append(f'{inside}"""')
         self.body(node[4], out, inside)
 

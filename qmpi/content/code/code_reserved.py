@@ -46,9 +46,31 @@ provides become unsized priv asserts satisfies accessor never coproc keyof wchar
 
 _COMMON = """
 total count result best found acc state steps left res tmp buf cur pos idx seen last score level
-depth amount current answer num
+depth amount current answer num index key item word line token offset start stop flag first second
+prev low high mid right width height weight price rate digit bit seed delta diff ratio mean base
+power factor rest carry row col cell cost gain loss balance kind label target source parent child
+root leaf needle output ok hits turn
+"""
+_LISTS = """
+items data numbers nums arr entries records scores prices counts weights readings samples lines
+words tokens parts rows events orders series batch queue stack buffer cells points marks
+"""
+_VERBS = """
+get compute find count update make build parse check load store merge apply collect  filter reduce
+resolve handle process validate normalize encode decode calc measure  estimate select sum scan
+visit walk
+"""
+_ENDS = """
+Queue Stack Manager Store Parser Counter Tracker Buffer Cache Pool Registry Ledger  Meter
+Scheduler Handler Reader Writer Index Graph Tree Node Account Machine Monitor
 """
 COMMON = tuple(_COMMON.split())
 """Names that people give to variables of functions; no drawn name is one of these."""
-RESERVED = frozenset(_KEYWORDS.split()) | frozenset(COMMON)
+COMMON_LISTS = tuple(_LISTS.split())
+"""Names that people give to lists."""
+COMMON_VERBS = tuple(_VERBS.split())
+"""What functions do, more often than not."""
+CLASS_ENDS = tuple(_ENDS.split())
+"""What names of classes end in."""
+RESERVED = frozenset(_KEYWORDS.split()) | frozenset(COMMON) | frozenset(COMMON_LISTS)
 """Every one of them in lower case."""

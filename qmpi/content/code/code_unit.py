@@ -12,10 +12,11 @@ from typing import Any
 from msgspec import Struct
 
 from qmpi.content.code.code_dialect import Dialect, mass_of
+from qmpi.content.code.code_docs import doc_of, tags_of
 from qmpi.content.code.code_grow import Grower
 from qmpi.content.code.code_machine import FailedError, Machine
 from qmpi.content.code.code_operators import RefusedError, Value
-from qmpi.content.code.code_reserved import COMMON
+from qmpi.content.code.code_reserved import COMMON, COMMON_LISTS
 from qmpi.content.code.code_shapes import ClassShape, FunctionShape
 from qmpi.content.code.code_template import Node
 from qmpi.content.code.code_words import Words
@@ -106,6 +107,8 @@ class Studio:
         self._depth = sized(page.draw, budget.structure, 1, 4)
         self._filling = 20 + budget.structure // 2
         self._noise = page.draw.below(5 + budget.distractors // 3)
+        self._tagged = page.draw.below(4) == 0
+        self._plainness = 20 + page.draw.below(60)
         self._remarks = page.draw.below(40)
         self._helpers: list[tuple[str, int]] = []
         self._longest = sized(page.draw, budget.steps, 4, 9)
@@ -176,13 +179,12 @@ class Studio:
         draw = self.draw
         if role in _ALWAYS and draw.below(5):
             return role
-        if kind in {"ints", "strs", "map"}:
-            return self.words.plural()
-        if draw.below(4) == 0:
-            name = draw.choice(COMMON)
+        listed = kind in {"ints", "strs", "map"}
+        if draw.below(100) < self._plainness:
+            name = draw.choice(COMMON_LISTS if listed else COMMON)
             if name not in taken:
                 return name
-        return self.words.variable()
+        return self.words.plural() if listed else self.words.variable()
 
     def function(self, shapes: Sequence[FunctionShape] | None = None) -> tuple[Made, list[Case]]:
         """Add a function.
@@ -231,7 +233,10 @@ class Studio:
         self.name_locals(shape, names)
         body = self.remarked(shape.body(grower), shape.result)
         params = [[names[role], kind] for role, kind in shape.params]
-        return Made(shape, ["fn", name, params, shape.result, body, self.doc(shape.docs)], names)
+        doc = doc_of(self.words, shape.docs)
+        if doc and self._tagged:
+            doc += tags_of(self.words, self.dialect, params, shape.result)
+        return Made(shape, ["fn", name, params, shape.result, body, doc], names)
 
     def name_locals(self, shape: FunctionShape, names: dict[str, str]) -> None:
         """Name the parameters and variables of a shape.
@@ -258,29 +263,6 @@ class Studio:
             spare = self.words.variable()
             out.insert(0, ["let", spare, "int", draw.between(2, 999)])
         return out
-
-    def doc(self, docs: Sequence[str]) -> list[str]:
-        """Return the lines of a comment on a function.
-
-        Args:
-            docs: what it makes, in several words.
-
-        Returns:
-            None, one, or three.
-        """
-        draw, words = self.draw, self.words
-        kind = draw.below(10)
-        if kind == 0:
-            return []
-        what = draw.choice(docs)
-        of = f"{words.word('a')} {words.word('p')}" if kind & 1 else words.word("p")
-        first = (f"{what} of {of}", f"{what} for the {words.noun()}", f"{what}: {words.comment()}")[
-            draw.below(3)
-        ]
-        lines = [first[0].upper() + first[1:] + "."]
-        if kind > 6:
-            lines.append(words.comment().capitalize() + ".")
-        return lines
 
     def cases(self, made: Made, count: int) -> list[Case]:
         """Return calls that run to an end, with their outcomes.
@@ -349,7 +331,7 @@ class Studio:
             body = self.remarked(method.body(grower), method.result)
             doc = [words.comment().capitalize()] if self.draw.below(3) == 0 else []
             methods.append(["fn", own[method.role], params, method.result, body, doc])
-        doc = self.doc(shape.docs)
+        doc = doc_of(self.words, shape.docs)
         node = ["class", name, fields, methods, doc]
         self.unit["classes"].append(node)
         self.mass += 6 + sum(2 + mass_of(method[4]) for method in methods)

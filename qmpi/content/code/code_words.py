@@ -9,7 +9,7 @@ left out of all tables, so no name ever has to be changed afterwards.
 from collections.abc import Sequence
 from functools import cache
 
-from qmpi.content.code.code_reserved import RESERVED
+from qmpi.content.code.code_reserved import CLASS_ENDS, COMMON_VERBS, RESERVED
 from qmpi.content.counter import Draw
 from qmpi.content.english.english_lexicon import english
 from qmpi.content.level import Budget
@@ -185,8 +185,8 @@ class Words:
     def function(self) -> str:
         """Return a new name for a function."""
         kind = self.draw.below(8)
-        verb = self.word("v")
-        if kind == 0:
+        verb = self.draw.choice(COMMON_VERBS) if self.draw.below(3) == 0 else self.word("v")
+        if kind == 0 and verb not in COMMON_VERBS:
             return self._fresh(verb)
         if kind == 1:
             return self._fresh(self._joined(self._joined(verb, self.word("a")), self.noun()))
@@ -195,6 +195,9 @@ class Words:
     def class_name(self) -> str:
         """Return a new name for a class."""
         noun = self.noun().capitalize()
-        if self.draw.word() & 1:
+        kind = self.draw.below(4)
+        if kind < 2:
+            return self._fresh(noun + self.draw.choice(CLASS_ENDS))
+        if kind == 2:
             return self._fresh(noun + self.noun().capitalize())
         return self._fresh(self.word("a").capitalize() + noun)

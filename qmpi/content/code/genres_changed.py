@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from qmpi.content.code.code_changes import Rewriter, renamed, slipped
+from qmpi.content.code.code_docs import doc_of
 from qmpi.content.code.code_machine import Machine
 from qmpi.content.code.code_sheet import LANGUAGES, Sheet, case_number, literal, with_functions
 from qmpi.content.code.code_template import Node
@@ -235,7 +236,7 @@ def write_refactoring(page: Page) -> None:
     made, cases = studio.function()
     node = made.node
     body = Rewriter(draw, node).body(node[4])
-    after = [*node[:4], body, studio.doc(made.shape.docs)]
+    after = [*node[:4], body, doc_of(studio.words, made.shape.docs)]
     for role, _ in made.shape.locals:
         if draw.below(3) == 0:
             new = studio.words.variable()
