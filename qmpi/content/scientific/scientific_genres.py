@@ -46,7 +46,7 @@ def write(page: Page) -> None:
     draw = page.draw
     genre, compose = draw.choice(GENRES)
     study = Study(page, genre)
-    add_causes(study, study.size("steps", 3, 6))
+    add_causes(study, study.size("steps", 5, 8))
     compose(study)
     # Some texts end in a problem of the shared families, as exercises in textbooks do.
     if draw.chance(6):

@@ -20,6 +20,7 @@ from qmpi.content.scientific.scientific_grammar import (
 )
 from qmpi.content.scientific.scientific_puzzles import ask_about_data
 from qmpi.content.scientific.scientific_sections import (
+    LEVELS,
     discuss,
     explain_methods,
     introduce,
@@ -88,7 +89,8 @@ def abstract(study: Study) -> None:
         study.tell(CITED)
     study.tell(HYPOTHESIS, end)
     page.say(marks[1])
-    study.talk(study.size("structure", 1, 4), METHODS, end)
+    study.talk(study.size("structure", 1, 4), METHODS, " ")
+    study.tell(draw.choice(LEVELS), end)
     page.say(marks[2])
     for number in range(1, len(study.groups)):
         study.compare(number, 0)
@@ -143,7 +145,8 @@ def replication(study: Study) -> None:
         study.cite(number)
         study.tell(CITED)
     study.heading("What we did", "Methods", "Ours", "")
-    study.talk(study.size("structure", 1, 5), METHODS, "\n\n")
+    study.talk(study.size("structure", 1, 5), METHODS, " ")
+    study.tell(draw.choice(LEVELS), "\n\n")
     study.heading("What came out", "Results", "")
     study.compare(3, 2)
     study.tell(RESULT)

@@ -56,7 +56,7 @@ def explain_methods(study: Study) -> None:
     if draw.chance(70):
         study.compare(len(study.groups) - 1, 0)
         study.tell(SPREAD)
-    study.tell(draw.choice(_LEVELS), "\n\n")
+    study.tell(draw.choice(LEVELS), "\n\n")
 
 
 _DESIGNS = (
@@ -65,7 +65,7 @@ _DESIGNS = (
     "of {total} {subjects}, each was in one of {groups} groups", "the design had {groups} groups",
     "{groups} groups of {subjects} ({total} in all) were {opn} {how}",
 )  # fmt: skip
-_LEVELS = (
+LEVELS = (
     "groups were compared by rank sums at a level of {alpha}",
     "we call p of {alpha} or less significant", "the level of significance was {alpha}",
     "tests were exact and two-sided, at {alpha}",

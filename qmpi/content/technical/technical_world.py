@@ -61,7 +61,7 @@ class Site(Stage):
         self.holes["sys"] = Said(capital, "system")
         self._items = [self.item() for _ in range(self.size("entities", 2, 6))]
         self._add_modules(self.size("entities", 2, 5))
-        self._add_deeds(len(self.modules) + self.size("entities", 1, 6))
+        self._add_deeds(len(self.modules) + self.size("entities", 3, 7))
         self.turn()
 
     def item(self) -> str:
