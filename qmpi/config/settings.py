@@ -258,7 +258,8 @@ class DataSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         Meta(
             description=(
                 'A tokenizer.json, a corpus directory that holds one, or "builtin:content", made '
-                'of generated text. Empty: that of the first corpus, else "builtin:python".'
+                "of generated text. Empty: that of the first corpus; without one, "
+                '"builtin:content" if the model has 32,768 rows for it, else "builtin:python".'
             )
         ),
     ] = ""

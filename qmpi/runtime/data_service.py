@@ -53,7 +53,7 @@ def tokenizer_path(settings: Settings, cache: Path) -> Path:
     """
     named = settings.data.tokenizer
     corpora = [s.path for s in settings.data.sources if isinstance(s, CorpusSource)]
-    where = named or (corpora[0] if corpora else BUILTIN)
+    where = named or (corpora[0] if corpora else _without_corpus(settings))
     if where == CONTENT:
         from qmpi.content.content_tokenizer import content_tokenizer
 
@@ -91,6 +91,13 @@ def open_tokenizer(
     if named:
         settings = replace(settings, data=replace(settings.data, tokenizer=named))
     return Tokenizer.load(tokenizer_path(settings, cache)), settings.job.seed if job else seed
+
+
+def _without_corpus(settings: Settings) -> str:
+    from qmpi.content.content_tokenizer import VOCABULARY
+
+    # A smaller model keeps the small vocabulary: its job must run as it stands.
+    return CONTENT if settings.model.vocab_size >= VOCABULARY else BUILTIN
 
 
 def resolve(where: str, cache: Path) -> Path:
