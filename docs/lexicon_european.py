@@ -5,7 +5,6 @@ file holds, or None where a form is not certain. A word left out costs nothing; 
 """
 
 # The letters of other scripts are meant: this file is about them.
-# ruff: noqa: RUF001
 
 import gzip
 import json
@@ -38,7 +37,7 @@ def frequent(language: str, limit: int = 60000) -> Forms:
 
 
 def seen(word: str, language: str, least: float = 1.2) -> bool:
-    """Say whether a form occurs."""
+    """Return whether a form occurs."""
     return zipf_frequency(word, language) >= least
 
 
@@ -178,7 +177,7 @@ def conjugator(language: str) -> Conjugator:
 
 
 _PRONOUN = re.compile(
-    r"^(que |qu'|qu’)?(il|elle|on|ils|elles|él|ella|ellos|ellas|lui|lei|egli|loro|essi|esse|ele|ela|eles|elas)\s+"
+    r"^(il|elle|on|ils|elles|él|ella|ellos|ellas|lui|lei|egli|loro|essi|esse|ele|ela|eles|elas)\s+"
 )
 
 
@@ -207,7 +206,8 @@ def romance_verb(cell: str, language: str) -> Forms | None:
     for tense in tenses:
         lines = found[tense]
         forms += [_PRONOUN.sub("", lines[2]), _PRONOUN.sub("", lines[5])]
-    return [_SPELT.get(form, form) for form in forms]
+    firsts = [form.split("/")[0] for form in forms]
+    return [_SPELT.get(form, form) for form in firsts]
 
 
 def romance_plural(word: str, language: str, gender: str) -> str:
@@ -230,7 +230,8 @@ def romance_plural(word: str, language: str, gender: str) -> str:
             (r"a$", "i" if gender == "m" else "e"), (r"[oe]$", "i"), (r"$", ""),
         ),
         "pt": (
-            (r"ão$", "ões"), (r"il$", "eis"), (r"([aou])l$", r"\1is"), (r"el$", "eis"), (r"m$", "ns"),
+            (r"ão$", "ões"), (r"il$", "eis"), (r"([aou])l$", r"\1is"), (r"el$", "eis"),
+            (r"m$", "ns"),
             (r"([rz])$", r"\1es"), (r"s$", "s"), (r"n$", "ns"), (r"$", "s"),
         ),
     }[language]  # fmt: skip
@@ -242,7 +243,9 @@ def romance_plural(word: str, language: str, gender: str) -> str:
 
 
 _IRREGULAR = {
-    "pai": "pais", "anel": "anéis", "cachecol": "cachecóis", "paraguas": "paraguas", "mãe": "mães", "irmão": "irmãos", "pão": "pães", "cão": "cães", "lápis": "lápis",
+    "pai": "pais",
+    "anel": "anéis", "cachecol": "cachecóis", "paraguas": "paraguas",
+    "mãe": "mães", "irmão": "irmãos", "pão": "pães", "cão": "cães", "lápis": "lápis",
     "cuoco": "cuochi", "medico": "medici", "storico": "storici", "amico": "amici",
     "fungo": "funghi", "fungi": "funghi", "bosco": "boschi", "succo": "succhi", "ago": "aghi",
     "farmaco": "farmaci", "lapis": "lapis", "journal": "journaux", "château": "châteaux",

@@ -18,7 +18,7 @@ def _first(parses: list[pymorphy3.analyzer.Parse], *marks: str) -> str:
 
 
 def russian_noun(word: str, *, sure: bool = False) -> Forms | None:
-    """Return gender, a or i for life; five cases singular; nominative, accusative, genitive plural."""
+    """Return gender, a or i for life; five cases of the singular; four of the plural."""
     if word.startswith("="):
         return word[1:].split(",")
     parses = [p for p in RUSSIAN.parse(word) if "NOUN" in p.tag and p.normal_form == word]
@@ -41,7 +41,7 @@ def russian_noun(word: str, *, sure: bool = False) -> Forms | None:
 
 
 def russian_adjective(word: str) -> Forms | None:
-    """Return m, f, n, plural in nominative; accusative f; genitive m, f, plural; dative m, f, plural."""
+    """Return m, f, n, plural in nominative; accusative f; genitive m, f, plural."""
     parses = [p for p in RUSSIAN.parse(word) if "ADJF" in p.tag and p.normal_form == word]
     if not parses:
         return None

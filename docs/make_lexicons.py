@@ -93,8 +93,7 @@ def verb(cell: str, language: str) -> list[str] | None:
     if cell.startswith("-") or not cell:
         return None
     if language in {"fr", "es", "it", "pt"}:
-        forms = european.romance_verb(cell, language)
-        return None if forms is None else [form.split("/")[0] for form in forms]
+        return european.romance_verb(cell, language)
     if language == "zh":
         return [cell]
     return {

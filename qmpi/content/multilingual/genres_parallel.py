@@ -39,7 +39,7 @@ def parallel(page: Page) -> None:
             page.say(draw.choice((" / ", ", ", " | ")) if code != others[-1] else "\n\n")
     between = draw.choice(("\n", "\n  ", "\n= ", "\n— ", " | ", "\t"))
     after = draw.choice(("\n\n", "\n"))
-    for place in range(sized(draw, page.budget.entities, 7, 26)):
+    for place in range(sized(draw, page.budget.entities, 9, 30)):
         page.say(after if place else "")
         sentence = scribe.teller.sentence()
         number = scribe.say(sentence)
@@ -120,7 +120,7 @@ def gloss(page: Page) -> None:
     draw = page.draw
     clause = grammar_of(page.language).clause
     tail = STOPS.get(page.language, ".")
-    for line in range(1, sized(draw, page.budget.entities, 6, 24) + 1):
+    for line in range(1, sized(draw, page.budget.entities, 8, 28) + 1):
         event = scribe.teller.event()
         number = scribe.new(("e", event, None))
         parts = clause(event, draw.below(3))
@@ -150,7 +150,7 @@ def exercise(page: Page) -> None:
     draw = page.draw
     late = draw.below(2)
     owed: list[tuple[int, int, Any, str]] = []
-    for line in range(1, sized(draw, page.budget.entities, 6, 24) + 1):
+    for line in range(1, sized(draw, page.budget.entities, 8, 28) + 1):
         sentence = scribe.teller.sentence()
         code = draw.choice(others)
         scribe.ordinal(line)
@@ -192,7 +192,7 @@ def mixed(page: Page) -> None:
     clause = grammar_of(page.language).clause
     tail = STOPS.get(page.language, ".")
     before, after = _OPEN.get(page.language, ("«", "»"))
-    count = sized(draw, page.budget.entities, 12, 52)
+    count = sized(draw, page.budget.entities, 18, 64)
     for place in range(count):
         event = scribe.teller.event("t")
         code = draw.choice(others)

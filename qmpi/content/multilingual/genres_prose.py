@@ -8,7 +8,7 @@ from qmpi.content.page import Page
 
 
 def _count(page: Page, most: int = 56) -> int:
-    return sized(page.draw, page.budget.entities, 13, most)
+    return sized(page.draw, page.budget.entities, 17, most)
 
 
 def name_of(scribe: Scribe) -> str:

@@ -130,7 +130,7 @@ def names(page: Page) -> None:
     scribe = Scribe(page)
     page.world["languages"] = [page.language, *others]
     tables = {name: getattr(scribe.words, name) for name in ("regions", "currencies", "tongues")}
-    count = sized(draw, page.budget.entities, 12, 60)
+    count = sized(draw, page.budget.entities, 30, 90)
     name = draw.choice(("regions", "regions", "currencies", "tongues"))
     gap = draw.choice((" — ", " | ", "\t", " = ", ", "))
     for row in draw.sample(range(len(tables[name])), count):
@@ -165,7 +165,7 @@ def numbers(page: Page) -> None:
         ("number", scribe.figure),
     ]
     spoken = [code for code in codes if lexis(code).numbers]
-    for _ in range(sized(draw, page.budget.entities, 10, 40)):
+    for _ in range(sized(draw, page.budget.entities, 18, 50)):
         kind = draw.below(6)
         if kind > 3:
             if spoken and kind == 4:
