@@ -72,5 +72,9 @@ COMMON_VERBS = tuple(_VERBS.split())
 """What functions do, more often than not."""
 CLASS_ENDS = tuple(_ENDS.split())
 """What names of classes end in."""
-RESERVED = frozenset(_KEYWORDS.split()) | frozenset(COMMON) | frozenset(COMMON_LISTS)
+_PROGRAM = (
+    "cat same size code upper lower either neg call lit ints strs aug fail ret fn at other inner"
+)
+"""Words of the programs' own language: renaming a variable must not touch them."""
+RESERVED = frozenset((*_KEYWORDS.split(), *_PROGRAM.split(), *COMMON, *COMMON_LISTS))
 """Every one of them in lower case."""

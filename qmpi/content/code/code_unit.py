@@ -31,7 +31,8 @@ _TRIES = 6
 _MOST_CALL = 2500
 """Statements of one call; slow shapes are drawn again with other numbers."""
 _MOST_RUN = 40_000
-_ALWAYS = frozenset({"i", "j"})
+_COUNTERS = {"i": ("k", "idx", "n", "pos"), "j": ("p", "other", "q", "inner")}
+"""Other names of what loops count with."""
 
 
 class Case(Struct, frozen=True):
@@ -177,8 +178,10 @@ class Studio:
     def local(self, role: str, kind: str, taken: Sequence[str]) -> str:
         """Return a name for a variable of a function."""
         draw = self.draw
-        if role in _ALWAYS and draw.below(5):
-            return role
+        if role in _COUNTERS:
+            name = role if draw.below(5) else draw.choice(_COUNTERS[role])
+            if name not in taken:
+                return name
         listed = kind in {"ints", "strs", "map"}
         if draw.below(100) < self._plainness:
             name = draw.choice(COMMON_LISTS if listed else COMMON)

@@ -241,6 +241,9 @@ def write_refactoring(page: Page) -> None:
         if draw.below(3) == 0:
             new = studio.words.variable()
             after = [*after[:2], *renamed(after[2:5], made.names[role], new), after[5]]
+    if after[2:5] == node[2:5]:
+        old = node[2][0][0]
+        after = [*after[:2], *renamed(after[2:5], old, studio.words.variable()), after[5]]
     variant = _Variant(studio, node[1], after)
     cases = [case for case in cases + studio.cases(made, 2) if not case.failed]
     same = [case for case in cases if _outcome(studio, variant, case) == case]

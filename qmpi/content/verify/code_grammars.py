@@ -135,15 +135,20 @@ def words_of(root: Tree) -> Words:
     return Words(frozenset(names), frozenset(numbers), frozenset(texts))
 
 
-def broken_form(root: Tree) -> str | None:
-    """Return a text of Rust whose braces do not match, if there is one.
+def broken_form(language: str, root: Tree) -> str | None:
+    """Return a text whose braces do not match, if there is one.
 
     Args:
+        language: Rust formats by braces, Bash expands by them; elsewhere they are text.
         root: of the tree of a listing.
     """
+    if language not in {"rust", "bash"}:
+        return None
     for node in walk(root):
-        if node.type == "string_content" and _text(node).count("{") != _text(node).count("}"):
-            return _text(node)
+        if node.type == "string_content":
+            text = _text(node)
+            if text.count("{") != text.count("}") or text.count("[") != text.count("]"):
+                return text
     return None
 
 

@@ -189,8 +189,9 @@ def listing_faults(
         allowed |= {*needed.pieces, "1"}
     faults += [f"the text {word!r} is not in the program" for word in sorted(found.texts - allowed)]
     faults += [f"the text {word!r} is missing" for word in sorted(needed.texts - found.texts)]
-    if language == "rust" and broken_form(root) is not None:
-        faults.append(f"braces do not match in {broken_form(root)!r}")
+    broken = broken_form(language, root)
+    if broken is not None:
+        faults.append(f"braces do not match in {broken!r}")
     if faults or row is None:
         return faults
     reader = TokenReader(_namer(language, needed))

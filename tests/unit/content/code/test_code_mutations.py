@@ -132,7 +132,7 @@ def test_brackets_that_change_the_meaning_are_found() -> None:
 
 
 def test_a_wrong_word_in_an_output_is_found() -> None:
-    assert misses({"output"}, lambda text: text.replace("e", "u", 1)) == []
+    assert misses({"output"}, lambda text: text.replace("e", "u", 1) if "e" in text else None) == []
 
 
 def test_a_digit_outside_of_facts_is_found() -> None:

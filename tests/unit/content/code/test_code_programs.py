@@ -10,13 +10,15 @@ from qmpi.content.code.code_bash import Bash
 from qmpi.content.code.code_c import C
 from qmpi.content.code.code_dialect import Dialect
 from qmpi.content.code.code_java import Java
-from qmpi.content.code.code_machine import Machine
+from qmpi.content.code.code_machine import _STATEMENTS, Machine
 from qmpi.content.code.code_main import use
-from qmpi.content.code.code_operators import RefusedError
+from qmpi.content.code.code_operators import OPERATORS, RefusedError
 from qmpi.content.code.code_python import Python
+from qmpi.content.code.code_reserved import COMMON, COMMON_LISTS
 from qmpi.content.code.code_rust import Rust
 from qmpi.content.code.code_script import JavaScript
 from qmpi.content.code.code_sheet import Sheet, with_class
+from qmpi.content.code.code_unit import _COUNTERS
 from qmpi.content.code.code_words import _tables
 from qmpi.content.counter import Draw
 from qmpi.content.page import Page
@@ -134,3 +136,10 @@ def test_no_name_is_a_word_of_a_language(language: str) -> None:
         kinds = {kind.removeprefix("keyword_") for kind in named if kind.startswith("keyword_")}
     drawn = {word for table in _tables().values() for word in table}
     assert kinds & drawn == set()
+
+
+def test_no_name_is_an_operator_of_programs() -> None:
+    drawn = {word for table in _tables().values() for word in table}
+    own = {*OPERATORS, *_STATEMENTS, "lit", "int", "bool", "str", "ints", "strs", "map", "fn"}
+    counters = {name for names in _COUNTERS.values() for name in names}
+    assert (drawn | counters | {*COMMON, *COMMON_LISTS}) & own == set()
