@@ -7,7 +7,7 @@ import click
 
 from qmpi.cli.options import json_option
 from qmpi.cli.output import show_json
-from qmpi.errors import ExitCode, InputError, UserError
+from qmpi.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
     from qmpi.storage.ingest import Prepared
@@ -202,8 +202,7 @@ def _ingest(
     import msgspec
 
     from qmpi.cli.ingest_view import IngestView
-    from qmpi.storage.ingest import prepare_ingest, publish, run_plan
-    from qmpi.storage.ingest_stages import IngestPlan
+    from qmpi.storage.ingest import ingest_prepared, prepare_ingest, publish
 
     prepared = prepare_ingest(paths, out, options)
     if prepared.resumed and not quiet:
@@ -212,12 +211,8 @@ def _ingest(
         code = _on_ranks(prepared, ranks, quiet=quiet)
         return code if code else publish(prepared)
     with IngestView(quiet=quiet) as view:
-        try:
-            run_plan(IngestPlan(prepared.spec, prepared.work), view.show)
-        except UserError:
-            _forget(prepared)
-            raise
-    return msgspec.structs.replace(publish(prepared), seconds=view.seconds)
+        report = ingest_prepared(prepared, view.show)
+    return msgspec.structs.replace(report, seconds=view.seconds)
 
 
 def _on_ranks(prepared: "Prepared", ranks: int, *, quiet: bool) -> int:

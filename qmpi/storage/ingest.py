@@ -40,6 +40,7 @@ from qmpi.storage.ingest_stages import GIVEN_TOKENIZER, SCREEN_NAME, IngestPlan
 from qmpi.storage.language_guess import LanguageGuess
 from qmpi.storage.os_errors import explained
 from qmpi.storage.parquet_records import is_parquet, require_parquet
+from qmpi.storage.run_directory import RunDirectory, RunLock
 from qmpi.storage.shard_encoder import Piece, ShardEncoder, batches, corpus_digest
 from qmpi.storage.shard_layout import dtype_name
 from qmpi.storage.tokenizer import Tokenizer, train_tokenizer
@@ -53,6 +54,7 @@ __all__ = [
     "Prepared",
     "Progress",
     "ingest_corpus",
+    "ingest_prepared",
     "ingest_source",
     "prepare_ingest",
     "publish",
@@ -113,14 +115,33 @@ def ingest_corpus(
         UserError: `out` exists, a path does not, or no usable text was found.
         StorageError: no space or no permission; the same call goes on where this one was.
     """
-    prepared = prepare_ingest(paths, out, options)
+    return ingest_prepared(prepare_ingest(paths, out, options), progress)
+
+
+def ingest_prepared(prepared: Prepared, progress: Progress) -> IngestReport:
+    """Do a prepared ingestion in this process.
+
+    Args:
+        prepared: what to do.
+        progress: told often.
+
+    Returns:
+        What was made.
+
+    Raises:
+        UserError: no usable text was found, or another command is at it.
+        StorageError: no space or no permission; the same call goes on where this one was.
+    """
+    lock = RunLock(RunDirectory(prepared.work).lock)
     try:
         run_plan(IngestPlan(prepared.spec, prepared.work), progress)
+        return publish(prepared)
     except UserError:
         # Nobody can go on with this; what the machine or a signal ended stays for the next try.
         _remove(prepared.partial)
         raise
-    return publish(prepared)
+    finally:
+        lock.release()
 
 
 def prepare_ingest(paths: Sequence[Path], out: Path, options: IngestOptions) -> Prepared:
@@ -156,6 +177,7 @@ def prepare_ingest(paths: Sequence[Path], out: Path, options: IngestOptions) -> 
     scans = [scan(path, out) for path in paths]
     if any(is_parquet(file.path) for found in scans for file in found.files):
         require_parquet()
+    _refuse_if_used(partial / WORK_FOLDER)
     if _is_begun(partial, spec, scans):
         return Prepared(spec, partial, resumed=True)
     _remove(partial)
@@ -168,6 +190,18 @@ def prepare_ingest(paths: Sequence[Path], out: Path, options: IngestOptions) -> 
         save_screen(screen, work / SCREEN_NAME)
     write_atomic(partial / PLAN_NAME, msgspec.json.encode(spec))
     return Prepared(spec, partial, resumed=False)
+
+
+def _refuse_if_used(work: Path) -> None:
+    """Refuse to go on with, or to remove, what another command is at.
+
+    Raises:
+        UserError: it is.
+    """
+    run = RunDirectory(work)
+    for lock in (run.lock, run.supervisor_lock):
+        if lock.exists():
+            RunLock(lock).release()
 
 
 def _is_begun(partial: Path, spec: IngestSpec, scans: list[Scan]) -> bool:

@@ -12,8 +12,10 @@ from typing import Any
 import msgspec
 
 from qmpi.errors import ConfigError, InputError
+from qmpi.storage.ingest_scan import shown
 from qmpi.storage.ingest_settings import IngestOptions
 from qmpi.storage.near_duplicates import ALGORITHM
+from qmpi.storage.tokenizer import LARGEST_VOCABULARY, SMALLEST_VOCABULARY
 
 SPEC_VERSION = 1
 
@@ -95,14 +97,24 @@ def spec_of(
     """
     if options.near_duplicates and not 0.5 <= options.near_duplicates <= 1:
         raise InputError("near-duplicates are told by a similarity of 0.5 to 1, or 0 for none")
+    if not tokenizer and not SMALLEST_VOCABULARY <= options.vocab_size <= LARGEST_VOCABULARY:
+        # Said now, not after hours of reading.
+        raise InputError(
+            f"vocab_size {options.vocab_size} lies outside {SMALLEST_VOCABULARY} to "
+            f"{LARGEST_VOCABULARY}"
+        )
     if options.encoding:
         try:
             b"a".decode(options.encoding)
         except (LookupError, UnicodeError) as error:
             raise InputError(f"no encoding {options.encoding!r}; try latin-1 or cp1252") from error
+    try:
+        str(out).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"the name of {out!r} is not UTF-8; choose another directory") from error
     return IngestSpec(
         paths=tuple(os.fsencode(path) for path in paths),
-        folder=str(Path.cwd()),
+        folder=shown(str(Path.cwd())),
         out=str(out),
         name=options.name or out.name,
         vocab_size=options.vocab_size,

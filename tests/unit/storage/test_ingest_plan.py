@@ -1,7 +1,9 @@
 """An ingestion as a whole: equal however it is dealt, killed and gone on with; traceable."""
 
+import errno
 import gzip
 import json
+import os
 import random
 import sys
 from pathlib import Path
@@ -13,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from qmpi.errors import InputError, StorageError
+from qmpi.errors import InputError, StorageError, UserError
 from qmpi.storage import (
     clean_unit,
     ingest_scan,
@@ -286,6 +288,54 @@ def test_a_file_that_changes_under_way_is_left_out(tmp_path, monkeypatch):
     assert report.damaged == 1
 
 
+@pytest.mark.parametrize(
+    ("number", "reason"), [(errno.EACCES, "unreadable"), (errno.EIO, "damaged")]
+)
+def test_a_file_that_cannot_be_opened_is_left_out(tmp_path, monkeypatch, number, reason):
+    for name in "ab":
+        (tmp_path / f"{name}.txt").write_text(f"{name} text that is of some use")
+    real = os.open
+
+    def failing(path, *rest, **more):
+        if os.fsencode(path).endswith(b"b.txt"):
+            raise OSError(number, os.strerror(number), path)
+        return real(path, *rest, **more)
+
+    monkeypatch.setattr(os, "open", failing)
+    report = ingest_corpus([tmp_path], tmp_path / "out", OPTIONS, _ignore)
+    assert report.facts.left_out == {reason: 1}
+    assert report.facts.documents == report.damaged == 1
+
+
+def test_a_folder_that_cannot_be_listed_is_left_out(tmp_path, monkeypatch):
+    (tmp_path / "in" / "locked").mkdir(parents=True)
+    (tmp_path / "in" / "a.txt").write_text("some text that is of use")
+    real = os.scandir
+
+    def failing(path):
+        if not isinstance(path, int) and os.fsencode(path).endswith(b"locked"):
+            raise PermissionError(errno.EACCES, "no", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", failing)
+    report = ingest_corpus([tmp_path / "in"], tmp_path / "out", OPTIONS, _ignore)
+    assert report.facts.left_out == {"unreadable": 1}
+
+
+def test_two_commands_never_work_on_one_directory(tmp_path):
+    (tmp_path / "a.txt").write_text("some text that is of use")
+    tried = []
+
+    def again(_progress):
+        if not tried:
+            tried.append(True)
+            with pytest.raises(UserError, match="in use"):
+                ingest_corpus([tmp_path / "a.txt"], tmp_path / "out", OPTIONS, _ignore)
+
+    assert ingest_corpus([tmp_path / "a.txt"], tmp_path / "out", OPTIONS, again).facts.documents
+    assert tried
+
+
 def test_missing_parquet_support_is_explained(tmp_path, monkeypatch):
     pq.write_table(pa.table({"text": ["a"]}), tmp_path / "a.parquet")
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
@@ -299,6 +349,8 @@ def test_missing_parquet_support_is_explained(tmp_path, monkeypatch):
     [
         ({"near_duplicates": 0.3}, "0.5 to 1"),
         ({"encoding": "latin-99"}, "latin-99"),
+        ({"vocab_size": 256}, "vocab_size"),
+        ({"vocab_size": 1 << 31}, "vocab_size"),
         ({"languages": ("xx",)}, "xx"),
         ({"screen": (Path("none.jsonl"),)}, "none.jsonl"),
     ],
