@@ -110,7 +110,7 @@ class Prose:
         names = _names(slot)
         if slot == "F" or drawn & 1:
             return names[(drawn >> 1) % len(names)]
-        return coined(names, drawn >> 1, self._draw.word())
+        return coined(slot, drawn >> 1, self._draw.word())
 
     def frame(self, pool: FramePool) -> Frame:
         """Draw a frame of the page's depth of nesting.
@@ -232,8 +232,7 @@ class Prose:
         Returns:
             A lower-case word.
         """
-        names = english().surnames
-        return coined(names, self._draw.word(), self._draw.word()).lower()
+        return coined("L", self._draw.word(), self._draw.word()).lower()
 
 
 @lru_cache(maxsize=3)
@@ -242,26 +241,27 @@ def _names(slot: str) -> tuple[str, ...]:
     return {"F": lexicon.first_names, "L": lexicon.surnames, "P": lexicon.places}[slot]
 
 
-def coined(names: tuple[str, ...], first: int, second: int) -> str:
+def coined(slot: str, first: int, second: int) -> str:
     """Return a name composed of the head of one name and the tail of another.
 
     Args:
-        names: real ones.
+        slot: whose names are taken apart: F, L or P.
         first: 32 random bits.
         second: 32 random bits.
 
     Returns:
         A capitalised word.
     """
-    heads, tails = _parts(names)
+    heads, tails = _parts(slot)
     return heads[first % len(heads)] + tails[second % len(tails)]
 
 
-@lru_cache(maxsize=4)
-def _parts(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+# Cached by slot: to hash thousands of names costs more than all else in a coined one.
+@lru_cache(maxsize=3)
+def _parts(slot: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     heads: dict[str, None] = {}
     tails: dict[str, None] = {}
-    for name in names:
+    for name in _names(slot):
         # Cut before the last group of consonants and vowel that is not at the very end.
         cuts = [
             p for p in range(2, len(name) - 2) if name[p] not in _VOWELS and name[p - 1] in _VOWELS

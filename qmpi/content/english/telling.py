@@ -31,7 +31,7 @@ class Holes(dict[str, Said]):
             tables: words by name of the hole.
         """
         super().__init__()
-        self._draw = draw
+        self._choice = draw.choice
         self._tables = dict(tables)
 
     def offer(self, hole: str, pieces: Sequence[Said]) -> None:
@@ -52,7 +52,7 @@ class Holes(dict[str, Said]):
         Returns:
             A piece without proof.
         """
-        return self._draw.choice(self._tables[hole])
+        return self._choice(self._tables[hole])
 
 
 class Teller:

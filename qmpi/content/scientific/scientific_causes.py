@@ -57,15 +57,15 @@ def add_causes(study: Study, count: int) -> None:
     told: list[Said] = []
     for number, (cause, effect, sign) in enumerate(edges):
         first, last = names[cause], names[effect]
-        for verb in draw.sample(_forms(sign), 2):
-            told += [
-                Said(text, "edge", (number,))
-                for text in (
-                    f"{first} {verb.third} {last}",
-                    f"{last} is {verb.participle} by {first}",
-                    f"{first} is known to {verb.base} {last}",
-                )
-            ]
+        for _ in range(2):
+            verb, way = draw.choice(_forms(sign)), draw.below(3)
+            if way == 0:
+                text = f"{first} {verb.third} {last}"
+            elif way == 1:
+                text = f"{last} is {verb.participle} by {first}"
+            else:
+                text = f"{first} is known to {verb.base} {last}"
+            told.append(Said(text, "edge", (number,)))
     study.holes.offer("edge", told)
 
 

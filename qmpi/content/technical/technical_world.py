@@ -20,7 +20,11 @@ Row = dict[str, Any]
 _FIRST_DAY = date(2019, 1, 1).toordinal()
 _WORDS = ("op", "op3", "opd", "opn", "opg", "part", "parts", "apart", "trait", "atrait", "how")
 _TABLES = {hole: table_of(hole) for hole in _WORDS}
-_VERB_HOLES = ("op", "op3", "opd", "opn", "opg")
+_VERBS = tuple(
+    tuple(said.text for said in forms)
+    for forms in zip(*(_TABLES[form] for form in ("op", "op3", "opd", "opn")), strict=True)
+)
+"""Base, third person, past and participle of each verb."""
 _SWITCH = ("off", "on")
 
 
@@ -104,26 +108,26 @@ class Site(Stage):
         draw = self.draw
         now: list[Said] = []
         once: list[Said] = []
-        for number, verb in enumerate(draw.sample(range(len(_TABLES["op"])), count)):
+        for number, verb in enumerate(draw.sample(_VERBS, count)):
             module = number if number < len(self.modules) else draw.below(len(self.modules))
             item = draw.choice(self._items)
-            base, third, past, done, _ = (_TABLES[form][verb].text for form in _VERB_HOLES)
-            self.deeds.append({"module": module, "verb": [base, third, past, done], "item": item})
+            self.deeds.append({"module": module, "verb": list(verb), "item": item})
+            _, third, past, done = verb
             name, many = f"`{self.modules[module]['name']}`", plurals()[item]
-            now += [
-                Said(text, "deed", (number,))
-                for text in (
-                    f"{name} {third} {many}", f"{many} are {done} by {name}",
-                    f"{name} {third} each {item}", f"it is {name} that {third} {many}",
-                )
-            ]  # fmt: skip
-            once += [
-                Said(text, "deed", (number,))
-                for text in (
-                    f"{name} {past} {many}", f"{many} were {done} by {name}",
-                    f"{name} had {done} each {item}",
-                )
-            ]  # fmt: skip
+            # Two of the ways to say it now and one of those to say it of the past; the choice of
+            # all of them in every document would cost more than the sentences.
+            told = (
+                f"{name} {third} {many}", f"{many} are {done} by {name}",
+                f"{name} {third} each {item}", f"it is {name} that {third} {many}",
+            )  # fmt: skip
+            place = draw.below(4)
+            now.append(Said(told[place], "deed", (number,)))
+            now.append(Said(told[place - 1], "deed", (number,)))
+            told = (
+                f"{name} {past} {many}", f"{many} were {done} by {name}",
+                f"{name} had {done} each {item}",
+            )  # fmt: skip
+            once.append(Said(told[place % 3], "deed", (number,)))
         self.holes.offer("deed", now)
         self.holes.offer("deed_past", once)
 
