@@ -171,12 +171,11 @@ class Reader:
                     if count == 0 and quality < 0 and odd == (kind == "à"):
                         yield end, noun
             return
-        for noun, row in enumerate(words.rows["n"]):
-            if row[0] == "l":
-                whole = _place_words(code, row)
-                end = place + len(whole)
-                if text.startswith(whole, place) and text.startswith(tail, end):
-                    yield end + len(tail), noun
+        for noun, row in words.places:
+            whole = _place_words(code, row)
+            end = place + len(whole)
+            if text.startswith(whole, place) and text.startswith(tail, end):
+                yield end + len(tail), noun
 
     def _phrase(self, role: str, place: int, *, sub: bool) -> Part:
         if role == "O" and self.hole is not None:

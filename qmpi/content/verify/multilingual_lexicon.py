@@ -77,8 +77,8 @@ class Tongue:
     """All words of a language."""
 
     __slots__ = (
-        "adjectives", "cities", "code", "men", "nouns", "rows", "surnames", "times", "verbs",
-        "women",
+        "adjectives", "cities", "code", "men", "nouns", "places", "rows", "surnames", "times",
+        "units", "verbs", "women",
     )  # fmt: skip
 
     def __init__(self, code: str) -> None:
@@ -98,6 +98,8 @@ class Tongue:
             self._filled(kind, first, parted=parted)
             for kind, first in (("n", 2), ("a", 1), ("v", 3))
         )
+        self.places = [(at, row) for at, row in enumerate(self.rows["n"]) if row[0] == "l"]
+        self.units = sorted({row[3] for row in self.rows["n"]}) if code in UNPARTED else []
         self.times = self._filled("t", 1, parted=parted)
         self.cities = self._filled("y", 0, parted=parted)
         self.surnames = self._filled("q", 0, parted=parted)

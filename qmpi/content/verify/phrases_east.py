@@ -262,8 +262,7 @@ def japanese(words: Tongue, text: str, place: int, _case: str) -> Found:
 def _measured(
     words: Tongue, text: str, place: int, after: str
 ) -> Iterator[tuple[int, int, int, str]]:
-    units = {""} | {row[3] for row in words.rows["n"] if text.startswith(row[3] + after, place)}
-    for unit in sorted(units):
+    for unit in ["", *(unit for unit in words.units if text.startswith(unit + after, place))]:
         start = place + len(unit) + (len(after) if unit else 0)
         starts = [(start, [-1])]
         link = "的" if words.code == "zh" else ""
