@@ -5,7 +5,7 @@ tool with the Blosc2 plugin reads it. Each chunk is one Blosc2 frame of one bloc
 shuffle, since shuffling token ids lowers the ratio, and one block a chunk, since larger blocks
 compress better. Blosc2 returns most flipped bits as wrong data without an error and direct chunk
 reads bypass HDF5's own checksum, so `chunk_crc` holds the CRC-32 of each compressed chunk. Metadata
-is written in HDF5's newest format, which carries checksums of its own.
+is written in the format of HDF5 1.10, which carries checksums of its own.
 
 A generated shard holds besides where its blocks come from (`block_address`: stream, number of the
 block in it, offset of its first id), each document's number in its block (`document_numbers`), and

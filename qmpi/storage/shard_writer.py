@@ -66,7 +66,10 @@ class ShardWriter:
         self._addresses: list[layout.BlockAddress] = []
         self._generated = bool(generator)
         with hdf5_explained("write the shard", path):
-            self._file: Any = h5py.File(self._temporary, "w", libver="latest", locking=False)
+            # What HDF5 1.10 reads, with checksums of metadata: the newest format is refused by the
+            # h5dump that most machines have.
+            versions = ("v110", "v110")
+            self._file: Any = h5py.File(self._temporary, "w", libver=versions, locking=False)
         with hdf5_explained("write the shard", path):
             self._begin(tokenizer_digest, generator)
 

@@ -1,6 +1,7 @@
 """`qmpi shards` and what `qmpi generate` refuses before a rank starts."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -8,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
+import hdf5plugin
 import pytest
 from unit.runtime.small_corpus import BLOCKS, make_all, quick_plan, use_quick_maker
 
@@ -151,6 +154,14 @@ def test_h5dump_reads_a_shard(whole: Path) -> None:
         capture_output=True, text=True, timeout=30, check=True,
     )  # fmt: skip
     assert "code/1/en" in done.stdout
+    done = subprocess.run(
+        [tool, "-d", "tokens", "-c", "8", str(whole / SHARD)],
+        env={**os.environ, "HDF5_PLUGIN_PATH": hdf5plugin.PLUGIN_PATH},
+        capture_output=True, text=True, timeout=30, check=True,
+    )  # fmt: skip
+    with h5py.File(whole / SHARD) as file:
+        first = ", ".join(map(str, file["tokens"][:8]))
+    assert first in done.stdout
 
 
 def test_generate_refuses_before_a_rank_starts(
