@@ -5,18 +5,29 @@ from functools import cache
 
 from msgspec.structs import replace
 
-from qmpi.content.address import Stream, generator_key, place_of
-from qmpi.content.catalogue import write_document
+from qmpi.content.address import Stream, document_key, generator_key, place_of
+from qmpi.content.code.code_genres import write
+from qmpi.content.counter import Draw
 from qmpi.content.document import Document, Fact
+from qmpi.content.page import Page
 from qmpi.units import Digest
 
 KEY = generator_key(Digest("0" * 64), 11)
 
 
+def fresh(level: int, index: int) -> Document:
+    """A document of this type alone, as it is made."""
+    place = place_of(index)
+    key = document_key(KEY, Stream("code", level), place.block, place.number)
+    page = Page(Draw(key), "code", level)
+    write(page)
+    return page.close()
+
+
 @cache
 def document(level: int, index: int) -> Document:
     """A document, its certificate as it comes back from JSON."""
-    made = write_document(KEY, Stream("code", level), place_of(index))
+    made = fresh(level, index)
     facts = tuple(
         replace(fact, args=tuple(json.loads(json.dumps(fact.args)))) for fact in made.facts
     )

@@ -5,10 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from unit.content.code.code_samples import KEY, document, said, sample
+from unit.content.code.code_samples import document, fresh, said, sample
 
-from qmpi.content.address import Stream, place_of
-from qmpi.content.catalogue import write_document
 from qmpi.content.verify.certificate import faults_of
 from qmpi.content.verify.code_checks import check_code
 from qmpi.content.verify.code_grammars import LANGUAGES
@@ -70,5 +68,5 @@ def test_the_same_text_under_another_hash_seed() -> None:
 @pytest.mark.slow
 def test_every_claim_of_a_large_sample_holds() -> None:
     for number in range(10_000):
-        made = write_document(KEY, Stream("code", 1 + number % 100), place_of(number * 4099))
+        made = fresh(1 + number % 100, number * 4099)
         assert check_code(made) == [], (number, said(made, made.facts[0]))

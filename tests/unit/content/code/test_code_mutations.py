@@ -14,8 +14,8 @@ from qmpi.content.verify.certificate import faults_of
 from qmpi.content.verify.code_checks import check_code
 from qmpi.content.verify.code_grammars import LANGUAGES
 
-COUNT = 160
-ENOUGH, FEWEST = 12, 2
+COUNT = 120
+ENOUGH, FEWEST = 8, 2
 Change = Callable[[str], str | None]
 REMARK = re.compile(r"^\s*(//|#|/?\*|--|\"\"\"|/\*)")
 CODE = sorted(LANGUAGES - {"json", "toml", "sql"})
