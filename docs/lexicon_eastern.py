@@ -233,8 +233,13 @@ def hindi_adjective(cell: str) -> Forms:
 
 _MANLY = ("त्व", "वाद", "करण", "ालय", "योग", "क्षेत्र", "पत्र", "चित्र", "केंद्र", "केन्द्र",
           "स्थान", "स्थल", "मार्ग",
-          "ग्रंथ", "संघ", "रूप", "काल", "दान", "पुर", "भाव", "वर्ष", "खंड", "गृह")  # fmt: skip
+          "ग्रंथ", "संघ", "दान", "वर्ष", "खंड", "गृह")  # fmt: skip
 """Sanskrit words that compounds end in; all are masculine."""
+
+
+_QUALITIES = ("िक", "ीय")
+_LOANED = re.compile("[ॉऑफज़]|टिक$|निक$|ब्लि|लंपि|लम्पि|क्लि|क्लासि|बेसि|सिरेमि|मालिक|अधिक|दीय$")
+"""English words end in -ik too; without -nik some true ones are lost."""
 
 
 def hindi_many() -> tuple[list[Forms], list[Forms]]:
@@ -243,14 +248,34 @@ def hindi_many() -> tuple[list[Forms], list[Forms]]:
     words = [word for word in top_n_list("hi", 27000) if len(word) > 2]
     known = set(words)
     for word in words:
-        if re.search(r"[^\u0904-\u0939\u093c-\u094d]", word) or word[0] in _SIGNS:
+        if (
+            word in _NOT_TAKEN
+            or re.search(r"[^\u0904-\u0939\u093c-\u094d]", word)
+            or word[0] in _SIGNS
+        ):
             continue
         noun = _hindi_gender(word, known)
         if noun:
             nouns.append(hindi_noun(noun))
-        elif word.endswith(("िक", "ीय")) and word + "ों" not in known:
+        elif word.endswith(_QUALITIES) and not _LOANED.search(word) and word + "ों" not in known:
             adjectives.append([word, word, word])
     return nouns, adjectives
+
+
+_NOT_TAKEN = {
+    "चर्चा", "साधना", "चूतिया", "उड़ाना", "जना", "लेखा", "सिरा", "मुल्ला",
+    "हत्यारा", "लुटेरा", "चेला", "प्रदान", "प्रतिवर्ष", "भारतवर्ष", "करण",
+    "याद", "औरत", "स्त्री", "युवती", "बच्ची", "बाह", "मुताबिक", "वर्षीय",
+    "दिवसीय", "मलिक", "बिक", "कार्तिक", "डिक", "सर्वाधिक", "मालवीय", "नासिक",
+    "कौशिक", "आशिक", "ऋतिक", "किक", "तारिक", "पिक", "रिक", "रितिक", "लिपिक",
+    "हैट्रिक", "ट्रिक", "पथिक", "पारिश्रमिक", "बायोपिक", "मैट्रिक", "स्तरीय",
+    "सदस्यीय", "मीट्रिक", "एतिहासिक", "सक्रीय", "अत्याधिक", "एकाधिक", "माणिक",
+    "प्रतिक", "चिक", "सादिक", "क्विक", "राष्टीय", "स्वस्तिक", "अन्तराष्ट्रीय",
+    "एरिक", "तपेदिक", "नाबालिक", "सामुहिक", "परिवारिक", "आध्यत्मिक", "यूरिक",
+    "इलेक्ट्रिक", "गतिक", "व्यवसायिक", "स्वभाविक", "सम्मानीय", "अपराधिक",
+    "राजस्थान", "हिमालय", "मुश्किल",
+}  # fmt: skip
+"""Read through by hand: not what the rule takes them for, misspelt, names, persons or vulgar."""
 
 
 def _hindi_gender(word: str, known: set[str]) -> str:
@@ -308,7 +333,8 @@ def japanese_many() -> tuple[list[Forms], list[Forms]]:
         if kind.startswith("名詞,一般"):
             nouns.append([word, "個"])
         elif kind.startswith("名詞,形容動詞語幹"):
-            adjectives.append([word + "な"])
+            if word not in {"滅多", "多分", "同じ"}:
+                adjectives.append([word + "な"])
         elif kind.startswith("形容詞,自立") and tokens[0].base_form == word:
             adjectives.append([word])
     return nouns, adjectives

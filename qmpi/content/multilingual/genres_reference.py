@@ -86,16 +86,18 @@ def _entry(scribe: Scribe, kind: str) -> None:
 
 
 def _translations(scribe: Scribe, kind: str, row: int, number: int) -> None:
-    page = scribe.page
-    page.say(scribe.draw.choice(("\n  ", " → ", "\n= ")))
+    page, field = scribe.page, 3 if kind == "verb" else 1
     others = [code for code in LANGUAGES if code != scribe.language]
-    for place, code in enumerate(scribe.draw.sample(others, scribe.draw.between(1, 4))):
-        cells = cells_of(code, kind) or ((3, ""),)
-        rows = lexis(code).nouns if kind == "noun" else lexis(code).verbs
-        if rows[row][3 if kind == "verb" else 1] != "-":
-            page.say(", " if place else "")
-            page.say(f"[{code}] ")
-            page.fact("form", rows[row][cells[0][0]], code, number, cells[0][0])
+    chosen = scribe.draw.sample(others, scribe.draw.between(1, 4))
+    tables = {code: getattr(lexis(code), kind + "s") for code in chosen}
+    chosen = [code for code in chosen if tables[code][row][field] != "-"]
+    if chosen:
+        page.say(scribe.draw.choice(("\n  ", " → ", "\n= ")))
+    for place, code in enumerate(chosen):
+        first = (cells_of(code, kind) or ((3, ""),))[0][0]
+        page.say(", " if place else "")
+        page.say(f"[{code}] ")
+        page.fact("form", tables[code][row][first], code, number, first)
 
 
 def dictionary(page: Page) -> None:

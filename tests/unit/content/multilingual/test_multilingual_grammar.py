@@ -143,4 +143,4 @@ def test_concepts_are_the_same_rows_in_all_languages(language):
         rows = [row[0] for row in getattr(english, table) if row[0] != "w"]
         assert [row[0] for row in getattr(own, table)][: len(rows)] == rows
     assert len(own.cities) == len(english.cities)
-    assert len(own.nouns) > 700
+    assert len(own.nouns) > 500
