@@ -21,6 +21,8 @@ from babel import Locale
 from num2words import num2words
 
 DATA = Path(__file__).resolve().parent.parent / "qmpi" / "content" / "data"
+NO_PLACES = frozenset({"XA", "XB", "ZZ", "QO", "EZ"})
+"""Codes that CLDR has for tests, unknown regions and unions."""
 LANGUAGES = ("en", "de", "fr", "es", "it", "pt", "ru", "tr", "ar", "hi", "ja", "zh")
 NOUNS, ADJECTIVES, NAMES, SURNAMES = 2600, 900, 300, 500
 SCRIPTS = {
@@ -251,7 +253,9 @@ CODES = [
 REGIONS = [
     code
     for code in sorted(Locale("en").territories)
-    if code.isalpha() and all(code in Locale(lang).territories for lang in LANGUAGES)
+    if code.isalpha()
+    and code not in NO_PLACES
+    and all(code in Locale(lang).territories for lang in LANGUAGES)
 ]
 TONGUES = [
     code

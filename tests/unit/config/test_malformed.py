@@ -90,7 +90,8 @@ MALFORMED = {
         ["data.sources[0].weight", "above 0"],
     ),
     "levels upside down": (
-        '[[data.sources]]\nkind = "content"\ntype = "mathematics"\nname = "a"\nmin_level = 9\nmax_level = 3\n',
+        '[[data.sources]]\nkind = "content"\ntype = "mathematics"\nname = "a"\n'
+        "min_level = 9\nmax_level = 3\n",
         ["min_level = 9", "max_level = 3"],
     ),
     "two sources of one name": (
