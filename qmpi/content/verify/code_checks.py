@@ -110,9 +110,9 @@ class _Reader:
         row = row_of(fact.kind, unit, part)
         faults = listing_faults(fact.kind, text, needed_of(parts_of(unit, part)), row)
         if fact.kind == "python" and not faults:
-            # Tests may stand apart from what they test; then that was listed before.
-            tested = "\n".join([*before, text]) if part == "tests" else text
-            return run_faults(unit, part, tested)
+            # Tests, and a function written anew, may call what was listed before.
+            alone = part == "whole"
+            return run_faults(unit, part, text if alone else "\n".join([*before, text]))
         return faults
 
     def _output(self, fact: Fact, text: str) -> list[str]:
