@@ -70,8 +70,7 @@ def test_compilers_agree(language: str, tmp_path: Path) -> None:
         text, printed, _ = program(dialect, seed)
         (tmp_path / name).write_text(text)
         done = subprocess.run(
-            command,
-            shell=True,
+            ["sh", "-c", command],
             cwd=tmp_path,
             capture_output=True,
             text=True,
