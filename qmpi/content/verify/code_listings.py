@@ -218,7 +218,8 @@ def _namer(language: str, needed: Needed) -> Callable[[str], str | None]:
         name = folded(text)
         if name in names:
             return name
-        if language != "c":
+        # `main` is not the length of a list named `mai`.
+        if language != "c" or text == "main":
             return None
         if name.startswith("at") and name[2:] in names:
             return name
