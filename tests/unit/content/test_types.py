@@ -1,14 +1,14 @@
 """What holds for each of the eight types: true, different, of bounded length, the same anywhere."""
 
-import hashlib
 import os
 import subprocess
 import sys
 
 import pytest
 from msgspec.structs import replace
+from unit.content.golden import GOLDEN, digest_of
 
-from qmpi.content.address import TYPES, Place, Stream, generator_key
+from qmpi.content.address import GENERATOR_VERSION, TYPES, Place, Stream, generator_key
 from qmpi.content.catalogue import write_document
 from qmpi.content.document import Document, Fact
 from qmpi.content.level import AXES, BANDS, band_of
@@ -152,7 +152,9 @@ def test_bands_cover_the_levels() -> None:
 
 PROGRAM = """
 import hashlib, sys
-from qmpi.content.address import TYPES, generator_key
+from unit.content.golden import GOLDEN, digest_of
+
+from qmpi.content.address import GENERATOR_VERSION, TYPES, generator_key
 from qmpi.content.catalogue import write_document
 from qmpi.content.survey import addresses
 for name in TYPES:
@@ -189,9 +191,10 @@ def test_order_of_making_changes_nothing() -> None:
     assert forth == back[::-1]
 
 
-def digest_of(type_name: str) -> str:
-    """Return the digest of a type's texts and certificates at fixed addresses."""
-    state = hashlib.blake2b(digest_size=8)
-    for stream, place in addresses(type_name, 60, 7):
-        state.update(repr(write_document(KEY, stream, place)).encode())
-    return state.hexdigest()
+@pytest.mark.parametrize("type_name", TYPES)
+def test_changed_documents_force_a_new_version(type_name: str) -> None:
+    assert GENERATOR_VERSION in GOLDEN, "add the digests of this version"
+    assert digest_of(type_name) == GOLDEN[GENERATOR_VERSION][type_name], (
+        "documents of this version have changed: raise qmpi.content.address.GENERATOR_VERSION,"
+        " and add its digests here (python tests/unit/content/golden.py prints them)"
+    )
