@@ -152,9 +152,7 @@ def test_bands_cover_the_levels() -> None:
 
 PROGRAM = """
 import hashlib, sys
-from unit.content.golden import GOLDEN, digest_of
-
-from qmpi.content.address import GENERATOR_VERSION, TYPES, generator_key
+from qmpi.content.address import TYPES, generator_key
 from qmpi.content.catalogue import write_document
 from qmpi.content.survey import addresses
 for name in TYPES:
