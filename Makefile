@@ -33,7 +33,7 @@ check: $(READY) ## linter, formatter, type checker, import contracts
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports setup.cfg
 
-bench: $(READY) ## benchmarks, minutes; prints ratios
+bench: $(READY) ## benchmarks, an hour or two; print tables and ratios
 	for bench in tests/benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done
 
 clean: ## remove the environment, caches and runs

@@ -25,7 +25,7 @@ LIMIT_SECONDS = 1.0
 def options():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--type", choices=[*TYPES, "all"], default="all")
-    parser.add_argument("--documents", type=int, default=1_000_000)
+    parser.add_argument("--documents", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
