@@ -1,6 +1,7 @@
 """`qmpi content`: look at generated documents, go from a token to its document, check samples."""
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -211,13 +212,14 @@ def parse_levels(text: str) -> tuple[int, int]:
     Raises:
         InputError: it is no range within 1 to 100.
     """
-    low, _, high = text.partition("-")
-    high = high or low
-    if not (low.isascii() and low.isdigit() and high.isascii() and high.isdigit()):
-        raise InputError(f"levels {text!r}: write one as 7, or a range as 10-20")
-    if not 1 <= int(low) <= int(high) <= 100:
+    # Python refuses to read a number of thousands of digits, so their count is bounded here.
+    found = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9})?)?", text, re.ASCII)
+    if found is None:
+        raise InputError(f"levels {text[:40]!r}: write one as 7, or a range as 10-20")
+    low, high = int(found[1]), int(found[2] or found[1])
+    if not 1 <= low <= high <= 100:
         raise InputError(f"levels {text!r} are not a range within 1-100")
-    return int(low), int(high)
+    return low, high
 
 
 def document_text(document: "Document") -> str:

@@ -86,7 +86,21 @@ def test_what_there_is_not_is_the_users_mistake(
     assert "Traceback" not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["", "0", "x", "1-101", "5-", "-5", "5-4", "\N{SUPERSCRIPT TWO}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "0",
+        "x",
+        "1-101",
+        "5-",
+        "-5",
+        "5-4",
+        "\N{SUPERSCRIPT TWO}",
+        "9" * 5000,
+        "1-" + "9" * 5000,
+    ],
+)
 def test_levels_are_a_range(text: str) -> None:
     if text == "5-":
         assert parse_levels(text) == (5, 5)
