@@ -2,6 +2,7 @@
 
 import os
 import re
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -178,10 +179,11 @@ def _verified(
     from qmpi.content.survey import Verified, addresses, verify_sample
 
     key = generator_key(lexicon_digest(), seed)
-    sample = list(addresses(name, documents, seed, levels))
+    sample = addresses(name, documents, seed, levels)
     facts, failures = 0, list["Failure"]()
-    for start in range(0, documents, _BATCH):
-        result = verify_sample(key, sample[start : start + _BATCH])
+    # Never all addresses at once: a count that nobody waits for must not fill the memory either.
+    while batch := list(islice(sample, _BATCH)):
+        result = verify_sample(key, batch)
         facts += result.facts
         failures += result.failures
         advance(result.documents)

@@ -41,7 +41,7 @@ class GenerateOptions(Struct, frozen=True, kw_only=True):
         seed: of all draws; None for the job's.
         types: content types wanted; () for those of the job.
         levels: first and last level wanted; None for those of the job.
-        tokenizer: tokenizer.json; None for the job's.
+        tokenizer: tokenizer.json, a corpus that holds one, or builtin:NAME; None for the job's.
         name: of the corpus; "": that of the directory.
         force: replace what is there.
     """
@@ -139,8 +139,10 @@ def prepare_corpus(
     mix = mix_of(settings, options)
     BlockPlan(mix)
     job = settings or Settings()
-    source = options.tokenizer or tokenizer_path(job, default_cache(environ))
-    tokenizer = Tokenizer.load(source)
+    named = job
+    if options.tokenizer is not None:
+        named = replace(job, data=replace(job.data, tokenizer=str(options.tokenizer)))
+    tokenizer = Tokenizer.load(tokenizer_path(named, default_cache(environ)))
     blocks = blocks_of(options.tokens)
     spec = GenerateSpec(
         name=options.name or out.name,
