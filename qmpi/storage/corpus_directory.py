@@ -36,6 +36,18 @@ _WORK_NAMES = re.compile(
 )
 
 
+def corpus_place(directory: Path) -> Path:
+    """Return where a corpus that is put in place by a rename has to lie.
+
+    Args:
+        directory: as the user names it.
+
+    Returns:
+        Its absolute path; where a link to a directory leads, since nothing is renamed onto a link.
+    """
+    return directory.resolve() if directory.is_dir() else directory.absolute()
+
+
 def check_corpus_directory(directory: Path) -> None:
     """Refuse a directory that holds something which is no part of a corpus.
 

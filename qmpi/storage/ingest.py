@@ -24,6 +24,7 @@ from qmpi.storage.corpus_directory import (
     WORK_FOLDER,
     check_corpus_directory,
     clear_corpus_directory,
+    corpus_place,
 )
 from qmpi.storage.ingest_report import read_report
 from qmpi.storage.ingest_scan import PLAN_NAME, Scan, scan
@@ -159,7 +160,7 @@ def prepare_ingest(paths: Sequence[Path], out: Path, options: IngestOptions) -> 
         InputError: `out` exists or is none of ours, or an option cannot be used.
         StorageError: no space or no permission.
     """
-    out = out.absolute()
+    out = corpus_place(out)
     if out.exists() and not options.force:
         raise InputError(f"{out} exists; choose another directory, or pass --force to replace it")
     partial = out.parent / f"{out.name}{PARTIAL_SUFFIX}"
@@ -312,7 +313,7 @@ def ingest_source(
         InputError: `out` exists, or no usable text was found.
         StorageError: no space or no permission; nothing is left behind.
     """
-    out = out.absolute()
+    out = corpus_place(out)
     if out.exists() and not options.force:
         raise InputError(f"{out} exists; choose another directory, or pass --force to replace it")
     partial = out.parent / f"{out.name}{PARTIAL_SUFFIX}"

@@ -125,6 +125,14 @@ def test_existing_corpus_is_replaced_only_by_force(texts, tmp_path):
     assert not (tmp_path / "out.partial").exists()
 
 
+def test_a_corpus_behind_a_link_is_replaced_where_it_lies(texts, tmp_path):
+    _ingest(texts, tmp_path / "real")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    _ingest(texts, tmp_path / "link", force=True)
+    assert (tmp_path / "link").is_symlink()
+    assert Corpus.open(tmp_path / "real").verify() == []
+
+
 def test_force_never_removes_what_is_no_corpus(texts, tmp_path):
     for name in ("mine", "corpus.partial"):
         folder = tmp_path / name
