@@ -26,12 +26,15 @@ def command(*, run: Path, as_json: bool) -> int:
     done again used the same blocks and gave the same losses, and that each block, built anew from
     its address, is what was trained on.
     """
+    from rich.console import Console
     from rich.progress import Progress
 
     from qmpi.runtime.audit import audit_run
     from qmpi.storage.builtin import default_cache
 
-    with Progress(transient=True, disable=as_json) as bar:
+    console = Console(stderr=True)
+    hidden = as_json or not console.is_terminal
+    with Progress(console=console, transient=True, disable=hidden) as bar:
         task = bar.add_task("auditing", total=None)
         report = audit_run(
             run,

@@ -144,11 +144,15 @@ def explain(
 @json_option
 def verify(*, type_name: str | None, documents: int, levels: str, seed: int, as_json: bool) -> int:
     """Make documents at random addresses and check all they say with independent checkers."""
+    from rich.console import Console
     from rich.progress import Progress
 
     span = parse_levels(levels)
     results: dict[str, Verified] = {}
-    with Progress(transient=True, disable=as_json) as bar:
+    # The bar goes where people look and pipes do not read.
+    console = Console(stderr=True)
+    hidden = as_json or not console.is_terminal
+    with Progress(console=console, transient=True, disable=hidden) as bar:
         for name in (type_name,) if type_name else TYPES:
             task = bar.add_task(name, total=documents)
             results[name] = _verified(

@@ -9,6 +9,7 @@ from qmpi.cli.options import json_option
 from qmpi.cli.output import show_json
 from qmpi.cli.shards_check import repair, verify
 from qmpi.cli.sizes import short
+from qmpi.errors import ExitCode
 
 if TYPE_CHECKING:
     from qmpi.storage.shard_survey import ShardSummary
@@ -34,17 +35,19 @@ def command() -> None:
 @command.command("ls", epilog="Example: qmpi shards ls corpora/mixed corpora/notes/shard-000000.h5")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @json_option
-def list_shards(*, paths: tuple[Path, ...], as_json: bool) -> None:
-    """Show what each shard holds."""
+def list_shards(*, paths: tuple[Path, ...], as_json: bool) -> int:
+    """Show what each shard holds; exit code 3 says that one cannot be read."""
     from rich.console import Console
     from rich.table import Table
 
     from qmpi.storage.shard_survey import find_shards, summarize
 
     found = [summarize(shard) for shard in find_shards(paths)]
+    broken = any(summary.fault for summary in found)
+    code = int(ExitCode.MACHINE if broken else ExitCode.DONE)
     if as_json:
         show_json({"shards": found})
-        return
+        return code
     console = Console()
     table = Table(box=None, header_style="bold", pad_edge=False)
     # A shard's path is what one copies from here: it is folded, never cut.
@@ -55,6 +58,7 @@ def list_shards(*, paths: tuple[Path, ...], as_json: bool) -> None:
     for summary in found:
         table.add_row(*_cells(summary))
     console.print(table)
+    return code
 
 
 def _cells(summary: "ShardSummary") -> tuple[str, ...]:

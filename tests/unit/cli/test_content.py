@@ -116,3 +116,8 @@ def test_the_commands_of_the_guide_work(capsys: pytest.CaptureFixture[str]) -> N
     assert len(commands) >= 4
     for line in commands:
         assert run(shlex.split(line)[1:]) == 0, capsys.readouterr().err
+
+
+def test_a_pipe_gets_results_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["content", "verify", "--type", "creative", "--documents", "3"]) == 0
+    assert capsys.readouterr().out.startswith("creative")

@@ -136,7 +136,9 @@ def test_stats_is_one_page_with_nothing_to_load(
 
 def test_whatever_is_no_shard_is_refused(tmp_path: Path, capsys: Captured) -> None:
     (tmp_path / "a.h5").write_bytes(b"no shard")
-    assert "cannot" not in asked(capsys, "shards", "ls", tmp_path / "a.h5")["shards"][0]["path"]
+    listed = asked(capsys, "shards", "ls", tmp_path / "a.h5", code=3)["shards"][0]
+    assert listed["fault"]
+    assert "cannot" not in listed["path"]
     assert asked(capsys, "shards", "verify", tmp_path / "a.h5", code=3)["faults"]
     for name in ("ls", "verify", "stats", "repair", "head"):
         asked(capsys, "shards", name, tmp_path / "gone", code=2)
