@@ -14,18 +14,22 @@ from qmpi.content.reasoning import (
 )
 from qmpi.content.reasoning.problem import Family
 
-FAMILIES: dict[str, Family] = {
-    "expression": arithmetic.expression,
-    "fractions": arithmetic.fractions,
-    "modular": arithmetic.modular,
-    "equation": arithmetic.equation,
-    "journey": word_problems.journey,
-    "ages": word_problems.ages,
-    "money": word_problems.money,
-    "truth_table": logic.truth_table,
-    "circuit": logic.circuit,
-    "ordering": puzzles.ordering,
-    "syllogism": puzzles.syllogism,
-    "knights": puzzles.knights,
-} | situations.FAMILIES | calculation.FAMILIES
+FAMILIES: dict[str, Family] = (
+    {
+        "expression": arithmetic.expression,
+        "fractions": arithmetic.fractions,
+        "modular": arithmetic.modular,
+        "equation": arithmetic.equation,
+        "journey": word_problems.journey,
+        "ages": word_problems.ages,
+        "money": word_problems.money,
+        "truth_table": logic.truth_table,
+        "circuit": logic.circuit,
+        "ordering": puzzles.ordering,
+        "syllogism": puzzles.syllogism,
+        "knights": puzzles.knights,
+    }
+    | situations.FAMILIES
+    | calculation.FAMILIES
+)
 """Families by name; their order is part of the generator's version."""
