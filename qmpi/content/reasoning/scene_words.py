@@ -25,10 +25,16 @@ _TOWNS = (
     "field", "bridge", "cliff", "well", "borough", "shore",
 )  # fmt: skip
 
-PEOPLE: tuple[str, ...] = NAMES + tuple(
-    head + middle + tail for head in _HEADS for middle in _MIDDLES for tail in _TAILS
+# Forty names are composed in two ways: they would make two people of one name.
+PEOPLE: tuple[str, ...] = tuple(
+    dict.fromkeys(
+        [
+            *NAMES,
+            *(head + middle + tail for head in _HEADS for middle in _MIDDLES for tail in _TAILS),
+        ]
+    )
 )
-"""First names, real and coined."""
+"""First names, real and coined, each once."""
 
 PLACES: tuple[str, ...] = tuple(
     head + middle + town for head in _HEADS for middle in _MIDDLES for town in _TOWNS

@@ -13,13 +13,13 @@ from qmpi.units import Digest
 
 GOLDEN: dict[str, dict[str, str]] = {
     "content-1": {
-        "technical": "47a50d40de3c8654",
-        "scientific": "4601d01f7886b260",
+        "technical": "b8a74e341a6b68ef",
+        "scientific": "dc409e8e5bf55c4b",
         "code": "b0580f665b1771fa",
-        "mathematics": "23ede245bc0f9f71",
-        "philosophy": "7709071dc8d1ee28",
+        "mathematics": "9d6fe244653af705",
+        "philosophy": "dac171d4d3384134",
         "creative": "b241e819e95f24a5",
-        "conversation": "43854186107bf033",
+        "conversation": "745dc3e0b4531e25",
         "multilingual": "dddaca4f00a12e3c",
     },
 }

@@ -13,6 +13,7 @@ from unit.content.reasoning.family_trials import (
 )
 
 from qmpi.content.exercise import answer_of, question_of
+from qmpi.content.reasoning import scene_words
 from qmpi.content.reasoning.situations import FAMILIES
 from qmpi.content.verify.problem_checks import verify
 
@@ -117,3 +118,8 @@ def test_many_texts_are_true_and_differ(family: str) -> None:
     assert [(fault, given.text) for given in made if (fault := verify(given))] == []
     assert len({question_of(given.text) for given in made}) == SOAK
     assert max(len(given.text) for given in made) < 6_000
+
+
+def test_no_two_people_or_places_have_one_name() -> None:
+    assert len(set(scene_words.PEOPLE)) == len(scene_words.PEOPLE)
+    assert len(set(scene_words.PLACES)) == len(scene_words.PLACES)
