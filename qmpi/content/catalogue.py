@@ -12,6 +12,7 @@ from qmpi.content.address import Place, Stream, document_key
 from qmpi.content.counter import Draw
 from qmpi.content.document import Document
 from qmpi.content.english.notes import write_note
+from qmpi.content.folding import folded
 from qmpi.content.page import Page
 from qmpi.content.synthesis import joins, write_joined
 
@@ -79,4 +80,4 @@ def write_document(key: bytes, stream: Stream, place: Place) -> Document:
         write_joined(page, writer_of)
     else:
         writer_of(stream.type)(page)
-    return page.close()
+    return folded(draw, page.close())

@@ -58,6 +58,7 @@ class Document(Struct, frozen=True):
         world: parameters of the hidden world.
         facts: what the text says, in order of place.
         problems: problems in the text with their answers.
+        breaks: places of line breaks that stand for spaces, rising: folded lines.
     """
 
     type: str
@@ -69,3 +70,4 @@ class Document(Struct, frozen=True):
     world: dict[str, Plain]
     facts: tuple[Fact, ...]
     problems: tuple[SetProblem, ...]
+    breaks: tuple[int, ...] = ()

@@ -14,7 +14,7 @@ from msgspec import Struct
 from qmpi.content.english.english_grammar import BASE
 from qmpi.content.english.english_lexicon import english
 from qmpi.content.english.frames import Frame, FramePool, Segment, one_frame
-from qmpi.content.english.registers import TIERS, register_of, topics_of
+from qmpi.content.english.registers import register_of, tier_of, topics_of
 from qmpi.content.page import Page, Plain
 
 PRESENT = FramePool(BASE, "present", 2048)
@@ -61,7 +61,7 @@ class Prose:
         draw = page.draw
         self._page = page
         self._draw = draw
-        self._tier = (page.budget.vocabulary - 1) * TIERS // 100
+        self._tier = tier_of(page.budget)
         self._structure = page.budget.structure
         known = topics_of(subject) if subject else range(len(english().topics))
         self._topics = [draw.choice(known) for _ in range(2 + draw.below(3))]

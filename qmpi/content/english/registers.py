@@ -11,6 +11,7 @@ from functools import cache, lru_cache
 from itertools import accumulate
 
 from qmpi.content.english.english_lexicon import English, Noun, Verb, english, with_article
+from qmpi.content.level import LEVELS, Budget
 from qmpi.errors import InvariantError
 
 TIERS = 6
@@ -46,6 +47,18 @@ _MODIFIER_FORMS: dict[str, Callable[[str], str]] = {
 }
 
 Tables = tuple[list[str], list[str]]
+
+
+def tier_of(budget: Budget) -> int:
+    """Return how rare the words of a document may be.
+
+    Args:
+        budget: of the document.
+
+    Returns:
+        0 to 5.
+    """
+    return (budget.vocabulary - 1) * TIERS // LEVELS
 
 
 class Register(dict[str, Tables]):

@@ -2,7 +2,8 @@
 
 Theory of operation. Each table holds ready pieces for the holes of a sentence frame, so writing one
 costs an index. Verbs are inflected by the English vocabulary; those it lacks are left out. The
-things that a system handles come from the vocabulary itself, so there are thousands.
+things that a system handles come from the vocabulary itself, so there are thousands. A tier may use
+a share of each table, the commonest words first.
 """
 
 from collections.abc import Callable
@@ -79,6 +80,8 @@ stopped strict strong structured stuck suspended synchronous temporary terminal 
 transient trusted unbounded unclaimed unique unknown unlocked unread unsigned unused urgent
 valid verified versioned virtual visible volatile waiting warm weak wide worn
 """)
+_SHARES = (20, 30, 45, 60, 80, 100)
+"""Share of each table, in per cent and from the common end, that a tier may use."""
 _HOW = """
 again|at once|automatically|by default|by hand|concurrently|deliberately|early|eventually|
 exactly once|for good|from scratch|gracefully|immediately|in advance|in bulk|in chunks|in memory|
@@ -158,26 +161,51 @@ def plurals() -> dict[str, str]:
 
 
 @cache
-def table_of(hole: str) -> tuple[Said, ...]:
+def table_of(hole: str, tier: int) -> tuple[Said, ...]:
     """Return what may fill a hole that is no fact.
 
     Args:
         hole: op, op3, opd, opn, opg, part, parts, apart, trait, atrait or how.
+        tier: 0 to 5; how rare words may be.
 
     Returns:
-        Ready pieces.
+        Ready pieces, the commonest first.
     """
+    every = _pieces(hole)
+    return tuple(map(Said, every[: len(every) * _SHARES[tier] // 100]))
+
+
+def _pieces(hole: str) -> list[str]:
     if hole in _FORMS:
         # The first entry of a base is its commonest use.
         known = {verb.base: verb for verb in reversed(english().verbs)}
-        return tuple(Said(_FORMS[hole](known[base])) for base in _VERBS if base in known)
+        return [_FORMS[hole](known[base]) for base in _commonest(_VERBS) if base in known]
     if hole in ("apart", "atrait"):
-        return tuple(Said(with_article(said.text)) for said in table_of(hole[1:]))
+        return [with_article(word) for word in _pieces(hole[1:])]
     if hole == "parts":
-        return tuple(Said(plurals().get(part) or _plural(part)) for part in _PARTS)
+        return [plurals().get(part) or _plural(part) for part in _commonest(_PARTS)]
     if hole == "how":
-        return tuple(Said(how) for how in _HOW.replace("\n", "").split("|"))
-    return tuple(map(Said, {"part": _PARTS, "trait": _TRAITS}[hole]))
+        return list(_HOW.replace("\n", "").split("|"))
+    return _commonest({"part": _PARTS, "trait": _TRAITS}[hole])
+
+
+# By the rank of the word in its class; what the vocabulary lacks comes last.
+def _commonest(words: tuple[str, ...]) -> list[str]:
+    ranks = _ranks()
+    return sorted(words, key=lambda word: ranks.get(word, len(ranks)))
+
+
+@cache
+def _ranks() -> dict[str, int]:
+    lexicon, ranks = english(), dict[str, int]()
+    for words in (
+        [verb.base for verb in lexicon.verbs],
+        [noun.singular for noun in lexicon.nouns],
+        [adjective.word for adjective in lexicon.adjectives],
+    ):
+        for rank, word in enumerate(words):
+            ranks[word] = min(rank, ranks.get(word, rank))
+    return ranks
 
 
 def _plural(part: str) -> str:

@@ -12,6 +12,7 @@ from qmpi.content.counter import Draw
 from qmpi.content.document import Plain
 from qmpi.content.english.english_lexicon import with_article
 from qmpi.content.english.prose import Said
+from qmpi.content.english.registers import TIERS, tier_of
 from qmpi.content.english.telling import Stage
 from qmpi.content.page import Page
 from qmpi.content.technical.technical_words import ASPECTS, CHOICES, PARTS, plurals, table_of
@@ -19,12 +20,13 @@ from qmpi.content.technical.technical_words import ASPECTS, CHOICES, PARTS, plur
 Row = dict[str, Any]
 _FIRST_DAY = date(2019, 1, 1).toordinal()
 _WORDS = ("op", "op3", "opd", "opn", "opg", "part", "parts", "apart", "trait", "atrait", "how")
-_TABLES = {hole: table_of(hole) for hole in _WORDS}
+_TABLES = tuple({hole: table_of(hole, tier) for hole in _WORDS} for tier in range(TIERS))
+"""Words of software by hole, a table a tier."""
 _VERBS = tuple(
     tuple(said.text for said in forms)
-    for forms in zip(*(_TABLES[form] for form in ("op", "op3", "opd", "opn")), strict=True)
+    for forms in zip(*(_TABLES[-1][form] for form in ("op", "op3", "opd", "opn")), strict=True)
 )
-"""Base, third person, past and participle of each verb."""
+"""Base, third person, past and participle of each verb, the commonest first."""
 _SWITCH = ("off", "on")
 
 
@@ -47,7 +49,9 @@ class Site(Stage):
             page: to write on; its world is filled here.
             genre: of the text.
         """
-        super().__init__(page, genre, _TABLES)
+        words = _TABLES[tier_of(page.budget)]
+        super().__init__(page, genre, words)
+        self._verbs = _VERBS[: len(words["op"])]
         self.name = self.prose.coinage()
         self.settings: list[Row] = []
         self.modules: list[Row] = []
@@ -108,7 +112,7 @@ class Site(Stage):
         draw = self.draw
         now: list[Said] = []
         once: list[Said] = []
-        for number, verb in enumerate(draw.sample(_VERBS, count)):
+        for number, verb in enumerate(draw.sample(self._verbs, count)):
             module = number if number < len(self.modules) else draw.below(len(self.modules))
             item = draw.choice(self._items)
             self.deeds.append({"module": module, "verb": list(verb), "item": item})

@@ -3,7 +3,8 @@
 Theory of operation. The checker of the document's type compares what the text says with what it
 works out from the world. Each problem is cut out of the text and goes to the solver of its family.
 And whatever the type, no digit may stand in the text outside a fact or a problem: a number planted
-between the facts is found as well.
+between the facts is found as well. Folded lines are joined first, at the places that the
+certificate names.
 """
 
 import re
@@ -70,7 +71,10 @@ def faults_of(document: Document) -> list[str]:
     Returns:
         Faults in words; empty if all it says is true.
     """
-    faults = _form_faults(document)
+    faults = _form_faults(document) + _break_faults(document)
+    if faults:
+        return faults
+    document = _unfolded(document)
     for problem in document.problems:
         text = document.text[problem.start : problem.end]
         certificate = {**problem.world, "answer": problem.answer}
@@ -134,6 +138,28 @@ def _form_faults(document: Document) -> list[str]:
     if any(not 0 <= p.start < p.end <= len(document.text) for p in places):
         faults.append("a fact lies outside the text")
     return faults
+
+
+def _break_faults(document: Document) -> list[str]:
+    text, before = document.text, 0
+    for place in document.breaks:
+        if not before < place < len(text) - 1 or text[place] != "\n":
+            return [f"no line break at {place}, where a line should be folded"]
+        if text[place - 1].isspace() or text[place + 1].isspace():
+            return [f"a line is folded at {place}, where a paragraph ends"]
+        if any(problem.start <= place < problem.end for problem in document.problems):
+            return [f"a line is folded at {place}, inside a problem"]
+        before = place
+    return []
+
+
+def _unfolded(document: Document) -> Document:
+    if not document.breaks:
+        return document
+    text = list(document.text)
+    for place in document.breaks:
+        text[place] = " "
+    return replace(document, text="".join(text))
 
 
 def _digit_faults(document: Document) -> list[str]:
