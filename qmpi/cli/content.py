@@ -249,6 +249,7 @@ def document_text(document: "Document") -> str:
         "-" * 72,
         f"level {document.level}: {budget}",
         f"world: {shown(document.world)}",
+        *([f"folded at {shown(document.breaks)}"] if document.breaks else []),
     ]
     for fact in document.facts:
         said = shown(document.text[fact.start : fact.end])
