@@ -9,14 +9,12 @@ file holds, or None where a form is not certain. A word left out costs nothing; 
 import gzip
 import json
 import re
-import warnings
-from functools import cache
 from pathlib import Path
 
 import lemminflect
 import spacy_lookups_data
 from german_nouns.lookup import Nouns
-from verbecc import Conjugator
+from lexicon_french import lexique
 from wordfreq import top_n_list, zipf_frequency
 
 Forms = list[str]
@@ -159,56 +157,6 @@ def german_many() -> tuple[list[Forms], list[Forms]]:
 
 # Romance
 
-_PAST = {"fr": "passé-composé", "it": "passato-prossimo"}
-_TENSES = {
-    "fr": ("indicatif", "présent", "passé-composé", "futur-simple"),
-    "es": ("indicativo", "presente", "pretérito-perfecto-simple", "futuro"),
-    "it": ("indicativo", "presente", "passato-prossimo", "futuro"),
-    "pt": ("indicativo", "presente", "pretérito-perfeito", "futuro-do-presente"),
-}
-
-
-@cache
-def conjugator(language: str) -> Conjugator:
-    """Return the conjugator of a language."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return Conjugator(lang=language)
-
-
-_PRONOUN = re.compile(
-    r"^(il|elle|on|ils|elles|él|ella|ellos|ellas|lui|lei|egli|loro|essi|esse|ele|ela|eles|elas)\s+"
-)
-
-
-# What the tables spell wrongly, or as before the reforms of 1990 and 2010.
-_SPELT = {
-    "ha perdo": "ha perso",
-    "hanno perdo": "hanno perso",
-    "ha veduto": "ha visto",
-    "hanno veduto": "hanno visto",
-    "vêem": "veem",
-    "lêem": "leem",
-    "construi": "constrói",
-    "construem": "constroem",
-    "rió": "rio",
-}
-
-
-def romance_verb(cell: str, language: str) -> Forms | None:
-    """Return third persons, singular and plural, of present, past and future."""
-    if not cell.isalpha():
-        return None
-    made = conjugator(language).conjugate(cell)
-    mood, *tenses = _TENSES[language]
-    found = made["moods"][mood]
-    forms = []
-    for tense in tenses:
-        lines = found[tense]
-        forms += [_PRONOUN.sub("", lines[2]), _PRONOUN.sub("", lines[5])]
-    firsts = [form.split("/")[0] for form in forms]
-    return [_SPELT.get(form, form) for form in firsts]
-
 
 def romance_plural(word: str, language: str, gender: str) -> str:
     """Return the plural of a noun or adjective by the rules of the language."""
@@ -322,9 +270,19 @@ _WRONG = {
         "mercure", "augure", "avance", "comité", "côté", "été", "coude", "prélude", "savoir",
         "pouvoir", "devoir", "vouloir", "comment",
     },
-    "es": {"cura", "criatura", "personaje", "autoridad", "policía", "guía", "espía", "vigía"},
-    "it": {"poveretto", "perfetto", "corretto", "diretto", "rispetto", "autorità"},
-    "pt": {"criatura", "futura", "personagem", "autoridade", "nomeada"},
+    "es": {
+        "cura", "criatura", "personaje", "autoridad", "policía", "guía", "espía", "vigía",
+        "mediodía", "tranvía",
+    },
+    "it": {
+        "poveretto", "perfetto", "corretto", "diretto", "rispetto", "autorità", "eletto",
+        "benedetto", "maledetto", "protetto", "prediletto", "ristretto", "predetto", "interdetto",
+        "inetto", "reietto",
+    },
+    "pt": {
+        "criatura", "futura", "personagem", "autoridade", "nomeada", "prematura", "imatura",
+        "selvagem", "despreza", "cabeza", "attitude", "freqüência", "conseqüência", "seqüência",
+    },
 }  # fmt: skip
 
 
@@ -335,9 +293,7 @@ def romance_many(language: str) -> tuple[list[Forms], list[Forms]]:
     for word in frequent(language):
         if word in _WRONG[language]:
             continue
-        gender = next(
-            (g for g, p in _GENDERS[language] if re.search(p, word) and len(word) > 5), ""
-        )
+        gender = _gender(word, language)
         if gender and (word in known or language == "pt"):
             forms = [gender, word, plural_of(word, language, gender)]
             # An invented plural betrays a word that is no noun, or has none.
@@ -369,8 +325,10 @@ _ADJECTIVE = {
 
 def _known(language: str) -> tuple[set[str], set[str]]:
     ends = re.compile(_ADJECTIVE[language])
-    if language in {"fr", "es"}:
-        index = table(f"{language}_lemma_index")
+    if language == "fr":
+        return _known_french(ends)
+    if language == "es":
+        index = table("es_lemma_index")
         verbs = set(index["verb"])
         nouns = set(index["noun"]) - set(index["adj"]) - verbs
         adjectives = set(index["adj"]) - set(index["noun"]) - verbs
@@ -387,3 +345,24 @@ def _known(language: str) -> tuple[set[str], set[str]]:
         adjectives = {w for w in frequent("pt") if w in swap or w.translate(bare) in plain}
         adjectives = {w for w in adjectives if len(w) > 5}
     return nouns, {word for word in adjectives if ends.search(word)}
+
+
+def _known_french(ends: re.Pattern[str]) -> tuple[set[str], set[str]]:
+    """Return the words whose gender and forms Lexique does not give otherwise than the rules."""
+    nouns, adjectives = set(), set()
+    for noun, facts in lexique()["NOM"].items():
+        gender = _gender(noun, "fr")
+        if facts.genders == {gender} and facts.forms <= {noun, plural_of(noun, "fr", gender)}:
+            nouns.add(noun)
+    for adjective, facts in lexique()["ADJ"].items():
+        if ends.search(adjective) and facts.forms <= {
+            *romance_adjective(_spelled(adjective, "fr"), "fr")
+        }:
+            adjectives.add(adjective)
+    return nouns, adjectives
+
+
+def _gender(noun: str, language: str) -> str:
+    """Return the gender that a noun's ending fixes, or nothing."""
+    fixed = (gender for gender, ends in _GENDERS[language] if re.search(ends, noun))
+    return next(fixed, "") if len(noun) > 5 else ""

