@@ -1,13 +1,11 @@
 """The tokenizer of generated text, made on first use: `builtin:content`.
 
 Theory of operation. A vocabulary of 32,768 is trained on documents of all types at fixed addresses,
-in the shares of the default mixture, with every level and language in turn, and on the built-in
-Python corpus. The documents come from the last blocks of streams of a seed of its own, so no job
-trains on them. The file is made once for each generator version, lexicon and Python version, since
-each of them changes the sample.
+in the shares of the default mixture, with every level and language in turn. The documents come from
+the last blocks of streams of a seed of its own, so no job trains on them. The file is made once for
+each generator version and lexicon, since both change the sample; it is the same on every Python.
 """
 
-import platform
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,7 +23,7 @@ from qmpi.content.catalogue import write_document
 from qmpi.content.document import Document
 from qmpi.content.level import LEVELS
 from qmpi.content.lexicons import lexicon_digest
-from qmpi.storage.builtin import made_once, python_texts
+from qmpi.storage.builtin import made_once
 from qmpi.storage.ingest import IngestProgress
 from qmpi.storage.tokenizer import train_tokenizer
 
@@ -33,8 +31,6 @@ Write = Callable[[bytes, Stream, Place], Document]
 
 VOCABULARY = 32_768
 GENERATED_CHARACTERS = 20_000_000
-LIBRARY_CHARACTERS = 4_000_000
-"""A fifth of the generated text: code as people write it, beside code that is made up."""
 
 _SEED = 2**64 - 1
 _LEVEL_STEP = 37
@@ -58,21 +54,18 @@ def content_tokenizer(cache: Path, progress: Callable[[IngestProgress], None]) -
     def make(out: Path) -> None:
         train_tokenizer(_told(training_texts(), progress), VOCABULARY).save(out)
 
-    version = f"{GENERATOR_VERSION}-{lexicon_digest()[:12]}-{platform.python_version()}"
+    version = f"{GENERATOR_VERSION}-{lexicon_digest()[:12]}"
     return made_once(cache, f"builtin-content-{version}-{VOCABULARY}.json", make)
 
 
 def training_texts(
-    write: Write = write_document,
-    generated_characters: int = GENERATED_CHARACTERS,
-    library_characters: int = LIBRARY_CHARACTERS,
+    write: Write = write_document, generated_characters: int = GENERATED_CHARACTERS
 ) -> Iterator[str]:
     """Yield what the vocabulary is trained on.
 
     Args:
         write: gives the document at an address.
         generated_characters: of all types together, each type its share of the mixture.
-        library_characters: of the built-in Python corpus.
 
     Yields:
         Texts, the same for the same arguments and versions.
@@ -87,12 +80,6 @@ def training_texts(
             yield text
             left -= len(text)
             number += 1
-    left = library_characters
-    for text in python_texts():
-        if left <= 0:
-            return
-        yield text[:left]
-        left -= len(text)
 
 
 def sample_address(type_name: str, number: int) -> tuple[Stream, Place]:

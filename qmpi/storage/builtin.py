@@ -161,16 +161,6 @@ def library_files(root: Path) -> list[Path]:
     return found
 
 
-def python_texts() -> Iterator[str]:
-    """Texts of the built-in corpus, in its order.
-
-    Yields:
-        Language reference, then library sources, each whole or in pieces.
-    """
-    for piece in _PythonTexts().pieces():
-        yield piece.text
-
-
 class _PythonTexts:
     """Language reference first, then library sources."""
 

@@ -22,7 +22,7 @@ def _write(_key, stream, place):
 
 def test_types_have_their_shares():
     size = Counter()
-    for text in training_texts(_write, 400_000, 0):
+    for text in training_texts(_write, 400_000):
         size[text.partition("/")[0]] += len(text)
     assert set(size) == set(TYPES)
     for name, share in SHARES.items():
@@ -41,14 +41,17 @@ def test_no_address_comes_twice():
     assert len({sample_address("code", number) for number in range(3000)}) == 3000
 
 
-def test_the_library_follows_up_to_its_size():
-    texts = list(training_texts(_write, 0, 5000))
-    assert sum(map(len, texts)) == 5000
-    assert "assert" in "".join(texts)
+def test_no_other_python_gives_another_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(subject, "training_texts", lambda: training_texts(_write, 100_000))
+    path = content_tokenizer(tmp_path, lambda _: None)
+    monkeypatch.setattr("platform.python_version", lambda: "3.99.0")
+    assert content_tokenizer(tmp_path, lambda _: None) == path
+    made = {text.partition("/")[0] for text in training_texts(_write, 100_000)}
+    assert made == set(TYPES)  # documents alone: no file of the library
 
 
 def test_it_is_made_once_and_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(subject, "training_texts", lambda: training_texts(_write, 400_000, 200_000))
+    monkeypatch.setattr(subject, "training_texts", lambda: training_texts(_write, 600_000))
     told = []
     path = content_tokenizer(tmp_path, told.append)
     assert told
@@ -61,6 +64,6 @@ def test_it_is_made_once_and_told(tmp_path, monkeypatch):
 
 
 def test_equal_samples_give_equal_files(tmp_path, monkeypatch):
-    monkeypatch.setattr(subject, "training_texts", lambda: training_texts(_write, 200_000, 50_000))
+    monkeypatch.setattr(subject, "training_texts", lambda: training_texts(_write, 250_000))
     paths = [content_tokenizer(tmp_path / name, lambda _: None) for name in ("a", "b")]
     assert paths[0].read_bytes() == paths[1].read_bytes()
