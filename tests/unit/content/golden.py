@@ -22,6 +22,16 @@ GOLDEN: dict[str, dict[str, str]] = {
         "conversation": "745dc3e0b4531e25",
         "multilingual": "dddaca4f00a12e3c",
     },
+    "content-2": {
+        "technical": "2d33bbe29b42fd44",
+        "scientific": "00ed1ae2dce259fb",
+        "code": "7fb9ea8c26df9763",
+        "mathematics": "0ef6b73e97402074",
+        "philosophy": "372f6677bf489f1b",
+        "creative": "22da8703de01bbea",
+        "conversation": "ee19413a63d683d6",
+        "multilingual": "748ff63b09745795",
+    },
 }
 
 
