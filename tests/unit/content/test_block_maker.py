@@ -49,7 +49,7 @@ def test_a_block_is_its_documents(maker: BlockMaker, tokenizer: Tokenizer, numbe
 
 
 def test_padding_is_mostly_below_one_in_a_thousand(maker: BlockMaker) -> None:
-    # In one block of ten or twenty no closer fits the room; this tokenizer's long ids make it worse.
+    # In one block of ten or twenty no closer fits the room: few ids here, so texts are long.
     padding = sorted(maker.make(STREAM, number).padding for number in range(5))
     assert padding[2] < BLOCK_TOKENS / 1000
     assert sum(padding) < 5 * BLOCK_TOKENS / 25
