@@ -6,7 +6,7 @@ other seven types, which tells whether the type matters. Each is judged in bits 
 of the type that no arm saw, as it is and after a short tuning on other real text. The vocabulary is
 trained on that other real text, so it favours no arm. An arm that is not lower is printed like all.
 
-Run: python tests/benchmarks/bench_transfer.py [--tokens 100000] [--type T ...] [--real /] [--out F.md]
+Run: python tests/benchmarks/bench_transfer.py [--tokens 100000] [--type T ...]
 """
 
 import argparse
