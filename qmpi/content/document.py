@@ -4,6 +4,7 @@ Writers and checkers share this module; it has no code of either.
 """
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from qmpi.content.level import Budget
 
@@ -71,3 +72,20 @@ class Document(Struct, frozen=True):
     facts: tuple[Fact, ...]
     problems: tuple[SetProblem, ...]
     breaks: tuple[int, ...] = ()
+
+
+def unfolded(document: Document) -> Document:
+    """Return a document with spaces where its lines are folded.
+
+    Args:
+        document: any; its breaks lie within its text.
+
+    Returns:
+        The same in long lines; facts keep their places.
+    """
+    if not document.breaks:
+        return document
+    text = list(document.text)
+    for place in document.breaks:
+        text[place] = " "
+    return replace(document, text="".join(text), breaks=())

@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from qmpi.content.document import Document
+from qmpi.content.document import Document, unfolded
 from qmpi.content.exercise import Exercise
 from qmpi.content.verify.problem_checks import verify
 
@@ -74,7 +74,7 @@ def faults_of(document: Document) -> list[str]:
     faults = _form_faults(document) + _break_faults(document)
     if faults:
         return faults
-    document = _unfolded(document)
+    document = unfolded(document)
     for problem in document.problems:
         text = document.text[problem.start : problem.end]
         certificate = {**problem.world, "answer": problem.answer}
@@ -151,15 +151,6 @@ def _break_faults(document: Document) -> list[str]:
             return [f"a line is folded at {place}, inside a problem"]
         before = place
     return []
-
-
-def _unfolded(document: Document) -> Document:
-    if not document.breaks:
-        return document
-    text = list(document.text)
-    for place in document.breaks:
-        text[place] = " "
-    return replace(document, text="".join(text))
 
 
 def _digit_faults(document: Document) -> list[str]:

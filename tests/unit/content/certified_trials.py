@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from qmpi.content.address import Place, Stream, generator_key
 from qmpi.content.catalogue import write_document
-from qmpi.content.document import Document, Fact
+from qmpi.content.document import Document, Fact, unfolded
 from qmpi.units import Digest
 
 Check = Callable[[Document], list[str]]
@@ -18,14 +18,14 @@ KEY = generator_key(Digest("trials"), 7)
 
 
 def documents(type_name: str, count: int, block: int = 11) -> list[Document]:
-    """Return documents over all levels."""
+    """Return documents over all levels, in the long lines that checkers of a type read."""
     made: list[Document] = []
     for n in range(2 * count):
         # Any run of documents goes up and down over all levels.
         document = write_document(KEY, Stream(type_name, 1 + n * 37 % 100), Place(block, n))
         # Joined documents are tried by the tests of synthesis.
         if document.genre != "synthesis":
-            made.append(document)
+            made.append(unfolded(document))
         if len(made) == count:
             break
     return made

@@ -10,7 +10,7 @@ from unit.content.golden import GOLDEN, digest_of
 
 from qmpi.content.address import GENERATOR_VERSION, TYPES, Place, Stream, generator_key
 from qmpi.content.catalogue import write_document
-from qmpi.content.document import Document, Fact
+from qmpi.content.document import Document, Fact, unfolded
 from qmpi.content.level import AXES, BANDS, band_of
 from qmpi.content.survey import addresses, verify_sample
 from qmpi.content.verify.certificate import faults_of
@@ -89,7 +89,7 @@ def test_an_error_planted_in_a_fact_is_found(type_name: str) -> None:
 @pytest.mark.parametrize("type_name", ["philosophy", "creative", "conversation"])
 def test_a_sentence_that_says_something_else_is_found(type_name: str) -> None:
     wide = 0
-    for document in documents(type_name, 40):
+    for document in map(unfolded, documents(type_name, 40)):
         for fact in document.facts:
             if fact.kind in WIDE - {"question"}:
                 blank = "x" * (fact.end - fact.start)
