@@ -18,7 +18,7 @@ from itertools import chain
 from pathlib import Path
 
 import torch
-from content_sample import generated, up_to
+from content_sample import generated, languages_of, up_to
 from small_model import SmallModel, bits_a_byte, rows_of
 
 from qmpi.content.address import TYPES
@@ -79,10 +79,17 @@ def reference(tokens):
 
 
 def judged(model, tokenizer, name, level, tokens):
-    """Return loss a token in nats, and bits a byte, of other documents of a type and level."""
-    texts = up_to(generated(name, (level, level), JUDGED_SEED), 4 * tokens)
-    nats, ids = model.nats(rows_of(tokenizer, texts))
-    return nats / ids, bits_a_byte(nats, ids, tokenizer, texts)
+    """Return loss a token in nats, and bits a byte, of other documents of a type and level.
+
+    Languages count alike: they differ more than levels do, and share out differently in a sample.
+    """
+    languages, found = languages_of(name), []
+    for language in languages:
+        sample = generated(name, (level, level), JUDGED_SEED, (language,))
+        texts = up_to(sample, 4 * tokens // len(languages))
+        nats, ids = model.nats(rows_of(tokenizer, texts))
+        found.append((nats / ids, bits_a_byte(nats, ids, tokenizer, texts)))
+    return tuple(sum(values) / len(languages) for values in zip(*found, strict=True))
 
 
 def line(name, levels, found):

@@ -11,14 +11,22 @@ _DOCUMENTS_A_BLOCK = 16
 """Fewer than a block holds, so that none is a closer."""
 
 
-def generated(type_name: str, levels: tuple[int, int], seed: int = 1) -> Iterator[str]:
+def languages_of(type_name: str) -> tuple[str, ...]:
+    """Return the languages of a type."""
+    return LANGUAGES if type_name == "multilingual" else ("en",)
+
+
+def generated(
+    type_name: str, levels: tuple[int, int], seed: int = 1, languages: tuple[str, ...] = ()
+) -> Iterator[str]:
     """Yield documents without end; levels and languages of the range take turns."""
     key = generator_key(lexicon_digest(), seed)
     first, last = levels
-    spoken = LANGUAGES if type_name == "multilingual" else ("en",)
+    spoken = languages or languages_of(type_name)
     for number in count():
-        level = first + number % (last - first + 1)
-        stream = Stream(type_name, level, spoken[number % len(spoken)])
+        turn, step = divmod(number, last - first + 1)
+        # Each turn through the levels begins with another language: all pairs come up.
+        stream = Stream(type_name, first + step, spoken[(turn + step) % len(spoken)])
         place = Place(*divmod(number, _DOCUMENTS_A_BLOCK))
         yield write_document(key, stream, place).text
 
