@@ -6,16 +6,18 @@ help loads anything beyond click.
 
 import importlib
 import os
+import signal
 import sys
 import tempfile
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from qmpi import __version__
-from qmpi.cli.output import show_error
+from qmpi.cli.output import open_streams, show_error
 from qmpi.errors import ExitCode, QmpiError
 
 COMMANDS = {
@@ -81,6 +83,7 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and leave with the exit code of its contract."""
+    open_streams()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -92,7 +95,7 @@ def run(arguments: list[str]) -> int:
 
     Returns:
         Exit code: 0 done, 2 user, 3 peer or machine, 4 our bug, 5 done without damaged input, 75
-        to be queued again.
+        to be queued again; as of a signal, 130 after Ctrl-C and 141 when the reader has gone.
     """
     as_json = "--json" in arguments
     try:
@@ -104,10 +107,10 @@ def run(arguments: list[str]) -> int:
     except QmpiError as error:
         show_error(str(error), error.fault, int(error.exit_code), as_json=as_json)
         return int(error.exit_code)
-    except BrokenPipeError:
-        # The reader has gone, as in `qmpi status | head`.
+    except (BrokenPipeError, SystemExit):
+        # The reader has gone, as in `qmpi status | head`; click tells of it by SystemExit alone.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitCode.DONE)
+        return 128 + signal.SIGPIPE
     except (OSError, MemoryError) as error:
         # Wherever a command met the machine without explaining it: still not our bug, and no
         # traceback.
@@ -129,7 +132,8 @@ def _usage(error: click.ClickException, *, as_json: bool) -> int:
     if as_json:
         show_error(error.format_message(), "user", int(ExitCode.USER), as_json=True)
     else:
-        error.show()
+        with suppress(OSError):
+            error.show()
     return int(ExitCode.USER)
 
 

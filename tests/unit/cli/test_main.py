@@ -1,6 +1,7 @@
 """The command line's contract: exit codes, one message, one JSON object, nothing heavy loaded."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -134,3 +135,41 @@ def test_an_argument_that_is_not_utf8_is_told_in_json(
 ) -> None:
     assert run(["check", "a\udcff", "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["fault"] == "user"
+
+
+def in_shell(line: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a line of bash in which `$QMPI` is the command line."""
+    start = f"{sys.executable} -c 'from qmpi.cli.main import main; main()'"
+    return subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {line.replace('$QMPI', start)}"],
+        capture_output=True, timeout=60, check=False, env={**os.environ, **environment},
+    )  # fmt: skip
+
+
+def test_output_is_the_same_bytes_in_every_locale() -> None:
+    line = "$QMPI content show --type multilingual --language zh --level 3 --json"
+    plain = in_shell(line)
+    assert "\u3002".encode() in plain.stdout
+    for encoding in ("ascii", "latin-1", "utf-16"):
+        assert in_shell(line, PYTHONIOENCODING=encoding).stdout == plain.stdout
+    bare = in_shell(line, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert (bare.returncode, bare.stdout) == (0, plain.stdout)
+
+
+@pytest.mark.parametrize("sink", [">/dev/full", "2>/dev/full", ">/dev/full 2>/dev/full"])
+@pytest.mark.parametrize("option", ["", "--json"])
+def test_a_full_disk_under_the_output_changes_no_exit_code(option: str, sink: str) -> None:
+    done = in_shell(f"$QMPI check /nowhere.toml {option} {sink}")
+    assert done.returncode == 2
+    assert b"Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("option", ["", "--json"])
+def test_closed_streams_are_no_bug(option: str) -> None:
+    done = in_shell(f"$QMPI content show --type code --level 3 {option} >&- 2>&- <&-")
+    assert done.returncode == 0
+
+
+def test_a_reader_that_has_gone_is_told_by_141() -> None:
+    assert in_shell("$QMPI content show --type code --level 3 | true").returncode == 141
+    assert in_shell("$QMPI content show --type code --level 3 | cat").returncode == 0
