@@ -217,6 +217,9 @@ def containers(draw: Draw, level: int) -> Problem:
         things(draw, grown(draw, level, 1, 4)),
         draw.sample(ROOMS, grown(draw, level, 2, 5)),
     )
+    # A tin may be a box or a thing: one that is both could come to lie inside itself.
+    while not set(boxes).isdisjoint(small):
+        small = things(draw, len(small))
     within: dict[str, str] = {}
     told: list[str] = []
     for n, box in enumerate(boxes):
