@@ -15,6 +15,7 @@ from qmpi.storage.ingest_scan import Slice, SourceFile, plain_suffix
 from qmpi.storage.source_files import Fields, Record, Refusal, unpacked
 
 _LONGEST_LINE = 64 << 20
+_LONGEST_IDENTITY = 200
 _SUFFIXES = (".jsonl", ".ndjson")
 
 
@@ -130,10 +131,17 @@ def _lenient_fields(line: bytes, fields: Fields) -> tuple[str, str]:
         text.encode()
     except UnicodeEncodeError as error:
         raise _Refused("not UTF-8") from error
-    return text, str(record.get(fields.identity, ""))
+    return text, _identity(json.dumps(record.get(fields.identity)).encode())
 
 
 def _identity(raw: bytes) -> str:
+    # A string stands for itself, all else for how it is written: a number may have any length.
     if raw in {b"", b"null"}:
         return ""
-    return str(msgspec.json.decode(raw))[:200]
+    if not raw.startswith(b'"'):
+        return raw[:_LONGEST_IDENTITY].decode("utf-8", "ignore")
+    try:
+        return msgspec.json.decode(raw, type=str)[:_LONGEST_IDENTITY]
+    except msgspec.DecodeError:
+        # Half of a surrogate pair, which no file can hold.
+        return str(json.loads(raw)).encode("utf-8", "backslashreplace").decode()[:_LONGEST_IDENTITY]

@@ -234,6 +234,24 @@ def test_json_lines_of_all_kinds(tmp_path, monkeypatch):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("written", "identity"),
+    [
+        ('"r\\u00e9"', "ré"), ("7", "7"), ("null", ""), ("true", "true"),
+        ('"a\\ud800"', "a\\ud800"), ("9" * 5000, "9" * 200), ('"' + "é" * 500 + '"', "é" * 200),
+        ('{"a": [1]}', '{"a": [1]}'), ("[NaN, null]", "[NaN, null]"),
+    ],
+)  # fmt: skip
+def test_whatever_a_record_calls_itself_can_be_stored(tmp_path, written, identity):
+    path = tmp_path / "a.jsonl"
+    # The second line is no JSON; Python reads it, which refuses long numbers.
+    lines = [f'{{"text": "good", "id": {written}{besides}}}' for besides in ("", ', "x": NaN')]
+    path.write_text("\n".join(lines[: 1 if written.isdigit() else 2]), encoding="utf-8")
+    found = [item.identity for item in _lines(path)[:-1]]
+    assert found == [identity] * len(found)
+    identity.encode()
+
+
 def test_compressed_files_tell_when_they_are_cut(tmp_path):
     data = np.random.default_rng(0).bytes(300_000)
     packed = {
