@@ -39,6 +39,8 @@ def real_documents(type_name: str, root: Path, seed: int = 0) -> list[str]:
     for choice in choices:
         spelled = pattern.replace(found[0], choice) if found else pattern
         for path in sorted(root.glob(spelled)):
+            if "translations" in path.parts:
+                continue  # of kernel manuals: the type is English
             texts += pieces(_CLEAN[type_name](_read(path)))
     random.Random(seed).shuffle(texts)
     return list(dict.fromkeys(texts))
