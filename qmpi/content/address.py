@@ -41,7 +41,11 @@ BLOCK_DOCUMENTS = 1 << 12
 """Numbers of documents in a block; far more than fit, so every index names one document."""
 
 _ADDRESS = struct.Struct("<QQ")
-_STREAM = re.compile(r"([a-z]+)/(\d{1,3})(?:/([a-z]{2}))?")
+_NUMBER = r"0|[1-9][0-9]{0,18}"
+"""As everybody writes it: one spelling for each number."""
+_STREAM = re.compile(rf"([a-z]+)/({_NUMBER})(?:/([a-z]{{2}}))?")
+_TOKEN = re.compile(_NUMBER)
+_LONGEST_SHOWN = 80
 
 
 class Stream(Struct, frozen=True, order=True):
@@ -134,7 +138,10 @@ def parse_stream(text: str) -> Stream:
     """
     found = _STREAM.fullmatch(text)
     if found is None:
-        raise InputError(f"{text!r} is no stream; write one as technical/37/en")
+        raise InputError(
+            f"{_shown(text)} is no stream; write one as technical/37/en, with digits 0 to 9 and no"
+            " zero in front"
+        )
     return checked_stream(found[1], int(found[2]), found[3] or "en")
 
 
@@ -151,12 +158,18 @@ def parse_token(text: str) -> tuple[Stream, int]:
         InputError: the text names no token.
     """
     stream, _, token = text.rpartition("/")
-    if not re.fullmatch(r"\d{1,19}", token) or int(token) >= STREAM_TOKENS:
+    if not _TOKEN.fullmatch(token) or int(token) >= STREAM_TOKENS:
         raise InputError(
-            f"{text!r} is no token address; write TYPE/LEVEL/LANGUAGE/TOKEN,"
-            " as technical/37/en/123456789, with TOKEN below 2**60"
+            f"{_shown(text)} is no token address; write TYPE/LEVEL/LANGUAGE/TOKEN, as"
+            " technical/37/en/123456789, with digits 0 to 9, no zero in front, and TOKEN below"
+            " 2**60"
         )
     return parse_stream(stream), int(token)
+
+
+def _shown(text: str) -> str:
+    # Digits of other scripts look like these in some fonts, so they are spelled out.
+    return ascii(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}...")
 
 
 def generator_key(lexicon_digest: Digest, seed: int) -> bytes:

@@ -89,6 +89,7 @@ def test_two_addresses_have_two_keys(addresses: set[tuple[int, Stream, int, int]
 def test_addresses_are_read_as_they_are_written() -> None:
     assert str(parse_stream("code/7")) == "code/7/en"
     assert parse_token("multilingual/100/ja/1152921504606846975")[1] == 2**60 - 1
+    assert parse_token("code/1/en/0")[1] == 0
 
 
 @pytest.mark.parametrize(
@@ -105,8 +106,18 @@ def test_addresses_are_read_as_they_are_written() -> None:
         "multilingual/5/xx/1",
         "code/5/en/",
         "code/5/en/1/2",
+        "code/05/en/5",
+        "code/5/en/037",
+        "code/5/en/00",
+        "code/\N{ARABIC-INDIC DIGIT FIVE}/en/5",
+        "code/5/en/\N{ARABIC-INDIC DIGIT FIVE}",
+        "code/5/en/\N{SUPERSCRIPT TWO}",
+        "code/5/en/1_000",
+        "code/5/en/5\n",
     ],
 )
 def test_no_address_is_refused(text: str) -> None:
-    with pytest.raises(InputError):
+    with pytest.raises(InputError) as refused:
         parse_token(text)
+    # A digit of another script would look the same on the terminal.
+    assert str(refused.value).isascii()
