@@ -266,10 +266,15 @@ def report_text(report: "IngestReport", out: Path) -> str:
         dropped = report.dropped.get(reason)
         size = f", {dropped.bytes / 1e6:,.2f} MB" if dropped and dropped.bytes else ""
         lines.append(f"  left out, {reason}: {count:,}{size}")
-        lines += [f"    {example}" for example in (dropped.examples if dropped else ())]
+        lines += [f"    {_printable(where)}" for where in (dropped.examples if dropped else ())]
     if facts.left_out:
         lines.append(f"  all of them: zstdcat {out / 'left-out.jsonl.zst'}")
     if report.damaged:
         lines.append(f"  {report.damaged:,} inputs are damaged or cannot be read as they are")
     lines.append(f'use it: [[data.sources]] kind = "corpus", name = "{out.name}", path = "{out}"')
     return "\n".join(lines)
+
+
+def _printable(name: str) -> str:
+    # A file's name may hold line breaks and what terminals obey.
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)

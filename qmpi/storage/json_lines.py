@@ -58,7 +58,7 @@ def _json_records(stream: BinaryIO, piece: Slice, fields: Fields) -> Iterator[Re
         stream.seek(piece.begin - 1)
         offset += sum(map(len, _line(stream))) - 1
     decoder = _decoder(fields)
-    number = 0
+    number, told = 0, False
     while piece.end == -1 or offset < piece.end:
         parts = _line(stream)
         line = next(parts, b"")
@@ -70,7 +70,10 @@ def _json_records(stream: BinaryIO, piece: Slice, fields: Fields) -> Iterator[Re
             yield Refusal(number, offset, "JSON line over 64 MiB", len(line) + rest)
         elif not line.isspace():
             yield _json_record(line, number, offset, decoder, fields)
+        told = told or bool(rest) or not line.isspace()
         offset += len(line) + rest
+    if not told and (piece.begin, piece.end) == (0, -1):
+        yield Refusal(0, 0, "empty", offset)
     yield Refusal(number, offset, "", 0)
 
 
@@ -121,7 +124,10 @@ def _fields_of(line: bytes, decoder: msgspec.json.Decoder[Any], fields: Fields) 
 def _lenient_fields(line: bytes, fields: Fields) -> tuple[str, str]:
     # NaN and Infinity are no JSON, but Python and others write them into dumps.
     try:
-        record = json.loads(line)
+        # Given bytes, Python would guess at other encodings, line by line.
+        record = json.loads(line.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise _Refused("not UTF-8") from error
     except (ValueError, RecursionError) as error:
         raise _Refused("not JSON") from error
     text = record.get(fields.text) if isinstance(record, dict) else None

@@ -79,6 +79,8 @@ def parquet_records(
                 if piece.begin == 0:
                     yield Refusal(0, 0, f"no text field {fields.text!r}", file.size)
                 return
+            if piece.begin == 0 and not reader.metadata.num_rows:
+                yield Refusal(0, 0, "empty", 0)
             for group, first in _row_groups(reader, piece):
                 yield from _rows(reader, group, first, columns)
         except (pyarrow.ArrowException, UnicodeDecodeError) as error:
@@ -107,7 +109,7 @@ def _columns(reader: "pyarrow.parquet.ParquetFile", fields: Fields) -> list[str]
     kind = schema.field(fields.text).type
     if kinds.is_dictionary(kind):
         kind = kind.value_type
-    if not (kinds.is_string(kind) or kinds.is_large_string(kind)):
+    if not (kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind)):
         return []
     known = schema.get_field_index(fields.identity) >= 0 and fields.identity != fields.text
     return [fields.text, *([fields.identity] if known else [])]

@@ -1,7 +1,8 @@
 """Open the files of an ingestion and read them through their compression.
 
 Theory of operation: a file is opened only if it still is the regular file that the scan saw, so
-that all readers of a file, also after a kill, see the same bytes. Compressed streams tell when they
+that all readers of a file, also after a kill, see the same bytes; at its end it is looked at again.
+Compressed streams tell when they
 are cut short.
 """
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _READ = 1 << 16
+_FED = 1 << 10
+_LARGEST_WINDOW = 1 << 31
 _BUFFER = 1 << 20
 
 
@@ -86,20 +89,44 @@ def open_file(file: SourceFile) -> BinaryIO:
         file: the file.
 
     Returns:
-        Its bytes as they lie on disk.
+        Its bytes as they lie on disk. Reading its end raises as below if it changed meanwhile.
 
     Raises:
         FileNotFoundError: it is gone, or has changed.
     """
     # Not blocking: should a pipe have taken the file's place, opening it must not wait.
-    descriptor = os.open(file.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    raw = os.fdopen(descriptor, "rb")
-    facts = os.fstat(descriptor)
-    same = (facts.st_size, facts.st_mtime_ns) == (file.size, file.mtime_ns)
-    if not stat.S_ISREG(facts.st_mode) or not same:
+    raw = _Watched(os.open(file.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), file)
+    try:
+        raw.check()
+    except FileNotFoundError:
         raw.close()
-        raise FileNotFoundError(file.path)
-    return raw
+        raise
+    return io.BufferedReader(raw, _READ)
+
+
+class _Watched(io.FileIO):
+    """A file that is looked at again at its end: what grew or was cut meanwhile is no whole."""
+
+    def __init__(self, descriptor: int, file: SourceFile) -> None:
+        super().__init__(descriptor, "rb")
+        self._file = file
+
+    def check(self) -> None:
+        facts = os.fstat(self.fileno())
+        same = (facts.st_size, facts.st_mtime_ns) == (self._file.size, self._file.mtime_ns)
+        if not stat.S_ISREG(facts.st_mode) or not same:
+            raise FileNotFoundError(self._file.path)
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        count = super().readinto(buffer) or 0
+        if not count:
+            self.check()
+        return count
+
+    def readall(self) -> bytes:
+        data = super().readall()
+        self.check()
+        return data
 
 
 def unpacked(file: SourceFile) -> BinaryIO:
@@ -131,13 +158,18 @@ class _OwnedGzip(gzip.GzipFile):
 
 
 class _Frames(io.RawIOBase):
-    """Zstandard frames; unlike the library's reader, it tells when the last one is cut short."""
+    """Zstandard frames; unlike the library's reader, it tells when the last one is cut short.
+
+    They are fed to the library in small parts: all that a part unpacks to comes at once, and that
+    may be 32,768 times as much.
+    """
 
     def __init__(self, raw: BinaryIO) -> None:
         self._raw = raw
-        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._frame = _new_frame()
         self._begun = False
-        self._ready = b""
+        self._packed = memoryview(b"")
+        self._ready = memoryview(b"")
 
     def readable(self) -> bool:
         return True
@@ -145,17 +177,20 @@ class _Frames(io.RawIOBase):
     def readinto(self, buffer: "WriteableBuffer") -> int:
         room = memoryview(buffer).cast("B")
         while not self._ready:
-            data = self._frame.unused_data if self._frame.eof else b""
-            if self._frame.eof:
-                self._frame = zstandard.ZstdDecompressor().decompressobj()
-                self._begun = False
-            data = data or self._raw.read(_READ)
-            if not data:
+            if not self._packed:
+                self._packed = memoryview(self._raw.read(_READ))
+            if not self._packed:
                 if self._begun:
                     raise EOFError("the last frame is cut short")
                 return 0
+            part = self._packed[:_FED]
             self._begun = True
-            self._ready = self._frame.decompress(data)
+            self._ready = memoryview(self._frame.decompress(part))
+            used = len(part)
+            if self._frame.eof:
+                used -= len(self._frame.unused_data)
+                self._frame, self._begun = _new_frame(), False
+            self._packed = self._packed[used:]
         count = min(len(room), len(self._ready))
         room[:count] = self._ready[:count]
         self._ready = self._ready[count:]
@@ -164,3 +199,7 @@ class _Frames(io.RawIOBase):
     def close(self) -> None:
         self._raw.close()
         super().close()
+
+
+def _new_frame() -> "zstandard.ZstdDecompressionObj":
+    return zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW).decompressobj()

@@ -106,3 +106,11 @@ def test_near_duplicates_can_be_kept(
     assert json.loads(capsys.readouterr().out)["facts"]["left_out"] == {"near duplicate": 1}
     assert _ingest(notes, "--out", tmp_path / "b", "--json", "--near-duplicates", 0) == 0
     assert json.loads(capsys.readouterr().out)["facts"]["documents"] == 2
+
+
+def test_names_of_files_cannot_break_the_report(
+    notes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (notes / "two\nlines\x1b[31m.txt").write_text("")
+    assert _ingest(notes, "--out", notes.parent / "out") == 0
+    assert "/two\\nlines\\x1b[31m.txt\n" in capsys.readouterr().out

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import socket
+import tracemalloc
 from itertools import pairwise
 from pathlib import Path
 
@@ -230,8 +231,27 @@ def test_json_lines_of_all_kinds(tmp_path, monkeypatch):
     assert items == [
         (1, "good"), (2, "not JSON"), (3, "no text field 'text'"), (4, "no text field 'text'"),
         (5, "no text field 'text'"), (6, "not UTF-8"), (7, "with nan"), (8, "empty"),
-        (10, "not JSON"), (11, "JSON line over 64 MiB"), (12, "end"), (12, ""),
+        (10, "not UTF-8"), (11, "JSON line over 64 MiB"), (12, "end"), (12, ""),
     ]  # fmt: skip
+
+
+def test_json_lines_are_utf8_and_nothing_else(tmp_path):
+    path = tmp_path / "a.jsonl"
+    text = "".join(f'{{"text": "line {n}"}}\n' for n in range(4))
+    path.write_text("\ufeff" + text, encoding="utf-8")
+    assert [item.text for item in _lines(path)[:-1]] == [f"line {n}" for n in range(4)]
+    path.write_text(text, encoding="utf-16")
+    items = _lines(path)[:-1]
+    assert {item.reason for item in items} == {"not JSON", "not UTF-8"}
+
+
+@pytest.mark.parametrize("content", ["", "\n", " \n\n\t"])
+def test_json_lines_without_a_record_are_told(tmp_path, content):
+    path = tmp_path / "a.jsonl"
+    path.write_text(content)
+    *told, last = _lines(path)
+    assert [(item.number, item.reason) for item in told] == [(0, "empty")]
+    assert last.number == content.count("\n") + content.endswith("\t")
 
 
 @pytest.mark.parametrize(
@@ -268,6 +288,27 @@ def test_compressed_files_tell_when_they_are_cut(tmp_path):
             with unpacked(_file(path)) as stream, pytest.raises((EOFError, OSError)) as caught:
                 stream.read()
             assert reason_of(caught.value) == "damaged"
+
+
+def test_a_zstd_bomb_is_read_in_bounded_memory(tmp_path):
+    path = tmp_path / "a.zst"
+    path.write_bytes(zstandard.compress(bytes(300 << 20)))
+    tracemalloc.start()
+    with unpacked(_file(path)) as stream:
+        size = sum(len(part) for part in iter(lambda: stream.read(1 << 20), b""))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size == 300 << 20
+    assert most < 100 << 20
+
+
+def test_zstd_with_the_longest_window_is_read(tmp_path):
+    # As `zstd --ultra --long=31` writes; one raw block.
+    frame = zstandard.FRAME_HEADER + bytes([0x00, 0xA8]) + (4 << 3 | 1).to_bytes(3, "little")
+    path = tmp_path / "a.zst"
+    path.write_bytes(frame + b"text")
+    with unpacked(_file(path)) as stream:
+        assert stream.read() == b"text"
 
 
 def test_a_file_that_changed_is_not_read(tmp_path):
@@ -308,6 +349,30 @@ def test_parquet_slices_share_row_groups(tmp_path):
     packed = tmp_path / "b.parquet.gz"
     packed.write_bytes(gzip.compress(path.read_bytes()))
     assert list(parquet_records(_file(packed), WHOLE, FIELDS, tmp_path)) == whole
+
+
+@pytest.mark.parametrize("change", [b"more", b""])
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz", "a.jsonl"])
+def test_a_file_that_changes_while_it_is_read_is_told(tmp_path, name, change):
+    path = tmp_path / name
+    lines = b'{"text": "line"}\n' * 300_000
+    path.write_bytes(gzip.compress(lines, 0) if name.endswith(".gz") else lines)
+    file = _file(path)
+    with unpacked(file) as stream:
+        stream.read(10)
+        path.write_bytes(path.read_bytes() + change if change else b"short")
+        with pytest.raises(FileNotFoundError):
+            list(iter(lambda: stream.read(1 << 16), b""))
+
+
+def test_parquet_without_rows_and_of_views(tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": pa.array([], pa.string())}), path)
+    (item,) = parquet_records(_file(path), WHOLE, FIELDS, tmp_path)
+    assert item.reason == "empty"
+    pq.write_table(pa.table({"text": pa.array(["a text"], pa.string_view())}), path)
+    (item,) = parquet_records(_file(path), WHOLE, FIELDS, tmp_path)
+    assert item.text == "a text"
 
 
 def test_parquet_without_texts_and_damaged(tmp_path):
