@@ -1,5 +1,6 @@
 """`qmpi ingest`: turn text into a corpus of shards."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -159,6 +160,9 @@ def command(
     missing = [str(path) for path in (*paths, *screen) if not path.exists()]
     if missing:
         raise InputError(f"no such file or directory: {', '.join(missing)}")
+    if report and not report.absolute().parent.is_dir():
+        # Said now, not after hours of reading.
+        raise InputError(f"--report {report}: there is no such directory; make it first")
     options = IngestOptions(
         field=field,
         id_field=id_field,
@@ -271,7 +275,9 @@ def report_text(report: "IngestReport", out: Path) -> str:
         lines.append(f"  all of them: zstdcat {out / 'left-out.jsonl.zst'}")
     if report.damaged:
         lines.append(f"  {report.damaged:,} inputs are damaged or cannot be read as they are")
-    lines.append(f'use it: [[data.sources]] kind = "corpus", name = "{out.name}", path = "{out}"')
+    # JSON quotes a string as TOML does.
+    name, path = (json.dumps(text, ensure_ascii=False) for text in (facts.name, str(out)))
+    lines.append(f'use it: [[data.sources]] kind = "corpus", name = {name}, path = {path}')
     return "\n".join(lines)
 
 

@@ -6,6 +6,7 @@ that a changed file starts anew.
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -103,15 +104,17 @@ def spec_of(
             f"vocab_size {options.vocab_size} lies outside {SMALLEST_VOCABULARY} to "
             f"{LARGEST_VOCABULARY}"
         )
-    if options.encoding:
+    _check_encoding(options.encoding)
+    for what, text in (
+        ("directory", str(out)),
+        ("--name", options.name),
+        ("--field", options.field),
+        ("--id-field", options.id_field),
+    ):
         try:
-            b"a".decode(options.encoding)
-        except (LookupError, UnicodeError) as error:
-            raise InputError(f"no encoding {options.encoding!r}; try latin-1 or cp1252") from error
-    try:
-        str(out).encode()
-    except UnicodeEncodeError as error:
-        raise InputError(f"the name of {out!r} is not UTF-8; choose another directory") from error
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(f"{what} {text!r} is not UTF-8; choose another") from error
     return IngestSpec(
         paths=tuple(os.fsencode(path) for path in paths),
         folder=shown(str(Path.cwd())),
@@ -129,6 +132,20 @@ def spec_of(
         tokenizer_digest=tokenizer,
         screen_digest=screen,
     )
+
+
+def _check_encoding(name: str) -> None:
+    if not name:
+        return
+    try:
+        b"a".decode(name)
+    except (LookupError, ValueError) as error:
+        if re.match(r"utf[-_]?(16|32)", name, re.IGNORECASE):
+            raise InputError(
+                f"files in {name} are known by their byte-order mark alone; convert those without "
+                "one, as with `iconv -t utf-8`, and leave --encoding out"
+            ) from error
+        raise InputError(f"no encoding {name!r}; try latin-1 or cp1252") from error
 
 
 def spec_from(description: dict[str, Any]) -> IngestSpec:

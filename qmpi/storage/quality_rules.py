@@ -10,6 +10,7 @@ has the thresholds that Gopher, C4 and FineWeb use on pages, rounded.
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import partial
+from math import isfinite
 from typing import NamedTuple
 
 from qmpi.errors import InputError
@@ -153,6 +154,8 @@ def thresholds(preset: str, changes: Mapping[str, str]) -> dict[str, float]:
             chosen[name] = float(value)
         except ValueError as error:
             raise InputError(f"rule {name}: {value!r} is no number and not 'off'") from error
+        if not isfinite(chosen[name]):
+            raise InputError(f"rule {name}: {value!r} is no threshold; 'off' drops the rule")
     return {name: chosen[name] for name in RULES if name in chosen}
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tomllib
 from pathlib import Path
 
 import msgspec
@@ -114,3 +115,41 @@ def test_names_of_files_cannot_break_the_report(
     (notes / "two\nlines\x1b[31m.txt").write_text("")
     assert _ingest(notes, "--out", notes.parent / "out") == 0
     assert "/two\\nlines\\x1b[31m.txt\n" in capsys.readouterr().out
+
+
+def test_a_given_tokenizer_that_is_none_is_the_users_fault(
+    notes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _ingest(notes, "--out", tmp_path / "a", "--tokenizer", notes / "a.md") == 2
+    assert "a.md" in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()
+    assert not (tmp_path / "a.partial").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--name", "a\udcff"], "--name"),
+        (["--field", "a\udcff"], "--field"),
+        (["--id-field", "a\udcff"], "--id-field"),
+        (["--rule", "max_digits=nan"], "max_digits"),
+        (["--rule", "max_digits=inf"], "max_digits"),
+        (["--encoding", "UTF-16-LE"], "byte-order mark"),
+        (["--encoding", "nonsense"], "latin-1"),
+        (["--report", "/nowhere/report.json"], "/nowhere"),
+    ],
+)
+def test_wrong_options_are_told_before_the_work(
+    notes: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], word: str
+) -> None:
+    assert _ingest(notes, "--out", notes.parent / "out", *arguments) == 2
+    assert word in capsys.readouterr().err
+    assert [path.name for path in notes.parent.iterdir()] == ["notes"]
+
+
+def test_what_to_write_into_a_job_is_toml(notes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = notes.parent / 'a "quoted" \\ name'
+    assert _ingest(notes, "--out", out, "--name", 'my "notes"') == 0
+    line = capsys.readouterr().out.splitlines()[-1].removeprefix("use it: ")
+    source = tomllib.loads(line.replace("]] ", "]]\n").replace(", ", "\n"))["data"]["sources"][0]
+    assert source == {"kind": "corpus", "name": 'my "notes"', "path": str(out)}
