@@ -102,23 +102,31 @@ def show(
     "--tokenizer",
     default="",
     metavar="PATH",
-    help="tokenizer.json, corpus directory, or builtin:NAME; default: that of the job, or"
-    " builtin:python.",
+    help="tokenizer.json, corpus directory, or builtin:NAME; default: that of the job, without one"
+    " builtin:content.",
 )
-@seed_option
+@click.option("--seed", type=click.IntRange(0, 2**62), help="Seed; default: that of the job, or 0.")
 @json_option
 def explain(
-    *, token_address: str, job: Path | None, tokenizer: str, seed: int, as_json: bool
+    *, token_address: str, job: Path | None, tokenizer: str, seed: int | None, as_json: bool
 ) -> None:
     """Go from TOKEN_ADDRESS, written TYPE/LEVEL/LANGUAGE/TOKEN, back to its document."""
+    from qmpi.cli.first_use import first_use_shown
+    from qmpi.config.load import load_job
     from qmpi.content.address import generator_key, parse_token
     from qmpi.content.block_maker import BlockMaker
     from qmpi.content.lexicons import lexicon_digest
     from qmpi.content.survey import origin_of
-    from qmpi.runtime.data_service import open_tokenizer
+    from qmpi.runtime.data_service import open_tokenizer, with_tokenizer
+    from qmpi.storage.builtin import default_cache
 
     stream, token = parse_token(token_address)
-    opened, seed = open_tokenizer(job, tokenizer, seed, os.environ)
+    settings = load_job(job) if job is not None else None
+    if seed is None:
+        seed = settings.job.seed if settings is not None else 0
+    cache = default_cache(os.environ)
+    with first_use_shown(cache, quiet=as_json) as show:
+        opened = open_tokenizer(with_tokenizer(settings, tokenizer), cache, show)
     maker = BlockMaker(opened, generator_key(lexicon_digest(), seed))
     origin = origin_of(maker, stream, token)
     if as_json:

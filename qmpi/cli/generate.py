@@ -44,7 +44,11 @@ Examples:
 )
 @click.option("--level", "levels", type=LevelSpan(), metavar="A-B", help="Levels wanted.")
 @click.option(
-    "--tokenizer", type=click.Path(path_type=Path), metavar="FILE", help="Use this tokenizer.json."
+    "--tokenizer",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="tokenizer.json, corpus directory, or builtin:NAME; default: that of JOB, without one"
+    " builtin:content.",
 )
 @click.option("--name", default="", help="Name of the corpus; default: that of DIR.")
 @click.option("--force", is_flag=True, help="Replace what is in DIR.")
@@ -70,9 +74,11 @@ def command(
     was. The result is a corpus for `qmpi train`, with a manifest that proves it.
     """
     from qmpi.cli.farm_view import run_with_bar
+    from qmpi.cli.first_use import first_use_shown
     from qmpi.config.load import load_job
     from qmpi.runtime.clock import Clock
     from qmpi.runtime.start_generate import GenerateOptions, default_ranks, prepare_corpus
+    from qmpi.storage.builtin import default_cache
 
     settings = load_job(job) if job is not None else None
     options = GenerateOptions(
@@ -85,7 +91,9 @@ def command(
         name=name,
         force=force,
     )
-    prepared = prepare_corpus(settings, options, os.environ)
+    cache = default_cache(os.environ)
+    with first_use_shown(cache, quiet=as_json) as show:
+        prepared = prepare_corpus(settings, options, cache, show)
     clock = Clock()
     begun = clock.now()
     if prepared.state != "complete":

@@ -24,7 +24,7 @@ from qmpi.content.document import Document
 from qmpi.content.level import LEVELS
 from qmpi.content.lexicons import lexicon_digest
 from qmpi.storage.builtin import made_once
-from qmpi.storage.ingest import IngestProgress
+from qmpi.storage.ingest_settings import IngestProgress
 from qmpi.storage.tokenizer import train_tokenizer
 
 Write = Callable[[bytes, Stream, Place], Document]
@@ -42,7 +42,7 @@ def content_tokenizer(cache: Path, progress: Callable[[IngestProgress], None]) -
 
     Args:
         cache: where it is kept.
-        progress: told while it is made, with stage "tokenizer".
+        progress: told while it is made or waited for, with stage "tokenizer".
 
     Returns:
         A tokenizer.json.
@@ -54,8 +54,11 @@ def content_tokenizer(cache: Path, progress: Callable[[IngestProgress], None]) -
     def make(out: Path) -> None:
         train_tokenizer(_told(training_texts(), progress), VOCABULARY).save(out)
 
+    def begin() -> None:
+        progress(IngestProgress(stage="tokenizer", bytes_read=0, documents=0, tokens=0))
+
     version = f"{GENERATOR_VERSION}-{lexicon_digest()[:12]}"
-    return made_once(cache, f"builtin-content-{version}-{VOCABULARY}.json", make)
+    return made_once(cache, f"builtin-content-{version}-{VOCABULARY}.json", make, begin)
 
 
 def training_texts(

@@ -5,13 +5,11 @@ small.
 """
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from qmpi.config.load import load_job
 from qmpi.config.settings import ContentSource, CorpusSource, Settings
 from qmpi.errors import CorruptData, InputError, StorageError
 from qmpi.protocol.membership import SourceFact
@@ -24,11 +22,12 @@ from qmpi.roles.interface import (
     RowsMade,
     SourcesOpened,
 )
-from qmpi.storage.builtin import default_cache
+from qmpi.storage.builtin import PREFIX
 
 if TYPE_CHECKING:
     from qmpi.content.rows import RowMaker
     from qmpi.storage.corpus import Corpus
+    from qmpi.storage.ingest_settings import Progress
     from qmpi.storage.tokenizer import Tokenizer
 
 logger = logging.getLogger(__name__)
@@ -38,12 +37,15 @@ CONTENT = "builtin:content"
 """The tokenizer of generated text."""
 
 
-def tokenizer_path(settings: Settings, cache: Path) -> Path:
-    """Return the tokenizer that a job uses, making the built-in corpus if it is that one's.
+def tokenizer_path(
+    settings: Settings | None, cache: Path, progress: "Progress | None" = None
+) -> Path:
+    """Return the tokenizer that a job uses, making it if it is a built-in one.
 
     Args:
-        settings: the job.
+        settings: the job; None: generated text without a job.
         cache: directory of built-in corpora.
+        progress: told while something is made; None: the log is.
 
     Returns:
         A tokenizer.json.
@@ -51,14 +53,14 @@ def tokenizer_path(settings: Settings, cache: Path) -> Path:
     Raises:
         InputError: there is none.
     """
-    named = settings.data.tokenizer
-    corpora = [s.path for s in settings.data.sources if isinstance(s, CorpusSource)]
-    where = named or (corpora[0] if corpora else _without_corpus(settings))
+    where = _named(settings)
     if where == CONTENT:
         from qmpi.content.content_tokenizer import content_tokenizer
 
-        return content_tokenizer(cache, _log)
-    path = resolve(where, cache)
+        return content_tokenizer(cache, progress or _log)
+    if where.startswith(PREFIX) and where != BUILTIN:
+        raise InputError(f"no built-in tokenizer {where!r}; there are {CONTENT} and {BUILTIN}")
+    path = resolve(where, cache, progress)
     found = path / "tokenizer.json" if path.is_dir() else path
     if not found.is_file():
         raise InputError(
@@ -67,30 +69,72 @@ def tokenizer_path(settings: Settings, cache: Path) -> Path:
     return found
 
 
+def _named(settings: Settings | None) -> str:
+    if settings is None:
+        return CONTENT
+    corpora = [s.path for s in settings.data.sources if isinstance(s, CorpusSource)]
+    return settings.data.tokenizer or (corpora[0] if corpora else _without_corpus(settings))
+
+
 def open_tokenizer(
-    job: Path | None, named: str, seed: int, environment: Mapping[str, str]
-) -> "tuple[Tokenizer, int]":
-    """Open the tokenizer that a command names, or that its job uses.
+    settings: Settings | None, cache: Path, progress: "Progress | None" = None
+) -> "Tokenizer":
+    """Open the tokenizer that a job uses.
 
     Args:
-        job: job file; its seed and tokenizer count.
-        named: path or "builtin:..." that goes before the job's; may be empty.
-        seed: used when there is no job.
-        environment: of the process.
+        settings: the job; None: generated text without a job.
+        cache: directory of built-in corpora.
+        progress: told while something is made; None: the log is.
 
     Returns:
-        The tokenizer and the seed.
+        The tokenizer.
 
     Raises:
-        InputError: there is no such tokenizer.
+        InputError: there is none, or what is named is none.
+        CorruptData: the built-in one is damaged.
     """
     from qmpi.storage.tokenizer import Tokenizer
 
-    cache = default_cache(environment)
-    settings = load_job(job) if job else Settings()
-    if named:
-        settings = replace(settings, data=replace(settings.data, tokenizer=named))
-    return Tokenizer.load(tokenizer_path(settings, cache)), settings.job.seed if job else seed
+    path = tokenizer_path(settings, cache, progress)
+    if not path.is_relative_to(cache):
+        return Tokenizer.given(path)
+    try:
+        return Tokenizer.load(path)
+    except CorruptData as error:
+        raise CorruptData(f"{error}; remove {cache}, and it is made again") from error
+
+
+def with_tokenizer(settings: Settings | None, named: str) -> Settings | None:
+    """Return a job with another tokenizer.
+
+    Args:
+        settings: the job; None: generated text without a job.
+        named: path or "builtin:..."; empty: that of the job stays.
+
+    Returns:
+        The job; None if there is none and nothing is named.
+    """
+    if not named:
+        return settings
+    job = settings or Settings()
+    return replace(job, data=replace(job.data, tokenizer=named))
+
+
+def check_rows(settings: Settings, tokenizer: "Tokenizer") -> None:
+    """Check that a job's model has a row for each id.
+
+    Args:
+        settings: the job.
+        tokenizer: that it uses.
+
+    Raises:
+        InputError: it has not.
+    """
+    if tokenizer.size > settings.model.vocab_size:
+        raise InputError(
+            f"the tokenizer has {tokenizer.size} tokens but model.vocab_size is "
+            f"{settings.model.vocab_size}; raise it to at least {tokenizer.size}"
+        )
 
 
 def _without_corpus(settings: Settings) -> str:
@@ -100,19 +144,22 @@ def _without_corpus(settings: Settings) -> str:
     return CONTENT if settings.model.vocab_size >= VOCABULARY else BUILTIN
 
 
-def resolve(where: str, cache: Path) -> Path:
+def resolve(where: str, cache: Path, progress: "Progress | None" = None) -> Path:
     """Return the path of a corpus or tokenizer, making the built-in corpus on first use.
 
     Args:
         where: a path, or "builtin:python".
         cache: directory of built-in corpora.
+        progress: told while it is made; None: the log is.
 
     Returns:
         A path on disk.
     """
     from qmpi.storage.builtin import resolve_corpus
 
-    return resolve_corpus(where, cache, _log) if where.startswith("builtin:") else Path(where)
+    if not where.startswith(PREFIX):
+        return Path(where)
+    return resolve_corpus(where, cache, progress or _log)
 
 
 def _log(progress: object) -> None:
@@ -151,15 +198,10 @@ class DataService:
         from qmpi.content.rows import RowMaker, source_digest
         from qmpi.storage.block_builder import BlockBuilder
         from qmpi.storage.corpus import Corpus
-        from qmpi.storage.tokenizer import Tokenizer
 
         settings = self._settings
-        tokenizer = Tokenizer.load(tokenizer_path(settings, self._cache))
-        if tokenizer.size > settings.model.vocab_size:
-            raise InputError(
-                f"the tokenizer has {tokenizer.size} tokens but model.vocab_size is "
-                f"{settings.model.vocab_size}; raise it to at least {tokenizer.size}"
-            )
+        tokenizer = open_tokenizer(settings, self._cache)
+        check_rows(settings, tokenizer)
         length = settings.train.sequence_tokens
         corpora: dict[int, Corpus] = {}
         facts: list[SourceFact] = []

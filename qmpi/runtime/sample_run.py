@@ -5,7 +5,7 @@ from pathlib import Path
 from qmpi.config.load import load_job
 from qmpi.config.settings import Settings
 from qmpi.errors import InputError
-from qmpi.runtime.data_service import tokenizer_path
+from qmpi.runtime.data_service import open_tokenizer
 from qmpi.storage.run_directory import RunDirectory
 
 
@@ -70,11 +70,10 @@ def _continue(
 ) -> str:
     # Loaded here: torch takes seconds, and a wrong argument should be told at once.
     from qmpi.storage.snapshot_file import read_payload
-    from qmpi.storage.tokenizer import Tokenizer
     from qmpi.training.sample import generate, load_model
 
     tokens, temperature, seed = draws
-    tokenizer = Tokenizer.load(tokenizer_path(settings, cache))
+    tokenizer = open_tokenizer(settings, cache)
     model = load_model(settings, read_payload(checkpoint))
     ids = tokenizer.encode(prompt) or [tokenizer.end_of_text]
     window = max(1, settings.train.sequence_tokens)

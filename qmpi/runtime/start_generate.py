@@ -4,7 +4,6 @@ Everything that can be found wrong before ranks start is found here.
 """
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,16 +14,16 @@ from msgspec.structs import replace
 from qmpi.config.settings import ContentSource, FailureSettings, Settings
 from qmpi.content.mix import BlockPlan, ContentMix, blocks_of, default_mix, shard_blocks
 from qmpi.errors import ConfigError, InputError
-from qmpi.runtime.data_service import tokenizer_path
+from qmpi.runtime.data_service import check_rows, open_tokenizer, with_tokenizer
 from qmpi.runtime.farm_launch import WORK_NAME, WorkFile
 from qmpi.runtime.generate_plan import GenerateSpec, spec_of
-from qmpi.storage.builtin import default_cache
 from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME, read_corpus_facts
 from qmpi.storage.corpus_directory import (
     WORK_FOLDER,
     check_corpus_directory,
     clear_corpus_directory,
 )
+from qmpi.storage.ingest_settings import Progress
 from qmpi.storage.manifest import facts_of, read_manifest
 from qmpi.storage.os_errors import explained
 from qmpi.storage.tokenizer import Tokenizer
@@ -41,7 +40,8 @@ class GenerateOptions(Struct, frozen=True, kw_only=True):
         seed: of all draws; None for the job's.
         types: content types wanted; () for those of the job.
         levels: first and last level wanted; None for those of the job.
-        tokenizer: tokenizer.json, a corpus that holds one, or builtin:NAME; None for the job's.
+        tokenizer: tokenizer.json, a corpus that holds one, or builtin:NAME; None for the job's,
+            without a job for that of generated text.
         name: of the corpus; "": that of the directory.
         force: replace what is there.
     """
@@ -118,20 +118,24 @@ def _within(parts: tuple[ContentMix, ...], low: int, high: int) -> tuple[Content
 
 
 def prepare_corpus(
-    settings: Settings | None, options: GenerateOptions, environ: Mapping[str, str]
+    settings: Settings | None,
+    options: GenerateOptions,
+    cache: Path,
+    progress: Progress | None = None,
 ) -> Prepared:
     """Make the directory ready, or find that the corpus is there, whole or half made.
 
     Args:
-        settings: the job; None for the usual mix and tokenizer.
+        settings: the job; None for the usual mix and the tokenizer of generated text.
         options: of the command line.
-        environ: environment of this process.
+        cache: directory of built-in corpora.
+        progress: told while the tokenizer is made, on first use.
 
     Returns:
         What to do.
 
     Raises:
-        InputError: the directory holds something else.
+        InputError: the directory holds something else, or the tokenizer cannot be used.
         ConfigError: the mix is empty, or the directory holds another corpus, half made.
         StorageError: the directory takes no data.
     """
@@ -139,10 +143,7 @@ def prepare_corpus(
     mix = mix_of(settings, options)
     BlockPlan(mix)
     job = settings or Settings()
-    named = job
-    if options.tokenizer is not None:
-        named = replace(job, data=replace(job.data, tokenizer=str(options.tokenizer)))
-    tokenizer = Tokenizer.load(tokenizer_path(named, default_cache(environ)))
+    tokenizer = _open_tokenizer(settings, options, cache, progress)
     blocks = blocks_of(options.tokens)
     spec = GenerateSpec(
         name=options.name or out.name,
@@ -165,6 +166,19 @@ def prepare_corpus(
     plan = msgspec.json.decode(msgspec.json.encode(spec), type=dict[str, Any])
     work = WorkFile(kind="generate", name=spec.name, plan=plan, failure=failure)
     return Prepared(state, spec, work, out / WORK_FOLDER)
+
+
+def _open_tokenizer(
+    settings: Settings | None, options: GenerateOptions, cache: Path, progress: Progress | None
+) -> Tokenizer:
+    if options.tokenizer is not None:
+        named = with_tokenizer(settings, str(options.tokenizer))
+        return open_tokenizer(named, cache, progress)
+    tokenizer = open_tokenizer(settings, cache, progress)
+    if settings is not None:
+        # Else the job could not train on the corpus that it describes.
+        check_rows(settings, tokenizer)
+    return tokenizer
 
 
 def _refuse_if_used(out: Path) -> None:

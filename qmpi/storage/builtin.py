@@ -43,6 +43,7 @@ _SKIPPED = frozenset(
     }
 )
 _LARGEST_FILE = 400_000
+_USE = "use the cache (QMPI_CACHE names another)"
 
 
 def default_cache(environment: Mapping[str, str]) -> Path:
@@ -103,16 +104,20 @@ def builtin_corpus(name: str, cache: Path, progress: "Callable[[IngestProgress],
     if name != "python":
         raise InputError(f"no built-in corpus {name!r}; there is builtin:python")
     version = f"{platform.python_version()}-{VOCABULARY}-f{FORMAT_VERSION}"
-    return made_once(cache, f"builtin-python-{version}", lambda out: _make(out, progress))
+    name = f"builtin-python-{version}"
+    return made_once(cache, name, lambda out: _make(out, progress), lambda: _begin(progress))
 
 
-def made_once(cache: Path, name: str, make: Callable[[Path], None]) -> Path:
+def made_once(
+    cache: Path, name: str, make: Callable[[Path], None], begin: Callable[[], None]
+) -> Path:
     """Return something in the cache, made by the first of many processes that want it.
 
     Args:
         cache: where it is kept.
         name: of the file or directory.
         make: writes it; what it writes must appear whole or not at all.
+        begin: called before it is made, or waited for while another process makes it.
 
     Returns:
         Its path.
@@ -121,12 +126,13 @@ def made_once(cache: Path, name: str, make: Callable[[Path], None]) -> Path:
         StorageError: the cache cannot be written.
     """
     out = cache / name
-    if out.exists():
-        return out
-    lock = cache / f"{out.name}.lock"
-    with explained("make the cache directory", cache):
+    with explained(_USE, cache):
+        if out.exists():
+            return out
         cache.mkdir(parents=True, exist_ok=True)
+        lock = cache / f"{out.name}.lock"
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    begin()
     try:
         with explained("lock", lock):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -135,6 +141,12 @@ def made_once(cache: Path, name: str, make: Callable[[Path], None]) -> Path:
     finally:
         os.close(descriptor)
     return out
+
+
+def _begin(progress: "Callable[[IngestProgress], None]") -> None:
+    from qmpi.storage.ingest_settings import IngestProgress
+
+    progress(IngestProgress(stage="tokenizer", bytes_read=0, documents=0, tokens=0))
 
 
 def _make(out: Path, progress: "Callable[[IngestProgress], None]") -> None:

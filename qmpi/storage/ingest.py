@@ -168,7 +168,7 @@ def prepare_ingest(paths: Sequence[Path], out: Path, options: IngestOptions) -> 
         check_corpus_directory(doomed)
     if options.languages:
         LanguageGuess(options.languages)
-    tokenizer = Tokenizer.load(options.tokenizer) if options.tokenizer else None
+    tokenizer = Tokenizer.given(options.tokenizer) if options.tokenizer else None
     screen = make_screen(options.screen, options.screen_words) if options.screen else None
     screen_digest = ""
     if screen:
@@ -378,7 +378,7 @@ def _fill(
 
 def _tokenizer(source: PieceSource, options: IngestOptions, progress: Progress) -> Tokenizer:
     if options.tokenizer is not None:
-        return Tokenizer.load(options.tokenizer)
+        return Tokenizer.given(options.tokenizer)
     progress(IngestProgress(stage="tokenizer", bytes_read=0, documents=0, tokens=0))
     return train_tokenizer(_sample(source, options.sample_characters), options.vocab_size)
 

@@ -39,7 +39,7 @@ class Tokenizer:
     """Text to token ids and back.
 
     Attributes:
-        size: number of ids; ids are 0 to size - 1.
+        size: ids are 0 to size - 1.
         digest: SHA-256 of the tokenizer file's bytes.
         end_of_text: id of the token that ends a document.
     """
@@ -54,10 +54,7 @@ class Tokenizer:
             CorruptData: they are not a tokenizer.
             InputError: it has no end-of-text token.
         """
-        try:
-            self._inner = tokenizers.Tokenizer.from_str(data.decode())
-        except Exception as error:  # the library raises bare Exception
-            raise CorruptData(f"the tokenizer file is damaged ({error})") from error
+        self._inner = _parsed(data)
         end_of_text = self._inner.token_to_id(END_OF_TEXT)
         if end_of_text is None:
             raise InputError(f"the tokenizer has no {END_OF_TEXT} token; `qmpi ingest` trains one")
@@ -65,7 +62,11 @@ class Tokenizer:
         self._inner.encode_special_tokens = True
         self._data = data
         self.end_of_text: int = end_of_text
-        self.size: int = self._inner.get_vocab_size(with_added_tokens=True)
+        ids = self._inner.get_vocab(with_added_tokens=True).values()
+        if len(set(ids)) != len(ids):
+            raise CorruptData("the tokenizer file is damaged (two of its tokens have the same id)")
+        # Not the number of tokens: a file from elsewhere may skip ids.
+        self.size: int = 1 + max(ids)
         self.digest = Digest(hashlib.sha256(data).hexdigest())
         self._encode = encoder(self._inner, data)
 
@@ -89,6 +90,28 @@ class Tokenizer:
             return cls(data)
         except (CorruptData, InputError) as error:
             raise type(error)(f"{path}: {error}") from error
+
+    @classmethod
+    def given(cls, path: Path) -> Self:
+        """Read a tokenizer that a user names: if it is none, that is the user's mistake.
+
+        Args:
+            path: a `tokenizer.json`.
+
+        Returns:
+            The tokenizer.
+
+        Raises:
+            InputError: it is none.
+            StorageError: it cannot be read.
+        """
+        with explained("read the tokenizer", path):
+            if not path.is_file():
+                raise InputError(f"there is no tokenizer at {path}; name a tokenizer.json")
+        try:
+            return cls.load(path)
+        except CorruptData as error:
+            raise InputError(f"{error}; name a tokenizer.json that `qmpi ingest` made") from error
 
     def save(self, path: Path) -> None:
         """Write the tokenizer; the bytes that `digest` covers.
@@ -153,6 +176,15 @@ class Tokenizer:
             The text, with end-of-text spelled out.
         """
         return self._inner.decode(list(ids), skip_special_tokens=False)
+
+
+def _parsed(data: bytes) -> tokenizers.Tokenizer:
+    try:
+        return tokenizers.Tokenizer.from_str(data.decode())
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # the library raises bare Exception, and panics beyond it
+        raise CorruptData(f"the tokenizer file is damaged ({error})") from error
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:

@@ -9,7 +9,16 @@ import pytest
 
 from qmpi.cli.content import parse_levels
 from qmpi.cli.main import run
+from qmpi.content import content_tokenizer
 from qmpi.errors import InputError
+from qmpi.storage.tokenizer import train_tokenizer
+
+
+@pytest.fixture
+def quick_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(content_tokenizer, "training_texts", lambda: iter(["few words"] * 3))
+    monkeypatch.setenv("QMPI_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
 
 
 def test_a_document_is_shown_with_its_certificate(capsys: pytest.CaptureFixture[str]) -> None:
@@ -33,8 +42,13 @@ def test_the_same_address_with_another_seed_is_another_text(
     assert texts[0] == texts[2] != texts[1]
 
 
-def test_a_token_leads_back_to_its_document(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["content", "explain", "mathematics/9/en/1152921504606800000", "--json"]) == 0
+def test_a_token_leads_back_to_its_document(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    train_tokenizer(["some text, 12 of it"], 300).save(tmp_path / "t.json")
+    token = "mathematics/9/en/1152921504606800000"
+    named = ["--tokenizer", str(tmp_path / "t.json")]
+    assert run(["content", "explain", token, "--json", *named]) == 0
     origin = json.loads(capsys.readouterr().out)
     assert origin["block"] == 1152921504606800000 >> 16
     assert (
@@ -56,6 +70,17 @@ def test_a_token_leads_back_to_its_document(capsys: pytest.CaptureFixture[str]) 
     assert json.loads(capsys.readouterr().out)["document"] == origin["document"]
 
 
+def test_the_tokenizer_of_generated_text_is_the_usual_one(
+    quick_cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    explain = ["content", "explain", "mathematics/9/en/70000"]
+    assert run(explain) == 0
+    first = capsys.readouterr()
+    assert f"kept in {quick_cache}" in first.err
+    assert run([*explain, "--tokenizer", "builtin:content"]) == 0
+    assert capsys.readouterr() == (first.out, "")
+
+
 def test_a_sample_is_verified_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["content", "verify", "--type", "mathematics", "--documents", "40"]
     assert run(arguments) == 0
@@ -75,6 +100,8 @@ def test_a_sample_is_verified_and_counted(capsys: pytest.CaptureFixture[str]) ->
         ["show", "--type", "code", "--level", "3", "--language", "de"],
         ["explain", "code/3/en"],
         ["explain", "code/3/en/5", "--tokenizer", "/nowhere/tokenizer.json"],
+        ["explain", "code/3/en/5", "--tokenizer", __file__],
+        ["explain", "code/3/en/037"],
         ["verify", "--levels", "9-3"],
         ["verify", "--documents", "0"],
     ],
@@ -109,6 +136,7 @@ def test_levels_are_a_range(text: str) -> None:
         parse_levels(text)
 
 
+@pytest.mark.usefixtures("quick_cache")
 def test_the_commands_of_the_guide_work(capsys: pytest.CaptureFixture[str]) -> None:
     guide = (Path(__file__).parents[3] / "docs" / "content.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```bash\n(.*?)```", guide, re.S)

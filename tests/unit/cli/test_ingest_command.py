@@ -117,11 +117,12 @@ def test_names_of_files_cannot_break_the_report(
     assert "/two\\nlines\\x1b[31m.txt\n" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("named", ["a.md", "gone.json", "."])
 def test_a_given_tokenizer_that_is_none_is_the_users_fault(
-    notes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    notes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], named: str
 ) -> None:
-    assert _ingest(notes, "--out", tmp_path / "a", "--tokenizer", notes / "a.md") == 2
-    assert "a.md" in capsys.readouterr().err
+    assert _ingest(notes, "--out", tmp_path / "a", "--tokenizer", notes / named) == 2
+    assert str(notes / named) in capsys.readouterr().err
     assert not (tmp_path / "a").exists()
     assert not (tmp_path / "a.partial").exists()
 

@@ -180,6 +180,7 @@ def test_generate_refuses_before_a_rank_starts(
         (("generate", "--tokens", "lots", "--out", tmp_path / "a"), "50M"),
         (("generate", "--tokens", "1M", "--out", tmp_path / "a", "--level", "9-3"), "10-40"),
         (("generate", "--tokens", "1M", "--out", tmp_path / "a", "--type", "poems"), "poems"),
+        (("generate", "--tokens", "1", "--out", tmp_path / "a", "--tokenizer", __file__), "damaged"),
         (("generate", tmp_path / "no.toml", "--tokens", "1M", "--out", tmp_path / "a"), "no.toml"),
     ]:
         assert word in asked(capsys, *arguments, code=2)["error"]

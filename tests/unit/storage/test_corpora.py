@@ -273,8 +273,33 @@ def test_training_on_one_endless_word_does_not_take_its_square():
     assert plain.decode(plain.encode(text)) == text
 
 
-def test_a_damaged_tokenizer_is_named(tmp_path):
+def _two_tokens_of_one_id(form):
+    form["model"]["vocab"]["a"] = form["model"]["vocab"]["b"]
+
+
+def _a_prefix_that_no_token_has(form):
+    form["model"]["continuing_subword_prefix"] = "##########"
+
+
+@pytest.mark.parametrize("harm", [dict.clear, _two_tokens_of_one_id, _a_prefix_that_no_token_has])
+def test_a_damaged_tokenizer_is_named(tmp_path, harm):
     path = tmp_path / "tokenizer.json"
-    path.write_text("{")
+    _TOKENIZER.save(path)
+    form = json.loads(path.read_bytes())
+    harm(form)
+    path.write_text(json.dumps(form))
     with pytest.raises(CorruptData, match=r"tokenizer\.json"):
         Tokenizer.load(path)
+    with pytest.raises(InputError, match=r"tokenizer\.json"):
+        Tokenizer.given(path)
+
+
+def test_ids_that_a_tokenizer_skips_count(tmp_path):
+    path = tmp_path / "tokenizer.json"
+    _TOKENIZER.save(path)
+    form = json.loads(path.read_bytes())
+    form["model"]["vocab"]["q"] = 70_000
+    path.write_text(json.dumps(form))
+    tokenizer = Tokenizer.load(path)
+    assert max(tokenizer.encode("qq")) == 70_000
+    assert tokenizer.size == 70_001, "two bytes an id would not do"
