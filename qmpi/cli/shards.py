@@ -1,18 +1,17 @@
 """`qmpi shards`: list, read, verify, describe and repair shards."""
 
+import shutil
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from qmpi.cli.options import json_option
 from qmpi.cli.output import show_json
 from qmpi.cli.shards_check import repair, verify
+from qmpi.cli.shards_listing import listing
 from qmpi.cli.sizes import short
 from qmpi.errors import ExitCode
-
-if TYPE_CHECKING:
-    from qmpi.storage.shard_survey import ShardSummary
 
 EPILOG = """\b
 Examples:
@@ -37,9 +36,6 @@ def command() -> None:
 @json_option
 def list_shards(*, paths: tuple[Path, ...], as_json: bool) -> int:
     """Show what each shard holds; exit code 3 says that one cannot be read."""
-    from rich.console import Console
-    from rich.table import Table
-
     from qmpi.storage.shard_survey import find_shards, summarize
 
     found = [summarize(shard) for shard in find_shards(paths)]
@@ -48,40 +44,10 @@ def list_shards(*, paths: tuple[Path, ...], as_json: bool) -> int:
     if as_json:
         show_json({"shards": found})
         return code
-    console = Console()
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    # A shard's path is what one copies from here: it is folded, never cut.
-    table.add_column("shard", overflow="fold")
-    for heading in ("tokens", "documents", "ratio", "levels"):
-        table.add_column(heading, justify="right")
-    table.add_column("types", overflow="fold")
-    for summary in found:
-        table.add_row(*_cells(summary))
-    console.print(table)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line in listing(found, width):
+        click.echo(line)
     return code
-
-
-def _cells(summary: "ShardSummary") -> tuple[str, ...]:
-    if summary.fault:
-        return summary.path, "-", "-", "-", "-", f"[red]{_plain(summary.fault)}[/red]"
-    low, high = summary.levels
-    total = max(1, sum(summary.types.values()))
-    ranked = sorted(summary.types.items(), key=lambda item: -item[1])
-    types = ", ".join(f"{name} {100 * tokens / total:.0f} %" for name, tokens in ranked)
-    return (
-        summary.path,
-        short(summary.tokens),
-        f"{summary.documents:,}",
-        f"{summary.ratio:.2f}",
-        f"{low}-{high}" if high else "-",
-        types or "ingested",
-    )
-
-
-def _plain(words: str) -> str:
-    from rich.markup import escape
-
-    return escape(words)
 
 
 @command.command("head", epilog="Example: qmpi shards head corpora/mixed -k 1")

@@ -76,6 +76,16 @@ def test_ls(whole: Path, notes: Path, capsys: Captured) -> None:
     assert "ingested" in shown
 
 
+def test_ls_in_a_pipe_is_a_line_a_shard(
+    whole: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    assert run(["shards", "ls", str(whole)]) == 0
+    heading, *rows = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["shard", "tokens", "documents", "ratio", "levels", "types"]
+    assert [row.split()[0] for row in rows] == [str(path) for path in sorted(whole.glob("*.h5"))]
+
+
 def test_head_gives_addresses(whole: Path, notes: Path, capsys: Captured) -> None:
     documents = asked(capsys, "shards", "head", whole, "-k", 4)["documents"]
     assert len(documents) == 4
@@ -180,7 +190,7 @@ def test_generate_refuses_before_a_rank_starts(
         (("generate", "--tokens", "lots", "--out", tmp_path / "a"), "50M"),
         (("generate", "--tokens", "1M", "--out", tmp_path / "a", "--level", "9-3"), "10-40"),
         (("generate", "--tokens", "1M", "--out", tmp_path / "a", "--type", "poems"), "poems"),
-        (("generate", "--tokens", "1", "--out", tmp_path / "a", "--tokenizer", __file__), "damaged"),
+        ((*base[:4], __file__, "--out", tmp_path / "a"), "damaged"),
         (("generate", tmp_path / "no.toml", "--tokens", "1M", "--out", tmp_path / "a"), "no.toml"),
     ]:
         assert word in asked(capsys, *arguments, code=2)["error"]
