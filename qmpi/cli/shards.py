@@ -1,8 +1,10 @@
 """`qmpi shards`: list, read, verify, describe and repair shards."""
 
+import os
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +14,9 @@ from qmpi.cli.shards_check import repair, verify
 from qmpi.cli.shards_listing import listing
 from qmpi.cli.sizes import short
 from qmpi.errors import ExitCode
+
+if TYPE_CHECKING:
+    from qmpi.storage.origins import Origin
 
 EPILOG = """\b
 Examples:
@@ -55,7 +60,10 @@ def list_shards(*, paths: tuple[Path, ...], as_json: bool) -> int:
 @click.option("-k", "count", type=click.IntRange(1, 1000), default=3, show_default=True)
 @json_option
 def show_head(*, path: Path, count: int, as_json: bool) -> None:
-    """Show the first documents of a shard or corpus, with their addresses."""
+    """Show the first documents of a shard or corpus, and where each comes from.
+
+    A generated document has an address; an ingested one a file, and a line or row in it.
+    """
     from qmpi.storage.shard_documents import first_documents
 
     found = first_documents(path, count)
@@ -64,7 +72,30 @@ def show_head(*, path: Path, count: int, as_json: bool) -> None:
         return
     for document in found:
         click.secho(f"== {document.address}  ({document.tokens} tokens)", bold=True)
+        if document.origin is not None:
+            click.secho(f"   from {origin_text(document.origin)}", dim=True)
         click.echo(document.text)
+
+
+def origin_text(origin: "Origin") -> str:
+    """Return where an ingested document comes from, for people.
+
+    Args:
+        origin: of the document.
+
+    Returns:
+        Its file, with line, row or byte, its own name, and what was done to read it.
+    """
+    from qmpi.storage.parquet_records import is_parquet
+
+    where = origin.file
+    if origin.record:
+        unit = "row" if is_parquet(os.fsencode(origin.file)) else "line"
+        where += f", {unit} {origin.record}"
+    elif origin.offset:
+        where += f", from byte {origin.offset}"
+    where += f", id {origin.id}" if origin.id else ""
+    return where + (f" ({origin.note})" if origin.note else "")
 
 
 @command.command("stats", epilog="Example: qmpi shards stats corpora/mixed --out mixed.html")

@@ -1,11 +1,14 @@
 """Documents of shards as text, with their addresses."""
 
+from itertools import zip_longest
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from qmpi.errors import InputError
 from qmpi.storage.corpus import TOKENIZER_NAME
+from qmpi.storage.origins import Origin, read_origins
 from qmpi.storage.shard_reader import ShardReader
 from qmpi.storage.shard_survey import find_shards
 from qmpi.storage.tokenizer import END_OF_TEXT, Tokenizer
@@ -24,6 +27,7 @@ class ShownDocument(Struct, frozen=True):
         number: in its block, or in the shard.
         tokens: of the document.
         text: of the document, without the token that ends it.
+        origin: where it was ingested from; None for a generated one.
     """
 
     address: str
@@ -31,6 +35,7 @@ class ShownDocument(Struct, frozen=True):
     number: int
     tokens: int
     text: str
+    origin: Origin | None = None
 
 
 def first_documents(path: Path, count: int) -> list[ShownDocument]:
@@ -54,10 +59,12 @@ def first_documents(path: Path, count: int) -> list[ShownDocument]:
             raise InputError(f"no {TOKENIZER_NAME} beside {shard.path}: its ids mean nothing")
         reader = ShardReader(shard.path)
         try:
-            found += documents_in(reader, Tokenizer.load(tokenizer), shard.path.name, count)
+            shown = documents_in(reader, Tokenizer.load(tokenizer), shard.path.name, count)
         finally:
             reader.close()
-        count -= len(found)
+        origins = read_origins(shard.path.parent, shard.path.name)[: len(shown)]
+        found += [replace(d, origin=origin) for d, origin in zip_longest(shown, origins)]
+        count -= len(shown)
         if count <= 0:
             break
     return found

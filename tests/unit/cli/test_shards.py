@@ -15,8 +15,10 @@ import pytest
 from unit.runtime.small_corpus import BLOCKS, make_all, quick_plan, use_quick_maker
 
 from qmpi.cli.main import run
+from qmpi.cli.shards import origin_text
 from qmpi.content.address import BLOCK_TOKENS
 from qmpi.storage.ingest import IngestOptions, ingest_corpus
+from qmpi.storage.origins import Origin
 
 Captured = pytest.CaptureFixture[str]
 SHARD = "shard-000000.h5"
@@ -97,6 +99,35 @@ def test_head_gives_addresses(whole: Path, notes: Path, capsys: Captured) -> Non
     assert "<|endoftext|>" not in first["text"]
     assert run(["shards", "head", str(notes)]) == 0
     assert "== shard" in capsys.readouterr().out
+
+
+def test_head_says_where_ingested_documents_come_from(
+    whole: Path, notes: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    documents = asked(capsys, "shards", "head", notes, "-k", 60)["documents"]
+    assert len(documents) == 60, "of several shards"
+    for document in documents:
+        number = Path(document["origin"]["file"]).stem
+        assert f"of note {number} " in document["text"]
+    assert asked(capsys, "shards", "head", whole, "-k", 1)["documents"][0]["origin"] is None
+    rows = [{"id": f"row-{n}", "text": f"record {n} of the file " * 9} for n in range(3)]
+    (tmp_path / "rows.jsonl").write_text("\n\n".join(map(json.dumps, rows)))
+    options = IngestOptions(vocab_size=300)
+    ingest_corpus([tmp_path / "rows.jsonl"], tmp_path / "out", options, lambda _: None)
+    assert run(["shards", "head", str(tmp_path / "out" / SHARD)]) == 0
+    assert f"from {tmp_path / 'rows.jsonl'}, line 3, id row-1\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("origin", "text"),
+    [
+        (Origin("a", "a/b.parquet.zst", record=7), "a/b.parquet.zst, row 7"),
+        (Origin("a", "a/b.txt"), "a/b.txt"),
+        (Origin("a", "a/b.txt", offset=9, note="part 2"), "a/b.txt, from byte 9 (part 2)"),
+    ],
+)
+def test_an_origin_is_said_in_words(origin: Origin, text: str) -> None:
+    assert origin_text(origin) == text
 
 
 def test_verify_names_chunk_and_block(whole: Path, tmp_path: Path, capsys: Captured) -> None:
