@@ -28,3 +28,15 @@ Seconds = NewType("Seconds", float)
 
 Digest = NewType("Digest", str)
 """Lower-case hexadecimal digest; empty when there is none."""
+
+
+def brief(digest: Digest) -> str:
+    """Return the start of a digest, enough for people to tell two apart.
+
+    Args:
+        digest: any.
+
+    Returns:
+        Eight digits; "none" if there is no digest.
+    """
+    return digest[:8] or "none"

@@ -1,5 +1,6 @@
 """`qmpi shards verify` and `qmpi shards repair`."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,12 +76,17 @@ def repair(*, paths: tuple[Path, ...], copy: Path | None, as_json: bool) -> int:
     shard is taken from another copy of the corpus. A file is replaced only if the result has the
     digest that the index keeps. Exit code 3 says that something could not be repaired.
     """
+    from qmpi.cli.first_use import first_use_shown
+    from qmpi.content.content_tokenizer import content_tokenizer
     from qmpi.runtime.shard_repair import repair_directory, repair_shard
+    from qmpi.storage.builtin import default_cache
     from qmpi.storage.shard_survey import find_shards
 
     done: list[Repair] = []
-    for folder in _folders(paths):
-        done += repair_directory(folder, copy)
+    cache = default_cache(os.environ)
+    with first_use_shown(cache, quiet=as_json) as show:
+        for folder in _folders(paths):
+            done += repair_directory(folder, copy, lambda: content_tokenizer(cache, show))
     shards = find_shards(paths)
     done += [repair_shard(s, copy) for s in _watched(shards, "repairing", as_json=as_json)]
     refused = [one for one in done if one.state == "refused"]

@@ -23,6 +23,7 @@ from qmpi.roles.interface import (
     SourcesOpened,
 )
 from qmpi.storage.builtin import PREFIX
+from qmpi.units import brief
 
 if TYPE_CHECKING:
     from qmpi.content.rows import RowMaker
@@ -259,8 +260,10 @@ class DataService:
 def _check_corpus(name: str, corpus: "Corpus", tokenizer: "Tokenizer", length: int) -> None:
     if corpus.facts.tokenizer_digest != tokenizer.digest:
         raise InputError(
-            f"source {name!r} was written with another tokenizer than the job uses; ingest it "
-            "again with `--tokenizer`, or name its tokenizer in data.tokenizer"
+            f"source {name!r} was written with another tokenizer "
+            f"({brief(corpus.facts.tokenizer_digest)}) than the job uses "
+            f"({brief(tokenizer.digest)}); ingest it again with `--tokenizer`, or name its "
+            "tokenizer in data.tokenizer"
         )
     if corpus.rows(length) < 1:
         raise InputError(

@@ -24,6 +24,7 @@ from qmpi.runtime.work_plan import WorkPlan
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.os_errors import explained
 from qmpi.storage.run_directory import RunDirectory
+from qmpi.units import Digest, brief
 
 WORK_NAME = "work.json"
 RESULT_NAME = "result.json"
@@ -134,7 +135,7 @@ def run_farm(
         begun = read_work(path)
         if (begun.kind, begun.plan) != (work.kind, work.plan):
             raise ConfigError(
-                f"{run.root} holds other work, half done ({_difference(begun, work)}); finish it "
+                f"{run.root} holds other work, half done ({difference(begun, work)}); finish it "
                 "with the command that began it, or remove the directory"
             )
     write_atomic(path, msgspec.json.format(msgspec.json.encode(work), indent=1))
@@ -150,11 +151,29 @@ def run_farm(
     return supervise(plan, watch, Clock())
 
 
-def _difference(begun: WorkFile, work: WorkFile) -> str:
+def difference(begun: WorkFile, work: WorkFile) -> str:
+    """Say in what two works differ.
+
+    Args:
+        begun: what is there.
+        work: what is wanted.
+
+    Returns:
+        As "blocks 20, not 40; tokenizer digest 0a1b2c3d, not 4e5f6a7b".
+    """
     if begun.kind != work.kind:
         return f"{begun.kind}, not {work.kind}"
-    keys = sorted({*begun.plan, *work.plan})
-    return "other " + ", ".join(k for k in keys if begun.plan.get(k) != work.plan.get(k))
+    keys = sorted(k for k in {*begun.plan, *work.plan} if begun.plan.get(k) != work.plan.get(k))
+    return "; ".join(_apart(key, begun.plan.get(key), work.plan.get(key)) for key in keys)
+
+
+def _apart(key: str, there: object, wanted: object) -> str:
+    name = key.replace("_", " ")
+    if key.endswith("digest"):
+        return f"{name} {brief(Digest(str(there or '')))}, not {brief(Digest(str(wanted or '')))}"
+    if isinstance(there, str | int | float) and isinstance(wanted, str | int | float):
+        return f"{name} {there}, not {wanted}"
+    return f"another {name}"
 
 
 def write_result(directory: Path, result: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from msgspec.structs import asdict
 from qmpi.content.address import BLOCK_TOKENS, GENERATOR_VERSION, Stream, generator_key
 from qmpi.content.block_maker import Block, BlockMaker
 from qmpi.content.level import band_of
-from qmpi.content.lexicons import lexicon_digest
+from qmpi.content.lexicons import lexicon_digest, unlike_installed
 from qmpi.content.mix import BlockPlan, ContentMix
 from qmpi.errors import ConfigError, CorruptData, StorageError
 from qmpi.protocol.work import UnitProgress, UnitReport
@@ -45,7 +45,7 @@ from qmpi.storage.os_errors import explained
 from qmpi.storage.shard_layout import dtype_name
 from qmpi.storage.shard_writer import ShardWriter
 from qmpi.storage.tokenizer import Tokenizer
-from qmpi.units import Digest
+from qmpi.units import Digest, brief
 
 HASHERS = 8
 
@@ -137,16 +137,20 @@ class GeneratePlan:
     def _tokenizer(self) -> Tokenizer:
         tokenizer = Tokenizer.load(self._out / TOKENIZER_NAME)
         if tokenizer.digest != self._spec.tokenizer_digest:
-            raise CorruptData(f"{self._out / TOKENIZER_NAME} is not the one that was begun with")
+            raise CorruptData(
+                f"{self._out / TOKENIZER_NAME} ({brief(tokenizer.digest)}) is not the one that was "
+                f"begun with ({brief(Digest(self._spec.tokenizer_digest))})"
+            )
         return tokenizer
 
     @cached_property
     def _maker(self) -> BlockMaker:
         spec = self._spec
-        if (spec.generator, spec.lexicon_digest) != (GENERATOR_VERSION, lexicon_digest()):
+        apart = unlike_installed(spec.generator, spec.lexicon_digest)
+        if apart:
             raise ConfigError(
-                f"the corpus was begun with generator {spec.generator} and another vocabulary or "
-                "version is installed here; go on with that version, or begin anew with --force"
+                f"the corpus was begun by another generator than is installed here ({apart}); go "
+                "on with that one, or begin anew with --force"
             )
         return BlockMaker(self._tokenizer, generator_key(lexicon_digest(), spec.seed))
 

@@ -8,22 +8,25 @@ of the corpus, again only if its digest is right.
 """
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
 
-from qmpi.content.address import BLOCK_TOKENS, GENERATOR_VERSION, generator_key, parse_stream
+from qmpi.content.address import BLOCK_TOKENS, generator_key, parse_stream
 from qmpi.content.block_maker import BlockMaker
-from qmpi.content.lexicons import lexicon_digest
+from qmpi.content.content_tokenizer import VOCABULARY
+from qmpi.content.lexicons import lexicon_digest, unlike_installed
 from qmpi.errors import CorruptData, InputError, QmpiError, StorageError
 from qmpi.runtime.generate_plan import GeneratePlan, documents_of, spec_of
 from qmpi.storage.atomic_file import TEMPORARY_SUFFIX, write_atomic
 from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME, write_corpus_facts
-from qmpi.storage.manifest import MANIFEST_NAME, facts_of, file_digest
+from qmpi.storage.manifest import facts_of, file_digest
 from qmpi.storage.os_errors import explained
+from qmpi.storage.remedy import MANIFEST_NAME
 from qmpi.storage.shard_layout import dtype_name
 from qmpi.storage.shard_reader import ShardReader
-from qmpi.storage.shard_survey import FoundShard, read_checked_manifest
+from qmpi.storage.shard_survey import FoundShard, read_checked_facts, read_checked_manifest
 from qmpi.storage.shard_verify import Fault, verify_directory, verify_shard
 from qmpi.storage.shard_writer import ShardWriter
 from qmpi.storage.tokenizer import Tokenizer
@@ -81,16 +84,27 @@ def repair_shard(shard: FoundShard, copy: Path | None) -> Repair:
         refused = str(error)
     if copy is not None:
         return _take_over(shard, copy)
-    how = refused or "it was ingested and cannot be made again"
+    how = refused or _why_not(shard)
     return Repair(name, "refused", (), f"{how}; name another copy of the corpus with --from DIR")
 
 
-def repair_directory(directory: Path, copy: Path | None) -> list[Repair]:
+def _why_not(shard: FoundShard) -> str:
+    if (shard.path.parent / MANIFEST_NAME).exists():
+        return "the manifest that says how to make it again is damaged, too"
+    if shard.corpus is not None:
+        return "it was ingested and cannot be made again"
+    return "it does not say how it was made"
+
+
+def repair_directory(
+    directory: Path, copy: Path | None, built_in: Callable[[], Path]
+) -> list[Repair]:
     """Make index, manifest and tokenizer of a corpus whole.
 
     Args:
         directory: of the corpus.
         copy: directory of another copy of it, or None.
+        built_in: gives the tokenizer of generated text; called if it may be the corpus'.
 
     Returns:
         What was done about each file that was damaged.
@@ -100,18 +114,45 @@ def repair_directory(directory: Path, copy: Path | None) -> list[Repair]:
     for name in (MANIFEST_NAME, TOKENIZER_NAME, INDEX_NAME):
         wrong = [fault for fault in verify_directory(directory) if Path(fault.path).name == name]
         if wrong:
-            done.append(_repair_file(directory, name, wrong[0], copy))
+            again = None
+            if name == INDEX_NAME:
+                again = _index_again(directory)
+            if name == TOKENIZER_NAME:
+                again = _tokenizer_again(directory, built_in)
+            done.append(again or _copied_file(directory, name, wrong[0], copy))
     return done
 
 
-def _repair_file(directory: Path, name: str, fault: Fault, copy: Path | None) -> Repair:
-    path = directory / name
+def _index_again(directory: Path) -> Repair | None:
     manifest, _ = read_checked_manifest(directory)
-    if name == INDEX_NAME and manifest is not None:
-        tokenizer = directory / TOKENIZER_NAME
-        if tokenizer.exists() and file_digest(tokenizer) == manifest.tokenizer_digest:
-            write_corpus_facts(directory, facts_of(manifest, Tokenizer.load(tokenizer).size))
-            return Repair(str(path), "repaired", (), "written anew from the manifest")
+    tokenizer = directory / TOKENIZER_NAME
+    if manifest is None or not tokenizer.exists():
+        return None
+    if file_digest(tokenizer) != manifest.tokenizer_digest:
+        return None
+    write_corpus_facts(directory, facts_of(manifest, Tokenizer.load(tokenizer).size))
+    return Repair(str(directory / INDEX_NAME), "repaired", (), "written anew from the manifest")
+
+
+def _tokenizer_again(directory: Path, built_in: Callable[[], Path]) -> Repair | None:
+    manifest, _ = read_checked_manifest(directory)
+    facts, _ = read_checked_facts(directory)
+    # It is made in half a minute: not for a corpus that cannot have it.
+    if manifest is None or unlike_installed(manifest.generator, manifest.lexicon_digest):
+        return None
+    if facts is not None and facts.vocab_size != VOCABULARY:
+        return None
+    made = built_in()
+    if file_digest(made) != manifest.tokenizer_digest:
+        return None
+    path = directory / TOKENIZER_NAME
+    with explained("copy", made):
+        write_atomic(path, made.read_bytes())
+    return Repair(str(path), "repaired", (), "it is that of generated text")
+
+
+def _copied_file(directory: Path, name: str, fault: Fault, copy: Path | None) -> Repair:
+    path = directory / name
     if copy is not None and (copy / name).exists():
         before = path.read_bytes() if path.exists() else None
         with explained("copy", copy / name):
@@ -199,11 +240,11 @@ def _make_again(shard: FoundShard, recipe: Recipe) -> Repair:
 
 def _maker(recipe: Recipe, tokenizer: Tokenizer) -> BlockMaker:
     version, digest, seed = (*recipe.generator.split(" "), "", "")[:3]
-    if (version, digest) != (GENERATOR_VERSION, lexicon_digest()) or not seed.isdigit():
-        raise InputError(
-            f"it was made by generator {version} with another vocabulary than is installed here "
-            f"({GENERATOR_VERSION})"
-        )
+    apart = unlike_installed(version, digest)
+    if apart:
+        raise InputError(f"it was made by another generator than is installed here ({apart})")
+    if not seed.isdecimal():
+        raise CorruptData(f"it does not say with which seed it was made ({recipe.generator!r})")
     return BlockMaker(tokenizer, generator_key(lexicon_digest(), int(seed)))
 
 

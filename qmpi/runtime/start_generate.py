@@ -13,11 +13,11 @@ from msgspec.structs import replace
 
 from qmpi.config.settings import ContentSource, FailureSettings, Settings
 from qmpi.content.mix import BlockPlan, ContentMix, blocks_of, default_mix, shard_blocks
-from qmpi.errors import ConfigError, InputError
+from qmpi.errors import ConfigError, CorruptData, InputError
 from qmpi.runtime.data_service import check_rows, open_tokenizer, with_tokenizer
-from qmpi.runtime.farm_launch import WORK_NAME, WorkFile
+from qmpi.runtime.farm_launch import WORK_NAME, WorkFile, difference
 from qmpi.runtime.generate_plan import GenerateSpec, spec_of
-from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME, read_corpus_facts
+from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME, read_corpus_facts, remedy
 from qmpi.storage.corpus_directory import (
     WORK_FOLDER,
     check_corpus_directory,
@@ -156,15 +156,12 @@ def prepare_corpus(
     if options.force:
         _refuse_if_used(out)
         clear_corpus_directory(out)
+    work = _work_of(spec, settings.failure if settings is not None else FailureSettings())
     state = _look(out, spec, tokenizer)
     if state == "new":
         with explained("make the corpus", out):
             (out / WORK_FOLDER).mkdir(parents=True, exist_ok=True)
         tokenizer.save(out / TOKENIZER_NAME)
-    failure = settings.failure if settings is not None else FailureSettings()
-    # By way of JSON, so that it equals what is read back when the work goes on.
-    plan = msgspec.json.decode(msgspec.json.encode(spec), type=dict[str, Any])
-    work = WorkFile(kind="generate", name=spec.name, plan=plan, failure=failure)
     return Prepared(state, spec, work, out / WORK_FOLDER)
 
 
@@ -179,6 +176,12 @@ def _open_tokenizer(
         # Else the job could not train on the corpus that it describes.
         check_rows(settings, tokenizer)
     return tokenizer
+
+
+def _work_of(spec: GenerateSpec, failure: FailureSettings) -> WorkFile:
+    # By way of JSON, so that it equals what is read back when the work goes on.
+    plan = msgspec.json.decode(msgspec.json.encode(spec), type=dict[str, Any])
+    return WorkFile(kind="generate", name=spec.name, plan=plan, failure=failure)
 
 
 def _refuse_if_used(out: Path) -> None:
@@ -210,13 +213,21 @@ def _look(out: Path, spec: GenerateSpec, tokenizer: Tokenizer) -> State:
 
 def _check_same(out: Path, spec: GenerateSpec, tokenizer: Tokenizer) -> None:
     manifest = read_manifest(out)
-    same = manifest is not None and replace(spec_of(manifest), name=spec.name) == spec
-    if manifest is None or not same:
+    if manifest is None:
         raise InputError(
-            f"{out} holds another corpus; choose another directory, or pass --force to replace it"
+            f"{out} holds a corpus that was not generated; choose another directory, or pass "
+            "--force to replace it"
+        )
+    limits = FailureSettings()
+    there = _work_of(replace(spec_of(manifest), name=spec.name), limits)
+    apart = difference(there, _work_of(spec, limits))
+    if apart:
+        raise InputError(
+            f"{out} holds another corpus ({apart}); choose another directory, or pass --force to "
+            "replace it"
         )
     if read_corpus_facts(out) != facts_of(manifest, tokenizer.size):
-        raise InputError(f"{out}: index.json is not that of manifest.json; pass --force")
+        raise CorruptData(f"{out / INDEX_NAME} is not that of the manifest; {remedy(out)}")
 
 
 def default_ranks(units: int) -> int:

@@ -17,6 +17,7 @@ import msgspec
 from qmpi.errors import CorruptData, InputError
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.os_errors import explained
+from qmpi.storage.remedy import MANIFEST_NAME, remedy
 from qmpi.units import Digest, Tokens
 
 if TYPE_CHECKING:
@@ -76,21 +77,23 @@ def read_corpus_facts(path: Path) -> CorpusFacts:
     Raises:
         InputError: the directory holds no corpus, or one of another format.
         StorageError: the index cannot be read.
-        CorruptData: the index is damaged.
+        CorruptData: the index is damaged, or that of a generated corpus is missing.
     """
     index = path / INDEX_NAME
     if not index.is_file():
+        if (path / MANIFEST_NAME).is_file():
+            raise CorruptData(f"{index} is missing; {remedy(path)}")
         raise InputError(f"{path} is not a corpus (no {INDEX_NAME}); make one with `qmpi ingest`")
     with explained("read the corpus index", index):
         data = index.read_bytes()
     try:
         facts = msgspec.json.decode(data, type=CorpusFacts)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise CorruptData(f"{index} is damaged ({error}); ingest the corpus again") from error
+        raise CorruptData(f"{index} is damaged ({error}); {remedy(path)}") from error
     if facts.version != INDEX_VERSION:
         raise InputError(f"{index} has format {facts.version}; this qmpi reads {INDEX_VERSION}")
     if sum(shard.tokens for shard in facts.shards) != facts.tokens:
-        raise CorruptData(f"{index} is damaged: its shards do not add up; ingest it again")
+        raise CorruptData(f"{index} is damaged: its shards do not add up; {remedy(path)}")
     return facts
 
 

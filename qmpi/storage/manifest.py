@@ -19,11 +19,16 @@ from qmpi.errors import CorruptData
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.corpus import INDEX_VERSION, CorpusFacts, ShardFact
 from qmpi.storage.os_errors import explained
+from qmpi.storage.remedy import MANIFEST_NAME
 from qmpi.storage.shard_layout import dtype_name
 from qmpi.units import Digest, Tokens
 
-MANIFEST_NAME = "manifest.json"
 MANIFEST_VERSION = 1
+MAKE_AGAIN = (
+    "take it from a copy with `qmpi shards repair --from DIR`, or give the command that made the "
+    "corpus again with --force"
+)
+"""The mix stands nowhere else."""
 
 
 class ShardRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,9 +150,9 @@ def read_manifest(directory: Path) -> Manifest | None:
     try:
         manifest = msgspec.json.decode(data, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise CorruptData(f"{path} is damaged ({error}); copy it again") from error
+        raise CorruptData(f"{path} is damaged ({error}); {MAKE_AGAIN}") from error
     if sealed(manifest) != manifest:
-        raise CorruptData(f"{path} is damaged: it does not match its own digest; copy it again")
+        raise CorruptData(f"{path} is damaged: it does not match its own digest; {MAKE_AGAIN}")
     return manifest
 
 

@@ -12,6 +12,7 @@ from qmpi.storage.origins import Origin, read_origins
 from qmpi.storage.shard_reader import ShardReader
 from qmpi.storage.shard_survey import find_shards
 from qmpi.storage.tokenizer import END_OF_TEXT, Tokenizer
+from qmpi.units import brief
 
 MOST_TOKENS = 1 << 16
 """Of one document that is shown."""
@@ -88,7 +89,10 @@ def documents_in(
         InputError: the tokenizer is another one.
     """
     if tokenizer.digest != reader.tokenizer_digest:
-        raise InputError(f"{name} was written with another tokenizer than lies beside it")
+        raise InputError(
+            f"{name} was written with another tokenizer ({brief(reader.tokenizer_digest)}) than "
+            f"lies beside it ({brief(tokenizer.digest)})"
+        )
     starts = reader.document_offsets[: count + 1].tolist()
     ends = [*starts[1:], reader.tokens]
     shown: list[ShownDocument] = []

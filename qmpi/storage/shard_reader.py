@@ -19,6 +19,7 @@ from qmpi.errors import CorruptData, InputError
 from qmpi.storage import shard_layout as layout
 from qmpi.storage.blosc2_codec import decode_frame
 from qmpi.storage.os_errors import explained
+from qmpi.storage.remedy import remedy
 from qmpi.units import Digest
 
 TokenArray = np.ndarray[Any, Any]
@@ -50,6 +51,7 @@ class ShardReader:
             CorruptData: its metadata is damaged, or of another format.
         """
         self._path = path
+        self.generator = ""
         self._cache: OrderedDict[int, TokenArray] = OrderedDict()
         with explained("open the shard", path):
             path.open("rb").close()
@@ -83,12 +85,12 @@ class ShardReader:
         }
         wrong = [name for name, holds in known.items() if not holds]
         if wrong:
-            raise CorruptData(f"shard {self._path}: wrong {', '.join(wrong)}; ingest it again")
+            raise CorruptData(f"shard {self._path}: wrong {', '.join(wrong)}; {self._cure()}")
 
     def _table(self, name: str, crc: str) -> TokenArray:
         table: TokenArray = self._file[name][:]
         if self._file.attrs[crc] != zlib.crc32(table.tobytes()):
-            raise CorruptData(f"shard {self._path}: {name} fails its checksum; copy it again")
+            raise CorruptData(f"shard {self._path}: {name} fails its checksum; {self._cure()}")
         return table
 
     def _provenance(self) -> tuple[tuple[layout.BlockAddress, ...], TokenArray]:
@@ -108,10 +110,10 @@ class ShardReader:
             yield
         except (OSError, KeyError, RuntimeError, ValueError, TypeError, IndexError) as error:
             raise CorruptData(
-                f"shard {self._path}: {what} damaged ({error}); copy it again, or ingest again"
+                f"shard {self._path}: {what} damaged ({error}); {self._cure()}"
             ) from error
         except (AttributeError, OverflowError, MemoryError) as error:
-            raise CorruptData(f"shard {self._path}: {what} damaged; copy it again") from error
+            raise CorruptData(f"shard {self._path}: {what} damaged; {self._cure()}") from error
 
     @property
     def chunks(self) -> int:
@@ -198,8 +200,8 @@ class ShardReader:
 
     def _cure(self) -> str:
         if self.generator:
-            return "`qmpi shards repair` makes it again"
-        return "copy it again, or ingest again"
+            return f"`qmpi shards repair {self._path}` makes it again"
+        return remedy(self._path.parent)
 
     def documents_of(self, block: int) -> list[tuple[int, int]]:
         """The documents of a block of a generated shard.

@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from qmpi.errors import CorruptData, StorageError
 from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME
-from qmpi.storage.manifest import MANIFEST_NAME, facts_of, file_digest, merkle_root
+from qmpi.storage.manifest import facts_of, file_digest, merkle_root
+from qmpi.storage.remedy import MANIFEST_NAME
 from qmpi.storage.shard_reader import ShardReader
 from qmpi.storage.shard_survey import FoundShard, read_checked_facts, read_checked_manifest
 from qmpi.storage.tokenizer import Tokenizer

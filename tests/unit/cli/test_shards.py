@@ -217,7 +217,7 @@ def test_generate_refuses_before_a_rank_starts(
     for arguments, word in [
         ((*base, strange), "thesis.tex"),
         ((*base, strange, "--force"), "thesis.tex"),
-        ((*base, whole), "another corpus"),
+        ((*base, whole), "blocks 7, not 16"),
         (("generate", "--tokens", "lots", "--out", tmp_path / "a"), "50M"),
         (("generate", "--tokens", "1M", "--out", tmp_path / "a", "--level", "9-3"), "10-40"),
         (("generate", "--tokens", "1M", "--out", tmp_path / "a", "--type", "poems"), "poems"),

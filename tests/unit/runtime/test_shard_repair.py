@@ -14,9 +14,13 @@ from unit.runtime.small_corpus import (
     use_quick_maker,
 )
 
+from qmpi.content.address import GENERATOR_VERSION
+from qmpi.content.lexicons import lexicon_digest
+from qmpi.errors import CorruptData
+from qmpi.runtime import shard_repair
 from qmpi.runtime.shard_repair import repair_directory, repair_shard
-from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME
-from qmpi.storage.manifest import MANIFEST_NAME
+from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME, read_corpus_facts
+from qmpi.storage.remedy import MANIFEST_NAME
 from qmpi.storage.shard_survey import find_shards
 from qmpi.storage.shard_verify import verify_directory, verify_shard
 
@@ -42,6 +46,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def corpus(whole: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(whole, tmp_path / "corpus"))
+
+
+def no_built_in() -> Path:
+    raise AssertionError("nothing can have it: its number of ids is another")
 
 
 def flip(path: Path, position: int, bit: int) -> None:
@@ -118,19 +126,30 @@ def test_another_generator_is_not_trusted(corpus: Path, monkeypatch: pytest.Monk
     backup = Path(shutil.copytree(corpus, corpus.parent / "backup"))
     flip(corpus / SHARD, len(right) // 2, 0)
     shard = find_shards([corpus])[1]
-    monkeypatch.setattr("qmpi.runtime.shard_repair.GENERATOR_VERSION", "content-0")
+    monkeypatch.setattr("qmpi.content.lexicons.GENERATOR_VERSION", "content-0")
     refused = repair_shard(shard, None)
     assert refused.state == "refused"
     assert "--from" in refused.how
+    assert f"generator {GENERATOR_VERSION}, not content-0" in refused.how
+    assert "vocabulary" not in refused.how, "that is the same"
     assert repair_shard(shard, backup).state == "repaired"
     assert (corpus / SHARD).read_bytes() == right
+
+
+def test_what_differs_is_named(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = lexicon_digest()
+    monkeypatch.setattr("qmpi.content.lexicons.lexicon_digest", lambda: "f" * 64)
+    flip(corpus / SHARD, 5000, 0)
+    refused = repair_shard(find_shards([corpus])[1], None)
+    assert f"vocabulary {here[:8]}, not ffffffff" in refused.how
+    assert GENERATOR_VERSION not in refused.how, "that is the same"
 
 
 def test_a_damaged_copy_is_refused(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flip(corpus / SHARD, 5000, 0)
     damaged = (corpus / SHARD).read_bytes()
     backup = Path(shutil.copytree(corpus, corpus.parent / "backup"))
-    monkeypatch.setattr("qmpi.runtime.shard_repair.GENERATOR_VERSION", "content-0")
+    monkeypatch.setattr("qmpi.content.lexicons.GENERATOR_VERSION", "content-0")
     done = repair_shard(find_shards([corpus])[1], backup)
     assert done.state == "refused"
     assert (corpus / SHARD).read_bytes() == damaged
@@ -144,7 +163,37 @@ def test_the_files_beside_the_shards_are_watched_too(corpus: Path, name: str) ->
     for _ in range(25):
         flip(corpus / name, chance.randrange(len(right)), chance.randrange(8))
         assert verify_directory(corpus), "found"
-        done = repair_directory(corpus, backup)
+        done = repair_directory(corpus, backup, no_built_in)
         assert [one.state for one in done] == ["repaired"], done
         assert (corpus / name).read_bytes() == right
-    assert repair_directory(corpus, None) == []
+    assert repair_directory(corpus, None, no_built_in) == []
+
+
+@pytest.mark.parametrize("harm", [b"", b"{", b'{"version": 1}', None])
+def test_the_index_is_made_again_as_its_damage_says(corpus: Path, harm: bytes | None) -> None:
+    index = corpus / INDEX_NAME
+    right = index.read_bytes()
+    if harm is None:
+        index.unlink()
+    else:
+        index.write_bytes(harm)
+    with pytest.raises(CorruptData, match=f"`qmpi shards repair {corpus}` mends it"):
+        read_corpus_facts(corpus)
+    assert [one.state for one in repair_directory(corpus, None, no_built_in)] == ["repaired"]
+    assert index.read_bytes() == right
+
+
+def test_the_tokenizer_of_generated_text_is_made_again(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer, cached = corpus / TOKENIZER_NAME, corpus.parent / "built-in.json"
+    right = tokenizer.read_bytes()
+    cached.write_bytes(right)
+    monkeypatch.setattr(shard_repair, "VOCABULARY", read_corpus_facts(corpus).vocab_size)
+    tokenizer.unlink()
+    assert [one.state for one in repair_directory(corpus, None, lambda: cached)] == ["repaired"]
+    assert tokenizer.read_bytes() == right
+    flip(tokenizer, 50, 1)
+    flip(cached, 60, 1)
+    (refused,) = repair_directory(corpus, None, lambda: cached)
+    assert (refused.state, "--from" in refused.how) == ("refused", True)
