@@ -162,7 +162,9 @@ def _copied_file(directory: Path, name: str, fault: Fault, copy: Path | None) ->
         if before is not None:
             write_atomic(path, before)
         return Repair(str(path), "refused", (), f"the copy in {copy} is not right either")
-    return Repair(str(path), "refused", (), f"{fault.what}; name another copy with --from DIR")
+    what = fault.what.partition(";")[0]
+    how = f"{what}; it cannot be made again here: name another copy with --from DIR"
+    return Repair(str(path), "refused", (), how)
 
 
 def _recipe(shard: FoundShard) -> Recipe | None:

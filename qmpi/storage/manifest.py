@@ -24,10 +24,7 @@ from qmpi.storage.shard_layout import dtype_name
 from qmpi.units import Digest, Tokens
 
 MANIFEST_VERSION = 1
-MAKE_AGAIN = (
-    "take it from a copy with `qmpi shards repair --from DIR`, or give the command that made the "
-    "corpus again with --force"
-)
+MAKE_AGAIN = "copy it again, or make the corpus again with `qmpi generate --force`"
 """The mix stands nowhere else."""
 
 
