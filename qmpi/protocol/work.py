@@ -4,6 +4,9 @@ A unit is one piece of a plan that any rank can do and that ends in a file. Doin
 no harm, so every message here is a fact or an order that may be repeated.
 """
 
+from collections import Counter
+from collections.abc import Iterable
+
 from msgspec import Struct
 
 
@@ -35,6 +38,25 @@ class UnitReport(Struct, frozen=True):
     bytes: int = 0
     counters: dict[str, int] = {}
     digest: str = ""
+
+
+def joined(reports: Iterable[UnitReport]) -> UnitReport:
+    """Add up what units came to.
+
+    Args:
+        reports: of different units.
+
+    Returns:
+        The sums; without a digest.
+    """
+    documents = tokens = size = 0
+    counters: Counter[str] = Counter()
+    for report in reports:
+        documents += report.documents
+        tokens += report.tokens
+        size += report.bytes
+        counters.update(report.counters)
+    return UnitReport(documents, tokens, size, dict(counters))
 
 
 class WorkGrant(Struct, frozen=True, tag="work_grant"):
@@ -83,10 +105,10 @@ class WorkStatus(Struct, frozen=True, kw_only=True):
         stage_number: of this one, from 0.
         units: units of this stage.
         units_done: of them, done.
-        documents: so far, units under way included.
+        documents: so far, units under way and those of earlier runs included.
         tokens: so far.
         bytes: so far.
-        bytes_per_second: over the last few seconds.
+        bytes_per_second: over the last few seconds, of this run alone.
         counters: sums over all units, by name.
         dealt_again: units that were dealt more than once.
     """

@@ -155,8 +155,9 @@ class Dealer:
 
     def _work(self, event: Event, now: Seconds) -> list[Effect]:
         match event:
-            case StageOpened(stage, units, done) if stage == self.stage:
+            case StageOpened(stage, units, done, before) if stage == self.stage:
                 self.book = WorkBook(units, done)
+                self.tally.opened(len(self.book.done), before)
                 self.phase = "dealing"
                 self.why = f"{len(self.book.done)} of {units} units were done already"
                 return [*self._deal(now), self._status("running", now)]

@@ -1,6 +1,7 @@
 """What a farm has come to so far: sums, rates, failures, for the status.
 
 Invariants: a unit counts once, by its first report; progress counts while the unit is under way.
+What earlier runs had done counts in the sums, never in the rates and the time to go.
 """
 
 from collections import Counter
@@ -39,13 +40,15 @@ class FarmFacts(Struct, frozen=True):
 
 
 class FarmTally:
-    """Sums over all units of this incarnation."""
+    """Sums over all units, and the rates of this incarnation."""
 
     def __init__(self) -> None:
         """Nothing is done yet."""
         self.failures: list[FailureReport] = []
         self._sums: Counter[str] = Counter()
         self._counters: Counter[str] = Counter()
+        self._before: Counter[str] = Counter()
+        self._units_before = 0
         self._under_way: dict[Rank, UnitProgress] = {}
         self._tokens: list[tuple[Seconds, int]] = []
         self._bytes: list[tuple[Seconds, int]] = []
@@ -101,18 +104,19 @@ class FarmTally:
             sums += _sizes(progress)
             counters.update(progress.counters)
         done = len(book.done)
+        shown = sums + self._before
         self._tokens = _kept(self._tokens, (now, sums["tokens"]))
         self._bytes = _kept(self._bytes, (now, sums["bytes"]))
-        self._units = _kept(self._units, (now, done))
+        self._units = _kept(self._units, (now, done - self._units_before))
         work = WorkStatus(
             stage=facts.stages[stage],
             stages=len(facts.stages),
             stage_number=stage,
             units=book.units,
             units_done=done,
-            documents=sums["documents"],
-            tokens=sums["tokens"],
-            bytes=sums["bytes"],
+            documents=shown["documents"],
+            tokens=shown["tokens"],
+            bytes=shown["bytes"],
             bytes_per_second=rate(self._bytes, RATE_SECONDS),
             counters=_sorted(counters),
             dealt_again=book.dealt_again,
@@ -121,7 +125,7 @@ class FarmTally:
             state=state,
             step=done,
             steps=book.units,
-            tokens=sums["tokens"],
+            tokens=shown["tokens"],
             tokens_per_second=rate(self._tokens, RATE_SECONDS),
             loss=None,
             digest="",
@@ -136,8 +140,20 @@ class FarmTally:
         )
 
     def next_stage(self) -> None:
-        """Begin a stage: its units are no measure of the last one's."""
-        self._units, self._under_way = [], {}
+        """Begin a stage: nothing of it is under way."""
+        self._under_way, self._units_before = {}, 0
+
+    def opened(self, units: int, before: UnitReport) -> None:
+        """Note what was done of the stage before this run.
+
+        Args:
+            units: how many.
+            before: what they came to, together.
+        """
+        # The time that looking took is no measure of the work.
+        self._units, self._units_before = [], units
+        self._before += _sizes(before)
+        self._counters.update(before.counters)
 
 
 def _sizes(sizes: UnitProgress | UnitReport) -> Counter[str]:

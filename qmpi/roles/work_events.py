@@ -11,11 +11,13 @@ class StageOpened(Struct, frozen=True):
     Attributes:
         units: units of the stage.
         done: those whose results exist already.
+        before: what these came to, together.
     """
 
     stage: int
     units: int
     done: tuple[int, ...]
+    before: UnitReport = UnitReport()
 
 
 class UnitAdvanced(Struct, frozen=True):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from qmpi.errors import ExitCode, InvariantError, QmpiError
 from qmpi.protocol.envelope import RoleName
-from qmpi.protocol.work import UnitProgress
+from qmpi.protocol.work import UnitProgress, joined
 from qmpi.roles.host import Perform
 from qmpi.roles.interface import Event, FenceProcess, LeaveJob, WriteEnd, WriteStatus
 from qmpi.roles.work_effects import FinishWork, OpenStage, RunUnit
@@ -108,8 +108,8 @@ class FarmPerformer:
         return UnitDone(work.stage, work.unit, report)
 
     def _open(self, stage: int) -> Event:
-        units = self._plan.units(stage)
-        return StageOpened(stage, units, tuple(sorted(self._plan.done(stage))))
+        units, done = self._plan.units(stage), self._plan.done(stage)
+        return StageOpened(stage, units, tuple(sorted(done)), joined(done.values()))
 
     def _finish(self) -> Event:
         result = self._plan.finish()

@@ -163,14 +163,14 @@ class GeneratePlan:
         del stage
         return -(-self._spec.blocks // self._spec.shard_blocks)
 
-    def done(self, stage: int) -> set[int]:
+    def done(self, stage: int) -> dict[int, UnitReport]:
         """Return the shards that exist and verify; leftovers of killed writers are removed.
 
         Args:
             stage: 0.
 
         Returns:
-            Numbers of shards.
+            What each came to, by its number.
         """
         for folder in (self._out, self._records):
             for leftover in folder.glob(f".*{TEMPORARY_SUFFIX}"):
@@ -178,16 +178,17 @@ class GeneratePlan:
         units = range(self.units(stage))
         # Hashing leaves the interpreter lock free, and a large corpus is hashed for minutes.
         with ThreadPoolExecutor(max_workers=min(HASHERS, os.cpu_count() or 1)) as pool:
-            found = zip(units, pool.map(self._is_done, units), strict=True)
-            return {unit for unit, is_done in found if is_done}
+            found = zip(units, pool.map(self._whole, units), strict=True)
+            return {unit: _report(record) for unit, record in found if record is not None}
 
-    def _is_done(self, unit: int) -> bool:
+    def _whole(self, unit: int) -> ShardRecord | None:
         try:
             record = self._read_record(unit)
             path = self._out / record.name
-            return path.stat().st_size == record.bytes and file_digest(path) == record.sha256
+            right = path.stat().st_size == record.bytes and file_digest(path) == record.sha256
         except (OSError, StorageError):
-            return False
+            return None
+        return record if right else None
 
     def _record_path(self, unit: int) -> Path:
         return self._records / f"{unit:06d}.json"
@@ -247,10 +248,7 @@ class GeneratePlan:
             writer.close()
         finally:
             writer.abandon()
-        record = self._record(path, writer.tokens, documents, counters)
-        return UnitReport(
-            documents, writer.tokens, record.bytes, record.counters, digest=record.sha256
-        )
+        return _report(self._record(path, writer.tokens, documents, counters))
 
     def _record(
         self, path: Path, tokens: int, documents: int, counters: Counter[str]
@@ -306,6 +304,12 @@ class GeneratePlan:
             "shards": len(records),
             "counters": dict(sum((Counter(r.counters) for r in records), Counter[str]())),
         }
+
+
+def _report(record: ShardRecord) -> UnitReport:
+    return UnitReport(
+        record.documents, record.tokens, record.bytes, record.counters, digest=record.sha256
+    )
 
 
 def spec_of(manifest: Manifest) -> GenerateSpec:

@@ -35,8 +35,8 @@ class WorkPlan(Protocol):
         """
         ...
 
-    def done(self, stage: int) -> set[int]:
-        """Return the units whose result files exist and verify.
+    def done(self, stage: int) -> dict[int, UnitReport]:
+        """Return the units whose result files exist and verify, and what each came to.
 
         Runs on the coordinator's rank before the stage is dealt, beside its loop; may take long.
         Damaged results are best removed here.

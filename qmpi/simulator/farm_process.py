@@ -148,9 +148,10 @@ class FarmProcess(SimulatedProcess):
         return UnitDone(work.stage, work.unit, UnitReport(1, UNIT_TOKENS))
 
     def _open(self, stage: int) -> Event:
-        return StageOpened(
-            stage, self.world.results.model.units[stage], self.world.results.done(stage)
-        )
+        results = self.world.results
+        done = results.done(stage)
+        before = UnitReport(len(done), len(done) * UNIT_TOKENS)
+        return StageOpened(stage, results.model.units[stage], done, before)
 
     def _finish(self) -> Event:
         self.world.results.finish()

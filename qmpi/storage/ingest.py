@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from qmpi.errors import InputError, StorageError, UserError
-from qmpi.protocol.work import UnitProgress, UnitReport
+from qmpi.protocol.work import UnitProgress, UnitReport, joined
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.contamination import make_screen, save_screen
 from qmpi.storage.corpus import INDEX_VERSION, TOKENIZER_NAME, CorpusFacts, write_corpus_facts
@@ -230,8 +230,7 @@ def run_plan(plan: IngestPlan, progress: Progress) -> None:
         weights = [plan.weight(stage, unit) for unit in range(units)]
         done = plan.done(stage)
         teller = _Teller(name, sum(weights), progress)
-        teller.bytes = sum(weights[unit] for unit in done)
-        teller.tell(UnitProgress())
+        teller.add(joined(done.values()))
         for unit in range(units):
             if unit not in done:
                 teller.add(plan.run(stage, unit, teller.tell))
@@ -242,7 +241,7 @@ class _Teller:
     """Adds what units under way say to what is done."""
 
     def __init__(self, stage: str, total: int, progress: Progress) -> None:
-        self.bytes = 0
+        self._bytes = 0
         self._stage = stage
         self._total = total
         self._progress = progress
@@ -253,7 +252,7 @@ class _Teller:
         self._progress(
             IngestProgress(
                 stage=self._stage,
-                bytes_read=self.bytes + now.bytes,
+                bytes_read=self._bytes + now.bytes,
                 documents=self._documents + now.documents,
                 tokens=self._tokens + now.tokens,
                 bytes_total=self._total,
@@ -261,7 +260,7 @@ class _Teller:
         )
 
     def add(self, report: UnitReport) -> None:
-        self.bytes += report.bytes
+        self._bytes += report.bytes
         self._documents += report.documents
         self._tokens += report.tokens
         self.tell(UnitProgress())

@@ -19,7 +19,7 @@ import numpy as np
 from qmpi.errors import ConfigError, CorruptData, InputError, StorageError
 from qmpi.protocol.work import UnitProgress, UnitReport
 from qmpi.storage.atomic_file import write_atomic
-from qmpi.storage.clean_files import CleanFiles
+from qmpi.storage.clean_files import CleanFiles, CleanMeta
 from qmpi.storage.clean_unit import Cleaner, CleanSettings, Progress
 from qmpi.storage.contamination import load_screen
 from qmpi.storage.corpus import TOKENIZER_NAME
@@ -43,7 +43,7 @@ from qmpi.storage.quality_rules import RULES
 from qmpi.storage.shard_encoder import pieces_of
 from qmpi.storage.source_files import Fields
 from qmpi.storage.tokenizer import Tokenizer, train_tokenizer
-from qmpi.storage.write_unit import Span, WriteShop, load_result, save_result, spans_of
+from qmpi.storage.write_unit import Span, WriteResult, WriteShop, load_result, save_result, spans_of
 
 GIVEN_TOKENIZER = "given-tokenizer.json"
 SCREEN_NAME = "screen.msgpack"
@@ -182,39 +182,45 @@ class IngestPlan:
             return sum(self._summary.kept_bytes[span.begin : span.end])
         return 0
 
-    def done(self, stage: int) -> set[int]:
+    def done(self, stage: int) -> dict[int, UnitReport]:
         """Return the units whose results are there and right; what is damaged is removed.
 
         Args:
             stage: number of the stage.
-        """
-        return {unit for unit in range(self.units(stage)) if self._is_done(stage, unit)}
 
-    def _is_done(self, stage: int, unit: int) -> bool:
+        Returns:
+            What each came to, by its number.
+        """
+        found = ((unit, self._found(stage, unit)) for unit in range(self.units(stage)))
+        return {unit: report for unit, report in found if report is not None}
+
+    def _found(self, stage: int, unit: int) -> UnitReport | None:
         if stage == CLEAN:
-            return CleanFiles(self._work / "clean", unit).is_done()
+            files = CleanFiles(self._work / "clean", unit)
+            return self._cleaned_report(unit, files.meta()) if files.is_done() else None
         if stage == TOKENIZER:
-            return self._drops.is_done() and (self._corpus / TOKENIZER_NAME).exists()
+            whole = self._drops.is_done() and (self._corpus / TOKENIZER_NAME).exists()
+            return UnitReport(documents=sum(self._summary.kept)) if whole else None
         path = self._result_path(stage, unit)
         if not path.exists():
-            return False
+            return None
         try:
-            return self._is_right(stage, path)
+            return self._read_report(stage, unit, path)
         except (StorageError, msgspec.DecodeError):
             path.unlink(missing_ok=True)
-            return False
+            return None
 
-    def _is_right(self, stage: int, path: Path) -> bool:
+    def _read_report(self, stage: int, unit: int, path: Path) -> UnitReport:
         if stage == SCAN:
             with explained("read", path):
-                msgspec.msgpack.decode(path.read_bytes(), type=Scan)
-        elif stage == DEDUP:
-            load_pairs(path)
-        else:
-            for shard in load_result(path).shards:
-                if file_digest(self._corpus / shard.name) != shard.sha256:
-                    raise CorruptData(f"{shard.name} is damaged")
-        return True
+                return _scanned_report(msgspec.msgpack.decode(path.read_bytes(), type=Scan))
+        if stage == DEDUP:
+            return UnitReport(counters={"pairs": int(load_pairs(path).later.size)})
+        result = load_result(path)
+        for shard in result.shards:
+            if file_digest(self._corpus / shard.name) != shard.sha256:
+                raise CorruptData(f"{shard.name} is damaged")
+        return self._written_report(unit, result)
 
     def run(self, stage: int, unit: int, progress: Progress) -> UnitReport:
         """Do a unit.
@@ -258,10 +264,12 @@ class IngestPlan:
         self._folder("scan")
         write_atomic(self._scan_path(unit), msgspec.msgpack.encode(found))
         progress(UnitProgress(documents=len(found.files)))
-        return UnitReport(documents=len(found.files), counters={"left out": len(found.left_out)})
+        return _scanned_report(found)
 
     def _clean(self, unit: int, progress: Progress) -> UnitReport:
-        meta = self._cleaner.clean(unit, self.slices[unit], progress)
+        return self._cleaned_report(unit, self._cleaner.clean(unit, self.slices[unit], progress))
+
+    def _cleaned_report(self, unit: int, meta: CleanMeta) -> UnitReport:
         return UnitReport(
             documents=meta.column("sizes").size,
             bytes=self.weight(CLEAN, unit),
@@ -359,6 +367,9 @@ class IngestPlan:
         result = self._shop.write(self._spans[unit], progress)
         self._folder("write")
         save_result(self._result_path(WRITE, unit), result)
+        return self._written_report(unit, result)
+
+    def _written_report(self, unit: int, result: WriteResult) -> UnitReport:
         return UnitReport(
             documents=result.documents,
             tokens=result.tokens,
@@ -379,3 +390,7 @@ class IngestPlan:
 
     def _result_path(self, stage: int, unit: int) -> Path:
         return self._work / self.stages[stage] / f"{unit:06d}.result"
+
+
+def _scanned_report(found: Scan) -> UnitReport:
+    return UnitReport(documents=len(found.files), counters={"left out": len(found.left_out)})

@@ -155,6 +155,31 @@ def test_stages_follow_each_other_and_the_status_sums() -> None:
     assert (end.state, end.digest) == ("finished", "root")
 
 
+def test_sums_begin_at_what_is_there_and_rates_at_nothing() -> None:
+    facts = RankFacts(Rank(0), "here", 1000, Rank(0))
+    dealer = Dealer(SETTINGS, facts, FarmFacts("work", "id", ("only",), WORKERS))
+    dealer.handle(Started(), NOW)
+    for rank in WORKERS:
+        dealer.handle(received(rank, Hello("here", 1000 + rank, (RoleName.GENERATOR,))), NOW)
+    # Looking at what is there takes a while, and the status is written meanwhile.
+    dealer.handle(TimerFired("status"), Seconds(NOW + 1.0))
+    before = UnitReport(60, 60_000, 6_000, {"code/expert": 60_000})
+    told = dealer.handle(StageOpened(0, 10, (0, 1, 2, 3, 4, 5), before), Seconds(NOW + 2.0))
+    (first,) = [e.report for e in told if isinstance(e, WriteStatus)]
+    assert first.work is not None
+    assert (first.tokens, first.work.tokens, first.work.documents) == (60_000, 60_000, 60)
+    assert (first.work.bytes, first.work.counters) == (6_000, before.counters)
+    assert (first.tokens_per_second, first.work.bytes_per_second) == (0.0, 0.0)
+    assert first.eta_seconds is None
+    dealer.handle(received(1, Report(0, 6, UnitReport(10, 10_000, 1_000))), Seconds(NOW + 11.0))
+    told = dealer.handle(TimerFired("status"), Seconds(NOW + 12.0))
+    (later,) = [e.report for e in told if isinstance(e, WriteStatus)]
+    assert later.work is not None
+    assert (later.tokens, later.work.units_done) == (70_000, 7)
+    assert later.tokens_per_second == 10_000 / 12.0
+    assert later.eta_seconds == 3 * 10.0, "three to go, one in ten seconds"
+
+
 def test_a_worker_does_each_grant_once_and_reports() -> None:
     worker = FarmWorker(SETTINGS, RankFacts(Rank(1), "here", 1001, Rank(0)))
     grant = received(0, WorkGrant(0, 5))

@@ -60,6 +60,7 @@ def test_a_shard_made_twice_is_made_equal(tmp_path: Path) -> None:
 
 def test_only_what_verifies_is_done(tmp_path: Path) -> None:
     plan = quick_plan(tmp_path)
+    made = plan.run(0, 0, lambda _: None)
     make_all(plan)
     leftover = tmp_path / ".shard-000000.h5.host-1.tmp"
     leftover.write_bytes(b"half a shard")
@@ -68,7 +69,8 @@ def test_only_what_verifies_is_done(tmp_path: Path) -> None:
     data[1000] ^= 1
     shard.write_bytes(data)
     (tmp_path / "work" / "units" / "000002.json").write_bytes(b"{")
-    assert quick_plan(tmp_path).done(0) == {0}
+    (done,) = quick_plan(tmp_path).done(0).items()
+    assert done == (0, made)
     assert not leftover.exists()
 
 
