@@ -33,7 +33,7 @@ def verify(*, paths: tuple[Path, ...], as_json: bool) -> int:
     faults: list[Fault] = []
     for folder in _folders(paths):
         faults += verify_directory(folder)
-    shards = find_shards(paths)
+    shards = find_shards(paths, loose=True)
     partly = 0
     for shard in _watched(shards, "verifying", as_json=as_json):
         check = verify_shard(shard)
@@ -87,7 +87,7 @@ def repair(*, paths: tuple[Path, ...], copy: Path | None, as_json: bool) -> int:
     with first_use_shown(cache, quiet=as_json) as show:
         for folder in _folders(paths):
             done += repair_directory(folder, copy, lambda: content_tokenizer(cache, show))
-    shards = find_shards(paths)
+    shards = find_shards(paths, loose=True)
     done += [repair_shard(s, copy) for s in _watched(shards, "repairing", as_json=as_json)]
     refused = [one for one in done if one.state == "refused"]
     if as_json:

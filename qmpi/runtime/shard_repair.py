@@ -109,9 +109,10 @@ def repair_directory(
     Returns:
         What was done about each file that was damaged.
     """
-    done: list[Repair] = []
-    # The manifest first: the others are judged by it.
-    for name in (MANIFEST_NAME, TOKENIZER_NAME, INDEX_NAME):
+    done: dict[str, Repair] = {}
+    # The manifest first: the others are judged by it. Without one the index says what is missing;
+    # it comes again in the end, when it can be written anew from manifest and tokenizer.
+    for name in (MANIFEST_NAME, INDEX_NAME, MANIFEST_NAME, TOKENIZER_NAME, INDEX_NAME):
         wrong = [fault for fault in verify_directory(directory) if Path(fault.path).name == name]
         if wrong:
             again = None
@@ -119,8 +120,8 @@ def repair_directory(
                 again = _index_again(directory)
             if name == TOKENIZER_NAME:
                 again = _tokenizer_again(directory, built_in)
-            done.append(again or _copied_file(directory, name, wrong[0], copy))
-    return done
+            done[name] = again or _copied_file(directory, name, wrong[0], copy)
+    return list(done.values())
 
 
 def _index_again(directory: Path) -> Repair | None:
@@ -153,7 +154,12 @@ def _tokenizer_again(directory: Path, built_in: Callable[[], Path]) -> Repair | 
 
 def _copied_file(directory: Path, name: str, fault: Fault, copy: Path | None) -> Repair:
     path = directory / name
-    if copy is not None and (copy / name).exists():
+    if copy is not None and (copy / name).is_file():
+        if name != TOKENIZER_NAME and not _is_copy(directory, copy):
+            how = (
+                f"no shard here is one of {copy}; if that is a copy, take its directory as a whole"
+            )
+            return Repair(str(path), "refused", (), how)
         before = path.read_bytes() if path.exists() else None
         with explained("copy", copy / name):
             write_atomic(path, (copy / name).read_bytes())
@@ -165,6 +171,18 @@ def _copied_file(directory: Path, name: str, fault: Fault, copy: Path | None) ->
     what = fault.what.partition(";")[0]
     how = f"{what}; it cannot be made again here: name another copy with --from DIR"
     return Repair(str(path), "refused", (), how)
+
+
+def _is_copy(directory: Path, copy: Path) -> bool:
+    # What says which bytes are right must not come from another corpus: all shards would follow.
+    described = read_checked_manifest(copy)[0] or read_checked_facts(copy)[0]
+    for shard in described.shards if described is not None else ():
+        try:
+            if file_digest(directory / shard.name) == shard.sha256:
+                return True
+        except StorageError:
+            continue
+    return False
 
 
 def _recipe(shard: FoundShard) -> Recipe | None:

@@ -4,8 +4,11 @@ Theory of operation: `index.json` names the shards in order; their ids, laid end
 long sequence of tokens. Row r of length S is tokens [r*S, r*S + S], one more than S because the
 target of a position is the next token. The digest of an ingested corpus covers tokenizer, type,
 documents and ids, not names or shard bounds, so equal content has an equal digest wherever it lies.
+The file of the index also keeps a digest over its other fields.
 """
 
+import hashlib
+import re
 from bisect import bisect_right
 from collections import OrderedDict
 from itertools import accumulate
@@ -27,6 +30,7 @@ INDEX_NAME = "index.json"
 TOKENIZER_NAME = "tokenizer.json"
 INDEX_VERSION = 1
 _OPEN_SHARDS = 4
+_PLAIN_NAME = re.compile(r"[^./\0][^/\0]*")
 
 
 class ShardFact(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +69,24 @@ class CorpusFacts(msgspec.Struct, frozen=True, kw_only=True):
     digest: Digest
 
 
+class _SealedFacts(CorpusFacts, frozen=True, kw_only=True):
+    """index.json as it lies on disk; an index without a seal was written by hand."""
+
+    seal: Digest = Digest("")
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a name that an index gives to a shard leads to a file beside the index.
+
+    Args:
+        name: as it stands there.
+
+    Returns:
+        True if it does.
+    """
+    return bool(_PLAIN_NAME.fullmatch(name))
+
+
 def read_corpus_facts(path: Path) -> CorpusFacts:
     """The index alone; loads neither numpy nor h5py.
 
@@ -87,14 +109,26 @@ def read_corpus_facts(path: Path) -> CorpusFacts:
     with explained("read the corpus index", index):
         data = index.read_bytes()
     try:
-        facts = msgspec.json.decode(data, type=CorpusFacts)
+        sealed = msgspec.json.decode(data, type=_SealedFacts)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CorruptData(f"{index} is damaged ({error}); {remedy(path)}") from error
+    facts = CorpusFacts(**{name: getattr(sealed, name) for name in CorpusFacts.__struct_fields__})
     if facts.version != INDEX_VERSION:
         raise InputError(f"{index} has format {facts.version}; this qmpi reads {INDEX_VERSION}")
     if sum(shard.tokens for shard in facts.shards) != facts.tokens:
         raise CorruptData(f"{index} is damaged: its shards do not add up; {remedy(path)}")
+    if not all(is_plain_name(shard.name) for shard in facts.shards):
+        raise CorruptData(f"{index} is damaged: it names shards elsewhere; {remedy(path)}")
+    if sealed.seal and sealed.seal != _seal(facts):
+        raise CorruptData(
+            f"{index} is damaged, or was changed by hand: it does not match its own digest; "
+            f"{remedy(path)}"
+        )
     return facts
+
+
+def _seal(facts: CorpusFacts) -> Digest:
+    return Digest(hashlib.sha256(msgspec.json.encode(facts)).hexdigest())
 
 
 def write_corpus_facts(path: Path, facts: CorpusFacts) -> None:
@@ -107,7 +141,8 @@ def write_corpus_facts(path: Path, facts: CorpusFacts) -> None:
     Raises:
         StorageError: it cannot be written.
     """
-    data = msgspec.json.format(msgspec.json.encode(facts), indent=1)
+    sealed = _SealedFacts(**msgspec.structs.asdict(facts), seal=_seal(facts))
+    data = msgspec.json.format(msgspec.json.encode(sealed), indent=1)
     write_atomic(path / INDEX_NAME, data + b"\n")
 
 

@@ -17,8 +17,8 @@ from msgspec.structs import replace
 
 from qmpi.errors import CorruptData
 from qmpi.storage.atomic_file import write_atomic
-from qmpi.storage.corpus import INDEX_VERSION, CorpusFacts, ShardFact
-from qmpi.storage.os_errors import explained
+from qmpi.storage.corpus import INDEX_VERSION, CorpusFacts, ShardFact, is_plain_name
+from qmpi.storage.os_errors import explained, require_file
 from qmpi.storage.remedy import MANIFEST_NAME
 from qmpi.storage.shard_layout import dtype_name
 from qmpi.units import Digest, Tokens
@@ -140,7 +140,7 @@ def read_manifest(directory: Path) -> Manifest | None:
         StorageError: it cannot be read.
     """
     path = directory / MANIFEST_NAME
-    if not path.exists():
+    if not path.is_file():
         return None
     with explained("read the manifest", path):
         data = path.read_bytes()
@@ -150,6 +150,8 @@ def read_manifest(directory: Path) -> Manifest | None:
         raise CorruptData(f"{path} is damaged ({error}); {MAKE_AGAIN}") from error
     if sealed(manifest) != manifest:
         raise CorruptData(f"{path} is damaged: it does not match its own digest; {MAKE_AGAIN}")
+    if not all(is_plain_name(record.name) for record in manifest.shards):
+        raise CorruptData(f"{path} is damaged: it names shards elsewhere; {MAKE_AGAIN}")
     return manifest
 
 
@@ -165,6 +167,7 @@ def file_digest(path: Path) -> Digest:
     Raises:
         StorageError: it cannot be read.
     """
+    require_file(path)
     with explained("read", path), path.open("rb") as file:
         return Digest(hashlib.file_digest(file, "sha256").hexdigest())
 

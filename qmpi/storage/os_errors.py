@@ -71,6 +71,19 @@ def explained(action: str, path: Path) -> Iterator[None]:
         raise told from error
 
 
+def require_file(path: Path) -> None:
+    """Refuse what has no end, or waits for a writer: a pipe, a socket, a device.
+
+    Args:
+        path: what is to be read; nothing is said about what is missing or a directory.
+
+    Raises:
+        StorageError: it is such a thing.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise StorageError(f"{path} is a pipe, a socket or a device, not a file")
+
+
 @contextmanager
 def hdf5_explained(action: str, path: Path) -> Iterator[None]:
     """Like `explained`, for calls of HDF5.

@@ -18,7 +18,7 @@ import numpy as np
 from qmpi.errors import CorruptData, InputError
 from qmpi.storage import shard_layout as layout
 from qmpi.storage.blosc2_codec import decode_frame
-from qmpi.storage.os_errors import explained
+from qmpi.storage.os_errors import explained, require_file
 from qmpi.storage.remedy import remedy
 from qmpi.units import Digest
 
@@ -53,6 +53,7 @@ class ShardReader:
         self._path = path
         self.generator = ""
         self._cache: OrderedDict[int, TokenArray] = OrderedDict()
+        require_file(path)
         with explained("open the shard", path):
             path.open("rb").close()
         with self._damage("metadata"):

@@ -23,7 +23,6 @@ from qmpi.storage.tokenizer import Tokenizer
 TABLE_SHARDS = 256
 TEXT_SHARDS = 16
 TEXT_CHARACTERS = 2_000_000
-LENGTH_STEPS = 2.0**0.5
 _WORD = re.compile(r"\w+")
 
 
@@ -136,8 +135,9 @@ def bucket(tokens: int) -> int:
     """
     if tokens < 1:
         return 1
-    step = math.ceil(2 * math.log2(tokens) - 1e-9)
-    return math.floor(LENGTH_STEPS**step * (1 + 1e-12))
+    # In whole numbers: logarithms round off past 32 bits.
+    step = (tokens * tokens - 1).bit_length()
+    return math.isqrt(1 << step)
 
 
 def spread_over(shards: Sequence[FoundShard], most: int) -> list[tuple[int, FoundShard]]:

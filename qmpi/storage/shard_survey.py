@@ -11,7 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from qmpi.errors import CorruptData, InputError
+from qmpi.errors import CorruptData, InputError, StorageError
 from qmpi.storage.corpus import INDEX_NAME, CorpusFacts, read_corpus_facts
 from qmpi.storage.manifest import Manifest, read_manifest
 from qmpi.storage.shard_reader import ShardReader
@@ -58,23 +58,25 @@ class ShardSummary(Struct, frozen=True, kw_only=True):
     fault: str = ""
 
 
-def find_shards(paths: Sequence[Path]) -> list[FoundShard]:
+def find_shards(paths: Sequence[Path], *, loose: bool = False) -> list[FoundShard]:
     """Find the shards of corpora and single shards.
 
     Args:
         paths: corpus directories and shard files.
+        loose: where no index can be used, take what lies there under the names of shards.
 
     Returns:
         In order; each once.
 
     Raises:
         InputError: a path is neither.
+        CorruptData: an index is damaged.
     """
     found: dict[Path, FoundShard] = {}
     for path in paths:
         if not path.exists():
             raise InputError(f"no such file or directory: {path}")
-        for shard in _of_directory(path) if path.is_dir() else [_single(path)]:
+        for shard in _of_directory(path, loose=loose) if path.is_dir() else [_single(path)]:
             found.setdefault(shard.path.absolute(), shard)
     return list(found.values())
 
@@ -109,15 +111,18 @@ def read_checked_facts(directory: Path) -> tuple[CorpusFacts | None, str]:
         return None, str(error)
 
 
-def _of_directory(directory: Path) -> list[FoundShard]:
+def _of_directory(directory: Path, *, loose: bool) -> list[FoundShard]:
     manifest, _ = read_checked_manifest(directory)
     if manifest is not None:
-        # It covers itself by a digest; the index does not.
         known = [(record.name, record.sha256, record.tokens) for record in manifest.shards]
     else:
-        facts, fault = read_checked_facts(directory)
-        if facts is None:
-            raise InputError(f"{directory} is no corpus: {fault}")
+        try:
+            facts = read_corpus_facts(directory)
+        except (CorruptData, InputError):
+            left = sorted(directory.glob("shard-*.h5")) if loose else []
+            if left:
+                return [FoundShard(path, None, Digest(""), -1, 0) for path in left]
+            raise
         known = [(fact.name, fact.sha256, fact.tokens) for fact in facts.shards]
     return [
         FoundShard(directory / name, directory, sha256, number, tokens)
@@ -127,7 +132,7 @@ def _of_directory(directory: Path) -> list[FoundShard]:
 
 def _single(path: Path) -> FoundShard:
     if (path.parent / INDEX_NAME).exists():
-        for shard in _of_directory(path.parent):
+        for shard in _of_directory(path.parent, loose=True):
             if shard.path.name == path.name:
                 return shard
     return FoundShard(path, None, Digest(""), -1, 0)
@@ -146,7 +151,7 @@ def summarize(shard: FoundShard) -> ShardSummary:
     try:
         size = shard.path.stat().st_size
         reader = ShardReader(shard.path)
-    except (CorruptData, OSError) as error:
+    except (StorageError, OSError) as error:
         return ShardSummary(path=name, fault=str(error))
     try:
         types: Counter[str] = Counter()

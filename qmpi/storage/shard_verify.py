@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from qmpi.errors import CorruptData, StorageError
-from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME
+from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME, CorpusFacts
 from qmpi.storage.manifest import facts_of, file_digest, merkle_root
 from qmpi.storage.remedy import MANIFEST_NAME
 from qmpi.storage.shard_reader import ShardReader
@@ -117,11 +117,25 @@ def verify_directory(directory: Path) -> list[Fault]:
             faults.append(Fault(str(directory / MANIFEST_NAME), "its Merkle root is not its own"))
         if facts is not None and facts != facts_of(manifest, facts.vocab_size):
             faults.append(Fault(str(directory / INDEX_NAME), "it is not that of the manifest"))
+    elif facts is not None and not damage and _was_generated(directory, facts):
+        faults.append(Fault(str(directory / MANIFEST_NAME), "it is missing"))
     expected = manifest or facts
     if expected is not None:
         size = facts.vocab_size if facts is not None else None
         faults += _tokenizer_faults(directory, expected.tokenizer_digest, size)
     return faults
+
+
+def _was_generated(directory: Path, facts: CorpusFacts) -> bool:
+    # The first shard that can be opened tells of all.
+    for fact in facts.shards:
+        try:
+            reader = ShardReader(directory / fact.name)
+        except StorageError:
+            continue
+        reader.close()
+        return bool(reader.generator)
+    return False
 
 
 def _tokenizer_faults(directory: Path, digest: str, size: int | None) -> list[Fault]:
