@@ -25,6 +25,7 @@ from qmpi.storage.corpus_directory import (
     check_corpus_directory,
     clear_corpus_directory,
     corpus_place,
+    sweep_corpus_directory,
 )
 from qmpi.storage.ingest_report import read_report
 from qmpi.storage.ingest_scan import PLAN_NAME, Scan, scan
@@ -284,7 +285,7 @@ def publish(prepared: Prepared) -> IngestReport:
     with explained("rename", partial):
         (partial / PLAN_NAME).unlink(missing_ok=True)
         partial.rename(out)
-    _remove(out / WORK_FOLDER)
+    sweep_corpus_directory(out)
     return report
 
 

@@ -145,6 +145,7 @@ def test_a_killed_ingestion_goes_on_and_ends_the_same(tree, tmp_path, monkeypatc
         ingest_corpus([tree], tmp_path / "two", OPTIONS, _ignore)
     # What was half written does no harm, and what was damaged since is made again.
     partial = tmp_path / "two.partial"
+    (partial / ".shard-000000.h5.host-1.tmp").write_bytes(b"half")
     if stage >= DEDUP:
         damaged = partial / WORK_FOLDER / "clean" / "000001.keys"
         damaged.write_bytes(damaged.read_bytes()[:-8])
