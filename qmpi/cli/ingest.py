@@ -248,10 +248,10 @@ def _forget(prepared: "Prepared") -> None:
 def _write_report(path: Path, report: "IngestReport") -> None:
     import msgspec
 
-    from qmpi.storage.atomic_file import write_atomic
+    from qmpi.storage.atomic_file import write_named
 
     data = msgspec.json.format(msgspec.json.encode(report, enc_hook=str), indent=1)
-    write_atomic(path, data + b"\n")
+    write_named(path, data + b"\n")
 
 
 def report_text(report: "IngestReport", out: Path) -> str:

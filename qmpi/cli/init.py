@@ -34,7 +34,7 @@ def command(*, name: str, output: Path | None, force: bool, as_json: bool) -> No
     """Write a job file: every field, what it means, what is legal, and a value."""
     from qmpi.config.describe import describe
     from qmpi.config.presets import preset
-    from qmpi.storage.atomic_file import write_atomic
+    from qmpi.storage.atomic_file import write_named
 
     text = describe(preset(name), PRESETS[name][0])
     if output is None:
@@ -47,7 +47,7 @@ def command(*, name: str, output: Path | None, force: bool, as_json: bool) -> No
         raise InputError(f"{output} is a directory; name a file, such as {output / 'job.toml'}")
     if output.exists() and not force:
         raise InputError(f"{output} exists; choose another name, or replace it with --force")
-    write_atomic(output, text.encode())
+    write_named(output, text.encode())
     if as_json:
         show_json({"preset": name, "path": str(output)})
     else:

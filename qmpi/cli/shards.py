@@ -110,7 +110,7 @@ def origin_text(origin: "Origin") -> str:
 def show_statistics(*, paths: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
     """Write a page with plots: lengths, types, levels, compression, vocabulary."""
     from qmpi.monitor.corpus_page import corpus_page
-    from qmpi.storage.atomic_file import write_atomic
+    from qmpi.storage.atomic_file import write_named
     from qmpi.storage.corpus_directory import STATISTICS_NAME
     from qmpi.storage.shard_statistics import corpus_statistics
 
@@ -120,7 +120,7 @@ def show_statistics(*, paths: tuple[Path, ...], out: Path | None, as_json: bool)
     for path in paths:
         found = corpus_statistics(path)
         page = out or (path / STATISTICS_NAME if path.is_dir() else path.with_suffix(".html"))
-        write_atomic(page, corpus_page(found).encode())
+        write_named(page, corpus_page(found).encode())
         pages.append({"page": page, "statistics": found})
         if not as_json:
             click.echo(

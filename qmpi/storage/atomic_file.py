@@ -86,6 +86,35 @@ def _write_and_rename(
         sync_directory(path.parent)
 
 
+def write_named(path: Path, data: bytes) -> None:
+    """Write a file that the user names: whole or not at all, but into a pipe or a device as it is.
+
+    Args:
+        path: target, such as `/dev/stdout`; a file is replaced, what a link leads to as well.
+        data: the bytes.
+
+    Raises:
+        StorageError: the operating system refused.
+    """
+    number = _own_descriptor(path)
+    if number >= 0:
+        with explained("write", path), os.fdopen(os.dup(number), "wb") as file:
+            file.write(data)
+    elif path.exists() and not path.is_file():
+        # To rename a file over it would take the device away from the whole machine.
+        with explained("write", path), path.open("wb") as file:
+            file.write(data)
+    else:
+        write_atomic(path.resolve(), data)
+
+
+def _own_descriptor(path: Path) -> int:
+    # As of /dev/stdout: opened anew, a file would be written from its start.
+    link = path.readlink() if path.is_symlink() else path
+    folder, _, number = str(link).rpartition("/")
+    return int(number) if folder == "/proc/self/fd" and number.isdecimal() else -1
+
+
 def sync_directory(directory: Path) -> None:
     """Make renames in `directory` survive a power cut.
 

@@ -1,5 +1,6 @@
 """Run directory, lock, status, end marker, atomic writes, limits of the file system."""
 
+import os
 import resource
 import signal
 import subprocess
@@ -9,7 +10,7 @@ import pytest
 
 from qmpi.errors import CorruptData, StorageError, UserError
 from qmpi.protocol.status import EndMarker, StatusReport
-from qmpi.storage.atomic_file import write_atomic
+from qmpi.storage.atomic_file import write_atomic, write_named
 from qmpi.storage.run_directory import RunDirectory, RunLock
 from qmpi.storage.status_file import clear_end, read_end, read_status, write_end, write_status
 
@@ -127,3 +128,32 @@ def test_full_disk_says_what_to_do(tiny_disk):
         write_atomic(tiny_disk / "small", b"x" * 200_000)
     assert (tiny_disk / "small").read_bytes() == b"old"
     assert [p.name for p in tiny_disk.iterdir()] == ["small"]
+
+
+def test_a_pipe_that_the_user_names_is_written_into_and_stays(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_named(pipe, b"report")
+    assert os.read(reader, 100) == b"report"
+    os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_a_link_that_the_user_names_stays_one(tmp_path):
+    (tmp_path / "file").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("file")
+    write_named(tmp_path / "link", b"new")
+    assert (tmp_path / "file").read_bytes() == b"new"
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_standard_output_may_be_named(tmp_path):
+    program = (
+        "from pathlib import Path; from qmpi.storage.atomic_file import write_named\n"
+        "print('before', flush=True); write_named(Path('/dev/stdout'), b'report\\n')\n"
+        "print('after')"
+    )
+    with (tmp_path / "out").open("wb") as out:
+        subprocess.run([sys.executable, "-c", program], stdout=out, timeout=60, check=True)
+    assert (tmp_path / "out").read_bytes() == b"before\nreport\nafter\n"
