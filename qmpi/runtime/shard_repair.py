@@ -160,7 +160,7 @@ def _copied_file(directory: Path, name: str, fault: Fault, copy: Path | None) ->
                 f"no shard here is one of {copy}; if that is a copy, take its directory as a whole"
             )
             return Repair(str(path), "refused", (), how)
-        before = path.read_bytes() if path.exists() else None
+        before = path.read_bytes() if path.is_file() else None
         with explained("copy", copy / name):
             write_atomic(path, (copy / name).read_bytes())
         if not [left for left in verify_directory(directory) if left.path == str(path)]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from qmpi.errors import CorruptData, InputError, StorageError
+from qmpi.errors import InputError, StorageError
 from qmpi.storage.corpus import INDEX_NAME, CorpusFacts, read_corpus_facts
 from qmpi.storage.manifest import Manifest, read_manifest
 from qmpi.storage.shard_reader import ShardReader
@@ -70,7 +70,7 @@ def find_shards(paths: Sequence[Path], *, loose: bool = False) -> list[FoundShar
 
     Raises:
         InputError: a path is neither.
-        CorruptData: an index is damaged.
+        StorageError: an index is damaged, or cannot be read.
     """
     found: dict[Path, FoundShard] = {}
     for path in paths:
@@ -92,7 +92,7 @@ def read_checked_manifest(directory: Path) -> tuple[Manifest | None, str]:
     """
     try:
         return read_manifest(directory), ""
-    except CorruptData as error:
+    except StorageError as error:
         return None, str(error)
 
 
@@ -107,7 +107,7 @@ def read_checked_facts(directory: Path) -> tuple[CorpusFacts | None, str]:
     """
     try:
         return read_corpus_facts(directory), ""
-    except (CorruptData, InputError) as error:
+    except (StorageError, InputError) as error:
         return None, str(error)
 
 
@@ -118,7 +118,7 @@ def _of_directory(directory: Path, *, loose: bool) -> list[FoundShard]:
     else:
         try:
             facts = read_corpus_facts(directory)
-        except (CorruptData, InputError):
+        except (StorageError, InputError):
             left = sorted(directory.glob("shard-*.h5")) if loose else []
             if left:
                 return [FoundShard(path, None, Digest(""), -1, 0) for path in left]

@@ -1,5 +1,6 @@
 """Indexes that were changed, files that are gone, copies of something else: told, never trusted."""
 
+import errno
 import json
 import os
 import shutil
@@ -149,4 +150,31 @@ def test_a_pipe_in_the_place_of_a_shard_is_not_waited_for(corpus: Path) -> None:
         with pytest.raises(StorageError, match="a pipe"):
             read(path)
     assert run(["shards", "ls", str(corpus)]) == 3
+    assert run(["shards", "verify", str(corpus)]) == 3
+
+
+@pytest.mark.parametrize("name", [INDEX_NAME, MANIFEST_NAME, TOKENIZER_NAME])
+def test_a_pipe_beside_the_shards_is_replaced(generated: Path, tmp_path: Path, name: str) -> None:
+    corpus = Path(shutil.copytree(generated, tmp_path / "corpus"))
+    (corpus / name).unlink()
+    os.mkfifo(corpus / name)
+    assert [Path(fault.path).name for fault in verify_directory(corpus)] == [name]
+    assert [one.state for one in repair_directory(corpus, generated, no_built_in)] == ["repaired"]
+    assert contents(corpus) == contents(generated)
+
+
+@pytest.mark.parametrize("name", [INDEX_NAME, MANIFEST_NAME])
+def test_what_cannot_be_read_is_a_fault_like_others(
+    generated: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = Path(shutil.copytree(generated, tmp_path / "corpus"))
+    read = Path.read_bytes
+
+    def refused(path: Path) -> bytes:
+        if path == corpus / name:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    assert [Path(fault.path).name for fault in verify_directory(corpus)] == [name]
     assert run(["shards", "verify", str(corpus)]) == 3
