@@ -147,7 +147,9 @@ def run_farm(
         environment=rank_environment(Settings(), environ),
         options=("--work",),
     )
-    watch = Supervision(work.failure, onlookers.on_event, onlookers.on_tick, onlookers.stop)
+    watch = Supervision(
+        work.failure, onlookers.on_event, onlookers.on_tick, onlookers.stop, adopt=True
+    )
     return supervise(plan, watch, Clock())
 
 

@@ -202,6 +202,15 @@ class GeneratePlan:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise CorruptData(f"{path} is damaged ({error})") from error
 
+    def _present_record(self, unit: int) -> ShardRecord:
+        record = self._read_record(unit)
+        path = self._out / record.name
+        if not path.exists() or path.stat().st_size != record.bytes:
+            raise CorruptData(
+                f"{path} was removed or changed since it was made; the same command makes it again"
+            )
+        return record
+
     def addresses(self, unit: int) -> list[tuple[Stream, int]]:
         """Return the addresses of a shard's blocks.
 
@@ -270,13 +279,13 @@ class GeneratePlan:
         return record
 
     def finish(self) -> dict[str, Any]:
-        """Write manifest and index.
+        """Write manifest and index, unless something has gone meanwhile.
 
         Returns:
             Digest, sizes and counters of the corpus.
         """
         spec = self._spec
-        records = tuple(self._read_record(unit) for unit in range(self.units(0)))
+        records = tuple(self._present_record(unit) for unit in range(self.units(0)))
         root = merkle_root([record.sha256 for record in records])
         manifest = sealed(
             Manifest(
@@ -294,6 +303,8 @@ class GeneratePlan:
                 merkle_root=root,
             )
         )
+        # Once more, lest a corpus without one be called whole.
+        self._tokenizer.save(self._out / TOKENIZER_NAME)
         write_manifest(self._out, manifest)
         write_corpus_facts(self._out, facts_of(manifest, self._tokenizer.size))
         return {

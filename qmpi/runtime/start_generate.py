@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from qmpi.config.settings import ContentSource, FailureSettings, Settings
 from qmpi.content.mix import BlockPlan, ContentMix, blocks_of, default_mix, shard_blocks
-from qmpi.errors import ConfigError, CorruptData, InputError
+from qmpi.errors import ConfigError, CorruptData, InputError, UserError
 from qmpi.runtime.data_service import check_rows, open_tokenizer, with_tokenizer
-from qmpi.runtime.farm_launch import WORK_NAME, WorkFile, difference
+from qmpi.runtime.farm_launch import WORK_NAME, WorkFile, difference, read_work
 from qmpi.runtime.generate_plan import GenerateSpec, spec_of
 from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME, read_corpus_facts, remedy
 from qmpi.storage.corpus_directory import (
@@ -24,7 +24,7 @@ from qmpi.storage.corpus_directory import (
     clear_corpus_directory,
 )
 from qmpi.storage.ingest_settings import Progress
-from qmpi.storage.manifest import facts_of, read_manifest
+from qmpi.storage.manifest import facts_of, file_digest, read_manifest
 from qmpi.storage.os_errors import explained
 from qmpi.storage.tokenizer import Tokenizer
 
@@ -161,7 +161,7 @@ def prepare_corpus(
     if state == "new":
         with explained("make the corpus", out):
             (out / WORK_FOLDER).mkdir(parents=True, exist_ok=True)
-        tokenizer.save(out / TOKENIZER_NAME)
+    _keep_tokenizer(out, tokenizer, work)
     return Prepared(state, spec, work, out / WORK_FOLDER)
 
 
@@ -184,6 +184,15 @@ def _work_of(spec: GenerateSpec, failure: FailureSettings) -> WorkFile:
     return WorkFile(kind="generate", name=spec.name, plan=plan, failure=failure)
 
 
+def _keep_tokenizer(out: Path, tokenizer: Tokenizer, work: WorkFile) -> None:
+    begun = out / WORK_FOLDER / WORK_NAME
+    if begun.exists() and read_work(begun).plan != work.plan:
+        return  # other work, which is refused later; its tokenizer stays
+    path = out / TOKENIZER_NAME
+    if not path.exists() or file_digest(path) != tokenizer.digest:
+        tokenizer.save(path)
+
+
 def _refuse_if_used(out: Path) -> None:
     """Refuse to remove a corpus that is being made right now.
 
@@ -199,11 +208,20 @@ def _refuse_if_used(out: Path) -> None:
         RunLock(work.lock).release()
 
 
+def _is_used(out: Path) -> bool:
+    try:
+        _refuse_if_used(out)
+    except UserError:
+        return True
+    return False
+
+
 def _look(out: Path, spec: GenerateSpec, tokenizer: Tokenizer) -> State:
     check_corpus_directory(out)
     if (out / INDEX_NAME).exists():
         _check_same(out, spec, tokenizer)
-        return "complete"
+        # What follows a whole corpus removes the work folder: not from under who still uses it.
+        return "resumed" if _is_used(out) else "complete"
     if (out / WORK_FOLDER / WORK_NAME).exists():
         return "resumed"
     if out.exists() and any(out.glob("shard-*.h5")):
@@ -228,6 +246,10 @@ def _check_same(out: Path, spec: GenerateSpec, tokenizer: Tokenizer) -> None:
         )
     if read_corpus_facts(out) != facts_of(manifest, tokenizer.size):
         raise CorruptData(f"{out / INDEX_NAME} is not that of the manifest; {remedy(out)}")
+    for shard in manifest.shards:
+        path = out / shard.name
+        if not path.exists() or path.stat().st_size != shard.bytes:
+            raise CorruptData(f"{path} is missing or not whole; {remedy(out)}")
 
 
 def default_ranks(units: int) -> int:

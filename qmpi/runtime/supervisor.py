@@ -72,6 +72,7 @@ class Supervision(Struct, frozen=True):
         on_tick: called a few times a second while the job runs; for a live view.
         stop: True once the user wants the run to stop.
         follow: if the run goes on already, wait for its end instead of refusing.
+        adopt: the same, but only for a job whose command was killed.
         status_seconds: time between two writes of status.json.
     """
 
@@ -80,6 +81,7 @@ class Supervision(Struct, frozen=True):
     on_tick: Callable[[], None]
     stop: Callable[[], bool]
     follow: bool = False
+    adopt: bool = False
     status_seconds: float = 1.0
 
 
@@ -101,14 +103,18 @@ def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMa
     """
     directory = RunDirectory(plan.run)
     directory.create()
-    waited = _wait_until_free(directory.supervisor_lock, 0.0, supervision, clock)
+    follow = supervision.follow
+    waited = _wait_until_free(directory.supervisor_lock, 0.0, supervision, clock, follow=follow)
     with RunLock(directory.supervisor_lock):
-        waited |= _wait_until_free(directory.lock, FREE_SECONDS, supervision, clock)
+        follow |= supervision.adopt
+        waited |= _wait_until_free(directory.lock, FREE_SECONDS, supervision, clock, follow=follow)
         marker = read_end(plan.run) if waited else None
         return marker or _supervise(plan, directory, supervision, clock)
 
 
-def _wait_until_free(lock: Path, patience: float, supervision: Supervision, clock: Clock) -> bool:
+def _wait_until_free(
+    lock: Path, patience: float, supervision: Supervision, clock: Clock, *, follow: bool
+) -> bool:
     """Wait for another command, or for the coordinator of an earlier job, to let go of the run.
 
     A job whose supervisor was killed still runs: starting another beside it would kill it. To
@@ -125,7 +131,7 @@ def _wait_until_free(lock: Path, patience: float, supervision: Supervision, cloc
         try:
             RunLock(lock).release()
         except UserError as error:
-            if supervision.stop() or (clock.now() - since > patience and not supervision.follow):
+            if supervision.stop() or (clock.now() - since > patience and not follow):
                 raise
             if clock.now() - since > patience:
                 _say(supervision, clock, f"following it to its end: {error}")

@@ -14,10 +14,10 @@ from unit.runtime.small_corpus import (
 )
 
 from qmpi.content.address import BLOCK_TOKENS
-from qmpi.errors import ConfigError
+from qmpi.errors import ConfigError, CorruptData
 from qmpi.protocol.work import UnitProgress
 from qmpi.runtime.generate_plan import open_plan
-from qmpi.storage.corpus import Corpus
+from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME, Corpus
 from qmpi.storage.manifest import merkle_root, read_manifest
 
 
@@ -82,3 +82,18 @@ def test_another_seed_gives_another_corpus(tmp_path: Path) -> None:
 def test_a_description_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         open_plan({"name": "x"}, tmp_path)
+
+
+def test_what_goes_meanwhile_is_not_called_whole(tmp_path: Path) -> None:
+    plan = quick_plan(tmp_path)
+    for unit in range(plan.units(0)):
+        plan.run(0, unit, lambda _: None)
+    right = (tmp_path / TOKENIZER_NAME).read_bytes()
+    (tmp_path / TOKENIZER_NAME).unlink()
+    (tmp_path / "shard-000001.h5").unlink()
+    with pytest.raises(CorruptData, match=r"shard-000001\.h5.*the same command"):
+        plan.finish()
+    assert not (tmp_path / INDEX_NAME).exists()
+    plan.run(0, 1, lambda _: None)
+    plan.finish()
+    assert (tmp_path / TOKENIZER_NAME).read_bytes() == right

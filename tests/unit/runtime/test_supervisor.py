@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from qmpi.config.settings import FailureSettings
-from qmpi.errors import LaunchError
+from qmpi.errors import LaunchError, UserError
 from qmpi.protocol.status import EndMarker
 from qmpi.runtime import supervisor
 from qmpi.runtime.clock import Clock
@@ -20,9 +20,11 @@ from qmpi.runtime.launcher import LaunchPlan
 from qmpi.runtime.processes import RankProcess, end_leftovers, start_ticks
 from qmpi.runtime.stall import StallWatch
 from qmpi.runtime.supervisor import Supervision, supervise
-from qmpi.storage.run_directory import RunDirectory
+from qmpi.storage.run_directory import RunDirectory, RunLock
+from qmpi.storage.status_file import write_end
 from qmpi.units import Seconds
 
+MARKER = EndMarker(state="finished", exit_code=0, step=7, digest="", reason="", time=1.0)
 FAKE = Path(__file__).parent / "fake_mpirun.py"
 REPOSITORY = Path(__file__).parents[3]
 
@@ -41,7 +43,11 @@ class Job:
         self.mpirun.chmod(0o755)
 
     def play(
-        self, *lines: str, max_relaunches: int = 5, limits: FailureSettings | None = None
+        self,
+        *lines: str,
+        max_relaunches: int = 5,
+        limits: FailureSettings | None = None,
+        adopt: bool = False,
     ) -> EndMarker:
         plan_file = self.folder / "plan"
         plan_file.write_text("\n".join(lines))
@@ -52,6 +58,7 @@ class Job:
             lambda event: self.said.append(event.what),
             lambda: self.tick(),
             lambda: self.stop(),
+            adopt=adopt,
             status_seconds=0.05,
         )
         return supervise(plan, supervision, Clock())
@@ -184,6 +191,27 @@ def test_a_second_signal_leaves_nothing_running(job: Job):
     with pytest.raises(KeyboardInterrupt):
         job.play("deaf rank stay")
     assert job.living() == []
+
+
+def test_a_job_whose_command_was_killed_is_followed_to_its_end(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(supervisor, "FREE_SECONDS", 0.1)
+    directory = RunDirectory(job.run)
+    directory.create()
+    orphan = RunLock(directory.lock)
+
+    def end_the_orphan() -> None:
+        if any("following it to its end" in what for what in job.said):
+            write_end(job.run, MARKER)
+            orphan.release()
+
+    job.tick = end_the_orphan
+    with pytest.raises(UserError, match="in use"):
+        job.play("end:failed:3")
+    assert job.play("end:failed:3", adopt=True) == MARKER
+    with RunLock(directory.supervisor_lock), pytest.raises(UserError, match="in use"):
+        job.play("end:failed:3", adopt=True)
 
 
 def test_a_stranger_with_a_leftovers_pid_is_spared(tmp_path: Path):
