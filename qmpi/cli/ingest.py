@@ -211,6 +211,12 @@ def _ingest(
     prepared = prepare_ingest(paths, out, options)
     if prepared.resumed and not quiet:
         click.echo(f"going on with what is in {prepared.partial}", err=True)
+    if prepared.short and not quiet:
+        click.echo(
+            f"screening: {prepared.short:,} of {prepared.items:,} items have under "
+            f"{options.screen_words} words in a row and cannot be found",
+            err=True,
+        )
     if ranks is not None:
         code = _on_ranks(prepared, ranks, quiet=quiet)
         return code if code else publish(prepared)

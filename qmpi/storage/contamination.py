@@ -17,7 +17,7 @@ from qmpi.errors import CorruptData, InputError
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.ingest_scan import SourceFile, plain_suffix, shown
 from qmpi.storage.os_errors import explained
-from qmpi.storage.source_files import FAULTS, unpacked
+from qmpi.storage.source_files import FAULTS, reason_of, unpacked
 from qmpi.storage.word_hashes import Hashes, WordHasher, ngrams, words_of
 
 _JSON = (".jsonl", ".ndjson")
@@ -69,7 +69,8 @@ def make_screen(paths: Sequence[Path], length: int) -> ScreenTable:
         The table.
 
     Raises:
-        InputError: a file cannot be read: a corpus that was not screened must not pass for one.
+        InputError: a file cannot be read, or nothing of it can be looked for: a corpus that was
+            not screened must not pass for one.
     """
     if length < 4:
         raise InputError(f"runs of {length} words are in every text; screen with 4 or more")
@@ -79,6 +80,7 @@ def make_screen(paths: Sequence[Path], length: int) -> ScreenTable:
     names: list[str] = []
     short = 0
     for path in paths:
+        before = len(names), short
         for name, texts in _items(path):
             found = [ngrams(hasher.hashes(words_of(text)), length) for text in texts]
             count = sum(item.size for item in found)
@@ -86,6 +88,11 @@ def make_screen(paths: Sequence[Path], length: int) -> ScreenTable:
             runs += found
             items.append(np.full(count, len(names), np.int32))
             names.append(name)
+        if len(names) - before[0] == short - before[1]:
+            raise InputError(
+                f"cannot screen against {path}: nothing in it has {length} words in a row; name "
+                "another file, or fewer words with --screen-words"
+            )
     unique, first = np.unique(np.concatenate(runs), return_index=True)
     return ScreenTable(unique, np.concatenate(items)[first], names, short, length)
 
@@ -131,6 +138,8 @@ def load_screen(path: Path) -> ScreenTable:
 
 
 def _items(path: Path) -> Iterator[tuple[str, list[str]]]:
+    if not path.is_file():
+        raise InputError(f"cannot screen against {path}: it is not a file")
     try:
         facts = path.stat()
         name = str(path).encode("utf-8", "surrogateescape")
@@ -138,8 +147,11 @@ def _items(path: Path) -> Iterator[tuple[str, list[str]]]:
         with unpacked(file) as stream:
             data = stream.read()
         text = data.decode()
-    except (*FAULTS, UnicodeDecodeError) as error:
-        raise InputError(f"cannot screen against {path}: {error}") from error
+    except FAULTS as error:
+        why = reason_of(error)
+        raise InputError(f"cannot screen against {path}: it is {why} ({error})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"cannot screen against {path}: it is not UTF-8 ({error})") from error
     if plain_suffix(name) in _JSON:
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip():

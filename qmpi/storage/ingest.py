@@ -86,11 +86,15 @@ class Prepared(NamedTuple):
         spec: what decides the result.
         partial: directory of the corpus under way.
         resumed: whether some of it was done before.
+        items: of the evaluation sets to screen against.
+        short: of these, what is too short to be looked for.
     """
 
     spec: IngestSpec
     partial: Path
     resumed: bool
+    items: int = 0
+    short: int = 0
 
     @property
     def work(self) -> Path:
@@ -171,8 +175,9 @@ def prepare_ingest(paths: Sequence[Path], out: Path, options: IngestOptions) -> 
         LanguageGuess(options.languages)
     tokenizer = Tokenizer.given(options.tokenizer) if options.tokenizer else None
     screen = make_screen(options.screen, options.screen_words) if options.screen else None
-    screen_digest = ""
+    screen_digest, items, short = "", 0, 0
     if screen:
+        items, short = len(screen.names), screen.short
         screen_digest = hashlib.sha256(screen.runs.tobytes() + bytes([screen.length])).hexdigest()
     digest = tokenizer.digest if tokenizer else ""
     spec = spec_of(list(paths), out, options, digest, screen_digest)
@@ -181,7 +186,7 @@ def prepare_ingest(paths: Sequence[Path], out: Path, options: IngestOptions) -> 
         require_parquet()
     _refuse_if_used(partial / WORK_FOLDER)
     if _is_begun(partial, spec, scans):
-        return Prepared(spec, partial, resumed=True)
+        return Prepared(spec, partial, resumed=True, items=items, short=short)
     _remove(partial)
     work = partial / WORK_FOLDER
     with explained("make the corpus", partial):
@@ -191,7 +196,7 @@ def prepare_ingest(paths: Sequence[Path], out: Path, options: IngestOptions) -> 
     if screen:
         save_screen(screen, work / SCREEN_NAME)
     write_atomic(partial / PLAN_NAME, msgspec.json.encode(spec))
-    return Prepared(spec, partial, resumed=False)
+    return Prepared(spec, partial, resumed=False, items=items, short=short)
 
 
 def _refuse_if_used(work: Path) -> None:

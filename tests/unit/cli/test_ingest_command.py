@@ -154,3 +154,16 @@ def test_what_to_write_into_a_job_is_toml(notes: Path, capsys: pytest.CaptureFix
     line = capsys.readouterr().out.splitlines()[-1].removeprefix("use it: ")
     source = tomllib.loads(line.replace("]] ", "]]\n").replace(", ", "\n"))["data"]["sources"][0]
     assert source == {"kind": "corpus", "name": 'my "notes"', "path": str(out)}
+
+
+def test_items_that_cannot_be_screened_are_told(
+    notes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    screen = notes.parent / "eval.jsonl"
+    rows = [{"q": " ".join(f"word{n}" for n in range(20))}, {"q": "Is it?"}, {"q": "It is."}]
+    screen.write_text("\n".join(map(json.dumps, rows)))
+    assert _ingest(notes, "--out", notes.parent / "a", "--screen", screen) == 0
+    assert "2 of 3 items have under 13 words" in capsys.readouterr().err
+    screen.write_text(json.dumps(rows[1]))
+    assert _ingest(notes, "--out", notes.parent / "b", "--screen", screen) == 2
+    assert "--screen-words" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import random
 from itertools import pairwise
 from pathlib import Path
@@ -260,7 +261,14 @@ def test_screening_finds_a_run_of_words_and_names_the_item(tmp_path):
             assert name.endswith(found)
             assert bool(name) == bool(found)
     (tmp_path / "bad.jsonl").write_text("{")
-    for path, length in (("bad.jsonl", 13), ("none.jsonl", 13), ("eval.txt", 2)):
+    (tmp_path / "empty.txt").write_text("\n\n")
+    (tmp_path / "short.jsonl").write_text(json.dumps({"q": "What is it?", "a": "yes"}))
+    (tmp_path / "latin.txt").write_bytes("d\u00e9j\u00e0 vu".encode("latin-1") * 20)
+    os.mkfifo(tmp_path / "pipe")
+    for path, length in (
+        ("bad.jsonl", 13), ("none.jsonl", 13), ("eval.txt", 2), ("empty.txt", 13),
+        ("short.jsonl", 13), ("latin.txt", 13), ("pipe", 13),
+    ):  # fmt: skip
         with pytest.raises(InputError, match="screen"):
             make_screen([tmp_path / path], length)
 
