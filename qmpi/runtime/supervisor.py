@@ -72,7 +72,7 @@ class Supervision(Struct, frozen=True):
         on_tick: called a few times a second while the job runs; for a live view.
         stop: True once the user wants the run to stop.
         follow: if the run goes on already, wait for its end instead of refusing.
-        adopt: the same, but only for a job whose command was killed.
+        adopt: the same, but only for a job whose command was killed; a stop stops that job.
         status_seconds: time between two writes of status.json.
     """
 
@@ -106,14 +106,23 @@ def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMa
     follow = supervision.follow
     waited = _wait_until_free(directory.supervisor_lock, 0.0, supervision, clock, follow=follow)
     with RunLock(directory.supervisor_lock):
-        follow |= supervision.adopt
-        waited |= _wait_until_free(directory.lock, FREE_SECONDS, supervision, clock, follow=follow)
+        lock, follow = directory.lock, follow or supervision.adopt
+        stop_file = directory.stop_request if supervision.adopt else None
+        waited |= _wait_until_free(
+            lock, FREE_SECONDS, supervision, clock, follow=follow, stop_file=stop_file
+        )
         marker = read_end(plan.run) if waited else None
         return marker or _supervise(plan, directory, supervision, clock)
 
 
 def _wait_until_free(
-    lock: Path, patience: float, supervision: Supervision, clock: Clock, *, follow: bool
+    lock: Path,
+    patience: float,
+    supervision: Supervision,
+    clock: Clock,
+    *,
+    follow: bool,
+    stop_file: Path | None = None,
 ) -> bool:
     """Wait for another command, or for the coordinator of an earlier job, to let go of the run.
 
@@ -127,11 +136,15 @@ def _wait_until_free(
         UserError: the run is in use, and shall not be followed.
     """
     since = clock.now()
+    leave_at: float | None = None
     while True:
         try:
             RunLock(lock).release()
         except UserError as error:
-            if supervision.stop() or (clock.now() - since > patience and not follow):
+            if supervision.stop() and leave_at is None:
+                leave_at = clock.now() + (_ask_to_stop(stop_file) if stop_file else 0.0)
+            leave = leave_at is not None and clock.now() >= leave_at
+            if leave or (clock.now() - since > patience and not follow):
                 raise
             if clock.now() - since > patience:
                 _say(supervision, clock, f"following it to its end: {error}")
@@ -140,6 +153,12 @@ def _wait_until_free(
             supervision.on_tick()
         else:
             return patience == float("inf")
+
+
+# Seconds that it may take are returned.
+def _ask_to_stop(stop_file: Path) -> float:
+    write_atomic(stop_file, b"stop\n", durable=False)
+    return STOP_SECONDS
 
 
 def _supervise(
@@ -249,7 +268,7 @@ def _watch(
         supervision.on_tick()
         if supervision.stop() and asked_at is None:
             asked_at = clock.now()
-            write_atomic(directory.stop_request, b"stop\n", durable=False)
+            _ask_to_stop(directory.stop_request)
             _say(
                 supervision,
                 clock,

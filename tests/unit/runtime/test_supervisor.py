@@ -214,6 +214,21 @@ def test_a_job_whose_command_was_killed_is_followed_to_its_end(
         job.play("end:failed:3", adopt=True)
 
 
+def test_a_stop_reaches_a_job_whose_command_was_killed(job: Job):
+    directory = RunDirectory(job.run)
+    directory.create()
+    orphan = RunLock(directory.lock)
+
+    def end_the_orphan() -> None:
+        if directory.stop_request.exists():
+            orphan.release()
+
+    job.tick = end_the_orphan
+    job.stop = lambda: True
+    marker = job.play("end:failed:3", adopt=True)
+    assert (marker.state, marker.exit_code) == ("stopped", 75)
+
+
 def test_a_stranger_with_a_leftovers_pid_is_spared(tmp_path: Path):
     stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
