@@ -1,5 +1,6 @@
 """`qmpi generate`: write a corpus of generated, machine-checked documents."""
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -160,4 +161,6 @@ def _show(prepared: "Prepared", seconds: float, *, as_json: bool) -> None:
         f"{duration(seconds)}"
     )
     click.echo(f"  qmpi shards verify {out}\n  open {out / 'statistics.html'}")
-    click.echo(f'use it: [[data.sources]] kind = "corpus", name = "{facts.name}", path = "{out}"')
+    # JSON quotes a string as TOML does.
+    name, path = (json.dumps(text, ensure_ascii=False) for text in (facts.name, str(out)))
+    click.echo(f'use it: [[data.sources]] kind = "corpus", name = {name}, path = {path}')

@@ -140,6 +140,12 @@ def prepare_corpus(
         StorageError: the directory takes no data.
     """
     out = options.out.absolute()
+    for what, text in (("directory", str(out)), ("--name", options.name)):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(f"{what} {text!r} is not UTF-8; choose another") from error
+    check_corpus_directory(out)
     mix = mix_of(settings, options)
     BlockPlan(mix)
     job = settings or Settings()

@@ -221,6 +221,8 @@ def test_generate_refuses_before_a_rank_starts(
         (("generate", "--tokens", "lots", "--out", tmp_path / "a"), "50M"),
         (("generate", "--tokens", "1M", "--out", tmp_path / "a", "--level", "9-3"), "10-40"),
         (("generate", "--tokens", "1M", "--out", tmp_path / "a", "--type", "poems"), "poems"),
+        ((*base, tmp_path / "a", "--name", "\udcff"), "UTF-8"),
+        ((*base, tmp_path / "\udcff"), "UTF-8"),
         ((*base[:4], __file__, "--out", tmp_path / "a"), "damaged"),
         (("generate", tmp_path / "no.toml", "--tokens", "1M", "--out", tmp_path / "a"), "no.toml"),
     ]:
