@@ -80,19 +80,25 @@ class FarmView:
         self._quiet = quiet
         self._clock = Clock()
         self._next = 0.0
+        # What an earlier run has left says nothing of this one.
+        self._stale = self._look()
 
     def tick(self) -> None:
         """Look at the newest status, a few times a second at most."""
-        from qmpi.storage.status_file import read_status
-
         if self._bar.disable or self._clock.now() < self._next:
             return
         self._next = self._clock.now() + LOOK_SECONDS
+        report = self._look()
+        if report is not None and report != self._stale:
+            self._show(report)
+
+    def _look(self) -> "StatusReport | None":
+        from qmpi.storage.status_file import read_status
+
         try:
-            report = read_status(self._directory)
+            return read_status(self._directory)
         except StorageError:
-            return  # not written yet
-        self._show(report)
+            return None  # not written yet
 
     def say(self, event: "SupervisorEvent") -> None:
         """Tell what the supervisor did.
