@@ -77,7 +77,8 @@ def reason_of(error: Exception) -> str:
     Returns:
         "unreadable", "damaged" or "changed while it was read".
     """
-    if isinstance(error, FileNotFoundError):
+    # The scan saw a file.
+    if isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError):
         return "changed while it was read"
     return "unreadable" if isinstance(error, PermissionError) else "damaged"
 
