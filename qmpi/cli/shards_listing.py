@@ -31,7 +31,7 @@ def listing(shards: "Sequence[ShardSummary]", width: int | None) -> Iterator[str
     """Return what `qmpi shards ls` prints.
 
     Args:
-        shards: one or more.
+        shards: in order.
         width: columns of the terminal; None: a line a shard, however long, for programs.
 
     Yields:
@@ -40,7 +40,8 @@ def listing(shards: "Sequence[ShardSummary]", width: int | None) -> Iterator[str
     rows = [_row(shard) for shard in shards]
     widths = _widths(rows)
     room = None if width is None else width - sum(widths) - _GAP * len(widths)
-    if room is None or room >= min(_LEAST_TYPES, max(_columns(row.types) for row in rows)):
+    longest = max((_columns(row.types) for row in rows), default=0)
+    if room is None or room >= min(_LEAST_TYPES, longest):
         yield from _table(rows, widths, room)
     else:
         for row in rows:

@@ -23,6 +23,10 @@ def lines(width: int | None, *shards: ShardSummary) -> list[str]:
     return [plain(line) for line in listing(shards or ALL, width)]
 
 
+def test_of_no_shards_the_headings_are_shown() -> None:
+    assert [plain(line).split() for line in listing((), 80)] == [list(HEADINGS)]
+
+
 def plain(line: str) -> str:
     for mark in ("\x1b[0m", "\x1b[1m", "\x1b[31m"):
         line = line.replace(mark, "")
