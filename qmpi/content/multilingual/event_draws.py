@@ -10,7 +10,7 @@ from functools import cache
 from msgspec import Struct
 
 from qmpi.content.counter import Draw
-from qmpi.content.level import Budget
+from qmpi.content.level import LEVELS, Budget
 from qmpi.content.multilingual.meaning import Event, Phrase, Sentence
 from qmpi.content.multilingual.word_forms import lexis
 
@@ -118,10 +118,21 @@ def pool_of(*languages: str) -> Pool:
     )
 
 
+_LEAST_NOUNS = 60
+_LEAST_ADJECTIVES = 30
+_LEAST_NAMES = (30, 30, 60)
+_LEAST_CITIES = 40
+"""Words open to the lowest level: fewer, and documents begin alike."""
+
+
+def _reach(size: int, least: int, budget: Budget) -> int:
+    return min(size, least + size * budget.vocabulary // LEVELS)
+
+
 class Teller:
     """Draws the events of one page."""
 
-    __slots__ = ("_adjectives", "_budget", "_draw", "_nouns", "_pool")
+    __slots__ = ("_adjectives", "_budget", "_cities", "_draw", "_names", "_nouns", "_pool")
 
     def __init__(self, draw: Draw, budget: Budget, pool: Pool) -> None:
         """Set the ranks that the level buys.
@@ -134,10 +145,13 @@ class Teller:
         self._draw = draw
         self._pool = pool
         self._budget = budget
-        first, last = pool.large
-        self._nouns = min(last - first, 300 + (last - first) * budget.vocabulary // 100)
-        first, last = pool.wide
-        self._adjectives = min(last - first, 100 + (last - first) * budget.vocabulary // 100)
+        self._nouns = _reach(pool.large[1] - pool.large[0], _LEAST_NOUNS, budget)
+        self._adjectives = _reach(pool.wide[1] - pool.wide[0], _LEAST_ADJECTIVES, budget)
+        self._cities = _reach(pool.cities, _LEAST_CITIES, budget)
+        self._names = tuple(
+            _reach(size, least, budget)
+            for size, least in zip(pool.names, _LEAST_NAMES, strict=True)
+        )
 
     @property
     def people(self) -> list[int]:
@@ -172,7 +186,7 @@ class Teller:
             A name, or a phrase.
         """
         draw, pool = self._draw, self._pool
-        women, men, families = pool.names
+        women, men, families = self._names
         if women and draw.below(5) < 3:
             if draw.below(2):
                 return (-1, draw.below(women), draw.below(families))
@@ -259,7 +273,7 @@ class Teller:
         if frame != "s":
             if draw.below(5) < 2:
                 town = draw.below(2)
-                place = -1 - draw.below(pool.cities) if town else draw.choice(pool.places)
+                place = -1 - draw.below(self._cities) if town else draw.choice(pool.places)
             if draw.below(5) < 2:
                 time = draw.choice(pool.times[tense])
         return (verb, tense, agent, patient, receiver, place, time)

@@ -30,7 +30,7 @@ GOLDEN: dict[str, dict[str, str]] = {
         "philosophy": "372f6677bf489f1b",
         "creative": "22da8703de01bbea",
         "conversation": "ee19413a63d683d6",
-        "multilingual": "748ff63b09745795",
+        "multilingual": "1bb57b639b3a5d46",
     },
 }
 
