@@ -15,7 +15,7 @@ import numpy as np
 
 from qmpi.errors import CorruptData, InputError
 from qmpi.storage.atomic_file import write_atomic
-from qmpi.storage.ingest_scan import SourceFile, plain_suffix, shown
+from qmpi.storage.ingest_scan import SourceFile, changed_at, plain_suffix, shown
 from qmpi.storage.os_errors import explained
 from qmpi.storage.source_files import FAULTS, reason_of, unpacked
 from qmpi.storage.word_hashes import Hashes, WordHasher, ngrams, words_of
@@ -143,7 +143,7 @@ def _items(path: Path) -> Iterator[tuple[str, list[str]]]:
     try:
         facts = path.stat()
         name = str(path).encode("utf-8", "surrogateescape")
-        file = SourceFile(name, "", facts.st_size, facts.st_mtime_ns)
+        file = SourceFile(name, "", facts.st_size, changed_at(facts))
         with unpacked(file) as stream:
             data = stream.read()
         text = data.decode()

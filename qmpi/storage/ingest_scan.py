@@ -46,7 +46,7 @@ class SourceFile(msgspec.Struct, frozen=True, array_like=True):
         path: as the system spells it: names need not be UTF-8.
         source: the path the user named, under which it was found.
         size: bytes.
-        mtime_ns: when it was last changed.
+        mtime_ns: when it was last changed; see `changed_at`.
     """
 
     path: bytes
@@ -73,6 +73,18 @@ class Scan(msgspec.Struct, frozen=True):
 def shown(path: bytes | str) -> str:
     """Return a path as text that can be printed and stored."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def changed_at(facts: os.stat_result) -> int:
+    """When a file was last changed, in nanoseconds.
+
+    Args:
+        facts: about the file.
+
+    Returns:
+        At most 63 bits: a time that was set by hand may have more, and is only compared.
+    """
+    return facts.st_mtime_ns & (1 << 63) - 1
 
 
 def scan(root: Path, out: Path) -> Scan:
@@ -118,7 +130,7 @@ def _take(result: Scan, path: bytes, source: str) -> None:
     if not stat.S_ISREG(facts.st_mode):
         result.left_out.append(LeftOut(shown(path), "not a file"))
         return
-    result.files.append(SourceFile(path, source, facts.st_size, facts.st_mtime_ns))
+    result.files.append(SourceFile(path, source, facts.st_size, changed_at(facts)))
 
 
 def _walk(top: bytes, skipped: set[str]) -> Iterator[tuple[bytes, str]]:

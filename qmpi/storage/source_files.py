@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 import zstandard
 
-from qmpi.storage.ingest_scan import SourceFile, packing
+from qmpi.storage.ingest_scan import SourceFile, changed_at, packing
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -114,7 +114,7 @@ class _Watched(io.FileIO):
 
     def check(self) -> None:
         facts = os.fstat(self.fileno())
-        same = (facts.st_size, facts.st_mtime_ns) == (self._file.size, self._file.mtime_ns)
+        same = (facts.st_size, changed_at(facts)) == (self._file.size, self._file.mtime_ns)
         if not stat.S_ISREG(facts.st_mode) or not same:
             raise FileNotFoundError(self._file.path)
 
