@@ -3,8 +3,9 @@
 Theory of operation. A grammar is a table of rules; an alternative is text with <rules> in it, slots
 such as [n person] that a drawn word fills, and holes such as {value} that the writer fills with
 facts. Frames are expanded from it by keyed draws when a pool is first used: the same in every
-process. Writing a sentence then means to draw a frame and a word a slot. Expanding the grammar for
-each sentence was rejected: it costs thirty times as much.
+process. A frame is read when it is first drawn, as most processes never draw most of them. Writing
+a sentence then means to draw a frame and a word a slot. Expanding the grammar for each sentence was
+rejected: it costs thirty times as much.
 
 A pool has several depths. At a small depth only the simpler alternatives, which stand first in a
 rule, are used, and nesting is cut early.
@@ -21,7 +22,8 @@ from qmpi.errors import InvariantError
 
 Rules = Mapping[str, Sequence[str]]
 DEPTHS = 5
-_TOKEN = re.compile(r"<(\w+)>|\[([\w, ]+)\]|\{(\w+)\}")
+_RULE = re.compile(r"<(\w+)>")
+_TOKEN = re.compile(r"\[([\w, ]+)\]|\{(\w+)\}")
 
 
 class Segment(Struct, frozen=True):
@@ -70,13 +72,16 @@ class FramePool:
         missing = sorted(({start} | used) - set(rules))
         if missing:
             raise InvariantError(f"the grammar lacks the rules {', '.join(missing)}")
-        self._rules = rules
+        # Text and names of rules in turn, split once: a pool expands each rule thousands of times.
+        self._rules = {
+            name: tuple(tuple(_RULE.split(text)) for text in rule) for name, rule in rules.items()
+        }
         self._start = start
         self._size = size
-        self._made: dict[int, tuple[Frame, ...]] = {}
+        self._made: dict[int, tuple[str, ...]] = {}
 
-    def at(self, structure: int) -> tuple[Frame, ...]:
-        """Return the frames for a depth of nesting.
+    def at(self, structure: int) -> tuple[str, ...]:
+        """Return the frames for a depth of nesting, as text for `one_frame`.
 
         Args:
             structure: points on the axis, 1 to 100.
@@ -90,10 +95,10 @@ class FramePool:
             made = self._made[depth] = self._expand_all(depth)
         return made
 
-    def _expand_all(self, depth: int) -> tuple[Frame, ...]:
+    def _expand_all(self, depth: int) -> tuple[str, ...]:
         draw = Draw(f"frames/{self._start}/{depth}".encode())
-        texts = dict.fromkeys(self._expand(draw, self._start, depth, 0) for _ in range(self._size))
-        return tuple(frame_of(text) for text in texts)
+        made = (self._expand(draw, self._start, depth, 0) for _ in range(self._size))
+        return tuple(dict.fromkeys(made))
 
     def _expand(self, draw: Draw, rule: str, depth: int, nested: int) -> str:
         alternatives = self._rules[rule]
@@ -102,14 +107,12 @@ class FramePool:
             # Simple levels use the first alternatives only, and so does what is nested deeply.
             allowed = count * (4 + depth) // (4 + DEPTHS - 1) if nested < 4 + depth else 1
             count = max(1, min(count, allowed >> max(0, nested - 2 - depth)))
-        text = alternatives[draw.below(count)]
-        parts, last = [], 0
-        for found in _TOKEN.finditer(text):
-            if found[1]:
-                parts.append(text[last : found.start()])
-                parts.append(self._expand(draw, found[1], depth, nested + 1))
-                last = found.end()
-        return "".join([*parts, text[last:]])
+        pieces = alternatives[draw.below(count)]
+        if len(pieces) == 1:
+            return pieces[0]
+        parts = list(pieces)
+        parts[1::2] = [self._expand(draw, name, depth, nested + 1) for name in pieces[1::2]]
+        return "".join(parts)
 
 
 def frame_of(text: str) -> Frame:
@@ -129,12 +132,12 @@ def frame_of(text: str) -> Frame:
     for found in _TOKEN.finditer(text):
         parts.append(text[last : found.start()].replace("%", "%%"))
         last = found.end()
-        if found[2]:
+        if found[1]:
             parts.append("%s")
-            slots.append(found[2])
+            slots.append(found[1])
         else:
             segments.append(_segment(parts, slots))
-            holes.append(found[3])
+            holes.append(found[2])
             parts, slots = [], []
     parts.append(text[last:].replace("%", "%%"))
     segments.append(_segment(parts, slots))

@@ -121,7 +121,7 @@ class Prose:
         Returns:
             The frame.
         """
-        return self._draw.choice(pool.at(self._structure))
+        return one_frame(self._draw.choice(pool.at(self._structure)))
 
     def fill(self, frame: Frame) -> str:
         """Return the words of one frame, as it has them: no capital, no stop.

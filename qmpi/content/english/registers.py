@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from itertools import accumulate
 
+import numpy as np
+
 from qmpi.content.english.english_lexicon import English, Noun, Verb, english, with_article
 from qmpi.content.level import LEVELS, Budget
 from qmpi.errors import InvariantError
@@ -178,10 +180,14 @@ def _all_words(lexicon: English, form: str, group: str) -> list[tuple[str, tuple
 
 # Words into a table: the word of rank r fills places in proportion to 1 / (r + _FLATTEN).
 def _weighted(words: Sequence[str], size: int) -> list[str]:
-    weights = list(accumulate(1_000_000_000 // (rank + _FLATTEN) for rank in range(len(words))))
-    table, rank = [], 0
-    for place in range(size):
-        while weights[rank] * size <= place * weights[-1]:
-            rank += 1
-        table.append(words[rank])
-    return table
+    return [words[rank] for rank in _ranks(len(words), size)]
+
+
+@lru_cache(maxsize=4096)
+def _ranks(count: int, size: int) -> list[int]:
+    weights = list(accumulate(1_000_000_000 // (rank + _FLATTEN) for rank in range(count)))
+    # Whole numbers below 2**63 throughout: no place may move because a float was rounded.
+    ends = np.array(weights, np.int64) * size
+    shares = np.arange(size, dtype=np.int64) * weights[-1]
+    ranks: list[int] = np.searchsorted(ends, shares, side="right").tolist()
+    return ranks

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from qmpi.content.counter import Draw
-from qmpi.content.english.frames import DEPTHS, Frame, FramePool, one_frame
+from qmpi.content.english.frames import Frame, FramePool, one_frame
 from qmpi.content.english.prose import Prose, Said
 from qmpi.content.level import sized
 from qmpi.content.page import Page
@@ -69,7 +69,7 @@ class Teller:
         self._page = page
         self._prose = prose
         self._holes = holes
-        self._depth = (page.budget.structure - 1) * DEPTHS // 100
+        self._structure = page.budget.structure
 
     def tell(self, pool: FramePool | str, end: str = " ") -> None:
         """Write a sentence with capital and stop.
@@ -82,7 +82,7 @@ class Teller:
         if isinstance(pool, str):
             steps, tail = _one_program(pool)
         else:
-            steps, tail = page.draw.choice(_programs(pool, self._depth))
+            steps, tail = _one_program(page.draw.choice(pool.at(self._structure)))
         at = page.length
         parts: list[str] = []
         for literal, name, slot in steps:
@@ -175,11 +175,6 @@ class Stage:
             said: with a kind.
         """
         self.page.fact(said.kind, said.text, *said.args)
-
-
-@cache
-def _programs(pool: FramePool, depth: int) -> tuple[Program, ...]:
-    return tuple(_compiled(frame) for frame in pool.at(1 + depth * 100 // DEPTHS))
 
 
 @cache
