@@ -6,6 +6,7 @@ places. So a draw is a mask and an index. Tables are made when first used; integ
 what stands in them.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from itertools import accumulate
@@ -88,7 +89,8 @@ class Register(dict[str, Tables]):
         """
         everything = _table(slot, self.tier)
         limit = _limit(slot, self.tier)
-        words = [word for place, word in _by_topic(slot).get(self.topic, ()) if place < limit]
+        places, words = _by_topic(slot).get(self.topic, ([], []))
+        words = words[: bisect_left(places, limit)]
         # A topic without such words speaks of what everyone speaks of.
         step = ALL_WORDS // TOPIC_WORDS
         near = _weighted(words, TOPIC_WORDS) if len(words) >= _FEW else everything[::step]
@@ -141,11 +143,13 @@ def _limit(slot: str, tier: int) -> int:
 
 
 @cache
-def _by_topic(slot: str) -> dict[int, list[tuple[int, str]]]:
-    found: dict[int, list[tuple[int, str]]] = {}
+def _by_topic(slot: str) -> dict[int, tuple[list[int], list[str]]]:
+    found: dict[int, tuple[list[int], list[str]]] = {}
     for place, (word, topics) in enumerate(_words(slot)):
         for topic in topics:
-            found.setdefault(topic, []).append((place, word))
+            places, words = found.setdefault(topic, ([], []))
+            places.append(place)
+            words.append(word)
     return found
 
 
