@@ -21,6 +21,8 @@ from qmpi.content.counter import Draw
 from qmpi.errors import InvariantError
 
 Rules = Mapping[str, Sequence[str]]
+Pieces = tuple[str, ...]
+"""Text and names of rules in turn."""
 DEPTHS = 5
 _RULE = re.compile(r"<(\w+)>")
 _TOKEN = re.compile(r"\[([\w, ]+)\]|\{(\w+)\}")
@@ -72,10 +74,7 @@ class FramePool:
         missing = sorted(({start} | used) - set(rules))
         if missing:
             raise InvariantError(f"the grammar lacks the rules {', '.join(missing)}")
-        # Text and names of rules in turn, split once: a pool expands each rule thousands of times.
-        self._rules = {
-            name: tuple(tuple(_RULE.split(text)) for text in rule) for name, rule in rules.items()
-        }
+        self._allowed = _Allowed(rules)
         self._start = start
         self._size = size
         self._made: dict[int, tuple[str, ...]] = {}
@@ -101,18 +100,34 @@ class FramePool:
         return tuple(dict.fromkeys(made))
 
     def _expand(self, draw: Draw, rule: str, depth: int, nested: int) -> str:
+        pieces = draw.choice(self._allowed[rule, depth, nested])
+        if len(pieces) == 1:
+            return pieces[0]
+        parts = list(pieces)
+        parts[1::2] = [self._expand(draw, name, depth, nested + 1) for name in pieces[1::2]]
+        return "".join(parts)
+
+
+class _Allowed(dict[tuple[str, int, int], tuple[Pieces, ...]]):
+    """Alternatives of a rule at a depth, so deeply nested; worked out when first asked for."""
+
+    def __init__(self, rules: Rules) -> None:
+        super().__init__()
+        # Split once: a pool expands each rule thousands of times.
+        self._rules = {
+            name: tuple(tuple(_RULE.split(text)) for text in rule) for name, rule in rules.items()
+        }
+
+    def __missing__(self, key: tuple[str, int, int]) -> tuple[Pieces, ...]:
+        rule, depth, nested = key
         alternatives = self._rules[rule]
         count = len(alternatives)
         if nested > 0:
             # Simple levels use the first alternatives only, and so does what is nested deeply.
             allowed = count * (4 + depth) // (4 + DEPTHS - 1) if nested < 4 + depth else 1
             count = max(1, min(count, allowed >> max(0, nested - 2 - depth)))
-        pieces = alternatives[draw.below(count)]
-        if len(pieces) == 1:
-            return pieces[0]
-        parts = list(pieces)
-        parts[1::2] = [self._expand(draw, name, depth, nested + 1) for name in pieces[1::2]]
-        return "".join(parts)
+        self[key] = alternatives[:count]
+        return self[key]
 
 
 def frame_of(text: str) -> Frame:
@@ -124,28 +139,20 @@ def frame_of(text: str) -> Frame:
     Returns:
         The frame.
     """
+    pieces = _TOKEN.split(text.replace("%", "%%"))
+    words, slots, holes = pieces[::3], pieces[1::3], pieces[2::3]
     segments: list[Segment] = []
-    holes: list[str] = []
-    parts: list[str] = []
-    slots: list[str] = []
-    last = 0
-    for found in _TOKEN.finditer(text):
-        parts.append(text[last : found.start()].replace("%", "%%"))
-        last = found.end()
-        if found[1]:
-            parts.append("%s")
-            slots.append(found[1])
-        else:
-            segments.append(_segment(parts, slots))
-            holes.append(found[2])
-            parts, slots = [], []
-    parts.append(text[last:].replace("%", "%%"))
-    segments.append(_segment(parts, slots))
-    return Frame(tuple(segments), tuple(holes))
+    begin = 0
+    for place, hole in enumerate(holes):
+        if hole is not None:
+            segments.append(_segment(words[begin : place + 1], slots[begin:place]))
+            begin = place + 1
+    segments.append(_segment(words[begin:], slots[begin:]))
+    return Frame(tuple(segments), tuple(hole for hole in holes if hole is not None))
 
 
-def _segment(parts: list[str], slots: list[str]) -> Segment:
-    return Segment("".join(parts), tuple(slots), any(slot.isupper() for slot in slots))
+def _segment(words: list[str], slots: list[str]) -> Segment:
+    return Segment("%s".join(words), tuple(slots), any(map(str.isupper, slots)))
 
 
 @cache

@@ -9,7 +9,6 @@ what stands in them.
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
-from itertools import accumulate
 
 import numpy as np
 
@@ -138,6 +137,7 @@ def _table(slot: str, tier: int) -> list[str]:
     return _weighted([word for word, _ in _words(slot)[: _limit(slot, tier)]], ALL_WORDS)
 
 
+@cache
 def _limit(slot: str, tier: int) -> int:
     return max(64, len(_words(slot)) * _SHARES[tier] // 100)
 
@@ -189,9 +189,8 @@ def _weighted(words: Sequence[str], size: int) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def _ranks(count: int, size: int) -> list[int]:
-    weights = list(accumulate(1_000_000_000 // (rank + _FLATTEN) for rank in range(count)))
     # Whole numbers below 2**63 throughout: no place may move because a float was rounded.
-    ends = np.array(weights, np.int64) * size
+    weights = np.cumsum(1_000_000_000 // np.arange(_FLATTEN, _FLATTEN + count, dtype=np.int64))
     shares = np.arange(size, dtype=np.int64) * weights[-1]
-    ranks: list[int] = np.searchsorted(ends, shares, side="right").tolist()
+    ranks: list[int] = np.searchsorted(weights * size, shares, side="right").tolist()
     return ranks
