@@ -16,7 +16,7 @@ from msgspec import Struct
 from qmpi.errors import InputError
 from qmpi.units import Digest
 
-GENERATOR_VERSION = "content-2"
+GENERATOR_VERSION = "content-3"
 """Raised whenever any text at any address changes; part of a source's identity and of every key."""
 
 TYPES = (

@@ -32,6 +32,16 @@ GOLDEN: dict[str, dict[str, str]] = {
         "conversation": "ee19413a63d683d6",
         "multilingual": "1bb57b639b3a5d46",
     },
+    "content-3": {
+        "technical": "60ee760649c14303",
+        "scientific": "82011b31b034d6bd",
+        "code": "18fe98c3c7b46aca",
+        "mathematics": "841a5663d25b7b61",
+        "philosophy": "72bb771ce9b0670b",
+        "creative": "35b88cc810944c1e",
+        "conversation": "b20ebe73a4a459e3",
+        "multilingual": "957974506c077e42",
+    },
 }
 
 
