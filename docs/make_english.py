@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import zstandard
+from lexicon_coarse import ENGLISH as COARSE_ENGLISH
 
 OUT = Path(__file__).parents[1] / "qmpi" / "content" / "data" / "en.tsv.zst"
 TOPICS = 192
@@ -214,6 +215,8 @@ def main(folder: Path) -> None:
     lines = [f"t\t{t}\t{rows[central[t]][1]}" for t in range(TOPICS)]
     keep = {"n": 2, "v": 6, "a": 6, "r": 6}
     for place, (letter, word, _, fields, rank) in enumerate(rows):
+        if word in COARSE_ENGLISH:
+            continue  # Not earlier: topics are drawn over all rows, and would all change.
         belongs = ",".join(str(t) for t in near[place][: keep[letter]])
         lines.append("\t".join([letter, word, *fields, str(rank), belongs]))
     lines += [f"{kind}\t{name}" for kind, name in names(folder)]

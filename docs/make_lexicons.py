@@ -18,6 +18,7 @@ import lexicon_european as european
 import lexicon_russian as russian
 import zstandard
 from babel import Locale
+from lexicon_coarse import COARSE
 from lexicon_numbers import spelled
 from lexicon_verbs import romance_verb
 
@@ -39,23 +40,11 @@ FAKER = dict(
     )
 )
 LEFT_OUT = {
-    "anal",
     "難い",
     "terörist",
     "terrorist",
     "criminel",
-    "nazi",
-    "sexual",
-    "sexuel",
-    "sexuale",
-    "porno",
     "racial",
-    "fecal",
-    "chiant",
-    "merdique",
-    "merdeux",
-    "érotique",
-    "pornographique",
     "julien",
 }
 BAD_CITIES = {"Rio de Janeiro", "Porto", "Cairo", "Port of Spain", "Port-au-Prince", "Vatican"}
@@ -260,9 +249,10 @@ def build(language: str, rows: list[list[str]], towns: list[tuple[str, dict[str,
         nouns = [n for n in nouns if n[1][0] not in "hy" and not n[1].startswith(("oui", "onz"))]
         adjectives = [a for a in adjectives if a[0][0] not in "hy"]
     kept = [n for n in nouns if not {f.lower() for f in n if len(f) > 1} & taken]
-    kept = [n for n in kept if not LEFT_OUT & set(n)]
+    kept = [n for n in kept if not (LEFT_OUT | COARSE) & set(n)]
     made += [["n", "w", "", *n] for n in _unlike(kept)[:NOUNS]]
-    kept = [a for a in adjectives if not {f.lower() for f in a} & taken and not LEFT_OUT & set(a)]
+    kept = [a for a in adjectives if not {f.lower() for f in a} & taken]
+    kept = [a for a in kept if not (LEFT_OUT | COARSE) & set(a)]
     made += [["a", "w", *a] for a in kept[:ADJECTIVES]]
     for _, named in towns:
         name = named[language]

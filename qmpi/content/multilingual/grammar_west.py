@@ -144,8 +144,10 @@ class English:
 
 
 def _article(word: str) -> str:
-    # A unit, a useful thing; an umbrella. Words that sound otherwise are not in the lexicon.
-    return "an " if word[0] in "aeio" or (word[0] == "u" and word[1:2] not in "nst") else "a "
+    # A unit, a useful thing, a ubiquitous one; an umbrella, an honest man.
+    if word.startswith(("honest", "hour")):
+        return "an "
+    return "an " if word[0] in "aeio" or (word[0] == "u" and word[1:2] not in "nstb") else "a "
 
 
 _THE = {

@@ -64,8 +64,10 @@ def english(words: Tongue, text: str, place: int, _case: str) -> Found:
 
 
 def _vowel_sound(rest: str) -> bool:
-    # A unit, a useful thing; an umbrella.
-    return rest[:1] in "aeio" or (rest[:1] == "u" and rest[1:2] not in "nst")
+    # A unit, a useful thing, a ubiquitous one; an umbrella, an honest man.
+    if rest[:1] == "u":
+        return rest[1:2] not in "bnst"
+    return rest[:1] in "aeio" or rest[:6] == "honest" or rest[:4] == "hour"
 
 
 def _plain(words: Tongue, text: str, place: int) -> Iterator[tuple[int, int, int, int]]:

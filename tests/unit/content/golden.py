@@ -33,14 +33,14 @@ GOLDEN: dict[str, dict[str, str]] = {
         "multilingual": "1bb57b639b3a5d46",
     },
     "content-3": {
-        "technical": "60ee760649c14303",
-        "scientific": "82011b31b034d6bd",
-        "code": "18fe98c3c7b46aca",
-        "mathematics": "841a5663d25b7b61",
-        "philosophy": "72bb771ce9b0670b",
-        "creative": "35b88cc810944c1e",
-        "conversation": "b20ebe73a4a459e3",
-        "multilingual": "957974506c077e42",
+        "technical": "edaf7ea6a49a3442",
+        "scientific": "15aa74dbb50796ed",
+        "code": "2ea243d6d168b494",
+        "mathematics": "48befdd437c7ac3e",
+        "philosophy": "136ca10523d9f61e",
+        "creative": "7c972a8bc60ed7bf",
+        "conversation": "bdf7182eda1238a6",
+        "multilingual": "c918917ccbf0936d",
     },
 }
 

@@ -11,7 +11,7 @@ from qmpi.content.verify.certificate import faults_of
 from qmpi.content.verify.code_checks import check_code
 from qmpi.content.verify.code_grammars import LANGUAGES
 
-COUNT = 160
+COUNT = 240
 
 
 def test_every_claim_of_a_sample_holds() -> None:

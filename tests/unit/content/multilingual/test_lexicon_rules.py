@@ -5,6 +5,7 @@ import re
 from types import ModuleType
 
 import pytest
+import zstandard
 from architecture.tree import ROOT
 
 from qmpi.content.address import LANGUAGES
@@ -63,6 +64,22 @@ def test_number_words_follow_the_rules(language):
 )
 def test_numbers_as_grammars_write_them(language, number, words):
     assert _script("lexicon_numbers").spelled(number, language) == words
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_coarse_word_is_a_noun_or_an_adjective(language):
+    rows = tongue(language).rows
+    held = {form for kind in "na" for row in rows[kind] for form in row[2:]}
+    assert len(held) > 500
+    assert held & _script("lexicon_coarse").COARSE == set()
+
+
+def test_no_coarse_word_is_in_the_english_vocabulary():
+    packed = (DATA / "en.tsv.zst").read_bytes()
+    text = zstandard.ZstdDecompressor().decompress(packed, max_output_size=1 << 26).decode()
+    held = {row[1] for row in (line.split("\t") for line in text.splitlines()) if row[0] in "nvar"}
+    assert len(held) > 30_000
+    assert held & _script("lexicon_coarse").ENGLISH == set()
 
 
 def test_notice_names_each_package_with_its_version():

@@ -67,7 +67,13 @@ def test_all_that_is_said_is_true(language):
 
 def test_every_genre_comes_up_in_every_language():
     for language in LANGUAGES:
-        assert {made(number, language, 5).genre for number in range(150)} == GENRES
+        assert {made(number, language, 1 + number % 100).genre for number in range(200)} == GENRES
+
+
+def test_a_higher_level_draws_harder_genres():
+    low, high = ([made(number, "en", level).genre for number in range(150)] for level in (1, 100))
+    assert low.count("interlinear gloss") > 3 * max(high.count("interlinear gloss"), 1)
+    assert high.count("table of names") > 3 * max(low.count("table of names"), 1)
 
 
 def test_a_key_gives_the_same_document_and_another_key_another():

@@ -117,6 +117,27 @@ def test_what_is_ungrammatical_has_no_reading(language, text):
     assert list(readings(language, text)) == []
 
 
+@pytest.mark.parametrize(
+    ("noun_word", "adjective", "phrase"),
+    [
+        ("teacher", "honest", "An honest teacher"),
+        ("teacher", "useful", "A useful teacher"),
+        ("teacher", "ubiquitous", "A ubiquitous teacher"),
+        ("umbrella", "", "An umbrella"),
+    ],
+)
+def test_english_articles_go_by_sound(noun_word, adjective, phrase):
+    bought = simple(
+        (noun(noun_word), 1, quality(adjective) if adjective else -1),
+        (noun("book"), 0, -1),
+    )
+    text = f"{phrase} bought the book."
+    assert sentence_of("en", bought) == text
+    assert means("en", text, bought)
+    wrong = text.replace("An ", "A ") if text.startswith("An ") else text.replace("A ", "An ")
+    assert list(readings("en", wrong)) == []
+
+
 def test_turkish_endings_follow_the_last_vowel():
     front, back = set("eiöü"), set("aıou")
     for row in lexis("tr").nouns:
