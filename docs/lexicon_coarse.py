@@ -28,7 +28,10 @@ COARSE = ENGLISH | frozenset(
     erotico vaginale bisessuale eterosessuale pornografico sexualidade pornografia sacanagem
     pornográfico секс пиздец изнасилование пенис говно задница хуйня голый сексуальный
     гадость seks seksi boktan sapık erotik heteroseksüel seksüel biseksüel pornografik
-    اغتصاب إباحي 風俗 乳首 アダルト 性欲 人妻 処女 全裸 痴漢 ポルノ 愛人 性癖 ペニス ヌード 性的な 同性愛 屁股 性感 变态 强奸 色情 鸡巴 妓女 性爱
+    اغتصاب إباحي 風俗 乳首 アダルト 性欲 人妻 処女
+    全裸 痴漢 ポルノ 愛人
+    性癖 ペニス ヌード 性的な 同性愛
+    屁股 性感 变态 强奸 色情 鸡巴 妓女 性爱
     处女 汉奸 婊子 奶子 阴道 裸体 乳房 性交 笨蛋 强暴 淫乱 淫秽 很傻 卑贱
     """.split()
 )
