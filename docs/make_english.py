@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import zstandard
 from lexicon_coarse import ENGLISH as COARSE_ENGLISH
+from lexicon_english import plural_of, verb_forms
 
 OUT = Path(__file__).parents[1] / "qmpi" / "content" / "data" / "en.tsv.zst"
 TOPICS = 192
@@ -215,8 +216,13 @@ def main(folder: Path) -> None:
     lines = [f"t\t{t}\t{rows[central[t]][1]}" for t in range(TOPICS)]
     keep = {"n": 2, "v": 6, "a": 6, "r": 6}
     for place, (letter, word, _, fields, rank) in enumerate(rows):
-        if word in COARSE_ENGLISH:
-            continue  # Not earlier: topics are drawn over all rows, and would all change.
+        # Not earlier: topics are drawn over all rows, and would all change.
+        if letter == "n":
+            fields[0] = plural_of(word, fields[0])
+        if letter == "v":
+            fields[:4] = verb_forms(word, fields[:4])
+        if word in COARSE_ENGLISH or "" in fields:
+            continue
         belongs = ",".join(str(t) for t in near[place][: keep[letter]])
         lines.append("\t".join([letter, word, *fields, str(rank), belongs]))
     lines += [f"{kind}\t{name}" for kind, name in names(folder)]

@@ -15,8 +15,13 @@ from msgspec import Struct
 from qmpi.units import Digest
 
 _VOWELS = "aeiou"
-_SOUNDS_AS_CONSONANT = ("uni", "use", "usu", "uti", "ura", "eu", "ewe", "one", "once", "ube", "ubi")
-_SILENT_H = ("hour", "honest", "honor", "honour", "heir")
+_SOUNDS_AS_CONSONANT = (
+    "uni", "unani", "usa", "use", "usu", "uta", "ute", "uti", "uto", "utr", "ura", "ure", "uri", "uro",
+    "uru", "uka", "uke", "uku", "uv", "ube", "ubi", "eu", "ewe", "onet", "once",
+)  # fmt: skip
+_YET_VOWELS = ("unide", "unima", "unimp", "unin")
+"""An unidentified, unimagined, unimportant, uninvited one; but a unit, a unimodal curve."""
+_SOUNDS_AS_VOWEL = ("hour", "honest", "honor", "honour", "heir", "yt", "nth")
 
 
 class Noun(Struct, frozen=True):
@@ -147,5 +152,7 @@ def with_article(word: str) -> str:
     Returns:
         Two words.
     """
-    vowel = word[0] in _VOWELS and not word.startswith(_SOUNDS_AS_CONSONANT)
-    return f"{'an' if vowel or word.startswith(_SILENT_H) else 'a'} {word}"
+    glide = word.startswith(_SOUNDS_AS_CONSONANT) and not word.startswith(_YET_VOWELS)
+    vowel = word[0] in _VOWELS and not glide and word != "one"
+    spelled_otherwise = word.startswith(_SOUNDS_AS_VOWEL) and word != "houri"
+    return f"{'an' if vowel or spelled_otherwise else 'a'} {word}"

@@ -33,14 +33,14 @@ GOLDEN: dict[str, dict[str, str]] = {
         "multilingual": "1bb57b639b3a5d46",
     },
     "content-3": {
-        "technical": "edaf7ea6a49a3442",
-        "scientific": "15aa74dbb50796ed",
-        "code": "2ea243d6d168b494",
-        "mathematics": "48befdd437c7ac3e",
-        "philosophy": "136ca10523d9f61e",
-        "creative": "7c972a8bc60ed7bf",
-        "conversation": "bdf7182eda1238a6",
-        "multilingual": "c918917ccbf0936d",
+        "technical": "50937b6202ad8b46",
+        "scientific": "dae45c5678534b86",
+        "code": "2b318744dcdad848",
+        "mathematics": "22e4eea6220c56bd",
+        "philosophy": "77f9d5e6a36b93ff",
+        "creative": "9d2b67d233d5da2b",
+        "conversation": "dcb254eb942b00e5",
+        "multilingual": "9138cf2625ef0575",
     },
 }
 
