@@ -185,6 +185,16 @@ def topics(glosses: list[str], nouns: int) -> tuple[Any, Any]:
     return np.argsort(-close, axis=1)[:, :6], np.argmax(close[:nouns], axis=0)
 
 
+def mended(letter: str, word: str, fields: list[str]) -> list[str] | None:
+    """Return the fields of a row with right forms, or None for what is not to be said."""
+    if word in COARSE_ENGLISH:
+        return None
+    if letter == "n":
+        plural = plural_of(word, fields[0])
+        return [plural, *fields[1:]] if plural else None
+    return verb_forms(word, fields[:4]) + fields[4:] if letter == "v" else fields
+
+
 def main(folder: Path) -> None:
     """Write the file."""
     from wordfreq import zipf_frequency
@@ -217,14 +227,11 @@ def main(folder: Path) -> None:
     keep = {"n": 2, "v": 6, "a": 6, "r": 6}
     for place, (letter, word, _, fields, rank) in enumerate(rows):
         # Not earlier: topics are drawn over all rows, and would all change.
-        if letter == "n":
-            fields[0] = plural_of(word, fields[0])
-        if letter == "v":
-            fields[:4] = verb_forms(word, fields[:4])
-        if word in COARSE_ENGLISH or "" in fields:
+        said = mended(letter, word, fields)
+        if said is None:
             continue
         belongs = ",".join(str(t) for t in near[place][: keep[letter]])
-        lines.append("\t".join([letter, word, *fields, str(rank), belongs]))
+        lines.append("\t".join([letter, word, *said, str(rank), belongs]))
     lines += [f"{kind}\t{name}" for kind, name in names(folder)]
     data = ("\n".join(lines) + "\n").encode()
     OUT.parent.mkdir(exist_ok=True)

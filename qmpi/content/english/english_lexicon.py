@@ -16,8 +16,8 @@ from qmpi.units import Digest
 
 _VOWELS = "aeiou"
 _SOUNDS_AS_CONSONANT = (
-    "uni", "unani", "usa", "use", "usu", "uta", "ute", "uti", "uto", "utr", "ura", "ure", "uri", "uro",
-    "uru", "uka", "uke", "uku", "uv", "ube", "ubi", "eu", "ewe", "onet", "once",
+    "uni", "unani", "usa", "use", "usu", "uta", "ute", "uti", "uto", "utr", "ura", "ure", "uri",
+    "uro", "uru", "uka", "uke", "uku", "uv", "ube", "ubi", "eu", "ewe", "onet", "once",
 )  # fmt: skip
 _YET_VOWELS = ("unide", "unima", "unimp", "unin")
 """An unidentified, unimagined, unimportant, uninvited one; but a unit, a unimodal curve."""
