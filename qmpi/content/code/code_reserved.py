@@ -40,6 +40,7 @@ restricted cost support security version isolation repeatable write names immedi
 statement execute procedure compute statistics optimize rewrite delimited fields terminated
 escaped lines metadata parquet binary image decimal numeric precision money varying geometry
 geography character serial defined target infer block item lifetime literal pat path gen raw
+strings slices testing sorted reversed arrays maps bytes errors
 transitive sealed filename alignas alignof thread noreturn generic permits exports opens requires
 provides become unsized priv asserts satisfies accessor never coproc keyof wchar offsetof
 """

@@ -33,13 +33,13 @@ GOLDEN: dict[str, dict[str, str]] = {
         "multilingual": "1bb57b639b3a5d46",
     },
     "content-3": {
-        "technical": "50937b6202ad8b46",
-        "scientific": "dae45c5678534b86",
-        "code": "2b318744dcdad848",
-        "mathematics": "22e4eea6220c56bd",
+        "technical": "4ed03182408abc81",
+        "scientific": "014055b478d6b9ff",
+        "code": "36dfda39f92be455",
+        "mathematics": "3f16b851b61b4dac",
         "philosophy": "77f9d5e6a36b93ff",
         "creative": "9d2b67d233d5da2b",
-        "conversation": "dcb254eb942b00e5",
+        "conversation": "19cd3b22eb5b668d",
         "multilingual": "9138cf2625ef0575",
     },
 }

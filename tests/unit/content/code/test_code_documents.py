@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from unit.content.code.code_samples import document, fresh, said, sample
 
+from qmpi.content.code.code_reserved import RESERVED
+from qmpi.content.verify import code_listings
 from qmpi.content.verify.certificate import faults_of
 from qmpi.content.verify.code_checks import check_code
 from qmpi.content.verify.code_grammars import LANGUAGES
@@ -70,3 +72,8 @@ def test_every_claim_of_a_large_sample_holds() -> None:
     for number in range(10_000):
         made = fresh(1 + number % 100, number * 4099)
         assert check_code(made) == [], (number, said(made, made.facts[0]))
+
+
+def test_no_drawn_name_is_a_package_of_go() -> None:
+    # A parameter `strings` in one function was taken for the package in another.
+    assert code_listings._TEXTS["go"] - {"v"} <= RESERVED
