@@ -5,7 +5,7 @@ levels and languages in turn, with a vocabulary trained on the same text. It is 
 documents, level by level. Loss a token is what a curriculum sees; bits a byte do not change when
 rarer words fall into more tokens, so both are printed.
 
-Run: python tests/benchmarks/bench_calibration.py [--tokens N] [--judged N] [--out F.md]
+Run: python tests/benchmarks/bench_calibration.py [--tokens N] [--judged N] [--type T]
 """
 
 import argparse
@@ -38,6 +38,7 @@ def options():
     )
     parser.add_argument("--judged", type=int, default=3000, help="tokens a type and level")
     parser.add_argument("--step", type=int, default=1, help="judge every so many levels")
+    parser.add_argument("--type", nargs="+", choices=TYPES, default=TYPES, help="to be judged")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, help="Markdown file to write")
     return parser.parse_args()
@@ -115,7 +116,7 @@ def main():
     model, tokenizer = reference(wanted.tokens)
     levels = list(range(1, LEVELS + 1, wanted.step))
     tables, columns = [[], []], []
-    for name in TYPES:
+    for name in wanted.type:
         found = [judged(model, tokenizer, name, level, wanted.judged) for level in levels]
         columns.append([f"{loss:.3f}" for loss, _ in found])
         for table, cells in zip(tables, line(name, levels, found), strict=True):
@@ -125,7 +126,7 @@ def main():
     bands = " | ".join(f"{name} {first}-{last}" for name, first, last in BANDS)
     head = f"| type | {bands} | by level | by band |\n{'|---' * (len(BANDS) + 3)}|\n"
     said = [head + "\n".join(table) + "\n" for table in tables]
-    each = [f"| level | {' | '.join(TYPES)} |", "|---" * (len(TYPES) + 1) + "|"]
+    each = [f"| level | {' | '.join(wanted.type)} |", "|---" * (len(wanted.type) + 1) + "|"]
     for place, level in enumerate(levels):
         each.append(f"| {level} | {' | '.join(column[place] for column in columns)} |")
     by_level = "\n".join(each) + "\n"

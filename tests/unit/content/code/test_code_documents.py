@@ -68,6 +68,7 @@ def test_the_same_text_under_another_hash_seed() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_every_claim_of_a_large_sample_holds() -> None:
     for number in range(10_000):
         made = fresh(1 + number % 100, number * 4099)
