@@ -1,13 +1,22 @@
 """Numbers of the statistics page, and of the Merkle tree."""
 
 import hashlib
+from pathlib import Path
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from qmpi.storage.ingest import IngestOptions, ingest_corpus
 from qmpi.storage.manifest import Manifest, merkle_root, sealed
-from qmpi.storage.shard_statistics import bucket, heaps_exponent, spread_over
+from qmpi.storage.shard_statistics import (
+    bucket,
+    corpus_statistics,
+    heaps_exponent,
+    spread_over,
+)
 from qmpi.storage.shard_survey import FoundShard
+from qmpi.storage.tokenizer import Tokenizer
 from qmpi.units import Digest
 
 
@@ -32,6 +41,22 @@ def test_shards_are_chosen_evenly(count: int, most: int) -> None:
     chosen = [number for number, _ in spread_over(shards, most)]
     assert len(chosen) == len(set(chosen)) == min(count, most)
     assert (chosen[0], chosen[-1]) == (0, count - 1)
+
+
+def test_a_tokenizer_is_read_once_whatever_the_number_of_shards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = tmp_path / "a.txt"
+    text.write_text("".join(f"the cat number {n} sat on mat {n * n}\n" for n in range(400)))
+    options = IngestOptions(vocab_size=300, shard_tokens=1000)
+    ingest_corpus([text], tmp_path / "c", options, lambda _: None)
+    loads: list[Path] = []
+    load = Tokenizer.load
+    monkeypatch.setattr(Tokenizer, "load", lambda path: loads.append(path) or load(path))
+    found = corpus_statistics(tmp_path / "c")
+    assert found.shards > 5
+    assert found.growth[-1][0] > 100
+    assert len(loads) == 1
 
 
 def test_the_merkle_root_is_what_it_is_by_hand() -> None:
