@@ -69,6 +69,31 @@ class RoleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ] = 0
 
 
+class TeamSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[team]: how many ranks share one replica of the model, axis by axis, outermost first.
+
+    The layout is part of the run's identity; the number of teams is not.
+    """
+
+    pipeline: Annotated[
+        PositiveInt, Meta(le=1024, description="Stages of layers. Exactly 1 in this version.")
+    ] = 1
+    context: Annotated[
+        PositiveInt, Meta(le=1024, description="Parts of a sequence. Exactly 1 in this version.")
+    ] = 1
+    expert: Annotated[
+        PositiveInt, Meta(le=1024, description="Parts of the experts. Exactly 1 in this version.")
+    ] = 1
+    tensor: Annotated[
+        PositiveInt, Meta(le=1024, description="Parts of a matrix. Exactly 1 in this version.")
+    ] = 1
+
+    @property
+    def size(self) -> int:
+        """Ranks of a team."""
+        return self.pipeline * self.context * self.expert * self.tensor
+
+
 class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[model]: shape of the decoder-only transformer (RMSNorm, RoPE, GQA, SwiGLU)."""
 
@@ -331,6 +356,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     job: JobSettings = JobSettings()
     roles: RoleSettings = RoleSettings()
+    team: TeamSettings = TeamSettings()
     model: ModelSettings = ModelSettings()
     train: TrainSettings = TrainSettings()
     optimizer: OptimizerSettings = OptimizerSettings()

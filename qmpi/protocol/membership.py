@@ -14,12 +14,14 @@ class SnapshotFact(Struct, frozen=True):
         digest: SHA-256 of the payload.
         place: "ram" for a node-local RAM file, "disk" for a checkpoint.
         path: file on the host of the rank that reports it.
+        position: whose part of the state it is, 0 <= position < team size.
     """
 
     step: Step
     digest: Digest
     place: str
     path: str
+    position: int = 0
 
 
 class SourceFact(Struct, frozen=True):
