@@ -31,7 +31,7 @@ from qmpi.units import Seconds
 if TYPE_CHECKING:
     from qmpi.runtime.bootstrap import RankContext
     from qmpi.runtime.farm_bootstrap import FarmContext
-    from qmpi.transport.interface import Transport
+    from qmpi.ports.transport import Transport
 
     Builder = Callable[[Transport, Clock, Callable[[], str | None]], RankContext | FarmContext]
 

@@ -6,12 +6,15 @@ from msgspec import Struct
 
 from qmpi.units import Generation, Rank
 
-WIRE_VERSION = 1
+WIRE_VERSION = 2
 """Raised when a header or message changes in a way that older code would misread."""
 
 
 class RoleName(StrEnum):
-    """The six roles. A rank hosts at most one instance of each."""
+    """The roles. A rank has at most one instance of each.
+
+    A training job has the first six, a work farm dealer and workers; each rank has a herald.
+    """
 
     COORDINATOR = "coordinator"
     GENERATOR = "generator"
@@ -19,6 +22,9 @@ class RoleName(StrEnum):
     TRAINER = "trainer"
     REPLICA = "replica"
     SPARE = "spare"
+    DEALER = "dealer"
+    WORKER = "worker"
+    HERALD = "herald"
 
 
 class Address(Struct, frozen=True, order=True):

@@ -34,7 +34,13 @@ class RunOpened(Struct, frozen=True, tag="run_opened"):
 
 
 class GenerationOpened(Struct, frozen=True, tag="generation_opened"):
-    """A group was formed. Committed steps from `step` on are void and done again."""
+    """A group was formed. Committed steps from `step` on are void and done again.
+
+    Attributes:
+        members: ranks, team by team, each in order of position.
+        lanes: lanes of each team.
+        team_size: ranks of a team.
+    """
 
     time: float
     generation: Generation
@@ -43,6 +49,7 @@ class GenerationOpened(Struct, frozen=True, tag="generation_opened"):
     step: Step
     origin: str
     reason: str
+    team_size: int = 1
 
 
 class StepCommitted(Struct, frozen=True, tag="step_committed"):
@@ -54,6 +61,11 @@ class StepCommitted(Struct, frozen=True, tag="step_committed"):
         lane_losses: mean cross-entropy per token of each lane, in nats.
         loss: mean of `lane_losses`, summed in lane order.
         weight_digest: digest of the weights after the step; "" when not due.
+        gradient_norm: global norm before clipping.
+        learning_rate: rate used.
+        seconds: wall time of the step on the trainer that reported it.
+        wait_seconds: part of it spent waiting for blocks.
+        redone: passes repeated because the integer scale overflowed.
     """
 
     time: float
@@ -64,6 +76,11 @@ class StepCommitted(Struct, frozen=True, tag="step_committed"):
     lane_losses: tuple[float, ...]
     loss: float
     weight_digest: Digest
+    gradient_norm: float = 0.0
+    learning_rate: float = 0.0
+    seconds: float = 0.0
+    wait_seconds: float = 0.0
+    redone: int = 0
 
 
 class FailureSeen(Struct, frozen=True, tag="failure_seen"):
@@ -86,6 +103,7 @@ class SnapshotKept(Struct, frozen=True, tag="snapshot_kept"):
     place: str
     rank: Rank
     path: str
+    position: int = 0
 
 
 class RunEnded(Struct, frozen=True, tag="run_ended"):

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from qmpi.protocol.envelope import RoleName
-from qmpi.units import Digest, Generation, Rank, Seconds, Step
+from qmpi.units import Digest, Generation, Rank, Step
 
 
 class SnapshotFact(Struct, frozen=True):
@@ -40,12 +40,11 @@ class SourceFact(Struct, frozen=True):
 
 
 class Hello(Struct, frozen=True, tag="hello"):
-    """A rank is up: what it hosts and what it brings.
+    """A role instance is up: where it is and what it brings.
 
     Attributes:
         host: name of the machine.
         pid: process id on that machine.
-        roles: roles it was built with.
         identity: what a trainer's arithmetic depends on (threads, dtype, kernels, versions); "" if
             no torch.
         store_address: "host:port" of the rendezvous store this rank would serve as lead; "" if no
@@ -56,35 +55,10 @@ class Hello(Struct, frozen=True, tag="hello"):
 
     host: str
     pid: int
-    roles: tuple[RoleName, ...]
     identity: str = ""
     store_address: str = ""
     snapshots: tuple[SnapshotFact, ...] = ()
     sources: tuple[SourceFact, ...] = ()
-
-
-class Heartbeat(Struct, frozen=True, tag="heartbeat"):
-    """Sign of life; `activity` says in a few words what the rank does."""
-
-    activity: str = ""
-
-
-class Directory(Struct, frozen=True, tag="directory"):
-    """Which live ranks play which role; the coordinator alone writes it.
-
-    Attributes:
-        revision: raised with each change; older ones are ignored.
-        generators, memories, replicas: live ranks, ascending.
-        sources: facts of all data sources, in the order of the job file.
-        reason: why it changed, in words.
-    """
-
-    revision: int
-    generators: tuple[Rank, ...]
-    memories: tuple[Rank, ...]
-    replicas: tuple[Rank, ...]
-    sources: tuple[SourceFact, ...]
-    reason: str = ""
 
 
 class Assign(Struct, frozen=True, tag="assign"):
@@ -108,45 +82,61 @@ class Holding(Struct, frozen=True, tag="holding"):
         generation: that of the `Regroup` it answers.
         state_step: its weights are those before this step; -1: it has no state.
         reduced: True if it also holds the reduced gradient of step `state_step`, ready to apply.
+        position: whose part of the state it holds; -1: nobody's.
+        reports_from: first step whose outcome it can still report, on to `state_step`; equal to
+            that if none.
         snapshots: verified snapshots within its reach.
     """
 
     generation: Generation
     state_step: int
     reduced: bool
+    position: int
+    reports_from: int
     snapshots: tuple[SnapshotFact, ...] = ()
 
 
 class FormGroup(Struct, frozen=True, tag="form_group"):
-    """Members of the new generation and what each does first.
+    """A member's seat in the new generation, and what it does first.
+
+    Each member is told its own part only: what all are told would grow with the square of them.
 
     Attributes:
         generation: number of the group.
-        members: ranks in group order.
+        team: team of this member, 0 <= team < teams.
+        teams: number of teams.
+        position: seat within the team.
+        lanes: lanes of its team.
         lead: member whose store is used for the rendezvous.
         store_address: "host:port" of that store.
-        lanes: lanes of each member, in the order of `members`.
         step: step the group starts with.
-        finish: members whose state is at `step - 1` and who first apply the gradient they hold.
-        state_root: member that has the state of `step`; the others in `needy` receive it from
-            there.
-        needy: members that receive the state.
-        origin: where `state_root` takes the state from: "live", "initial", or a snapshot's path.
+        finish: first apply the gradient held, of `step - 1`.
+        root: team whose rank at this position gives the state of `step`.
+        transfer: somebody at this position receives it, so all there take part.
+        receives: this member does.
+        origin: where the root takes the state from: "live", "initial", or a snapshot's path.
         origin_digest: digest of that snapshot; "" otherwise.
+        reports_from: this member reports steps, first those from this one on; -1: another does.
+        keeps_copy: this member takes the snapshots of its position.
         reason: why, in words.
     """
 
     generation: Generation
-    members: tuple[Rank, ...]
+    team: int
+    teams: int
+    position: int
+    lanes: tuple[int, ...]
     lead: Rank
     store_address: str
-    lanes: tuple[tuple[int, ...], ...]
     step: Step
-    finish: tuple[Rank, ...]
-    state_root: Rank
-    needy: tuple[Rank, ...]
+    finish: bool
+    root: int
+    transfer: bool
+    receives: bool
     origin: str
     origin_digest: Digest
+    reports_from: int
+    keeps_copy: bool
     reason: str
 
 
@@ -187,6 +177,4 @@ class Leave(Struct, frozen=True, tag="leave"):
 
 
 class Left(Struct, frozen=True, tag="left"):
-    """A rank has flushed and is about to exit."""
-
-    seconds: Seconds = Seconds(0.0)
+    """A rank is about to exit, as it was told."""

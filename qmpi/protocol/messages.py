@@ -12,12 +12,10 @@ from qmpi.protocol.blocks import (
 from qmpi.protocol.membership import (
     Assign,
     Crashed,
-    Directory,
     Fence,
     FormGroup,
     GroupBroken,
     GroupReady,
-    Heartbeat,
     Hello,
     Holding,
     Leave,
@@ -25,6 +23,13 @@ from qmpi.protocol.membership import (
     Regroup,
 )
 from qmpi.protocol.progress import Grant, StepReport
+from qmpi.protocol.pulse import (
+    Beat,
+    BeatHeard,
+    Directory,
+    DirectoryChange,
+    DirectoryWanted,
+)
 from qmpi.protocol.snapshots import (
     SnapshotFailed,
     SnapshotGone,
@@ -37,8 +42,11 @@ from qmpi.protocol.work import WorkFailed, WorkGrant, WorkProgress, WorkReport
 
 Message = (
     Hello
-    | Heartbeat
+    | Beat
+    | BeatHeard
     | Directory
+    | DirectoryChange
+    | DirectoryWanted
     | Assign
     | Regroup
     | Holding

@@ -22,7 +22,7 @@ class Grant(Struct, frozen=True, tag="grant"):
 
 
 class StepReport(Struct, frozen=True, tag="step_report"):
-    """A step was applied. Any one member's report is enough to commit it.
+    """A step was applied; told once, by the member that the group's order names.
 
     Attributes:
         generation: group that computed it.

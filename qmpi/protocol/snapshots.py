@@ -15,6 +15,7 @@ class SnapshotOffer(Struct, frozen=True, tag="snapshot_offer"):
         size: bytes of the payload.
         part_size: bytes of each part but the last.
         to_disk: True if the receiver shall also write it as a checkpoint.
+        position: whose part of the state it is.
     """
 
     step: Step
@@ -22,6 +23,7 @@ class SnapshotOffer(Struct, frozen=True, tag="snapshot_offer"):
     size: Bytes
     part_size: Bytes
     to_disk: bool
+    position: int = 0
 
 
 class SnapshotPull(Struct, frozen=True, tag="snapshot_pull"):
@@ -29,6 +31,7 @@ class SnapshotPull(Struct, frozen=True, tag="snapshot_pull"):
 
     step: Step
     part: int
+    position: int = 0
 
 
 class SnapshotPart(Struct, frozen=True, tag="snapshot_part"):
@@ -36,12 +39,14 @@ class SnapshotPart(Struct, frozen=True, tag="snapshot_part"):
 
     step: Step
     part: int
+    position: int = 0
 
 
 class SnapshotGone(Struct, frozen=True, tag="snapshot_gone"):
     """The offered snapshot is no longer held (a newer one took its place)."""
 
     step: Step
+    position: int = 0
 
 
 class SnapshotHeld(Struct, frozen=True, tag="snapshot_held"):
@@ -51,7 +56,13 @@ class SnapshotHeld(Struct, frozen=True, tag="snapshot_held"):
 
 
 class SnapshotFailed(Struct, frozen=True, tag="snapshot_failed"):
-    """To the coordinator: a snapshot could not be kept; `reason` says why (a full disk)."""
+    """A snapshot could not be kept, at all or in one place; `reason` says why (a full disk).
+
+    Attributes:
+        place: "ram" if only the copy in RAM is missing; "" if there is none at all.
+    """
 
     step: Step
     reason: str
+    position: int = 0
+    place: str = ""

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from qmpi.protocol.work import WorkStatus
 
-RunState = Literal["starting", "running", "finished", "failed", "stale"]
+RunState = Literal["starting", "running", "finished", "stopped", "failed", "stale"]
 
 
 class FailureReport(Struct, frozen=True):
@@ -20,7 +20,12 @@ class FailureReport(Struct, frozen=True):
 
 
 class RankReport(Struct, frozen=True):
-    """One role instance; a rank that hosts several roles has several entries."""
+    """One role instance; a rank that has several roles has several entries.
+
+    Attributes:
+        team: team that it trains in; None if it does not train.
+        position: its seat in the team; None likewise.
+    """
 
     rank: int
     role: str
@@ -28,6 +33,34 @@ class RankReport(Struct, frozen=True):
     pid: int
     alive: bool
     activity: str = ""
+    team: int | None = None
+    position: int | None = None
+
+
+class Tally(Struct, frozen=True):
+    """Role instances counted: alive, not heard of yet, dead."""
+
+    alive: int = 0
+    starting: int = 0
+    dead: int = 0
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """The role instances of a large job, counted.
+
+    Attributes:
+        ranks: ranks of the job.
+        roles: by role.
+        hosts: by host.
+        teams: teams that train.
+        exceptions_left_out: instances worth naming that `ranks` has no room for.
+    """
+
+    ranks: int
+    roles: dict[str, Tally]
+    hosts: dict[str, Tally]
+    teams: int = 0
+    exceptions_left_out: int = 0
 
 
 class StatusReport(Struct, frozen=True, kw_only=True):
@@ -46,6 +79,11 @@ class StatusReport(Struct, frozen=True, kw_only=True):
         eta_seconds: estimated time to go; None when unknown.
         losses: (step, loss) pairs, thinned to at most 200, for plots.
         reason: why the run is in this state, in words.
+        gradient_norm: of the last committed step, before clipping; None before the first.
+        learning_rate: of that step; None likewise.
+        wait_share: share of the last steps' time spent waiting for blocks; None likewise.
+        redone_passes: passes repeated since the run began because the integer scale overflowed.
+        summary: above 512 ranks: `ranks` then holds the exceptions only.
         work: units of a work farm; None for a training run. A farm's `step` and `steps` count the
             units of all stages known so far.
     """
@@ -70,6 +108,11 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     losses: tuple[tuple[int, float], ...] = ()
     reason: str = ""
     work: WorkStatus | None = None
+    gradient_norm: float | None = None
+    learning_rate: float | None = None
+    wait_share: float | None = None
+    redone_passes: int = 0
+    summary: Summary | None = None
 
 
 class EndMarker(Struct, frozen=True, kw_only=True):

@@ -5,9 +5,10 @@ Invariants: every failure that is answered stands in the journal with what was d
 
 from typing import Literal
 
+from qmpi.ports.base import Effect
+from qmpi.ports.books import AppendJournal
 from qmpi.protocol.envelope import RoleName
 from qmpi.roles.crew import Crew
-from qmpi.roles.interface import AppendJournal, Effect
 from qmpi.roles.ledger import Ledger, ranks_text
 from qmpi.units import Rank, Seconds, Step
 

@@ -25,6 +25,11 @@ from qmpi.config.settings import Settings
 from qmpi.errors import ExitCode, InvariantError
 from qmpi.policy.failure_detector import silent_ranks
 from qmpi.policy.stream import recipe_at
+from qmpi.ports.base import Effect, Event, Started
+from qmpi.ports.books import AppendJournal, WriteStatus
+from qmpi.ports.clock import SetTimer, TimerFired
+from qmpi.ports.processes import StopRequested
+from qmpi.ports.transport import RankLost, Received
 from qmpi.protocol.blocks import DataFault
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.membership import (
@@ -48,18 +53,6 @@ from qmpi.roles.crew import Crew
 from qmpi.roles.ending import LEAVING, Ending, EndState, HowItEnded
 from qmpi.roles.grants import Grants
 from qmpi.roles.grouping import Groups
-from qmpi.roles.interface import (
-    AppendJournal,
-    Effect,
-    Event,
-    RankLost,
-    Received,
-    SetTimer,
-    Started,
-    StopRequested,
-    TimerFired,
-    WriteStatus,
-)
 from qmpi.roles.ledger import Ledger, ranks_text
 from qmpi.roles.member import RankFacts
 from qmpi.roles.roster import Roster

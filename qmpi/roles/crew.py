@@ -5,9 +5,11 @@ assigned again.
 """
 
 from qmpi.policy.understudy import choose_understudy
+from qmpi.ports.base import Effect
+from qmpi.ports.processes import FenceProcess
+from qmpi.ports.transport import Send
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.membership import Assign, Directory, Fence
-from qmpi.roles.interface import Effect, FenceProcess, Send
 from qmpi.roles.member import RankFacts
 from qmpi.roles.roster import Roster
 from qmpi.units import Rank, Seconds

@@ -9,11 +9,15 @@ from typing import Literal
 from msgspec import Struct
 
 from qmpi.errors import ExitCode
+from qmpi.ports.base import Effect
+from qmpi.ports.books import AppendJournal, WriteEnd
+from qmpi.ports.clock import SetTimer
+from qmpi.ports.processes import LeaveJob
+from qmpi.ports.transport import Send
 from qmpi.protocol.journal import RunEnded
 from qmpi.protocol.membership import Leave
 from qmpi.protocol.status import EndMarker, RunState
 from qmpi.roles.crew import Crew
-from qmpi.roles.interface import AppendJournal, Effect, LeaveJob, Send, SetTimer, WriteEnd
 from qmpi.units import Digest, Rank, Seconds, Step
 
 EndState = Literal["finished", "stopped", "failed"]

@@ -24,6 +24,12 @@ from qmpi.config.settings import Settings
 from qmpi.errors import ExitCode, InvariantError
 from qmpi.policy.failure_detector import silent_ranks
 from qmpi.policy.work_book import WorkBook
+from qmpi.ports.base import Effect, Event, Started, WorkCrashed
+from qmpi.ports.books import AppendJournal, WriteStatus
+from qmpi.ports.clock import SetTimer, TimerFired
+from qmpi.ports.processes import StopRequested
+from qmpi.ports.transport import RankLost, Received, Send
+from qmpi.ports.units import FinishWork, OpenStage, StageOpened, WorkFinished
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.membership import Crashed, Heartbeat, Hello, Left
 from qmpi.protocol.messages import Message
@@ -32,24 +38,8 @@ from qmpi.protocol.work import WorkFailed, WorkGrant, WorkProgress, WorkReport
 from qmpi.roles.crew import Crew
 from qmpi.roles.ending import LEAVING, Ending, EndState, HowItEnded
 from qmpi.roles.farm_tally import FarmFacts, FarmTally
-from qmpi.roles.interface import (
-    AppendJournal,
-    Effect,
-    Event,
-    RankLost,
-    Received,
-    Send,
-    SetTimer,
-    Started,
-    StopRequested,
-    TimerFired,
-    WorkCrashed,
-    WriteStatus,
-)
 from qmpi.roles.member import RankFacts
 from qmpi.roles.roster import Roster
-from qmpi.roles.work_effects import FinishWork, OpenStage
-from qmpi.roles.work_events import StageOpened, WorkFinished
 from qmpi.units import Digest, Generation, Rank, Seconds, Step
 
 Phase = Literal["opening", "dealing", "finishing", "ending", "ended"]

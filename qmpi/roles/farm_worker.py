@@ -5,12 +5,12 @@ saving: when it dies, another does its unit; when the dealer dies, it leaves and
 started again. Beats and progress go on while a unit runs, since units run beside the loop.
 """
 
+from qmpi.ports.base import Effect, Event
+from qmpi.ports.transport import Received
+from qmpi.ports.units import RunUnit, UnitAdvanced, UnitBroken, UnitDone
 from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.work import WorkFailed, WorkGrant, WorkProgress, WorkReport
-from qmpi.roles.interface import Effect, Event, Received
 from qmpi.roles.member import Member
-from qmpi.roles.work_effects import RunUnit
-from qmpi.roles.work_events import UnitAdvanced, UnitBroken, UnitDone
 from qmpi.units import Seconds
 
 

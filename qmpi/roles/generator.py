@@ -5,20 +5,12 @@ generator gives the same row, a lost request is asked again elsewhere, and a req
 does no harm.
 """
 
+from qmpi.ports.base import Effect, Event
+from qmpi.ports.data import MakeRows, OpenSources, RowsBroken, RowsMade, SourcesOpened
+from qmpi.ports.transport import Received, Send
 from qmpi.protocol.blocks import RowsFailed, RowsReply, RowsRequest
 from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.membership import Hello
-from qmpi.roles.interface import (
-    Effect,
-    Event,
-    MakeRows,
-    OpenSources,
-    Received,
-    RowsBroken,
-    RowsMade,
-    Send,
-    SourcesOpened,
-)
 from qmpi.roles.member import Member
 from qmpi.units import Seconds
 

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError
 from qmpi.policy.snapshot_schedule import is_checkpoint, snapshot_steps
+from qmpi.ports.base import Effect
+from qmpi.ports.transport import Send
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.progress import Grant
-from qmpi.roles.interface import Effect, Send
 from qmpi.units import Generation, Rank, Step
 
 GRANT_STEPS = 8

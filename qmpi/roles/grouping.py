@@ -8,11 +8,12 @@ from collections.abc import Mapping
 
 from qmpi.errors import InvariantError
 from qmpi.policy.recovery import Candidate, GroupPlan, plan_group
+from qmpi.ports.base import Effect
+from qmpi.ports.transport import Send
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.journal import GenerationOpened
 from qmpi.protocol.membership import FormGroup, Hello, Holding, Regroup
 from qmpi.roles.copy_book import CopyBook
-from qmpi.roles.interface import Effect, Send
 from qmpi.roles.roster import Roster
 from qmpi.units import Generation, Rank, Seconds, Step
 

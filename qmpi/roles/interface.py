@@ -1,104 +1,41 @@
 """What a role is: events in, effects out. No I/O, no clock, no chance.
 
-Theory of operation. A driver (`runtime` over MPI, `simulator` over a virtual network) holds the
-roles of a rank. Whatever happens becomes an event; `Role.handle(event, now)` returns effects; the
-driver performs them and what comes of them returns later as events. Effects of one event are
-performed in order. Work effects (those that end in an event) run beside the loop; a role never
-waits.
+Theory of operation. The driver holds the roles of a rank. Whatever happens becomes an event;
+`Role.handle(event, now)` returns effects; the driver carries them to the ports (`qmpi.ports`) and
+what comes of them returns later as events. Effects of one event are performed in order. Work runs
+beside the driver; a role never waits.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
-from qmpi.protocol.envelope import RoleName
-from qmpi.roles.effects import (
-    AbortEngine,
-    AppendJournal,
-    BecomeRole,
-    BuildBlock,
-    Effect,
-    FenceProcess,
-    JoinGroup,
-    LeaveJob,
-    MakeRows,
-    OpenSources,
-    PrepareEngine,
-    ReadSnapshotPart,
-    RunStep,
-    Send,
-    SetTimer,
-    StoreSnapshot,
-    TakeSnapshot,
-    WriteEnd,
-    WriteStatus,
-)
-from qmpi.roles.events import (
-    BlockBroken,
-    BlockBuilt,
-    EngineAborted,
-    EngineReady,
-    Event,
-    Frame,
-    GroupJoined,
-    RankLost,
-    Received,
-    RowsBroken,
-    RowsMade,
-    SnapshotBroken,
-    SnapshotRead,
-    SnapshotStored,
-    SnapshotTaken,
-    SourcesOpened,
-    Started,
-    StepApplied,
-    StopRequested,
-    TimerFired,
-    WorkCrashed,
-)
-from qmpi.units import Generation, Seconds
+from msgspec import Struct
 
-__all__ = [
-    "AbortEngine",
-    "AppendJournal",
-    "BecomeRole",
-    "BlockBroken",
-    "BlockBuilt",
-    "BuildBlock",
-    "Effect",
-    "EngineAborted",
-    "EngineReady",
-    "Event",
-    "FenceProcess",
-    "Frame",
-    "GroupJoined",
-    "JoinGroup",
-    "LeaveJob",
-    "MakeRows",
-    "OpenSources",
-    "PrepareEngine",
-    "RankLost",
-    "ReadSnapshotPart",
-    "Received",
-    "Role",
-    "RowsBroken",
-    "RowsMade",
-    "RunStep",
-    "Send",
-    "SetTimer",
-    "SnapshotBroken",
-    "SnapshotRead",
-    "SnapshotStored",
-    "SnapshotTaken",
-    "SourcesOpened",
-    "Started",
-    "StepApplied",
-    "StopRequested",
-    "StoreSnapshot",
-    "TakeSnapshot",
-    "TimerFired",
-    "WorkCrashed",
-    "WriteEnd",
-    "WriteStatus",
-]
+from qmpi.ports.base import Effect, Event
+from qmpi.protocol.envelope import RoleName
+from qmpi.units import Digest, Generation, Seconds
+
+
+class RoleState(Struct, frozen=True):
+    """What a role is doing, for beats and the status.
+
+    Attributes:
+        role: which role.
+        activity: in a few words.
+        step: its weights are those before this step; -1: it has none.
+        digest: newest digest of whole weights that it knows; "" if none.
+        digest_step: they are the weights before this step.
+    """
+
+    role: RoleName
+    activity: str
+    step: int = -1
+    digest: Digest = Digest("")
+    digest_step: int = -1
+
+
+Describe = Callable[[], tuple[RoleState, ...]]
+"""Asks what the roles of this rank are doing."""
 
 
 class Role(Protocol):
@@ -115,8 +52,8 @@ class Role(Protocol):
         ...
 
     @property
-    def activity(self) -> str:
-        """What it does right now, in a few words, for heartbeats and the status."""
+    def state(self) -> RoleState:
+        """What it is doing right now."""
         ...
 
     def handle(self, event: Event, now: Seconds) -> list[Effect]:

@@ -9,6 +9,10 @@ from msgspec import Struct
 
 from qmpi.config.settings import Settings
 from qmpi.errors import ExitCode
+from qmpi.ports.base import BecomeRole, Effect, Event, Started, WorkCrashed
+from qmpi.ports.clock import SetTimer, TimerFired
+from qmpi.ports.processes import FenceProcess, LeaveJob
+from qmpi.ports.transport import RankLost, Received, Send
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.membership import (
     Assign,
@@ -21,20 +25,6 @@ from qmpi.protocol.membership import (
     Left,
 )
 from qmpi.protocol.messages import Message
-from qmpi.roles.interface import (
-    BecomeRole,
-    Effect,
-    Event,
-    FenceProcess,
-    LeaveJob,
-    RankLost,
-    Received,
-    Send,
-    SetTimer,
-    Started,
-    TimerFired,
-    WorkCrashed,
-)
 from qmpi.units import Generation, Rank, Seconds
 
 HEARTBEAT = "heartbeat"

@@ -17,6 +17,9 @@ from qmpi.config.settings import CorpusSource, Settings
 from qmpi.errors import InvariantError
 from qmpi.policy.homes import ROWS_TOGETHER, home_of
 from qmpi.policy.stream import rows_of_block
+from qmpi.ports.base import Effect, Event, Frame
+from qmpi.ports.data import BlockBroken, BlockBuilt, BuildBlock, OpenSources, SourcesOpened
+from qmpi.ports.transport import Received, Send
 from qmpi.protocol.blocks import (
     BlockFailed,
     BlockReply,
@@ -29,18 +32,6 @@ from qmpi.protocol.blocks import (
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.membership import Hello
 from qmpi.protocol.recipe import Recipe, RowAddress
-from qmpi.roles.interface import (
-    BlockBroken,
-    BlockBuilt,
-    BuildBlock,
-    Effect,
-    Event,
-    Frame,
-    OpenSources,
-    Received,
-    Send,
-    SourcesOpened,
-)
 from qmpi.roles.member import Member, RankFacts
 from qmpi.units import Digest, Lane, Seconds, Step
 

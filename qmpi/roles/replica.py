@@ -11,6 +11,9 @@ from msgspec import Struct
 
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError
+from qmpi.ports.base import Effect, Event, Frame
+from qmpi.ports.copies import SnapshotBroken, SnapshotStored, StoreSnapshot
+from qmpi.ports.transport import RankLost, Received, Send
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.protocol.snapshots import (
@@ -20,17 +23,6 @@ from qmpi.protocol.snapshots import (
     SnapshotOffer,
     SnapshotPart,
     SnapshotPull,
-)
-from qmpi.roles.interface import (
-    Effect,
-    Event,
-    Frame,
-    RankLost,
-    Received,
-    Send,
-    SnapshotBroken,
-    SnapshotStored,
-    StoreSnapshot,
 )
 from qmpi.roles.member import Member, RankFacts
 from qmpi.units import Seconds, Step

@@ -5,9 +5,10 @@ the rendezvous store) is done while nothing is wrong. `Assign` then only changes
 the engine that the driver prepared stays.
 """
 
+from qmpi.ports.base import Effect, Event
+from qmpi.ports.engine import EngineReady, PrepareEngine
 from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.membership import Hello
-from qmpi.roles.interface import Effect, EngineReady, Event, PrepareEngine
 from qmpi.roles.member import Member
 from qmpi.units import Seconds
 

@@ -20,6 +20,19 @@ from typing import Literal
 
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError
+from qmpi.ports.base import Effect, Event, Frame
+from qmpi.ports.copies import SnapshotBroken, SnapshotRead, SnapshotStored, SnapshotTaken
+from qmpi.ports.engine import (
+    AbortEngine,
+    EngineAborted,
+    EngineReady,
+    GroupJoined,
+    JoinGroup,
+    PrepareEngine,
+    RunStep,
+    StepApplied,
+)
+from qmpi.ports.transport import RankLost, Received
 from qmpi.protocol.blocks import BlockReply
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.membership import (
@@ -33,25 +46,6 @@ from qmpi.protocol.membership import (
 from qmpi.protocol.messages import Message
 from qmpi.protocol.progress import Grant, StepReport
 from qmpi.protocol.snapshots import SnapshotFailed, SnapshotHeld, SnapshotPull
-from qmpi.roles.interface import (
-    AbortEngine,
-    Effect,
-    EngineAborted,
-    EngineReady,
-    Event,
-    Frame,
-    GroupJoined,
-    JoinGroup,
-    PrepareEngine,
-    RankLost,
-    Received,
-    RunStep,
-    SnapshotBroken,
-    SnapshotRead,
-    SnapshotStored,
-    SnapshotTaken,
-    StepApplied,
-)
 from qmpi.roles.member import Member, RankFacts
 from qmpi.roles.trainer_copies import Copies
 from qmpi.roles.trainer_prefetch import Prefetch

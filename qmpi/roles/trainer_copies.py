@@ -10,6 +10,17 @@ Invariants: `on_disk_wanted` is the newest checkpoint step that nobody has confi
 from collections.abc import Callable, Sequence
 
 from qmpi.config.settings import Settings
+from qmpi.ports.base import Effect
+from qmpi.ports.copies import (
+    ReadSnapshotPart,
+    SnapshotBroken,
+    SnapshotRead,
+    SnapshotStored,
+    SnapshotTaken,
+    StoreSnapshot,
+)
+from qmpi.ports.engine import TakeSnapshot
+from qmpi.ports.transport import Send
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.protocol.messages import Message
@@ -20,17 +31,6 @@ from qmpi.protocol.snapshots import (
     SnapshotHeld,
     SnapshotOffer,
     SnapshotPart,
-)
-from qmpi.roles.interface import (
-    Effect,
-    ReadSnapshotPart,
-    Send,
-    SnapshotBroken,
-    SnapshotRead,
-    SnapshotStored,
-    SnapshotTaken,
-    StoreSnapshot,
-    TakeSnapshot,
 )
 from qmpi.units import Bytes, Generation, Rank, Step
 

@@ -9,9 +9,10 @@ from hashlib import blake2b
 
 from qmpi.config.settings import Settings
 from qmpi.policy.homes import home_of
+from qmpi.ports.base import Effect, Frame
+from qmpi.ports.transport import Send
 from qmpi.protocol.blocks import BlockReply, BlockRequest
 from qmpi.protocol.envelope import Address, RoleName
-from qmpi.roles.interface import Effect, Frame, Send
 from qmpi.units import Digest, Lane, Rank, Seconds, Step
 
 Key = tuple[Step, Lane]

@@ -16,6 +16,8 @@ from qmpi.config.load import load_job, settings_digest
 from qmpi.config.settings import CorpusSource, Settings
 from qmpi.errors import CorruptData, InputError, QmpiError
 from qmpi.policy.stream import rows_of_block
+from qmpi.ports.base import Frame
+from qmpi.ports.data import BlockBuilt, BuildBlock, MakeRows, RowsMade
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.journal import (
     GenerationOpened,
@@ -24,7 +26,6 @@ from qmpi.protocol.journal import (
     StepCommitted,
 )
 from qmpi.protocol.recipe import RowAddress
-from qmpi.roles.interface import BlockBuilt, BuildBlock, Frame, MakeRows, RowsMade
 from qmpi.runtime.data_service import DataService
 from qmpi.storage.journal import read_journal
 from qmpi.storage.run_directory import RunDirectory

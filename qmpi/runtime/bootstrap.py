@@ -19,6 +19,7 @@ from qmpi.config.settings import Settings
 from qmpi.errors import ConfigError, ExitCode, InputError, MachineError, QmpiError
 from qmpi.policy.placement import place
 from qmpi.policy.stream import first_recipe
+from qmpi.ports.transport import Transport
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.journal import JournalRecord, RunOpened
 from qmpi.roles.build import Assignment, build_role
@@ -38,7 +39,6 @@ from qmpi.storage.builtin import default_cache
 from qmpi.storage.journal import JournalWriter
 from qmpi.storage.run_directory import RunDirectory, RunLock
 from qmpi.storage.snapshot_file import read_payload
-from qmpi.transport.interface import Transport
 from qmpi.transport.mpi import exchange_hosts
 from qmpi.units import Rank, Seconds
 

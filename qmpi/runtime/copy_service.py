@@ -12,9 +12,8 @@ from pathlib import Path
 
 from qmpi.config.settings import SnapshotSettings
 from qmpi.errors import StorageError
-from qmpi.protocol.membership import SnapshotFact
-from qmpi.roles.interface import (
-    Frame,
+from qmpi.ports.base import Frame
+from qmpi.ports.copies import (
     ReadSnapshotPart,
     SnapshotBroken,
     SnapshotRead,
@@ -22,6 +21,7 @@ from qmpi.roles.interface import (
     SnapshotTaken,
     StoreSnapshot,
 )
+from qmpi.protocol.membership import SnapshotFact
 from qmpi.storage.snapshot_file import (
     SnapshotHeader,
     read_part,

@@ -12,8 +12,7 @@ from msgspec.structs import replace
 
 from qmpi.config.settings import ContentSource, CorpusSource, Settings
 from qmpi.errors import CorruptData, InputError, StorageError
-from qmpi.protocol.membership import SourceFact
-from qmpi.roles.interface import (
+from qmpi.ports.data import (
     BlockBroken,
     BlockBuilt,
     BuildBlock,
@@ -22,6 +21,7 @@ from qmpi.roles.interface import (
     RowsMade,
     SourcesOpened,
 )
+from qmpi.protocol.membership import SourceFact
 from qmpi.storage.builtin import PREFIX
 from qmpi.units import brief
 

@@ -13,18 +13,17 @@ import msgspec.structs
 
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError, PeerLost
-from qmpi.protocol.membership import SnapshotFact
-from qmpi.roles.interface import (
+from qmpi.ports.base import Frame
+from qmpi.ports.copies import SnapshotBroken, SnapshotTaken
+from qmpi.ports.engine import (
     EngineAborted,
     EngineReady,
-    Frame,
     GroupJoined,
     JoinGroup,
     RunStep,
-    SnapshotBroken,
-    SnapshotTaken,
     StepApplied,
 )
+from qmpi.protocol.membership import SnapshotFact
 from qmpi.units import Digest, Generation, Step
 
 if TYPE_CHECKING:

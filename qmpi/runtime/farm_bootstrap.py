@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from qmpi.config.settings import Settings
 from qmpi.errors import QmpiError
+from qmpi.ports.transport import Transport
 from qmpi.protocol.envelope import RoleName
 from qmpi.roles.farm_dealer import Dealer
 from qmpi.roles.farm_tally import FarmFacts
@@ -29,7 +30,6 @@ from qmpi.runtime.loop import Loop
 from qmpi.runtime.processes import write_rank_file
 from qmpi.runtime.workers import Inbox
 from qmpi.storage.run_directory import RunDirectory, RunLock
-from qmpi.transport.interface import Transport
 from qmpi.transport.mpi import exchange_hosts
 from qmpi.units import Rank, Seconds
 

@@ -9,12 +9,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qmpi.errors import ExitCode, InvariantError, QmpiError
+from qmpi.ports.base import Event
+from qmpi.ports.books import WriteEnd, WriteStatus
+from qmpi.ports.processes import FenceProcess, LeaveJob
+from qmpi.ports.units import (
+    FinishWork,
+    OpenStage,
+    RunUnit,
+    StageOpened,
+    UnitAdvanced,
+    UnitBroken,
+    UnitDone,
+    WorkFinished,
+)
 from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.work import UnitProgress, joined
 from qmpi.roles.host import Perform
-from qmpi.roles.interface import Event, FenceProcess, LeaveJob, WriteEnd, WriteStatus
-from qmpi.roles.work_effects import FinishWork, OpenStage, RunUnit
-from qmpi.roles.work_events import StageOpened, UnitAdvanced, UnitBroken, UnitDone, WorkFinished
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.farm_launch import write_result
 from qmpi.runtime.processes import fence_process

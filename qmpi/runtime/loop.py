@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from qmpi.errors import ProtocolError
+from qmpi.ports.base import Event
+from qmpi.ports.clock import TimerFired
+from qmpi.ports.processes import StopRequested
+from qmpi.ports.transport import Transport
 from qmpi.protocol.codec import decode, encode
 from qmpi.protocol.envelope import RoleName
 from qmpi.roles.host import Action, Perform, Post, RoleHost, Schedule
-from qmpi.roles.interface import Event, StopRequested, TimerFired
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.workers import Inbox
-from qmpi.transport.interface import Transport
 from qmpi.units import Rank, Seconds
 
 logger = logging.getLogger(__name__)

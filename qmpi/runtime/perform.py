@@ -9,26 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qmpi.errors import InvariantError
+from qmpi.ports.base import Event
+from qmpi.ports.books import AppendJournal, WriteEnd, WriteStatus
+from qmpi.ports.copies import ReadSnapshotPart, StoreSnapshot
+from qmpi.ports.data import BuildBlock, MakeRows, OpenSources
+from qmpi.ports.engine import AbortEngine, JoinGroup, PrepareEngine, RunStep, TakeSnapshot
+from qmpi.ports.processes import FenceProcess, LeaveJob
 from qmpi.protocol.envelope import RoleName
 from qmpi.roles.host import Perform
-from qmpi.roles.interface import (
-    AbortEngine,
-    AppendJournal,
-    BuildBlock,
-    Event,
-    FenceProcess,
-    JoinGroup,
-    LeaveJob,
-    MakeRows,
-    OpenSources,
-    PrepareEngine,
-    ReadSnapshotPart,
-    RunStep,
-    StoreSnapshot,
-    TakeSnapshot,
-    WriteEnd,
-    WriteStatus,
-)
 from qmpi.runtime.copy_service import CopyService
 from qmpi.runtime.data_service import DataService
 from qmpi.runtime.engine_service import EngineService

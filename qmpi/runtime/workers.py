@@ -14,8 +14,8 @@ from queue import SimpleQueue
 from msgspec import Struct
 
 from qmpi.errors import ExitCode, QmpiError
+from qmpi.ports.base import Event, WorkCrashed
 from qmpi.protocol.envelope import RoleName
-from qmpi.roles.interface import Event, WorkCrashed
 
 logger = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ from qmpi.errors import InvariantError
 from qmpi.policy.placement import place
 from qmpi.policy.relaunch import may_relaunch
 from qmpi.policy.stream import first_recipe
+from qmpi.ports.processes import StopRequested
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.roles.build import Assignment, build_role
 from qmpi.roles.coordinator import Coordinator
 from qmpi.roles.host import RoleHost
-from qmpi.roles.interface import StopRequested
 from qmpi.roles.member import RankFacts
 from qmpi.roles.run_facts import RunFacts
 from qmpi.simulator.agenda import Agenda, Chance

@@ -17,21 +17,19 @@ from msgspec import Struct
 
 from qmpi.config.settings import Settings
 from qmpi.errors import ExitCode, InvariantError, StorageError
-from qmpi.protocol.envelope import RoleName
-from qmpi.roles.interface import (
+from qmpi.ports.base import Event, WorkCrashed
+from qmpi.ports.copies import SnapshotBroken, SnapshotTaken
+from qmpi.ports.engine import (
     EngineAborted,
     EngineReady,
-    Event,
     GroupJoined,
     JoinGroup,
     PrepareEngine,
     RunStep,
-    SnapshotBroken,
-    SnapshotTaken,
     StepApplied,
     TakeSnapshot,
-    WorkCrashed,
 )
+from qmpi.protocol.envelope import RoleName
 from qmpi.simulator.agenda import Agenda, Chance
 from qmpi.simulator.files import Files
 from qmpi.simulator.group_model import SimulatedGroup, Values, Wait

@@ -10,11 +10,19 @@ from typing import Protocol
 from msgspec import Struct
 
 from qmpi.errors import ExitCode, InvariantError
+from qmpi.ports.base import Event
+from qmpi.ports.units import (
+    FinishWork,
+    OpenStage,
+    RunUnit,
+    StageOpened,
+    UnitAdvanced,
+    UnitBroken,
+    UnitDone,
+    WorkFinished,
+)
 from qmpi.protocol.work import UnitProgress, UnitReport
 from qmpi.roles.host import Perform
-from qmpi.roles.interface import Event
-from qmpi.roles.work_effects import FinishWork, OpenStage, RunUnit
-from qmpi.roles.work_events import StageOpened, UnitAdvanced, UnitBroken, UnitDone, WorkFinished
 from qmpi.simulator.hardware import spread
 from qmpi.simulator.process import SimulatedProcess, World
 from qmpi.units import Rank

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from qmpi.roles.interface import Frame
+from qmpi.ports.base import Frame
 from qmpi.simulator.agenda import Agenda, Chance
 from qmpi.simulator.hardware import Link
 from qmpi.units import Bytes, Rank, Seconds

@@ -11,36 +11,30 @@ from typing import Protocol
 
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError, StorageError
-from qmpi.protocol.codec import decode, encode
-from qmpi.protocol.envelope import RoleName
-from qmpi.roles.host import Action, Perform, Post, RoleHost, Schedule
-from qmpi.roles.interface import (
-    AbortEngine,
-    AppendJournal,
-    BlockBuilt,
-    BuildBlock,
-    Event,
-    FenceProcess,
-    GroupJoined,
-    JoinGroup,
-    LeaveJob,
-    MakeRows,
-    OpenSources,
-    PrepareEngine,
+from qmpi.ports.base import Event
+from qmpi.ports.books import AppendJournal, WriteEnd, WriteStatus
+from qmpi.ports.clock import TimerFired
+from qmpi.ports.copies import (
     ReadSnapshotPart,
-    Received,
-    RowsMade,
-    RunStep,
     SnapshotBroken,
     SnapshotRead,
     SnapshotStored,
-    SourcesOpened,
     StoreSnapshot,
-    TakeSnapshot,
-    TimerFired,
-    WriteEnd,
-    WriteStatus,
 )
+from qmpi.ports.data import BlockBuilt, BuildBlock, MakeRows, OpenSources, RowsMade, SourcesOpened
+from qmpi.ports.engine import (
+    AbortEngine,
+    GroupJoined,
+    JoinGroup,
+    PrepareEngine,
+    RunStep,
+    TakeSnapshot,
+)
+from qmpi.ports.processes import FenceProcess, LeaveJob
+from qmpi.ports.transport import Received
+from qmpi.protocol.codec import decode, encode
+from qmpi.protocol.envelope import RoleName
+from qmpi.roles.host import Action, Perform, Post, RoleHost, Schedule
 from qmpi.roles.member import RankFacts
 from qmpi.simulator.agenda import Agenda, Chance
 from qmpi.simulator.engine_model import SimulatedEngine

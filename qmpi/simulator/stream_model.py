@@ -10,9 +10,9 @@ from hashlib import blake2b
 
 from qmpi.config.settings import CorpusSource, Settings
 from qmpi.policy.stream import rows_of_block
+from qmpi.ports.base import Frame
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import Recipe, RowAddress
-from qmpi.roles.interface import Frame
 from qmpi.units import Digest, Lane, Step
 
 

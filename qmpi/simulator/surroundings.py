@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from qmpi.ports.base import Event
 from qmpi.protocol.envelope import RoleName
-from qmpi.roles.interface import Event
 from qmpi.simulator.group_model import SimulatedGroup
 from qmpi.units import Generation, Rank
 

@@ -10,10 +10,11 @@ from hashlib import sha256
 import msgspec
 from msgspec import Struct
 
+from qmpi.ports.base import Event
+from qmpi.ports.transport import Received
 from qmpi.protocol.envelope import Header
 from qmpi.protocol.messages import Message
 from qmpi.roles.host import Action, Perform, Post, Schedule
-from qmpi.roles.interface import Event, Received
 from qmpi.units import Rank
 
 LONGEST_TEXT = 48

@@ -16,7 +16,7 @@ import struct
 from collections import deque
 from typing import TYPE_CHECKING
 
-from qmpi.transport.interface import Delivery
+from qmpi.ports.transport import Delivery
 from qmpi.units import Rank
 
 if TYPE_CHECKING:

@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING
 import mpi4py
 
 from qmpi.errors import InvariantError, MachineError
+from qmpi.ports.base import Frame
+from qmpi.ports.transport import Delivery, Transport
 from qmpi.transport.arrivals import BULK, HEAD, Arrivals, pack_head
 from qmpi.transport.departures import Departures, Part
-from qmpi.transport.interface import Delivery, Frame, Transport
 from qmpi.units import Bytes, Rank, Seconds
 
 if TYPE_CHECKING:

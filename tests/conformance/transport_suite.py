@@ -10,7 +10,8 @@ needed.
 from collections.abc import Callable, Generator, Iterable
 from typing import NamedTuple
 
-from qmpi.transport.interface import Frame, Transport
+from qmpi.ports.base import Frame
+from qmpi.ports.transport import Transport
 from qmpi.units import Rank, Seconds
 
 DIE = "die"

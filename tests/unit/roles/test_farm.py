@@ -1,6 +1,21 @@
 """Dealer and worker, event by event, without a network."""
 
 from qmpi.config.settings import FailureSettings, Settings
+from qmpi.ports.base import Effect, Started
+from qmpi.ports.books import WriteEnd, WriteStatus
+from qmpi.ports.clock import TimerFired
+from qmpi.ports.processes import FenceProcess, LeaveJob, StopRequested
+from qmpi.ports.transport import RankLost, Received, Send
+from qmpi.ports.units import (
+    FinishWork,
+    OpenStage,
+    RunUnit,
+    StageOpened,
+    UnitAdvanced,
+    UnitBroken,
+    UnitDone,
+    WorkFinished,
+)
 from qmpi.protocol.envelope import WIRE_VERSION, Address, Header, RoleName
 from qmpi.protocol.membership import Hello, Leave, Left
 from qmpi.protocol.messages import Message
@@ -9,22 +24,7 @@ from qmpi.protocol.work import WorkReport as Report
 from qmpi.roles.farm_dealer import Dealer
 from qmpi.roles.farm_tally import FarmFacts
 from qmpi.roles.farm_worker import FarmWorker
-from qmpi.roles.interface import (
-    Effect,
-    FenceProcess,
-    LeaveJob,
-    RankLost,
-    Received,
-    Send,
-    Started,
-    StopRequested,
-    TimerFired,
-    WriteEnd,
-    WriteStatus,
-)
 from qmpi.roles.member import RankFacts
-from qmpi.roles.work_effects import FinishWork, OpenStage, RunUnit
-from qmpi.roles.work_events import StageOpened, UnitAdvanced, UnitBroken, UnitDone, WorkFinished
 from qmpi.units import Generation, Rank, Seconds
 
 SETTINGS = Settings(failure=FailureSettings(dead_seconds=10.0, start_seconds=30.0))

@@ -1,30 +1,20 @@
-"""The roles of one rank, and the only door between them and a driver.
+"""The roles of one rank, and the only door between them and the world.
 
-Theory of operation. A rank hosts one or several roles (a small job hosts all of them in one
-process). The host routes events to roles, stamps the headers of what they send, refuses messages of
-an older generation and counts them. It knows no MPI and no clock, so `runtime` and `simulator`
-drive the same object.
+Theory of operation. A rank has one or several roles (a small job has all of them in one process).
+The router gives events to roles, stamps the headers of what they send, refuses messages of an older
+generation, starts roles, and carries what one role announces to the others of its rank.
 """
 
-from collections import Counter
 from collections.abc import Callable
 
 from msgspec import Struct
 
+from qmpi.ports.base import Announce, BecomeRole, Effect, Event, Frame, RoleStarted, Started
+from qmpi.ports.clock import SetTimer
+from qmpi.ports.transport import Received, Send
 from qmpi.protocol.envelope import WIRE_VERSION, Address, Header, RoleName
 from qmpi.protocol.messages import GENERATION_BOUND, Message
-from qmpi.roles.interface import (
-    BecomeRole,
-    Effect,
-    Event,
-    Frame,
-    RankLost,
-    Received,
-    Role,
-    Send,
-    SetTimer,
-    Started,
-)
+from qmpi.roles.interface import Describe, Role, RoleState
 from qmpi.units import Rank, Seconds
 
 
@@ -52,30 +42,44 @@ class Perform(Struct, frozen=True):
     cause: str
 
 
-Action = Post | Schedule | Perform
+class Tell(Struct, frozen=True):
+    """Give `event` to role `owner` of this rank, as an event of its own."""
+
+    owner: RoleName
+    event: Event
+    cause: str
 
 
-class RoleHost:
+Action = Post | Schedule | Perform | Tell
+
+Build = Callable[[RoleName, Describe], Role]
+"""Makes a role of this rank by name; it is told how to ask what the rank's roles are doing."""
+
+
+class Router:
     """Roles of one rank.
 
-    Invariants: at most one instance of each role; `sequence` grows by one a message sent.
+    Invariants: at most one instance of each role; the sequence number grows by one a message sent.
     """
 
-    def __init__(self, rank: Rank, build: Callable[[RoleName], Role]) -> None:
-        """Make an empty host.
+    def __init__(self, rank: Rank, build: Build) -> None:
+        """Make a rank without roles.
 
         Args:
             rank: this rank.
-            build: makes a role of this rank by name.
+            build: makes its roles.
         """
         self.rank = rank
         self.roles: dict[RoleName, Role] = {}
-        self.refused: Counter[str] = Counter()
         self._build = build
         self._sequence = 0
 
+    def describe(self) -> tuple[RoleState, ...]:
+        """Return what each role here is doing, sorted by name."""
+        return tuple(self.roles[name].state for name in sorted(self.roles))
+
     def start(self, role: RoleName, now: Seconds, cause: str = "start") -> list[Action]:
-        """Build a role and tell it that it has started.
+        """Build a role and tell it, and the others here, that it has started.
 
         Args:
             role: which one; an instance that is there already is kept.
@@ -87,8 +91,9 @@ class RoleHost:
         """
         if role in self.roles:
             return []
-        self.roles[role] = self._build(role)
-        return self.handle(role, Started(), now, cause)
+        others: list[Action] = [Tell(n, RoleStarted(role), cause) for n in sorted(self.roles)]
+        self.roles[role] = self._build(role, self.describe)
+        return [*self.handle(role, Started(), now, cause), *others]
 
     def receive(
         self, header: Header, message: Message, frames: tuple[Frame, ...], now: Seconds
@@ -105,33 +110,25 @@ class RoleHost:
             What the driver must do; nothing if the message was refused.
         """
         role = self.roles.get(header.target.role)
-        name = type(message).__name__
         if role is None:
             # A spare that became a trainer may still be spoken to as a spare: facts, safe to drop.
-            self.refused[f"{name} for absent {header.target.role}"] += 1
             return []
-        if isinstance(message, GENERATION_BOUND) and header.generation < role.generation:
-            self.refused[f"{name} of an older generation"] += 1
+        if header.generation < role.generation and isinstance(message, GENERATION_BOUND):
             return []
         cause = f"{header.source.rank}:{header.sequence}"
         return self.handle(role.name, Received(header, message, frames), now, cause)
 
-    def lose(self, rank: Rank, reason: str, now: Seconds) -> list[Action]:
-        """Tell every role here that a rank is gone.
+    def tell_all(self, event: Event, cause: str) -> list[Action]:
+        """Give an event to every role here.
 
         Args:
-            rank: the lost rank.
-            reason: how it is known, in words.
-            now: the driver's clock.
+            event: what happened.
+            cause: name of what happened, for headers.
 
         Returns:
             What the driver must do.
         """
-        actions: list[Action] = []
-        for role in sorted(self.roles):
-            if role in self.roles:
-                actions += self.handle(role, RankLost(rank, reason), now, f"lost:{rank}")
-        return actions
+        return [Tell(name, event, cause) for name in sorted(self.roles)]
 
     def handle(self, owner: RoleName, event: Event, now: Seconds, cause: str) -> list[Action]:
         """Give an event to one role and translate its effects.
@@ -147,7 +144,6 @@ class RoleHost:
         """
         role = self.roles.get(owner)
         if role is None:
-            self.refused[f"{type(event).__name__} for absent {owner}"] += 1
             return []
         actions: list[Action] = []
         for effect in role.handle(event, now):
@@ -156,10 +152,13 @@ class RoleHost:
                     actions.append(self._post(role, effect, cause))
                 case SetTimer(name, at):
                     actions.append(Schedule(owner, name, at))
+                case Announce(news):
+                    others = [name for name in sorted(self.roles) if name != owner]
+                    actions += [Tell(name, news, cause) for name in others]
                 case BecomeRole(new, instead_of):
-                    if instead_of is not None:
-                        self.roles.pop(instead_of, None)
-                    actions += self.start(new, now, cause)
+                    if instead_of:
+                        self.roles.pop(RoleName(instead_of), None)
+                    actions += self.start(RoleName(new), now, cause)
                 case _:
                     actions.append(Perform(owner, effect, cause))
         return actions

@@ -1,4 +1,4 @@
-"""What every transport does: carry bytes and frames between ranks, never block, tell who is lost.
+"""Transport: carry bytes and frames between ranks, never block, tell who is lost.
 
 Promises, held by one conformance suite. Messages of a pair of ranks arrive complete, once and in
 order. A send returns at once however many went before. A rank's loss is told once, after all that
@@ -11,10 +11,33 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from qmpi.ports.base import Effect, Event, Frame
+from qmpi.protocol.envelope import Address, Header
+from qmpi.protocol.messages import Message
 from qmpi.units import Bytes, Rank, Seconds
 
-Frame = bytes | bytearray | memoryview
-"""Bulk bytes beside a message."""
+
+class Send(Effect, frozen=True):
+    """Send a message; the driver fills the header."""
+
+    to: Address
+    message: Message
+    frames: tuple[Frame, ...] = ()
+
+
+class Received(Event, frozen=True):
+    """A message arrived for this role."""
+
+    header: Header
+    message: Message
+    frames: tuple[Frame, ...] = ()
+
+
+class RankLost(Event, frozen=True):
+    """The transport knows that a rank's process is gone."""
+
+    rank: Rank
+    reason: str
 
 
 class Delivery(Struct, frozen=True):

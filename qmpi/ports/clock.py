@@ -1,0 +1,37 @@
+"""Clock: the time that roles are told, and timers."""
+
+from typing import Protocol
+
+from qmpi.ports.base import Effect, Event
+from qmpi.units import Seconds
+
+
+class SetTimer(Effect, frozen=True):
+    """Fire `TimerFired(name)` at `at`, on the clock of `now`; replaces one of that name."""
+
+    name: str
+    at: Seconds
+
+
+class TimerFired(Event, frozen=True):
+    """A timer set by this role is due."""
+
+    name: str
+
+
+class Slept(Event, frozen=True):
+    """This process did not run for `seconds`: it was stopped, or the machine was.
+
+    Told before anything that waited in the meantime, so that nobody takes the gap for the silence
+    of others.
+    """
+
+    seconds: Seconds
+
+
+class Clock(Protocol):
+    """Seconds since the epoch that never jump."""
+
+    def now(self) -> Seconds:
+        """Return the time."""
+        ...

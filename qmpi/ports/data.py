@@ -1,0 +1,102 @@
+"""Data: sources of rows, read or generated, and blocks made of them.
+
+Promises, held by one conformance suite. A block is a pure function of its addresses and of the rows
+made for it; a damaged artefact is named in `BlockBroken`, never trained on.
+"""
+
+from typing import Protocol
+
+from qmpi.ports.base import Effect, Event, Frame, Reply
+from qmpi.protocol.envelope import Address
+from qmpi.protocol.membership import SourceFact
+from qmpi.protocol.recipe import RowAddress
+from qmpi.units import Digest, Lane, Step
+
+
+class DataWork(Effect, frozen=True):
+    """Work on data; it ends in an event."""
+
+
+class OpenSources(DataWork, frozen=True):
+    """Open the data sources that this role serves; ends in `SourcesOpened`."""
+
+
+class BuildBlock(DataWork, frozen=True):
+    """Read and join the rows of a block; ends in `BlockBuilt` or `BlockBroken`.
+
+    Attributes:
+        rows: address of each row of the block, in order.
+        made: frames of generated rows by source number, each holding that source's rows in block
+            order.
+    """
+
+    step: Step
+    lane: Lane
+    rows: tuple[RowAddress, ...]
+    made: tuple[tuple[int, Frame], ...]
+
+
+class MakeRows(DataWork, frozen=True):
+    """Generate rows of a source; ends in `RowsMade` or `RowsBroken`."""
+
+    requester: Address
+    step: Step
+    lane: Lane
+    source: str
+    rows: tuple[int, ...]
+
+
+class SourcesOpened(Event, frozen=True):
+    """Result of `OpenSources`."""
+
+    sources: tuple[SourceFact, ...]
+
+
+class BlockBuilt(Event, frozen=True):
+    """Result of `BuildBlock`."""
+
+    step: Step
+    lane: Lane
+    digest: Digest
+    frame: Frame
+
+
+class BlockBroken(Event, frozen=True):
+    """`BuildBlock` failed: a corrupt or missing artefact, named in `reason`."""
+
+    step: Step
+    lane: Lane
+    reason: str
+
+
+class RowsMade(Event, frozen=True):
+    """Result of `MakeRows`."""
+
+    requester: Address
+    step: Step
+    lane: Lane
+    source: str
+    frame: Frame
+
+
+class RowsBroken(Event, frozen=True):
+    """`MakeRows` failed."""
+
+    requester: Address
+    step: Step
+    lane: Lane
+    source: str
+    reason: str
+
+
+class Data(Protocol):
+    """The data sources of one process."""
+
+    def submit(self, work: DataWork, reply: Reply) -> None:
+        """Queue a piece of work.
+
+        Args:
+            work: what to do.
+            reply: takes its event.
+        """
+        ...

@@ -1,0 +1,160 @@
+"""Engine: the torch side of a trainer or spare. One piece of work at a time, in the order asked.
+
+Promises, held by one conformance suite. Each piece of work ends in exactly one event. Whatever ends
+`JoinGroup` or `RunStep` early says what is held: the state of `state_step`, and whether the reduced
+gradient of that step is there to be applied. Nobody votes before holding the reduced gradient, and
+nobody applies before all have voted. An abort condemns the joins and steps asked for before it, not
+those after; work that only waits ends within a moment.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from qmpi.ports.base import Effect, Event, Frame, Reply
+from qmpi.protocol.membership import SnapshotFact
+from qmpi.units import Digest, Generation, Step
+
+Condemned = Callable[[], str | None]
+"""Says why the work in hand shall end, or None; looked at while it waits."""
+
+
+class EngineWork(Effect, frozen=True):
+    """Work for the engine; it ends in an event."""
+
+
+class PrepareEngine(EngineWork, frozen=True):
+    """Load torch, build the model, open the rendezvous store; ends in `EngineReady`."""
+
+
+class JoinGroup(EngineWork, frozen=True):
+    """Join the group and reach the state of `step`; ends in `GroupJoined` or `EngineAborted`.
+
+    Attributes:
+        team, position: this rank's seat among `teams` teams.
+        is_lead: this rank's own store is the rendezvous.
+        finish: first apply the reduced gradient held (of step - 1).
+        root: team whose rank at this position gives the state.
+        transfer: somebody at this position receives the state, so everybody there takes part.
+        receives: this rank does.
+        origin: "live", "initial", or a snapshot's path; read only by the root.
+        origin_digest: digest of that snapshot; "" otherwise.
+    """
+
+    generation: Generation
+    team: int
+    teams: int
+    position: int
+    is_lead: bool
+    store_address: str
+    step: Step
+    finish: bool
+    root: int
+    transfer: bool
+    receives: bool
+    origin: str
+    origin_digest: Digest
+
+
+class RunStep(EngineWork, frozen=True):
+    """Compute the lanes, reduce, vote, apply; ends in `StepApplied` or `EngineAborted`.
+
+    Attributes:
+        lanes: lanes of this member, ascending.
+        blocks: one frame a lane, in that order.
+        digests: digest of each, verified on receipt.
+        digest_due: report the weight digest after the step.
+    """
+
+    generation: Generation
+    step: Step
+    lanes: tuple[int, ...]
+    blocks: tuple[Frame, ...]
+    digests: tuple[Digest, ...]
+    digest_due: bool
+
+
+class TakeSnapshot(EngineWork, frozen=True):
+    """Copy the state of `step` to a RAM file; ends in `SnapshotTaken` or `SnapshotBroken`.
+
+    Attributes:
+        to_disk: a checkpoint is due: if the RAM file is refused, write to disk instead.
+    """
+
+    step: Step
+    to_disk: bool
+
+
+class AbortEngine(Effect, frozen=True):
+    """End the engine's polled waits at once. The work in hand ends in its own event."""
+
+    reason: str
+
+
+class EngineReady(Event, frozen=True):
+    """Result of `PrepareEngine`: torch is loaded, the store is open, snapshots were looked up."""
+
+    identity: str
+    store_address: str
+    snapshots: tuple[SnapshotFact, ...]
+
+
+class StepApplied(Event, frozen=True):
+    """Result of `RunStep`; fields as in `qmpi.protocol.progress.StepReport`."""
+
+    generation: Generation
+    step: Step
+    lane_losses: tuple[float, ...]
+    block_digests: tuple[Digest, ...]
+    gradient_norm: float
+    learning_rate: float
+    weight_digest: Digest
+    seconds: float
+    redone: int
+
+
+class GroupJoined(Event, frozen=True):
+    """Result of `JoinGroup`: connected, and the weights are those before `step`.
+
+    Attributes:
+        finished: the step that `finish` applied, if any.
+    """
+
+    generation: Generation
+    step: Step
+    finished: StepApplied | None = None
+
+
+class EngineAborted(Event, frozen=True):
+    """`JoinGroup` or `RunStep` ended early (a peer is gone, or `AbortEngine`).
+
+    Attributes:
+        generation: of the work that ended.
+        state_step: weights are those before this step; -1: no state.
+        reduced: the reduced gradient of `state_step` is held, ready to apply.
+        finished: the step that `JoinGroup.finish` had applied before the end; nobody else may know
+            of it.
+    """
+
+    generation: Generation
+    state_step: int
+    reduced: bool
+    reason: str
+    finished: StepApplied | None = None
+
+
+class Engine(Protocol):
+    """The engine of one process; a promoted spare keeps it."""
+
+    def submit(self, work: EngineWork, condemned: Condemned, reply: Reply) -> None:
+        """Queue a piece of work.
+
+        Args:
+            work: what to do.
+            condemned: says why this very piece shall end early, or None.
+            reply: takes its event.
+        """
+        ...
+
+    def nudge(self) -> None:
+        """Let work that only waits look at `condemned` soon."""
+        ...

@@ -1,0 +1,66 @@
+"""Processes: those of this host, this one among them; and what the outside asks of the run.
+
+Promises, held by one conformance suite. Only a process of this job on this host is ever fenced,
+never this one; leaving is final; a request to stop is told once.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from qmpi.ports.base import Effect, Event
+from qmpi.units import Seconds
+
+
+class FenceProcess(Effect, frozen=True):
+    """Kill a process of this job on this host: it is alive but silent."""
+
+    pid: int
+    reason: str
+
+
+class LeaveJob(Effect, frozen=True):
+    """Flush what is queued and exit this process with `exit_code`."""
+
+    exit_code: int
+    reason: str
+
+
+class StopRequested(Event, frozen=True):
+    """The user or the batch system wants the run to stop with its state saved."""
+
+    reason: str
+
+
+class Processes(Protocol):
+    """The processes of this host."""
+
+    def fence(self, pid: int, reason: str) -> None:
+        """Kill a process of this job on this host; one that is gone already is no error.
+
+        Args:
+            pid: which.
+            reason: why, in words.
+        """
+        ...
+
+    def leave(self, exit_code: int, reason: str) -> None:
+        """Note that this process shall leave once what is queued has left.
+
+        Args:
+            exit_code: with which code.
+            reason: why, in words.
+        """
+        ...
+
+    @property
+    def leaving(self) -> bool:
+        """True once this process shall leave."""
+        ...
+
+    def notices(self, now: Seconds) -> Sequence[Event]:
+        """Return what the outside asks of this rank since the last look.
+
+        Args:
+            now: clock; looks may be cheap and rare inside.
+        """
+        ...

@@ -1,0 +1,90 @@
+"""Signs of life, and the directory: what goes to and from the chief by way of host leaders.
+
+Every rank has a herald. The lowest live rank of a host is its leader: the heralds there beat to the
+leader's, which merges them into one `Beat` a heartbeat to the chief (coordinator or dealer). The
+directory goes the other way. So the chief's messages grow with hosts, not with ranks.
+"""
+
+from msgspec import Struct
+
+from qmpi.protocol.envelope import RoleName
+from qmpi.protocol.membership import SourceFact
+from qmpi.units import Digest, Rank
+
+
+class Pulse(Struct, frozen=True, array_like=True):
+    """Role instances of one host that say the same.
+
+    Attributes:
+        role: which role.
+        ranks: ranks of the host, ascending, that play it and are in this state.
+        activity: what they do, in a few words.
+        step: their weights are those before this step; -1: they have none.
+        digest: newest digest of whole weights that they know; "" if none.
+        digest_step: those are the weights before this step.
+    """
+
+    role: RoleName
+    ranks: tuple[Rank, ...]
+    activity: str
+    step: int = -1
+    digest: Digest = Digest("")
+    digest_step: int = -1
+
+
+class Beat(Struct, frozen=True, tag="beat"):
+    """Signs of life; to the host's leader, or merged to the chief.
+
+    Attributes:
+        pulses: each role instance once.
+        revision: of the oldest directory among these ranks.
+    """
+
+    pulses: tuple[Pulse, ...]
+    revision: int
+
+
+class BeatHeard(Struct, frozen=True, tag="beat_heard"):
+    """The leader lives and has heard; `revision` is that of its directory."""
+
+    revision: int
+
+
+class Directory(Struct, frozen=True, tag="directory"):
+    """Which live ranks play which data role; the chief alone writes it.
+
+    Attributes:
+        revision: raised with each change; older ones are ignored.
+        generators, memories, replicas: live ranks, ascending.
+        sources: facts of all data sources, in the order of the job file.
+        reason: why it changed, in words.
+    """
+
+    revision: int = 0
+    generators: tuple[Rank, ...] = ()
+    memories: tuple[Rank, ...] = ()
+    replicas: tuple[Rank, ...] = ()
+    sources: tuple[SourceFact, ...] = ()
+    reason: str = ""
+
+
+class DirectoryChange(Struct, frozen=True, tag="directory_change"):
+    """What makes the directory of `base` that of `revision`; no use to who holds another.
+
+    Attributes:
+        joined: (role, rank) pairs that are new.
+        gone: (role, rank) pairs that are there no more.
+        reason: why it changed, in words.
+    """
+
+    base: int
+    revision: int
+    joined: tuple[tuple[RoleName, Rank], ...]
+    gone: tuple[tuple[RoleName, Rank], ...]
+    reason: str = ""
+
+
+class DirectoryWanted(Struct, frozen=True, tag="directory_wanted"):
+    """The sender holds the directory of `revision`, and needs the whole of a newer one."""
+
+    revision: int
