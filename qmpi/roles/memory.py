@@ -32,7 +32,8 @@ from qmpi.protocol.blocks import (
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.membership import Hello
 from qmpi.protocol.recipe import Recipe, RowAddress
-from qmpi.roles.member import Member, RankFacts
+from qmpi.roles.facts import RankFacts
+from qmpi.roles.follower import Follower
 from qmpi.units import Digest, Lane, Seconds, Step
 
 Key = tuple[Step, Lane]
@@ -60,7 +61,7 @@ class Gathering:
         self.asked_at = Seconds(0.0)
 
 
-class Memory(Member):
+class Memory(Follower):
     """A rank that serves blocks.
 
     Invariants: a block is in at most one of `gathering`, `building`, `held`; `waiting` names only
@@ -98,7 +99,7 @@ class Memory(Member):
         match event:
             case SourcesOpened(sources):
                 self._activity = "idle"
-                hello = Hello(self.facts.host, self.facts.pid, (self.role,), sources=sources)
+                hello = Hello(self.facts.host, self.facts.pid, sources=sources)
                 return [self.tell(hello)]
             case Received(header, BlockRequest(step, lane)):
                 return self._asked(header.source, (step, lane), now)

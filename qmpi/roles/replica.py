@@ -24,7 +24,8 @@ from qmpi.protocol.snapshots import (
     SnapshotPart,
     SnapshotPull,
 )
-from qmpi.roles.member import Member, RankFacts
+from qmpi.roles.facts import RankFacts
+from qmpi.roles.follower import Follower
 from qmpi.units import Seconds, Step
 
 WINDOW = 2
@@ -48,7 +49,7 @@ def _worth(offer: SnapshotOffer) -> tuple[Step, bool]:
     return offer.step, offer.to_disk
 
 
-class Replica(Member):
+class Replica(Follower):
     """A rank that keeps snapshots.
 
     Invariants: at most one transfer; `storing` maps each step being written to who offered it.
