@@ -1,12 +1,12 @@
 """Herald: speaks for its rank to the chief, and carries the chief's word back. One a rank.
 
 Theory of operation. Once a heartbeat each herald says what the roles of its rank are doing. It says
-so to the leader of its host, the lowest rank there that lives; the leader sends the chief one merged
-beat, so the chief's messages grow with hosts and not with ranks. A leader answers each beat; one
-that does not answer for some heartbeats is passed over until it speaks again, and the next
+so to the leader of its host, the lowest rank there that lives; the leader sends the chief one
+merged beat, so the chief's messages grow with hosts and not with ranks. A leader answers each beat;
+one that does not answer for some heartbeats is passed over until it speaks again, and the next
 lowest takes its place. No election is needed: whoever is beaten to passes it on, with its own, to
-the leader it believes in, or to the chief if that is itself. So a leader that hangs is the only rank
-of its host that falls silent.
+the leader it believes in, or to the chief if that is itself. So a leader that hangs is the only
+rank of its host that falls silent.
 
 The directory goes the other way: the chief tells the leaders what changed, they tell their mates.
 Beats carry the revision that their sender holds, so one that was missed is sent again whole.

@@ -6,8 +6,9 @@ a generator. When all are there the block is built, digested, kept, and sent to 
 meanwhile. All of it can be lost and made again: the home of a block is a hash over the live memory
 ranks.
 
-States of a block: absent -> gathering (rows asked) -> building -> held; broken blocks end the run,
-since no trainer may train on anything else in their place.
+States of a block: absent -> gathering (rows asked) -> building -> held. Who asked for a block that
+cannot be made is told so, and asks elsewhere: the fault may be this rank's disk. If it is that of
+the data, trainers end the run, since none may train on anything else in their place.
 """
 
 from collections import OrderedDict
@@ -24,7 +25,6 @@ from qmpi.protocol.blocks import (
     BlockFailed,
     BlockReply,
     BlockRequest,
-    DataFault,
     RowsFailed,
     RowsReply,
     RowsRequest,
@@ -69,6 +69,7 @@ class Memory(Follower):
     """
 
     role = RoleName.MEMORY
+    retries = True
 
     def __init__(self, settings: Settings, facts: RankFacts, recipes: tuple[Recipe, ...]) -> None:
         """Make an empty memory.
@@ -114,7 +115,7 @@ class Memory(Follower):
             case _:
                 return []
 
-    def on_beat(self, now: Seconds) -> list[Effect]:
+    def on_retry(self, now: Seconds) -> list[Effect]:
         """Ask again for rows that did not come."""
         late = [k for k, g in self.gathering.items() if now - g.asked_at > RETRY_SECONDS]
         return [effect for key in late for effect in self._ask_rows(key, now)]
@@ -219,5 +220,4 @@ class Memory(Follower):
         self.gathering.pop(key, None)
         self.building.discard(key)
         failed = BlockFailed(*key, reason)
-        told: list[Effect] = [Send(asker, failed) for asker in self.waiting.pop(key, [])]
-        return [*told, self.tell(DataFault(reason))]
+        return [Send(asker, failed) for asker in self.waiting.pop(key, [])]

@@ -1,10 +1,10 @@
 """Transition tables that are executed: the picture of a state machine is its code.
 
-Theory of operation. A rule says: in these phases, when this happens and the guard holds, do this and
-go on in that phase. The rules of a machine are its only way to change phase. For an event the first
-rule that fits is taken; then, as long as a rule without trigger fits ("as soon as"), it is taken
-too. An action may raise further events, which are taken in order before the next one from outside.
-An event that no rule fits is passed over: it comes too late, or too early, or concerns others.
+Theory of operation. A rule says: in these phases, when this happens and the guard holds, do this
+and go on in that phase. The rules of a machine are its only way to change phase. For an event the
+first rule that fits is taken; then, as long as a rule without trigger fits ("as soon as"), it is
+taken too. An action may raise further events, which are taken in order before the next one from
+outside. An event that no rule fits is passed over: it is late, or early, or concerns others.
 
 What a machine receives is looked up by the type of the message, anything else by the type of the
 event, so that the cost of an event does not grow with the table.

@@ -285,9 +285,7 @@ class Coordinator:
 
     def form(self, _: None, now: Seconds) -> list[Effect]:
         """Tell the members of the next group what to do first."""
-        plan = self.groups.plan
-        if plan is None:
-            raise InvariantError("a group is formed without a plan")
+        plan = self.groups.decided_plan
         committed = self.record.committed
         redone = self.record.rewind(plan.step)
         self.why = f"{plan.reason}; {redone} steps are done again" if redone else plan.reason
@@ -352,6 +350,8 @@ class Coordinator:
         report = event.message
         if not isinstance(report, StepReport):
             return []
+        if report.step > self.record.committed and report.generation < self.generation:
+            return []  # of a story that was given up for an older snapshot
         recipe, _ = recipe_at(self.run.recipes, report.step)
         record = self.record.commit(report, recipe, now)
         if record is None:

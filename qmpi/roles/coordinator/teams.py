@@ -4,8 +4,8 @@ Theory of operation. The decision itself is `qmpi.policy.recovery`; here stands 
 what follows from it. Each trainer is asked once and answers once, and each member is told its own
 seat alone, so a new group costs a message or two a rank.
 
-Invariants: `generation` grows by one an attempt; `holdings`, `plan` and `ready` belong to it; who is
-`asked` has neither answered nor died; `ready` names members only.
+Invariants: `generation` grows by one an attempt; `holdings`, `plan` and `ready` belong to it; who
+is `asked` has neither answered nor died; `ready` names members only.
 """
 
 from qmpi.errors import InvariantError
@@ -132,6 +132,17 @@ class Groups:
             team_size=self.team_size,
             committed=committed,
         )
+        return self.plan
+
+    @property
+    def decided_plan(self) -> GroupPlan:
+        """The plan of this attempt.
+
+        Raises:
+            InvariantError: there is none.
+        """
+        if self.plan is None:
+            raise InvariantError(f"generation {self.generation} has no plan")
         return self.plan
 
     def seat(self, plan: GroupPlan) -> None:

@@ -14,13 +14,13 @@ from qmpi.roles.follower import Follower
 from qmpi.units import Seconds
 
 
-class FarmWorker(Follower):
+class Worker(Follower):
     """A rank that does units.
 
     Invariants: `queue` holds units dealt and not ended, in the order dealt, each once.
     """
 
-    role = RoleName.GENERATOR
+    role = RoleName.WORKER
     queue: tuple[tuple[int, int], ...] = ()
 
     def on_event(self, event: Event, now: Seconds) -> list[Effect]:
