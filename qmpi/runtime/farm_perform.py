@@ -24,13 +24,13 @@ from qmpi.ports.units import (
 )
 from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.work import UnitProgress, joined
+from qmpi.protocol.work_plan import WorkPlan
 from qmpi.roles.host import Perform
 from qmpi.runtime.clock import Clock
-from qmpi.runtime.farm_launch import write_result
 from qmpi.runtime.processes import fence_process
-from qmpi.runtime.work_plan import WorkPlan
 from qmpi.runtime.workers import Inbox, Job, Result, Worker
 from qmpi.storage.status_file import write_end, write_status
+from qmpi.storage.work_file import write_result
 from qmpi.units import Seconds
 
 logger = logging.getLogger(__name__)
