@@ -1,24 +1,131 @@
-"""Fence a process of this host: end one that lives but is silent."""
+"""Processes port: this process and its neighbours on the host, and what the outside asks.
+
+Theory of operation. A process of this job is known in two ways: it has the same launcher as this
+one, or it has written who it is (`storage.rank_files`), pid and start time, since a pid alone may
+have been given to a stranger. Nobody else is ever killed.
+
+The outside asks by a signal or by a file, and is looked at a few times a second. A rank whose
+launcher has died belongs to no job any more: nobody would tell it of other deaths, and a relaunched
+job would find it computing. It leaves.
+"""
 
 import logging
 import os
 import signal
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from qmpi.errors import LaunchError
+from qmpi.ports.base import Event
+from qmpi.ports.processes import StopRequested
+from qmpi.storage.rank_files import parent_of, read_rank_files, start_ticks
+from qmpi.units import Seconds
 
 logger = logging.getLogger(__name__)
 
+LOOK_SECONDS = 0.25
 
-def fence_process(pid: int, reason: str) -> None:
-    """Kill a process of this host that is alive but silent.
 
-    Args:
-        pid: process id; this very process and the system's first are spared.
-        reason: why, in words.
+class HostProcesses:
+    """The processes of this host, as one rank sees them.
+
+    Attributes:
+        leaving: True once this process shall leave.
+        exit_code: what it returns then.
+        reason: why it leaves.
     """
-    if pid <= 1 or pid == os.getpid():
-        logger.error("will not fence process %d: %s", pid, reason)
-        return
-    logger.warning("fencing process %d: %s", pid, reason)
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        logger.info("process %d is gone already", pid)
+
+    def __init__(self, ranks: Path, stop_request: Path | None) -> None:
+        """Remember the launcher.
+
+        Args:
+            ranks: folder in which the ranks of the job say who they are.
+            stop_request: file whose presence asks the run to stop; None on ranks that nobody asks.
+        """
+        self._ranks = ranks
+        self._stop_request = stop_request
+        self._launcher = os.getppid()
+        self._signalled = ""
+        self._told = False
+        self._next_look = Seconds(0.0)
+        self.leaving = False
+        self.exit_code = 0
+        self.reason = ""
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        """Note a signal; the next look tells of it.
+
+        Args:
+            number: which signal.
+            frame: where it struck; not used.
+        """
+        del frame
+        self._signalled = f"signal {signal.Signals(number).name}"
+
+    def fence(self, pid: int, reason: str) -> None:
+        """Kill a process of this job on this host; one that is gone already is no error.
+
+        Args:
+            pid: which.
+            reason: why, in words.
+        """
+        if pid <= 1 or pid == os.getpid() or not self._is_ours(pid):
+            logger.error("will not fence process %d, no other of this job: %s", pid, reason)
+            return
+        logger.warning("fencing process %d: %s", pid, reason)
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            logger.info("process %d is gone already", pid)
+        except PermissionError:
+            logger.exception("process %d cannot be fenced", pid)
+
+    def leave(self, exit_code: int, reason: str) -> None:
+        """Note that this process shall leave; the first reason stands.
+
+        Args:
+            exit_code: with which code.
+            reason: why, in words.
+        """
+        if not self.leaving:
+            self.leaving, self.exit_code, self.reason = True, exit_code, reason
+
+    def notices(self, now: Seconds) -> Sequence[Event]:
+        """Look at what the outside asks of this rank, at most every `LOOK_SECONDS`.
+
+        Args:
+            now: clock.
+
+        Returns:
+            `StopRequested`, once, on the rank that is asked.
+
+        Raises:
+            LaunchError: the launcher is gone.
+        """
+        if now < self._next_look:
+            return ()
+        self._next_look = Seconds(now + LOOK_SECONDS)
+        if os.getppid() != self._launcher:
+            raise LaunchError(
+                "mpirun is gone; this rank leaves so that the job can be started again"
+            )
+        reason = "" if self._told else self._asked()
+        if not reason:
+            return ()
+        self._told = True
+        return (StopRequested(reason),)
+
+    def _asked(self) -> str:
+        if self._stop_request is None:
+            return ""
+        if self._signalled:
+            return self._signalled
+        return "a stop was requested" if self._stop_request.exists() else ""
+
+    def _is_ours(self, pid: int) -> bool:
+        if parent_of(pid) == self._launcher > 1:
+            return True
+        host = os.uname().nodename
+        named = (p for p in read_rank_files(self._ranks) if p.pid == pid and p.host == host)
+        return any(process.started and process.started == start_ticks(pid) for process in named)

@@ -39,13 +39,30 @@ def start_ticks(pid: int) -> int:
     Returns:
         Field 22 of /proc/PID/stat.
     """
+    fields = _stat(pid)
+    return int(fields[19]) if len(fields) > 19 else 0
+
+
+def parent_of(pid: int) -> int:
+    """Return the parent of a process; 0 if there is no such process.
+
+    Args:
+        pid: process id on this host.
+
+    Returns:
+        Field 4 of /proc/PID/stat.
+    """
+    fields = _stat(pid)
+    return int(fields[1]) if len(fields) > 1 else 0
+
+
+def _stat(pid: int) -> list[str]:
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
-        return 0
+        return []
     # The name, field 2, may hold spaces and brackets; fields are counted after its last bracket.
-    fields = text.rpartition(")")[2].split()
-    return int(fields[19]) if len(fields) > 19 else 0
+    return text.rpartition(")")[2].split()
 
 
 def write_rank_file(folder: Path, rank: int, host: str) -> None:
