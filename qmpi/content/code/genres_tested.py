@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from qmpi.content.code.code_sheet import (
+from qmpi.content.code.sheet import (
     LANGUAGES,
     PROGRAMMED,
     Sheet,
@@ -10,8 +10,8 @@ from qmpi.content.code.code_sheet import (
     known,
     with_functions,
 )
-from qmpi.content.code.code_tests import Group, tests_of
-from qmpi.content.code.code_unit import Case, Made, Studio
+from qmpi.content.code.tests import Group, tests_of
+from qmpi.content.code.unit import Case, Made, Studio
 from qmpi.content.level import sized
 from qmpi.content.page import Page
 
