@@ -1,5 +1,10 @@
 """Dealer and worker, event by event, without a network."""
 
+from qmpi.roles.farm_dealer import Dealer
+from qmpi.roles.farm_tally import FarmFacts
+from qmpi.roles.farm_worker import FarmWorker
+from qmpi.roles.member import RankFacts
+
 from qmpi.config.settings import FailureSettings, Settings
 from qmpi.ports.base import Effect, Started
 from qmpi.ports.books import WriteEnd, WriteStatus
@@ -21,10 +26,6 @@ from qmpi.protocol.membership import Hello, Leave, Left
 from qmpi.protocol.messages import Message
 from qmpi.protocol.work import UnitProgress, UnitReport, WorkFailed, WorkGrant, WorkProgress
 from qmpi.protocol.work import WorkReport as Report
-from qmpi.roles.farm_dealer import Dealer
-from qmpi.roles.farm_tally import FarmFacts
-from qmpi.roles.farm_worker import FarmWorker
-from qmpi.roles.member import RankFacts
 from qmpi.units import Generation, Rank, Seconds
 
 SETTINGS = Settings(failure=FailureSettings(dead_seconds=10.0, start_seconds=30.0))
