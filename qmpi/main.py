@@ -1,6 +1,6 @@
 """Entry of every MPI rank: `mpirun -n N python -m qmpi.main JOB.toml`.
 
-With `--work` the file describes a work farm (`qmpi.launch.farm`) instead of a training job.
+With `--work` the file describes a work farm (`qmpi.storage.work_file`) instead of a training job.
 
 An uncaught error never leaves a rank waiting: it is logged, the process leaves with `os._exit`, and
 its peers hear of it as of any death. Nothing here waits for MPI to finalize, which may hang after a

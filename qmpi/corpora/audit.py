@@ -17,12 +17,7 @@ from qmpi.config.settings import CorpusSource, Settings
 from qmpi.corpora.sources import Sources
 from qmpi.errors import CorruptData, InputError, QmpiError
 from qmpi.policy.stream import rows_of_block
-from qmpi.protocol.journal import (
-    GenerationOpened,
-    JournalRecord,
-    RunOpened,
-    StepCommitted,
-)
+from qmpi.protocol.journal import GenerationOpened, JournalRecord, RunOpened, StepCommitted
 from qmpi.protocol.recipe import RowAddress
 from qmpi.storage.journal import read_journal
 from qmpi.storage.run_directory import RunDirectory

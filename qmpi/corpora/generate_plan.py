@@ -27,10 +27,7 @@ from qmpi.errors import ConfigError, CorruptData, StorageError
 from qmpi.protocol.work import UnitProgress, UnitReport
 from qmpi.protocol.work_plan import Progress, WorkPlan
 from qmpi.storage.atomic_file import TEMPORARY_SUFFIX, write_atomic
-from qmpi.storage.corpus import (
-    TOKENIZER_NAME,
-    write_corpus_facts,
-)
+from qmpi.storage.corpus import TOKENIZER_NAME, write_corpus_facts
 from qmpi.storage.manifest import (
     MANIFEST_VERSION,
     Manifest,

@@ -18,10 +18,7 @@ from qmpi.errors import InputError, StorageError, UserError
 from qmpi.ingest.judge.language import LanguageGuess
 from qmpi.ingest.read.parquet import is_parquet, require_parquet
 from qmpi.ingest.report import read_report
-from qmpi.ingest.scan import (
-    Scan,
-    scan,
-)
+from qmpi.ingest.scan import Scan, scan
 from qmpi.ingest.screen import make_screen, save_screen
 from qmpi.ingest.settings import (
     LISTED,

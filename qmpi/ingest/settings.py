@@ -45,7 +45,7 @@ class IngestOptions(msgspec.Struct, frozen=True, kw_only=True):
         force: replace an existing corpus.
         encoding: how files are decoded that are neither UTF-8 nor marked UTF-16 or UTF-32; "": such
             files are left out.
-        rules: thresholds of the quality rules by name; see `quality_rules`.
+        rules: thresholds of the quality rules by name; see `ingest.judge.rules`.
         languages: codes of the languages to keep; empty: all.
         near_duplicates: least estimated Jaccard similarity at which the later of two documents is
             left out, 0.5 to 1; 0: only equal documents are.

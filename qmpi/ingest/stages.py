@@ -20,14 +20,7 @@ from qmpi.errors import ConfigError, CorruptData, InputError, StorageError
 from qmpi.ingest.clean.files import CleanFiles, CleanMeta
 from qmpi.ingest.clean.unit import Cleaner, CleanSettings, Progress
 from qmpi.ingest.dedup.drop_list import CleanFolder, DropList, Summary, load_pairs, save_pairs
-from qmpi.ingest.dedup.near import (
-    KEYS_AT_ONCE,
-    Pairs,
-    bands_for,
-    equal_pairs,
-    merged,
-    near_pairs,
-)
+from qmpi.ingest.dedup.near import KEYS_AT_ONCE, Pairs, bands_for, equal_pairs, merged, near_pairs
 from qmpi.ingest.judge.language import LanguageGuess
 from qmpi.ingest.judge.rules import RULES
 from qmpi.ingest.read.files import Fields

@@ -6,19 +6,8 @@ from qmpi.content.page import Page
 from qmpi.content.reasoning.families import FAMILIES
 from qmpi.content.scientific.causes import add_causes
 from qmpi.content.scientific.letters import correction, reviewer_report
-from qmpi.content.scientific.papers import (
-    abstract,
-    paper,
-    replication,
-    results,
-    review,
-)
-from qmpi.content.scientific.records import (
-    application,
-    descriptor,
-    notebook,
-    protocol,
-)
+from qmpi.content.scientific.papers import abstract, paper, replication, results, review
+from qmpi.content.scientific.records import application, descriptor, notebook, protocol
 from qmpi.content.scientific.study import Study
 
 GENRES: tuple[tuple[str, Callable[[Study], None]], ...] = (

@@ -8,23 +8,11 @@ wrongly, and says whether the verdict of the test stands with the right one.
 from typing import Any
 
 from qmpi.content.english.prose import Said
-from qmpi.content.scientific.grammar import (
-    BACKGROUND,
-    CITED,
-    DOUBT,
-    METHODS,
-    RESULT,
-    SPREAD,
-    STEP,
-)
+from qmpi.content.scientific.grammar import BACKGROUND, CITED, DOUBT, METHODS, RESULT, SPREAD, STEP
 from qmpi.content.scientific.papers import furnish
 from qmpi.content.scientific.puzzles import ask_about_data
 from qmpi.content.scientific.sections import tabulate
-from qmpi.content.scientific.statistics import (
-    mean,
-    p_text,
-    rank_sum_p,
-)
+from qmpi.content.scientific.statistics import mean, p_text, rank_sum_p
 from qmpi.content.scientific.study import Study
 
 

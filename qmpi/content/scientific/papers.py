@@ -19,13 +19,7 @@ from qmpi.content.scientific.grammar import (
     SPREAD,
 )
 from qmpi.content.scientific.puzzles import ask_about_data
-from qmpi.content.scientific.sections import (
-    LEVELS,
-    discuss,
-    explain_methods,
-    introduce,
-    report,
-)
+from qmpi.content.scientific.sections import LEVELS, discuss, explain_methods, introduce, report
 from qmpi.content.scientific.statistics import p_text, sign_p
 from qmpi.content.scientific.study import Study
 

@@ -9,13 +9,7 @@ from fractions import Fraction
 
 from qmpi.content.english.posing import Puzzle
 from qmpi.content.scientific.causes import ask_chain
-from qmpi.content.scientific.statistics import (
-    mean,
-    median,
-    p_text,
-    rounded,
-    sign_p,
-)
+from qmpi.content.scientific.statistics import mean, median, p_text, rounded, sign_p
 from qmpi.content.scientific.study import Study
 
 _LISTS = (

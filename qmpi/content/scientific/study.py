@@ -12,23 +12,8 @@ from qmpi.content.english.prose import Said
 from qmpi.content.english.telling import Stage
 from qmpi.content.page import Page
 from qmpi.content.scientific.grammar import TITLES
-from qmpi.content.scientific.statistics import (
-    deviation,
-    mean,
-    median,
-    p_text,
-    rank_sum_p,
-    rounded,
-)
-from qmpi.content.scientific.words import (
-    DOSES,
-    QUANTITIES,
-    WORDS,
-    given,
-    organs,
-    studied,
-    table_of,
-)
+from qmpi.content.scientific.statistics import deviation, mean, median, p_text, rank_sum_p, rounded
+from qmpi.content.scientific.words import DOSES, QUANTITIES, WORDS, given, organs, studied, table_of
 
 Row = dict[str, Any]
 _TABLES = {hole: table_of(hole) for hole in WORDS}

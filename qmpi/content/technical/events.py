@@ -10,15 +10,7 @@ from typing import Any
 
 from qmpi.content.english.posing import Puzzle
 from qmpi.content.english.prose import Said
-from qmpi.content.technical.grammar import (
-    FAILURE,
-    PLAIN,
-    PLAIN_PAST,
-    REASON,
-    REMEDY,
-    TASK,
-    TITLES,
-)
+from qmpi.content.technical.grammar import FAILURE, PLAIN, PLAIN_PAST, REASON, REMEDY, TASK, TITLES
 from qmpi.content.technical.reference import furnish
 from qmpi.content.technical.world import Site, spelled, value_for
 

@@ -7,12 +7,7 @@ from qmpi.content.reasoning.families import FAMILIES
 from qmpi.content.technical.api import interface_reference
 from qmpi.content.technical.events import incident, ticket
 from qmpi.content.technical.history import change_log
-from qmpi.content.technical.plans import (
-    installing,
-    migration,
-    proposal,
-    troubleshooting,
-)
+from qmpi.content.technical.plans import installing, migration, proposal, troubleshooting
 from qmpi.content.technical.reference import manual, settings_reference
 from qmpi.content.technical.tutorial import tutorial
 from qmpi.content.technical.world import Site

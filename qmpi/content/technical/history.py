@@ -10,14 +10,7 @@ from typing import Any
 from qmpi.content.document import Plain
 from qmpi.content.english.posing import Puzzle
 from qmpi.content.english.prose import Said
-from qmpi.content.technical.grammar import (
-    ADDED,
-    CHANGED,
-    PLAIN,
-    PURPOSES,
-    REPAIRED,
-    TITLES,
-)
+from qmpi.content.technical.grammar import ADDED, CHANGED, PLAIN, PURPOSES, REPAIRED, TITLES
 from qmpi.content.technical.world import Site, spelled, value_for
 
 

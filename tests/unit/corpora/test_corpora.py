@@ -12,10 +12,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qmpi.corpora.builtin import (
-    library_files,
-    resolve_corpus,
-)
+from qmpi.corpora.builtin import library_files, resolve_corpus
 from qmpi.errors import CorruptData, InputError, InvariantError, ProtocolError
 from qmpi.ingest.corpus import IngestOptions, ingest_corpus
 from qmpi.ingest.read import source as text_source

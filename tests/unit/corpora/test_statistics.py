@@ -7,12 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from qmpi.corpora.statistics import (
-    bucket,
-    corpus_statistics,
-    heaps_exponent,
-    spread_over,
-)
+from qmpi.corpora.statistics import bucket, corpus_statistics, heaps_exponent, spread_over
 from qmpi.corpora.survey import FoundShard
 from qmpi.ingest.corpus import IngestOptions, ingest_corpus
 from qmpi.storage.manifest import Manifest, merkle_root, sealed

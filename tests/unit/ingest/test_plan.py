@@ -20,12 +20,7 @@ from qmpi.ingest import scan as ingest_scan
 from qmpi.ingest import stages as ingest_stages
 from qmpi.ingest import write as write_unit
 from qmpi.ingest.clean import unit as clean_unit
-from qmpi.ingest.corpus import (
-    IngestOptions,
-    ingest_corpus,
-    prepare_ingest,
-    publish,
-)
+from qmpi.ingest.corpus import IngestOptions, ingest_corpus, prepare_ingest, publish
 from qmpi.ingest.dedup import near as near_duplicates
 from qmpi.ingest.judge.rules import thresholds
 from qmpi.ingest.read import texts as text_records

@@ -22,15 +22,7 @@ from qmpi.ingest.read import json_lines
 from qmpi.ingest.read import texts as text_records
 from qmpi.ingest.read.files import Fields, Record, Refusal, reason_of, unpacked
 from qmpi.ingest.read.parquet import parquet_records
-from qmpi.ingest.scan import (
-    Slice,
-    SourceFile,
-    changed_at,
-    cut_units,
-    packing,
-    plain_suffix,
-    scan,
-)
+from qmpi.ingest.scan import Slice, SourceFile, changed_at, cut_units, packing, plain_suffix, scan
 
 FIELDS = Fields("text", "id")
 WHOLE = Slice(0, 0, -1)

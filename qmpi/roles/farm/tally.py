@@ -31,15 +31,17 @@ class FarmFacts(Struct, frozen=True):
         run_id: identity of the work directory.
         stages: names of the plan's stages.
         expected: ranks that shall work.
+        hosts: host of each rank.
     """
 
     name: str
     run_id: str
     stages: tuple[str, ...]
     expected: tuple[Rank, ...]
+    hosts: tuple[str, ...]
 
 
-class FarmTally:
+class Tally:
     """Sums over all units, and the rates of this incarnation."""
 
     def __init__(self) -> None:

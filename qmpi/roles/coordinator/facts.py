@@ -5,7 +5,7 @@ from msgspec import Struct
 from qmpi.protocol.envelope import Address
 from qmpi.protocol.journal import JournalRecord
 from qmpi.protocol.recipe import Recipe
-from qmpi.units import Digest
+from qmpi.units import Digest, Rank
 
 
 class RunFacts(Struct, frozen=True):
@@ -15,9 +15,13 @@ class RunFacts(Struct, frozen=True):
         run_id: identity of the run directory.
         settings_digest: identity of arithmetic and data.
         recipes: the recipe log.
-        expected: role instances that placement dealt.
+        expected: role instances that placement dealt; heralds not counted.
         placement: why they were dealt so, in words.
+        hosts: host of each rank.
+        teams: ranks of each team by position, as placed.
         history: the journal of earlier incarnations.
+        from_scratch: begin from the initial weights if no snapshot can be read, even though steps
+            were committed.
     """
 
     run_id: str
@@ -25,4 +29,7 @@ class RunFacts(Struct, frozen=True):
     recipes: tuple[Recipe, ...]
     expected: tuple[Address, ...]
     placement: str
+    hosts: tuple[str, ...]
+    teams: tuple[tuple[Rank, ...], ...]
     history: tuple[JournalRecord, ...] = ()
+    from_scratch: bool = False

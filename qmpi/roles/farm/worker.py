@@ -10,17 +10,17 @@ from qmpi.ports.transport import Received
 from qmpi.ports.units import RunUnit, UnitAdvanced, UnitBroken, UnitDone
 from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.work import WorkFailed, WorkGrant, WorkProgress, WorkReport
-from qmpi.roles.member import Member
+from qmpi.roles.follower import Follower
 from qmpi.units import Seconds
 
 
-class FarmWorker(Member):
+class Worker(Follower):
     """A rank that does units.
 
     Invariants: `queue` holds units dealt and not ended, in the order dealt, each once.
     """
 
-    role = RoleName.GENERATOR
+    role = RoleName.WORKER
     queue: tuple[tuple[int, int], ...] = ()
 
     def on_event(self, event: Event, now: Seconds) -> list[Effect]:

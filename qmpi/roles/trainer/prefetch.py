@@ -11,7 +11,7 @@ from qmpi.config.settings import Settings
 from qmpi.policy.homes import home_of
 from qmpi.ports.base import Effect, Frame
 from qmpi.ports.transport import Send
-from qmpi.protocol.blocks import BlockReply, BlockRequest
+from qmpi.protocol.blocks import BlockFailed, BlockReply, BlockRequest
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.units import Digest, Lane, Rank, Seconds, Step
 
@@ -20,6 +20,9 @@ Taken = tuple[tuple[int, ...], tuple[Digest, ...], tuple[Frame, ...]]
 
 RETRY_SECONDS = 5.0
 """A block not answered within this time is asked for again; replies are idempotent."""
+
+MOST_REFUSALS = 3
+"""Memory ranks that may fail to make a block: one may have a bad disk, three have bad data."""
 
 DIGEST_BYTES = 16
 
@@ -38,7 +41,7 @@ class Prefetch:
         self.lanes: tuple[int, ...] = ()
         self.held: dict[Key, tuple[Digest, Frame]] = {}
         self.asked: dict[Key, tuple[Rank | None, Seconds]] = {}
-        self.corrupt = 0
+        self.refusals: dict[Key, set[Rank]] = {}
         self._wanted_at: dict[Step, Seconds] = {}
         self._ready_at: dict[Step, Seconds] = {}
 
@@ -66,6 +69,7 @@ class Prefetch:
         window = {(s, Lane(lane)) for s in self._range(step) for lane in lanes}
         self.held = {k: v for k, v in self.held.items() if k in window}
         self.asked = {k: v for k, v in self.asked.items() if k in window}
+        self.refusals = {k: v for k, v in self.refusals.items() if k in window}
         return self._ask_window(step, memories, now)
 
     def advance(self, step: Step, memories: Sequence[Rank], now: Seconds) -> list[Effect]:
@@ -81,8 +85,16 @@ class Prefetch:
         """
         return self._ask_window(Step(step + 1), memories, now)
 
-    def take(self, step: Step) -> Taken | None:
-        """Return (lanes, digests, frames) of `step`, or None while a block is missing.
+    def complete(self, step: Step) -> bool:
+        """Return True when every block of `step` is held.
+
+        Args:
+            step: the step about to run.
+        """
+        return all((step, lane) in self.held for lane in self.lanes)
+
+    def take(self, step: Step) -> Taken:
+        """Return (lanes, digests, frames) of a step that is `complete`.
 
         Args:
             step: the step about to run.
@@ -90,10 +102,7 @@ class Prefetch:
         Returns:
             Everything `RunStep` needs; the blocks stay held until `done`, for the case of a redo.
         """
-        keys = [(step, Lane(lane)) for lane in self.lanes]
-        if any(key not in self.held for key in keys):
-            return None
-        found = [self.held[key] for key in keys]
+        found = [self.held[(step, Lane(lane))] for lane in self.lanes]
         return self.lanes, tuple(f[0] for f in found), tuple(f[1] for f in found)
 
     def done(self, step: Step) -> None:
@@ -132,12 +141,36 @@ class Prefetch:
         if asked is None:
             return []
         if blake2b(frame, digest_size=DIGEST_BYTES).hexdigest() != reply.digest:
-            self.corrupt += 1
             return [] if asked[0] is None else [self._ask(key, asked[0], now)]
         del self.asked[key]
+        self.refusals.pop(key, None)
         self.held[key] = (reply.digest, frame)
         self._ready_at[reply.step] = now
         return []
+
+    def refused(
+        self, failed: BlockFailed, by: Rank, memories: Sequence[Rank], now: Seconds
+    ) -> list[Effect] | None:
+        """Ask another memory rank for a block that one cannot make.
+
+        Args:
+            failed: the answer.
+            by: who gave it.
+            memories: live memory ranks.
+            now: clock.
+
+        Returns:
+            A new request; None if enough of them have refused, so that the data are at fault.
+        """
+        key = (failed.step, failed.lane)
+        if key not in self.asked:
+            return []
+        refused = self.refusals.setdefault(key, set())
+        refused.add(by)
+        others = [rank for rank in memories if rank not in refused]
+        if not others or len(refused) >= MOST_REFUSALS:
+            return None
+        return [self._ask(key, home_of(*key, others), now)]
 
     def retarget(self, memories: Sequence[Rank], now: Seconds) -> list[Effect]:
         """Ask again where the home of a block has changed.
@@ -149,7 +182,7 @@ class Prefetch:
         Returns:
             Requests.
         """
-        moved = [(key, home_of(*key, memories)) for key in self.asked if memories]
+        moved = [(key, self._home(key, memories)) for key in self.asked if memories]
         return [self._ask(key, home, now) for key, home in moved if home != self.asked[key][0]]
 
     def retry(self, memories: Sequence[Rank], now: Seconds) -> list[Effect]:
@@ -163,7 +196,11 @@ class Prefetch:
             Requests.
         """
         late = [k for k, (_, at) in self.asked.items() if now - at > RETRY_SECONDS and memories]
-        return [self._ask(key, home_of(*key, memories), now) for key in late]
+        return [self._ask(key, self._home(key, memories), now) for key in late]
+
+    def _home(self, key: Key, memories: Sequence[Rank]) -> Rank:
+        refused = self.refusals.get(key, set())
+        return home_of(*key, [rank for rank in memories if rank not in refused] or memories)
 
     def _range(self, step: Step) -> list[Step]:
         return [Step(s) for s in range(step, min(step + self.depth, self.steps))]

@@ -1,10 +1,11 @@
-"""What the run has done: commits, losses, digests, failures.
+"""The record of a run: commits, losses, digests, failures. Part of the coordinator.
 
-Theory of operation. The ledger turns reports into journal records and status fields. It can be
-rebuilt from the journal alone (`Ledger.replay`), which is how a relaunched coordinator knows the
+Theory of operation. The record turns reports into journal records and status fields. It can be
+rebuilt from the journal alone (`Record.replay`), which is how a relaunched coordinator knows the
 story so far.
 """
 
+from collections import deque
 from collections.abc import Iterable
 
 from qmpi.errors import InvariantError
@@ -14,6 +15,7 @@ from qmpi.protocol.journal import (
     GenerationOpened,
     JournalRecord,
     RunOpened,
+    SnapshotKept,
     StepCommitted,
 )
 from qmpi.protocol.progress import StepReport
@@ -23,9 +25,11 @@ from qmpi.units import Digest, Generation, Rank, Seconds, Step
 RATE_WINDOW_SECONDS = Seconds(15.0)
 KEPT_FAILURES = 50
 KEPT_DIGESTS = 64
+WAIT_STEPS = 32
+"""Steps whose waiting the status averages."""
 
 
-class Ledger:
+class Record:
     """Commits and failures of a run.
 
     Invariants: `committed` is the number of steps in the weights; it grows by one a commit and
@@ -33,7 +37,7 @@ class Ledger:
     """
 
     def __init__(self, lanes: int, tokens_per_step: int) -> None:
-        """Start an empty ledger.
+        """Start an empty record.
 
         Args:
             lanes: lanes of a step.
@@ -53,6 +57,10 @@ class Ledger:
         self.failures: list[FailureReport] = []
         self._digests: dict[Step, Digest] = {}
         self._points: list[tuple[Seconds, int]] = []
+        self._last: StepCommitted | None = None
+        self._waits: deque[tuple[float, float]] = deque(maxlen=WAIT_STEPS)
+        self.redone_passes = 0
+        self.checkpointed = Step(0)
 
     def replay(self, records: Iterable[JournalRecord]) -> None:
         """Take in the records of earlier incarnations.
@@ -63,6 +71,7 @@ class Ledger:
         for record in records:
             match record:
                 case RunOpened():
+                    self._points.clear()
                     self.run_id = record.run_id
                     self.incarnation = record.incarnation
                     self.started = self.started or Seconds(record.time)
@@ -73,9 +82,10 @@ class Ledger:
                     self._note(record)
                 case FailureSeen():
                     self._fail(record)
+                case SnapshotKept() if record.place == "disk":
+                    self.checkpointed = Step(max(self.checkpointed, record.step))
                 case _:
                     pass
-        self._points.clear()
 
     def rewind(self, step: Step) -> int:
         """Declare steps from `step` on void: the weights that held them are lost.
@@ -110,7 +120,7 @@ class Ledger:
             InvariantError: two trainers hold different weights, or a step is missing before this
                 one.
         """
-        self._compare(report)
+        self.agree(Step(report.step + 1), report.weight_digest)
         if report.step < self.committed:
             return None
         if report.step > self.committed:
@@ -127,6 +137,11 @@ class Ledger:
             lane_losses=report.lane_losses,
             loss=loss / max(1, self.lanes),
             weight_digest=report.weight_digest,
+            gradient_norm=report.gradient_norm,
+            learning_rate=report.learning_rate,
+            seconds=report.seconds,
+            wait_seconds=report.wait_seconds,
+            redone=report.redone,
         )
         self._note(record)
         return record
@@ -151,7 +166,7 @@ class Ledger:
         return record
 
     def status(self, state: RunState, now: Seconds, steps: int) -> StatusReport:
-        """Return the status as far as the ledger knows it; the coordinator adds ranks and words.
+        """Return the status as far as the record knows it; the coordinator adds ranks and words.
 
         Args:
             state: state of the run.
@@ -180,23 +195,43 @@ class Ledger:
             updated=now,
             eta_seconds=eta((steps - self.committed) * self.tokens_per_step, speed),
             losses=tuple(thin(self.losses)),
+            gradient_norm=self._last.gradient_norm if self._last else None,
+            learning_rate=self._last.learning_rate if self._last else None,
+            wait_share=self._wait_share(),
+            redone_passes=self.redone_passes,
         )
 
-    def _compare(self, report: StepReport) -> None:
-        if not report.weight_digest:
+    def _wait_share(self) -> float | None:
+        seconds = sum(whole for _, whole in self._waits)
+        waited = sum(wait for wait, _ in self._waits)
+        return waited / (waited + seconds) if waited + seconds else None
+
+    def agree(self, step: Step, digest: Digest) -> None:
+        """Hold a digest of whole weights against what others said of the same step.
+
+        Args:
+            step: weights are those before this step.
+            digest: of the weights; "" says nothing.
+
+        Raises:
+            InvariantError: two ranks hold different weights.
+        """
+        if not digest:
             return
-        known = self._digests.setdefault(report.step, report.weight_digest)
-        if known != report.weight_digest:
+        known = self._digests.setdefault(step, digest)
+        if known != digest:
             raise InvariantError(
-                f"weights after step {report.step} differ: {known[:16]} was reported before, now "
-                f"{report.weight_digest[:16]} (generation {report.generation}); "
-                "a rank computes wrong bits"
+                f"weights before step {step} differ: {known[:16]} was reported before, now "
+                f"{digest[:16]}; a rank computes wrong bits"
             )
         if len(self._digests) > KEPT_DIGESTS:
             del self._digests[min(self._digests)]
 
     def _note(self, record: StepCommitted) -> None:
         self.committed = Step(record.step + 1)
+        self._last = record
+        self._waits.append((record.wait_seconds, record.seconds))
+        self.redone_passes += record.redone
         self.loss = record.loss
         self.losses.append((record.step, record.loss))
         if len(self.losses) > 4096:
@@ -205,7 +240,7 @@ class Ledger:
         del self._points[:-256]
         if record.weight_digest:
             self.digest, self.digest_step = record.weight_digest, self.committed
-            self._digests.setdefault(record.step, record.weight_digest)
+            self._digests.setdefault(self.committed, record.weight_digest)
 
     def _fail(self, record: FailureSeen) -> None:
         report = FailureReport(

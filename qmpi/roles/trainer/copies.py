@@ -1,8 +1,9 @@
-"""Copies of the state that a lead trainer takes and offers; part of the trainer's state machine.
+"""Copies of the state that the lead team takes and offers; part of the trainer's state machine.
 
-Theory of operation. At a snapshot step the lead copies its state to a node-local RAM file and
-offers it to every replica, which pulls it. When a checkpoint is due and no replica lives, the lead
-writes it to disk itself: slower for the step, but never silently left out.
+Theory of operation. At a snapshot step each rank of one team copies its part of the state to a
+node-local RAM file and offers it to every replica, which pulls it. When a checkpoint is due and no
+replica lives, the rank writes it to disk itself; so it does when RAM refuses the copy. That is
+slower for the step, but a checkpoint is never silently left out.
 
 Invariants: `on_disk_wanted` is the newest checkpoint step that nobody has confirmed yet.
 """
@@ -10,7 +11,7 @@ Invariants: `on_disk_wanted` is the newest checkpoint step that nobody has confi
 from collections.abc import Callable, Sequence
 
 from qmpi.config.settings import Settings
-from qmpi.ports.base import Effect
+from qmpi.ports.base import Effect, Event
 from qmpi.ports.copies import (
     ReadSnapshotPart,
     SnapshotBroken,
@@ -31,6 +32,7 @@ from qmpi.protocol.snapshots import (
     SnapshotHeld,
     SnapshotOffer,
     SnapshotPart,
+    SnapshotPull,
 )
 from qmpi.units import Bytes, Generation, Rank, Step
 
@@ -47,7 +49,7 @@ class Copies:
         Args:
             settings: the job.
         """
-        self.keep = settings.snapshot.keep
+        self.most_known = 2 * settings.snapshot.keep * settings.team.size
         self.known: tuple[SnapshotFact, ...] = ()
         self.taken: Step | None = None
         self.on_disk_wanted: Step | None = None
@@ -71,11 +73,11 @@ class Copies:
         if self.taken == step and any(f.step == step for f in self.known):
             return []
         self.taken = step
-        return [TakeSnapshot(step)]
+        return [TakeSnapshot(step, to_disk=step in grant.checkpoint_steps)]
 
     def on_event(
         self,
-        event: SnapshotTaken | SnapshotStored | SnapshotRead | SnapshotBroken,
+        event: Event,
         replicas: Sequence[Rank],
         tell: Callable[[Message], Effect],
     ) -> list[Effect]:
@@ -90,39 +92,51 @@ class Copies:
             Reports, offers, parts.
         """
         match event:
-            case SnapshotTaken(fact, size):
-                self.sizes[fact.step] = size
-                self._remember((fact,))
-                if fact.step in self._checkpoints:
-                    self.on_disk_wanted = fact.step
-                return [tell(SnapshotHeld((fact,))), *self._offer(fact, replicas)]
-            case SnapshotStored(facts):
+            case SnapshotTaken(fact, size, fault):
+                return [*_told(tell, fact, fault), *self._taken(fact, size, replicas, tell)]
+            case SnapshotStored(facts, fault):
                 self._remember(facts)
                 self.held_elsewhere(facts)
-                return [tell(SnapshotHeld(facts))]
-            case SnapshotRead(requester, step, part, frame):
-                return [Send(requester, SnapshotPart(step, part), (frame,))]
-            case SnapshotBroken(step, reason):
+                return [*_told(tell, facts[0], fault), tell(SnapshotHeld(facts))]
+            case SnapshotRead(requester, step, part, frame, position):
+                return [Send(requester, SnapshotPart(step, part, position), (frame,))]
+            case SnapshotBroken(step, reason, position, place):
                 self.forget(step)
                 # A replica that pulls it would wait for the next part for ever.
-                gone = [Send(Address(r, RoleName.REPLICA), SnapshotGone(step)) for r in replicas]
-                return [tell(SnapshotFailed(step, reason)), *gone]
+                gone = SnapshotGone(step, position)
+                lost = [Send(Address(rank, RoleName.REPLICA), gone) for rank in replicas]
+                return [tell(SnapshotFailed(step, reason, position, place)), *lost]
+            case _:
+                return []
 
-    def pulled(self, by: Address, step: Step, part: int) -> list[Effect]:
+    def _taken(
+        self,
+        fact: SnapshotFact,
+        size: Bytes,
+        replicas: Sequence[Rank],
+        tell: Callable[[Message], Effect],
+    ) -> list[Effect]:
+        self.sizes[fact.step] = size
+        self._remember((fact,))
+        if fact.step in self._checkpoints and fact.place == "ram":
+            self.on_disk_wanted = fact.step
+        return [tell(SnapshotHeld((fact,))), *self._offer(fact, replicas)]
+
+    def pulled(self, by: Address, pull: SnapshotPull) -> list[Effect]:
         """Serve one part.
 
         Args:
             by: the replica.
-            step: of the snapshot.
-            part: its number.
+            pull: which part of which snapshot.
 
         Returns:
             The read, or word that the snapshot is gone.
         """
+        step, part, position = pull.step, pull.part, pull.position
         for fact in self.known:
-            if fact.step == step and step in self.sizes:
-                return [ReadSnapshotPart(by, step, part, PART_BYTES, fact.path)]
-        return [Send(by, SnapshotGone(step))]
+            if (fact.step, fact.position) == (step, position) and step in self.sizes:
+                return [ReadSnapshotPart(by, step, part, PART_BYTES, fact.path, position)]
+        return [Send(by, SnapshotGone(step, position))]
 
     def held_elsewhere(self, facts: Sequence[SnapshotFact]) -> None:
         """Note that somebody has copies.
@@ -163,24 +177,46 @@ class Copies:
         if not replicas:
             if not to_disk:
                 return []
-            return [
-                StoreSnapshot(fact.step, fact.digest, (), fact.path, to_ram=False, to_disk=True)
-            ]
-        offer = SnapshotOffer(
-            fact.step, fact.digest, self.sizes[fact.step], PART_BYTES, to_disk=False
-        )
+            return [_to_disk(fact)]
         # One replica writes to disk; all keep a RAM copy.
-        first = SnapshotOffer(
-            fact.step, fact.digest, self.sizes[fact.step], PART_BYTES, to_disk=to_disk
-        )
         return [
-            Send(Address(rank, RoleName.REPLICA), first if rank == replicas[0] else offer)
+            Send(
+                Address(rank, RoleName.REPLICA),
+                SnapshotOffer(
+                    fact.step,
+                    fact.digest,
+                    self.sizes[fact.step],
+                    PART_BYTES,
+                    to_disk=to_disk and rank == replicas[0],
+                    position=fact.position,
+                ),
+            )
             for rank in replicas
         ]
 
     def _remember(self, facts: Sequence[SnapshotFact]) -> None:
-        fresh = {(f.step, f.place): f for f in (*self.known, *facts)}
+        fresh = {(f.step, f.place, f.position): f for f in (*self.known, *facts)}
         newest = sorted(fresh.values(), key=lambda f: f.step, reverse=True)
-        self.known = tuple(newest[: 2 * self.keep])
+        self.known = tuple(newest[: self.most_known])
         steps = {f.step for f in self.known}
         self.sizes = {s: size for s, size in self.sizes.items() if s in steps}
+
+
+def _told(tell: Callable[[Message], Effect], fact: SnapshotFact, fault: str) -> list[Effect]:
+    """Return word of a place that refused, although another has taken the copy."""
+    if not fault:
+        return []
+    place = "ram" if fact.place == "disk" else ""
+    return [tell(SnapshotFailed(fact.step, fault, fact.position, place))]
+
+
+def _to_disk(fact: SnapshotFact) -> Effect:
+    return StoreSnapshot(
+        fact.step,
+        fact.digest,
+        (),
+        fact.path,
+        to_ram=False,
+        to_disk=True,
+        position=fact.position,
+    )

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.journal import JournalRecord, RunOpened
-from qmpi.roles.ledger import Ledger
+from qmpi.roles.coordinator.facts import RunFacts
+from qmpi.roles.coordinator.record import Record
 from qmpi.roles.roster import Roster
-from qmpi.roles.run_facts import RunFacts
 from qmpi.units import Seconds
 
 
@@ -37,32 +37,32 @@ def disagreement(roster: Roster, history: Sequence[JournalRecord]) -> str:
     Returns:
         A sentence that says what to do; "" if all agree.
     """
-    claims = {facts for _, facts in roster.source_claims()}
+    claims = roster.source_claims()
     if len(claims) > 1:
         return f"ranks disagree on the data sources: {sorted(map(str, claims))}"
     kinds = identities(roster)
     if len(kinds) > 1:
         return f"trainers compute differently, so results would depend on the deal: {kinds}"
-    for record in history:
-        if not isinstance(record, RunOpened):
+    for opened in history:
+        if not isinstance(opened, RunOpened):
             continue
-        if record.sources and claims and record.sources != roster.sources():
+        if opened.sources and claims and opened.sources != roster.sources():
             return "the data sources changed since the run began; restore them, or start a new run"
-        if record.identity and kinds and record.identity != kinds[0]:
+        if opened.identity and kinds and opened.identity != kinds[0]:
             return (
-                f"the arithmetic changed since the run began ({record.identity} became "
+                f"the arithmetic changed since the run began ({opened.identity} became "
                 f"{kinds[0]}); resume where it began, or start a new run"
             )
     return ""
 
 
-def opening(run: RunFacts, roster: Roster, ledger: Ledger, lanes: int, now: Seconds) -> RunOpened:
+def opening(run: RunFacts, roster: Roster, record: Record, lanes: int, now: Seconds) -> RunOpened:
     """Return the record that opens an incarnation.
 
     Args:
         run: the run so far.
         roster: who is there.
-        ledger: knows the incarnations before.
+        record: knows the incarnations before.
         lanes: lanes of a step.
         now: clock.
 
@@ -72,11 +72,11 @@ def opening(run: RunFacts, roster: Roster, ledger: Ledger, lanes: int, now: Seco
     return RunOpened(
         time=now,
         run_id=run.run_id,
-        incarnation=ledger.incarnation + 1,
+        incarnation=record.incarnation + 1,
         settings_digest=run.settings_digest,
         sources=roster.sources(),
         recipes=run.recipes,
         identity="".join(identities(roster)),
         lanes=lanes,
-        ranks=len(roster.live_ranks()),
+        ranks=len(roster.heard),
     )

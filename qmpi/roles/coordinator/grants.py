@@ -7,16 +7,16 @@ checkpoint steps in it, so that trainers need no schedule of their own and a sto
 Invariants: `granted` <= `end`; `end` only falls.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError
 from qmpi.policy.snapshot_schedule import is_checkpoint, snapshot_steps
 from qmpi.ports.base import Effect
 from qmpi.ports.transport import Send
-from qmpi.protocol.envelope import Address, RoleName
+from qmpi.protocol.envelope import Address
 from qmpi.protocol.progress import Grant
-from qmpi.units import Generation, Rank, Step
+from qmpi.units import Generation, Step
 
 GRANT_STEPS = 8
 """Steps granted ahead of the last commit."""
@@ -58,13 +58,13 @@ class Grants:
         return self.end
 
     def first(
-        self, generation: Generation, members: Sequence[Rank], committed: Step
+        self, generation: Generation, members: Iterable[Address], committed: Step
     ) -> list[Effect]:
         """Grant a new group its first steps.
 
         Args:
             generation: the group.
-            members: its ranks.
+            members: its trainers.
             committed: steps in the weights.
 
         Returns:
@@ -74,13 +74,13 @@ class Grants:
         return self.extend(generation, members, committed)
 
     def extend(
-        self, generation: Generation, members: Sequence[Rank], committed: Step
+        self, generation: Generation, members: Iterable[Address], committed: Step
     ) -> list[Effect]:
         """Move the window on, half of it at a time: few messages, never an idle trainer.
 
         Args:
             generation: the group.
-            members: its ranks.
+            members: its trainers.
             committed: steps in the weights.
 
         Returns:
@@ -95,4 +95,4 @@ class Grants:
         every = self.snapshot.disk_every_steps
         to_disk = tuple(s for s in due if is_checkpoint(Step(s), every, self.end))
         grant = Grant(generation, until, due, to_disk)
-        return [Send(Address(rank, RoleName.TRAINER), grant) for rank in members]
+        return [Send(member, grant) for member in members]
