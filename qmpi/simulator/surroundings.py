@@ -5,7 +5,7 @@ from qmpi.ports.books import Entry
 from qmpi.simulator.agenda import Agenda, Chance
 from qmpi.simulator.files import Files
 from qmpi.simulator.hardware import Hardware
-from qmpi.simulator.stream_model import State
+from qmpi.simulator.stream_model import State, source_facts
 from qmpi.simulator.troubles import Troubles
 from qmpi.units import Generation, Rank
 
@@ -40,11 +40,19 @@ class Onlooker:
             entry: what.
         """
 
+    def unit_written(self, units: int) -> None:
+        """A unit of a farm was written.
+
+        Args:
+            units: that exist now, of all stages.
+        """
+
 
 class Surroundings:
     """The machine around all ranks of a run; it outlives every process.
 
     Attributes:
+        sources: facts of the data sources.
         files: snapshots, books, and which places are full.
         troubles: work that is going to fail.
         onlooker: sees what ports do.
@@ -66,5 +74,6 @@ class Surroundings:
         self.agenda = agenda
         self.chance = chance
         self.files = Files(settings.snapshot.keep)
+        self.sources = source_facts(settings, hardware.corpus_rows)
         self.troubles = Troubles()
         self.onlooker = Onlooker()

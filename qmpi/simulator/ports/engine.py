@@ -215,9 +215,17 @@ class SimulatedEngine:
     def _give_up(self, reason: str) -> None:
         if self._seating is not None:
             self._seating.leave()
-        step = self.state.step if self.state is not None else -1
-        held, generation = self.held is not None, self._generation()
-        self._finish(EngineAborted(generation, step, held, reason, self._finished))
+        state = self.state
+        self._finish(
+            EngineAborted(
+                generation=self._generation(),
+                state_step=state.step if state is not None else -1,
+                reduced=self.held is not None,
+                reason=reason,
+                finished=self._finished,
+                position=state.position if state is not None else 0,
+            )
+        )
 
     def _generation(self) -> Generation:
         work = self._task.work if self._task is not None else None
@@ -343,7 +351,7 @@ class SimulatedEngine:
         self._owed = None
         if owed is not None and owed.step + 1 == work.step:
             finished = replace(owed, weight_digest=Digest(digest))
-        self._finish(GroupJoined(work.generation, work.step, finished))
+        self._finish(GroupJoined(work.generation, work.step, finished, work.position))
 
     # --- steps ------------------------------------------------------------------------------------
 
@@ -492,4 +500,5 @@ class SimulatedEngine:
                 faults.append(str(error))
                 continue
             return SnapshotTaken(fact, size, "; ".join(faults))
-        return SnapshotBroken(work.step, "; ".join(faults), state.position)
+        only_ram = "" if work.to_disk else "ram"
+        return SnapshotBroken(work.step, "; ".join(faults), state.position, only_ram)
