@@ -1,6 +1,6 @@
 """Entry of every MPI rank: `mpirun -n N python -m qmpi.main JOB.toml`.
 
-With `--work` the file describes a work farm (`qmpi.runtime.farm_launch`) instead of a training job.
+With `--work` the file describes a work farm (`qmpi.storage.work_file`) instead of a training job.
 
 An uncaught error never leaves a rank waiting: it is logged, the process leaves with `os._exit`, and
 its peers hear of it as of any death. Nothing here waits for MPI to finalize, which may hang after a
@@ -126,7 +126,7 @@ def run_work(options: argparse.Namespace) -> int:
         Exit code.
     """
     from qmpi.runtime.farm_bootstrap import build_farm_rank
-    from qmpi.runtime.farm_launch import read_work
+    from qmpi.storage.work_file import read_work
 
     work = read_work(options.job)
     run = Path(options.run_dir or options.job.parent).absolute()

@@ -41,6 +41,11 @@ class Candidate(Struct, frozen=True):
     store_address: str
     snapshots: tuple[SnapshotFact, ...] = ()
 
+    @property
+    def knows_from(self) -> int:
+        """First step whose outcome it can report once it has applied what it holds."""
+        return min(self.reports_from, self.state_step)
+
     def place(self, team_size: int) -> int:
         """Return the position where this rank's state is of use.
 

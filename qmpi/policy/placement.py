@@ -21,9 +21,10 @@ processes for it. With teams of several ranks, read "one trainer" above as one t
 Then the hosts. Rank 0 coordinates. On one host the roles lie in the order of the table above,
 spares last. On several, the first trainer, which keeps the RAM copy, gets the lowest free rank, and
 replicas go to other hosts than it, one each; memory, generators and spares are dealt evenly, each
-to the host with the most free ranks, so that trainers, who take what is left, are even too. Spares
-go first to hosts whose free ranks make no whole teams. A host's trainers make teams among
-themselves in the order of their ranks; those left over make teams with the next hosts'.
+to the host with the most free ranks, so that trainers, who take what is left, are even too. Where
+a team has several ranks, hosts whose free ranks make no whole teams come before the others, since a
+team across hosts is slow. A host's trainers make teams among themselves in the order of their
+ranks; those left over make teams with those of the next hosts.
 Rejected: an optimal assignment by matching; it costs more than linear time at 100,000 ranks and
 nobody could predict it.
 
@@ -233,16 +234,14 @@ def _spread(hosts: Sequence[str], processes: Sequence[Process], team_size: int) 
         return count, int(host == lead), int(host == home), -host
 
     def even(count: int, host: int) -> tuple[int, ...]:
-        return count, -table.room(host), host
-
-    def odd(count: int, host: int) -> tuple[int, ...]:
-        return int(table.room(host) % team_size == 0), *even(count, host)
+        trainers = table.room(host) + int(host == lead)
+        return int(trainers % team_size == 0), count, -table.room(host), host
 
     rest = processes[1:]
     _deal(table, dealt, [p for p in rest if R in p], away)
     _deal(table, dealt, [p for p in rest if M in p and R not in p], even)
     _deal(table, dealt, [p for p in rest if p == (G,)], even)
-    _deal(table, dealt, [p for p in rest if p == (S,)], odd)
+    _deal(table, dealt, [p for p in rest if p == (S,)], even)
     return dealt
 
 

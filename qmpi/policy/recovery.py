@@ -162,7 +162,7 @@ def _newest_living(problem: _Problem) -> int:
         for live in (c.state_step, c.state_step + 1):
             if live in steps and holds(c, position, live, problem.team_size):
                 parts.setdefault(live, set()).add(position)
-                told[live] = min(c.reports_from, told.get(live, c.reports_from))
+                told[live] = min(c.knows_from, told.get(live, c.knows_from))
     whole = range(problem.team_size)
     return max(
         (
@@ -198,7 +198,7 @@ def _seat_holders(problem: _Problem, live: int) -> Seating:
     for position in range(problem.team_size):
         _fetch(problem, seating, live, lambda c, at=position: c.place(problem.team_size) == at)
     if live > problem.committed:
-        _fetch(problem, seating, live, lambda c: c.reports_from <= problem.committed)
+        _fetch(problem, seating, live, lambda c: c.knows_from <= problem.committed)
     seating.settle()
     return seating
 
@@ -257,7 +257,7 @@ def _can_read(seating: Seating, library: Library, step: Step) -> bool:
 def _reporter(members: Sequence[Candidate], source: Source, committed: int) -> Rank:
     needy = set(source.needy)
     for c in members:
-        if source.step <= committed or (c.reports_from <= committed and c.rank not in needy):
+        if source.step <= committed or (c.knows_from <= committed and c.rank not in needy):
             return c.rank
     raise InvariantError(
         f"nobody can report the steps from {committed} on, but the group starts at {source.step}"

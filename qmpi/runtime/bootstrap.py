@@ -32,11 +32,11 @@ from qmpi.runtime.data_service import DataService
 from qmpi.runtime.engine_service import EngineService
 from qmpi.runtime.loop import Loop
 from qmpi.runtime.perform import EffectPerformer
-from qmpi.runtime.processes import write_rank_file
 from qmpi.runtime.workers import Inbox
 from qmpi.storage.atomic_file import write_atomic
-from qmpi.storage.builtin import default_cache
+from qmpi.storage.cache import default_cache
 from qmpi.storage.journal import JournalWriter
+from qmpi.storage.rank_files import write_rank_file
 from qmpi.storage.run_directory import RunDirectory, RunLock
 from qmpi.storage.snapshot_file import read_payload
 from qmpi.transport.mpi import exchange_hosts

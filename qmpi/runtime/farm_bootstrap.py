@@ -24,12 +24,13 @@ from qmpi.roles.interface import Role
 from qmpi.roles.member import RankFacts
 from qmpi.runtime.bootstrap import COORDINATOR, START_SECONDS, Introduction, await_introduction
 from qmpi.runtime.clock import Clock
-from qmpi.runtime.farm_launch import WorkFile, open_plan
 from qmpi.runtime.farm_perform import FarmPerformer
 from qmpi.runtime.loop import Loop
-from qmpi.runtime.processes import write_rank_file
+from qmpi.runtime.plans import open_plan
 from qmpi.runtime.workers import Inbox
+from qmpi.storage.rank_files import write_rank_file
 from qmpi.storage.run_directory import RunDirectory, RunLock
+from qmpi.storage.work_file import WorkFile
 from qmpi.transport.mpi import exchange_hosts
 from qmpi.units import Rank, Seconds
 
