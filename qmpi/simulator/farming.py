@@ -52,7 +52,7 @@ class FarmBuilder:
         """
         size = len(job.hosts)
         stages = tuple(f"stage {stage}" for stage in range(len(self.results.model.units)))
-        farm = FarmFacts("simulated", "simulated", stages, workers_of(size))
+        farm = FarmFacts("simulated", "simulated", stages, workers_of(size), job.hosts)
         for facts in facts_of(job, number, Address(CHIEF, RoleName.DEALER)):
             build = _role_builder(self.around.settings, facts, farm)
             yield self._process(job, facts, build, observe), roles_of(facts.rank, size)

@@ -161,7 +161,7 @@ class Network:
         """
         if source in self.gone or to in self.gone:
             return
-        size = len(data) + sum([len(frame) for frame in frames]) if frames else len(data)
+        size = len(data) + sum(len(frame) for frame in frames) if frames else len(data)
         arrival = self.agenda.now + self._link.delay(size, self._chance)
         if self._cuts:
             arrival = max(arrival, self._healed(source, to, size))

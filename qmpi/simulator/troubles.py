@@ -34,6 +34,9 @@ class Troubles:
         Args:
             work: as in `expect`.
             rank: where.
+
+        Returns:
+            True if it fails.
         """
         if not self._waiting or not self._waiting[work, rank]:
             return False

@@ -1,8 +1,8 @@
 """The same scenario with larger teams.
 
 Trainers and spares are as many times more as a team has ranks; other roles stay. A fault that names
-a rank strikes the rank that stands in its place: the same team at some position, the same spare, the
-same memory rank. Positions go by the rank's number, so that all of them are struck somewhere.
+a rank strikes the rank that stands in its place: the same team at some position, the same spare,
+the same memory rank. Positions go by the rank's number, so that all of them are struck somewhere.
 """
 
 from collections.abc import Callable
