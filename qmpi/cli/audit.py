@@ -29,8 +29,8 @@ def command(*, run: Path, as_json: bool) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
-    from qmpi.runtime.audit import audit_run
-    from qmpi.storage.builtin import default_cache
+    from qmpi.corpora.audit import audit_run
+    from qmpi.storage.cache import default_cache
 
     console = Console(stderr=True)
     hidden = as_json or not console.is_terminal

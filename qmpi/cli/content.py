@@ -117,8 +117,8 @@ def explain(
     from qmpi.content.block_maker import BlockMaker
     from qmpi.content.lexicons import lexicon_digest
     from qmpi.content.survey import origin_of
-    from qmpi.runtime.data_service import open_tokenizer, with_tokenizer
-    from qmpi.storage.builtin import default_cache
+    from qmpi.corpora.tokenizer import open_tokenizer, with_tokenizer
+    from qmpi.storage.cache import default_cache
 
     stream, token = parse_token(token_address)
     settings = load_job(job) if job is not None else None

@@ -15,7 +15,7 @@ from qmpi.errors import ConfigError, ExitCode, LaunchError
 if TYPE_CHECKING:
     from qmpi.cli.demo_report import Evidence
     from qmpi.config.settings import Settings
-    from qmpi.runtime.strike import Striker
+    from qmpi.launch.strike import Striker
 
 EPILOG = """\b
 Examples:
@@ -145,8 +145,9 @@ def make_corpora(settings: "Settings", *, quiet: bool) -> None:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     from qmpi.config.settings import CorpusSource
-    from qmpi.storage.builtin import PREFIX, default_cache, resolve_corpus
-    from qmpi.storage.ingest import IngestProgress
+    from qmpi.corpora.builtin import PREFIX, resolve_corpus
+    from qmpi.ingest.corpus import IngestProgress
+    from qmpi.storage.cache import default_cache
 
     sources = [s for s in settings.data.sources if isinstance(s, CorpusSource)]
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
@@ -173,8 +174,8 @@ def run_disturbed(settings: "Settings", *, quiet: bool) -> "Striker":
     Returns:
         Who killed whom.
     """
-    from qmpi.runtime.start_run import run_path
-    from qmpi.runtime.strike import Striker
+    from qmpi.launch.strike import Striker
+    from qmpi.launch.train import run_path
 
     striker = Striker(run_path(settings), "trainer", strike_step(settings))
     run_to_end(settings, quiet=quiet, striker=striker)
@@ -217,7 +218,7 @@ def run_to_end(settings: "Settings", *, quiet: bool, striker: "Striker | None") 
         Abort: the user stopped it.
     """
     from qmpi.cli.train import run_supervised
-    from qmpi.runtime.start_run import run_path
+    from qmpi.launch.train import run_path
 
     watch = striker.look if striker is not None else None
     marker = run_supervised(settings, None, quiet=quiet, watch=watch)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from qmpi.runtime.strike import Strike
+from qmpi.launch.strike import Strike
 
 if TYPE_CHECKING:
     from qmpi.protocol.journal import JournalRecord
@@ -62,9 +62,9 @@ def conclude(root: Path, strikes: tuple[Strike, ...], tell: Callable[[str], None
     Returns:
         The evidence.
     """
-    from qmpi.runtime.audit import audit_run
-    from qmpi.runtime.strike import recovery_seconds
-    from qmpi.storage.builtin import default_cache
+    from qmpi.corpora.audit import audit_run
+    from qmpi.launch.strike import recovery_seconds
+    from qmpi.storage.cache import default_cache
 
     cache = default_cache(os.environ)
     disturbed, undisturbed = root / "disturbed", root / "undisturbed"
@@ -154,9 +154,9 @@ def _digest(run: Path) -> str:
 def _write(evidence: Evidence, cache: Path) -> None:
     from msgspec.structs import replace
 
+    from qmpi.launch.sample import sample_run
     from qmpi.monitor.report import write_report
     from qmpi.monitor.story import story_from_run
-    from qmpi.runtime.sample_run import sample_run
     from qmpi.storage.status_file import read_status
 
     disturbed, undisturbed = (evidence.root / name for name in ("disturbed", "undisturbed"))

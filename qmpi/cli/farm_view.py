@@ -13,9 +13,9 @@ from qmpi.errors import StorageError
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from qmpi.launch.supervisor import SupervisorEvent
     from qmpi.protocol.status import EndMarker, StatusReport
-    from qmpi.runtime.farm_launch import WorkFile
-    from qmpi.runtime.supervisor import SupervisorEvent
+    from qmpi.storage.work_file import WorkFile
 
 LOOK_SECONDS = 0.25
 
@@ -38,7 +38,7 @@ def run_with_bar(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    from qmpi.runtime.farm_launch import Onlookers, run_farm
+    from qmpi.launch.farm import Onlookers, run_farm
 
     stop = StopRequest()
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))

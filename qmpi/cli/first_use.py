@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from qmpi.storage.ingest_settings import IngestProgress, Progress
+    from qmpi.ingest.settings import IngestProgress, Progress
 
 
 @contextmanager

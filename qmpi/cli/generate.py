@@ -13,8 +13,8 @@ from qmpi.cli.sizes import Count, LevelSpan, duration, short
 from qmpi.content.address import TYPES
 
 if TYPE_CHECKING:
+    from qmpi.launch.generate import Prepared
     from qmpi.protocol.status import EndMarker
-    from qmpi.runtime.start_generate import Prepared
 
 EPILOG = """\b
 Examples:
@@ -77,9 +77,9 @@ def command(
     from qmpi.cli.farm_view import run_with_bar
     from qmpi.cli.first_use import first_use_shown
     from qmpi.config.load import load_job
+    from qmpi.launch.generate import GenerateOptions, default_ranks, prepare_corpus
     from qmpi.runtime.clock import Clock
-    from qmpi.runtime.start_generate import GenerateOptions, default_ranks, prepare_corpus
-    from qmpi.storage.builtin import default_cache
+    from qmpi.storage.cache import default_cache
 
     settings = load_job(job) if job is not None else None
     options = GenerateOptions(
@@ -110,10 +110,10 @@ def command(
 
 def _complete(prepared: "Prepared") -> None:
     """Write the statistics page and clear the working files away, unless that is done."""
+    from qmpi.corpora.statistics import corpus_statistics
     from qmpi.monitor.corpus_page import corpus_page
     from qmpi.storage.atomic_file import write_atomic
     from qmpi.storage.corpus_directory import STATISTICS_NAME, sweep_corpus_directory
-    from qmpi.storage.shard_statistics import corpus_statistics
 
     out = prepared.directory.parent
     page = out / STATISTICS_NAME

@@ -11,8 +11,8 @@ from qmpi.cli.output import show_json
 from qmpi.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
-    from qmpi.storage.ingest import Prepared
-    from qmpi.storage.ingest_settings import IngestOptions, IngestReport
+    from qmpi.ingest.corpus import Prepared
+    from qmpi.ingest.settings import IngestOptions, IngestReport
 
 EPILOG = """\b
 Examples:
@@ -34,7 +34,7 @@ def rules_text() -> str:
     Returns:
         A table.
     """
-    from qmpi.storage.quality_rules import PRESETS, RULES
+    from qmpi.ingest.judge.rules import PRESETS, RULES
 
     lines = [f"{'rule':29}{'light':>8}{'web':>9}  what it looks at"]
     for name, rule in RULES.items():
@@ -154,8 +154,8 @@ def command(
     What cannot be used (binary, damaged, empty, duplicate, of low quality) is left out, counted and
     listed. An ingestion that was killed goes on when the same command is given again.
     """
-    from qmpi.storage.ingest_settings import IngestOptions
-    from qmpi.storage.quality_rules import thresholds
+    from qmpi.ingest.judge.rules import thresholds
+    from qmpi.ingest.settings import IngestOptions
 
     missing = [str(path) for path in (*paths, *screen) if not path.exists()]
     if missing:
@@ -206,7 +206,7 @@ def _ingest(
     import msgspec
 
     from qmpi.cli.ingest_view import IngestView
-    from qmpi.storage.ingest import ingest_prepared, prepare_ingest, publish
+    from qmpi.ingest.corpus import ingest_prepared, prepare_ingest, publish
 
     prepared = prepare_ingest(paths, out, options)
     if prepared.resumed and not quiet:
@@ -227,7 +227,7 @@ def _ingest(
 
 def _on_ranks(prepared: "Prepared", ranks: int, *, quiet: bool) -> int:
     from qmpi.cli.farm_view import run_with_bar
-    from qmpi.runtime.farm_launch import WorkFile
+    from qmpi.storage.work_file import WorkFile
 
     work = WorkFile(kind="ingest", name=prepared.spec.name, plan=prepared.spec.plain())
     marker = run_with_bar(work, prepared.work, ranks, quiet=quiet, counted="bytes")

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from qmpi.storage.ingest_settings import IngestProgress
+    from qmpi.ingest.settings import IngestProgress
 
 DOES = {
     "scan": "looking for files",

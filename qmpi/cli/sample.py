@@ -42,8 +42,8 @@ def command(
     *, run: Path, prompt: str, tokens: int, temperature: float, seed: int, as_json: bool
 ) -> None:
     """Continue a prompt with the weights of the newest checkpoint of RUN, on the CPU."""
-    from qmpi.runtime.sample_run import sample_run
-    from qmpi.storage.builtin import default_cache
+    from qmpi.launch.sample import sample_run
+    from qmpi.storage.cache import default_cache
 
     text = sample_run(run, prompt, tokens, temperature, seed, default_cache(os.environ))
     if as_json:

@@ -41,7 +41,7 @@ def command() -> None:
 @json_option
 def list_shards(*, paths: tuple[Path, ...], as_json: bool) -> int:
     """Show what each shard holds; exit code 3 says that one cannot be read."""
-    from qmpi.storage.shard_survey import find_shards, summarize
+    from qmpi.corpora.survey import find_shards, summarize
 
     found = [summarize(shard) for shard in find_shards(paths)]
     broken = any(summary.fault for summary in found)
@@ -64,7 +64,7 @@ def show_head(*, path: Path, count: int, as_json: bool) -> None:
 
     A generated document has an address; an ingested one a file, and a line or row in it.
     """
-    from qmpi.storage.shard_documents import first_documents
+    from qmpi.corpora.documents import first_documents
 
     found = first_documents(path, count)
     if as_json:
@@ -86,7 +86,7 @@ def origin_text(origin: "Origin") -> str:
     Returns:
         Its file, with line, row or byte, its own name, and what was done to read it.
     """
-    from qmpi.storage.parquet_records import is_parquet
+    from qmpi.ingest.read.parquet import is_parquet
 
     where = origin.file
     if origin.record:
@@ -109,10 +109,10 @@ def origin_text(origin: "Origin") -> str:
 @json_option
 def show_statistics(*, paths: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
     """Write a page with plots: lengths, types, levels, compression, vocabulary."""
+    from qmpi.corpora.statistics import corpus_statistics
     from qmpi.monitor.corpus_page import corpus_page
     from qmpi.storage.atomic_file import write_named
     from qmpi.storage.corpus_directory import STATISTICS_NAME
-    from qmpi.storage.shard_statistics import corpus_statistics
 
     if out is not None and len(paths) > 1:
         raise click.UsageError("--out names one page; give one PATH with it")

@@ -13,9 +13,9 @@ from qmpi.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qmpi.runtime.shard_repair import Repair
-    from qmpi.storage.shard_survey import FoundShard
-    from qmpi.storage.shard_verify import Fault
+    from qmpi.corpora.repair import Repair
+    from qmpi.corpora.survey import FoundShard
+    from qmpi.corpora.verify import Fault
 
 
 @click.command("verify", epilog="Example: qmpi shards verify corpora/mixed --json")
@@ -27,8 +27,8 @@ def verify(*, paths: tuple[Path, ...], as_json: bool) -> int:
     The index keeps a digest of each whole file, so damage to any byte is found. A shard without an
     index is checked by the checksums inside it. Exit code 3 says that something is damaged.
     """
-    from qmpi.storage.shard_survey import find_shards
-    from qmpi.storage.shard_verify import verify_directory, verify_shard
+    from qmpi.corpora.survey import find_shards
+    from qmpi.corpora.verify import verify_directory, verify_shard
 
     faults: list[Fault] = []
     for folder in _folders(paths):
@@ -77,10 +77,10 @@ def repair(*, paths: tuple[Path, ...], copy: Path | None, as_json: bool) -> int:
     digest that the index keeps. Exit code 3 says that something could not be repaired.
     """
     from qmpi.cli.first_use import first_use_shown
-    from qmpi.content.content_tokenizer import content_tokenizer
-    from qmpi.runtime.shard_repair import repair_directory, repair_shard
-    from qmpi.storage.builtin import default_cache
-    from qmpi.storage.shard_survey import find_shards
+    from qmpi.corpora.content_tokenizer import content_tokenizer
+    from qmpi.corpora.repair import repair_directory, repair_shard
+    from qmpi.corpora.survey import find_shards
+    from qmpi.storage.cache import default_cache
 
     done: list[Repair] = []
     cache = default_cache(os.environ)

@@ -9,7 +9,7 @@ import click
 from qmpi.cli.sizes import short
 
 if TYPE_CHECKING:
-    from qmpi.storage.shard_survey import ShardSummary
+    from qmpi.corpora.survey import ShardSummary
 
 HEADINGS = ("shard", "tokens", "documents", "ratio", "levels", "types")
 _GAP = 2

@@ -15,9 +15,9 @@ from qmpi.cli.output import show_json
 
 if TYPE_CHECKING:
     from qmpi.config.settings import Settings
+    from qmpi.launch.supervisor import SupervisorEvent
     from qmpi.monitor.live_view import LiveView
     from qmpi.protocol.status import EndMarker, StatusReport
-    from qmpi.runtime.supervisor import SupervisorEvent
 
 EPILOG = """\b
 Examples:
@@ -118,10 +118,10 @@ def run_supervised(
     """
     from rich.console import Console
 
+    from qmpi.launch.supervisor import Supervision, supervise
+    from qmpi.launch.train import prepare_run
     from qmpi.monitor.live_view import LiveView
     from qmpi.runtime.clock import Clock
-    from qmpi.runtime.start_run import prepare_run
-    from qmpi.runtime.supervisor import Supervision, supervise
 
     plan = prepare_run(settings, ranks, os.environ)
     clock, stop = Clock(), StopRequest()
@@ -197,7 +197,7 @@ def _settings(
     job: Path | None, resume: Path | None, overrides: tuple[str, ...], run_dir: str | None
 ) -> "Settings":
     from qmpi.config.load import load_job
-    from qmpi.runtime.start_run import resume_settings
+    from qmpi.launch.train import resume_settings
 
     if resume is not None:
         if job is not None or run_dir is not None:
@@ -211,7 +211,7 @@ def _settings(
 
 
 def _show(settings: "Settings", marker: "EndMarker", *, as_json: bool) -> None:
-    from qmpi.runtime.start_run import run_path
+    from qmpi.launch.train import run_path
     from qmpi.storage.status_file import read_status
 
     run = run_path(settings)

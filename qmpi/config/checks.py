@@ -36,6 +36,7 @@ def contradictions(settings: Settings) -> list[str]:
         *_name(settings),
         *_model(settings),
         *_roles(settings),
+        *_team(settings),
         *_train(settings),
         *_sources(settings),
     ]
@@ -97,6 +98,22 @@ def _roles(settings: Settings) -> Iterator[str]:
     shares = sum(float(c.rstrip("%")) for c in counts.values() if isinstance(c, str))
     if shares > 100.0:
         yield f"the shares in [roles] add up to {shares:g}%, more than all ranks"
+
+
+def _team(settings: Settings) -> Iterator[str]:
+    team = settings.team
+    axes = {
+        "pipeline": team.pipeline,
+        "context": team.context,
+        "expert": team.expert,
+        "tensor": team.tensor,
+    }
+    for axis, size in axes.items():
+        if size != 1:
+            yield (
+                f"team.{axis} = {size}: must be 1 in this version; each trainer holds the whole "
+                "model, so use more trainers, or a smaller model"
+            )
 
 
 def _train(settings: Settings) -> Iterator[str]:

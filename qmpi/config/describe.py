@@ -1,5 +1,6 @@
 """A job file that explains itself: each field with its meaning, its legal values and a value."""
 
+import inspect
 import textwrap
 from typing import Any, get_args, get_type_hints
 
@@ -26,7 +27,7 @@ def describe(settings: Settings, title: str) -> str:
     lines = [f"# {title}", "# Check it with `qmpi check FILE`, run it with `qmpi train FILE`.", ""]
     values: dict[str, dict[str, Any]] = msgspec.to_builtins(settings)
     for section, kind in get_type_hints(Settings).items():
-        lines += [f"# {(kind.__doc__ or '').strip()}", f"[{section}]"]
+        lines += [*_heading(kind), f"[{section}]"]
         fields = values[section]
         for field, annotation in get_type_hints(kind, include_extras=True).items():
             if field != "sources":
@@ -50,9 +51,14 @@ def description(annotation: object) -> str:
     return found[-1] if found else ""
 
 
+def _heading(kind: type[msgspec.Struct]) -> list[str]:
+    lines = inspect.cleandoc(kind.__doc__ or "").splitlines()
+    return [f"# {line}".rstrip() for line in lines]
+
+
 def _source(source: dict[str, Any]) -> list[str]:
     kind = SOURCE_KINDS[source["kind"]]
-    lines = ["", f"# {(kind.__doc__ or '').strip()}", "[[data.sources]]"]
+    lines = ["", *_heading(kind), "[[data.sources]]"]
     lines.append(f"kind = {toml_value(source['kind'])}")
     for field, annotation in get_type_hints(kind, include_extras=True).items():
         lines += _field(field, source[field], annotation)

@@ -85,8 +85,9 @@ def parse_job(
 def settings_digest(settings: Settings) -> Digest:
     """Return the identity of the arithmetic and of the data.
 
-    Roles, run directory, snapshots, failure and monitor settings may change between incarnations;
-    what is hashed here may not.
+    The layout of a team belongs to it, the number of teams does not. Roles, run directory,
+    snapshots, failure and monitor settings may change between incarnations; what is hashed here may
+    not.
 
     Args:
         settings: a job.
@@ -104,6 +105,9 @@ def settings_digest(settings: Settings) -> Digest:
         # A corpus may move; its content has a digest of its own, compared when the run is opened.
         "sources": [{**source, "path": ""} for source in sources],
     }
+    if settings.team.size > 1:
+        # Left out otherwise: runs begun before there were teams keep their identity.
+        kept["team"] = msgspec.to_builtins(settings.team)
     return Digest(hashlib.sha256(msgspec.json.encode(kept, order="deterministic")).hexdigest())
 
 

@@ -22,14 +22,14 @@ CLOSERS_FROM = 3840
 """Documents with this number and higher are closers: short, to fill the end of a block."""
 
 _WRITERS = {
-    "technical": "qmpi.content.technical.technical_genres",
-    "scientific": "qmpi.content.scientific.scientific_genres",
-    "code": "qmpi.content.code.code_genres",
-    "mathematics": "qmpi.content.mathematics.mathematics_genres",
-    "philosophy": "qmpi.content.philosophy.philosophy_genres",
-    "creative": "qmpi.content.creative.creative_genres",
-    "conversation": "qmpi.content.conversation.conversation_genres",
-    "multilingual": "qmpi.content.multilingual.multilingual_genres",
+    "technical": "qmpi.content.technical.genres",
+    "scientific": "qmpi.content.scientific.genres",
+    "code": "qmpi.content.code.genres",
+    "mathematics": "qmpi.content.mathematics.genres",
+    "philosophy": "qmpi.content.philosophy.genres",
+    "creative": "qmpi.content.creative.genres",
+    "conversation": "qmpi.content.conversation.genres",
+    "multilingual": "qmpi.content.multilingual.genres",
 }
 
 

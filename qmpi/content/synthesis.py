@@ -10,8 +10,8 @@ checker cuts the parts out, gives each to the checker of its type, and compares 
 from collections.abc import Callable
 
 from qmpi.content.document import Document, Plain
-from qmpi.content.english.english_grammar import grammar
 from qmpi.content.english.frames import FramePool
+from qmpi.content.english.grammar import grammar
 from qmpi.content.english.prose import Prose, Said
 from qmpi.content.page import Page
 

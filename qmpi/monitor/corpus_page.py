@@ -2,9 +2,9 @@
 
 from html import escape
 
+from qmpi.corpora.statistics import CorpusStatistics
 from qmpi.monitor.corpus_charts import column_chart, curve_chart, labelled_columns, row_chart
 from qmpi.monitor.html_page import page, section
-from qmpi.storage.shard_statistics import CorpusStatistics
 
 
 def corpus_page(found: CorpusStatistics) -> str:

@@ -14,15 +14,23 @@ on, so that no other role can take it along.
     4 and more        coordinator | generator + memory + replica | trainers...
     trainers served   coordinator | generator + memory | trainers... | replica
 
+Trainers count in whole teams. Trainer ranks that make no whole team become spares, and there are at
+most as many teams as lanes. A job whose ranks reach for one team has one: light roles share fewer
+processes for it. With teams of several ranks, read "one trainer" above as one team.
+
 Then the hosts. Rank 0 coordinates. On one host the roles lie in the order of the table above,
 spares last. On several, the first trainer, which keeps the RAM copy, gets the lowest free rank, and
 replicas go to other hosts than it, one each; memory, generators and spares are dealt evenly, each
-to the host with the most free ranks, so that trainers, who take what is left, are even too.
+to the host with the most free ranks, so that trainers, who take what is left, are even too. Where
+a team has several ranks, hosts whose free ranks make no whole teams come before the others, since a
+team across hosts is slow. A host's trainers make teams among themselves in the order of their
+ranks; those left over make teams with those of the next hosts.
 Rejected: an optimal assignment by matching; it costs more than linear time at 100,000 ranks and
 nobody could predict it.
 
 Invariants: every role but the spare is played; rank 0 coordinates and nobody else does; a spare's
-rank has no other role; there are at most `lanes` trainers; equal input gives equal output.
+rank has no other role; every trainer sits in one team, and there are from one to `lanes` teams;
+equal input gives equal output.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,8 +41,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from qmpi.config.settings import RoleCount, RoleSettings
-from qmpi.errors import InvariantError
+from qmpi.errors import ConfigError, InvariantError
 from qmpi.protocol.envelope import RoleName
+from qmpi.units import Rank
 
 Process = tuple[RoleName, ...]
 """Roles of one rank."""
@@ -53,8 +62,8 @@ SHARED: tuple[tuple[Process, ...], ...] = (
 ALONE_FROM = 4
 """From this many ranks on the coordinator has a process of its own."""
 
-REQUIRED = 5
-"""Roles that every job plays."""
+LIGHT_ROLES = 4
+"""Roles that every job plays beside the trainer."""
 
 
 class Placement(Struct, frozen=True):
@@ -62,15 +71,18 @@ class Placement(Struct, frozen=True):
 
     Attributes:
         roles: roles of rank 0, 1, ..., in the order coordinator, generator, memory, trainer,
-        replica, spare. reason: what was dealt and why, in words.
+            replica, spare.
+        reason: what was dealt and why, in words.
+        teams: ranks of each team by position; teams ascend by their lowest rank.
     """
 
     roles: tuple[tuple[RoleName, ...], ...]
     reason: str
+    teams: tuple[tuple[Rank, ...], ...]
 
 
 class _Counts(Struct, frozen=True, kw_only=True):
-    """Ranks of each role beside the one coordinator."""
+    """Ranks of each role beside the one coordinator; trainers in whole teams."""
 
     generator: int
     memory: int
@@ -103,40 +115,50 @@ class _Hosts:
         return self._free[host].pop()
 
 
-def place(hosts: Sequence[str], roles: RoleSettings, lanes: int) -> Placement:
+def place(hosts: Sequence[str], roles: RoleSettings, lanes: int, team_size: int = 1) -> Placement:
     """Decide the roles of each rank; O(ranks x log hosts).
 
     Args:
         hosts: host of each rank, in rank order; at least one.
-        roles: counts asked for; a percentage is a share of all ranks. Roles that every job needs
-            count as 1 if 0 is asked for; there is exactly one coordinator.
+        roles: counts of ranks asked for; a percentage is a share of all ranks. Roles that every job
+            needs count as 1, or as one team, if less is asked for; there is exactly one
+            coordinator.
         lanes: lanes of a step, >= 1.
+        team_size: ranks of a team, >= 1.
 
     Returns:
         The placement.
 
     Raises:
+        ConfigError: there are fewer ranks than a team has.
         InvariantError: there are no ranks.
     """
     size = len(hosts)
     if size < 1:
         raise InvariantError("a job without ranks cannot be placed")
-    asked = _asked(roles, size, lanes)
-    counts = _fit(asked, size, lanes)
-    light, counts = _share(asked, counts, size)
+    if size < team_size:
+        raise ConfigError(
+            f"a team of {team_size} ranks does not fit on {_number(size, 'rank')}: start at least "
+            f"{team_size} ranks, or make the axes of [team] smaller"
+        )
+    asked = _asked(roles, size, lanes, team_size)
+    counts = _fit(asked, size, lanes, team_size)
+    light, counts = _share(asked, counts, size, team_size)
     processes = _processes(light, counts, size)
-    dealt = _spread(hosts, processes) if len(set(hosts)) > 1 else processes
-    return Placement(tuple(dealt), _reason(asked, dealt, len(set(hosts))))
+    dealt = _spread(hosts, processes, team_size) if len(set(hosts)) > 1 else processes
+    teams = _teams(hosts, dealt, team_size)
+    return Placement(tuple(dealt), _reason(asked, dealt, len(set(hosts)), team_size), teams)
 
 
-def _asked(roles: RoleSettings, size: int, lanes: int) -> _Counts:
-    trainer = max(1, _count(roles.trainer, size))
+def _asked(roles: RoleSettings, size: int, lanes: int, team_size: int) -> _Counts:
+    trainer = max(team_size, _count(roles.trainer, size))
+    seated = min(trainer - trainer % team_size, lanes * team_size)
     return _Counts(
         generator=max(1, _count(roles.generator, size)),
         memory=max(1, _count(roles.memory, size)),
-        trainer=min(trainer, lanes),
+        trainer=seated,
         replica=max(1, _count(roles.replica, size)),
-        spare=_count(roles.spare, size) + max(0, trainer - lanes),
+        spare=_count(roles.spare, size) + trainer - seated,
     )
 
 
@@ -146,41 +168,51 @@ def _count(asked: RoleCount, size: int) -> int:
     return int(Fraction(asked.removesuffix("%")) * size / 100 + Fraction(1, 2))
 
 
-def _fit(asked: _Counts, size: int, lanes: int) -> _Counts:
+def _fit(asked: _Counts, size: int, lanes: int, team_size: int) -> _Counts:
     """Return counts that sum to `size`, or what `_share` shall fit in if there are too few."""
     free = size - asked.total
     if free >= 0:
-        more = min(free, lanes - asked.trainer)
+        more = min(free - free % team_size, lanes * team_size - asked.trainer)
         return replace(asked, trainer=asked.trainer + more, spare=asked.spare + free - more)
     if free + asked.spare >= 0:
         return replace(asked, spare=asked.spare + free)
-    if size < REQUIRED:
+    if size < LIGHT_ROLES + team_size:
         return replace(asked, generator=1, memory=1, replica=1, spare=0)
-    return _shrink(asked, size)
+    return _shrink(asked, size, team_size)
 
 
-def _shrink(asked: _Counts, size: int) -> _Counts:
+def _shrink(asked: _Counts, size: int, team_size: int) -> _Counts:
+    required = LIGHT_ROLES + team_size
     light = {M: asked.memory, G: asked.generator, R: asked.replica}
-    room, surplus = size - REQUIRED, asked.total - asked.spare - REQUIRED
+    room, surplus = size - required, asked.total - asked.spare - required
     kept = {role: 1 + (count - 1) * room // surplus for role, count in light.items()}
     trainer = min(asked.trainer, size - 1 - sum(kept.values()))
     # Rounding down leaves at most three ranks over.
     for _ in range(size - 1 - sum(kept.values()) - trainer):
         kept[max(kept, key=lambda role: light[role] - kept[role])] += 1
-    return _Counts(generator=kept[G], memory=kept[M], trainer=trainer, replica=kept[R], spare=0)
+    spare = trainer % team_size
+    return _Counts(
+        generator=kept[G], memory=kept[M], trainer=trainer - spare, replica=kept[R], spare=spare
+    )
 
 
-def _share(asked: _Counts, counts: _Counts, size: int) -> tuple[list[Process], _Counts]:
+def _share(
+    asked: _Counts, counts: _Counts, size: int, team_size: int
+) -> tuple[list[Process], _Counts]:
     """Return the light processes, and the counts with the trainers that those leave room for."""
     single = counts.generator == counts.memory == counts.replica == 1
-    if size >= REQUIRED and not (single and counts.trainer < asked.trainer):
+    reaches = size >= LIGHT_ROLES + team_size
+    if reaches and not (single and counts.trainer < asked.trainer):
         many = [(C,), *[(G,)] * counts.generator, *[(M,)] * counts.memory]
         return [*many, *[(R,)] * counts.replica], counts
-    if size == 1:
-        return [(C, G, M, T, R)], replace(counts, trainer=1)
-    least = 2 if size >= ALONE_FROM else 1
-    light = SHARED[max(least, min(len(SHARED), size - asked.trainer)) - 1]
-    return list(light), replace(counts, trainer=size - len(light))
+    if size == team_size:
+        return [(C, G, M, T, R)], replace(counts, trainer=size)
+    least = min(2 if size >= ALONE_FROM else 1, size - team_size)
+    trainer = min(asked.trainer, size - least)
+    trainer -= trainer % team_size
+    light = SHARED[min(len(SHARED), size - trainer) - 1]
+    spare = size - len(light) - trainer
+    return list(light), replace(counts, trainer=trainer, spare=spare)
 
 
 def _processes(light: Sequence[Process], counts: _Counts, size: int) -> list[Process]:
@@ -190,7 +222,7 @@ def _processes(light: Sequence[Process], counts: _Counts, size: int) -> list[Pro
     return [*first, *[(T,)] * trainers, *last, *[(S,)] * counts.spare]
 
 
-def _spread(hosts: Sequence[str], processes: Sequence[Process]) -> list[Process]:
+def _spread(hosts: Sequence[str], processes: Sequence[Process], team_size: int) -> list[Process]:
     """Return the processes in rank order, spread over several hosts."""
     table = _Hosts(hosts)
     home, lead = table.of_rank[0], table.of_rank[1]
@@ -202,7 +234,8 @@ def _spread(hosts: Sequence[str], processes: Sequence[Process]) -> list[Process]
         return count, int(host == lead), int(host == home), -host
 
     def even(count: int, host: int) -> tuple[int, ...]:
-        return count, -table.room(host), host
+        trainers = table.room(host) + int(host == lead)
+        return int(trainers % team_size == 0), count, -table.room(host), host
 
     rest = processes[1:]
     _deal(table, dealt, [p for p in rest if R in p], away)
@@ -228,12 +261,30 @@ def _deal(
             heappush(queue, (order(count + 1, host), host, count + 1))
 
 
-def _reason(asked: _Counts, dealt: Sequence[Process], hosts: int) -> str:
+def _teams(
+    hosts: Sequence[str], dealt: Sequence[Process], team_size: int
+) -> tuple[tuple[Rank, ...], ...]:
+    """Return the teams: each host's trainers in the order of ranks, those left over together."""
+    trainers: dict[str, list[Rank]] = {}
+    for rank, process in enumerate(dealt):
+        if T in process:
+            trainers.setdefault(hosts[rank], []).append(Rank(rank))
+    within = {host: len(ranks) - len(ranks) % team_size for host, ranks in trainers.items()}
+    order = [rank for host, ranks in trainers.items() for rank in ranks[: within[host]]]
+    order += [rank for host, ranks in trainers.items() for rank in ranks[within[host] :]]
+    firsts = range(0, len(order), team_size)
+    return tuple(sorted((tuple(order[i : i + team_size]) for i in firsts), key=min))
+
+
+def _reason(asked: _Counts, dealt: Sequence[Process], hosts: int, team_size: int) -> str:
     size = len(dealt)
     got = {role: sum(role in process for process in dealt) for role in RoleName}
     wanted = {C: 1, G: asked.generator, M: asked.memory, T: asked.trainer, R: asked.replica}
     wanted[S] = asked.spare
-    said = ", ".join(_number(got[role], role) for role in RoleName if got[role])
+    named = {role: _number(got[role], role) for role in RoleName if got[role]}
+    if team_size > 1:
+        named[T] += f" in {_number(got[T] // team_size, 'team')} of {team_size}"
+    said = ", ".join(named.values())
     notes = [
         f"{_number(abs(got[role] - count), role)} {'more' if got[role] > count else 'fewer'}"
         for role, count in wanted.items()

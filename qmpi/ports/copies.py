@@ -89,11 +89,16 @@ class SnapshotRead(Event, frozen=True):
 
 
 class SnapshotBroken(Event, frozen=True):
-    """Taking, storing or reading a snapshot failed; the run goes on without this copy."""
+    """Taking, storing or reading a snapshot failed; the run goes on without this copy.
+
+    Attributes:
+        place: "ram" if a RAM file system refused and nothing else was asked for; else "".
+    """
 
     step: Step
     reason: str
     position: int = 0
+    place: str = ""
 
 
 class Copies(Protocol):

@@ -117,11 +117,13 @@ class GroupJoined(Event, frozen=True):
 
     Attributes:
         finished: the step that `finish` applied, if any.
+        position: whose part of the state it is.
     """
 
     generation: Generation
     step: Step
     finished: StepApplied | None = None
+    position: int = 0
 
 
 class EngineAborted(Event, frozen=True):
@@ -133,6 +135,8 @@ class EngineAborted(Event, frozen=True):
         reduced: the reduced gradient of `state_step` is held, ready to apply.
         finished: the step that `JoinGroup.finish` had applied before the end; nobody else may know
             of it.
+        position: whose part of the state it is: that of the seat before, while nothing was
+            received at the new one.
     """
 
     generation: Generation
@@ -140,6 +144,7 @@ class EngineAborted(Event, frozen=True):
     reduced: bool
     reason: str
     finished: StepApplied | None = None
+    position: int = 0
 
 
 class Engine(Protocol):

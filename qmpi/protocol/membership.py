@@ -62,9 +62,15 @@ class Hello(Struct, frozen=True, tag="hello"):
 
 
 class Assign(Struct, frozen=True, tag="assign"):
-    """The receiving rank takes on `role` from now on; `reason` says why, in words."""
+    """The receiving rank takes on `role` from now on.
+
+    Attributes:
+        instead_of: role that it gives up for it; "" if none.
+        reason: why, in words.
+    """
 
     role: RoleName
+    instead_of: str
     reason: str
 
 
@@ -170,10 +176,15 @@ class Crashed(Struct, frozen=True, tag="crashed"):
 
 
 class Leave(Struct, frozen=True, tag="leave"):
-    """The job ends: flush and exit with `exit_code`."""
+    """The job ends: flush and exit with `exit_code`.
+
+    Attributes:
+        forget_copies: it has ended well, so the RAM copies of this host are of no use any more.
+    """
 
     exit_code: int
     reason: str
+    forget_copies: bool = False
 
 
 class Left(Struct, frozen=True, tag="left"):

@@ -1,18 +1,20 @@
-"""The one place that knows all roles."""
+"""The roles of a training job by name; those of a work farm are in `qmpi.roles.farm.build`."""
 
 from msgspec import Struct
 
 from qmpi.config.settings import Settings
+from qmpi.errors import InvariantError
 from qmpi.protocol.envelope import RoleName
-from qmpi.roles.coordinator import Coordinator
+from qmpi.roles.coordinator.facts import RunFacts
+from qmpi.roles.coordinator.machine import Coordinator
+from qmpi.roles.facts import RankFacts
 from qmpi.roles.generator import Generator
-from qmpi.roles.interface import Role
-from qmpi.roles.member import RankFacts
+from qmpi.roles.herald import Herald
+from qmpi.roles.interface import Describe, Role
 from qmpi.roles.memory import Memory
 from qmpi.roles.replica import Replica
-from qmpi.roles.run_facts import RunFacts
 from qmpi.roles.spare import Spare
-from qmpi.roles.trainer import Trainer
+from qmpi.roles.trainer.machine import Trainer
 
 
 class Assignment(Struct, frozen=True):
@@ -29,18 +31,24 @@ class Assignment(Struct, frozen=True):
     run: RunFacts
 
 
-def build_role(assignment: Assignment, name: RoleName) -> Role:
+def build_role(assignment: Assignment, name: RoleName, describe: Describe) -> Role:
     """Build a role of this rank in its first state.
 
     Args:
         assignment: the job, the rank and the run.
         name: which role.
+        describe: asks what the roles of this rank are doing.
 
     Returns:
         A new role.
+
+    Raises:
+        InvariantError: a training job has no such role.
     """
     settings, rank = assignment.settings, assignment.rank
     match name:
+        case RoleName.HERALD:
+            return Herald(settings, rank, describe)
         case RoleName.COORDINATOR:
             return Coordinator(settings, rank, assignment.run)
         case RoleName.GENERATOR:
@@ -53,3 +61,5 @@ def build_role(assignment: Assignment, name: RoleName) -> Role:
             return Replica(settings, rank)
         case RoleName.SPARE:
             return Spare(settings, rank)
+        case _:
+            raise InvariantError(f"a training job has no {name}")

@@ -1,4 +1,4 @@
-"""How the job ends: the marker first, then everybody leaves, the coordinator last.
+"""How the job ends: the marker first, then everybody leaves, the chief last.
 
 The end marker is the only proof of how a run ended: an MPI launcher under fault tolerance returns 0
 after a dead rank and after a lost host alike. So it is on disk before anyone leaves.
@@ -10,20 +10,17 @@ from msgspec import Struct
 
 from qmpi.errors import ExitCode
 from qmpi.ports.base import Effect
-from qmpi.ports.books import AppendJournal, WriteEnd
+from qmpi.ports.books import WriteEnd
 from qmpi.ports.clock import SetTimer
 from qmpi.ports.processes import LeaveJob
-from qmpi.ports.transport import Send
-from qmpi.protocol.journal import RunEnded
-from qmpi.protocol.membership import Leave
-from qmpi.protocol.status import EndMarker, RunState
-from qmpi.roles.crew import Crew
+from qmpi.protocol.status import EndMarker
+from qmpi.roles.orders import Orders
 from qmpi.units import Digest, Rank, Seconds, Step
 
 EndState = Literal["finished", "stopped", "failed"]
 
 LEAVE_SECONDS = 5.0
-"""How long the coordinator waits for the others; the end marker is on disk by then."""
+"""How long the chief waits for the others; the end marker is on disk by then."""
 
 LEAVING = "leaving"
 """Name of the timer."""
@@ -38,38 +35,34 @@ class HowItEnded(Struct, frozen=True):
     digest: Digest
     reason: str
 
-    @property
-    def shown(self) -> RunState:
-        """State in the status; a stopped run waits to be resumed."""
-        return "stale" if self.state == "stopped" else self.state
-
 
 class Ending:
-    """Who has left, and with what code."""
+    """Who is still there once the job ends, and the code to leave with."""
 
-    def __init__(self, crew: Crew) -> None:
-        """Nobody has left yet.
+    def __init__(self, orders: Orders) -> None:
+        """Nobody leaves yet.
 
         Args:
-            crew: tells who lives.
+            orders: reach the others.
         """
-        self.crew = crew
-        self.left: set[Rank] = set()
+        self.orders = orders
+        self.staying: set[Rank] = set()
         self.exit_code = int(ExitCode.DONE)
         self.reason = ""
 
-    def begin(self, how: HowItEnded, now: Seconds) -> list[Effect]:
-        """Write record and marker, and send everybody home.
+    def begin(self, how: HowItEnded, now: Seconds, *, copies: bool) -> list[Effect]:
+        """Write the marker, and send everybody home.
 
         Args:
             how: how the run ended.
             now: clock.
+            copies: this job keeps copies of a state, which a good end makes useless in RAM.
 
         Returns:
             Effects, in order.
         """
         self.exit_code, self.reason = how.exit_code, how.reason
-        record = RunEnded(now, how.state, how.step, how.digest, how.reason)
+        self.staying = set(self.orders.others())
         marker = EndMarker(
             state=how.state,
             exit_code=how.exit_code,
@@ -78,8 +71,9 @@ class Ending:
             reason=how.reason,
             time=now,
         )
-        wait = SetTimer(LEAVING, Seconds(now + LEAVE_SECONDS))
-        return [AppendJournal((record,)), WriteEnd(marker), *self._dismiss(), wait]
+        forget = copies and how.state == "finished"
+        leave = self.orders.dismiss(self.exit_code, self.reason, forget_copies=forget)
+        return [WriteEnd(marker), *leave, SetTimer(LEAVING, Seconds(now + LEAVE_SECONDS))]
 
     def abandon(self, reason: str) -> list[Effect]:
         """Leave at once and without a marker, so that the job is started again.
@@ -91,16 +85,22 @@ class Ending:
             Effects, in order.
         """
         self.exit_code, self.reason = int(ExitCode.MACHINE), reason
-        return [*self._dismiss(), self.leave()]
+        leave = self.orders.dismiss(self.exit_code, self.reason, forget_copies=False)
+        return [*leave, self.leave()]
 
-    def all_left(self) -> bool:
-        """Return True when only the coordinator's rank is left."""
-        return set(self.crew.others()) <= self.left
+    def gone(self, rank: Rank) -> None:
+        """Note that a rank has left, or is lost.
+
+        Args:
+            rank: which rank.
+        """
+        self.staying.discard(rank)
+
+    @property
+    def alone(self) -> bool:
+        """True when only the chief's rank is left."""
+        return not self.staying
 
     def leave(self) -> Effect:
-        """Return the effect with which the coordinator leaves."""
+        """Return the effect with which the chief leaves."""
         return LeaveJob(self.exit_code, self.reason)
-
-    def _dismiss(self) -> list[Effect]:
-        leave = Leave(self.exit_code, self.reason)
-        return [Send(self.crew.any_role(rank), leave) for rank in self.crew.others()]

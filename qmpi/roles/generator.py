@@ -11,11 +11,11 @@ from qmpi.ports.transport import Received, Send
 from qmpi.protocol.blocks import RowsFailed, RowsReply, RowsRequest
 from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.membership import Hello
-from qmpi.roles.member import Member
+from qmpi.roles.follower import Follower
 from qmpi.units import Seconds
 
 
-class Generator(Member):
+class Generator(Follower):
     """A rank that turns addresses into text."""
 
     role = RoleName.GENERATOR
@@ -32,7 +32,7 @@ class Generator(Member):
         match event:
             case SourcesOpened(sources):
                 self._activity = "idle"
-                hello = Hello(self.facts.host, self.facts.pid, (self.role,), sources=sources)
+                hello = Hello(self.facts.host, self.facts.pid, sources=sources)
                 return [self.tell(hello)]
             case Received(header, RowsRequest(step, lane, source, rows)):
                 self._activity = f"writing rows for step {step}"

@@ -6,8 +6,9 @@ a generator. When all are there the block is built, digested, kept, and sent to 
 meanwhile. All of it can be lost and made again: the home of a block is a hash over the live memory
 ranks.
 
-States of a block: absent -> gathering (rows asked) -> building -> held; broken blocks end the run,
-since no trainer may train on anything else in their place.
+States of a block: absent -> gathering (rows asked) -> building -> held. Who asked for a block that
+cannot be made is told so, and asks elsewhere: the fault may be this rank's disk. If it is that of
+the data, trainers end the run, since none may train on anything else in their place.
 """
 
 from collections import OrderedDict
@@ -24,7 +25,6 @@ from qmpi.protocol.blocks import (
     BlockFailed,
     BlockReply,
     BlockRequest,
-    DataFault,
     RowsFailed,
     RowsReply,
     RowsRequest,
@@ -32,7 +32,8 @@ from qmpi.protocol.blocks import (
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.membership import Hello
 from qmpi.protocol.recipe import Recipe, RowAddress
-from qmpi.roles.member import Member, RankFacts
+from qmpi.roles.facts import RankFacts
+from qmpi.roles.follower import Follower
 from qmpi.units import Digest, Lane, Seconds, Step
 
 Key = tuple[Step, Lane]
@@ -60,7 +61,7 @@ class Gathering:
         self.asked_at = Seconds(0.0)
 
 
-class Memory(Member):
+class Memory(Follower):
     """A rank that serves blocks.
 
     Invariants: a block is in at most one of `gathering`, `building`, `held`; `waiting` names only
@@ -68,6 +69,7 @@ class Memory(Member):
     """
 
     role = RoleName.MEMORY
+    retries = True
 
     def __init__(self, settings: Settings, facts: RankFacts, recipes: tuple[Recipe, ...]) -> None:
         """Make an empty memory.
@@ -98,7 +100,7 @@ class Memory(Member):
         match event:
             case SourcesOpened(sources):
                 self._activity = "idle"
-                hello = Hello(self.facts.host, self.facts.pid, (self.role,), sources=sources)
+                hello = Hello(self.facts.host, self.facts.pid, sources=sources)
                 return [self.tell(hello)]
             case Received(header, BlockRequest(step, lane)):
                 return self._asked(header.source, (step, lane), now)
@@ -113,7 +115,7 @@ class Memory(Member):
             case _:
                 return []
 
-    def on_beat(self, now: Seconds) -> list[Effect]:
+    def on_retry(self, now: Seconds) -> list[Effect]:
         """Ask again for rows that did not come."""
         late = [k for k, g in self.gathering.items() if now - g.asked_at > RETRY_SECONDS]
         return [effect for key in late for effect in self._ask_rows(key, now)]
@@ -218,5 +220,4 @@ class Memory(Member):
         self.gathering.pop(key, None)
         self.building.discard(key)
         failed = BlockFailed(*key, reason)
-        told: list[Effect] = [Send(asker, failed) for asker in self.waiting.pop(key, [])]
-        return [*told, self.tell(DataFault(reason))]
+        return [Send(asker, failed) for asker in self.waiting.pop(key, [])]

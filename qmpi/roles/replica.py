@@ -4,7 +4,8 @@ Theory of operation. A trainer offers a snapshot; the replica pulls it part by p
 `WINDOW` parts in flight, so it bounds what it must hold. When all parts are there the driver
 verifies them against the offered digest and writes a node-local RAM file, and a checkpoint on disk
 when asked. Only what was verified is reported as held. A newer offer, or one that also goes to
-disk, takes the place of a transfer that did not finish; an older one is passed over.
+disk, takes the place of a transfer that did not finish; an older one is passed over. The parts of a
+team's positions come beside each other.
 """
 
 from msgspec import Struct
@@ -16,6 +17,7 @@ from qmpi.ports.copies import SnapshotBroken, SnapshotStored, StoreSnapshot
 from qmpi.ports.transport import RankLost, Received, Send
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.membership import SnapshotFact
+from qmpi.protocol.messages import Message
 from qmpi.protocol.snapshots import (
     SnapshotFailed,
     SnapshotGone,
@@ -24,7 +26,8 @@ from qmpi.protocol.snapshots import (
     SnapshotPart,
     SnapshotPull,
 )
-from qmpi.roles.member import Member, RankFacts
+from qmpi.roles.facts import RankFacts
+from qmpi.roles.follower import Follower
 from qmpi.units import Seconds, Step
 
 WINDOW = 2
@@ -48,10 +51,11 @@ def _worth(offer: SnapshotOffer) -> tuple[Step, bool]:
     return offer.step, offer.to_disk
 
 
-class Replica(Member):
+class Replica(Follower):
     """A rank that keeps snapshots.
 
-    Invariants: at most one transfer; `storing` maps each step being written to who offered it.
+    Invariants: at most one transfer a position; `storing` maps each part of a state that is being
+    written to its offer and to who made it.
     """
 
     role = RoleName.REPLICA
@@ -64,8 +68,8 @@ class Replica(Member):
             facts: who this rank is.
         """
         super().__init__(settings, facts)
-        self.transfer: Transfer | None = None
-        self.storing: dict[Step, Address] = {}
+        self.transfers: dict[int, Transfer] = {}
+        self.storing: dict[tuple[Step, int], Address] = {}
 
     def on_event(self, event: Event, now: Seconds) -> list[Effect]:
         """Pull, store, report."""
@@ -73,21 +77,22 @@ class Replica(Member):
         match event:
             case Received(header, SnapshotOffer() as offer):
                 return self._offered(header.source, offer)
-            case Received(_, SnapshotPart(step, part), frames) if frames:
-                return self._arrived(step, part, frames[0])
-            case Received(_, SnapshotGone(step)):
-                self._drop(step)
+            case Received(_, SnapshotPart() as part, frames) if frames:
+                return self._arrived(part, frames[0])
+            case Received(_, SnapshotGone(step, position)):
+                self._drop(step, position)
                 return []
-            case SnapshotStored(facts):
-                return self._stored(facts)
-            case SnapshotBroken(step, reason):
+            case SnapshotStored(facts, fault):
+                return self._stored(facts, fault)
+            case SnapshotBroken(step, reason, position, place):
                 self._activity = "idle"
-                offerer = self.storing.pop(step, None)
-                failed = SnapshotFailed(step, reason)
+                offerer = self.storing.pop((step, position), None)
+                failed = SnapshotFailed(step, reason, position, place)
                 return [self.tell(failed), *([Send(offerer, failed)] if offerer else [])]
             case RankLost(rank):
-                if self.transfer is not None and self.transfer.source.rank == rank:
-                    self._drop(self.transfer.offer.step)
+                for transfer in list(self.transfers.values()):
+                    if transfer.source.rank == rank:
+                        self._drop(transfer.offer.step, transfer.offer.position)
                 return []
             case _:
                 return []
@@ -98,53 +103,71 @@ class Replica(Member):
         Raises:
             InvariantError: more parts are held or asked for than there are.
         """
-        t = self.transfer
-        if t is not None and not len(t.parts) <= t.asked <= t.count:
-            raise InvariantError(
-                f"replica {self.facts.rank}: parts {len(t.parts)}/{t.asked}/{t.count}"
-            )
+        for t in self.transfers.values():
+            if not len(t.parts) <= t.asked <= t.count:
+                raise InvariantError(
+                    f"replica {self.facts.rank}: parts {len(t.parts)}/{t.asked}/{t.count}"
+                )
 
     def _offered(self, source: Address, offer: SnapshotOffer) -> list[Effect]:
-        current = self.transfer
+        current = self.transfers.get(offer.position)
         # A former lead may still offer what is older; it must not displace what is on its way.
         if current is not None and _worth(current.offer) >= _worth(offer):
             return []
         self._activity = f"receiving snapshot of step {offer.step}"
         count = max(1, -(-offer.size // offer.part_size))
-        self.transfer = Transfer(source, offer, count, 0, {})
-        return self._pull()
+        transfer = self.transfers[offer.position] = Transfer(source, offer, count, 0, {})
+        return self._pull(transfer)
 
-    def _pull(self) -> list[Effect]:
-        transfer = self.transfer
-        if transfer is None:
-            return []
-        pulls: list[Effect] = []
+    def _pull(self, transfer: Transfer) -> list[Effect]:
+        offer, pulls = transfer.offer, list[Effect]()
         while transfer.asked < transfer.count and transfer.asked - len(transfer.parts) < WINDOW:
-            pulls.append(Send(transfer.source, SnapshotPull(transfer.offer.step, transfer.asked)))
+            pull = SnapshotPull(offer.step, transfer.asked, offer.position)
+            pulls.append(Send(transfer.source, pull))
             transfer.asked += 1
         return pulls
 
-    def _arrived(self, step: Step, part: int, frame: Frame) -> list[Effect]:
-        transfer = self.transfer
-        if transfer is None or transfer.offer.step != step or part >= transfer.asked:
+    def _arrived(self, arrived: SnapshotPart, frame: Frame) -> list[Effect]:
+        transfer = self.transfers.get(arrived.position)
+        if (
+            transfer is None
+            or transfer.offer.step != arrived.step
+            or arrived.part >= transfer.asked
+        ):
             return []
-        transfer.parts[part] = frame
+        transfer.parts[arrived.part] = frame
         if len(transfer.parts) < transfer.count:
-            return self._pull()
-        self.transfer = None
-        self.storing[step] = transfer.source
-        self._activity = f"writing snapshot of step {step}"
-        parts = tuple(transfer.parts[i] for i in range(transfer.count))
+            return self._pull(transfer)
         offer = transfer.offer
-        return [StoreSnapshot(step, offer.digest, parts, "", to_ram=True, to_disk=offer.to_disk)]
+        del self.transfers[offer.position]
+        self.storing[(offer.step, offer.position)] = transfer.source
+        self._activity = f"writing snapshot of step {offer.step}"
+        parts = tuple(transfer.parts[i] for i in range(transfer.count))
+        return [
+            StoreSnapshot(
+                offer.step,
+                offer.digest,
+                parts,
+                "",
+                to_ram=True,
+                to_disk=offer.to_disk,
+                position=offer.position,
+            )
+        ]
 
-    def _stored(self, facts: tuple[SnapshotFact, ...]) -> list[Effect]:
-        self._activity = f"holds step {max((f.step for f in facts), default=Step(0))}"
-        held = SnapshotHeld(facts)
-        offerers = {self.storing.pop(f.step) for f in facts if f.step in self.storing}
-        return [self.tell(held), *(Send(offerer, held) for offerer in sorted(offerers))]
+    def _stored(self, facts: tuple[SnapshotFact, ...], fault: str) -> list[Effect]:
+        fact = facts[0]
+        self._activity = f"holds step {fact.step}"
+        offerer = self.storing.pop((fact.step, fact.position), None)
+        words: list[Message] = [SnapshotHeld(facts)]
+        if fault:
+            place = "ram" if fact.place == "disk" else ""
+            words.append(SnapshotFailed(fact.step, fault, fact.position, place))
+        to = [self.facts.chief, *([offerer] if offerer else [])]
+        return [Send(address, word) for word in words for address in to]
 
-    def _drop(self, step: Step) -> None:
-        if self.transfer is not None and self.transfer.offer.step == step:
-            self.transfer = None
+    def _drop(self, step: Step, position: int) -> None:
+        transfer = self.transfers.get(position)
+        if transfer is not None and transfer.offer.step == step:
+            del self.transfers[position]
             self._activity = "idle"

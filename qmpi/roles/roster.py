@@ -1,18 +1,24 @@
-"""Who is in the job: role instances, whether they live, what they brought.
+"""Who is in the job: role instances, whether they live, what they brought, when they were heard.
+
+Theory of operation. The chief looks at the roster for every message, so each look costs the same at
+8 ranks and at 8,000: instances are found by rank, those that are missing or dead are sets, counts
+are kept, and ranks stand in the order in which they were last heard of, the most silent first.
+
+`changes` grows with whoever comes, goes or says hello.
 
 Invariants: a dead instance never lives again (a new incarnation has a new roster); an instance that
-has said hello is known until the end, so that the status can show the dead.
+has said hello is known until the end, so that the status can show the dead; `heard` lists exactly
+the live ranks.
 """
 
-from collections.abc import Iterable
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.membership import Hello, SourceFact
-from qmpi.protocol.status import RankReport, StatusReport
-from qmpi.roles.run_facts import RunFacts
+from qmpi.protocol.pulse import Pulse
 from qmpi.units import Rank, Seconds
 
 
@@ -20,29 +26,50 @@ class Entry(Struct):
     """One role instance.
 
     Attributes:
+        host: name of its machine.
         hello: what it brought; None until it has said hello.
-        alive: False once its rank is gone, or it has become another role.
-        seen: when it last gave a sign of life.
+        alive: False once its rank is gone.
+        pulse: what it last said; None until then.
     """
 
     address: Address
+    host: str
     hello: Hello | None = None
     alive: bool = True
-    seen: Seconds = Seconds(0.0)
-    activity: str = "starting"
+    pulse: Pulse | None = None
+
+    @property
+    def activity(self) -> str:
+        """What it does, in a few words."""
+        if not self.alive:
+            return "dead"
+        return "starting" if self.pulse is None else self.pulse.activity
 
 
 class Roster:
     """All role instances of an incarnation."""
 
-    def __init__(self, expected: Iterable[Address], now: Seconds) -> None:
+    def __init__(self, expected: Iterable[Address], hosts: Sequence[str], now: Seconds) -> None:
         """Expect these instances.
 
         Args:
             expected: what placement dealt.
+            hosts: host of each rank.
             now: clock; the first sign of life is due from here.
         """
-        self.entries = {a: Entry(a, seen=now) for a in sorted(expected)}
+        self.hosts = tuple(hosts)
+        self.entries: dict[Address, Entry] = {}
+        self.heard: OrderedDict[Rank, Seconds] = OrderedDict()
+        self.dead: set[Rank] = set()
+        self.changes = 0
+        self._by_rank: dict[Rank, dict[RoleName, Entry]] = {}
+        self._by_host: dict[str, list[Rank]] = {}
+        self._missing: dict[Address, None] = {}
+        self._live: dict[RoleName, int] = {}
+        self._sources: dict[tuple[SourceFact, ...], Rank] = {}
+        self._ranks: dict[RoleName, tuple[Rank, ...]] = {}
+        for address in sorted(expected):
+            self.expect(address, None, now)
 
     def greet(self, address: Address, hello: Hello, now: Seconds) -> None:
         """Take in a hello.
@@ -52,41 +79,75 @@ class Roster:
             hello: what it brings.
             now: clock.
         """
-        entry = self.entries.setdefault(address, Entry(address))
-        entry.hello, entry.seen = hello, now
+        if address not in self.entries:
+            self.expect(address, None, now)
+        self.entries[address].hello = hello
+        self._missing.pop(address, None)
+        self._ranks.pop(address.role, None)
+        self.changes += 1
+        if hello.sources:
+            low = self._sources.get(hello.sources, address.rank)
+            self._sources[hello.sources] = min(low, address.rank)
+        self.seen(address.rank, now)
 
     def expect(self, address: Address, hello: Hello | None, now: Seconds) -> None:
-        """Add an instance that recovery created.
+        """Add an instance.
 
         Args:
             address: the new instance.
             hello: what its predecessor on the rank brought, if anything.
             now: clock.
         """
-        self.entries[address] = Entry(address, hello=hello, seen=now, activity="assigned")
+        rank = address.rank
+        entry = Entry(address, self.host(rank), hello)
+        if address in self.entries:
+            self._live[address.role] -= self.entries[address].alive
+        self.entries[address] = entry
+        self._live[address.role] = self._live.get(address.role, 0) + 1
+        self._by_rank.setdefault(rank, {})[address.role] = entry
+        if rank not in self.heard and rank not in self.dead:
+            self._by_host.setdefault(entry.host, []).append(rank)
+            self._by_host[entry.host].sort()
+        self.heard[rank] = now
+        self.heard.move_to_end(rank)
+        self._ranks.pop(address.role, None)
+        self.changes += 1
+        if hello is None:
+            self._missing[address] = None
 
-    def beat(self, address: Address, activity: str, now: Seconds) -> None:
-        """Note a sign of life.
+    def seen(self, rank: Rank, now: Seconds) -> None:
+        """Note a sign of life; any message is one.
 
         Args:
-            address: whose.
-            activity: what it does.
+            rank: whose.
             now: clock.
         """
-        entry = self.entries.get(address)
-        if entry is not None:
-            entry.seen, entry.activity = now, activity
+        if rank in self.heard:
+            self.heard[rank] = now
+            self.heard.move_to_end(rank)
 
-    def seen(self, address: Address, now: Seconds) -> None:
-        """Note that a message came; any message is a sign of life.
+    def beat(self, pulses: Iterable[Pulse], now: Seconds) -> None:
+        """Take in what ranks of a host say.
 
         Args:
-            address: from whom.
+            pulses: as their leader merged them.
             now: clock.
         """
-        entry = self.entries.get(address)
-        if entry is not None:
-            entry.seen = now
+        for pulse in pulses:
+            for rank in pulse.ranks:
+                entry = self._by_rank.get(rank, {}).get(pulse.role)
+                if entry is not None and rank in self.heard:
+                    entry.pulse = pulse
+                    self.seen(rank, now)
+
+    def forgive(self, seconds: Seconds) -> None:
+        """Leave a time out of everybody's silence: the chief itself did not run.
+
+        Args:
+            seconds: how long.
+        """
+        for rank, at in self.heard.items():
+            self.heard[rank] = Seconds(at + seconds)
 
     def bury(self, rank: Rank) -> list[RoleName]:
         """Mark every instance on `rank` dead.
@@ -97,10 +158,19 @@ class Roster:
         Returns:
             Roles that lived there until now.
         """
-        lost = [e for e in self.entries.values() if e.address.rank == rank and e.alive]
-        for entry in lost:
-            entry.alive, entry.activity = False, "dead"
-        return [e.address.role for e in lost]
+        if rank in self.dead or rank not in self.heard:
+            return []
+        self.dead.add(rank)
+        self.changes += 1
+        del self.heard[rank]
+        self._by_host[self.host(rank)].remove(rank)
+        mine = self._by_rank[rank]
+        for role, entry in mine.items():
+            entry.alive = False
+            self._live[role] -= 1
+            self._missing.pop(entry.address, None)
+            self._ranks.pop(role, None)
+        return sorted(mine)
 
     def retire(self, address: Address) -> Hello | None:
         """Remove an instance that became another role on its rank.
@@ -112,7 +182,16 @@ class Roster:
             What it brought.
         """
         entry = self.entries.pop(address, None)
-        return None if entry is None else entry.hello
+        if entry is None:
+            return None
+        self.changes += 1
+        del self._by_rank[address.rank][address.role]
+        self._live[address.role] -= entry.alive
+        self._missing.pop(address, None)
+        self._ranks.pop(address.role, None)
+        return entry.hello
+
+    # --- looks ------------------------------------------------------------------------------------
 
     def ranks(self, role: RoleName) -> tuple[Rank, ...]:
         """Return the live ranks that have said hello in `role`, ascending.
@@ -121,17 +200,48 @@ class Roster:
             role: which role.
 
         Returns:
-            Ranks.
+            Ranks; worked out anew only after the role has changed hands.
         """
-        return tuple(
-            a.rank
-            for a, e in sorted(self.entries.items())
-            if a.role == role and e.alive and e.hello is not None
-        )
+        found = self._ranks.get(role)
+        if found is None:
+            entries = (e for a, e in self.entries.items() if a.role == role)
+            living = (e.address.rank for e in entries if e.alive and e.hello is not None)
+            found = self._ranks[role] = tuple(sorted(living))
+        return found
 
-    def live_ranks(self) -> tuple[Rank, ...]:
-        """Return every rank with a live instance, ascending."""
-        return tuple(sorted({a.rank for a, e in self.entries.items() if e.alive}))
+    def on(self, rank: Rank) -> list[Entry]:
+        """Return every instance of a rank, dead or alive.
+
+        Args:
+            rank: which rank.
+        """
+        return list(self._by_rank.get(rank, {}).values())
+
+    def plays(self, rank: Rank, role: RoleName) -> bool:
+        """Say whether a live rank has said hello in a role.
+
+        Args:
+            rank: which rank.
+            role: which role.
+        """
+        entry = self._by_rank.get(rank, {}).get(role)
+        return entry is not None and entry.alive and entry.hello is not None
+
+    def living(self, role: RoleName) -> int:
+        """Return how many live instances a role has, greeted or not.
+
+        Args:
+            role: which role.
+        """
+        return self._live.get(role, 0)
+
+    def others(self, but: Rank) -> list[Rank]:
+        """Return the live ranks, ascending.
+
+        Args:
+            but: rank to leave out: one's own.
+        """
+        return sorted(rank for rank in self.heard if rank != but)
 
     def is_buried(self, rank: Rank) -> bool:
         """Return True if the rank was here and counts as dead.
@@ -139,127 +249,82 @@ class Roster:
         Args:
             rank: which rank.
         """
-        mine = [e.alive for a, e in self.entries.items() if a.rank == rank]
-        return bool(mine) and not any(mine)
+        return rank in self.dead
 
     def roles_on(self, rank: Rank) -> tuple[RoleName, ...]:
-        """Return the live roles of a rank.
+        """Return the live roles of a rank, sorted.
 
         Args:
             rank: which rank.
-
-        Returns:
-            Roles, sorted.
         """
-        return tuple(sorted(a.role for a, e in self.entries.items() if a.rank == rank and e.alive))
+        return () if rank in self.dead else tuple(sorted(self._by_rank.get(rank, {})))
 
     def missing(self) -> tuple[Address, ...]:
         """Return the live instances that have not said hello yet."""
-        return tuple(a for a, e in sorted(self.entries.items()) if e.alive and e.hello is None)
+        return tuple(self._missing)
+
+    @property
+    def complete(self) -> bool:
+        """True when every live instance has said hello."""
+        return not self._missing
 
     def hello(self, address: Address) -> Hello | None:
-        """Return what an instance brought.
+        """Return what an instance brought, or None.
 
         Args:
             address: the instance.
-
-        Returns:
-            Its hello, or None.
         """
         entry = self.entries.get(address)
         return None if entry is None else entry.hello
 
     def hellos(self, role: RoleName) -> list[Hello]:
-        """Return what the live instances of a role brought.
+        """Return what the live instances of a role brought, by rank.
 
         Args:
             role: which role.
-
-        Returns:
-            Hellos, by rank.
         """
         return [h for r in self.ranks(role) if (h := self.hello(Address(r, role))) is not None]
 
-    def process(self, rank: Rank) -> tuple[int, str]:
-        """Return (pid, host) of a rank; (0, "") while unknown.
+    def pid(self, rank: Rank) -> int:
+        """Return the process id of a rank; 0 while unknown.
+
+        Args:
+            rank: which rank.
+        """
+        hellos = (e.hello for e in self._by_rank.get(rank, {}).values())
+        return next((hello.pid for hello in hellos if hello is not None), 0)
+
+    def host(self, rank: Rank) -> str:
+        """Return the host of a rank.
 
         Args:
             rank: which rank.
 
         Returns:
-            What its hello said.
+            Name of the machine; "" for a rank that nobody expected.
         """
-        for address, entry in self.entries.items():
-            if address.rank == rank and entry.hello is not None:
-                return entry.hello.pid, entry.hello.host
-        return 0, ""
+        return self.hosts[rank] if 0 <= rank < len(self.hosts) else ""
+
+    def mates(self, rank: Rank) -> Sequence[Rank]:
+        """Return the live ranks of a rank's host, ascending.
+
+        Args:
+            rank: which rank.
+        """
+        return self._by_host.get(self.host(rank), [])
+
+    def leaders(self) -> list[Rank]:
+        """Return the lowest live rank of each host, ascending."""
+        return sorted(ranks[0] for ranks in self._by_host.values() if ranks)
 
     def sources(self) -> tuple[SourceFact, ...]:
         """Return the facts of the data sources, from the lowest rank that knows them."""
-        claims = self.source_claims()
-        return claims[0][1] if claims else ()
+        return min(self._sources, key=lambda facts: self._sources[facts], default=())
 
-    def host(self, rank: Rank) -> str:
-        """Return the host of a rank, or "" while unknown.
+    def source_claims(self) -> list[tuple[SourceFact, ...]]:
+        """Return what ranks say of the data sources; one entry when all agree."""
+        return list(self._sources)
 
-        Args:
-            rank: which rank.
-
-        Returns:
-            Name of the machine.
-        """
-        return next(
-            (e.hello.host for e in self.entries.values() if e.address.rank == rank and e.hello),
-            "",
-        )
-
-    def last_seen(self, but: Rank) -> dict[Rank, Seconds]:
-        """Return the newest sign of life of each live rank.
-
-        Args:
-            but: rank to leave out: one's own.
-
-        Returns:
-            Moments by rank.
-        """
-        seen: dict[Rank, Seconds] = {}
-        for address, entry in self.entries.items():
-            if entry.alive and address.rank != but:
-                seen[address.rank] = max(entry.seen, seen.get(address.rank, Seconds(0.0)))
-        return seen
-
-    def source_claims(self) -> list[tuple[Rank, tuple[SourceFact, ...]]]:
-        """Return what each rank says of the data sources."""
-        return [
-            (a.rank, e.hello.sources)
-            for a, e in sorted(self.entries.items())
-            if e.hello is not None and e.hello.sources
-        ]
-
-    def sign(self, report: StatusReport, name: str, run: RunFacts, reason: str) -> StatusReport:
-        """Complete a status by who is there.
-
-        Args:
-            report: as the ledger gave it.
-            name: of the run.
-            run: identity of the run directory.
-            reason: why it is in its state, in words.
-
-        Returns:
-            The whole report.
-        """
-        return replace(report, ranks=self.reports(), name=name, run_id=run.run_id, reason=reason)
-
-    def reports(self) -> tuple[RankReport, ...]:
-        """Return one line an instance for the status."""
-        return tuple(
-            RankReport(
-                rank=int(a.rank),
-                role=str(a.role),
-                host=e.hello.host if e.hello else "",
-                pid=e.hello.pid if e.hello else 0,
-                alive=e.alive,
-                activity=e.activity,
-            )
-            for a, e in sorted(self.entries.items())
-        )
+    def silent_first(self) -> Iterator[tuple[Rank, Seconds]]:
+        """Yield live ranks with their last sign of life, the most silent first."""
+        yield from self.heard.items()

@@ -9,11 +9,11 @@ from qmpi.ports.base import Effect, Event
 from qmpi.ports.engine import EngineReady, PrepareEngine
 from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.membership import Hello
-from qmpi.roles.member import Member
+from qmpi.roles.follower import Follower
 from qmpi.units import Seconds
 
 
-class Spare(Member):
+class Spare(Follower):
     """A rank that waits, warm."""
 
     role = RoleName.SPARE
@@ -35,7 +35,6 @@ class Spare(Member):
                         Hello(
                             host=self.facts.host,
                             pid=self.facts.pid,
-                            roles=(self.role,),
                             identity=identity,
                             store_address=store_address,
                             snapshots=snapshots,

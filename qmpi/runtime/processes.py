@@ -1,164 +1,131 @@
-"""Processes of a job on this host: who they are, so that leftovers of a dead job can be ended.
+"""Processes port: this process and its neighbours on the host, and what the outside asks.
 
-Two ways to find them. A rank that has met the others has written its pid and start time; a pid
-alone may have been given to a stranger since, the start time from /proc tells them apart. Ranks
-that were still starting have written nothing, but share the session of their mpirun.
+Theory of operation. A process of this job is known in two ways: it has the same launcher as this
+one, or it has written who it is (`storage.rank_files`), pid and start time, since a pid alone may
+have been given to a stranger. Nobody else is ever killed.
+
+The outside asks by a signal or by a file, and is looked at a few times a second. A rank whose
+launcher has died belongs to no job any more: nobody would tell it of other deaths, and a relaunched
+job would find it computing. It leaves.
 """
 
 import logging
 import os
 import signal
-import subprocess
+from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 
-import msgspec
-from msgspec import Struct
-
-from qmpi.storage.atomic_file import write_atomic
+from qmpi.errors import LaunchError
+from qmpi.ports.base import Event
+from qmpi.ports.processes import StopRequested
+from qmpi.storage.rank_files import parent_of, read_rank_files, start_ticks
+from qmpi.units import Seconds
 
 logger = logging.getLogger(__name__)
 
+LOOK_SECONDS = 0.25
 
-class RankProcess(Struct, frozen=True):
-    """RUN/ranks/RANK.json.
+
+class HostProcesses:
+    """The processes of this host, as one rank sees them.
 
     Attributes:
-        rank: rank in the MPI job.
-        pid: process id.
-        host: name of the machine.
-        started: start time of the process in clock ticks since boot, from /proc/PID/stat; 0 if
-            unknown.
+        leaving: True once this process shall leave.
+        exit_code: what it returns then.
+        reason: why it leaves.
     """
 
-    rank: int
-    pid: int
-    host: str
-    started: int
+    def __init__(self, ranks: Path, stop_request: Path | None) -> None:
+        """Remember the launcher.
 
+        Args:
+            ranks: folder in which the ranks of the job say who they are.
+            stop_request: file whose presence asks the run to stop; None on ranks that nobody asks.
+        """
+        self._ranks = ranks
+        self._stop_request = stop_request
+        self._launcher = os.getppid()
+        self._signalled = ""
+        self._told = False
+        self._next_look = Seconds(0.0)
+        self.leaving = False
+        self.exit_code = 0
+        self.reason = ""
 
-def start_ticks(pid: int) -> int:
-    """Return the start time of a process in ticks since boot; 0 if there is no such process.
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        """Note a signal; the next look tells of it.
 
-    Args:
-        pid: process id on this host.
+        Args:
+            number: which signal.
+            frame: where it struck; not used.
+        """
+        del frame
+        self._signalled = f"signal {signal.Signals(number).name}"
 
-    Returns:
-        Field 22 of /proc/PID/stat.
-    """
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return 0
-    # The name, field 2, may hold spaces and brackets; fields are counted after its last bracket.
-    fields = text.rpartition(")")[2].split()
-    return int(fields[19]) if len(fields) > 19 else 0
+    def fence(self, pid: int, reason: str) -> None:
+        """Kill a process of this job on this host; one that is gone already is no error.
 
-
-def write_rank_file(folder: Path, rank: int, host: str) -> None:
-    """Write who this process is.
-
-    Args:
-        folder: RUN/ranks.
-        rank: rank of this process.
-        host: name of this machine.
-    """
-    pid = os.getpid()
-    folder.mkdir(parents=True, exist_ok=True)
-    data = msgspec.json.encode(RankProcess(rank, pid, host, start_ticks(pid)))
-    write_atomic(folder / f"{rank}.json", data, durable=False)
-
-
-def read_rank_files(folder: Path) -> list[RankProcess]:
-    """Read who the ranks of the last job were.
-
-    Args:
-        folder: RUN/ranks.
-
-    Returns:
-        One entry a readable file, by rank.
-    """
-    found: list[RankProcess] = []
-    for path in sorted(folder.glob("*.json")):
+        Args:
+            pid: which.
+            reason: why, in words.
+        """
+        if pid <= 1 or pid == os.getpid() or not self._is_ours(pid):
+            logger.error("will not fence process %d, no other of this job: %s", pid, reason)
+            return
+        logger.warning("fencing process %d: %s", pid, reason)
         try:
-            found.append(msgspec.json.decode(path.read_bytes(), type=RankProcess))
-        except (OSError, msgspec.DecodeError):
-            continue
-    return sorted(found, key=lambda process: process.rank)
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            logger.info("process %d is gone already", pid)
+        except PermissionError:
+            logger.exception("process %d cannot be fenced", pid)
 
+    def leave(self, exit_code: int, reason: str) -> None:
+        """Note that this process shall leave; the first reason stands.
 
-def has_ended(process: subprocess.Popen[bytes]) -> bool:
-    """Return whether a child has ended, without reaping it.
+        Args:
+            exit_code: with which code.
+            reason: why, in words.
+        """
+        if not self.leaving:
+            self.leaving, self.exit_code, self.reason = True, exit_code, reason
 
-    Not `poll`: a child that is not reaped keeps its pid, so its session can still be named by it.
+    def notices(self, now: Seconds) -> Sequence[Event]:
+        """Look at what the outside asks of this rank, at most every `LOOK_SECONDS`.
 
-    Args:
-        process: a child of this process.
-    """
-    if process.returncode is not None:
-        return True
-    flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
-    return os.waitid(os.P_PID, process.pid, flags) is not None
+        Args:
+            now: clock.
 
+        Returns:
+            `StopRequested`, once, on the rank that is asked.
 
-def end_session(session: int) -> int:
-    """Kill every process of a session but its leader.
+        Raises:
+            LaunchError: the launcher is gone.
+        """
+        if now < self._next_look:
+            return ()
+        self._next_look = Seconds(now + LOOK_SECONDS)
+        if os.getppid() != self._launcher:
+            raise LaunchError(
+                "mpirun is gone; this rank leaves so that the job can be started again"
+            )
+        reason = "" if self._told else self._asked()
+        if not reason:
+            return ()
+        self._told = True
+        return (StopRequested(reason),)
 
-    Args:
-        session: pid of the leader, a child of this process that was not reaped yet.
+    def _asked(self) -> str:
+        if self._stop_request is None:
+            return ""
+        if self._signalled:
+            return self._signalled
+        return "a stop was requested" if self._stop_request.exists() else ""
 
-    Returns:
-        Processes killed.
-    """
-    pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    return sum(_kill_member(pid, session) for pid in pids if pid != session)
-
-
-def end_leftovers(folder: Path) -> int:
-    """Kill ranks of an earlier job of this run that outlived it, by pid and start time.
-
-    Args:
-        folder: RUN/ranks of that run; its files are removed.
-
-    Returns:
-        Processes killed.
-    """
-    killed = 0
-    for process in read_rank_files(folder):
-        mine = process.host == os.uname().nodename and process.pid != os.getpid()
-        if mine and process.started and start_ticks(process.pid) == process.started:
-            killed += _kill(process.pid)
-        (folder / f"{process.rank}.json").unlink(missing_ok=True)
-    return killed
-
-
-def fence_process(pid: int, reason: str) -> None:
-    """Kill a process of this host that is alive but silent.
-
-    Args:
-        pid: process id; this very process and the system's first are spared.
-        reason: why, in words.
-    """
-    if pid <= 1 or pid == os.getpid():
-        logger.error("will not fence process %d: %s", pid, reason)
-        return
-    logger.warning("fencing process %d: %s", pid, reason)
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        logger.info("process %d is gone already", pid)
-
-
-def _kill_member(pid: int, session: int) -> bool:
-    try:
-        return os.getsid(pid) == session and _kill(pid)
-    except ProcessLookupError:
-        return False
-
-
-def _kill(pid: int) -> bool:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        # It ended between the look and the blow, or is a stranger's: both are no leftover of ours.
-        return False
-    return True
+    def _is_ours(self, pid: int) -> bool:
+        if parent_of(pid) == self._launcher > 1:
+            return True
+        host = os.uname().nodename
+        named = (p for p in read_rank_files(self._ranks) if p.pid == pid and p.host == host)
+        return any(process.started and process.started == start_ticks(pid) for process in named)

@@ -19,6 +19,8 @@ from qmpi.storage.os_errors import explained
 TEMPORARY_SUFFIX = ".tmp"
 """Ending of temporary names; readers of a directory skip such files."""
 
+_WRITER = re.compile(r"\.([A-Za-z0-9]{0,16})-(\d+)\.tmp$")
+
 
 def temporary_name(path: Path) -> Path:
     """Return the name under which this process writes a file before it is whole.
@@ -29,8 +31,26 @@ def temporary_name(path: Path) -> Path:
     Returns:
         A hidden name in the same directory.
     """
-    host = re.sub(r"[^A-Za-z0-9]", "", socket.gethostname())[:16]
-    return path.with_name(f".{path.name}.{host}-{os.getpid()}{TEMPORARY_SUFFIX}")
+    return path.with_name(f".{path.name}.{_host()}-{os.getpid()}{TEMPORARY_SUFFIX}")
+
+
+def written_by_nobody(temporary: Path) -> bool:
+    """Return whether whoever was writing a temporary is known to be gone.
+
+    Args:
+        temporary: a name that `temporary_name` gave, here or on another host.
+
+    Returns:
+        True if its process ran on this host and is there no more, or if nobody named it so.
+    """
+    match = _WRITER.search(temporary.name)
+    if match is None:
+        return True
+    return match[1] == _host() and not Path(f"/proc/{match[2]}").exists()
+
+
+def _host() -> str:
+    return re.sub(r"[^A-Za-z0-9]", "", socket.gethostname())[:16]
 
 
 def write_atomic(path: Path, data: bytes | Iterable[bytes], *, durable: bool = True) -> None:

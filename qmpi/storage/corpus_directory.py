@@ -7,11 +7,12 @@ from pathlib import Path
 from qmpi.errors import InputError
 from qmpi.storage.atomic_file import TEMPORARY_SUFFIX
 from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME
-from qmpi.storage.ingest_scan import PLAN_NAME
 from qmpi.storage.origins import LEFT_OUT_NAME, REPORT_NAME
 from qmpi.storage.os_errors import explained
 from qmpi.storage.remedy import MANIFEST_NAME
 
+PLAN_NAME = "plan.json"
+"""Describes an ingestion under way."""
 STATISTICS_NAME = "statistics.html"
 WORK_FOLDER = "work"
 """Where a corpus that is being made keeps its records; gone when it is whole."""

@@ -15,6 +15,7 @@ Records are streamed, never collected: the coordinator's memory must not grow wi
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -120,6 +121,7 @@ class JournalWriter:
         self._descriptor = descriptor
         self._size = chain.size
         self._durable = durable
+        self._torn = False
         self._encoder = msgspec.json.Encoder()
 
     @classmethod
@@ -178,17 +180,35 @@ class JournalWriter:
         self.count += len(records)
         self.last_hash = last_hash
 
+    def sync(self) -> None:
+        """Wait until the device has all records.
+
+        Raises:
+            StorageError: the operating system refused.
+        """
+        with explained("write the journal", self._path):
+            os.fsync(self._descriptor)
+
     def _write(self, data: bytes) -> None:
         done = 0
         try:
+            if self._torn:
+                self._cut()
             while done < len(data):
                 done += os.write(self._descriptor, data[done:])
             if self._durable:
                 os.fsync(self._descriptor)
         except OSError as error:
-            os.ftruncate(self._descriptor, self._size)
+            self._torn = True
+            with suppress(OSError):
+                # A device that refuses even this is asked again before the next record.
+                self._cut()
             raise storage_error(error, "append to the journal", self._path) from error
         self._size += len(data)
+
+    def _cut(self) -> None:
+        os.ftruncate(self._descriptor, self._size)
+        self._torn = False
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""

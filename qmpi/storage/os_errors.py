@@ -50,6 +50,16 @@ def storage_error(error: OSError, action: str, path: Path) -> StorageError:
     return StorageError(f"cannot {action} {path}: {cause}: {hint}")
 
 
+def is_full(error: StorageError) -> bool:
+    """Return whether there was no room: a full file system, or a quota that is used up.
+
+    Args:
+        error: as `storage_error` made it of an error of the operating system.
+    """
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in {errno.ENOSPC, errno.EDQUOT}
+
+
 @contextmanager
 def explained(action: str, path: Path) -> Iterator[None]:
     """Raise every `OSError` of the body as a `StorageError` that says what to do.

@@ -21,6 +21,7 @@ from qmpi.storage.snapshot_format import SnapshotHeader, build_head, parse_head
 from qmpi.units import Digest
 
 _HASH_BYTES = 8 << 20
+NO_DIGEST = Digest("")
 
 SnapshotBuffer = bytes | bytearray | memoryview
 """A contiguous part of a payload; a view of an array is passed as `memoryview(array)`."""
@@ -65,6 +66,18 @@ def write_snapshot(
 
     write_atomic_with(path, fill, durable=durable)
     return written
+
+
+def digest_of(parts: Sequence[SnapshotBuffer]) -> Digest:
+    """Return the SHA-256 of a payload.
+
+    Args:
+        parts: payload in order.
+    """
+    sha = hashlib.sha256()
+    for part in parts:
+        sha.update(part)
+    return Digest(sha.hexdigest())
 
 
 def _write_hashed(file: BinaryIO, views: Sequence[memoryview]) -> Digest:
@@ -114,22 +127,25 @@ def verify_snapshot(path: Path) -> SnapshotHeader:
     return header
 
 
-def read_payload(path: Path) -> memoryview:
+def read_payload(path: Path, digest: Digest = NO_DIGEST) -> memoryview:
     """The payload, checked, mapped into memory; pages are shared with the file, not copied.
 
     Args:
         path: snapshot; on the same host it may be replaced meanwhile, the view keeps the old
             content.
+        digest: of the payload that is meant; "" if any will do.
 
     Returns:
         Read-only bytes.
 
     Raises:
         StorageError: it cannot be read.
-        CorruptData: any byte differs from what was written.
+        CorruptData: any byte differs from what was written, or another payload was meant.
     """
     with explained("read the snapshot", path), path.open("rb") as file:
         header, offset = parse_head(file, path)
+        if digest not in {NO_DIGEST, header.digest}:
+            raise CorruptData(f"snapshot {path} is no longer the one that was chosen")
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     payload = memoryview(mapped)[offset:]
     _check_digest(header, hashlib.sha256(payload).hexdigest(), path)

@@ -3,34 +3,57 @@
 Theory of operation: names sort by step, so nothing but a listing is needed to know the order. What
 is offered for recovery has been read and checked in full; a damaged file is skipped with a reason,
 never removed on its account, because it is evidence.
+
+Where several ranks hold a state together, each file holds the part of one position; its header and
+its name say which. Files of a position are pruned on their own.
 """
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from qmpi.errors import InputError, StorageError
 from qmpi.protocol.membership import SnapshotFact
-from qmpi.storage.atomic_file import TEMPORARY_SUFFIX
+from qmpi.storage.atomic_file import TEMPORARY_SUFFIX, written_by_nobody
 from qmpi.storage.os_errors import explained
 from qmpi.storage.snapshot_file import verify_snapshot
-from qmpi.units import Step
+from qmpi.storage.snapshot_format import SnapshotHeader
+from qmpi.units import Bytes, Step
 
 _SUFFIX = ".snap"
-_STEP_NAME = re.compile(r"step-(\d{1,19})\.snap")
+_STEP_NAME = re.compile(r"step-(\d{1,19})(?:-position-(\d{1,6}))?\.snap")
+_POSITION = "position"
+"""Key of the header's `meta`; absent where one rank holds the whole state."""
 
 
-def snapshot_path(directory: Path, step: Step) -> Path:
+def snapshot_path(directory: Path, step: Step, position: int | None = None) -> Path:
     """Where the snapshot of a step lies.
 
     Args:
         directory: of the snapshots.
         step: weights are those before this step, >= 0.
+        position: whose part of the state it is; None: a whole one.
 
     Returns:
         A path whose name sorts by step.
     """
-    return directory / f"step-{step:019d}{_SUFFIX}"
+    part = "" if position is None else f"-position-{position:04d}"
+    return directory / f"step-{step:019d}{part}{_SUFFIX}"
+
+
+def position_meta(position: int | None) -> dict[str, str]:
+    """Return the header's `meta` for a part of the state.
+
+    Args:
+        position: whose part; None: a whole state, whose header is that of runs without teams.
+    """
+    return {} if position is None else {_POSITION: str(position)}
+
+
+def _position_of(header: SnapshotHeader) -> int:
+    named = header.meta.get(_POSITION, "0")
+    return int(named) if named.isdecimal() else 0
 
 
 def ram_directory(ram_dir: str, run_id: str) -> Path:
@@ -79,7 +102,8 @@ def find_snapshots(
                 reasons.append(str(error))
                 continue
             if header.run_id == run_id:
-                facts.append(SnapshotFact(header.step, header.digest, place, str(path)))
+                position = _position_of(header)
+                facts.append(SnapshotFact(header.step, header.digest, place, str(path), position))
     facts.sort(key=lambda fact: -fact.step)
     return facts, reasons
 
@@ -93,12 +117,16 @@ def _files(directory: Path, reasons: list[str]) -> list[Path]:
         return []
 
 
-def prune(directory: Path, keep: int) -> list[Path]:
+def prune(directory: Path, keep: int, position: int | None = None) -> list[Path]:
     """Remove all but the newest snapshots, and temporaries of writers that were killed.
 
+    Another process may be writing here; what it has not finished stays, unless it is older than all
+    that is kept.
+
     Args:
-        directory: of the snapshots; nobody else may be writing to it.
+        directory: of the snapshots.
         keep: snapshots to keep, >= 0.
+        position: whose; None: those of whole states.
 
     Returns:
         The snapshots removed.
@@ -106,11 +134,48 @@ def prune(directory: Path, keep: int) -> list[Path]:
     Raises:
         StorageError: a file cannot be removed.
     """
-    named = [path for path in _files(directory, []) if _STEP_NAME.fullmatch(path.name)]
-    named.sort(key=lambda path: int(path.name[5 : -len(_SUFFIX)]), reverse=True)
-    doomed = named[keep:]
-    leftovers = directory.glob(f".*{_SUFFIX}.*{TEMPORARY_SUFFIX}")
-    for path in [*doomed, *leftovers]:
+    named = _named(directory, position)
+    kept, doomed = named[:keep], named[keep:]
+    oldest = min((_step_of(path.name) for path in kept), default=-1)
+    torn = [
+        path
+        for path in directory.glob(f".*{_SUFFIX}.*{TEMPORARY_SUFFIX}")
+        if written_by_nobody(path) or _step_of(path.name.removeprefix(".")) < oldest
+    ]
+    for path in [*doomed, *torn]:
         with explained("remove", path):
             path.unlink(missing_ok=True)
     return doomed
+
+
+def room_without(directory: Path, position: int | None = None) -> Bytes:
+    """Return how many bytes a file may have if all snapshots of a position are removed first.
+
+    Args:
+        directory: of the snapshots; must exist.
+        position: whose; None: those of whole states.
+
+    Returns:
+        Free bytes of the file system, and those that these files take.
+
+    Raises:
+        StorageError: it cannot be looked up.
+    """
+    with explained("look up the room in", directory):
+        system = os.statvfs(directory)
+        held = sum(path.stat().st_blocks * 512 for path in _named(directory, position))
+    return Bytes(system.f_bavail * system.f_frsize + held)
+
+
+def _named(directory: Path, position: int | None) -> list[Path]:
+    found: list[Path] = []
+    for path in _files(directory, []):
+        match = _STEP_NAME.fullmatch(path.name)
+        if match is not None and match[2] == (None if position is None else f"{position:04d}"):
+            found.append(path)
+    return sorted(found, key=lambda path: _step_of(path.name), reverse=True)
+
+
+def _step_of(name: str) -> int:
+    match = _STEP_NAME.match(name)
+    return int(match[1]) if match is not None else 0

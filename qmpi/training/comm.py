@@ -126,13 +126,13 @@ def first_line(error: Exception) -> str:
 
 
 class Comm:
-    """The group of one generation. A group of one talks to nobody."""
+    """The ranks of one generation along one axis. A line of one talks to nobody."""
 
     def __init__(
         self,
         *,
         store: Store | None,
-        generation: int,
+        name: str,
         index: int,
         size: int,
         timeout_seconds: float,
@@ -142,8 +142,8 @@ class Comm:
 
         Args:
             store: the lead's store; not used when `size` is 1.
-            generation: number of the group; keeps the keys of groups apart.
-            index: place of this member, 0 <= index < size.
+            name: of generation and line; keeps the keys of groups apart.
+            index: place of this member on the line, 0 <= index < size.
             size: number of members.
             timeout_seconds: of the rendezvous and of each operation; the last resort.
             aborted: looked at while waiting.
@@ -159,7 +159,7 @@ class Comm:
             return
         if store is None:
             raise PeerLost("a group of several needs its lead's rendezvous store")
-        prefixed = PrefixStore(f"g{generation}", store)
+        prefixed = PrefixStore(name, store)
         try:
             self._meet(prefixed)
             group = ProcessGroupGloo(prefixed, index, size, timedelta(seconds=timeout_seconds))

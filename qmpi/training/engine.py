@@ -157,19 +157,19 @@ class Engine:
         # Dropping a stuck group joins its threads, which blocks until its time-out.
         self._graveyard = [comm for comm in self._graveyard if comm.stuck]
 
-    def sync_state(self, root: int, needy: Sequence[int]) -> None:
-        """Give the root's state to those that need it; every member of the group calls this.
+    def sync_state(self, root: int, *, receives: bool) -> None:
+        """Give the root's state to those that need it; every member of the line calls this.
 
         A member that is cut off keeps what it had.
 
         Args:
-            root: group index of the member whose state counts.
-            needy: group indices that receive it.
+            root: index of the member whose state counts.
+            receives: this member takes it.
         """
         comm = self._group()
         if comm.index == root:
             comm.broadcast(self._state.buffer, root)
-        elif comm.index in needy:
+        elif receives:
             staging = torch.empty_like(self._state.buffer)
             comm.broadcast(staging, root)
             self._held = None

@@ -19,11 +19,11 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import mpi4py
 
-from qmpi.errors import InvariantError, MachineError
+from qmpi.errors import MachineError
 from qmpi.ports.base import Frame
 from qmpi.ports.transport import Delivery, Transport
 from qmpi.transport.arrivals import BULK, HEAD, Arrivals, pack_head
@@ -46,6 +46,18 @@ FLUSH_SLEEP_SECONDS = 0.001
 FLUSH_MATCH_LIMIT = 64
 FT_VARIABLE = "OMPI_MCA_mpi_ft_enable"
 """What `mpirun --with-ft` sets. `Get_failed` answers without it too, and then finds nobody."""
+
+
+class StartingTransport(Transport, Protocol):
+    """A transport while the ranks meet: what came too early for that waits for the roles."""
+
+    def put_back(self, deliveries: Sequence[Delivery]) -> None:
+        """Let the next polls give these again, before anything else.
+
+        Args:
+            deliveries: as polls gave them, in that order.
+        """
+        ...
 
 
 class MpiTransport:
@@ -94,6 +106,7 @@ class MpiTransport:
         self._dead: dict[int, str] = {}
         self._untold: dict[int, int] = {}
         self._news: list[tuple[Rank, str]] = []
+        self._back: list[Delivery] = []
         self.fault_tolerant = fault_tolerant
 
     @property
@@ -142,13 +155,22 @@ class MpiTransport:
         Returns:
             Messages; those of one source in order.
         """
+        back, self._back = self._back[:limit], self._back[limit:]
         exhausted = self._arrivals.match(limit)
-        found = self._arrivals.take(limit)
+        found = back + self._arrivals.take(limit - len(back))
         # Before looking for new deaths: only a probe after a death shows what is left of it.
         self._tell(drained=exhausted and len(found) < limit)
         self._departures.progress()
         self._look_for_dead()
         return found
+
+    def put_back(self, deliveries: Sequence[Delivery]) -> None:
+        """Let the next polls give these again, before anything else.
+
+        Args:
+            deliveries: as polls gave them, in that order.
+        """
+        self._back = [*deliveries, *self._back]
 
     def lost(self) -> list[tuple[Rank, str]]:
         """Return ranks newly known to be gone; each is told once."""
@@ -240,7 +262,7 @@ def start_mpi(
 
 
 def exchange_hosts(
-    transport: Transport,
+    transport: StartingTransport,
     now: Callable[[], float],
     sleep: Callable[[float], None],
     deadline: float,
@@ -248,7 +270,7 @@ def exchange_hosts(
     """Learn the host of every rank, through rank 0.
 
     Args:
-        transport: connected; no other message may be under way.
+        transport: connected; ranks that are further on may speak already.
         now: clock.
         sleep: sleeps.
         deadline: when to give up.
@@ -259,13 +281,13 @@ def exchange_hosts(
     Raises:
         MachineError: a rank did not answer in time, or died.
     """
-    hosts = {int(transport.rank): host_name()}
     if transport.rank != 0:
         transport.send(Rank(0), host_name().encode(), ())
+        listed = await_root(transport, now, sleep, deadline)
+        return listed.decode("utf-8", "replace").split("\n")
+    hosts = {0: host_name()}
     while len(hosts) < transport.size:
-        for delivery in transport.poll(64 if transport.rank == 0 else 1):
-            if transport.rank != 0:
-                return _read_hosts(delivery, transport.size)
+        for delivery in transport.poll(64):
             hosts[int(delivery.source)] = delivery.data.decode()
         if transport.lost():
             raise MachineError("a rank died while the job was starting")
@@ -273,18 +295,48 @@ def exchange_hosts(
             missing = sorted(set(range(transport.size)) - set(hosts))
             raise MachineError(f"no host from ranks {missing} in time; see their logs")
         sleep(0.002)
-    listed = [hosts[rank] for rank in range(transport.size)]
+    known = [hosts[rank] for rank in range(transport.size)]
     for rank in range(1, transport.size):
-        transport.send(Rank(rank), "\n".join(listed).encode(), ())
-    return listed
+        transport.send(Rank(rank), "\n".join(known).encode(), ())
+    return known
 
 
-def _read_hosts(delivery: Delivery, size: int) -> list[str]:
-    # Nobody may talk to a rank before that rank has spoken, so the first message is rank 0's list.
-    hosts = delivery.data.decode("utf-8", "replace").split("\n")
-    if delivery.source != 0 or len(hosts) != size:
-        raise InvariantError(f"rank {delivery.source} spoke before the list of hosts was out")
-    return hosts
+def await_root(
+    transport: StartingTransport,
+    now: Callable[[], float],
+    sleep: Callable[[float], None],
+    deadline: float,
+) -> bytes:
+    """Wait for the next message of rank 0; what others say meanwhile is put back.
+
+    Messages of different ranks overtake each other: a rank that has met all may speak to one that
+    has not.
+
+    Args:
+        transport: connected.
+        now: clock.
+        sleep: sleeps.
+        deadline: when to give up.
+
+    Returns:
+        The message.
+
+    Raises:
+        MachineError: rank 0 did not speak in time, or a rank died.
+    """
+    early: list[Delivery] = []
+    try:
+        while now() < deadline:
+            for delivery in transport.poll(1):
+                if delivery.source == 0:
+                    return delivery.data
+                early.append(delivery)
+            if transport.lost():
+                raise MachineError("a rank died while the job was starting")
+            sleep(0.002)
+    finally:
+        transport.put_back(early)
+    raise MachineError("rank 0 said nothing in time; see its log")
 
 
 def host_name() -> str:

@@ -9,6 +9,7 @@ import pytest
 from architecture.tree import ROOT
 
 PURE = ("units", "errors", "config", "protocol", "policy", "roles", "simulator")
+LIGHT = ("transport", "corpora", "content", "ingest", "storage", "monitor")
 LIBRARIES = (
     *(
         "mpi4py",
@@ -80,7 +81,9 @@ def test_commands_load_neither_mpi_nor_torch_nor_hdf5() -> None:
     assert count == _modules("cli")
 
 
-@pytest.mark.parametrize("name", ["transport", "storage", "content", "monitor"])
+@pytest.mark.parametrize(
+    "name", ["transport", "corpora", "content", "ingest", "storage", "monitor"]
+)
 def test_light_ranks_never_load_torch(name: str) -> None:
     assert _import_all([f"qmpi.{name}"], ("torch",)) == _modules(name)
 

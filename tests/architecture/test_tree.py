@@ -3,6 +3,8 @@
 import ast
 import re
 from collections import Counter
+from collections.abc import Iterable
+from pathlib import PurePosixPath
 
 import pytest
 from architecture.tree import ROOT, name_of, parse, python_files, text_files
@@ -10,15 +12,11 @@ from architecture.tree import ROOT, name_of, parse, python_files, text_files
 LINES = 400
 """Longest file."""
 
-SHARED_NAMES = {
-    "__init__",
-    "main",  # the entry of a rank, and the entry of the command
-    "interface",  # what the floor's other modules fulfil: a role, a transport
-    "journal",  # its records, and its file
-    "lanes",  # how they are dealt, and what one computes
-    "engine",  # of training, and of the simulation
-}
-"""Names that two packages may share; commands are named after what they call and come on top."""
+NO_NAMES = {"util", "utils", "helper", "helpers", "common", "misc", "stuff"}
+"""Words that say nothing of what a module is about."""
+
+NAMED_SO_FOR_NOW: dict[str, str] = {}
+"""Path of a module or folder whose name breaks the rule, and why it may; "" is no reason."""
 
 UNPICKLERS = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}
 RUNNERS = {"eval", "exec", "compile", "__import__"}
@@ -35,11 +33,53 @@ def test_files_are_short() -> None:
     assert not long, f"split by concern: {long}"
 
 
-def test_module_names_are_unique() -> None:
-    modules = [p for p in python_files("qmpi") if p.parent.name != "cli"]
-    twice = {name for name, count in Counter(p.stem for p in modules).items() if count > 1}
-    assert twice == SHARED_NAMES - {"main"}
-    assert not {p.stem for p in modules} & {"utils", "util", "helpers", "common", "misc"}
+def test_a_name_says_what_its_folder_does_not() -> None:
+    found = _misnamed(name_of(path) for path in python_files("qmpi"))
+    assert sorted(found) == sorted(NAMED_SO_FOR_NOW), found
+    assert all(NAMED_SO_FOR_NOW.values())
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        ("qmpi/content/code/code_python.py", "qmpi/content/code/code_python.py"),
+        ("qmpi/content/code/python_code.py", "qmpi/content/code/python_code.py"),
+        ("qmpi/content/code/codepython.py", "qmpi/content/code/codepython.py"),
+        ("qmpi/content/code/code.py", "qmpi/content/code/code.py"),
+        ("qmpi/content/code/content_words.py", "qmpi/content/code/content_words.py"),
+        ("qmpi/corpora/corpus_survey.py", "qmpi/corpora/corpus_survey.py"),
+        ("qmpi/roles/role_book.py", "qmpi/roles/role_book.py"),
+        ("qmpi/roles/book_of_roles.py", "qmpi/roles/book_of_roles.py"),
+        ("qmpi/policy/old_policies.py", "qmpi/policy/old_policies.py"),
+        ("qmpi/qmpi_units.py", "qmpi/qmpi_units.py"),
+        ("qmpi/ingest/ingest_read/__init__.py", "qmpi/ingest/ingest_read"),
+        ("qmpi/ingest/reading_ingest/files.py", "qmpi/ingest/reading_ingest"),
+        ("qmpi/storage/utils.py", "qmpi/storage/utils.py"),
+        ("qmpi/storage/file_helpers.py", "qmpi/storage/file_helpers.py"),
+        ("qmpi/common/words.py", "qmpi/common"),
+        ("qmpi/storage/utils/__init__.py", "qmpi/storage/utils"),
+    ],
+)
+def test_the_rule_of_names_finds(path: str, named: str) -> None:
+    assert list(_misnamed([path])) == [named]
+
+
+def test_the_rule_of_names_lets_pass() -> None:
+    assert not _misnamed(
+        [
+            "qmpi/content/code/__init__.py",
+            "qmpi/content/code/words.py",
+            "qmpi/content/technical/words.py",
+            "qmpi/content/verify/code_checks.py",
+            "qmpi/launch/mpirun.py",
+        ]
+    )
+
+
+def test_a_module_and_a_folder_do_not_share_a_name() -> None:
+    assert not _doubled(name_of(path) for path in python_files("qmpi"))
+    assert _doubled(["qmpi/ingest/read.py", "qmpi/ingest/read/files.py"]) == ["qmpi/ingest/read"]
+    assert _doubled(["qmpi/ingest/Read.py", "qmpi/ingest/read.py"]) == ["qmpi/ingest/read"]
 
 
 SANDBOX = "qmpi/content/verify/code_sandbox.py"
@@ -112,6 +152,47 @@ def test_documents_that_code_names_exist() -> None:
     assert named
     missing = sorted(f"{name} (in {where})" for name, where in named if not (ROOT / name).exists())
     assert not missing, "\n".join(missing)
+
+
+def _misnamed(paths: Iterable[str]) -> dict[str, str]:
+    """Return modules and folders whose name repeats that of a folder above, or says nothing."""
+    found: dict[str, str] = {}
+    for path in map(PurePosixPath, paths):
+        whole = path.parent if path.name == "__init__.py" else path
+        for place in (whole, *whole.parents):
+            if why := _fault_of_name(place.stem.lower(), place.parent.parts):
+                found[str(place)] = why
+    return found
+
+
+def _fault_of_name(name: str, above: tuple[str, ...]) -> str:
+    if not above:
+        return ""
+    if NO_NAMES & set(name.split("_")):
+        return "says nothing"
+    plain = name.replace("_", "")
+    repeated = (
+        folder
+        for folder in above
+        for form in _forms(folder.replace("_", ""))
+        if plain.startswith(form) or plain.endswith(form)
+    )
+    return next((f"repeats {folder}" for folder in repeated), "")
+
+
+def _forms(folder: str) -> set[str]:
+    """Return a folder's name, its singular and its plural."""
+    if folder == "corpora":
+        return {folder, "corpus"}
+    singular = re.sub("ies$", "y", folder) if folder.endswith("ies") else folder.removesuffix("s")
+    return {folder, singular, re.sub("y$", "ie", singular) + "s"}
+
+
+def _doubled(paths: Iterable[str]) -> list[str]:
+    """Return what is a module and a folder at once, or one name in two spellings."""
+    places = {place for path in map(PurePosixPath, paths) for place in (path, *path.parents)}
+    count = Counter(str(place.with_suffix("")).lower() for place in places if place.name)
+    return sorted(name for name, number in count.items() if number > 1)
 
 
 def _dangerous(module: ast.Module) -> list[tuple[ast.stmt | ast.expr, str]]:

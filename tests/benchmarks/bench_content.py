@@ -22,9 +22,9 @@ from pathlib import Path
 from content_sample import generated
 
 from qmpi.content.address import TYPES
-from qmpi.content.content_tokenizer import content_tokenizer
 from qmpi.content.level import LEVELS
-from qmpi.storage.builtin import default_cache
+from qmpi.corpora.content_tokenizer import content_tokenizer
+from qmpi.storage.cache import default_cache
 from qmpi.storage.tokenizer import Tokenizer
 
 ROUNDS = 5

@@ -14,12 +14,12 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from qmpi.storage.ingest import IngestOptions, prepare_ingest, publish
-from qmpi.storage.ingest_stages import CLEAN, IngestPlan
-from qmpi.storage.near_duplicates import shingles
+from qmpi.ingest.corpus import IngestOptions, prepare_ingest, publish
+from qmpi.ingest.dedup.near import shingles
+from qmpi.ingest.judge.rules import thresholds
+from qmpi.ingest.stages import CLEAN, IngestPlan
+from qmpi.ingest.word_hashes import WordHasher, words_of
 from qmpi.storage.origins import all_origins
-from qmpi.storage.quality_rules import thresholds
-from qmpi.storage.word_hashes import WordHasher, words_of
 
 PLANTED = 4000
 

@@ -109,7 +109,7 @@ class Ours:
         self.mine = range(index, settings.train.lanes, size)
         self.engine.join(
             Comm(
-                store=store, generation=1, index=index, size=size, timeout_seconds=120,
+                store=store, name="g1", index=index, size=size, timeout_seconds=120,
                 aborted=lambda: None,
             )
         )  # fmt: skip

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from qmpi.runtime.launcher import FLAGS, find_mpirun
+from qmpi.launch.mpirun import FLAGS, find_mpirun
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from mpi.live_run import qmpi
 
-from qmpi.runtime.processes import start_ticks
 from qmpi.storage.corpus import Corpus
+from qmpi.storage.rank_files import start_ticks
 
 SIZE = ("--tokens", "1.5M", "--type", "mathematics", "--level", "1-20", "--seed", "5")
 SIZE += ("--tokenizer", "builtin:python")  # the usual one takes longer to make than all of this

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from mpi.live_run import qmpi
 
-from qmpi.runtime.processes import start_ticks
+from qmpi.storage.rank_files import start_ticks
 
 OPTIONS = ("--vocab-size", "600", "--accept-damage")
 

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
+from qmpi.corpora.audit import replay
 from qmpi.protocol.envelope import RoleName
-from qmpi.runtime.audit import replay
 from qmpi.simulator.engine import Simulation
 from qmpi.simulator.faults import (
     AtTime,

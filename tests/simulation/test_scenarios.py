@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from qmpi.corpora.audit import replay
 from qmpi.errors import InputError
-from qmpi.runtime.audit import replay
 from qmpi.simulator.scenario import parse_scenario, play
 
 SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.txt"))

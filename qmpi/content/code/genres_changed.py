@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from qmpi.content.code.code_changes import Rewriter, renamed, slipped
-from qmpi.content.code.code_docs import doc_of
-from qmpi.content.code.code_machine import Machine
-from qmpi.content.code.code_sheet import LANGUAGES, Sheet, case_number, literal, with_functions
-from qmpi.content.code.code_template import Node
-from qmpi.content.code.code_unit import Case, Made, Studio
+from qmpi.content.code.changes import Rewriter, renamed, slipped
+from qmpi.content.code.docs import doc_of
 from qmpi.content.code.genres_tested import trace_of
+from qmpi.content.code.machine import Machine
+from qmpi.content.code.sheet import LANGUAGES, Sheet, case_number, literal, with_functions
+from qmpi.content.code.template import Node
+from qmpi.content.code.unit import Case, Made, Studio
 from qmpi.content.level import sized
 from qmpi.content.page import Page
 

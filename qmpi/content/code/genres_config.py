@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from qmpi.content.code.code_sheet import Sheet
-from qmpi.content.code.code_words import Words
+from qmpi.content.code.sheet import Sheet
+from qmpi.content.code.words import Words
 from qmpi.content.counter import Draw
 from qmpi.content.level import sized
 from qmpi.content.page import Page

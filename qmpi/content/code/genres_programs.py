@@ -1,10 +1,10 @@
 """Genres that show a program and what it prints: module, data structure, session, port."""
 
-from qmpi.content.code.code_dialect import Dialect
-from qmpi.content.code.code_main import use
-from qmpi.content.code.code_python import Python
-from qmpi.content.code.code_script import JavaScript
-from qmpi.content.code.code_sheet import (
+from qmpi.content.code.dialect import Dialect
+from qmpi.content.code.main import use
+from qmpi.content.code.python import Python
+from qmpi.content.code.script import JavaScript
+from qmpi.content.code.sheet import (
     LANGUAGES,
     MOST,
     PROGRAMMED,
@@ -16,7 +16,7 @@ from qmpi.content.code.code_sheet import (
     with_class,
     with_functions,
 )
-from qmpi.content.code.code_unit import Studio
+from qmpi.content.code.unit import Studio
 from qmpi.content.level import sized
 from qmpi.content.page import Page
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from qmpi.content.code.code_sheet import Sheet
-from qmpi.content.code.code_words import Words
+from qmpi.content.code.sheet import Sheet
+from qmpi.content.code.words import Words
 from qmpi.content.counter import Draw
 from qmpi.content.document import Plain
 from qmpi.content.level import sized

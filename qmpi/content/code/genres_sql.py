@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from qmpi.content.code.code_sheet import Sheet
-from qmpi.content.code.code_words import Words
+from qmpi.content.code.sheet import Sheet
+from qmpi.content.code.words import Words
 from qmpi.content.counter import Draw
 from qmpi.content.document import Plain
 from qmpi.content.level import sized

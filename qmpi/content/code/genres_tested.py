@@ -2,16 +2,9 @@
 
 from collections.abc import Sequence
 
-from qmpi.content.code.code_sheet import (
-    LANGUAGES,
-    PROGRAMMED,
-    Sheet,
-    case_number,
-    known,
-    with_functions,
-)
-from qmpi.content.code.code_tests import Group, tests_of
-from qmpi.content.code.code_unit import Case, Made, Studio
+from qmpi.content.code.sheet import LANGUAGES, PROGRAMMED, Sheet, case_number, known, with_functions
+from qmpi.content.code.tests import Group, tests_of
+from qmpi.content.code.unit import Case, Made, Studio
 from qmpi.content.level import sized
 from qmpi.content.page import Page
 

@@ -1,6 +1,6 @@
 """Shapes of data structures and objects. Methods take numbers or one name; all are safe to call."""
 
-from qmpi.content.code.code_shapes import classes_of
+from qmpi.content.code.shapes import classes_of
 
 _SOURCE = '''
 class Stack:

@@ -1,6 +1,6 @@
 """Shapes of well-known algorithms, over numbers, lists and texts."""
 
-from qmpi.content.code.code_shapes import functions_of
+from qmpi.content.code.shapes import functions_of
 
 _SOURCE = '''
 def f(xs: ints, k: int) -> int:

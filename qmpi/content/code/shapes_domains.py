@@ -1,6 +1,6 @@
 """Shapes of classes for domains: bank, stock, schedule, cache, parser, lift, dispenser."""
 
-from qmpi.content.code.code_shapes import classes_of
+from qmpi.content.code.shapes import classes_of
 
 _SOURCE = '''
 class Stock:

@@ -1,6 +1,6 @@
 """Shapes over lists of numbers. A docstring names what the function makes, in several words."""
 
-from qmpi.content.code.code_shapes import functions_of
+from qmpi.content.code.shapes import functions_of
 
 _SOURCE = '''
 def f(xs: ints, k: int) -> int:

@@ -1,6 +1,6 @@
 """Shapes over numbers. A docstring names what the function makes, in several words."""
 
-from qmpi.content.code.code_shapes import functions_of
+from qmpi.content.code.shapes import functions_of
 
 _SOURCE = '''
 def f(n: int, k: int) -> int:

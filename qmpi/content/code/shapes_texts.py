@@ -1,6 +1,6 @@
 """Shapes over texts and maps. A docstring names what the function makes, in several words."""
 
-from qmpi.content.code.code_shapes import functions_of
+from qmpi.content.code.shapes import functions_of
 
 _SOURCE = '''
 def f(s: str) -> int:

@@ -6,8 +6,8 @@ turn.
 """
 
 from qmpi.content.conversation.talk_world import Act, TalkWorld
-from qmpi.content.english.english_grammar import grammar
 from qmpi.content.english.frames import FramePool
+from qmpi.content.english.grammar import grammar
 from qmpi.content.english.prose import Prose, Said
 from qmpi.content.page import Page
 

@@ -7,9 +7,9 @@ that names its event.
 """
 
 from qmpi.content.creative.story_world import Event, StoryWorld
-from qmpi.content.english.english_grammar import grammar
-from qmpi.content.english.english_lexicon import with_article
 from qmpi.content.english.frames import FramePool
+from qmpi.content.english.grammar import grammar
+from qmpi.content.english.lexicon import with_article
 from qmpi.content.english.prose import Prose, Said
 from qmpi.content.page import Page
 

@@ -8,8 +8,8 @@ groups made once from the vocabulary, so a line is drawn for its first letter an
 from functools import cache
 
 from qmpi.content.counter import Draw
-from qmpi.content.english.english_lexicon import english
 from qmpi.content.english.frames import one_frame
+from qmpi.content.english.lexicon import english
 from qmpi.content.english.prose import Prose
 from qmpi.content.level import sized
 from qmpi.content.page import Page

@@ -4,8 +4,8 @@ Theory of operation. They fill the end of a block, where no longer document fits
 are spread from a dozen tokens upwards.
 """
 
-from qmpi.content.english.english_grammar import grammar
 from qmpi.content.english.frames import FramePool
+from qmpi.content.english.grammar import grammar
 from qmpi.content.english.prose import PRESENT, Prose
 from qmpi.content.page import Page
 

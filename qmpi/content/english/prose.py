@@ -11,9 +11,9 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from qmpi.content.english.english_grammar import BASE
-from qmpi.content.english.english_lexicon import english
 from qmpi.content.english.frames import Frame, FramePool, Segment, one_frame
+from qmpi.content.english.grammar import BASE
+from qmpi.content.english.lexicon import english
 from qmpi.content.english.registers import register_of, tier_of, topics_of
 from qmpi.content.page import Page, Plain
 

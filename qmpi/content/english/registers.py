@@ -12,7 +12,7 @@ from functools import cache, lru_cache
 
 import numpy as np
 
-from qmpi.content.english.english_lexicon import English, Noun, Verb, english, with_article
+from qmpi.content.english.lexicon import English, Noun, Verb, english, with_article
 from qmpi.content.level import LEVELS, Budget
 from qmpi.errors import InvariantError
 

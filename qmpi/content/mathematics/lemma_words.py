@@ -1,7 +1,7 @@
 """Sentences between formulas, as mathematicians write them."""
 
-from qmpi.content.english.english_grammar import grammar
 from qmpi.content.english.frames import FramePool
+from qmpi.content.english.grammar import grammar
 
 ASIDE = FramePool(
     grammar(

@@ -5,8 +5,8 @@ that". Each premise and conclusion is one fact that names its formula, so a chec
 back. Around them stand drawn phrases of assertion, doubt and elaboration.
 """
 
-from qmpi.content.english.english_grammar import grammar
 from qmpi.content.english.frames import FramePool
+from qmpi.content.english.grammar import grammar
 from qmpi.content.english.prose import Prose, Said
 from qmpi.content.page import Page
 from qmpi.content.philosophy.argument_world import FORMS, Argument, ArgumentWorld

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from qmpi.content.counter import Draw
 from qmpi.content.document import Plain
-from qmpi.content.english.english_grammar import grammar
 from qmpi.content.english.frames import FramePool
+from qmpi.content.english.grammar import grammar
 from qmpi.content.english.prose import Prose
 from qmpi.content.level import sized
 from qmpi.content.page import Page

@@ -8,7 +8,7 @@ spreading a change through the tree until nothing more moves.
 from functools import cache
 from typing import Any
 
-from qmpi.content.english.english_lexicon import english
+from qmpi.content.english.lexicon import english
 from qmpi.content.verify.fact_checks import World
 
 _UP = frozenset((

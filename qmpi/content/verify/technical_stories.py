@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from qmpi.content.document import Document
-from qmpi.content.english.english_lexicon import english
+from qmpi.content.english.lexicon import english
 from qmpi.content.verify.fact_checks import Expected, World, world_of
 from qmpi.content.verify.technical_solvers import call_text, listed, run_pipe, spell
 

@@ -9,7 +9,7 @@ import pytest
 
 from qmpi.cli.content import parse_levels
 from qmpi.cli.main import run
-from qmpi.content import content_tokenizer
+from qmpi.corpora import content_tokenizer
 from qmpi.errors import InputError
 from qmpi.storage.tokenizer import train_tokenizer
 

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from qmpi.cli.main import run
-from qmpi.storage.ingest_settings import IngestReport
-from qmpi.storage.quality_rules import RULES
+from qmpi.ingest.judge.rules import RULES
+from qmpi.ingest.settings import IngestReport
 
 GOOD = "".join(
     f"Sentence number {n} is about {n * 7} things of {n * n} kinds.\n" for n in range(99)

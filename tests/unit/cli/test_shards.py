@@ -12,12 +12,12 @@ from typing import Any
 import h5py
 import hdf5plugin
 import pytest
-from unit.runtime.small_corpus import BLOCKS, make_all, quick_plan, use_quick_maker
+from unit.corpora.small_corpus import BLOCKS, make_all, quick_plan, use_quick_maker
 
 from qmpi.cli.main import run
 from qmpi.cli.shards import origin_text
 from qmpi.content.address import BLOCK_TOKENS
-from qmpi.storage.ingest import IngestOptions, ingest_corpus
+from qmpi.ingest.corpus import IngestOptions, ingest_corpus
 from qmpi.storage.origins import Origin
 
 Captured = pytest.CaptureFixture[str]

@@ -3,7 +3,7 @@
 import pytest
 
 from qmpi.cli.shards_listing import HEADINGS, listing
-from qmpi.storage.shard_survey import ShardSummary
+from qmpi.corpora.survey import ShardSummary
 
 TYPES = ("technical", "scientific", "code", "mathematics", "philosophy", "creative")
 MIXED = ShardSummary(

@@ -6,9 +6,10 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from qmpi.config.load import dump_toml, load_job, parse_job, settings_digest
-from qmpi.config.settings import CorpusSource, Settings
+from qmpi.config.settings import CorpusSource, Settings, TeamSettings
 from qmpi.errors import ConfigError
 
 
@@ -134,3 +135,15 @@ def test_everything_else_may_change_between_incarnations(override: str) -> None:
 def test_digest_survives_the_round_trip_through_a_file() -> None:
     settings = parse_job("", ["model.width=256", "optimizer.learning_rate=6e-4"])
     assert settings_digest(parse_job(dump_toml(settings))) == settings_digest(settings)
+
+
+def test_runs_begun_before_there_were_teams_keep_their_identity() -> None:
+    assert settings_digest(parse_job("")) == (
+        "fd5bfd53626ec8de8c8ce91065f41e9792d41fb655ae68459fb7340353660750"
+    )
+
+
+def test_the_layout_of_a_team_is_identity() -> None:
+    job = parse_job("")
+    layouts = [TeamSettings(), TeamSettings(tensor=4), TeamSettings(tensor=2, pipeline=2)]
+    assert len({settings_digest(replace(job, team=team)) for team in layouts}) == len(layouts)

@@ -44,6 +44,11 @@ MALFORMED = {
     "negative role": ("[roles]\nspare = -1\n", ["roles.spare = -1", "from 0"]),
     "no trainer": ("[roles]\ntrainer = 0\n", ["roles.trainer = 0", "from 1"]),
     "two coordinators": ("[roles]\ncoordinator = 2\n", ["roles.coordinator = 2", "must be 1"]),
+    "ranks that share a model": ("[team]\ntensor = 2\n", ["team.tensor = 2", "must be 1"]),
+    "stages of a model": ("[team]\npipeline = 4\n", ["team.pipeline = 4", "must be 1"]),
+    "parts of a sequence": ("[team]\ncontext = 2\n", ["team.context = 2", "must be 1"]),
+    "parts of the experts": ("[team]\nexpert = 8\n", ["team.expert = 8", "must be 1"]),
+    "a team of nobody": ("[team]\ntensor = 0\n", ["team.tensor = 0", "from 1 to 1024"]),
     "more ranks than any machine": (
         "[roles]\ntrainer = 99999999999\n",
         ["roles.trainer", "1000000"],

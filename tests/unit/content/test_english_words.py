@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from qmpi.content.english.english_lexicon import english, with_article
+from qmpi.content.english.lexicon import english, with_article
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qmpi.config.settings import RoleSettings
-from qmpi.errors import InvariantError
+from qmpi.errors import ConfigError, InvariantError
 from qmpi.policy.placement import place
 from qmpi.protocol.envelope import RoleName
 
@@ -182,3 +182,91 @@ def test_a_hundred_thousand_ranks_take_a_moment():
 def test_no_ranks_no_job():
     with pytest.raises(InvariantError):
         place([], RoleSettings(), 8)
+
+
+@settings(max_examples=300)
+@given(host_lists, role_settings, st.integers(1, 40), st.sampled_from([1, 2, 3, 4, 8, 16]))
+def test_trainers_sit_in_whole_teams(hosts, roles, lanes, team_size):
+    if len(hosts) < team_size:
+        with pytest.raises(ConfigError, match=f"team of {team_size} ranks"):
+            place(hosts, roles, lanes, team_size)
+        return
+    placement = place(hosts, roles, lanes, team_size)
+    assert placement == place(hosts, roles, lanes, team_size)
+    assert 1 <= len(placement.teams) <= lanes
+    assert {len(team) for team in placement.teams} == {team_size}
+    seated = [rank for team in placement.teams for rank in team]
+    assert sorted(seated) == ranks_of(placement, RoleName.TRAINER)
+    assert list(placement.teams) == sorted(placement.teams, key=min)
+    assert {role for process in placement.roles for role in process} >= NEEDED
+    assert ranks_of(placement, RoleName.COORDINATOR) == [0]
+    assert all(process == (RoleName.SPARE,) for process in placement.roles if "spare" in process)
+    if len(hosts) > team_size:
+        assert not any("trainer" in process and len(process) > 1 for process in placement.roles)
+    if len(hosts) >= team_size + 3:
+        assert placement.roles[0] == (RoleName.COORDINATOR,)
+
+
+@settings(max_examples=200)
+@given(host_lists, role_settings, st.integers(1, 40), st.sampled_from([2, 4, 8]))
+def test_no_host_has_trainers_for_a_team_that_lies_on_several(hosts, roles, lanes, team_size):
+    if len(hosts) < team_size:
+        return
+    placement = place(hosts, roles, lanes, team_size)
+    across = [team for team in placement.teams if len({hosts[rank] for rank in team}) > 1]
+    left_over = Counter(hosts[rank] for team in across for rank in team)
+    assert all(count < team_size for count in left_over.values())
+
+
+def test_no_team_less_than_the_ranks_allow():
+    for size in range(5, 40):
+        placement = place(["one"] * size, RoleSettings(trainer=100), 8, 4)
+        # Two light processes are the fewest that share, from four ranks on.
+        assert len(placement.teams) == min(8, max(1, (size - 2) // 4)), size
+
+
+@pytest.mark.parametrize(
+    ("size", "trainers", "expected", "teams"),
+    [
+        (2, 4, "C+G+M+T+R T", ((0, 1),)),
+        (3, 4, "C+G+M+R T T", ((1, 2),)),
+        (4, 4, "C G+M+R T T", ((2, 3),)),
+        (5, 4, "C G+M T T R", ((2, 3),)),
+        (6, 4, "C G+M+R T T T T", ((2, 3), (4, 5))),
+        (7, 4, "C G+M T T T T R", ((2, 3), (4, 5))),
+        (8, 4, "C G M T T T T R", ((3, 4), (5, 6))),
+        (9, 4, "C G M T T T T R S", ((3, 4), (5, 6))),
+        (11, 5, "C G M T T T T T T R S", ((3, 4), (5, 6), (7, 8))),
+    ],
+)
+def test_teams_of_two_on_one_host(size, trainers, expected, teams):
+    placement = place(["laptop"] * size, RoleSettings(trainer=trainers), 8, 2)
+    assert (short(placement), placement.teams) == (expected, teams)
+
+
+def test_teams_lie_on_one_host_each_where_they_can():
+    hosts = ["a"] * 8 + ["b"] * 8 + ["c"] * 8
+    placement = place(hosts, RoleSettings(trainer=20), 8, 4)
+    assert len(placement.teams) == 5
+    assert sum(len({hosts[rank] for rank in team}) == 1 for team in placement.teams) == 4
+
+
+def test_the_reason_counts_teams_only_where_there_are_several_ranks_in_one():
+    roles = RoleSettings(trainer=5)
+    assert "team" not in place(["a"] * 9, roles, 8).reason
+    assert "4 trainers in 2 teams of 2" in place(["a"] * 9, roles, 8, 2).reason
+    assert "4 trainers in 1 team of 4" in place(["a"] * 9, roles, 8, 4).reason
+
+
+def test_a_team_larger_than_the_job_is_the_users_mistake():
+    with pytest.raises(ConfigError, match="a team of 8 ranks does not fit on 5 ranks"):
+        place(["a"] * 5, RoleSettings(), 8, 8)
+
+
+def test_a_hundred_thousand_ranks_in_teams_take_a_moment():
+    hosts = [f"h{rank // 8}" for rank in range(100_000)]
+    roles = RoleSettings(generator="10%", memory="5%", trainer="60%", replica="2%", spare="1%")
+    began = default_timer()
+    placement = place(hosts, roles, 4096, 8)
+    assert default_timer() - began < 5
+    assert len(placement.teams) == 4096

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from qmpi.policy.recovery import Candidate, ReplicaCopy, plan_group
+from qmpi.policy.recovery import Candidate, KeptCopy, plan_group
 from qmpi.protocol.membership import SnapshotFact
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "recovery.md"
@@ -33,8 +33,11 @@ def candidates(text):
             rank=int(rank),
             host=host or "a",
             is_spare=kind == "spare",
+            team=-1,
+            position=0,
             state_step=-1 if state is None else int(state),
             reduced=gradient is not None,
+            reports_from=0,
             store_address=f"{host or 'a'}:{rank}",
         )
 
@@ -47,7 +50,7 @@ def copies(text):
         place = "ram" if host else "disk"
         shown = "RAM" if host else "disk"
         fact = SnapshotFact(int(step), f"digest{step}", place, f"{shown} {step}")
-        yield ReplicaCopy(20, host or "z", fact)
+        yield KeptCopy(20, host or "z", fact)
 
 
 def ranks(text):
@@ -57,13 +60,15 @@ def ranks(text):
 @pytest.mark.parametrize("row", list(rows()), ids=lambda row: row[0])
 def test_row(row):
     _, held, copied, members, step, finish, receive, origin = row
-    plan = plan_group(list(candidates(held)), list(copies(copied)), wanted_trainers=2, lanes=8)
+    plan = plan_group(
+        list(candidates(held)), list(copies(copied)), wanted_teams=2, lanes=8, committed=100
+    )
     assert plan is not None
     assert plan.members == ranks(members)
     assert plan.step == int(step)
     assert plan.finish == ranks(finish)
     assert plan.needy == ranks(receive)
-    assert plan.origin == origin
+    assert [part.origin for part in plan.origins] == [origin]
 
 
 def test_the_tables_are_found():

@@ -13,8 +13,8 @@ import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qmpi.corpora.builtin import library_files
 from qmpi.storage import fast_encoding
-from qmpi.storage.builtin import library_files
 from qmpi.storage.fast_encoding import PROBE, encoder
 from qmpi.storage.tokenizer import END_OF_TEXT, Tokenizer, train_tokenizer
 

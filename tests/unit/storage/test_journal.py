@@ -115,7 +115,7 @@ def test_hundred_thousand_lines_are_checked_quickly(tmp_path):
 def test_light_modules_load_no_heavy_library():
     code = (
         "import sys, qmpi.storage.journal, qmpi.storage.status_file, qmpi.storage.snapshot_store,"
-        " qmpi.storage.run_directory, qmpi.storage.corpus, qmpi.storage.builtin;"
+        " qmpi.storage.run_directory, qmpi.storage.corpus, qmpi.corpora.builtin;"
         "print(sorted({'h5py','blosc2','numpy','tokenizers','zstandard'} & set(sys.modules)))"
     )
     done = subprocess.run(

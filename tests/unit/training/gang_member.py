@@ -71,7 +71,7 @@ class Member:
 
     def join(self, members):
         comm = FaultyComm(
-            store=self.store, generation=self.generation, index=members.index(self.index),
+            store=self.store, name=f"g{self.generation}", index=members.index(self.index),
             size=len(members), timeout_seconds=80, aborted=self.aborted,
         )  # fmt: skip
         comm.plan = self.spec["plan"] if self.generation == 1 else ""
@@ -119,7 +119,7 @@ def main():
         group = survivors + ([] if spare is None else [spare])
         member.join(group)
         if spare is not None:
-            engine.sync_state(0, [group.index(spare)])
+            engine.sync_state(0, receives=member.index == spare)
         last = member.train(group)
     say(json.dumps([how, engine.state_step, last.weight_digest, last.lane_losses]))
     # The lead holds the store: it leaves when the others have said that they are done.

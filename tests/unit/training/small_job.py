@@ -49,7 +49,7 @@ def alone(settings, start=True):
     engine = Engine(settings, time.monotonic, never)
     if start:
         engine.initialise()
-    engine.join(Comm(store=None, generation=1, index=0, size=1, timeout_seconds=5, aborted=never))
+    engine.join(Comm(store=None, name="g1", index=0, size=1, timeout_seconds=5, aborted=never))
     return engine
 
 

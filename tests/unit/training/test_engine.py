@@ -83,7 +83,7 @@ def test_abort_in_a_lane_leaves_the_state_and_the_step_can_be_done_again():
     engine = Engine(settings, lambda: 0.0, lambda: said.pop(0))
     engine.initialise()
     engine.join(
-        Comm(store=None, generation=1, index=0, size=1, timeout_seconds=5, aborted=lambda: None)
+        Comm(store=None, name="g1", index=0, size=1, timeout_seconds=5, aborted=lambda: None)
     )
     with pytest.raises(PeerLost, match="stop"):
         run(engine, settings, 0)
@@ -101,7 +101,7 @@ def test_missing_vote_leaves_the_gradient_held():
     expected = run(alone(settings), settings, 0)
     engine = alone(settings)
     engine.join(
-        Deaf(store=None, generation=2, index=0, size=1, timeout_seconds=5, aborted=lambda: None)
+        Deaf(store=None, name="g2", index=0, size=1, timeout_seconds=5, aborted=lambda: None)
     )
     with pytest.raises(PeerLost):
         run(engine, settings, 0)

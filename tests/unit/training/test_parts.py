@@ -93,7 +93,7 @@ def test_schedule_stays_between_its_ends(kind, warmup, steps, ratio):
 
 
 def test_group_of_one_talks_to_nobody():
-    comm = Comm(store=None, generation=1, index=0, size=1, timeout_seconds=1, aborted=lambda: "x")
+    comm = Comm(store=None, name="g1", index=0, size=1, timeout_seconds=1, aborted=lambda: "x")
     value = torch.arange(3)
     comm.allreduce(value)
     comm.broadcast(value, 0)
@@ -108,11 +108,11 @@ def test_rendezvous_can_be_left_and_ends():
     said = iter([None, None, "new generation"])
     with pytest.raises(PeerLost, match="new generation"):
         Comm(
-            store=peer, generation=1, index=1, size=2, timeout_seconds=60,
+            store=peer, name="g1", index=1, size=2, timeout_seconds=60,
             aborted=lambda: next(said),
         )  # fmt: skip
     with pytest.raises(PeerLost, match="not all 2 members"):
-        Comm(store=store, generation=2, index=0, size=2, timeout_seconds=0.1, aborted=lambda: None)
+        Comm(store=store, name="g2", index=0, size=2, timeout_seconds=0.1, aborted=lambda: None)
 
 
 def test_unreachable_store_is_a_lost_peer():

@@ -7,7 +7,7 @@ from statistics import median as library_median
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qmpi.content.scientific.scientific_statistics import (
+from qmpi.content.scientific.statistics import (
     deviation,
     line,
     mean,

@@ -1,0 +1,1 @@
+"""Make, read, check and mend data: built-in corpora, generated shards, audits."""

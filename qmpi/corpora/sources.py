@@ -1,0 +1,133 @@
+"""The data sources of a job, opened: facts of each, rows of those that are made, blocks of all.
+
+Theory of operation. Plain values in and out, so that a rank's service and an audit build the same
+blocks with the same code. The heavy libraries load when the sources are opened, so that a
+coordinator or replica stays small.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qmpi.config.settings import ContentSource, CorpusSource, Settings
+from qmpi.corpora.builtin import resolve
+from qmpi.corpora.tokenizer import check_rows, open_tokenizer
+from qmpi.errors import InputError
+from qmpi.protocol.membership import SourceFact
+from qmpi.protocol.recipe import RowAddress
+from qmpi.units import Digest, brief
+
+if TYPE_CHECKING:
+    from qmpi.content.rows import RowMaker
+    from qmpi.storage.block_builder import Frame
+    from qmpi.storage.corpus import Corpus
+    from qmpi.storage.tokenizer import Tokenizer
+
+
+class Sources:
+    """Sources of one job; used by one thread at a time."""
+
+    def __init__(self, settings: Settings, cache: Path) -> None:
+        """Open nothing yet.
+
+        Args:
+            settings: the job.
+            cache: directory of built-in corpora.
+        """
+        self._settings = settings
+        self._cache = cache
+        self._facts: tuple[SourceFact, ...] | None = None
+        self._makers: dict[str, RowMaker] = {}
+
+    def open(self) -> tuple[SourceFact, ...]:
+        """Open the tokenizer and every source; asked again, say the same.
+
+        Returns:
+            Facts of all sources, in the order of the job file.
+
+        Raises:
+            InputError: a source does not fit the job (vocabulary, tokenizer, length).
+        """
+        if self._facts is not None:
+            return self._facts
+        from qmpi.content.rows import RowMaker, source_digest
+        from qmpi.storage.block_builder import BlockBuilder
+        from qmpi.storage.corpus import Corpus
+
+        settings = self._settings
+        tokenizer = open_tokenizer(settings, self._cache)
+        check_rows(settings, tokenizer)
+        length = settings.train.sequence_tokens
+        corpora: dict[int, Corpus] = {}
+        facts: list[SourceFact] = []
+        for number, source in enumerate(settings.data.sources):
+            match source:
+                case CorpusSource():
+                    corpus = Corpus.open(resolve(source.path, self._cache))
+                    _check_corpus(source.name, corpus, tokenizer, length)
+                    corpora[number] = corpus
+                    facts.append(SourceFact(source.name, corpus.rows(length), corpus.digest))
+                case ContentSource():
+                    seed = settings.job.seed
+                    maker = RowMaker(tokenizer, source, seed, length, settings.model.vocab_size)
+                    self._makers[source.name] = maker
+                    facts.append(SourceFact(source.name, 0, source_digest(source)))
+        self._builder = BlockBuilder(settings.model.vocab_size, corpora, length)
+        self._facts = tuple(facts)
+        return self._facts
+
+    def build(
+        self, rows: Sequence[RowAddress], made: Sequence[tuple[int, "Frame"]]
+    ) -> tuple[Digest, bytes]:
+        """Read and join the rows of a block; the sources must be open.
+
+        Args:
+            rows: addresses, in order.
+            made: (source, frame) pairs of generated rows, each in block order.
+
+        Returns:
+            Digest and bytes of the block.
+
+        Raises:
+            CorruptData: a shard is damaged.
+            StorageError: a shard cannot be read.
+        """
+        return self._builder.build(rows, made)
+
+    def makes(self, source: str) -> bool:
+        """Return whether a source is generated; the sources must be open.
+
+        Args:
+            source: its name.
+        """
+        return source in self._makers
+
+    def make(self, source: str, rows: Sequence[int]) -> bytes:
+        """Generate rows; the sources must be open.
+
+        Args:
+            source: name of a generated one.
+            rows: their numbers.
+
+        Returns:
+            Ids in the type of a block, [rows, sequence_tokens + 1].
+
+        Raises:
+            InputError: a row lies behind the end of the source.
+        """
+        return self._makers[source].make(rows)
+
+
+def _check_corpus(name: str, corpus: "Corpus", tokenizer: "Tokenizer", length: int) -> None:
+    if corpus.facts.tokenizer_digest != tokenizer.digest:
+        raise InputError(
+            f"source {name!r} was written with another tokenizer "
+            f"({brief(corpus.facts.tokenizer_digest)}) than the job uses "
+            f"({brief(tokenizer.digest)}); ingest it again with `--tokenizer`, or name its "
+            "tokenizer in data.tokenizer"
+        )
+    if corpus.rows(length) < 1:
+        raise InputError(
+            f"source {name!r} has {corpus.tokens} tokens, less than one sequence of {length} + 1; "
+            "ingest more text or lower train.sequence_tokens"
+        )

@@ -1,0 +1,128 @@
+"""The tokenizer that a job uses: named, that of its corpora, or a built-in one made on first use.
+
+The heavy libraries load when they are first needed.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from qmpi.config.settings import CorpusSource, Settings
+from qmpi.corpora.builtin import PREFIX, log_making, resolve
+from qmpi.errors import CorruptData, InputError
+
+if TYPE_CHECKING:
+    from qmpi.ingest.settings import Progress
+    from qmpi.storage.tokenizer import Tokenizer
+
+BUILTIN = "builtin:python"
+CONTENT = "builtin:content"
+"""The tokenizer of generated text."""
+
+
+def tokenizer_path(
+    settings: Settings | None, cache: Path, progress: "Progress | None" = None
+) -> Path:
+    """Return the tokenizer that a job uses, making it if it is a built-in one.
+
+    Args:
+        settings: the job; None: generated text without a job.
+        cache: directory of built-in corpora.
+        progress: told while something is made; None: the log is.
+
+    Returns:
+        A tokenizer.json.
+
+    Raises:
+        InputError: there is none.
+    """
+    where = _named(settings)
+    if where == CONTENT:
+        from qmpi.corpora.content_tokenizer import content_tokenizer
+
+        return content_tokenizer(cache, progress or log_making)
+    if where.startswith(PREFIX) and where != BUILTIN:
+        raise InputError(f"no built-in tokenizer {where!r}; there are {CONTENT} and {BUILTIN}")
+    path = resolve(where, cache, progress)
+    found = path / "tokenizer.json" if path.is_dir() else path
+    if not found.is_file():
+        raise InputError(
+            f"no tokenizer at {found}; name one in data.tokenizer, or run `qmpi ingest`"
+        )
+    return found
+
+
+def _named(settings: Settings | None) -> str:
+    if settings is None:
+        return CONTENT
+    corpora = [s.path for s in settings.data.sources if isinstance(s, CorpusSource)]
+    return settings.data.tokenizer or (corpora[0] if corpora else _without_corpus(settings))
+
+
+def open_tokenizer(
+    settings: Settings | None, cache: Path, progress: "Progress | None" = None
+) -> "Tokenizer":
+    """Open the tokenizer that a job uses.
+
+    Args:
+        settings: the job; None: generated text without a job.
+        cache: directory of built-in corpora.
+        progress: told while something is made; None: the log is.
+
+    Returns:
+        The tokenizer.
+
+    Raises:
+        InputError: there is none, or what is named is none.
+        CorruptData: the built-in one is damaged.
+    """
+    from qmpi.storage.tokenizer import Tokenizer
+
+    path = tokenizer_path(settings, cache, progress)
+    if not path.is_relative_to(cache):
+        return Tokenizer.given(path)
+    try:
+        return Tokenizer.load(path)
+    except CorruptData as error:
+        raise CorruptData(f"{error}; remove {cache}, and it is made again") from error
+
+
+def with_tokenizer(settings: Settings | None, named: str) -> Settings | None:
+    """Return a job with another tokenizer.
+
+    Args:
+        settings: the job; None: generated text without a job.
+        named: path or "builtin:..."; empty: that of the job stays.
+
+    Returns:
+        The job; None if there is none and nothing is named.
+    """
+    if not named:
+        return settings
+    job = settings or Settings()
+    return replace(job, data=replace(job.data, tokenizer=named))
+
+
+def check_rows(settings: Settings, tokenizer: "Tokenizer") -> None:
+    """Check that a job's model has a row for each id.
+
+    Args:
+        settings: the job.
+        tokenizer: that it uses.
+
+    Raises:
+        InputError: it has not.
+    """
+    if tokenizer.size > settings.model.vocab_size:
+        raise InputError(
+            f"the tokenizer has {tokenizer.size} tokens but model.vocab_size is "
+            f"{settings.model.vocab_size}; raise it to at least {tokenizer.size}"
+        )
+
+
+def _without_corpus(settings: Settings) -> str:
+    from qmpi.corpora.content_tokenizer import VOCABULARY
+
+    # A smaller model keeps the small vocabulary: its job must run as it stands.
+    return CONTENT if settings.model.vocab_size >= VOCABULARY else BUILTIN

@@ -1,0 +1,1 @@
+"""From files of text to a corpus: read, judge, dedup, screen, write."""

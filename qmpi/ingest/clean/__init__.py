@@ -1,0 +1,1 @@
+"""One cleaned unit: how it is made, and the files that it leaves."""

@@ -1,0 +1,1 @@
+"""What a document is worth: measures, rules, kind and language."""

@@ -1,0 +1,1 @@
+"""Records out of files: text, JSON lines, Parquet, through their compression."""

@@ -1,0 +1,153 @@
+"""Read records out of a slice of a file of JSON lines.
+
+Theory of operation: a line is a record, and a slice has the lines that begin in it: a reader that
+starts inside a line passes over its rest, which the reader before it has. Lines are read in bounded
+parts, and one over the limit is left out without being held.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import msgspec
+
+from qmpi.ingest.read.files import Fields, Record, Refusal, unpacked
+from qmpi.ingest.scan import Slice, SourceFile, plain_suffix
+
+_LONGEST_LINE = 64 << 20
+_LONGEST_IDENTITY = 200
+_SUFFIXES = (".jsonl", ".ndjson")
+
+
+class _Refused(Exception):  # noqa: N818 - never leaves this module
+    pass
+
+
+def is_json_lines(path: bytes) -> bool:
+    """Whether a file's name says JSON lines, compressed or not.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        True if it does.
+    """
+    return plain_suffix(path) in _SUFFIXES
+
+
+def json_records(file: SourceFile, piece: Slice, fields: Fields) -> Iterator[Record | Refusal]:
+    """Read one slice of a file of JSON lines.
+
+    Args:
+        file: the file.
+        piece: which part of it.
+        fields: keys of records.
+
+    Yields:
+        Records, and what is none, in order; last, how many lines there were. It may raise
+        `FAULTS`.
+    """
+    with unpacked(file) as stream:
+        yield from _json_records(stream, piece, fields)
+
+
+def _json_records(stream: BinaryIO, piece: Slice, fields: Fields) -> Iterator[Record | Refusal]:
+    offset = piece.begin
+    if piece.begin:
+        # The line that begins before the slice belongs to the one before.
+        stream.seek(piece.begin - 1)
+        offset += sum(map(len, _line(stream))) - 1
+    decoder = _decoder(fields)
+    number, told = 0, False
+    while piece.end == -1 or offset < piece.end:
+        parts = _line(stream)
+        line = next(parts, b"")
+        rest = sum(map(len, parts))
+        if not line:
+            break
+        number += 1
+        if rest:
+            yield Refusal(number, offset, "JSON line over 64 MiB", len(line) + rest)
+        elif not line.isspace():
+            yield _json_record(line, number, offset, decoder, fields)
+        told = told or bool(rest) or not line.isspace()
+        offset += len(line) + rest
+    if not told and (piece.begin, piece.end) == (0, -1):
+        yield Refusal(0, 0, "empty", offset)
+    yield Refusal(number, offset, "", 0)
+
+
+def _line(stream: BinaryIO) -> Iterator[bytes]:
+    # A line in parts of bounded size.
+    while part := stream.readline(_LONGEST_LINE):
+        yield part
+        if part.endswith(b"\n"):
+            return
+
+
+def _decoder(fields: Fields) -> msgspec.json.Decoder[Any]:
+    # Only the two fields are built; the rest of a record is passed over several times faster.
+    kind = msgspec.defstruct(
+        "JsonRecord",
+        [("text", str), ("identity", msgspec.Raw, msgspec.Raw())],
+        # A record cannot give one key to two fields.
+        rename={
+            "text": fields.text,
+            "identity": "\0" if fields.identity == fields.text else fields.identity,
+        },
+    )
+    return msgspec.json.Decoder(kind)
+
+
+def _json_record(
+    line: bytes, number: int, offset: int, decoder: msgspec.json.Decoder[Any], fields: Fields
+) -> Record | Refusal:
+    try:
+        text, identity = _fields_of(line, decoder, fields)
+    except _Refused as refusal:
+        return Refusal(number, offset, str(refusal), len(line))
+    if not text.strip():
+        return Refusal(number, offset, "empty", len(line))
+    return Record(text, number, offset, identity, "")
+
+
+def _fields_of(line: bytes, decoder: msgspec.json.Decoder[Any], fields: Fields) -> tuple[str, str]:
+    try:
+        record = decoder.decode(line)
+        return record.text, _identity(bytes(record.identity))
+    except msgspec.ValidationError as error:
+        raise _Refused(f"no text field {fields.text!r}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _lenient_fields(line, fields)
+
+
+def _lenient_fields(line: bytes, fields: Fields) -> tuple[str, str]:
+    # NaN and Infinity are no JSON, but Python and others write them into dumps.
+    try:
+        # Given bytes, Python would guess at other encodings, line by line.
+        record = json.loads(line.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise _Refused("not UTF-8") from error
+    except (ValueError, RecursionError) as error:
+        raise _Refused("not JSON") from error
+    text = record.get(fields.text) if isinstance(record, dict) else None
+    if not isinstance(text, str):
+        raise _Refused(f"no text field {fields.text!r}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise _Refused("not UTF-8") from error
+    return text, _identity(json.dumps(record.get(fields.identity)).encode())
+
+
+def _identity(raw: bytes) -> str:
+    # A string stands for itself, all else for how it is written: a number may have any length.
+    if raw in {b"", b"null"}:
+        return ""
+    if not raw.startswith(b'"'):
+        return raw[:_LONGEST_IDENTITY].decode("utf-8", "ignore")
+    try:
+        return msgspec.json.decode(raw, type=str)[:_LONGEST_IDENTITY]
+    except msgspec.DecodeError:
+        # Half of a surrogate pair, which no file can hold.
+        return str(json.loads(raw)).encode("utf-8", "backslashreplace").decode()[:_LONGEST_IDENTITY]

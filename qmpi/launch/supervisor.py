@@ -1,0 +1,389 @@
+"""The loop around the job (second level of healing): start it, and start it again when it died.
+
+Theory of operation. The death of a rank is healed inside the job. The death of the coordinator, of
+mpirun, of an MPI daemon or of the machine ends the MPI job. Then there is no end marker, and the
+supervisor starts the job again: the ranks find the newest verified snapshot in node-local RAM
+files, else on disk, and go on to the same bits. How often and how soon is `policy.relaunch`.
+mpirun's exit code is never believed. However this loop is left, nothing that it started is left
+running.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+from typing import BinaryIO
+
+from msgspec import Struct
+
+from qmpi.config.settings import FailureSettings
+from qmpi.errors import ExitCode, LaunchError, StorageError, UserError
+from qmpi.launch.mpirun import LaunchPlan
+from qmpi.launch.sessions import end_leftovers, end_session, has_ended
+from qmpi.launch.stall import StallWatch
+from qmpi.policy.relaunch import may_relaunch
+from qmpi.protocol.status import EndMarker
+from qmpi.runtime.clock import Clock
+from qmpi.storage.atomic_file import write_atomic
+from qmpi.storage.run_directory import RunDirectory, RunLock
+from qmpi.storage.status_file import clear_end, read_end, read_status, write_end
+from qmpi.units import Seconds
+
+POLL_SECONDS = 0.05
+END_SECONDS = 15.0
+"""How long mpirun may take to end after the end marker; ranks leave within a few seconds."""
+
+TERM_SECONDS = 3.0
+
+STOP_SECONDS = 120.0
+"""How long a requested stop may take: the steps granted, a snapshot and a checkpoint."""
+
+PROBE_BYTES = 1 << 16
+"""As much as some seconds of journal and status."""
+
+FREE_SECONDS = 5.0
+"""How long the ranks of a job that just died may take to let go of the run directory."""
+
+SHARED_MEMORY = Path("/dev/shm")
+
+STILLBORN_TRIES = 2
+"""Starts that may end before there is a status: such a fault rarely heals itself."""
+
+LOG_TAIL_LINES = 12
+
+
+class SupervisorEvent(Struct, frozen=True):
+    """Something the supervisor did, in words."""
+
+    time: float
+    what: str
+
+
+class Supervision(Struct, frozen=True):
+    """What the supervisor is given.
+
+    Attributes:
+        limits: how often the job may be started again.
+        on_event: told what happens, in words.
+        on_tick: called a few times a second while the job runs; for a live view.
+        stop: True once the user wants the run to stop.
+        follow: if the run goes on already, wait for its end instead of refusing.
+        adopt: the same, but only for a job whose command was killed; a stop stops that job.
+        status_seconds: time between two writes of status.json.
+    """
+
+    limits: FailureSettings
+    on_event: Callable[[SupervisorEvent], None]
+    on_tick: Callable[[], None]
+    stop: Callable[[], bool]
+    follow: bool = False
+    adopt: bool = False
+    status_seconds: float = 1.0
+
+
+def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMarker:
+    """Run a job to its end, whatever dies.
+
+    Args:
+        plan: the job.
+        supervision: limits and callbacks.
+        clock: the clock.
+
+    Returns:
+        The end marker of the run; "stopped" also if the job died after a stop was asked for.
+
+    Raises:
+        LaunchError: the job kept dying, or never started.
+        UserError: the run is in use.
+        StorageError: the run directory takes no data any more.
+    """
+    directory = RunDirectory(plan.run)
+    directory.create()
+    follow = supervision.follow
+    waited = _wait_until_free(directory.supervisor_lock, 0.0, supervision, clock, follow=follow)
+    with RunLock(directory.supervisor_lock):
+        lock, follow = directory.lock, follow or supervision.adopt
+        stop_file = directory.stop_request if supervision.adopt else None
+        waited |= _wait_until_free(
+            lock, FREE_SECONDS, supervision, clock, follow=follow, stop_file=stop_file
+        )
+        marker = read_end(plan.run) if waited else None
+        return marker or _supervise(plan, directory, supervision, clock)
+
+
+def _wait_until_free(
+    lock: Path,
+    patience: float,
+    supervision: Supervision,
+    clock: Clock,
+    *,
+    follow: bool,
+    stop_file: Path | None = None,
+) -> bool:
+    """Wait for another command, or for the coordinator of an earlier job, to let go of the run.
+
+    A job whose supervisor was killed still runs: starting another beside it would kill it. To
+    resume a run that goes on already means to follow it to its end.
+
+    Returns:
+        True if somebody had it longer than `patience`.
+
+    Raises:
+        UserError: the run is in use, and shall not be followed.
+    """
+    since = clock.now()
+    leave_at: float | None = None
+    while True:
+        try:
+            RunLock(lock).release()
+        except UserError as error:
+            if supervision.stop() and leave_at is None:
+                leave_at = clock.now() + (_ask_to_stop(stop_file) if stop_file else 0.0)
+            leave = leave_at is not None and clock.now() >= leave_at
+            if leave or (clock.now() - since > patience and not follow):
+                raise
+            if clock.now() - since > patience:
+                _say(supervision, clock, f"following it to its end: {error}")
+                patience = float("inf")
+            clock.sleep(POLL_SECONDS)
+            supervision.on_tick()
+        else:
+            return patience == float("inf")
+
+
+# Seconds that it may take are returned.
+def _ask_to_stop(stop_file: Path) -> float:
+    write_atomic(stop_file, b"stop\n", durable=False)
+    return STOP_SECONDS
+
+
+def _supervise(
+    plan: LaunchPlan, directory: RunDirectory, supervision: Supervision, clock: Clock
+) -> EndMarker:
+    clear_end(plan.run)
+    directory.stop_request.unlink(missing_ok=True)
+    starts: list[Seconds] = []
+    stillborn = 0
+    while not supervision.stop():
+        end_leftovers(directory.ranks)
+        starts.append(clock.now())
+        log = _next_log(directory)
+        _say(supervision, clock, f"starting {plan.ranks} ranks" + _again(starts))
+        marker = _run_once(plan, directory, log, supervision, clock)
+        if marker is not None:
+            return marker
+        if supervision.stop():
+            break
+        stillborn = 0 if _came_up(directory, starts[-1]) else stillborn + 1
+        if stillborn >= STILLBORN_TRIES:
+            raise LaunchError(f"the job ended {stillborn} times before it began\n{tail(log)}")
+        decision = may_relaunch(
+            starts[1:],
+            clock.now(),
+            supervision.limits.max_relaunches,
+            Seconds(supervision.limits.relaunch_window_seconds),
+        )
+        if not decision.allowed:
+            raise LaunchError(f"the job died {len(starts)} times; {decision.reason}\n{tail(log)}")
+        _check_room(directory)
+        died = f"the job died without an end marker; {decision.reason}\n{tail(log, 3)}"
+        _say(supervision, clock, died)
+        _wait(decision.wait_seconds, supervision, clock)
+    return _stopped_without_job(plan.run, clock)
+
+
+def _check_room(directory: RunDirectory) -> None:
+    """Refuse to start a job again that could not even write down why it died.
+
+    Raises:
+        StorageError: the run directory takes no data; says why.
+    """
+    probe = directory.root / "probe"
+    write_atomic(probe, bytes(PROBE_BYTES))
+    probe.unlink(missing_ok=True)
+
+
+def tail(log: Path, lines: int = LOG_TAIL_LINES) -> str:
+    """Return the end of a log, for an error message.
+
+    Args:
+        log: a text file.
+        lines: how many.
+
+    Returns:
+        Text; says so if there is none.
+    """
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        text = ""
+    if not text:
+        return f"(nothing was written to {log})"
+    return f"last lines of {log}:\n" + "\n".join(text.splitlines()[-lines:])
+
+
+def _run_once(
+    plan: LaunchPlan,
+    directory: RunDirectory,
+    log: Path,
+    supervision: Supervision,
+    clock: Clock,
+) -> EndMarker | None:
+    scratch = _scratch(plan.run)
+    with log.open("wb") as output:
+        process = _start(plan, output, scratch)
+        patience = 0.0
+        try:
+            if _watch(process, directory, supervision, clock):
+                patience = END_SECONDS
+        finally:
+            # Also when a second Ctrl-C or a bug in a callback ends this command: no job without it.
+            _finish(process, patience, clock)
+            end_leftovers(directory.ranks)
+            shutil.rmtree(scratch, ignore_errors=True)
+    supervision.on_tick()
+    return read_end(plan.run)
+
+
+def _watch(
+    process: subprocess.Popen[bytes],
+    directory: RunDirectory,
+    supervision: Supervision,
+    clock: Clock,
+) -> bool:
+    """Wait for the end of the job.
+
+    Returns:
+        True if it ended or says that it will; False if it must be ended.
+    """
+    asked_at: Seconds | None = None
+    limits, every = supervision.limits, supervision.status_seconds
+    stall = StallWatch(directory.status, limits, every, clock.now())
+    while not has_ended(process) and read_end(directory.root) is None:
+        clock.sleep(POLL_SECONDS)
+        supervision.on_tick()
+        if supervision.stop() and asked_at is None:
+            asked_at = clock.now()
+            _ask_to_stop(directory.stop_request)
+            _say(
+                supervision,
+                clock,
+                "stopping in order: what is under way is finished or can be resumed",
+            )
+        if asked_at is not None and clock.now() - asked_at > STOP_SECONDS:
+            return False
+        hang = stall.look(clock.now())
+        if hang:
+            _say(supervision, clock, hang)
+            return False
+    return True
+
+
+def _came_up(directory: RunDirectory, started: Seconds) -> bool:
+    try:
+        return directory.status.stat().st_mtime >= started - 1.0
+    except OSError:
+        return False
+
+
+def _scratch(run: Path) -> Path:
+    """Make the folder for MPI's own files, the same for every job of a run.
+
+    A launcher that is killed leaves its sockets and shared-memory segments behind, some megabytes a
+    rank in RAM; in a folder of their own they go with the job, or with the next one.
+
+    Args:
+        run: directory of the run.
+
+    Returns:
+        An empty folder.
+
+    Raises:
+        LaunchError: it cannot be made.
+    """
+    name = blake2b(os.fsencode(run), digest_size=6).hexdigest()
+    base = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else Path(tempfile.gettempdir())
+    scratch = base / f"qmpi-mpi-{os.getuid()}-{name}"
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        scratch.mkdir(mode=0o700)
+    except OSError as error:
+        raise LaunchError(f"{scratch} cannot be made: {error.strerror}") from error
+    return scratch
+
+
+def _start(plan: LaunchPlan, output: BinaryIO, scratch: Path) -> subprocess.Popen[bytes]:
+    own_files = {"TMPDIR": str(scratch), "OMPI_MCA_btl_sm_backing_directory": str(scratch)}
+    try:
+        # Its own session: a Ctrl-C at the terminal reaches the supervisor alone, which stops the
+        # run in order.
+        return subprocess.Popen(
+            plan.command(),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env={**plan.environment, **own_files},
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise LaunchError(f"{plan.mpirun} cannot be started: {error.strerror}") from error
+
+
+def _finish(process: subprocess.Popen[bytes], patience: float, clock: Clock) -> None:
+    """Wait for mpirun to end by itself, then end it; after a failure it may ignore SIGTERM."""
+    for number, seconds in (
+        (None, patience),
+        (signal.SIGTERM, TERM_SECONDS),
+        (signal.SIGKILL, 3.0),
+    ):
+        if has_ended(process):
+            break
+        if number is not None:
+            process.send_signal(number)
+        deadline = clock.now() + seconds
+        while not has_ended(process) and clock.now() < deadline:
+            clock.sleep(0.01)
+    end_session(process.pid)
+    process.poll()
+
+
+def _next_log(directory: RunDirectory) -> Path:
+    # Counted over the whole run: a resumed run must not overwrite the log of how it had ended.
+    return directory.log_dir / f"job-{len(list(directory.log_dir.glob('job-*.log'))) + 1}.log"
+
+
+def _stopped_without_job(run: Path, clock: Clock) -> EndMarker:
+    try:
+        status = read_status(run)
+        step, digest = status.step, status.digest
+    except StorageError:
+        step, digest = 0, ""  # the job never came as far as a status
+    marker = EndMarker(
+        state="stopped",
+        exit_code=int(ExitCode.REQUEUE),
+        step=step,
+        digest=digest,
+        reason="stopped while the job was down; the newest snapshot holds what can be resumed",
+        time=clock.now(),
+    )
+    write_end(run, marker)
+    return marker
+
+
+def _wait(seconds: float, supervision: Supervision, clock: Clock) -> None:
+    deadline = clock.now() + seconds
+    while clock.now() < deadline and not supervision.stop():
+        clock.sleep(POLL_SECONDS)
+        supervision.on_tick()
+
+
+def _again(starts: list[Seconds]) -> str:
+    return "" if len(starts) == 1 else f" again, start {len(starts)}"
+
+
+def _say(supervision: Supervision, clock: Clock, what: str) -> None:
+    supervision.on_event(SupervisorEvent(clock.now(), what))

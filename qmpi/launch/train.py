@@ -1,0 +1,145 @@
+"""From settings to a job that is ready to start: run directory, job file, data, launcher.
+
+Everything that can be found wrong before ranks start is found here, in one process, where an error
+is one clear message and not eight thousand.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from qmpi.config.load import dump_toml, load_job, settings_digest
+from qmpi.config.settings import CorpusSource, Settings
+from qmpi.corpora.builtin import resolve
+from qmpi.corpora.tokenizer import tokenizer_path
+from qmpi.errors import ConfigError, InputError
+from qmpi.launch.mpirun import LaunchPlan, find_mpirun, rank_environment
+from qmpi.policy.placement import place
+from qmpi.storage.atomic_file import write_atomic
+from qmpi.storage.cache import default_cache
+from qmpi.storage.corpus import read_corpus_facts
+from qmpi.storage.run_directory import RunDirectory
+
+
+def default_ranks(settings: Settings) -> int:
+    """Return the ranks that a job asks for by its counts.
+
+    Args:
+        settings: the job.
+
+    Returns:
+        Sum of the counts.
+
+    Raises:
+        ConfigError: a role is given as a share, so the number of ranks must be named.
+    """
+    roles = settings.roles
+    counts = (
+        roles.coordinator,
+        roles.generator,
+        roles.memory,
+        roles.trainer,
+        roles.replica,
+        roles.spare,
+    )
+    if any(isinstance(count, str) for count in counts):
+        raise ConfigError("[roles] gives shares, so say how many ranks to start: -n N")
+    return sum(count for count in counts if isinstance(count, int))
+
+
+def run_path(settings: Settings) -> Path:
+    """Return the absolute directory of a run.
+
+    Args:
+        settings: the job.
+
+    Returns:
+        job.run_dir, or runs/NAME.
+    """
+    return Path(settings.job.run_dir or f"runs/{settings.job.name}").absolute()
+
+
+def prepare_run(settings: Settings, ranks: int | None, environ: Mapping[str, str]) -> LaunchPlan:
+    """Make the run directory, check the data, find the launcher.
+
+    Args:
+        settings: the job.
+        ranks: processes to start; None: what the job asks for.
+        environ: environment of this process.
+
+    Returns:
+        The job, ready to start.
+
+    Raises:
+        ConfigError: the run directory holds another run.
+    """
+    number = ranks if ranks is not None else default_ranks(settings)
+    if number < 1:
+        raise ConfigError(f"-n {number}: start at least 1 rank")
+    place(["here"] * number, settings.roles, settings.train.lanes)
+    mpirun = find_mpirun(environ)
+    check_sources(settings, default_cache(environ))
+    directory = RunDirectory(run_path(settings))
+    directory.create()
+    text = dump_toml(settings)
+    if directory.job.exists():
+        _check_same_run(directory, settings)
+    write_atomic(directory.job, text.encode())
+    return LaunchPlan(
+        mpirun=mpirun,
+        ranks=number,
+        job=directory.job,
+        run=directory.root,
+        environment=rank_environment(settings, environ),
+    )
+
+
+def check_sources(settings: Settings, cache: Path) -> None:
+    """Look at every source, making the built-in corpus on first use.
+
+    Args:
+        settings: the job.
+        cache: directory of built-in corpora.
+
+    Raises:
+        InputError: a source is missing or too small.
+    """
+    for source in settings.data.sources:
+        if isinstance(source, CorpusSource):
+            facts = read_corpus_facts(resolve(source.path, cache))
+            if facts.tokens <= settings.train.sequence_tokens:
+                raise InputError(
+                    f"source {source.name!r} has {facts.tokens} tokens, less than one sequence of "
+                    f"{settings.train.sequence_tokens} + 1; ingest more text"
+                )
+    tokenizer_path(settings, cache)
+
+
+def resume_settings(run: Path, overrides: tuple[str, ...]) -> Settings:
+    """Return the settings of a run that shall go on.
+
+    Args:
+        run: directory of the run.
+        overrides: as in `load_job`; fields of the run's identity may not change.
+
+    Returns:
+        Its job.
+
+    Raises:
+        InputError: there is no run.
+    """
+    directory = RunDirectory(run)
+    if not directory.job.exists():
+        raise InputError(f"{run} is not the directory of a run: it has no job.toml")
+    return load_job(directory.job, overrides, os.fspath(run.absolute()))
+
+
+def _check_same_run(directory: RunDirectory, settings: Settings) -> None:
+    earlier = load_job(directory.job)
+    if settings_digest(earlier) != settings_digest(settings):
+        raise ConfigError(
+            f"{directory.root} holds a run with other settings of model, training, optimizer or "
+            "data; "
+            "choose another --run-dir, or resume that run with `qmpi train --resume "
+            f"{directory.root}`"
+        )

@@ -1,0 +1,82 @@
+"""Do the ranks, and the run's past, agree on data and arithmetic? Checked before the first group.
+
+What a lane computes must not depend on who computes it, and step s must see the same rows in every
+incarnation. A run that cannot promise both does not start.
+"""
+
+from collections.abc import Sequence
+
+from qmpi.protocol.envelope import RoleName
+from qmpi.protocol.journal import JournalRecord, RunOpened
+from qmpi.roles.coordinator.facts import RunFacts
+from qmpi.roles.coordinator.record import Record
+from qmpi.roles.roster import Roster
+from qmpi.units import Seconds
+
+
+def identities(roster: Roster) -> list[str]:
+    """Return the distinct arithmetic identities of trainers and spares, sorted.
+
+    Args:
+        roster: who is there.
+
+    Returns:
+        One entry when all agree.
+    """
+    torch_ranks = roster.hellos(RoleName.TRAINER) + roster.hellos(RoleName.SPARE)
+    return sorted({hello.identity for hello in torch_ranks})
+
+
+def disagreement(roster: Roster, history: Sequence[JournalRecord]) -> str:
+    """Say how ranks contradict each other or the journal.
+
+    Args:
+        roster: who is there.
+        history: records of earlier incarnations.
+
+    Returns:
+        A sentence that says what to do; "" if all agree.
+    """
+    claims = roster.source_claims()
+    if len(claims) > 1:
+        return f"ranks disagree on the data sources: {sorted(map(str, claims))}"
+    kinds = identities(roster)
+    if len(kinds) > 1:
+        return f"trainers compute differently, so results would depend on the deal: {kinds}"
+    for opened in history:
+        if not isinstance(opened, RunOpened):
+            continue
+        if opened.sources and claims and opened.sources != roster.sources():
+            return "the data sources changed since the run began; restore them, or start a new run"
+        if opened.identity and kinds and opened.identity != kinds[0]:
+            return (
+                f"the arithmetic changed since the run began ({opened.identity} became "
+                f"{kinds[0]}); resume where it began, or start a new run"
+            )
+    return ""
+
+
+def opening(run: RunFacts, roster: Roster, record: Record, lanes: int, now: Seconds) -> RunOpened:
+    """Return the record that opens an incarnation.
+
+    Args:
+        run: the run so far.
+        roster: who is there.
+        record: knows the incarnations before.
+        lanes: lanes of a step.
+        now: clock.
+
+    Returns:
+        The record to append.
+    """
+    return RunOpened(
+        time=now,
+        run_id=run.run_id,
+        incarnation=record.incarnation + 1,
+        settings_digest=run.settings_digest,
+        sources=roster.sources(),
+        recipes=run.recipes,
+        identity="".join(identities(roster)),
+        lanes=lanes,
+        ranks=len(roster.heard),
+    )

@@ -1,0 +1,35 @@
+"""What the coordinator is told when the job starts."""
+
+from msgspec import Struct
+
+from qmpi.protocol.envelope import Address
+from qmpi.protocol.journal import JournalRecord
+from qmpi.protocol.recipe import Recipe
+from qmpi.units import Digest, Rank
+
+
+class RunFacts(Struct, frozen=True):
+    """What the coordinator is told when the job starts.
+
+    Attributes:
+        run_id: identity of the run directory.
+        settings_digest: identity of arithmetic and data.
+        recipes: the recipe log.
+        expected: role instances that placement dealt; heralds not counted.
+        placement: why they were dealt so, in words.
+        hosts: host of each rank.
+        teams: ranks of each team by position, as placed.
+        history: the journal of earlier incarnations.
+        from_scratch: begin from the initial weights if no snapshot can be read, even though steps
+            were committed.
+    """
+
+    run_id: str
+    settings_digest: Digest
+    recipes: tuple[Recipe, ...]
+    expected: tuple[Address, ...]
+    placement: str
+    hosts: tuple[str, ...]
+    teams: tuple[tuple[Rank, ...], ...]
+    history: tuple[JournalRecord, ...] = ()
+    from_scratch: bool = False

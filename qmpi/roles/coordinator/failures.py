@@ -1,0 +1,105 @@
+"""Failures as they are noted and answered. Part of the coordinator.
+
+Invariants: every failure that is answered stands in the journal with what was done about it; a
+place that refuses copies again and again is named once, until it takes one.
+"""
+
+from qmpi.ports.base import Effect
+from qmpi.ports.books import AppendJournal
+from qmpi.protocol.envelope import RoleName
+from qmpi.protocol.snapshots import SnapshotFailed
+from qmpi.roles.coordinator.crew import Crew
+from qmpi.roles.coordinator.record import Record, ranks_text
+from qmpi.units import Rank, Seconds
+
+LAST_COPY_TRIES = 3
+"""How often the last checkpoint may fail before the run does."""
+
+
+class Failures:
+    """What failed so far, as far as later decisions hang on it."""
+
+    def __init__(self, record: Record, crew: Crew) -> None:
+        """Nothing has failed yet.
+
+        Args:
+            record: takes them in.
+            crew: knows the cures.
+        """
+        self.record = record
+        self.crew = crew
+        self.last_copies_failed = 0
+        self._refusing: set[Rank] = set()
+
+    def died(self, rank: Rank, roles: list[RoleName], reason: str, now: Seconds) -> list[Effect]:
+        """Note a death.
+
+        Args:
+            rank: who.
+            roles: what it played.
+            reason: how it is known.
+            now: clock.
+
+        Returns:
+            The record.
+        """
+        what = f"{ranks_text([rank])} ({', '.join(roles)}) died"
+        return self.note(now, (rank,), what, self.crew.cure(roles), reason)
+
+    def copy_missing(self, rank: Rank, failed: SnapshotFailed, now: Seconds) -> list[Effect]:
+        """Note a copy that could not be kept, and without which the run goes on.
+
+        Args:
+            rank: who could not keep it.
+            failed: which copy, and why.
+            now: clock.
+
+        Returns:
+            The record; nothing if only its place in RAM refused, as it did before.
+        """
+        in_ram = failed.place == "ram"
+        if in_ram and rank in self._refusing:
+            return []
+        what = f"the copy of step {failed.step} on {ranks_text([rank])} failed"
+        action = "go on without it"
+        if in_ram:
+            self._refusing.add(rank)
+            what = f"{ranks_text([rank])} cannot keep copies in RAM"
+            action = "checkpoints go to disk all the same; a relaunch has those alone"
+        return self.note(now, (rank,), what, action, failed.reason)
+
+    def last_copy_failed(
+        self, rank: Rank, failed: SnapshotFailed, now: Seconds
+    ) -> tuple[bool, list[Effect]]:
+        """Note that the one copy failed that the end of the run waits for.
+
+        Args:
+            rank: who could not keep it.
+            failed: which copy, and why.
+            now: clock.
+
+        Returns:
+            Whether to try again, and the record.
+        """
+        self.last_copies_failed += 1
+        again = self.last_copies_failed < LAST_COPY_TRIES
+        what = f"the copy of step {failed.step} on {ranks_text([rank])} failed"
+        action = "copy it again" if again else "stop: the last checkpoint cannot be written"
+        return again, self.note(now, (rank,), what, action, failed.reason)
+
+    def note(
+        self, now: Seconds, ranks: tuple[Rank, ...], what: str, action: str, reason: str
+    ) -> list[Effect]:
+        """Note a failure.
+
+        Args:
+            now: clock.
+            ranks: whose.
+            what: in words.
+            action: what is done about it.
+            reason: how it is known.
+
+        Returns:
+            The record.
+        """
+        return [AppendJournal((self.record.fail(now, ranks, what, action, reason),))]

@@ -1,0 +1,640 @@
+"""Coordinator: membership, trainer groups, grants, commits, the journal and the status.
+
+Theory of operation. It never touches bulk data. Ranks say hello; when all have (or are lost), a
+trainer group is formed. Forming a group is the same at the start, after a failure and after a
+relaunch: open a generation (`Regroup`), hear what every trainer holds (`Holding`), let
+`policy.recovery` decide, tell the members (`FormGroup`), wait until they are connected
+(`GroupReady`), grant steps. Anything that goes wrong on the way opens the next generation. A step
+is committed when its one report is in: the vote among all trainers guarantees that they hold it or
+can finish it, and the next group's reporter tells what a dead one did not.
+
+`RULES` is the machine; docs/design.md shows it as a picture. Silence, crashes and losses all end in
+`RankLost`, so that there is one answer to each of them.
+
+Invariants: `generation` grows by one a group attempt; steps are granted only in `running`; nothing
+is committed after `ending`.
+"""
+
+from collections import deque
+from itertools import chain
+from typing import Literal
+
+from qmpi.config.settings import Settings
+from qmpi.errors import ExitCode, InvariantError
+from qmpi.policy.failure_detector import silent_ranks
+from qmpi.policy.stream import recipe_at
+from qmpi.ports.base import Effect, Event, Started
+from qmpi.ports.books import AppendJournal, BooksBroken, WriteStatus
+from qmpi.ports.clock import SetTimer, Slept, TimerFired
+from qmpi.ports.copies import ForgetCopies
+from qmpi.ports.processes import StopRequested
+from qmpi.ports.transport import RankLost, Received
+from qmpi.protocol.blocks import DataFault
+from qmpi.protocol.envelope import Address, RoleName
+from qmpi.protocol.journal import RunEnded
+from qmpi.protocol.membership import Crashed, GroupBroken, GroupReady, Hello, Holding, Left
+from qmpi.protocol.progress import StepReport
+from qmpi.protocol.pulse import Beat, DirectoryWanted, Pulse
+from qmpi.protocol.snapshots import SnapshotFailed, SnapshotHeld
+from qmpi.protocol.status import RunState
+from qmpi.roles.coordinator.agreement import disagreement, opening
+from qmpi.roles.coordinator.copies import CopyBook
+from qmpi.roles.coordinator.crew import Crew
+from qmpi.roles.coordinator.facts import RunFacts
+from qmpi.roles.coordinator.failures import Failures
+from qmpi.roles.coordinator.grants import Grants
+from qmpi.roles.coordinator.record import Record, ranks_text
+from qmpi.roles.coordinator.teams import Groups
+from qmpi.roles.ending import LEAVING, Ending, EndState, HowItEnded
+from qmpi.roles.facts import RankFacts
+from qmpi.roles.interface import RoleState
+from qmpi.roles.orders import Orders
+from qmpi.roles.reports import Reporter
+from qmpi.roles.roster import Roster
+from qmpi.roles.table import Rule, Table, named
+from qmpi.units import Generation, Seconds, Step
+
+Phase = Literal["gathering", "regrouping", "forming", "running", "ending", "ended"]
+
+STATUS = "status"
+WATCH = "watch"
+"""Names of timers."""
+
+
+class EndRun(Event, frozen=True):
+    """Raised by the coordinator itself: the run must end."""
+
+    state: EndState
+    exit_code: ExitCode
+    why: str
+
+
+class GiveUp(Event, frozen=True):
+    """Raised by the coordinator itself: leave without an end marker, to be started again."""
+
+    why: str
+
+
+class Coordinator:
+    """The one role that decides in a training job."""
+
+    name = RoleName.COORDINATOR
+
+    def __init__(self, settings: Settings, facts: RankFacts, run: RunFacts) -> None:
+        """Make the coordinator of one incarnation.
+
+        Args:
+            settings: the job.
+            facts: who this rank is.
+            run: the run so far and the placement.
+        """
+        train = settings.train
+        self.settings, self.facts, self.run = settings, facts, run
+        tokens = train.lanes * train.microbatches * train.sequences * train.sequence_tokens
+        self.record = Record(train.lanes, tokens)
+        self.record.replay(run.history)
+        self.roster = Roster(run.expected, run.hosts, Seconds(0.0))
+        self.orders = Orders(self.roster, facts)
+        self.crew = Crew(self.roster, facts)
+        self.copies = CopyBook(settings.snapshot.keep, settings.team.size)
+        generation, size = self.record.generation, settings.team.size
+        self.groups = Groups(self.roster, generation, run, train.lanes, size)
+        self.grants = Grants(settings)
+        self.failures = Failures(self.record, self.crew)
+        self.reporter = Reporter(self.roster)
+        self.ending = Ending(self.orders)
+        self.phase: str = "gathering"
+        self.raised: deque[Event] = deque()
+        self.stopping = ""
+        self.why = run.placement
+        self.gather_until = Seconds(0.0)
+
+    @property
+    def generation(self) -> Generation:
+        """Newest generation; only this role raises it."""
+        return self.groups.generation
+
+    @property
+    def state(self) -> RoleState:
+        """What it does right now."""
+        return RoleState(self.name, self.phase)
+
+    def handle(self, event: Event, now: Seconds) -> list[Effect]:
+        """Take one event.
+
+        Args:
+            event: what happened.
+            now: seconds since the epoch, monotonic.
+
+        Returns:
+            What shall happen, in order.
+        """
+        if isinstance(event, Received):
+            rank = event.header.source.rank
+            if self.roster.is_buried(rank):
+                return []  # counted as dead for its silence: its story was given up
+            self.roster.seen(rank, now)
+        try:
+            return TABLE.take(self, event, now)
+        except InvariantError as error:
+            self.raised.clear()
+            return TABLE.take(self, EndRun("failed", ExitCode.BUG, str(error)), now)
+
+    def check(self) -> None:
+        """Check the invariants of the class.
+
+        Raises:
+            InvariantError: one of them is broken.
+        """
+        self.groups.check()
+        self.grants.check()
+
+    # --- guards -----------------------------------------------------------------------------------
+
+    def all_agree(self, _: object) -> bool:
+        """All instances have said hello, and none contradicts another or the journal."""
+        return self.roster.complete and not disagreement(self.roster, self.run.history)
+
+    def all_here(self, _: object) -> bool:
+        """All instances have said hello."""
+        return self.roster.complete
+
+    def undecided(self, _: object) -> bool:
+        """Every live trainer has said what it holds, and nothing is decided yet."""
+        return self.groups.all_heard and not self.groups.decided
+
+    def planned(self, _: object) -> bool:
+        """The next group is decided, and throws no checkpoint away."""
+        return self.groups.plan is not None and not self.loses_state(_)
+
+    def loses_state(self, _: object) -> bool:
+        """The group would begin anew although checkpoints were written."""
+        plan = self.groups.plan
+        anew = plan is not None and plan.origins[0].origin == "initial"
+        return anew and self.record.checkpointed > 0 and not self.run.from_scratch
+
+    def nobody(self, _: object) -> bool:
+        """It is decided that too few ranks are left for one team."""
+        return self.groups.decided and self.groups.plan is None
+
+    def all_ready(self, _: object) -> bool:
+        """Every member is connected."""
+        return self.groups.all_ready
+
+    def stopped(self, _: object) -> bool:
+        """A stop was asked for, and its last step is committed and on disk."""
+        return bool(self.stopping) and self.done(_)
+
+    def done(self, _: object) -> bool:
+        """All steps are committed and the checkpoint of the last is on disk."""
+        end = self.grants.end
+        return self.record.committed >= end and self.copies.on_disk(end)
+
+    def alone(self, _: object) -> bool:
+        """Everybody else has left."""
+        return self.ending.alone
+
+    def in_group(self, event: Received) -> bool:
+        """The message is of the generation in force."""
+        return getattr(event.message, "generation", None) == self.generation
+
+    def trains(self, event: RankLost) -> bool:
+        """The rank is known and trains."""
+        return RoleName.TRAINER in self.roster.roles_on(event.rank)
+
+    def known(self, event: RankLost) -> bool:
+        """The rank lives as far as is known."""
+        return event.rank in self.roster.heard
+
+    def last_copy(self, event: Received) -> bool:
+        """The copy that failed is that of the last step, which all others wait for."""
+        message = event.message
+        end = self.grants.end
+        last = isinstance(message, SnapshotFailed) and message.step >= end and not message.place
+        return last and self.record.committed >= end
+
+    def nothing_to_save(self, _: object) -> bool:
+        """Not a step is granted."""
+        return max(self.grants.granted, self.record.committed) == 0
+
+    # --- the beginning ----------------------------------------------------------------------------
+
+    def start(self, _: Started, now: Seconds) -> list[Effect]:
+        """Expect every instance, and set the timers."""
+        failure, monitor = self.settings.failure, self.settings.monitor
+        for rank in list(self.roster.heard):
+            self.roster.seen(rank, now)
+        me = Address(self.facts.rank, RoleName.COORDINATOR)
+        self.roster.greet(me, Hello(self.facts.host, self.facts.pid), now)
+        self.gather_until = Seconds(now + failure.start_seconds)
+        return [
+            SetTimer(STATUS, Seconds(now + monitor.status_seconds)),
+            SetTimer(WATCH, Seconds(now + failure.heartbeat_seconds)),
+            self._status("starting", now),
+        ]
+
+    def greet(self, event: Received, now: Seconds) -> list[Effect]:
+        """Take in a hello; a late one may be of a data role."""
+        hello, source = event.message, event.header.source
+        if isinstance(hello, Hello):
+            self.roster.greet(source, hello, now)
+        if self.phase == "gathering":
+            return []
+        return self.crew.publish(f"rank {source.rank} serves as {source.role}", now)
+
+    def refuse(self, _: None, now: Seconds) -> list[Effect]:
+        """End a run whose ranks contradict each other, or its past."""
+        fault = disagreement(self.roster, self.run.history)
+        return self._end(EndRun("failed", ExitCode.MACHINE, fault), now)
+
+    def open_run(self, _: None, now: Seconds) -> list[Effect]:
+        """Write down that the job has begun, and form the first group."""
+        opened = opening(self.run, self.roster, self.record, self.settings.train.lanes, now)
+        self.record.replay([opened])
+        again = f"start {opened.incarnation} of the job"
+        crew = [*self.crew.fill_roles(now), *self.crew.publish(again, now)]
+        return [AppendJournal((opened,)), *crew, *self._regroup(again)]
+
+    # --- groups -----------------------------------------------------------------------------------
+
+    def _regroup(self, reason: str) -> list[Effect]:
+        self.why = reason
+        asked = self.groups.open(reason)
+        self.record.generation = self.generation
+        return asked
+
+    def regroup_broken(self, event: Received, now: Seconds) -> list[Effect]:
+        """Form the next group: a member cannot go on."""
+        del now
+        message = event.message
+        reason = message.reason if isinstance(message, GroupBroken) else ""
+        return self._regroup(f"rank {event.header.source.rank}: {reason}")
+
+    def hear_holding(self, event: Received, now: Seconds) -> list[Effect]:
+        """Take in what a trainer holds."""
+        del now
+        if isinstance(event.message, Holding):
+            self.groups.heard(event.header.source.rank, event.message)
+        return []
+
+    def decide(self, _: None, now: Seconds) -> list[Effect]:
+        """Decide who trains next, from which state."""
+        del now
+        self.groups.decide(self.copies, self.record.committed)
+        return []
+
+    def form(self, _: None, now: Seconds) -> list[Effect]:
+        """Tell the members of the next group what to do first."""
+        plan = self.groups.decided_plan
+        committed = self.record.committed
+        redone = self.record.rewind(plan.step)
+        self.why = f"{plan.reason}; {redone} steps are done again" if redone else plan.reason
+        step = Step(min(plan.step, self.record.committed))
+        opened = self.groups.record(plan, step, self.why, now)
+        self.groups.seat(plan)
+        changes = [
+            self.crew.assign(rank, role, plan.reason, now)
+            for ranks, role in (
+                (plan.promoted, RoleName.TRAINER),
+                (plan.demoted, RoleName.SPARE),
+            )
+            for rank in ranks
+        ]
+        return [
+            *self._begun_anew(plan.origins[0].origin, committed, now),
+            AppendJournal((opened,)),
+            *chain.from_iterable(changes),
+            *self.groups.form(plan, self.record.committed, self.why),
+            self._status("running", now),
+        ]
+
+    def _begun_anew(self, origin: str, committed: Step, now: Seconds) -> list[Effect]:
+        if origin != "initial" or not committed:
+            return []
+        what = f"no snapshot of {committed} committed steps can be read"
+        return self.failures.note(now, (), what, "begin from the initial weights", self.why)
+
+    def start_over_refused(self, _: None, now: Seconds) -> list[Effect]:
+        """End a run that would silently begin anew although checkpoints of it were written."""
+        record = self.record
+        why = (
+            f"{record.committed} steps are committed and checkpoints were written, the newest of "
+            f"step {record.checkpointed}, but no snapshot can be read: they are damaged or gone "
+            "(the ranks' logs name each); bring one back, or begin again with "
+            "`qmpi train --resume RUN --from-scratch`"
+        )
+        return self._end(EndRun("failed", ExitCode.MACHINE, why), now)
+
+    def nobody_trains(self, _: None, now: Seconds) -> list[Effect]:
+        """Leave, to be started again: too few ranks are left for one team."""
+        return self._give_up("no rank is left that can train", now)
+
+    def note_ready(self, event: Received, now: Seconds) -> list[Effect]:
+        """Note that a member is connected."""
+        del now
+        if isinstance(event.message, GroupReady):
+            self.groups.member_ready(event.header.source.rank, event.message.generation)
+        return []
+
+    def grant_first(self, _: None, now: Seconds) -> list[Effect]:
+        """Grant a connected group its first steps."""
+        granted = self.grants.first(
+            self.generation, self.groups.members.values(), self.record.committed
+        )
+        return [*granted, self._status("running", now)]
+
+    # --- steps and copies -------------------------------------------------------------------------
+
+    def commit(self, event: Received, now: Seconds) -> list[Effect]:
+        """Write a step to the journal, and grant more."""
+        report = event.message
+        if not isinstance(report, StepReport):
+            return []
+        if report.step > self.record.committed and report.generation < self.generation:
+            return []  # of a story that was given up for an older snapshot
+        recipe, _ = recipe_at(self.run.recipes, report.step)
+        record = self.record.commit(report, recipe, now)
+        if record is None:
+            return []
+        return [AppendJournal((record,)), *self._extend()]
+
+    def _extend(self) -> list[Effect]:
+        if self.phase != "running":
+            return []
+        members = self.groups.members.values()
+        return self.grants.extend(self.generation, members, self.record.committed)
+
+    def keep(self, event: Received, now: Seconds) -> list[Effect]:
+        """Take in verified copies."""
+        message = event.message
+        if not isinstance(message, SnapshotHeld):
+            return []
+        records = self.copies.note(event.header.source.rank, message.snapshots, now)
+        self.record.replay(records)
+        return [AppendJournal(records)]
+
+    def note_copy(self, event: Received, now: Seconds) -> list[Effect]:
+        """Note a copy that could not be kept."""
+        message, rank = event.message, event.header.source.rank
+        if not isinstance(message, SnapshotFailed):
+            return []
+        return [*self.failures.copy_missing(rank, message, now), self._status("running", now)]
+
+    def copy_again(self, event: Received, now: Seconds) -> list[Effect]:
+        """Have the last copy taken again, or end the run if it failed too often."""
+        message, rank = event.message, event.header.source.rank
+        if not isinstance(message, SnapshotFailed):
+            return []
+        again, noted = self.failures.last_copy_failed(rank, message, now)
+        if not again:
+            self.raised.append(EndRun("failed", ExitCode.MACHINE, message.reason))
+            return noted
+        why = f"the last copy failed on {ranks_text([rank])}: {message.reason}"
+        return [*noted, *self._regroup(why)]
+
+    # --- losses -----------------------------------------------------------------------------------
+
+    def lose(self, event: RankLost, now: Seconds) -> list[Effect]:
+        """Give what a dead rank did to others."""
+        rank = event.rank
+        roles = self.roster.bury(rank)
+        self.groups.lose(rank)
+        died = self.failures.died(rank, roles, event.reason, now)
+        if self.phase == "gathering":
+            return died
+        what = f"{ranks_text([rank])} is gone"
+        crew = [*self.crew.fill_roles(now), *self.crew.publish(what, now)]
+        return [*died, *crew, self._status("running", now)]
+
+    def lose_trainer(self, event: RankLost, now: Seconds) -> list[Effect]:
+        """Give what a dead rank did to others, and form the next group."""
+        return [*self.lose(event, now), *self._regroup(f"{ranks_text([event.rank])} is gone")]
+
+    def lose_leaving(self, event: RankLost, now: Seconds) -> list[Effect]:
+        """Wait no longer for a rank that has left by dying."""
+        del now
+        self.roster.bury(event.rank)
+        self.ending.gone(event.rank)
+        return []
+
+    def crash(self, event: Received, now: Seconds) -> list[Effect]:
+        """Answer work that failed: a machine's fault strikes one rank, any other all of them."""
+        del now
+        message, rank = event.message, event.header.source.rank
+        if not isinstance(message, Crashed):
+            return []
+        reason = f"{message.what}: {message.reason}"
+        if message.exit_code == ExitCode.MACHINE:
+            self.raised.append(RankLost(rank, reason))
+        else:
+            code = ExitCode(message.exit_code)
+            self.raised.append(EndRun("failed", code, f"rank {rank}: {reason}"))
+        return []
+
+    def bad_data(self, event: Received, now: Seconds) -> list[Effect]:
+        """End a run whose data cannot be read anywhere."""
+        reason = event.message.reason if isinstance(event.message, DataFault) else ""
+        return self._end(EndRun("failed", ExitCode.MACHINE, f"bad data: {reason}"), now)
+
+    def books_broken(self, event: BooksBroken, now: Seconds) -> list[Effect]:
+        """End a run that cannot be written down."""
+        code = ExitCode(event.exit_code)
+        return self._end(EndRun("failed", code, event.reason), now)
+
+    def forgive(self, event: Slept, now: Seconds) -> list[Effect]:
+        """Blame nobody for the time in which this process did not run."""
+        del now
+        self.roster.forgive(event.seconds)
+        self.gather_until = Seconds(self.gather_until + event.seconds)
+        return []
+
+    def watch(self, _: TimerFired, now: Seconds) -> list[Effect]:
+        """Look for ranks that live and say nothing."""
+        limits = self.settings.failure
+        effects: list[Effect] = [SetTimer(WATCH, Seconds(now + limits.heartbeat_seconds))]
+        ranks = (seen for seen in self.roster.silent_first() if seen[0] != self.facts.rank)
+        for silence in silent_ranks(ranks, now, Seconds(limits.dead_seconds)):
+            effects += self.orders.fence(silence.rank, silence.reason)
+            self.raised.append(RankLost(silence.rank, silence.reason))
+        return effects
+
+    def watch_gathering(self, _: TimerFired, now: Seconds) -> list[Effect]:
+        """Give up a start that takes too long."""
+        limits = self.settings.failure
+        if now >= self.gather_until:
+            late = {address.rank for address in self.roster.missing()}
+            patience = limits.start_seconds
+            why = f"{ranks_text(late)} did not report within {patience:.0f} s"
+            self.raised.append(GiveUp(why))
+        return [SetTimer(WATCH, Seconds(now + limits.heartbeat_seconds))]
+
+    def beat(self, event: Received, now: Seconds) -> list[Effect]:
+        """Take in what the ranks of a host say."""
+        message = event.message
+        if not isinstance(message, Beat):
+            return []
+        self.roster.beat(message.pulses, now)
+        for pulse in message.pulses:
+            self.record.agree(Step(pulse.digest_step), pulse.digest)
+        return self.crew.catch_up(event.header.source, message.revision, now)
+
+    def send_directory(self, event: Received, now: Seconds) -> list[Effect]:
+        """Send the whole directory to who has missed a change."""
+        revision = getattr(event.message, "revision", self.crew.directory.revision)
+        return self.crew.catch_up(event.header.source, revision, Seconds(now + 1e9))
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def stop(self, event: StopRequested, now: Seconds) -> list[Effect]:
+        """Let the run end once what is granted is done."""
+        del now
+        if self.stopping:
+            return []
+        self.stopping = event.reason
+        end = self.grants.stop(self.record.committed)
+        self.why = f"stopping at step {end}: {event.reason}"
+        return self._extend()
+
+    def stop_at_once(self, event: StopRequested, now: Seconds) -> list[Effect]:
+        """End a run that has done nothing yet."""
+        return self._end(EndRun("stopped", ExitCode.REQUEUE, event.reason), now)
+
+    def finish(self, _: None, now: Seconds) -> list[Effect]:
+        """End a run that has done all its steps."""
+        return self._end(EndRun("finished", ExitCode.DONE, "all steps are committed"), now)
+
+    def finish_stopped(self, _: None, now: Seconds) -> list[Effect]:
+        """End a run that was asked to stop."""
+        return self._end(EndRun("stopped", ExitCode.REQUEUE, self.stopping), now)
+
+    def end(self, event: EndRun, now: Seconds) -> list[Effect]:
+        """End the run."""
+        return self._end(event, now)
+
+    def _end(self, event: EndRun, now: Seconds) -> list[Effect]:
+        self.why = event.why
+        step, digest = self.record.committed, self.record.digest
+        how = HowItEnded(event.state, int(event.exit_code), step, digest, event.why)
+        ended = RunEnded(now, how.state, how.step, how.digest, how.reason)
+        forget: list[Effect] = [ForgetCopies()] if how.state == "finished" else []
+        leave = self.ending.begin(how, now, copies=True)
+        return [self._status(event.state, now), AppendJournal((ended,)), *leave, *forget]
+
+    def give_up(self, event: GiveUp, now: Seconds) -> list[Effect]:
+        """Leave without an end marker, so that the supervisor starts the job again."""
+        return self._give_up(event.why, now)
+
+    def _give_up(self, reason: str, now: Seconds) -> list[Effect]:
+        noted = self.failures.note(now, (), reason, "leave, to be started again", self.why)
+        self.why = reason
+        return [*noted, self._status("running", now), *self.ending.abandon(reason)]
+
+    def note_left(self, event: Received, now: Seconds) -> list[Effect]:
+        """Wait no longer for a rank that has left."""
+        del now
+        self.ending.gone(event.header.source.rank)
+        return []
+
+    def leave(self, _: object, now: Seconds) -> list[Effect]:
+        """Leave as the last."""
+        del now
+        return [self.ending.leave()]
+
+    # --- the status -------------------------------------------------------------------------------
+
+    def write_status(self, _: TimerFired, now: Seconds) -> list[Effect]:
+        """Write the status, again and again."""
+        again = SetTimer(STATUS, Seconds(now + self.settings.monitor.status_seconds))
+        return [self._status("starting" if self.phase == "gathering" else "running", now), again]
+
+    def _status(self, state: RunState, now: Seconds) -> Effect:
+        me = Pulse(self.name, (self.facts.rank,), self.phase)
+        self.roster.beat((me,), now)
+        report = self.record.status(state, now, self.settings.train.steps)
+        teams = len({team for team, _ in self.groups.seats.values()})
+        return WriteStatus(
+            self.reporter.complete(
+                report,
+                name=self.settings.job.name,
+                run_id=self.run.run_id,
+                reason=self.why,
+                seats=self.groups.seats,
+                teams=teams,
+            )
+        )
+
+
+LIVING = ("gathering", "regrouping", "forming", "running")
+GROUPED = ("forming", "running")
+GATHERED = ("regrouping", "forming", "running")
+ANY = (*LIVING, "ending")
+
+C = Coordinator
+RULES: tuple[Rule[Coordinator], ...] = (
+    Rule(phases=("gathering",), on=Started, action=C.start),
+    Rule(phases=LIVING, on=Hello, action=C.greet),
+    Rule(phases=("gathering",), on=None, guard=C.all_agree, action=C.open_run, to="regrouping"),
+    Rule(phases=("gathering",), on=None, guard=C.all_here, action=C.refuse, to="ending"),
+    # groups
+    Rule(phases=("regrouping",), on=Holding, action=C.hear_holding),
+    Rule(phases=("regrouping",), on=None, guard=C.undecided, action=C.decide),
+    Rule(phases=("regrouping",), on=None, guard=C.planned, action=C.form, to="forming"),
+    Rule(
+        phases=("regrouping",),
+        on=None,
+        guard=C.loses_state,
+        action=C.start_over_refused,
+        to="ending",
+    ),
+    Rule(phases=("regrouping",), on=None, guard=C.nobody, action=C.nobody_trains, to="ended"),
+    Rule(phases=("forming",), on=GroupReady, action=C.note_ready),
+    Rule(phases=("forming",), on=None, guard=C.all_ready, action=C.grant_first, to="running"),
+    Rule(
+        phases=GROUPED, on=GroupBroken, guard=C.in_group, action=C.regroup_broken, to="regrouping"
+    ),
+    # steps and copies
+    Rule(phases=LIVING, on=StepReport, action=C.commit),
+    Rule(phases=ANY, on=SnapshotHeld, action=C.keep),
+    Rule(
+        phases=("running",),
+        on=SnapshotFailed,
+        guard=C.last_copy,
+        action=C.copy_again,
+        to="regrouping",
+    ),
+    Rule(phases=LIVING, on=SnapshotFailed, action=C.note_copy),
+    Rule(phases=("running",), on=None, guard=C.stopped, action=C.finish_stopped, to="ending"),
+    Rule(phases=("running",), on=None, guard=C.done, action=C.finish, to="ending"),
+    # losses
+    Rule(phases=GATHERED, on=RankLost, guard=C.trains, action=C.lose_trainer, to="regrouping"),
+    Rule(phases=LIVING, on=RankLost, guard=C.known, action=C.lose),
+    Rule(phases=("ending",), on=RankLost, action=C.lose_leaving),
+    Rule(phases=LIVING, on=Crashed, action=C.crash),
+    Rule(phases=LIVING, on=DataFault, action=C.bad_data, to="ending"),
+    Rule(phases=LIVING, on=BooksBroken, action=C.books_broken, to="ending"),
+    Rule(phases=ANY, on=Beat, action=C.beat),
+    Rule(phases=ANY, on=DirectoryWanted, action=C.send_directory),
+    Rule(phases=ANY, on=Slept, action=C.forgive),
+    # the end
+    Rule(phases=("gathering",), on=StopRequested, action=C.stop_at_once, to="ending"),
+    Rule(
+        phases=GATHERED,
+        on=StopRequested,
+        guard=C.nothing_to_save,
+        action=C.stop_at_once,
+        to="ending",
+    ),
+    Rule(phases=GATHERED, on=StopRequested, action=C.stop),
+    Rule(phases=LIVING, on=EndRun, action=C.end, to="ending"),
+    Rule(phases=LIVING, on=GiveUp, action=C.give_up, to="ended"),
+    Rule(phases=("ending",), on=Left, action=C.note_left),
+    Rule(phases=("ending",), on=None, guard=C.alone, action=C.leave, to="ended"),
+    # timers
+    Rule(phases=LIVING, on=TimerFired, guard=named(STATUS), action=C.write_status),
+    Rule(phases=("gathering",), on=TimerFired, guard=named(WATCH), action=C.watch_gathering),
+    Rule(phases=GATHERED, on=TimerFired, guard=named(WATCH), action=C.watch),
+    Rule(phases=("ending",), on=TimerFired, guard=named(LEAVING), action=C.leave, to="ended"),
+)
+"""The transition table, in order of precedence."""
+
+TABLE = Table(RULES)

@@ -1,0 +1,266 @@
+"""The record of a run: commits, losses, digests, failures. Part of the coordinator.
+
+Theory of operation. The record turns reports into journal records and status fields. It can be
+rebuilt from the journal alone (`Record.replay`), which is how a relaunched coordinator knows the
+story so far.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+
+from qmpi.errors import InvariantError
+from qmpi.policy.throughput import eta, rate, thin
+from qmpi.protocol.journal import (
+    FailureSeen,
+    GenerationOpened,
+    JournalRecord,
+    RunOpened,
+    SnapshotKept,
+    StepCommitted,
+)
+from qmpi.protocol.progress import StepReport
+from qmpi.protocol.status import FailureReport, RunState, StatusReport
+from qmpi.units import Digest, Generation, Rank, Seconds, Step
+
+RATE_WINDOW_SECONDS = Seconds(15.0)
+KEPT_FAILURES = 50
+KEPT_DIGESTS = 64
+WAIT_STEPS = 32
+"""Steps whose waiting the status averages."""
+
+
+class Record:
+    """Commits and failures of a run.
+
+    Invariants: `committed` is the number of steps in the weights; it grows by one a commit and
+    falls only by `rewind`; no step is committed twice without a rewind between.
+    """
+
+    def __init__(self, lanes: int, tokens_per_step: int) -> None:
+        """Start an empty record.
+
+        Args:
+            lanes: lanes of a step.
+            tokens_per_step: tokens trained on in a step.
+        """
+        self.lanes = lanes
+        self.tokens_per_step = tokens_per_step
+        self.committed = Step(0)
+        self.generation = Generation(0)
+        self.incarnation = 0
+        self.run_id = ""
+        self.started = Seconds(0.0)
+        self.loss: float | None = None
+        self.digest = Digest("")
+        self.digest_step = Step(0)
+        self.losses: list[tuple[int, float]] = []
+        self.failures: list[FailureReport] = []
+        self._digests: dict[Step, Digest] = {}
+        self._points: list[tuple[Seconds, int]] = []
+        self._last: StepCommitted | None = None
+        self._waits: deque[tuple[float, float]] = deque(maxlen=WAIT_STEPS)
+        self.redone_passes = 0
+        self.checkpointed = Step(0)
+
+    def replay(self, records: Iterable[JournalRecord]) -> None:
+        """Take in the records of earlier incarnations.
+
+        Args:
+            records: the journal, from its start.
+        """
+        for record in records:
+            match record:
+                case RunOpened():
+                    self._points.clear()
+                    self.run_id = record.run_id
+                    self.incarnation = record.incarnation
+                    self.started = self.started or Seconds(record.time)
+                case GenerationOpened():
+                    self.generation = record.generation
+                    self.rewind(record.step)
+                case StepCommitted():
+                    self._note(record)
+                case FailureSeen():
+                    self._fail(record)
+                case SnapshotKept() if record.place == "disk":
+                    self.checkpointed = Step(max(self.checkpointed, record.step))
+                case _:
+                    pass
+
+    def rewind(self, step: Step) -> int:
+        """Declare steps from `step` on void: the weights that held them are lost.
+
+        Args:
+            step: first step to be done again; a step not yet committed changes nothing.
+
+        Returns:
+            Number of committed steps that are done again.
+        """
+        lost = max(0, self.committed - step)
+        if lost:
+            self.committed = step
+            self.losses = [(s, x) for s, x in self.losses if s < step]
+            self._points.clear()
+            if self.digest_step > step:
+                self.digest, self.digest_step = Digest(""), Step(0)
+        return lost
+
+    def commit(self, report: StepReport, recipe: int, now: Seconds) -> StepCommitted | None:
+        """Take a trainer's report.
+
+        Args:
+            report: what the trainer says.
+            recipe: number of the recipe that covers the step.
+            now: clock, seconds since the epoch.
+
+        Returns:
+            The record to append, or None if the step is committed already.
+
+        Raises:
+            InvariantError: two trainers hold different weights, or a step is missing before this
+                one.
+        """
+        self.agree(Step(report.step + 1), report.weight_digest)
+        if report.step < self.committed:
+            return None
+        if report.step > self.committed:
+            raise InvariantError(f"step {report.step} reported, but {self.committed} is missing")
+        loss = 0.0
+        for lane_loss in report.lane_losses:
+            loss += lane_loss
+        record = StepCommitted(
+            time=now,
+            step=report.step,
+            generation=report.generation,
+            recipe=recipe,
+            block_digests=report.block_digests,
+            lane_losses=report.lane_losses,
+            loss=loss / max(1, self.lanes),
+            weight_digest=report.weight_digest,
+            gradient_norm=report.gradient_norm,
+            learning_rate=report.learning_rate,
+            seconds=report.seconds,
+            wait_seconds=report.wait_seconds,
+            redone=report.redone,
+        )
+        self._note(record)
+        return record
+
+    def fail(
+        self, now: Seconds, ranks: tuple[Rank, ...], what: str, action: str, reason: str
+    ) -> FailureSeen:
+        """Note a failure.
+
+        Args:
+            now: clock.
+            ranks: who failed; empty if nobody in particular.
+            what: what failed, in words.
+            action: what is done about it.
+            reason: how it is known.
+
+        Returns:
+            The record to append.
+        """
+        record = FailureSeen(now, self.committed, ranks, what, action, reason)
+        self._fail(record)
+        return record
+
+    def status(self, state: RunState, now: Seconds, steps: int) -> StatusReport:
+        """Return the status as far as the record knows it; the coordinator adds ranks and words.
+
+        Args:
+            state: state of the run.
+            now: clock.
+            steps: length of the run.
+
+        Returns:
+            A report without ranks.
+        """
+        recent = [p for p in self._points if now - p[0] <= RATE_WINDOW_SECONDS]
+        speed = rate(recent, RATE_WINDOW_SECONDS)
+        return StatusReport(
+            state=state,
+            step=self.committed,
+            steps=steps,
+            tokens=self.committed * self.tokens_per_step,
+            tokens_per_second=speed,
+            loss=self.loss,
+            digest=self.digest,
+            generation=self.generation,
+            failures=tuple(self.failures),
+            ranks=(),
+            digest_step=self.digest_step,
+            incarnation=self.incarnation,
+            started=self.started,
+            updated=now,
+            eta_seconds=eta((steps - self.committed) * self.tokens_per_step, speed),
+            losses=tuple(thin(self.losses)),
+            gradient_norm=self._last.gradient_norm if self._last else None,
+            learning_rate=self._last.learning_rate if self._last else None,
+            wait_share=self._wait_share(),
+            redone_passes=self.redone_passes,
+        )
+
+    def _wait_share(self) -> float | None:
+        seconds = sum(whole for _, whole in self._waits)
+        waited = sum(wait for wait, _ in self._waits)
+        return waited / (waited + seconds) if waited + seconds else None
+
+    def agree(self, step: Step, digest: Digest) -> None:
+        """Hold a digest of whole weights against what others said of the same step.
+
+        Args:
+            step: weights are those before this step.
+            digest: of the weights; "" says nothing.
+
+        Raises:
+            InvariantError: two ranks hold different weights.
+        """
+        if not digest:
+            return
+        known = self._digests.setdefault(step, digest)
+        if known != digest:
+            raise InvariantError(
+                f"weights before step {step} differ: {known[:16]} was reported before, now "
+                f"{digest[:16]}; a rank computes wrong bits"
+            )
+        if len(self._digests) > KEPT_DIGESTS:
+            del self._digests[min(self._digests)]
+
+    def _note(self, record: StepCommitted) -> None:
+        self.committed = Step(record.step + 1)
+        self._last = record
+        self._waits.append((record.wait_seconds, record.seconds))
+        self.redone_passes += record.redone
+        self.loss = record.loss
+        self.losses.append((record.step, record.loss))
+        if len(self.losses) > 4096:
+            self.losses = list(thin(self.losses, 2048))
+        self._points.append((Seconds(record.time), self.committed * self.tokens_per_step))
+        del self._points[:-256]
+        if record.weight_digest:
+            self.digest, self.digest_step = record.weight_digest, self.committed
+            self._digests.setdefault(self.committed, record.weight_digest)
+
+    def _fail(self, record: FailureSeen) -> None:
+        report = FailureReport(
+            record.time,
+            tuple(map(int, record.ranks)),
+            record.what,
+            record.action,
+            record.reason,
+        )
+        self.failures = [*self.failures, report][-KEPT_FAILURES:]
+
+
+def ranks_text(ranks: Iterable[Rank]) -> str:
+    """Return "rank 3" or "ranks 3, 5".
+
+    Args:
+        ranks: one or more.
+
+    Returns:
+        Text for people.
+    """
+    names = [str(rank) for rank in sorted(ranks)]
+    return f"rank {names[0]}" if len(names) == 1 else f"ranks {', '.join(names)}"

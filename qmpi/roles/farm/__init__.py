@@ -1,0 +1,1 @@
+"""The roles of a work farm: a dealer and its workers."""

@@ -1,0 +1,435 @@
+"""Trainer: fetches the blocks of its lanes ahead, lets the engine compute, reports, keeps a copy.
+
+Theory of operation. The coordinator gives each member of a group its seat (`FormGroup`) and grants
+steps; within a grant trainers need nobody but each other and the memory ranks. The engine (torch,
+beside the driver) runs one piece of work at a time: `JoinGroup`, then a `RunStep` for each step. A
+peer's death ends the engine's polled waits; the trainer then says what it holds and waits for the
+next group. Because nobody votes before holding the reduced gradient, what it holds is either the
+state of step s, or that state plus the gradient that finishes s.
+
+One member of a group reports steps. All keep the newest outcomes, so that the next group's reporter
+can tell what a dead one did not.
+
+`RULES` is the machine; docs/design.md shows it as a picture.
+
+Invariants: the engine works exactly in `joining`, `stepping` and `aborting`; `state_step` is -1 or
+the step whose state the engine holds; `reduced` only outside a group; `outcomes` end with the step
+before `state_step` and have no gap.
+"""
+
+from collections import deque
+from typing import Literal
+
+from qmpi.config.settings import Settings
+from qmpi.errors import InvariantError
+from qmpi.ports.base import Effect, Event, Started
+from qmpi.ports.copies import SnapshotBroken, SnapshotRead, SnapshotStored, SnapshotTaken
+from qmpi.ports.engine import (
+    AbortEngine,
+    EngineAborted,
+    EngineReady,
+    GroupJoined,
+    JoinGroup,
+    PrepareEngine,
+    RunStep,
+    StepApplied,
+)
+from qmpi.ports.transport import Received
+from qmpi.protocol.blocks import BlockFailed, BlockReply, DataFault
+from qmpi.protocol.envelope import RoleName
+from qmpi.protocol.membership import (
+    FormGroup,
+    GroupBroken,
+    GroupReady,
+    Hello,
+    Holding,
+    Regroup,
+)
+from qmpi.protocol.progress import Grant, StepReport
+from qmpi.protocol.snapshots import SnapshotFailed, SnapshotHeld, SnapshotPull
+from qmpi.roles.facts import RankFacts
+from qmpi.roles.follower import Follower
+from qmpi.roles.interface import RoleState
+from qmpi.roles.table import Rule, Table
+from qmpi.roles.trainer.copies import Copies
+from qmpi.roles.trainer.prefetch import Prefetch
+from qmpi.units import Digest, Generation, Seconds, Step
+
+Phase = Literal["warming", "idle", "joining", "ready", "stepping", "aborting"]
+
+KEPT_OUTCOMES = 32
+"""Steps whose outcome is kept: more than are ever granted beyond the last commit."""
+
+
+class Trainer(Follower):
+    """A rank that computes."""
+
+    role = RoleName.TRAINER
+    retries = True
+
+    def __init__(self, settings: Settings, facts: RankFacts) -> None:
+        """Make a trainer without state.
+
+        Args:
+            settings: the job.
+            facts: who this rank is.
+        """
+        super().__init__(settings, facts)
+        self.phase: str = "warming"
+        self.raised: deque[Event] = deque()
+        self.state_step = -1
+        self.reduced = False
+        self.position = -1
+        self.group: FormGroup | None = None
+        self.grant = Grant(Generation(0), Step(0))
+        self.outcomes: deque[StepReport] = deque(maxlen=KEPT_OUTCOMES)
+        self.prefetch = Prefetch(settings)
+        self.copies = Copies(settings)
+        self._digest, self._digest_step = Digest(""), -1
+
+    @property
+    def state(self) -> RoleState:
+        """What it is doing right now, and which weights it holds."""
+        return RoleState(
+            self.role, self._activity, self.state_step, self._digest, self._digest_step
+        )
+
+    def on_start(self, now: Seconds) -> list[Effect]:
+        """Take `Started` as any event."""
+        return TABLE.take(self, Started(), now)
+
+    def on_event(self, event: Event, now: Seconds) -> list[Effect]:
+        """Take what concerns a trainer."""
+        return TABLE.take(self, event, now)
+
+    def on_retry(self, now: Seconds) -> list[Effect]:
+        """Ask again for blocks that did not come."""
+        return self.prefetch.retry(self.directory.memories, now)
+
+    def on_directory(self, now: Seconds) -> list[Effect]:
+        """Ask the memory ranks that live now; offer copies to the replicas that live now."""
+        blocks = self.prefetch.retarget(self.directory.memories, now)
+        return [*blocks, *self.copies.retarget(self.directory.replicas)]
+
+    def check(self) -> None:
+        """Check the invariants of the class.
+
+        Raises:
+            InvariantError: one of them is broken.
+        """
+        if self.reduced and self.phase in ("ready", "stepping"):
+            raise InvariantError(f"trainer {self.facts.rank}: holds a gradient inside a group")
+        if self.phase in ("joining", "ready", "stepping") and self.group is None:
+            raise InvariantError(f"trainer {self.facts.rank}: {self.phase} without a group")
+        if self.outcomes and self.outcomes[-1].step + 1 != self.state_step:
+            raise InvariantError(f"trainer {self.facts.rank}: its outcomes are of other steps")
+
+    # --- guards -----------------------------------------------------------------------------------
+
+    def has_seat(self, _: object) -> bool:
+        """A group was named before the engine was warm."""
+        return self.group is not None
+
+    def current(self, event: GroupJoined | StepApplied | EngineAborted) -> bool:
+        """It is of the generation in force."""
+        return event.generation == self._generation
+
+    def may_step(self, _: object) -> bool:
+        """The next step is granted, is one of the run, and all its blocks are here."""
+        granted = self.grant.generation == self._generation and self.state_step < self.grant.until
+        step = Step(self.state_step)
+        return granted and step < self.settings.train.steps and self.prefetch.complete(step)
+
+    # --- the beginning ----------------------------------------------------------------------------
+
+    def prepare(self, _: Started, now: Seconds) -> list[Effect]:
+        """Prepare the engine; a promoted spare's is prepared already, and this ends at once."""
+        del now
+        self._activity = "warming up"
+        return [PrepareEngine()]
+
+    def greet(self, event: EngineReady, now: Seconds) -> list[Effect]:
+        """Say hello."""
+        del now
+        self._activity = "idle"
+        self.copies.known = event.snapshots
+        hello = Hello(
+            host=self.facts.host,
+            pid=self.facts.pid,
+            identity=event.identity,
+            store_address=event.store_address,
+            snapshots=event.snapshots,
+        )
+        return [self.tell(hello)]
+
+    def greet_and_join(self, event: EngineReady, now: Seconds) -> list[Effect]:
+        """Say hello, and take the seat that was named meanwhile."""
+        return [*self.greet(event, now), *self._join(now)]
+
+    # --- groups -----------------------------------------------------------------------------------
+
+    def say_holding(self, event: Received, now: Seconds) -> list[Effect]:
+        """Leave the group, and say what is held."""
+        del now
+        self._leave_for(event)
+        return [self._holding()]
+
+    def abort(self, event: Received, now: Seconds) -> list[Effect]:
+        """Leave the group: end the work in hand first."""
+        del now
+        self._leave_for(event)
+        return [AbortEngine(f"generation {self._generation}: {self._activity}")]
+
+    def still_aborting(self, event: Received, now: Seconds) -> list[Effect]:
+        """Answer the newest question, once the work in hand has ended."""
+        del now
+        self._leave_for(event)
+        return []
+
+    def _leave_for(self, event: Received) -> None:
+        if isinstance(event.message, Regroup):
+            self._generation = event.message.generation
+            self._activity = f"regrouping: {event.message.reason}"
+        self.group = None
+
+    def _holding(self) -> Effect:
+        first = self.outcomes[0].step if self.outcomes else self.state_step
+        return self.tell(
+            Holding(
+                self._generation,
+                self.state_step,
+                self.reduced,
+                self.position,
+                first,
+                self.copies.known,
+            )
+        )
+
+    def note_seat(self, event: Received, now: Seconds) -> list[Effect]:
+        """Keep the seat until the engine is warm."""
+        del now
+        if isinstance(event.message, FormGroup):
+            self._generation, self.group = event.message.generation, event.message
+        return []
+
+    def take_seat(self, event: Received, now: Seconds) -> list[Effect]:
+        """Join the group, and ask for the first blocks."""
+        return [*self.note_seat(event, now), *self._join(now)]
+
+    def _join(self, now: Seconds) -> list[Effect]:
+        form = self.group
+        if form is None:
+            raise InvariantError(f"trainer {self.facts.rank} joins without a seat")
+        self._activity = f"joining generation {form.generation}"
+        join = JoinGroup(
+            generation=form.generation,
+            team=form.team,
+            teams=form.teams,
+            position=form.position,
+            is_lead=form.lead == self.facts.rank,
+            store_address=form.store_address,
+            step=form.step,
+            finish=form.finish,
+            root=form.root,
+            transfer=form.transfer,
+            receives=form.receives,
+            origin=form.origin,
+            origin_digest=form.origin_digest,
+        )
+        steps = Step(self.settings.train.steps)
+        want = self.prefetch.aim(form.step, steps, form.lanes, self.directory.memories, now)
+        return [join, *want]
+
+    def joined(self, event: GroupJoined, now: Seconds) -> list[Effect]:
+        """Report what the journal lacks, say that this member is ready."""
+        del now
+        self._reach(event.step, event.finished)
+        form, self.position = self.group, event.position
+        first = -1 if form is None else form.reports_from
+        missing = [r for r in self.outcomes if 0 <= first <= r.step]
+        ready = self.tell(GroupReady(event.generation, event.step))
+        return [*map(self.tell, missing), ready, *self._copy()]
+
+    def joined_too_late(self, event: GroupJoined, now: Seconds) -> list[Effect]:
+        """Say what is held: the group is of the past already."""
+        del now
+        self._reach(event.step, event.finished)
+        self.position = event.position
+        return [self._holding()]
+
+    def broken(self, event: EngineAborted, now: Seconds) -> list[Effect]:
+        """Ask for a new group."""
+        del now
+        self._fall(event)
+        self._activity = f"waiting for a new group: {event.reason}"
+        return [self.tell(GroupBroken(event.generation, event.reason))]
+
+    def aborted(self, event: EngineAborted, now: Seconds) -> list[Effect]:
+        """Say what is held."""
+        del now
+        self._fall(event)
+        return [self._holding()]
+
+    def _fall(self, event: EngineAborted) -> None:
+        self._reach(event.state_step, event.finished)
+        self.reduced, self.group = event.reduced, None
+        self.position = event.position if event.state_step >= 0 else -1
+
+    def _reach(self, step: int, finished: StepApplied | None) -> None:
+        """Note the state that the engine holds, and the outcome that led to it."""
+        self.state_step, self.reduced = step, False
+        if finished is not None:
+            self._note(finished)
+        if self.outcomes and self.outcomes[-1].step + 1 != step:
+            # The state came from elsewhere: what led to it is not known here.
+            self.outcomes.clear()
+
+    # --- steps ------------------------------------------------------------------------------------
+
+    def note_grant(self, event: Received, now: Seconds) -> list[Effect]:
+        """Take a grant; a snapshot may be due at once."""
+        del now
+        if isinstance(event.message, Grant):
+            self.grant = event.message
+        return self._copy() if self.phase == "ready" else []
+
+    def step(self, _: None, now: Seconds) -> list[Effect]:
+        """Let the engine compute the next step, and ask for blocks ahead."""
+        step = Step(self.state_step)
+        lanes, digests, frames = self.prefetch.take(step)
+        self._activity = f"step {step}"
+        train = self.settings.train
+        due = (step + 1) % train.digest_every == 0 or step + 1 == train.steps
+        run = RunStep(self._generation, step, lanes, frames, digests, digest_due=due)
+        return [run, *self.prefetch.advance(step, self.directory.memories, now)]
+
+    def applied(self, event: StepApplied, now: Seconds) -> list[Effect]:
+        """Note the step, report it if that is this member's part, copy if due."""
+        del now
+        self._apply(event)
+        self._activity = f"waiting for step {self.state_step}"
+        reports = self.group is not None and self.group.reports_from >= 0
+        return [*([self.tell(self.outcomes[-1])] if reports else []), *self._copy()]
+
+    def applied_too_late(self, event: StepApplied, now: Seconds) -> list[Effect]:
+        """Note the step, and say what is held."""
+        del now
+        self._apply(event)
+        return [self._holding()]
+
+    def _apply(self, event: StepApplied) -> None:
+        self.prefetch.done(event.step)
+        self._reach(event.step + 1, event)
+
+    def _note(self, event: StepApplied) -> None:
+        if event.weight_digest:
+            self._digest, self._digest_step = event.weight_digest, event.step + 1
+        if self.outcomes and self.outcomes[-1].step + 1 != event.step:
+            self.outcomes.clear()
+        self.outcomes.append(
+            StepReport(
+                generation=event.generation,
+                step=event.step,
+                lane_losses=event.lane_losses,
+                block_digests=event.block_digests,
+                gradient_norm=event.gradient_norm,
+                learning_rate=event.learning_rate,
+                weight_digest=event.weight_digest,
+                seconds=event.seconds,
+                wait_seconds=self.prefetch.waited(event.step),
+                redone=event.redone,
+            )
+        )
+
+    # --- blocks and copies ------------------------------------------------------------------------
+
+    def take_block(self, event: Received, now: Seconds) -> list[Effect]:
+        """Hold a block."""
+        if not isinstance(event.message, BlockReply) or not event.frames:
+            return []
+        return self.prefetch.arrived(event.message, event.frames[0], now)
+
+    def block_failed(self, event: Received, now: Seconds) -> list[Effect]:
+        """Ask another memory rank; if none can make the block, the run cannot go on."""
+        message, source = event.message, event.header.source.rank
+        if not isinstance(message, BlockFailed):
+            return []
+        asked = self.prefetch.refused(message, source, self.directory.memories, now)
+        return [self.tell(DataFault(message.reason))] if asked is None else asked
+
+    def serve_part(self, event: Received, now: Seconds) -> list[Effect]:
+        """Serve a part of a copy."""
+        del now
+        pull = event.message
+        return (
+            self.copies.pulled(event.header.source, pull) if isinstance(pull, SnapshotPull) else []
+        )
+
+    def copied_elsewhere(self, event: Received, now: Seconds) -> list[Effect]:
+        """Note what a replica keeps, or cannot keep."""
+        del now
+        match event.message:
+            case SnapshotHeld(facts):
+                self.copies.held_elsewhere(facts)
+            case SnapshotFailed(step, _, _, place) if not place:
+                self.copies.forget(step)
+            case _:
+                pass
+        return []
+
+    def copied(self, event: Event, now: Seconds) -> list[Effect]:
+        """Follow up on copying work."""
+        del now
+        return self.copies.on_event(event, self.directory.replicas, self.tell)
+
+    def _copy(self) -> list[Effect]:
+        if self.group is None or not self.group.keeps_copy:
+            return []
+        return self.copies.due(Step(self.state_step), self.grant, self._generation)
+
+
+GROUPED = ("joining", "ready", "stepping")
+WORKING = ("joining", "stepping")
+ANY = ("warming", "idle", "joining", "ready", "stepping", "aborting")
+
+T = Trainer
+RULES: tuple[Rule[Trainer], ...] = (
+    Rule(phases=("warming",), on=Started, action=T.prepare),
+    Rule(
+        phases=("warming",),
+        on=EngineReady,
+        guard=T.has_seat,
+        action=T.greet_and_join,
+        to="joining",
+    ),
+    Rule(phases=("warming",), on=EngineReady, action=T.greet, to="idle"),
+    # groups
+    Rule(phases=("warming",), on=Regroup, action=T.say_holding),
+    Rule(phases=("idle", "ready"), on=Regroup, action=T.say_holding, to="idle"),
+    Rule(phases=WORKING, on=Regroup, action=T.abort, to="aborting"),
+    Rule(phases=("aborting",), on=Regroup, action=T.still_aborting),
+    Rule(phases=("warming",), on=FormGroup, action=T.note_seat),
+    Rule(phases=("idle", "ready"), on=FormGroup, action=T.take_seat, to="joining"),
+    Rule(phases=("joining",), on=GroupJoined, guard=T.current, action=T.joined, to="ready"),
+    Rule(phases=(*WORKING, "aborting"), on=GroupJoined, action=T.joined_too_late, to="idle"),
+    Rule(phases=WORKING, on=EngineAborted, guard=T.current, action=T.broken, to="idle"),
+    Rule(phases=(*WORKING, "aborting"), on=EngineAborted, action=T.aborted, to="idle"),
+    # steps
+    Rule(phases=ANY, on=Grant, action=T.note_grant),
+    Rule(phases=("ready",), on=None, guard=T.may_step, action=T.step, to="stepping"),
+    Rule(phases=("stepping",), on=StepApplied, guard=T.current, action=T.applied, to="ready"),
+    Rule(phases=("stepping", "aborting"), on=StepApplied, action=T.applied_too_late, to="idle"),
+    # blocks and copies
+    Rule(phases=ANY, on=BlockReply, action=T.take_block),
+    Rule(phases=ANY, on=BlockFailed, action=T.block_failed),
+    Rule(phases=ANY, on=SnapshotPull, action=T.serve_part),
+    Rule(phases=ANY, on=SnapshotHeld, action=T.copied_elsewhere),
+    Rule(phases=ANY, on=SnapshotFailed, action=T.copied_elsewhere),
+    Rule(phases=ANY, on=SnapshotTaken, action=T.copied),
+    Rule(phases=ANY, on=SnapshotStored, action=T.copied),
+    Rule(phases=ANY, on=SnapshotRead, action=T.copied),
+    Rule(phases=ANY, on=SnapshotBroken, action=T.copied),
+)
+"""The transition table, in order of precedence."""
+
+TABLE = Table(RULES)

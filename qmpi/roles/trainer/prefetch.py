@@ -1,0 +1,224 @@
+"""Blocks that a trainer has asked for ahead; part of the trainer's state machine.
+
+Invariants: every block of the window [step, step + prefetch_steps) x own lanes is either held or
+asked for; nothing outside the window is asked for.
+"""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+from qmpi.config.settings import Settings
+from qmpi.policy.homes import home_of
+from qmpi.ports.base import Effect, Frame
+from qmpi.ports.transport import Send
+from qmpi.protocol.blocks import BlockFailed, BlockReply, BlockRequest
+from qmpi.protocol.envelope import Address, RoleName
+from qmpi.units import Digest, Lane, Rank, Seconds, Step
+
+Key = tuple[Step, Lane]
+Taken = tuple[tuple[int, ...], tuple[Digest, ...], tuple[Frame, ...]]
+
+RETRY_SECONDS = 5.0
+"""A block not answered within this time is asked for again; replies are idempotent."""
+
+MOST_REFUSALS = 3
+"""Memory ranks that may fail to make a block: one may have a bad disk, three have bad data."""
+
+DIGEST_BYTES = 16
+
+
+class Prefetch:
+    """Window of blocks ahead of the step."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Make an empty window.
+
+        Args:
+            settings: the job; `data.prefetch_steps` is the window.
+        """
+        self.depth = settings.data.prefetch_steps
+        self.steps = Step(settings.train.steps)
+        self.lanes: tuple[int, ...] = ()
+        self.held: dict[Key, tuple[Digest, Frame]] = {}
+        self.asked: dict[Key, tuple[Rank | None, Seconds]] = {}
+        self.refusals: dict[Key, set[Rank]] = {}
+        self._wanted_at: dict[Step, Seconds] = {}
+        self._ready_at: dict[Step, Seconds] = {}
+
+    def aim(
+        self,
+        step: Step,
+        end: Step,
+        lanes: tuple[int, ...],
+        memories: Sequence[Rank],
+        now: Seconds,
+    ) -> list[Effect]:
+        """Set the window for a new group.
+
+        Args:
+            step: first step of the group.
+            end: first step that never runs.
+            lanes: own lanes.
+            memories: live memory ranks.
+            now: clock.
+
+        Returns:
+            Requests for what is not held yet.
+        """
+        self.steps, self.lanes = end, lanes
+        window = {(s, Lane(lane)) for s in self._range(step) for lane in lanes}
+        self.held = {k: v for k, v in self.held.items() if k in window}
+        self.asked = {k: v for k, v in self.asked.items() if k in window}
+        self.refusals = {k: v for k, v in self.refusals.items() if k in window}
+        return self._ask_window(step, memories, now)
+
+    def advance(self, step: Step, memories: Sequence[Rank], now: Seconds) -> list[Effect]:
+        """Move the window past `step`, which runs now.
+
+        Args:
+            step: the step that runs.
+            memories: live memory ranks.
+            now: clock.
+
+        Returns:
+            Requests for the steps that came into the window.
+        """
+        return self._ask_window(Step(step + 1), memories, now)
+
+    def complete(self, step: Step) -> bool:
+        """Return True when every block of `step` is held.
+
+        Args:
+            step: the step about to run.
+        """
+        return all((step, lane) in self.held for lane in self.lanes)
+
+    def take(self, step: Step) -> Taken:
+        """Return (lanes, digests, frames) of a step that is `complete`.
+
+        Args:
+            step: the step about to run.
+
+        Returns:
+            Everything `RunStep` needs; the blocks stay held until `done`, for the case of a redo.
+        """
+        found = [self.held[(step, Lane(lane))] for lane in self.lanes]
+        return self.lanes, tuple(f[0] for f in found), tuple(f[1] for f in found)
+
+    def done(self, step: Step) -> None:
+        """Forget the blocks of an applied step.
+
+        Args:
+            step: it and everything before it is forgotten.
+        """
+        self.held = {k: v for k, v in self.held.items() if k[0] > step}
+
+    def waited(self, step: Step) -> float:
+        """Return the seconds between asking for the last block of `step` and its arrival.
+
+        Args:
+            step: a step that ran.
+
+        Returns:
+            Seconds; 0 if unknown. Forgets the step.
+        """
+        ready, wanted = self._ready_at.pop(step, None), self._wanted_at.pop(step, None)
+        return 0.0 if ready is None or wanted is None else max(0.0, ready - wanted)
+
+    def arrived(self, reply: BlockReply, frame: Frame, now: Seconds) -> list[Effect]:
+        """Take a block, if its bytes are what the digest says.
+
+        Args:
+            reply: the message.
+            frame: the block.
+            now: clock.
+
+        Returns:
+            A new request if the block was damaged on its way.
+        """
+        key = (reply.step, reply.lane)
+        asked = self.asked.get(key)
+        if asked is None:
+            return []
+        if blake2b(frame, digest_size=DIGEST_BYTES).hexdigest() != reply.digest:
+            return [] if asked[0] is None else [self._ask(key, asked[0], now)]
+        del self.asked[key]
+        self.refusals.pop(key, None)
+        self.held[key] = (reply.digest, frame)
+        self._ready_at[reply.step] = now
+        return []
+
+    def refused(
+        self, failed: BlockFailed, by: Rank, memories: Sequence[Rank], now: Seconds
+    ) -> list[Effect] | None:
+        """Ask another memory rank for a block that one cannot make.
+
+        Args:
+            failed: the answer.
+            by: who gave it.
+            memories: live memory ranks.
+            now: clock.
+
+        Returns:
+            A new request; None if enough of them have refused, so that the data are at fault.
+        """
+        key = (failed.step, failed.lane)
+        if key not in self.asked:
+            return []
+        refused = self.refusals.setdefault(key, set())
+        refused.add(by)
+        others = [rank for rank in memories if rank not in refused]
+        if not others or len(refused) >= MOST_REFUSALS:
+            return None
+        return [self._ask(key, home_of(*key, others), now)]
+
+    def retarget(self, memories: Sequence[Rank], now: Seconds) -> list[Effect]:
+        """Ask again where the home of a block has changed.
+
+        Args:
+            memories: live memory ranks.
+            now: clock.
+
+        Returns:
+            Requests.
+        """
+        moved = [(key, self._home(key, memories)) for key in self.asked if memories]
+        return [self._ask(key, home, now) for key, home in moved if home != self.asked[key][0]]
+
+    def retry(self, memories: Sequence[Rank], now: Seconds) -> list[Effect]:
+        """Ask again for what is overdue.
+
+        Args:
+            memories: live memory ranks.
+            now: clock.
+
+        Returns:
+            Requests.
+        """
+        late = [k for k, (_, at) in self.asked.items() if now - at > RETRY_SECONDS and memories]
+        return [self._ask(key, self._home(key, memories), now) for key in late]
+
+    def _home(self, key: Key, memories: Sequence[Rank]) -> Rank:
+        refused = self.refusals.get(key, set())
+        return home_of(*key, [rank for rank in memories if rank not in refused] or memories)
+
+    def _range(self, step: Step) -> list[Step]:
+        return [Step(s) for s in range(step, min(step + self.depth, self.steps))]
+
+    def _ask_window(self, step: Step, memories: Sequence[Rank], now: Seconds) -> list[Effect]:
+        requests: list[Effect] = []
+        for wanted in self._range(step):
+            self._wanted_at.setdefault(wanted, now)
+            for lane in self.lanes:
+                key = (wanted, Lane(lane))
+                if key in self.held or key in self.asked:
+                    continue
+                if memories:
+                    requests.append(self._ask(key, home_of(*key, memories), now))
+                else:
+                    self.asked[key] = (None, now)
+        return requests
+
+    def _ask(self, key: Key, home: Rank, now: Seconds) -> Effect:
+        self.asked[key] = (home, now)
+        return Send(Address(home, RoleName.MEMORY), BlockRequest(*key))

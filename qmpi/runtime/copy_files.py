@@ -1,0 +1,126 @@
+"""The files behind the copies: RAM files of this host, checkpoints on disk.
+
+Theory of operation. Each rank writes into its own folder of the node-local RAM directory, so that a
+trainer and a replica on one host hold two independent copies: a torn or flipped one is found by its
+digest and the other is used. Engine and copies threads both write; each place has a lock, so that
+none prunes what the other writes.
+"""
+
+import logging
+import shutil
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from qmpi.config.settings import Settings
+from qmpi.errors import StorageError
+from qmpi.ports.base import Frame
+from qmpi.protocol.membership import SnapshotFact
+from qmpi.storage.snapshot_file import read_part, read_payload
+from qmpi.storage.snapshot_folder import SnapshotFolder
+from qmpi.storage.snapshot_store import find_snapshots, ram_directory
+from qmpi.units import Bytes, Digest, Rank, Step
+
+logger = logging.getLogger(__name__)
+
+RAM = "ram"
+DISK = "disk"
+
+
+class CopyFiles:
+    """Snapshot files within reach of one rank; any thread may call."""
+
+    def __init__(self, settings: Settings, run_id: str, rank: Rank, checkpoints: Path) -> None:
+        """Name the folders.
+
+        Args:
+            settings: where, how many, and whether a rank holds a part of the state only.
+            run_id: identity of the run; files of other runs are never read.
+            rank: this rank.
+            checkpoints: folder of the run's checkpoints on disk.
+        """
+        self._keep = settings.snapshot.keep
+        self._ram_dir = settings.snapshot.ram_dir
+        self._run_id = run_id
+        self._rank = rank
+        self._checkpoints = checkpoints
+        self._in_parts = settings.team.size > 1
+        self._locks = {RAM: threading.Lock(), DISK: threading.Lock()}
+
+    def find(self) -> tuple[SnapshotFact, ...]:
+        """Return every verified snapshot of the run within reach, newest first."""
+        places: list[tuple[str, Path]] = []
+        try:
+            ram = ram_directory(self._ram_dir, self._run_id)
+            places = [(RAM, folder) for folder in sorted(ram.glob("rank-*"))]
+        except StorageError as error:
+            logger.warning("no snapshots in RAM: %s", error)
+        facts, faults = find_snapshots([*places, (DISK, self._checkpoints)], self._run_id)
+        for fault in faults:
+            logger.warning("snapshot left out: %s", fault)
+        return tuple(facts)
+
+    def write(
+        self, place: str, step: Step, digest: Digest, parts: Sequence[Frame], position: int
+    ) -> SnapshotFact:
+        """Write a copy; older ones of its place go.
+
+        Args:
+            place: `RAM` or `DISK`.
+            step: weights are those before this step.
+            digest: SHA-256 of the payload.
+            parts: the payload, in order.
+            position: whose part of the state it is.
+
+        Returns:
+            The copy.
+
+        Raises:
+            StorageError: it cannot be written, or the parts are damaged.
+        """
+        with self._locks[place]:
+            folder = self._folder(place)
+            path = folder.write(step, digest, parts, position if self._in_parts else None)
+        return SnapshotFact(step, digest, place, str(path), position)
+
+    def payload(self, path: str, digest: Digest) -> memoryview:
+        """Return the verified payload of a copy.
+
+        Args:
+            path: file.
+            digest: that it must have; "" if any will do.
+
+        Returns:
+            Read-only bytes.
+
+        Raises:
+            CorruptData: it is damaged, or no longer the copy that was meant.
+            StorageError: it cannot be read.
+        """
+        return read_payload(Path(path), digest)
+
+    def part(self, path: str, offset: int, size: Bytes) -> bytes:
+        """Return a part of a payload; whoever joins the parts verifies the whole.
+
+        Args:
+            path: file.
+            offset: first byte.
+            size: most bytes.
+
+        Returns:
+            The bytes.
+
+        Raises:
+            StorageError: it cannot be read, or is cut short.
+        """
+        return read_part(Path(path), offset, size)
+
+    def forget(self) -> None:
+        """Remove the copies of the run in this host's RAM."""
+        shutil.rmtree(ram_directory(self._ram_dir, self._run_id), ignore_errors=True)
+
+    def _folder(self, place: str) -> SnapshotFolder:
+        if place == DISK:
+            return SnapshotFolder(self._checkpoints, self._run_id, keep=self._keep, in_ram=False)
+        own = ram_directory(self._ram_dir, self._run_id) / f"rank-{self._rank}"
+        return SnapshotFolder(own, self._run_id, keep=self._keep, in_ram=True)

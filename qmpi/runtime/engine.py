@@ -1,0 +1,237 @@
+"""Engine port: torch work of a trainer or spare, on one thread, in the order asked.
+
+Theory of operation. Each piece of work comes with a word on whether it is condemned. The engine and
+its communication are made once and ask `_condemned`, which asks the word of the work in hand; both
+run on this thread, so the word in hand is always the right one. Waits look at it every few
+milliseconds, so `nudge` has nothing to do.
+
+Work that is condemned before it is picked up changes nothing. Whatever ends a join or a step early
+is answered by what is held then; any other error is a crash, and the next work still runs.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec.structs
+
+from qmpi.config.settings import Settings
+from qmpi.errors import InvariantError, PeerLost, StorageError
+from qmpi.policy.teams import DATA, Layout, Line, Seat, lines_of
+from qmpi.ports.base import Event, Frame, Reply
+from qmpi.ports.copies import SnapshotBroken, SnapshotTaken
+from qmpi.ports.engine import (
+    Condemned,
+    EngineAborted,
+    EngineReady,
+    EngineWork,
+    GroupJoined,
+    JoinGroup,
+    PrepareEngine,
+    RunStep,
+    StepApplied,
+    TakeSnapshot,
+)
+from qmpi.runtime.copy_files import DISK, RAM, CopyFiles
+from qmpi.runtime.worker import Task, Worker
+from qmpi.units import Bytes, Digest, Generation, Step
+
+if TYPE_CHECKING:
+    from qmpi.training.comm import Comm, Store
+    from qmpi.training.engine import Engine, StepOutcome
+
+logger = logging.getLogger(__name__)
+
+JOIN_SECONDS = 60.0
+"""Time-out of a rendezvous: the last resort, since a dead member is heard of and aborts it."""
+
+
+class TorchEngine:
+    """The engine of one process; a promoted spare keeps it."""
+
+    def __init__(
+        self, settings: Settings, host: str, now: Callable[[], float], files: CopyFiles
+    ) -> None:
+        """Load nothing yet.
+
+        Args:
+            settings: the job.
+            host: address under which other ranks reach this host; "": its own name.
+            now: seconds; used for step times only.
+            files: snapshots within reach.
+        """
+        self._settings = settings
+        self._layout = Layout.of(settings.team)
+        self._host = host
+        self._now = now
+        self._files = files
+        self._worker = Worker("engine")
+        self._in_hand: Condemned = _nobody
+        self._position = 0
+        self._engine: Engine | None = None
+        self._store: Store | None = None
+        self._address = ""
+        self._identity = ""
+
+    def submit(self, work: EngineWork, condemned: Condemned, reply: Reply) -> None:
+        """Queue a piece of work.
+
+        Args:
+            work: what to do.
+            condemned: says why this very piece shall end early, or None.
+            reply: takes its event.
+        """
+        self._worker.submit(Task(lambda: self._do(work, condemned), reply))
+
+    def nudge(self) -> None:
+        """Do nothing: waits look at `condemned` by themselves."""
+
+    def _do(self, work: EngineWork, condemned: Condemned) -> Event:
+        self._in_hand = condemned
+        match work:
+            case PrepareEngine():
+                return self._prepare()
+            case JoinGroup():
+                return self._join(work)
+            case RunStep():
+                return self._run(work)
+            case TakeSnapshot():
+                return self._take(work)
+            case _:
+                raise InvariantError(f"no engine knows {work!r}")
+
+    def _condemned(self) -> str | None:
+        return self._in_hand()
+
+    def _prepare(self) -> EngineReady:
+        if self._engine is None:
+            from qmpi.training.comm import open_store
+            from qmpi.training.engine import Engine
+
+            engine = Engine(self._settings, self._now, self._condemned)
+            self._identity = engine.identity()
+            self._store, self._address = open_store(self._host)
+            engine.warm_up()
+            self._engine = engine
+        return EngineReady(self._identity, self._address, self._files.find())
+
+    def _join(self, work: JoinGroup) -> GroupJoined | EngineAborted:
+        engine = self._ready()
+        self._position = work.position
+        finished = None
+        try:
+            self._leave_if_condemned()
+            engine.leave()
+            if work.finish:
+                finished = self._applied(work.generation, engine.apply_held())
+            self._reach(engine, work)
+            engine.join(self._connect(work))
+            if work.transfer:
+                engine.sync_state(work.root, receives=work.receives)
+        except PeerLost as error:
+            aborted = self._aborted(engine, work.generation, str(error))
+            return msgspec.structs.replace(aborted, finished=finished)
+        if engine.state_step != work.step:
+            raise InvariantError(
+                f"generation {work.generation} starts with step {work.step}, "
+                f"but this member holds step {engine.state_step}"
+            )
+        return GroupJoined(work.generation, work.step, finished)
+
+    def _run(self, work: RunStep) -> StepApplied | EngineAborted:
+        engine = self._ready()
+        try:
+            self._leave_if_condemned()
+            outcome = engine.run_step(
+                work.step, work.lanes, work.blocks, work.digests, digest_due=work.digest_due
+            )
+        except PeerLost as error:
+            return self._aborted(engine, work.generation, str(error))
+        return self._applied(work.generation, outcome)
+
+    def _take(self, work: TakeSnapshot) -> SnapshotTaken | SnapshotBroken:
+        engine, position = self._engine, self._position
+        if engine is None or engine.state_step != work.step:
+            return SnapshotBroken(work.step, "the engine has moved on", position)
+        digest, parts = engine.snapshot()
+        try:
+            return self._taken(RAM, work.step, digest, parts)
+        except StorageError as error:
+            fault = str(error)
+        if not work.to_disk:
+            return SnapshotBroken(work.step, fault, position)
+        logger.warning("step %d gets its checkpoint without a copy in RAM: %s", work.step, fault)
+        try:
+            return self._taken(DISK, work.step, digest, parts, fault)
+        except StorageError as error:
+            return SnapshotBroken(work.step, f"{fault}; {error}", position)
+
+    def _taken(
+        self, place: str, step: Step, digest: Digest, parts: Sequence[Frame], fault: str = ""
+    ) -> SnapshotTaken:
+        fact = self._files.write(place, step, digest, parts, self._position)
+        size = Bytes(sum(memoryview(part).nbytes for part in parts))
+        return SnapshotTaken(fact, size, fault)
+
+    def _ready(self) -> "Engine":
+        if self._engine is None:
+            raise InvariantError("engine work before PrepareEngine")
+        return self._engine
+
+    def _leave_if_condemned(self) -> None:
+        reason = self._condemned()
+        if reason is not None:
+            raise PeerLost(f"told to leave: {reason}")
+
+    def _reach(self, engine: "Engine", work: JoinGroup) -> None:
+        is_root = work.team == work.root
+        if work.origin == "initial":
+            if is_root or not work.receives:
+                engine.initialise()
+        elif work.origin != "live" and is_root:
+            engine.load_snapshot(work.step, self._files.payload(work.origin, work.origin_digest))
+
+    def _connect(self, work: JoinGroup) -> "Comm":
+        from qmpi.training.comm import Comm, connect_store
+
+        line = self._data_line(work)
+        store = self._store
+        if not work.is_lead and line.size > 1:
+            store = connect_store(work.store_address, JOIN_SECONDS, self._condemned)
+        return Comm(
+            store=store,
+            name=f"g{work.generation}/{line.name}",
+            index=line.index,
+            size=line.size,
+            timeout_seconds=JOIN_SECONDS,
+            aborted=self._condemned,
+        )
+
+    def _data_line(self, work: JoinGroup) -> Line:
+        lines = lines_of(self._layout, Seat(work.team, work.position), work.teams)
+        if [line.axis for line in lines] != [DATA]:
+            raise InvariantError("this engine computes a lane on one rank, not on a team of them")
+        return lines[0]
+
+    @staticmethod
+    def _applied(generation: Generation, outcome: "StepOutcome") -> StepApplied:
+        return StepApplied(
+            generation=generation,
+            step=Step(outcome.step),
+            lane_losses=tuple(outcome.lane_losses),
+            block_digests=tuple(Digest(digest) for digest in outcome.block_digests),
+            gradient_norm=outcome.gradient_norm,
+            learning_rate=outcome.learning_rate,
+            weight_digest=Digest(outcome.weight_digest),
+            seconds=outcome.seconds,
+            redone=outcome.redone,
+        )
+
+    @staticmethod
+    def _aborted(engine: "Engine", generation: Generation, reason: str) -> EngineAborted:
+        return EngineAborted(generation, engine.state_step, engine.holds_reduced, reason)
+
+
+def _nobody() -> None:
+    """Return None: no work is in hand."""
+    return
