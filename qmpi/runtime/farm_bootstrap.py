@@ -1,8 +1,4 @@
-"""From a bare MPI process to a rank of a work farm.
-
-Rank 0 deals. With one or two ranks it works besides; with more, it keeps free for the others, who
-then never wait for an answer.
-"""
+"""From a bare MPI process to a rank of a work farm; rank 0 deals."""
 
 import secrets
 from pathlib import Path
@@ -12,7 +8,7 @@ from msgspec import Struct
 from qmpi.config.settings import Settings
 from qmpi.driver.ports import UNPLUGGED, Ports
 from qmpi.protocol.envelope import Address, RoleName
-from qmpi.roles.farm.build import build_farm_role
+from qmpi.roles.farm.build import build_farm_role, roles_of, workers_of
 from qmpi.roles.farm.tally import FarmFacts
 from qmpi.runtime.books import DiskBooks
 from qmpi.runtime.meeting import COORDINATOR, Meeting, Surroundings, facts_of, meet
@@ -21,10 +17,7 @@ from qmpi.runtime.rank import RankContext, assemble
 from qmpi.runtime.units import PlanUnits
 from qmpi.storage.run_directory import RunDirectory, RunLock
 from qmpi.storage.work_file import WorkFile
-from qmpi.units import Rank, Seconds
-
-SMALL_FARM = 2
-"""Most ranks of a farm whose dealer works besides."""
+from qmpi.units import Seconds
 
 
 class DealerFiles(Struct):
@@ -70,33 +63,6 @@ def build_farm_rank(world: Surroundings, work: WorkFile, run: Path) -> RankConte
         settle=_nothing_to_settle,
         held=meeting.opened,
     )
-
-
-def workers_of(size: int) -> tuple[Rank, ...]:
-    """Return the ranks that do units.
-
-    Args:
-        size: ranks of the job.
-
-    Returns:
-        All of them in a small farm, else all but the dealer's.
-    """
-    return tuple(Rank(rank) for rank in range(0 if size <= SMALL_FARM else 1, size))
-
-
-def roles_of(rank: Rank, size: int) -> tuple[RoleName, ...]:
-    """Return the roles of a rank.
-
-    Args:
-        rank: which.
-        size: ranks of the job.
-
-    Returns:
-        The herald, then one or two more.
-    """
-    dealer = (RoleName.DEALER,) if rank == COORDINATOR else ()
-    worker = (RoleName.WORKER,) if rank in workers_of(size) else ()
-    return (RoleName.HERALD, *dealer, *worker)
 
 
 def _open(directory: RunDirectory) -> DealerFiles:
