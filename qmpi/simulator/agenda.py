@@ -52,7 +52,8 @@ class Agenda:
             action: what happens.
         """
         self._sequence += 1
-        heapq.heappush(self._heap, (Seconds(max(time, self.now)), self._sequence, action))
+        moment = Seconds(time) if time > self.now else self.now
+        heapq.heappush(self._heap, (moment, self._sequence, action))
 
     def after(self, delay: float, action: Action) -> None:
         """Plan an action `delay` seconds from now.

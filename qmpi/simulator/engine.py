@@ -1,84 +1,61 @@
 """The simulation: jobs of simulated processes, one after the other, until the run has ended.
 
 Theory of operation. One agenda, one seeded source of chance (the only one in the project's pure
-code). A job is a network, its processes and their trainer groups. When no process is left and there
-is no end marker, the job is started again on the hosts that live, with the journal, the disk and
-the RAM files that are left: what the supervisor around a real job does. After every event the
-invariants are checked; a broken one ends the run and tells the story.
+code). An incarnation is a network and its processes. When no process is left and there is no end
+marker, the job is started again on the hosts that live, with the journal, the disk and the RAM
+files that are left: what the supervisor around a real job does. After every event the invariants
+are checked; a broken one ends the run and tells the story.
 """
 
 import random  # noqa: TID251 - the one place that makes a source of chance, seeded
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+
+from msgspec import Struct
 
 from qmpi.config.settings import Settings
+from qmpi.driver.process import Handled
 from qmpi.errors import InvariantError
-from qmpi.policy.placement import place
 from qmpi.policy.relaunch import may_relaunch
 from qmpi.policy.stream import first_recipe
-from qmpi.ports.processes import StopRequested
-from qmpi.protocol.envelope import Address, RoleName
-from qmpi.roles.build import Assignment, build_role
-from qmpi.roles.coordinator import Coordinator
-from qmpi.roles.host import RoleHost
-from qmpi.roles.member import RankFacts
-from qmpi.roles.run_facts import RunFacts
+from qmpi.ports.books import AppendJournal, Entry, WriteEnd
+from qmpi.ports.engine import GroupJoined
 from qmpi.simulator.agenda import Agenda, Chance
-from qmpi.simulator.faults import (
-    AtTime,
-    Corrupt,
-    Deed,
-    Fault,
-    Hang,
-    Kill,
-    KillAll,
-    KillRole,
-    LoseHost,
-    OnEvent,
-    Partition,
-    Stop,
-    WhenStep,
-)
-from qmpi.simulator.files import Files
-from qmpi.simulator.group_model import SimulatedGroup
+from qmpi.simulator.building import Builder, TrainingBuilder
+from qmpi.simulator.faults import Deed, Fault, LoseHost
 from qmpi.simulator.hardware import Hardware
+from qmpi.simulator.incarnation import Incarnation
 from qmpi.simulator.invariants import Invariants
-from qmpi.simulator.network import Network
 from qmpi.simulator.outcome import Outcome
 from qmpi.simulator.process import SimulatedProcess
-from qmpi.simulator.stream_model import Expected
-from qmpi.simulator.trace import Trace
-from qmpi.units import Digest, Generation, Rank, Seconds
+from qmpi.simulator.stream_model import Expected, State
+from qmpi.simulator.strikes import CHIEF, Pending, strike
+from qmpi.simulator.surroundings import Onlooker, Surroundings
+from qmpi.simulator.trace import Trace, names_of
+from qmpi.units import Generation, Rank, Seconds
 
-COORDINATOR = Rank(0)
 STORY_LINES = 40
 FOREVER = Seconds(1e6)
 
 
-class Job:
-    """One incarnation."""
+class Care(Struct, frozen=True):
+    """How closely a run is followed; less of it for thousands of ranks.
 
-    def __init__(self, network: Network, hosts: Sequence[str]) -> None:
-        """Make a job without processes.
+    Attributes:
+        keep_trace: newest trace entries kept in memory; 0: all; -1: no trace, and no digest of it.
+        check_roles: check the invariants of each role after each of its events.
+    """
 
-        Args:
-            network: between its ranks.
-            hosts: of each rank.
-        """
-        self.network = network
-        self.hosts = tuple(hosts)
-        self.processes: list[SimulatedProcess] = []
-        self.groups: dict[Generation, SimulatedGroup] = {}
-        self.ended = False
-
-    def living(self) -> list[SimulatedProcess]:
-        """Return the processes that live."""
-        return [p for p in self.processes if p.alive]
+    keep_trace: int = 2000
+    check_roles: bool = True
 
 
-class Simulation:
+NO_CARE = Care(keep_trace=-1, check_roles=False)
+
+
+class Simulation(Onlooker):
     """A run under faults.
 
-    Invariants: at most one job is alive; each fault strikes once.
+    Invariants: at most one incarnation is alive; each fault strikes once.
     """
 
     def __init__(
@@ -89,7 +66,7 @@ class Simulation:
         faults: Sequence[Fault] = (),
         hardware: Hardware | None = None,
         *,
-        keep_trace: int = 2000,
+        care: Care | None = None,
     ) -> None:
         """Set the stage.
 
@@ -99,32 +76,36 @@ class Simulation:
             seed: of delays, durations and what faults leave to chance.
             faults: what goes wrong.
             hardware: durations; the default is a small cluster.
-            keep_trace: newest trace entries kept in memory; 0: all.
+            care: how closely it is followed.
         """
         self.settings = settings
         self.hardware = hardware or Hardware()
+        self.care = care or Care()
         self.agenda = Agenda()
         self.chance: Chance = random.Random(seed)
-        self.files = Files(settings.snapshot.keep)
-        self.trace = Trace(keep=keep_trace)
+        self.around = Surroundings(settings, self.hardware, self.agenda, self.chance)
+        self.around.onlooker = self
+        self.files = self.around.files
+        self.trace = Trace(keep=self.care.keep_trace)
         weights = [source.weight for source in settings.data.sources]
-        self._recipes = (first_recipe(weights, settings.job.seed),)
-        self._expected = Expected(settings, self._recipes, self.hardware.corpus_rows)
+        self.recipes = (first_recipe(weights, settings.job.seed),)
+        self._expected = Expected(settings, self.recipes, self.hardware.corpus_rows)
         failure = settings.failure
         patience = Seconds(failure.start_seconds + 3 * failure.dead_seconds + 120.0)
         self.invariants = Invariants(self._expected, patience)
         per_host = max(1, self.hardware.ranks_per_host)
         self._hosts = [f"host{rank // per_host}" for rank in range(ranks)]
-        self._lost_hosts: set[str] = set()
-        self._waiting: list[Fault] = []
-        self._counts: dict[OnEvent, int] = {}
         self._relaunches: list[Seconds] = []
+        self.launches = 0
         self._given_up = False
         self._over = False
-        self._job: Job | None = None
-        for fault in faults:
-            self._expect(fault)
-        self._launch()
+        self._pending = Pending(self.agenda, faults, self._strike)
+        self._builder = self.builder()
+        self._job = self._launch()
+
+    def builder(self) -> Builder:
+        """Return what makes the processes of a job."""
+        return TrainingBuilder(self.around, self.recipes)
 
     def run(self, until: Seconds = FOREVER, max_events: int = 50_000_000) -> Outcome:
         """Run to the end of the run.
@@ -137,221 +118,121 @@ class Simulation:
             How it ended.
         """
         violation = ""
+        agenda, invariants = self.agenda, self.invariants
         try:
-            while not self._over and self.agenda.now < until and self.agenda.done < max_events:
-                if not self.agenda.step():
+            while not self._over and agenda.now < until and agenda.done < max_events:
+                if not agenda.step():
                     break
-                self.invariants.check_progress(self.agenda.now)
+                invariants.check_progress(agenda.now)
         except InvariantError as error:
             violation = f"{error}\n{self._where()}\n{self.trace.story(STORY_LINES)}"
         return self._outcome(violation)
 
-    # --- what processes want (World) --------------------------------------------------------------
+    # --- what ports and processes tell ------------------------------------------------------------
 
-    def group(self, generation: Generation, size: int) -> SimulatedGroup:
-        """Return the trainer group of a generation, made on first use.
-
-        Args:
-            generation: its number.
-            size: members.
-        """
-        groups = self._current().groups
-        if generation not in groups:
-            groups[generation] = SimulatedGroup(generation, size, self.chance, self.hardware.link)
-        return groups[generation]
-
-    def fence(self, host: str, pid: int, reason: str) -> None:
-        """Kill a process of a host.
+    def weights_changed(self, rank: Rank, generation: Generation, state: State) -> None:
+        """Hold new weights against those of an undisturbed run.
 
         Args:
-            host: where.
-            pid: which.
-            reason: why, in words.
+            rank: whose engine.
+            generation: of the work that changed them.
+            state: what it holds.
         """
-        for process in self._current().living():
-            if process.host == host and process.facts.pid == pid:
-                self._kill(process, f"fenced: {reason}")
+        alive = self._builder.counts_as_alive(self._job.processes[CHIEF], rank)
+        self.invariants.weights_changed(rank, generation, state, alive=alive)
 
-    def left(self, process: SimulatedProcess, reason: str) -> None:
-        """Take a process that leaves by itself off the network.
+    def staged(self, rank: Rank, stage: str) -> None:
+        """Let faults that wait for a stage of engine work strike.
 
         Args:
-            process: which.
-            reason: why, in words.
+            rank: whose engine.
+            stage: its name.
         """
-        process.end()
-        self._current().network.remove(process.rank, f"it left: {reason}", flushed=True)
-        self._end_of_job()
+        if self._pending.listening:
+            self._pending.happened(stage, rank)
 
-    def counts_as_alive(self, rank: Rank) -> bool:
-        """Say whether the coordinator believes that a rank lives.
+    def written(self, entry: Entry) -> None:
+        """Judge what was written into the books.
 
         Args:
-            rank: which rank.
-
-        Returns:
-            False too while there is no coordinator.
+            entry: what.
         """
-        first = self._current().processes[COORDINATOR]
-        role = first.roles.roles.get(RoleName.COORDINATOR)
-        if not first.alive or not isinstance(role, Coordinator):
-            return False
-        return rank in role.roster.live_ranks()
+        match entry:
+            case AppendJournal(records):
+                self.invariants.appended(records, self.agenda.now)
+                self._pending.committed(self.invariants.committed)
+            case WriteEnd():
+                self.invariants.progress(self.agenda.now)
+            case _:
+                pass
 
-    def handled(self, rank: Rank, names: Iterable[str]) -> None:
-        """Let faults that wait for one of these names, or for a step, strike.
+    def unit_written(self, units: int) -> None:
+        """Note that a unit of a farm was written.
 
         Args:
-            rank: where something was handled.
-            names: of the event, message and effects.
+            units: that exist now, of all stages.
         """
-        if not self._waiting:
-            return
-        seen = tuple(names)
-        for fault in tuple(self._waiting):
-            if self._due(fault, rank, seen):
-                self._waiting.remove(fault)
-                self.agenda.after(0.0, lambda deed=fault.deed: self._strike(deed))
-
-    # --- jobs -------------------------------------------------------------------------------------
-
-    def _launch(self) -> None:
-        hosts = [host for host in self._hosts if host not in self._lost_hosts]
-        if not hosts:
-            self._given_up = self._over = True
-            return
         self.invariants.progress(self.agenda.now)
-        job = self._job = Job(
-            Network(self.agenda, self.chance, self.hardware.link, len(hosts)), hosts
-        )
-        self._build(job)
+        self.invariants.committed = units
+        self._pending.committed(units)
 
-    def _build(self, job: Job) -> None:
-        """Make the processes of a job."""
-        train, hosts = self.settings.train, job.hosts
-        placement = place(hosts, self.settings.roles, train.lanes)
-        expected = tuple(
-            Address(Rank(r), role) for r, roles in enumerate(placement.roles) for role in roles
-        )
-        run = RunFacts(
-            run_id="simulated",
-            settings_digest=Digest("simulated"),
-            recipes=self._recipes,
-            expected=expected,
-            placement=placement.reason,
-            history=tuple(self.files.journal),
-        )
-        number = len(self._relaunches) + 1
-        for rank, host in enumerate(hosts):
-            facts = RankFacts(Rank(rank), host, 10_000 * number + rank, COORDINATOR)
-            assignment = Assignment(self.settings, facts, run)
-            roles = RoleHost(Rank(rank), lambda name, a=assignment: build_role(a, name))
-            process = SimulatedProcess(self, facts, job.network.ends[rank], roles)
-            job.processes.append(process)
-            names = placement.roles[rank]
-            process.later(0.5 * self.chance.random(), lambda p=process, n=names: p.start(n))
+    def handled(self, process: SimulatedProcess, handled: Handled) -> None:
+        """Follow an event that a role has handled.
 
-    def _current(self) -> Job:
-        if self._job is None:
-            raise InvariantError("no job was ever started")
-        return self._job
+        Args:
+            process: where.
+            handled: the event, and what followed.
+        """
+        self.trace.add(self.agenda.now, process.rank, handled)
+        if self.care.check_roles and handled.owner in process.router.roles:
+            process.router.roles[handled.owner].check()
+        if isinstance(handled.event, GroupJoined):
+            self.invariants.joined(handled.event.generation)
+        if self._pending.listening:
+            for name in names_of(handled):
+                self._pending.happened(name, process.rank)
 
-    def _kill(self, process: SimulatedProcess, reason: str) -> None:
-        process.end()
-        self._current().network.remove(process.rank, reason, flushed=False)
-        self._end_of_job()
+    # --- incarnations -----------------------------------------------------------------------------
 
-    def _end_of_job(self) -> None:
-        job = self._current()
-        if job.living() or job.ended:
-            return
-        job.ended = True
+    def _launch(self) -> Incarnation:
+        self.invariants.progress(self.agenda.now)
+        job = self._job = Incarnation(self.around, self._hosts, self._ended)
+        self.launches += 1
+        for process, roles in self._builder.build(job, self.launches, self.handled):
+            job.add(process)
+            process.life.later(
+                0.5 * self.chance.random(), lambda p=process, names=roles: p.start(names)
+            )
+        return job
+
+    def _ended(self) -> None:
         if self.files.end is not None:
             self._over = True
             return
         failure, now = self.settings.failure, self.agenda.now
         window = Seconds(failure.relaunch_window_seconds)
         again = may_relaunch(self._relaunches, now, failure.max_relaunches, window)
-        if not again.allowed:
+        if not again.allowed or not self._hosts:
             self._given_up = self._over = True
             return
         begin = Seconds(now + again.wait_seconds + self.hardware.relaunch_seconds)
         self._relaunches.append(begin)
-        self.agenda.at(begin, self._launch)
-
-    # --- faults -----------------------------------------------------------------------------------
-
-    def _expect(self, fault: Fault) -> None:
-        if isinstance(fault.trigger, AtTime):
-            self.agenda.at(fault.trigger.at, lambda: self._strike(fault.deed))
-        else:
-            self._waiting.append(fault)
-
-    def _due(self, fault: Fault, rank: Rank, names: tuple[str, ...]) -> bool:
-        match fault.trigger:
-            case AtTime():
-                return False
-            case WhenStep(step):
-                return self.invariants.committed >= step
-            case OnEvent(name, wanted, count) as trigger:
-                if name not in names or wanted not in (None, rank):
-                    return False
-                self._counts[trigger] = self._counts.get(trigger, 0) + 1
-                return self._counts[trigger] >= count
+        self.agenda.at(begin, lambda: self._launch() and None)
 
     def _strike(self, deed: Deed) -> None:
-        job = self._current()
-        self.trace.add(self.agenda.now, Rank(-1), "fault", repr(deed), ())
+        self.trace.note(self.agenda.now, repr(deed))
         self.invariants.progress(self.agenda.now)
-        match deed:
-            case Kill(rank):
-                self._kill_rank(rank)
-            case KillRole(role, index):
-                players = [p for p in job.living() if role in p.roles.roles]
-                for process in players[index : index + 1]:
-                    self._kill(process, "killed")
-            case KillAll():
-                self._kill_all(job)
-            case LoseHost(host):
-                self._lost_hosts.add(host)
-                self.files.lose_host(host)
-                self._kill_all(job)
-            case Hang() | Partition() | Corrupt():
-                self._hamper(job, deed)
-            case Stop():
-                first = job.processes[COORDINATOR]
-                event = StopRequested("a stop was requested")
-                first.run(lambda: first.handle(RoleName.COORDINATOR, event, "stop"))
-
-    def _hamper(self, job: Job, deed: Hang | Partition | Corrupt) -> None:
-        match deed:
-            case Hang(rank, seconds):
-                if rank < len(job.processes):
-                    job.processes[rank].hung_until = Seconds(self.agenda.now + seconds)
-            case Partition(ranks, seconds):
-                job.network.cut(frozenset(ranks), seconds)
-            case Corrupt(place_name, rank):
-                self.files.corrupt(place_name, rank)
-
-    def _kill_rank(self, rank: Rank) -> None:
-        job = self._current()
-        if rank < len(job.processes) and job.processes[rank].alive:
-            self._kill(job.processes[rank], "killed")
-
-    def _kill_all(self, job: Job) -> None:
-        for process in job.living():
-            process.end()
-        self._end_of_job()
+        if isinstance(deed, LoseHost):
+            self._hosts = [host for host in self._hosts if host != deed.host]
+        strike(deed, self._job, self.around)
 
     # --- outcome ----------------------------------------------------------------------------------
 
     def _where(self) -> str:
         lines = [
-            f"rank {p.rank} on {p.host}: "
-            + ", ".join(
-                f"{n} g{r.generation} ({r.activity})" for n, r in sorted(p.roles.roles.items())
-            )
-            for p in self._current().living()[:20]
+            f"rank {p.rank} on {p.identity.host}: "
+            + ", ".join(f"{s.role} ({s.activity})" for s in p.router.describe())
+            for p in self._job.living()[:20]
         ]
         return "\n".join(lines)
 
@@ -365,7 +246,7 @@ class Simulation:
             journal=tuple(self.files.journal),
             status=status,
             violation=violation,
-            expected_digest=self._expected.weights(self.settings.train.steps).hex(),
+            expected_digest=self._expected.digest(self.settings.train.steps),
             trace_digest=self.trace.digest,
             committed=self.invariants.committed,
             redone=self.invariants.redone,

@@ -18,29 +18,14 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from qmpi.config.settings import FailureSettings, Settings, TrainSettings
 from qmpi.errors import InputError
-from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.status import EndMarker
-from qmpi.roles.farm_dealer import Dealer
-from qmpi.roles.farm_tally import FarmFacts
-from qmpi.roles.farm_worker import FarmWorker
-from qmpi.roles.host import RoleHost
-from qmpi.roles.interface import Role
-from qmpi.roles.member import RankFacts
-from qmpi.simulator.engine import COORDINATOR, Job, Simulation
-from qmpi.simulator.farm_process import FarmFiles, FarmModel, FarmProcess
+from qmpi.simulator.engine import Simulation
+from qmpi.simulator.farming import FARM, FarmBuilder
 from qmpi.simulator.faults import Fault, parse_fault
 from qmpi.simulator.hardware import Hardware
+from qmpi.simulator.ports.units import FarmFiles, FarmModel
 from qmpi.simulator.scenario import COMPARE
-from qmpi.units import Rank
-
-FARM = Settings(
-    train=TrainSettings(steps=1),
-    failure=FailureSettings(start_seconds=60.0, dead_seconds=10.0, max_relaunches=5),
-)
-SMALL_FARM = 2
-"""Most ranks of a farm whose dealer works besides, as in the real one."""
 
 
 class FarmOutcome(Struct, frozen=True, kw_only=True):
@@ -98,17 +83,11 @@ class FarmSimulation(Simulation):
             hardware: durations.
         """
         self.results = FarmFiles(model)
-        self.incarnations = 0
         super().__init__(FARM, ranks, seed, faults, hardware)
 
-    def die(self, rank: Rank, reason: str) -> None:
-        """End a process.
-
-        Args:
-            rank: which.
-            reason: why, in words.
-        """
-        self._kill(self._current().processes[rank], reason)
+    def builder(self) -> FarmBuilder:
+        """Return what makes the processes of a farm."""
+        return FarmBuilder(self.around, self.results)
 
     def play(self) -> FarmOutcome:
         """Run to the end of the work.
@@ -125,33 +104,12 @@ class FarmSimulation(Simulation):
             missing=sum(model.units) - len(written),
             redone=written.total() - len(written),
             finished=self.results.finished,
-            incarnations=self.incarnations,
+            incarnations=self.launches,
             failures=outcome.failures,
             time=outcome.time,
             violation=outcome.violation,
             trace_digest=outcome.trace_digest,
         )
-
-    def _build(self, job: Job) -> None:
-        self.incarnations += 1
-        size = len(job.hosts)
-        workers = tuple(Rank(rank) for rank in range(0 if size <= SMALL_FARM else 1, size))
-        stages = tuple(f"stage {number}" for number in range(len(self.results.model.units)))
-        farm = FarmFacts("simulated", "simulated", stages, workers)
-        for rank, host in enumerate(job.hosts):
-            facts = RankFacts(Rank(rank), host, 10_000 * self.incarnations + rank, COORDINATOR)
-            roles = RoleHost(Rank(rank), lambda name, f=facts: _role(name, f, farm))
-            process = FarmProcess(self, facts, job.network.ends[rank], roles)
-            names = [RoleName.COORDINATOR] if rank == COORDINATOR else []
-            names += [RoleName.GENERATOR] if rank in workers else []
-            job.processes.append(process)
-            process.later(0.5 * self.chance.random(), lambda p=process, n=names: p.start(n))
-
-
-def _role(name: RoleName, facts: RankFacts, farm: FarmFacts) -> Role:
-    if name == RoleName.COORDINATOR:
-        return Dealer(FARM, facts, farm)
-    return FarmWorker(FARM, facts)
 
 
 def parse_farm_scenario(text: str) -> FarmScenario:

@@ -9,9 +9,15 @@
     at 50 lose host host1
     when step 30 corrupt ram of rank 3
     at 9 stop
+    at 5 break block of rank 4          # the next one; also `rows`, and `x3` or `for ever` behind
+    at 5 fill ram of rank 3             # all of its host; freed again by `free ram of rank 3`
+    at 5 fill disk                      # freed again by `free disk`
+    on reducing of rank 3 #4 crash engine of rank 3    # the machine's fault; or `as bug`, `as user`
+    on voting of rank 3 #4 cut group of rank 3
 
 `on NAME` fires right after the n-th time that an event, a message received or an effect of that
-name was handled (on that rank); so every phase of the protocol can be struck.
+name was handled (on that rank), or that an engine's work came to the stage of that name
+(`qmpi.simulator.ports.engine.STAGES`); so every phase of the protocol can be struck.
 """
 
 import re
@@ -19,8 +25,9 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from qmpi.errors import InputError
+from qmpi.errors import ExitCode, InputError
 from qmpi.protocol.envelope import RoleName
+from qmpi.simulator.troubles import FOR_EVER
 from qmpi.units import Rank, Seconds, Step
 
 
@@ -95,7 +102,54 @@ class Stop(Struct, frozen=True):
     """The user or the batch system asks the run to stop."""
 
 
-Deed = Kill | KillRole | KillAll | LoseHost | Hang | Partition | Corrupt | Stop
+class Break(Struct, frozen=True):
+    """The next `times` pieces of work of a rank fail: "block" or "rows"."""
+
+    work: str
+    rank: Rank
+    times: int
+
+
+class Fill(Struct, frozen=True):
+    """A place is full: the RAM of a rank's host, or the disk if `rank` is None."""
+
+    rank: Rank | None
+
+
+class Free(Struct, frozen=True):
+    """A place has room again."""
+
+    rank: Rank | None
+
+
+class CrashEngine(Struct, frozen=True):
+    """The engine's work in hand raises an error, or else its next."""
+
+    rank: Rank
+    code: ExitCode
+
+
+class CutGroup(Struct, frozen=True):
+    """The lines that a rank sits on break, though all their members live."""
+
+    rank: Rank
+
+
+Deed = (
+    Kill
+    | KillRole
+    | KillAll
+    | LoseHost
+    | Hang
+    | Partition
+    | Corrupt
+    | Stop
+    | Break
+    | Fill
+    | Free
+    | CrashEngine
+    | CutGroup
+)
 
 
 class Fault(Struct, frozen=True):
@@ -142,6 +196,7 @@ _TRIGGERS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Trigger]], ...
         lambda m: OnEvent(m[1], _rank(m[2]), int(m[3] or 1)),
     ),
 )
+_CODES = {None: ExitCode.MACHINE, "bug": ExitCode.BUG, "user": ExitCode.USER}
 _ROLES = "|".join(RoleName)
 _DEEDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Deed]], ...] = (
     (re.compile(r"kill rank (\d+)"), lambda m: Kill(Rank(int(m[1])))),
@@ -161,4 +216,17 @@ _DEEDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Deed]], ...] = (
         lambda m: Corrupt(m[1], _rank(m[2])),
     ),
     (re.compile(r"stop"), lambda _: Stop()),
+    (
+        re.compile(r"break (block|rows) of rank (\d+)(?: x(\d+)| (for ever))?"),
+        lambda m: Break(m[1], Rank(int(m[2])), FOR_EVER if m[4] else int(m[3] or 1)),
+    ),
+    (re.compile(r"fill ram of rank (\d+)"), lambda m: Fill(Rank(int(m[1])))),
+    (re.compile(r"free ram of rank (\d+)"), lambda m: Free(Rank(int(m[1])))),
+    (re.compile(r"fill disk"), lambda _: Fill(None)),
+    (re.compile(r"free disk"), lambda _: Free(None)),
+    (
+        re.compile(r"crash engine of rank (\d+)(?: as (bug|user))?"),
+        lambda m: CrashEngine(Rank(int(m[1])), _CODES[m[2]]),
+    ),
+    (re.compile(r"cut group of rank (\d+)"), lambda m: CutGroup(Rank(int(m[1])))),
 )

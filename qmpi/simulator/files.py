@@ -1,8 +1,8 @@
 """Files of the simulated machine: RAM files that outlive processes, a disk that outlives hosts.
 
 The same rules as the real ones: each rank writes its own folder of its host's RAM, all share the
-folder of checkpoints, older files are pruned before a new one is written, and what is read is
-verified first.
+folder of checkpoints, older files of a position are pruned before a new one is written, and what is
+read is verified first. A full place refuses what is new and keeps what it has.
 """
 
 from hashlib import sha256
@@ -14,6 +14,25 @@ from qmpi.protocol.journal import JournalRecord
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.protocol.status import EndMarker, StatusReport
 from qmpi.units import Digest, Rank, Step
+
+DISK = ""
+"""Stands for the shared disk where a host is named otherwise."""
+
+
+class Writing(Struct, frozen=True):
+    """Who writes which snapshot.
+
+    Attributes:
+        host: of the writer.
+        rank: the writer.
+        step: weights are those before this step.
+        position: whose part of the state it is.
+    """
+
+    host: str
+    rank: Rank
+    step: Step
+    position: int = 0
 
 
 class StoredFile(Struct):
@@ -32,8 +51,8 @@ class StoredFile(Struct):
 class Files:
     """Everything that outlives a job.
 
-    Invariants: at most `keep` files (2 if `keep` is 1) lie in a folder; only intact ones are ever
-    handed out.
+    Invariants: at most `keep` files (2 if `keep` is 1) of a position lie in a folder; only intact
+    ones are ever handed out.
     """
 
     def __init__(self, keep: int) -> None:
@@ -43,36 +62,66 @@ class Files:
             keep: snapshots kept in a folder.
         """
         self._keep = keep
-        self._files: dict[str, StoredFile] = {}
+        self._hosts: dict[str, dict[str, StoredFile]] = {}
+        self._full: set[str] = set()
         self.journal: list[JournalRecord] = []
         self.status: StatusReport | None = None
         self.statuses = 0
         self.end: EndMarker | None = None
 
-    def write(self, place: str, host: str, rank: Rank, step: Step, payload: bytes) -> SnapshotFact:
+    def fill(self, host: str) -> None:
+        """Let a place refuse whatever is new.
+
+        Args:
+            host: whose RAM; `DISK`: the disk.
+        """
+        self._full.add(host)
+
+    def free(self, host: str) -> None:
+        """Give a place room again.
+
+        Args:
+            host: as in `fill`.
+        """
+        self._full.discard(host)
+
+    def check_room(self, host: str, path: str) -> None:
+        """Check that something new could be written.
+
+        Args:
+            host: as in `fill`.
+            path: what would be written.
+
+        Raises:
+            StorageError: the place is full.
+        """
+        if host in self._full:
+            raise StorageError(f"cannot write {path}: no space left; make room and start again")
+
+    def write(self, place: str, writing: Writing, payload: bytes) -> SnapshotFact:
         """Write a snapshot.
 
         Args:
             place: "ram" or "disk".
-            host: host of the writer.
-            rank: the writer.
-            step: weights are those before this step.
+            writing: who writes which.
             payload: the state.
 
         Returns:
             The fact to report.
+
+        Raises:
+            StorageError: the place is full.
         """
-        folder = f"/ram/{host}/rank-{rank}" if place == "ram" else "/disk"
-        older = sorted(
-            (f.fact.step, path)
-            for path, f in self._files.items()
-            if path.startswith(f"{folder}/") and f.fact.step != step
-        )
-        for _, path in older[: max(0, len(older) - max(1, self._keep - 1))]:
-            del self._files[path]
+        host = writing.host if place == "ram" else DISK
+        folder = f"/ram/{host}/rank-{writing.rank}" if place == "ram" else "/disk"
+        if writing.position:
+            folder = f"{folder}/position-{writing.position}"
+        path = f"{folder}/step-{writing.step}"
+        self.check_room(host, path)
         digest = Digest(sha256(payload).hexdigest())
-        fact = SnapshotFact(step, digest, place, f"{folder}/step-{step}")
-        self._files[fact.path] = StoredFile(fact, host if place == "ram" else "", payload)
+        fact = SnapshotFact(writing.step, digest, place, path, writing.position)
+        self._prune(host, folder, writing.step)
+        self._hosts.setdefault(host, {})[path] = StoredFile(fact, host, payload)
         return fact
 
     def read(self, path: str, host: str) -> bytes:
@@ -95,7 +144,7 @@ class Files:
         return found.payload
 
     def raw(self, path: str, host: str) -> StoredFile:
-        """Return a file without verifying it.
+        """Return a file without verifying it: whoever joins its parts verifies the whole.
 
         Args:
             path: as written.
@@ -107,18 +156,24 @@ class Files:
         Raises:
             StorageError: there is no such file on this host.
         """
-        found = self._files.get(path)
-        if found is None or (found.host and found.host != host):
-            raise StorageError(f"there is no file {path} on {host}")
-        return found
+        for near in (host, DISK):
+            found = self._hosts.get(near, {}).get(path)
+            if found is not None:
+                return found
+        raise StorageError(f"{path} does not exist on {host}")
 
     def find(self, host: str) -> tuple[SnapshotFact, ...]:
-        """Return the intact snapshots within reach of a host, newest first.
+        """Return every intact snapshot within reach, newest first.
 
         Args:
             host: of the reader.
         """
-        near = [f for f in self._files.values() if f.host in ("", host) and f.intact]
+        near = [
+            stored
+            for place in (host, DISK)
+            for stored in self._hosts.get(place, {}).values()
+            if stored.intact
+        ]
         ordered = sorted(near, key=lambda f: (-f.fact.step, f.fact.place == "disk", f.fact.path))
         return tuple(f.fact for f in ordered)
 
@@ -133,7 +188,12 @@ class Files:
             Path of the damaged file; "" if there is none.
         """
         owner = "" if rank is None or place == "disk" else f"/rank-{rank}/"
-        mine = [f for f in self._files.values() if f.fact.place == place and owner in f.fact.path]
+        mine = [
+            stored
+            for stored_files in self._hosts.values()
+            for stored in stored_files.values()
+            if stored.fact.place == place and owner in stored.fact.path
+        ]
         if not mine:
             return ""
         victim = max(mine, key=lambda f: (f.fact.step, f.fact.path))
@@ -144,6 +204,16 @@ class Files:
         """Lose the RAM files of a host.
 
         Args:
-            host: the dead host.
+            host: the dead host, or one on which the run has ended well.
         """
-        self._files = {path: f for path, f in self._files.items() if f.host != host}
+        self._hosts.pop(host, None)
+
+    def _prune(self, host: str, folder: str, step: Step) -> None:
+        here = self._hosts.get(host, {})
+        older = sorted(
+            (stored.fact.step, path)
+            for path, stored in here.items()
+            if path.rpartition("/")[0] == folder and stored.fact.step != step
+        )
+        for _, path in older[: max(0, len(older) - max(1, self._keep - 1))]:
+            del here[path]

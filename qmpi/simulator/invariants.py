@@ -1,8 +1,8 @@
 """What must hold after every event, whatever fails.
 
 - Each role's own invariants (`Role.check`).
-- Weights are those of the undisturbed run at every step, on every rank, always: each step used
-  exactly its blocks, exactly once. So no two members can disagree either.
+- Weights are those of the undisturbed run at every step, on every rank, for every position, always:
+  each step used exactly its blocks, exactly once. So no two members can disagree either.
 - Once a group is connected, nobody that the coordinator counts as alive applies a step for an older
   one.
 - The journal commits every step once, in order (net of what a generation declares void), with its
@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from qmpi.errors import InvariantError
 from qmpi.protocol.journal import GenerationOpened, JournalRecord, RunOpened, StepCommitted
-from qmpi.simulator.stream_model import Expected
+from qmpi.simulator.stream_model import Expected, State
 from qmpi.units import Generation, Rank, Seconds
 
 
@@ -63,24 +63,25 @@ class Invariants:
             )
 
     def weights_changed(
-        self, rank: Rank, generation: Generation, step: int, weights: bytes, *, alive: bool
+        self, rank: Rank, generation: Generation, state: State, *, alive: bool
     ) -> None:
         """Check new weights.
 
         Args:
             rank: whose.
             generation: group that the work was for.
-            step: weights are those before it.
-            weights: the chain.
+            state: what it holds.
             alive: the coordinator counts the rank as alive.
 
         Raises:
             InvariantError: other weights than in the undisturbed run, or applied for an older
             group.
         """
-        if weights != self._expected.weights(step):
+        step = state.step
+        if state.weights != self._expected.weights(step, state.position):
             raise InvariantError(
-                f"rank {rank} holds other weights before step {step} than an undisturbed run"
+                f"rank {rank} holds other weights before step {step}, position {state.position}, "
+                "than an undisturbed run"
             )
         if alive and generation < self._generation:
             raise InvariantError(
@@ -126,7 +127,6 @@ class Invariants:
             raise InvariantError(f"step {step} is committed where {self.committed} was due")
         if record.block_digests != self._expected.blocks(step):
             raise InvariantError(f"step {step} is committed with other blocks than its own")
-        weights = self._expected.weights(step + 1).hex()
-        if record.weight_digest and record.weight_digest != weights:
+        if record.weight_digest and record.weight_digest != self._expected.digest(step + 1):
             raise InvariantError(f"step {step} is committed with other weights")
         self.committed = step + 1

@@ -14,17 +14,10 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from qmpi.ports.base import Frame
+from qmpi.ports.transport import Delivery
 from qmpi.simulator.agenda import Agenda, Chance
 from qmpi.simulator.hardware import Link
 from qmpi.units import Bytes, Rank, Seconds
-
-
-class Delivery(Struct, frozen=True):
-    """A message that arrived."""
-
-    source: Rank
-    data: bytes
-    frames: tuple[Frame, ...]
 
 
 class Flight(Struct):
@@ -33,6 +26,7 @@ class Flight(Struct):
     to: Rank
     size: int
     arrival: float
+    delivery: Delivery
     lost: bool = False
 
 
@@ -97,10 +91,13 @@ class SimulatedTransport:
         Returns:
             Messages in order of arrival.
         """
-        return [self.inbox.popleft() for _ in range(min(limit, len(self.inbox)))]
+        inbox = self.inbox
+        return [inbox.popleft() for _ in range(min(limit, len(inbox)))]
 
     def lost(self) -> list[tuple[Rank, str]]:
         """Return ranks newly known to be gone; each is told once."""
+        if not self.losses:
+            return []
         told, self.losses = self.losses, []
         return told
 
@@ -149,6 +146,7 @@ class Network:
         self.ends = [SimulatedTransport(self, Rank(rank)) for rank in range(size)]
         self._last: dict[tuple[Rank, Rank], float] = {}
         self._flying: dict[Rank, dict[int, Flight]] = {}
+        self._flying_bytes: dict[Rank, int] = {}
         self._cuts: list[Cut] = []
         self._number = 0
 
@@ -163,21 +161,20 @@ class Network:
         """
         if source in self.gone or to in self.gone:
             return
-        size = len(data) + sum(len(frame) for frame in frames)
+        size = len(data) + sum(len(frame) for frame in frames) if frames else len(data)
         arrival = self.agenda.now + self._link.delay(size, self._chance)
-        for cut in self._cuts:
-            if cut.until > self.agenda.now and (source in cut.ranks) != (to in cut.ranks):
-                arrival = max(arrival, cut.until + self._link.delay(size, self._chance))
+        if self._cuts:
+            arrival = max(arrival, self._healed(source, to, size))
         arrival = max(arrival, self._last.get((source, to), 0.0))
-        self._last[(source, to)] = arrival
+        self._last[source, to] = arrival
         self._number += 1
-        number, flight = self._number, Flight(to, size, arrival)
+        number, flight = self._number, Flight(to, size, arrival, Delivery(source, data, frames))
         self._flying.setdefault(source, {})[number] = flight
-        delivery = Delivery(source, data, frames)
-        self.agenda.at(arrival, lambda: self._arrive(number, flight, delivery))
+        self._flying_bytes[source] = self._flying_bytes.get(source, 0) + size
+        self.agenda.at(arrival, lambda: self._arrive(number, flight))
 
     def remove(self, rank: Rank, reason: str, *, flushed: bool) -> None:
-        """Take a rank off the network.
+        """Take a rank off the network: O(its messages on their way + ranks).
 
         Args:
             rank: who is gone.
@@ -187,18 +184,12 @@ class Network:
         if rank in self.gone:
             return
         self.gone.add(rank)
-        flights = self._flying.get(rank, {})
+        mine: dict[Rank, list[Flight]] = {}
+        for flight in self._flying.get(rank, {}).values():
+            mine.setdefault(flight.to, []).append(flight)
         for end in self.ends:
-            if end.rank in self.gone:
-                continue
-            told = self.agenda.now + self._link.detection(self._chance)
-            mine = [f for f in flights.values() if f.to == end.rank]
-            if mine and not flushed:
-                kept = self.agenda.now + self._link.delay(0, self._chance) * self._chance.random()
-                for flight in mine:
-                    flight.lost = flight.arrival > kept
-            last = max((f.arrival for f in mine if not f.lost), default=0.0)
-            self.agenda.at(max(told, last), lambda end=end: self._tell(end, rank, reason))
+            if end.rank not in self.gone:
+                self._part(end, mine.get(end.rank, []), rank, reason, flushed=flushed)
 
     def cut(self, ranks: frozenset[Rank], seconds: float) -> None:
         """Hold back what crosses between `ranks` and the others.
@@ -216,14 +207,38 @@ class Network:
         Args:
             rank: the sender.
         """
-        return sum(f.size for f in self._flying.get(rank, {}).values() if not f.lost)
+        return self._flying_bytes.get(rank, 0)
 
-    def _arrive(self, number: int, flight: Flight, delivery: Delivery) -> None:
-        self._flying[delivery.source].pop(number, None)
+    def _healed(self, source: Rank, to: Rank, size: int) -> float:
+        return max(
+            (
+                cut.until + self._link.delay(size, self._chance)
+                for cut in self._cuts
+                if cut.until > self.agenda.now and (source in cut.ranks) != (to in cut.ranks)
+            ),
+            default=0.0,
+        )
+
+    def _part(
+        self, end: SimulatedTransport, mine: list[Flight], rank: Rank, reason: str, *, flushed: bool
+    ) -> None:
+        """Let one end lose what is on its way from the dead, and hear of the death after it."""
+        told = self.agenda.now + self._link.detection(self._chance)
+        if mine and not flushed:
+            kept = self.agenda.now + self._link.delay(0, self._chance) * self._chance.random()
+            for flight in mine:
+                flight.lost = flight.arrival > kept
+        last = max((f.arrival for f in mine if not f.lost), default=0.0)
+        self.agenda.at(max(told, last), lambda: self._tell(end, rank, reason))
+
+    def _arrive(self, number: int, flight: Flight) -> None:
+        source = flight.delivery.source
+        del self._flying[source][number]
+        self._flying_bytes[source] -= flight.size
         if flight.lost or flight.to in self.gone:
             return
         end = self.ends[flight.to]
-        end.inbox.append(delivery)
+        end.inbox.append(flight.delivery)
         end.on_news()
 
     def _tell(self, end: SimulatedTransport, rank: Rank, reason: str) -> None:

@@ -14,6 +14,12 @@ A reviewer reads the protocol in the diff.
 
 Every other line is a fault (see `faults`). `expect NAME OP NUMBER` compares a number of the
 outcome: failures, generations, incarnations, redone, committed or time.
+
+`expect trace Regroup+ Holding+ FormGroup+ ...` tells a conversation: the messages of the kinds that
+it names, in the order in which they were sent (see `conversation`).
+
+The same scenario can be played with larger teams (`widen`): trainers and spares are then as many
+times more, and a rank that a fault names is the one that stands in its place.
 """
 
 import operator
@@ -32,7 +38,8 @@ from qmpi.config.settings import (
     TrainSettings,
 )
 from qmpi.errors import InputError
-from qmpi.simulator.engine import Simulation
+from qmpi.simulator.conversation import parse_conversation, unlike
+from qmpi.simulator.engine import Care, Simulation
 from qmpi.simulator.faults import Fault, parse_fault
 from qmpi.simulator.hardware import Hardware
 from qmpi.simulator.outcome import Outcome
@@ -69,6 +76,7 @@ class Scenario(Struct, frozen=True):
     ranks_per_host: int
     faults: tuple[Fault, ...]
     expectations: tuple[Expectation, ...]
+    conversations: tuple[str, ...] = ()
 
 
 def parse_scenario(text: str) -> Scenario:
@@ -87,6 +95,7 @@ def parse_scenario(text: str) -> Scenario:
     tree: dict[str, Any] = msgspec.to_builtins(USUAL)
     faults: list[Fault] = []
     expectations: list[Expectation] = []
+    conversations: list[str] = []
     for raw in text.splitlines():
         line = raw.split("#")[0].strip() if not raw.lstrip().startswith("on ") else raw.strip()
         if not line:
@@ -95,11 +104,13 @@ def parse_scenario(text: str) -> Scenario:
             numbers[found[1]] = int(found[2])
         elif found := re.fullmatch(r"set (\w+)\.(\w+) = (.+)", line):
             tree[found[1]][found[2]] = msgspec.json.decode(found[3])
+        elif line.startswith("expect trace "):
+            conversations.append(parse_conversation(line.removeprefix("expect trace ")))
         elif line.startswith("expect "):
             expectations.append(_expectation(line))
         else:
             faults.append(parse_fault(line))
-    if not expectations:
+    if not expectations and not conversations:
         raise InputError("a scenario must expect something")
     try:
         settings = msgspec.convert(tree, Settings)
@@ -112,6 +123,7 @@ def parse_scenario(text: str) -> Scenario:
         numbers["hosts of"],
         tuple(faults),
         tuple(expectations),
+        tuple(conversations),
     )
 
 
@@ -126,10 +138,17 @@ def play(scenario: Scenario) -> tuple[Outcome, list[str]]:
     """
     hardware = Hardware(ranks_per_host=scenario.ranks_per_host)
     simulation = Simulation(
-        scenario.settings, scenario.ranks, scenario.seed, scenario.faults, hardware
+        scenario.settings,
+        scenario.ranks,
+        scenario.seed,
+        scenario.faults,
+        hardware,
+        care=Care(keep_trace=0) if scenario.conversations else None,
     )
     outcome = simulation.run()
     missed = [said for e in scenario.expectations if (said := _missed(e, outcome))]
+    told = [message.message for message in simulation.trace.spoken]
+    missed += [said for c in scenario.conversations if (said := unlike(c, told))]
     if outcome.violation:
         missed.append(f"an invariant broke: {outcome.violation}")
     return outcome, missed

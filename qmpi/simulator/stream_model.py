@@ -1,19 +1,51 @@
 """Blocks without text: a block's bytes are a digest of the addresses of its rows.
 
-So each block is small, made by anyone alike, and a wrong row anywhere shows in the digest.
-`Expected` derives what an undisturbed run would have trained on, and the chain of weights that
-follows from it.
+So each block is small, made by anyone alike, and a wrong row anywhere shows in the digest. Weights
+are a chain, one for each position of a team: a step hashes the blocks of all lanes into it.
+`Expected` derives what an undisturbed run would have trained on, and the chains that follow.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
+
+from msgspec import Struct
 
 from qmpi.config.settings import CorpusSource, Settings
 from qmpi.policy.stream import rows_of_block
+from qmpi.policy.teams import whole_digest
 from qmpi.ports.base import Frame
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import Recipe, RowAddress
 from qmpi.units import Digest, Lane, Step
+
+
+class State(Struct, frozen=True, array_like=True):
+    """What a snapshot holds, and an engine: one position's part of the state.
+
+    Attributes:
+        step: weights are those before this step.
+        position: whose part it is.
+        weights: the chain.
+    """
+
+    step: int
+    position: int
+    weights: bytes
+
+
+class Sum(Struct, frozen=True):
+    """A reduced gradient: what all lanes of a step trained on, in lane order.
+
+    Attributes:
+        digests: of the blocks.
+        losses: of the lanes.
+        link: what the step adds to the chain of weights.
+    """
+
+    digests: tuple[Digest, ...]
+    losses: tuple[float, ...]
+    link: bytes
 
 
 def source_facts(settings: Settings, corpus_rows: int) -> tuple[SourceFact, ...]:
@@ -46,12 +78,9 @@ def block_frame(rows: Sequence[RowAddress], made: Sequence[tuple[int, Frame]]) -
         rows: addresses, in order.
         made: frames of generated rows by source number.
     """
-    hashed = blake2b(digest_size=32)
-    for row in rows:
-        hashed.update(f"{row.source}:{row.row};".encode())
-    for number, frame in made:
-        hashed.update(f"{number}=".encode() + bytes(frame))
-    return hashed.digest()
+    text = "".join([f"{row.source}:{row.row};" for row in rows]).encode()
+    parts = [text, *(f"{number}=".encode() + bytes(frame) for number, frame in made)]
+    return blake2b(b"".join(parts), digest_size=32).digest()
 
 
 def frame_digest(frame: Frame) -> Digest:
@@ -63,23 +92,47 @@ def frame_digest(frame: Frame) -> Digest:
     return Digest(blake2b(frame, digest_size=16).hexdigest())
 
 
-def first_weights(seed: int) -> bytes:
-    """Return the initial link of the chain of weights.
+@lru_cache(maxsize=1024)
+def first_weights(seed: int, position: int, team_size: int) -> bytes:
+    """Return the initial link of the chain of weights of a position.
 
     Args:
         seed: of the job.
+        position: 0 <= position < team_size.
+        team_size: ranks of a team.
     """
-    return blake2b(f"weights of seed {seed}".encode(), digest_size=32).digest()
+    text = f"weights of seed {seed}".encode() + _mark(position, team_size)
+    return blake2b(text, digest_size=32).digest()
 
 
-def next_weights(weights: bytes, digests: Sequence[Digest]) -> bytes:
-    """Return the weights after a step.
+def next_weights(weights: bytes, link: bytes, position: int, team_size: int) -> bytes:
+    """Return the weights of a position after a step.
 
     Args:
         weights: those before it.
-        digests: blocks of all lanes, in lane order.
+        link: of the step, see `sum_of`.
+        position: 0 <= position < team_size.
+        team_size: ranks of a team.
     """
-    return blake2b(weights + "".join(digests).encode(), digest_size=32).digest()
+    return blake2b(weights + link + _mark(position, team_size), digest_size=32).digest()
+
+
+def _mark(position: int, team_size: int) -> bytes:
+    return f" at {position} of {team_size}".encode() if team_size > 1 else b""
+
+
+def sum_of(step: int, digests: Sequence[Digest]) -> Sum:
+    """Reduce the lanes of a step.
+
+    Args:
+        step: the step.
+        digests: blocks of all lanes, in lane order.
+
+    Returns:
+        The same for the same blocks, whoever computed which.
+    """
+    link = blake2b("".join(digests).encode(), digest_size=32).digest()
+    return Sum(tuple(digests), tuple(lane_loss(step, digest) for digest in digests), link)
 
 
 def lane_loss(step: int, digest: Digest) -> float:
@@ -106,8 +159,9 @@ class Expected:
         self._settings = settings
         self._recipes = tuple(recipes)
         self._facts = source_facts(settings, corpus_rows)
-        self._blocks: list[tuple[Digest, ...]] = []
-        self._weights = [first_weights(settings.job.seed)]
+        self._sums: list[Sum] = []
+        size, seed = settings.team.size, settings.job.seed
+        self._weights = [[first_weights(seed, position, size)] for position in range(size)]
 
     def blocks(self, step: int) -> tuple[Digest, ...]:
         """Return the digests of the blocks of a step, in lane order.
@@ -115,22 +169,37 @@ class Expected:
         Args:
             step: 0 <= step.
         """
-        while len(self._blocks) <= step:
-            following = Step(len(self._blocks))
-            lanes = range(self._settings.train.lanes)
-            self._blocks.append(tuple(self._block(following, Lane(lane)) for lane in lanes))
-        return self._blocks[step]
+        return self._sum(step).digests
 
-    def weights(self, step: int) -> bytes:
-        """Return the weights before a step.
+    def weights(self, step: int, position: int) -> bytes:
+        """Return the weights of a position before a step.
+
+        Args:
+            step: 0 <= step.
+            position: of the team.
+        """
+        chain = self._weights[position]
+        while len(chain) <= step:
+            link = self._sum(len(chain) - 1).link
+            chain.append(next_weights(chain[-1], link, position, len(self._weights)))
+        return chain[step]
+
+    def digest(self, step: int) -> Digest:
+        """Return the digest of the whole weights before a step.
 
         Args:
             step: 0 <= step.
         """
-        while len(self._weights) <= step:
-            digests = self.blocks(len(self._weights) - 1)
-            self._weights.append(next_weights(self._weights[-1], digests))
-        return self._weights[step]
+        positions = range(len(self._weights))
+        return whole_digest([Digest(self.weights(step, p).hex()) for p in positions])
+
+    def _sum(self, step: int) -> Sum:
+        while len(self._sums) <= step:
+            following = Step(len(self._sums))
+            lanes = range(self._settings.train.lanes)
+            digests = [self._block(following, Lane(lane)) for lane in lanes]
+            self._sums.append(sum_of(following, digests))
+        return self._sums[step]
 
     def _block(self, step: Step, lane: Lane) -> Digest:
         train = self._settings.train

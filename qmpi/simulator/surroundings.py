@@ -1,61 +1,79 @@
-"""What a simulated engine needs of the process that it runs in."""
+"""What the ranks of a simulated run share, and who looks on while their ports work."""
 
-from collections.abc import Callable
-from typing import Protocol
-
-from qmpi.ports.base import Event
-from qmpi.protocol.envelope import RoleName
-from qmpi.simulator.group_model import SimulatedGroup
+from qmpi.config.settings import Settings
+from qmpi.ports.books import Entry
+from qmpi.simulator.agenda import Agenda, Chance
+from qmpi.simulator.files import Files
+from qmpi.simulator.hardware import Hardware
+from qmpi.simulator.stream_model import State, source_facts
+from qmpi.simulator.troubles import Troubles
 from qmpi.units import Generation, Rank
 
 
-class Surroundings(Protocol):
-    """What an engine needs of the process that it runs in."""
+class Onlooker:
+    """Sees what ports do, besides the roles. This one lets everything pass.
 
-    @property
-    def rank(self) -> Rank:
-        """This rank."""
-        ...
+    The simulation's own judges it (`invariants`) and lets faults strike at stages of the work.
+    """
 
-    @property
-    def host(self) -> str:
-        """Its machine."""
-        ...
-
-    def later(self, delay: float, action: Callable[[], None]) -> None:
-        """Plan something on this process.
+    def weights_changed(self, rank: Rank, generation: Generation, state: State) -> None:
+        """An engine holds other weights now.
 
         Args:
-            delay: seconds.
-            action: skipped if the process is gone by then.
+            rank: whose engine.
+            generation: of the work that changed them.
+            state: what it holds.
         """
-        ...
 
-    def finished(self, owner: RoleName, event: Event, cause: str) -> None:
-        """Hand a result to the roles.
+    def staged(self, rank: Rank, stage: str) -> None:
+        """An engine's work has come to a stage.
 
         Args:
-            owner: who asked for the work.
-            event: the result.
-            cause: of the work.
+            rank: whose engine.
+            stage: one of `qmpi.simulator.ports.engine.STAGES`.
         """
-        ...
 
-    def group(self, generation: Generation, size: int) -> SimulatedGroup:
-        """Return the group of a generation.
+    def written(self, entry: Entry) -> None:
+        """Something was written into the books.
 
         Args:
-            generation: its number.
-            size: its members.
+            entry: what.
         """
-        ...
 
-    def weights_changed(self, generation: Generation, step: int, weights: bytes) -> None:
-        """Tell the invariants what the weights are now.
+    def unit_written(self, units: int) -> None:
+        """A unit of a farm was written.
 
         Args:
-            generation: the group.
-            step: weights are those before it.
-            weights: the chain.
+            units: that exist now, of all stages.
         """
-        ...
+
+
+class Surroundings:
+    """The machine around all ranks of a run; it outlives every process.
+
+    Attributes:
+        sources: facts of the data sources.
+        files: snapshots, books, and which places are full.
+        troubles: work that is going to fail.
+        onlooker: sees what ports do.
+    """
+
+    def __init__(
+        self, settings: Settings, hardware: Hardware, agenda: Agenda, chance: Chance
+    ) -> None:
+        """Build an intact machine.
+
+        Args:
+            settings: the job.
+            hardware: durations.
+            agenda: the clock.
+            chance: seeded.
+        """
+        self.settings = settings
+        self.hardware = hardware
+        self.agenda = agenda
+        self.chance = chance
+        self.files = Files(settings.snapshot.keep)
+        self.sources = source_facts(settings, hardware.corpus_rows)
+        self.troubles = Troubles()
+        self.onlooker = Onlooker()

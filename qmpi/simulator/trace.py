@@ -4,17 +4,19 @@ Equal seeds give equal traces, byte for byte, whatever the hash seed of the proc
 proves it.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator
 from hashlib import sha256
 
 import msgspec
 from msgspec import Struct
 
+from qmpi.driver.process import Handled
+from qmpi.driver.router import Action, Perform, Post, Schedule, Tell
 from qmpi.ports.base import Event
 from qmpi.ports.transport import Received
 from qmpi.protocol.envelope import Header
 from qmpi.protocol.messages import Message
-from qmpi.roles.host import Action, Perform, Post, Schedule
 from qmpi.units import Rank
 
 LONGEST_TEXT = 48
@@ -118,6 +120,21 @@ def action_text(action: Action) -> str:
             return f"timer {name} at {at:.6f}"
         case Perform(_, effect, _):
             return brief(effect)
+        case Tell(owner, event, _):
+            return f"tell {owner} {brief(event)}"
+
+
+def names_of(handled: Handled) -> Iterator[str]:
+    """Yield the names that a fault may wait for: of the event, its message, and the effects.
+
+    Args:
+        handled: an event and what followed.
+    """
+    event = handled.event
+    yield type(event.message if isinstance(event, Received) else event).__name__
+    for action in handled.actions:
+        if isinstance(action, Perform):
+            yield type(action.effect).__name__
 
 
 class Trace:
@@ -130,39 +147,51 @@ class Trace:
         """Start empty.
 
         Args:
-            keep: newest entries (and messages) kept in memory; 0: all of them.
+            keep: newest entries (and messages) kept in memory; 0: all of them; -1: record nothing,
+                since words for every event cost more than the event.
         """
         self._keep = keep
         self._hash = sha256()
         self.entries: list[Entry] = []
         self.spoken: list[Spoken] = []
 
-    def add(
-        self, time: float, rank: Rank, role: str, event: str, actions: Sequence[Action]
-    ) -> None:
+    def add(self, time: float, rank: Rank, handled: Handled) -> None:
         """Record one event.
 
         Args:
             time: virtual seconds.
             rank: where.
-            role: to whom.
-            event: in words.
-            actions: what followed.
+            handled: the event, its role, and what followed.
         """
-        entry = Entry(time, int(rank), role, event, tuple(action_text(a) for a in actions))
+        if self._keep < 0:
+            return
+        effects = tuple(action_text(a) for a in handled.actions)
+        event = event_text(handled.event)
+        self._enter(Entry(time, int(rank), str(handled.owner), event, effects))
+        self.spoken += [_spoken(time, a) for a in handled.actions if isinstance(a, Post)]
+        if self._keep and len(self.spoken) > 2 * self._keep:
+            del self.spoken[: -self._keep]
+
+    def note(self, time: float, text: str) -> None:
+        """Record what befell the machine.
+
+        Args:
+            time: virtual seconds.
+            text: what.
+        """
+        if self._keep >= 0:
+            self._enter(Entry(time, -1, "fault", text, ()))
+
+    def _enter(self, entry: Entry) -> None:
         self._hash.update(msgspec.msgpack.encode(entry))
         self.entries.append(entry)
-        for action in actions:
-            if isinstance(action, Post):
-                self.spoken.append(_spoken(time, action))
         if self._keep and len(self.entries) > 2 * self._keep:
             del self.entries[: -self._keep]
-            del self.spoken[: -self._keep]
 
     @property
     def digest(self) -> str:
-        """SHA-256 over all entries."""
-        return self._hash.hexdigest()
+        """SHA-256 over all entries; "" if none are recorded."""
+        return self._hash.hexdigest() if self._keep >= 0 else ""
 
     def story(self, count: int) -> str:
         """Return the newest entries without the signs of life, as text.
@@ -170,10 +199,9 @@ class Trace:
         Args:
             count: how many.
         """
-        told = [
-            e for e in self.entries if "Heartbeat" not in e.line() and "WriteStatus" not in e.line()
-        ]
-        return "\n".join(e.line() for e in told[-count:])
+        lines = [entry.line() for entry in self.entries]
+        told = [line for line in lines if not re.search(r"Beat|WriteStatus", line)]
+        return "\n".join(told[-count:])
 
     def to_text(self, step: int) -> str:
         """Return the messages of one step, in order of sending, a line each.

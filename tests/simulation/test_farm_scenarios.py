@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from qmpi.errors import InputError
-from qmpi.simulator.farm_process import FarmModel
+from qmpi.simulator.ports.units import FarmModel
 from qmpi.simulator.farm_simulation import FarmSimulation, parse_farm_scenario, play_farm
 from qmpi.simulator.faults import AtTime, Fault, Hang, Kill, KillAll, OnEvent, WhenStep
 from qmpi.units import Rank, Seconds, Step

@@ -5,13 +5,19 @@ import random
 import pytest
 
 from qmpi.corpora.audit import replay
+from qmpi.errors import ExitCode
 from qmpi.protocol.envelope import RoleName
 from qmpi.simulator.engine import Simulation
 from qmpi.simulator.faults import (
     AtTime,
+    Break,
     Corrupt,
+    CrashEngine,
+    CutGroup,
     Deed,
     Fault,
+    Fill,
+    Free,
     Hang,
     Kill,
     KillAll,
@@ -21,7 +27,11 @@ from qmpi.simulator.faults import (
     Trigger,
     WhenStep,
 )
-from qmpi.simulator.scenario import USUAL
+from qmpi.simulator.hardware import Hardware
+from qmpi.simulator.ports.engine import STAGES
+from qmpi.simulator.scenario import USUAL, Scenario
+from qmpi.simulator.troubles import FOR_EVER
+from qmpi.simulator.widen import widen
 from qmpi.units import Rank, Seconds, Step
 
 RANKS = 12
@@ -50,7 +60,11 @@ NAMES = [
     "BlockRequest",
     "RowsRequest",
     "Assign",
-    "BecomeRole",
+    "DirectoryChange",
+    "Beat",
+    "GroupBroken",
+    "BlockFailed",
+    *STAGES,
 ]
 
 
@@ -66,19 +80,35 @@ def some_trigger(chance: random.Random) -> Trigger:
 
 def some_deed(chance: random.Random) -> Deed:
     draw = chance.random()
-    if draw < 0.70:
+    if draw < 0.50:
         first = 0 if chance.random() < 0.2 else 1
         return Kill(Rank(chance.randint(first, RANKS - 1)))
-    if draw < 0.80:
+    if draw < 0.60:
         return Hang(Rank(chance.randint(1, RANKS - 1)), Seconds(chance.choice((2, 15, 40))))
-    if draw < 0.85:
+    if draw < 0.65:
         return KillAll()
-    if draw < 0.92:
+    if draw < 0.70:
         return KillRole(chance.choice(list(RoleName)), 0)
-    if draw < 0.96:
+    if draw < 0.74:
         return Corrupt(chance.choice(("ram", "disk")))
-    cut = chance.sample(range(1, RANKS), chance.randint(1, 4))
-    return Partition(tuple(map(Rank, cut)), Seconds(chance.choice((1, 5, 20))))
+    if draw < 0.80:
+        cut = chance.sample(range(1, RANKS), chance.randint(1, 4))
+        return Partition(tuple(map(Rank, cut)), Seconds(chance.choice((1, 5, 20))))
+    return some_trouble(chance)
+
+
+def some_trouble(chance: random.Random) -> Deed:
+    """A port that fails, on a rank that lives on."""
+    rank = Rank(chance.randint(1, RANKS - 1))
+    match chance.choice(("block", "rows", "full", "crash", "cut", "cut")):
+        case "full":
+            return chance.choice((Fill(rank), Free(rank)))
+        case "crash":
+            return CrashEngine(rank, ExitCode.MACHINE)
+        case "cut":
+            return CutGroup(rank)
+        case work:
+            return Break(work, rank, chance.choice((1, 2, 9, FOR_EVER)))
 
 
 def some_faults(seed: int) -> list[Fault]:
@@ -86,12 +116,16 @@ def some_faults(seed: int) -> list[Fault]:
     return [Fault(some_trigger(chance), some_deed(chance)) for _ in range(chance.randint(1, 5))]
 
 
-def survives(seed: int) -> None:
-    faults = some_faults(seed)
-    outcome = Simulation(USUAL, RANKS, seed, faults).run(until=Seconds(3000.0))
-    assert not outcome.violation, f"seed {seed}, {faults}: {outcome.violation}"
-    assert outcome.state == "finished", f"seed {seed}, {faults}: {outcome.end}"
-    assert outcome.same_weights, f"seed {seed}: other weights"
+def survives(seed: int, size: int = 1) -> None:
+    drawn = Scenario(USUAL, RANKS, seed, 4, tuple(some_faults(seed)), ())
+    wide = widen(drawn, size)
+    hardware = Hardware(ranks_per_host=wide.ranks_per_host)
+    simulation = Simulation(wide.settings, wide.ranks, seed, wide.faults, hardware)
+    outcome = simulation.run(until=Seconds(3000.0))
+    story = f"seed {seed}, teams of {size}, {drawn.faults}"
+    assert not outcome.violation, f"{story}: {outcome.violation}"
+    assert outcome.state == "finished", f"{story}: {outcome.end}"
+    assert outcome.same_weights, f"{story}: other weights"
     standing = replay(outcome.journal)
     assert standing.fault == ""
     assert len(standing.steps) == USUAL.train.steps
@@ -99,11 +133,11 @@ def survives(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_random_faults(seed: int) -> None:
-    survives(seed)
+    survives(seed, (1, 1, 2, 4)[seed % 4])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(10))
 def test_many_random_faults(block: int) -> None:
     for seed in range(1000 + 100 * block, 1100 + 100 * block):
-        survives(seed)
+        survives(seed, (1, 1, 2, 4)[seed % 4])

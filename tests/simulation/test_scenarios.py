@@ -7,13 +7,15 @@ import pytest
 from qmpi.corpora.audit import replay
 from qmpi.errors import InputError
 from qmpi.simulator.scenario import parse_scenario, play
+from qmpi.simulator.widen import widen
 
 SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.txt"))
 
 
+@pytest.mark.parametrize("size", [1, 2, 4])
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
-def test_scenario(path: Path) -> None:
-    scenario = parse_scenario(path.read_text())
+def test_scenario(path: Path, size: int) -> None:
+    scenario = widen(parse_scenario(path.read_text()), size)
     outcome, missed = play(scenario)
     assert not missed, "\n".join(missed)
     standing = replay(outcome.journal)
@@ -28,6 +30,8 @@ def test_scenario(path: Path) -> None:
         "expect miracles\n",
         "expect end finished\nat 3 kill nobody",
         'set train.steps = "many"\nexpect end finished',
+        "expect trace Regroup+ Gossip",
+        "expect end finished\nat 3 crash engine of rank 4 as joke",
     ],
 )
 def test_nonsense_is_refused(text: str) -> None:

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from qmpi.simulator.engine import Simulation
+from qmpi.simulator.engine import Care, Simulation
 from qmpi.simulator.faults import parse_fault
 from qmpi.simulator.scenario import USUAL
 from qmpi.simulator.trace import first_difference
@@ -39,7 +39,7 @@ def test_equal_in_two_processes_with_different_hash_seeds() -> None:
 
 def traced(seed: int) -> Simulation:
     faults = [parse_fault("when step 9 kill trainer 0")]
-    simulation = Simulation(USUAL, 12, seed, faults, keep_trace=0)
+    simulation = Simulation(USUAL, 12, seed, faults, care=Care(keep_trace=0))
     simulation.run()
     return simulation
 

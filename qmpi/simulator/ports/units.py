@@ -1,16 +1,16 @@
-"""A simulated rank of a work farm, and the files that its units end in.
+"""The units, modelled: work of a farm, and the files that it ends in.
 
-The shipped dealer and worker run here, over the simulated network. A unit takes virtual time; its
-file appears at the end of it, whole, or not at all if the process is gone by then.
+A unit takes virtual time; its file appears at the end of it, whole, or not at all if the process is
+gone by then.
 """
 
 from collections import Counter
-from typing import Protocol
+from collections.abc import Callable
 
 from msgspec import Struct
 
-from qmpi.errors import ExitCode, InvariantError
-from qmpi.ports.base import Event
+from qmpi.errors import ExitCode, InvariantError, StorageError
+from qmpi.ports.base import Event, Reply
 from qmpi.ports.units import (
     FinishWork,
     OpenStage,
@@ -19,12 +19,14 @@ from qmpi.ports.units import (
     UnitAdvanced,
     UnitBroken,
     UnitDone,
+    UnitWork,
     WorkFinished,
 )
 from qmpi.protocol.work import UnitProgress, UnitReport
-from qmpi.roles.host import Perform
-from qmpi.simulator.hardware import spread
-from qmpi.simulator.process import SimulatedProcess, World
+from qmpi.simulator.files import DISK
+from qmpi.simulator.life import Life
+from qmpi.simulator.surroundings import Surroundings
+from qmpi.simulator.worker import Worker
 from qmpi.units import Rank
 
 UNIT_TOKENS = 1000
@@ -111,56 +113,88 @@ class FarmFiles:
         self.finished += 1
 
 
-class FarmWorld(World, Protocol):
-    """What surrounds a process of a farm."""
+class SimulatedUnits:
+    """The plan of a farm, as one rank opened it.
 
-    results: FarmFiles
+    One thread does units, another what concerns all of them.
+    """
 
-    def die(self, rank: Rank, reason: str) -> None:
-        """End a process."""
-        ...
+    def __init__(
+        self,
+        around: Surroundings,
+        life: Life,
+        rank: Rank,
+        results: FarmFiles,
+        kill: Callable[[Rank, str], None],
+    ) -> None:
+        """Open the plan.
 
+        Args:
+            around: the machine.
+            life: of the process.
+            rank: of the process.
+            results: what is done.
+            kill: ends a process.
+        """
+        self._around = around
+        self._life = life
+        self._rank = rank
+        self._results = results
+        self._kill = kill
+        self._units = Worker(life, around.chance)
+        self._whole = Worker(life, around.chance)
 
-class FarmProcess(SimulatedProcess):
-    """One rank of a farm."""
+    def submit(self, work: UnitWork, reply: Reply) -> None:
+        """Queue a piece of work.
 
-    world: FarmWorld
+        Args:
+            work: what to do.
+            reply: takes its events.
 
-    def _perform(self, perform: Perform) -> None:
-        model, chance = self.world.results.model, self.world.chance
-        match perform.effect:
-            case RunUnit() as work:
-                factor = model.slow_factor if self.rank == model.slow_rank else 1.0
-                seconds = spread(model.unit_seconds * factor, chance)
-                progress = UnitAdvanced(work.stage, work.unit, UnitProgress(1, UNIT_TOKENS // 2))
-                owner, cause = perform.owner, perform.cause
-                self.later(seconds / 2, lambda: self.handle(owner, progress, cause))
-                self._work("units", seconds, perform, lambda: self._do(work))
+        Raises:
+            InvariantError: it is no work of a farm.
+        """
+        model = self._results.model
+        match work:
+            case RunUnit():
+                self._run(work, reply)
             case OpenStage(stage):
-                self._work("whole", model.open_seconds, perform, lambda: self._open(stage))
+                self._whole.submit(model.open_seconds, lambda: self._open(stage), reply)
             case FinishWork():
-                self._work("whole", model.open_seconds, perform, self._finish)
+                self._whole.submit(model.open_seconds, self._finish, reply)
             case _:
-                super()._perform(perform)
+                raise InvariantError(f"{work!r} is no work of a farm")
+
+    def _run(self, work: RunUnit, reply: Reply) -> None:
+        model = self._results.model
+        seconds = model.unit_seconds * (model.slow_factor if self._rank == model.slow_rank else 1)
+        end = self._units.submit(seconds, lambda: self._do(work), reply)
+        half = UnitAdvanced(work.stage, work.unit, UnitProgress(1, UNIT_TOKENS // 2))
+        self._life.later(max(0.0, end - 0.4 * seconds), lambda: reply(half))
 
     def _do(self, work: RunUnit) -> Event:
-        model = self.world.results.model
+        model = self._results.model
+        machine = int(ExitCode.MACHINE)
         if work.unit == model.refused:
-            return UnitBroken(work.stage, work.unit, "the disk is full", int(ExitCode.MACHINE))
+            return UnitBroken(work.stage, work.unit, "the disk is full", machine)
         if work.unit == model.poison:
-            self.world.die(self.rank, "the unit ended it")
-            return UnitBroken(work.stage, work.unit, "nobody hears this", int(ExitCode.MACHINE))
-        self.world.results.write(work.stage, work.unit)
-        self.world.invariants.progress(self.world.agenda.now)
-        self.world.invariants.committed = len(self.world.results.written)
+            self._kill(self._rank, "the unit ended it")
+            return UnitBroken(work.stage, work.unit, "nobody hears this", machine)
+        try:
+            self._around.files.check_room(DISK, f"unit {work.unit}")
+        except StorageError as error:
+            return UnitBroken(work.stage, work.unit, str(error), machine)
+        self._results.write(work.stage, work.unit)
+        self._around.onlooker.unit_written(len(self._results.written))
         return UnitDone(work.stage, work.unit, UnitReport(1, UNIT_TOKENS))
 
     def _open(self, stage: int) -> Event:
-        results = self.world.results
+        results = self._results
         done = results.done(stage)
         before = UnitReport(len(done), len(done) * UNIT_TOKENS)
         return StageOpened(stage, results.model.units[stage], done, before)
 
     def _finish(self) -> Event:
-        self.world.results.finish()
+        self._around.files.check_room(DISK, "what stands for the whole")
+        self._results.finish()
         return WorkFinished("simulated")

@@ -1,0 +1,170 @@
+"""Faults that wait for their moment, and what they do to a job when it comes."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from qmpi.simulator.agenda import Agenda
+from qmpi.simulator.faults import (
+    AtTime,
+    Break,
+    Corrupt,
+    CrashEngine,
+    CutGroup,
+    Deed,
+    Fault,
+    Fill,
+    Free,
+    Hang,
+    Kill,
+    KillAll,
+    KillRole,
+    LoseHost,
+    OnEvent,
+    Partition,
+    Stop,
+    WhenStep,
+)
+from qmpi.simulator.files import DISK
+from qmpi.simulator.incarnation import Incarnation
+from qmpi.simulator.ports.processes import SimulatedProcesses
+from qmpi.simulator.surroundings import Surroundings
+from qmpi.units import Rank
+
+Strike = Callable[[Deed], None]
+CHIEF = Rank(0)
+
+
+class Pending:
+    """Faults whose moment has not come.
+
+    Invariants: each fault strikes once; a count stays for the next fault with the same trigger.
+    """
+
+    def __init__(self, agenda: Agenda, faults: Iterable[Fault], strike: Strike) -> None:
+        """Plan what has a time, and wait with the rest.
+
+        Args:
+            agenda: the clock.
+            faults: what shall go wrong.
+            strike: does it.
+        """
+        self._agenda = agenda
+        self._strike = strike
+        self._named: dict[str, list[Fault]] = {}
+        self._counts: dict[OnEvent, int] = {}
+        self._steps: list[Fault] = []
+        for fault in faults:
+            match fault.trigger:
+                case AtTime(at):
+                    agenda.at(at, partial(strike, fault.deed))
+                case WhenStep():
+                    self._steps.append(fault)
+                case OnEvent(name):
+                    self._named.setdefault(name, []).append(fault)
+
+    @property
+    def listening(self) -> bool:
+        """True while a fault waits for something to happen."""
+        return bool(self._named)
+
+    def happened(self, name: str, rank: Rank) -> None:
+        """Let faults that wait for something strike.
+
+        Args:
+            name: of what happened.
+            rank: where.
+        """
+        for fault in tuple(self._named.get(name, ())):
+            if self._due(fault.trigger, rank):
+                self._named[name].remove(fault)
+                self._agenda.after(0.0, partial(self._strike, fault.deed))
+        if name in self._named and not self._named[name]:
+            del self._named[name]
+
+    def committed(self, steps: int) -> None:
+        """Let faults that wait for a step strike.
+
+        Args:
+            steps: committed so far.
+        """
+        for fault in tuple(self._steps):
+            if isinstance(fault.trigger, WhenStep) and steps >= fault.trigger.step:
+                self._steps.remove(fault)
+                self._agenda.after(0.0, partial(self._strike, fault.deed))
+
+    def _due(self, trigger: object, rank: Rank) -> bool:
+        if not isinstance(trigger, OnEvent) or trigger.rank not in (None, rank):
+            return False
+        self._counts[trigger] = self._counts.get(trigger, 0) + 1
+        return self._counts[trigger] >= trigger.count
+
+
+def strike(deed: Deed, job: Incarnation, around: Surroundings) -> None:
+    """Let something go wrong.
+
+    Args:
+        deed: what; one that names a rank that is not there does nothing.
+        job: the running one.
+        around: the machine.
+    """
+    match deed:
+        case Kill(rank):
+            _kill_rank(job, rank)
+        case KillRole(role, index):
+            for process in job.players(role)[index : index + 1]:
+                job.kill(process, "killed")
+        case KillAll():
+            job.kill_all()
+        case LoseHost(host):
+            around.files.lose_host(host)
+            job.kill_all()
+        case Hang(rank, seconds):
+            process = job.at(rank)
+            if process is not None:
+                process.life.hang(seconds)
+        case Partition(ranks, seconds):
+            job.network.cut(frozenset(ranks), seconds)
+        case Stop():
+            _ask_stop(job)
+        case _:
+            _spoil(deed, job, around)
+
+
+def _spoil(
+    deed: Corrupt | Break | Fill | Free | CrashEngine | CutGroup,
+    job: Incarnation,
+    around: Surroundings,
+) -> None:
+    match deed:
+        case Corrupt(place, rank):
+            around.files.corrupt(place, rank)
+        case Break(work, rank, times):
+            around.troubles.expect(work, rank, times)
+        case Fill(rank):
+            around.files.fill(_place(job, rank))
+        case Free(rank):
+            around.files.free(_place(job, rank))
+        case CrashEngine(rank, code):
+            process = job.at(rank)
+            if process is not None and process.engine is not None:
+                process.engine.crash("the machine broke" if code == 3 else "an error", code)
+        case CutGroup(rank):
+            process = job.at(rank)
+            if process is not None and process.engine is not None:
+                process.engine.cut()
+
+
+def _place(job: Incarnation, rank: Rank | None) -> str:
+    return DISK if rank is None else job.hosts[rank % len(job.hosts)]
+
+
+def _kill_rank(job: Incarnation, rank: Rank) -> None:
+    process = job.at(rank)
+    if process is not None:
+        job.kill(process, "killed")
+
+
+def _ask_stop(job: Incarnation) -> None:
+    first = job.at(CHIEF)
+    if first is not None and isinstance(first.ports.processes, SimulatedProcesses):
+        first.ports.processes.ask_stop("a stop was requested")
