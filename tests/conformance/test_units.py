@@ -1,0 +1,14 @@
+"""The suite of units over the real and the modelled port."""
+
+import pytest
+from conformance.units_suite import CHECKS
+from conformance.real.units import real_world
+
+WORLDS = {"real": real_world}
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_the_promises_are_kept(tmp_path, check, world):
+    with WORLDS[world](tmp_path) as made:
+        check(made)
