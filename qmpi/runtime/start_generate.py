@@ -24,9 +24,9 @@ from qmpi.storage.corpus_directory import (
     clear_corpus_directory,
 )
 from qmpi.storage.ingest_settings import Progress
-from qmpi.storage.manifest import facts_of, file_digest, read_manifest
+from qmpi.storage.manifest import facts_of, read_manifest
 from qmpi.storage.os_errors import explained
-from qmpi.storage.tokenizer import Tokenizer
+from qmpi.storage.tokenizer import Tokenizer, is_tokenizer_of
 
 State = Literal["new", "resumed", "complete"]
 
@@ -195,7 +195,7 @@ def _keep_tokenizer(out: Path, tokenizer: Tokenizer, work: WorkFile) -> None:
     if begun.exists() and read_work(begun).plan != work.plan:
         return  # other work, which is refused later; its tokenizer stays
     path = out / TOKENIZER_NAME
-    if not path.exists() or file_digest(path) != tokenizer.digest:
+    if not path.exists() or not is_tokenizer_of(path, tokenizer.digest):
         tokenizer.save(path)
 
 

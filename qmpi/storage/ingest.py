@@ -88,6 +88,7 @@ class Prepared(NamedTuple):
         resumed: whether some of it was done before.
         items: of the evaluation sets to screen against.
         short: of these, what is too short to be looked for.
+        remarks: on the tokenizer that was given.
     """
 
     spec: IngestSpec
@@ -95,6 +96,7 @@ class Prepared(NamedTuple):
     resumed: bool
     items: int = 0
     short: int = 0
+    remarks: tuple[str, ...] = ()
 
     @property
     def work(self) -> Path:
@@ -173,20 +175,21 @@ def prepare_ingest(paths: Sequence[Path], out: Path, options: IngestOptions) -> 
         check_corpus_directory(doomed)
     if options.languages:
         LanguageGuess(options.languages)
-    tokenizer = Tokenizer.given(options.tokenizer) if options.tokenizer else None
+    tokenizer = _given_tokenizer(options)
     screen = make_screen(options.screen, options.screen_words) if options.screen else None
     screen_digest, items, short = "", 0, 0
     if screen:
         items, short = len(screen.names), screen.short
         screen_digest = hashlib.sha256(screen.runs.tobytes() + bytes([screen.length])).hexdigest()
     digest = tokenizer.digest if tokenizer else ""
+    remarks = tuple(tokenizer.remarks()) if tokenizer else ()
     spec = spec_of(list(paths), out, options, digest, screen_digest)
     scans = [scan(path, out) for path in paths]
     if any(is_parquet(file.path) for found in scans for file in found.files):
         require_parquet()
     _refuse_if_used(partial / WORK_FOLDER)
     if _is_begun(partial, spec, scans):
-        return Prepared(spec, partial, resumed=True, items=items, short=short)
+        return Prepared(spec, partial, resumed=True, items=items, short=short, remarks=remarks)
     _remove(partial)
     work = partial / WORK_FOLDER
     with explained("make the corpus", partial):
@@ -196,7 +199,18 @@ def prepare_ingest(paths: Sequence[Path], out: Path, options: IngestOptions) -> 
     if screen:
         save_screen(screen, work / SCREEN_NAME)
     write_atomic(partial / PLAN_NAME, msgspec.json.encode(spec))
-    return Prepared(spec, partial, resumed=False, items=items, short=short)
+    return Prepared(spec, partial, resumed=False, items=items, short=short, remarks=remarks)
+
+
+def _given_tokenizer(options: IngestOptions) -> Tokenizer | None:
+    if options.tokenizer is not None:
+        return Tokenizer.given(options.tokenizer, options.end_token)
+    if options.end_token:
+        raise InputError(
+            "--end-token names a token of --tokenizer, and none is given; the tokenizer that is "
+            "trained ends documents with <|endoftext|>"
+        )
+    return None
 
 
 def _refuse_if_used(work: Path) -> None:
@@ -382,8 +396,9 @@ def _fill(
 
 
 def _tokenizer(source: PieceSource, options: IngestOptions, progress: Progress) -> Tokenizer:
-    if options.tokenizer is not None:
-        return Tokenizer.given(options.tokenizer)
+    given = _given_tokenizer(options)
+    if given is not None:
+        return given
     progress(IngestProgress(stage="tokenizer", bytes_read=0, documents=0, tokens=0))
     return train_tokenizer(_sample(source, options.sample_characters), options.vocab_size)
 

@@ -19,6 +19,8 @@ from qmpi.storage.near_duplicates import ALGORITHM
 from qmpi.storage.tokenizer import LARGEST_VOCABULARY, SMALLEST_VOCABULARY
 
 SPEC_VERSION = 1
+_NO_FILES = frozenset({"idna", "punycode", "undefined"})
+"""Codecs of Python for domain names, and for nothing."""
 
 
 class IngestSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,6 +139,8 @@ def spec_of(
 def _check_encoding(name: str) -> None:
     if not name:
         return
+    if re.sub("[^a-z0-9]", "", name.lower()) in _NO_FILES:
+        raise InputError(f"{name!r} is not an encoding of text files; try latin-1 or cp1252")
     try:
         b"a".decode(name)
     except (LookupError, ValueError) as error:

@@ -16,7 +16,7 @@ from qmpi.storage.manifest import facts_of, file_digest, merkle_root
 from qmpi.storage.remedy import MANIFEST_NAME
 from qmpi.storage.shard_reader import ShardReader
 from qmpi.storage.shard_survey import FoundShard, read_checked_facts, read_checked_manifest
-from qmpi.storage.tokenizer import Tokenizer
+from qmpi.storage.tokenizer import Tokenizer, is_tokenizer_of
 
 
 class Fault(Struct, frozen=True):
@@ -141,7 +141,7 @@ def _was_generated(directory: Path, facts: CorpusFacts) -> bool:
 def _tokenizer_faults(directory: Path, digest: str, size: int | None) -> list[Fault]:
     path = directory / TOKENIZER_NAME
     try:
-        if file_digest(path) != digest:
+        if not is_tokenizer_of(path, digest):
             return [Fault(str(path), "it is not the corpus' tokenizer")]
     except StorageError as error:
         return [Fault(str(path), str(error))]
