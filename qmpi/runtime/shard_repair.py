@@ -164,9 +164,7 @@ def _copied_file(directory: Path, name: str, fault: Fault, copy: Path | None) ->
         before = path.read_bytes() if path.is_file() else None
         with explained("copy", copy / name):
             if name == TOKENIZER_NAME and (copy / DECLARATION_NAME).is_file():
-                write_atomic(
-                    directory / DECLARATION_NAME, (copy / DECLARATION_NAME).read_bytes()
-                )
+                write_atomic(directory / DECLARATION_NAME, (copy / DECLARATION_NAME).read_bytes())
             write_atomic(path, (copy / name).read_bytes())
         if not [left for left in verify_directory(directory) if left.path == str(path)]:
             return Repair(str(path), "repaired", (), f"copied from {copy}")

@@ -141,7 +141,9 @@ class _UnitWork:
         self._lines.append(0)
         # Only a compressed file can turn out damaged after some of it was used.
         mark = self._mark() if packing(file.path) else None
-        source = _Place(number, shown(file.path), plain_suffix(file.path), piece.begin)
+        # The name of a file of records says nothing of their kind.
+        suffix = "" if file.lines else plain_suffix(file.path)
+        source = _Place(number, shown(file.path), suffix, piece.begin)
         size = _size(file, piece)
         try:
             for count, item in enumerate(self._records(file, piece, scratch)):
@@ -172,7 +174,7 @@ class _UnitWork:
         fields = self._settings.fields
         if is_parquet(file.path):
             return parquet_records(file, piece, fields, scratch)
-        if is_json_lines(file.path):
+        if is_json_lines(file):
             return json_records(file, piece, fields)
         return text_records(file, piece, self._settings.encoding)
 
@@ -305,7 +307,8 @@ class _Place(NamedTuple):
     def where(self, item: Record | Refusal) -> str:
         # The number of a line is known here only if the slice begins the file.
         if item.number and (not self.begin or not item.offset):
-            return f"{self.name}:{item.number}"
+            last = item.last if isinstance(item, Refusal) else 0
+            return f"{self.name}:{item.number}" + (f"-{last}" if last > item.number else "")
         return f"{self.name}@{item.offset}" if item.offset else self.name
 
 

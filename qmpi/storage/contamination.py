@@ -15,9 +15,10 @@ import numpy as np
 
 from qmpi.errors import CorruptData, InputError
 from qmpi.storage.atomic_file import write_atomic
-from qmpi.storage.ingest_scan import SourceFile, changed_at, plain_suffix, shown
+from qmpi.storage.ingest_scan import Scan, SourceFile, changed_at, plain_suffix, shown
+from qmpi.storage.json_lines import with_lines_marked
 from qmpi.storage.os_errors import explained
-from qmpi.storage.source_files import FAULTS, reason_of, unpacked
+from qmpi.storage.source_files import FAULTS, Fields, reason_of, unpacked
 from qmpi.storage.word_hashes import Hashes, WordHasher, ngrams, words_of
 
 _JSON = (".jsonl", ".ndjson")
@@ -61,8 +62,8 @@ def make_screen(paths: Sequence[Path], length: int) -> ScreenTable:
     """Read the files to screen against.
 
     Args:
-        paths: JSON lines, of which every text of a record counts, or text, whose paragraphs do;
-            plain, .gz or .zst.
+        paths: JSON or JSON lines, of which every text of an item counts, or text, whose paragraphs
+            do; plain, .gz or .zst.
         length: words of a run, >= 4.
 
     Returns:
@@ -152,15 +153,37 @@ def _items(path: Path) -> Iterator[tuple[str, list[str]]]:
         raise InputError(f"cannot screen against {path}: it is {why} ({error})") from error
     except UnicodeDecodeError as error:
         raise InputError(f"cannot screen against {path}: it is not UTF-8 ({error})") from error
-    if plain_suffix(name) in _JSON:
+    return _items_in(file, text)
+
+
+def _items_in(file: SourceFile, text: str) -> Iterator[tuple[str, list[str]]]:
+    name, suffix = shown(file.path), plain_suffix(file.path)
+    whole = _document(text) if suffix == ".json" else None
+    if whole is not None:
+        for number, item in enumerate(whole, 1):
+            yield f"{name}, item {number}", list(_texts(item))
+    elif suffix in _JSON or _are_lines(file):
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
-                where = f"{shown(name)}:{number}"
+                where = f"{name}:{number}"
                 yield where, list(_texts_of_line(line, where))
-        return
-    for number, part in enumerate(text.split("\n\n"), 1):
-        if part.strip():
-            yield f"{shown(name)}, paragraph {number}", [part]
+    else:
+        for number, part in enumerate(text.split("\n\n"), 1):
+            if part.strip():
+                yield f"{name}, paragraph {number}", [part]
+
+
+def _document(text: str) -> list[Any] | None:
+    # The parts of one JSON value; None: it is none, but maybe a value a line.
+    try:
+        value: Any = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return value if isinstance(value, list) else [value]
+
+
+def _are_lines(file: SourceFile) -> bool:
+    return with_lines_marked(Scan([file], []), Fields("", "")).files[0].lines
 
 
 def _texts_of_line(line: str, where: str) -> Iterator[str]:

@@ -28,7 +28,7 @@ from qmpi.storage.corpus_directory import (
     sweep_corpus_directory,
 )
 from qmpi.storage.ingest_report import read_report
-from qmpi.storage.ingest_scan import PLAN_NAME, Scan, scan
+from qmpi.storage.ingest_scan import PLAN_NAME, Scan, SourceFile, scan
 from qmpi.storage.ingest_settings import (
     LISTED,
     IngestOptions,
@@ -39,12 +39,14 @@ from qmpi.storage.ingest_settings import (
 )
 from qmpi.storage.ingest_spec import IngestSpec, spec_of
 from qmpi.storage.ingest_stages import GIVEN_TOKENIZER, SCREEN_NAME, IngestPlan
+from qmpi.storage.json_lines import is_json_lines, with_lines_marked
 from qmpi.storage.language_guess import LanguageGuess
 from qmpi.storage.os_errors import explained
 from qmpi.storage.parquet_records import is_parquet, require_parquet
 from qmpi.storage.run_directory import RunDirectory, RunLock
 from qmpi.storage.shard_encoder import Piece, ShardEncoder, batches, corpus_digest
 from qmpi.storage.shard_layout import dtype_name
+from qmpi.storage.source_files import Fields
 from qmpi.storage.tokenizer import Tokenizer, train_tokenizer
 from qmpi.units import Tokens
 
@@ -184,7 +186,9 @@ def prepare_ingest(paths: Sequence[Path], out: Path, options: IngestOptions) -> 
     digest = tokenizer.digest if tokenizer else ""
     remarks = tuple(tokenizer.remarks()) if tokenizer else ()
     spec = spec_of(list(paths), out, options, digest, screen_digest)
-    scans = [scan(path, out) for path in paths]
+    fields = Fields(options.field, options.id_field)
+    scans = [with_lines_marked(scan(path, out), fields) for path in paths]
+    _refuse_without_effect(options, [file for found in scans for file in found.files])
     if any(is_parquet(file.path) for found in scans for file in found.files):
         require_parquet()
     _refuse_if_used(partial / WORK_FOLDER)
@@ -200,6 +204,26 @@ def prepare_ingest(paths: Sequence[Path], out: Path, options: IngestOptions) -> 
         save_screen(screen, work / SCREEN_NAME)
     write_atomic(partial / PLAN_NAME, msgspec.json.encode(spec))
     return Prepared(spec, partial, resumed=False, items=items, short=short, remarks=remarks)
+
+
+def _refuse_without_effect(options: IngestOptions, files: Sequence[SourceFile]) -> None:
+    # What would be passed over in silence is a slip: told now, not found in the corpus.
+    records = [is_parquet(file.path) or is_json_lines(file) for file in files]
+    plain = IngestOptions()
+    for option, value, usual in (
+        ("--field", options.field, plain.field),
+        ("--id-field", options.id_field, plain.id_field),
+    ):
+        if value != usual and files and not any(records):
+            raise InputError(
+                f"{option} {value}: no input has fields; they are looked for in JSON lines "
+                "(.jsonl, .ndjson, .json of a record a line) and Parquet (.parquet, .pq)"
+            )
+    if options.encoding and files and all(records):
+        raise InputError(
+            f"--encoding {options.encoding}: it is for plain text, and all inputs are JSON lines "
+            "or Parquet, which are UTF-8; leave it out, and convert what is not with `iconv`"
+        )
 
 
 def _given_tokenizer(options: IngestOptions) -> Tokenizer | None:

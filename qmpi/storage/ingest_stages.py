@@ -27,7 +27,7 @@ from qmpi.storage.drop_list import CleanFolder, DropList, Summary, load_pairs, s
 from qmpi.storage.ingest_report import finish_corpus
 from qmpi.storage.ingest_scan import Scan, Slice, SourceFile, cut_units, scan
 from qmpi.storage.ingest_spec import IngestSpec
-from qmpi.storage.json_lines import is_json_lines
+from qmpi.storage.json_lines import is_json_lines, with_lines_marked
 from qmpi.storage.language_guess import LanguageGuess
 from qmpi.storage.manifest import file_digest
 from qmpi.storage.near_duplicates import (
@@ -96,12 +96,16 @@ class IngestPlan:
         """Slices of each unit of cleaning."""
         return list(cut_units(self.files))
 
+    @property
+    def _fields(self) -> Fields:
+        return Fields(self.spec.field, self.spec.id_field)
+
     @cached_property
     def _settings(self) -> CleanSettings:
         spec = self.spec
         screened = self._work / SCREEN_NAME if spec.screen_digest else None
         return CleanSettings(
-            fields=Fields(spec.field, spec.id_field),
+            fields=self._fields,
             encoding=spec.encoding,
             rules={name: spec.rules[name] for name in RULES if name in spec.rules},
             bands=bands_for(spec.near_duplicates) if spec.near_duplicates else None,
@@ -261,6 +265,7 @@ class IngestPlan:
 
     def _scan(self, unit: int, progress: Progress) -> UnitReport:
         found = scan(self.spec.path(unit), Path(self.spec.out))
+        found = with_lines_marked(found, self._fields)
         self._folder("scan")
         write_atomic(self._scan_path(unit), msgspec.msgpack.encode(found))
         progress(UnitProgress(documents=len(found.files)))
@@ -321,7 +326,7 @@ class IngestPlan:
             line = line if slices[0].begin else 0
             summary.lines.append(line)
             # Of a file that goes on in the next unit, count the lines so far.
-            last = self.files[slices[-1].file].path
+            last = self.files[slices[-1].file]
             here = meta.lines[-1] if is_json_lines(last) else 0
             line = here if len(slices) > 1 else line + here
         return summary

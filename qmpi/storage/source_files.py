@@ -48,13 +48,15 @@ class Record(NamedTuple):
 class Refusal(NamedTuple):
     """Something that is no document; number and offset as in `Record`.
 
-    An empty reason tells how many lines a slice has, blank ones at its end included.
+    An empty reason tells how many lines a slice has, blank ones at its end included. `last` is the
+    number of the last of several records that are left out as one; 0: it is one.
     """
 
     number: int
     offset: int
     reason: str
     size: int
+    last: int = 0
 
 
 class Fields(NamedTuple):

@@ -23,10 +23,11 @@ Form = dict[str, Any]
 """A `tokenizer.json`, decoded."""
 
 _MARK = re.compile(r"<\|.*\|>|<\uff5c.*\uff5c>", re.DOTALL)
-_USUAL_MARKS = frozenset(
-    "<s> </s> <unk> <pad> <mask> <bos> <eos> <eod> <sep> <cls> <BOS> <EOS> <PAD> <UNK> [BOS] [EOS] "
-    "[CLS] [SEP] [PAD] [UNK] [MASK] <end_of_text> <start_of_turn> <end_of_turn>".split()
-)
+_USUAL_MARKS = """
+<s> </s> <unk> <pad> <mask> <bos> <eos> <eod> <sep> <cls> <BOS> <EOS> <PAD> <UNK> [BOS] [EOS] [CLS]
+[SEP] [PAD] [UNK] [MASK] <end_of_text> <start_of_turn> <end_of_turn>
+"""
+_SPELLED_MARKS = frozenset(_USUAL_MARKS.split())
 _RANDOM = ("dropout", "alpha", "nbest_size")
 
 
@@ -40,7 +41,7 @@ def marks_of(form: Form, end_token: str) -> set[str]:
     marks = {end_token}
     for token in form.get("added_tokens") or ():
         text: str = token["content"]
-        if token["special"] or _MARK.fullmatch(text) or text in _USUAL_MARKS:
+        if token["special"] or _MARK.fullmatch(text) or text in _SPELLED_MARKS:
             marks.add(text)
     return marks | set(_unknown(form["model"]))
 

@@ -63,9 +63,7 @@ class Tokenizer:
         end_source: how it is known.
     """
 
-    def __init__(
-        self, data: bytes, end_token: str = "", declared: Sequence[Declared] = ()
-    ) -> None:
+    def __init__(self, data: bytes, end_token: str = "", declared: Sequence[Declared] = ()) -> None:
         """Read a tokenizer from the bytes of a `tokenizer.json`.
 
         Args:
