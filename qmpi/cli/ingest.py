@@ -167,7 +167,7 @@ def command(
     from qmpi.storage.ingest_settings import IngestOptions
     from qmpi.storage.quality_rules import thresholds
 
-    _refuse_without_effect(tokenizer, screen, end_token)
+    _check_effect(tokenizer, screen, end_token)
     missing = [str(path) for path in (*paths, *screen) if not path.exists()]
     if missing:
         raise InputError(f"no such file or directory: {', '.join(missing)}")
@@ -202,15 +202,13 @@ def command(
     return int(ExitCode.PARTIAL if damaged else ExitCode.DONE)
 
 
-def _refuse_without_effect(
-    tokenizer: Path | None, screen: tuple[Path, ...], end_token: str | None
-) -> None:
+def _check_effect(tokenizer: Path | None, screen: tuple[Path, ...], end_token: str | None) -> None:
     # An option that would be passed over is a slip, and one better said than found later.
     def typed(name: str) -> bool:
         return click.get_current_context().get_parameter_source(name) is _TYPED
 
     if tokenizer and typed("vocab_size"):
-        raise InputError("--vocab-size is for a tokenizer that is trained; leave out --tokenizer")
+        click.echo("--vocab-size has no effect: the ids are those of --tokenizer", err=True)
     if screen == () and typed("screen_words"):
         raise InputError("--screen-words says how to look for --screen FILE; name one")
     if end_token == "":

@@ -6,6 +6,7 @@ is looked up run by run. Case, punctuation and spacing do not count. An item sho
 cannot be found so and is counted: the user is told that it was not screened.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,6 +41,11 @@ class ScreenTable(NamedTuple):
     names: list[str]
     short: int
     length: int
+
+    @property
+    def digest(self) -> str:
+        """Identity of what is looked for."""
+        return hashlib.sha256(self.runs.tobytes() + bytes([self.length])).hexdigest()
 
     def find(self, hashes: Hashes) -> str:
         """Look for the first run of a document that is in the table.

@@ -5,7 +5,6 @@ so a corpus exists whole or not at all. What a killed ingestion of files left th
 by the next, if that is told the same and finds the same files; else it is removed.
 """
 
-import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -27,8 +26,9 @@ from qmpi.storage.corpus_directory import (
     corpus_place,
     sweep_corpus_directory,
 )
+from qmpi.storage.ingest_checks import given_tokenizer, refuse_if_used, refuse_without_effect
 from qmpi.storage.ingest_report import read_report
-from qmpi.storage.ingest_scan import PLAN_NAME, Scan, SourceFile, scan
+from qmpi.storage.ingest_scan import PLAN_NAME, Scan, scan
 from qmpi.storage.ingest_settings import (
     LISTED,
     IngestOptions,
@@ -39,14 +39,13 @@ from qmpi.storage.ingest_settings import (
 )
 from qmpi.storage.ingest_spec import IngestSpec, spec_of
 from qmpi.storage.ingest_stages import GIVEN_TOKENIZER, SCREEN_NAME, IngestPlan
-from qmpi.storage.json_lines import is_json_lines, with_lines_marked
+from qmpi.storage.json_lines import with_lines_marked
 from qmpi.storage.language_guess import LanguageGuess
 from qmpi.storage.os_errors import explained
 from qmpi.storage.parquet_records import is_parquet, require_parquet
 from qmpi.storage.run_directory import RunDirectory, RunLock
 from qmpi.storage.shard_encoder import Piece, ShardEncoder, batches, corpus_digest
 from qmpi.storage.shard_layout import dtype_name
-from qmpi.storage.source_files import Fields
 from qmpi.storage.tokenizer import Tokenizer, train_tokenizer
 from qmpi.units import Tokens
 
@@ -177,23 +176,25 @@ def prepare_ingest(paths: Sequence[Path], out: Path, options: IngestOptions) -> 
         check_corpus_directory(doomed)
     if options.languages:
         LanguageGuess(options.languages)
-    tokenizer = _given_tokenizer(options)
+    tokenizer = given_tokenizer(options)
     screen = make_screen(options.screen, options.screen_words) if options.screen else None
-    screen_digest, items, short = "", 0, 0
-    if screen:
-        items, short = len(screen.names), screen.short
-        screen_digest = hashlib.sha256(screen.runs.tobytes() + bytes([screen.length])).hexdigest()
-    digest = tokenizer.digest if tokenizer else ""
-    remarks = tuple(tokenizer.remarks()) if tokenizer else ()
-    spec = spec_of(list(paths), out, options, digest, screen_digest)
-    fields = Fields(options.field, options.id_field)
-    scans = [with_lines_marked(scan(path, out), fields) for path in paths]
-    _refuse_without_effect(options, [file for found in scans for file in found.files])
+    digests = tokenizer.digest if tokenizer else "", screen.digest if screen else ""
+    spec = spec_of(list(paths), out, options, *digests)
+    prepared = Prepared(
+        spec,
+        partial,
+        resumed=True,
+        items=len(screen.names) if screen else 0,
+        short=screen.short if screen else 0,
+        remarks=tuple(tokenizer.remarks()) if tokenizer else (),
+    )
+    scans = [with_lines_marked(scan(path, out), spec.fields) for path in paths]
+    refuse_without_effect(options, [file for found in scans for file in found.files])
     if any(is_parquet(file.path) for found in scans for file in found.files):
         require_parquet()
-    _refuse_if_used(partial / WORK_FOLDER)
+    refuse_if_used(partial / WORK_FOLDER)
     if _is_begun(partial, spec, scans):
-        return Prepared(spec, partial, resumed=True, items=items, short=short, remarks=remarks)
+        return prepared
     _remove(partial)
     work = partial / WORK_FOLDER
     with explained("make the corpus", partial):
@@ -203,50 +204,7 @@ def prepare_ingest(paths: Sequence[Path], out: Path, options: IngestOptions) -> 
     if screen:
         save_screen(screen, work / SCREEN_NAME)
     write_atomic(partial / PLAN_NAME, msgspec.json.encode(spec))
-    return Prepared(spec, partial, resumed=False, items=items, short=short, remarks=remarks)
-
-
-def _refuse_without_effect(options: IngestOptions, files: Sequence[SourceFile]) -> None:
-    # What would be passed over in silence is a slip: told now, not found in the corpus.
-    records = [is_parquet(file.path) or is_json_lines(file) for file in files]
-    plain = IngestOptions()
-    for option, value, usual in (
-        ("--field", options.field, plain.field),
-        ("--id-field", options.id_field, plain.id_field),
-    ):
-        if value != usual and files and not any(records):
-            raise InputError(
-                f"{option} {value}: no input has fields; they are looked for in JSON lines "
-                "(.jsonl, .ndjson, .json of a record a line) and Parquet (.parquet, .pq)"
-            )
-    if options.encoding and files and all(records):
-        raise InputError(
-            f"--encoding {options.encoding}: it is for plain text, and all inputs are JSON lines "
-            "or Parquet, which are UTF-8; leave it out, and convert what is not with `iconv`"
-        )
-
-
-def _given_tokenizer(options: IngestOptions) -> Tokenizer | None:
-    if options.tokenizer is not None:
-        return Tokenizer.given(options.tokenizer, options.end_token)
-    if options.end_token:
-        raise InputError(
-            "--end-token names a token of --tokenizer, and none is given; the tokenizer that is "
-            "trained ends documents with <|endoftext|>"
-        )
-    return None
-
-
-def _refuse_if_used(work: Path) -> None:
-    """Refuse to go on with, or to remove, what another command is at.
-
-    Raises:
-        UserError: it is.
-    """
-    run = RunDirectory(work)
-    for lock in (run.lock, run.supervisor_lock):
-        if lock.exists():
-            RunLock(lock).release()
+    return prepared._replace(resumed=False)
 
 
 def _is_begun(partial: Path, spec: IngestSpec, scans: list[Scan]) -> bool:
@@ -420,7 +378,7 @@ def _fill(
 
 
 def _tokenizer(source: PieceSource, options: IngestOptions, progress: Progress) -> Tokenizer:
-    given = _given_tokenizer(options)
+    given = given_tokenizer(options)
     if given is not None:
         return given
     progress(IngestProgress(stage="tokenizer", bytes_read=0, documents=0, tokens=0))

@@ -16,6 +16,7 @@ from qmpi.errors import ConfigError, InputError
 from qmpi.storage.ingest_scan import shown
 from qmpi.storage.ingest_settings import IngestOptions
 from qmpi.storage.near_duplicates import ALGORITHM
+from qmpi.storage.source_files import Fields
 from qmpi.storage.tokenizer import LARGEST_VOCABULARY, SMALLEST_VOCABULARY
 
 SPEC_VERSION = 1
@@ -61,6 +62,11 @@ class IngestSpec(msgspec.Struct, frozen=True, kw_only=True):
             unit: its number.
         """
         return Path(os.fsdecode(self.paths[unit]))
+
+    @property
+    def fields(self) -> Fields:
+        """Names of the parts of a record."""
+        return Fields(self.field, self.id_field)
 
     def passed(self) -> str:
         """Return the names of the checks that every kept document has passed."""

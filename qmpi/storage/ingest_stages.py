@@ -41,7 +41,6 @@ from qmpi.storage.near_duplicates import (
 from qmpi.storage.os_errors import explained
 from qmpi.storage.quality_rules import RULES
 from qmpi.storage.shard_encoder import pieces_of
-from qmpi.storage.source_files import Fields
 from qmpi.storage.tokenizer import Tokenizer, train_tokenizer
 from qmpi.storage.write_unit import Span, WriteResult, WriteShop, load_result, save_result, spans_of
 
@@ -96,16 +95,12 @@ class IngestPlan:
         """Slices of each unit of cleaning."""
         return list(cut_units(self.files))
 
-    @property
-    def _fields(self) -> Fields:
-        return Fields(self.spec.field, self.spec.id_field)
-
     @cached_property
     def _settings(self) -> CleanSettings:
         spec = self.spec
         screened = self._work / SCREEN_NAME if spec.screen_digest else None
         return CleanSettings(
-            fields=self._fields,
+            fields=spec.fields,
             encoding=spec.encoding,
             rules={name: spec.rules[name] for name in RULES if name in spec.rules},
             bands=bands_for(spec.near_duplicates) if spec.near_duplicates else None,
@@ -264,8 +259,8 @@ class IngestPlan:
     # The stages.
 
     def _scan(self, unit: int, progress: Progress) -> UnitReport:
-        found = scan(self.spec.path(unit), Path(self.spec.out))
-        found = with_lines_marked(found, self._fields)
+        walked = scan(self.spec.path(unit), Path(self.spec.out))
+        found = with_lines_marked(walked, self.spec.fields)
         self._folder("scan")
         write_atomic(self._scan_path(unit), msgspec.msgpack.encode(found))
         progress(UnitProgress(documents=len(found.files)))

@@ -28,6 +28,12 @@ _USUAL_MARKS = """
 [SEP] [PAD] [UNK] [MASK] <end_of_text> <start_of_turn> <end_of_turn>
 """
 _SPELLED_MARKS = frozenset(_USUAL_MARKS.split())
+_CUT_BYTES = {
+    "type": "Split",
+    "pattern": {"Regex": "<(?=0x[0-9A-Fa-f]{2}>)"},
+    "behavior": "Isolated",
+    "invert": False,
+}
 _RANDOM = ("dropout", "alpha", "nbest_size")
 
 
@@ -82,7 +88,17 @@ def text_form(form: Form, marks: set[str]) -> Form | None:
         made["unk_token"] = hidden[model["unk_token"]]
     tokens = [_hidden_token(token, hidden) for token in added]
     off = {"truncation": None, "padding": None, "post_processor": None}
-    return {**form, **off, "added_tokens": tokens, "model": made}
+    cut = {"pre_tokenizer": _cutting(form)}
+    return {**form, **off, **cut, "added_tokens": tokens, "model": made}
+
+
+def _cutting(form: Form) -> Form | None:
+    # Tokens that stand for bytes are looked up by their names, which must stay; text that spells
+    # one is cut inside it.
+    own: Form | None = form.get("pre_tokenizer")
+    if not form["model"].get("byte_fallback"):
+        return own
+    return {"type": "Sequence", "pretokenizers": [*([own] if own else []), _CUT_BYTES]}
 
 
 def _text_merges(model: Form, marks: set[str]) -> Iterator[Any]:
