@@ -19,11 +19,12 @@ from qmpi.storage.clean_files import CleanFiles, CleanMeta, CleanWriter
 from qmpi.storage.contamination import ScreenTable
 from qmpi.storage.ingest_scan import Slice, SourceFile, packing, plain_suffix, shown
 from qmpi.storage.ingest_settings import LISTED, DropCounter, Dropped, LeftOut
-from qmpi.storage.json_lines import is_json_lines, json_records
+from qmpi.storage.json_lines import is_json_lines, json_records, sound_json_records
 from qmpi.storage.language_guess import LanguageGuess
 from qmpi.storage.near_duplicates import PERMUTATIONS, Bands, shingles, sketch
 from qmpi.storage.parquet_records import is_parquet, parquet_records
 from qmpi.storage.quality_rules import broken_rule
+from qmpi.storage.sound_parts import Part, parts_of
 from qmpi.storage.source_files import FAULTS, Fields, Record, Refusal, reason_of
 from qmpi.storage.text_kind import is_prose
 from qmpi.storage.text_measures import Measures
@@ -152,11 +153,31 @@ class _UnitWork:
                     self._tell(min(size, max(0, item.offset - piece.begin)))
         except FAULTS as error:
             # Whole lines before a cut are good; a text, or what a checksum denies, is not.
-            if mark and not (isinstance(error, EOFError) and self._lines[-1]):
+            if not mark or (isinstance(error, EOFError) and self._lines[-1] and _ends_cut(file)):
+                self._leave_out(source.name, reason_of(error), size, "")
+            else:
                 self._roll_back(mark)
-            self._leave_out(source.name, reason_of(error), size, "")
+                self._salvage(file, source, reason_of(error))
         self._input += size
         self._tell(0)
+
+    def _salvage(self, file: SourceFile, source: "_Place", reason: str) -> None:
+        # Compressed lines may be many files in one, of which most are whole.
+        parts: list[Part] = []
+        try:
+            if reason == "damaged" and is_json_lines(file):
+                parts = parts_of(file)
+            if not any(part.sound for part in parts):
+                self._leave_out(source.name, reason, file.size, "")
+                return
+            for item in sound_json_records(file, parts, self._settings.fields):
+                self._take(item, source)
+            for begin, end, sound in parts:
+                if not sound:
+                    place = f"{source.name}, compressed bytes {begin} to {end}"
+                    self._leave_out(place, reason, end - begin, "")
+        except FAULTS as error:
+            self._leave_out(source.name, reason_of(error), file.size, "")
 
     def _mark(self) -> "_Mark":
         self._flush()
@@ -310,6 +331,14 @@ class _Place(NamedTuple):
             last = item.last if isinstance(item, Refusal) else 0
             return f"{self.name}:{item.number}" + (f"-{last}" if last > item.number else "")
         return f"{self.name}@{item.offset}" if item.offset else self.name
+
+
+def _ends_cut(file: SourceFile) -> bool:
+    # Of parts in a row, one that is cut may swallow the next, and give what nobody wrote.
+    try:
+        return not is_json_lines(file) or not parts_of(file)[-1].sound
+    except FAULTS:
+        return True
 
 
 def _size(file: SourceFile, piece: Slice) -> int:

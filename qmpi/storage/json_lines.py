@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from qmpi.storage.ingest_scan import Scan, Slice, SourceFile, plain_suffix
+from qmpi.storage.sound_parts import Part, sound_stream
 from qmpi.storage.source_files import FAULTS, Fields, Record, Refusal, unpacked
 
 _LONGEST_LINE = 64 << 20
@@ -107,6 +108,23 @@ def json_records(file: SourceFile, piece: Slice, fields: Fields) -> Iterator[Rec
     """
     with unpacked(file) as stream:
         yield from _json_records(stream, piece, fields)
+
+
+def sound_json_records(
+    file: SourceFile, parts: list[Part], fields: Fields
+) -> Iterator[Record | Refusal]:
+    """Read the sound parts of a compressed file of JSON lines.
+
+    Args:
+        file: the file.
+        parts: of `parts_of`.
+        fields: keys of records.
+
+    Yields:
+        As `json_records`; lines are counted without those that are lost.
+    """
+    with sound_stream(file, parts) as stream:
+        yield from _json_records(stream, Slice(0, 0, -1), fields)
 
 
 def _json_records(stream: BinaryIO, piece: Slice, fields: Fields) -> Iterator[Record | Refusal]:

@@ -91,7 +91,8 @@ def _codec(head: bytes, encoding: str) -> tuple[str, int]:
     if b"\0" in head:
         raise _Refused("binary")
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)
+        # Only a head that is all of the file ends with a whole character.
+        codecs.getincrementaldecoder("utf-8")().decode(head, final=len(head) < _HEAD)
     except UnicodeDecodeError as error:
         if not encoding:
             raise _Refused("not UTF-8") from error
