@@ -37,6 +37,8 @@ def refuse_without_effect(options: IngestOptions, files: Sequence[SourceFile]) -
                 f"{option} {value}: no input has fields; they are looked for in JSON lines "
                 "(.jsonl, .ndjson, .json of a record a line) and Parquet (.parquet, .pq)"
             )
+    if options.id_field == options.field != plain.id_field:
+        raise InputError(f"--id-field {options.id_field} is the field of the text; name another")
     if options.encoding and files and all(records):
         raise InputError(
             f"--encoding {options.encoding}: it is for plain text, and all inputs are JSON lines "

@@ -233,6 +233,7 @@ def test_lines_in_a_json_file_are_read_as_those_of_jsonl(tmp_path):
         ("a.txt", {"field": "content"}, "--field content"),
         ("a.txt", {"id_field": "key"}, "--id-field key"),
         ("a.jsonl", {"encoding": "latin-1"}, "--encoding latin-1"),
+        ("a.jsonl", {"field": "content", "id_field": "content"}, "--id-field content"),
     ],
 )
 def test_an_option_that_no_input_is_read_by_is_refused(tmp_path, name, options, word):
