@@ -31,7 +31,8 @@ _USUAL = (
     *("<eod>", "<|end_of_document|>", "<|endofdocument|>", "<end_of_text>", "<|eot|>", "<|end|>"),
     *("<\uff5cend\u2581of\u2581sentence\uff5c>", "<|im_end|>"),
 )
-_PART_OF_TEXT = re.compile(r".|\s+|<0x[0-9A-Fa-f]{2}>", re.DOTALL)
+PART_OF_TEXT = re.compile(r".|\s+|<0x[0-9A-Fa-f]{2}>", re.DOTALL)
+"""A token without which some text could not be encoded."""
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ def _numbers_in(path: Path, name: str) -> list[int]:
     value = _fields_of(path.with_name(name)).get("eos_token_id")
     values = value if isinstance(value, list) else [value]
     # Where there are several, the first ends a text and the others a turn of talk.
-    return [number for number in values if isinstance(number, int) and 0 <= number < 1 << 32][:1]
+    return [n for n in values if type(n) is int and 0 <= n < 1 << 32][:1]
 
 
 def _fields_of(path: Path) -> dict[str, Any]:
@@ -129,9 +130,9 @@ def find_end_token(
     for token, file in declared:
         text = token if isinstance(token, str) else inner.id_to_token(token)
         number = inner.token_to_id(text) if text else None
-        if text and number is not None and not _PART_OF_TEXT.fullmatch(text):
+        if text and number is not None and not PART_OF_TEXT.fullmatch(text):
             return EndToken(text, number, f"declared in {file}")
-        logger.warning("%s declares the end token %r, which the tokenizer has not", file, token)
+        logger.warning("%s declares the end token %r, which is none of this file", file, token)
     for text in _USUAL:
         number = inner.token_to_id(text)
         if number is not None:
@@ -149,7 +150,7 @@ def _named(inner: tokenizers.Tokenizer, text: str) -> EndToken:
     number = inner.token_to_id(text)
     if number is None:
         raise InputError(f"the tokenizer has no token {text!r}{_specials(inner)}")
-    if _PART_OF_TEXT.fullmatch(text):
+    if PART_OF_TEXT.fullmatch(text):
         raise InputError(f"{text!r} is a part of ordinary text and cannot end a document")
     return EndToken(text, number, "named")
 

@@ -8,6 +8,9 @@ fallback, unknown token; `remarks` tells of those that lose text. And marks: tok
 model. A special token is a mark, as is the end token, the unknown token, and whatever is spelled
 `<|like this|>`; other added tokens (runs of blanks, words) are text, as their maker has said.
 
+A single character, blanks and the token of a byte are no marks, whatever the file says: some text
+cannot do without.
+
 Text that spells a mark must not become it. The library can pass over special tokens that were
 added, but a model that holds the mark as a word of its own (Unigram, WordLevel, WordPiece, BPE with
 merges that lead to it) finds it all the same. So the marks are renamed, for encoding alone, to what
@@ -18,6 +21,8 @@ import re
 import secrets
 from collections.abc import Iterator
 from typing import Any
+
+from qmpi.storage.end_token import PART_OF_TEXT
 
 Form = dict[str, Any]
 """A `tokenizer.json`, decoded."""
@@ -47,6 +52,8 @@ def marks_of(form: Form, end_token: str) -> set[str]:
     marks = {end_token}
     for token in form.get("added_tokens") or ():
         text: str = token["content"]
+        if PART_OF_TEXT.fullmatch(text):
+            continue
         if token["special"] or _MARK.fullmatch(text) or text in _SPELLED_MARKS:
             marks.add(text)
     return marks | set(_unknown(form["model"]))

@@ -179,6 +179,13 @@ def test_added_tokens_that_are_text_stay():
     assert made.token_to_id("<br>") in ids
 
 
+def test_a_special_token_that_text_needs_is_no_mark():
+    form = _trained("unigram", [END_OF_TEXT, " ", "a", "<0x41>"])
+    tokenizer = Tokenizer(_data(form))
+    numbers = {_inner(form).token_to_id("a")}
+    assert not numbers.isdisjoint(tokenizer.encode("a"))
+
+
 SETTINGS = {
     "truncation": lambda made: made.enable_truncation(8),
     "padding": lambda made: made.enable_padding(pad_to_multiple_of=64, pad_token=END_OF_TEXT),
