@@ -1,8 +1,8 @@
 """The suite of units over the real and the modelled port."""
 
 import pytest
-from conformance.units_suite import CHECKS
 from conformance.real.units import real_world
+from conformance.units_suite import CHECKS
 
 WORLDS = {"real": real_world}
 

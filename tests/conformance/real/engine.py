@@ -72,21 +72,21 @@ class GatedEngine(TorchEngine):
             self._put_gates(self._engine)
         return event
 
-    def _put_gates(self, engine) -> None:  # noqa: ANN001  torch is loaded with the first engine
+    def _put_gates(self, engine) -> None:
         join, runner = engine.join, engine._runner
         runner.run = self._gate("computing", runner.run)
         engine.sync_state = self._gate("syncing", engine.sync_state)
         engine.apply_held = self._gate("applying", engine.apply_held)
         engine.snapshot = self._gate("copying", engine.snapshot)
 
-        def joined(comm) -> None:  # noqa: ANN001
+        def joined(comm) -> None:
             comm.vote = self._gate("voting", comm.vote)
             join(comm)
 
         engine.join = joined
 
     def _gate(self, point: str, call: Callable) -> Callable:
-        def gated(*arguments, **named):  # noqa: ANN002, ANN003, ANN202
+        def gated(*arguments, **named):
             self.gates.pass_by(point)
             return call(*arguments, **named)
 
