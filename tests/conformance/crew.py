@@ -165,7 +165,9 @@ class Crew:
         """Ask members for a step; its lanes are dealt in turn."""
         seats = list(range(len(self.members))) if who is None else list(who)
         return [
-            self.members[number].ask(self.running(generation, step, range(place, LANES, len(seats))))
+            self.members[number].ask(
+                self.running(generation, step, range(place, LANES, len(seats)))
+            )
             for place, number in enumerate(seats)
         ]
 

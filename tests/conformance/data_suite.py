@@ -65,9 +65,7 @@ def corpus_rows(rows: tuple[int, ...]) -> tuple[RowAddress, ...]:
     return tuple(RowAddress(CORPUS, row) for row in rows)
 
 
-def block(
-    rows: tuple[RowAddress, ...], made: tuple[tuple[int, Frame], ...] = ()
-) -> BuildBlock:
+def block(rows: tuple[RowAddress, ...], made: tuple[tuple[int, Frame], ...] = ()) -> BuildBlock:
     return BuildBlock(STEP, LANE, rows, made)
 
 
