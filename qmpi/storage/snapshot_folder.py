@@ -70,7 +70,7 @@ class SnapshotFolder:
             step=step, size=size, digest=digest, run_id=self._run_id, meta=meta
         )  # fmt: skip
         path = snapshot_path(self.path, step, position)
-        if self._in_ram:
+        if self._in_ram and not path.exists():
             prune(self.path, max(1, self._keep - 1), position)
         self._write(path, header, parts, position)
         try:
