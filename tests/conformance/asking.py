@@ -45,7 +45,9 @@ def get(world: Moving, submit: Submit[Asked], work: Asked, kind: type[Kind]) -> 
     return event
 
 
-def all_outcomes(world: Moving, submit: Submit[Asked], works: list[Asked]) -> list[tuple[int, Event]]:
+def all_outcomes(
+    world: Moving, submit: Submit[Asked], works: list[Asked]
+) -> list[tuple[int, Event]]:
     """Ask for several pieces of work at once; return (number, event) in order of arrival."""
     events: list[tuple[int, Event]] = []
     for number, work in enumerate(works):

@@ -1,8 +1,8 @@
-"""What all copies must do: report what is written and verified, name what is damaged, keep the newest.
+"""What all copies must do: report what is written and verified, name damage, keep the newest.
 
-Theory of operation. A world has two hosts with two ranks each (`RANKS`), one disk for all, and room
-for `KEEP` snapshots of a position in a folder. What lies within reach of a rank is looked up as an
-engine does when it starts.
+Theory of operation. A world has two hosts with two ranks each, one disk for all, and keeps `KEEP`
+snapshots of a position in a folder. What lies within reach of a rank is looked up as an engine does
+when it starts.
 """
 
 from collections.abc import Callable
@@ -170,9 +170,7 @@ def check_damaged_parts_are_never_stored(world: World) -> None:
 def check_a_full_ram_does_not_keep_the_disk_from_its_copy(world: World) -> None:
     (older,) = stored(world, storing(world, 4, "ram"))
     world.fill_ram(HERE)
-    event = get(
-        world, world.copies(HERE).submit, storing(world, 5, "ram disk"), SnapshotStored
-    )
+    event = get(world, world.copies(HERE).submit, storing(world, 5, "ram disk"), SnapshotStored)
     (fact,) = event.facts
     assert fact.place == "disk"
     assert event.fault
@@ -185,9 +183,7 @@ def check_a_full_ram_does_not_keep_the_disk_from_its_copy(world: World) -> None:
 def check_a_full_disk_does_not_keep_the_ram_from_its_copy(world: World) -> None:
     (older,) = stored(world, storing(world, 4, "disk"))
     world.fill_disk()
-    event = get(
-        world, world.copies(HERE).submit, storing(world, 5, "ram disk"), SnapshotStored
-    )
+    event = get(world, world.copies(HERE).submit, storing(world, 5, "ram disk"), SnapshotStored)
     (fact,) = event.facts
     assert fact.place == "ram"
     assert event.fault
@@ -217,7 +213,9 @@ def check_a_ram_copy_becomes_a_checkpoint(world: World) -> None:
 
 
 def check_what_is_damaged_is_never_handed_out(world: World) -> None:
-    for harm, (place, other) in product((world.flip, world.tear), (("ram", "disk"), ("disk", "ram"))):
+    for harm, (place, other) in product(
+        (world.flip, world.tear), (("ram", "disk"), ("disk", "ram"))
+    ):
         (fact,) = stored(world, storing(world, 7, place))
         harm(fact, HERE)
         assert fact not in world.find(HERE)
@@ -255,7 +253,12 @@ def check_ram_is_read_on_its_own_host_only_and_the_disk_by_all(world: World) -> 
     ram, disk = stored(world, storing(world, 7, "ram disk"))
     assert set(world.find(NEAR)) == {ram, disk}
     assert world.find(FAR) == (disk,)
-    assert read(world, ram, NEAR) == read(world, disk, NEAR) == read(world, disk, FAR) == world.payload(7, 0)
+    assert (
+        read(world, ram, NEAR)
+        == read(world, disk, NEAR)
+        == read(world, disk, FAR)
+        == world.payload(7, 0)
+    )
     broken(world, reading(ram), FAR)
     broken(world, copying(ram, "disk"), FAR)
 

@@ -1,4 +1,4 @@
-"""What all data must do: a block is a function of its addresses; damage is named, never trained on."""
+"""What all data must do: blocks are functions of addresses; damage is named, never trained on."""
 
 import hashlib
 from collections.abc import Callable
@@ -65,9 +65,7 @@ def corpus_rows(rows: tuple[int, ...]) -> tuple[RowAddress, ...]:
     return tuple(RowAddress(CORPUS, row) for row in rows)
 
 
-def block(
-    rows: tuple[RowAddress, ...], made: tuple[tuple[int, Frame], ...] = ()
-) -> BuildBlock:
+def block(rows: tuple[RowAddress, ...], made: tuple[tuple[int, Frame], ...] = ()) -> BuildBlock:
     return BuildBlock(STEP, LANE, rows, made)
 
 

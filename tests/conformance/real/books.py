@@ -20,9 +20,7 @@ ROOM = 40
 class RealWorld:
     """Books of a run in a folder."""
 
-    def __init__(
-        self, folder: Path, disks: FullDisks, kind: type[DiskBooks] = DiskBooks
-    ) -> None:
+    def __init__(self, folder: Path, disks: FullDisks, kind: type[DiskBooks] = DiskBooks) -> None:
         self.folder = folder
         self._disks = disks
         self._journal = RunDirectory(folder).journal

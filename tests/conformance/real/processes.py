@@ -70,9 +70,7 @@ class RealWorld:
 
 
 @contextmanager
-def real_world(
-    folder: Path, kind: type[HostProcesses] = HostProcesses
-) -> Iterator[RealWorld]:
+def real_world(folder: Path, kind: type[HostProcesses] = HostProcesses) -> Iterator[RealWorld]:
     """Offer processes; none is left behind."""
     world = RealWorld(folder, kind)
     try:
