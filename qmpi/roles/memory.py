@@ -2,9 +2,9 @@
 
 Theory of operation. A trainer asks for the block of (step, lane). The block's rows are addresses, a
 pure function of the recipe; rows of a corpus are read from shards here, generated rows are asked of
-a generator. When all are there the block is built, digested, kept, and sent to everyone who asked
-meanwhile. All of it can be lost and made again: the home of a block is a hash over the live memory
-ranks.
+a generator, and of another if that one cannot make them. When all are there the block is built,
+digested, kept, and sent to everyone who asked meanwhile. All of it can be lost and made again: the
+home of a block is a hash over the live memory ranks.
 
 States of a block: absent -> gathering (rows asked) -> building -> held. Who asked for a block that
 cannot be made is told so, and asks elsewhere: the fault may be this rank's disk. If it is that of
@@ -34,18 +34,24 @@ from qmpi.protocol.membership import Hello
 from qmpi.protocol.recipe import Recipe, RowAddress
 from qmpi.roles.facts import RankFacts
 from qmpi.roles.follower import Follower
-from qmpi.units import Digest, Lane, Seconds, Step
+from qmpi.units import Digest, Lane, Rank, Seconds, Step
 
 Key = tuple[Step, Lane]
 
 RETRY_SECONDS = 5.0
 """Rows not answered within this time are asked for again; replies are idempotent."""
 
+MOST_ASKED = 3
+"""Generators asked for the same rows: what three cannot make, the source does not give."""
+
 
 class Gathering:
     """A block whose generated rows are on their way.
 
     Invariants: `missing` and `made` have no source in common.
+
+    Attributes:
+        refused: generators that could not make the rows of a source.
     """
 
     def __init__(self, rows: Sequence[RowAddress], missing: dict[int, tuple[int, ...]]) -> None:
@@ -58,6 +64,7 @@ class Gathering:
         self.rows = tuple(rows)
         self.missing = missing
         self.made: dict[int, Frame] = {}
+        self.refused: dict[int, set[Rank]] = {}
         self.asked_at = Seconds(0.0)
 
 
@@ -106,8 +113,8 @@ class Memory(Follower):
                 return self._asked(header.source, (step, lane), now)
             case Received(_, RowsReply(step, lane, source), frames) if frames:
                 return self._rows_arrived((step, lane), source, frames[0])
-            case Received(_, RowsFailed(step, lane, source, reason)):
-                return self._broken((step, lane), f"rows of {source}: {reason}")
+            case Received(header, RowsFailed() as failed):
+                return self._rows_failed(header.source.rank, failed, now)
             case BlockBuilt(step, lane, digest, frame):
                 return self._built((step, lane), digest, frame)
             case BlockBroken(step, lane, reason):
@@ -181,25 +188,41 @@ class Memory(Follower):
         if not self.directory.generators:
             return []
         gathering.asked_at = now
-        step, lane = key
-        return [
-            Send(self._generator(number, rows[0]), RowsRequest(step, lane, source.name, rows))
-            for number, rows in gathering.missing.items()
-            for source in (self.settings.data.sources[number],)
-        ]
+        return [self._ask(key, number) for number in gathering.missing]
 
-    # Neighbouring rows come from one block of text: who made it should serve them all.
-    def _generator(self, source: int, row: int) -> Address:
-        home = home_of(source, row // ROWS_TOGETHER, self.directory.generators)
-        return Address(home, RoleName.GENERATOR)
+    def _ask(self, key: Key, number: int) -> Effect:
+        gathering, step, lane = self.gathering[key], *key
+        rows, refused = gathering.missing[number], gathering.refused.get(number, ())
+        all_here = self.directory.generators
+        # Neighbouring rows come from one block of text: who made it should serve them all.
+        able = [rank for rank in all_here if rank not in refused] if refused else all_here
+        home = home_of(number, rows[0] // ROWS_TOGETHER, able or all_here)
+        source = self.settings.data.sources[number].name
+        return Send(Address(home, RoleName.GENERATOR), RowsRequest(step, lane, source, rows))
+
+    def _rows_failed(self, rank: Rank, failed: RowsFailed, now: Seconds) -> list[Effect]:
+        key = (failed.step, failed.lane)
+        gathering, number = self.gathering.get(key), self._number(failed.source)
+        if gathering is None or number not in gathering.missing:
+            return []
+        refused = gathering.refused.setdefault(number, set())
+        refused.add(rank)
+        live = self.directory.generators
+        if len(refused) == MOST_ASKED or not any(other not in refused for other in live):
+            return self._broken(key, f"rows of {failed.source}: {failed.reason}")
+        gathering.asked_at = now
+        return [self._ask(key, number)]
+
+    def _number(self, source: str) -> int:
+        names = [s.name for s in self.settings.data.sources]
+        return names.index(source) if source in names else -1
 
     def _rows_arrived(self, key: Key, source: str, frame: Frame) -> list[Effect]:
-        gathering = self.gathering.get(key)
-        numbers = [n for n, s in enumerate(self.settings.data.sources) if s.name == source]
-        if gathering is None or not numbers or numbers[0] not in gathering.missing:
+        gathering, number = self.gathering.get(key), self._number(source)
+        if gathering is None or number not in gathering.missing:
             return []
-        del gathering.missing[numbers[0]]
-        gathering.made[numbers[0]] = frame
+        del gathering.missing[number]
+        gathering.made[number] = frame
         return [] if gathering.missing else self._build(key)
 
     def _build(self, key: Key) -> list[Effect]:

@@ -17,6 +17,7 @@ from qmpi.ports.base import Frame
 from qmpi.ports.transport import Delivery
 from qmpi.simulator.agenda import Agenda, Chance
 from qmpi.simulator.hardware import Link
+from qmpi.simulator.tidings import Tidings
 from qmpi.units import Bytes, Rank, Seconds
 
 
@@ -148,6 +149,7 @@ class Network:
         self._flying: dict[Rank, dict[int, Flight]] = {}
         self._flying_bytes: dict[Rank, int] = {}
         self._cuts: list[Cut] = []
+        self._tidings = Tidings(agenda, chance, link, size, self.gone)
         self._number = 0
 
     def carry(self, source: Rank, to: Rank, data: bytes, frames: tuple[Frame, ...]) -> None:
@@ -174,7 +176,7 @@ class Network:
         self.agenda.at(arrival, lambda: self._arrive(number, flight))
 
     def remove(self, rank: Rank, reason: str, *, flushed: bool) -> None:
-        """Take a rank off the network: O(its messages on their way + ranks).
+        """Take a rank off the network.
 
         Args:
             rank: who is gone.
@@ -184,12 +186,23 @@ class Network:
         if rank in self.gone:
             return
         self.gone.add(rank)
-        mine: dict[Rank, list[Flight]] = {}
-        for flight in self._flying.get(rank, {}).values():
-            mine.setdefault(flight.to, []).append(flight)
-        for end in self.ends:
-            if end.rank not in self.gone:
-                self._part(end, mine.get(end.rank, []), rank, reason, flushed=flushed)
+        now = self.agenda.now
+        waited_for: dict[Rank, float] = {}
+        for to, flights in self._flights_of(rank).items():
+            if not flushed:
+                kept = now + self._link.delay(0, self._chance) * self._chance.random()
+                for flight in flights:
+                    flight.lost = flight.arrival > kept
+            waited_for[to] = max((f.arrival for f in flights if not f.lost), default=now)
+
+        def tell(to: Rank) -> None:
+            last = waited_for.get(to, 0.0)
+            if last > self.agenda.now:
+                self.agenda.at(last, lambda: self._tell(to, rank, reason))
+            else:
+                self._tell(to, rank, reason)
+
+        self._tidings.spread(tell)
 
     def cut(self, ranks: frozenset[Rank], seconds: float) -> None:
         """Hold back what crosses between `ranks` and the others.
@@ -219,17 +232,11 @@ class Network:
             default=0.0,
         )
 
-    def _part(
-        self, end: SimulatedTransport, mine: list[Flight], rank: Rank, reason: str, *, flushed: bool
-    ) -> None:
-        """Let one end lose what is on its way from the dead, and hear of the death after it."""
-        told = self.agenda.now + self._link.detection(self._chance)
-        if mine and not flushed:
-            kept = self.agenda.now + self._link.delay(0, self._chance) * self._chance.random()
-            for flight in mine:
-                flight.lost = flight.arrival > kept
-        last = max((f.arrival for f in mine if not f.lost), default=0.0)
-        self.agenda.at(max(told, last), lambda: self._tell(end, rank, reason))
+    def _flights_of(self, rank: Rank) -> dict[Rank, list[Flight]]:
+        found: dict[Rank, list[Flight]] = {}
+        for flight in self._flying.get(rank, {}).values():
+            found.setdefault(flight.to, []).append(flight)
+        return found
 
     def _arrive(self, number: int, flight: Flight) -> None:
         source = flight.delivery.source
@@ -241,8 +248,9 @@ class Network:
         end.inbox.append(flight.delivery)
         end.on_news()
 
-    def _tell(self, end: SimulatedTransport, rank: Rank, reason: str) -> None:
-        if end.rank in self.gone:
+    def _tell(self, to: Rank, rank: Rank, reason: str) -> None:
+        if to in self.gone:
             return
+        end = self.ends[to]
         end.losses.append((rank, reason))
         end.on_news()
