@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.policy.team_world import World
 
-from qmpi.policy.recovery import INITIAL, LIVE
+from qmpi.policy.recovery import INITIAL, LIVE, Candidate, plan_group
+from qmpi.protocol.membership import SnapshotFact
 
 TEAM_SIZES = (1, 2, 4, 8, 16)
 SPARES = st.sampled_from([0, 1, 2, 3, 6, 20])
@@ -185,3 +186,49 @@ def test_a_plan_keeps_its_invariants_whatever_dies(team_size, teams, spares, see
             world.train(world.random.randint(0, 4))
             world.break_off()
         world.kill()
+
+
+claims = st.builds(
+    Candidate,
+    rank=st.integers(0, 30),
+    host=st.sampled_from(["", "a", "b"]),
+    is_spare=st.booleans(),
+    team=st.integers(-1, 2),
+    position=st.integers(-1, 4),
+    state_step=st.sampled_from([-1, 0, 3, 4, 5]),
+    reduced=st.booleans(),
+    reports_from=st.integers(-1, 6),
+    store_address=st.sampled_from(["", "x:1"]),
+    snapshots=st.lists(
+        st.builds(
+            SnapshotFact,
+            step=st.integers(1, 6),
+            digest=st.just("d"),
+            place=st.sampled_from(["ram", "disk"]),
+            path=st.sampled_from(["/one", "/other"]),
+            position=st.integers(-1, 4),
+        ),
+        max_size=3,
+    ).map(tuple),
+)
+
+
+@settings(max_examples=400)
+@given(
+    st.lists(claims, max_size=12, unique_by=lambda c: c.rank),
+    st.integers(1, 4),
+    st.integers(1, 4),
+    st.integers(0, 7),
+)
+def test_claims_that_cannot_be_true_still_give_a_sound_group(ranks, size, wanted, committed):
+    made = plan_group(ranks, [], wanted_teams=wanted, lanes=4, team_size=size, committed=committed)
+    if made is None:
+        assert len(ranks) < size
+        return
+    world = World(Random(0), size, wanted, 0)
+    world.lanes = 4
+    check_seats(world, made, {c.rank: c for c in ranks})
+    roots = {made.teams[team][position] for position, team in enumerate(made.roots)}
+    assert not set(made.needy) & {*roots, *made.finish}
+    assert made.origins[0].origin != INITIAL or made.step == 0
+    assert len(made.teams) >= min(wanted, len(ranks) // size)
