@@ -1,7 +1,8 @@
 """Draw the pictures of docs/design.md from the code; a test holds text and code equal.
 
 Theory of operation. The floors come from the layers of setup.cfg, the arrows between them from the
-import statements of the modules. The messages come from the simulator: the shipped roles run a
+import statements of the modules. The state machines are the tables that the roles execute. The
+messages come from the simulator: the shipped roles run a
 small job, and what they say is recorded. Messages of one kind between the same two roles are drawn
 as one arrow with their number, where the first of them was sent; so the picture shows the order of
 the conversation and not the chance of one run.
@@ -14,14 +15,19 @@ import configparser
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 
 from qmpi.config.settings import RoleSettings
 from qmpi.protocol.envelope import RoleName
-from qmpi.simulator.engine import Simulation
+from qmpi.roles.coordinator import machine as coordinator
+from qmpi.roles.farm import dealer
+from qmpi.roles.table import Rule
+from qmpi.roles.trainer import machine as trainer
+from qmpi.simulator.engine import Care, Simulation
 from qmpi.simulator.faults import parse_fault
 from qmpi.simulator.scenario import USUAL
 from qmpi.simulator.trace import Spoken
@@ -34,6 +40,8 @@ RANKS = 7
 SEED = 1
 STEP = 10
 """A step before which a snapshot is due, so that its copy is in the picture."""
+
+SIGNS_OF_LIFE = ("Beat", "BeatHeard")
 
 Imports = dict[str, set[str]]
 
@@ -101,8 +109,40 @@ def picture_of_death() -> str:
     return _sequence(_to_grant(spoken[next(n for n in forming if n > granted) :]))
 
 
+def picture_of_machine(rules: Sequence[Rule[Any]]) -> str:
+    """Return a transition table as a picture of its phases, and as a table.
+
+    Args:
+        rules: what the machine executes, in order of precedence.
+    """
+    moves: dict[tuple[str, str], dict[str, None]] = {}
+    for rule in rules:
+        for phase in rule.phases if rule.to else ():
+            moves.setdefault((phase, rule.to), {})[_trigger(rule)] = None
+    arrows = [f"  {a} --> {b}: {', '.join(triggers)}" for (a, b), triggers in moves.items()]
+    lines = ["```mermaid", "stateDiagram-v2", *arrows, "```", ""]
+    lines += ["| in | on | if | do | then |", "|---|---|---|---|---|"]
+    for rule in rules:
+        phases, on = ", ".join(rule.phases), rule.on.__name__ if rule.on else "as soon as"
+        guard = _said(rule.guard) if rule.guard else ""
+        lines.append(f"| {phases} | {on} | {guard} | {_said(rule.action)} | {rule.to} |")
+    return "\n".join(lines)
+
+
+def _trigger(rule: Rule[Any]) -> str:
+    guard = rule.guard.__name__ if rule.guard else ""
+    return rule.on.__name__ if rule.on else guard.replace("_", " ")
+
+
+def _said(function: Callable[..., object]) -> str:
+    return (function.__doc__ or "").split("\n")[0].rstrip(".").replace("|", "\\|")
+
+
 PICTURES: dict[str, Callable[[], str]] = {
     "floors": picture_of_floors,
+    "coordinator machine": lambda: picture_of_machine(coordinator.RULES),
+    "trainer machine": lambda: picture_of_machine(trainer.RULES),
+    "dealer machine": lambda: picture_of_machine(dealer.RULES),
     "start": picture_of_start,
     "step": picture_of_step,
     "death": picture_of_death,
@@ -162,10 +202,14 @@ def _reached(package: str, inside: Imports) -> set[str]:
 
 def _conversation(*faults: str) -> list[Spoken]:
     simulation = Simulation(
-        replace(USUAL, roles=CAST), RANKS, SEED, [parse_fault(f) for f in faults], keep_trace=0
+        replace(USUAL, roles=CAST),
+        RANKS,
+        SEED,
+        [parse_fault(f) for f in faults],
+        care=Care(keep_trace=0),
     )
     simulation.run()
-    return [said for said in simulation.trace.spoken if said.message != "Heartbeat"]
+    return [said for said in simulation.trace.spoken if said.message not in SIGNS_OF_LIFE]
 
 
 def _to_grant(spoken: list[Spoken]) -> Iterator[Spoken]:

@@ -16,24 +16,23 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from qmpi.config.load import load_job
 from qmpi.errors import ExitCode, LaunchError, QmpiError
 from qmpi.protocol.status import EndMarker
-from qmpi.runtime.bootstrap import COORDINATOR, build_rank
+from qmpi.runtime.bootstrap import build_rank
 from qmpi.runtime.clock import Clock
-from qmpi.runtime.watch import ProcessWatch
+from qmpi.runtime.farm_bootstrap import build_farm_rank
+from qmpi.runtime.meeting import COORDINATOR, Surroundings
+from qmpi.runtime.processes import HostProcesses
+from qmpi.runtime.rank import RankContext
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.status_file import read_status, write_end
+from qmpi.storage.work_file import read_work
 from qmpi.units import Seconds
 
-if TYPE_CHECKING:
-    from qmpi.runtime.bootstrap import RankContext
-    from qmpi.runtime.farm_bootstrap import FarmContext
-    from qmpi.ports.transport import Transport
-
-    Builder = Callable[[Transport, Clock, Callable[[], str | None]], RankContext | FarmContext]
+Builder = Callable[[Surroundings], RankContext]
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +64,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def run_rank(build: "Builder", run: Path) -> int:
+def run_rank(build: Builder, run: Path) -> int:
     """Run this rank to its end.
 
     Args:
@@ -79,13 +78,14 @@ def run_rank(build: "Builder", run: Path) -> int:
 
     clock = Clock()
     transport = start_mpi(clock.now, clock.sleep, os.environ)
-    rank = int(transport.rank)
-    _log_to(RunDirectory(run), rank)
-    watch = ProcessWatch(RunDirectory(run).stop_request, is_coordinator=rank == COORDINATOR)
-    signal.signal(signal.SIGTERM, watch.on_signal)
+    rank, directory = int(transport.rank), RunDirectory(run)
+    _log_to(directory, rank)
+    asked = directory.stop_request if rank == COORDINATOR else None
+    processes = HostProcesses(directory.ranks, asked)
+    signal.signal(signal.SIGTERM, processes.on_signal)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        context = build(transport, clock, watch.look)
+        context = build(Surroundings(transport, clock, processes, os.environ))
         context.loop.run(context.roles)
     except LaunchError as error:
         # No end marker: the job shall be started again.
@@ -98,8 +98,9 @@ def run_rank(build: "Builder", run: Path) -> int:
         transport.flush(Seconds(clock.now() + FLUSH_SECONDS))
         return int(error.exit_code)
     transport.flush(Seconds(clock.now() + FLUSH_SECONDS))
-    logger.info("leaving: %s", context.performer.reason)
-    return context.performer.exit_code
+    context.settle(Seconds(FLUSH_SECONDS))
+    logger.info("leaving: %s", processes.reason)
+    return processes.exit_code
 
 
 def run_training(options: argparse.Namespace) -> int:
@@ -113,7 +114,7 @@ def run_training(options: argparse.Namespace) -> int:
     """
     settings = load_job(options.job, options.set, options.run_dir)
     run = Path(settings.job.run_dir or f"runs/{settings.job.name}").absolute()
-    return run_rank(lambda t, c, look: build_rank(t, settings, run, os.environ, c, look), run)
+    return run_rank(lambda world: build_rank(world, settings, run), run)
 
 
 def run_work(options: argparse.Namespace) -> int:
@@ -125,12 +126,9 @@ def run_work(options: argparse.Namespace) -> int:
     Returns:
         Exit code.
     """
-    from qmpi.runtime.farm_bootstrap import build_farm_rank
-    from qmpi.storage.work_file import read_work
-
     work = read_work(options.job)
     run = Path(options.run_dir or options.job.parent).absolute()
-    return run_rank(lambda t, c, look: build_farm_rank(t, work, run, c, look), run)
+    return run_rank(lambda world: build_farm_rank(world, work, run), run)
 
 
 def main() -> NoReturn:

@@ -11,7 +11,8 @@ long ago. It tells its roles of the gap before anything else, so that they forgi
 others during it.
 
 Invariants: one event is handled at a time; effects of an event are performed in order before the
-next event is taken.
+next event is taken, one that they announce or are answered with included; a timer fires once, and
+only for the very role that set it.
 """
 
 import heapq
@@ -25,11 +26,12 @@ from qmpi.driver.perform import Performer
 from qmpi.driver.ports import Ports
 from qmpi.driver.router import Action, Perform, Post, Router, Schedule, Tell
 from qmpi.errors import ProtocolError
-from qmpi.ports.base import Event, Frame, Started
+from qmpi.ports.base import Event, Frame
 from qmpi.ports.clock import Slept, TimerFired
 from qmpi.ports.transport import RankLost, Received
 from qmpi.protocol.codec import decode, encode
 from qmpi.protocol.envelope import RoleName
+from qmpi.roles.interface import Role
 from qmpi.units import Rank, Seconds
 
 FIRST_PAUSE = Seconds(0.0005)
@@ -65,6 +67,13 @@ class Handled(Struct, frozen=True):
     actions: tuple[Action, ...]
 
 
+class Due(Struct, frozen=True):
+    """A timer that is set, and the role that set it."""
+
+    at: Seconds
+    role: Role
+
+
 Observe = Callable[[Handled], None]
 Complain = Callable[[str], None]
 
@@ -96,7 +105,8 @@ class Process:
         self._observe = observe
         self._complain = complain
         self._timers: list[tuple[Seconds, RoleName, str]] = []
-        self._due: dict[tuple[RoleName, str], Seconds] = {}
+        self._due: dict[tuple[RoleName, str], Due] = {}
+        self._following: deque[Tell] = deque()
         self._pause = FIRST_PAUSE
 
     @property
@@ -111,9 +121,8 @@ class Process:
             roles: roles of this rank.
         """
         for role in roles:
-            actions = self.router.start(role, self.ports.clock.now())
-            self._act(actions)
-            self._tell(role, Started(), actions)
+            self._act(self.router.start(role))
+            self._follow()
 
     def turn(self) -> Rest:
         """Do what there is to do.
@@ -130,21 +139,33 @@ class Process:
         return self._rest(busy=busy)
 
     def _rest(self, *, busy: bool) -> Rest:
-        while self._timers and self._due.get(self._timers[0][1:]) != self._timers[0][0]:
-            heapq.heappop(self._timers)
-        until = self._timers[0][0] if self._timers else None
+        until = self._next_due()
         if busy:
             self._pause = FIRST_PAUSE
             return Rest(Seconds(0.0), until)
         pause, self._pause = self._pause, Seconds(min(2 * self._pause, LONGEST_PAUSE))
         return Rest(pause, until)
 
+    def _next_due(self) -> Seconds | None:
+        while self._timers:
+            at, owner, name = self._timers[0]
+            if self._is_due(at, owner, name):
+                return at
+            heapq.heappop(self._timers)
+        return None
+
+    def _is_due(self, at: Seconds, owner: RoleName, name: str) -> bool:
+        due = self._due.get((owner, name))
+        return due is not None and due.at == at and due.role is self.router.roles.get(owner)
+
     def _forgive_gap(self) -> None:
-        if not self._timers:
+        oldest = self._next_due()
+        # A process that leaves fires no timers any more, however late they are.
+        if oldest is None or self.leaving:
             return
-        late = Seconds(self.ports.clock.now() - self._timers[0][0])
+        late = Seconds(self.ports.clock.now() - oldest)
         if late > GAP_SECONDS:
-            self._act(self.router.tell_all(Slept(late), "gap"))
+            self._tell_all(Slept(late), "gap")
 
     def _results(self) -> bool:
         results = self._inbox.take()
@@ -172,53 +193,68 @@ class Process:
         actions = self.router.receive(header, message, frames, now)
         self._act(actions)
         self._tell(header.target.role, Received(header, message, frames), actions)
+        self._follow()
 
     def _losses(self) -> bool:
         losses = self.ports.transport.lost()
         for rank, reason in losses:
-            self._act(self.router.tell_all(RankLost(rank, reason), f"lost:{rank}"))
+            self._tell_all(RankLost(rank, reason), f"lost:{rank}")
         return bool(losses)
 
     def _notices(self) -> bool:
         notices = self.ports.processes.notices(self.ports.clock.now())
         for event in notices:
-            self._act(self.router.tell_all(event, "notice"))
+            self._tell_all(event, "notice")
         return bool(notices)
 
     def _fire(self) -> bool:
+        # Only what is due by now: a role that sets a timer for this moment would hold the turn.
         now = self.ports.clock.now()
-        fired = False
+        due: list[tuple[Seconds, RoleName, str]] = []
         while self._timers and self._timers[0][0] <= now and not self.leaving:
-            at, owner, name = heapq.heappop(self._timers)
-            if self._due.get((owner, name)) != at:
-                continue
-            del self._due[(owner, name)]
-            self._handle(owner, TimerFired(name), f"timer:{name}")
-            fired = True
+            due.append(heapq.heappop(self._timers))
+        fired = False
+        for at, owner, name in due:
+            # One before it may have set it anew.
+            if self._is_due(at, owner, name):
+                del self._due[(owner, name)]
+                self._handle(owner, TimerFired(name), f"timer:{name}")
+                fired = True
         return fired
 
     def _handle(self, owner: RoleName, event: Event, cause: str) -> None:
-        actions = self.router.handle(owner, event, self.ports.clock.now(), cause)
-        self._act(actions)
-        self._tell(owner, event, actions)
+        self._following.append(Tell(owner, event, cause))
+        self._follow()
+
+    def _tell_all(self, event: Event, cause: str) -> None:
+        self._following.extend(self.router.tell_all(event, cause))
+        self._follow()
+
+    def _follow(self) -> None:
+        while self._following:
+            told = self._following.popleft()
+            now = self.ports.clock.now()
+            actions = self.router.handle(told.owner, told.event, now, told.cause)
+            self._act(actions)
+            self._tell(told.owner, told.event, actions)
 
     def _tell(self, owner: RoleName, event: Event, actions: list[Action]) -> None:
         if self._observe is not None:
             self._observe(Handled(owner, event, tuple(actions)))
 
     def _act(self, actions: Iterable[Action]) -> None:
-        waiting: deque[Action] = deque(actions)
-        while waiting:
-            match waiting.popleft():
+        for action in actions:
+            match action:
                 case Post(header, message, frames):
                     to = header.target.rank
                     self.ports.transport.send(to, encode(header, message), frames)
                 case Schedule(owner, name, at):
-                    self._due[(owner, name)] = at
-                    heapq.heappush(self._timers, (at, owner, name))
+                    if owner in self.router.roles:
+                        self._due[(owner, name)] = Due(at, self.router.roles[owner])
+                        heapq.heappush(self._timers, (at, owner, name))
                 case Perform(owner, _, cause) as wanted:
                     event = self._performer.perform(wanted)
                     if event is not None:
-                        self._handle(owner, event, cause)
-                case Tell(owner, event, cause):
-                    self._handle(owner, event, cause)
+                        self._following.append(Tell(owner, event, cause))
+                case Tell() as told:
+                    self._following.append(told)

@@ -78,22 +78,21 @@ class Router:
         """Return what each role here is doing, sorted by name."""
         return tuple(self.roles[name].state for name in sorted(self.roles))
 
-    def start(self, role: RoleName, now: Seconds, cause: str = "start") -> list[Action]:
-        """Build a role and tell it, and the others here, that it has started.
+    def start(self, role: RoleName, cause: str = "start") -> list[Tell]:
+        """Build a role and tell it, then the others here, that it has started.
 
         Args:
             role: which one; an instance that is there already is kept.
-            now: the driver's clock.
             cause: what made it start.
 
         Returns:
-            What the driver must do.
+            What the driver must tell.
         """
         if role in self.roles:
             return []
-        others: list[Action] = [Tell(n, RoleStarted(role), cause) for n in sorted(self.roles)]
+        others = [Tell(name, RoleStarted(role), cause) for name in sorted(self.roles)]
         self.roles[role] = self._build(role, self.describe)
-        return [*self.handle(role, Started(), now, cause), *others]
+        return [Tell(role, Started(), cause), *others]
 
     def receive(
         self, header: Header, message: Message, frames: tuple[Frame, ...], now: Seconds
@@ -118,7 +117,7 @@ class Router:
         cause = f"{header.source.rank}:{header.sequence}"
         return self.handle(role.name, Received(header, message, frames), now, cause)
 
-    def tell_all(self, event: Event, cause: str) -> list[Action]:
+    def tell_all(self, event: Event, cause: str) -> list[Tell]:
         """Give an event to every role here.
 
         Args:
@@ -158,7 +157,7 @@ class Router:
                 case BecomeRole(new, instead_of):
                     if instead_of:
                         self.roles.pop(RoleName(instead_of), None)
-                    actions += self.start(RoleName(new), now, cause)
+                    actions += self.start(RoleName(new), cause)
                 case _:
                     actions.append(Perform(owner, effect, cause))
         return actions

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from qmpi.monitor.crowd_text import host_lines, role_table
 from qmpi.protocol.status import FailureReport, RankReport, StatusReport
 from qmpi.protocol.work import WorkStatus
 
@@ -15,6 +16,7 @@ COLOURS = {
     "starting": "yellow",
     "running": "green",
     "finished": "bold green",
+    "stopped": "bold yellow",
     "failed": "bold red",
     "stale": "bold yellow",
 }
@@ -39,8 +41,10 @@ def render(report: StatusReport) -> RenderableType:
         report.reason,
     )
     parts: list[RenderableType] = [head, facts(report)]
+    if report.summary is not None:
+        parts += [role_table(report.summary), Text.from_markup(host_lines(report.summary.hosts))]
     if report.ranks:
-        parts.append(rank_table(report.ranks))
+        parts.append(rank_table(report.ranks, left_out=_left_out(report)))
     if report.failures:
         parts.append(failure_lines(report.failures))
     return Group(*parts)
@@ -61,7 +65,13 @@ def facts(report: StatusReport) -> Table:
     share = 100.0 * report.step / max(1, report.steps)
     table.add_row("step", f"{report.step} of {report.steps} ({share:.0f} %)")
     table.add_row("loss", "none yet" if report.loss is None else f"{report.loss:.4f}")
+    if report.gradient_norm is not None and report.learning_rate is not None:
+        rate = f"norm {report.gradient_norm:.3g}, learning rate {report.learning_rate:.3g}"
+        again = f", {report.redone_passes} passes done again" if report.redone_passes else ""
+        table.add_row("gradient", rate + again)
     table.add_row("tokens", f"{report.tokens:,} ({report.tokens_per_second:,.0f} a second)")
+    if report.wait_share:
+        table.add_row("waiting", f"{100 * report.wait_share:.0f} % of the time, for blocks")
     table.add_row("time to go", duration(report.eta_seconds))
     if report.digest:
         table.add_row("weights", f"{report.digest[:16]} after {report.digest_step} steps")
@@ -92,25 +102,37 @@ def work_facts(report: StatusReport, work: WorkStatus) -> Table:
     return table
 
 
-def rank_table(ranks: Sequence[RankReport]) -> Table:
+def _left_out(report: StatusReport) -> str:
+    """Return what is said of ranks that the table has no room for."""
+    more = len(report.ranks) - SHOWN_RANKS
+    if report.summary is None:
+        return f"and {more} more, all alive or listed by --json" if more > 0 else ""
+    more += report.summary.exceptions_left_out
+    return f"and {more} more exceptions" if more > 0 else ""
+
+
+def rank_table(ranks: Sequence[RankReport], left_out: str = "") -> Table:
     """Return who is there: the dead first, since they are what one looks for.
 
     Args:
-        ranks: role instances.
+        ranks: role instances; in a large job the exceptions only.
+        left_out: what is said of those that the table has no room for.
 
     Returns:
         A table.
     """
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("rank", "role", "host", "pid", "state", "doing"):
+    for name in ("rank", "role", "seat", "host", "pid", "state", "doing"):
         table.add_column(name, justify="right" if name in ("rank", "pid") else "left")
     ordered = sorted(ranks, key=lambda rank: (rank.alive, rank.rank, rank.role))
     for rank in ordered[:SHOWN_RANKS]:
         state = "[green]alive[/]" if rank.alive else "[red]dead[/]"
-        activity = escape(rank.activity)
-        table.add_row(str(rank.rank), rank.role, escape(rank.host), str(rank.pid), state, activity)
-    if len(ordered) > SHOWN_RANKS:
-        table.add_row("", f"and {len(ordered) - SHOWN_RANKS} more, all alive or listed by --json")
+        seat = "" if rank.team is None else f"team {rank.team}"
+        seat += f".{rank.position}" if rank.position else ""
+        told = (seat, escape(rank.host), str(rank.pid), state, escape(rank.activity))
+        table.add_row(str(rank.rank), rank.role, *told)
+    if left_out:
+        table.add_row("", left_out)
     return table
 
 

@@ -3,61 +3,39 @@
 Theory of operation. Rank 0 hosts the coordinator. It locks the run directory, reads the journal,
 and tells every other rank the few facts they cannot know (`Introduction`): over point-to-point
 messages, like all else. If it cannot, it says why and everybody leaves; no rank waits for ever.
+Only then is the rank written down among those of the host, and its roles start, the herald first.
 """
 
-import logging
-import os
 import secrets
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 
 from qmpi.config.load import dump_toml, settings_digest
 from qmpi.config.settings import Settings
-from qmpi.errors import ConfigError, ExitCode, InputError, MachineError, QmpiError
-from qmpi.policy.placement import place
+from qmpi.driver.ports import UNPLUGGED, Ports
+from qmpi.errors import ConfigError
+from qmpi.policy.placement import Placement, place
 from qmpi.policy.stream import first_recipe
-from qmpi.ports.transport import Transport
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.journal import JournalRecord, RunOpened
 from qmpi.roles.build import Assignment, build_role
-from qmpi.roles.host import RoleHost
-from qmpi.roles.member import RankFacts
-from qmpi.roles.run_facts import RunFacts
-from qmpi.runtime.clock import Clock
-from qmpi.runtime.copy_service import CopyService
-from qmpi.runtime.data_service import DataService
-from qmpi.runtime.engine_service import EngineService
-from qmpi.runtime.loop import Loop
-from qmpi.runtime.perform import EffectPerformer
-from qmpi.runtime.workers import Inbox
+from qmpi.roles.coordinator.facts import RunFacts
+from qmpi.runtime.books import DiskBooks
+from qmpi.runtime.copies import FileCopies
+from qmpi.runtime.copy_files import CopyFiles
+from qmpi.runtime.data import FileData
+from qmpi.runtime.engine import TorchEngine
+from qmpi.runtime.meeting import COORDINATOR, Meeting, Surroundings, facts_of, meet
+from qmpi.runtime.rank import RankContext, assemble
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.cache import default_cache
 from qmpi.storage.journal import JournalWriter
-from qmpi.storage.rank_files import write_rank_file
 from qmpi.storage.run_directory import RunDirectory, RunLock
-from qmpi.storage.snapshot_file import read_payload
-from qmpi.transport.mpi import exchange_hosts
-from qmpi.units import Rank, Seconds
-
-logger = logging.getLogger(__name__)
-
-START_SECONDS = 300.0
-COORDINATOR = Rank(0)
-
-
-class Introduction(Struct, frozen=True):
-    """What rank 0 tells every other rank; `fault` is set if the run cannot start."""
-
-    run_id: str
-    fault: str = ""
-    exit_code: int = 0
 
 
 class CoordinatorFiles(Struct):
-    """What only rank 0 opens."""
+    """What only rank 0 opens; the lock is held as long as this lives."""
 
     lock: RunLock
     journal: JournalWriter
@@ -65,36 +43,13 @@ class CoordinatorFiles(Struct):
     run_id: str
 
 
-class RankContext(Struct):
-    """One rank, ready to run.
-
-    Attributes:
-        files: lock and journal of the run, on rank 0 only; the lock is held as long as this lives.
-    """
-
-    loop: Loop
-    performer: EffectPerformer
-    roles: tuple[RoleName, ...]
-    files: CoordinatorFiles | None
-
-
-def build_rank(
-    transport: Transport,
-    settings: Settings,
-    run: Path,
-    environ: Mapping[str, str],
-    clock: Clock,
-    housekeeping: Callable[[], str | None],
-) -> RankContext:
+def build_rank(world: Surroundings, settings: Settings, run: Path) -> RankContext:
     """Meet the other ranks and build this one.
 
     Args:
-        transport: connected.
+        world: transport, clock, processes and environment.
         settings: the job.
         run: directory of the run.
-        environ: environment of the process.
-        clock: the clock.
-        housekeeping: for the loop.
 
     Returns:
         The rank, ready to run.
@@ -102,62 +57,67 @@ def build_rank(
     Raises:
         QmpiError: the run cannot start; raised on every rank alike.
     """
-    hosts = exchange_hosts(transport, clock.now, clock.sleep, clock.now() + START_SECONDS)
-    rank = Rank(transport.rank)
     directory = RunDirectory(run)
-    files: CoordinatorFiles | None = None
-    if rank == COORDINATOR:
-        files, introduction, fault = _introduce(directory, settings)
-        for other in range(1, transport.size):
-            transport.send(Rank(other), msgspec.msgpack.encode(introduction), ())
-        if fault is not None:
-            transport.flush(Seconds(clock.now() + 2.0))
-            raise fault
-    else:
-        introduction = await_introduction(transport, clock)
-    write_rank_file(directory.ranks, rank, hosts[rank])
-    placement = place(hosts, settings.roles, settings.train.lanes)
-    facts = RankFacts(rank, hosts[rank], os.getpid(), COORDINATOR)
-    recipes = (first_recipe([s.weight for s in settings.data.sources], settings.job.seed),)
-    run_facts = RunFacts(
-        run_id=introduction.run_id,
+    meeting: Meeting[CoordinatorFiles] = meet(world, directory, lambda: _open(directory, settings))
+    placement = place(meeting.hosts, settings.roles, settings.train.lanes, settings.team.size)
+    opened = meeting.opened
+    history = opened.history if opened is not None else ()
+    facts = facts_of(meeting, Address(COORDINATOR, RoleName.COORDINATOR))
+    assignment = Assignment(settings, facts, _run_facts(settings, meeting, placement, history))
+    files = CopyFiles(settings, meeting.run_id, facts.rank, directory.checkpoints)
+    copies = FileCopies(files)
+    ports = Ports(
+        clock=world.clock,
+        transport=world.transport,
+        processes=world.processes,
+        engine=TorchEngine(settings, _reachable(meeting.hosts), world.clock.now, files),
+        data=FileData(settings, default_cache(world.environ)),
+        copies=copies,
+        books=DiskBooks(run, opened.journal) if opened is not None else UNPLUGGED,
+    )
+    roles = (RoleName.HERALD, *placement.roles[facts.rank])
+    return assemble(
+        world,
+        ports,
+        lambda name, describe: build_role(assignment, name, describe),
+        roles=roles,
+        settle=copies.settle,
+        held=opened,
+    )
+
+
+def _run_facts(
+    settings: Settings,
+    meeting: Meeting[CoordinatorFiles],
+    placement: Placement,
+    history: tuple[JournalRecord, ...],
+) -> RunFacts:
+    recipe = first_recipe([s.weight for s in settings.data.sources], settings.job.seed)
+    return RunFacts(
+        run_id=meeting.run_id,
         settings_digest=settings_digest(settings),
-        recipes=recipes,
+        recipes=(recipe,),
         expected=tuple(
-            Address(Rank(r), role) for r, roles in enumerate(placement.roles) for role in roles
+            Address(rank, role)
+            for rank, roles in zip(meeting.ranks, placement.roles, strict=True)
+            for role in roles
         ),
         placement=placement.reason,
-        history=files.history if files else (),
+        hosts=meeting.hosts,
+        teams=placement.teams,
+        history=history,
     )
-    assignment = Assignment(settings, facts, run_facts)
-    inbox = Inbox()
-    copies = CopyService(settings.snapshot, introduction.run_id, rank, directory.checkpoints)
-    performer = EffectPerformer(
-        run=run,
-        journal=files.journal if files else None,
-        data=DataService(settings, default_cache(environ)),
-        engine=EngineService(
-            settings, _reachable(hosts), clock.now, lambda path: read_payload(Path(path))
-        ),
-        copies=copies,
-        inbox=inbox,
-    )
-    host = RoleHost(rank, lambda name: build_role(assignment, name))
-    loop = Loop(transport, host, performer, clock, inbox, housekeeping)
-    return RankContext(loop, performer, placement.roles[rank], files)
 
 
-def _introduce(
-    directory: RunDirectory, settings: Settings
-) -> tuple[CoordinatorFiles | None, Introduction, QmpiError | None]:
-    try:
-        files = _open_run(directory, settings)
-    except QmpiError as error:
-        return None, Introduction("", str(error), int(error.exit_code)), error
-    return files, Introduction(files.run_id), None
+def _open(directory: RunDirectory, settings: Settings) -> CoordinatorFiles:
+    """Open the run's directory, on rank 0.
 
+    Returns:
+        Lock, journal and history.
 
-def _open_run(directory: RunDirectory, settings: Settings) -> CoordinatorFiles:
+    Raises:
+        ConfigError: the run was begun with other settings.
+    """
     directory.create()
     lock = RunLock(directory.lock)
     history: list[JournalRecord] = []
@@ -174,35 +134,7 @@ def _open_run(directory: RunDirectory, settings: Settings) -> CoordinatorFiles:
     return CoordinatorFiles(lock, journal, tuple(history), run_id)
 
 
-def await_introduction(transport: Transport, clock: Clock) -> Introduction:
-    """Wait for what rank 0 tells every other rank.
-
-    Args:
-        transport: connected; no other message may be under way.
-        clock: the clock.
-
-    Returns:
-        The introduction.
-
-    Raises:
-        QmpiError: rank 0 cannot start the job; says why.
-        MachineError: rank 0 is gone, or says nothing.
-    """
-    deadline = clock.now() + START_SECONDS
-    while clock.now() < deadline:
-        for delivery in transport.poll(1):
-            introduction = msgspec.msgpack.decode(delivery.data, type=Introduction)
-            if introduction.fault:
-                kind = InputError if introduction.exit_code == ExitCode.USER else MachineError
-                raise kind(introduction.fault)
-            return introduction
-        if transport.lost():
-            break
-        clock.sleep(0.005)
-    raise MachineError("rank 0 did not introduce the run; see its log")
-
-
-def _reachable(hosts: list[str]) -> str:
+def _reachable(hosts: tuple[str, ...]) -> str:
     # One host: the loopback, so that a laptop without a network, or behind a firewall, trains all
     # the same.
     return "127.0.0.1" if len(set(hosts)) == 1 else ""

@@ -84,7 +84,10 @@ class FileCopies:
                 facts.append(fact)
         fault = "; ".join(faults)
         if not facts:
-            return SnapshotBroken(work.step, fault or "no place was named", work.position)
+            place = RAM if work.to_ram and not work.to_disk else ""
+            return SnapshotBroken(
+                work.step, fault or "no place was named", work.position, place
+            )  # fmt: skip
         return SnapshotStored(tuple(facts), fault)
 
     def _parts(self, work: StoreSnapshot) -> tuple[Frame, ...]:

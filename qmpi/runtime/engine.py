@@ -13,8 +13,6 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import msgspec.structs
-
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError, PeerLost, StorageError
 from qmpi.policy.teams import DATA, Layout, Line, Seat, lines_of
@@ -117,7 +115,6 @@ class TorchEngine:
 
     def _join(self, work: JoinGroup) -> GroupJoined | EngineAborted:
         engine = self._ready()
-        self._position = work.position
         finished = None
         try:
             self._leave_if_condemned()
@@ -128,15 +125,16 @@ class TorchEngine:
             engine.join(self._connect(work))
             if work.transfer:
                 engine.sync_state(work.root, receives=work.receives)
+                self._position = work.position if work.receives else self._position
         except PeerLost as error:
-            aborted = self._aborted(engine, work.generation, str(error))
-            return msgspec.structs.replace(aborted, finished=finished)
+            return self._aborted(engine, work.generation, str(error), finished)
         if engine.state_step != work.step:
             raise InvariantError(
                 f"generation {work.generation} starts with step {work.step}, "
                 f"but this member holds step {engine.state_step}"
             )
-        return GroupJoined(work.generation, work.step, finished)
+        self._position = work.position
+        return GroupJoined(work.generation, work.step, finished, work.position)
 
     def _run(self, work: RunStep) -> StepApplied | EngineAborted:
         engine = self._ready()
@@ -159,7 +157,7 @@ class TorchEngine:
         except StorageError as error:
             fault = str(error)
         if not work.to_disk:
-            return SnapshotBroken(work.step, fault, position)
+            return SnapshotBroken(work.step, fault, position, RAM)
         logger.warning("step %d gets its checkpoint without a copy in RAM: %s", work.step, fault)
         try:
             return self._taken(DISK, work.step, digest, parts, fault)
@@ -188,8 +186,10 @@ class TorchEngine:
         if work.origin == "initial":
             if is_root or not work.receives:
                 engine.initialise()
+                self._position = work.position
         elif work.origin != "live" and is_root:
             engine.load_snapshot(work.step, self._files.payload(work.origin, work.origin_digest))
+            self._position = work.position
 
     def _connect(self, work: JoinGroup) -> "Comm":
         from qmpi.training.comm import Comm, connect_store
@@ -227,9 +227,16 @@ class TorchEngine:
             redone=outcome.redone,
         )
 
-    @staticmethod
-    def _aborted(engine: "Engine", generation: Generation, reason: str) -> EngineAborted:
-        return EngineAborted(generation, engine.state_step, engine.holds_reduced, reason)
+    def _aborted(
+        self,
+        engine: "Engine",
+        generation: Generation,
+        reason: str,
+        finished: StepApplied | None = None,
+    ) -> EngineAborted:
+        return EngineAborted(
+            generation, engine.state_step, engine.holds_reduced, reason, finished, self._position
+        )
 
 
 def _nobody() -> None:

@@ -12,6 +12,7 @@ its waits are of another kind, and nothing here is built that has not been run.
 """
 
 import select
+import socket
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Protocol, cast
@@ -33,6 +34,10 @@ STORE_SECONDS = 30.0
 
 CONNECT_SLICE_SECONDS = 2.0
 """How long one try to reach a lead's store lasts."""
+
+PROBE_SECONDS = 1.0
+PAUSE_SECONDS = 0.05
+"""How long one look for a listener lasts, and the pause after one that found none."""
 
 FIRST_SLICE = 0.002
 LAST_SLICE = 0.02
@@ -88,8 +93,8 @@ def open_store(host: str) -> tuple[Store, str]:
 def connect_store(address: str, timeout_seconds: float, aborted: Aborted | None = None) -> Store:
     """Connect to a lead's rendezvous store.
 
-    torch retries a refused connection until its time-out and cannot be told to stop, so it is tried
-    in slices: a lead that is dead by now would otherwise hold this member for a minute.
+    torch retries a refused connection until its time-out and cannot be told to stop: a lead that is
+    dead by now would hold this member for a minute. So somebody must listen there before it tries.
 
     Args:
         address: "host:port" from `open_store`.
@@ -107,17 +112,45 @@ def connect_store(address: str, timeout_seconds: float, aborted: Aborted | None 
     wait = timedelta(seconds=slice_seconds)
     why = "no answer"
     for _ in range(max(1, round(timeout_seconds / slice_seconds))):
-        reason = aborted() if aborted is not None else None
-        if reason is not None:
-            raise PeerLost(reason)
         try:
+            await_listener(host, int(port), slice_seconds, aborted)
             store = TCPStore(host, int(port), is_master=False, timeout=wait, wait_for_workers=False)
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, ValueError, OSError) as error:
             why = first_line(error)
             continue
         store.set_timeout(timedelta(seconds=STORE_SECONDS))
         return store
     raise PeerLost(f"the rendezvous store at {address} is gone: {why}")
+
+
+def await_listener(host: str, port: int, seconds: float, aborted: Aborted | None) -> None:
+    """Wait until somebody listens at an address.
+
+    Args:
+        host: name or address.
+        port: of it.
+        seconds: how long at most, about.
+        aborted: says why to give up, or None.
+
+    Raises:
+        PeerLost: `aborted` says so.
+        OSError: nobody listens.
+    """
+    left = seconds
+    while True:
+        reason = aborted() if aborted is not None else None
+        if reason is not None:
+            raise PeerLost(reason)
+        try:
+            socket.create_connection((host, port), PROBE_SECONDS).close()
+        except OSError as error:
+            # What is refused is refused at once; what is lost takes the whole look.
+            left -= PROBE_SECONDS if isinstance(error, TimeoutError) else PAUSE_SECONDS
+            if left <= 0:
+                raise
+            select.select([], [], [], PAUSE_SECONDS)
+        else:
+            return
 
 
 def first_line(error: Exception) -> str:

@@ -31,6 +31,11 @@ def test_a_rank_that_stays_silent_at_start_is_named(tmp_path: Path):
     assert results[1].startswith("MachineError")
 
 
+def test_a_word_that_overtakes_the_meeting_waits(tmp_path: Path):
+    story = play(tmp_path, 3, "early")[1]
+    assert story[:4] == ["root", "early 0", "early 1", "early 2"]
+
+
 def test_what_a_dead_rank_sent_comes_before_its_loss(tmp_path: Path):
     story = play(tmp_path, 2, "death")[0]
     assert story == [*map(str, range(40)), "lost 1"]

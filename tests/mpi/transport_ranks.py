@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qmpi.errors import MachineError
-from qmpi.transport.mpi import MpiTransport, exchange_hosts, start_mpi
+from qmpi.transport.mpi import MpiTransport, await_root, exchange_hosts, start_mpi
 from qmpi.units import Rank, Seconds
 
 WINDOW_BYTES = 2 << 20
@@ -38,6 +38,32 @@ def absent_rank(transport: MpiTransport) -> object:
         time.sleep(1.5)
         return f"{type(error).__name__}: {error}"
     return "no error"
+
+
+def early_word(transport: MpiTransport) -> object:
+    """Rank 2 speaks to rank 1 before rank 0 does; rank 1 waits for rank 0 first."""
+    if transport.rank == 2:
+        for number in range(3):
+            transport.send(Rank(1), f"early {number}".encode(), ())
+        transport.flush(Seconds(now() + 10))
+        time.sleep(0.5)
+        transport.send(Rank(0), b"spoken", ())
+    if transport.rank == 0:
+        await_source(transport, 2)
+        transport.send(Rank(1), b"root", ())
+    story: list[str] = []
+    if transport.rank == 1:
+        story = [await_root(transport, now, time.sleep, now() + 10).decode()]
+        transport.send(Rank(1), b"late", ())
+        while story[-1] != "late":
+            story += [delivery.data.decode() for delivery in transport.poll(1)]
+    leave_together(transport)
+    return story
+
+
+def await_source(transport: MpiTransport, source: int) -> None:
+    while source not in {int(delivery.source) for delivery in transport.poll(1)}:
+        time.sleep(0.001)
 
 
 def death_after_sending(transport: MpiTransport) -> object:
@@ -96,6 +122,7 @@ def leave_together(transport: MpiTransport) -> None:
 CASES: dict[str, Callable[[MpiTransport], object]] = {
     "hosts": hosts,
     "absent": absent_rank,
+    "early": early_word,
     "death": death_after_sending,
     "credit": credit,
 }

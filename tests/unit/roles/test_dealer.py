@@ -3,7 +3,7 @@
 from qmpi.config.settings import FailureSettings, Settings
 from qmpi.ports.base import Effect, Started
 from qmpi.ports.books import WriteEnd, WriteStatus
-from qmpi.ports.clock import TimerFired
+from qmpi.ports.clock import Slept, TimerFired
 from qmpi.ports.processes import FenceProcess, LeaveJob, StopRequested
 from qmpi.ports.transport import RankLost, Received, Send
 from qmpi.ports.units import (
@@ -21,20 +21,26 @@ from qmpi.protocol.membership import Hello, Leave, Left
 from qmpi.protocol.messages import Message
 from qmpi.protocol.work import UnitProgress, UnitReport, WorkFailed, WorkGrant, WorkProgress
 from qmpi.protocol.work import WorkReport as Report
-from qmpi.roles.farm_dealer import Dealer
-from qmpi.roles.farm_tally import FarmFacts
-from qmpi.roles.farm_worker import FarmWorker
-from qmpi.roles.member import RankFacts
+from qmpi.roles.facts import RankFacts
+from qmpi.roles.farm.dealer import Dealer
+from qmpi.roles.farm.tally import FarmFacts
+from qmpi.roles.farm.worker import Worker
 from qmpi.units import Generation, Rank, Seconds
 
 SETTINGS = Settings(failure=FailureSettings(dead_seconds=10.0, start_seconds=30.0))
 WORKERS = (Rank(1), Rank(2))
+HOSTS = ("here", "here", "here")
 NOW = Seconds(100.0)
 
 
+def rank_facts(rank: int) -> RankFacts:
+    chief = Address(Rank(0), RoleName.DEALER)
+    return RankFacts(Rank(rank), "here", 1000 + rank, chief, (Rank(0), *WORKERS))
+
+
 def received(rank: int, message: Message) -> Received:
-    role = RoleName.GENERATOR if rank else RoleName.COORDINATOR
-    target = RoleName.COORDINATOR if rank else RoleName.GENERATOR
+    role = RoleName.WORKER if rank else RoleName.DEALER
+    target = RoleName.DEALER if rank else RoleName.WORKER
     header = Header(
         version=WIRE_VERSION,
         source=Address(Rank(rank), role),
@@ -47,11 +53,11 @@ def received(rank: int, message: Message) -> Received:
 
 
 def opened(units: int = 8, stages: tuple[str, ...] = ("only",)) -> Dealer:
-    facts = RankFacts(Rank(0), "here", 1000, Rank(0))
-    dealer = Dealer(SETTINGS, facts, FarmFacts("work", "id", stages, WORKERS))
+    farm = FarmFacts("work", "id", stages, WORKERS, HOSTS)
+    dealer = Dealer(SETTINGS, rank_facts(0), farm)
     assert OpenStage(0) in dealer.handle(Started(), NOW)
     for rank in WORKERS:
-        dealer.handle(received(rank, Hello("here", 1000 + rank, (RoleName.GENERATOR,))), NOW)
+        dealer.handle(received(rank, Hello("here", 1000 + rank)), NOW)
     dealer.handle(StageOpened(0, units, ()), NOW)
     return dealer
 
@@ -156,11 +162,11 @@ def test_stages_follow_each_other_and_the_status_sums() -> None:
 
 
 def test_sums_begin_at_what_is_there_and_rates_at_nothing() -> None:
-    facts = RankFacts(Rank(0), "here", 1000, Rank(0))
-    dealer = Dealer(SETTINGS, facts, FarmFacts("work", "id", ("only",), WORKERS))
+    farm = FarmFacts("work", "id", ("only",), WORKERS, HOSTS)
+    dealer = Dealer(SETTINGS, rank_facts(0), farm)
     dealer.handle(Started(), NOW)
     for rank in WORKERS:
-        dealer.handle(received(rank, Hello("here", 1000 + rank, (RoleName.GENERATOR,))), NOW)
+        dealer.handle(received(rank, Hello("here", 1000 + rank)), NOW)
     # Looking at what is there takes a while, and the status is written meanwhile.
     dealer.handle(TimerFired("status"), Seconds(NOW + 1.0))
     before = UnitReport(60, 60_000, 6_000, {"code/expert": 60_000})
@@ -181,11 +187,11 @@ def test_sums_begin_at_what_is_there_and_rates_at_nothing() -> None:
 
 
 def test_a_worker_does_each_grant_once_and_reports() -> None:
-    worker = FarmWorker(SETTINGS, RankFacts(Rank(1), "here", 1001, Rank(0)))
+    worker = Worker(SETTINGS, rank_facts(1))
     grant = received(0, WorkGrant(0, 5))
     assert worker.handle(grant, NOW) == [RunUnit(0, 5)]
     assert worker.handle(grant, NOW) == []
-    assert worker.activity == "unit 5"
+    assert worker.state.activity == "unit 5"
     told = [
         worker.handle(event, NOW)
         for event in (
@@ -196,10 +202,14 @@ def test_a_worker_does_each_grant_once_and_reports() -> None:
     ]
     messages = [type(e.message).__name__ for (e,) in told if isinstance(e, Send)]
     assert messages == ["WorkProgress", "WorkReport", "WorkFailed"]
-    assert worker.activity == "idle"
+    assert worker.state.activity == "idle"
     assert worker.handle(grant, NOW) == [RunUnit(0, 5)]
 
 
-def test_a_worker_leaves_when_the_dealer_is_gone() -> None:
-    worker = FarmWorker(SETTINGS, RankFacts(Rank(1), "here", 1001, Rank(0)))
-    assert [type(e) for e in worker.handle(RankLost(Rank(0), "killed"), NOW)] == [LeaveJob]
+def test_a_gap_of_the_dealer_is_nobodys_silence() -> None:
+    dealer = opened()
+    dealer.handle(Slept(Seconds(60.0)), Seconds(NOW + 61.0))
+    assert not dealer.handle(TimerFired("watch"), Seconds(NOW + 62.0))[1:]
+    assert dealer.workers == set(WORKERS)
+    dealer.handle(TimerFired("watch"), Seconds(NOW + 90.0))
+    assert dealer.workers == set()

@@ -1,0 +1,195 @@
+"""What every engine must do: one event for each work, the truth about what is held, equal weights.
+
+Work that is broken off has its checks in `engine_breaks`; they belong to this suite.
+"""
+
+from conformance import engine_breaks
+from conformance.crew import LANES, Crew, World, taking
+from conformance.engine_breaks import DEATHS, Check
+
+from qmpi.errors import ExitCode
+from qmpi.ports.base import WorkCrashed
+from qmpi.ports.copies import SnapshotBroken, SnapshotTaken
+from qmpi.ports.engine import StepApplied
+
+__all__ = ["CHECKS", "DEATHS"]
+
+
+def check_it_is_prepared_once_and_tells_the_same_again(world: World) -> None:
+    crew = Crew(world, 1)
+    first = crew.members[0].prepare()
+    assert first.identity
+    assert first.store_address
+    assert first.snapshots == ()
+    assert crew.members[0].prepare() == first
+    crew.finish()
+
+
+def check_a_step_says_what_it_did(world: World) -> None:
+    crew = Crew(world, 1)
+    (joined,) = crew.joined(1)
+    assert (joined.generation, joined.step, joined.finished) == (1, 0, None)
+    seen = set()
+    for step in range(3):
+        said = crew.applied(1, step)
+        assert (said.generation, said.step) == (1, step)
+        assert said.block_digests == tuple(world.block(step, lane)[1] for lane in range(LANES))
+        assert len(said.lane_losses) == LANES
+        seen.add(said.weight_digest)
+    assert len(seen) == 3
+    assert "" not in seen
+    crew.finish()
+
+
+def check_any_number_of_members_gives_the_same_weights(world: World) -> None:
+    crew = Crew(world, 3)
+    wanted = crew.undisturbed(2)
+    for generation, who in ((2, (0, 1)), (3, (2, 0, 1)), (4, (1,))):
+        crew.joined(generation, who=who)
+        assert [crew.applied(generation, step, who).weight_digest for step in (0, 1)] == wanted
+    crew.finish()
+
+
+def check_a_newcomer_receives_the_state(world: World) -> None:
+    crew = Crew(world)
+    wanted = crew.undisturbed(2)
+    crew.joined(2, who=(0,))
+    crew.applied(2, 0, [0])
+    crew.joined(3, step=1, origin="live", receivers=(1,))
+    assert crew.applied(3, 1).weight_digest == wanted[1]
+    crew.finish()
+
+
+def check_a_snapshot_gives_the_state_back(world: World) -> None:
+    crew = Crew(world)
+    wanted = crew.undisturbed(3)
+    crew.joined(2, who=(0,))
+    crew.applied(2, 0, [0])
+    taken = crew.members[0].ask(taking(1)).end(SnapshotTaken)
+    assert (taken.fact.step, taken.fact.place, taken.fault) == (1, "ram", "")
+    assert taken.fact in crew.members[0].prepare().snapshots
+    crew.applied(2, 1, [0])
+    # Back to the snapshot: for the root from the file, for the other from the root.
+    where = {"origin": taken.fact.path, "origin_digest": taken.fact.digest}
+    crew.joined(3, step=1, receivers=(1,), **where)
+    assert [crew.applied(3, step).weight_digest for step in (1, 2)] == wanted[1:]
+    crew.finish()
+
+
+def check_work_is_done_in_the_order_asked(world: World) -> None:
+    crew = Crew(world, 1)
+    member = crew.members[0]
+    crew.joined(1)
+    first, taken, second = (
+        member.ask(crew.running(1, 0, range(LANES))),
+        member.ask(taking(1)),
+        member.ask(crew.running(1, 1, range(LANES))),
+    )
+    second.end(StepApplied)
+    # The state of step 1 was there for the snapshot alone: between the two.
+    assert first.events
+    assert taken.end(SnapshotTaken).fact.step == 1
+    crew.finish()
+
+
+def check_a_snapshot_of_another_step_is_broken(world: World) -> None:
+    crew = Crew(world, 1)
+    member = crew.members[0]
+    assert member.ask(taking(0)).end(SnapshotBroken).step == 0
+    crew.joined(1)
+    crew.applied(1, 0)
+    assert member.ask(taking(0)).end(SnapshotBroken).step == 0
+    assert member.ask(taking(2)).end(SnapshotBroken).step == 2
+    assert member.prepare().snapshots == ()
+    member.ask(taking(1)).end(SnapshotTaken)
+    crew.finish()
+
+
+def check_a_full_ram_costs_no_checkpoint(world: World) -> None:
+    crew = Crew(world, 1)
+    member = crew.members[0]
+    crew.joined(1)
+    crew.applied(1, 0)
+    older = member.ask(taking(1)).end(SnapshotTaken).fact
+    crew.applied(1, 1)
+    world.fill_ram()
+    assert member.ask(taking(2)).end(SnapshotBroken).reason
+    taken = member.ask(taking(2, to_disk=True)).end(SnapshotTaken)
+    assert taken.fact.place == "disk"
+    assert taken.fault
+    assert set(member.prepare().snapshots) == {older, taken.fact}
+    world.free()
+    assert member.ask(taking(2, to_disk=True)).end(SnapshotTaken).fact.place == "ram"
+    crew.finish()
+
+
+def check_work_that_raises_is_told_and_the_next_still_runs(world: World) -> None:
+    crew = Crew(world, 1)
+    member = crew.members[0]
+    wanted = crew.undisturbed(2)
+    crew.joined(2)
+    bad = [
+        member.ask(crew.running(2, 1, range(LANES))),
+        *crew.join(3, step=5),
+        *crew.join(4, origin="live", finishers=(0,)),
+    ]
+    for asked in bad:
+        crashed = asked.end(WorkCrashed)
+        assert crashed.exit_code == ExitCode.BUG
+        assert crashed.what
+        assert crashed.reason
+    crew.joined(5)
+    assert [crew.applied(5, step).weight_digest for step in (0, 1)] == wanted
+    crew.finish()
+
+
+def check_a_step_without_a_group_is_told_and_the_next_work_still_runs(world: World) -> None:
+    crew = Crew(world, 1)
+    (asked,) = crew.step(1, 0)
+    assert asked.end(WorkCrashed).exit_code == ExitCode.BUG
+    crew.joined(2)
+    crew.applied(2, 0)
+    crew.finish()
+
+
+def check_a_damaged_snapshot_is_never_trained_on(world: World) -> None:
+    crew = Crew(world, 1)
+    member = crew.members[0]
+    crew.joined(1)
+    for remove in (False, True):
+        fact = member.ask(taking(0)).end(SnapshotTaken).fact
+        world.harm(fact, remove=remove)
+        (asked,) = crew.join(2, origin=fact.path, origin_digest=fact.digest)
+        crashed = asked.end(WorkCrashed)
+        assert crashed.exit_code == ExitCode.MACHINE
+        assert fact.path in crashed.reason
+        crew.joined(3)
+    crew.applied(3, 0)
+    crew.finish()
+
+
+def check_a_snapshot_that_was_replaced_is_not_taken_for_the_old_one(world: World) -> None:
+    crew = Crew(world, 1)
+    member = crew.members[0]
+    crew.joined(1)
+    fact = member.ask(taking(0)).end(SnapshotTaken).fact
+    (asked,) = crew.join(2, origin=fact.path, origin_digest="0" * 64)
+    assert asked.end(WorkCrashed).exit_code == ExitCode.MACHINE
+    crew.finish()
+
+
+CHECKS: tuple[Check, ...] = (
+    check_it_is_prepared_once_and_tells_the_same_again,
+    check_a_step_says_what_it_did,
+    check_any_number_of_members_gives_the_same_weights,
+    check_a_newcomer_receives_the_state,
+    check_a_snapshot_gives_the_state_back,
+    check_work_is_done_in_the_order_asked,
+    check_a_snapshot_of_another_step_is_broken,
+    check_a_full_ram_costs_no_checkpoint,
+    check_work_that_raises_is_told_and_the_next_still_runs,
+    check_a_step_without_a_group_is_told_and_the_next_work_still_runs,
+    check_a_damaged_snapshot_is_never_trained_on,
+    check_a_snapshot_that_was_replaced_is_not_taken_for_the_old_one,
+    *engine_breaks.CHECKS,
+)

@@ -1,0 +1,81 @@
+"""The real data: a small corpus of three shards, and generated text of one level."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import pytest
+from conformance.real.moving import Threads
+from unit.corpora.small_corpus import make_all, quick_plan, use_quick_maker
+
+from qmpi.config.settings import (
+    ContentSource,
+    CorpusSource,
+    DataSettings,
+    ModelSettings,
+    Settings,
+    TrainSettings,
+)
+from qmpi.content.address import BLOCK_TOKENS
+from qmpi.runtime.data import FileData
+
+TOKENS = 64
+SHARD = "shard-000001.h5"
+
+
+def _corpus(below: Path) -> Path:
+    """Make the corpus once a session; worlds work on copies of it."""
+    corpus = below / "corpus-of-all-worlds"
+    if not corpus.exists():
+        with pytest.MonkeyPatch.context() as patch:
+            use_quick_maker(patch)
+            make_all(quick_plan(corpus))
+    return corpus
+
+
+class RealWorld(Threads):
+    """Data of one rank over files."""
+
+    def __init__(self, folder: Path, kind: type[FileData] = FileData) -> None:
+        self._folder = folder
+        self._corpus = folder / "corpus"
+        self._kind = kind
+        shutil.copytree(_corpus(folder.parent), self._corpus)
+        self.artefact = SHARD
+        self._path = self._corpus / SHARD
+        rows = 3 * BLOCK_TOKENS // TOKENS
+        self.sound, self.doomed = (3, 1, 7), (rows + 3, rows + 5)
+        self.data = self.another()
+
+    def another(self) -> FileData:
+        sources = (
+            CorpusSource(name="shards", path=str(self._corpus)),
+            ContentSource(name="made", type="mathematics", min_level=1, max_level=2),
+        )
+        settings = Settings(
+            data=DataSettings(sources=sources),
+            model=ModelSettings(vocab_size=4096),
+            train=TrainSettings(sequence_tokens=TOKENS),
+        )
+        return self._kind(settings, self._folder / "cache")
+
+    def damage(self) -> None:
+        with h5py.File(self._path, locking=False) as shard:
+            chunk = shard["tokens"].id.get_chunk_info(0)
+        data = bytearray(self._path.read_bytes())
+        data[chunk.byte_offset + chunk.size // 2] ^= 0x10
+        self._path.write_bytes(data)
+
+    def remove(self) -> None:
+        self._path.unlink()
+
+    def mend(self) -> None:
+        shutil.copyfile(_corpus(self._folder.parent) / SHARD, self._path)
+
+
+@contextmanager
+def real_world(folder: Path, kind: type[FileData] = FileData) -> Iterator[RealWorld]:
+    """Offer data whose sources are whole; the caller may damage them."""
+    yield RealWorld(folder, kind)
