@@ -10,7 +10,7 @@ from pathlib import Path
 
 from qmpi.config.settings import Settings
 from qmpi.corpora.sources import Sources
-from qmpi.errors import InvariantError, ProtocolError, StorageError
+from qmpi.errors import InvariantError, PeerError, StorageError
 from qmpi.ports.base import Event, Reply
 from qmpi.ports.data import (
     BlockBroken,
@@ -66,8 +66,8 @@ class FileData:
     def _build(self, work: BuildBlock) -> BlockBuilt | BlockBroken:
         try:
             digest, frame = self._sources.build(work.rows, work.made)
-        except (StorageError, ProtocolError) as error:
-            # Of this host's files, or of rows that another rank made.
+        except (StorageError, PeerError) as error:
+            # A shard that is damaged, or rows from another rank that do not fit the block.
             logger.warning("block (%d, %d) cannot be built: %s", work.step, work.lane, error)
             return BlockBroken(work.step, work.lane, str(error))
         return BlockBuilt(work.step, work.lane, digest, frame)

@@ -20,6 +20,10 @@ from qmpi.protocol.recipe import Recipe, RowAddress
 from qmpi.units import Digest, Lane, Step
 
 
+ROWS_BYTES = 16
+"""Size of the frame that stands for generated rows, whatever their number."""
+
+
 class State(Struct, frozen=True, array_like=True):
     """What a snapshot holds, and an engine: one position's part of the state.
 
@@ -68,7 +72,7 @@ def rows_frame(source: str, rows: Sequence[int]) -> bytes:
         source: name of the source.
         rows: their numbers, in order.
     """
-    return blake2b(f"{source}:{list(rows)}".encode(), digest_size=16).digest()
+    return blake2b(f"{source}:{list(rows)}".encode(), digest_size=ROWS_BYTES).digest()
 
 
 def block_frame(rows: Sequence[RowAddress], made: Sequence[tuple[int, Frame]]) -> bytes:

@@ -1,8 +1,8 @@
-"""What all copies must do: report what is written and verified, name what is damaged, keep the newest.
+"""What all copies must do: report what is written and verified, name damage, keep the newest.
 
-Theory of operation. A world has two hosts with two ranks each (`RANKS`), one disk for all, and room
-for `KEEP` snapshots of a position in a folder. What lies within reach of a rank is looked up as an
-engine does when it starts.
+Theory of operation. A world has two hosts with two ranks each, one disk for all, and keeps `KEEP`
+snapshots of a position in a folder. What lies within reach of a rank is looked up as an engine does
+when it starts.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
-"""Members of a group as the checks of the engine see them: who asks for what, and what came of it."""
+"""Members of a group as the checks of the engine see them: what they ask, what comes of it."""
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from conformance.asking import Moving
 
@@ -16,11 +16,13 @@ from qmpi.ports.engine import (
     PrepareEngine,
     RunStep,
     StepApplied,
+    TakeSnapshot,
 )
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.units import Digest, Generation, Rank, Step
 
 LANES = 4
+BOTH = (0, 1)
 Kind = TypeVar("Kind", bound=Event)
 
 
@@ -118,6 +120,25 @@ class Member:
         return self._address or self.prepare().store_address
 
 
+def taking(step: int, *, to_disk: bool = False) -> TakeSnapshot:
+    return TakeSnapshot(Step(step), to_disk)
+
+
+class Joining(NamedTuple):
+    """How members join; the first of `who` is lead and root.
+
+    Those that are absent have a seat and are not asked: the others wait for them.
+    """
+
+    who: tuple[int, ...] = ()
+    absent: tuple[int, ...] = ()
+    step: int = 0
+    origin: str = "initial"
+    origin_digest: str = ""
+    receivers: tuple[int, ...] = ()
+    finishers: tuple[int, ...] = ()
+
+
 class Crew:
     """All members of a world, and what they are asked together."""
 
@@ -127,38 +148,36 @@ class Crew:
         for member in self.members:
             member.prepare()
 
-    def join(
-        self,
-        generation: int,
-        *,
-        who: Iterable[int] | None = None,
-        absent: Sequence[int] = (),
-        step: int = 0,
-        origin: str = "initial",
-        receivers: Sequence[int] = (),
-        finishers: Sequence[int] = (),
-        origin_digest: str = "",
-    ) -> list[Asked]:
-        """Ask members to join; the first is lead and root, the others sit in this order.
-
-        Those that are absent have a seat and are not asked: the others wait for them.
-        """
-        seats = list(range(len(self.members))) if who is None else list(who)
+    def join(self, generation: int, **how: Any) -> list[Asked]:
+        """Ask members to join; fields of `Joining` say how."""
+        plan = Joining(**how)
+        seats = plan.who or tuple(range(len(self.members)))
         return [
-            self.members[number].ask(
-                JoinGroup(
-                    generation=Generation(generation), team=team, teams=len(seats), position=0,
-                    is_lead=team == 0, store_address=self.members[seats[0]].address,
-                    step=Step(step), finish=number in finishers, root=0,
-                    transfer=bool(receivers), receives=number in receivers,
-                    origin=origin, origin_digest=Digest(origin_digest),
-                )
-            )
+            self.members[number].ask(self._joining(generation, team, seats, plan))
             for team, number in enumerate(seats)
-            if number not in absent
-        ]  # fmt: skip
+            if number not in plan.absent
+        ]
 
-    def joined(self, generation: int, **how: object) -> list[GroupJoined]:
+    def _joining(
+        self, generation: int, team: int, seats: tuple[int, ...], plan: "Joining"
+    ) -> JoinGroup:
+        return JoinGroup(
+            generation=Generation(generation),
+            team=team,
+            teams=len(seats),
+            position=0,
+            is_lead=team == 0,
+            store_address=self.members[seats[0]].address,
+            step=Step(plan.step),
+            finish=seats[team] in plan.finishers,
+            root=0,
+            transfer=bool(plan.receivers),
+            receives=seats[team] in plan.receivers,
+            origin=plan.origin,
+            origin_digest=Digest(plan.origin_digest),
+        )
+
+    def joined(self, generation: int, **how: Any) -> list[GroupJoined]:
         return [asked.end(GroupJoined) for asked in self.join(generation, **how)]
 
     def step(self, generation: int, step: int, who: Iterable[int] | None = None) -> list[Asked]:
@@ -197,6 +216,15 @@ class Crew:
         for member in self.members:
             for asked in member.asked if member.number not in but else ():
                 assert len(asked.events) == 1, f"{asked.work!r} had the events {asked.events}"
+
+    def hold_all(self, point: str, ask: Callable[[], list[Asked]]) -> list[Asked]:
+        """Ask for something, and wait until every member stands still at a point of it."""
+        for member in self.members:
+            self.world.hold(member.number, point)
+        asked = ask()
+        for member in self.members:
+            self.standing(member.number)
+        return asked
 
     def standing(self, member: int) -> None:
         """Wait until a member stands still where it was told to."""

@@ -1,4 +1,4 @@
-"""What all data must do: a block is a function of its addresses; damage is named, never trained on."""
+"""What all data must do: blocks are functions of addresses; damage is named, never trained on."""
 
 import hashlib
 from collections.abc import Callable

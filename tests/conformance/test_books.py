@@ -2,9 +2,10 @@
 
 import pytest
 from conformance.books_suite import CHECKS
+from conformance.modelled.books import modelled_world
 from conformance.real.books import real_world
 
-WORLDS = {"real": real_world}
+WORLDS = {"real": real_world, "modelled": modelled_world}
 
 
 @pytest.mark.parametrize("world", WORLDS)

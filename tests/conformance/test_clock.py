@@ -2,9 +2,10 @@
 
 import pytest
 from conformance.clock_suite import CHECKS
+from conformance.modelled.clock import modelled_world
 from conformance.real.clock import real_world
 
-WORLDS = {"real": real_world}
+WORLDS = {"real": real_world, "modelled": modelled_world}
 
 
 @pytest.mark.parametrize("world", WORLDS)

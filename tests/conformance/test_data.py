@@ -2,9 +2,10 @@
 
 import pytest
 from conformance.data_suite import CHECKS
+from conformance.modelled.data import modelled_world
 from conformance.real.data import real_world
 
-WORLDS = {"real": real_world}
+WORLDS = {"real": real_world, "modelled": modelled_world}
 
 
 @pytest.mark.parametrize("world", WORLDS)

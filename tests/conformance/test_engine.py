@@ -1,14 +1,24 @@
 """The suite of engine over the real and the modelled port."""
 
 import pytest
-from conformance.engine_suite import CHECKS
+from conformance.engine_suite import CHECKS, DEATHS
+from conformance.modelled.engine import modelled_world
 from conformance.real.engine import real_world
 
-WORLDS = {"real": real_world}
+WORLDS = {"real": real_world, "modelled": modelled_world}
 
 
 @pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_the_promises_are_kept(tmp_path, check, world):
     with WORLDS[world](tmp_path) as made:
+        check(made)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize(
+    ("check", "victim"), DEATHS, ids=lambda part: getattr(part, "__name__", "")
+)
+def test_a_death_breaks_no_promise(tmp_path, check, victim, world):
+    with WORLDS[world](tmp_path, mortal=[victim]) as made:
         check(made)

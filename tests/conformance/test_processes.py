@@ -1,10 +1,11 @@
 """The suite of processes over the real and the modelled port."""
 
 import pytest
+from conformance.modelled.processes import modelled_world
 from conformance.processes_suite import CHECKS
 from conformance.real.processes import real_world
 
-WORLDS = {"real": real_world}
+WORLDS = {"real": real_world, "modelled": modelled_world}
 
 
 @pytest.mark.parametrize("world", WORLDS)

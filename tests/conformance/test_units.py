@@ -1,10 +1,11 @@
 """The suite of units over the real and the modelled port."""
 
 import pytest
-from conformance.units_suite import CHECKS
+from conformance.modelled.units import modelled_world
 from conformance.real.units import real_world
+from conformance.units_suite import CHECKS
 
-WORLDS = {"real": real_world}
+WORLDS = {"real": real_world, "modelled": modelled_world}
 
 
 @pytest.mark.parametrize("world", WORLDS)

@@ -1,11 +1,12 @@
 """The books, modelled: journal, status and end marker in memory, on a disk that may be full.
 
-A journal that lacks a record takes no more, nor the end marker: what follows a hole would be read
-as the whole story.
+A journal that lacks a record takes no other until that one is given again, nor an end marker that
+promises a whole journal: what follows a hole would be read as the whole story.
 """
 
 from qmpi.errors import StorageError
 from qmpi.ports.books import AppendJournal, BooksBroken, Entry, WriteEnd, WriteStatus
+from qmpi.protocol.journal import JournalRecord
 from qmpi.simulator.files import DISK, Files
 from qmpi.simulator.surroundings import Surroundings
 
@@ -13,7 +14,8 @@ from qmpi.simulator.surroundings import Surroundings
 class SimulatedBooks:
     """The books of a run, as one process keeps them.
 
-    Invariants: nothing is written after a record that is missing.
+    Invariants: `owed` are the records that the journal lacks, in order; nothing is written over
+    them.
     """
 
     def __init__(self, around: Surroundings) -> None:
@@ -23,7 +25,7 @@ class SimulatedBooks:
             around: the machine.
         """
         self._around = around
-        self._hole = ""
+        self._owed: tuple[JournalRecord, ...] = ()
 
     def write(self, entry: Entry) -> BooksBroken | None:
         """Write an entry.
@@ -43,21 +45,29 @@ class SimulatedBooks:
         return None
 
     def _write(self, files: Files, entry: Entry) -> None:
-        if self._hole and not isinstance(entry, WriteStatus):
-            raise StorageError(f"the journal lacks a record since then: {self._hole}")
-        try:
-            files.check_room(DISK, f"the books ({type(entry).__name__})")
-        except StorageError as error:
-            if isinstance(entry, AppendJournal):
-                self._hole = str(error)
-            raise
         match entry:
             case AppendJournal(records):
-                files.journal.extend(records)
+                self._append(files, records)
             case WriteStatus(report):
+                _check_room(files, entry)
                 files.status = report
                 files.statuses += 1
             case WriteEnd(marker):
+                if self._owed and marker.state != "failed":
+                    raise StorageError("the journal before the end lacks records")
+                _check_room(files, entry)
                 files.end = marker
             case _:
                 raise StorageError(f"{entry!r} is no entry of the books")
+
+    def _append(self, files: Files, records: tuple[JournalRecord, ...]) -> None:
+        if records[: len(self._owed)] != self._owed:
+            raise StorageError("the journal lacks records that were given before")
+        self._owed = records
+        _check_room(files, AppendJournal(records))
+        files.journal.extend(records)
+        self._owed = ()
+
+
+def _check_room(files: Files, entry: Entry) -> None:
+    files.check_room(DISK, f"the books ({type(entry).__name__})")

@@ -14,7 +14,7 @@ from qmpi.ports.data import (
     SourcesOpened,
 )
 from qmpi.simulator.life import Life
-from qmpi.simulator.stream_model import block_frame, frame_digest, rows_frame
+from qmpi.simulator.stream_model import ROWS_BYTES, block_frame, frame_digest, rows_frame
 from qmpi.simulator.surroundings import Surroundings
 from qmpi.simulator.worker import Worker
 from qmpi.units import Rank
@@ -33,6 +33,7 @@ class SimulatedData:
         """
         self._around = around
         self._rank = rank
+        self._made = {source.name for source in around.sources if source.rows == 0}
         self._worker = Worker(life, around.chance)
 
     def submit(self, work: DataWork, reply: Reply) -> None:
@@ -61,13 +62,25 @@ class SimulatedData:
         match work:
             case OpenSources():
                 return SourcesOpened(self._around.sources)
-            case BuildBlock(step, lane, addresses, made):
-                if self._around.troubles.meet("block", self._rank):
-                    return BlockBroken(step, lane, f"rank {self._rank} reads a damaged shard")
-                frame = block_frame(addresses, made)
-                return BlockBuilt(step, lane, frame_digest(frame), frame)
-            case MakeRows(requester, step, lane, source, numbers):
-                if self._around.troubles.meet("rows", self._rank):
-                    reason = f"rank {self._rank} cannot make rows of {source}"
-                    return RowsBroken(requester, step, lane, source, reason)
-                return RowsMade(requester, step, lane, source, rows_frame(source, numbers))
+            case BuildBlock():
+                return self._build(work)
+            case MakeRows():
+                return self._make(work)
+
+    def _build(self, work: BuildBlock) -> Event:
+        step, lane = work.step, work.lane
+        if self._around.troubles.meet("block", self._rank):
+            return BlockBroken(step, lane, f"rank {self._rank} reads a damaged shard")
+        if any(memoryview(frame).nbytes != ROWS_BYTES for _, frame in work.made):
+            return BlockBroken(step, lane, "generated rows do not fit the block")
+        frame = block_frame(work.rows, work.made)
+        return BlockBuilt(step, lane, frame_digest(frame), frame)
+
+    def _make(self, work: MakeRows) -> Event:
+        asked = (work.requester, work.step, work.lane, work.source)
+        if work.source not in self._made:
+            return RowsBroken(*asked, f"no generated source is called {work.source!r}")
+        if self._around.troubles.meet("rows", self._rank):
+            reason = f"rank {self._rank} cannot make rows of {work.source}"
+            return RowsBroken(*asked, reason)
+        return RowsMade(*asked, rows_frame(work.source, work.rows))

@@ -271,9 +271,16 @@ class SimulatedEngine:
         self._finish(EngineReady("simulated", address, self._around.files.find(self._host)))
 
     def _join(self, work: JoinGroup) -> None:
+        reason = self._reason()
+        if reason is not None:
+            self._give_up(reason)
+            return
         if self._seating is not None:
             self._seating.leave()
             self._seating = None
+        if work.finish and self.held is None:
+            self._bug(f"rank {self._rank} holds no gradient to apply")
+            return
         if work.finish:
             self._finished = self._apply(work.generation)
         try:
@@ -356,6 +363,10 @@ class SimulatedEngine:
     # --- steps ------------------------------------------------------------------------------------
 
     def _begin(self, work: RunStep) -> None:
+        reason = self._reason()
+        if reason is not None:
+            self._give_up(reason)
+            return
         self.held = None
         if self.state is None or work.step != self.state.step:
             self._bug(f"step {work.step} was granted to rank {self._rank}, which has {self.state}")

@@ -32,6 +32,7 @@ class SimulatedProcesses:
         self._pid = pid
         self._fencing = fencing
         self._notices: list[Event] = []
+        self._asked = False
         self.on_notice: Callable[[], None] = _nothing
         self.exit_code = 0
         self.reason = ""
@@ -80,5 +81,7 @@ class SimulatedProcesses:
         Args:
             reason: why, in words.
         """
-        self._notices.append(StopRequested(reason))
-        self.on_notice()
+        if not self._asked:
+            self._asked = True
+            self._notices.append(StopRequested(reason))
+            self.on_notice()

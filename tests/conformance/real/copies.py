@@ -40,8 +40,10 @@ class RealWorld(Threads):
         return self._folder / f"ram-of-host-{rank // RANKS_OF_A_HOST}"
 
     def _enter_host_of(self, rank: Rank) -> None:
-        self._mount.unlink(missing_ok=True)
-        self._mount.symlink_to(self._ram(rank))
+        # Not while a thread of that very host may be at work.
+        if not self._mount.exists() or self._mount.readlink() != self._ram(rank):
+            self._mount.unlink(missing_ok=True)
+            self._mount.symlink_to(self._ram(rank))
 
     @property
     def _disk(self) -> Path:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import h5py
 import pytest
 from conformance.real.moving import Threads
 from unit.corpora.small_corpus import make_all, quick_plan, use_quick_maker
@@ -61,9 +62,10 @@ class RealWorld(Threads):
         return self._kind(settings, self._folder / "cache")
 
     def damage(self) -> None:
+        with h5py.File(self._path, locking=False) as shard:
+            chunk = shard["tokens"].id.get_chunk_info(0)
         data = bytearray(self._path.read_bytes())
-        middle = len(data) // 2
-        data[middle : middle + 64] = bytes(byte ^ 0x55 for byte in data[middle : middle + 64])
+        data[chunk.byte_offset + chunk.size // 2] ^= 0x10
         self._path.write_bytes(data)
 
     def remove(self) -> None:

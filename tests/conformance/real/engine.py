@@ -1,13 +1,13 @@
-"""The real engines: some in one process, each on its thread, joined by gloo over loopback.
+"""The real engines, joined by gloo over loopback: on threads of this process, or in processes.
 
 Theory of operation. A member stands still where a wrapper around a call of its engine waits for a
-gate. One that is killed leaves its thread at that gate, and its connections are closed as the
-kernel closes those of a dead process; nobody tells the others.
+gate. Whoever may be killed runs in a process of its own, for threads cannot be; the port of such a
+member is a mouthpiece that hands work over and events back.
 """
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,48 +15,47 @@ import pytest
 from conformance.crew import LANES
 from conformance.real.full_disk import FullDisks, full_disks
 from conformance.real.moving import Threads
+from conformance.real.remote_engine import RemoteEngine
 from unit.training.small_job import block, job
 
 from qmpi.config.settings import Settings, SnapshotSettings
 from qmpi.ports.base import Event, Frame
-from qmpi.ports.engine import Condemned, EngineWork
+from qmpi.ports.engine import Condemned, EngineWork, RunStep
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.copy_files import CopyFiles
 from qmpi.runtime.engine import TorchEngine
-from qmpi.units import Digest, Rank
+from qmpi.units import Digest, Generation, Rank, Step
+
+STANDING_SECONDS = 60.0
 
 
 class Gates:
     """Where one member is to stand still."""
 
     def __init__(self) -> None:
-        self.point = ""
         self.standing = False
-        self.dead = False
+        self._point = ""
         self._open = threading.Event()
 
     def hold(self, point: str) -> None:
         self._open.clear()
-        self.point, self.standing = point, False
+        self._point, self.standing = point, False
 
     def release(self) -> None:
-        self.point = ""
+        self._point = ""
         self._open.set()
 
-    def kill(self) -> None:
-        self.dead = True
-        self._open.set()
+    def arrived(self) -> None:
+        """Nobody else is told."""
 
     def pass_by(self, point: str) -> None:
         """Go on, or wait here; called on the engine's thread."""
-        if point == self.point:
+        if point == self._point:
             self.standing = True
-            self._open.wait(60.0)
+            self.arrived()
+            self._open.wait(STANDING_SECONDS)
             self.standing = False
-        if self.dead:
-            # Ends the thread without a word, as the process would end.
-            raise SystemExit
 
 
 class GatedEngine(TorchEngine):
@@ -72,81 +71,105 @@ class GatedEngine(TorchEngine):
             self._put_gates(self._engine)
         return event
 
-    def _put_gates(self, engine) -> None:  # noqa: ANN001  torch is loaded with the first engine
+    def _put_gates(self, engine) -> None:
         join, runner = engine.join, engine._runner
         runner.run = self._gate("computing", runner.run)
         engine.sync_state = self._gate("syncing", engine.sync_state)
         engine.apply_held = self._gate("applying", engine.apply_held)
         engine.snapshot = self._gate("copying", engine.snapshot)
 
-        def joined(comm) -> None:  # noqa: ANN001
-            comm.vote = self._gate("voting", comm.vote)
+        def joined(comm) -> None:
+            comm.vote = self._gate("voting", self.votes(comm.vote))
             join(comm)
 
         engine.join = joined
 
+    def votes(self, vote: Callable[[], None]) -> Callable[[], None]:
+        """Return what this engine calls to vote."""
+        return vote
+
     def _gate(self, point: str, call: Callable) -> Callable:
-        def gated(*arguments, **named):  # noqa: ANN002, ANN003, ANN202
+        def gated(*arguments, **named):
             self.gates.pass_by(point)
             return call(*arguments, **named)
 
         return gated
 
-    def close_connections(self) -> None:
-        """Drop the group: what the kernel does to a process that is gone."""
-        if self._engine is not None:
-            self._engine._comm = None
-            self._engine._graveyard.clear()
+
+def settings_of(folder: Path) -> Settings:
+    base = job()
+    assert base.train.lanes == LANES
+    return Settings(
+        job=base.job, model=base.model, train=base.train, optimizer=base.optimizer,
+        snapshot=SnapshotSettings(ram_dir=str(folder / "ram")),
+    )  # fmt: skip
+
+
+def engine_of(
+    folder: Path, member: int, gates: Gates, kind: type[GatedEngine] = GatedEngine
+) -> GatedEngine:
+    settings = settings_of(folder)
+    files = CopyFiles(settings, "run", Rank(member), folder / "checkpoints")
+    engine = kind(settings, "127.0.0.1", Clock().now, files)
+    engine.gates = gates
+    return engine
+
+
+def block_of(step: int, lane: int) -> tuple[Frame, Digest]:
+    frame = block(job(), step, lane)
+    return frame, Digest(hashlib.blake2b(frame, digest_size=16).hexdigest())
+
+
+def step_of(generation: int, step: int, lanes: Iterable[int]) -> RunStep:
+    dealt = tuple(lanes)
+    blocks = [block_of(step, lane) for lane in dealt]
+    return RunStep(
+        generation=Generation(generation), step=Step(step), lanes=dealt,
+        blocks=tuple(frame for frame, _ in blocks),
+        digests=tuple(digest for _, digest in blocks), digest_due=True,
+    )  # fmt: skip
 
 
 class RealWorld(Threads):
-    """Engines that share this process."""
+    """Engines of one host; those of `mortal` members run in processes of their own."""
 
-    def __init__(self, folder: Path, disks: FullDisks, kind: type[GatedEngine]) -> None:
+    def __init__(
+        self, folder: Path, disks: FullDisks, kind: type[GatedEngine], mortal: Iterable[int]
+    ) -> None:
+        self._folder = folder
         self._disks = disks
         self._kind = kind
-        self._ram, self._disk = folder / "ram", folder / "checkpoints"
-        self._ram.mkdir()
-        assert job().train.lanes == LANES
-        snapshot = SnapshotSettings(ram_dir=str(self._ram))
-        base = job()
-        self._settings = Settings(
-            job=base.job, model=base.model, train=base.train, optimizer=base.optimizer,
-            snapshot=snapshot,
-        )  # fmt: skip
-        self._engines: dict[int, GatedEngine] = {}
+        (folder / "ram").mkdir()
+        self._gates: dict[int, Gates | RemoteEngine] = {}
+        self._engines: dict[int, GatedEngine | RemoteEngine] = {}
+        for member in mortal:
+            self._gates[member] = self._engines[member] = RemoteEngine(folder, member)
 
-    def engine(self, member: int) -> GatedEngine:
+    def engine(self, member: int) -> GatedEngine | RemoteEngine:
         if member not in self._engines:
-            files = CopyFiles(self._settings, "run", Rank(member), self._disk)
-            engine = self._kind(self._settings, "127.0.0.1", Clock().now, files)
-            engine.gates = Gates()
-            self._engines[member] = engine
+            gates = self._gates[member] = Gates()
+            self._engines[member] = engine_of(self._folder, member, gates, self._kind)
         return self._engines[member]
 
     def block(self, step: int, lane: int) -> tuple[Frame, Digest]:
-        frame = block(self._settings, step, lane)
-        return frame, Digest(hashlib.blake2b(frame, digest_size=16).hexdigest())
+        return block_of(step, lane)
 
     def hold(self, member: int, point: str) -> None:
-        self._engines[member].gates.hold(point)
+        self._gates[member].hold(point)
 
     def standing(self, member: int) -> bool:
-        return self._engines[member].gates.standing
+        return self._gates[member].standing
 
     def release(self, member: int) -> None:
-        self._engines[member].gates.release()
+        self._gates[member].release()
 
     def kill(self, member: int) -> None:
         engine = self._engines[member]
-        engine.gates.kill()
-        thread = engine._worker._thread
-        assert thread is not None
-        thread.join(20.0)
-        engine.close_connections()
+        assert isinstance(engine, RemoteEngine), "threads cannot be killed"
+        engine.kill()
 
     def fill_ram(self) -> None:
-        self._disks.fill(self._ram)
+        self._disks.fill(self._folder / "ram")
 
     def free(self) -> None:
         self._disks.free()
@@ -161,18 +184,23 @@ class RealWorld(Threads):
         path.write_bytes(data)
 
     def close(self) -> None:
-        for engine in self._engines.values():
-            engine.gates.kill()
+        for member, engine in self._engines.items():
+            if isinstance(engine, RemoteEngine):
+                engine.kill()
+            else:
+                self._gates[member].release()
 
 
 @contextmanager
-def real_world(folder: Path, kind: type[GatedEngine] = GatedEngine) -> Iterator[RealWorld]:
+def real_world(
+    folder: Path, kind: type[GatedEngine] = GatedEngine, mortal: Iterable[int] = ()
+) -> Iterator[RealWorld]:
     """Offer engines whose files work; nobody stands still afterwards."""
     with pytest.MonkeyPatch.context() as patch, full_disks() as disks:
         patch.setenv("GLOO_SOCKET_IFNAME", "lo")
         patch.setenv("TORCH_GLOO_LAZY_INIT", "1")
         patch.setenv("TORCH_CPP_LOG_LEVEL", "FATAL")
-        world = RealWorld(folder, disks, kind)
+        world = RealWorld(folder, disks, kind, mortal)
         try:
             yield world
         finally:
