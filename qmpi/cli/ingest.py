@@ -19,6 +19,7 @@ Examples:
   qmpi ingest ~/notes README.md --out corpora/notes
   qmpi ingest dump.jsonl.zst --field text --out corpora/dump --vocab-size 32768
   qmpi ingest more/ --out corpora/more --tokenizer corpora/dump/tokenizer.json
+  qmpi ingest more/ --out corpora/more --tokenizer llama/tokenizer.json --end-token "</s>"
   qmpi ingest crawl/ --out corpora/web --rules web --language en --screen eval.jsonl -n 9
 
 \b
@@ -26,6 +27,9 @@ Exit codes: 0 all that was usable is in; 5 the corpus is there, but some input w
 (unreadable, cut short, not UTF-8, not JSON) and left out; 2 nothing usable, or a wrong option.
 --accept-damage makes 5 a 0.
 """
+
+
+_TYPED = click.core.ParameterSource.COMMANDLINE
 
 
 def rules_text() -> str:
@@ -74,6 +78,11 @@ def _list_rules(context: click.Context, _option: click.Parameter, wanted: object
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="Use this tokenizer.json instead.",
+)
+@click.option(
+    "--end-token",
+    metavar="TEXT",
+    help="Token of --tokenizer that ends a document; default: what a file beside it declares.",
 )
 @click.option(
     "--rules",
@@ -135,6 +144,7 @@ def command(
     id_field: str,
     vocab_size: int,
     tokenizer: Path | None,
+    end_token: str | None,
     rules: str,
     changes: tuple[str, ...],
     near_duplicates: float,
@@ -157,6 +167,7 @@ def command(
     from qmpi.ingest.judge.rules import thresholds
     from qmpi.ingest.settings import IngestOptions
 
+    _check_effect(tokenizer, screen, end_token)
     missing = [str(path) for path in (*paths, *screen) if not path.exists()]
     if missing:
         raise InputError(f"no such file or directory: {', '.join(missing)}")
@@ -168,6 +179,7 @@ def command(
         id_field=id_field,
         vocab_size=vocab_size,
         tokenizer=tokenizer,
+        end_token=end_token or "",
         name=name or out.name,
         force=force,
         encoding=encoding,
@@ -188,6 +200,19 @@ def command(
         click.echo(report_text(made, out))
     damaged = made.damaged and not accept_damage
     return int(ExitCode.PARTIAL if damaged else ExitCode.DONE)
+
+
+def _check_effect(tokenizer: Path | None, screen: tuple[Path, ...], end_token: str | None) -> None:
+    # An option that would be passed over is a slip, and one better said than found later.
+    def typed(name: str) -> bool:
+        return click.get_current_context().get_parameter_source(name) is _TYPED
+
+    if tokenizer and typed("vocab_size"):
+        click.echo("--vocab-size has no effect: the ids are those of --tokenizer", err=True)
+    if screen == () and typed("screen_words"):
+        raise InputError("--screen-words says how to look for --screen FILE; name one")
+    if end_token == "":
+        raise InputError("--end-token is empty; name a token of the tokenizer")
 
 
 def _changes(typed: tuple[str, ...]) -> dict[str, str]:
@@ -211,6 +236,8 @@ def _ingest(
     prepared = prepare_ingest(paths, out, options)
     if prepared.resumed and not quiet:
         click.echo(f"going on with what is in {prepared.partial}", err=True)
+    for remark in () if quiet else prepared.remarks:
+        click.echo(f"tokenizer: {remark}", err=True)
     if prepared.short and not quiet:
         click.echo(
             f"screening: {prepared.short:,} of {prepared.items:,} items have under "

@@ -11,7 +11,7 @@ from qmpi.errors import InputError
 from qmpi.storage.corpus import TOKENIZER_NAME
 from qmpi.storage.origins import Origin, read_origins
 from qmpi.storage.shard_reader import ShardReader
-from qmpi.storage.tokenizer import END_OF_TEXT, Tokenizer
+from qmpi.storage.tokenizer import Tokenizer
 from qmpi.units import brief
 
 MOST_TOKENS = 1 << 16
@@ -99,7 +99,10 @@ def documents_in(
     for number, (start, end) in enumerate(zip(starts[:count], ends, strict=False)):
         ids = reader.read(start, min(end - start, MOST_TOKENS)).tolist()
         address, block, place = _address(reader, name, number, start)
-        text = tokenizer.decode(ids).replace(END_OF_TEXT, "")
+        # By id: text that spells the token is text.
+        while ids and ids[-1] == tokenizer.end_of_text:
+            ids.pop()
+        text = tokenizer.decode(ids)
         shown.append(ShownDocument(address, block, place, end - start, text))
     return shown
 

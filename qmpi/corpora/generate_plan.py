@@ -56,7 +56,7 @@ class GenerateSpec(Struct, frozen=True, kw_only=True):
         shard_blocks: blocks of a shard.
         seed: of all draws.
         mix: its parts.
-        tokenizer_digest: SHA-256 of OUT/tokenizer.json.
+        tokenizer_digest: of OUT/tokenizer.json; see `Tokenizer.digest`.
         generator: version of the generator.
         lexicon_digest: identity of the vocabulary.
     """

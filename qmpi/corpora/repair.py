@@ -23,13 +23,14 @@ from qmpi.corpora.verify import Fault, verify_directory, verify_shard
 from qmpi.errors import CorruptData, InputError, QmpiError, StorageError
 from qmpi.storage.atomic_file import TEMPORARY_SUFFIX, write_atomic
 from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME, write_corpus_facts
+from qmpi.storage.end_token import DECLARATION_NAME
 from qmpi.storage.manifest import facts_of, file_digest
 from qmpi.storage.os_errors import explained
 from qmpi.storage.remedy import MANIFEST_NAME
 from qmpi.storage.shard_layout import dtype_name
 from qmpi.storage.shard_reader import ShardReader
 from qmpi.storage.shard_writer import ShardWriter
-from qmpi.storage.tokenizer import Tokenizer
+from qmpi.storage.tokenizer import Tokenizer, is_tokenizer_of
 
 
 class Repair(Struct, frozen=True):
@@ -129,7 +130,7 @@ def _index_again(directory: Path) -> Repair | None:
     tokenizer = directory / TOKENIZER_NAME
     if manifest is None or not tokenizer.exists():
         return None
-    if file_digest(tokenizer) != manifest.tokenizer_digest:
+    if not is_tokenizer_of(tokenizer, manifest.tokenizer_digest):
         return None
     write_corpus_facts(directory, facts_of(manifest, Tokenizer.load(tokenizer).size))
     return Repair(str(directory / INDEX_NAME), "repaired", (), "written anew from the manifest")
@@ -162,6 +163,8 @@ def _copied_file(directory: Path, name: str, fault: Fault, copy: Path | None) ->
             return Repair(str(path), "refused", (), how)
         before = path.read_bytes() if path.is_file() else None
         with explained("copy", copy / name):
+            if name == TOKENIZER_NAME and (copy / DECLARATION_NAME).is_file():
+                write_atomic(directory / DECLARATION_NAME, (copy / DECLARATION_NAME).read_bytes())
             write_atomic(path, (copy / name).read_bytes())
         if not [left for left in verify_directory(directory) if left.path == str(path)]:
             return Repair(str(path), "repaired", (), f"copied from {copy}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from qmpi.corpora.survey import FoundShard, read_checked_facts, read_checked_manifest
-from qmpi.errors import CorruptData, StorageError
+from qmpi.errors import CorruptData, InputError, StorageError
 from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME, CorpusFacts
 from qmpi.storage.manifest import facts_of, file_digest, merkle_root
 from qmpi.storage.remedy import MANIFEST_NAME
@@ -140,11 +140,15 @@ def _was_generated(directory: Path, facts: CorpusFacts) -> bool:
 
 def _tokenizer_faults(directory: Path, digest: str, size: int | None) -> list[Fault]:
     path = directory / TOKENIZER_NAME
+    other = [Fault(str(path), "it is not the corpus' tokenizer")]
     try:
-        if file_digest(path) != digest:
-            return [Fault(str(path), "it is not the corpus' tokenizer")]
+        tokenizer = Tokenizer.load(path)
+    except (CorruptData, InputError):
+        return other
     except StorageError as error:
         return [Fault(str(path), str(error))]
-    if size is not None and Tokenizer.load(path).size != size:
+    if tokenizer.digest != digest:
+        return other
+    if size is not None and tokenizer.size != size:
         return [Fault(str(directory / INDEX_NAME), f"it says {size} ids, the tokenizer has others")]
     return []

@@ -5,7 +5,6 @@ so a corpus exists whole or not at all. What a killed ingestion of files left th
 by the next, if that is told the same and finds the same files; else it is removed.
 """
 
-import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,9 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from qmpi.errors import InputError, StorageError, UserError
+from qmpi.ingest.checks import given_tokenizer, refuse_if_used, refuse_without_effect
 from qmpi.ingest.judge.language import LanguageGuess
+from qmpi.ingest.read.json_lines import with_lines_marked
 from qmpi.ingest.read.parquet import is_parquet, require_parquet
 from qmpi.ingest.report import read_report
 from qmpi.ingest.scan import Scan, scan
@@ -89,6 +90,7 @@ class Prepared(NamedTuple):
         resumed: whether some of it was done before.
         items: of the evaluation sets to screen against.
         short: of these, what is too short to be looked for.
+        remarks: on the tokenizer that was given.
     """
 
     spec: IngestSpec
@@ -96,6 +98,7 @@ class Prepared(NamedTuple):
     resumed: bool
     items: int = 0
     short: int = 0
+    remarks: tuple[str, ...] = ()
 
     @property
     def work(self) -> Path:
@@ -174,20 +177,25 @@ def prepare_ingest(paths: Sequence[Path], out: Path, options: IngestOptions) -> 
         check_corpus_directory(doomed)
     if options.languages:
         LanguageGuess(options.languages)
-    tokenizer = Tokenizer.given(options.tokenizer) if options.tokenizer else None
+    tokenizer = given_tokenizer(options)
     screen = make_screen(options.screen, options.screen_words) if options.screen else None
-    screen_digest, items, short = "", 0, 0
-    if screen:
-        items, short = len(screen.names), screen.short
-        screen_digest = hashlib.sha256(screen.runs.tobytes() + bytes([screen.length])).hexdigest()
-    digest = tokenizer.digest if tokenizer else ""
-    spec = spec_of(list(paths), out, options, digest, screen_digest)
-    scans = [scan(path, out) for path in paths]
+    digests = tokenizer.digest if tokenizer else "", screen.digest if screen else ""
+    spec = spec_of(list(paths), out, options, *digests)
+    prepared = Prepared(
+        spec,
+        partial,
+        resumed=True,
+        items=len(screen.names) if screen else 0,
+        short=screen.short if screen else 0,
+        remarks=tuple(tokenizer.remarks()) if tokenizer else (),
+    )
+    scans = [with_lines_marked(scan(path, out), spec.fields) for path in paths]
+    refuse_without_effect(options, [file for found in scans for file in found.files])
     if any(is_parquet(file.path) for found in scans for file in found.files):
         require_parquet()
-    _refuse_if_used(partial / WORK_FOLDER)
+    refuse_if_used(partial / WORK_FOLDER)
     if _is_begun(partial, spec, scans):
-        return Prepared(spec, partial, resumed=True, items=items, short=short)
+        return prepared
     _remove(partial)
     work = partial / WORK_FOLDER
     with explained("make the corpus", partial):
@@ -197,19 +205,7 @@ def prepare_ingest(paths: Sequence[Path], out: Path, options: IngestOptions) -> 
     if screen:
         save_screen(screen, work / SCREEN_NAME)
     write_atomic(partial / PLAN_NAME, msgspec.json.encode(spec))
-    return Prepared(spec, partial, resumed=False, items=items, short=short)
-
-
-def _refuse_if_used(work: Path) -> None:
-    """Refuse to go on with, or to remove, what another command is at.
-
-    Raises:
-        UserError: it is.
-    """
-    run = RunDirectory(work)
-    for lock in (run.lock, run.supervisor_lock):
-        if lock.exists():
-            RunLock(lock).release()
+    return prepared._replace(resumed=False)
 
 
 def _is_begun(partial: Path, spec: IngestSpec, scans: list[Scan]) -> bool:
@@ -383,8 +379,9 @@ def _fill(
 
 
 def _tokenizer(source: PieceSource, options: IngestOptions, progress: Progress) -> Tokenizer:
-    if options.tokenizer is not None:
-        return Tokenizer.given(options.tokenizer)
+    given = given_tokenizer(options)
+    if given is not None:
+        return given
     progress(IngestProgress(stage="tokenizer", bytes_read=0, documents=0, tokens=0))
     return train_tokenizer(_sample(source, options.sample_characters), options.vocab_size)
 

@@ -47,12 +47,14 @@ class SourceFile(msgspec.Struct, frozen=True, array_like=True):
         source: the path the user named, under which it was found.
         size: bytes.
         mtime_ns: when it was last changed; see `changed_at`.
+        lines: whether it holds JSON lines although its name does not say so.
     """
 
     path: bytes
     source: str
     size: int
     mtime_ns: int
+    lines: bool = False
 
 
 class Slice(msgspec.Struct, frozen=True, array_like=True):

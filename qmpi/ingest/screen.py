@@ -6,6 +6,7 @@ is looked up run by run. Case, punctuation and spacing do not count. An item sho
 cannot be found so and is counted: the user is told that it was not screened.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,8 +15,9 @@ import msgspec
 import numpy as np
 
 from qmpi.errors import CorruptData, InputError
-from qmpi.ingest.read.files import FAULTS, reason_of, unpacked
-from qmpi.ingest.scan import SourceFile, changed_at, plain_suffix, shown
+from qmpi.ingest.read.files import FAULTS, Fields, reason_of, unpacked
+from qmpi.ingest.read.json_lines import with_lines_marked
+from qmpi.ingest.scan import Scan, SourceFile, changed_at, plain_suffix, shown
 from qmpi.ingest.word_hashes import Hashes, WordHasher, ngrams, words_of
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.os_errors import explained
@@ -40,6 +42,11 @@ class ScreenTable(NamedTuple):
     short: int
     length: int
 
+    @property
+    def digest(self) -> str:
+        """Identity of what is looked for."""
+        return hashlib.sha256(self.runs.tobytes() + bytes([self.length])).hexdigest()
+
     def find(self, hashes: Hashes) -> str:
         """Look for the first run of a document that is in the table.
 
@@ -61,8 +68,8 @@ def make_screen(paths: Sequence[Path], length: int) -> ScreenTable:
     """Read the files to screen against.
 
     Args:
-        paths: JSON lines, of which every text of a record counts, or text, whose paragraphs do;
-            plain, .gz or .zst.
+        paths: JSON or JSON lines, of which every text of an item counts, or text, whose paragraphs
+            do; plain, .gz or .zst.
         length: words of a run, >= 4.
 
     Returns:
@@ -152,15 +159,37 @@ def _items(path: Path) -> Iterator[tuple[str, list[str]]]:
         raise InputError(f"cannot screen against {path}: it is {why} ({error})") from error
     except UnicodeDecodeError as error:
         raise InputError(f"cannot screen against {path}: it is not UTF-8 ({error})") from error
-    if plain_suffix(name) in _JSON:
+    return _items_in(file, text)
+
+
+def _items_in(file: SourceFile, text: str) -> Iterator[tuple[str, list[str]]]:
+    name, suffix = shown(file.path), plain_suffix(file.path)
+    whole = _document(text) if suffix == ".json" else None
+    if whole is not None:
+        for number, item in enumerate(whole, 1):
+            yield f"{name}, item {number}", list(_texts(item))
+    elif suffix in _JSON or _are_lines(file):
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
-                where = f"{shown(name)}:{number}"
+                where = f"{name}:{number}"
                 yield where, list(_texts_of_line(line, where))
-        return
-    for number, part in enumerate(text.split("\n\n"), 1):
-        if part.strip():
-            yield f"{shown(name)}, paragraph {number}", [part]
+    else:
+        for number, part in enumerate(text.split("\n\n"), 1):
+            if part.strip():
+                yield f"{name}, paragraph {number}", [part]
+
+
+def _document(text: str) -> list[Any] | None:
+    # The parts of one JSON value; None: it is none, but maybe a value a line.
+    try:
+        value: Any = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return value if isinstance(value, list) else [value]
+
+
+def _are_lines(file: SourceFile) -> bool:
+    return with_lines_marked(Scan([file], []), Fields("", "")).files[0].lines
 
 
 def _texts_of_line(line: str, where: str) -> Iterator[str]:

@@ -38,6 +38,8 @@ class IngestOptions(msgspec.Struct, frozen=True, kw_only=True):
         name: name of the corpus; "": that of the directory.
         vocab_size: ids of a trained tokenizer, >= 257.
         tokenizer: tokenizer.json to use instead of training one.
+        end_token: of that tokenizer, what ends a document; "": what a file beside it declares, else
+            a usual name.
         field: key of the text in JSON lines, column of it in Parquet.
         id_field: key or column whose value goes into the provenance, if it is there.
         sample_characters: text that the tokenizer is trained on, taken evenly from all units.
@@ -56,6 +58,7 @@ class IngestOptions(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     vocab_size: int = 4096
     tokenizer: Path | None = None
+    end_token: str = ""
     field: str = "text"
     id_field: str = "id"
     sample_characters: int = 64 << 20

@@ -14,11 +14,14 @@ import msgspec
 
 from qmpi.errors import ConfigError, InputError
 from qmpi.ingest.dedup.near import ALGORITHM
+from qmpi.ingest.read.files import Fields
 from qmpi.ingest.scan import shown
 from qmpi.ingest.settings import IngestOptions
 from qmpi.storage.tokenizer import LARGEST_VOCABULARY, SMALLEST_VOCABULARY
 
 SPEC_VERSION = 1
+_NO_FILES = frozenset({"idna", "punycode", "undefined"})
+"""Codecs of Python for domain names, and for nothing."""
 
 
 class IngestSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +62,11 @@ class IngestSpec(msgspec.Struct, frozen=True, kw_only=True):
             unit: its number.
         """
         return Path(os.fsdecode(self.paths[unit]))
+
+    @property
+    def fields(self) -> Fields:
+        """Names of the parts of a record."""
+        return Fields(self.field, self.id_field)
 
     def passed(self) -> str:
         """Return the names of the checks that every kept document has passed."""
@@ -137,6 +145,8 @@ def spec_of(
 def _check_encoding(name: str) -> None:
     if not name:
         return
+    if re.sub("[^a-z0-9]", "", name.lower()) in _NO_FILES:
+        raise InputError(f"{name!r} is not an encoding of text files; try latin-1 or cp1252")
     try:
         b"a".decode(name)
     except (LookupError, ValueError) as error:

@@ -23,8 +23,7 @@ from qmpi.ingest.dedup.drop_list import CleanFolder, DropList, Summary, load_pai
 from qmpi.ingest.dedup.near import KEYS_AT_ONCE, Pairs, bands_for, equal_pairs, merged, near_pairs
 from qmpi.ingest.judge.language import LanguageGuess
 from qmpi.ingest.judge.rules import RULES
-from qmpi.ingest.read.files import Fields
-from qmpi.ingest.read.json_lines import is_json_lines
+from qmpi.ingest.read.json_lines import is_json_lines, with_lines_marked
 from qmpi.ingest.report import finish_corpus
 from qmpi.ingest.scan import Scan, Slice, SourceFile, cut_units, scan
 from qmpi.ingest.screen import load_screen
@@ -94,7 +93,7 @@ class IngestPlan:
         spec = self.spec
         screened = self._work / SCREEN_NAME if spec.screen_digest else None
         return CleanSettings(
-            fields=Fields(spec.field, spec.id_field),
+            fields=spec.fields,
             encoding=spec.encoding,
             rules={name: spec.rules[name] for name in RULES if name in spec.rules},
             bands=bands_for(spec.near_duplicates) if spec.near_duplicates else None,
@@ -253,7 +252,8 @@ class IngestPlan:
     # The stages.
 
     def _scan(self, unit: int, progress: Progress) -> UnitReport:
-        found = scan(self.spec.path(unit), Path(self.spec.out))
+        walked = scan(self.spec.path(unit), Path(self.spec.out))
+        found = with_lines_marked(walked, self.spec.fields)
         self._folder("scan")
         write_atomic(self._scan_path(unit), msgspec.msgpack.encode(found))
         progress(UnitProgress(documents=len(found.files)))
@@ -314,7 +314,7 @@ class IngestPlan:
             line = line if slices[0].begin else 0
             summary.lines.append(line)
             # Of a file that goes on in the next unit, count the lines so far.
-            last = self.files[slices[-1].file].path
+            last = self.files[slices[-1].file]
             here = meta.lines[-1] if is_json_lines(last) else 0
             line = here if len(slices) > 1 else line + here
         return summary

@@ -232,7 +232,7 @@ class _Places:
         size, piece, record, offset = (column[number] for column in self._columns)
         file = self._files[piece]
         # Only the first slice of a unit can begin inside a file.
-        more = self._first_line if record and not piece and is_json_lines(file.path) else 0
+        more = self._first_line if record and not piece and is_json_lines(file) else 0
         return Origin(
             source=file.source,
             file=self._names[piece],

@@ -24,9 +24,9 @@ from qmpi.storage.corpus_directory import (
     check_corpus_directory,
     clear_corpus_directory,
 )
-from qmpi.storage.manifest import facts_of, file_digest, read_manifest
+from qmpi.storage.manifest import facts_of, read_manifest
 from qmpi.storage.os_errors import explained
-from qmpi.storage.tokenizer import Tokenizer
+from qmpi.storage.tokenizer import Tokenizer, is_tokenizer_of
 from qmpi.storage.work_file import WORK_NAME, WorkFile, read_work
 
 State = Literal["new", "resumed", "complete"]
@@ -196,7 +196,7 @@ def _keep_tokenizer(out: Path, tokenizer: Tokenizer, work: WorkFile) -> None:
     if begun.exists() and read_work(begun).plan != work.plan:
         return  # other work, which is refused later; its tokenizer stays
     path = out / TOKENIZER_NAME
-    if not path.exists() or file_digest(path) != tokenizer.digest:
+    if not path.exists() or not is_tokenizer_of(path, tokenizer.digest):
         tokenizer.save(path)
 
 

@@ -144,7 +144,8 @@ def _augment(
     position: int, able: Sequence[Sequence[Candidate]], taken: dict[Rank, int], seen: set[Rank]
 ) -> bool:
     """Return True once the position has a reader; others change theirs if need be."""
-    for c in able[position]:
+    # A free reader first: nobody moves without need.
+    for c in sorted(able[position], key=lambda c: c.rank in taken):
         if c.rank in seen:
             continue
         seen.add(c.rank)

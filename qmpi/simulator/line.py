@@ -94,6 +94,7 @@ class Line:
         self._meetings: dict[str, Meeting] = {}
         self._waits: dict[int, Wait] = {}
         self._broken = ""
+        self._is_cut = False
 
     def enter(self, index: int, value: Contribution, wait: Wait) -> None:
         """Contribute to a collective and wait for the others.
@@ -113,7 +114,9 @@ class Line:
             raise InvariantError(f"member {index} of {self.name} is twice in {wait.name}")
         meeting.values[index] = value
         self._waits[index] = wait
-        if len(meeting.values) == self.size:
+        if self._is_cut:
+            self._break(index, self._broken)
+        elif len(meeting.values) == self.size:
             for member in sorted(self._waits):
                 if self._waits[member].name == wait.name:
                     self._complete(member, meeting)
@@ -130,7 +133,8 @@ class Line:
         self._sever(f"member {index} of {self.name} closed the connection")
 
     def cut(self) -> None:
-        """The line breaks, though all its members live."""
+        """The line breaks, though all its members live; nothing is completed on it any more."""
+        self._is_cut = True
         self._sever(f"{self.name} was cut")
 
     def leave(self, index: int) -> None:

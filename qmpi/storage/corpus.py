@@ -47,7 +47,7 @@ class CorpusFacts(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         version: format of the index.
         name: what the corpus is called.
-        tokenizer_digest: SHA-256 of tokenizer.json.
+        tokenizer_digest: of its tokenizer; see `Tokenizer.digest`.
         vocab_size: ids of the tokenizer.
         dtype: "uint16" or "uint32".
         tokens: ids of all shards.

@@ -7,6 +7,7 @@ from pathlib import Path
 from qmpi.errors import InputError
 from qmpi.storage.atomic_file import TEMPORARY_SUFFIX
 from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME
+from qmpi.storage.end_token import DECLARATION_NAME
 from qmpi.storage.origins import LEFT_OUT_NAME, REPORT_NAME
 from qmpi.storage.os_errors import explained
 from qmpi.storage.remedy import MANIFEST_NAME
@@ -21,7 +22,7 @@ PARTIAL_SUFFIX = ".partial"
 
 _FIXED_NAMES = (
     *(INDEX_NAME, TOKENIZER_NAME, MANIFEST_NAME, STATISTICS_NAME),
-    *(PLAN_NAME, LEFT_OUT_NAME, REPORT_NAME),
+    *(PLAN_NAME, LEFT_OUT_NAME, REPORT_NAME, DECLARATION_NAME),
 )
 _TEMPORARY = rf"\..+{re.escape(TEMPORARY_SUFFIX)}"
 _SHARD_NAMES = re.compile(r"shard-\d{6,}\.h5")
@@ -32,7 +33,7 @@ _FILE_NAMES = re.compile(
 # "work" is what many people call a folder of theirs: by its name alone it is none of ours.
 _WORK_NAMES = re.compile(
     r"work\.json|result\.json|status\.json|end\.json|units|logs|checkpoints|ranks|lock|stop|probe"
-    r"|supervisor\.lock|given-tokenizer\.json|screen\.msgpack|scan|clean|dedup|tokenizer|write"
+    r"|supervisor\.lock|given-tokenizer\.json|tokenizer_config\.json|screen\.msgpack|scan|clean|dedup|tokenizer|write"
     rf"|{_TEMPORARY}"
 )
 

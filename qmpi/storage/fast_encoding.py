@@ -13,7 +13,6 @@ gigatoken is twice as fast again on words it has seen. It is refused: its ids di
 holds the end of one character and the start of another, and its cache has no bound.
 """
 
-import json
 import logging
 import re
 from collections.abc import Callable, Iterator
@@ -21,6 +20,8 @@ from typing import Any
 
 import tokenizers
 from tokenizers import pre_tokenizers
+
+from qmpi.errors import InputError
 
 Encode = Callable[[str], list[int]]
 
@@ -48,33 +49,41 @@ class _UnlikeReferenceError(Exception):
     """This tokenizer can be encoded with the reference only; the text says why."""
 
 
-def encoder(reference: tokenizers.Tokenizer, data: bytes) -> Encode:
+def encoder(reference: tokenizers.Tokenizer, form: dict[str, Any]) -> Encode:
     """Return the fastest encoder whose ids are equal to the reference's.
 
     Args:
-        reference: the tokenizer.
-        data: the bytes that it was read from.
+        reference: the tokenizer, with truncation and padding off.
+        form: the JSON that it was read from.
 
     Returns:
-        A function from text to ids, on the calling thread.
+        A function from text to ids, on the calling thread. It raises InputError for text that the
+        tokenizer has no ids for.
     """
 
     def exact(text: str) -> list[int]:
-        return reference.encode(text, add_special_tokens=False).ids
+        try:
+            return reference.encode(text, add_special_tokens=False).ids
+        except (KeyboardInterrupt, SystemExit, MemoryError):
+            raise
+        except BaseException as error:  # the library raises bare Exception, and panics beyond it
+            raise InputError(
+                f"the tokenizer cannot encode all text ({error}); take one that has bytes, or a "
+                "token for what is unknown"
+            ) from error
 
     try:
-        return _fast(reference, data, exact)
+        return _fast(reference, form, exact)
     except _UnlikeReferenceError as reason:
         logger.warning("this tokenizer is encoded by the slow library: %s", reason)
         return exact
 
 
-def _fast(reference: tokenizers.Tokenizer, data: bytes, exact: Encode) -> Encode:
+def _fast(reference: tokenizers.Tokenizer, form: dict[str, Any], exact: Encode) -> Encode:
     try:
         import tiktoken
     except ImportError as error:
         raise _UnlikeReferenceError("tiktoken is not installed") from error
-    form = json.loads(data)
     _check_form(form)
     ranks = dict(_ranks(form["model"], reference))
     inner = tiktoken.Encoding(
@@ -96,8 +105,6 @@ def _check_form(form: dict[str, Any]) -> None:
     wanted = {
         "model": model.get("type") == "BPE",
         "normalizer": not form.get("normalizer"),
-        "truncation": not form.get("truncation"),
-        "padding": not form.get("padding"),
         "pre_tokenizer": cutting.get("type") == "ByteLevel"
         and not cutting.get("add_prefix_space")
         and cutting.get("use_regex", True),

@@ -56,7 +56,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         name: of the corpus.
         generator: version of the generator.
         lexicon_digest: identity of the vocabulary.
-        tokenizer_digest: SHA-256 of tokenizer.json.
+        tokenizer_digest: of its tokenizer; see `Tokenizer.digest`.
         seed: of all draws.
         tokens: ids of all shards.
         blocks: blocks of all shards.

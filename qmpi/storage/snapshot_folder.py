@@ -70,11 +70,11 @@ class SnapshotFolder:
             step=step, size=size, digest=digest, run_id=self._run_id, meta=meta
         )  # fmt: skip
         path = snapshot_path(self.path, step, position)
-        if self._in_ram and not path.exists():
-            prune(self.path, max(1, self._keep - 1), position)
+        if self._in_ram:
+            prune(self.path, max(1, self._keep - 1), position, path)
         self._write(path, header, parts, position)
         try:
-            prune(self.path, self._keep, position)
+            prune(self.path, self._keep - 1, position, path)
         except StorageError as error:
             logger.warning("an old snapshot stays: %s", error)
         return path
@@ -91,19 +91,19 @@ class SnapshotFolder:
         except StorageError as error:
             # What is damaged must not cost a copy that is not.
             is_sound = is_full(error) and digest_of(parts) == header.digest
-            if not is_sound or not self._made_room(header.size, position):
+            if not is_sound or not self._made_room(path, header.size, position):
                 raise
             logger.warning("older snapshots in %s made room for a new one", self.path)
             write_snapshot(path, header, parts, durable=not self._in_ram)
 
-    def _made_room(self, size: Bytes, position: int | None) -> bool:
+    def _made_room(self, path: Path, size: Bytes, position: int | None) -> bool:
         """Remove what may go, if that is of use.
 
         Returns:
             True if something went.
         """
         if not self._in_ram:
-            return bool(prune(self.path, max(1, self._keep - 1), position))
+            return bool(prune(self.path, max(1, self._keep - 1), position, path))
         if room_without(self.path, position) < size + HEAD_BYTES:
             return False
         return bool(prune(self.path, 0, position))

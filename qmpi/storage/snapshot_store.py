@@ -117,7 +117,9 @@ def _files(directory: Path, reasons: list[str]) -> list[Path]:
         return []
 
 
-def prune(directory: Path, keep: int, position: int | None = None) -> list[Path]:
+def prune(
+    directory: Path, keep: int, position: int | None = None, besides: Path | None = None
+) -> list[Path]:
     """Remove all but the newest snapshots, and temporaries of writers that were killed.
 
     Another process may be writing here; what it has not finished stays, unless it is older than all
@@ -127,6 +129,8 @@ def prune(directory: Path, keep: int, position: int | None = None) -> list[Path]
         directory: of the snapshots.
         keep: snapshots to keep, >= 0.
         position: whose; None: those of whole states.
+        besides: a file that neither counts nor goes: a run that was set back writes older steps
+            than those that lie here.
 
     Returns:
         The snapshots removed.
@@ -134,7 +138,7 @@ def prune(directory: Path, keep: int, position: int | None = None) -> list[Path]
     Raises:
         StorageError: a file cannot be removed.
     """
-    named = _named(directory, position)
+    named = [path for path in _named(directory, position) if path != besides]
     kept, doomed = named[:keep], named[keep:]
     oldest = min((_step_of(path.name) for path in kept), default=-1)
     torn = [

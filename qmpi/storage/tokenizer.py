@@ -3,8 +3,10 @@
 Theory of operation: the vocabulary holds all 256 bytes, so any text can be encoded and decoding
 gives it back exactly; there is no unknown token. Training counts words and merges the most frequent
 pairs, ties broken by id, so equal text gives an equal file. The file is the `tokenizer.json` that
-Hugging Face tools read. Encoding stays on the calling thread, so ranks do not take each other's
-cores, and goes through the fastest library whose ids are the same (`storage.fast_encoding`).
+Hugging Face tools read; one from elsewhere is used on text alone (`storage.text_form`) and may have
+another end token (`storage.end_token`). Encoding stays on the calling thread, so ranks do not take
+each other's cores, and goes through the fastest library whose ids are the same
+(`storage.fast_encoding`).
 """
 
 import hashlib
@@ -12,26 +14,40 @@ import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+import msgspec
 import numpy as np
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from qmpi.errors import CorruptData, InputError
 from qmpi.storage.atomic_file import write_atomic
-from qmpi.storage.fast_encoding import encoder
+from qmpi.storage.end_token import (
+    END_OF_TEXT,
+    Declared,
+    declarations,
+    declare,
+    find_end_token,
+)
+from qmpi.storage.fast_encoding import PROBE, Encode, encoder
 from qmpi.storage.os_errors import explained
+from qmpi.storage.text_form import marks_of, remarks, text_form
 from qmpi.units import Digest
 
-END_OF_TEXT = "<|endoftext|>"
-"""Stands after each document."""
 SMALLEST_VOCABULARY = 257
 LARGEST_VOCABULARY = 1 << 20
 """As many as a job's model.vocab_size takes."""
 
 LONGEST_WORD = 1000
 """Training takes time by the square of a word's length; what is longer teaches nothing."""
+_FRAGILE = {
+    "capital letters": "a Title IN capitals",
+    "runs of blanks and line breaks": "two  blanks\n\n\ta tab",
+    "accents and symbols": "cafe\u0301 na\u00efve \u2460 \ufb01n x\u00b2",
+    "all scripts": "\u041f\u0440\u0438\u0432\u0435\u0442 \u65e5\u672c\u8a9e \U0001f680",
+}
+"""Text that some tokenizers do not give back."""
 _LONG_RUN = re.compile(rf"\S{{{LONGEST_WORD},}}|\s{{{LONGEST_WORD},}}")
 
 
@@ -40,63 +56,80 @@ class Tokenizer:
 
     Attributes:
         size: ids are 0 to size - 1.
-        digest: SHA-256 of the tokenizer file's bytes.
+        digest: SHA-256 of the tokenizer file's bytes, and of the end token if that is another than
+            `<|endoftext|>`.
         end_of_text: id of the token that ends a document.
+        end_token: text of that token.
+        end_source: how it is known.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, end_token: str = "", declared: Sequence[Declared] = ()) -> None:
         """Read a tokenizer from the bytes of a `tokenizer.json`.
 
         Args:
             data: the file's bytes.
+            end_token: what ends a document; "": what is declared, else a usual name.
+            declared: what files beside it say of the end token.
 
         Raises:
             CorruptData: they are not a tokenizer.
-            InputError: it has no end-of-text token.
+            InputError: it has no end token, or cannot encode any text.
         """
         self._inner = _parsed(data)
-        end_of_text = self._inner.token_to_id(END_OF_TEXT)
-        if end_of_text is None:
-            raise InputError(f"the tokenizer has no {END_OF_TEXT} token; `qmpi ingest` trains one")
-        # Text that spells the token must not become it: it would end a document where none ends.
-        self._inner.encode_special_tokens = True
+        self._form = msgspec.json.decode(data, type=dict[str, Any])
         self._data = data
-        self.end_of_text: int = end_of_text
+        self.end_token, self.end_of_text, self.end_source = find_end_token(
+            self._inner, end_token, declared
+        )
         ids = self._inner.get_vocab(with_added_tokens=True).values()
         if len(set(ids)) != len(ids):
             raise CorruptData("the tokenizer file is damaged (two of its tokens have the same id)")
         # Not the number of tokens: a file from elsewhere may skip ids.
         self.size: int = 1 + max(ids)
-        self.digest = Digest(hashlib.sha256(data).hexdigest())
-        self._encode = encoder(self._inner, data)
+        named = b"" if self.end_token == END_OF_TEXT else b"\0" + self.end_token.encode()
+        self.digest = Digest(hashlib.sha256(data + named).hexdigest())
+        self._encode = self._encoder()
+        if self.end_of_text in self._encode(PROBE):
+            raise InputError(
+                f"the tokenizer makes {self.end_token} of unknown text, so that it cannot end a "
+                "document; name another token with --end-token"
+            )
+
+    def _encoder(self) -> Encode:
+        form = text_form(self._form, marks_of(self._form, self.end_token))
+        if form is not None:
+            return encoder(_for_text(_parsed(msgspec.json.encode(form))), form)
+        return encoder(_for_text(self._inner), self._form)
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path, end_token: str = "") -> Self:
         """Read a tokenizer.
 
         Args:
             path: a `tokenizer.json`.
+            end_token: what ends a document; "": what a file beside it declares, else a usual name.
 
         Returns:
             The tokenizer.
 
         Raises:
             StorageError: it cannot be read, or is damaged.
-            InputError: it has no end-of-text token.
+            InputError: it has no end token.
         """
         with explained("read the tokenizer", path):
             data = path.read_bytes()
         try:
-            return cls(data)
+            return cls(data, end_token, () if end_token else declarations(path))
         except (CorruptData, InputError) as error:
             raise type(error)(f"{path}: {error}") from error
 
     @classmethod
-    def given(cls, path: Path) -> Self:
+    def given(cls, path: Path, end_token: str = "") -> Self:
         """Read a tokenizer that a user names: if it is none, that is the user's mistake.
 
         Args:
             path: a `tokenizer.json`.
+            end_token: as of `load`.
 
         Returns:
             The tokenizer.
@@ -109,7 +142,7 @@ class Tokenizer:
             if not path.is_file():
                 raise InputError(f"there is no tokenizer at {path}; name a tokenizer.json")
         try:
-            return cls.load(path)
+            return cls.load(path, end_token)
         except CorruptData as error:
             raise InputError(f"{error}; name a tokenizer.json that `qmpi ingest` made") from error
 
@@ -117,12 +150,30 @@ class Tokenizer:
         """Write the tokenizer; the bytes that `digest` covers.
 
         Args:
-            path: target, replaced if it exists.
+            path: target, replaced if it exists. An end token other than `<|endoftext|>` is
+                declared in a file beside it.
 
         Raises:
             StorageError: it cannot be written.
         """
+        # The tokenizer last: where it is, all of it is.
+        if self.end_token != END_OF_TEXT:
+            declare(path, self.end_token)
         write_atomic(path, self._data)
+
+    def remarks(self) -> list[str]:
+        """Tell what of the tokenizer is switched off, and what it does to text.
+
+        Returns:
+            A sentence each; none of what `train_tokenizer` has made.
+        """
+        said = remarks(self._form)
+        if self.end_token != END_OF_TEXT:
+            said.append(f"documents end with {self.end_token} ({self.end_source})")
+        for what, text in _FRAGILE.items():
+            if self.decode(self.encode(text)).strip() != text:
+                said.append(f"it does not keep {what}: text does not come back as it was")
+        return said
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text; no end-of-text is added.
@@ -173,9 +224,37 @@ class Tokenizer:
             ids: each 0 to size - 1.
 
         Returns:
-            The text, with end-of-text spelled out.
+            The text, with end-of-text and other special tokens spelled out.
         """
         return self._inner.decode(list(ids), skip_special_tokens=False)
+
+
+def is_tokenizer_of(path: Path, digest: str) -> bool:
+    """Whether a file is the tokenizer of a corpus, end token included.
+
+    Args:
+        path: a `tokenizer.json`.
+        digest: that the corpus names.
+
+    Returns:
+        False also if it is damaged.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    try:
+        return Tokenizer.load(path).digest == digest
+    except (CorruptData, InputError):
+        return False
+
+
+def _for_text(inner: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
+    # Text that spells a special token must not become it: it would end a document where none ends.
+    inner.encode_special_tokens = True
+    inner.no_truncation()
+    inner.no_padding()
+    inner.post_processor = None
+    return inner
 
 
 def _parsed(data: bytes) -> tokenizers.Tokenizer:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from qmpi.errors import InputError
-from qmpi.simulator.ports.units import FarmModel
 from qmpi.simulator.farm_simulation import FarmSimulation, parse_farm_scenario, play_farm
 from qmpi.simulator.faults import AtTime, Fault, Hang, Kill, KillAll, OnEvent, WhenStep
+from qmpi.simulator.ports.units import FarmModel
 from qmpi.units import Rank, Seconds, Step
 
 SCENARIOS = sorted((Path(__file__).parent / "farm_scenarios").glob("*.txt"))

@@ -21,8 +21,9 @@ from qmpi.ingest.judge.language import LanguageGuess
 from qmpi.ingest.judge.measures import Measures
 from qmpi.ingest.judge.rules import broken_rule
 from qmpi.ingest.read.files import FAULTS, Fields, Record, Refusal, reason_of
-from qmpi.ingest.read.json_lines import is_json_lines, json_records
+from qmpi.ingest.read.json_lines import is_json_lines, json_records, sound_json_records
 from qmpi.ingest.read.parquet import is_parquet, parquet_records
+from qmpi.ingest.read.sound_parts import Part, parts_of
 from qmpi.ingest.read.texts import LONGEST_DOCUMENT, text_records
 from qmpi.ingest.scan import Slice, SourceFile, packing, plain_suffix, shown
 from qmpi.ingest.screen import ScreenTable
@@ -141,7 +142,9 @@ class _UnitWork:
         self._lines.append(0)
         # Only a compressed file can turn out damaged after some of it was used.
         mark = self._mark() if packing(file.path) else None
-        source = _Place(number, shown(file.path), plain_suffix(file.path), piece.begin)
+        # The name of a file of records says nothing of their kind.
+        suffix = "" if file.lines else plain_suffix(file.path)
+        source = _Place(number, shown(file.path), suffix, piece.begin)
         size = _size(file, piece)
         try:
             for count, item in enumerate(self._records(file, piece, scratch)):
@@ -150,11 +153,31 @@ class _UnitWork:
                     self._tell(min(size, max(0, item.offset - piece.begin)))
         except FAULTS as error:
             # Whole lines before a cut are good; a text, or what a checksum denies, is not.
-            if mark and not (isinstance(error, EOFError) and self._lines[-1]):
+            if not mark or (isinstance(error, EOFError) and self._lines[-1] and _ends_cut(file)):
+                self._leave_out(source.name, reason_of(error), size, "")
+            else:
                 self._roll_back(mark)
-            self._leave_out(source.name, reason_of(error), size, "")
+                self._salvage(file, source, reason_of(error))
         self._input += size
         self._tell(0)
+
+    def _salvage(self, file: SourceFile, source: "_Place", reason: str) -> None:
+        # Compressed lines may be many files in one, of which most are whole.
+        parts: list[Part] = []
+        try:
+            if reason == "damaged" and is_json_lines(file):
+                parts = parts_of(file)
+            if not any(part.sound for part in parts):
+                self._leave_out(source.name, reason, file.size, "")
+                return
+            for item in sound_json_records(file, parts, self._settings.fields):
+                self._take(item, source)
+            for begin, end, sound in parts:
+                if not sound:
+                    place = f"{source.name}, compressed bytes {begin} to {end}"
+                    self._leave_out(place, reason, end - begin, "")
+        except FAULTS as error:
+            self._leave_out(source.name, reason_of(error), file.size, "")
 
     def _mark(self) -> "_Mark":
         self._flush()
@@ -172,7 +195,7 @@ class _UnitWork:
         fields = self._settings.fields
         if is_parquet(file.path):
             return parquet_records(file, piece, fields, scratch)
-        if is_json_lines(file.path):
+        if is_json_lines(file):
             return json_records(file, piece, fields)
         return text_records(file, piece, self._settings.encoding)
 
@@ -305,8 +328,17 @@ class _Place(NamedTuple):
     def where(self, item: Record | Refusal) -> str:
         # The number of a line is known here only if the slice begins the file.
         if item.number and (not self.begin or not item.offset):
-            return f"{self.name}:{item.number}"
+            last = item.last if isinstance(item, Refusal) else 0
+            return f"{self.name}:{item.number}" + (f"-{last}" if last > item.number else "")
         return f"{self.name}@{item.offset}" if item.offset else self.name
+
+
+def _ends_cut(file: SourceFile) -> bool:
+    # Of parts in a row, one that is cut may swallow the next, and give what nobody wrote.
+    try:
+        return not is_json_lines(file) or not parts_of(file)[-1].sound
+    except FAULTS:
+        return True
 
 
 def _size(file: SourceFile, piece: Slice) -> int:

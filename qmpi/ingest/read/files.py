@@ -48,13 +48,15 @@ class Record(NamedTuple):
 class Refusal(NamedTuple):
     """Something that is no document; number and offset as in `Record`.
 
-    An empty reason tells how many lines a slice has, blank ones at its end included.
+    An empty reason tells how many lines a slice has, blank ones at its end included. `last` is the
+    number of the last of several records that are left out as one; 0: it is one.
     """
 
     number: int
     offset: int
     reason: str
     size: int
+    last: int = 0
 
 
 class Fields(NamedTuple):
@@ -167,7 +169,7 @@ class _Frames(io.RawIOBase):
 
     def __init__(self, raw: BinaryIO) -> None:
         self._raw = raw
-        self._frame = _new_frame()
+        self._frame = new_frame()
         self._begun = False
         self._packed = memoryview(b"")
         self._ready = memoryview(b"")
@@ -190,7 +192,7 @@ class _Frames(io.RawIOBase):
             used = len(part)
             if self._frame.eof:
                 used -= len(self._frame.unused_data)
-                self._frame, self._begun = _new_frame(), False
+                self._frame, self._begun = new_frame(), False
             self._packed = self._packed[used:]
         count = min(len(room), len(self._ready))
         room[:count] = self._ready[:count]
@@ -202,5 +204,6 @@ class _Frames(io.RawIOBase):
         super().close()
 
 
-def _new_frame() -> "zstandard.ZstdDecompressionObj":
+def new_frame() -> "zstandard.ZstdDecompressionObj":
+    """Return what unpacks one Zstandard frame, with any window."""
     return zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW).decompressobj()

@@ -2,37 +2,96 @@
 
 Theory of operation: a line is a record, and a slice has the lines that begin in it: a reader that
 starts inside a line passes over its rest, which the reader before it has. Lines are read in bounded
-parts, and one over the limit is left out without being held.
+parts, and one over the limit is left out without being held. A `.json` file may be a document or
+JSON lines, as many corpora have them: its first lines tell.
 """
 
+import codecs
 import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import msgspec
 
-from qmpi.ingest.read.files import Fields, Record, Refusal, unpacked
-from qmpi.ingest.scan import Slice, SourceFile, plain_suffix
+from qmpi.ingest.read.files import FAULTS, Fields, Record, Refusal, unpacked
+from qmpi.ingest.read.sound_parts import Part, sound_stream
+from qmpi.ingest.scan import Scan, Slice, SourceFile, plain_suffix
 
 _LONGEST_LINE = 64 << 20
 _LONGEST_IDENTITY = 200
 _SUFFIXES = (".jsonl", ".ndjson")
+_LOOKED_AT = 4
+"""Lines."""
 
 
 class _Refused(Exception):  # noqa: N818 - never leaves this module
     pass
 
 
-def is_json_lines(path: bytes) -> bool:
-    """Whether a file's name says JSON lines, compressed or not.
+def is_json_lines(file: SourceFile) -> bool:
+    """Whether a file holds JSON lines, compressed or not: its name says so, or its first lines.
 
     Args:
-        path: of the file.
+        file: after `with_lines_marked`.
 
     Returns:
         True if it does.
     """
-    return plain_suffix(path) in _SUFFIXES
+    return file.lines or plain_suffix(file.path) in _SUFFIXES
+
+
+def with_lines_marked(found: Scan, fields: Fields) -> Scan:
+    """Look into the `.json` files of a walk for those that hold JSON lines.
+
+    Args:
+        found: by the walk.
+        fields: keys of records.
+
+    Returns:
+        The same, with these marked.
+    """
+    files = [
+        msgspec.structs.replace(file, lines=True) if _holds_lines(file, fields) else file
+        for file in found.files
+    ]
+    return Scan(files, found.left_out)
+
+
+def _holds_lines(file: SourceFile, fields: Fields) -> bool:
+    if plain_suffix(file.path) != ".json":
+        return False
+    try:
+        with unpacked(file) as stream:
+            lines = _first_lines(stream)
+    except FAULTS:
+        # What is wrong with it is told when it is read.
+        return False
+    if not all(line.startswith(b"{") for line in lines):
+        return False
+    records = [record for line in lines if (record := _object(line)) is not None]
+    if len(lines) == 1:
+        # One line is a document, unless it has the text that is looked for.
+        return any(isinstance(record.get(fields.text), str) for record in records)
+    return bool(records)
+
+
+def _first_lines(stream: BinaryIO) -> list[bytes]:
+    lines: list[bytes] = []
+    for _ in range(_LOOKED_AT):
+        line = stream.readline(_LONGEST_LINE)
+        if line.strip():
+            lines.append(line.removeprefix(codecs.BOM_UTF8).strip())
+        if not line.endswith(b"\n"):
+            break
+    return lines
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def json_records(file: SourceFile, piece: Slice, fields: Fields) -> Iterator[Record | Refusal]:
@@ -49,6 +108,23 @@ def json_records(file: SourceFile, piece: Slice, fields: Fields) -> Iterator[Rec
     """
     with unpacked(file) as stream:
         yield from _json_records(stream, piece, fields)
+
+
+def sound_json_records(
+    file: SourceFile, parts: list[Part], fields: Fields
+) -> Iterator[Record | Refusal]:
+    """Read the sound parts of a compressed file of JSON lines.
+
+    Args:
+        file: the file.
+        parts: of `parts_of`.
+        fields: keys of records.
+
+    Yields:
+        As `json_records`; lines are counted without those that are lost.
+    """
+    with sound_stream(file, parts) as stream:
+        yield from _json_records(stream, Slice(0, 0, -1), fields)
 
 
 def _json_records(stream: BinaryIO, piece: Slice, fields: Fields) -> Iterator[Record | Refusal]:

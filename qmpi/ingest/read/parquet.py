@@ -2,7 +2,8 @@
 
 Theory of operation: a slice has the row groups whose first column begins in its byte range, so any
 number of readers share a file without reading more than its footer twice. Only the text and the
-identity columns are read, in small batches through a bounded buffer. pyarrow is an optional
+identity columns are read, in small batches through a bounded buffer. A cell that is not UTF-8 costs
+its row; a damaged page costs the rows from it to the end of its row group. pyarrow is an optional
 dependency: it is 55 MB, and text and JSON need none of it.
 """
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _SUFFIXES = (".parquet", ".pq")
 _ROWS = 256
 _BUFFER = 1 << 20
+_LONGEST_IDENTITY = 200
 
 
 def is_parquet(path: bytes) -> bool:
@@ -73,7 +75,9 @@ def parquet_records(
 
     with _seekable(file, scratch) as stream:
         try:
-            reader = pq.ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False)
+            reader = pq.ParquetFile(
+                stream, buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True
+            )
             columns = _columns(reader, fields)
             if not columns:
                 if piece.begin == 0:
@@ -82,7 +86,7 @@ def parquet_records(
             if piece.begin == 0 and not reader.metadata.num_rows:
                 yield Refusal(0, 0, "empty", 0)
             for group, first in _row_groups(reader, piece):
-                yield from _rows(reader, group, first, columns)
+                yield from _group(reader, group, first, columns)
         except (pyarrow.ArrowException, UnicodeDecodeError) as error:
             raise EOFError(f"damaged Parquet: {error}") from error
 
@@ -126,19 +130,78 @@ def _row_groups(reader: "pyarrow.parquet.ParquetFile", piece: Slice) -> Iterator
         first += group.num_rows
 
 
-def _rows(
-    reader: "pyarrow.parquet.ParquetFile", group: int, first: int, columns: list[str]
+def _group(
+    reader: "pyarrow.parquet.ParquetFile", number: int, first: int, columns: list[str]
 ) -> Iterator[Record | Refusal]:
-    number = first
-    batches = reader.iter_batches(batch_size=_ROWS, row_groups=[group], columns=columns)
-    for batch in batches:
-        values: list[list[Any]] = [batch.column(name).to_pylist() for name in columns]
-        for row, text in enumerate(values[0]):
-            number += 1
-            if text is None:
-                yield Refusal(number, 0, f"no text field {columns[0]!r}", 0)
-            elif not text.strip():
-                yield Refusal(number, 0, "empty", len(text))
-            else:
-                known = values[1][row] if len(columns) > 1 else None
-                yield Record(text, number, 0, "" if known is None else str(known)[:200], "")
+    # What a damaged page takes along ends with the row group; if it is one of the identities, the
+    # texts are read without.
+    import pyarrow
+
+    done, rows = 0, reader.metadata.row_group(number).num_rows
+    for names in (columns, columns[:1])[: len(columns)]:
+        try:
+            batches = reader.iter_batches(batch_size=_ROWS, row_groups=[number], columns=names)
+            seen = 0
+            for batch in batches:
+                fresh = batch.slice(max(0, done - seen))
+                seen += batch.num_rows
+                if fresh.num_rows:
+                    found = list(_rows(fresh, first + seen - fresh.num_rows, names))
+                    done = seen
+                    yield from found
+        except FileNotFoundError:
+            raise  # the file has changed
+        except (pyarrow.ArrowException, OSError, ValueError):
+            continue
+        break
+    if done < rows:
+        yield Refusal(first + done + 1, 0, "damaged", 0, first + rows)
+
+
+def _rows(
+    batch: "pyarrow.RecordBatch", before: int, columns: list[str]
+) -> Iterator[Record | Refusal]:
+    texts = _texts(batch.column(columns[0]))
+    names = _identities(batch.column(columns[1])) if len(columns) > 1 else [""] * len(texts)
+    for number, (text, identity) in enumerate(zip(texts, names, strict=True), before + 1):
+        if text is None:
+            yield Refusal(number, 0, f"no text field {columns[0]!r}", 0)
+        elif isinstance(text, bytes):
+            yield Refusal(number, 0, "not UTF-8", len(text))
+        elif not text.strip():
+            yield Refusal(number, 0, "empty", len(text))
+        else:
+            yield Record(text, number, 0, identity, "")
+
+
+def _texts(column: Any) -> list[str | bytes | None]:  # noqa: ANN401 - any of pyarrow's arrays
+    # Bytes are what is no UTF-8: nothing checks that when a file is written.
+    try:
+        return column.to_pylist()
+    except UnicodeDecodeError:
+        return [_decoded(cell) for cell in column]
+
+
+def _decoded(cell: Any) -> str | bytes | None:  # noqa: ANN401 - any of pyarrow's scalars
+    try:
+        return cell.as_py()
+    except UnicodeDecodeError as error:
+        return bytes(error.object)
+
+
+def _identities(column: Any) -> list[str]:  # noqa: ANN401 - any of pyarrow's arrays
+    try:
+        values: list[Any] = column.to_pylist()
+    except (ValueError, ArithmeticError, ImportError):
+        values = [_identity(cell) for cell in column]
+    return ["" if value is None else str(value)[:_LONGEST_IDENTITY] for value in values]
+
+
+def _identity(cell: Any) -> Any:  # noqa: ANN401 - any of pyarrow's scalars
+    # Python has no dates after the year 9999, and not all bytes are text.
+    try:
+        return cell.as_py()
+    except UnicodeDecodeError as error:
+        return bytes(error.object).decode("utf-8", "backslashreplace")
+    except (ValueError, ArithmeticError, ImportError):
+        return getattr(cell, "value", None)

@@ -8,7 +8,7 @@ with a bad byte gives no document with a hole in it.
 """
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from qmpi.ingest.read.files import Record, Refusal, unpacked
@@ -57,20 +57,23 @@ def _text_records(
         if piece.begin == 0:
             yield Refusal(0, 0, str(refusal), file.size)
         return
+    tried = (codec,)
+    # A head without accents says nothing of what comes later.
+    if codec == "utf-8" and encoding and head[skipped:].isascii():
+        tried = (codec, encoding)
     if piece.begin:
         stream.seek(piece.begin)
         head = b""
     whole = piece.begin == 0 and piece.end == -1
-    note = "" if codec == "utf-8" else codec
     for offset, data in _parts(stream, head, piece, codec):
         start = skipped if offset == 0 else 0
         try:
-            text = _decoded(data[start:], codec)
+            text, found = _decoded(data[start:], tried)
         except _Refused as refusal:
             yield Refusal(0, offset, str(refusal), len(data))
             continue
         if text.strip():
-            yield Record(text, 0, offset, "", note)
+            yield Record(text, 0, offset, "", "" if found == "utf-8" else found)
         elif whole:
             yield Refusal(0, offset, "empty", len(data))
     if whole and not head:
@@ -88,7 +91,8 @@ def _codec(head: bytes, encoding: str) -> tuple[str, int]:
     if b"\0" in head:
         raise _Refused("binary")
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)
+        # Only a head that is all of the file ends with a whole character.
+        codecs.getincrementaldecoder("utf-8")().decode(head, final=len(head) < _HEAD)
     except UnicodeDecodeError as error:
         if not encoding:
             raise _Refused("not UTF-8") from error
@@ -96,13 +100,20 @@ def _codec(head: bytes, encoding: str) -> tuple[str, int]:
     return "utf-8", 0
 
 
-def _decoded(data: bytes, codec: str) -> str:
-    if codec == "utf-8" and b"\0" in data:
+def _decoded(data: bytes, codecs_tried: Sequence[str]) -> tuple[str, str]:
+    # The text, and the codec that it was found with.
+    if codecs_tried[0] == "utf-8" and b"\0" in data:
         raise _Refused("binary")
-    try:
-        return data.decode(codec)
-    except UnicodeDecodeError as error:
-        raise _Refused("not UTF-8" if codec == "utf-8" else "wrong encoding") from error
+    for codec in codecs_tried:
+        try:
+            text = data.decode(codec)
+            # Codecs that read escapes give halves of surrogate pairs.
+            text.encode()
+        except (ValueError, LookupError, ArithmeticError, Warning):
+            # Not all codecs keep to UnicodeDecodeError.
+            continue
+        return text, codec
+    raise _Refused("not UTF-8" if codecs_tried[-1] == "utf-8" else "wrong encoding")
 
 
 def _parts(stream: BinaryIO, head: bytes, piece: Slice, codec: str) -> Iterator[tuple[int, bytes]]:

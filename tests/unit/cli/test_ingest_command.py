@@ -117,6 +117,42 @@ def test_names_of_files_cannot_break_the_report(
     assert "/two\\nlines\\x1b[31m.txt\n" in capsys.readouterr().out
 
 
+def test_what_a_given_tokenizer_loses_and_how_documents_end_is_told(
+    notes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _ingest(notes, "--out", tmp_path / "a") == 0
+    assert "tokenizer:" not in capsys.readouterr().err
+    form = json.loads((tmp_path / "a" / "tokenizer.json").read_bytes())
+    form["added_tokens"][0]["content"] = "<fin>"
+    form["model"]["vocab"]["<fin>"] = form["model"]["vocab"].pop("<|endoftext|>")
+    form["truncation"] = {
+        "max_length": 9,
+        "stride": 0,
+        "strategy": "LongestFirst",
+        "direction": "Right",
+    }
+    given = notes.parent / "given.json"
+    given.write_text(json.dumps(form))
+    assert _ingest(notes, "--out", tmp_path / "b", "--tokenizer", given) == 2
+    assert "--end-token" in capsys.readouterr().err
+    named = ("--tokenizer", given, "--end-token", "<fin>")
+    assert _ingest(notes, "--out", tmp_path / "b", *named) == 0
+    told = capsys.readouterr()
+    assert "its truncation to 9 ids is off" in told.err
+    assert "documents end with <fin> (named)" in told.err
+    assert "--vocab-size has no effect" in told.err
+    counts = [json.loads((tmp_path / n / "index.json").read_bytes())["tokens"] for n in "ab"]
+    assert counts[0] == counts[1]
+    # The corpus is a whole one: its parts agree, and a copy mends it.
+    (tmp_path / "b" / "tokenizer_config.json").rename(notes / "kept")
+    assert run(["shards", "verify", str(tmp_path / "b")]) != 0
+    assert _ingest(notes / "a.md", "--out", tmp_path / "copy", *named) == 0
+    assert run(["shards", "repair", str(tmp_path / "b"), "--from", str(tmp_path / "copy")]) == 0
+    assert run(["shards", "verify", str(tmp_path / "b")]) == 0
+    assert _ingest(notes / "a.md", "--out", tmp_path / "b", "--force") == 0
+    assert not (tmp_path / "b" / "tokenizer_config.json").exists()
+
+
 @pytest.mark.parametrize("named", ["a.md", "gone.json", "."])
 def test_a_given_tokenizer_that_is_none_is_the_users_fault(
     notes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], named: str
@@ -137,7 +173,13 @@ def test_a_given_tokenizer_that_is_none_is_the_users_fault(
         (["--rule", "max_digits=inf"], "max_digits"),
         (["--encoding", "UTF-16-LE"], "byte-order mark"),
         (["--encoding", "nonsense"], "latin-1"),
+        (["--encoding", "undefined"], "latin-1"),
         (["--report", "/nowhere/report.json"], "/nowhere"),
+        (["--field", "content"], "--field content"),
+        (["--id-field", "key"], "--id-field key"),
+        (["--screen-words", "9"], "--screen FILE"),
+        (["--end-token", "</s>"], "--tokenizer"),
+        (["--end-token", ""], "--end-token"),
     ],
 )
 def test_wrong_options_are_told_before_the_work(

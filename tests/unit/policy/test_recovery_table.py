@@ -9,14 +9,21 @@ from qmpi.policy.recovery import Candidate, KeptCopy, plan_group
 from qmpi.protocol.membership import SnapshotFact
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "recovery.md"
-HEADING = "| case | what the ranks hold | copies |"
-RANK = re.compile(r"(rank|spare) (\d+)(?: on (\w+))?: (?:no state|state (\d+))( and gradient)?")
-COPY = re.compile(r"(?:RAM of (\w+)|disk): (\d+)")
+CASE = "| case | what the ranks hold | copies | "
+ALONE = f"{CASE}members |"
+TEAMS = f"{CASE}teams |"
+JOURNAL = f"{CASE}committed |"
+RANK = re.compile(
+    r"(?P<kind>rank|spare) (?P<rank>\d+)(?: at (?P<team>\d+)\.(?P<position>\d+))?"
+    r"(?: on (?P<host>\w+))?: (?:no state|state (?P<state>\d+))(?P<gradient> and gradient)?"
+    r"(?:, reports from (?P<told>\d+))?"
+)
+COPY = re.compile(r"(?:RAM of (\w+)|disk): (\d+)(?: at (\d+))?")
 
 
-def rows():
+def rows(heading):
     lines = DOCUMENT.read_text(encoding="utf-8").splitlines()
-    begins = [number + 2 for number, line in enumerate(lines) if line.startswith(HEADING)]
+    begins = [number + 2 for number, line in enumerate(lines) if line.startswith(heading)]
     for begin in begins:
         for line in lines[begin:]:
             if not line.startswith("|"):
@@ -24,46 +31,62 @@ def rows():
             yield [cell.strip() for cell in line.strip("|").split("|")]
 
 
+def cases(heading):
+    return pytest.mark.parametrize("row", list(rows(heading)), ids=lambda row: row[0])
+
+
 def candidates(text):
     for part in text.split("; "):
         match = RANK.fullmatch(part)
         assert match, f"cannot read {part!r}"
-        kind, rank, host, state, gradient = match.groups()
+        told = match.groupdict()
         yield Candidate(
-            rank=int(rank),
-            host=host or "a",
-            is_spare=kind == "spare",
-            team=-1,
-            position=0,
-            state_step=-1 if state is None else int(state),
-            reduced=gradient is not None,
-            reports_from=0,
-            store_address=f"{host or 'a'}:{rank}",
+            rank=int(told["rank"]),
+            host=told["host"] or "a",
+            is_spare=told["kind"] == "spare",
+            team=int(told["team"] or -1),
+            position=int(told["position"] or 0) if told["kind"] == "rank" else -1,
+            state_step=int(told["state"] or -1),
+            reduced=told["gradient"] is not None,
+            reports_from=int(told["told"] or 0),
+            store_address=f"{told['host'] or 'a'}:{told['rank']}",
         )
 
 
-def copies(text):
+def copies(text, team_size):
     for part in text.split("; ") if text != "none" else ():
         match = COPY.fullmatch(part)
         assert match, f"cannot read {part!r}"
-        host, step = match.groups()
+        host, step, only = match.groups()
         place = "ram" if host else "disk"
         shown = "RAM" if host else "disk"
-        fact = SnapshotFact(int(step), f"digest{step}", place, f"{shown} {step}")
-        yield KeptCopy(20, host or "z", fact)
+        for position in range(team_size) if only is None else [int(only)]:
+            digest = f"digest{step}.{position}"
+            fact = SnapshotFact(int(step), digest, place, f"{shown} {step}", position)
+            yield KeptCopy(20, host or "z", fact)
 
 
 def ranks(text):
     return () if text == "nobody" else tuple(int(rank) for rank in text.split(", "))
 
 
-@pytest.mark.parametrize("row", list(rows()), ids=lambda row: row[0])
-def test_row(row):
-    _, held, copied, members, step, finish, receive, origin = row
+def decide(held, copied, *, team_size=1, committed=100):
     plan = plan_group(
-        list(candidates(held)), list(copies(copied)), wanted_teams=2, lanes=8, committed=100
+        list(candidates(held)),
+        list(copies(copied, team_size)),
+        wanted_teams=2,
+        lanes=8,
+        team_size=team_size,
+        committed=committed,
     )
     assert plan is not None
+    return plan
+
+
+@cases(ALONE)
+def test_row(row):
+    _, held, copied, members, step, finish, receive, origin = row
+    plan = decide(held, copied)
     assert plan.members == ranks(members)
     assert plan.step == int(step)
     assert plan.finish == ranks(finish)
@@ -71,5 +94,28 @@ def test_row(row):
     assert [part.origin for part in plan.origins] == [origin]
 
 
-def test_the_tables_are_found():
-    assert len(list(rows())) >= 18
+@cases(TEAMS)
+def test_row_of_teams(row):
+    _, held, copied, teams, step, finish, receive, origin, leave = row
+    plan = decide(held, copied, team_size=2)
+    assert [" ".join(map(str, team)) for team in plan.teams] == teams.split(", ")
+    assert plan.step == int(step)
+    assert plan.finish == ranks(finish)
+    assert plan.needy == ranks(receive)
+    assert [part.origin for part in plan.origins] == [origin, origin]
+    assert plan.demoted == ranks(leave)
+
+
+@cases(JOURNAL)
+def test_row_of_reports(row):
+    _, held, copied, committed, members, step, reporter, origin = row
+    plan = decide(held, copied, committed=int(committed))
+    assert plan.members == ranks(members)
+    assert plan.step == int(step)
+    assert plan.reporter == int(reporter)
+    assert [part.origin for part in plan.origins] == [origin]
+
+
+@pytest.mark.parametrize(("heading", "least"), [(ALONE, 18), (TEAMS, 16), (JOURNAL, 5)])
+def test_the_tables_are_found(heading, least):
+    assert len(list(rows(heading))) >= least

@@ -199,6 +199,21 @@ def test_the_newest_are_kept(tmp_path, keep):
     assert host.held() == [(step, place) for step in kept for place in ("ram", "disk")]
 
 
+@pytest.mark.parametrize("keep", [1, 2])
+def test_a_run_that_was_set_back_keeps_what_it_writes(tmp_path, keep):
+    host = Host(tmp_path, keep=keep)
+    for step in (8, 9, 4, 5):
+        assert isinstance(host.store(step), SnapshotStored)
+        assert {(step, "ram"), (step, "disk")} <= set(host.held())
+    assert len(host.held()) == 2 * keep
+
+
+def test_a_step_that_is_stored_again_costs_no_other(host):
+    for step in (3, 4, 4, 3, 4):
+        host.store(step)
+    assert host.held() == [(4, "ram"), (4, "disk"), (3, "ram"), (3, "disk")]
+
+
 def test_a_checkpoint_stands_before_an_older_one_goes(host):
     host = host.files()
     host.write("disk", 1, digest(payload(1)), (payload(1),), 0)

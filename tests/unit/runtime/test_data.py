@@ -7,7 +7,7 @@ import pytest
 
 from qmpi.config.settings import CorpusSource, DataSettings, Settings
 from qmpi.corpora.sources import Sources
-from qmpi.errors import CorruptData, InputError
+from qmpi.errors import CorruptData, InputError, ProtocolError
 from qmpi.ports.base import WorkCrashed
 from qmpi.ports.data import (
     BlockBroken,
@@ -81,10 +81,11 @@ def test_sources_blocks_and_rows():
 
 
 def test_a_damaged_artefact_is_named_and_the_next_block_is_built():
-    reader = Reader(Shelf({2: CorruptData("shard 9 is damaged")}))
-    broken = reader.do(block(1, 2))
-    assert broken == BlockBroken(3, 1, "shard 9 is damaged")
-    assert isinstance(reader.do(block(1)), BlockBuilt)
+    faults = {2: CorruptData("shard 9 is damaged"), 4: ProtocolError("half a row of source 1")}
+    reader = Reader(Shelf(faults))
+    for row, error in faults.items():
+        assert reader.do(block(1, row)) == BlockBroken(3, 1, str(error))
+        assert isinstance(reader.do(block(1)), BlockBuilt)
 
 
 def test_rows_that_cannot_be_made_are_told():

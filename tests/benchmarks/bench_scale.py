@@ -1,0 +1,223 @@
+"""Jobs of thousands of ranks in the simulator: what they cost here, and what the coordinator costs.
+
+The shipped roles, driver and codec run; links, disks and engines are modelled. A step takes about
+one virtual second, so that signs of life weigh as they would. Costs are CPU time of this core.
+
+Run: python tests/benchmarks/bench_scale.py [--ranks N] [--steps K] [--kills M] [--json]
+Without --ranks a table of several sizes; with --json the last line is one object.
+"""
+
+import argparse
+import gc
+import itertools
+import json
+import statistics
+import sys
+import time
+from dataclasses import asdict, dataclass
+
+from msgspec.structs import replace
+
+from qmpi.config.settings import RoleSettings, TrainSettings
+from qmpi.driver.process import Handled
+from qmpi.driver.router import Post
+from qmpi.ports.books import AppendJournal, Entry
+from qmpi.ports.transport import Received
+from qmpi.protocol.codec import decode, encode
+from qmpi.protocol.envelope import RoleName
+from qmpi.protocol.journal import StepCommitted
+from qmpi.roles.coordinator.machine import Coordinator
+from qmpi.simulator.engine import NO_CARE, Simulation
+from qmpi.simulator.faults import Fault, parse_fault
+from qmpi.simulator.hardware import Compute, Hardware
+from qmpi.simulator.process import SimulatedProcess
+from qmpi.simulator.scenario import USUAL
+from qmpi.units import Seconds
+
+SIZES = (64, 512, 2048, 8000)
+TRAINING = 0.65
+RANKS_PER_HOST = 8
+LANE_SECONDS = Seconds(0.8)
+"""The slowest of thousands takes a fifth longer; with the rest of a step that is one second."""
+
+VICTIMS = ("trainer 3", "memory 0", "trainer 0", "generator 0", "replica 0")
+
+
+@dataclass
+class Cost:
+    """Of the coordinator, so far."""
+
+    seconds: float = 0.0
+    events: int = 0
+    messages: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Figures:
+    ranks: int
+    trainers: int
+    steps: int
+    wall_seconds: float
+    events: int
+    coordinator_us_per_event: float
+    coordinator_share: float
+    messages_per_step: float
+    bytes_per_step: float
+    bytes_per_second: float
+    same_weights: bool
+
+
+class Measured(Simulation):
+    """A run whose coordinator is timed."""
+
+    def __init__(self, *args, **options):
+        self.cost = Cost()
+        self.commits: list[tuple[int, float, Cost]] = []
+        super().__init__(*args, **options)
+
+    def handled(self, process: SimulatedProcess, handled: Handled) -> None:
+        super().handled(process, handled)
+        if handled.owner != RoleName.COORDINATOR:
+            return
+        self.cost.events += 1
+        event = handled.event
+        if isinstance(event, Received):
+            data = encode(event.header, event.message)
+            self.cost.messages += 1
+            self.cost.bytes += len(data)
+            self._time(decode, data)
+        for action in handled.actions:
+            if isinstance(action, Post):
+                self._time(encode, action.header, action.message)
+
+    def written(self, entry: Entry) -> None:
+        super().written(entry)
+        if isinstance(entry, AppendJournal):
+            for record in entry.records:
+                if isinstance(record, StepCommitted):
+                    now = Cost(**asdict(self.cost))
+                    self.commits.append((int(record.generation), float(self.agenda.now), now))
+
+    def _time(self, work, *args):
+        began = time.process_time()
+        result = work(*args)
+        self.cost.seconds += time.process_time() - began
+        return result
+
+
+def job(ranks: int, steps: int):
+    """Return settings of a job of `ranks`."""
+    trainers = max(1, int(ranks * TRAINING))
+    light = max(1, (ranks - trainers) // 6)
+    roles = RoleSettings(
+        generator=light, memory=light, trainer=trainers, replica=light, spare=2 * light
+    )
+    train = TrainSettings(steps=steps, lanes=trainers, sequences=1, sequence_tokens=16)
+    return replace(USUAL, roles=roles, train=train)
+
+
+def some_kills(steps: int, kills: int) -> list[Fault]:
+    """Return kills of several roles, spread over the run."""
+    moments = [max(1, steps * (number + 1) // (kills + 1)) for number in range(kills)]
+    return [
+        parse_fault(f"when step {moment} kill {VICTIMS[number % len(VICTIMS)]}")
+        for number, moment in enumerate(moments)
+    ]
+
+
+def measure(ranks: int, steps: int, kills: int) -> Figures:
+    """Run one job."""
+    settings = job(ranks, steps)
+    hardware = Hardware(ranks_per_host=RANKS_PER_HOST, compute=Compute(lane_seconds=LANE_SECONDS))
+    began = time.perf_counter()
+    run = Measured(settings, ranks, 5, some_kills(steps, kills), hardware, care=NO_CARE)
+    plain = Coordinator.handle
+
+    def handle(self, event, now):
+        return run._time(plain, self, event, now)
+
+    Coordinator.handle = handle
+    # The heap holds millions of small objects that live to the end: nothing to collect.
+    gc.disable()
+    try:
+        outcome = run.run()
+    finally:
+        gc.enable()
+        Coordinator.handle = plain
+    wall = time.perf_counter() - began
+    steady = _steady(run.commits)
+    return Figures(
+        ranks=ranks,
+        trainers=settings.train.lanes,
+        steps=steps,
+        wall_seconds=round(wall, 2),
+        events=outcome.events,
+        coordinator_us_per_event=round(1e6 * run.cost.seconds / max(1, run.cost.events), 2),
+        coordinator_share=round(steady.seconds, 5),
+        messages_per_step=round(steady.messages, 1),
+        bytes_per_step=round(steady.bytes, 1),
+        bytes_per_second=round(steady.bytes_per_second, 1),
+        same_weights=outcome.same_weights and not outcome.violation,
+    )
+
+
+@dataclass(frozen=True)
+class Steady:
+    """Of the usual step."""
+
+    seconds: float
+    messages: float
+    bytes: float
+    bytes_per_second: float
+
+
+def _steady(commits) -> Steady:
+    pairs = [
+        (old, new)
+        for old, new in itertools.pairwise(commits)
+        if old[0] == new[0] and new[1] > old[1]
+    ]
+    if not pairs:
+        return Steady(0.0, 0.0, 0.0, 0.0)
+
+    def mean(value) -> float:
+        return statistics.fmean(value(new) - value(old) for old, new in pairs)
+
+    size = mean(lambda c: c[2].bytes)
+    return Steady(
+        seconds=mean(lambda c: c[2].seconds),
+        messages=mean(lambda c: c[2].messages),
+        bytes=size,
+        bytes_per_second=size / mean(lambda c: c[1]),
+    )
+
+
+def _row(figures: Figures) -> str:
+    f = figures
+    return (
+        f"{f.ranks:6d} ranks, {f.trainers:5d} trainers, {f.steps} steps: {f.wall_seconds:7.1f} s, "
+        f"{f.events:8d} events; coordinator {f.coordinator_us_per_event:6.1f} us an event, "
+        f"{100 * f.coordinator_share:5.2f} % of a core, {f.messages_per_step:7.1f} messages and "
+        f"{f.bytes_per_step / 1e3:8.1f} kB a step, {f.bytes_per_second / 1e3:8.1f} kB/s; "
+        f"same weights: {f.same_weights}\n"
+    )
+
+
+def main() -> None:
+    """Print a table, or one object."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--ranks", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    for ranks in (args.ranks,) if args.ranks else SIZES:
+        figures = measure(ranks, args.steps, args.kills)
+        text = f"{json.dumps(asdict(figures))}\n" if args.json else _row(figures)
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
