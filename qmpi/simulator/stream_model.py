@@ -19,7 +19,6 @@ from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import Recipe, RowAddress
 from qmpi.units import Digest, Lane, Step
 
-
 ROWS_BYTES = 16
 """Size of the frame that stands for generated rows, whatever their number."""
 
