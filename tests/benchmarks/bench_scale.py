@@ -8,7 +8,6 @@ Without --ranks a table of several sizes; with --json the last line is one objec
 """
 
 import argparse
-import gc
 import itertools
 import json
 import statistics
@@ -138,12 +137,9 @@ def measure(ranks: int, steps: int, kills: int) -> Figures:
         return run._time(plain, self, event, now)
 
     Coordinator.handle = handle
-    # The heap holds millions of small objects that live to the end: nothing to collect.
-    gc.disable()
     try:
         outcome = run.run()
     finally:
-        gc.enable()
         Coordinator.handle = plain
     wall = time.perf_counter() - began
     steady = _steady(run.commits)
