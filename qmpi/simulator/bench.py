@@ -1,0 +1,200 @@
+"""What an engine has in hand: one piece of work, the state, the seat among its group.
+
+Theory of operation. A piece of work goes on from moment to moment (`_then`), meets others on the
+lines that its rank sits on (`_meet`), and ends in its event (`_finish`); nothing that was planned
+for it happens after that.
+"""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from qmpi.errors import ExitCode, InvariantError
+from qmpi.policy.teams import whole_digest
+from qmpi.ports.base import Event, Reply, WorkCrashed
+from qmpi.ports.engine import (
+    Condemned,
+    EngineAborted,
+    EngineWork,
+    JoinGroup,
+    RunStep,
+    StepApplied,
+)
+from qmpi.simulator.agenda import Action
+from qmpi.simulator.hardware import spread
+from qmpi.simulator.life import Life
+from qmpi.simulator.line import Contribution, Lines, Meeting, Wait
+from qmpi.simulator.seating import Seating
+from qmpi.simulator.stream_model import State, Sum, next_weights
+from qmpi.simulator.surroundings import Surroundings
+from qmpi.units import Digest, Generation, Rank, Step
+
+
+class Task(Struct, frozen=True):
+    """A piece of work."""
+
+    work: EngineWork
+    condemned: Condemned
+    reply: Reply
+
+
+class Held(Struct, frozen=True):
+    """A reduced gradient at hand."""
+
+    step: int
+    sum: Sum
+    digest_due: bool
+    began: float
+
+
+class Bench:
+    """The piece of work in hand, and what the engine holds.
+
+    Invariants: at most one piece of work is in hand; `held` is of `state.step`; nothing that was
+    planned for a piece of work happens after its event.
+    """
+
+    def __init__(
+        self, around: Surroundings, life: Life, rank: Rank, host: str, lines: Lines
+    ) -> None:
+        """Make an engine without state.
+
+        Args:
+            around: machine, files, chance.
+            life: of its process.
+            rank: of its process.
+            host: its machine.
+            lines: of the job.
+        """
+        self._around = around
+        self._life = life
+        self._rank = rank
+        self._host = host
+        self._lines = lines
+        self._size = around.settings.team.size
+        self._task: Task | None = None
+        self._seating: Seating | None = None
+        self._wait: Wait | None = None
+        self._finished: StepApplied | None = None
+        # A step whose digest was due and could not be gathered yet.
+        self._owed: StepApplied | None = None
+        self.state: State | None = None
+        self.held: Held | None = None
+
+    def _ended(self) -> None:
+        """The piece of work in hand has ended; the next one may begin."""
+
+    def _spread(self, seconds: float) -> float:
+        return spread(seconds, self._around.chance)
+
+    def _then(self, delay: float, action: Action) -> None:
+        """Go on with the piece of work in hand; nothing happens if it has ended by then."""
+        task = self._task
+        self._life.later(delay, lambda: action() if self._task is task else None)
+
+    def _stage(self, stage: str) -> None:
+        self._around.onlooker.staged(self._rank, stage)
+
+    def _finish(self, event: Event) -> None:
+        task, self._task, self._wait, self._finished = self._task, None, None, None
+        if task is None:
+            raise InvariantError(f"rank {self._rank}: {event!r} without work")
+        task.reply(event)
+        self._ended()
+
+    def _crashed(self, fault: WorkCrashed) -> None:
+        if self._seating is not None:
+            self._seating.leave()
+        self._finish(fault)
+
+    def _bug(self, text: str) -> None:
+        self._crashed(WorkCrashed("InvariantError", text, int(ExitCode.BUG)))
+
+    def _give_up(self, reason: str) -> None:
+        if self._seating is not None:
+            self._seating.leave()
+        state = self.state
+        self._finish(
+            EngineAborted(
+                generation=self._generation(),
+                state_step=state.step if state is not None else -1,
+                reduced=self.held is not None,
+                reason=reason,
+                finished=self._finished,
+                position=state.position if state is not None else 0,
+            )
+        )
+
+    def _generation(self) -> Generation:
+        work = self._task.work if self._task is not None else None
+        if not isinstance(work, JoinGroup | RunStep):
+            raise InvariantError(f"rank {self._rank}: {work!r} belongs to no generation")
+        return work.generation
+
+    def _reason(self) -> str | None:
+        return self._task.condemned() if self._task is not None else None
+
+    def _look(self) -> None:
+        reason, wait = self._reason(), self._wait
+        if reason is not None and wait is not None and wait.open:
+            wait.open = False
+            wait.broken(reason)
+
+    def _meet(
+        self,
+        axis: str,
+        name: str,
+        value: Contribution,
+        done: Callable[[Meeting], None],
+        otherwise: Callable[[str], None],
+    ) -> None:
+        """Enter a collective of a line; `otherwise` runs if it breaks or an abort ends it."""
+        reason = self._reason()
+        if reason is not None:
+            otherwise(reason)
+            return
+        self._wait = wait = Wait(name, self._then, done, otherwise)
+        self._seat().enter(axis, value, wait)
+
+    def _seat(self) -> Seating:
+        if self._seating is None:
+            raise InvariantError(f"rank {self._rank} is in no group")
+        return self._seating
+
+    def _gather(
+        self, name: str, done: Callable[[str], None], otherwise: Callable[[str], None]
+    ) -> None:
+        state = self.state
+        mine = ((state.position, state.weights.hex()),) if state is not None else ()
+
+        def gathered(meeting: Meeting) -> None:
+            parts = [meeting.values[position][0][1] for position in range(self._size)]
+            done(whole_digest([Digest(part) for part in parts]))
+
+        self._meet("team", name, mine, gathered, otherwise)
+
+    def _apply(self, generation: Generation) -> StepApplied:
+        held, state = self.held, self.state
+        if held is None or state is None or held.step != state.step:
+            raise InvariantError(f"rank {self._rank} holds no gradient to apply")
+        weights = next_weights(state.weights, held.sum.link, state.position, self._size)
+        self._hold(generation, State(held.step + 1, state.position, weights))
+        digest = weights.hex() if held.digest_due and self._size == 1 else ""
+        applied = StepApplied(
+            generation=generation,
+            step=Step(held.step),
+            lane_losses=held.sum.losses,
+            block_digests=held.sum.digests,
+            gradient_norm=1.0,
+            learning_rate=0.001,
+            weight_digest=Digest(digest),
+            seconds=self._around.agenda.now - held.began,
+            redone=0,
+        )
+        self._owed = applied if held.digest_due and self._size > 1 else None
+        return applied
+
+    def _hold(self, generation: Generation, state: State) -> None:
+        self.held = None
+        self.state = state
+        self._around.onlooker.weights_changed(self._rank, generation, state)

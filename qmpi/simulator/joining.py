@@ -1,0 +1,109 @@
+"""Joining a group, modelled: apply what is held, reach the state, connect, receive."""
+
+from hashlib import sha256
+
+import msgspec
+from msgspec.structs import replace
+
+from qmpi.errors import CorruptData, ExitCode, StorageError
+from qmpi.ports.base import WorkCrashed
+from qmpi.ports.engine import GroupJoined, JoinGroup
+from qmpi.simulator.bench import Bench
+from qmpi.simulator.line import Values
+from qmpi.simulator.seating import Seating
+from qmpi.simulator.stream_model import State, first_weights
+from qmpi.units import Digest
+
+
+class Joining(Bench):
+    """An engine's part in forming a group."""
+
+    def _join(self, work: JoinGroup) -> None:
+        reason = self._reason()
+        if reason is not None:
+            self._give_up(reason)
+            return
+        if self._seating is not None:
+            self._seating.leave()
+            self._seating = None
+        if work.finish and self.held is None:
+            self._bug(f"rank {self._rank} holds no gradient to apply")
+            return
+        if work.finish:
+            self._finished = self._apply(work.generation)
+        try:
+            self._reach(work)
+        except StorageError as error:
+            self._finish(WorkCrashed(type(error).__name__, str(error), int(ExitCode.MACHINE)))
+            return
+        self._seating = Seating(self._lines, work, self._size)
+        self._stage("connecting")
+        self._time_out()
+        self._meet("data", "join", (), lambda _: self._connected(work), self._give_up)
+
+    def _connected(self, work: JoinGroup) -> None:
+        if self._size == 1:
+            self._linked(work)
+            return
+        self._meet("team", "join", (), lambda _: self._linked(work), self._give_up)
+
+    def _time_out(self) -> None:
+        def late() -> None:
+            wait = self._wait
+            if wait is not None and wait.open and wait.name == "join":
+                wait.open = False
+                self._give_up("the rendezvous took too long")
+
+        self._then(self._around.hardware.compute.join_seconds, late)
+
+    def _reach(self, work: JoinGroup) -> None:
+        if work.origin == "live" or (work.origin != "initial" and work.team != work.root):
+            return
+        if work.origin == "initial":
+            seed = self._around.settings.job.seed
+            weights = first_weights(seed, work.position, self._size)
+            self._hold(work.generation, State(0, work.position, weights))
+            return
+        payload = self._around.files.read(work.origin, self._host)
+        if sha256(payload).hexdigest() != work.origin_digest:
+            raise CorruptData(f"{work.origin} is not the snapshot {work.origin_digest}")
+        self._hold(work.generation, msgspec.msgpack.decode(payload, type=State))
+
+    def _linked(self, work: JoinGroup) -> None:
+        if not work.transfer:
+            self._gather_joined(work)
+            return
+        self._stage("syncing")
+        # A broadcast wants everybody; the value travels as hexadecimal text.
+        mine = self.state
+        value = ((mine.step, mine.weights.hex()),) if mine and work.team == work.root else ()
+        self._meet("data", "sync", value, lambda m: self._synced(work, m.values), self._give_up)
+
+    def _synced(self, work: JoinGroup, values: Values) -> None:
+        brought = values[work.root]
+        if work.receives and brought:
+            step, weights = brought[0]
+            self._hold(work.generation, State(step, work.position, bytes.fromhex(weights)))
+        hardware = self._around.hardware
+        seconds = hardware.compute.state_bytes / hardware.link.bytes_per_second
+        self._then(seconds, lambda: self._gather_joined(work))
+
+    def _gather_joined(self, work: JoinGroup) -> None:
+        state = self.state
+        if state is None or state.step != work.step or state.position != work.position:
+            self._bug(
+                f"generation {work.generation} seats rank {self._rank} at position "
+                f"{work.position} before step {work.step}, but it holds {state}"
+            )
+            return
+        if self._size == 1:
+            self._joined(work, "")
+            return
+        self._gather(f"digest {state.step}", lambda d: self._joined(work, d), self._give_up)
+
+    def _joined(self, work: JoinGroup, digest: str) -> None:
+        finished, owed = self._finished, self._owed
+        self._owed = None
+        if owed is not None and owed.step + 1 == work.step:
+            finished = replace(owed, weight_digest=Digest(digest))
+        self._finish(GroupJoined(work.generation, work.step, finished, work.position))

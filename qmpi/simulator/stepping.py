@@ -1,0 +1,98 @@
+"""A step, modelled: compute the lanes, reduce, vote, apply, gather the digest."""
+
+from msgspec.structs import replace
+
+from qmpi.errors import InvariantError
+from qmpi.ports.engine import RunStep, StepApplied
+from qmpi.simulator.bench import Bench, Held
+from qmpi.simulator.line import Meeting, Values
+from qmpi.simulator.stream_model import Sum, sum_of
+from qmpi.units import Digest
+
+
+class Stepping(Bench):
+    """An engine's part in a step."""
+
+    def _begin(self, work: RunStep) -> None:
+        reason = self._reason()
+        if reason is not None:
+            self._give_up(reason)
+            return
+        self.held = None
+        if self.state is None or work.step != self.state.step:
+            self._bug(f"step {work.step} was granted to rank {self._rank}, which has {self.state}")
+            return
+        self._stage("computing")
+        self._compute(work, 0, self._around.agenda.now)
+
+    def _compute(self, work: RunStep, number: int, began: float) -> None:
+        reason = self._reason()
+        if reason is not None:
+            self._give_up(reason)
+        elif number < len(work.lanes):
+            seconds = self._spread(self._around.hardware.compute.lane_seconds)
+            self._then(seconds, lambda: self._lane(work, number, began))
+        else:
+            pairs = tuple(zip(work.lanes, work.digests, strict=True))
+            self._stage("reducing")
+            self._meet(
+                "data",
+                f"reduce {work.step}",
+                pairs,
+                lambda meeting: self._reduced(work, meeting, began),
+                self._give_up,
+            )
+
+    def _lane(self, work: RunStep, number: int, began: float) -> None:
+        if self._size == 1:
+            self._compute(work, number + 1, began)
+            return
+        mine = ((work.lanes[number], work.digests[number]),)
+
+        def computed(meeting: Meeting) -> None:
+            if any(theirs != mine for theirs in meeting.values.values()):
+                self._bug(f"a team computed step {work.step} on the blocks {meeting.values}")
+                return
+            self._compute(work, number + 1, began)
+
+        name = f"lane {work.step}.{work.lanes[number]}"
+        self._meet("team", name, mine, computed, self._give_up)
+
+    def _reduced(self, work: RunStep, meeting: Meeting, began: float) -> None:
+        def add(values: Values) -> Sum:
+            pairs = sorted(pair for value in values.values() for pair in value)
+            if [lane for lane, _ in pairs] != list(range(self._around.settings.train.lanes)):
+                raise InvariantError(f"step {work.step} was computed on the lanes {pairs}")
+            return sum_of(work.step, [Digest(digest) for _, digest in pairs])
+
+        self.held = Held(work.step, meeting.sum(add), work.digest_due, began)
+        # Unpacking takes a moment: who dies in it holds back the vote of all.
+        self._then(0.004 * self._around.chance.random(), lambda: self._vote(work))
+
+    def _vote(self, work: RunStep) -> None:
+        self._stage("voting")
+        self._meet("all", f"vote {work.step}", (), lambda _: self._voted(work), self._give_up)
+
+    def _voted(self, work: RunStep) -> None:
+        applied = self._apply(work.generation)
+        self._wait = None
+        self._stage("applying")
+        seconds = self._spread(self._around.hardware.compute.apply_seconds)
+        self._then(seconds, lambda: self._applied(work, applied))
+
+    def _applied(self, work: RunStep, applied: StepApplied) -> None:
+        if not work.digest_due or self._size == 1:
+            self._finish(applied)
+            return
+        self._stage("gathering")
+
+        def alone(reason: str) -> None:
+            del reason
+            self._seat().leave()
+            self._finish(applied)
+
+        def whole(digest: str) -> None:
+            self._owed = None
+            self._finish(replace(applied, weight_digest=Digest(digest)))
+
+        self._gather(f"digest {work.step + 1}", whole, alone)
