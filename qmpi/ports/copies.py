@@ -4,9 +4,9 @@ Promises, held by one conformance suite. Work is done in the order asked, one ev
 reported only after it was written whole and verified; a fast copy that fails never keeps a durable
 one from being written, nor the other way round; a copy that fails never costs the newest. What is
 damaged, gone or replaced is named and never handed out as a whole; a part is read as it is, for
-whoever joins the parts verifies the whole. Of each position a folder keeps the newest copies, older
-ones go. Each rank writes a RAM folder of its own; those of a host read each other's, other hosts
-do not; the disk is read by all.
+whoever joins the parts verifies the whole. Of each position a folder keeps the copy just written
+and the newest others, older ones go. Each rank writes a RAM folder of its own; those of a host read
+each other's, other hosts do not; the disk is read by all.
 """
 
 from typing import Protocol
