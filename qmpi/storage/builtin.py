@@ -14,8 +14,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qmpi.config.load import absolute
 from qmpi.errors import InputError
 from qmpi.storage.corpus import read_corpus_facts
+from qmpi.storage.home import home_directory
 from qmpi.storage.os_errors import explained
 from qmpi.storage.shard_layout import FORMAT_VERSION
 
@@ -56,10 +58,10 @@ def default_cache(environment: Mapping[str, str]) -> Path:
         A directory that need not exist yet.
     """
     if environment.get("QMPI_CACHE"):
-        return Path(environment["QMPI_CACHE"])
+        return absolute(environment["QMPI_CACHE"])
     if environment.get("XDG_CACHE_HOME"):
-        return Path(environment["XDG_CACHE_HOME"]) / "qmpi"
-    return Path(environment.get("HOME") or "/tmp") / ".cache" / "qmpi"
+        return absolute(environment["XDG_CACHE_HOME"]) / "qmpi"
+    return home_directory(environment) / ".cache" / "qmpi"
 
 
 def resolve_corpus(
@@ -81,7 +83,7 @@ def resolve_corpus(
     """
     if path_text.startswith(PREFIX):
         return builtin_corpus(path_text.removeprefix(PREFIX), cache, progress)
-    path = Path(path_text).expanduser()
+    path = absolute(path_text)
     read_corpus_facts(path)
     return path
 
