@@ -15,6 +15,7 @@ COLOURS = {
     "starting": "yellow",
     "running": "green",
     "finished": "bold green",
+    "stopped": "bold cyan",
     "failed": "bold red",
     "stale": "bold yellow",
 }
