@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from qmpi.errors import InputError
-from qmpi.runtime.sample_run import sample_run
+from qmpi.runtime.sample_run import Draws, sample_run
 from qmpi.training.sample import generate
 
 
 def test_prompt_that_is_not_text(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="UTF-8"):
-        sample_run(tmp_path, "\udcff", 5, 1.0, 0, tmp_path)
+        sample_run(tmp_path, "\udcff", Draws(5, 1.0, 0), tmp_path, print)
 
 
 @pytest.mark.parametrize("temperature", [1e-300, 5e-324, 1.0, 1e300])
