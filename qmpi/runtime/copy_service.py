@@ -6,7 +6,6 @@ the other is used.
 """
 
 import logging
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,13 +21,20 @@ from qmpi.roles.interface import (
     SnapshotTaken,
     StoreSnapshot,
 )
+from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.snapshot_file import (
     SnapshotHeader,
     read_part,
     read_payload,
     write_snapshot,
 )
-from qmpi.storage.snapshot_store import find_snapshots, prune, ram_directory, snapshot_path
+from qmpi.storage.snapshot_store import (
+    find_snapshots,
+    forget_ram,
+    prune,
+    ram_directory,
+    snapshot_path,
+)
 from qmpi.units import Bytes, Digest, Rank, Step
 
 logger = logging.getLogger(__name__)
@@ -38,7 +44,7 @@ class CopyService:
     """Snapshot files within reach of one rank."""
 
     def __init__(
-        self, settings: SnapshotSettings, run_id: str, rank: Rank, checkpoints: Path
+        self, settings: SnapshotSettings, run_id: str, rank: Rank, directory: RunDirectory
     ) -> None:
         """Name the folders.
 
@@ -46,17 +52,17 @@ class CopyService:
             settings: where and how many.
             run_id: identity of the run; files of other runs are never read.
             rank: this rank.
-            checkpoints: folder of the run's checkpoints on disk.
+            directory: of the run.
         """
         self._keep = settings.keep
         self._run_id = run_id
         self._ram_dir = settings.ram_dir
         self._rank = rank
-        self._checkpoints = checkpoints
+        self._run, self._checkpoints = directory.root, directory.checkpoints
 
     def find(self) -> tuple[SnapshotFact, ...]:
         """Return every verified snapshot of the run within reach, newest first."""
-        ram = ram_directory(self._ram_dir, self._run_id)
+        ram = self._ram()
         folders = [("ram", folder) for folder in sorted(ram.glob("rank-*"))]
         facts, faults = find_snapshots([*folders, ("disk", self._checkpoints)], self._run_id)
         for fault in faults:
@@ -116,12 +122,15 @@ class CopyService:
 
     def forget(self) -> None:
         """Remove the RAM files of the run on this host, after it has ended well."""
-        shutil.rmtree(ram_directory(self._ram_dir, self._run_id), ignore_errors=True)
+        forget_ram(self._ram_dir, self._run_id, self._run)
+
+    def _ram(self) -> Path:
+        return ram_directory(self._ram_dir, self._run_id, self._run)
 
     def _write(
         self, place: str, step: Step, digest: Digest, parts: Sequence[Frame]
     ) -> SnapshotFact:
-        ram = ram_directory(self._ram_dir, self._run_id) / f"rank-{self._rank}"
+        ram = self._ram() / f"rank-{self._rank}"
         folder = ram if place == "ram" else self._checkpoints
         folder.mkdir(parents=True, exist_ok=True)
         size = Bytes(sum(len(part) for part in parts))

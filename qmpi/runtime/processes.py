@@ -28,12 +28,15 @@ class RankProcess(Struct, frozen=True):
         host: name of the machine.
         started: start time of the process in clock ticks since boot, from /proc/PID/stat; 0 if
             unknown.
+        run: the run directory that it works for, links resolved; "" if unknown. A copied run
+            brings the files of the original's ranks, which may be alive.
     """
 
     rank: int
     pid: int
     host: str
     started: int
+    run: str = ""
 
 
 def start_ticks(pid: int) -> int:
@@ -64,7 +67,7 @@ def write_rank_file(folder: Path, rank: int, host: str) -> None:
     """
     pid = os.getpid()
     folder.mkdir(parents=True, exist_ok=True)
-    data = msgspec.json.encode(RankProcess(rank, pid, host, start_ticks(pid)))
+    data = msgspec.json.encode(RankProcess(rank, pid, host, start_ticks(pid), _run(folder)))
     write_atomic(folder / f"{rank}.json", data, durable=False)
 
 
@@ -124,7 +127,8 @@ def end_leftovers(folder: Path) -> int:
     """
     killed = 0
     for process in read_rank_files(folder):
-        mine = process.host == os.uname().nodename and process.pid != os.getpid()
+        here = process.host == os.uname().nodename and process.run in {"", _run(folder)}
+        mine = here and process.pid != os.getpid()
         if mine and process.started and start_ticks(process.pid) == process.started:
             killed += _kill(process.pid)
         (folder / f"{process.rank}.json").unlink(missing_ok=True)
@@ -146,6 +150,10 @@ def fence_process(pid: int, reason: str) -> None:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         logger.info("process %d is gone already", pid)
+
+
+def _run(folder: Path) -> str:
+    return str(folder.resolve().parent)
 
 
 def _kill_member(pid: int, session: int) -> bool:
