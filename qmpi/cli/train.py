@@ -1,17 +1,16 @@
 """`qmpi train`: run a job under supervision."""
 
 import os
-import signal
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
-from qmpi.cli.options import job_options
+from qmpi.cli.options import HomePath, job_options
 from qmpi.cli.output import show_json
+from qmpi.cli.stop_request import WARNING, StopRequest
 
 if TYPE_CHECKING:
     from qmpi.config.settings import Settings
@@ -27,35 +26,8 @@ Examples:
 """
 
 
-class StopRequest:
-    """Ctrl-C and SIGTERM: the first asks the run to stop in order, the second ends this command."""
-
-    def __init__(self) -> None:
-        """Nothing is asked yet."""
-        self.asked = False
-
-    def __call__(self) -> bool:
-        """Return whether the run shall stop."""
-        return self.asked
-
-    def on_signal(self, number: int, frame: FrameType | None) -> None:
-        """Note a signal.
-
-        Args:
-            number: which signal.
-            frame: where it struck; not used.
-
-        Raises:
-            KeyboardInterrupt: it is the second.
-        """
-        del number, frame
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-
-
 @click.command("train", epilog=EPILOG)
-@click.argument("job", required=False, type=click.Path(path_type=Path))
+@click.argument("job", required=False, type=HomePath())
 @click.option(
     "-n",
     "ranks",
@@ -65,7 +37,7 @@ class StopRequest:
 )
 @click.option(
     "--resume",
-    type=click.Path(path_type=Path),
+    type=HomePath(),
     metavar="RUN",
     help="Go on with a run from its newest snapshot.",
 )
@@ -120,28 +92,27 @@ def run_supervised(
 
     from qmpi.monitor.live_view import LiveView
     from qmpi.runtime.clock import Clock
-    from qmpi.runtime.start_run import prepare_run
+    from qmpi.runtime.start_run import claim_run, prepare_run
     from qmpi.runtime.supervisor import Supervision, supervise
 
-    plan = prepare_run(settings, ranks, os.environ)
     clock, stop = Clock(), StopRequest()
     with ExitStack() as stack:
+        # Ctrl-C ends the preparations at once; a scheduler's warning must not look like a failure.
+        stack.enter_context(stop.heard(WARNING))
+        plan = prepare_run(settings, ranks, os.environ)
         view = None if quiet else stack.enter_context(LiveView(Console(), settings.job.name))
         onlooker = Onlooker(plan.run, view, watch, clock.now)
-        before = {n: signal.signal(n, stop.on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            supervision = Supervision(
-                settings.failure,
-                onlooker.say,
-                onlooker.tick,
-                stop,
-                follow=follow,
-                status_seconds=settings.monitor.status_seconds,
-            )
+        supervision = Supervision(
+            settings.failure,
+            onlooker.say,
+            onlooker.tick,
+            stop,
+            follow=follow,
+            status_seconds=settings.monitor.status_seconds,
+            claimed=lambda: claim_run(settings),
+        )
+        with stop.heard():
             return supervise(plan, supervision, clock)
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 class Onlooker:
