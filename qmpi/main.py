@@ -2,27 +2,38 @@
 
 With `--work` the file describes a work farm (`qmpi.runtime.farm_launch`) instead of a training job.
 
+`python -m` puts the working directory in front of the standard library. It is taken away before
+anything else is imported, so that a random.py there is not taken for Python's.
+
+Until a rank has been let into the run, it writes nothing there and says what is wrong on standard
+error: the run may be another's.
+
 An uncaught error never leaves a rank waiting: it is logged, the process leaves with `os._exit`, and
 its peers hear of it as of any death. Nothing here waits for MPI to finalize, which may hang after a
 failure.
 """
 
+import sys
+
+if not sys.flags.safe_path and __name__ == "__main__":
+    sys.path.pop(0)
+
 import argparse
 import logging
 import os
 import signal
-import sys
 import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from qmpi.config.load import load_job
-from qmpi.errors import ExitCode, LaunchError, QmpiError
+from qmpi.config.load import absolute, load_job
+from qmpi.errors import ExitCode, LaunchError, QmpiError, UserError
 from qmpi.protocol.status import EndMarker
-from qmpi.runtime.bootstrap import COORDINATOR, build_rank
+from qmpi.runtime.bootstrap import COORDINATOR, Start, build_rank
 from qmpi.runtime.clock import Clock
+from qmpi.runtime.leftovers import clear_stop
 from qmpi.runtime.watch import ProcessWatch
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.status_file import read_status, write_end
@@ -33,7 +44,9 @@ if TYPE_CHECKING:
     from qmpi.runtime.farm_bootstrap import FarmContext
     from qmpi.transport.interface import Transport
 
-    Builder = Callable[[Transport, Clock, Callable[[], str | None]], RankContext | FarmContext]
+    Look = Callable[[], str | None]
+    Entered = Callable[[], None]
+    Builder = Callable[[Transport, Clock, Look, Entered], RankContext | FarmContext]
 
 logger = logging.getLogger(__name__)
 
@@ -47,20 +60,25 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         arguments: without the program's name.
 
     Returns:
-        job, run_dir, set, work.
+        job, run_dir, set, work, from_scratch.
     """
     parser = argparse.ArgumentParser(
         prog="python -m qmpi.main",
         description="One rank of a qmpi job. Start it under mpirun or srun.",
         epilog="example: mpirun -n 9 python -m qmpi.main jobs/demo.toml --set train.steps=100",
     )
-    parser.add_argument("job", type=Path, metavar="JOB.toml", help="job file")
+    parser.add_argument("job", metavar="JOB.toml", help="job file")
     parser.add_argument("--run-dir", metavar="DIR", help="directory of the run")
     parser.add_argument(
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a field"
     )
     parser.add_argument(
         "--work", action="store_true", help="the file describes units of work, not a training job"
+    )
+    parser.add_argument(
+        "--from-scratch",
+        action="store_true",
+        help="if no snapshot of the run can be read, begin at step 0 instead of refusing",
     )
     return parser.parse_args(arguments)
 
@@ -77,15 +95,22 @@ def run_rank(build: "Builder", run: Path) -> int:
     """
     from qmpi.transport.mpi import start_mpi
 
-    clock = Clock()
+    clock, directory = Clock(), RunDirectory(run)
+    logging.basicConfig(level=logging.INFO, format="qmpi: %(message)s")
+    watch = ProcessWatch(directory.stop_request)
+    watch.listen()
     transport = start_mpi(clock.now, clock.sleep, os.environ)
     rank = int(transport.rank)
-    _log_to(RunDirectory(run), rank)
-    watch = ProcessWatch(RunDirectory(run).stop_request, is_coordinator=rank == COORDINATOR)
-    signal.signal(signal.SIGTERM, watch.on_signal)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    watch.is_coordinator = rank == COORDINATOR
+    is_in = False
+
+    def entered() -> None:
+        nonlocal is_in
+        is_in = True
+        _log_to(directory, rank)
+
     try:
-        context = build(transport, clock, watch.look)
+        context = build(transport, clock, watch.look, entered)
         context.loop.run(context.roles)
     except LaunchError as error:
         # No end marker: the job shall be started again.
@@ -93,10 +118,13 @@ def run_rank(build: "Builder", run: Path) -> int:
         return int(error.exit_code)
     except QmpiError as error:
         logger.critical("%s", error)
-        if rank == COORDINATOR:
+        # A run that refuses this job is in use, or another: its end is not this job's to tell.
+        if rank == COORDINATOR and (is_in or not isinstance(error, UserError)):
             _tell_end(run, int(error.exit_code), str(error))
         transport.flush(Seconds(clock.now() + FLUSH_SECONDS))
         return int(error.exit_code)
+    if rank == COORDINATOR and directory.end.exists():
+        clear_stop(directory)  # obeyed, or too late; the next start must not take it for its own
     transport.flush(Seconds(clock.now() + FLUSH_SECONDS))
     logger.info("leaving: %s", context.performer.reason)
     return context.performer.exit_code
@@ -111,9 +139,12 @@ def run_training(options: argparse.Namespace) -> int:
     Returns:
         Exit code.
     """
-    settings = load_job(options.job, options.set, options.run_dir)
+    settings = load_job(absolute(options.job), options.set, options.run_dir)
     run = Path(settings.job.run_dir or f"runs/{settings.job.name}").absolute()
-    return run_rank(lambda t, c, look: build_rank(t, settings, run, os.environ, c, look), run)
+    start = Start(settings, run, from_scratch=options.from_scratch)
+    return run_rank(
+        lambda t, c, look, entered: build_rank(t, start, os.environ, c, look, entered), run
+    )
 
 
 def run_work(options: argparse.Namespace) -> int:
@@ -128,9 +159,11 @@ def run_work(options: argparse.Namespace) -> int:
     from qmpi.runtime.farm_bootstrap import build_farm_rank
     from qmpi.runtime.farm_launch import read_work
 
-    work = read_work(options.job)
-    run = Path(options.run_dir or options.job.parent).absolute()
-    return run_rank(lambda t, c, look: build_farm_rank(t, work, run, c, look), run)
+    job = absolute(options.job)
+    work, run = read_work(job), absolute(options.run_dir or str(job.parent))
+    return run_rank(
+        lambda t, c, look, entered: build_farm_rank(t, work, run, c, look, entered), run
+    )
 
 
 def main() -> NoReturn:

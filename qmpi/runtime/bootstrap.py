@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from qmpi.config.load import dump_toml, settings_digest
+from qmpi.config.load import settings_digest
 from qmpi.config.settings import Settings
 from qmpi.errors import ConfigError, ExitCode, InputError, MachineError, QmpiError
 from qmpi.policy.placement import place
@@ -29,11 +29,12 @@ from qmpi.runtime.clock import Clock
 from qmpi.runtime.copy_service import CopyService
 from qmpi.runtime.data_service import DataService
 from qmpi.runtime.engine_service import EngineService
+from qmpi.runtime.leftovers import clear_leftovers
 from qmpi.runtime.loop import Loop
 from qmpi.runtime.perform import EffectPerformer
 from qmpi.runtime.processes import write_rank_file
+from qmpi.runtime.same_run import check_same_run, keep_settings, refusal
 from qmpi.runtime.workers import Inbox
-from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.builtin import default_cache
 from qmpi.storage.journal import JournalWriter
 from qmpi.storage.run_directory import RunDirectory, RunLock
@@ -46,6 +47,20 @@ logger = logging.getLogger(__name__)
 
 START_SECONDS = 300.0
 COORDINATOR = Rank(0)
+
+
+class Start(Struct, frozen=True):
+    """What every rank of a start is told on its command line.
+
+    Attributes:
+        settings: the job.
+        run: directory of the run.
+        from_scratch: begin at step 0 if no snapshot of the run can be read.
+    """
+
+    settings: Settings
+    run: Path
+    from_scratch: bool = False
 
 
 class Introduction(Struct, frozen=True):
@@ -80,21 +95,21 @@ class RankContext(Struct):
 
 def build_rank(
     transport: Transport,
-    settings: Settings,
-    run: Path,
+    start: Start,
     environ: Mapping[str, str],
     clock: Clock,
     housekeeping: Callable[[], str | None],
+    entered: Callable[[], None],
 ) -> RankContext:
     """Meet the other ranks and build this one.
 
     Args:
         transport: connected.
-        settings: the job.
-        run: directory of the run.
+        start: the job and its run.
         environ: environment of the process.
         clock: the clock.
         housekeeping: for the loop.
+        entered: called once the run has let this rank in; before that nothing is written there.
 
     Returns:
         The rank, ready to run.
@@ -103,11 +118,11 @@ def build_rank(
         QmpiError: the run cannot start; raised on every rank alike.
     """
     hosts = exchange_hosts(transport, clock.now, clock.sleep, clock.now() + START_SECONDS)
-    rank = Rank(transport.rank)
-    directory = RunDirectory(run)
+    rank, settings = Rank(transport.rank), start.settings
+    directory = RunDirectory(start.run)
     files: CoordinatorFiles | None = None
     if rank == COORDINATOR:
-        files, introduction, fault = _introduce(directory, settings)
+        files, introduction, fault = _introduce(directory, settings, clock)
         for other in range(1, transport.size):
             transport.send(Rank(other), msgspec.msgpack.encode(introduction), ())
         if fault is not None:
@@ -115,6 +130,7 @@ def build_rank(
             raise fault
     else:
         introduction = await_introduction(transport, clock)
+    entered()
     write_rank_file(directory.ranks, rank, hosts[rank])
     placement = place(hosts, settings.roles, settings.train.lanes)
     facts = RankFacts(rank, hosts[rank], os.getpid(), COORDINATOR)
@@ -131,9 +147,9 @@ def build_rank(
     )
     assignment = Assignment(settings, facts, run_facts)
     inbox = Inbox()
-    copies = CopyService(settings.snapshot, introduction.run_id, rank, directory.checkpoints)
+    copies = CopyService(settings.snapshot, introduction.run_id, rank, directory)
     performer = EffectPerformer(
-        run=run,
+        run=start.run,
         journal=files.journal if files else None,
         data=DataService(settings, default_cache(environ)),
         engine=EngineService(
@@ -148,10 +164,11 @@ def build_rank(
 
 
 def _introduce(
-    directory: RunDirectory, settings: Settings
+    directory: RunDirectory, settings: Settings, clock: Clock
 ) -> tuple[CoordinatorFiles | None, Introduction, QmpiError | None]:
     try:
         files = _open_run(directory, settings)
+        clear_leftovers(directory, clock.began, clock.now())
     except QmpiError as error:
         return None, Introduction("", str(error), int(error.exit_code)), error
     return files, Introduction(files.run_id), None
@@ -160,17 +177,14 @@ def _introduce(
 def _open_run(directory: RunDirectory, settings: Settings) -> CoordinatorFiles:
     directory.create()
     lock = RunLock(directory.lock)
+    check_same_run(directory, settings)
     history: list[JournalRecord] = []
     journal = JournalWriter.open(directory.journal, visit=history.append)
     openings = [record for record in history if isinstance(record, RunOpened)]
     run_id = openings[0].run_id if openings else secrets.token_hex(8)
     if openings and openings[0].settings_digest != settings_digest(settings):
-        raise ConfigError(
-            f"the run in {directory.root} was begun with other settings of model, training, "
-            "optimizer or data; resume it with its own job.toml, or choose another --run-dir"
-        )
-    if not directory.job.exists():
-        write_atomic(directory.job, dump_toml(settings).encode())
+        raise ConfigError(refusal(directory, ()))
+    keep_settings(directory, settings, is_new=not openings)
     return CoordinatorFiles(lock, journal, tuple(history), run_id)
 
 

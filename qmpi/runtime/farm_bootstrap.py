@@ -25,6 +25,7 @@ from qmpi.runtime.bootstrap import COORDINATOR, START_SECONDS, Introduction, awa
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.farm_launch import WorkFile, open_plan
 from qmpi.runtime.farm_perform import FarmPerformer
+from qmpi.runtime.leftovers import clear_leftovers
 from qmpi.runtime.loop import Loop
 from qmpi.runtime.processes import write_rank_file
 from qmpi.runtime.workers import Inbox
@@ -52,6 +53,7 @@ def build_farm_rank(
     run: Path,
     clock: Clock,
     housekeeping: Callable[[], str | None],
+    entered: Callable[[], None],
 ) -> FarmContext:
     """Meet the other ranks and build this one.
 
@@ -61,6 +63,7 @@ def build_farm_rank(
         run: the work directory.
         clock: the clock.
         housekeeping: for the loop.
+        entered: called once the directory has let this rank in.
 
     Returns:
         The rank, ready to run.
@@ -72,6 +75,7 @@ def build_farm_rank(
         lock = _introduce(transport, directory, clock)
     else:
         await_introduction(transport, clock)
+    entered()
     write_rank_file(directory.ranks, rank, hosts[rank])
     plan = open_plan(work, run)
     facts = RankFacts(rank, hosts[rank], os.getpid(), COORDINATOR)
@@ -129,6 +133,7 @@ def _introduce(transport: Transport, directory: RunDirectory, clock: Clock) -> R
     try:
         directory.create()
         lock = RunLock(directory.lock)
+        clear_leftovers(directory, clock.began, clock.now())
     except QmpiError as error:
         _tell(transport, Introduction("", str(error), int(error.exit_code)))
         transport.flush(Seconds(clock.now() + 2.0))

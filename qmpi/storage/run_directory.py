@@ -33,6 +33,7 @@ class RunDirectory:
         self.end = root / "end.json"
         self.journal = root / "journal.jsonl"
         self.job = root / "job.toml"
+        self.begun = root / "begun.toml"
         self.checkpoints = root / "checkpoints"
         self.log_dir = root / "logs"
         self.stop_request = root / "stop"
