@@ -41,6 +41,11 @@ Examples:
     metavar="RUN",
     help="Go on with a run from its newest snapshot.",
 )
+@click.option(
+    "--from-scratch",
+    is_flag=True,
+    help="With --resume: begin at step 0 if no snapshot can be read.",
+)
 @click.option("--quiet", is_flag=True, help="No live view.")
 @job_options
 def command(
@@ -48,6 +53,7 @@ def command(
     job: Path | None,
     ranks: int | None,
     resume: Path | None,
+    from_scratch: bool,
     quiet: bool,
     overrides: tuple[str, ...],
     run_dir: str | None,
@@ -58,11 +64,15 @@ def command(
     Ranks that die are replaced inside the job. When the job itself dies (its coordinator, mpirun,
     the machine's MPI daemon), it is started again from the newest verified snapshot. Ctrl-C stops
     in order: the granted steps are finished and a checkpoint is written; exit code 75 says that the
-    run can go on.
+    run can go on. So do the signals by which a scheduler or a closed terminal ends a command.
     """
+    if from_scratch and resume is None:
+        raise click.UsageError("--from-scratch is for a run that goes on: --resume RUN")
     settings = _settings(job, resume, overrides, run_dir)
     follow = resume is not None
-    marker = run_supervised(settings, ranks, quiet=quiet or as_json, follow=follow)
+    marker = run_supervised(
+        settings, ranks, quiet=quiet or as_json, follow=follow, from_scratch=from_scratch
+    )
     _show(settings, marker, as_json=as_json)
     return marker.exit_code
 
@@ -73,6 +83,7 @@ def run_supervised(
     *,
     quiet: bool,
     follow: bool = False,
+    from_scratch: bool = False,
     watch: "Callable[[StatusReport, float], str] | None" = None,
 ) -> "EndMarker":
     """Run a job to its end.
@@ -82,12 +93,14 @@ def run_supervised(
         ranks: processes to start; None: what the job asks for.
         quiet: no live view.
         follow: if the run goes on already, wait for its end instead of refusing.
+        from_scratch: begin at step 0 if no snapshot of the run can be read.
         watch: called a few times a second with the newest status and the time;
             what it returns is told.
 
     Returns:
         How it ended.
     """
+    from msgspec.structs import replace
     from rich.console import Console
 
     from qmpi.monitor.live_view import LiveView
@@ -100,6 +113,7 @@ def run_supervised(
         # Ctrl-C ends the preparations at once; a scheduler's warning must not look like a failure.
         stack.enter_context(stop.heard(WARNING))
         plan = prepare_run(settings, ranks, os.environ)
+        plan = replace(plan, once=("--from-scratch",) if from_scratch else ())
         view = None if quiet else stack.enter_context(LiveView(Console(), settings.job.name))
         onlooker = Onlooker(plan.run, view, watch, clock.now)
         supervision = Supervision(

@@ -5,10 +5,12 @@ Invariants: every failure that is answered stands in the journal with what was d
 
 from typing import Literal
 
+from qmpi.policy.recovery import INITIAL, GroupPlan
 from qmpi.protocol.envelope import RoleName
 from qmpi.roles.crew import Crew
 from qmpi.roles.interface import AppendJournal, Effect
 from qmpi.roles.ledger import Ledger, ranks_text
+from qmpi.roles.run_facts import RunFacts
 from qmpi.units import Rank, Seconds, Step
 
 LAST_COPY_TRIES = 3
@@ -72,6 +74,35 @@ class Casualties:
         verdict: Verdict = again if is_last else "go on"
         what = f"the copy of step {step} on {ranks_text([rank])} failed"
         return verdict, self.note(now, (rank,), what, ACTIONS[verdict], reason)
+
+    def state_lost(self, run: RunFacts, plan: GroupPlan, now: Seconds) -> tuple[str, list[Effect]]:
+        """Judge a plan that begins from the initial weights although steps are committed.
+
+        Copies in RAM may go with their hosts; a checkpoint that was on disk is not given up
+        silently.
+
+        Args:
+            run: the run so far.
+            plan: of the next group.
+            now: clock.
+
+        Returns:
+            Why the run must not go on so, "" if it may; and the record.
+        """
+        steps = self.ledger.committed
+        if plan.origin != INITIAL or not steps:
+            return "", []
+        lost = f"the run has {steps} committed steps, but none of its snapshots can be read"
+        if self.ledger.checkpointed and not run.from_scratch:
+            named = ", ".join(run.checkpoints)
+            files = f"damaged: {named}" if named else "there is no checkpoint any more"
+            return (
+                f"{lost} ({files}); put whole ones into its checkpoints/, or begin again at step 0 "
+                "with `qmpi train --resume RUN --from-scratch`",
+                [],
+            )
+        wanted = "as the user insists" if run.from_scratch else "no checkpoint was written yet"
+        return "", self.note(now, (), lost, "begin again at step 0", wanted)
 
     def note(
         self, now: Seconds, ranks: tuple[Rank, ...], what: str, action: str, reason: str

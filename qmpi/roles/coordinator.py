@@ -14,8 +14,7 @@ States (`phase`):
     forming -> running        all members are ready
     forming, running -> regrouping   a member is lost or broken
     running -> ending         all steps are committed and the checkpoint of the last is on disk
-    any -> ended              the end marker is written, or the job cannot go on (left for a
-    relaunch)
+    any -> ended              the end marker is written, or a relaunch is needed
 """
 
 from itertools import chain
@@ -242,15 +241,17 @@ class Coordinator:
         plan = self.groups.decide(self.copies, self.ledger.committed)
         if plan is None:
             return self._give_up("no rank is left that can train", now)
+        fault, noted = self.casualties.state_lost(self.run, plan, now)
+        if fault:
+            return self._end("failed", ExitCode.MACHINE, fault, now)
         redone = self.ledger.rewind(plan.step)
         self.phase = "forming"
         self.why = f"{plan.reason}; {redone} steps are done again" if redone else plan.reason
         step = Step(min(plan.step, self._committed))
         opened = self.groups.record(plan, step, self.why, now)
-        promoted = [
-            self.crew.assign(rank, RoleName.TRAINER, plan.reason, now) for rank in plan.promoted
-        ]
+        promoted = (self.crew.assign(r, RoleName.TRAINER, plan.reason, now) for r in plan.promoted)
         return [
+            *noted,
             AppendJournal((opened,)),
             *chain.from_iterable(promoted),
             *self.crew.publish(self.why),

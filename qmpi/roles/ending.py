@@ -36,8 +36,8 @@ class HowItEnded(Struct, frozen=True):
 
     @property
     def shown(self) -> RunState:
-        """State in the status; a stopped run waits to be resumed."""
-        return "stale" if self.state == "stopped" else self.state
+        """State in the status."""
+        return self.state
 
 
 class Ending:

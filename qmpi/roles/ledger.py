@@ -14,6 +14,7 @@ from qmpi.protocol.journal import (
     GenerationOpened,
     JournalRecord,
     RunOpened,
+    SnapshotKept,
     StepCommitted,
 )
 from qmpi.protocol.progress import StepReport
@@ -27,6 +28,10 @@ KEPT_DIGESTS = 64
 
 class Ledger:
     """Commits and failures of a run.
+
+    Attributes:
+        checkpointed: newest step of a checkpoint on disk that earlier incarnations have kept and
+            that is not void; 0: none.
 
     Invariants: `committed` is the number of steps in the weights; it grows by one a commit and
     falls only by `rewind`; no step is committed twice without a rewind between.
@@ -51,6 +56,7 @@ class Ledger:
         self.digest_step = Step(0)
         self.losses: list[tuple[int, float]] = []
         self.failures: list[FailureReport] = []
+        self.checkpointed = Step(0)
         self._digests: dict[Step, Digest] = {}
         self._points: list[tuple[Seconds, int]] = []
 
@@ -73,6 +79,8 @@ class Ledger:
                     self._note(record)
                 case FailureSeen():
                     self._fail(record)
+                case SnapshotKept() if record.place == "disk":
+                    self.checkpointed = max(self.checkpointed, record.step)
                 case _:
                     pass
         self._points.clear()
@@ -89,6 +97,7 @@ class Ledger:
         lost = max(0, self.committed - step)
         if lost:
             self.committed = step
+            self.checkpointed = min(self.checkpointed, step)
             self.losses = [(s, x) for s, x in self.losses if s < step]
             self._points.clear()
             if self.digest_step > step:

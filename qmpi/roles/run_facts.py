@@ -18,6 +18,8 @@ class RunFacts(Struct, frozen=True):
         expected: role instances that placement dealt.
         placement: why they were dealt so, in words.
         history: the journal of earlier incarnations.
+        checkpoints: names of the snapshot files in the run directory, whole or not; for messages.
+        from_scratch: begin at step 0, as the user insists, if no snapshot can be read.
     """
 
     run_id: str
@@ -26,3 +28,5 @@ class RunFacts(Struct, frozen=True):
     expected: tuple[Address, ...]
     placement: str
     history: tuple[JournalRecord, ...] = ()
+    checkpoints: tuple[str, ...] = ()
+    from_scratch: bool = False

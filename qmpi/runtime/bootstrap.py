@@ -144,6 +144,8 @@ def build_rank(
         ),
         placement=placement.reason,
         history=files.history if files else (),
+        checkpoints=directory.checkpoint_names() if files else (),
+        from_scratch=start.from_scratch,
     )
     assignment = Assignment(settings, facts, run_facts)
     inbox = Inbox()

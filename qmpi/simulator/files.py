@@ -126,17 +126,22 @@ class Files:
         """Flip a bit in the newest snapshot of a place.
 
         Args:
-            place: "ram" or "disk".
+            place: "ram" or "disk"; "all": in every snapshot there is.
             rank: whose RAM file; None: anyone's.
 
         Returns:
             Path of the damaged file; "" if there is none.
         """
+        if place == "all":
+            return "".join(self._flip(victim) for victim in self._files.values())
         owner = "" if rank is None or place == "disk" else f"/rank-{rank}/"
         mine = [f for f in self._files.values() if f.fact.place == place and owner in f.fact.path]
         if not mine:
             return ""
-        victim = max(mine, key=lambda f: (f.fact.step, f.fact.path))
+        return self._flip(max(mine, key=lambda f: (f.fact.step, f.fact.path)))
+
+    @staticmethod
+    def _flip(victim: StoredFile) -> str:
         victim.payload = bytes([victim.payload[0] ^ 1]) + victim.payload[1:]
         return victim.fact.path
 

@@ -62,6 +62,18 @@ class RunDirectory:
         """
         return self.log_dir / f"rank-{rank:05d}.log"
 
+    def checkpoint_names(self) -> tuple[str, ...]:
+        """List the checkpoints, whole or not.
+
+        Returns:
+            Paths of the files, oldest first.
+
+        Raises:
+            StorageError: they cannot be listed.
+        """
+        with explained("list", self.checkpoints):
+            return tuple(str(path) for path in sorted(self.checkpoints.glob("step-*.snap")))
+
 
 class RunLock:
     """Exclusive right to write a run; held until `release` or the end of the process.
