@@ -117,7 +117,8 @@ def run_rank(build: "Builder", run: Path) -> int:
         logger.warning("%s", error)
         return int(error.exit_code)
     except QmpiError as error:
-        logger.critical("%s", error)
+        if is_in or rank == COORDINATOR or not isinstance(error, UserError):
+            logger.critical("%s", error)  # a refusal is told once, not by thousands of ranks
         # A run that refuses this job is in use, or another: its end is not this job's to tell.
         if rank == COORDINATOR and (is_in or not isinstance(error, UserError)):
             _tell_end(run, int(error.exit_code), str(error))
@@ -126,8 +127,11 @@ def run_rank(build: "Builder", run: Path) -> int:
     if rank == COORDINATOR and directory.end.exists():
         clear_stop(directory)  # obeyed, or too late; the next start must not take it for its own
     transport.flush(Seconds(clock.now() + FLUSH_SECONDS))
-    logger.info("leaving: %s", context.performer.reason)
-    return context.performer.exit_code
+    code, reason = context.performer.exit_code, context.performer.reason
+    logger.info("leaving: %s", reason)
+    if rank == COORDINATOR and code not in (ExitCode.DONE, ExitCode.REQUEUE):
+        sys.stderr.write(f"qmpi: the job ends: {reason}\n")
+    return code
 
 
 def run_training(options: argparse.Namespace) -> int:
@@ -182,9 +186,10 @@ def main() -> NoReturn:
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    if code == ExitCode.MACHINE:
-        # A rank that leaves with an error may take the whole MPI job along; one that is killed is
-        # told to the others, which heal. mpirun's exit code is not believed in either case.
+    if code in (ExitCode.MACHINE, ExitCode.BUG):
+        # A rank that leaves with an error may take the whole MPI job along, or go unnoticed; one
+        # that is killed is told to the others, which heal. mpirun's exit code is not believed in
+        # either case.
         os.kill(os.getpid(), signal.SIGKILL)
     os._exit(code)
 
@@ -197,7 +202,10 @@ def _log_to(directory: RunDirectory, rank: int) -> None:
     except OSError:
         handlers.append(logging.StreamHandler())
     layout = f"%(asctime)s rank {rank} %(levelname)s %(name)s: %(message)s"
-    logging.basicConfig(level=logging.INFO, format=layout, handlers=handlers, force=True)
+    told = logging.StreamHandler()
+    told.setLevel(logging.CRITICAL)
+    told.setFormatter(logging.Formatter("qmpi: %(message)s"))
+    logging.basicConfig(level=logging.INFO, format=layout, handlers=[*handlers, told], force=True)
 
 
 def _tell_end(run: Path, exit_code: int, reason: str) -> None:

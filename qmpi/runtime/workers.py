@@ -13,7 +13,7 @@ from queue import SimpleQueue
 
 from msgspec import Struct
 
-from qmpi.errors import ExitCode, QmpiError
+from qmpi.errors import ExitCode, MachineError, QmpiError
 from qmpi.protocol.envelope import RoleName
 from qmpi.roles.interface import Event, WorkCrashed
 
@@ -70,13 +70,22 @@ class Worker:
         Args:
             name: for logs.
             inbox: where results go.
+
+        Raises:
+            MachineError: the system gives no more threads.
         """
         self._inbox = inbox
         self._jobs: SimpleQueue[Job] = SimpleQueue()
         # A daemon: the process leaves by os._exit and never waits for a thread that hangs in a
         # library.
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise MachineError(
+                f"{error}: raise the limit on processes and threads (`ulimit -u`, pids.max of the "
+                "container), or start fewer ranks"
+            ) from error
 
     def submit(self, job: Job) -> None:
         """Queue a piece of work.

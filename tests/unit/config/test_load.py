@@ -134,3 +134,35 @@ def test_everything_else_may_change_between_incarnations(override: str) -> None:
 def test_digest_survives_the_round_trip_through_a_file() -> None:
     settings = parse_job("", ["model.width=256", "optimizer.learning_rate=6e-4"])
     assert settings_digest(parse_job(dump_toml(settings))) == settings_digest(settings)
+
+
+def test_every_path_of_a_job_is_expanded_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    text = """
+[job]
+run_dir = "~/run"
+[snapshot]
+ram_dir = "~/ram"
+[data]
+tokenizer = "~/t.json"
+[[data.sources]]
+kind = "corpus"
+name = "c"
+path = "~/corpus"
+"""
+    (tmp_path / "job.toml").write_text(text)
+    (tmp_path / "relative.toml").write_text(text.replace("~/", "a/"))
+    for name, base in (("job.toml", "home"), ("relative.toml", "a")):
+        settings = load_job(tmp_path / name)
+        (source,) = settings.data.sources
+        found = [settings.job.run_dir, settings.snapshot.ram_dir, settings.data.tokenizer]
+        found.append(getattr(source, "path", ""))
+        assert found == [str(tmp_path / base / n) for n in ("run", "ram", "t.json", "corpus")]
+    assert load_job(tmp_path / "job.toml", run_dir="~/x").job.run_dir == str(tmp_path / "home/x")
+    assert load_job(tmp_path / "job.toml", ["job.run_dir=~/y"]).job.run_dir.endswith("home/y")
+    assert load_job(tmp_path / "job.toml", run_dir="").job.run_dir == ""
+    with pytest.raises(ConfigError, match="home directory"):
+        load_job(tmp_path / "job.toml", run_dir="~nobody-of-that-name/x")
