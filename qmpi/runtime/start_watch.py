@@ -83,7 +83,7 @@ class StartWatch:
         kin = list(session(self._launcher))
         python = {one.pid for one in kin if one.is_python}
         alive = {one.pid for one in kin if one.is_python and one.parent not in python}
-        self._alone = self._alone and len(python) == len(kin)
+        self._alone = len(python) == len(kin)
         # Seen twice: a process that a rank starts looks like one for a moment.
         found = (alive & self._glimpsed) - self._ranks
         if found or (self._ranks & self._glimpsed) - alive:
