@@ -1,4 +1,4 @@
-"""A simulated rank: the shipped driver is turned by news, and stands still when the process does."""
+"""A simulated rank: the shipped driver is turned by news, and stands still with its process."""
 
 import random
 

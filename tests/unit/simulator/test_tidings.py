@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from functools import partial
 
 import pytest
 
@@ -34,6 +35,10 @@ def test_each_death_is_told_once_to_each_who_lives(size, seed):
     assert set(heard) == {(rank, gone) for rank in living for gone in dead}
 
 
+def note(order, agenda, rank):
+    order.append((agenda.now, rank))
+
+
 def test_ranks_hear_at_different_times_in_different_orders():
     orders = []
     for seed in range(6):
@@ -41,7 +46,7 @@ def test_ranks_hear_at_different_times_in_different_orders():
         network = Network(agenda, random.Random(seed), Link(), 12)
         order: list[tuple[float, int]] = []
         for end in network.ends:
-            end.on_news = lambda rank=end.rank: order.append((agenda.now, rank))
+            end.on_news = partial(note, order, agenda, end.rank)
         network.remove(Rank(0), "killed", flushed=False)
         run_out(agenda)
         assert len({at for at, _ in order}) > 6
