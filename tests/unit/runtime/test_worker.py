@@ -67,7 +67,7 @@ def test_a_worker_without_work_has_nothing_to_wait_for():
 
 
 def test_a_limit_on_threads_is_the_machines_and_said(monkeypatch):
-    def refuse(self):
+    def refuse(_):
         raise RuntimeError("can't start new thread")
 
     worker = Worker("test")
