@@ -27,6 +27,9 @@ from qmpi.units import Bytes, Step
 SHARED_MODE = 0o1777
 """As of /tmp: any user may add a directory, and remove none but their own."""
 
+PLACE_NAME = "place"
+"""File with the path of the run directory that the RAM files belong to."""
+
 _SUFFIX = ".snap"
 _STEP_NAME = re.compile(r"step-(\d{1,19})(?:-position-(\d{1,6}))?\.snap")
 _POSITION = "position"
@@ -66,7 +69,8 @@ def ram_directory(ram_dir: str, run_id: str, run: Path) -> Path:
     """Make the run's directory in the node-local RAM file system, readable by its owner alone.
 
     A copied run has the identity of its original, and each prunes what it takes for its own: so
-    they are told apart by where they lie, and by who runs them.
+    they are told apart by where they lie, and by who runs them. A run that was moved keeps its
+    files.
 
     Args:
         ram_dir: mount point, such as "/dev/shm".
@@ -89,10 +93,23 @@ def ram_directory(ram_dir: str, run_id: str, run: Path) -> Path:
         if not shared.exists():
             shared.mkdir(exist_ok=True)
             shared.chmod(SHARED_MODE)
-        directory.mkdir(mode=0o700, exist_ok=True)
+        if not directory.exists():
+            _adopt(shared, directory)
+            directory.mkdir(mode=0o700, exist_ok=True)
+            (directory / PLACE_NAME).write_bytes(os.fsencode(run.resolve()))
         if directory.stat().st_uid != os.getuid():
             raise StorageError(f"{directory} belongs to another user; remove it, or set ram_dir")
     return directory
+
+
+def _adopt(shared: Path, directory: Path) -> None:
+    """Take over the files of the same run under a place that is no more: the run was moved."""
+    for other in shared.glob(f"{os.getuid()}-*"):
+        # Another rank of this host may be quicker.
+        with suppress(OSError):
+            if not Path(os.fsdecode((other / PLACE_NAME).read_bytes())).exists():
+                other.rename(directory)
+                return
 
 
 def forget_ram(ram_dir: str, run_id: str, run: Path) -> None:

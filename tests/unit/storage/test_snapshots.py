@@ -134,6 +134,20 @@ def test_a_copied_run_has_ram_files_of_its_own_and_a_linked_one_has_not(tmp_path
     assert not copy.parent.exists()
 
 
+def test_a_run_that_was_moved_keeps_its_ram_files(tmp_path):
+    (tmp_path / "run").mkdir()
+    made = ram_directory(str(tmp_path), "abc", tmp_path / "run")
+    (made / "rank-0").mkdir()
+    (tmp_path / "run").rename(tmp_path / "elsewhere")
+    moved = ram_directory(str(tmp_path), "abc", tmp_path / "elsewhere")
+    assert moved != made
+    assert (moved / "rank-0").exists()
+    assert not made.exists()
+    assert ram_directory(str(tmp_path), "abc", tmp_path / "elsewhere") == moved
+    (tmp_path / "copy").mkdir()
+    assert not (ram_directory(str(tmp_path), "abc", tmp_path / "copy") / "rank-0").exists()
+
+
 def test_another_user_may_run_a_copy(tmp_path):
     made = ram_directory(str(tmp_path), "abc", tmp_path)
     assert stat.S_IMODE(made.parent.stat().st_mode) == 0o1777
