@@ -33,8 +33,7 @@ class Record:
     """Commits and failures of a run.
 
     Attributes:
-        checkpointed: newest step of a checkpoint on disk that earlier incarnations have kept and
-            that is not void; 0: none.
+        checkpointed: newest step of a checkpoint that was kept on disk and is not void; 0: none.
 
     Invariants: `committed` is the number of steps in the weights; it grows by one a commit and
     falls only by `rewind`; no step is committed twice without a rewind between.
