@@ -2,28 +2,39 @@
 
 With `--work` the file describes a work farm (`qmpi.storage.work_file`) instead of a training job.
 
+`python -m` puts the working directory in front of the standard library. It is taken away before
+anything else is imported, so that a random.py there is not taken for Python's.
+
+Until a rank has been let into the run, it writes nothing there and says what is wrong on standard
+error: the run may be another's.
+
 An uncaught error never leaves a rank waiting: it is logged, the process leaves with `os._exit`, and
 its peers hear of it as of any death. Nothing here waits for MPI to finalize, which may hang after a
 failure.
 """
 
+import sys
+
+if not sys.flags.safe_path and __name__ == "__main__":
+    sys.path.pop(0)
+
 import argparse
 import logging
 import os
 import signal
-import sys
 import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from qmpi.config.load import load_job
-from qmpi.errors import ExitCode, LaunchError, QmpiError, RunInUse
+from qmpi.config.load import absolute, load_job
+from qmpi.errors import ExitCode, LaunchError, QmpiError, UserError
 from qmpi.protocol.status import EndMarker
-from qmpi.runtime.bootstrap import build_rank
+from qmpi.runtime.bootstrap import Start, build_rank
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.farm_bootstrap import build_farm_rank
+from qmpi.runtime.leftovers import clear_stop
 from qmpi.runtime.meeting import COORDINATOR, Surroundings
 from qmpi.runtime.processes import HostProcesses
 from qmpi.runtime.rank import RankContext
@@ -46,20 +57,25 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         arguments: without the program's name.
 
     Returns:
-        job, run_dir, set, work.
+        job, run_dir, set, work, from_scratch.
     """
     parser = argparse.ArgumentParser(
         prog="python -m qmpi.main",
         description="One rank of a qmpi job. Start it under mpirun or srun.",
         epilog="example: mpirun -n 9 python -m qmpi.main jobs/demo.toml --set train.steps=100",
     )
-    parser.add_argument("job", type=Path, metavar="JOB.toml", help="job file")
+    parser.add_argument("job", metavar="JOB.toml", help="job file")
     parser.add_argument("--run-dir", metavar="DIR", help="directory of the run")
     parser.add_argument(
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override a field"
     )
     parser.add_argument(
         "--work", action="store_true", help="the file describes units of work, not a training job"
+    )
+    parser.add_argument(
+        "--from-scratch",
+        action="store_true",
+        help="if no snapshot of the run can be read, begin at step 0 instead of refusing",
     )
     return parser.parse_args(arguments)
 
@@ -76,31 +92,44 @@ def run_rank(build: Builder, run: Path) -> int:
     """
     from qmpi.transport.mpi import start_mpi
 
-    clock = Clock()
+    clock, directory = Clock(), RunDirectory(run)
+    logging.basicConfig(level=logging.INFO, format="qmpi: %(message)s")
+    processes = HostProcesses(directory.ranks, directory.stop_request)
+    processes.listen()
     transport = start_mpi(clock.now, clock.sleep, os.environ)
-    rank, directory = int(transport.rank), RunDirectory(run)
-    _log_to(directory, rank)
-    asked = directory.stop_request if rank == COORDINATOR else None
-    processes = HostProcesses(directory.ranks, asked)
-    signal.signal(signal.SIGTERM, processes.on_signal)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    rank = int(transport.rank)
+    processes.is_coordinator = rank == COORDINATOR
+    is_in = False
+
+    def entered() -> None:
+        nonlocal is_in
+        is_in = True
+        _log_to(directory, rank)
+
     try:
-        context = build(Surroundings(transport, clock, processes, os.environ))
+        context = build(Surroundings(transport, clock, processes, os.environ, entered))
         context.loop.run(context.roles)
     except LaunchError as error:
         # No end marker: the job shall be started again.
         logger.warning("%s", error)
         return int(error.exit_code)
     except QmpiError as error:
-        logger.critical("%s", error)
-        if rank == COORDINATOR and not isinstance(error, RunInUse):
+        if is_in or rank == COORDINATOR or not isinstance(error, UserError):
+            logger.critical("%s", error)  # a refusal is told once, not by thousands of ranks
+        # A run that refuses this job is in use, or another: its end is not this job's to tell.
+        if rank == COORDINATOR and (is_in or not isinstance(error, UserError)):
             _tell_end(run, int(error.exit_code), str(error))
         transport.flush(Seconds(clock.now() + FLUSH_SECONDS))
         return int(error.exit_code)
+    if rank == COORDINATOR and directory.end.exists():
+        clear_stop(directory)  # obeyed, or too late; the next start must not take it for its own
     transport.flush(Seconds(clock.now() + FLUSH_SECONDS))
     context.settle(Seconds(FLUSH_SECONDS))
-    logger.info("leaving: %s", processes.reason)
-    return processes.exit_code
+    code, reason = processes.exit_code, processes.reason
+    logger.info("leaving: %s", reason)
+    if rank == COORDINATOR and code not in (ExitCode.DONE, ExitCode.REQUEUE):
+        sys.stderr.write(f"qmpi: the job ends: {reason}\n")
+    return code
 
 
 def run_training(options: argparse.Namespace) -> int:
@@ -112,9 +141,10 @@ def run_training(options: argparse.Namespace) -> int:
     Returns:
         Exit code.
     """
-    settings = load_job(options.job, options.set, options.run_dir)
+    settings = load_job(absolute(options.job), options.set, options.run_dir)
     run = Path(settings.job.run_dir or f"runs/{settings.job.name}").absolute()
-    return run_rank(lambda world: build_rank(world, settings, run), run)
+    start = Start(settings, run, from_scratch=options.from_scratch)
+    return run_rank(lambda world: build_rank(world, start), run)
 
 
 def run_work(options: argparse.Namespace) -> int:
@@ -126,8 +156,8 @@ def run_work(options: argparse.Namespace) -> int:
     Returns:
         Exit code.
     """
-    work = read_work(options.job)
-    run = Path(options.run_dir or options.job.parent).absolute()
+    job = absolute(options.job)
+    work, run = read_work(job), absolute(options.run_dir or str(job.parent))
     return run_rank(lambda world: build_farm_rank(world, work, run), run)
 
 
@@ -147,9 +177,10 @@ def main() -> NoReturn:
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    if code == ExitCode.MACHINE:
-        # A rank that leaves with an error may take the whole MPI job along; one that is killed is
-        # told to the others, which heal. mpirun's exit code is not believed in either case.
+    if code in (ExitCode.MACHINE, ExitCode.BUG):
+        # A rank that leaves with an error may take the whole MPI job along, or go unnoticed; one
+        # that is killed is told to the others, which heal. mpirun's exit code is not believed in
+        # either case.
         os.kill(os.getpid(), signal.SIGKILL)
     os._exit(code)
 
@@ -162,7 +193,10 @@ def _log_to(directory: RunDirectory, rank: int) -> None:
     except OSError:
         handlers.append(logging.StreamHandler())
     layout = f"%(asctime)s rank {rank} %(levelname)s %(name)s: %(message)s"
-    logging.basicConfig(level=logging.INFO, format=layout, handlers=handlers, force=True)
+    told = logging.StreamHandler()
+    told.setLevel(logging.CRITICAL)
+    told.setFormatter(logging.Formatter("qmpi: %(message)s"))
+    logging.basicConfig(level=logging.INFO, format=layout, handlers=[*handlers, told], force=True)
 
 
 def _tell_end(run: Path, exit_code: int, reason: str) -> None:

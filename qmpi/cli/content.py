@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qmpi.cli.options import json_option
+from qmpi.cli.options import HomePath, json_option
 from qmpi.cli.output import show_json
 from qmpi.errors import InputError
 
@@ -95,9 +95,7 @@ def show(
 
 @command.command("explain", epilog=EXPLAIN_EPILOG)
 @click.argument("token_address")
-@click.option(
-    "--job", type=click.Path(path_type=Path), help="Job file that gives seed and tokenizer."
-)
+@click.option("--job", type=HomePath(), help="Job file that gives seed and tokenizer.")
 @click.option(
     "--tokenizer",
     default="",

@@ -101,8 +101,10 @@ def demo_root(run_dir: str | None) -> Path:
     Raises:
         ConfigError: the directory asked for holds a demo already.
     """
+    from qmpi.config.load import absolute
+
     if run_dir is not None:
-        root = Path(run_dir).absolute()
+        root = absolute(run_dir)
         if (root / "disturbed").exists() or (root / "undisturbed").exists():
             raise ConfigError(f"{root} holds an earlier demo; choose another --run-dir")
         return root

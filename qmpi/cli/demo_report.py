@@ -83,7 +83,7 @@ def conclude(root: Path, strikes: tuple[Strike, ...], tell: Callable[[str], None
         root=root,
     )
     tell("drawing a sample, writing the report")
-    _write(evidence, cache)
+    _write(evidence, cache, tell)
     return evidence
 
 
@@ -151,10 +151,10 @@ def _digest(run: Path) -> str:
     return "" if marker is None else marker.digest
 
 
-def _write(evidence: Evidence, cache: Path) -> None:
+def _write(evidence: Evidence, cache: Path, tell: Callable[[str], None]) -> None:
     from msgspec.structs import replace
 
-    from qmpi.launch.sample import sample_run
+    from qmpi.launch.sample import Draws, sample_run
     from qmpi.monitor.report import write_report
     from qmpi.monitor.story import story_from_run
     from qmpi.storage.status_file import read_status
@@ -163,7 +163,8 @@ def _write(evidence: Evidence, cache: Path) -> None:
     facts = [("killed", _killed(evidence)), ("directory", str(evidence.root))]
     story = story_from_run(_records(disturbed), read_status(disturbed), facts)
     quiet = story_from_run(_records(undisturbed), read_status(undisturbed))
-    sample = sample_run(disturbed, PROMPT, SAMPLE_TOKENS, SAMPLE_TEMPERATURE, SAMPLE_SEED, cache)
+    draws = Draws(SAMPLE_TOKENS, SAMPLE_TEMPERATURE, SAMPLE_SEED)
+    sample = sample_run(disturbed, PROMPT, draws, cache, tell)
     told = replace(
         story,
         title="qmpi demo",

@@ -1,16 +1,17 @@
 """Run a work farm from the command line: progress bar, Ctrl-C, events."""
 
 import os
-import signal
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qmpi.cli.sizes import duration, short
-from qmpi.cli.train import StopRequest
+from qmpi.cli.stop_request import StopRequest
 from qmpi.errors import StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.progress import Progress, TaskID
 
     from qmpi.launch.supervisor import SupervisorEvent
@@ -21,7 +22,13 @@ LOOK_SECONDS = 0.25
 
 
 def run_with_bar(
-    work: "WorkFile", directory: Path, ranks: int, *, quiet: bool, counted: str = "tokens"
+    work: "WorkFile",
+    directory: Path,
+    ranks: int,
+    *,
+    quiet: bool,
+    counted: str = "tokens",
+    claimed: "Callable[[], None]" = lambda: None,
 ) -> "EndMarker":
     """Do the work of a farm, with a progress bar on standard error.
 
@@ -31,6 +38,7 @@ def run_with_bar(
         ranks: MPI processes to start.
         quiet: no bar.
         counted: what the rate is of, "tokens" or "bytes".
+        claimed: called once the directory belongs to this command.
 
     Returns:
         How it ended.
@@ -49,13 +57,9 @@ def run_with_bar(
         stack.enter_context(bar)
         task = bar.add_task("starting", total=None, said="")
         view = FarmView(bar, task, directory, counted, quiet=quiet)
-        before = {n: signal.signal(n, stop.on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            onlookers = Onlookers(view.say, view.tick, stop)
+        with stop.heard():
+            onlookers = Onlookers(view.say, view.tick, stop, claimed)
             return run_farm(work, directory, ranks, onlookers, os.environ)
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 class FarmView:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qmpi.cli.options import json_option
+from qmpi.cli.options import HomePath, json_option
 from qmpi.cli.output import show_json
 from qmpi.cli.sizes import Count, LevelSpan, duration, short
 from qmpi.content.address import TYPES
@@ -25,13 +25,11 @@ Examples:
 
 
 @click.command("generate", epilog=EPILOG)
-@click.argument("job", required=False, type=click.Path(path_type=Path))
+@click.argument("job", required=False, type=HomePath())
 @click.option(
     "--tokens", type=Count(), required=True, metavar="N", help="Size, as 50M, 1.5G or 2T."
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Corpus to write."
-)
+@click.option("--out", type=HomePath(), required=True, metavar="DIR", help="Corpus to write.")
 @click.option(
     "-n",
     "ranks",
@@ -46,7 +44,7 @@ Examples:
 @click.option("--level", "levels", type=LevelSpan(), metavar="A-B", help="Levels wanted.")
 @click.option(
     "--tokenizer",
-    type=click.Path(path_type=Path),
+    type=HomePath(),
     metavar="PATH",
     help="tokenizer.json, corpus directory, or builtin:NAME; default: that of JOB, without one"
     " builtin:content.",
@@ -77,7 +75,13 @@ def command(
     from qmpi.cli.farm_view import run_with_bar
     from qmpi.cli.first_use import first_use_shown
     from qmpi.config.load import load_job
-    from qmpi.launch.generate import GenerateOptions, default_ranks, prepare_corpus
+    from qmpi.launch.generate import (
+        GenerateOptions,
+        default_ranks,
+        keep_tokenizer,
+        prepare_corpus,
+    )
+    from qmpi.launch.mpirun import find_mpirun
     from qmpi.runtime.clock import Clock
     from qmpi.storage.cache import default_cache
 
@@ -93,13 +97,21 @@ def command(
         force=force,
     )
     cache = default_cache(os.environ)
+    if force:
+        find_mpirun(os.environ)  # before anything is removed for what could not be made
     with first_use_shown(cache, quiet=as_json) as show:
         prepared = prepare_corpus(settings, options, cache, show)
     clock = Clock()
     begun = clock.now()
     if prepared.state != "complete":
         number = ranks if ranks is not None else default_ranks(prepared.units)
-        marker = run_with_bar(prepared.work, prepared.directory, number, quiet=as_json)
+        marker = run_with_bar(
+            prepared.work,
+            prepared.directory,
+            number,
+            quiet=as_json,
+            claimed=lambda: keep_tokenizer(prepared),
+        )
         if marker.state != "finished":
             _show_unfinished(marker, as_json=as_json)
             return marker.exit_code

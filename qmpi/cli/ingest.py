@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qmpi.cli.options import json_option
+from qmpi.cli.options import HomePath, json_option
 from qmpi.cli.output import show_json
 from qmpi.errors import ExitCode, InputError
 
@@ -56,10 +56,8 @@ def _list_rules(context: click.Context, _option: click.Parameter, wanted: object
 
 
 @click.command("ingest", epilog=EPILOG)
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Corpus to write."
-)
+@click.argument("paths", nargs=-1, required=True, type=HomePath())
+@click.option("--out", type=HomePath(), required=True, metavar="DIR", help="Corpus to write.")
 @click.option(
     "--field", default="text", show_default=True, help="Field of JSONL records, column of Parquet."
 )
@@ -75,7 +73,7 @@ def _list_rules(context: click.Context, _option: click.Parameter, wanted: object
 )
 @click.option(
     "--tokenizer",
-    type=click.Path(path_type=Path),
+    type=HomePath(),
     metavar="FILE",
     help="Use this tokenizer.json instead.",
 )
@@ -119,7 +117,7 @@ def _list_rules(context: click.Context, _option: click.Parameter, wanted: object
 @click.option(
     "--screen",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=HomePath(),
     metavar="FILE",
     help="Leave out what shares words with this evaluation set; repeatable.",
 )
@@ -128,9 +126,7 @@ def _list_rules(context: click.Context, _option: click.Parameter, wanted: object
     help="How many words in a row.",
 )  # fmt: skip
 @click.option("--encoding", default="", help="Of files that are not UTF-8, as latin-1.")
-@click.option(
-    "--report", type=click.Path(path_type=Path), metavar="FILE", help="Write the report as JSON."
-)
+@click.option("--report", type=HomePath(), metavar="FILE", help="Write the report as JSON.")
 @click.option("-n", "ranks", type=click.IntRange(1, 1_000_000), metavar="N", help="MPI ranks.")
 @click.option("--accept-damage", is_flag=True, help="Exit with 0 if input was damaged.")
 @click.option("--name", default="", help="Name of the corpus; default: that of DIR.")

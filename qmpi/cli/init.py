@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from qmpi.cli.options import json_option
+from qmpi.cli.options import HomePath, json_option
 from qmpi.cli.output import show_json
 from qmpi.config.presets import PRESETS
 from qmpi.errors import InputError
@@ -25,9 +25,7 @@ Examples:
     show_default=True,
     help="Machine to write for.",
 )
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="File; default: standard output."
-)
+@click.option("-o", "--output", type=HomePath(), help="File; default: standard output.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @json_option
 def command(*, name: str, output: Path | None, force: bool, as_json: bool) -> None:

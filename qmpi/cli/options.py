@@ -1,11 +1,48 @@
 """Options that every command with a job takes; a contract for scripts."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
 Command = Callable[..., Any]
+
+
+class HomePath(click.Path):
+    """A path on the command line; "~" stands for the home directory, as in a job file.
+
+    The shell expands it in `--out ~/x`, but not in `--out=~/x`, and no program that starts this one
+    without a shell does.
+    """
+
+    def __init__(self, *, exists: bool = False, file_okay: bool = True) -> None:
+        """Describe what is taken.
+
+        Args:
+            exists: it must be there.
+            file_okay: it may be a file.
+        """
+        super().__init__(exists=exists, file_okay=file_okay, path_type=Path)
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str | bytes | os.PathLike[str]:
+        """Expand and check.
+
+        Args:
+            value: as given.
+            param: of the command.
+            ctx: of the call.
+
+        Returns:
+            The path; as it stands where it begins with "~" but names no home, as "~$draft.txt".
+        """
+        return super().convert(os.path.expanduser(value), param, ctx)  # noqa: PTH111
 
 
 def json_option(command: Command) -> Command:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from qmpi.cli.options import json_option
+from qmpi.cli.options import HomePath, json_option
 from qmpi.cli.output import show_json
 
 EPILOG = """\b
@@ -16,7 +16,7 @@ Examples:
 
 
 @click.command("sample", epilog=EPILOG)
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=HomePath())
 @click.option("--prompt", default="", metavar="TEXT", help="Beginning; default: a new document.")
 @click.option(
     "--tokens", type=click.IntRange(1, 100_000), default=100, show_default=True, metavar="N"
@@ -41,11 +41,18 @@ Examples:
 def command(
     *, run: Path, prompt: str, tokens: int, temperature: float, seed: int, as_json: bool
 ) -> None:
-    """Continue a prompt with the weights of the newest checkpoint of RUN, on the CPU."""
-    from qmpi.launch.sample import sample_run
+    """Continue a prompt with the weights of the newest checkpoint of RUN, on the CPU.
+
+    A damaged checkpoint is passed over for the next older one, which is told on standard error.
+    """
+    from qmpi.launch.sample import Draws, sample_run
     from qmpi.storage.cache import default_cache
 
-    text = sample_run(run, prompt, tokens, temperature, seed, default_cache(os.environ))
+    def tell(text: str) -> None:
+        click.echo(f"qmpi: {text}", err=True)
+
+    draws = Draws(tokens, temperature, seed)
+    text = sample_run(run, prompt, draws, default_cache(os.environ), tell)
     if as_json:
         show_json({"run": str(run), "prompt": prompt, "text": text})
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qmpi.cli.options import json_option
+from qmpi.cli.options import HomePath, json_option
 from qmpi.cli.output import show_json
 from qmpi.cli.shards_check import repair, verify
 from qmpi.cli.shards_listing import listing
@@ -37,7 +37,7 @@ def command() -> None:
 
 
 @command.command("ls", epilog="Example: qmpi shards ls corpora/mixed corpora/notes/shard-000000.h5")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=HomePath())
 @json_option
 def list_shards(*, paths: tuple[Path, ...], as_json: bool) -> int:
     """Show what each shard holds; exit code 3 says that one cannot be read."""
@@ -56,7 +56,7 @@ def list_shards(*, paths: tuple[Path, ...], as_json: bool) -> int:
 
 
 @command.command("head", epilog="Example: qmpi shards head corpora/mixed -k 1")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=HomePath())
 @click.option("-k", "count", type=click.IntRange(1, 1000), default=3, show_default=True)
 @json_option
 def show_head(*, path: Path, count: int, as_json: bool) -> None:
@@ -99,10 +99,10 @@ def origin_text(origin: "Origin") -> str:
 
 
 @command.command("stats", epilog="Example: qmpi shards stats corpora/mixed --out mixed.html")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=HomePath())
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=HomePath(),
     metavar="FILE",
     help="Page to write; default: statistics.html in the corpus, or SHARD.html.",
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qmpi.cli.options import json_option
+from qmpi.cli.options import HomePath, json_option
 from qmpi.cli.output import show_json
 from qmpi.errors import ExitCode
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("verify", epilog="Example: qmpi shards verify corpora/mixed --json")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=HomePath())
 @json_option
 def verify(*, paths: tuple[Path, ...], as_json: bool) -> int:
     """Find every flipped bit, and name its chunk and block.
@@ -60,11 +60,11 @@ def _say_faults(faults: "list[Fault]", shards: int, partly: int) -> None:
 
 
 @click.command("repair", epilog="Example: qmpi shards repair corpora/notes --from backup/notes")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=HomePath())
 @click.option(
     "--from",
     "copy",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=HomePath(exists=True, file_okay=False),
     metavar="DIR",
     help="Another copy of the corpus, for what cannot be made again.",
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qmpi.cli.options import json_option
+from qmpi.cli.options import HomePath, json_option
 from qmpi.cli.output import show_json
 from qmpi.errors import InputError
 
@@ -24,7 +24,7 @@ WATCH_SECONDS = 1.0
 
 
 @click.command("status", epilog=EPILOG)
-@click.argument("run", required=False, type=click.Path(path_type=Path))
+@click.argument("run", required=False, type=HomePath())
 @click.option("--watch", is_flag=True, help="Show it again each second until the run ends.")
 @json_option
 def command(*, run: Path | None, watch: bool, as_json: bool) -> None:

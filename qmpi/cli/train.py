@@ -1,17 +1,16 @@
 """`qmpi train`: run a job under supervision."""
 
 import os
-import signal
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
-from qmpi.cli.options import job_options
+from qmpi.cli.options import HomePath, job_options
 from qmpi.cli.output import show_json
+from qmpi.cli.stop_request import WARNING, StopRequest
 
 if TYPE_CHECKING:
     from qmpi.config.settings import Settings
@@ -27,35 +26,8 @@ Examples:
 """
 
 
-class StopRequest:
-    """Ctrl-C and SIGTERM: the first asks the run to stop in order, the second ends this command."""
-
-    def __init__(self) -> None:
-        """Nothing is asked yet."""
-        self.asked = False
-
-    def __call__(self) -> bool:
-        """Return whether the run shall stop."""
-        return self.asked
-
-    def on_signal(self, number: int, frame: FrameType | None) -> None:
-        """Note a signal.
-
-        Args:
-            number: which signal.
-            frame: where it struck; not used.
-
-        Raises:
-            KeyboardInterrupt: it is the second.
-        """
-        del number, frame
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-
-
 @click.command("train", epilog=EPILOG)
-@click.argument("job", required=False, type=click.Path(path_type=Path))
+@click.argument("job", required=False, type=HomePath())
 @click.option(
     "-n",
     "ranks",
@@ -65,9 +37,14 @@ class StopRequest:
 )
 @click.option(
     "--resume",
-    type=click.Path(path_type=Path),
+    type=HomePath(),
     metavar="RUN",
     help="Go on with a run from its newest snapshot.",
+)
+@click.option(
+    "--from-scratch",
+    is_flag=True,
+    help="With --resume: begin at step 0 if no snapshot can be read.",
 )
 @click.option("--quiet", is_flag=True, help="No live view.")
 @job_options
@@ -76,6 +53,7 @@ def command(
     job: Path | None,
     ranks: int | None,
     resume: Path | None,
+    from_scratch: bool,
     quiet: bool,
     overrides: tuple[str, ...],
     run_dir: str | None,
@@ -86,11 +64,15 @@ def command(
     Ranks that die are replaced inside the job. When the job itself dies (its coordinator, mpirun,
     the machine's MPI daemon), it is started again from the newest verified snapshot. Ctrl-C stops
     in order: the granted steps are finished and a checkpoint is written; exit code 75 says that the
-    run can go on.
+    run can go on. So do the signals by which a scheduler or a closed terminal ends a command.
     """
+    if from_scratch and resume is None:
+        raise click.UsageError("--from-scratch is for a run that goes on: --resume RUN")
     settings = _settings(job, resume, overrides, run_dir)
     follow = resume is not None
-    marker = run_supervised(settings, ranks, quiet=quiet or as_json, follow=follow)
+    marker = run_supervised(
+        settings, ranks, quiet=quiet or as_json, follow=follow, from_scratch=from_scratch
+    )
     _show(settings, marker, as_json=as_json)
     return marker.exit_code
 
@@ -101,6 +83,7 @@ def run_supervised(
     *,
     quiet: bool,
     follow: bool = False,
+    from_scratch: bool = False,
     watch: "Callable[[StatusReport, float], str] | None" = None,
 ) -> "EndMarker":
     """Run a job to its end.
@@ -110,38 +93,40 @@ def run_supervised(
         ranks: processes to start; None: what the job asks for.
         quiet: no live view.
         follow: if the run goes on already, wait for its end instead of refusing.
+        from_scratch: begin at step 0 if no snapshot of the run can be read.
         watch: called a few times a second with the newest status and the time;
             what it returns is told.
 
     Returns:
         How it ended.
     """
+    from msgspec.structs import replace
     from rich.console import Console
 
     from qmpi.launch.supervisor import Supervision, supervise
-    from qmpi.launch.train import prepare_run
+    from qmpi.launch.train import claim_run, prepare_run
     from qmpi.monitor.live_view import LiveView
     from qmpi.runtime.clock import Clock
 
-    plan = prepare_run(settings, ranks, os.environ)
     clock, stop = Clock(), StopRequest()
     with ExitStack() as stack:
+        # Ctrl-C ends the preparations at once; a scheduler's warning must not look like a failure.
+        stack.enter_context(stop.heard(WARNING))
+        plan = prepare_run(settings, ranks, os.environ)
+        plan = replace(plan, once=("--from-scratch",) if from_scratch else ())
         view = None if quiet else stack.enter_context(LiveView(Console(), settings.job.name))
         onlooker = Onlooker(plan.run, view, watch, clock.now)
-        before = {n: signal.signal(n, stop.on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            supervision = Supervision(
-                settings.failure,
-                onlooker.say,
-                onlooker.tick,
-                stop,
-                follow=follow,
-                status_seconds=settings.monitor.status_seconds,
-            )
+        supervision = Supervision(
+            settings.failure,
+            onlooker.say,
+            onlooker.tick,
+            stop,
+            follow=follow,
+            status_seconds=settings.monitor.status_seconds,
+            claimed=lambda: claim_run(settings),
+        )
+        with stop.heard():
             return supervise(plan, supervision, clock)
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 class Onlooker:

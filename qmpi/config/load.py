@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from qmpi.config.checks import contradictions, resolve
 from qmpi.config.explain import explain
+from qmpi.config.identity import identity
 from qmpi.config.settings import CorpusSource, Settings
 from qmpi.errors import ConfigError
 from qmpi.units import Digest
@@ -34,8 +35,8 @@ def load_job(path: Path, overrides: Sequence[str] = (), run_dir: str | None = No
         run_dir: replaces job.run_dir.
 
     Returns:
-        Checked settings; relative paths of data are made absolute, so that the run can go on from
-        any directory.
+        Checked settings; relative paths are made absolute, those of the user's home directory too,
+        so that the run can go on from any directory.
 
     Raises:
         ConfigError: the file cannot be read, or says something illegal.
@@ -95,19 +96,7 @@ def settings_digest(settings: Settings) -> Digest:
     Returns:
         SHA-256 in hexadecimal.
     """
-    sources: list[dict[str, Any]] = msgspec.to_builtins(settings.data.sources)
-    kept: dict[str, Any] = {
-        "seed": settings.job.seed,
-        "model": msgspec.to_builtins(settings.model),
-        "train": msgspec.to_builtins(settings.train),
-        "optimizer": msgspec.to_builtins(settings.optimizer),
-        "tokenizer": settings.data.tokenizer,
-        # A corpus may move; its content has a digest of its own, compared when the run is opened.
-        "sources": [{**source, "path": ""} for source in sources],
-    }
-    if settings.team.size > 1:
-        # Left out otherwise: runs begun before there were teams keep their identity.
-        kept["team"] = msgspec.to_builtins(settings.team)
+    kept = identity(settings)
     return Digest(hashlib.sha256(msgspec.json.encode(kept, order="deterministic")).hexdigest())
 
 
@@ -175,22 +164,42 @@ def _read(path: Path) -> str:
 
 
 def _anchor(settings: Settings) -> Settings:
-    data = settings.data
+    data, job, snapshot = settings.data, settings.job, settings.snapshot
     sources = tuple(
-        replace(source, path=_absolute(source.path)) if isinstance(source, CorpusSource) else source
+        replace(source, path=_anchored(source.path)) if isinstance(source, CorpusSource) else source
         for source in data.sources
     )
-    tokenizer = _absolute(data.tokenizer) if data.tokenizer else ""
-    return replace(settings, data=replace(data, sources=sources, tokenizer=tokenizer))
+    return replace(
+        settings,
+        job=replace(job, run_dir=_anchored(job.run_dir)),
+        snapshot=replace(snapshot, ram_dir=_anchored(snapshot.ram_dir)),
+        data=replace(data, sources=sources, tokenizer=_anchored(data.tokenizer)),
+    )
 
 
-def _absolute(path: str) -> str:
-    if path.startswith(BUILTIN):
-        return path
+def _anchored(path: str) -> str:
+    return path if not path or path.startswith(BUILTIN) else str(absolute(path))
+
+
+def absolute(path: str) -> Path:
+    """Return a path as every command takes it, wherever it was named.
+
+    Args:
+        path: as a job file or a command line gives it; "~" stands for the home directory, and what
+            is relative counts from the working directory.
+
+    Returns:
+        An absolute path; links are kept.
+
+    Raises:
+        ConfigError: there is no such home directory.
+    """
     try:
-        return str(Path(path).expanduser().absolute())
+        return Path(path).expanduser().absolute()
     except RuntimeError as error:
-        raise ConfigError(f"{path!r}: there is no such home directory") from error
+        raise ConfigError(
+            f"{path!r}: there is no such home directory; for a name that begins so, write ./{path}"
+        ) from error
 
 
 def _override(raw: dict[str, Any], override: str) -> None:

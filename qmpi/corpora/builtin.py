@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qmpi.config.load import absolute
 from qmpi.errors import InputError
 from qmpi.storage.cache import made_once
 from qmpi.storage.corpus import read_corpus_facts
@@ -64,7 +65,7 @@ def resolve_corpus(path_text: str, cache: Path, progress: "Progress") -> Path:
     """
     if path_text.startswith(PREFIX):
         return builtin_corpus(path_text.removeprefix(PREFIX), cache, progress)
-    path = Path(path_text).expanduser()
+    path = absolute(path_text)
     read_corpus_facts(path)
     return path
 

@@ -30,11 +30,13 @@ class Onlookers(Struct, frozen=True):
         on_event: told what the supervisor does.
         on_tick: called a few times a second; for a progress bar.
         stop: True once the user wants the work to stop.
+        claimed: called once the directory belongs to this command, before anything is written.
     """
 
     on_event: Callable[[SupervisorEvent], None]
     on_tick: Callable[[], None]
     stop: Callable[[], bool]
+    claimed: Callable[[], None] = lambda: None
 
 
 def run_farm(
@@ -60,16 +62,14 @@ def run_farm(
     """
     mpirun = find_mpirun(environ)
     run = RunDirectory(directory.absolute())
-    run.create()
     path = run.root / WORK_NAME
-    if path.exists():
-        begun = read_work(path)
-        if (begun.kind, begun.plan) != (work.kind, work.plan):
-            raise ConfigError(
-                f"{run.root} holds other work, half done ({difference(begun, work)}); finish it "
-                "with the command that began it, or remove the directory"
-            )
-    write_atomic(path, msgspec.json.format(msgspec.json.encode(work), indent=1))
+    _check_same_work(run.root, work)
+
+    def claimed() -> None:
+        _check_same_work(run.root, work)
+        onlookers.claimed()
+        write_atomic(path, msgspec.json.format(msgspec.json.encode(work), indent=1))
+
     plan = LaunchPlan(
         mpirun=mpirun,
         ranks=ranks,
@@ -79,9 +79,26 @@ def run_farm(
         options=("--work",),
     )
     watch = Supervision(
-        work.failure, onlookers.on_event, onlookers.on_tick, onlookers.stop, adopt=True
+        work.failure,
+        onlookers.on_event,
+        onlookers.on_tick,
+        onlookers.stop,
+        adopt=True,
+        claimed=claimed,
     )
     return supervise(plan, watch, Clock())
+
+
+def _check_same_work(directory: Path, work: WorkFile) -> None:
+    path = directory / WORK_NAME
+    if not path.exists():
+        return
+    begun = read_work(path)
+    if (begun.kind, begun.plan) != (work.kind, work.plan):
+        raise ConfigError(
+            f"{directory} holds other work, half done ({difference(begun, work)}); finish it "
+            "with the command that began it, or remove the directory"
+        )
 
 
 def difference(begun: WorkFile, work: WorkFile) -> str:

@@ -4,6 +4,8 @@ Everything that can be found wrong before ranks start is found here.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,8 +28,9 @@ from qmpi.storage.corpus_directory import (
 )
 from qmpi.storage.manifest import facts_of, read_manifest
 from qmpi.storage.os_errors import explained
+from qmpi.storage.run_directory import RunDirectory, RunLock
 from qmpi.storage.tokenizer import Tokenizer, is_tokenizer_of
-from qmpi.storage.work_file import WORK_NAME, WorkFile, read_work
+from qmpi.storage.work_file import WORK_NAME, WorkFile
 
 State = Literal["new", "resumed", "complete"]
 
@@ -62,12 +65,14 @@ class Prepared(Struct, frozen=True):
 
     Attributes:
         state: "new", "resumed" (half made before), or "complete" (nothing to do).
+        tokenizer: that of the corpus.
     """
 
     state: State
     spec: GenerateSpec
     work: WorkFile
     directory: Path
+    tokenizer: Tokenizer
 
     @property
     def units(self) -> int:
@@ -161,15 +166,16 @@ def prepare_corpus(
         tokenizer_digest=tokenizer.digest,
     )
     if options.force:
-        _refuse_if_used(out)
-        clear_corpus_directory(out)
+        _clear(out)
     work = _work_of(spec, settings.failure if settings is not None else FailureSettings())
     state = _look(out, spec, tokenizer)
     if state == "new":
         with explained("make the corpus", out):
             (out / WORK_FOLDER).mkdir(parents=True, exist_ok=True)
-    _keep_tokenizer(out, tokenizer, work)
-    return Prepared(state, spec, work, out / WORK_FOLDER)
+    prepared = Prepared(state, spec, work, out / WORK_FOLDER, tokenizer)
+    if state == "complete":
+        keep_tokenizer(prepared)
+    return prepared
 
 
 def _open_tokenizer(
@@ -191,36 +197,46 @@ def _work_of(spec: GenerateSpec, failure: FailureSettings) -> WorkFile:
     return WorkFile(kind="generate", name=spec.name, plan=plan, failure=failure)
 
 
-def _keep_tokenizer(out: Path, tokenizer: Tokenizer, work: WorkFile) -> None:
-    begun = out / WORK_FOLDER / WORK_NAME
-    if begun.exists() and read_work(begun).plan != work.plan:
-        return  # other work, which is refused later; its tokenizer stays
-    path = out / TOKENIZER_NAME
-    if not path.exists() or not is_tokenizer_of(path, tokenizer.digest):
-        tokenizer.save(path)
+def keep_tokenizer(prepared: Prepared) -> None:
+    """Write the tokenizer into the corpus; nobody else may be making it.
+
+    Args:
+        prepared: the corpus.
+
+    Raises:
+        StorageError: the directory takes no data.
+    """
+    path = prepared.directory.parent / TOKENIZER_NAME
+    if not path.exists() or not is_tokenizer_of(path, prepared.tokenizer.digest):
+        prepared.tokenizer.save(path)
 
 
-def _refuse_if_used(out: Path) -> None:
-    """Refuse to remove a corpus that is being made right now.
+def _clear(out: Path) -> None:
+    """Remove a corpus, unless it is being made right now.
 
     Raises:
         UserError: it is.
     """
-    from qmpi.storage.run_directory import RunDirectory, RunLock
+    with _claimed(out):
+        clear_corpus_directory(out)
 
+
+@contextmanager
+def _claimed(out: Path) -> Iterator[None]:
     work = RunDirectory(out / WORK_FOLDER)
-    if work.supervisor_lock.exists():
-        RunLock(work.supervisor_lock).release()
-    if work.lock.exists():
-        RunLock(work.lock).release()
+    with ExitStack() as held:
+        for lock in (work.supervisor_lock, work.lock):
+            if lock.exists():
+                held.enter_context(RunLock(lock))
+        yield
 
 
 def _is_used(out: Path) -> bool:
     try:
-        _refuse_if_used(out)
+        with _claimed(out):
+            return False
     except UserError:
         return True
-    return False
 
 
 def _look(out: Path, spec: GenerateSpec, tokenizer: Tokenizer) -> State:

@@ -7,6 +7,23 @@ Flags, each with its reason (Open MPI 5.0, measured; docs/decisions/0009-mpirun-
     --mca mpi_yield_when_idle 1  waiting inside MPI gives its core away
     --oversubscribe              more ranks than cores: most roles sleep
     --bind-to none               a trainer's threads may use any core
+
+What of the launching environment reaches the ranks, each with its reason:
+    PYTHONSAFEPATH=1             `python -m` puts the working directory in front of the standard
+                                 library: a random.py there would be taken for Python's
+    PYTHONPATH                   kept, clusters give packages by it; but its empty and relative
+                                 entries mean that very directory, and go
+    PYTHONHOME, the user's site  kept: the ranks run the interpreter of the command, with its
+                                 packages
+    PYTHONSTARTUP, -INSPECT, -OPTIMIZE   gone: for interactive use, or for other code
+    HOME                         mpirun needs one: where it is unset, that of the user database
+    PMIX_*, PMI_*, OMPI_COMM_*   gone, but for MCA parameters: they tell who a rank of an outer job
+                                 is, and ours would take its place; so do the installation's
+                                 prefixes, if an outer Open MPI set them
+    SLURM_*, PBS_*, LSB_*        kept: they tell mpirun the hosts of the allocation
+    OMPI_MCA_*, PRTE_MCA_*       kept: the user tunes MPI by them; the flags above win
+    LD_PRELOAD, LD_LIBRARY_PATH  kept: tools and modules come by them
+    TMPDIR                       a folder of the run (qmpi.launch.scratch)
 """
 
 import os
@@ -19,6 +36,7 @@ from msgspec import Struct
 
 from qmpi.config.settings import Settings
 from qmpi.errors import LaunchError
+from qmpi.storage.home import home_directory
 
 FLAGS = (
     *("--with-ft", "ulfm"),
@@ -29,6 +47,23 @@ FLAGS = (
     "--oversubscribe",
     *("--bind-to", "none"),
 )
+
+_OUTER_JOB = (
+    "PMIX_",
+    "PMI_",
+    "PRTE_",
+    "OMPI_COMM_WORLD_",
+    "OMPI_WORLD_",
+    "OMPI_APP_CTX_",
+    "OMPI_FIRST_RANKS",
+    "OMPI_NUM_APP_CTX",
+    "OMPI_UNIVERSE_SIZE",
+    "OMPI_FILE_LOCATION",
+    "OMPI_COMMAND",
+    "OMPI_ARGV",
+)
+_PLACES = ("OPAL_PREFIX", "PMIX_PREFIX", "PRTE_PREFIX")
+_UNWANTED = ("PYTHONPATH", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONOPTIMIZE")
 
 
 class LaunchPlan(Struct, frozen=True):
@@ -41,6 +76,7 @@ class LaunchPlan(Struct, frozen=True):
         run: directory of the run.
         environment: variables of the job.
         options: further arguments of every rank.
+        once: the same, for the first start that comes up alone.
     """
 
     mpirun: Path
@@ -49,12 +85,14 @@ class LaunchPlan(Struct, frozen=True):
     run: Path
     environment: dict[str, str]
     options: tuple[str, ...] = ()
+    once: tuple[str, ...] = ()
 
     def command(self) -> list[str]:
         """Return the arguments of the launcher process."""
         root = ["--allow-run-as-root"] if os.getuid() == 0 else []
         rank = [sys.executable, "-m", "qmpi.main", str(self.job), "--run-dir", str(self.run)]
-        return [str(self.mpirun), *root, *FLAGS, "-n", str(self.ranks), *rank, *self.options]
+        rank += [*self.options, *self.once]
+        return [str(self.mpirun), *root, *FLAGS, "-n", str(self.ranks), *rank]
 
 
 def find_mpirun(environ: Mapping[str, str]) -> Path:
@@ -71,7 +109,7 @@ def find_mpirun(environ: Mapping[str, str]) -> Path:
     """
     named = environ.get("QMPI_MPIRUN", "")
     if named:
-        found = shutil.which(named)
+        found = shutil.which(os.path.expanduser(named))  # noqa: PTH111 - may name no path
         if found is None:
             raise LaunchError(f"QMPI_MPIRUN={named} is not a program; unset it or correct it")
         return Path(found)
@@ -93,12 +131,15 @@ def rank_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str
 
     Args:
         settings: the job.
-        environ: environment of the launching process; what it sets for gloo and HDF5 wins.
+        environ: environment of the launching process; what it sets for gloo and HDF5 wins, what
+            else of it reaches the ranks stands at the head of this module.
 
     Returns:
         A full environment.
     """
     forced = {
+        "HOME": str(home_directory(environ)),
+        "PYTHONSAFEPATH": "1",
         "OMP_NUM_THREADS": str(settings.train.threads),
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": str(settings.train.threads),
@@ -114,4 +155,34 @@ def rank_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str
         "MALLOC_ARENA_MAX": "2",
         "GLOO_SOCKET_IFNAME": "lo",
     }
-    return {**defaults, **environ, **forced}
+    path = module_path(environ.get("PYTHONPATH", ""))
+    return {**defaults, **_inherited(environ), **forced, **({"PYTHONPATH": path} if path else {})}
+
+
+def module_path(given: str) -> str:
+    """Return the PYTHONPATH of the ranks.
+
+    Args:
+        given: that of this process.
+
+    Returns:
+        Its absolute entries; and where qmpi itself was found in the working directory alone, as in
+        a checkout that is not installed, that directory.
+    """
+    entries = [entry for entry in given.split(os.pathsep) if Path(entry).is_absolute()]
+    here, own = Path(os.path.realpath(".")), Path(__file__).resolve().parents[2]
+    known = {Path(entry).resolve() for entry in [*entries, *sys.path[1:]] if entry}
+    if own == here and own not in known:
+        entries.append(str(own))
+    return os.pathsep.join(entries)
+
+
+def _inherited(environ: Mapping[str, str]) -> dict[str, str]:
+    # Where the outer Open MPI is installed says nothing of ours; else the user has set it.
+    places = () if "OMPI_COMM_WORLD_RANK" in environ else _PLACES
+    return {
+        name: value
+        for name, value in environ.items()
+        if name not in _UNWANTED
+        and (name in places or "_MCA_" in name or not name.startswith((*_OUTER_JOB, *_PLACES)))
+    }

@@ -1,16 +1,14 @@
-"""End what is left of a dead job on this host.
+"""End what an mpirun has started on this host.
 
-Theory of operation. Two ways to find leftovers. A rank that has met the others has written its pid
-and start time (`storage.rank_files`). Ranks that were still starting have written nothing, but
-share the session of their mpirun.
+Theory of operation. Ranks that were still starting have written nothing about themselves, but share
+the session of their mpirun. Those that have written it are found by that (`runtime.leftovers`).
 """
 
 import os
-import signal
 import subprocess
 from pathlib import Path
 
-from qmpi.storage.rank_files import read_rank_files, start_ticks
+from qmpi.runtime.leftovers import kill
 
 
 def has_ended(process: subprocess.Popen[bytes]) -> bool:
@@ -40,35 +38,8 @@ def end_session(session: int) -> int:
     return sum(_kill_member(pid, session) for pid in pids if pid != session)
 
 
-def end_leftovers(folder: Path) -> int:
-    """Kill ranks of an earlier job of this run that outlived it, by pid and start time.
-
-    Args:
-        folder: RUN/ranks of that run; its files are removed.
-
-    Returns:
-        Processes killed.
-    """
-    killed = 0
-    for process in read_rank_files(folder):
-        mine = process.host == os.uname().nodename and process.pid != os.getpid()
-        if mine and process.started and start_ticks(process.pid) == process.started:
-            killed += _kill(process.pid)
-        (folder / f"{process.rank}.json").unlink(missing_ok=True)
-    return killed
-
-
 def _kill_member(pid: int, session: int) -> bool:
     try:
-        return os.getsid(pid) == session and _kill(pid)
+        return os.getsid(pid) == session and kill(pid)
     except ProcessLookupError:
         return False
-
-
-def _kill(pid: int) -> bool:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        # It ended between the look and the blow, or is a stranger's: both are no leftover of ours.
-        return False
-    return True

@@ -8,26 +8,28 @@ mpirun's exit code is never believed. However this loop is left, nothing that it
 running.
 """
 
-import os
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Callable
-from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from qmpi.config.settings import FailureSettings
 from qmpi.errors import ExitCode, LaunchError, StorageError, UserError
+from qmpi.launch.job_log import excerpt, next_log
 from qmpi.launch.mpirun import LaunchPlan
-from qmpi.launch.sessions import end_leftovers, end_session, has_ended
+from qmpi.launch.scratch import make_scratch
+from qmpi.launch.sessions import end_session, has_ended
 from qmpi.launch.stall import StallWatch
+from qmpi.launch.start_watch import StartWatch
 from qmpi.policy.relaunch import may_relaunch
 from qmpi.protocol.status import EndMarker
 from qmpi.runtime.clock import Clock
+from qmpi.runtime.leftovers import clear_stop, end_leftovers
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.run_directory import RunDirectory, RunLock
 from qmpi.storage.status_file import clear_end, read_end, read_status, write_end
@@ -48,12 +50,15 @@ PROBE_BYTES = 1 << 16
 FREE_SECONDS = 5.0
 """How long the ranks of a job that just died may take to let go of the run directory."""
 
-SHARED_MEMORY = Path("/dev/shm")
-
 STILLBORN_TRIES = 2
 """Starts that may end before there is a status: such a fault rarely heals itself."""
 
-LOG_TAIL_LINES = 12
+DEATH_LINES = 3
+"""Lines of either end of the job's log that are told with a death that is healed."""
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 class SupervisorEvent(Struct, frozen=True):
@@ -74,6 +79,9 @@ class Supervision(Struct, frozen=True):
         follow: if the run goes on already, wait for its end instead of refusing.
         adopt: the same, but only for a job whose command was killed; a stop stops that job.
         status_seconds: time between two writes of status.json.
+        claimed: called once the run belongs to this command, before anything starts: checks that it
+            is the run that is wanted, and writes what the ranks read. A command that is refused
+            has changed nothing.
     """
 
     limits: FailureSettings
@@ -83,6 +91,7 @@ class Supervision(Struct, frozen=True):
     follow: bool = False
     adopt: bool = False
     status_seconds: float = 1.0
+    claimed: Callable[[], None] = _nothing
 
 
 def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMarker:
@@ -112,7 +121,10 @@ def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMa
             lock, FREE_SECONDS, supervision, clock, follow=follow, stop_file=stop_file
         )
         marker = read_end(plan.run) if waited else None
-        return marker or _supervise(plan, directory, supervision, clock)
+        if marker is not None:
+            return marker
+        supervision.claimed()
+        return _supervise(plan, directory, supervision, clock)
 
 
 def _wait_until_free(
@@ -165,13 +177,23 @@ def _supervise(
     plan: LaunchPlan, directory: RunDirectory, supervision: Supervision, clock: Clock
 ) -> EndMarker:
     clear_end(plan.run)
-    directory.stop_request.unlink(missing_ok=True)
+    clear_stop(directory)
+    try:
+        return _keep_running(plan, directory, supervision, clock)
+    finally:
+        # Asked again until obeyed, it may have been asked once too often.
+        clear_stop(directory)
+
+
+def _keep_running(
+    plan: LaunchPlan, directory: RunDirectory, supervision: Supervision, clock: Clock
+) -> EndMarker:
     starts: list[Seconds] = []
     stillborn = 0
     while not supervision.stop():
         end_leftovers(directory.ranks)
         starts.append(clock.now())
-        log = _next_log(directory)
+        log = next_log(directory)
         _say(supervision, clock, f"starting {plan.ranks} ranks" + _again(starts))
         marker = _run_once(plan, directory, log, supervision, clock)
         if marker is not None:
@@ -179,18 +201,20 @@ def _supervise(
         if supervision.stop():
             break
         stillborn = 0 if _came_up(directory, starts[-1]) else stillborn + 1
+        plan = plan if stillborn else replace(plan, once=())
         if stillborn >= STILLBORN_TRIES:
-            raise LaunchError(f"the job ended {stillborn} times before it began\n{tail(log)}")
+            raise LaunchError(f"the job ended {stillborn} times before it began\n{excerpt(log)}")
         decision = may_relaunch(
             starts[1:],
             clock.now(),
             supervision.limits.max_relaunches,
             Seconds(supervision.limits.relaunch_window_seconds),
         )
+        why = decision.reason
         if not decision.allowed:
-            raise LaunchError(f"the job died {len(starts)} times; {decision.reason}\n{tail(log)}")
+            raise LaunchError(f"the job died {len(starts)} times; {why}\n{excerpt(log)}")
         _check_room(directory)
-        died = f"the job died without an end marker; {decision.reason}\n{tail(log, 3)}"
+        died = f"the job died without an end marker; {why}\n{excerpt(log, DEATH_LINES)}"
         _say(supervision, clock, died)
         _wait(decision.wait_seconds, supervision, clock)
     return _stopped_without_job(plan.run, clock)
@@ -207,25 +231,6 @@ def _check_room(directory: RunDirectory) -> None:
     probe.unlink(missing_ok=True)
 
 
-def tail(log: Path, lines: int = LOG_TAIL_LINES) -> str:
-    """Return the end of a log, for an error message.
-
-    Args:
-        log: a text file.
-        lines: how many.
-
-    Returns:
-        Text; says so if there is none.
-    """
-    try:
-        text = log.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        text = ""
-    if not text:
-        return f"(nothing was written to {log})"
-    return f"last lines of {log}:\n" + "\n".join(text.splitlines()[-lines:])
-
-
 def _run_once(
     plan: LaunchPlan,
     directory: RunDirectory,
@@ -233,13 +238,18 @@ def _run_once(
     supervision: Supervision,
     clock: Clock,
 ) -> EndMarker | None:
-    scratch = _scratch(plan.run)
+    scratch = make_scratch(plan.run)
     with log.open("wb") as output:
         process = _start(plan, output, scratch)
         patience = 0.0
         try:
-            if _watch(process, directory, supervision, clock):
+            fault = _watch(process, plan.ranks, directory, supervision, clock)
+            if fault is None:
                 patience = END_SECONDS
+            elif fault:
+                _say(supervision, clock, fault)
+                # At its end, where a reader of the log looks for why the job ended.
+                output.write(f"qmpi: {fault}\n".encode())
         finally:
             # Also when a second Ctrl-C or a bug in a callback ends this command: no job without it.
             _finish(process, patience, clock)
@@ -251,36 +261,41 @@ def _run_once(
 
 def _watch(
     process: subprocess.Popen[bytes],
+    ranks: int,
     directory: RunDirectory,
     supervision: Supervision,
     clock: Clock,
-) -> bool:
+) -> str | None:
     """Wait for the end of the job.
 
     Returns:
-        True if it ended or says that it will; False if it must be ended.
+        None if it ended or says that it will; why it must be ended, "" if that was told already.
     """
     asked_at: Seconds | None = None
     limits, every = supervision.limits, supervision.status_seconds
     stall = StallWatch(directory.status, limits, every, clock.now())
+    start = StartWatch(process.pid, ranks, directory.status, clock.now())
     while not has_ended(process) and read_end(directory.root) is None:
         clock.sleep(POLL_SECONDS)
         supervision.on_tick()
-        if supervision.stop() and asked_at is None:
-            asked_at = clock.now()
-            _ask_to_stop(directory.stop_request)
-            _say(
-                supervision,
-                clock,
-                "stopping in order: what is under way is finished or can be resumed",
-            )
+        if supervision.stop():
+            asked_at = clock.now() if asked_at is None else asked_at
+            _ask(directory, supervision, clock)
         if asked_at is not None and clock.now() - asked_at > STOP_SECONDS:
-            return False
-        hang = stall.look(clock.now())
-        if hang:
-            _say(supervision, clock, hang)
-            return False
-    return True
+            return ""
+        fault = stall.look(clock.now()) or start.look(clock.now())
+        if fault:
+            return fault
+    return None
+
+
+def _ask(directory: RunDirectory, supervision: Supervision, clock: Clock) -> None:
+    # Again where it is gone: a job that was just starting may have cleared it as a leftover.
+    if directory.stop_request.exists() or read_end(directory.root) is not None:
+        return
+    _ask_to_stop(directory.stop_request)
+    what = "stopping in order: what is under way is finished or can be resumed"
+    _say(supervision, clock, what)
 
 
 def _came_up(directory: RunDirectory, started: Seconds) -> bool:
@@ -288,32 +303,6 @@ def _came_up(directory: RunDirectory, started: Seconds) -> bool:
         return directory.status.stat().st_mtime >= started - 1.0
     except OSError:
         return False
-
-
-def _scratch(run: Path) -> Path:
-    """Make the folder for MPI's own files, the same for every job of a run.
-
-    A launcher that is killed leaves its sockets and shared-memory segments behind, some megabytes a
-    rank in RAM; in a folder of their own they go with the job, or with the next one.
-
-    Args:
-        run: directory of the run.
-
-    Returns:
-        An empty folder.
-
-    Raises:
-        LaunchError: it cannot be made.
-    """
-    name = blake2b(os.fsencode(run), digest_size=6).hexdigest()
-    base = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else Path(tempfile.gettempdir())
-    scratch = base / f"qmpi-mpi-{os.getuid()}-{name}"
-    shutil.rmtree(scratch, ignore_errors=True)
-    try:
-        scratch.mkdir(mode=0o700)
-    except OSError as error:
-        raise LaunchError(f"{scratch} cannot be made: {error.strerror}") from error
-    return scratch
 
 
 def _start(plan: LaunchPlan, output: BinaryIO, scratch: Path) -> subprocess.Popen[bytes]:
@@ -349,11 +338,6 @@ def _finish(process: subprocess.Popen[bytes], patience: float, clock: Clock) -> 
             clock.sleep(0.01)
     end_session(process.pid)
     process.poll()
-
-
-def _next_log(directory: RunDirectory) -> Path:
-    # Counted over the whole run: a resumed run must not overwrite the log of how it had ended.
-    return directory.log_dir / f"job-{len(list(directory.log_dir.glob('job-*.log'))) + 1}.log"
 
 
 def _stopped_without_job(run: Path, clock: Clock) -> EndMarker:

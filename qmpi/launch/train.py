@@ -8,13 +8,14 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from qmpi.config.load import dump_toml, load_job, settings_digest
+from qmpi.config.load import dump_toml, load_job
 from qmpi.config.settings import CorpusSource, Settings
 from qmpi.corpora.builtin import resolve
 from qmpi.corpora.tokenizer import tokenizer_path
 from qmpi.errors import ConfigError, InputError
 from qmpi.launch.mpirun import LaunchPlan, find_mpirun, rank_environment
 from qmpi.policy.placement import place
+from qmpi.runtime.same_run import check_same_run
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.cache import default_cache
 from qmpi.storage.corpus import read_corpus_facts
@@ -60,7 +61,7 @@ def run_path(settings: Settings) -> Path:
 
 
 def prepare_run(settings: Settings, ranks: int | None, environ: Mapping[str, str]) -> LaunchPlan:
-    """Make the run directory, check the data, find the launcher.
+    """Check the run directory and the data, find the launcher; writes nothing into the run.
 
     Args:
         settings: the job.
@@ -68,7 +69,7 @@ def prepare_run(settings: Settings, ranks: int | None, environ: Mapping[str, str
         environ: environment of this process.
 
     Returns:
-        The job, ready to start.
+        The job, ready to be claimed and started.
 
     Raises:
         ConfigError: the run directory holds another run.
@@ -80,11 +81,7 @@ def prepare_run(settings: Settings, ranks: int | None, environ: Mapping[str, str
     mpirun = find_mpirun(environ)
     check_sources(settings, default_cache(environ))
     directory = RunDirectory(run_path(settings))
-    directory.create()
-    text = dump_toml(settings)
-    if directory.job.exists():
-        _check_same_run(directory, settings)
-    write_atomic(directory.job, text.encode())
+    check_same_run(directory, settings)
     return LaunchPlan(
         mpirun=mpirun,
         ranks=number,
@@ -92,6 +89,21 @@ def prepare_run(settings: Settings, ranks: int | None, environ: Mapping[str, str
         run=directory.root,
         environment=rank_environment(settings, environ),
     )
+
+
+def claim_run(settings: Settings) -> None:
+    """Write the job that the ranks read; the caller holds the supervisor's lock of the run.
+
+    Args:
+        settings: the job.
+
+    Raises:
+        ConfigError: the run directory holds another run, begun since `prepare_run` looked.
+        StorageError: it takes no data.
+    """
+    directory = RunDirectory(run_path(settings))
+    check_same_run(directory, settings)
+    write_atomic(directory.job, dump_toml(settings).encode())
 
 
 def check_sources(settings: Settings, cache: Path) -> None:
@@ -132,14 +144,3 @@ def resume_settings(run: Path, overrides: tuple[str, ...]) -> Settings:
     if not directory.job.exists():
         raise InputError(f"{run} is not the directory of a run: it has no job.toml")
     return load_job(directory.job, overrides, os.fspath(run.absolute()))
-
-
-def _check_same_run(directory: RunDirectory, settings: Settings) -> None:
-    earlier = load_job(directory.job)
-    if settings_digest(earlier) != settings_digest(settings):
-        raise ConfigError(
-            f"{directory.root} holds a run with other settings of model, training, optimizer or "
-            "data; "
-            "choose another --run-dir, or resume that run with `qmpi train --resume "
-            f"{directory.root}`"
-        )

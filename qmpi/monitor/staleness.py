@@ -2,9 +2,7 @@
 
 from msgspec.structs import replace
 
-from qmpi.protocol.status import EndMarker, RunState, StatusReport
-
-ENDED: dict[str, RunState] = {"finished": "finished", "stopped": "stale", "failed": "failed"}
+from qmpi.protocol.status import EndMarker, StatusReport
 
 STALE_SECONDS = 15.0
 """Silence after which a run counts as dead. It writes every second, but a busy machine lags."""
@@ -21,13 +19,12 @@ def judge(report: StatusReport, end: EndMarker | None, now: float) -> StatusRepo
     Returns:
         The report; "stale" if the run has stopped giving signs of life.
     """
-    if report.state not in ("running", "starting"):
+    if report.state in ("finished", "stopped", "failed"):
         return report
     if end is not None:
         # The marker is the proof; a coordinator killed between the two left the older status
         # behind.
-        state = end.state if end.state != "stopped" else "stale"
-        return replace(report, state=state, reason=end.reason, eta_seconds=None)
+        return replace(report, state=end.state, reason=end.reason, eta_seconds=None)
     silent = now - report.updated
     if silent < STALE_SECONDS:
         return report

@@ -16,7 +16,7 @@ COLOURS = {
     "starting": "yellow",
     "running": "green",
     "finished": "bold green",
-    "stopped": "bold yellow",
+    "stopped": "bold cyan",
     "failed": "bold red",
     "stale": "bold yellow",
 }

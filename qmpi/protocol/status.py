@@ -67,6 +67,8 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     """The whole report.
 
     Attributes:
+        state: "stopped" was asked for, and "failed" for a reason: both can be resumed, as can
+            "stale", which has given no sign of life for long.
         step: steps committed so far (the next step's number).
         steps: length of the run.
         tokens: tokens trained on so far.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from qmpi.config.load import dump_toml, settings_digest
+from qmpi.config.load import settings_digest
 from qmpi.config.settings import Settings
 from qmpi.driver.ports import UNPLUGGED, Ports
 from qmpi.errors import ConfigError
@@ -28,10 +28,24 @@ from qmpi.runtime.data import FileData
 from qmpi.runtime.engine import TorchEngine
 from qmpi.runtime.meeting import COORDINATOR, Meeting, Surroundings, facts_of, meet
 from qmpi.runtime.rank import RankContext, assemble
-from qmpi.storage.atomic_file import write_atomic
+from qmpi.runtime.same_run import check_same_run, keep_settings, refusal
 from qmpi.storage.cache import default_cache
 from qmpi.storage.journal import JournalWriter
 from qmpi.storage.run_directory import RunDirectory, RunLock
+
+
+class Start(Struct, frozen=True):
+    """What every rank of a start is told on its command line.
+
+    Attributes:
+        settings: the job.
+        run: directory of the run.
+        from_scratch: begin at step 0 if no snapshot of the run can be read.
+    """
+
+    settings: Settings
+    run: Path
+    from_scratch: bool = False
 
 
 class CoordinatorFiles(Struct):
@@ -43,13 +57,12 @@ class CoordinatorFiles(Struct):
     run_id: str
 
 
-def build_rank(world: Surroundings, settings: Settings, run: Path) -> RankContext:
+def build_rank(world: Surroundings, start: Start) -> RankContext:
     """Meet the other ranks and build this one.
 
     Args:
         world: transport, clock, processes and environment.
-        settings: the job.
-        run: directory of the run.
+        start: the job and its run.
 
     Returns:
         The rank, ready to run.
@@ -57,14 +70,13 @@ def build_rank(world: Surroundings, settings: Settings, run: Path) -> RankContex
     Raises:
         QmpiError: the run cannot start; raised on every rank alike.
     """
-    directory = RunDirectory(run)
+    settings, directory = start.settings, RunDirectory(start.run)
     meeting: Meeting[CoordinatorFiles] = meet(world, directory, lambda: _open(directory, settings))
     placement = place(meeting.hosts, settings.roles, settings.train.lanes, settings.team.size)
     opened = meeting.opened
-    history = opened.history if opened is not None else ()
     facts = facts_of(meeting, Address(COORDINATOR, RoleName.COORDINATOR))
-    assignment = Assignment(settings, facts, _run_facts(settings, meeting, placement, history))
-    files = CopyFiles(settings, meeting.run_id, facts.rank, directory.checkpoints)
+    assignment = Assignment(settings, facts, _run_facts(start, meeting, placement))
+    files = CopyFiles(settings, meeting.run_id, facts.rank, directory)
     copies = FileCopies(files)
     ports = Ports(
         clock=world.clock,
@@ -73,7 +85,7 @@ def build_rank(world: Surroundings, settings: Settings, run: Path) -> RankContex
         engine=TorchEngine(settings, _reachable(meeting.hosts), world.clock.now, files),
         data=FileData(settings, default_cache(world.environ)),
         copies=copies,
-        books=DiskBooks(run, opened.journal) if opened is not None else UNPLUGGED,
+        books=DiskBooks(start.run, opened.journal) if opened is not None else UNPLUGGED,
     )
     roles = (RoleName.HERALD, *placement.roles[facts.rank])
     return assemble(
@@ -86,12 +98,8 @@ def build_rank(world: Surroundings, settings: Settings, run: Path) -> RankContex
     )
 
 
-def _run_facts(
-    settings: Settings,
-    meeting: Meeting[CoordinatorFiles],
-    placement: Placement,
-    history: tuple[JournalRecord, ...],
-) -> RunFacts:
+def _run_facts(start: Start, meeting: Meeting[CoordinatorFiles], placement: Placement) -> RunFacts:
+    settings, opened = start.settings, meeting.opened
     recipe = first_recipe([s.weight for s in settings.data.sources], settings.job.seed)
     return RunFacts(
         run_id=meeting.run_id,
@@ -105,7 +113,9 @@ def _run_facts(
         placement=placement.reason,
         hosts=meeting.hosts,
         teams=placement.teams,
-        history=history,
+        history=opened.history if opened is not None else (),
+        checkpoints=RunDirectory(start.run).checkpoint_names() if opened is not None else (),
+        from_scratch=start.from_scratch,
     )
 
 
@@ -120,17 +130,14 @@ def _open(directory: RunDirectory, settings: Settings) -> CoordinatorFiles:
     """
     directory.create()
     lock = RunLock(directory.lock)
+    check_same_run(directory, settings)
     history: list[JournalRecord] = []
     journal = JournalWriter.open(directory.journal, visit=history.append)
     openings = [record for record in history if isinstance(record, RunOpened)]
     run_id = openings[0].run_id if openings else secrets.token_hex(8)
     if openings and openings[0].settings_digest != settings_digest(settings):
-        raise ConfigError(
-            f"the run in {directory.root} was begun with other settings of model, training, "
-            "optimizer or data; resume it with its own job.toml, or choose another --run-dir"
-        )
-    if not directory.job.exists():
-        write_atomic(directory.job, dump_toml(settings).encode())
+        raise ConfigError(refusal(directory, ()))
+    keep_settings(directory, settings, is_new=not openings)
     return CoordinatorFiles(lock, journal, tuple(history), run_id)
 
 

@@ -10,11 +10,15 @@ class Clock:
 
     A wall clock that is set back would fire timers late and make records run backwards; a monotonic
     clock alone says nothing to people.
+
+    Attributes:
+        began: when it was made, seconds since the epoch.
     """
 
     def __init__(self) -> None:
         """Read both clocks."""
         self._offset = time.time() - time.monotonic()
+        self.began = self.now()
 
     def now(self) -> Seconds:
         """Return seconds since the epoch."""

@@ -7,7 +7,6 @@ none prunes what the other writes.
 """
 
 import logging
-import shutil
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,9 +15,10 @@ from qmpi.config.settings import Settings
 from qmpi.errors import StorageError
 from qmpi.ports.base import Frame
 from qmpi.protocol.membership import SnapshotFact
+from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.snapshot_file import read_part, read_payload
 from qmpi.storage.snapshot_folder import SnapshotFolder
-from qmpi.storage.snapshot_store import find_snapshots, ram_directory
+from qmpi.storage.snapshot_store import find_snapshots, forget_ram, ram_directory
 from qmpi.units import Bytes, Digest, Rank, Step
 
 logger = logging.getLogger(__name__)
@@ -30,20 +30,22 @@ DISK = "disk"
 class CopyFiles:
     """Snapshot files within reach of one rank; any thread may call."""
 
-    def __init__(self, settings: Settings, run_id: str, rank: Rank, checkpoints: Path) -> None:
+    def __init__(
+        self, settings: Settings, run_id: str, rank: Rank, directory: RunDirectory
+    ) -> None:
         """Name the folders.
 
         Args:
             settings: where, how many, and whether a rank holds a part of the state only.
             run_id: identity of the run; files of other runs are never read.
             rank: this rank.
-            checkpoints: folder of the run's checkpoints on disk.
+            directory: of the run.
         """
         self._keep = settings.snapshot.keep
         self._ram_dir = settings.snapshot.ram_dir
         self._run_id = run_id
         self._rank = rank
-        self._checkpoints = checkpoints
+        self._run, self._checkpoints = directory.root, directory.checkpoints
         self._in_parts = settings.team.size > 1
         self._locks = {RAM: threading.Lock(), DISK: threading.Lock()}
 
@@ -51,7 +53,7 @@ class CopyFiles:
         """Return every verified snapshot of the run within reach, newest first."""
         places: list[tuple[str, Path]] = []
         try:
-            ram = ram_directory(self._ram_dir, self._run_id)
+            ram = self._ram()
             places = [(RAM, folder) for folder in sorted(ram.glob("rank-*"))]
         except StorageError as error:
             logger.warning("no snapshots in RAM: %s", error)
@@ -117,10 +119,13 @@ class CopyFiles:
 
     def forget(self) -> None:
         """Remove the copies of the run in this host's RAM."""
-        shutil.rmtree(ram_directory(self._ram_dir, self._run_id), ignore_errors=True)
+        forget_ram(self._ram_dir, self._run_id, self._run)
+
+    def _ram(self) -> Path:
+        return ram_directory(self._ram_dir, self._run_id, self._run)
 
     def _folder(self, place: str) -> SnapshotFolder:
         if place == DISK:
             return SnapshotFolder(self._checkpoints, self._run_id, keep=self._keep, in_ram=False)
-        own = ram_directory(self._ram_dir, self._run_id) / f"rank-{self._rank}"
+        own = self._ram() / f"rank-{self._rank}"
         return SnapshotFolder(own, self._run_id, keep=self._keep, in_ram=True)

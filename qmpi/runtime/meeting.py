@@ -1,8 +1,9 @@
 """The ranks of a job meet: who is where, and whether the run can start at all.
 
 Theory of operation. Every rank tells rank 0 its host and hears of all. Then rank 0 opens the run
-and tells the others its identity, or why it cannot be opened; everybody leaves in that case. A rank
-that is further on may speak to one that is still here: its messages wait for the roles.
+and tells the others its identity, or why it cannot be opened; everybody leaves in that case, and
+nothing was written. A rank that is further on may speak to one that is still here: its messages
+wait for the roles.
 """
 
 import os
@@ -16,6 +17,7 @@ from qmpi.errors import ExitCode, InputError, MachineError, QmpiError
 from qmpi.protocol.envelope import Address
 from qmpi.roles.facts import RankFacts
 from qmpi.runtime.clock import Clock
+from qmpi.runtime.leftovers import clear_leftovers
 from qmpi.runtime.processes import HostProcesses
 from qmpi.storage.rank_files import write_rank_file
 from qmpi.storage.run_directory import RunDirectory
@@ -44,12 +46,14 @@ class Surroundings(Struct, frozen=True):
         clock: the clock.
         processes: of this host.
         environ: environment of the process.
+        entered: called once the run has let this rank in; before that nothing is written there.
     """
 
     transport: StartingTransport
     clock: Clock
     processes: HostProcesses
     environ: Mapping[str, str]
+    entered: Callable[[], None]
 
 
 class Openable(Protocol):
@@ -93,7 +97,7 @@ def meet(
     Args:
         world: of this process.
         directory: of the run; this rank is written down there.
-        open_run: called on rank 0 alone.
+        open_run: called on rank 0 alone; what it returns holds the lock of the run.
 
     Returns:
         Who is there.
@@ -106,8 +110,9 @@ def meet(
     deadline = Seconds(clock.now() + START_SECONDS)
     hosts = tuple(exchange_hosts(transport, clock.now, clock.sleep, deadline))
     rank = Rank(transport.rank)
-    opened = _introduce(world, open_run) if rank == COORDINATOR else None
+    opened = _introduce(world, directory, open_run) if rank == COORDINATOR else None
     run_id = opened.run_id if opened is not None else _introduced(world)
+    world.entered()
     write_rank_file(directory.ranks, rank, hosts[rank])
     return Meeting(rank, hosts, run_id, opened)
 
@@ -127,12 +132,16 @@ def facts_of(meeting: Meeting[Opened], chief: Address) -> RankFacts:
     return RankFacts(meeting.rank, host, os.getpid(), chief, mates)
 
 
-def _introduce(world: Surroundings, open_run: Callable[[], Opened]) -> Opened:
+def _introduce(
+    world: Surroundings, directory: RunDirectory, open_run: Callable[[], Opened]
+) -> Opened:
+    clock = world.clock
     try:
         opened = open_run()
+        clear_leftovers(directory, clock.began, clock.now())
     except QmpiError as error:
         _tell(world, Introduction("", str(error), int(error.exit_code)))
-        world.transport.flush(Seconds(world.clock.now() + FAREWELL_SECONDS))
+        world.transport.flush(Seconds(clock.now() + FAREWELL_SECONDS))
         raise
     _tell(world, Introduction(opened.run_id))
     return opened

@@ -26,23 +26,35 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.25
 
+STOPPING = (
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGXCPU,
+)
+"""Signals that ask a run to stop in order. mpirun passes SIGUSR1 and SIGUSR2 on to all ranks."""
+
 
 class HostProcesses:
     """The processes of this host, as one rank sees them.
 
     Attributes:
+        is_coordinator: set once the rank is known; the coordinator's alone follows a request.
         leaving: True once this process shall leave.
         exit_code: what it returns then.
         reason: why it leaves.
     """
 
-    def __init__(self, ranks: Path, stop_request: Path | None) -> None:
+    def __init__(self, ranks: Path, stop_request: Path) -> None:
         """Remember the launcher.
 
         Args:
             ranks: folder in which the ranks of the job say who they are.
-            stop_request: file whose presence asks the run to stop; None on ranks that nobody asks.
+            stop_request: file whose presence asks the run to stop.
         """
+        self.is_coordinator = False
         self._ranks = ranks
         self._stop_request = stop_request
         self._launcher = os.getppid()
@@ -52,6 +64,16 @@ class HostProcesses:
         self.leaving = False
         self.exit_code = 0
         self.reason = ""
+
+    def listen(self) -> None:
+        """Take the signals that ask to stop; one that strikes no coordinator changes nothing.
+
+        A Ctrl-C at the terminal reaches every rank of a job started by hand, and mpirun, which then
+        ends them: it is mpirun's to obey.
+        """
+        for number in STOPPING:
+            signal.signal(number, self.on_signal)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
         """Note a signal; the next look tells of it.
@@ -117,7 +139,7 @@ class HostProcesses:
         return (StopRequested(reason),)
 
     def _asked(self) -> str:
-        if self._stop_request is None:
+        if not self.is_coordinator:
             return ""
         if self._signalled:
             return self._signalled

@@ -15,7 +15,7 @@ from queue import SimpleQueue
 
 from msgspec import Struct
 
-from qmpi.errors import ExitCode, QmpiError
+from qmpi.errors import ExitCode, MachineError, QmpiError
 from qmpi.ports.base import Event, Reply, WorkCrashed
 from qmpi.units import Seconds
 
@@ -52,13 +52,23 @@ class Worker:
 
         Args:
             task: what to do.
+
+        Raises:
+            MachineError: the system gives no more threads.
         """
         self._tasks.put(task)
         if self._thread is None:
             # A daemon: the process leaves by os._exit and never waits for a thread that hangs in a
             # library.
-            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                raise MachineError(
+                    f"{error}: raise the limit on processes and threads (`ulimit -u`, pids.max of "
+                    "the container), or start fewer ranks"
+                ) from error
+            self._thread = thread
 
     def settle(self, patience: Seconds) -> bool:
         """Wait until all that was queued so far is done.

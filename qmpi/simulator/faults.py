@@ -8,6 +8,7 @@
     at 50 kill all
     at 50 lose host host1
     when step 30 corrupt ram of rank 3
+    when step 30 corrupt all
     at 9 stop
     at 5 break block of rank 4          # the next one; also `rows`, and `x3` or `for ever` behind
     at 5 fill ram of rank 3             # all of its host; freed again by `free ram of rank 3`
@@ -92,7 +93,7 @@ class Partition(Struct, frozen=True):
 
 
 class Corrupt(Struct, frozen=True):
-    """A bit flips in the newest snapshot in "ram" (of `rank`, if given) or on "disk"."""
+    """A bit flips in the newest snapshot in "ram" (of `rank`, if given) or on "disk"; in "all"."""
 
     place: str
     rank: Rank | None = None
@@ -212,7 +213,7 @@ _DEEDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Deed]], ...] = (
         lambda m: Partition(tuple(Rank(int(r)) for r in m[1].split(",")), Seconds(float(m[2]))),
     ),
     (
-        re.compile(r"corrupt (ram|disk)(?: of rank (\d+))?"),
+        re.compile(r"corrupt (ram|disk|all)(?: of rank (\d+))?"),
         lambda m: Corrupt(m[1], _rank(m[2])),
     ),
     (re.compile(r"stop"), lambda _: Stop()),

@@ -181,22 +181,23 @@ class Files:
         """Flip a bit in the newest snapshot of a place.
 
         Args:
-            place: "ram" or "disk".
+            place: "ram" or "disk"; "all": in every snapshot there is.
             rank: whose RAM file; None: anyone's.
 
         Returns:
             Path of the damaged file; "" if there is none.
         """
+        every = [stored for files in self._hosts.values() for stored in files.values()]
+        if place == "all":
+            return ", ".join(self._flip(victim) for victim in every)
         owner = "" if rank is None or place == "disk" else f"/rank-{rank}/"
-        mine = [
-            stored
-            for stored_files in self._hosts.values()
-            for stored in stored_files.values()
-            if stored.fact.place == place and owner in stored.fact.path
-        ]
+        mine = [s for s in every if s.fact.place == place and owner in s.fact.path]
         if not mine:
             return ""
-        victim = max(mine, key=lambda f: (f.fact.step, f.fact.path))
+        return self._flip(max(mine, key=lambda f: (f.fact.step, f.fact.path)))
+
+    @staticmethod
+    def _flip(victim: StoredFile) -> str:
         victim.payload = bytes([victim.payload[0] ^ 1]) + victim.payload[1:]
         return victim.fact.path
 

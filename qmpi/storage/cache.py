@@ -9,6 +9,8 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from qmpi.config.load import absolute
+from qmpi.storage.home import home_directory
 from qmpi.storage.os_errors import explained
 
 _USE = "use the cache (QMPI_CACHE names another)"
@@ -24,10 +26,10 @@ def default_cache(environment: Mapping[str, str]) -> Path:
         A directory that need not exist yet.
     """
     if environment.get("QMPI_CACHE"):
-        return Path(environment["QMPI_CACHE"])
+        return absolute(environment["QMPI_CACHE"])
     if environment.get("XDG_CACHE_HOME"):
-        return Path(environment["XDG_CACHE_HOME"]) / "qmpi"
-    return Path(environment.get("HOME") or "/tmp") / ".cache" / "qmpi"
+        return absolute(environment["XDG_CACHE_HOME"]) / "qmpi"
+    return home_directory(environment) / ".cache" / "qmpi"
 
 
 def made_once(

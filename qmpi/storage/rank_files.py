@@ -22,12 +22,15 @@ class RankProcess(Struct, frozen=True):
         host: name of the machine.
         started: start time of the process in clock ticks since boot, from /proc/PID/stat; 0 if
             unknown.
+        run: the run directory that it works for, links resolved; "" if unknown. A copied run
+            brings the files of the original's ranks, which may be alive.
     """
 
     rank: int
     pid: int
     host: str
     started: int
+    run: str = ""
 
 
 def start_ticks(pid: int) -> int:
@@ -75,8 +78,20 @@ def write_rank_file(folder: Path, rank: int, host: str) -> None:
     """
     pid = os.getpid()
     folder.mkdir(parents=True, exist_ok=True)
-    data = msgspec.json.encode(RankProcess(rank, pid, host, start_ticks(pid)))
+    data = msgspec.json.encode(RankProcess(rank, pid, host, start_ticks(pid), run_of(folder)))
     write_atomic(folder / f"{rank}.json", data, durable=False)
+
+
+def run_of(folder: Path) -> str:
+    """Return the run whose ranks a folder tells of.
+
+    Args:
+        folder: RUN/ranks.
+
+    Returns:
+        Its directory, links resolved.
+    """
+    return str(folder.resolve().parent)
 
 
 def read_rank_files(folder: Path) -> list[RankProcess]:

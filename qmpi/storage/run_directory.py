@@ -33,6 +33,7 @@ class RunDirectory:
         self.end = root / "end.json"
         self.journal = root / "journal.jsonl"
         self.job = root / "job.toml"
+        self.begun = root / "begun.toml"
         self.checkpoints = root / "checkpoints"
         self.log_dir = root / "logs"
         self.stop_request = root / "stop"
@@ -60,6 +61,18 @@ class RunDirectory:
             A path in `log_dir`; names sort by rank.
         """
         return self.log_dir / f"rank-{rank:05d}.log"
+
+    def checkpoint_names(self) -> tuple[str, ...]:
+        """List the checkpoints, whole or not.
+
+        Returns:
+            Paths of the files, oldest first.
+
+        Raises:
+            StorageError: they cannot be listed.
+        """
+        with explained("list", self.checkpoints):
+            return tuple(str(path) for path in sorted(self.checkpoints.glob("step-*.snap")))
 
 
 class RunLock:

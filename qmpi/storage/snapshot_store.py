@@ -8,9 +8,12 @@ Where several ranks hold a state together, each file holds the part of one posit
 its name say which. Files of a position are pruned on their own.
 """
 
+import hashlib
 import os
 import re
+import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from qmpi.errors import InputError, StorageError
@@ -20,6 +23,12 @@ from qmpi.storage.os_errors import explained
 from qmpi.storage.snapshot_file import verify_snapshot
 from qmpi.storage.snapshot_format import SnapshotHeader
 from qmpi.units import Bytes, Step
+
+SHARED_MODE = 0o1777
+"""As of /tmp: any user may add a directory, and remove none but their own."""
+
+PLACE_NAME = "place"
+"""File with the path of the run directory that the RAM files belong to."""
 
 _SUFFIX = ".snap"
 _STEP_NAME = re.compile(r"step-(\d{1,19})(?:-position-(\d{1,6}))?\.snap")
@@ -56,26 +65,68 @@ def _position_of(header: SnapshotHeader) -> int:
     return int(named) if named.isdecimal() else 0
 
 
-def ram_directory(ram_dir: str, run_id: str) -> Path:
+def ram_directory(ram_dir: str, run_id: str, run: Path) -> Path:
     """Make the run's directory in the node-local RAM file system, readable by its owner alone.
+
+    A copied run has the identity of its original, and each prunes what it takes for its own: so
+    they are told apart by where they lie, and by who runs them. A run that was moved keeps its
+    files.
 
     Args:
         ram_dir: mount point, such as "/dev/shm".
         run_id: identity of the run; letters, digits, "-" and "_".
+        run: directory of the run.
 
     Returns:
-        The directory RAM_DIR/qmpi-RUN_ID.
+        The directory RAM_DIR/qmpi-RUN_ID/USER-PLACE.
 
     Raises:
         InputError: the run's identity could escape the directory.
-        StorageError: no permission, no space, or no such mount.
+        StorageError: no permission, no space, no such mount, or the directory is another user's.
     """
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", run_id):
         raise InputError(f"run id {run_id!r} is not made of letters, digits, '-' and '_'")
-    directory = Path(ram_dir) / f"qmpi-{run_id}"
+    shared = Path(ram_dir) / f"qmpi-{run_id}"
+    place = hashlib.sha256(os.fsencode(run.resolve())).hexdigest()[:16]
+    directory = shared / f"{os.getuid()}-{place}"
     with explained("make the snapshot directory", directory):
-        directory.mkdir(mode=0o700, exist_ok=True)
+        if not shared.exists():
+            shared.mkdir(exist_ok=True)
+            shared.chmod(SHARED_MODE)
+        if not directory.exists():
+            _adopt(shared, directory)
+            directory.mkdir(mode=0o700, exist_ok=True)
+            (directory / PLACE_NAME).write_bytes(os.fsencode(run.resolve()))
+        if directory.stat().st_uid != os.getuid():
+            raise StorageError(f"{directory} belongs to another user; remove it, or set ram_dir")
     return directory
+
+
+def _adopt(shared: Path, directory: Path) -> None:
+    """Take over the files of the same run under a place that is no more: the run was moved."""
+    for other in shared.glob(f"{os.getuid()}-*"):
+        # Another rank of this host may be quicker.
+        with suppress(OSError):
+            if not Path(os.fsdecode((other / PLACE_NAME).read_bytes())).exists():
+                other.rename(directory)
+                return
+
+
+def forget_ram(ram_dir: str, run_id: str, run: Path) -> None:
+    """Remove the run's directory in the RAM file system.
+
+    Args:
+        ram_dir: as for `ram_directory`.
+        run_id: as for `ram_directory`.
+        run: as for `ram_directory`.
+
+    Raises:
+        StorageError: it cannot be reached.
+    """
+    directory = ram_directory(ram_dir, run_id, run)
+    shutil.rmtree(directory, ignore_errors=True)
+    with suppress(OSError):  # a copy of the run has its own in there
+        directory.parent.rmdir()
 
 
 def find_snapshots(

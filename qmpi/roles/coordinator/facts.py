@@ -20,8 +20,8 @@ class RunFacts(Struct, frozen=True):
         hosts: host of each rank.
         teams: ranks of each team by position, as placed.
         history: the journal of earlier incarnations.
-        from_scratch: begin from the initial weights if no snapshot can be read, even though steps
-            were committed.
+        checkpoints: names of the snapshot files in the run directory, whole or not; for messages.
+        from_scratch: begin at step 0, as the user insists, if no snapshot can be read.
     """
 
     run_id: str
@@ -32,4 +32,5 @@ class RunFacts(Struct, frozen=True):
     hosts: tuple[str, ...]
     teams: tuple[tuple[Rank, ...], ...]
     history: tuple[JournalRecord, ...] = ()
+    checkpoints: tuple[str, ...] = ()
     from_scratch: bool = False

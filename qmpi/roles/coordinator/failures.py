@@ -9,6 +9,7 @@ from qmpi.ports.books import AppendJournal
 from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.snapshots import SnapshotFailed
 from qmpi.roles.coordinator.crew import Crew
+from qmpi.roles.coordinator.facts import RunFacts
 from qmpi.roles.coordinator.record import Record, ranks_text
 from qmpi.units import Rank, Seconds
 
@@ -86,6 +87,41 @@ class Failures:
         what = f"the copy of step {failed.step} on {ranks_text([rank])} failed"
         action = "copy it again" if again else "stop: the last checkpoint cannot be written"
         return again, self.note(now, (rank,), what, action, failed.reason)
+
+    def nothing_readable(self, run: RunFacts) -> str:
+        """Say why a run is not begun again by itself.
+
+        Args:
+            run: names its checkpoints.
+
+        Returns:
+            Text for people; names the files, and what can be done.
+        """
+        named = ", ".join(run.checkpoints)
+        files = f"damaged: {named}" if named else "there is no checkpoint any more"
+        return (
+            f"{self._lost()} ({files}; the newest that was written is of step "
+            f"{self.record.checkpointed}); put whole ones into its checkpoints/, or begin again at "
+            "step 0 with `qmpi train --resume RUN --from-scratch`"
+        )
+
+    def begun_anew(self, run: RunFacts, now: Seconds) -> list[Effect]:
+        """Note that a run begins from the initial weights although steps are committed.
+
+        Args:
+            run: says whether the user insists.
+            now: clock.
+
+        Returns:
+            The record.
+        """
+        insists = run.from_scratch and self.record.checkpointed
+        why = "as the user insists" if insists else "no checkpoint was written yet"
+        return self.note(now, (), self._lost(), "begin again at step 0", why)
+
+    def _lost(self) -> str:
+        steps = self.record.committed
+        return f"the run has {steps} committed steps, but none of its snapshots can be read"
 
     def note(
         self, now: Seconds, ranks: tuple[Rank, ...], what: str, action: str, reason: str

@@ -22,6 +22,7 @@ from typing import Literal
 from qmpi.config.settings import Settings
 from qmpi.errors import ExitCode, InvariantError
 from qmpi.policy.failure_detector import silent_ranks
+from qmpi.policy.state_source import INITIAL
 from qmpi.policy.stream import recipe_at
 from qmpi.ports.base import Effect, Event, Started
 from qmpi.ports.books import AppendJournal, BooksBroken, WriteStatus
@@ -170,7 +171,7 @@ class Coordinator:
     def loses_state(self, _: object) -> bool:
         """The group would begin anew although checkpoints were written."""
         plan = self.groups.plan
-        anew = plan is not None and plan.origins[0].origin == "initial"
+        anew = plan is not None and plan.origins[0].origin == INITIAL
         return anew and self.record.checkpointed > 0 and not self.run.from_scratch
 
     def nobody(self, _: object) -> bool:
@@ -286,7 +287,8 @@ class Coordinator:
     def form(self, _: None, now: Seconds) -> list[Effect]:
         """Tell the members of the next group what to do first."""
         plan = self.groups.decided_plan
-        committed = self.record.committed
+        anew = plan.origins[0].origin == INITIAL and self.record.committed
+        noted = self.failures.begun_anew(self.run, now) if anew else []
         redone = self.record.rewind(plan.step)
         self.why = f"{plan.reason}; {redone} steps are done again" if redone else plan.reason
         step = Step(min(plan.step, self.record.committed))
@@ -301,28 +303,16 @@ class Coordinator:
             for rank in ranks
         ]
         return [
-            *self._begun_anew(plan.origins[0].origin, committed, now),
+            *noted,
             AppendJournal((opened,)),
             *chain.from_iterable(changes),
             *self.groups.form(plan, self.record.committed, self.why),
             self._status("running", now),
         ]
 
-    def _begun_anew(self, origin: str, committed: Step, now: Seconds) -> list[Effect]:
-        if origin != "initial" or not committed:
-            return []
-        what = f"no snapshot of {committed} committed steps can be read"
-        return self.failures.note(now, (), what, "begin from the initial weights", self.why)
-
     def start_over_refused(self, _: None, now: Seconds) -> list[Effect]:
         """End a run that would silently begin anew although checkpoints of it were written."""
-        record = self.record
-        why = (
-            f"{record.committed} steps are committed and checkpoints were written, the newest of "
-            f"step {record.checkpointed}, but no snapshot can be read: they are damaged or gone "
-            "(the ranks' logs name each); bring one back, or begin again with "
-            "`qmpi train --resume RUN --from-scratch`"
-        )
+        why = self.failures.nothing_readable(self.run)
         return self._end(EndRun("failed", ExitCode.MACHINE, why), now)
 
     def nobody_trains(self, _: None, now: Seconds) -> list[Effect]:

@@ -32,6 +32,9 @@ WAIT_STEPS = 32
 class Record:
     """Commits and failures of a run.
 
+    Attributes:
+        checkpointed: newest step of a checkpoint that was kept on disk and is not void; 0: none.
+
     Invariants: `committed` is the number of steps in the weights; it grows by one a commit and
     falls only by `rewind`; no step is committed twice without a rewind between.
     """
@@ -55,12 +58,12 @@ class Record:
         self.digest_step = Step(0)
         self.losses: list[tuple[int, float]] = []
         self.failures: list[FailureReport] = []
+        self.checkpointed = Step(0)
         self._digests: dict[Step, Digest] = {}
         self._points: list[tuple[Seconds, int]] = []
         self._last: StepCommitted | None = None
         self._waits: deque[tuple[float, float]] = deque(maxlen=WAIT_STEPS)
         self.redone_passes = 0
-        self.checkpointed = Step(0)
 
     def replay(self, records: Iterable[JournalRecord]) -> None:
         """Take in the records of earlier incarnations.
@@ -99,6 +102,7 @@ class Record:
         lost = max(0, self.committed - step)
         if lost:
             self.committed = step
+            self.checkpointed = min(self.checkpointed, step)
             self.losses = [(s, x) for s, x in self.losses if s < step]
             self._points.clear()
             if self.digest_step > step:

@@ -17,6 +17,7 @@ from qmpi.config.settings import Settings, SnapshotSettings, TeamSettings
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.runtime.copies import FileCopies
 from qmpi.runtime.copy_files import CopyFiles
+from qmpi.storage.run_directory import RunDirectory
 from qmpi.units import Rank
 
 RANKS_OF_A_HOST = 2
@@ -54,7 +55,7 @@ class RealWorld(Threads):
         if rank not in self._files:
             snapshot = SnapshotSettings(keep=KEEP, ram_dir=str(self._mount))
             settings = Settings(snapshot=snapshot, team=self._team)
-            self._files[rank] = CopyFiles(settings, "run", rank, self._disk)
+            self._files[rank] = CopyFiles(settings, "run", rank, RunDirectory(self._folder))
         return self._files[rank]
 
     def copies(self, rank: Rank) -> FileCopies:

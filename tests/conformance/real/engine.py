@@ -25,6 +25,7 @@ from qmpi.protocol.membership import SnapshotFact
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.copy_files import CopyFiles
 from qmpi.runtime.engine import TorchEngine
+from qmpi.storage.run_directory import RunDirectory
 from qmpi.units import Digest, Generation, Rank, Step
 
 STANDING_SECONDS = 60.0
@@ -109,7 +110,7 @@ def engine_of(
     folder: Path, member: int, gates: Gates, kind: type[GatedEngine] = GatedEngine
 ) -> GatedEngine:
     settings = settings_of(folder)
-    files = CopyFiles(settings, "run", Rank(member), folder / "checkpoints")
+    files = CopyFiles(settings, "run", Rank(member), RunDirectory(folder))
     engine = kind(settings, "127.0.0.1", Clock().now, files)
     engine.gates = gates
     return engine

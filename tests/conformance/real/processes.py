@@ -35,6 +35,7 @@ class RealWorld:
         self._say(2, self.stranger, here, start_ticks(self.stranger) - 1)
         self._say(3, self.far, f"not-{here}", start_ticks(self.far))
         self.processes = kind(self._ranks, self._stop)
+        self.processes.is_coordinator = True
         self._now = Seconds(1000.0)
 
     def _say(self, rank: int, pid: int, host: str, started: int) -> None:

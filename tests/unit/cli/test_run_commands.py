@@ -93,3 +93,24 @@ def test_train_refuses_ranks_that_no_job_has(
 ) -> None:
     assert run(["train", "job.toml", "-n", ranks]) == 2
     assert "-n" in capsys.readouterr().err
+
+
+def test_a_path_on_the_command_line_is_expanded_as_in_a_job(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for arguments in (["status", "~/run"], ["audit", "~/run"], ["sample", "~/run"]):
+        run(arguments)
+        assert str(tmp_path / "run") in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    assert run(["init", "-o", "~/job.toml"]) == 0
+    assert (tmp_path / "job.toml").exists()
+    # Word leaves such files beside its documents; a glob finds them.
+    text = "".join(f"Line {n} of the draft, {n * n} squared.\n" for n in range(400))
+    Path("~$draft.md").write_text(text)
+    assert run(["ingest", "~$draft.md", "--out", "corpus", "--near-duplicates", "0"]) == 0
+
+
+def test_from_scratch_is_for_a_run_that_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "job.toml", "--from-scratch"]) == 2
+    assert "--resume" in capsys.readouterr().err

@@ -85,7 +85,7 @@ def test_silence_is_stale_and_says_how_to_go_on(
     assert "qmpi train --resume" in str(answer["reason"])
 
 
-@pytest.mark.parametrize("state", ["finished", "failed"])
+@pytest.mark.parametrize("state", ["finished", "stopped", "failed"])
 def test_an_ended_run_is_never_stale(
     state: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -94,7 +94,7 @@ def test_an_ended_run_is_never_stale(
 
 
 @pytest.mark.parametrize(
-    ("end", "state"), [("finished", "finished"), ("failed", "failed"), ("stopped", "stale")]
+    ("end", "state"), [("finished", "finished"), ("failed", "failed"), ("stopped", "stopped")]
 )
 def test_the_end_marker_overrules_a_status_that_says_running(
     end: str, state: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

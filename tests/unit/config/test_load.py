@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from qmpi.config.identity import differences
 from qmpi.config.load import dump_toml, load_job, parse_job, settings_digest
 from qmpi.config.settings import CorpusSource, Settings, TeamSettings
 from qmpi.errors import ConfigError
@@ -147,3 +148,36 @@ def test_the_layout_of_a_team_is_identity() -> None:
     job = parse_job("")
     layouts = [TeamSettings(), TeamSettings(tensor=4), TeamSettings(tensor=2, pipeline=2)]
     assert len({settings_digest(replace(job, team=team)) for team in layouts}) == len(layouts)
+    assert differences(job, replace(job, team=layouts[2]))
+
+
+def test_every_path_of_a_job_is_expanded_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    text = """
+[job]
+run_dir = "~/run"
+[snapshot]
+ram_dir = "~/ram"
+[data]
+tokenizer = "~/t.json"
+[[data.sources]]
+kind = "corpus"
+name = "c"
+path = "~/corpus"
+"""
+    (tmp_path / "job.toml").write_text(text)
+    (tmp_path / "relative.toml").write_text(text.replace("~/", "a/"))
+    for name, base in (("job.toml", "home"), ("relative.toml", "a")):
+        settings = load_job(tmp_path / name)
+        (source,) = settings.data.sources
+        found = [settings.job.run_dir, settings.snapshot.ram_dir, settings.data.tokenizer]
+        found.append(getattr(source, "path", ""))
+        assert found == [str(tmp_path / base / n) for n in ("run", "ram", "t.json", "corpus")]
+    assert load_job(tmp_path / "job.toml", run_dir="~/x").job.run_dir == str(tmp_path / "home/x")
+    assert load_job(tmp_path / "job.toml", ["job.run_dir=~/y"]).job.run_dir.endswith("home/y")
+    assert load_job(tmp_path / "job.toml", run_dir="").job.run_dir == ""
+    with pytest.raises(ConfigError, match="home directory"):
+        load_job(tmp_path / "job.toml", run_dir="~nobody-of-that-name/x")

@@ -1,9 +1,10 @@
 """Stands in for mpirun: plays one line of the plan file named by FAKE_PLAN for each start.
 
 A line is a list of words: `rank` starts a process of this session that sleeps, as a rank would;
-`file` writes its rank file; `up` writes a status; `say:TEXT` prints; `end:STATE:CODE` writes an end
-marker; `wait` waits for a stop request; `stay` sleeps; `deaf` ignores SIGTERM; `die` ends by
-SIGKILL.
+`file` writes its rank file; `lose` kills it; `pause` sleeps a second; `up` writes a status;
+`say:TEXT` prints; `args` notes the arguments; `deny` removes a stop request, once there is one;
+`end:STATE:CODE` writes an end marker; `wait` waits for a stop request; `stay` sleeps; `deaf`
+ignores SIGTERM; `die` ends by SIGKILL.
 """
 
 import os
@@ -36,6 +37,19 @@ for word in lines[0].split():
         directory.ranks.mkdir(exist_ok=True)
         process = RankProcess(0, child.pid, os.uname().nodename, start_ticks(child.pid))
         (directory.ranks / "0.json").write_bytes(msgspec.json.encode(process))
+    elif name == "lose":
+        assert child is not None
+        child.kill()
+        child.wait()
+    elif name == "pause":
+        time.sleep(1)
+    elif name == "args":
+        with (plan.parent / "args").open("a") as arguments:
+            arguments.write(" ".join(sys.argv[1:]) + "\n")
+    elif name == "deny":
+        while not directory.stop_request.exists():
+            time.sleep(0.01)
+        directory.stop_request.unlink()
     elif name == "up":
         directory.status.write_text("{}")
     elif name == "say":

@@ -1,15 +1,17 @@
 """What is wrong before ranks start is the user's mistake, and nothing is made."""
 
+import os
 from pathlib import Path
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
-from qmpi.config.settings import DataSettings, ModelSettings, Settings
+from qmpi.config.settings import DataSettings, FailureSettings, ModelSettings, Settings
 from qmpi.corpora.generate_plan import open_plan
-from qmpi.errors import CorruptData, InputError
-from qmpi.launch.generate import GenerateOptions, prepare_corpus
+from qmpi.errors import ConfigError, CorruptData, InputError, UserError
+from qmpi.launch.farm import Onlookers, run_farm
+from qmpi.launch.generate import GenerateOptions, keep_tokenizer, prepare_corpus
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.run_directory import RunLock
 from qmpi.storage.tokenizer import train_tokenizer
@@ -50,7 +52,10 @@ def test_what_is_missing_of_a_corpus_that_is_there_is_told_or_put_back(tmp_path:
     beside = options.out / "tokenizer.json"
     beside.write_bytes(b"{}")
     write_atomic(prepared.directory / "work.json", msgspec.json.encode(prepared.work))
-    assert prepare_corpus(None, options, tmp_path).state == "resumed"
+    resumed = prepare_corpus(None, options, tmp_path)
+    assert resumed.state == "resumed"
+    assert beside.read_bytes() == b"{}", "the directory is not claimed yet"
+    keep_tokenizer(resumed)
     assert beside.read_bytes() == given.read_bytes()
     plan = open_plan(prepared.work.plan, prepared.directory)
     plan.run(0, 0, lambda _: None)
@@ -74,6 +79,31 @@ def test_the_tokenizer_of_other_work_stays(tmp_path: Path) -> None:
         for name in names
     )
     prepared = prepare_corpus(None, one, tmp_path)
+    keep_tokenizer(prepared)
     write_atomic(prepared.directory / "work.json", msgspec.json.encode(prepared.work))
-    prepare_corpus(None, two, tmp_path)
+    other = prepare_corpus(None, two, tmp_path)
+    onlookers = Onlookers(print, lambda: None, lambda: True, lambda: keep_tokenizer(other))
+    with pytest.raises(ConfigError, match="tokenizer digest"):
+        run_farm(other.work, other.directory, 1, onlookers, os.environ)
     assert (one.out / "tokenizer.json").read_bytes() == (tmp_path / "one.json").read_bytes()
+
+
+@pytest.mark.parametrize("lock", ["lock", "supervisor.lock"])
+def test_a_command_that_is_refused_changes_nothing(tmp_path: Path, lock: str) -> None:
+    train_tokenizer(["abc" * 9], 300).save(tmp_path / "tokenizer.json")
+    options = GenerateOptions(
+        tokens=1, out=tmp_path / "out", tokenizer=tmp_path / "tokenizer.json", force=True
+    )
+    prepared = prepare_corpus(None, options, tmp_path)
+    work = replace(prepared.work, failure=FailureSettings(max_relaunches=0))
+    path = prepared.directory / "work.json"
+    path.write_bytes(msgspec.json.encode(prepared.work))
+    before = path.read_bytes()
+    onlookers = Onlookers(print, lambda: None, lambda: True)
+    with RunLock(prepared.directory / lock):
+        with pytest.raises(UserError, match="in use"):
+            prepare_corpus(None, options, tmp_path)
+        if lock == "supervisor.lock":
+            with pytest.raises(UserError, match="in use"):
+                run_farm(work, prepared.directory, 1, onlookers, os.environ)
+    assert path.read_bytes() == before

@@ -8,7 +8,13 @@ import pytest
 
 from qmpi.config.settings import Settings, TrainSettings
 from qmpi.errors import LaunchError
-from qmpi.launch.mpirun import FLAGS, LaunchPlan, find_mpirun, rank_environment
+from qmpi.launch.mpirun import (
+    FLAGS,
+    LaunchPlan,
+    find_mpirun,
+    module_path,
+    rank_environment,
+)
 
 
 def program(path: Path) -> Path:
@@ -69,3 +75,59 @@ def test_ranks_get_their_threads_and_what_the_user_set_for_libraries():
     assert inside["HDF5_USE_FILE_LOCKING"] == "FALSE"
     assert inside["OMP_WAIT_POLICY"] == "PASSIVE"
     assert rank_environment(settings, {})["GLOO_SOCKET_IFNAME"] == "lo"
+
+
+def test_the_working_directory_is_not_on_the_module_path_of_ranks(tmp_path: Path):
+    outside = {"PYTHONPATH": f":relative:{tmp_path}:.", "PYTHONSTARTUP": "x.py", "PYTHONHOME": "/h"}
+    inside = rank_environment(Settings(), outside)
+    assert inside["PYTHONSAFEPATH"] == "1"
+    assert inside["PYTHONPATH"] == str(tmp_path)
+    assert inside["PYTHONHOME"] == "/h"
+    assert "PYTHONSTARTUP" not in inside
+    assert "PYTHONPATH" not in rank_environment(Settings(), {"PYTHONPATH": ":"})
+
+
+def test_a_checkout_that_is_not_installed_is_found_by_its_ranks(monkeypatch: pytest.MonkeyPatch):
+    checkout = Path(__file__).resolve().parents[3]
+    monkeypatch.chdir(checkout)
+    monkeypatch.setattr(sys, "path", ["", *(p for p in sys.path if Path(p) != checkout)])
+    assert module_path("") == str(checkout)
+    monkeypatch.setattr(sys, "path", ["", str(checkout)])
+    assert module_path("") == ""
+
+
+def test_ranks_have_a_home(monkeypatch: pytest.MonkeyPatch):
+    assert Path(rank_environment(Settings(), {})["HOME"]).is_absolute()
+    assert Path(rank_environment(Settings(), {"HOME": ""})["HOME"]).is_absolute()
+
+    def unknown(number: int) -> None:
+        raise KeyError(number)
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert str(os.getuid()) in rank_environment(Settings(), {})["HOME"]
+
+
+def test_the_identity_of_an_outer_job_stays_outside():
+    user = {
+        "OMPI_MCA_btl_tcp_if_include": "eth0",
+        "PMIX_MCA_gds": "hash",
+        "PRTE_MCA_rmaps_default_mapping_policy": "core",
+        "SLURM_JOB_ID": "7",
+        "LD_PRELOAD": "libjemalloc.so",
+        "OPAL_PREFIX": "/opt/openmpi",
+    }
+    inside = rank_environment(Settings(), user)
+    assert {name: inside.get(name) for name in user} == user
+    outer = {
+        "PMIX_RANK": "0",
+        "PMIX_NAMESPACE": "prterun",
+        "PMIX_SERVER_URI41": "tcp4://127.0.0.1:1",
+        "OMPI_COMM_WORLD_RANK": "0",
+        "OMPI_WORLD_SIZE": "1",
+        "OMPI_FILE_LOCATION": "/tmp/x",
+        "PRTE_LAUNCHED": "1",
+    }
+    inside = rank_environment(Settings(), {**user, **outer})
+    assert not set(outer) & set(inside)
+    assert "OPAL_PREFIX" not in inside
+    assert inside["PMIX_MCA_gds"] == "hash"

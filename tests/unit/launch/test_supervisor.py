@@ -13,13 +13,13 @@ import pytest
 
 from qmpi.config.settings import FailureSettings
 from qmpi.errors import LaunchError, UserError
-from qmpi.launch import supervisor
+from qmpi.launch import start_watch, supervisor
 from qmpi.launch.mpirun import LaunchPlan
-from qmpi.launch.sessions import end_leftovers
 from qmpi.launch.stall import StallWatch
 from qmpi.launch.supervisor import Supervision, supervise
 from qmpi.protocol.status import EndMarker
 from qmpi.runtime.clock import Clock
+from qmpi.runtime.leftovers import end_leftovers
 from qmpi.storage.rank_files import RankProcess, start_ticks
 from qmpi.storage.run_directory import RunDirectory, RunLock
 from qmpi.storage.status_file import write_end
@@ -39,6 +39,7 @@ class Job:
         self.said: list[str] = []
         self.stop: Callable[[], bool] = lambda: False
         self.tick: Callable[[], None] = lambda: None
+        self.claimed: Callable[[], None] = lambda: None
         self.mpirun = folder / "mpirun"
         self.mpirun.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{FAKE}" "$@"\n')
         self.mpirun.chmod(0o755)
@@ -49,11 +50,14 @@ class Job:
         max_relaunches: int = 5,
         limits: FailureSettings | None = None,
         adopt: bool = False,
+        once: tuple[str, ...] = (),
     ) -> EndMarker:
         plan_file = self.folder / "plan"
         plan_file.write_text("\n".join(lines))
         environment = {**os.environ, "FAKE_PLAN": str(plan_file), "PYTHONPATH": str(REPOSITORY)}
-        plan = LaunchPlan(self.mpirun, 3, self.run / "job.toml", self.run, environment)
+        plan = LaunchPlan(
+            self.mpirun, 3, self.run / "job.toml", self.run, environment, ("--work",), once
+        )
         supervision = Supervision(
             limits or FailureSettings(max_relaunches=max_relaunches),
             lambda event: self.said.append(event.what),
@@ -61,6 +65,7 @@ class Job:
             lambda: self.stop(),
             adopt=adopt,
             status_seconds=0.05,
+            claimed=lambda: self.claimed(),
         )
         return supervise(plan, supervision, Clock())
 
@@ -146,6 +151,67 @@ def test_a_stop_is_asked_for_by_file_and_ends_as_the_job_says(job: Job):
     job.stop = lambda: time.monotonic() - begin > 0.3
     assert job.play("wait end:stopped:75").exit_code == 75
     assert any(what.startswith("stopping") for what in job.said)
+
+
+def test_a_request_that_a_starting_job_took_for_a_leftover_is_made_again(job: Job):
+    begin = time.monotonic()
+    job.stop = lambda: time.monotonic() - begin > 0.3
+    assert job.play("deny wait end:stopped:75").exit_code == 75
+    assert not (job.run / "stop").exists(), "it was obeyed"
+
+
+def test_what_a_command_writes_it_writes_when_the_run_is_its_own(job: Job):
+    directory = RunDirectory(job.run)
+    directory.create()
+    claims: list[bool] = []
+
+    def claim() -> None:
+        with pytest.raises(UserError, match="in use"):
+            RunLock(directory.supervisor_lock)
+        claims.append(True)
+
+    job.claimed = claim
+    with RunLock(directory.supervisor_lock), pytest.raises(UserError, match="in use"):
+        job.play("end:finished:0")
+    assert not claims
+    job.play("end:finished:0")
+    assert claims == [True]
+
+
+def test_some_arguments_are_for_the_first_start_that_comes_up(job: Job):
+    job.play("args die", "args up die", "args end:finished:0", once=("--from-scratch",))
+    lines = (job.folder / "args").read_text().splitlines()
+    assert ["--from-scratch" in line for line in lines] == [True, True, False]
+    assert all("--work" in line for line in lines)
+
+
+@pytest.mark.timeout(40)
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("rank rank rank pause lose stay", "1 rank died before the ranks had met"),
+        ("rank rank stay", "2 of 3 ranks came up"),
+    ],
+)
+def test_a_job_that_cannot_come_up_is_started_again_in_seconds(
+    job: Job, line: str, why: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(start_watch, "GONE_SECONDS", 1.0)
+    monkeypatch.setattr(start_watch, "FEWER_SECONDS", 2.0)
+    begin = time.monotonic()
+    assert job.play(line, "end:finished:0").state == "finished"
+    assert time.monotonic() - begin < 10
+    assert any(why in said for said in job.said), job.said
+    assert why in (job.run / "logs" / "job-1.log").read_text()
+    assert job.living() == []
+
+
+def test_ranks_that_take_their_time_are_let_be(job: Job, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(start_watch, "GONE_SECONDS", 0.3)
+    monkeypatch.setattr(start_watch, "FEWER_SECONDS", 0.3)
+    # All there, then the status; what becomes of them afterwards is the coordinator's to tell.
+    job.play("rank rank rank pause pause up lose pause pause end:finished:0")
+    assert job.said == ["starting 3 ranks"]
 
 
 def test_a_job_that_dies_while_it_stops_is_not_started_again(job: Job):
@@ -244,7 +310,12 @@ def test_a_stranger_with_a_leftovers_pid_is_spared(tmp_path: Path):
             (folder / f"{rank}.json").write_bytes(msgspec.json.encode(process))
         assert end_leftovers(folder) == 0
         assert stranger.poll() is None
-        process = RankProcess(0, stranger.pid, host, ticks)
+        # A copied run brings the files of its original, whose ranks may be alive.
+        process = RankProcess(0, stranger.pid, host, ticks, str(tmp_path / "original"))
+        (folder / "0.json").write_bytes(msgspec.json.encode(process))
+        assert end_leftovers(folder) == 0
+        assert stranger.poll() is None
+        process = RankProcess(0, stranger.pid, host, ticks, str(tmp_path.resolve()))
         (folder / "0.json").write_bytes(msgspec.json.encode(process))
         assert end_leftovers(folder) == 1
         assert stranger.wait(5) == -signal.SIGKILL

@@ -215,7 +215,7 @@ def test_a_run_with_checkpoints_does_not_begin_anew_by_itself() -> None:
         job.hold(rank)
     state, reason = job.end
     assert state == "failed"
-    for words in ("12 steps", "step 10", "--from-scratch"):
+    for words in ("12 committed steps", "step 10", "--from-scratch"):
         assert words in reason
 
 

@@ -18,7 +18,8 @@ from qmpi.ports.copies import (
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.runtime.copies import FileCopies
 from qmpi.runtime.copy_files import CopyFiles
-from qmpi.storage.snapshot_store import prune, snapshot_path
+from qmpi.storage.run_directory import RunDirectory
+from qmpi.storage.snapshot_store import prune, ram_directory, snapshot_path
 from qmpi.units import Seconds
 
 SIZE = 100_000
@@ -39,7 +40,8 @@ class Host:
     """One host's RAM and one disk, with the copies of a rank or several."""
 
     def __init__(self, folder, keep=2, tensor=1):
-        self.ram, self.disk = folder / "ram", folder / "disk"
+        self.ram, self.run = folder / "ram", RunDirectory(folder / "run")
+        self.disk = self.run.checkpoints
         self.ram.mkdir()
         self.settings = Settings(
             snapshot=SnapshotSettings(keep=keep, ram_dir=str(self.ram)),
@@ -47,7 +49,7 @@ class Host:
         )
 
     def files(self, rank=0):
-        return CopyFiles(self.settings, "run", rank, self.disk)
+        return CopyFiles(self.settings, "run", rank, self.run)
 
     def do(self, *work, rank=0):
         copies, events = FileCopies(self.files(rank)), []
@@ -237,7 +239,8 @@ def test_parts_of_a_team_lie_side_by_side_and_are_pruned_apart(tmp_path):
 
 def test_a_whole_state_keeps_its_name(host):
     path = host.store(5, disk=False).facts[0].path
-    assert path == str(snapshot_path(host.ram / "qmpi-run" / "rank-0", 5))
+    ram = ram_directory(str(host.ram), "run", host.run.root)
+    assert path == str(snapshot_path(ram / "rank-0", 5))
     assert "position" not in path
 
 

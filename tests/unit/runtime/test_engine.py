@@ -27,6 +27,7 @@ from qmpi.ports.engine import (
 )
 from qmpi.runtime.copy_files import CopyFiles
 from qmpi.runtime.engine import TorchEngine
+from qmpi.storage.run_directory import RunDirectory
 from qmpi.training.comm import Comm
 from qmpi.training.engine import Engine
 from qmpi.training.lanes import LaneRunner
@@ -41,11 +42,12 @@ class Rank:
 
     def __init__(self, folder, number=0):
         self.ram = folder / "ram"
-        self.disk = folder / "disk"
+        directory = RunDirectory(folder / "run")
+        self.disk = directory.checkpoints
         self.ram.mkdir(exist_ok=True)
         snapshot = SnapshotSettings(ram_dir=str(self.ram))
         self.settings = replace(job(), snapshot=snapshot)
-        files = CopyFiles(self.settings, "run", number, self.disk)
+        files = CopyFiles(self.settings, "run", number, directory)
         self.port = TorchEngine(self.settings, "127.0.0.1", time.monotonic, files)
         self.tickets = Tickets(number)
         self.events = SimpleQueue()

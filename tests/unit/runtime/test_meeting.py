@@ -51,8 +51,8 @@ class Hurried(Clock):
     """Sleeps pass at once."""
 
     def __init__(self):
-        super().__init__()
         self.slept = 0.0
+        super().__init__()
 
     def now(self):
         return self.slept
@@ -61,8 +61,8 @@ class Hurried(Clock):
         self.slept += seconds
 
 
-def meeting(folder, wire, open_run=Opened):
-    world = Surroundings(wire, Hurried(), None, {})
+def meeting(folder, wire, open_run=Opened, entered=lambda: None):
+    world = Surroundings(wire, Hurried(), None, {}, entered)
     return meet(world, RunDirectory(folder), open_run)
 
 
@@ -103,7 +103,19 @@ def test_a_run_that_cannot_be_opened_ends_everybody(tmp_path, error, kind):
     other = Wire(1, 2, (0, b"a\na"), (0, wire.sent[-1][1]))
     with pytest.raises(kind, match=str(error)):
         meeting(tmp_path, other)
-    assert not (tmp_path / "ranks").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rank_that_is_let_in_is_told_before_it_writes(tmp_path):
+    seen = []
+    note = lambda: seen.append((tmp_path / "ranks").exists())  # noqa: E731
+    wire = Wire(0, 2, (1, b"a"))
+    meeting(tmp_path, wire, entered=note)
+    with pytest.raises(InputError):
+        meeting(
+            tmp_path, Wire(1, 2, (0, b"a\na"), (0, introduction("", "in use", 2))), entered=note
+        )
+    assert seen == [False]
 
 
 def test_silence_and_death_end_the_wait(tmp_path):

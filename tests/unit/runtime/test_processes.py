@@ -10,7 +10,7 @@ import pytest
 
 from qmpi.errors import LaunchError
 from qmpi.ports.processes import StopRequested
-from qmpi.runtime.processes import LOOK_SECONDS, HostProcesses
+from qmpi.runtime.processes import LOOK_SECONDS, STOPPING, HostProcesses
 from qmpi.storage.rank_files import RankProcess, start_ticks
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -33,7 +33,9 @@ def stop(tmp_path):
 @pytest.fixture
 def host(tmp_path, stop):
     (tmp_path / "ranks").mkdir()
-    return HostProcesses(tmp_path / "ranks", stop)
+    processes = HostProcesses(tmp_path / "ranks", stop)
+    processes.is_coordinator = True
+    return processes
 
 
 def write_down(folder, pid, started, host=None):
@@ -122,8 +124,24 @@ def test_looks_are_rare(host, stop):
     assert list(host.notices(100.0 + LOOK_SECONDS)) != []
 
 
-def test_a_rank_that_nobody_asks_is_told_nothing(tmp_path):
-    host = HostProcesses(tmp_path, None)
+@pytest.mark.parametrize("number", [*STOPPING, signal.SIGINT])
+def test_a_signal_that_asks_to_stop_ends_nobody(number, tmp_path):
+    before = {n: signal.getsignal(n) for n in (*STOPPING, signal.SIGINT)}
+    host = HostProcesses(tmp_path, tmp_path / "stop")
+    try:
+        host.listen()
+        os.kill(os.getpid(), number)
+    finally:
+        for n, handler in before.items():
+            signal.signal(n, handler)
+    host.is_coordinator = True  # known late: the signal may strike before MPI has started
+    told = [StopRequested(f"signal {number.name}")] if number in STOPPING else []
+    assert list(host.notices(100.0)) == told
+
+
+def test_a_rank_that_nobody_asks_is_told_nothing(tmp_path, stop):
+    stop.touch()
+    host = HostProcesses(tmp_path, stop)
     host.on_signal(signal.SIGTERM, None)
     assert list(host.notices(100.0)) == []
 

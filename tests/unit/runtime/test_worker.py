@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from qmpi.errors import ExitCode, InputError, StorageError
+from qmpi.errors import ExitCode, InputError, MachineError, StorageError
 from qmpi.ports.base import WorkCrashed
 from qmpi.ports.clock import TimerFired
 from qmpi.runtime.worker import Task, Worker
@@ -64,3 +64,15 @@ def test_waiting_ends_when_patience_does():
 
 def test_a_worker_without_work_has_nothing_to_wait_for():
     assert Worker("test").settle(Seconds(0.0))
+
+
+def test_a_limit_on_threads_is_the_machines_and_said(monkeypatch):
+    def refuse(_):
+        raise RuntimeError("can't start new thread")
+
+    worker = Worker("test")
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(MachineError, match=r"ulimit -u"):
+        worker.submit(Task(lambda: None, print))
+    monkeypatch.undo()
+    assert worker.settle(Seconds(10.0))  # nothing runs that could be waited for

@@ -18,7 +18,13 @@ from qmpi.storage.snapshot_file import (
     write_snapshot,
 )
 from qmpi.storage.snapshot_format import SnapshotHeader
-from qmpi.storage.snapshot_store import find_snapshots, prune, ram_directory, snapshot_path
+from qmpi.storage.snapshot_store import (
+    find_snapshots,
+    forget_ram,
+    prune,
+    ram_directory,
+    snapshot_path,
+)
 
 
 def _save(directory, step, payload=b"payload", run_id="run"):
@@ -103,13 +109,48 @@ def test_prune_keeps_the_newest(tmp_path):
 
 
 def test_ram_directory_is_private_and_stays_inside(tmp_path):
-    made = ram_directory(str(tmp_path), "abc-1")
-    assert made.name == "qmpi-abc-1"
+    made = ram_directory(str(tmp_path), "abc-1", tmp_path / "run")
+    assert made.parent == tmp_path / "qmpi-abc-1"
     assert stat.S_IMODE(made.stat().st_mode) == 0o700
     with pytest.raises(InputError):
-        ram_directory(str(tmp_path), "../x")
+        ram_directory(str(tmp_path), "../x", tmp_path)
     with pytest.raises(StorageError):
-        ram_directory(str(tmp_path / "none"), "abc")
+        ram_directory(str(tmp_path / "none"), "abc", tmp_path)
+
+
+def test_a_copied_run_has_ram_files_of_its_own_and_a_linked_one_has_not(tmp_path):
+    for name in ("run", "copy"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to("run")
+    original, copy, link = (
+        ram_directory(str(tmp_path), "abc", tmp_path / name) for name in ("run", "copy", "link")
+    )
+    assert original == link != copy
+    (copy / "rank-0").mkdir()
+    forget_ram(str(tmp_path), "abc", tmp_path / "run")
+    assert not original.exists()
+    assert (copy / "rank-0").exists()
+    forget_ram(str(tmp_path), "abc", tmp_path / "copy")
+    assert not copy.parent.exists()
+
+
+def test_a_run_that_was_moved_keeps_its_ram_files(tmp_path):
+    (tmp_path / "run").mkdir()
+    made = ram_directory(str(tmp_path), "abc", tmp_path / "run")
+    (made / "rank-0").mkdir()
+    (tmp_path / "run").rename(tmp_path / "elsewhere")
+    moved = ram_directory(str(tmp_path), "abc", tmp_path / "elsewhere")
+    assert moved != made
+    assert (moved / "rank-0").exists()
+    assert not made.exists()
+    assert ram_directory(str(tmp_path), "abc", tmp_path / "elsewhere") == moved
+    (tmp_path / "copy").mkdir()
+    assert not (ram_directory(str(tmp_path), "abc", tmp_path / "copy") / "rank-0").exists()
+
+
+def test_another_user_may_run_a_copy(tmp_path):
+    made = ram_directory(str(tmp_path), "abc", tmp_path)
+    assert stat.S_IMODE(made.parent.stat().st_mode) == 0o1777
 
 
 def test_full_disk_keeps_the_old_snapshot(tmp_path, monkeypatch):

@@ -1,0 +1,95 @@
+"""Begin again although steps are committed? What the record promises, and what a refusal says."""
+
+from qmpi.config.settings import Settings
+from qmpi.ports.books import AppendJournal
+from qmpi.protocol.envelope import Address, RoleName
+from qmpi.protocol.journal import (
+    FailureSeen,
+    GenerationOpened,
+    JournalRecord,
+    SnapshotKept,
+    StepCommitted,
+)
+from qmpi.roles.coordinator.crew import Crew
+from qmpi.roles.coordinator.facts import RunFacts
+from qmpi.roles.coordinator.failures import Failures
+from qmpi.roles.coordinator.record import Record
+from qmpi.roles.facts import RankFacts
+from qmpi.roles.roster import Roster
+from qmpi.units import Digest, Generation, Rank, Seconds, Step
+
+LEAD = Rank(2)
+
+
+def committed(steps: int) -> list[JournalRecord]:
+    return [
+        StepCommitted(1.0, Step(step), Generation(1), 0, (), (1.0,), 1.0, Digest(""))
+        for step in range(steps)
+    ]
+
+
+def kept(step: int, place: str) -> SnapshotKept:
+    return SnapshotKept(1.0, Step(step), Digest("d"), place, LEAD, f"/{place}/{step}")
+
+
+def replayed(history: list[JournalRecord]) -> Record:
+    record = Record(Settings().train.lanes, 1)
+    record.replay(history)
+    return record
+
+
+def run(checkpoints: tuple[str, ...], *, from_scratch: bool = False) -> RunFacts:
+    return RunFacts(
+        run_id="run",
+        settings_digest=Digest(""),
+        recipes=(),
+        expected=(),
+        placement="",
+        hosts=("here",),
+        teams=(),
+        checkpoints=checkpoints,
+        from_scratch=from_scratch,
+    )
+
+
+def failures(record: Record) -> Failures:
+    chief = Address(Rank(0), RoleName.COORDINATOR)
+    facts = RankFacts(Rank(0), "here", 1, chief, (Rank(0),))
+    return Failures(record, Crew(Roster((), ("here",), Seconds(0.0)), facts))
+
+
+def test_a_checkpoint_of_the_past_is_known_and_a_copy_in_ram_promises_nothing() -> None:
+    assert replayed([*committed(9), kept(7, "disk"), kept(9, "ram")]).checkpointed == 7
+    assert replayed([*committed(9), kept(5, "ram")]).checkpointed == 0
+
+
+def test_a_checkpoint_of_steps_that_are_void_promises_nothing() -> None:
+    again = GenerationOpened(
+        2.0, Generation(2), (LEAD,), ((0, 1),), Step(0), "initial", "as the user insists"
+    )
+    history = [*committed(9), kept(7, "disk"), again, *committed(3)]
+    assert replayed(history).checkpointed == 0
+    assert replayed([*history, *committed(9)[3:], kept(9, "disk")]).checkpointed == 9
+
+
+def test_a_refusal_names_the_files_and_what_can_be_done() -> None:
+    job, record = run(("/c/7", "/c/9")), replayed([*committed(9), kept(7, "disk")])
+    text = failures(record).nothing_readable(job)
+    for words in ("9 committed steps", "/c/7, /c/9", "step 7", "--from-scratch"):
+        assert words in text
+    assert "no checkpoint any more" in failures(record).nothing_readable(run(()))
+
+
+def test_a_run_begun_again_says_whether_the_user_insists() -> None:
+    for history, from_scratch, words in (
+        ([*committed(9), kept(7, "disk")], True, "insists"),
+        ([*committed(9), kept(5, "ram")], True, "no checkpoint"),
+        (committed(9), False, "no checkpoint"),
+    ):
+        job = run((), from_scratch=from_scratch)
+        (effect,) = failures(replayed(history)).begun_anew(job, Seconds(2.0))
+        assert isinstance(effect, AppendJournal)
+        (seen,) = effect.records
+        assert isinstance(seen, FailureSeen)
+        assert "9 committed steps" in seen.what
+        assert words in seen.reason
