@@ -140,3 +140,13 @@ def test_a_loss_and_a_request_are_told():
     job.until(1.0)
     job.processes[0].ports.processes.ask_stop("please")
     assert job.diaries[0].kinds() == [Started, RankLost, StopRequested]
+
+
+def test_one_turn_takes_all_that_waited():
+    many = tuple(to(0) for _ in range(5000))
+    job = Job({}, {Started: (*many, SetTimer("x", Seconds(1.0)))})
+    job.processes[0].life.hang(Seconds(10.0))
+    job.until(20.0)
+    moments = {at for at, event in job.diaries[0].events if isinstance(event, Received)}
+    assert moments == {10.0}
+    assert len(job.diaries[0].events) == 5001
