@@ -12,16 +12,19 @@ the conversation and not the chance of one run.
 
 import ast
 import configparser
+import importlib
 import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from msgspec.structs import replace
 
 from qmpi.config.settings import RoleSettings
+from qmpi.ports.base import Effect, Event
 from qmpi.protocol.envelope import RoleName
 from qmpi.roles.coordinator import machine as coordinator
 from qmpi.roles.farm import dealer
@@ -138,8 +141,37 @@ def _said(function: Callable[..., object]) -> str:
     return (function.__doc__ or "").split("\n")[0].rstrip(".").replace("|", "\\|")
 
 
+def table_of_ports() -> str:
+    """Return each port with its effects, its events and the suite that holds it to its promises."""
+    lines = ["| port | effects | events | suite |", "|---|---|---|---|"]
+    for name in ports():
+        module = importlib.import_module(f"qmpi.ports.{name}")
+        kinds = (_leaves(module, base) for base in (Effect, Event))
+        said = " | ".join(", ".join(f"`{kind}`" for kind in some) or "-" for some in kinds)
+        suite = f"[{name}_suite](../tests/conformance/{name}_suite.py)"
+        lines.append(f"| `{name}` | {said} | {suite} |")
+    return "\n".join(lines)
+
+
+def ports() -> list[str]:
+    """Return the names of all ports: a file each, besides what they share."""
+    paths = sorted((ROOT / "qmpi" / "ports").glob("*.py"))
+    return [path.stem for path in paths if path.stem not in {"__init__", "base"}]
+
+
+def _leaves(module: ModuleType, base: type) -> list[str]:
+    """Return the kinds of a module that no other of it is a kind of, in order of definition."""
+    kinds = [
+        kind
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, base) and kind.__module__ == module.__name__
+    ]
+    return [k.__name__ for k in kinds if not any(k in other.__bases__ for other in kinds)]
+
+
 PICTURES: dict[str, Callable[[], str]] = {
     "floors": picture_of_floors,
+    "ports": table_of_ports,
     "coordinator machine": lambda: picture_of_machine(coordinator.RULES),
     "trainer machine": lambda: picture_of_machine(trainer.RULES),
     "dealer machine": lambda: picture_of_machine(dealer.RULES),

@@ -49,6 +49,10 @@ class InputError(UserError):
     """Input data (text, corpus, tokenizer, path) cannot be used as given."""
 
 
+class RunInUse(UserError):
+    """Another job holds the run; nothing may be written there in its stead."""
+
+
 class PeerError(QmpiError):
     """Another rank failed or misbehaved."""
 

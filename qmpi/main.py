@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from qmpi.config.load import load_job
-from qmpi.errors import ExitCode, LaunchError, QmpiError
+from qmpi.errors import ExitCode, LaunchError, QmpiError, RunInUse
 from qmpi.protocol.status import EndMarker
 from qmpi.runtime.bootstrap import build_rank
 from qmpi.runtime.clock import Clock
@@ -93,7 +93,7 @@ def run_rank(build: Builder, run: Path) -> int:
         return int(error.exit_code)
     except QmpiError as error:
         logger.critical("%s", error)
-        if rank == COORDINATOR:
+        if rank == COORDINATOR and not isinstance(error, RunInUse):
             _tell_end(run, int(error.exit_code), str(error))
         transport.flush(Seconds(clock.now() + FLUSH_SECONDS))
         return int(error.exit_code)

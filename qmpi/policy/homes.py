@@ -47,6 +47,6 @@ def home_of(first: int, second: int, ranks: Sequence[Rank]) -> Rank:
 
 @lru_cache(maxsize=64)
 def _marks(ranks: tuple[Rank, ...]) -> tuple[int, ...]:
-    # A hash for each pair of block and rank would take ten times as long, felt at hundreds of ranks.
+    # A hash for each pair of block and rank would take ten times as long, felt at hundreds.
     words = [blake2b(rank.to_bytes(8, "little"), digest_size=8).digest() for rank in ranks]
     return tuple(int.from_bytes(word, "little") for word in words)

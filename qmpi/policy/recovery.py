@@ -91,7 +91,7 @@ def plan_group(
         wanted_teams: broken teams are repaired and spares make new ones up to this number, >= 1.
         lanes: lanes of a step, >= 1; never more teams than that.
         team_size: ranks of a team, >= 1.
-        committed: steps in the journal; snapshots of later ones are not used.
+        committed: steps in the journal, >= 0; snapshots of later ones are not used.
 
     Returns:
         The plan, or None if there are too few candidates for one team.

@@ -2,7 +2,11 @@
 
 Promises, held by one conformance suite. Entries are written in the order asked, each whole before
 the call returns; the end marker is on disk only after every journal record before it. What cannot
-be written is answered by `BooksBroken`, and nothing after it is written by mistake.
+be written is answered by `BooksBroken`; nothing of it stays, and what stood before stays readable.
+
+A journal that lacks records takes no others until those are given again, alone or with later ones.
+Until then there is no end marker but one that says that the run failed. A status that could not be
+written keeps nothing else from being written.
 """
 
 from typing import Protocol

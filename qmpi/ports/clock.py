@@ -1,4 +1,8 @@
-"""Clock: the time that roles are told, and timers."""
+"""Clock: the time that roles are told, and timers.
+
+Promises, held by one conformance suite. The time goes on as the machine's does while it runs, and
+never back, whatever is done to the wall clock. Timers are kept by the driver.
+"""
 
 from typing import Protocol
 

@@ -1,8 +1,12 @@
 """Copies: files that hold snapshots, in the RAM of a host or on disk.
 
-Promises, held by one conformance suite. A copy is reported only after it was written whole and
-verified; a fast copy that fails never keeps a durable one from being written; what is damaged is
-named and never handed out; the newest copies of a folder are kept, older ones go.
+Promises, held by one conformance suite. Work is done in the order asked, one event each. A copy is
+reported only after it was written whole and verified; a fast copy that fails never keeps a durable
+one from being written, nor the other way round; a copy that fails never costs the newest. What is
+damaged, gone or replaced is named and never handed out as a whole; a part is read as it is, for
+whoever joins the parts verifies the whole. Of each position a folder keeps the copy just written
+and the newest others, older ones go. Each rank writes a RAM folder of its own; those of a host read
+each other's, other hosts do not; the disk is read by all.
 """
 
 from typing import Protocol

@@ -1,7 +1,10 @@
 """Data: sources of rows, read or generated, and blocks made of them.
 
-Promises, held by one conformance suite. A block is a pure function of its addresses and of the rows
-made for it; a damaged artefact is named in `BlockBroken`, never trained on.
+Promises, held by one conformance suite. Work is done in the order asked, one event each. Rows are a
+pure function of source and numbers; a block is one of its addresses and of the rows made for it, on
+every rank alike, and its digest is that of its frame. What is damaged or missing, or rows that do
+not fit the block, is named in `BlockBroken` or `RowsBroken`, never trained on, and spoils no other
+block; once it is mended, the block can be built.
 """
 
 from typing import Protocol

@@ -4,7 +4,12 @@ Promises, held by one conformance suite. Each piece of work ends in exactly one 
 `JoinGroup` or `RunStep` early says what is held: the state of `state_step`, and whether the reduced
 gradient of that step is there to be applied. Nobody votes before holding the reduced gradient, and
 nobody applies before all have voted. An abort condemns the joins and steps asked for before it, not
-those after; work that only waits ends within a moment.
+those after: work that has not begun changes nothing, work that only waits ends within a moment, a
+step that all have voted for is applied. Snapshots are not condemned.
+
+Whoever waits for a peer that has died may notice, or wait on until an abort. Work that raises ends
+in `WorkCrashed`, and the next still runs. Equal blocks give equal weights, on any number of members
+and whatever was broken off in between.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,8 @@
 """Processes: those of this host, this one among them; and what the outside asks of the run.
 
 Promises, held by one conformance suite. Only a process of this job on this host is ever fenced,
-never this one; leaving is final; a request to stop is told once.
+never this one, nor a stranger that was given the number of a rank that has ended; leaving is final;
+a request to stop is told once, however often it is made.
 """
 
 from collections.abc import Sequence

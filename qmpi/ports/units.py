@@ -1,7 +1,10 @@
 """Units: the work of a farm. Count a stage, do a unit, finish the whole.
 
-Promises, held by one conformance suite. A unit ends in a file, whole or not there; doing one twice
-does no harm; units of a rank run one after the other, in the order asked.
+Promises, held by one conformance suite. A unit is reported when its file is there, whole; one that
+fails leaves none, says whose fault it is, and harms no other. Doing one twice does no harm. Units
+of a rank run one after the other, in the order asked; progress is told before the result, never
+after. What is done is found again by whoever opens the stage later. What stands for the whole is
+reported when it is there; if it cannot be written, that ends in `WorkCrashed`.
 """
 
 from typing import Protocol

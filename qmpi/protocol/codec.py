@@ -6,6 +6,7 @@ are, `decode` returns a message or raises `ProtocolError`: a receiver never fall
 """
 
 from functools import lru_cache
+from typing import Any, cast
 
 import msgspec
 
@@ -48,11 +49,11 @@ def encode(header: Header, message: Message) -> bytes:
         At most `HEADER_LIMIT_BYTES` bytes.
 
     Raises:
-        ProtocolError: too large, or a text or number that cannot travel.
+        ProtocolError: too large, or a number that cannot travel.
     """
     name = type(message).__name__
     try:
-        data = msgspec.msgpack.encode(_Packet(header, message))
+        data = _packed(header, message)
     except (UnicodeEncodeError, OverflowError) as error:
         raise ProtocolError(f"{name} cannot be encoded: {error}") from error
     if len(data) > HEADER_LIMIT_BYTES:
@@ -61,6 +62,28 @@ def encode(header: Header, message: Message) -> bytes:
             "bulk data belong into frames"
         )
     return data
+
+
+def _packed(header: Header, message: Message) -> bytes:
+    try:
+        return msgspec.msgpack.encode(_Packet(header, message))
+    except UnicodeEncodeError:
+        # A reason that names a file whose name is not UTF-8: tell it, rather than end the rank.
+        spelled = _spelled_out(msgspec.to_builtins(message))
+        return msgspec.msgpack.encode((header, spelled))
+
+
+def _spelled_out(value: Any) -> Any:  # noqa: ANN401 - plain values of any message
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case dict():
+            table = cast("dict[Any, Any]", value)
+            return {_spelled_out(key): _spelled_out(held) for key, held in table.items()}
+        case list() | tuple():
+            return [_spelled_out(held) for held in cast("list[Any]", value)]
+        case _:
+            return value
 
 
 def decode(data: bytes | bytearray | memoryview) -> tuple[Header, Message]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from qmpi.errors import QmpiError, UserError
+from qmpi.errors import QmpiError, RunInUse
 from qmpi.storage.os_errors import explained, storage_error
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
@@ -78,7 +78,7 @@ class RunLock:
         Raises:
             QmpiError: the lock was refused, as follows.
             StorageError: the lock file cannot be opened.
-            UserError: another process holds it; the message names its host and process number.
+            RunInUse: another process holds it; the message names its host and process number.
         """
         self.enforced = True
         with explained("open the run's lock", path):
@@ -94,7 +94,7 @@ class RunLock:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             holder = os.pread(self._descriptor, 300, 0).decode("utf-8", "replace").strip()
-            raise UserError(
+            raise RunInUse(
                 f"the run {path.parent} is in use by {holder or 'another process'}:"
                 " wait for it, stop it with Ctrl-C or SIGTERM, or choose another run directory"
             ) from error

@@ -300,6 +300,18 @@ def check_a_death_ends_a_transfer(world: World) -> None:
     crew.finish(0)
 
 
+def check_a_join_at_a_dead_lead_ends_with_an_abort(world: World) -> None:
+    crew = Crew(world)
+    crew.joined(1, who=(1,))
+    world.kill(0)
+    (asked,) = crew.join(2, absent=(0,), origin="live")
+    (said,) = _after_a_death(crew, [asked, asked], [1])
+    assert (said.generation, said.state_step, said.reduced) == (2, 0, False)
+    crew.joined(3, who=(1,))
+    crew.applied(3, 0, [1])
+    crew.finish(0)
+
+
 Check = Callable[[World], None]
 CHECKS: tuple[Check, ...] = (
     check_nobody_applies_before_all_have_voted,
@@ -322,5 +334,6 @@ DEATHS: tuple[tuple[Check, int], ...] = (
     (check_a_death_ends_the_reduction_of_the_others, 2),
     (check_a_death_before_the_vote_leaves_the_gradient_with_the_others, 2),
     (check_a_death_ends_a_transfer, 0),
+    (check_a_join_at_a_dead_lead_ends_with_an_abort, 0),
 )
 """Checks that kill a member, with its number."""

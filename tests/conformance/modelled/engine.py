@@ -38,8 +38,8 @@ STILL = Seconds(0.01)
 class ModelledWorld(Machine, Onlooker):
     """Engines of a simulated host."""
 
-    def __init__(self, kind: type[SimulatedEngine]) -> None:
-        super().__init__(Settings(train=TrainSettings(lanes=LANES)))
+    def __init__(self, kind: type[SimulatedEngine], seed: int) -> None:
+        super().__init__(Settings(train=TrainSettings(lanes=LANES)), seed=seed)
         self._kind = kind
         self._lines = Lines(self.around.chance, self.around.hardware.link)
         self._engines: dict[int, SimulatedEngine] = {}
@@ -99,8 +99,11 @@ class ModelledWorld(Machine, Onlooker):
 
 @contextmanager
 def modelled_world(
-    folder: Path, kind: type[SimulatedEngine] = SimulatedEngine, mortal: Iterable[int] = ()
+    folder: Path,
+    kind: type[SimulatedEngine] = SimulatedEngine,
+    mortal: Iterable[int] = (),
+    seed: int = 1,
 ) -> Iterator[ModelledWorld]:
     """Offer engines whose files work; every member can be killed."""
     del folder, mortal
-    yield ModelledWorld(kind)
+    yield ModelledWorld(kind, seed)

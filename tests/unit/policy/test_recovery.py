@@ -220,6 +220,14 @@ def test_a_snapshot_no_newer_than_what_can_be_finished_is_not_read():
     assert (made.step, origin(made), made.finish) == (11, "live", (3,))
 
 
+def test_a_snapshot_one_step_ahead_is_read_by_members_only():
+    copies = [KeptCopy(9, "b", ram(11))]
+    made = plan(trainer(3, 10), trainer(4, 10, host="b"), copies=copies)
+    assert (made.step, origin(made), made.needy) == (11, "/ram/s", (3,))
+    made = plan(trainer(3, 10), trainer(4, 10), spare(6, host="b"), copies=copies)
+    assert (made.step, origin(made), made.members) == (10, "live", (3, 4))
+
+
 def test_ram_is_read_before_disk_at_the_same_step():
     made = plan(trainer(3, snapshots=(disk(20), ram(20))))
     assert origin(made) == "/ram/s"

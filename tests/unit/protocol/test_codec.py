@@ -11,9 +11,9 @@ from qmpi.errors import ProtocolError
 from qmpi.protocol import codec
 from qmpi.protocol.codec import decode, encode
 from qmpi.protocol.envelope import WIRE_VERSION, Address, Header, RoleName
-from qmpi.protocol.membership import Heartbeat
+from qmpi.protocol.membership import GroupBroken, Hello, SnapshotFact
 from qmpi.protocol.messages import Message
-from qmpi.units import Generation, Rank
+from qmpi.units import Digest, Generation, Rank, Step
 
 HEADER = Header(
     version=WIRE_VERSION,
@@ -23,6 +23,15 @@ HEADER = Header(
     generation=Generation(2),
     cause="timer:heartbeat",
 )
+
+
+FACT = SnapshotFact(Step(3), Digest("x"), "ram", "/ram/3")
+
+
+def broken(reason: str) -> GroupBroken:
+    return GroupBroken(Generation(2), reason)
+
+
 int64 = st.integers(-(2**63), 2**63 - 1)
 text = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 
@@ -111,11 +120,11 @@ def test_a_mutated_message_never_raises_anything_else(
         (0, ["source", "role"], "king", "header.source.role"),
         (0, ["cause"], None, "header.cause"),
         (1, ["type"], "nonsense", "message.type"),
-        (1, ["activity"], 5, "message.activity"),
+        (1, ["reason"], 5, "message.reason"),
     ],
 )
 def test_the_field_is_named(part: int, path: list[str], value: object, named: str):
-    raw = msgspec.msgpack.decode(encode(HEADER, Heartbeat("idle")))
+    raw = msgspec.msgpack.decode(encode(HEADER, broken("idle")))
     place = raw[part]
     for key in path[:-1]:
         place = place[key]
@@ -125,13 +134,13 @@ def test_the_field_is_named(part: int, path: list[str], value: object, named: st
 
 
 def test_another_version_is_told_even_if_its_fields_are_other():
-    raw = msgspec.msgpack.decode(encode(HEADER, Heartbeat()))
+    raw = msgspec.msgpack.decode(encode(HEADER, broken("")))
     raw[0]["version"] = WIRE_VERSION + 1
-    with pytest.raises(ProtocolError, match=r"header\.version is 2"):
+    with pytest.raises(ProtocolError, match=r"header\.version is 3"):
         decode(msgspec.msgpack.encode(raw))
     del raw[0]["sequence"]
     raw[1]["type"] = "a message of the future"
-    with pytest.raises(ProtocolError, match=r"header\.version is 2"):
+    with pytest.raises(ProtocolError, match=r"header\.version is 3"):
         decode(msgspec.msgpack.encode(raw))
 
 
@@ -144,11 +153,11 @@ def test_claims_of_huge_sizes_cost_nothing():
 
 
 def test_too_large_is_refused_on_both_sides(monkeypatch: pytest.MonkeyPatch):
-    data = encode(HEADER, Heartbeat("x" * 100))
+    data = encode(HEADER, broken("x" * 100))
     monkeypatch.setattr(codec, "HEADER_LIMIT_BYTES", len(data))
-    assert decode(data)[1] == Heartbeat("x" * 100)
+    assert decode(data)[1] == broken("x" * 100)
     with pytest.raises(ProtocolError, match="frames"):
-        encode(HEADER, Heartbeat("x" * 101))
+        encode(HEADER, broken("x" * 101))
     with pytest.raises(ProtocolError, match="over"):
         decode(data + b"x")
     # The limit counts bytes, not elements of a wider buffer.
@@ -156,8 +165,14 @@ def test_too_large_is_refused_on_both_sides(monkeypatch: pytest.MonkeyPatch):
         decode(memoryview(bytearray(len(data) // 8 * 16)).cast("Q"))
 
 
-def test_text_and_numbers_that_cannot_travel_are_the_senders_error():
-    with pytest.raises(ProtocolError, match="Heartbeat cannot be encoded"):
-        encode(HEADER, Heartbeat("bad \ud800 text"))
-    with pytest.raises(ProtocolError, match="Heartbeat cannot be encoded"):
-        encode(msgspec.structs.replace(HEADER, sequence=2**70), Heartbeat())
+def test_a_number_that_cannot_travel_is_the_senders_error():
+    with pytest.raises(ProtocolError, match="GroupBroken cannot be encoded"):
+        encode(msgspec.structs.replace(HEADER, sequence=2**70), broken(""))
+
+
+def test_a_name_that_is_no_text_travels_spelled_out():
+    # A file whose name is not UTF-8, in a reason: it must not end the rank that tells it.
+    _, message = decode(encode(HEADER, broken("bad \udcff name")))
+    assert message == broken("bad \\udcff name")
+    _, held = decode(encode(HEADER, Hello("h\udc80", 1, snapshots=(FACT,))))
+    assert held == Hello("h\\udc80", 1, snapshots=(FACT,))

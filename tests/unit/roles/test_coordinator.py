@@ -101,14 +101,8 @@ class Job:
                 self.word(rank, Hello(HOSTS[rank], 1000 + rank, store_address=store))
 
     def hold(self, rank: int, step: int = -1, *, reports_from: int = -1) -> list[Effect]:
-        generation = self.role.generation
-        held = Holding(
-            generation,
-            step,
-            reduced=False,
-            position=0,
-            reports_from=max(reports_from, step) if reports_from < 0 else reports_from,
-        )
+        first = step if reports_from < 0 else reports_from
+        held = Holding(self.role.generation, step, reduced=False, position=0, reports_from=first)
         return self.word(rank, held)
 
     def run(self) -> None:
@@ -330,8 +324,7 @@ def test_a_directory_goes_to_host_leaders_and_only_when_it_changed() -> None:
     assert not sent(job.effects, Directory | DirectoryChange)
     effects = job.tell(RankLost(Rank(5), "killed"))
     assert set(sent(effects, DirectoryChange)) == {0, 3}
-    wanted = job.word(4, DirectoryWanted(0), RoleName.HERALD)
-    assert set(sent(wanted, Directory)) == {4}
+    assert set(sent(job.word(4, DirectoryWanted(0), RoleName.HERALD), Directory)) == {4}
 
 
 def test_a_late_beat_with_an_old_directory_is_answered() -> None:

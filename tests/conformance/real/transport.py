@@ -1,16 +1,16 @@
-"""The conformance suite over real MPI, and what mpirun makes of ranks that just leave."""
+"""The real transport: ranks of an MPI job, each of which plays the suite and reports."""
 
 from pathlib import Path
 
-import pytest
 from mpi.harness import run_ranks
 
-SCRIPT = Path(__file__).parent / "mpi_ranks.py"
+SCRIPT = Path(__file__).with_name("mpi_ranks.py")
 
 
-@pytest.mark.parametrize(("ranks", "victim"), [(2, -1), (2, 1), (3, 0), (5, 4), (5, 2)])
-def test_mpi_keeps_the_promises(tmp_path: Path, ranks: int, victim: int):
-    run = run_ranks(ranks, SCRIPT, tmp_path, victim, timeout=40)
+def play(folder: Path, ranks: int, victim: int | None) -> None:
+    """Play the suite on so many ranks, one of which may die at its end."""
+    number = -1 if victim is None else victim
+    run = run_ranks(ranks, SCRIPT, folder, number, timeout=40)
     errors = {rank: report["error"] for rank, report in run.reports.items() if report["error"]}
     assert not errors, "\n".join(f"rank {r}: {text}" for r, text in errors.items())
     assert sorted(run.reports) == list(range(ranks)), run.output
