@@ -117,9 +117,9 @@ class Line:
         if self._is_cut:
             self._break(index, self._broken)
         elif len(meeting.values) == self.size:
+            # Nobody waits elsewhere: an earlier collective is over, a later one needs this member.
             for member in sorted(self._waits):
-                if self._waits[member].name == wait.name:
-                    self._complete(member, meeting)
+                self._complete(member, meeting)
         elif self._broken:
             self._break(index, self._broken)
 
