@@ -324,6 +324,9 @@ class Trainer(Follower):
     def _note(self, event: StepApplied) -> None:
         if event.weight_digest:
             self._digest, self._digest_step = event.weight_digest, event.step + 1
+        # One that is told again, with a digest that was missing, takes the place of the first.
+        while self.outcomes and self.outcomes[-1].step >= event.step:
+            self.outcomes.pop()
         if self.outcomes and self.outcomes[-1].step + 1 != event.step:
             self.outcomes.clear()
         self.outcomes.append(

@@ -173,6 +173,18 @@ def test_a_step_that_was_finished_while_joining_can_be_reported() -> None:
     assert (holding.state_step, holding.reports_from) == (2, 0)
 
 
+def test_a_step_told_again_with_its_digest_keeps_the_ones_before() -> None:
+    trainer = in_group(replace(FORM, reports_from=-1))
+    run_steps(trainer, 0, 1, 2)
+    trainer.handle(word(Regroup(Generation(2), "a mate died")), NOW)
+    form = replace(FORM, generation=Generation(2), step=Step(3), origin="live", reports_from=0)
+    trainer.handle(word(form), NOW)
+    again = GroupJoined(Generation(2), Step(3), finished=applied(2, digest="whole"))
+    reports = said(trainer.handle(again, NOW), StepReport)
+    told = [(r.step, r.weight_digest) for r in reports if isinstance(r, StepReport)]
+    assert told == [(0, ""), (1, "d"), (2, "whole")]
+
+
 def test_a_new_seat_is_held_only_once_its_part_has_arrived() -> None:
     trainer = in_group(replace(FORM, reports_from=-1))
     run_steps(trainer, 0)
