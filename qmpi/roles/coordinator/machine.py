@@ -15,13 +15,11 @@ Invariants: `generation` grows by one a group attempt; steps are granted only in
 is committed after `ending`.
 """
 
-from collections import deque
 from itertools import chain
 from typing import Literal
 
 from qmpi.config.settings import Settings
 from qmpi.errors import ExitCode, InvariantError
-from qmpi.policy.failure_detector import silent_ranks
 from qmpi.policy.state_source import INITIAL
 from qmpi.policy.stream import recipe_at
 from qmpi.ports.base import Effect, Event, Started
@@ -31,13 +29,14 @@ from qmpi.ports.copies import ForgetCopies
 from qmpi.ports.processes import StopRequested
 from qmpi.ports.transport import RankLost, Received
 from qmpi.protocol.blocks import DataFault
-from qmpi.protocol.envelope import Address, RoleName
+from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.journal import RunEnded
 from qmpi.protocol.membership import Crashed, GroupBroken, GroupReady, Hello, Holding, Left
 from qmpi.protocol.progress import StepReport
 from qmpi.protocol.pulse import Beat, DirectoryWanted, Pulse
 from qmpi.protocol.snapshots import SnapshotFailed, SnapshotHeld
 from qmpi.protocol.status import RunState
+from qmpi.roles.chief import STATUS, WATCH, Chief, EndJob
 from qmpi.roles.coordinator.agreement import disagreement, opening
 from qmpi.roles.coordinator.copies import CopyBook
 from qmpi.roles.coordinator.crew import Crew
@@ -46,28 +45,12 @@ from qmpi.roles.coordinator.failures import Failures
 from qmpi.roles.coordinator.grants import Grants
 from qmpi.roles.coordinator.record import Record, ranks_text
 from qmpi.roles.coordinator.teams import Groups
-from qmpi.roles.ending import LEAVING, Ending, EndState, HowItEnded
+from qmpi.roles.ending import LEAVING, HowItEnded
 from qmpi.roles.facts import RankFacts
-from qmpi.roles.interface import RoleState
-from qmpi.roles.orders import Orders
-from qmpi.roles.reports import Reporter
-from qmpi.roles.roster import Roster
 from qmpi.roles.table import Rule, Table, named
 from qmpi.units import Generation, Seconds, Step
 
 Phase = Literal["gathering", "regrouping", "forming", "running", "ending", "ended"]
-
-STATUS = "status"
-WATCH = "watch"
-"""Names of timers."""
-
-
-class EndRun(Event, frozen=True):
-    """Raised by the coordinator itself: the run must end."""
-
-    state: EndState
-    exit_code: ExitCode
-    why: str
 
 
 class GiveUp(Event, frozen=True):
@@ -76,7 +59,7 @@ class GiveUp(Event, frozen=True):
     why: str
 
 
-class Coordinator:
+class Coordinator(Chief):
     """The one role that decides in a training job."""
 
     name = RoleName.COORDINATOR
@@ -89,36 +72,24 @@ class Coordinator:
             facts: who this rank is.
             run: the run so far and the placement.
         """
-        train = settings.train
-        self.settings, self.facts, self.run = settings, facts, run
+        super().__init__(settings, facts, run.expected, run.hosts, "gathering")
+        self.run, train = run, settings.train
         tokens = train.lanes * train.microbatches * train.sequences * train.sequence_tokens
         self.record = Record(train.lanes, tokens)
         self.record.replay(run.history)
-        self.roster = Roster(run.expected, run.hosts, Seconds(0.0))
-        self.orders = Orders(self.roster, facts)
         self.crew = Crew(self.roster, facts)
         self.copies = CopyBook(settings.snapshot.keep, settings.team.size)
         generation, size = self.record.generation, settings.team.size
         self.groups = Groups(self.roster, generation, run, train.lanes, size)
         self.grants = Grants(settings)
         self.failures = Failures(self.record, self.crew)
-        self.reporter = Reporter(self.roster)
-        self.ending = Ending(self.orders)
-        self.phase: str = "gathering"
-        self.raised: deque[Event] = deque()
         self.stopping = ""
         self.why = run.placement
-        self.gather_until = Seconds(0.0)
 
     @property
     def generation(self) -> Generation:
         """Newest generation; only this role raises it."""
         return self.groups.generation
-
-    @property
-    def state(self) -> RoleState:
-        """What it does right now."""
-        return RoleState(self.name, self.phase)
 
     def handle(self, event: Event, now: Seconds) -> list[Effect]:
         """Take one event.
@@ -130,16 +101,13 @@ class Coordinator:
         Returns:
             What shall happen, in order.
         """
-        if isinstance(event, Received):
-            rank = event.header.source.rank
-            if self.roster.is_buried(rank):
-                return []  # counted as dead for its silence: its story was given up
-            self.roster.seen(rank, now)
+        if not self.hears(event, now):
+            return []
         try:
             return TABLE.take(self, event, now)
         except InvariantError as error:
             self.raised.clear()
-            return TABLE.take(self, EndRun("failed", ExitCode.BUG, str(error)), now)
+            return TABLE.take(self, EndJob("failed", ExitCode.BUG, str(error)), now)
 
     def check(self) -> None:
         """Check the invariants of the class.
@@ -191,10 +159,6 @@ class Coordinator:
         end = self.grants.end
         return self.record.committed >= end and self.copies.on_disk(end)
 
-    def alone(self, _: object) -> bool:
-        """Everybody else has left."""
-        return self.ending.alone
-
     def in_group(self, event: Received) -> bool:
         """The message is of the generation in force."""
         return getattr(event.message, "generation", None) == self.generation
@@ -202,10 +166,6 @@ class Coordinator:
     def trains(self, event: RankLost) -> bool:
         """The rank is known and trains."""
         return RoleName.TRAINER in self.roster.roles_on(event.rank)
-
-    def known(self, event: RankLost) -> bool:
-        """The rank lives as far as is known."""
-        return event.rank in self.roster.heard
 
     def last_copy(self, event: Received) -> bool:
         """The copy that failed is that of the last step, which all others wait for."""
@@ -222,17 +182,7 @@ class Coordinator:
 
     def start(self, _: Started, now: Seconds) -> list[Effect]:
         """Expect every instance, and set the timers."""
-        failure, monitor = self.settings.failure, self.settings.monitor
-        for rank in list(self.roster.heard):
-            self.roster.seen(rank, now)
-        me = Address(self.facts.rank, RoleName.COORDINATOR)
-        self.roster.greet(me, Hello(self.facts.host, self.facts.pid), now)
-        self.gather_until = Seconds(now + failure.start_seconds)
-        return [
-            SetTimer(STATUS, Seconds(now + monitor.status_seconds)),
-            SetTimer(WATCH, Seconds(now + failure.heartbeat_seconds)),
-            self._status("starting", now),
-        ]
+        return [*self.begin(now), self._status("starting", now)]
 
     def greet(self, event: Received, now: Seconds) -> list[Effect]:
         """Take in a hello; a late one may be of a data role."""
@@ -246,7 +196,7 @@ class Coordinator:
     def refuse(self, _: None, now: Seconds) -> list[Effect]:
         """End a run whose ranks contradict each other, or its past."""
         fault = disagreement(self.roster, self.run.history)
-        return self._end(EndRun("failed", ExitCode.MACHINE, fault), now)
+        return self._end(EndJob("failed", ExitCode.MACHINE, fault), now)
 
     def open_run(self, _: None, now: Seconds) -> list[Effect]:
         """Write down that the job has begun, and form the first group."""
@@ -313,7 +263,7 @@ class Coordinator:
     def start_over_refused(self, _: None, now: Seconds) -> list[Effect]:
         """End a run that would silently begin anew although checkpoints of it were written."""
         why = self.failures.nothing_readable(self.run)
-        return self._end(EndRun("failed", ExitCode.MACHINE, why), now)
+        return self._end(EndJob("failed", ExitCode.MACHINE, why), now)
 
     def nobody_trains(self, _: None, now: Seconds) -> list[Effect]:
         """Leave, to be started again: too few ranks are left for one team."""
@@ -377,7 +327,7 @@ class Coordinator:
             return []
         again, noted = self.failures.last_copy_failed(rank, message, now)
         if not again:
-            self.raised.append(EndRun("failed", ExitCode.MACHINE, message.reason))
+            self.raised.append(EndJob("failed", ExitCode.MACHINE, message.reason))
             return noted
         why = f"the last copy failed on {ranks_text([rank])}: {message.reason}"
         return [*noted, *self._regroup(why)]
@@ -400,53 +350,19 @@ class Coordinator:
         """Give what a dead rank did to others, and form the next group."""
         return [*self.lose(event, now), *self._regroup(f"{ranks_text([event.rank])} is gone")]
 
-    def lose_leaving(self, event: RankLost, now: Seconds) -> list[Effect]:
-        """Wait no longer for a rank that has left by dying."""
-        del now
-        self.roster.bury(event.rank)
-        self.ending.gone(event.rank)
-        return []
-
-    def crash(self, event: Received, now: Seconds) -> list[Effect]:
-        """Answer work that failed: a machine's fault strikes one rank, any other all of them."""
-        del now
-        message, rank = event.message, event.header.source.rank
-        if not isinstance(message, Crashed):
-            return []
-        reason = f"{message.what}: {message.reason}"
-        if message.exit_code == ExitCode.MACHINE:
-            self.raised.append(RankLost(rank, reason))
-        else:
-            code = ExitCode(message.exit_code)
-            self.raised.append(EndRun("failed", code, f"rank {rank}: {reason}"))
-        return []
-
     def bad_data(self, event: Received, now: Seconds) -> list[Effect]:
         """End a run whose data cannot be read anywhere."""
         reason = event.message.reason if isinstance(event.message, DataFault) else ""
-        return self._end(EndRun("failed", ExitCode.MACHINE, f"bad data: {reason}"), now)
+        return self._end(EndJob("failed", ExitCode.MACHINE, f"bad data: {reason}"), now)
 
     def books_broken(self, event: BooksBroken, now: Seconds) -> list[Effect]:
         """End a run that cannot be written down."""
         code = ExitCode(event.exit_code)
-        return self._end(EndRun("failed", code, event.reason), now)
-
-    def forgive(self, event: Slept, now: Seconds) -> list[Effect]:
-        """Blame nobody for the time in which this process did not run."""
-        del now
-        self.roster.forgive(event.seconds)
-        self.gather_until = Seconds(self.gather_until + event.seconds)
-        return []
+        return self._end(EndJob("failed", code, event.reason), now)
 
     def watch(self, _: TimerFired, now: Seconds) -> list[Effect]:
         """Look for ranks that live and say nothing."""
-        limits = self.settings.failure
-        effects: list[Effect] = [SetTimer(WATCH, Seconds(now + limits.heartbeat_seconds))]
-        ranks = (seen for seen in self.roster.silent_first() if seen[0] != self.facts.rank)
-        for silence in silent_ranks(ranks, now, Seconds(limits.dead_seconds)):
-            effects += self.orders.fence(silence.rank, silence.reason)
-            self.raised.append(RankLost(silence.rank, silence.reason))
-        return effects
+        return [self.watch_again(now), *self.judge_silence(now)]
 
     def watch_gathering(self, _: TimerFired, now: Seconds) -> list[Effect]:
         """Give up a start that takes too long."""
@@ -456,7 +372,7 @@ class Coordinator:
             patience = limits.start_seconds
             why = f"{ranks_text(late)} did not report within {patience:.0f} s"
             self.raised.append(GiveUp(why))
-        return [SetTimer(WATCH, Seconds(now + limits.heartbeat_seconds))]
+        return [self.watch_again(now)]
 
     def beat(self, event: Received, now: Seconds) -> list[Effect]:
         """Take in what the ranks of a host say."""
@@ -487,21 +403,21 @@ class Coordinator:
 
     def stop_at_once(self, event: StopRequested, now: Seconds) -> list[Effect]:
         """End a run that has done nothing yet."""
-        return self._end(EndRun("stopped", ExitCode.REQUEUE, event.reason), now)
+        return self._end(EndJob("stopped", ExitCode.REQUEUE, event.reason), now)
 
     def finish(self, _: None, now: Seconds) -> list[Effect]:
         """End a run that has done all its steps."""
-        return self._end(EndRun("finished", ExitCode.DONE, "all steps are committed"), now)
+        return self._end(EndJob("finished", ExitCode.DONE, "all steps are committed"), now)
 
     def finish_stopped(self, _: None, now: Seconds) -> list[Effect]:
         """End a run that was asked to stop."""
-        return self._end(EndRun("stopped", ExitCode.REQUEUE, self.stopping), now)
+        return self._end(EndJob("stopped", ExitCode.REQUEUE, self.stopping), now)
 
-    def end(self, event: EndRun, now: Seconds) -> list[Effect]:
+    def end(self, event: EndJob, now: Seconds) -> list[Effect]:
         """End the run."""
         return self._end(event, now)
 
-    def _end(self, event: EndRun, now: Seconds) -> list[Effect]:
+    def _end(self, event: EndJob, now: Seconds) -> list[Effect]:
         self.why = event.why
         step, digest = self.record.committed, self.record.digest
         how = HowItEnded(event.state, int(event.exit_code), step, digest, event.why)
@@ -518,17 +434,6 @@ class Coordinator:
         noted = self.failures.note(now, (), reason, "leave, to be started again", self.why)
         self.why = reason
         return [*noted, self._status("running", now), *self.ending.abandon(reason)]
-
-    def note_left(self, event: Received, now: Seconds) -> list[Effect]:
-        """Wait no longer for a rank that has left."""
-        del now
-        self.ending.gone(event.header.source.rank)
-        return []
-
-    def leave(self, _: object, now: Seconds) -> list[Effect]:
-        """Leave as the last."""
-        del now
-        return [self.ending.leave()]
 
     # --- the status -------------------------------------------------------------------------------
 
@@ -615,7 +520,7 @@ RULES: tuple[Rule[Coordinator], ...] = (
         to="ending",
     ),
     Rule(phases=GATHERED, on=StopRequested, action=C.stop),
-    Rule(phases=LIVING, on=EndRun, action=C.end, to="ending"),
+    Rule(phases=LIVING, on=EndJob, action=C.end, to="ending"),
     Rule(phases=LIVING, on=GiveUp, action=C.give_up, to="ended"),
     Rule(phases=("ending",), on=Left, action=C.note_left),
     Rule(phases=("ending",), on=None, guard=C.alone, action=C.leave, to="ended"),

@@ -12,13 +12,11 @@ Invariants: those of `WorkBook`; units are dealt only in `dealing`, and only to 
 that have said hello and live.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from typing import Literal
 
 from qmpi.config.settings import Settings
 from qmpi.errors import ExitCode, InvariantError
-from qmpi.policy.failure_detector import silent_ranks
 from qmpi.policy.work_book import WorkBook
 from qmpi.ports.base import Effect, Event, Started, WorkCrashed
 from qmpi.ports.books import BooksBroken, WriteStatus
@@ -31,33 +29,17 @@ from qmpi.protocol.membership import Crashed, Hello, Left
 from qmpi.protocol.pulse import Beat, Pulse
 from qmpi.protocol.status import FailureReport, RunState
 from qmpi.protocol.work import WorkFailed, WorkGrant, WorkProgress, WorkReport
-from qmpi.roles.ending import LEAVING, Ending, EndState, HowItEnded
+from qmpi.roles.chief import STATUS, WATCH, Chief, EndJob
+from qmpi.roles.ending import LEAVING, HowItEnded
 from qmpi.roles.facts import RankFacts
 from qmpi.roles.farm.tally import FarmFacts, Tally
-from qmpi.roles.interface import RoleState
-from qmpi.roles.orders import Orders
-from qmpi.roles.reports import Reporter
-from qmpi.roles.roster import Roster
 from qmpi.roles.table import Rule, Table, named
 from qmpi.units import Digest, Generation, Rank, Seconds, Step
 
 Phase = Literal["opening", "dealing", "finishing", "ending", "ended"]
 
-STATUS = "status"
-WATCH = "watch"
-"""Names of timers."""
 
-
-class EndWork(Event, frozen=True):
-    """Raised by the dealer itself: the work must end."""
-
-    state: EndState
-    exit_code: ExitCode
-    why: str
-    digest: str = ""
-
-
-class Dealer:
+class Dealer(Chief):
     """The one role of a farm that decides."""
 
     name = RoleName.DEALER
@@ -71,25 +53,14 @@ class Dealer:
             facts: who this rank is.
             farm: the work.
         """
-        self.settings, self.facts, self.farm = settings, facts, farm
         expected = [Address(rank, RoleName.WORKER) for rank in farm.expected]
-        self.roster = Roster(expected, farm.hosts, Seconds(0.0))
-        self.orders = Orders(self.roster, facts)
-        self.ending = Ending(self.orders)
-        self.reporter = Reporter(self.roster)
-        self.phase: str = "opening"
-        self.raised: deque[Event] = deque()
+        super().__init__(settings, facts, expected, farm.hosts, "opening")
+        self.farm = farm
         self.stage = 0
         self.book = WorkBook(0, ())
         self.workers: set[Rank] = set()
         self.tally = Tally()
         self.why = "starting"
-        self.gather_until = Seconds(0.0)
-
-    @property
-    def state(self) -> RoleState:
-        """What it does right now."""
-        return RoleState(self.name, self.phase)
 
     def handle(self, event: Event, now: Seconds) -> list[Effect]:
         """Take one event.
@@ -101,11 +72,8 @@ class Dealer:
         Returns:
             What shall happen, in order.
         """
-        if isinstance(event, Received):
-            rank = event.header.source.rank
-            if self.roster.is_buried(rank):
-                return []  # counted as dead for its silence: its units were dealt again
-            self.roster.seen(rank, now)
+        if not self.hears(event, now):
+            return []
         return TABLE.take(self, event, now)
 
     def check(self) -> None:
@@ -140,34 +108,15 @@ class Dealer:
         """A unit has failed on too many ranks."""
         return self.book.hopeless() is not None
 
-    def known(self, event: RankLost) -> bool:
-        """The rank lives as far as is known."""
-        return event.rank in self.roster.heard
-
     def nobody(self, _: object) -> bool:
         """No worker is alive, nor awaited."""
         return not self.roster.living(RoleName.WORKER)
-
-    def alone(self, _: object) -> bool:
-        """Everybody else has left."""
-        return self.ending.alone
 
     # --- stages -----------------------------------------------------------------------------------
 
     def start(self, _: Started, now: Seconds) -> list[Effect]:
         """Expect every worker, set the timers, open the first stage."""
-        failure = self.settings.failure
-        for rank in list(self.roster.heard):
-            self.roster.seen(rank, now)
-        me = Address(self.facts.rank, self.name)
-        self.roster.greet(me, Hello(self.facts.host, self.facts.pid), now)
-        self.gather_until = Seconds(now + failure.start_seconds)
-        return [
-            SetTimer(STATUS, Seconds(now + self.settings.monitor.status_seconds)),
-            SetTimer(WATCH, Seconds(now + failure.heartbeat_seconds)),
-            self._status("starting", now),
-            *self._open(0),
-        ]
+        return [*self.begin(now), self._status("starting", now), *self._open(0)]
 
     def _open(self, stage: int) -> list[Effect]:
         self.stage, self.book = stage, WorkBook(0, ())
@@ -229,7 +178,7 @@ class Dealer:
         self.tally.ended(rank, None)
         code = ExitCode(message.exit_code)
         if code != ExitCode.MACHINE:
-            self.raised.append(EndWork("failed", code, message.reason))
+            self.raised.append(EndJob("failed", code, message.reason))
             return []
         if self.book.failed(rank, message.unit, now):
             what = f"unit {message.unit} failed on rank {rank}"
@@ -249,27 +198,15 @@ class Dealer:
 
     # --- losses -----------------------------------------------------------------------------------
 
-    def crash(self, event: Received, now: Seconds) -> list[Effect]:
-        """Answer work that failed: a machine's fault strikes one rank, any other all of them."""
-        del now
-        rank, message = event.header.source.rank, event.message
-        if not isinstance(message, Crashed):
-            return []
-        reason, code = f"{message.what}: {message.reason}", ExitCode(message.exit_code)
-        lost = RankLost(rank, reason)
-        machine = code == ExitCode.MACHINE
-        self.raised.append(lost if machine else EndWork("failed", code, f"rank {rank}: {reason}"))
-        return []
-
     def own_crash(self, event: WorkCrashed, now: Seconds) -> list[Effect]:
         """End work whose stage cannot be opened, or whose whole cannot be written."""
         code = ExitCode(event.exit_code)
         why = event.reason if code != ExitCode.BUG else f"{event.what}: {event.reason}"
-        return self.end(EndWork("failed", code, why), now)
+        return self.end(EndJob("failed", code, why), now)
 
     def books_broken(self, event: BooksBroken, now: Seconds) -> list[Effect]:
         """End work that cannot be written down."""
-        return self.end(EndWork("failed", ExitCode(event.exit_code), event.reason), now)
+        return self.end(EndJob("failed", ExitCode(event.exit_code), event.reason), now)
 
     def lose(self, event: RankLost, now: Seconds) -> list[Effect]:
         """Deal again what a dead rank held."""
@@ -284,13 +221,6 @@ class Dealer:
         dealt = self._deal(now) if self.phase == "dealing" else []
         return [*dealt, self._status("running", now)]
 
-    def lose_leaving(self, event: RankLost, now: Seconds) -> list[Effect]:
-        """Wait no longer for a rank that has left by dying."""
-        del now
-        self.roster.bury(event.rank)
-        self.ending.gone(event.rank)
-        return []
-
     def nobody_left(self, _: None, now: Seconds) -> list[Effect]:
         """Leave without an end marker: the job is started again whole."""
         why = "no rank is left to work"
@@ -301,14 +231,7 @@ class Dealer:
         """End work that one unit keeps from its end."""
         stage, unit = self.farm.stages[self.stage], self.book.hopeless()
         why = f"unit {unit} of {stage!r} failed too often; {self.why}"
-        return self.end(EndWork("failed", ExitCode.MACHINE, why), now)
-
-    def forgive(self, event: Slept, now: Seconds) -> list[Effect]:
-        """Blame nobody for the time in which this process did not run."""
-        del now
-        self.roster.forgive(event.seconds)
-        self.gather_until = Seconds(self.gather_until + event.seconds)
-        return []
+        return self.end(EndJob("failed", ExitCode.MACHINE, why), now)
 
     def beat(self, event: Received, now: Seconds) -> list[Effect]:
         """Take in what the ranks of a host say."""
@@ -318,16 +241,11 @@ class Dealer:
 
     def watch(self, _: TimerFired, now: Seconds) -> list[Effect]:
         """Look for ranks that live and say nothing, and for those that never came."""
-        limits = self.settings.failure
         late = {address.rank for address in self.roster.missing()} - {self.facts.rank}
-        effects: list[Effect] = [SetTimer(WATCH, Seconds(now + limits.heartbeat_seconds))]
-        mine = {*late, self.facts.rank}
-        ranks = (seen for seen in self.roster.silent_first() if seen[0] not in mine)
-        for silence in silent_ranks(ranks, now, Seconds(limits.dead_seconds)):
-            effects += self.orders.fence(silence.rank, silence.reason)
-            self.raised.append(RankLost(silence.rank, silence.reason))
+        effects = [self.watch_again(now), *self.judge_silence(now, late)]
         if late and now >= self.gather_until:
-            reason = f"it did not report within {limits.start_seconds:.0f} s"
+            patience = self.settings.failure.start_seconds
+            reason = f"it did not report within {patience:.0f} s"
             self.raised.extend(RankLost(rank, reason) for rank in sorted(late))
         return [*effects, *(self._deal(now) if self.phase == "dealing" else [])]
 
@@ -338,30 +256,19 @@ class Dealer:
 
     def stop(self, event: StopRequested, now: Seconds) -> list[Effect]:
         """Stop at once: units that are done stay done."""
-        return self.end(EndWork("stopped", ExitCode.REQUEUE, event.reason), now)
+        return self.end(EndJob("stopped", ExitCode.REQUEUE, event.reason), now)
 
     def finish(self, event: WorkFinished, now: Seconds) -> list[Effect]:
         """End work that is all done."""
-        done = EndWork("finished", ExitCode.DONE, "all units are done", event.digest)
+        done = EndJob("finished", ExitCode.DONE, "all units are done", event.digest)
         return self.end(done, now)
 
-    def end(self, event: EndWork, now: Seconds) -> list[Effect]:
+    def end(self, event: EndJob, now: Seconds) -> list[Effect]:
         """End the work."""
         self.why = event.why
         step = Step(len(self.book.done))
         how = HowItEnded(event.state, int(event.exit_code), step, Digest(event.digest), event.why)
         return [self._status(event.state, now), *self.ending.begin(how, now, copies=False)]
-
-    def note_left(self, event: Received, now: Seconds) -> list[Effect]:
-        """Wait no longer for a rank that has left."""
-        del now
-        self.ending.gone(event.header.source.rank)
-        return []
-
-    def leave(self, _: object, now: Seconds) -> list[Effect]:
-        """Leave as the last."""
-        del now
-        return [self.ending.leave()]
 
     def write_status(self, _: TimerFired, now: Seconds) -> list[Effect]:
         """Write the status, again and again."""
@@ -415,7 +322,7 @@ RULES: tuple[Rule[Dealer], ...] = (
     Rule(phases=ANY, on=Slept, action=D.forgive),
     # the end
     Rule(phases=WORKING, on=StopRequested, action=D.stop, to="ending"),
-    Rule(phases=WORKING, on=EndWork, action=D.end, to="ending"),
+    Rule(phases=WORKING, on=EndJob, action=D.end, to="ending"),
     Rule(phases=("ending",), on=Left, action=D.note_left),
     Rule(phases=("ending",), on=None, guard=D.alone, action=D.leave, to="ended"),
     # timers
