@@ -138,7 +138,7 @@ def test_the_working_directory_and_a_missing_home_do_not_matter(tmp_path: Path) 
 
 
 def cache() -> Path:
-    from qmpi.corpora.builtin import default_cache
+    from qmpi.storage.cache import default_cache
 
     return default_cache(os.environ)
 
