@@ -201,7 +201,7 @@ class Coordinator(Chief):
     def open_run(self, _: None, now: Seconds) -> list[Effect]:
         """Write down that the job has begun, and form the first group."""
         opened = opening(self.run, self.roster, self.record, self.settings.train.lanes, now)
-        self.record.replay([opened])
+        self.record.take(opened)
         again = f"start {opened.incarnation} of the job"
         crew = [*self.crew.fill_roles(now), *self.crew.publish(again, now)]
         return [AppendJournal((opened,)), *crew, *self._regroup(again)]
@@ -310,7 +310,8 @@ class Coordinator(Chief):
         if not isinstance(message, SnapshotHeld):
             return []
         records = self.copies.note(event.header.source.rank, message.snapshots, now)
-        self.record.replay(records)
+        for record in records:
+            self.record.take(record)
         return [AppendJournal(records)]
 
     def note_copy(self, event: Received, now: Seconds) -> list[Effect]:

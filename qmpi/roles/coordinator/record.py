@@ -72,23 +72,31 @@ class Record:
             records: the journal, from its start.
         """
         for record in records:
-            match record:
-                case RunOpened():
-                    self._points.clear()
-                    self.run_id = record.run_id
-                    self.incarnation = record.incarnation
-                    self.started = self.started or Seconds(record.time)
-                case GenerationOpened():
-                    self.generation = record.generation
-                    self.rewind(record.step)
-                case StepCommitted():
-                    self._note(record)
-                case FailureSeen():
-                    self._fail(record)
-                case SnapshotKept() if record.place == "disk":
-                    self.checkpointed = Step(max(self.checkpointed, record.step))
-                case _:
-                    pass
+            self.take(record)
+        self._points.clear()  # how fast earlier incarnations were says nothing of this one
+
+    def take(self, record: JournalRecord) -> None:
+        """Take in a record.
+
+        Args:
+            record: the next one of the journal.
+        """
+        match record:
+            case RunOpened():
+                self.run_id = record.run_id
+                self.incarnation = record.incarnation
+                self.started = self.started or Seconds(record.time)
+            case GenerationOpened():
+                self.generation = record.generation
+                self.rewind(record.step)
+            case StepCommitted():
+                self._note(record)
+            case FailureSeen():
+                self._fail(record)
+            case SnapshotKept() if record.place == "disk":
+                self.checkpointed = Step(max(self.checkpointed, record.step))
+            case _:
+                pass
 
     def rewind(self, step: Step) -> int:
         """Declare steps from `step` on void: the weights that held them are lost.
