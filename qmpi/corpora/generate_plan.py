@@ -196,7 +196,7 @@ class GeneratePlan:
             data = path.read_bytes()
         try:
             return msgspec.json.decode(data, type=ShardRecord)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise CorruptData(f"{path} is damaged ({error})") from error
 
     def _present_record(self, unit: int) -> ShardRecord:

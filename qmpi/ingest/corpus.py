@@ -217,7 +217,7 @@ def _is_begun(partial: Path, spec: IngestSpec, scans: list[Scan]) -> bool:
         return False
     try:
         return IngestPlan(spec, partial / WORK_FOLDER).scans == scans
-    except (StorageError, msgspec.DecodeError):
+    except (StorageError, msgspec.DecodeError, RecursionError):
         return False
 
 

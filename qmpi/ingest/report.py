@@ -157,7 +157,7 @@ def read_report(corpus: Path) -> IngestReport:
         data = path.read_bytes()
     try:
         return msgspec.json.decode(data, type=IngestReport, dec_hook=_path)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise CorruptData(f"{path} is damaged ({error}); ingest the corpus again") from error
 
 

@@ -137,7 +137,7 @@ def load_screen(path: Path) -> ScreenTable:
         runs, items, names, short, length = msgspec.msgpack.decode(
             data, type=tuple[bytes, bytes, list[str], int, int]
         )
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise CorruptData(f"{path} is damaged; remove it and ingest again") from error
     return ScreenTable(
         np.frombuffer(runs, "<u8"), np.frombuffer(items, "<i4"), names, short, length

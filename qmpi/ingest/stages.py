@@ -198,7 +198,7 @@ class IngestPlan:
             return None
         try:
             return self._read_report(stage, unit, path)
-        except (StorageError, msgspec.DecodeError):
+        except (StorageError, msgspec.DecodeError, RecursionError):
             path.unlink(missing_ok=True)
             return None
 

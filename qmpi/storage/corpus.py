@@ -110,7 +110,7 @@ def read_corpus_facts(path: Path) -> CorpusFacts:
         data = index.read_bytes()
     try:
         sealed = msgspec.json.decode(data, type=_SealedFacts)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CorruptData(f"{index} is damaged ({error}); {remedy(path)}") from error
     facts = CorpusFacts(**{name: getattr(sealed, name) for name in CorpusFacts.__struct_fields__})
     if facts.version != INDEX_VERSION:

@@ -57,7 +57,7 @@ class _Chain:
         try:
             line = self._lines.decode(raw)
             record = self._records.decode(line.record)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self._broken(f"is not a journal line ({error})") from error
         if line.n != self.count or line.prev != self.last_hash:
             raise self._broken("does not follow the line before it")

@@ -146,7 +146,7 @@ def read_manifest(directory: Path) -> Manifest | None:
         data = path.read_bytes()
     try:
         manifest = msgspec.json.decode(data, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CorruptData(f"{path} is damaged ({error}); {MAKE_AGAIN}") from error
     if sealed(manifest) != manifest:
         raise CorruptData(f"{path} is damaged: it does not match its own digest; {MAKE_AGAIN}")

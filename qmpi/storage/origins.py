@@ -91,7 +91,7 @@ def read_origins(corpus: Path, shard: str) -> list[Origin]:
     try:
         lines = zstandard.ZstdDecompressor().decompressobj().decompress(data).splitlines()
         return [msgspec.json.decode(line, type=Origin) for line in lines]
-    except (zstandard.ZstdError, msgspec.DecodeError) as error:
+    except (zstandard.ZstdError, msgspec.DecodeError, RecursionError) as error:
         raise CorruptData(f"{path} is damaged ({error}); ingest the corpus again") from error
 
 

@@ -107,6 +107,6 @@ def read_rank_files(folder: Path) -> list[RankProcess]:
     for path in sorted(folder.glob("*.json")):
         try:
             found.append(msgspec.json.decode(path.read_bytes(), type=RankProcess))
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, RecursionError):
             continue
     return sorted(found, key=lambda process: process.rank)

@@ -99,5 +99,5 @@ def parse_head(file: BinaryIO, path: Path) -> tuple[SnapshotHeader, int]:
 def _decode_header(body: bytes, path: Path) -> SnapshotHeader:
     try:
         return msgspec.msgpack.decode(body, type=SnapshotHeader)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise CorruptData(f"snapshot {path} has a damaged header ({error})") from error

@@ -103,7 +103,7 @@ def clear_end(run: Path) -> None:
 def _decode(data: bytes, path: Path, kind: type[_Report]) -> _Report:
     try:
         return msgspec.json.decode(data, type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise CorruptData(
             f"{path} is damaged ({error}); remove it, the coordinator writes it again"
         ) from error

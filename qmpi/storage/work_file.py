@@ -53,7 +53,7 @@ def read_work(path: Path) -> WorkFile:
         data = path.read_bytes()
     try:
         return msgspec.json.decode(data, type=WorkFile)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CorruptData(f"{path} is damaged ({error}); remove it to begin again") from error
 
 
@@ -85,5 +85,5 @@ def read_result(directory: Path) -> dict[str, Any]:
         data = path.read_bytes()
     try:
         return msgspec.json.decode(data, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CorruptData(f"{path} is damaged ({error})") from error

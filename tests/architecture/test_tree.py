@@ -232,3 +232,16 @@ def _dangerous_call(call: ast.Call) -> list[str]:
         if name in SHELLS | PICKLING_CALLS:
             found.append(".".join(name))
     return found
+
+
+def test_a_file_nested_too_deep_is_as_damaged_as_any_other() -> None:
+    handlers = [
+        (f"{name_of(path)}:{node.lineno}", ast.unparse(node.type))
+        for path in python_files("qmpi")
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.ExceptHandler) and node.type is not None
+    ]
+    decoding = [(where, caught) for where, caught in handlers if "msgspec.DecodeError" in caught]
+    assert len(decoding) > 10
+    deaf = [where for where, caught in decoding if "RecursionError" not in caught]
+    assert not deaf, f"the decoder raises RecursionError for [[[[...: {deaf}"

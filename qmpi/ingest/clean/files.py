@@ -137,7 +137,7 @@ class CleanFiles:
             checks = self.meta().checks
             if all(_check(self.path(name)) == tuple(checks[name]) for name in self.ENDINGS):
                 return True
-        except (CorruptData, OSError, msgspec.DecodeError, KeyError):
+        except (CorruptData, OSError, msgspec.DecodeError, RecursionError, KeyError):
             pass
         self.path("meta").unlink(missing_ok=True)
         return False

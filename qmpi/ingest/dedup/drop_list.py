@@ -170,7 +170,7 @@ class DropList:
             return False
         try:
             self.summary()
-        except (CorruptData, msgspec.DecodeError):
+        except (CorruptData, msgspec.DecodeError, RecursionError):
             self._summary.unlink(missing_ok=True)
             return False
         return True

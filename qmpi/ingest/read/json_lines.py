@@ -224,6 +224,6 @@ def _identity(raw: bytes) -> str:
         return raw[:_LONGEST_IDENTITY].decode("utf-8", "ignore")
     try:
         return msgspec.json.decode(raw, type=str)[:_LONGEST_IDENTITY]
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         # Half of a surrogate pair, which no file can hold.
         return str(json.loads(raw)).encode("utf-8", "backslashreplace").decode()[:_LONGEST_IDENTITY]
