@@ -219,16 +219,6 @@ def test_a_run_with_checkpoints_does_not_begin_anew_by_itself() -> None:
         assert words in reason
 
 
-def test_the_speed_of_an_earlier_start_is_not_told() -> None:
-    steps = [
-        StepCommitted(95.0 + s, Step(s), Generation(1), 0, (), (1.0, 1.0), 1.0, Digest(""))
-        for s in range(4)
-    ]
-    (status,) = [e.report for e in Job(history=tuple(steps)).effects if isinstance(e, WriteStatus)]
-    assert (status.state, status.step) == ("starting", 4)
-    assert (status.tokens_per_second, status.eta_seconds) == (0.0, None)
-
-
 def test_it_does_so_if_told_and_says_what_it_costs() -> None:
     job = Job(history=KEPT, from_scratch=True)
     job.greet()
