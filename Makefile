@@ -6,10 +6,10 @@ READY := $(QMPI_VENV)/.qmpi-ready
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-all check bench clean
+.PHONY: help venv demo test test-all check generated bench clean
 
 help: ## show the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(QMPI_VENV)
@@ -32,6 +32,11 @@ check: $(READY) ## linter, formatter, type checker, import contracts
 	$(BIN)/ruff format --check qmpi tests docs
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports setup.cfg
+
+generated: $(READY) ## refreeze lists, write job files, redraw pictures
+	$(BIN)/python docs/make_jobs.py
+	$(BIN)/python tests/architecture/freeze.py
+	$(BIN)/python docs/draw.py
 
 bench: $(READY) ## benchmarks, an hour or two; print tables and ratios
 	for bench in tests/benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done

@@ -7,13 +7,21 @@
   one.
 - The journal commits every step once, in order (net of what a generation declares void), with its
   blocks.
+- A run that ends well, or is stopped after it worked, has the checkpoint of its last step on disk.
 - Something happens: a run that only sends signs of life has a deadlock.
 """
 
 from collections.abc import Iterable
 
 from qmpi.errors import InvariantError
-from qmpi.protocol.journal import GenerationOpened, JournalRecord, RunOpened, StepCommitted
+from qmpi.protocol.journal import (
+    GenerationOpened,
+    JournalRecord,
+    RunEnded,
+    RunOpened,
+    SnapshotKept,
+    StepCommitted,
+)
 from qmpi.simulator.stream_model import Expected, State
 from qmpi.units import Generation, Rank, Seconds
 
@@ -39,6 +47,8 @@ class Invariants:
         self.redone = 0
         self.generations = 0
         self.incarnations = 0
+        self._opened_at = 0
+        self._on_disk: dict[int, set[int]] = {}
 
     def progress(self, now: Seconds) -> None:
         """Note that something happened.
@@ -105,21 +115,35 @@ class Invariants:
             now: virtual clock.
 
         Raises:
-            InvariantError: a step is committed twice, too early, or with other blocks.
+            InvariantError: a step is committed twice, too early, or with other blocks; or the run
+                ends without its checkpoint.
         """
         for record in records:
             self.progress(now)
             match record:
                 case RunOpened():
                     self.incarnations += 1
+                    self._opened_at = self.committed
                 case GenerationOpened():
                     self.generations += 1
                     self.redone += max(0, self.committed - record.step)
                     self.committed = min(self.committed, record.step)
                 case StepCommitted():
                     self._commit(record)
+                case SnapshotKept() if record.place == "disk":
+                    self._on_disk.setdefault(record.step, set()).add(record.position)
+                case RunEnded():
+                    self._end(record)
                 case _:
                     pass
+
+    def _end(self, record: RunEnded) -> None:
+        worked = record.step > self._opened_at
+        whole = len(self._on_disk.get(record.step, ())) == self._expected.team_size
+        if record.state in ("finished", "stopped") and worked and not whole:
+            raise InvariantError(
+                f"the run is {record.state} at step {record.step} without its checkpoint on disk"
+            )
 
     def _commit(self, record: StepCommitted) -> None:
         step = record.step

@@ -164,6 +164,7 @@ class Expected:
         self._facts = source_facts(settings, corpus_rows)
         self._sums: list[Sum] = []
         size, seed = settings.team.size, settings.job.seed
+        self.team_size = size
         self._weights = [[first_weights(seed, position, size)] for position in range(size)]
 
     def blocks(self, step: int) -> tuple[Digest, ...]:
