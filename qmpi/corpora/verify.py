@@ -14,6 +14,7 @@ from qmpi.corpora.survey import FoundShard, read_checked_facts, read_checked_man
 from qmpi.errors import CorruptData, InputError, StorageError
 from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME, CorpusFacts
 from qmpi.storage.manifest import facts_of, file_digest, merkle_root
+from qmpi.storage.os_errors import require_file
 from qmpi.storage.remedy import MANIFEST_NAME
 from qmpi.storage.shard_reader import ShardReader
 from qmpi.storage.tokenizer import Tokenizer
@@ -142,6 +143,7 @@ def _tokenizer_faults(directory: Path, digest: str, size: int | None) -> list[Fa
     path = directory / TOKENIZER_NAME
     other = [Fault(str(path), "it is not the corpus' tokenizer")]
     try:
+        require_file(path)
         tokenizer = Tokenizer.load(path)
     except (CorruptData, InputError):
         return other

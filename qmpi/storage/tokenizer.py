@@ -31,7 +31,7 @@ from qmpi.storage.end_token import (
     find_end_token,
 )
 from qmpi.storage.fast_encoding import PROBE, Encode, encoder
-from qmpi.storage.os_errors import explained
+from qmpi.storage.os_errors import explained, require_file
 from qmpi.storage.text_form import marks_of, remarks, text_form
 from qmpi.units import Digest
 
@@ -242,6 +242,7 @@ def is_tokenizer_of(path: Path, digest: str) -> bool:
     Raises:
         StorageError: it cannot be read.
     """
+    require_file(path)
     try:
         return Tokenizer.load(path).digest == digest
     except (CorruptData, InputError):
