@@ -26,7 +26,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from qmpi.config.load import absolute, load_job
 from qmpi.errors import ExitCode, LaunchError, QmpiError, UserError
@@ -80,7 +80,19 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def run_rank(build: Builder, run: Path) -> int:
+class Exit(NamedTuple):
+    """How this process leaves.
+
+    Attributes:
+        together: the whole job ends: nobody needs to be told of this rank's end, and the launcher
+            may learn the code.
+    """
+
+    code: int
+    together: bool
+
+
+def run_rank(build: Builder, run: Path) -> Exit:
     """Run this rank to its end.
 
     Args:
@@ -88,7 +100,7 @@ def run_rank(build: Builder, run: Path) -> int:
         run: directory of the run.
 
     Returns:
-        Exit code.
+        How it leaves.
     """
     from qmpi.transport.mpi import start_mpi
 
@@ -112,7 +124,7 @@ def run_rank(build: Builder, run: Path) -> int:
     except LaunchError as error:
         # No end marker: the job shall be started again.
         logger.warning("%s", error)
-        return int(error.exit_code)
+        return Exit(int(error.exit_code), together=False)
     except QmpiError as error:
         if is_in or rank == COORDINATOR or not isinstance(error, UserError):
             logger.critical("%s", error)  # a refusal is told once, not by thousands of ranks
@@ -120,7 +132,7 @@ def run_rank(build: Builder, run: Path) -> int:
         if rank == COORDINATOR and (is_in or not isinstance(error, UserError)):
             _tell_end(run, int(error.exit_code), str(error))
         transport.flush(Seconds(clock.now() + FLUSH_SECONDS))
-        return int(error.exit_code)
+        return Exit(int(error.exit_code), together=not is_in)  # before, all ranks meet it alike
     if rank == COORDINATOR and directory.end.exists():
         clear_stop(directory)  # obeyed, or too late; the next start must not take it for its own
     transport.flush(Seconds(clock.now() + FLUSH_SECONDS))
@@ -129,17 +141,17 @@ def run_rank(build: Builder, run: Path) -> int:
     logger.info("leaving: %s", reason)
     if rank == COORDINATOR and code not in (ExitCode.DONE, ExitCode.REQUEUE):
         sys.stderr.write(f"qmpi: the job ends: {reason}\n")
-    return code
+    return Exit(code, processes.together)
 
 
-def run_training(options: argparse.Namespace) -> int:
+def run_training(options: argparse.Namespace) -> Exit:
     """Run a rank of a training job.
 
     Args:
         options: from `parse`.
 
     Returns:
-        Exit code.
+        How it leaves.
     """
     settings = load_job(absolute(options.job), options.set, options.run_dir)
     run = Path(settings.job.run_dir or f"runs/{settings.job.name}").absolute()
@@ -147,14 +159,14 @@ def run_training(options: argparse.Namespace) -> int:
     return run_rank(lambda world: build_rank(world, start), run)
 
 
-def run_work(options: argparse.Namespace) -> int:
+def run_work(options: argparse.Namespace) -> Exit:
     """Run a rank of a work farm.
 
     Args:
         options: from `parse`.
 
     Returns:
-        Exit code.
+        How it leaves.
     """
     job = absolute(options.job)
     work, run = read_work(job), absolute(options.run_dir or str(job.parent))
@@ -163,10 +175,10 @@ def run_work(options: argparse.Namespace) -> int:
 
 def main() -> NoReturn:
     """Run the rank and leave the process."""
-    code = int(ExitCode.BUG)
+    code, together = int(ExitCode.BUG), False
     try:
         options = parse(sys.argv[1:])
-        code = run_work(options) if options.work else run_training(options)
+        code, together = run_work(options) if options.work else run_training(options)
     except QmpiError as error:
         sys.stderr.write(f"qmpi: error ({error.fault}): {error}\n")
         code = int(error.exit_code)
@@ -177,10 +189,10 @@ def main() -> NoReturn:
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    if code in (ExitCode.MACHINE, ExitCode.BUG):
+    if code in (ExitCode.MACHINE, ExitCode.BUG) and not together:
         # A rank that leaves with an error may take the whole MPI job along, or go unnoticed; one
-        # that is killed is told to the others, which heal. mpirun's exit code is not believed in
-        # either case.
+        # that is killed is told to the others, which heal. At the end of the whole job the code is
+        # for whoever started mpirun by hand; `qmpi train` believes the end marker alone.
         os.kill(os.getpid(), signal.SIGKILL)
     os._exit(code)
 

@@ -66,8 +66,8 @@ class Performer:
                 self._ports.engine.nudge()
             case FenceProcess(pid, reason):
                 self._ports.processes.fence(pid, reason)
-            case LeaveJob(exit_code, reason):
-                self._ports.processes.leave(exit_code, reason)
+            case LeaveJob(exit_code, reason, together):
+                self._ports.processes.leave(exit_code, reason, together=together)
             case _:
                 raise InvariantError(f"{owner} wants {effect!r}, which no port knows")
 

@@ -20,10 +20,16 @@ class FenceProcess(Effect, frozen=True):
 
 
 class LeaveJob(Effect, frozen=True):
-    """Flush what is queued and exit this process with `exit_code`."""
+    """Flush what is queued and exit this process with `exit_code`.
+
+    Attributes:
+        together: the whole job ends, so nobody needs to be told of this rank's end; the launcher
+            may then learn the exit code.
+    """
 
     exit_code: int
     reason: str
+    together: bool = False
 
 
 class StopRequested(Event, frozen=True):
@@ -44,12 +50,13 @@ class Processes(Protocol):
         """
         ...
 
-    def leave(self, exit_code: int, reason: str) -> None:
+    def leave(self, exit_code: int, reason: str, *, together: bool) -> None:
         """Note that this process shall leave once what is queued has left.
 
         Args:
             exit_code: with which code.
             reason: why, in words.
+            together: the whole job ends.
         """
         ...
 

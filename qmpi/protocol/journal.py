@@ -107,13 +107,19 @@ class SnapshotKept(Struct, frozen=True, tag="snapshot_kept"):
 
 
 class RunEnded(Struct, frozen=True, tag="run_ended"):
-    """This incarnation ended on purpose: "finished", "stopped" or "failed"."""
+    """This incarnation ended on purpose: "finished", "stopped" or "failed".
+
+    Attributes:
+        weight_digest: newest there is; "" if none.
+        digest_step: number of steps that it covers.
+    """
 
     time: float
     state: str
     step: Step
     weight_digest: Digest
     reason: str
+    digest_step: int = 0
 
 
 JournalRecord = RunOpened | GenerationOpened | StepCommitted | FailureSeen | SnapshotKept | RunEnded

@@ -123,6 +123,9 @@ class EndMarker(Struct, frozen=True, kw_only=True):
     Attributes:
         state: "finished", "stopped" (asked to, may be resumed) or "failed".
         exit_code: what `qmpi train` returns.
+        digest: newest weight digest; "" if there is none.
+        digest_step: number of steps that it covers; may be less than `step`, since digests are due
+            every few steps only.
     """
 
     state: Literal["finished", "stopped", "failed"]
@@ -131,3 +134,4 @@ class EndMarker(Struct, frozen=True, kw_only=True):
     digest: str
     reason: str
     time: float
+    digest_step: int = 0

@@ -27,13 +27,14 @@ LEAVING = "leaving"
 
 
 class HowItEnded(Struct, frozen=True):
-    """State, exit code, steps in the weights, their digest, and why."""
+    """State, exit code, steps in the weights, newest digest, why, and the steps it covers."""
 
     state: EndState
     exit_code: int
     step: Step
     digest: Digest
     reason: str
+    digest_step: int = 0
 
 
 class Ending:
@@ -70,6 +71,7 @@ class Ending:
             digest=how.digest,
             reason=how.reason,
             time=now,
+            digest_step=how.digest_step,
         )
         forget = copies and how.state == "finished"
         leave = self.orders.dismiss(self.exit_code, self.reason, forget_copies=forget)
@@ -103,4 +105,4 @@ class Ending:
 
     def leave(self) -> Effect:
         """Return the effect with which the chief leaves."""
-        return LeaveJob(self.exit_code, self.reason)
+        return LeaveJob(self.exit_code, self.reason, together=True)

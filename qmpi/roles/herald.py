@@ -185,7 +185,8 @@ class Herald:
 
     def _lost(self, rank: Rank, reason: str, now: Seconds) -> list[Effect]:
         if rank == self.facts.chief.rank:
-            return [LeaveJob(ExitCode.MACHINE, f"the {self.facts.chief.role} is gone: {reason}")]
+            why = f"the {self.facts.chief.role} is gone: {reason}"
+            return [LeaveJob(ExitCode.MACHINE, why, together=True)]
         if rank in self.mates and rank != self.facts.rank:
             leader = self.leader
             self.mates.remove(rank)

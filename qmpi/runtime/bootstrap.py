@@ -14,7 +14,7 @@ from msgspec import Struct
 from qmpi.config.load import settings_digest
 from qmpi.config.settings import Settings
 from qmpi.driver.ports import UNPLUGGED, Ports
-from qmpi.errors import ConfigError
+from qmpi.errors import ConfigError, StorageError
 from qmpi.policy.placement import Placement, place
 from qmpi.policy.stream import first_recipe
 from qmpi.protocol.envelope import Address, RoleName
@@ -71,7 +71,7 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
         QmpiError: the run cannot start; raised on every rank alike.
     """
     settings, directory = start.settings, RunDirectory(start.run)
-    meeting: Meeting[CoordinatorFiles] = meet(world, directory, lambda: _open(directory, settings))
+    meeting: Meeting[CoordinatorFiles] = meet(world, directory, lambda: _open(directory, start))
     placement = place(meeting.hosts, settings.roles, settings.train.lanes, settings.team.size)
     opened = meeting.opened
     facts = facts_of(meeting, Address(COORDINATOR, RoleName.COORDINATOR))
@@ -119,7 +119,7 @@ def _run_facts(start: Start, meeting: Meeting[CoordinatorFiles], placement: Plac
     )
 
 
-def _open(directory: RunDirectory, settings: Settings) -> CoordinatorFiles:
+def _open(directory: RunDirectory, start: Start) -> CoordinatorFiles:
     """Open the run's directory, on rank 0.
 
     Returns:
@@ -127,13 +127,22 @@ def _open(directory: RunDirectory, settings: Settings) -> CoordinatorFiles:
 
     Raises:
         ConfigError: the run was begun with other settings.
+        StorageError: its journal is gone, but checkpoints are there.
     """
+    settings = start.settings
     directory.create()
     lock = RunLock(directory.lock)
     check_same_run(directory, settings)
     history: list[JournalRecord] = []
     journal = JournalWriter.open(directory.journal, visit=history.append)
     openings = [record for record in history if isinstance(record, RunOpened)]
+    kept = directory.checkpoint_names()
+    if not openings and kept and not start.from_scratch:
+        raise StorageError(
+            f"{directory.journal} is missing or empty, but there are checkpoints: "
+            f"{', '.join(kept)}; without their journal they prove nothing: bring it back, or begin "
+            "again at step 0 with `qmpi train --resume RUN --from-scratch`"
+        )
     run_id = openings[0].run_id if openings else secrets.token_hex(8)
     if openings and openings[0].settings_digest != settings_digest(settings):
         raise ConfigError(refusal(directory, ()))

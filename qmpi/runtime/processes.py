@@ -63,6 +63,7 @@ class HostProcesses:
         self._next_look = Seconds(0.0)
         self.leaving = False
         self.exit_code = 0
+        self.together = False
         self.reason = ""
 
     def listen(self) -> None:
@@ -103,15 +104,19 @@ class HostProcesses:
         except PermissionError:
             logger.exception("process %d cannot be fenced", pid)
 
-    def leave(self, exit_code: int, reason: str) -> None:
+    def leave(self, exit_code: int, reason: str, *, together: bool) -> None:
         """Note that this process shall leave; the first reason stands.
 
         Args:
             exit_code: with which code.
             reason: why, in words.
+            together: the whole job ends.
+            together: the whole job ends.
         """
         if not self.leaving:
             self.leaving, self.exit_code, self.reason = True, exit_code, reason
+            self.together = together
+            self.together = together
 
     def notices(self, now: Seconds) -> Sequence[Event]:
         """Look at what the outside asks of this rank, at most every `LOOK_SECONDS`.

@@ -78,9 +78,9 @@ def check_numbers_that_name_no_process_do_nothing(world: World) -> None:
 
 def check_leaving_is_final(world: World) -> None:
     assert not world.processes.leaving
-    world.processes.leave(3, "the job ends")
+    world.processes.leave(3, "the job ends", together=False)
     assert world.processes.leaving
-    world.processes.leave(0, "again")
+    world.processes.leave(0, "again", together=False)
     world.looks(3)
     assert world.processes.leaving
 

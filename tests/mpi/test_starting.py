@@ -55,7 +55,7 @@ def by_hand(job: Path, run: Path, *options: str, **environment: str) -> subproce
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        cwd=run.parent,
+        cwd=job.parent,
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
         start_new_session=True,
     )
@@ -116,6 +116,22 @@ def test_mpirun_passes_a_warning_on_and_the_job_stops_in_order(tmp_path: Path) -
     assert (end["state"], end["exit_code"], end["reason"]) == ("stopped", 75, "signal SIGUSR1"), (
         said
     )
+
+
+def test_whoever_starts_mpirun_by_hand_reads_its_exit_code(tmp_path: Path) -> None:
+    job, run = tmp_path / "job.toml", tmp_path / "run"
+    job.write_text(JOB)
+    process = by_hand(job, run)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (run / "status.json").exists():
+        time.sleep(0.1)
+    pid = json.loads((run / "ranks" / "0.json").read_text())["pid"]
+    os.kill(pid, signal.SIGKILL)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 3, said
+    nowhere = by_hand(job, Path("/dev/null/run"))
+    said, _ = nowhere.communicate(timeout=60)
+    assert nowhere.returncode == 3, said
 
 
 def test_the_working_directory_and_a_missing_home_do_not_matter(tmp_path: Path) -> None:
@@ -212,7 +228,14 @@ def test_damaged_checkpoints_stop_the_run_until_somebody_insists(tmp_path: Path)
     process = by_hand(run.run / "job.toml", run.run)
     said, _ = process.communicate(timeout=60)
     assert "--from-scratch" in said
+    assert process.returncode == 3
     assert end_of(run.run)["state"] == "failed"
+    journal = (run.run / "journal.jsonl").read_bytes()
+    (run.run / "journal.jsonl").write_bytes(b"")
+    done = qmpi("train", "--resume", str(run.run), "-n", "3")
+    assert done.returncode == 3
+    assert "is missing or empty, but there are checkpoints" in done.stderr
+    (run.run / "journal.jsonl").write_bytes(journal)
     done = qmpi("train", "--resume", str(run.run), "-n", "3", "--from-scratch", "--json")
     assert done.returncode == 0, done.stderr
     failures = json.loads((run.run / "status.json").read_text())["failures"]

@@ -4,6 +4,8 @@ Invariants: every failure that is answered stands in the journal with what was d
 place that refuses copies again and again is named once, until it takes one.
 """
 
+from collections.abc import Sequence
+
 from qmpi.ports.base import Effect
 from qmpi.ports.books import AppendJournal
 from qmpi.protocol.envelope import RoleName
@@ -11,7 +13,7 @@ from qmpi.protocol.snapshots import SnapshotFailed
 from qmpi.roles.coordinator.crew import Crew
 from qmpi.roles.coordinator.facts import RunFacts
 from qmpi.roles.coordinator.record import Record, ranks_text
-from qmpi.units import Rank, Seconds
+from qmpi.units import Rank, Seconds, Step
 
 LAST_COPY_TRIES = 3
 """How often the last checkpoint may fail before the run does."""
@@ -88,21 +90,29 @@ class Failures:
         action = "copy it again" if again else "stop: the last checkpoint cannot be written"
         return again, self.note(now, (rank,), what, action, failed.reason)
 
-    def nothing_readable(self, run: RunFacts) -> str:
-        """Say why a run is not begun again by itself.
+    def nothing_readable(self, run: RunFacts, ahead: Sequence[Step] = ()) -> str:
+        """Say that a run with checkpoints would begin anew.
 
         Args:
-            run: names its checkpoints.
+            run: names the checkpoints that are there, whole or not.
+            ahead: steps of whole snapshots that the journal does not reach.
 
         Returns:
             Text for people; names the files, and what can be done.
         """
+        again = "or begin again at step 0 with `qmpi train --resume RUN --from-scratch`"
+        if ahead:
+            steps = ", ".join(map(str, ahead))
+            return (
+                f"the journal ends at step {self.record.committed}, but whole snapshots are of "
+                f"step {steps}: it has lost its end, and nothing tells how they came about; bring "
+                f"the whole journal back, {again}"
+            )
         named = ", ".join(run.checkpoints)
         files = f"damaged: {named}" if named else "there is no checkpoint any more"
         return (
             f"{self._lost()} ({files}; the newest that was written is of step "
-            f"{self.record.checkpointed}); put whole ones into its checkpoints/, or begin again at "
-            "step 0 with `qmpi train --resume RUN --from-scratch`"
+            f"{self.record.checkpointed}); put whole ones into its checkpoints/, {again}"
         )
 
     def begun_anew(self, run: RunFacts, now: Seconds) -> list[Effect]:

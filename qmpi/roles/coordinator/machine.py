@@ -262,7 +262,8 @@ class Coordinator(Chief):
 
     def start_over_refused(self, _: None, now: Seconds) -> list[Effect]:
         """End a run that would silently begin anew although checkpoints of it were written."""
-        why = self.failures.nothing_readable(self.run)
+        ahead = self.groups.snapshots_after(self.record.committed)
+        why = self.failures.nothing_readable(self.run, ahead)
         return self._end(EndJob("failed", ExitCode.MACHINE, why), now)
 
     def nobody_trains(self, _: None, now: Seconds) -> list[Effect]:
@@ -420,9 +421,16 @@ class Coordinator(Chief):
 
     def _end(self, event: EndJob, now: Seconds) -> list[Effect]:
         self.why = event.why
-        step, digest = self.record.committed, self.record.digest
-        how = HowItEnded(event.state, int(event.exit_code), step, digest, event.why)
-        ended = RunEnded(now, how.state, how.step, how.digest, how.reason)
+        record = self.record
+        how = HowItEnded(
+            event.state,
+            int(event.exit_code),
+            record.committed,
+            record.digest,
+            event.why,
+            record.digest_step,
+        )
+        ended = RunEnded(now, how.state, how.step, how.digest, how.reason, how.digest_step)
         forget: list[Effect] = [ForgetCopies()] if how.state == "finished" else []
         leave = self.ending.begin(how, now, copies=True)
         return [self._status(event.state, now), AppendJournal((ended,)), *leave, *forget]

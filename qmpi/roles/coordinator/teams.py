@@ -232,6 +232,18 @@ class Groups:
         if generation == self.generation and rank in self.members:
             self.ready.add(rank)
 
+    def snapshots_after(self, committed: Step) -> tuple[Step, ...]:
+        """Return the steps of whole snapshots that are ahead of the journal.
+
+        Args:
+            committed: steps in the journal.
+
+        Returns:
+            Steps, ascending.
+        """
+        hellos = [hello for rank in self.roster.heard if (hello := self._torch_hello(rank))]
+        return tuple(sorted({f.step for h in hellos for f in h.snapshots if f.step > committed}))
+
     def _candidates(self) -> list[Candidate]:
         """Return every rank that could train: trainers first, then spares, each by rank."""
         return [

@@ -53,13 +53,15 @@ class SimulatedProcesses:
         if pid != self._pid:
             self._fencing(self._host, pid, reason)
 
-    def leave(self, exit_code: int, reason: str) -> None:
+    def leave(self, exit_code: int, reason: str, *, together: bool) -> None:
         """Note that this process shall leave; the first word stands.
 
         Args:
             exit_code: with which code.
             reason: why, in words.
+            together: makes no difference here: no launcher looks at exit codes.
         """
+        del together
         if not self._leaving:
             self._leaving, self.exit_code, self.reason = True, exit_code, reason
 

@@ -113,7 +113,8 @@ class MemoryProcesses:
     def fence(self, pid: int, reason: str) -> None:
         self.fenced.append((pid, reason))
 
-    def leave(self, exit_code: int, reason: str) -> None:
+    def leave(self, exit_code: int, reason: str, *, together: bool) -> None:
+        del together
         self.left.append((exit_code, reason))
 
     @property

@@ -294,6 +294,16 @@ def test_a_stop_grants_no_more_and_ends_with_a_checkpoint() -> None:
     assert job.end == ("stopped", "SIGTERM")
 
 
+def test_the_end_marker_says_of_which_step_its_digest_is() -> None:
+    job = Job()
+    job.run()
+    for step in range(3):
+        job.report(step, digest="w" if step < 2 else "")
+    job.tell(BooksBroken("AppendJournal", "no space left", 3))
+    (marker,) = [e.marker for e in job.effects if isinstance(e, WriteEnd)]
+    assert (marker.step, marker.digest, marker.digest_step) == (3, "w", 2)
+
+
 def test_a_stop_before_the_first_grant_ends_at_once() -> None:
     job = Job()
     job.tell(StopRequested("SIGTERM"))

@@ -93,3 +93,10 @@ def test_a_run_begun_again_says_whether_the_user_insists() -> None:
         assert isinstance(seen, FailureSeen)
         assert "9 committed steps" in seen.what
         assert words in seen.reason
+
+
+def test_whole_snapshots_ahead_of_the_journal_are_not_called_damaged() -> None:
+    said = failures(replayed(committed(45))).nothing_readable(run(("step-48.snap",)), (Step(48),))
+    assert "damaged" not in said
+    for words in ("ends at step 45", "step 48", "--from-scratch"):
+        assert words in said

@@ -97,8 +97,8 @@ def test_one_that_is_gone_is_no_error(tmp_path, host):
 
 def test_leaving_is_final(host):
     assert not host.leaving
-    host.leave(3, "the disk is full")
-    host.leave(0, "all is well")
+    host.leave(3, "the disk is full", together=False)
+    host.leave(0, "all is well", together=False)
     assert (host.leaving, host.exit_code, host.reason) == (True, 3, "the disk is full")
 
 
