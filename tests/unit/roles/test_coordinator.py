@@ -3,7 +3,7 @@
 from unit.roles.coordinated_job import NOW, G, Job, M, R, S, T, journal, sent
 
 from qmpi.errors import ExitCode
-from qmpi.ports.books import BooksBroken, WriteStatus
+from qmpi.ports.books import BooksBroken, WriteEnd, WriteStatus
 from qmpi.ports.clock import Slept, TimerFired
 from qmpi.ports.copies import ForgetCopies
 from qmpi.ports.processes import FenceProcess, LeaveJob, StopRequested
