@@ -196,6 +196,7 @@ def _settings(
 
 
 def _show(settings: "Settings", marker: "EndMarker", *, as_json: bool) -> None:
+    from qmpi.errors import StorageError
     from qmpi.launch.train import run_path
     from qmpi.storage.status_file import read_status
 
@@ -209,7 +210,11 @@ def _show(settings: "Settings", marker: "EndMarker", *, as_json: bool) -> None:
     if marker.state == "failed":
         click.echo(f"qmpi: the run failed at step {marker.step}: {marker.reason}", err=True)
         return
-    status = read_status(run)
+    try:
+        status = read_status(run)
+    except StorageError:
+        click.echo(f"stopped before the first status: {marker.reason}")
+        return
     click.echo(_summary(marker, status))
     click.echo(f"  qmpi status {run}\n  qmpi audit {run}\n  qmpi sample {run} --prompt 'def '")
 

@@ -12,7 +12,7 @@ from qmpi.ingest.read.json_lines import is_json_lines
 from qmpi.ingest.read.parquet import is_parquet
 from qmpi.ingest.scan import SourceFile
 from qmpi.ingest.settings import IngestOptions
-from qmpi.storage.run_directory import RunDirectory, RunLock
+from qmpi.storage.run_directory import RunLock
 from qmpi.storage.tokenizer import Tokenizer
 
 
@@ -69,16 +69,14 @@ def given_tokenizer(options: IngestOptions) -> Tokenizer | None:
     return None
 
 
-def refuse_if_used(work: Path) -> None:
-    """Refuse to go on with, or to remove, what another command is at.
+def refuse_if_used(lock: Path) -> None:
+    """Refuse to go on with, or to remove, what another command or its ranks are at.
 
     Args:
-        work: directory of intermediate files.
+        lock: file that they hold.
 
     Raises:
         UserError: it is.
     """
-    run = RunDirectory(work)
-    for lock in (run.lock, run.supervisor_lock):
-        if lock.exists():
-            RunLock(lock).release()
+    if lock.exists():
+        RunLock(lock).release()

@@ -142,16 +142,16 @@ def ingest_prepared(prepared: Prepared, progress: Progress) -> IngestReport:
         UserError: no usable text was found, or another command is at it.
         StorageError: no space or no permission; the same call goes on where this one was.
     """
-    lock = RunLock(RunDirectory(prepared.work).lock)
-    try:
-        run_plan(IngestPlan(prepared.spec, prepared.work), progress)
-        return publish(prepared)
-    except UserError:
-        # Nobody can go on with this; what the machine or a signal ended stays for the next try.
-        _remove(prepared.partial)
-        raise
-    finally:
-        lock.release()
+    work = RunDirectory(prepared.work)
+    # Both: a lock of ranks alone means that their command was killed.
+    with RunLock(work.supervisor_lock), RunLock(work.lock):
+        try:
+            run_plan(IngestPlan(prepared.spec, prepared.work), progress)
+            return publish(prepared)
+        except UserError:
+            # Nobody can go on with this; what the machine or a signal ended stays for the next try.
+            _remove(prepared.partial)
+            raise
 
 
 def prepare_ingest(paths: Sequence[Path], out: Path, options: IngestOptions) -> Prepared:
@@ -193,9 +193,11 @@ def prepare_ingest(paths: Sequence[Path], out: Path, options: IngestOptions) -> 
     refuse_without_effect(options, [file for found in scans for file in found.files])
     if any(is_parquet(file.path) for found in scans for file in found.files):
         require_parquet()
-    refuse_if_used(partial / WORK_FOLDER)
+    work = RunDirectory(partial / WORK_FOLDER)
+    refuse_if_used(work.supervisor_lock)
     if _is_begun(partial, spec, scans):
-        return prepared
+        return prepared  # ranks whose command was killed may be at it: they are followed
+    refuse_if_used(work.lock)
     _remove(partial)
     work = partial / WORK_FOLDER
     with explained("make the corpus", partial):

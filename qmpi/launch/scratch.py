@@ -27,14 +27,26 @@ def make_scratch(run: Path) -> Path:
     Raises:
         LaunchError: it cannot be made.
     """
-    base = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else Path(tempfile.gettempdir())
-    scratch = base / f"qmpi-mpi-{os.getuid()}-{_name(run)}"
+    scratch = scratch_of(run)
     shutil.rmtree(scratch, ignore_errors=True)
     try:
         scratch.mkdir(mode=0o700)
     except OSError as error:
         raise LaunchError(f"{scratch} cannot be made: {error.strerror}") from error
     return scratch
+
+
+def scratch_of(run: Path) -> Path:
+    """Name the folder; touches nothing.
+
+    Args:
+        run: directory of the run; it exists.
+
+    Returns:
+        Where it lies, whether it is there or not.
+    """
+    base = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else Path(tempfile.gettempdir())
+    return base / f"qmpi-mpi-{os.getuid()}-{_name(run)}"
 
 
 def _name(run: Path) -> str:

@@ -19,7 +19,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from qmpi.config.settings import FailureSettings
-from qmpi.errors import ExitCode, LaunchError, StorageError, UserError
+from qmpi.errors import LaunchError, RunInUse
+from qmpi.launch.followed import clear_followed, stopped_marker
 from qmpi.launch.job_log import excerpt, next_log
 from qmpi.launch.mpirun import LaunchPlan
 from qmpi.launch.scratch import make_scratch
@@ -32,7 +33,7 @@ from qmpi.runtime.clock import Clock
 from qmpi.runtime.leftovers import clear_stop, end_leftovers
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.run_directory import RunDirectory, RunLock
-from qmpi.storage.status_file import clear_end, read_end, read_status, write_end
+from qmpi.storage.status_file import clear_end, read_end, write_end
 from qmpi.units import Seconds
 
 POLL_SECONDS = 0.05
@@ -76,8 +77,9 @@ class Supervision(Struct, frozen=True):
         on_event: told what happens, in words.
         on_tick: called a few times a second while the job runs; for a live view.
         stop: True once the user wants the run to stop.
-        follow: if the run goes on already, wait for its end instead of refusing.
-        adopt: the same, but only for a job whose command was killed; a stop stops that job.
+        follow: if the run goes on already, wait for its end instead of refusing; a stop ends the
+            following, or the job if its command was killed.
+        adopt: the same, but only for a job whose command was killed.
         status_seconds: time between two writes of status.json.
         claimed: called once the run belongs to this command, before anything starts: checks that it
             is the run that is wanted, and writes what the ranks read. A command that is refused
@@ -107,70 +109,93 @@ def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMa
 
     Raises:
         LaunchError: the job kept dying, or never started.
-        UserError: the run is in use.
+        RunInUse: another command or job has the run.
         StorageError: the run directory takes no data any more.
     """
     directory = RunDirectory(plan.run)
     directory.create()
-    follow = supervision.follow
-    waited = _wait_until_free(directory.supervisor_lock, 0.0, supervision, clock, follow=follow)
+    try:
+        waited = _wait_for_command(directory, supervision, clock)
+    except RunInUse as holder:
+        if not (supervision.follow and supervision.stop()):
+            raise
+        reason = f"this command only followed the run, and the other goes on: {holder}"
+        return stopped_marker(plan.run, reason, clock)
     with RunLock(directory.supervisor_lock):
-        lock, follow = directory.lock, follow or supervision.adopt
-        stop_file = directory.stop_request if supervision.adopt else None
-        waited |= _wait_until_free(
-            lock, FREE_SECONDS, supervision, clock, follow=follow, stop_file=stop_file
-        )
-        marker = read_end(plan.run) if waited else None
-        if marker is not None:
-            return marker
+        if _wait_for_ranks(directory, supervision, clock) or waited:
+            marker = read_end(plan.run)
+            clear_followed(directory, Seconds(END_SECONDS if marker else 0.0), clock)
+            if marker is not None:
+                return marker
         supervision.claimed()
         return _supervise(plan, directory, supervision, clock)
 
 
-def _wait_until_free(
-    lock: Path,
-    patience: float,
-    supervision: Supervision,
-    clock: Clock,
-    *,
-    follow: bool,
-    stop_file: Path | None = None,
-) -> bool:
-    """Wait for another command, or for the coordinator of an earlier job, to let go of the run.
-
-    A job whose supervisor was killed still runs: starting another beside it would kill it. To
-    resume a run that goes on already means to follow it to its end.
-
-    Returns:
-        True if somebody had it longer than `patience`.
-
-    Raises:
-        UserError: the run is in use, and shall not be followed.
-    """
-    since = clock.now()
-    leave_at: float | None = None
-    while True:
-        try:
-            RunLock(lock).release()
-        except UserError as error:
-            if supervision.stop() and leave_at is None:
-                leave_at = clock.now() + (_ask_to_stop(stop_file) if stop_file else 0.0)
-            leave = leave_at is not None and clock.now() >= leave_at
-            if leave or (clock.now() - since > patience and not follow):
-                raise
-            if clock.now() - since > patience:
-                _say(supervision, clock, f"following it to its end: {error}")
-                patience = float("inf")
-            clock.sleep(POLL_SECONDS)
-            supervision.on_tick()
-        else:
-            return patience == float("inf")
+def _wait_for_command(directory: RunDirectory, supervision: Supervision, clock: Clock) -> bool:
+    told = False  # also whether there was one
+    while (holder := _holder(directory.supervisor_lock)) is not None:
+        if supervision.stop() or not supervision.follow:
+            raise holder
+        if not told:
+            _say(supervision, clock, f"following it to its end: {holder}")
+        told = True
+        clock.sleep(POLL_SECONDS)
+        supervision.on_tick()
+    return told
 
 
-# Seconds that it may take are returned.
-def _ask_to_stop(stop_file: Path) -> float:
-    write_atomic(stop_file, b"stop\n", durable=False)
-    return STOP_SECONDS
+def _wait_for_ranks(directory: RunDirectory, supervision: Supervision, clock: Clock) -> bool:
+    # A job whose command was killed still runs: starting another beside it would kill it. To resume
+    # a run that goes on already means to follow it to its end, and to stop it if asked to.
+    if not (supervision.follow or supervision.adopt):
+        return _wait_briefly(directory, supervision, clock)
+    try:
+        return _follow_ranks(directory, supervision, clock)
+    except KeyboardInterrupt:
+        # As with ranks of its own: who insists ends them at once.
+        end_leftovers(directory.ranks)
+        raise
+
+
+def _wait_briefly(directory: RunDirectory, supervision: Supervision, clock: Clock) -> bool:
+    until = clock.now() + FREE_SECONDS
+    while (holder := _holder(directory.lock)) is not None:
+        if supervision.stop() or clock.now() > until:
+            raise holder
+        clock.sleep(POLL_SECONDS)
+        supervision.on_tick()
+    return False
+
+
+def _follow_ranks(directory: RunDirectory, supervision: Supervision, clock: Clock) -> bool:
+    since, told = clock.now(), False
+    asked_at: Seconds | None = None
+    while (holder := _holder(directory.lock)) is not None:
+        if supervision.stop():
+            asked_at = clock.now() if asked_at is None else asked_at
+            _ask(directory, supervision, clock)
+            _end_the_slow(directory, clock.now() - asked_at, holder)
+        elif not told and clock.now() - since > FREE_SECONDS:
+            _say(supervision, clock, f"following it to its end: {holder}")
+            told = True
+        clock.sleep(POLL_SECONDS)
+        supervision.on_tick()
+    return told or asked_at is not None
+
+
+def _end_the_slow(directory: RunDirectory, asked_for: float, holder: RunInUse) -> None:
+    if asked_for > STOP_SECONDS:
+        end_leftovers(directory.ranks)
+    if asked_for > STOP_SECONDS + END_SECONDS:
+        raise holder  # it is on another host
+
+
+def _holder(lock: Path) -> RunInUse | None:
+    try:
+        RunLock(lock).release()
+    except RunInUse as holder:
+        return holder
+    return None
 
 
 def _supervise(
@@ -293,7 +318,7 @@ def _ask(directory: RunDirectory, supervision: Supervision, clock: Clock) -> Non
     # Again where it is gone: a job that was just starting may have cleared it as a leftover.
     if directory.stop_request.exists() or read_end(directory.root) is not None:
         return
-    _ask_to_stop(directory.stop_request)
+    write_atomic(directory.stop_request, b"stop\n", durable=False)
     what = "stopping in order: what is under way is finished or can be resumed"
     _say(supervision, clock, what)
 
@@ -341,19 +366,8 @@ def _finish(process: subprocess.Popen[bytes], patience: float, clock: Clock) -> 
 
 
 def _stopped_without_job(run: Path, clock: Clock) -> EndMarker:
-    try:
-        status = read_status(run)
-        step, digest = status.step, status.digest
-    except StorageError:
-        step, digest = 0, ""  # the job never came as far as a status
-    marker = EndMarker(
-        state="stopped",
-        exit_code=int(ExitCode.REQUEUE),
-        step=step,
-        digest=digest,
-        reason="stopped while the job was down; the newest snapshot holds what can be resumed",
-        time=clock.now(),
-    )
+    reason = "stopped while the job was down; the newest snapshot holds what can be resumed"
+    marker = stopped_marker(run, reason, clock)
     write_end(run, marker)
     return marker
 

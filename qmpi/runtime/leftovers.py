@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from qmpi.errors import StorageError
 from qmpi.storage.os_errors import explained
-from qmpi.storage.rank_files import read_rank_files, run_of, start_ticks
+from qmpi.storage.rank_files import RankProcess, read_rank_files, run_of, start_ticks
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.status_file import clear_end, read_status, write_status
 from qmpi.units import Seconds
@@ -49,12 +49,25 @@ def end_leftovers(folder: Path) -> int:
     """
     killed = 0
     for process in read_rank_files(folder):
-        here = process.host == os.uname().nodename and process.run in {"", run_of(folder)}
-        mine = here and process.pid != os.getpid()
-        if mine and process.started and start_ticks(process.pid) == process.started:
+        if _lives(process, folder):
             killed += kill(process.pid)
         (folder / f"{process.rank}.json").unlink(missing_ok=True)
     return killed
+
+
+def has_leftovers(folder: Path) -> bool:
+    """Return whether ranks of a job of this run live on this host.
+
+    Args:
+        folder: RUN/ranks of that run.
+    """
+    return any(_lives(process, folder) for process in read_rank_files(folder))
+
+
+def _lives(process: RankProcess, folder: Path) -> bool:
+    here = process.host == os.uname().nodename and process.run in {"", run_of(folder)}
+    mine = here and process.pid != os.getpid() and bool(process.started)
+    return mine and start_ticks(process.pid) == process.started
 
 
 def kill(pid: int) -> bool:

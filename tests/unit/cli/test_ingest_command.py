@@ -9,8 +9,12 @@ import msgspec
 import pytest
 
 from qmpi.cli.main import run
+from qmpi.errors import RunInUse
+from qmpi.ingest.corpus import ingest_prepared, prepare_ingest
 from qmpi.ingest.judge.rules import RULES
-from qmpi.ingest.settings import IngestReport
+from qmpi.ingest.settings import IngestOptions, IngestReport
+from qmpi.ingest.stages import IngestPlan
+from qmpi.storage.run_directory import RunDirectory, RunLock
 
 GOOD = "".join(
     f"Sentence number {n} is about {n * 7} things of {n * n} kinds.\n" for n in range(99)
@@ -209,3 +213,33 @@ def test_items_that_cannot_be_screened_are_told(
     screen.write_text(json.dumps(rows[1]))
     assert _ingest(notes, "--out", notes.parent / "b", "--screen", screen) == 2
     assert "--screen-words" in capsys.readouterr().err
+
+
+def test_ranks_whose_command_was_killed_are_followed(tmp_path: Path, notes: Path) -> None:
+    out, options = tmp_path / "out", IngestOptions(vocab_size=300)
+    prepared = prepare_ingest([notes], out, options)
+    directory = RunDirectory(prepared.work)
+    IngestPlan(prepared.spec, prepared.work).run(0, 0, lambda *_: None)
+    with RunLock(directory.lock):
+        # Not refused: whoever starts ranks follows these; nothing of theirs is removed.
+        assert prepare_ingest([notes], out, options).resumed
+        with pytest.raises(RunInUse):
+            ingest_prepared(prepared, lambda *_: None)
+        with pytest.raises(RunInUse):
+            prepare_ingest([notes], out, IngestOptions(vocab_size=301))
+    with RunLock(directory.supervisor_lock), pytest.raises(RunInUse):
+        prepare_ingest([notes], out, options)
+    assert ingest_prepared(prepared, lambda *_: None).facts.documents == 1
+
+
+def test_one_process_that_ingests_is_no_job_to_be_followed(tmp_path: Path, notes: Path) -> None:
+    prepared = prepare_ingest([notes], tmp_path / "out", IngestOptions(vocab_size=300))
+    looks: list[bool] = []
+
+    def progress(*_: object) -> None:
+        with pytest.raises(RunInUse):
+            RunLock(RunDirectory(prepared.work).supervisor_lock)
+        looks.append(True)
+
+    ingest_prepared(prepared, progress)
+    assert looks

@@ -50,6 +50,7 @@ class Job:
         max_relaunches: int = 5,
         limits: FailureSettings | None = None,
         adopt: bool = False,
+        follow: bool = False,
         once: tuple[str, ...] = (),
     ) -> EndMarker:
         plan_file = self.folder / "plan"
@@ -64,6 +65,7 @@ class Job:
             lambda: self.tick(),
             lambda: self.stop(),
             adopt=adopt,
+            follow=follow,
             status_seconds=0.05,
             claimed=lambda: self.claimed(),
         )

@@ -1,0 +1,77 @@
+"""The end of following a job that another command started.
+
+Theory of operation. A command that was killed cannot clear away after its job: whoever followed the
+ranks to their end does so in its stead. A command that is alive does it itself, and its job is its
+own: who merely followed it leaves it alone.
+"""
+
+import shutil
+from pathlib import Path
+
+from qmpi.errors import ExitCode, RunInUse, StorageError
+from qmpi.launch.scratch import scratch_of
+from qmpi.protocol.status import EndMarker
+from qmpi.runtime.clock import Clock
+from qmpi.runtime.leftovers import clear_stop, end_leftovers, has_leftovers
+from qmpi.storage.run_directory import RunDirectory, RunLock
+from qmpi.storage.status_file import read_status
+from qmpi.units import Seconds
+
+LOOK_SECONDS = 0.05
+
+SWEEP_SECONDS = 2.0
+"""How long the launcher may go on writing into its folder after its ranks have gone."""
+
+
+def clear_followed(directory: RunDirectory, patience: Seconds, clock: Clock) -> None:
+    """Clear away after a job whose command was killed; the caller holds the supervisor's lock.
+
+    Args:
+        directory: of the run.
+        patience: how long ranks may take to leave by themselves.
+        clock: the clock.
+
+    Raises:
+        StorageError: a request to stop cannot be removed.
+    """
+    try:
+        lock = RunLock(directory.lock)
+    except RunInUse:
+        return  # a job that somebody started by hand is at it already
+    with lock:
+        deadline = clock.now() + patience
+        while has_leftovers(directory.ranks) and clock.now() < deadline:
+            clock.sleep(LOOK_SECONDS)
+        end_leftovers(directory.ranks)
+        clear_stop(directory)
+        scratch = scratch_of(directory.root)
+        deadline = clock.now() + SWEEP_SECONDS
+        while scratch.exists() and clock.now() < deadline:
+            shutil.rmtree(scratch, ignore_errors=True)
+            clock.sleep(LOOK_SECONDS)
+
+
+def stopped_marker(run: Path, reason: str, clock: Clock) -> EndMarker:
+    """Say that a command stopped without an end marker of the job; writes nothing.
+
+    Args:
+        run: directory of the run.
+        reason: for people.
+        clock: the clock.
+
+    Returns:
+        "stopped", to be queued again, at the step of the newest status.
+    """
+    try:
+        status = read_status(run)
+        step, digest = status.step, status.digest
+    except StorageError:
+        step, digest = 0, ""  # the job never came as far as a status
+    return EndMarker(
+        state="stopped",
+        exit_code=int(ExitCode.REQUEUE),
+        step=step,
+        digest=digest,
+        reason=reason,
+        time=clock.now(),
+    )
