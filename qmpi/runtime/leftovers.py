@@ -46,6 +46,9 @@ def end_leftovers(folder: Path) -> int:
 
     Returns:
         Processes killed.
+
+    Raises:
+        StorageError: a file cannot be removed.
     """
     killed = 0
     for process in read_rank_files(folder):
@@ -53,7 +56,9 @@ def end_leftovers(folder: Path) -> int:
         mine = here and process.pid != os.getpid()
         if mine and process.started and start_ticks(process.pid) == process.started:
             killed += kill(process.pid)
-        (folder / f"{process.rank}.json").unlink(missing_ok=True)
+        path = folder / f"{process.rank}.json"
+        with explained("remove", path):
+            path.unlink(missing_ok=True)
     return killed
 
 
