@@ -175,6 +175,8 @@ def run_work(options: argparse.Namespace) -> Exit:
 
 def main() -> NoReturn:
     """Run the rank and leave the process."""
+    # A full disk takes no log: a trace for each line of it would hide the reason told at the end.
+    logging.raiseExceptions = False
     code, together = int(ExitCode.BUG), False
     try:
         options = parse(sys.argv[1:])
@@ -201,7 +203,12 @@ def _log_to(directory: RunDirectory, rank: int) -> None:
     handlers: list[logging.Handler] = []
     try:
         directory.log_dir.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(directory.log_of(rank), encoding="utf-8"))
+        log = directory.log_of(rank)
+        # A pipe would have this rank wait for a reader.
+        is_pipe = log.is_fifo()
+        handlers.append(
+            logging.StreamHandler() if is_pipe else logging.FileHandler(log, encoding="utf-8")
+        )
     except OSError:
         handlers.append(logging.StreamHandler())
     layout = f"%(asctime)s rank {rank} %(levelname)s %(name)s: %(message)s"

@@ -144,6 +144,10 @@ def toml_value(value: object) -> str:
 
 def _read(path: Path) -> str:
     try:
+        # One that a shell made, as /dev/stdin, has no name of its own; only a named pipe waits for
+        # a writer that may never come.
+        if path.is_fifo() and path.resolve().exists():
+            raise ConfigError(f"{path} is a pipe, not a file; is it a job file?")
         # Read with a limit: a device or a pipe has no size to ask for.
         with path.open("rb") as file:
             data = file.read(JOB_LIMIT_BYTES + 1)

@@ -135,7 +135,8 @@ class Process:
         busy = self._messages() or busy
         busy = self._losses() or busy
         busy = self._notices() or busy
-        busy = self._fire() or busy
+        # A timer alone brings no news soon: it must not wake an idle rank for many short pauses.
+        self._fire()
         return self._rest(busy=busy)
 
     def _rest(self, *, busy: bool) -> Rest:
@@ -144,6 +145,8 @@ class Process:
             self._pause = FIRST_PAUSE
             return Rest(Seconds(0.0), until)
         pause, self._pause = self._pause, Seconds(min(2 * self._pause, LONGEST_PAUSE))
+        if until is not None:
+            pause = Seconds(max(0.0, min(pause, until - self.ports.clock.now())))
         return Rest(pause, until)
 
     def _next_due(self) -> Seconds | None:
@@ -207,20 +210,17 @@ class Process:
             self._tell_all(event, "notice")
         return bool(notices)
 
-    def _fire(self) -> bool:
+    def _fire(self) -> None:
         # Only what is due by now: a role that sets a timer for this moment would hold the turn.
         now = self.ports.clock.now()
         due: list[tuple[Seconds, RoleName, str]] = []
         while self._timers and self._timers[0][0] <= now and not self.leaving:
             due.append(heapq.heappop(self._timers))
-        fired = False
         for at, owner, name in due:
             # One before it may have set it anew.
             if self._is_due(at, owner, name):
                 del self._due[(owner, name)]
                 self._handle(owner, TimerFired(name), f"timer:{name}")
-                fired = True
-        return fired
 
     def _handle(self, owner: RoleName, event: Event, cause: str) -> None:
         self._following.append(Tell(owner, event, cause))

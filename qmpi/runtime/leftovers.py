@@ -46,12 +46,17 @@ def end_leftovers(folder: Path) -> int:
 
     Returns:
         Processes killed.
+
+    Raises:
+        StorageError: a file cannot be removed.
     """
     killed = 0
     for process in read_rank_files(folder):
         if _lives(process, folder):
             killed += kill(process.pid)
-        (folder / f"{process.rank}.json").unlink(missing_ok=True)
+        path = folder / f"{process.rank}.json"
+        with explained("remove", path):
+            path.unlink(missing_ok=True)
     return killed
 
 

@@ -24,7 +24,7 @@ import msgspec
 
 from qmpi.errors import CorruptData, InvariantError
 from qmpi.protocol.journal import JournalRecord
-from qmpi.storage.os_errors import explained, storage_error
+from qmpi.storage.os_errors import explained, require_file, storage_error
 
 _FIRST_HASH = "0" * 64
 
@@ -101,8 +101,10 @@ def read_journal(path: Path) -> Iterator[JournalRecord]:
         StorageError: it cannot be read.
         CorruptData: a line does not fit the chain; names the line, counted from 1.
     """
-    with explained("read the journal", path), path.open("rb") as file:
-        yield from _Chain(path).follow(file)
+    with explained("read the journal", path):
+        require_file(path)
+        with path.open("rb") as file:
+            yield from _Chain(path).follow(file)
 
 
 class JournalWriter:
@@ -148,6 +150,7 @@ class JournalWriter:
         """
         chain = _Chain(path)
         with explained("open the journal", path):
+            require_file(path)
             with path.open("a+b") as file:
                 file.seek(0)
                 for record in chain.follow(file):

@@ -22,6 +22,7 @@ _HINTS = {
     errno.EPERM: "not permitted; choose a directory that you own",
     errno.EROFS: "the file system is read-only; choose another directory",
     errno.ENOENT: "it does not exist; check the path",
+    errno.EEXIST: "something else has this name; move it away, or choose another path",
     errno.ENOTDIR: "a part of the path is a file, not a directory; check the path",
     errno.EISDIR: "it is a directory, not a file; check the path",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",

@@ -10,7 +10,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from qmpi.errors import StorageError
 from qmpi.storage.atomic_file import write_atomic
+from qmpi.storage.os_errors import explained, require_file
 
 
 class RankProcess(Struct, frozen=True):
@@ -75,9 +77,13 @@ def write_rank_file(folder: Path, rank: int, host: str) -> None:
         folder: RUN/ranks.
         rank: rank of this process.
         host: name of this machine.
+
+    Raises:
+        StorageError: the folder cannot be made, or takes no data.
     """
     pid = os.getpid()
-    folder.mkdir(parents=True, exist_ok=True)
+    with explained("make the directory of the ranks", folder):
+        folder.mkdir(parents=True, exist_ok=True)
     data = msgspec.json.encode(RankProcess(rank, pid, host, start_ticks(pid), run_of(folder)))
     write_atomic(folder / f"{rank}.json", data, durable=False)
 
@@ -106,7 +112,8 @@ def read_rank_files(folder: Path) -> list[RankProcess]:
     found: list[RankProcess] = []
     for path in sorted(folder.glob("*.json")):
         try:
+            require_file(path)
             found.append(msgspec.json.decode(path.read_bytes(), type=RankProcess))
-        except (OSError, msgspec.DecodeError, RecursionError):
+        except (OSError, StorageError, msgspec.DecodeError, RecursionError):
             continue
     return sorted(found, key=lambda process: process.rank)

@@ -8,7 +8,9 @@ in `qmpi.storage.snapshot_format`, directories of snapshots are `qmpi.storage.sn
 import hashlib
 import mmap
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +18,7 @@ import msgspec
 
 from qmpi.errors import CorruptData, InputError, InvariantError
 from qmpi.storage.atomic_file import write_atomic_with
-from qmpi.storage.os_errors import explained
+from qmpi.storage.os_errors import explained, require_file
 from qmpi.storage.snapshot_format import SnapshotHeader, build_head, parse_head
 from qmpi.units import Digest
 
@@ -91,6 +93,14 @@ def _write_hashed(file: BinaryIO, views: Sequence[memoryview]) -> Digest:
     return Digest(sha.hexdigest())
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[BufferedReader]:
+    with explained("read the snapshot", path):
+        require_file(path)
+        with path.open("rb") as file:
+            yield file
+
+
 def read_header(path: Path) -> SnapshotHeader:
     """The header, and that the file has the length it promises; the payload is not read.
 
@@ -104,7 +114,7 @@ def read_header(path: Path) -> SnapshotHeader:
         StorageError: it cannot be read.
         CorruptData: header damaged, or file cut short.
     """
-    with explained("read the snapshot", path), path.open("rb") as file:
+    with _opened(path) as file:
         return parse_head(file, path)[0]
 
 
@@ -121,7 +131,7 @@ def verify_snapshot(path: Path) -> SnapshotHeader:
         StorageError: it cannot be read.
         CorruptData: any byte differs from what was written.
     """
-    with explained("read the snapshot", path), path.open("rb") as file:
+    with _opened(path) as file:
         header, _ = parse_head(file, path)
         _check_digest(header, hashlib.file_digest(file, "sha256").hexdigest(), path)
     return header
@@ -142,7 +152,7 @@ def read_payload(path: Path, digest: Digest = NO_DIGEST) -> memoryview:
         StorageError: it cannot be read.
         CorruptData: any byte differs from what was written, or another payload was meant.
     """
-    with explained("read the snapshot", path), path.open("rb") as file:
+    with _opened(path) as file:
         header, offset = parse_head(file, path)
         if digest not in {NO_DIGEST, header.digest}:
             raise CorruptData(f"snapshot {path} is no longer the one that was chosen")
@@ -168,7 +178,7 @@ def read_part(path: Path, offset: int, size: int) -> bytes:
         CorruptData: header damaged, or file cut short.
         InputError: the range starts outside the payload.
     """
-    with explained("read the snapshot", path), path.open("rb") as file:
+    with _opened(path) as file:
         header, start = parse_head(file, path)
         if not 0 <= offset <= header.size or size < 0:
             raise InputError(f"part at {offset} lies outside the {header.size} bytes of {path}")

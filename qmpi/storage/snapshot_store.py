@@ -19,7 +19,7 @@ from pathlib import Path
 from qmpi.errors import InputError, StorageError
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.storage.atomic_file import TEMPORARY_SUFFIX, written_by_nobody
-from qmpi.storage.os_errors import explained
+from qmpi.storage.os_errors import explained, require_file
 from qmpi.storage.snapshot_file import verify_snapshot
 from qmpi.storage.snapshot_format import SnapshotHeader
 from qmpi.units import Bytes, Step
@@ -106,7 +106,8 @@ def _adopt(shared: Path, directory: Path) -> None:
     """Take over the files of the same run under a place that is no more: the run was moved."""
     for other in shared.glob(f"{os.getuid()}-*"):
         # Another rank of this host may be quicker.
-        with suppress(OSError):
+        with suppress(OSError, StorageError):
+            require_file(other / PLACE_NAME)
             if not Path(os.fsdecode((other / PLACE_NAME).read_bytes())).exists():
                 other.rename(directory)
                 return

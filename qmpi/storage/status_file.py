@@ -13,7 +13,7 @@ import msgspec
 from qmpi.errors import CorruptData
 from qmpi.protocol.status import EndMarker, StatusReport
 from qmpi.storage.atomic_file import write_atomic
-from qmpi.storage.os_errors import explained
+from qmpi.storage.os_errors import explained, require_file
 from qmpi.storage.run_directory import RunDirectory
 
 _Report = TypeVar("_Report", StatusReport, EndMarker)
@@ -47,6 +47,7 @@ def read_status(run: Path) -> StatusReport:
     """
     path = RunDirectory(run).status
     with explained("read the status", path):
+        require_file(path)
         data = path.read_bytes()
     return _decode(data, path, StatusReport)
 
@@ -79,6 +80,7 @@ def read_end(run: Path) -> EndMarker | None:
     """
     path = RunDirectory(run).end
     with explained("read the end marker", path):
+        require_file(path)
         try:
             data = path.read_bytes()
         except FileNotFoundError:

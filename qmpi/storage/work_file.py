@@ -14,7 +14,7 @@ from msgspec import Struct
 from qmpi.config.settings import FailureSettings
 from qmpi.errors import CorruptData
 from qmpi.storage.atomic_file import write_atomic
-from qmpi.storage.os_errors import explained
+from qmpi.storage.os_errors import explained, require_file
 
 WORK_NAME = "work.json"
 RESULT_NAME = "result.json"
@@ -50,6 +50,7 @@ def read_work(path: Path) -> WorkFile:
         StorageError: it cannot be read.
     """
     with explained("read the work", path):
+        require_file(path)
         data = path.read_bytes()
     try:
         return msgspec.json.decode(data, type=WorkFile)
@@ -82,6 +83,7 @@ def read_result(directory: Path) -> dict[str, Any]:
     """
     path = directory / RESULT_NAME
     with explained("read the result", path):
+        require_file(path)
         data = path.read_bytes()
     try:
         return msgspec.json.decode(data, type=dict[str, Any])

@@ -200,7 +200,7 @@ def test_idle_turns_rest_twice_as_long_each_time_up_to_a_bound():
     assert pauses[-1] == LONGEST_PAUSE
 
 
-@pytest.mark.parametrize("what", ["result", "message", "loss", "notice", "timer", "complaint"])
+@pytest.mark.parametrize("what", ["result", "message", "loss", "notice", "complaint"])
 def test_news_ends_the_long_rests(what):
     rank = Rank1(ScriptedRole(TRAINER, starting_with(timer("t", 1.0))))
     rank.start()
@@ -214,12 +214,19 @@ def test_news_ends_the_long_rests(what):
         rank.transport.losing.append((THERE, "gone"))
     elif what == "notice":
         rank.processes.asked.append(StopRequested("now"))
-    elif what == "timer":
-        rank.clock.time += 1.0
     else:
         rank.transport.arriving.append(Delivery(THERE, b"\xff", ()))
     assert rank.process.turn().pause == 0.0
     assert rank.process.turn().pause == FIRST_PAUSE
+
+
+def test_a_timer_alone_does_not_end_the_long_rests():
+    rank = Rank1(ScriptedRole(TRAINER, starting_with(timer("t", 1.0))))
+    rank.start()
+    for _ in range(12):
+        rank.process.turn()
+    rank.clock.time += 1.0
+    assert rank.process.turn().pause == LONGEST_PAUSE
 
 
 def test_a_rest_says_when_the_next_timer_is_due():
