@@ -7,27 +7,24 @@ slept over.
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from qmpi.driver.process import Process
 from qmpi.protocol.envelope import RoleName
-from qmpi.units import Seconds
 
 
 class Loop:
     """One rank, one clock, one thread."""
 
-    def __init__(self, process: Process, wake: threading.Event, now: Callable[[], Seconds]) -> None:
+    def __init__(self, process: Process, wake: threading.Event) -> None:
         """Join the parts.
 
         Args:
             process: the rank.
             wake: set by what ends a sleep.
-            now: the clock that the process goes by.
         """
         self.process = process
         self._wake = wake
-        self._now = now
 
     def run(self, roles: Iterable[RoleName]) -> None:
         """Start the roles and run until one of them wants to leave.
@@ -40,8 +37,5 @@ class Loop:
             # Before the turn: what arrives from here on is taken by it, or ends the sleep after it.
             self._wake.clear()
             rest = self.process.turn()
-            pause = rest.pause
-            if rest.until is not None:
-                pause = min(pause, Seconds(rest.until - self._now()))
-            if pause > 0 and not self.process.leaving:
-                self._wake.wait(pause)
+            if rest.pause > 0 and not self.process.leaving:
+                self._wake.wait(rest.pause)

@@ -65,7 +65,7 @@ def assemble(
         observe=log_loss,
         complain=logger.warning,
     )
-    loop = Loop(process, wake, world.clock.now)
+    loop = Loop(process, wake)
     return RankContext(loop=loop, roles=roles, settle=settle, held=held)
 
 

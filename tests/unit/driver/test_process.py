@@ -229,6 +229,15 @@ def test_a_timer_alone_does_not_end_the_long_rests():
     assert rank.process.turn().pause == LONGEST_PAUSE
 
 
+def test_a_timer_is_not_slept_over():
+    rank = Rank1(ScriptedRole(TRAINER, starting_with(timer("t", 1.0))))
+    rank.start()
+    for _ in range(12):
+        rank.process.turn()
+    rank.clock.time += 0.99
+    assert rank.process.turn().pause == pytest.approx(0.01)
+
+
 def test_a_rest_says_when_the_next_timer_is_due():
     rank = Rank1(ScriptedRole(TRAINER, starting_with(timer("far", 9.0), timer("near", 0.25))))
     rank.start()

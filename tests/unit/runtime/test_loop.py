@@ -1,4 +1,4 @@
-"""The loop: it turns until the rank leaves, sleeps as told, and wakes for results and timers."""
+"""The loop: it turns until the rank leaves, sleeps as told, and wakes for results."""
 
 import threading
 import time
@@ -36,7 +36,7 @@ class Turns:
 
 def run(turns, wake=None):
     began = time.monotonic()
-    loop = Loop(turns, wake or threading.Event(), time.monotonic)
+    loop = Loop(turns, wake or threading.Event())
     loop.run([RoleName.HERALD, RoleName.SPARE])
     return time.monotonic() - began
 
@@ -50,12 +50,6 @@ def test_roles_start_in_order_and_busy_turns_do_not_sleep():
 
 def test_an_idle_turn_sleeps_as_long_as_it_is_told():
     assert run(Turns(Rest(0.2, None), Rest(0.0, None))) == pytest.approx(0.2, abs=0.15)
-
-
-def test_a_timer_is_not_slept_over():
-    assert run(Turns(Rest(30.0, time.monotonic() + 0.1), Rest(0.0, None))) < 5
-    # One that is overdue asks for the next turn at once.
-    assert run(Turns(Rest(30.0, time.monotonic() - 5.0), Rest(0.0, None))) < 5
 
 
 def test_a_result_ends_the_sleep():
