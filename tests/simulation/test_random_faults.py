@@ -147,6 +147,7 @@ def test_random_faults(seed: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("block", range(10))
 def test_many_random_faults(block: int) -> None:
     for seed in range(1000 + 100 * block, 1100 + 100 * block):
