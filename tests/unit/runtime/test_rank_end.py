@@ -63,7 +63,7 @@ def enter(run, rank, monkeypatch):
 def test_ranks_that_is_a_file_ends_the_job_with_the_reason(tmp_path, monkeypatch, rank):
     run = RunDirectory(tmp_path)
     run.ranks.write_text("x")
-    assert enter(run, rank, monkeypatch) == ExitCode.MACHINE
+    assert enter(run, rank, monkeypatch) == main.Exit(ExitCode.MACHINE, together=False)
     marker = read_end(tmp_path)
     if rank:
         assert marker is None
@@ -110,7 +110,7 @@ def test_a_log_on_a_full_disk_prints_no_traces(tmp_path):
         "import sys, pathlib; from qmpi import main; from qmpi.storage.run_directory import"
         " RunDirectory\nrun = RunDirectory(pathlib.Path(sys.argv[1]))\n"
         "def train(options):\n"
-        "    main._log_to(run, 0); main.logger.warning('lost'); return 0\n"
+        "    main._log_to(run, 0); main.logger.warning('lost'); return main.Exit(0, True)\n"
         "main.run_training = train; sys.argv[1:] = ['job.toml']; main.main()"
     )
     done = subprocess.run(
