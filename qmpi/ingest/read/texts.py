@@ -124,8 +124,11 @@ def _parts(stream: BinaryIO, head: bytes, piece: Slice, codec: str) -> Iterator[
         cut = _border(held, codec)
         begin, held = begin + cut, held[cut:]
     target = piece.begin + LONGEST_DOCUMENT
-    while held:
+    while True:
+        # A cut may have taken all that is held, and yet there is more.
         held += stream.read(target + _WINDOW - begin - len(held))
+        if not held:
+            return
         if begin + len(held) <= target:
             yield begin, held
             return

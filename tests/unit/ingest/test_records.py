@@ -13,7 +13,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qmpi.errors import InputError
@@ -127,6 +127,7 @@ def test_endings():
     codec=st.sampled_from(["utf-8", "utf-16-le", "utf-16-be", "utf-32-le"]),
     packed=st.booleans(),
 )
+@example(text="a" * 22 + " a", codec="utf-32-le", packed=False)
 @settings(max_examples=150, deadline=None)
 def test_slices_of_a_text_agree_on_its_cuts(tmp_path_factory, text, codec, packed):
     with pytest.MonkeyPatch.context() as patch:
