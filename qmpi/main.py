@@ -31,16 +31,13 @@ from typing import NamedTuple, NoReturn
 from qmpi.config.load import absolute, load_job
 from qmpi.errors import ExitCode, LaunchError, QmpiError, UserError
 from qmpi.protocol.status import EndMarker
-from qmpi.runtime.bootstrap import Start, build_rank
 from qmpi.runtime.clock import Clock
-from qmpi.runtime.farm_bootstrap import build_farm_rank
 from qmpi.runtime.leftovers import clear_stop
 from qmpi.runtime.meeting import COORDINATOR, Surroundings
 from qmpi.runtime.processes import HostProcesses
 from qmpi.runtime.rank import RankContext
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.status_file import read_status, write_end
-from qmpi.storage.work_file import read_work
 from qmpi.units import Seconds
 
 Builder = Callable[[Surroundings], RankContext]
@@ -153,6 +150,8 @@ def run_training(options: argparse.Namespace) -> Exit:
     Returns:
         How it leaves.
     """
+    from qmpi.runtime.bootstrap import Start, build_rank
+
     settings = load_job(absolute(options.job), options.set, options.run_dir)
     run = Path(settings.job.run_dir or f"runs/{settings.job.name}").absolute()
     start = Start(settings, run, from_scratch=options.from_scratch)
@@ -168,6 +167,9 @@ def run_work(options: argparse.Namespace) -> Exit:
     Returns:
         How it leaves.
     """
+    from qmpi.runtime.farm_bootstrap import build_farm_rank
+    from qmpi.storage.work_file import read_work
+
     job = absolute(options.job)
     work, run = read_work(job), absolute(options.run_dir or str(job.parent))
     return run_rank(lambda world: build_farm_rank(world, work, run), run)

@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 from qmpi.units import Seconds
 
-LOOK_SECONDS = 0.25
-"""Looking goes through all processes of the host."""
+LOOK_SECONDS = 0.5
+"""Looking goes through all processes of the host, while its ranks need every core to come up."""
 
 GONE_SECONDS = 3.0
 """How long a job may go on after it has lost a rank before its first status."""

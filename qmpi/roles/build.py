@@ -1,4 +1,8 @@
-"""The roles of a training job by name; those of a work farm are in `qmpi.roles.farm.build`."""
+"""The roles of a training job by name; those of a work farm are in `qmpi.roles.farm.build`.
+
+A role's code is loaded when a rank is to play it: of thousands of ranks one plays the coordinator,
+and each file that all of them load is thousands of reads from a shared file system at once.
+"""
 
 from msgspec import Struct
 
@@ -6,15 +10,9 @@ from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError
 from qmpi.protocol.envelope import RoleName
 from qmpi.roles.coordinator.facts import RunFacts
-from qmpi.roles.coordinator.machine import Coordinator
 from qmpi.roles.facts import RankFacts
-from qmpi.roles.generator import Generator
 from qmpi.roles.herald import Herald
 from qmpi.roles.interface import Describe, Role
-from qmpi.roles.memory import Memory
-from qmpi.roles.replica import Replica
-from qmpi.roles.spare import Spare
-from qmpi.roles.trainer.machine import Trainer
 
 
 class Assignment(Struct, frozen=True):
@@ -50,16 +48,28 @@ def build_role(assignment: Assignment, name: RoleName, describe: Describe) -> Ro
         case RoleName.HERALD:
             return Herald(settings, rank, describe)
         case RoleName.COORDINATOR:
+            from qmpi.roles.coordinator.machine import Coordinator
+
             return Coordinator(settings, rank, assignment.run)
         case RoleName.GENERATOR:
+            from qmpi.roles.generator import Generator
+
             return Generator(settings, rank)
         case RoleName.MEMORY:
+            from qmpi.roles.memory import Memory
+
             return Memory(settings, rank, assignment.run.recipes)
         case RoleName.TRAINER:
+            from qmpi.roles.trainer.machine import Trainer
+
             return Trainer(settings, rank)
         case RoleName.REPLICA:
+            from qmpi.roles.replica import Replica
+
             return Replica(settings, rank)
         case RoleName.SPARE:
+            from qmpi.roles.spare import Spare
+
             return Spare(settings, rank)
         case _:
             raise InvariantError(f"a training job has no {name}")

@@ -102,3 +102,15 @@ def test_importing_qmpi_loads_nothing_else() -> None:
 def test_the_refusal_refuses() -> None:
     with pytest.raises(AssertionError, match="torch is refused here"):
         _import_all(["qmpi.model"], ("torch",))
+
+
+def test_a_rank_loads_the_code_of_its_own_roles_alone() -> None:
+    code = (
+        "import sys, qmpi.main, qmpi.runtime.bootstrap, qmpi.roles.build\n"
+        "print(*(name for name in sys.modules if name.startswith('qmpi.roles.')))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(told.stdout.split())
+    assert "qmpi.roles.herald" in loaded
+    others = ("trainer", "farm", "memory", "generator", "replica", "spare", "coordinator.machine")
+    assert not [x for x in loaded if x.startswith(tuple(f"qmpi.roles.{one}" for one in others))]
