@@ -1,6 +1,7 @@
 """Contradictions between fields of a job: what no field can state alone."""
 
 import math
+import re
 from collections.abc import Iterator
 
 from msgspec.structs import replace
@@ -39,6 +40,7 @@ def contradictions(settings: Settings) -> list[str]:
         *_team(settings),
         *_train(settings),
         *_sources(settings),
+        *_hosts(settings),
     ]
 
 
@@ -157,3 +159,17 @@ def _sources(settings: Settings) -> Iterator[str]:
                 f"source {source.name!r}: min_level = {source.min_level} is above "
                 f"max_level = {source.max_level}"
             )
+
+
+def _hosts(settings: Settings) -> Iterator[str]:
+    pattern = settings.hosts.domain
+    try:
+        groups = re.compile(pattern).groups
+    except (re.error, RecursionError, OverflowError) as error:
+        yield f"hosts.domain = {pattern!r} is not a regular expression: {error}"
+        return
+    if pattern and groups < 1:
+        yield (
+            f"hosts.domain = {pattern!r} has no group: put what names the failure domain in "
+            'brackets, as "^(rack[0-9]+)"'
+        )

@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from qmpi.config.settings import ContentSource, CorpusSource, DataSettings, Settings
+from qmpi.config.settings import ContentSource, CorpusSource, DataSettings
 
 LARGEST_NUMBER = 2**63 - 1
 """Whole numbers travel as 64 bits in messages, files and tensors."""
@@ -24,12 +24,12 @@ SOURCE_KINDS: dict[str, type[msgspec.Struct]] = {
 }
 
 
-def explain(raw: dict[str, Any], settings: type[Settings]) -> list[str]:
+def explain(raw: dict[str, Any], settings: type[msgspec.Struct]) -> list[str]:
     """List every mistake of form in a job.
 
     Args:
         raw: what TOML gave.
-        settings: the type of a whole job.
+        settings: the type of a whole job, or of another file of sections.
 
     Returns:
         One sentence a mistake; empty if the job can be converted.

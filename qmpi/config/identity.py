@@ -14,7 +14,7 @@ from qmpi.config.settings import Settings, TeamSettings
 
 FREE = (
     "job.name, job.run_dir, data.prefetch_steps, the path of a source, and all of [roles], "
-    "[snapshot], [failure] and [monitor]"
+    "[snapshot], [failure], [monitor], [hosts] and [machine]"
 )
 """What may change when a run goes on, for messages."""
 

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from qmpi.config.checks import contradictions, resolve
 from qmpi.config.explain import explain
 from qmpi.config.identity import identity
+from qmpi.config.machine import known_machines
 from qmpi.config.settings import CorpusSource, Settings
 from qmpi.errors import ConfigError
 from qmpi.units import Digest
@@ -178,7 +179,12 @@ def _anchor(settings: Settings) -> Settings:
         job=replace(job, run_dir=_anchored(job.run_dir)),
         snapshot=replace(snapshot, ram_dir=_anchored(snapshot.ram_dir)),
         data=replace(data, sources=sources, tokenizer=_anchored(data.tokenizer)),
+        machine=replace(settings.machine, name=_machine(settings.machine.name)),
     )
+
+
+def _machine(name: str) -> str:
+    return name if not name or name in known_machines() else str(absolute(name))
 
 
 def _anchored(path: str) -> str:

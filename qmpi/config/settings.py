@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from qmpi.config.surroundings import HostSettings, MachineSettings
+
 PositiveInt = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 PositiveSeconds = Annotated[float, Meta(gt=0.0)]
@@ -364,3 +366,5 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     snapshot: SnapshotSettings = SnapshotSettings()
     failure: FailureSettings = FailureSettings()
     monitor: MonitorSettings = MonitorSettings()
+    hosts: HostSettings = HostSettings()
+    machine: MachineSettings = MachineSettings()
