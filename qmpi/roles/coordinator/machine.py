@@ -72,7 +72,7 @@ class Coordinator(Chief):
             facts: who this rank is.
             run: the run so far and the placement.
         """
-        super().__init__(settings, facts, run.expected, run.hosts, "gathering")
+        super().__init__(settings, facts, run.expected, run.hosts, "gathering", run.domains)
         self.run, train = run, settings.train
         tokens = train.lanes * train.microbatches * train.sequences * train.sequence_tokens
         self.record = Record(train.lanes, tokens)
