@@ -29,6 +29,7 @@ from qmpi.runtime.copy_files import CopyFiles
 from qmpi.runtime.data import FileData
 from qmpi.runtime.engine import TorchEngine
 from qmpi.runtime.meeting import COORDINATOR, Meeting, Surroundings, facts_of, meet
+from qmpi.runtime.ownership import own_run
 from qmpi.runtime.rank import RankContext, assemble
 from qmpi.runtime.same_run import check_same_run, keep_settings, refusal
 from qmpi.storage.cache import default_cache
@@ -79,7 +80,7 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
     meeting: Meeting[CoordinatorFiles] = meet(
         world,
         directory,
-        lambda: _open(directory, start),
+        lambda: _open(world, directory, start),
         lambda host: domain_of(host, settings.hosts.domain, world.environ.get(TOPOLOGY, "")),
     )
     placement = _place(settings, meeting)
@@ -145,7 +146,7 @@ def _run_facts(start: Start, meeting: Meeting[CoordinatorFiles], placement: Plac
     )
 
 
-def _open(directory: RunDirectory, start: Start) -> CoordinatorFiles:
+def _open(world: Surroundings, directory: RunDirectory, start: Start) -> CoordinatorFiles:
     """Open the run's directory, on rank 0.
 
     Returns:
@@ -157,7 +158,7 @@ def _open(directory: RunDirectory, start: Start) -> CoordinatorFiles:
     """
     settings = start.settings
     directory.create()
-    lock = RunLock(directory.lock)
+    lock = own_run(directory.lock, world.clock, world.processes.disown)
     check_same_run(directory, settings)
     history: list[JournalRecord] = []
     journal = JournalWriter.open(directory.journal, visit=history.append)
