@@ -9,22 +9,23 @@ running.
 """
 
 import shutil
-import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from qmpi.config.settings import FailureSettings
 from qmpi.errors import LaunchError, RunInUse
+from qmpi.launch.allocation.muster import Muster
+from qmpi.launch.allocation.nodelist import compress
 from qmpi.launch.followed import clear_followed, stopped_marker
 from qmpi.launch.job_log import excerpt, next_log
+from qmpi.launch.launcher import finish_launcher, start_launcher
 from qmpi.launch.mpirun import LaunchPlan
 from qmpi.launch.scratch import make_scratch
-from qmpi.launch.sessions import end_session, has_ended
+from qmpi.launch.sessions import has_ended
 from qmpi.launch.stall import StallWatch
 from qmpi.launch.start_watch import StartWatch
 from qmpi.policy.relaunch import may_relaunch
@@ -39,8 +40,6 @@ from qmpi.units import Seconds
 POLL_SECONDS = 0.05
 END_SECONDS = 15.0
 """How long mpirun may take to end after the end marker; ranks leave within a few seconds."""
-
-TERM_SECONDS = 3.0
 
 STOP_SECONDS = 120.0
 """How long a requested stop may take: the steps granted, a snapshot and a checkpoint."""
@@ -84,6 +83,7 @@ class Supervision(Struct, frozen=True):
         claimed: called once the run belongs to this command, before anything starts: checks that it
             is the run that is wanted, and writes what the ranks read. A command that is refused
             has changed nothing.
+        hosts: asked before each start which of them live; None: the plan says it all.
     """
 
     limits: FailureSettings
@@ -94,6 +94,7 @@ class Supervision(Struct, frozen=True):
     adopt: bool = False
     status_seconds: float = 1.0
     claimed: Callable[[], None] = _nothing
+    hosts: Muster | None = None
 
 
 def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMarker:
@@ -206,6 +207,9 @@ def _supervise(
     try:
         return _keep_running(plan, directory, supervision, clock)
     finally:
+        if supervision.hosts is not None:
+            supervision.hosts.dismiss()
+        end_leftovers(directory.ranks)
         # Asked again until obeyed, it may have been asked once too often.
         clear_stop(directory)
 
@@ -216,10 +220,13 @@ def _keep_running(
     starts: list[Seconds] = []
     stillborn = 0
     while not supervision.stop():
+        plan = _mustered(plan, supervision, clock)
+        if supervision.stop():
+            break
         end_leftovers(directory.ranks)
         starts.append(clock.now())
         log = next_log(directory)
-        _say(supervision, clock, f"starting {plan.ranks} ranks" + _again(starts))
+        _say(supervision, clock, _starting(plan) + _again(starts))
         marker = _run_once(plan, directory, log, supervision, clock)
         if marker is not None:
             return marker
@@ -245,6 +252,24 @@ def _keep_running(
     return _stopped_without_job(plan.run, clock)
 
 
+def _mustered(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> LaunchPlan:
+    if supervision.hosts is None:
+        return plan
+
+    def rest(seconds: float) -> None:
+        clock.sleep(seconds)
+        supervision.on_tick()
+
+    dealt = supervision.hosts.muster(lambda what: _say(supervision, clock, what), rest)
+    hosts = () if supervision.hosts.is_single else dealt
+    return replace(plan, hosts=hosts, ranks=sum(host.slots for host in dealt))
+
+
+def _starting(plan: LaunchPlan) -> str:
+    what = f"starting {plan.ranks} ranks"
+    return f"{what} on {compress(host.name for host in plan.hosts)}" if plan.hosts else what
+
+
 def _check_room(directory: RunDirectory) -> None:
     """Refuse to start a job again that could not even write down why it died.
 
@@ -265,7 +290,7 @@ def _run_once(
 ) -> EndMarker | None:
     scratch = make_scratch(plan.run)
     with log.open("wb") as output:
-        process = _start(plan, output, scratch)
+        process = start_launcher(plan, output, scratch)
         patience = 0.0
         try:
             fault = _watch(process, plan.ranks, directory, supervision, clock)
@@ -277,8 +302,8 @@ def _run_once(
                 output.write(f"qmpi: {fault}\n".encode())
         finally:
             # Also when a second Ctrl-C or a bug in a callback ends this command: no job without it.
-            _finish(process, patience, clock)
-            end_leftovers(directory.ranks)
+            finish_launcher(process, patience, clock)
+            end_leftovers(directory.ranks, here_alone=True)
             shutil.rmtree(scratch, ignore_errors=True)
     supervision.on_tick()
     return read_end(plan.run)
@@ -328,41 +353,6 @@ def _came_up(directory: RunDirectory, started: Seconds) -> bool:
         return directory.status.stat().st_mtime >= started - 1.0
     except OSError:
         return False
-
-
-def _start(plan: LaunchPlan, output: BinaryIO, scratch: Path) -> subprocess.Popen[bytes]:
-    own_files = {"TMPDIR": str(scratch), "OMPI_MCA_btl_sm_backing_directory": str(scratch)}
-    try:
-        # Its own session: a Ctrl-C at the terminal reaches the supervisor alone, which stops the
-        # run in order.
-        return subprocess.Popen(
-            plan.command(),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            env={**plan.environment, **own_files},
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise LaunchError(f"{plan.mpirun} cannot be started: {error.strerror}") from error
-
-
-def _finish(process: subprocess.Popen[bytes], patience: float, clock: Clock) -> None:
-    """Wait for mpirun to end by itself, then end it; after a failure it may ignore SIGTERM."""
-    for number, seconds in (
-        (None, patience),
-        (signal.SIGTERM, TERM_SECONDS),
-        (signal.SIGKILL, 3.0),
-    ):
-        if has_ended(process):
-            break
-        if number is not None:
-            process.send_signal(number)
-        deadline = clock.now() + seconds
-        while not has_ended(process) and clock.now() < deadline:
-            clock.sleep(0.01)
-    end_session(process.pid)
-    process.poll()
 
 
 def _stopped_without_job(run: Path, clock: Clock) -> EndMarker:

@@ -38,11 +38,12 @@ def clear_leftovers(directory: RunDirectory, began: Seconds, now: Seconds) -> No
     _restart_status(directory.root, now)
 
 
-def end_leftovers(folder: Path) -> int:
+def end_leftovers(folder: Path, *, here_alone: bool = False) -> int:
     """Kill ranks of an earlier job of this run that outlived it, by pid and start time.
 
     Args:
         folder: RUN/ranks of that run; its files are removed.
+        here_alone: keep the files of ranks on other hosts, for whoever can reach those.
 
     Returns:
         Processes killed.
@@ -52,6 +53,8 @@ def end_leftovers(folder: Path) -> int:
     """
     killed = 0
     for process in read_rank_files(folder):
+        if here_alone and process.host != os.uname().nodename:
+            continue
         if _lives(process, folder):
             killed += kill(process.pid)
         path = folder / f"{process.rank}.json"
