@@ -32,9 +32,7 @@ def domain_of(host: str, pattern: str, address: str = "") -> str:
     return above if above and leaf in {host, short} else host
 
 
-def keeping_team(
-    teams: Sequence[Sequence[str]], usual: int, replicas: Collection[str]
-) -> int:
+def keeping_team(teams: Sequence[Sequence[str]], usual: int, replicas: Collection[str]) -> int:
     """Choose the team that keeps copies of the state in its own RAM.
 
     Args:

@@ -39,11 +39,12 @@ def clear_leftovers(directory: RunDirectory, began: Seconds, now: Seconds) -> No
     _restart_status(directory.root, now)
 
 
-def end_leftovers(folder: Path) -> int:
+def end_leftovers(folder: Path, *, here_alone: bool = False) -> int:
     """Kill ranks of an earlier job of this run that outlived it, by pid and start time.
 
     Args:
         folder: RUN/ranks of that run; its files are removed.
+        here_alone: keep the files of ranks on other hosts, for whoever can reach those.
 
     Returns:
         Processes killed.
@@ -51,7 +52,8 @@ def end_leftovers(folder: Path) -> int:
     Raises:
         StorageError: a file cannot be removed.
     """
-    processes = read_rank_files(folder)
+    here = os.uname().nodename
+    processes = [p for p in read_rank_files(folder) if not here_alone or p.host == here]
     killed = end_processes(processes, folder)
     for process in processes:
         path = folder / f"{process.rank}.json"

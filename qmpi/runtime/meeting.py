@@ -192,7 +192,9 @@ def _by_lowest_rank(
 
 
 def _tell(
-    world: Surroundings, introduction: Introduction, leftovers: Mapping[int, tuple[RankProcess, ...]]
+    world: Surroundings,
+    introduction: Introduction,
+    leftovers: Mapping[int, tuple[RankProcess, ...]],
 ) -> None:
     usual = msgspec.msgpack.encode(introduction)
     for other in range(1, world.transport.size):

@@ -32,6 +32,7 @@ class RunDirectory:
         self.lock = root / "lock"
         self.supervisor_lock = root / "supervisor.lock"
         self.ranks = root / "ranks"
+        self.hosts = root / "hosts.json"
 
     def create(self) -> None:
         """Make the directory and its sub-directories; those that exist stay as they are.

@@ -42,7 +42,9 @@ def reaches(hosts: PretendHosts, source: str, target: str) -> str:
     return tried.stderr.strip().rpartition("\n")[2]
 
 
-def test_hosts_have_names_memory_and_processes_of_their_own(make_hosts: Callable[..., PretendHosts]):
+def test_hosts_have_names_memory_and_processes_of_their_own(
+    make_hosts: Callable[..., PretendHosts],
+):
     hosts = make_hosts(3)
     assert [said(hosts, name, "hostname") for name in hosts.names] == ["h0", "h1", "h2"]
     hosts.run("h0", "touch", "/dev/shm/x", f"{hosts.base}/local/y", f"{hosts.base}/shared")
@@ -58,7 +60,9 @@ def test_hosts_have_names_memory_and_processes_of_their_own(make_hosts: Callable
 
 def test_the_agent_is_like_ssh(make_hosts: Callable[..., PretendHosts]):
     hosts = make_hosts(2)
-    assert said(hosts, "h0", str(hosts.agent), "-x", "-o", "BatchMode=yes", "h1", "hostname") == "h1"
+    assert (
+        said(hosts, "h0", str(hosts.agent), "-x", "-o", "BatchMode=yes", "h1", "hostname") == "h1"
+    )
     assert hosts.run("h0", hosts.agent, "h1", "exit 9").returncode == 9
     assert "OMP" not in said(hosts, "h0", str(hosts.agent), "h1", "env")
     hosts.lose("h1")
