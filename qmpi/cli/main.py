@@ -29,6 +29,7 @@ COMMANDS = {
     "generate": "write a corpus of generated, machine-checked documents",
     "shards": "list, read, verify, describe and repair shards",
     "train": "run a job, and go on whatever dies",
+    "submit": "hand a job in to a batch system",
     "status": "show who is alive and how far a run is",
     "audit": "prove that each block was trained on exactly once",
     "sample": "write text from the newest checkpoint of a run",

@@ -1,0 +1,288 @@
+"""How a job lies on nodes: ranks a node, what they do there, what a trainer computes on.
+
+Theory of operation. What is scarce on a node is what trainers compute on: its GPUs, or its cores.
+A node has room for one trainer a GPU; without GPUs, for one a `train.threads` cores that generators
+and memory ranks leave. A spare needs the same room, for it becomes a trainer. Coordinator, replicas
+and heralds mostly sleep and cost no room.
+
+The roles of ranks are dealt by `policy.placement`, which looks at the job as a whole. So the number
+of ranks a node is found by trying: the largest that puts on no node more than it has room for.
+Since ranks that no count asks for become trainers, up to one a lane, this fills the machine.
+Ranks beyond that would be spares that nobody asked for, and are not started.
+
+A job that asks by numbers for more than the nodes hold is refused, with the number of nodes that
+would do. On cores it is only told: ranks that share a core are slow, not wrong.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from qmpi.config.machine import Machine
+from qmpi.config.settings import RoleSettings, Settings
+from qmpi.errors import ConfigError
+from qmpi.policy.placement import Placement, place
+from qmpi.protocol.envelope import RoleName
+
+STATE_BYTES = 16
+"""Of a parameter on a trainer: float32 weight, gradient and two moments of AdamW."""
+
+GIB = 1 << 30
+
+WORKING = (RoleName.GENERATOR, RoleName.MEMORY)
+SEATED = (RoleName.TRAINER, RoleName.SPARE)
+
+
+class Wanted(Struct, frozen=True):
+    """What is asked for beside the job.
+
+    Attributes:
+        nodes: nodes of the allocation, >= 1.
+        ranks_per_host: ranks a node; None: found from the node's shape.
+        ranks: ranks in all; None: as many as have work.
+        parameters: of the model.
+    """
+
+    nodes: int
+    ranks_per_host: int | None
+    ranks: int | None
+    parameters: int
+
+
+class Layout(Struct, frozen=True):
+    """A job on nodes.
+
+    Attributes:
+        nodes: nodes of the allocation.
+        ranks_per_host: ranks that a node takes at most.
+        ranks: ranks in all.
+        cores: of a node.
+        gpus: of a node that the job uses; 0: trainers compute on cores.
+        threads: CPU threads of a trainer.
+        words: what lies where, and what is worth knowing, a sentence each.
+    """
+
+    nodes: int
+    ranks_per_host: int
+    ranks: int
+    cores: int
+    gpus: int
+    threads: int
+    words: tuple[str, ...]
+
+
+class _Node(Struct, frozen=True):
+    """What a node offers trainers."""
+
+    gpus: int
+    cores: int
+    threads: int
+
+    @property
+    def seats(self) -> int:
+        return self.gpus or max(1, self.cores // self.threads)
+
+    def holds(self, roles: Counter[RoleName]) -> bool:
+        seated, working = _seated(roles), sum(roles[role] for role in WORKING)
+        if self.gpus:
+            return seated <= self.gpus
+        return seated * self.threads + working <= self.cores
+
+
+def lay_out(settings: Settings, machine: Machine, wanted: Wanted) -> Layout:
+    """Decide how many ranks a node gets; O(ranks log nodes), a few times.
+
+    Args:
+        settings: the job.
+        machine: shape of its nodes.
+        wanted: nodes, and what else is given.
+
+    Returns:
+        The layout.
+
+    Raises:
+        ConfigError: the job cannot run on such nodes, or not on so few or so many.
+    """
+    node = _node(settings, machine)
+    _check_memory(wanted.parameters, node, machine)
+    if wanted.ranks_per_host is None and wanted.ranks is None:
+        per_host, ranks = _found(settings, node, wanted.nodes)
+    else:
+        per_host, ranks = _given(wanted)
+    placement = _place(settings, wanted.nodes, ranks)
+    dealt = _by_host(placement, _hosts(wanted.nodes, ranks))
+    return Layout(
+        nodes=wanted.nodes,
+        ranks_per_host=per_host,
+        ranks=ranks,
+        cores=node.cores,
+        gpus=node.gpus,
+        threads=node.threads,
+        words=_words(placement, dealt, node, settings),
+    )
+
+
+def _node(settings: Settings, machine: Machine) -> _Node:
+    shape, device = machine.node, settings.train.device
+    if device == "cuda" and not shape.gpus:
+        raise ConfigError(
+            'the job computes on GPUs (train.device = "cuda"), and the nodes have none: name '
+            "another --machine, or --set train.device=cpu"
+        )
+    gpus = 0 if device == "cpu" else shape.gpus
+    if not gpus and settings.train.threads > shape.cores:
+        raise ConfigError(
+            f"a trainer computes on {settings.train.threads} threads (train.threads), and a node "
+            f"has {shape.cores} cores"
+        )
+    return _Node(gpus, shape.cores, settings.train.threads)
+
+
+def _check_memory(parameters: int, node: _Node, machine: Machine) -> None:
+    # The least that a trainer can do with; `qmpi plan` says what it takes in all.
+    where, size = "a GPU", machine.gpu.memory_gib
+    if not node.gpus:
+        where, size = "a node", machine.node.memory_gib
+    state = STATE_BYTES * parameters / GIB
+    if size and state > size:
+        raise ConfigError(
+            f"the state of {parameters:,} parameters is {state:,.1f} GiB a trainer, and {where} "
+            f"has {size:,.1f} GiB: a smaller model, or another --machine"
+        )
+
+
+def _given(wanted: Wanted) -> tuple[int, int]:
+    per_host, ranks = wanted.ranks_per_host, wanted.ranks
+    if per_host is None:
+        per_host = -(-(ranks or 1) // wanted.nodes)
+    ranks = wanted.nodes * per_host if ranks is None else ranks
+    if not wanted.nodes <= ranks <= wanted.nodes * per_host:
+        raise ConfigError(
+            f"{ranks} ranks do not lie on {wanted.nodes} nodes with {per_host} each: give from "
+            f"{wanted.nodes} to {wanted.nodes * per_host}"
+        )
+    return per_host, ranks
+
+
+def _found(settings: Settings, node: _Node, nodes: int) -> tuple[int, int]:
+    least = -(-_asked(settings.roles) // nodes)
+    per_host = max(least, _most(settings.roles, node, nodes))
+    while per_host > 1 and not all(map(node.holds, _dealt(settings, nodes, nodes * per_host))):
+        per_host -= 1
+    if per_host < least:
+        if node.gpus:
+            raise ConfigError(_too_few(settings.roles, node, nodes))
+        per_host = least
+    useful = _useful(settings, nodes, nodes * per_host)
+    # Whole nodes, so that none stays empty; the few ranks more are spares.
+    per_host = -(-useful // nodes)
+    return per_host, nodes * per_host
+
+
+def _useful(settings: Settings, nodes: int, ranks: int) -> int:
+    """Return the ranks without spares that nobody asked for; these come with more seats than lanes.
+
+    Raises:
+        ConfigError: there are more nodes than ranks.
+    """
+    roles = settings.roles
+    spares = sum(RoleName.SPARE in hosted for hosted in _place(settings, nodes, ranks).roles)
+    asked = roles.spare if isinstance(roles.spare, int) else spares
+    surplus = max(0, spares - asked)
+    useful = ranks - (surplus - surplus % settings.team.size)
+    if useful < nodes:
+        raise ConfigError(
+            f"{nodes} nodes are more than the job has work for: with {settings.train.lanes} lanes "
+            f"it has {useful} ranks; take --nodes {useful} or fewer"
+        )
+    return useful
+
+
+def _too_few(roles: RoleSettings, node: _Node, nodes: int) -> str:
+    seats = sum(count for count in (roles.trainer, roles.spare) if isinstance(count, int))
+    needed = max(nodes + 1, -(-seats // node.gpus))
+    return (
+        f"the job asks for {roles.trainer} trainers and {roles.spare} spares, each with a GPU, and "
+        f"{nodes} nodes have {nodes * node.gpus}: take --nodes {needed}, or ask for less"
+    )
+
+
+def _asked(roles: RoleSettings) -> int:
+    """Return the ranks that a job asks for by numbers; 0 if by shares, which fit any number."""
+    counts = [roles.coordinator, roles.generator, roles.memory, roles.trainer]
+    counts += [roles.replica, roles.spare]
+    numbers = [count for count in counts if isinstance(count, int)]
+    return sum(numbers) if len(numbers) == len(counts) else 0
+
+
+def _most(roles: RoleSettings, node: _Node, nodes: int) -> int:
+    """Return a number of ranks a node that is surely no less than what fits."""
+    light = [roles.coordinator, roles.generator, roles.memory, roles.replica]
+    numbers = sum(max(1, count) for count in light if isinstance(count, int))
+    shares = sum(float(count.removesuffix("%")) for count in light if isinstance(count, str))
+    # The seats are what light roles leave; a job with hardly any trainers is no machine's measure.
+    full = (node.seats + numbers / nodes) / (1.0 - min(75.0, shares) / 100.0)
+    return int(full) + 2
+
+
+def _dealt(settings: Settings, nodes: int, ranks: int) -> list[Counter[RoleName]]:
+    return _by_host(_place(settings, nodes, ranks), _hosts(nodes, ranks))
+
+
+def _place(settings: Settings, nodes: int, ranks: int) -> Placement:
+    hosts = _hosts(nodes, ranks)
+    return place(hosts, settings.roles, settings.train.lanes, settings.team.size)
+
+
+def _hosts(nodes: int, ranks: int) -> list[str]:
+    """Return the node of each rank: as even as can be, one node after the other."""
+    each, more = divmod(ranks, nodes)
+    return [str(node) for node in range(nodes) for _ in range(each + (node < more))]
+
+
+def _by_host(placement: Placement, hosts: Sequence[str]) -> list[Counter[RoleName]]:
+    found: dict[str, Counter[RoleName]] = {}
+    for host, roles in zip(hosts, placement.roles, strict=True):
+        found.setdefault(host, Counter()).update(roles)
+    return list(found.values())
+
+
+def _seated(roles: Counter[RoleName]) -> int:
+    return sum(roles[role] for role in SEATED)
+
+
+def _words(
+    placement: Placement, dealt: Sequence[Counter[RoleName]], node: _Node, settings: Settings
+) -> tuple[str, ...]:
+    ranges = [
+        _range([roles[role] for roles in dealt], role)
+        for role in RoleName
+        if any(roles[role] for roles in dealt)
+    ]
+    words = [placement.reason, f"on a node: {', '.join(ranges)}"]
+    if node.gpus:
+        words.append(f"a trainer or spare has a GPU of its own, of {node.gpus} on a node")
+        words += _idle(dealt, node, settings)
+    else:
+        words.append(f"a trainer computes on {node.threads} of {node.cores} cores")
+    over = sum(not node.holds(roles) for roles in dealt)
+    if over:
+        what = "GPUs" if node.gpus else "cores"
+        words.append(f"{over} of {len(dealt)} nodes have more busy ranks than {what}: slower")
+    return tuple(words)
+
+
+def _idle(dealt: Sequence[Counter[RoleName]], node: _Node, settings: Settings) -> list[str]:
+    idle = sum(max(0, node.gpus - _seated(roles)) for roles in dealt)
+    lanes = settings.train.lanes
+    trainers = sum(roles[RoleName.TRAINER] for roles in dealt)
+    full = f"; there are {lanes} lanes, one trainer each at most" if trainers >= lanes else ""
+    return [f"{idle} of {len(dealt) * node.gpus} GPUs have nothing to do{full}"] if idle else []
+
+
+def _range(counts: Sequence[int], role: RoleName) -> str:
+    low, high = min(counts), max(counts)
+    plural = "memories" if role is RoleName.MEMORY else f"{role}s"
+    noun = role if high == 1 else plural
+    return f"{low} {noun}" if low == high else f"{low} to {high} {noun}"
