@@ -1,0 +1,187 @@
+"""`qmpi doctor`: say what this machine lacks for a job, and what to do about it."""
+
+import os
+import shutil
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from qmpi.cli.options import HomePath
+from qmpi.cli.output import show_json
+
+if TYPE_CHECKING:
+    from qmpi.config.settings import Settings
+    from qmpi.doctor.finding import Finding
+    from qmpi.doctor.probes import Probes
+    from qmpi.doctor.surroundings import Launcher, Surroundings
+
+EPILOG = """\b
+Examples:
+  qmpi doctor
+  qmpi doctor job.toml --dir runs/first
+  qmpi doctor --mpi -n 4
+  qmpi doctor job.toml --mpi -n 16 --hostfile hosts.txt
+  qmpi doctor --json
+
+Exit code: 3 if anything is an error, else 0.
+"""
+
+TRIAL_RANKS = 4
+MANY_RANKS = 100
+
+
+@click.command("doctor", epilog=EPILOG)
+@click.argument("job", required=False, type=HomePath())
+@click.option("--mpi", is_flag=True, help="Start ranks, and kill one of them.")
+@click.option(
+    "-n",
+    "ranks",
+    type=click.IntRange(1, 1_000_000),
+    metavar="N",
+    help="Ranks of the job, and to start with --mpi (default: the job's own; 4 to start).",
+)
+@click.option("--hosts", metavar="A,B,...", help="Hosts of the job.")
+@click.option(
+    "--hostfile", type=HomePath(exists=True), metavar="FILE", help="The same, a line a host."
+)
+@click.option(
+    "--dir",
+    "folder",
+    type=HomePath(),
+    metavar="DIR",
+    help="A run, or where runs are to lie (default: that of JOB, else the working directory).",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list.")
+def command(
+    *,
+    job: Path | None,
+    mpi: bool,
+    ranks: int | None,
+    hosts: str | None,
+    hostfile: Path | None,
+    folder: Path | None,
+    as_json: bool,
+) -> int:
+    """Say what this machine lacks for JOB (default: a small one), and what to do about it.
+
+    Nothing is changed. Files are written in a hidden folder where the run is to lie, and removed.
+    """
+    from qmpi.config.load import load_job
+    from qmpi.config.settings import Settings
+    from qmpi.doctor.finding import has_error
+    from qmpi.doctor.probes import Probes
+
+    if hosts and hostfile is not None:
+        raise click.UsageError("--hosts and --hostfile name the same: give one of them")
+    settings = load_job(job) if job is not None else Settings()
+    around = surroundings(settings, job_given=job is not None, folder=folder)
+    around = _extended(around, ranks, mpi=mpi, hosts=hosts, hostfile=hostfile)
+    findings = _told(Probes(around), as_json=as_json)
+    return 3 if has_error(findings) else 0
+
+
+def surroundings(settings: "Settings", *, job_given: bool, folder: Path | None) -> "Surroundings":
+    """Return this machine as it is.
+
+    Args:
+        settings: the job.
+        job_given: whether the user named it.
+        folder: where a run is to lie; None: as the job says, else the working directory.
+
+    Returns:
+        What the checks look at.
+    """
+    from qmpi.doctor.running import run_program
+    from qmpi.doctor.surroundings import Surroundings
+    from qmpi.errors import ConfigError
+    from qmpi.launch.mpirun import rank_environment
+    from qmpi.launch.train import default_ranks, run_path
+    from qmpi.runtime.clock import Clock
+    from qmpi.storage.cache import default_cache
+    from qmpi.storage.home import home_directory
+
+    clock = Clock()
+    try:
+        ranks = default_ranks(settings)
+    except ConfigError:
+        ranks = MANY_RANKS  # given by shares, which hold for any number
+    where = folder or (run_path(settings) if job_given else Path())
+    return Surroundings(
+        environ=dict(os.environ),
+        rank_environ=rank_environment(settings, os.environ),
+        run=lambda command, environ, limit: run_program(command, environ, limit, clock.now),
+        python=Path(sys.executable),
+        launcher=_launcher(),
+        job=settings,
+        job_given=job_given,
+        ranks=ranks,
+        folder=where.absolute(),
+        cache=default_cache(os.environ),
+        home=home_directory(os.environ),
+        host=socket.gethostname(),
+        find=shutil.which,
+    )
+
+
+def _launcher() -> "Launcher":
+    from qmpi.doctor.surroundings import Launcher
+    from qmpi.errors import LaunchError
+    from qmpi.launch.mpirun import FLAGS, find_mpirun
+
+    try:
+        path = find_mpirun(os.environ)
+    except LaunchError as error:
+        return Launcher(None, str(error))
+    root = ("--allow-run-as-root",) if os.getuid() == 0 else ()
+    return Launcher(path, "", (*root, *FLAGS))
+
+
+def _extended(
+    around: "Surroundings",
+    ranks: int | None,
+    *,
+    mpi: bool,
+    hosts: str | None,
+    hostfile: Path | None,
+) -> "Surroundings":
+    from msgspec.structs import replace
+
+    number = (ranks or TRIAL_RANKS) if mpi else 0
+    names: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    if hosts:
+        names = tuple(one.strip() for one in hosts.split(",") if one.strip())
+        slots = -(-number // len(names)) if names else 0
+        options = ("--host", ",".join(f"{name}:{slots}" for name in names))
+    elif hostfile is not None:
+        lines = hostfile.read_text(encoding="utf-8", errors="replace").splitlines()
+        names = tuple(words[0] for line in lines if (words := line.split("#")[0].split()))
+        options = ("--hostfile", str(hostfile.absolute()))
+    return replace(
+        around,
+        ranks=ranks or around.ranks,
+        trial_ranks=number,
+        hosts=tuple(dict.fromkeys(names)),
+        host_options=options,
+    )
+
+
+def _told(probes: "Probes", *, as_json: bool) -> "list[Finding]":
+    from rich.console import Console
+
+    from qmpi.doctor.examine import CHECKS, examine
+    from qmpi.doctor.report import line_of, summary_of
+
+    if as_json:
+        findings = list(examine(probes))
+        show_json(findings)
+        return findings
+    console, findings = Console(highlight=False), []
+    for finding in examine(probes):
+        findings.append(finding)
+        console.print(line_of(finding, max(map(len, CHECKS))), soft_wrap=True)
+    console.print(summary_of(findings), soft_wrap=True)
+    return findings

@@ -1,0 +1,96 @@
+"""What a job needs of one host: copies in RAM, checkpoints, memory, open files, cores.
+
+Theory of operation. Roles are dealt as the job would deal them; the fullest host counts. The first
+trainer of a position and every replica keep copies in the RAM of their host. A writer drops all but
+the newest before it writes, so at its peak it holds `keep` copies, but never fewer than two. What
+a rank takes beside its state was measured.
+"""
+
+from collections import Counter
+
+from msgspec import Struct
+
+from qmpi.config.settings import Settings
+from qmpi.model.shape import parameter_count
+from qmpi.policy.placement import place
+from qmpi.protocol.envelope import RoleName
+
+SNAPSHOT_BYTES = 12
+"""A parameter in a snapshot: float32 weight and two moments."""
+
+STATE_BYTES = 16
+"""A parameter in a trainer: the same and a gradient."""
+
+RANK_BYTES = 75 << 20
+TRAINER_BYTES = 375 << 20
+"""Resident memory of a light rank, and of a trainer beside its state."""
+
+SEGMENT_BYTES = 5 << 20
+"""What MPI keeps in shared memory for a rank."""
+
+OPEN_FILES = 64
+OPEN_FILES_OF_RANK = 8
+"""Open files of mpirun: its own, and for each rank of its host, pipes and sockets."""
+
+
+class Needs(Struct, frozen=True):
+    """Needs of the fullest host.
+
+    Attributes:
+        host_ranks: ranks there.
+        trainers: trainers there.
+        snapshot: bytes of one snapshot.
+        ram: bytes of the copies in RAM.
+        segments: bytes of MPI's shared memory.
+        memory: bytes of the processes, without the copies.
+        checkpoints: bytes in the run directory.
+        threads: threads that compute at once.
+        open_files: open files of one process.
+    """
+
+    host_ranks: int
+    trainers: int
+    snapshot: int
+    ram: int
+    segments: int
+    memory: int
+    checkpoints: int
+    threads: int
+    open_files: int
+
+
+def needs_of(job: Settings, ranks: int, hosts: int) -> Needs:
+    """Work out what a job needs of its fullest host.
+
+    Args:
+        job: the job.
+        ranks: of the job, >= 1.
+        hosts: that they are spread over evenly, >= 1.
+
+    Returns:
+        The needs.
+    """
+    names = [str(rank * hosts // max(ranks, hosts)) for rank in range(ranks)]
+    roles = place(names, job.roles, job.train.lanes, job.team.size).roles
+    copies, trainers, seated = Counter[str](), Counter[str](), False
+    for name, played in zip(names, roles, strict=True):
+        trainers[name] += RoleName.TRAINER in played
+        copies[name] += RoleName.REPLICA in played
+        if RoleName.TRAINER in played and not seated:
+            copies[name] += 1
+            seated = True
+    parameters = parameter_count(job.model)
+    snapshot = parameters * SNAPSHOT_BYTES
+    number, busiest = max(Counter(names).values()), max(trainers.values())
+    kept = max(2, job.snapshot.keep)
+    return Needs(
+        host_ranks=number,
+        trainers=busiest,
+        snapshot=snapshot,
+        ram=max(copies.values()) * kept * snapshot,
+        segments=number * SEGMENT_BYTES,
+        memory=number * RANK_BYTES + busiest * (TRAINER_BYTES + parameters * STATE_BYTES),
+        checkpoints=(job.snapshot.keep + 1) * snapshot,
+        threads=busiest * job.train.threads,
+        open_files=OPEN_FILES + OPEN_FILES_OF_RANK * number + ranks,
+    )
