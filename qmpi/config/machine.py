@@ -46,6 +46,7 @@ class GpuShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 0.0
     fp8_tflops: Annotated[Amount, Meta(description="Peak of dense FP8 products, TFLOP/s.")] = 0.0
     memory_gbytes: Annotated[Amount, Meta(description="Bandwidth of its memory, GB/s.")] = 0.0
+    watts: Annotated[Amount, Meta(description="Its power limit, W; 0: not known.")] = 0.0
 
 
 class NetworkShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

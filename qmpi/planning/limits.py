@@ -1,0 +1,161 @@
+"""What limits a job, in words: each a fact with its figure, and what would lift it."""
+
+from math import ceil
+
+from qmpi.planning.engine_time import EngineTime
+from qmpi.planning.loads import Loads
+from qmpi.planning.reliability import DAY, Reliability
+from qmpi.planning.wording import amount, seconds_text, size_text
+from qmpi.planning.workload import Workload
+
+LONG_DAYS = 365.0
+"""A run beyond this is told what it could afford instead."""
+
+MUCH = 0.2
+"""Share of a step from which a cause is named."""
+
+GIB = 2**30
+
+
+def limits(
+    job: Workload,
+    memory: dict[str, int],
+    time: EngineTime | None,
+    load: Loads | None,
+    failing: Reliability | None,
+) -> tuple[str, ...]:
+    """Say what limits a job.
+
+    Args:
+        job: the job.
+        memory: bytes of a trainer by kind.
+        time: of a step; None: not known.
+        load: what it asks for; None likewise.
+        failing: what failures cost; None likewise.
+
+    Returns:
+        Sentences, the gravest first; empty if nothing stands out.
+    """
+    found = [*_memory(job, memory), *_lanes(job)]
+    if time is None or load is None or failing is None:
+        return (*found, _unknown(job))
+    found += [*_step(job, time), *_load(load), *_failures(failing)]
+    return tuple(found)
+
+
+def _unknown(job: Workload) -> str:
+    if job.machine.node.gpus == 0 and job.settings.train.device == "cuda":
+        return (
+            "speed: the job asks for GPUs and the machine has none: name one with --machine, such "
+            "as h100"
+        )
+    return "speed: the machine file does not say how fast its GPUs and their memory are"
+
+
+def _memory(job: Workload, memory: dict[str, int]) -> list[str]:
+    node, need = job.machine.node, sum(memory.values())
+    if job.on_gpus:
+        room, where = job.machine.gpu.memory_gib * GIB, "its GPU"
+    else:
+        sharing = ceil(job.counts.trainers / max(1, job.nodes))
+        room, where = node.memory_gib * GIB / sharing, "its share of a node"
+    if not room or need <= room:
+        return []
+    return [
+        f"memory: a trainer needs {size_text(need)} and {where} has {size_text(room)}: fewer "
+        "sequences a microbatch, a smaller model, or a team of several ranks, which this version "
+        "does not have"
+    ]
+
+
+def _lanes(job: Workload) -> list[str]:
+    lanes, counts = job.settings.train.lanes, job.counts
+    found: list[str] = []
+    if counts.spares > max(2, counts.trainers // 10):
+        most = " (4,096 at most)" if lanes >= 4096 else ""
+        found.append(
+            f"lanes: {lanes:,} lanes{most} feed {counts.trainers:,} trainers; "
+            f"{counts.spares:,} more ranks wait as spares"
+        )
+    each = ceil(lanes / counts.trainers)
+    idle = 1 - lanes / (each * counts.trainers)
+    if idle > 0.05:
+        found.append(
+            f"lanes: {lanes:,} lanes do not divide among {counts.trainers:,} trainers: they idle "
+            f"{idle:.0%} of the time"
+        )
+    return found
+
+
+def _step(job: Workload, time: EngineTime) -> list[str]:
+    whole = time.total
+    work = time.products + time.attention + time.sweeps
+    if time.reduce > MUCH * whole:
+        found = [
+            f"network: summing {size_text(4 * job.parameters)} of gradients takes "
+            f"{seconds_text(time.reduce)} of a step of {seconds_text(whole)}: gloo goes through "
+            "host memory and nothing hides it; more microbatches a lane, or a GPU backend, which "
+            "this version does not have"
+        ]
+    else:
+        found = [f"compute: products and sweeps are {work / whole:.0%} of a step"]
+    if time.snapshot > 0.05 * whole:
+        found.append(
+            f"snapshots: hashing {size_text(12 * job.parameters)} takes {time.snapshot / whole:.0%} "
+            "of the time: raise snapshot.every_steps"
+        )
+    if time.digest > 0.05 * whole:
+        found.append(
+            f"digests: hashing the weights takes {time.digest / whole:.0%} of the time: raise "
+            "train.digest_every"
+        )
+    days = job.steps * whole / DAY
+    if days > LONG_DAYS:
+        found.append(
+            f"tokens: {amount(job.tokens)} take {days / 365.25:,.0f} years; in 30 days "
+            f"{job.nodes:,} {'node trains' if job.nodes == 1 else 'nodes train'} on "
+            f"{amount(affordable(job, whole, 30.0))}"
+        )
+    return found
+
+
+def affordable(job: Workload, step_seconds: float, days: float) -> int:
+    """Return the tokens that a job trains on in a time, failures apart.
+
+    Args:
+        job: the job.
+        step_seconds: of a step.
+        days: of running.
+
+    Returns:
+        Tokens of whole steps.
+    """
+    return int(days * DAY / step_seconds) * job.step_tokens
+
+
+def _load(load: Loads) -> list[str]:
+    found: list[str] = []
+    if load.generated_tokens > load.generator_room:
+        found.append(
+            f"generators: the stream wants {amount(load.generated_tokens)} a second and they write "
+            f"{amount(load.generator_room)}: "
+            f"{load.generated_tokens / load.generator_room:.1f} times as many are needed"
+        )
+    if load.coordinator_core > 0.5:
+        found.append(f"coordinator: it needs {load.coordinator_core:.0%} of a core")
+    late = load.checkpoint_seconds
+    if late is not None and late > load.checkpoint_every:
+        found.append(
+            f"files: a checkpoint takes {seconds_text(late)} and one is due every "
+            f"{seconds_text(load.checkpoint_every)}: raise snapshot.disk_every_steps"
+        )
+    return found
+
+
+def _failures(failing: Reliability) -> list[str]:
+    if failing.share is None or failing.share > 0.95:
+        return []
+    return [
+        f"failures: {failing.per_day:,.1f} nodes a day, {seconds_text(failing.seconds_each)} lost "
+        f"with each, leave {failing.share:.0%} of the time"
+    ]

@@ -1,0 +1,107 @@
+"""What a job asks of network, file system, coordinator and generators, in figures a second.
+
+Figures of the coordinator are those of docs/benchmarks/scale_epyc-2core_2026-11-28.md: 5,200
+trainers on 1,000 hosts, a step and a beat a second, 1,007 messages and 478 kB a step, 2.4 % of a
+core. They grow with the hosts (beats) and the lanes (losses and digests of a report).
+"""
+
+from math import ceil
+
+from msgspec import Struct
+
+from qmpi.planning.engine_time import STATE_BYTES
+from qmpi.planning.workload import Workload
+
+COORDINATOR_SECONDS = 24e-6
+"""Of a core, for each message that it receives, what it sends in answer included."""
+
+LANE_REPORT_BYTES = 92
+"""A lane's loss and digest in the report of a step."""
+
+BEAT_BYTES = 60
+"""A host's beat, roughly."""
+
+GENERATOR_TOKENS = 560_000
+"""Tokens a second that one generator writes, all types in turn (docs/benchmarks/content_*)."""
+
+FILES_A_RANK = 900
+"""Files opened at start; torch adds more (hpc/)."""
+
+SHARD_BYTES_A_TOKEN = 2
+
+
+class Loads(Struct, frozen=True, kw_only=True):
+    """Loads of a running job.
+
+    Attributes:
+        reduce_bytes: that a trainer sends a step to sum gradients.
+        block_bytes_a_second: of token blocks, all trainers together.
+        coordinator_messages: that the coordinator receives a second.
+        coordinator_bytes: likewise, bytes.
+        coordinator_core: share of a core that it needs.
+        generated_tokens: a second, that the generated sources must give.
+        generator_room: tokens a second that the generators can write.
+        corpus_bytes: of the corpus that one pass over the tokens would be; 0: all is generated.
+        snapshot_bytes: of one copy of the state.
+        snapshot_every: seconds between two copies in RAM.
+        checkpoint_every: seconds between two on disk.
+        checkpoint_seconds: to write one; None: the file system's speed is not known.
+        opens: files opened at a start, all ranks.
+    """
+
+    reduce_bytes: float
+    block_bytes_a_second: float
+    coordinator_messages: float
+    coordinator_bytes: float
+    coordinator_core: float
+    generated_tokens: float
+    generator_room: float
+    corpus_bytes: float
+    snapshot_bytes: int
+    snapshot_every: float
+    checkpoint_every: float
+    checkpoint_seconds: float | None
+    opens: int
+
+
+def loads(job: Workload, step_seconds: float) -> Loads:
+    """Return the loads of a job.
+
+    Args:
+        job: the job.
+        step_seconds: of a step.
+
+    Returns:
+        The loads.
+    """
+    settings, count = job.settings, job.parameters
+    ranks, lanes = job.counts.trainers, settings.train.lanes
+    hosts = max(1, job.nodes if job.on_gpus else ceil(job.counts.ranks / job.machine.node.cores))
+    steps = 1 / step_seconds
+    messages = hosts / settings.failure.heartbeat_seconds + 2 * steps
+    token = 2 if job.shape.vocab_size <= 65_536 else 4
+    made = generated_share(job)
+    write = job.machine.files.write_gbytes * 1e9
+    state = STATE_BYTES * count
+    return Loads(
+        reduce_bytes=2 * 4 * count * (ranks - 1) / ranks,
+        block_bytes_a_second=job.step_tokens * token * steps,
+        coordinator_messages=messages,
+        coordinator_bytes=lanes * LANE_REPORT_BYTES * steps + messages * BEAT_BYTES,
+        coordinator_core=messages * COORDINATOR_SECONDS,
+        generated_tokens=made * job.step_tokens * steps,
+        generator_room=job.counts.generators * GENERATOR_TOKENS,
+        corpus_bytes=(1 - made) * job.tokens * SHARD_BYTES_A_TOKEN,
+        snapshot_bytes=state,
+        snapshot_every=settings.snapshot.every_steps * step_seconds,
+        checkpoint_every=settings.snapshot.disk_every_steps * step_seconds,
+        checkpoint_seconds=state / write if write else None,
+        opens=job.counts.ranks * FILES_A_RANK,
+    )
+
+
+def generated_share(job: Workload) -> float:
+    """Return the share of the sequences that generators write."""
+    sources = job.settings.data.sources
+    made = sum(s.weight for s in sources if s.__struct_config__.tag == "content")
+    return made / sum(s.weight for s in sources)

@@ -1,0 +1,102 @@
+"""Memory of a trainer by kind, for this system's engine as it is, and roughly for other layouts.
+
+Theory of operation. The flat state holds weights and both moments in float32; beside it stand the
+flat gradient and the sum that is reduced. Activations are what autograd saves: counted tensor by
+tensor over `qmpi.model`, for one microbatch. The casts of the weights live as long as the graph
+that uses them.
+"""
+
+from qmpi.planning.layout import Layout
+from qmpi.planning.shape import Shape, layer_matrices, matrices_a_token, parameters
+from qmpi.planning.workload import Workload
+
+FLOAT, HALF = 4, 2
+
+PROGRAM_BYTES = 330 * 2**20
+"""Resident memory of a trainer before it has a model: Python, torch, MPI, gloo."""
+
+CONTEXT_BYTES = 500 * 2**20
+"""What CUDA and its libraries take of a GPU before anything is allocated."""
+
+
+def trainer_memory(job: Workload) -> dict[str, int]:
+    """Return the bytes of a trainer by kind.
+
+    Args:
+        job: the job.
+
+    Returns:
+        Bytes where it computes: on its GPU if it has one.
+    """
+    count, train = job.parameters, job.settings.train
+    half = job.speeds.half if job.speeds is not None else train.precision == "bfloat16"
+    tokens = train.sequences * train.sequence_tokens
+    lanes = -(-train.lanes // job.counts.trainers)
+    matrices = round(matrices_a_token(job.shape))
+    block = job.lane_tokens * (HALF if job.shape.vocab_size <= 65_536 else FLOAT)
+    return {
+        "weights": FLOAT * count,
+        "moments": 2 * FLOAT * count,
+        "gradient": FLOAT * count + _transient(job),
+        "sum": FLOAT * count,
+        "casts": HALF * matrices * half,
+        "activations": round(tokens * job.shape.layers * saved_bytes(job.shape, half=half)),
+        "logits": round(tokens * logit_bytes(job.shape, half=half)),
+        "blocks": block * lanes * (job.settings.data.prefetch_steps + 1),
+        "program": CONTEXT_BYTES if job.on_gpus else PROGRAM_BYTES,
+    }
+
+
+def _transient(job: Workload) -> int:
+    """Return gradients that stand beside the flat ones while a lane is computed."""
+    if job.settings.train.microbatches > 1:
+        return FLOAT * job.parameters
+    return FLOAT * job.shape.vocab_size * job.shape.width
+
+
+def saved_bytes(shape: Shape, *, half: bool) -> float:
+    """Return what one layer saves for backward, bytes a token.
+
+    Args:
+        shape: of the model.
+        half: products are in bfloat16.
+    """
+    size, width, hidden = (HALF if half else FLOAT), shape.width, shape.ffn_width
+    # Inputs of the norms in float32; what they give, cast for the products.
+    stream = 2 * (FLOAT * width + FLOAT * width * 0 + size * width)
+    # Products before their norm, turned queries and keys, values, the sum; keys and values stand
+    # once a query head where the kernel repeats them.
+    inputs = size * (shape.query + shape.key) * shape.qk_norm
+    attention = inputs + size * (2 * shape.query + 2 * shape.key)
+    gates = size * (4 if shape.gated else 2) * hidden
+    return stream + attention + gates
+
+
+def logit_bytes(shape: Shape, *, half: bool) -> float:
+    """Return what the loss keeps at its peak, bytes a token: logits, a copy, softmax, gradient."""
+    return shape.vocab_size * ((HALF + FLOAT if half else FLOAT) + 2 * FLOAT)
+
+
+def layout_memory(shape: Shape, layout: Layout) -> float:
+    """Return the bytes of a GPU under a layout, as trained elsewhere.
+
+    Args:
+        shape: of the model.
+        layout: over GPUs.
+
+    Returns:
+        Weights in bfloat16, gradient and three float32 values a parameter, activations in flight.
+    """
+    ours = parameters(shape) / (layout.tensor * layout.pipeline)
+    share = layout.data * layout.context if layout.sharded != "none" else 1
+    state = ours * (HALF + FLOAT + 3 * FLOAT / share)
+    if layout.sharded == "all":
+        whole = HALF * layer_matrices(shape, active=False) / layout.tensor
+        state = ours * (HALF + FLOAT + 3 * FLOAT) / share + 2 * whole
+    layers = shape.layers / layout.pipeline
+    kept = saved_bytes(shape, half=True) / layout.tensor * layers
+    if layout.recompute == "full":
+        kept = HALF * shape.width * layers / layout.tensor
+    flight = min(layout.pipeline, layout.microbatches)
+    logits = logit_bytes(shape, half=True) / layout.tensor
+    return state + layout.microbatch_tokens * (kept * flight + logits) + CONTEXT_BYTES * 4

@@ -1,0 +1,175 @@
+"""What of a model's shape costs memory and time: parameters, products a token, bytes moved.
+
+Theory of operation. `Shape` describes this project's transformer and those of published runs that
+the model is checked against: GPT with learned positions and biases, mixtures of experts, latent
+attention, heads that predict further tokens. For a job, `shape_of` gives the same number of
+parameters and operations as `qmpi.model.shape`, which a test holds it to; it stands a floor below
+and cannot be called from here.
+
+Operations follow one convention: a multiplication and an addition count two, backward counts twice
+forward, causal attention counts the half that it computes, and nothing is counted for operations
+that are done again to save memory. Published figures that follow another one are converted where
+they are compared.
+"""
+
+from msgspec import Struct
+
+from qmpi.config.settings import ModelSettings
+
+FFN_MULTIPLE = 64
+"""The default hidden size is rounded up to this, as the model does."""
+
+TRAINING = 3
+"""Forward and backward together, in forward passes."""
+
+
+class Experts(Struct, frozen=True, kw_only=True):
+    """A mixture of experts in place of most feed-forward layers."""
+
+    number: int
+    active: int
+    shared: int
+    width: int
+    dense_layers: int
+    most_nodes: int = 0
+
+
+class Latent(Struct, frozen=True, kw_only=True):
+    """Multi-head latent attention: queries, keys and values through narrow projections."""
+
+    query_rank: int
+    key_rank: int
+    rotary: int
+    value: int
+
+
+class Shape(Struct, frozen=True, kw_only=True):
+    """A decoder-only transformer."""
+
+    layers: int
+    width: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    ffn_width: int
+    vocab_size: int
+    tied_head: bool = False
+    gated: bool = True
+    qk_norm: bool = False
+    plain_vectors: int = 2
+    positions: int = 0
+    experts: Experts | None = None
+    latent: Latent | None = None
+    further_heads: int = 0
+
+    @property
+    def query(self) -> int:
+        """Features of all query heads."""
+        return self.heads * self.head_dim
+
+    @property
+    def value(self) -> int:
+        """Features of all heads' outputs."""
+        return self.heads * (self.latent.value if self.latent else self.head_dim)
+
+    @property
+    def key(self) -> int:
+        """Features of all key heads, and of all value heads."""
+        return self.kv_heads * self.head_dim
+
+
+def shape_of(model: ModelSettings) -> Shape:
+    """Return the shape of a job's model.
+
+    Args:
+        model: section of the job file.
+
+    Returns:
+        The shape.
+    """
+    default = -(-8 * model.width // (3 * FFN_MULTIPLE)) * FFN_MULTIPLE
+    return Shape(
+        layers=model.layers,
+        width=model.width,
+        heads=model.heads,
+        kv_heads=model.kv_heads,
+        head_dim=model.width // model.heads,
+        ffn_width=model.ffn_width or default,
+        vocab_size=model.vocab_size,
+        tied_head=model.tied_head,
+        qk_norm=model.qk_norm,
+    )
+
+
+def attention_matrices(shape: Shape) -> int:
+    """Return the matrix parameters of one layer's attention."""
+    if shape.latent is None:
+        return shape.width * (2 * shape.query + 2 * shape.key)
+    latent, width = shape.latent, shape.width
+    down = width * (latent.query_rank + latent.key_rank + latent.rotary)
+    plain = shape.head_dim - latent.rotary
+    up = latent.query_rank * shape.query + latent.key_rank * shape.heads * (plain + latent.value)
+    return down + up + shape.value * width
+
+
+def ffn_matrices(shape: Shape, hidden: int) -> int:
+    """Return the matrix parameters of one feed-forward part of `hidden` features."""
+    return (3 if shape.gated else 2) * shape.width * hidden
+
+
+def layer_matrices(shape: Shape, *, active: bool) -> float:
+    """Return the matrix parameters of a layer, on average over the layers.
+
+    Args:
+        shape: of the model.
+        active: count only experts that a token passes through.
+    """
+    attention, experts = attention_matrices(shape), shape.experts
+    if experts is None:
+        return attention + ffn_matrices(shape, shape.ffn_width)
+    used = (experts.active if active else experts.number) + experts.shared
+    mixed = used * ffn_matrices(shape, experts.width) + shape.width * experts.number
+    dense = ffn_matrices(shape, shape.ffn_width) * experts.dense_layers
+    return attention + (dense + mixed * (shape.layers - experts.dense_layers)) / shape.layers
+
+
+def matrices_a_token(shape: Shape) -> float:
+    """Return the matrix parameters that a token is multiplied with; the look-up is free."""
+    further = shape.further_heads * (
+        layer_matrices(shape, active=True) + 2 * shape.width**2 + head_matrix(shape)
+    )
+    return shape.layers * layer_matrices(shape, active=True) + head_matrix(shape) + further
+
+
+def head_matrix(shape: Shape) -> int:
+    """Return the parameters of the output head."""
+    return shape.vocab_size * shape.width
+
+
+def parameters(shape: Shape) -> int:
+    """Return the trained parameters; a tied head counts once."""
+    vectors = shape.plain_vectors * shape.width + 2 * shape.head_dim * shape.qk_norm
+    layer = layer_matrices(shape, active=False) + vectors
+    tables = (1 if shape.tied_head else 2) * head_matrix(shape) + shape.positions * shape.width
+    further = shape.further_heads * (layer + 2 * shape.width**2)
+    return round(shape.layers * layer + tables + shape.width + further)
+
+
+def attention_flops(shape: Shape, sequence_tokens: int) -> float:
+    """Return the forward operations of scores and sums for one token in one layer, causal."""
+    return (shape.query + shape.value) * float(sequence_tokens)
+
+
+def flops_per_token(shape: Shape, sequence_tokens: int) -> float:
+    """Return the operations of training on a token.
+
+    Args:
+        shape: of the model.
+        sequence_tokens: length of a sequence.
+
+    Returns:
+        6 a matrix parameter, plus causal attention.
+    """
+    layers = shape.layers + shape.further_heads
+    attention = TRAINING * layers * attention_flops(shape, sequence_tokens)
+    return 2 * TRAINING * matrices_a_token(shape) + attention

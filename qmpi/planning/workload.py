@@ -1,0 +1,187 @@
+"""A job as the planner sees it: its shape, its batch, how many ranks of each kind, on which machine.
+
+Theory of operation. Roles are dealt by `qmpi.policy.placement`, beside this package, so the caller
+passes their counts. `Speeds` is where a trainer computes: measured in place for the cores of this
+machine, or taken from a machine file for its GPUs.
+"""
+
+from math import ceil
+
+from msgspec import Struct
+
+from qmpi.config.machine import Machine
+from qmpi.config.settings import Settings
+from qmpi.planning.rates import GIGA, Rates, links
+from qmpi.planning.shape import Shape, parameters, shape_of
+
+HASH_BYTES = 1.2e9
+"""SHA-256 of a state by one thread, bytes a second, where it was not measured."""
+
+HOST_LINK_BYTES = 25e9
+"""Between GPU and host memory, bytes a second: PCIe 4 x16, which a copy attains."""
+
+GLOO_BYTES = 1.5e9
+"""What one rank's gloo sums and sends a second over TCP (docs/plan.md: measured over loopback)."""
+
+
+class Speeds(Struct, frozen=True, kw_only=True):
+    """Where one trainer computes.
+
+    Attributes:
+        products: matrix products, FLOP/s.
+        attention: fused attention, FLOP/s.
+        sweeps: bytes a second through memory.
+        hashing: SHA-256, bytes a second.
+        reduce: all-reduce over the network, bytes of the buffer's ring traffic a second.
+        peak: what utilisation is a share of, FLOP/s.
+        half: products are in bfloat16.
+    """
+
+    products: float
+    attention: float
+    sweeps: float
+    peak: float
+    half: bool
+    hashing: float = HASH_BYTES
+    reduce: float = GLOO_BYTES
+
+
+class Counts(Struct, frozen=True, kw_only=True):
+    """Ranks of each role.
+
+    Attributes:
+        ranks: of the job.
+        trainers: that train.
+        spares: that wait with torch loaded, as GPUs do that have no lane.
+        generators: that write text.
+        memories: that serve blocks.
+        replicas: that keep copies.
+    """
+
+    ranks: int
+    trainers: int
+    spares: int = 0
+    generators: int = 1
+    memories: int = 1
+    replicas: int = 1
+
+
+class Workload(Struct, frozen=True, kw_only=True):
+    """A job on a machine.
+
+    Attributes:
+        settings: the job; its layout of a team is one rank in this version.
+        shape: of its model.
+        counts: of its ranks.
+        machine: where it runs; `speeds` None: nothing is known of its speed.
+        steps: to train.
+    """
+
+    settings: Settings
+    shape: Shape
+    counts: Counts
+    machine: Machine
+    speeds: Speeds | None
+    steps: int
+
+    @property
+    def parameters(self) -> int:
+        """Trained parameters."""
+        return parameters(self.shape)
+
+    @property
+    def lane_tokens(self) -> int:
+        """Tokens of a lane."""
+        train = self.settings.train
+        return train.microbatches * train.sequences * train.sequence_tokens
+
+    @property
+    def step_tokens(self) -> int:
+        """Tokens of a step."""
+        return self.lane_tokens * self.settings.train.lanes
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the run."""
+        return self.step_tokens * self.steps
+
+    @property
+    def on_gpus(self) -> bool:
+        """Whether trainers compute on GPUs."""
+        return self.settings.train.device != "cpu" and self.machine.node.gpus > 0
+
+    @property
+    def nodes(self) -> int:
+        """Nodes that the job fills: a GPU for each trainer and spare, else a core for each."""
+        node, counts = self.machine.node, self.counts
+        heavy = counts.trainers + counts.spares
+        if self.on_gpus:
+            return ceil(heavy / node.gpus)
+        return ceil(heavy * self.settings.train.threads / node.cores)
+
+    @property
+    def node_days(self) -> float:
+        """Mean days between two losses of a node; 0: not known."""
+        return self.settings.machine.node_days or self.machine.failures.node_days
+
+
+def workload(
+    settings: Settings, counts: Counts, machine: Machine, speeds: Speeds | None, tokens: int | None
+) -> Workload:
+    """Describe a job on a machine.
+
+    Args:
+        settings: the job.
+        counts: of its ranks.
+        machine: where it runs.
+        speeds: measured in place; None: those of the machine's GPUs, if it has any.
+        tokens: to train on; None: as the job says.
+
+    Returns:
+        The workload; a last step that is not full counts whole.
+    """
+    shape = shape_of(settings.model)
+    plain = Workload(
+        settings=settings,
+        shape=shape,
+        counts=counts,
+        machine=machine,
+        speeds=speeds,
+        steps=settings.train.steps,
+    )
+    steps = plain.steps if tokens is None else max(1, ceil(tokens / plain.step_tokens))
+    known = speeds if speeds is not None else gpu_speeds(plain)
+    return Workload(
+        settings=settings,
+        shape=shape,
+        counts=counts,
+        machine=machine,
+        speeds=known,
+        steps=steps,
+    )
+
+
+def gpu_speeds(job: Workload) -> Speeds | None:
+    """Return the speeds of a trainer on a machine file's GPU.
+
+    Args:
+        job: its machine and the number of trainers that share a node's adapters.
+
+    Returns:
+        None if the job computes on cores, or the file does not say how fast the GPU is.
+    """
+    machine = job.machine
+    if not job.on_gpus or not (machine.gpu.bf16_tflops and machine.gpu.memory_gbytes):
+        return None
+    at, half = links(machine, Rates()), job.settings.train.precision != "float32"
+    # float32 products run in TF32 at half the rate of bfloat16.
+    slower = 1.0 if half else 0.5
+    across = at.across or GLOO_BYTES
+    return Speeds(
+        products=at.products * slower,
+        attention=at.attention * slower,
+        sweeps=at.memory,
+        peak=at.peak * slower,
+        half=half,
+        reduce=min(GLOO_BYTES, across) if job.counts.trainers > 1 else GIGA,
+    )

@@ -1,0 +1,135 @@
+"""How fast this machine computes a job's kinds of work: a measurement in place, under two seconds.
+
+Theory of operation. Three kinds of work, each on tensors of the job's own sizes, forward and
+backward, since small ones do not reach the rate of large ones: matrix products of a feed-forward
+layer; attention; and element-by-element kernels (a norm, an activation, the loss), whose rate is
+given in the bytes that they would move if each tensor passed once. Each batch of work is timed
+alone and the fastest counts: what else the machine does can only slow it. With a clock of the
+thread's own time the figures are those of a core that it has for itself.
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from qmpi.config.settings import Settings
+from qmpi.model.shape import ffn_width, head_dim
+from qmpi.training.precision import choose_precision
+
+SECONDS = 0.3
+"""Time given to each kind of work; the hash gets a sixth of it."""
+
+HASHED_BYTES = 1 << 22
+MOST_LOGITS = 1 << 22
+MOST_ROWS = 4096
+
+
+class CoreSpeed(NamedTuple):
+    """What a trainer's threads do a second: FLOP/s, FLOP/s, bytes/s, bytes/s; and in bfloat16?"""
+
+    products: float
+    attention: float
+    sweeps: float
+    hashing: float
+    half: bool
+
+
+def measure(settings: Settings, clock: Callable[[], float]) -> CoreSpeed:
+    """Measure the cores that a trainer would compute on.
+
+    Args:
+        settings: the job: its shape, its threads, its compute type.
+        clock: seconds, monotonic.
+
+    Returns:
+        The rates.
+    """
+    torch.set_num_threads(settings.train.threads)
+    kind = choose_precision(settings.train, torch.device("cpu"))
+    data = bytes(HASHED_BYTES)
+    hashed = _fastest(lambda: hashlib.sha256(data), clock, SECONDS / 6)
+    return CoreSpeed(
+        products=_products(settings, kind, clock),
+        attention=_attention(settings, kind, clock),
+        sweeps=_sweeps(settings, kind, clock),
+        hashing=HASHED_BYTES / hashed,
+        half=kind == torch.bfloat16,
+    )
+
+
+def _products(settings: Settings, kind: torch.dtype, clock: Callable[[], float]) -> float:
+    width, hidden, rows = settings.model.width, ffn_width(settings.model), _rows(settings)
+    features = torch.randn(rows, width, dtype=kind)
+    weight = torch.randn(hidden, width, dtype=kind)
+    gradient = torch.randn(rows, hidden, dtype=kind)
+
+    def work() -> None:
+        functional.linear(features, weight)
+        torch.mm(gradient, weight)
+        torch.mm(gradient.t(), features)
+
+    return 6.0 * rows * width * hidden / _fastest(work, clock, SECONDS)
+
+
+def _attention(settings: Settings, kind: torch.dtype, clock: Callable[[], float]) -> float:
+    model, tokens = settings.model, min(MOST_ROWS, settings.train.sequence_tokens)
+    size = head_dim(model)
+
+    def heads(count: int) -> Tensor:
+        return torch.randn(1, count, tokens, size, dtype=kind).requires_grad_()
+
+    query, key, value = heads(model.heads), heads(model.kv_heads), heads(model.kv_heads)
+    grouped = model.kv_heads != model.heads
+
+    def work() -> None:
+        out = functional.scaled_dot_product_attention(
+            query, key, value, is_causal=True, enable_gqa=grouped
+        )
+        torch.autograd.grad(out.float().sum(), (query, key, value))
+
+    # Causal: half of the scores; 2 products forward, 5 backward.
+    flops = 3.5 * 2.0 * model.heads * size * tokens * tokens
+    return flops / _fastest(work, clock, SECONDS)
+
+
+def _sweeps(settings: Settings, kind: torch.dtype, clock: Callable[[], float]) -> float:
+    model, rows = settings.model, _rows(settings)
+    width, hidden, vocabulary = model.width, ffn_width(model), model.vocab_size
+    few = max(1, min(rows, MOST_LOGITS // vocabulary))
+    stream = torch.randn(rows, width, requires_grad=True)
+    scale = torch.ones(width, requires_grad=True)
+    gate = torch.randn(rows, hidden, dtype=kind, requires_grad=True)
+    up = torch.randn(rows, hidden, dtype=kind, requires_grad=True)
+    logits = torch.randn(few, vocabulary, dtype=kind, requires_grad=True)
+    targets = torch.zeros(few, dtype=torch.int64)
+
+    def work() -> None:
+        normed = functional.rms_norm(stream, (width,), scale, model.norm_eps)
+        torch.autograd.grad(normed.sum(), (stream, scale))
+        torch.autograd.grad((functional.silu(gate) * up).sum(), (gate, up))
+        loss = functional.cross_entropy(logits.to(torch.float32), targets)
+        torch.autograd.grad(loss, logits)
+
+    size = gate.element_size()
+    moved = rows * (3 * 4 * 2 * width + 3 * size * 5 * hidden)
+    moved += few * vocabulary * (3 * size + 8 * 4)
+    return moved / _fastest(work, clock, SECONDS)
+
+
+def _rows(settings: Settings) -> int:
+    return min(MOST_ROWS, settings.train.sequences * settings.train.sequence_tokens)
+
+
+def _fastest(work: Callable[[], object], clock: Callable[[], float], seconds: float) -> float:
+    work()
+    started = before = clock()
+    best = float("inf")
+    while before - started < seconds:
+        work()
+        now = clock()
+        best, before = min(best, now - before), now
+    return best
