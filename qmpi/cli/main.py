@@ -33,6 +33,8 @@ COMMANDS = {
     "submit": "hand a job in to a batch system",
     "status": "show who is alive and how far a run is",
     "audit": "prove that each block was trained on exactly once",
+    "pack": "pack this Python environment into one file for the nodes of a cluster",
+    "unpack": "put a pack in its place on a node, or on every node",
     "sample": "write text from the newest checkpoint of a run",
 }
 
