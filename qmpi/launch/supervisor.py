@@ -8,16 +8,19 @@ mpirun's exit code is never believed. However this loop is left, nothing that it
 running.
 """
 
+import os
 import shutil
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from qmpi.config.settings import FailureSettings
-from qmpi.errors import LaunchError, RunInUse
+from qmpi.errors import ExitCode, LaunchError, RunInUse
 from qmpi.launch.allocation.muster import Muster
 from qmpi.launch.allocation.nodelist import compress
 from qmpi.launch.followed import clear_followed, stopped_marker
@@ -32,8 +35,9 @@ from qmpi.policy.relaunch import may_relaunch
 from qmpi.protocol.status import EndMarker
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.leftovers import clear_stop, end_leftovers
+from qmpi.runtime.ownership import beating, refusal_by_living, take_run
 from qmpi.storage.atomic_file import write_atomic
-from qmpi.storage.run_directory import RunDirectory, RunLock
+from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.status_file import clear_end, read_end, write_end
 from qmpi.units import Seconds
 
@@ -122,7 +126,7 @@ def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMa
             raise
         reason = f"this command only followed the run, and the other goes on: {holder}"
         return stopped_marker(plan.run, reason, clock)
-    with RunLock(directory.supervisor_lock):
+    with _own(directory, supervision, clock):
         if _wait_for_ranks(directory, supervision, clock) or waited:
             marker = read_end(plan.run)
             clear_followed(directory, Seconds(END_SECONDS if marker else 0.0), clock)
@@ -132,9 +136,27 @@ def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMa
         return _supervise(plan, directory, supervision, clock)
 
 
+@contextmanager
+def _own(directory: RunDirectory, supervision: Supervision, clock: Clock) -> Iterator[None]:
+    """Hold the run; if another host takes it over, this process must not write there any more."""
+    with (
+        take_run(directory.supervisor_lock, clock, supervision.on_tick, (directory.lock,)) as lock,
+        beating(lock, _leave_at_once),
+    ):
+        yield
+
+
+def _leave_at_once() -> None:
+    # Neither in order nor with an end marker: both would strike the job of the new owner. The ranks
+    # of this one notice by themselves.
+    sys.stderr.write("qmpi: another host took this one for dead and has taken the run over\n")
+    sys.stderr.flush()
+    os._exit(int(ExitCode.MACHINE))
+
+
 def _wait_for_command(directory: RunDirectory, supervision: Supervision, clock: Clock) -> bool:
     told = False  # also whether there was one
-    while (holder := _holder(directory.supervisor_lock)) is not None:
+    while (holder := _holder(directory.supervisor_lock, supervision, clock)) is not None:
         if supervision.stop() or not supervision.follow:
             raise holder
         if not told:
@@ -160,7 +182,7 @@ def _wait_for_ranks(directory: RunDirectory, supervision: Supervision, clock: Cl
 
 def _wait_briefly(directory: RunDirectory, supervision: Supervision, clock: Clock) -> bool:
     until = clock.now() + FREE_SECONDS
-    while (holder := _holder(directory.lock)) is not None:
+    while (holder := _holder(directory.lock, supervision, clock)) is not None:
         if supervision.stop() or clock.now() > until:
             raise holder
         clock.sleep(POLL_SECONDS)
@@ -171,7 +193,7 @@ def _wait_briefly(directory: RunDirectory, supervision: Supervision, clock: Cloc
 def _follow_ranks(directory: RunDirectory, supervision: Supervision, clock: Clock) -> bool:
     since, told = clock.now(), False
     asked_at: Seconds | None = None
-    while (holder := _holder(directory.lock)) is not None:
+    while (holder := _holder(directory.lock, supervision, clock)) is not None:
         if supervision.stop():
             asked_at = clock.now() if asked_at is None else asked_at
             _ask(directory, supervision, clock)
@@ -191,12 +213,8 @@ def _end_the_slow(directory: RunDirectory, asked_for: float, holder: RunInUse) -
         raise holder  # it is on another host
 
 
-def _holder(lock: Path) -> RunInUse | None:
-    try:
-        RunLock(lock).release()
-    except RunInUse as holder:
-        return holder
-    return None
+def _holder(lock: Path, supervision: Supervision, clock: Clock) -> RunInUse | None:
+    return refusal_by_living(lock, clock, supervision.on_tick)
 
 
 def _supervise(

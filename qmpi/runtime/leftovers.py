@@ -8,6 +8,7 @@ the coordinator's rank clears everything, so that a job started by hand is as cl
 
 import os
 import signal
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -51,16 +52,27 @@ def end_leftovers(folder: Path, *, here_alone: bool = False) -> int:
     Raises:
         StorageError: a file cannot be removed.
     """
-    killed = 0
-    for process in read_rank_files(folder):
-        if here_alone and process.host != os.uname().nodename:
-            continue
-        if _lives(process, folder):
-            killed += kill(process.pid)
+    here = os.uname().nodename
+    processes = [p for p in read_rank_files(folder) if not here_alone or p.host == here]
+    killed = end_processes(processes, folder)
+    for process in processes:
         path = folder / f"{process.rank}.json"
         with explained("remove", path):
             path.unlink(missing_ok=True)
     return killed
+
+
+def end_processes(processes: Iterable[RankProcess], folder: Path) -> int:
+    """Kill those of a run's ranks that live on this host.
+
+    Args:
+        processes: ranks of an earlier job.
+        folder: RUN/ranks of that run.
+
+    Returns:
+        Processes killed.
+    """
+    return sum(kill(process.pid) for process in processes if _lives(process, folder))
 
 
 def has_leftovers(folder: Path) -> bool:
