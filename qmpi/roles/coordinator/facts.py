@@ -18,6 +18,7 @@ class RunFacts(Struct, frozen=True):
         expected: role instances that placement dealt; heralds not counted.
         placement: why they were dealt so, in words.
         hosts: host of each rank.
+        domains: failure domain of each of them; empty: each host is one.
         teams: ranks of each team by position, as placed.
         history: the journal of earlier incarnations.
         checkpoints: names of the snapshot files in the run directory, whole or not; for messages.
@@ -34,3 +35,4 @@ class RunFacts(Struct, frozen=True):
     history: tuple[JournalRecord, ...] = ()
     checkpoints: tuple[str, ...] = ()
     from_scratch: bool = False
+    domains: tuple[str, ...] = ()

@@ -26,7 +26,7 @@ from qmpi.protocol.membership import (
     SnapshotFact,
 )
 from qmpi.protocol.progress import Grant
-from qmpi.protocol.pulse import Beat, Directory, DirectoryChange, DirectoryWanted, Pulse
+from qmpi.protocol.pulse import Beat, BeatHeard, Directory, DirectoryChange, DirectoryWanted, Pulse
 from qmpi.protocol.snapshots import SnapshotFailed, SnapshotHeld
 from qmpi.units import Digest, Generation, Rank, Seconds, Step
 
@@ -225,6 +225,14 @@ def test_a_directory_goes_to_host_leaders_and_only_when_it_changed() -> None:
     effects = job.tell(RankLost(Rank(5), "killed"))
     assert set(sent(effects, DirectoryChange)) == {0, 3}
     assert set(sent(job.word(4, DirectoryWanted(0), RoleName.HERALD), Directory)) == {4}
+
+
+def test_each_beat_is_answered_to_the_leader_that_sent_it() -> None:
+    job = Job()
+    job.run()
+    for now in (NOW, NOW + 5.0):
+        job.now = Seconds(now)
+        assert set(sent(job.word(3, Beat((), 99), RoleName.HERALD), BeatHeard)) == {3}
 
 
 def test_a_late_beat_with_an_old_directory_is_answered() -> None:
