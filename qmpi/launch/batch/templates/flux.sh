@@ -1,4 +1,4 @@
-# Flux: a batch job is a Flux instance of its own; what is to come after it is asked of the instance
+# On Flux: a batch job is a Flux instance of its own; what is to come after it is asked of the instance
 # around it (`flux --parent`). It has no requeue, so the job hands in its successor. mpirun reaches
 # other nodes through an agent that is called as ssh is, and asks flux-exec(1) by broker rank.
 job_id=$(flux getattr jobid)

@@ -1,4 +1,4 @@
-# LSF: `-Q 75` queues again what exits with 75, under the same number. blaunch(1) starts mpirun's
+# On LSF: `-Q 75` queues again what exits with 75, under the same number. blaunch(1) starts mpirun's
 # daemons without ssh, under the eyes of LSF.
 job_id=${LSB_JOBID:-0}
 if [ "${LSB_JOBINDEX:-0}" -gt 0 ]; then job_id=${job_id}_$LSB_JOBINDEX; fi

@@ -1,4 +1,4 @@
-# PBS: it warns nobody before the limit, so `timeout` does. `qrerun` is for operators alone
+# On PBS: it warns nobody before the limit, so `timeout` does. `qrerun` is for operators alone
 # (qrerun(1B)), so the job hands in its successor. pbs_tmrsh(8B) starts mpirun's daemons without
 # ssh, under the eyes of PBS.
 job_id=${PBS_JOBID:-0}

@@ -1,4 +1,4 @@
-# Slurm: scontrol(1) `requeue` puts this very job back into the queue. An element of an array is
+# On Slurm: scontrol(1) `requeue` puts this very job back into the queue. An element of an array is
 # named by its index, since the number of one of them stands for all.
 job_id=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
 job_id=${job_id:-${SLURM_JOB_ID:-0}}
