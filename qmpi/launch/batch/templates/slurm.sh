@@ -5,6 +5,6 @@ job_id=${job_id:-${SLURM_JOB_ID:-0}}
 requeued=${SLURM_RESTART_COUNT:-0}
 before=()
 # A step of a lost node shall not take the allocation along (sbatch(1), --no-kill).
-export SLURM_NO_KILL=1
+export SLURM_NO_KILL=set  # the only word that srun takes here
 prepare() { :; }
 requeue() { scontrol requeue "$job_id"; }
