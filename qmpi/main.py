@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from qmpi.config.load import absolute, load_job
-from qmpi.errors import ExitCode, LaunchError, QmpiError, UserError
+from qmpi.errors import ExitCode, LaunchError, QmpiError, UserError, pointer
 from qmpi.protocol.status import EndMarker
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.leftovers import clear_stop
@@ -184,7 +184,7 @@ def main() -> NoReturn:
         options = parse(sys.argv[1:])
         code, together = run_work(options) if options.work else run_training(options)
     except QmpiError as error:
-        sys.stderr.write(f"qmpi: error ({error.fault}): {error}\n")
+        sys.stderr.write(f"qmpi: error ({error.fault}): {error}\n  {pointer(error.page())}\n")
         code = int(error.exit_code)
     except SystemExit as leave:
         code = leave.code if isinstance(leave.code, int) else int(ExitCode.USER)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qmpi.cli.options import HomePath, job_options
+from qmpi.cli.options import JobPath, RunPath, job_options
 from qmpi.cli.output import show_json
 from qmpi.cli.stop_request import WARNING, StopRequest
+from qmpi.errors import pointer
 
 if TYPE_CHECKING:
     from qmpi.config.settings import Settings
@@ -31,7 +32,7 @@ Examples:
 
 
 @click.command("train", epilog=EPILOG)
-@click.argument("job", required=False, type=HomePath())
+@click.argument("job", required=False, type=JobPath())
 @click.option(
     "-n",
     "ranks",
@@ -62,7 +63,7 @@ Examples:
 )
 @click.option(
     "--resume",
-    type=HomePath(),
+    type=RunPath(),
     metavar="RUN",
     help="Go on with a run from its newest snapshot.",
 )
@@ -243,12 +244,13 @@ def _show(settings: "Settings", marker: "EndMarker", *, as_json: bool) -> None:
     run = run_path(settings)
     if as_json:
         shown = {"state": marker.state, "step": marker.step, "digest": marker.digest}
-        show_json(
-            {**shown, "reason": marker.reason, "exit_code": marker.exit_code, "run": str(run)}
-        )
+        page = {"page": "run-failed"} if marker.state == "failed" else {}
+        why = {"reason": marker.reason, "exit_code": marker.exit_code, "run": str(run)}
+        show_json({**shown, **why, **page})
         return
     if marker.state == "failed":
         click.echo(f"qmpi: the run failed at step {marker.step}: {marker.reason}", err=True)
+        click.echo(f"  {pointer('run-failed')}", err=True)
         return
     try:
         status = read_status(run)
