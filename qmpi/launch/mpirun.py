@@ -47,7 +47,7 @@ from msgspec import Struct
 
 from qmpi.config.settings import Settings
 from qmpi.errors import LaunchError
-from qmpi.launch.allocation.hosts import HostSlots
+from qmpi.launch.allocation.hosts import HostSlots, short
 from qmpi.storage.home import home_directory
 
 COMMON_FLAGS = (
@@ -120,6 +120,13 @@ class LaunchPlan(Struct, frozen=True):
     options: tuple[str, ...] = ()
     once: tuple[str, ...] = ()
     hosts: tuple[HostSlots, ...] = ()
+
+    @property
+    def ranks_here(self) -> int:
+        """Processes that the launcher starts on this host itself; those elsewhere cannot be seen."""
+        own = short(os.uname().nodename)
+        here = sum(host.slots for host in self.hosts if short(host.name) == own)
+        return here if self.hosts else self.ranks
 
     def command(self) -> list[str]:
         """Return the arguments of the launcher process."""

@@ -312,7 +312,7 @@ def _run_once(
         process = start_launcher(plan, output, scratch)
         patience = 0.0
         try:
-            fault = _watch(process, plan.ranks, directory, supervision, clock)
+            fault = _watch(process, plan.ranks_here, directory, supervision, clock)
             if fault is None:
                 patience = END_SECONDS
             elif fault:

@@ -200,7 +200,9 @@ class PretendHosts:
         (self.base / "local").mkdir(parents=True)
         names = "".join(f"{NET}.{index + 1} {name}\n" for index, name in enumerate(self.names))
         (self.base / "names").write_text(f"127.0.0.1 localhost\n{names}")
-        shell = shlex.join([*PYTHON, str(HERE / "shell.py"), "ssh", str(self.base)])
+        # Not by the name of the interpreter that ranks run: what counts those shall see no agent.
+        plain = os.path.realpath(PYTHON[0])
+        shell = shlex.join([plain, *PYTHON[1:], str(HERE / "shell.py"), "ssh", str(self.base)])
         self.agent.write_text(f'#!/bin/sh\nexec {shell} "$@"\n')
         self.agent.chmod(0o755)
         self._net("switch")
