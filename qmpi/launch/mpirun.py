@@ -126,7 +126,7 @@ class LaunchPlan(Struct, frozen=True):
 
     @property
     def ranks_here(self) -> int:
-        """Processes that the launcher starts on this host itself; those elsewhere cannot be seen."""
+        """Ranks of this host; those elsewhere cannot be seen from here."""
         own = short(os.uname().nodename)
         here = sum(host.slots for host in self.hosts if short(host.name) == own)
         return here if self.hosts else self.ranks

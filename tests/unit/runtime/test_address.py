@@ -1,4 +1,4 @@
-"""The address of this host for others: the loopback alone, else what the kernel or the user says."""
+"""The address of this host for others: the loopback, or what the kernel or the user says."""
 
 import socket
 
