@@ -1,4 +1,4 @@
-"""A real job on pretend hosts under `qmpi train --hostfile`, watched over the shared file system."""
+"""A real job on pretend hosts under `qmpi train --hostfile`, watched over the shared files."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from hosts.pretend import PretendHosts
 from mpi.live_run import TINY_JOB
@@ -17,6 +17,18 @@ ROOT = Path(__file__).parents[2]
 RANKS_PER_HOST = 2
 JOB = TINY_JOB.replace("spare = 1", "spare = 0")
 """Six ranks: coordinator and trainer, memory and generator, replica and trainer."""
+
+
+class Recovery(NamedTuple):
+    """How long a run stood still, in seconds.
+
+    Attributes:
+        whole: from the fault, or the new command, to the next committed step.
+        relaunch: from the start of the new job to that step; 0 if the job went on.
+    """
+
+    whole: float
+    relaunch: float
 
 
 class HostRun:
@@ -101,19 +113,31 @@ class HostRun:
             time.sleep(0.02)
         raise AssertionError(f"step {step} was not reached: {self.story()}")
 
-    def wait_for_commit_after(self, moment: float, timeout: float = 120.0) -> float:
-        """Return the seconds from a moment (since the epoch) to the next step of a later group."""
+    def recovery(self, moment: float, timeout: float = 150.0) -> "Recovery":
+        """Wait for the first step that is committed by a group formed after a moment.
+
+        Args:
+            moment: seconds since the epoch.
+            timeout: seconds.
+        """
+        logs, started = len(self._job_logs()), 0.0
         end = time.monotonic() + timeout
         while time.monotonic() < end:
+            if not started and len(self._job_logs()) > logs:
+                started = time.time()
             groups = [r["time"] for r in self.records("generation_opened") if r["time"] > moment]
             steps = [r["time"] for r in self.records("step_committed")]
             later = [t for t in steps if groups and t > min(groups)]
             if later:
-                return min(later) - moment
-            if self._commands[-1].poll() not in (None, 0, 255):
+                whole = min(later) - moment
+                return Recovery(whole, min(later) - started if started else 0.0)
+            if self._commands[-1].poll() is not None:
                 break
             time.sleep(0.05)
         raise AssertionError(f"nothing was committed any more: {self.story()}")
+
+    def _job_logs(self) -> list[Path]:
+        return list((self.run / "logs").glob("job-*.log"))
 
     def finish(self, timeout: float = 150.0) -> dict[str, Any]:
         """Wait for the end of the newest command; returns the last status."""
