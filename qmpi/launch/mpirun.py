@@ -46,6 +46,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from qmpi.config.settings import Settings
+from qmpi.config.variables import HOSTS_LEFT_OUT
 from qmpi.errors import LaunchError
 from qmpi.launch.allocation.hosts import HostSlots
 from qmpi.storage.home import home_directory
@@ -110,6 +111,7 @@ class LaunchPlan(Struct, frozen=True):
         options: further arguments of every rank.
         once: the same, for the first start that comes up alone.
         hosts: where they run; empty: here.
+        left_out: hosts that do not answer any more, in words, for the run's journal.
     """
 
     mpirun: Path
@@ -120,6 +122,7 @@ class LaunchPlan(Struct, frozen=True):
     options: tuple[str, ...] = ()
     once: tuple[str, ...] = ()
     hosts: tuple[HostSlots, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def command(self) -> list[str]:
         """Return the arguments of the launcher process."""
@@ -143,8 +146,9 @@ class LaunchPlan(Struct, frozen=True):
             "OMPI_MCA_btl_sm_backing_directory": str(scratch),
             "PRTE_MCA_prte_tmpdir_base": str(scratch),
         }
+        told = {HOSTS_LEFT_OUT: "\n".join(self.left_out)} if self.left_out else {}
         here = {"GLOO_SOCKET_IFNAME": "lo"} if len(self.hosts) <= 1 else {}
-        return {**here, **self.environment, **own_files}
+        return {**here, **self.environment, **told, **own_files}
 
     def _where(self) -> tuple[str, ...]:
         listed = ",".join(f"{host.name}:{host.slots}" for host in self.hosts)

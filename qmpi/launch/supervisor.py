@@ -280,7 +280,8 @@ def _mustered(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> Launc
 
     dealt = supervision.hosts.muster(lambda what: _say(supervision, clock, what), rest)
     hosts = () if supervision.hosts.is_single else dealt
-    return replace(plan, hosts=hosts, ranks=sum(host.slots for host in dealt))
+    ranks = sum(host.slots for host in dealt)
+    return replace(plan, hosts=hosts, ranks=ranks, left_out=supervision.hosts.left_out)
 
 
 def _starting(plan: LaunchPlan) -> str:

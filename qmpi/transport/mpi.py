@@ -244,5 +244,14 @@ def start_mpi(
         ) from error
     MPI.COMM_SELF.Set_errhandler(MPI.ERRORS_RETURN)
     MPI.COMM_WORLD.Set_errhandler(MPI.ERRORS_RETURN)
-    fault_tolerant = environ.get(FT_VARIABLE, "") not in {"", "0", "false"}
+    fault_tolerant = is_fault_tolerant(environ)
     return MpiTransport(MPI.COMM_WORLD, now, sleep, fault_tolerant=fault_tolerant)
+
+
+def is_fault_tolerant(environ: Mapping[str, str]) -> bool:
+    """Return whether mpirun was told to bear the death of a rank, and MPI to tell of it.
+
+    Args:
+        environ: environment of a rank.
+    """
+    return environ.get(FT_VARIABLE, "") not in {"", "0", "false"}

@@ -72,7 +72,11 @@ class HostsReport(Struct, frozen=True, kw_only=True):
 
 
 class Muster:
-    """The hosts of one command, asked before each start."""
+    """The hosts of one command, asked before each start.
+
+    Attributes:
+        left_out: hosts that did not answer for the newest start but did before it, in words.
+    """
 
     def __init__(
         self,
@@ -100,6 +104,7 @@ class Muster:
         self._starts = 0
         self._dead: dict[str, str] = {}
         self._visited: tuple[str, ...] = ()
+        self.left_out: tuple[str, ...] = ()
 
     @property
     def is_single(self) -> bool:
@@ -197,11 +202,14 @@ class Muster:
         dead = {name: answer.reason for name, answer in answers.items() if not answer.alive}
         back = [name for name in self._dead if name not in dead]
         if back:
-            tell(f"{_hosts(back)} answers again and is taken")
-        for reason in dict.fromkeys(dead.values()):
-            news = [n for n in dead if dead[n] == reason and n not in self._dead]
-            if news:
-                tell(f"{_hosts(news)} is left out: {reason}")
+            tell(f"{_hosts_are(back)} back")
+        news = {name: reason for name, reason in dead.items() if name not in self._dead}
+        self.left_out = tuple(
+            f"{_hosts_are([name for name in news if news[name] == reason])} left out: {reason}"
+            for reason in dict.fromkeys(news.values())
+        )
+        for told in self.left_out:
+            tell(told)
         self._dead = dead
 
     def _nobody(self, answers: Mapping[str, Answer]) -> str:
@@ -244,5 +252,5 @@ def _reported(name: str, answer: Answer | None, ranks: int) -> HostReport:
     return HostReport(name, state, ranks, answer.reason, round(answer.seconds, 3))
 
 
-def _hosts(names: list[str]) -> str:
-    return f"host {names[0]}" if len(names) == 1 else f"each of the hosts {compress(names)}"
+def _hosts_are(names: list[str]) -> str:
+    return f"host {names[0]} is" if len(names) == 1 else f"hosts {compress(names)} are"

@@ -89,13 +89,15 @@ def test_all_answer(site: Site):
 def test_a_host_that_refuses_is_left_out_and_taken_again_when_it_is_back(site: Site):
     site.set(down=("h1",))
     assert site.start() == {"h0": 2, "h2": 2}
-    assert "host h1 is left out: ssh: connect to host h1 port 22: refused" in site.said
+    assert site.said[1:] == ["host h1 is left out: ssh: connect to host h1 port 22: refused"]
+    assert list(site.muster.left_out) == site.said[1:]
     assert site.written()["h1"] == ("dead", 0)
     assert site.start() == {"h0": 2, "h2": 2}
     assert site.said == []
     site.set()
     assert site.start() == {"h0": 2, "h1": 2, "h2": 2}
-    assert site.said == ["host h1 answers again and is taken"]
+    assert site.said == ["host h1 is back"]
+    assert site.muster.left_out == ()
     site.muster.dismiss()
 
 
@@ -103,6 +105,7 @@ def test_silent_hosts_cost_one_limit_together(site: Site, monkeypatch: pytest.Mo
     monkeypatch.setattr(mustering, "LEAST_SECONDS", 0.7)
     site.set(down=("h1", "h2"))
     assert site.start() == {"h0": 2}  # goes on alone
+    assert len(site.said) == 3
     site.set(dark=("h1", "h2"))
     begin = time.monotonic()
     assert site.start() == {"h0": 2}
