@@ -4,7 +4,6 @@
 job_id=$(flux getattr jobid)
 job_id=${job_id:-0}
 requeued=${QMPI_REQUEUES:-0}
-before=()
 if [ -z "${PRTE_MCA_plm_ssh_agent:-}" ]; then
   mkdir -p -- "$RUN/batch" || exit 3
   agent=$RUN/batch/flux-agent
@@ -20,7 +19,6 @@ AGENT
     *) export PRTE_MCA_plm_ssh_agent=$agent ;;
   esac
 fi
-prepare() { :; }
 requeue() {
   local script=$RUN/batch/flux.sh
   if [ ! -e "$script" ]; then script=$0; fi

@@ -28,7 +28,8 @@ WARNING = {"slurm": "USR1", "pbs": "USR1", "lsf": "USR2", "flux": "USR1"}
 def train(box: Sandbox, run: Path) -> list[bytes]:
     """Arguments of the first start of a run."""
     words = ["train", str(box.root / "job.toml"), "--run-dir", str(run), "--quiet", "-n", "5"]
-    return [os.fsencode(word) for word in [*words, "--ranks-per-host", "2"]]
+    words += ["--ranks-per-host", "2", "--stop-before", "180"]
+    return [os.fsencode(word) for word in words]
 
 
 @kinds
@@ -47,7 +48,7 @@ def test_hostile_names_arrive_unchanged_and_nothing_else_runs(
         )
         assert box.run(kind, script) == 0, (run / "batch").exists()
         words = ["train", str(job), "--run-dir", str(run), "--quiet", "-n", "5"]
-        words += ["--ranks-per-host", "2", *options]
+        words += ["--ranks-per-host", "2", "--stop-before", "180", *options]
         assert box.calls("qmpi") == [list(map(os.fsencode, words))]
         assert not any(box.calls(name) for name in ("scontrol", "qsub", "blaunch", "pbs_tmrsh"))
         made = {path.name for path in box.root.iterdir()}
@@ -153,13 +154,17 @@ def test_a_limit_after_its_warning_is_no_cancelling(kind: str, tmp_path: Path) -
     assert box.signals.read_text().split() == ["ready", "USR1", "TERM"]
 
 
-def test_pbs_warns_itself(tmp_path: Path) -> None:
-    box = Sandbox(tmp_path, "wait")
-    started = time.monotonic()
-    script = box.script("pbs", run=tmp_path / "run", seconds=4, warn_seconds=3)
-    assert box.run("pbs", script) == 75
-    assert time.monotonic() - started < 8
-    assert box.signals.read_text().split() == ["ready", "USR1"]
+@pytest.mark.parametrize("kind", ["pbs", "lsf"])
+def test_the_command_is_told_when_the_job_ends(kind: str, tmp_path: Path) -> None:
+    box = Sandbox(tmp_path)
+    setup = ("trap 'echo \"$QMPI_END_TIME\" >end' EXIT",)
+    before = int(time.time())
+    script = box.script(kind, run=tmp_path / "run", seconds=1000, warn_seconds=30, setup=setup)
+    assert box.run(kind, script) == 0
+    end = int((tmp_path / "end").read_text())
+    assert before + 1000 <= end <= time.time() + 1000
+    (call,) = box.calls("qmpi")
+    assert call[-2:] == [b"--stop-before", b"30"]
 
 
 def test_an_array_has_a_run_for_each_value(tmp_path: Path) -> None:

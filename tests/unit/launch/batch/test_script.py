@@ -101,11 +101,12 @@ def test_slurm() -> None:
         "#SBATCH --open-mode=append",
         "#SBATCH --time=12:00:00",
         "#SBATCH --signal=B:USR1@170",
+        "#SBATCH --gpus-per-node=4",
         "#SBATCH --partition=gpu",
         "#SBATCH --account=m1",
         "#SBATCH --constraint=gpu&nvme",
     ]
-    assert "#SBATCH --gpus-per-node=4" in lines("slurm")
+    assert not any("per-node=4" in line for line in lines("slurm", options=("--gres=gpu:4",)))
     assert "#SBATCH --array=0-3" in lines("slurm", values=4)
 
 
