@@ -25,8 +25,8 @@ from qmpi.launch.allocation.muster import Muster
 from qmpi.launch.allocation.nodelist import compress
 from qmpi.launch.followed import clear_followed, stopped_marker
 from qmpi.launch.job_log import excerpt, next_log
-from qmpi.launch.mpirun_process import finish_launcher, start_launcher
 from qmpi.launch.mpirun import LaunchPlan
+from qmpi.launch.mpirun_process import finish_launcher, start_launcher
 from qmpi.launch.scratch import make_scratch
 from qmpi.launch.sessions import has_ended
 from qmpi.launch.stall import StallWatch

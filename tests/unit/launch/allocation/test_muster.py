@@ -6,9 +6,11 @@ refuse, those in `dark` never answer.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -70,8 +72,10 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return Site(tmp_path)
+def site(tmp_path: Path) -> Iterator[Site]:
+    made = Site(tmp_path)
+    yield made
+    shutil.rmtree(scratch_of(made.directory.root), ignore_errors=True)
 
 
 def test_all_answer(site: Site):
