@@ -101,7 +101,7 @@ class HostRun:
                 found.append(record)
         return found
 
-    def wait_for_step(self, step: int, timeout: float = 120.0) -> None:
+    def wait_for_step(self, step: int, timeout: float = 300.0) -> None:
         """Wait until so many steps are committed."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:
@@ -113,11 +113,12 @@ class HostRun:
             time.sleep(0.02)
         raise AssertionError(f"step {step} was not reached: {self.story()}")
 
-    def recovery(self, moment: float, timeout: float = 150.0) -> "Recovery":
-        """Wait for the first step that is committed by a group formed after a moment.
+    def recovery(self, moment: float, sign: str, timeout: float = 300.0) -> "Recovery":
+        """Wait for the first step that is committed after the run has noticed a fault.
 
         Args:
-            moment: seconds since the epoch.
+            moment: of the fault, seconds since the epoch.
+            sign: kind of the journal's record by which it is noticed.
             timeout: seconds.
         """
         logs, started = len(self._job_logs()), 0.0
@@ -125,9 +126,9 @@ class HostRun:
         while time.monotonic() < end:
             if not started and len(self._job_logs()) > logs:
                 started = time.time()
-            groups = [r["time"] for r in self.records("generation_opened") if r["time"] > moment]
+            signs = [r["time"] for r in self.records(sign) if r["time"] > moment]
             steps = [r["time"] for r in self.records("step_committed")]
-            later = [t for t in steps if groups and t > min(groups)]
+            later = [t for t in steps if signs and t > min(signs)]
             if later:
                 whole = min(later) - moment
                 return Recovery(whole, min(later) - started if started else 0.0)
@@ -139,7 +140,7 @@ class HostRun:
     def _job_logs(self) -> list[Path]:
         return list((self.run / "logs").glob("job-*.log"))
 
-    def finish(self, timeout: float = 150.0) -> dict[str, Any]:
+    def finish(self, timeout: float = 300.0) -> dict[str, Any]:
         """Wait for the end of the newest command; returns the last status."""
         try:
             code = self._commands[-1].wait(timeout)
