@@ -39,6 +39,7 @@ check: $(READY) ## linter, formatter, type checker, import contracts
 
 generated: $(READY) ## refreeze lists, write job files, redraw pictures
 	$(BIN)/python docs/make_jobs.py
+	$(BIN)/python docs/make_batch.py
 	$(BIN)/python tests/architecture/freeze.py
 	$(BIN)/python docs/draw.py
 

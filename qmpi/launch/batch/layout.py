@@ -6,8 +6,9 @@ and memory ranks leave. A spare needs the same room, for it becomes a trainer. C
 and heralds mostly sleep and cost no room.
 
 The roles of ranks are dealt by `policy.placement`, which looks at the job as a whole. So the number
-of ranks is found by trying: the largest that puts on no node more than it has room for. Since ranks that no count asks for become trainers, up to one a lane, this fills the machine.
-Ranks beyond that would be spares that nobody asked for, and are not started.
+of ranks is found by trying: the largest that puts on no node more than it has room for. Since ranks
+that no count asks for become trainers, up to one a lane, this fills the machine. Ranks beyond that
+would be spares that nobody asked for, and are not started.
 
 A job that asks by numbers for more than the nodes hold is refused, with the number of nodes that
 would do. On cores it is only told: ranks that share a core are slow, not wrong.
@@ -296,7 +297,11 @@ def _idle(dealt: Sequence[Counter[RoleName]], node: _Node, settings: Settings) -
     idle = sum(max(0, node.gpus - _seated(roles)) for roles in dealt)
     lanes = settings.train.lanes
     trainers = sum(roles[RoleName.TRAINER] for roles in dealt)
-    full = f"; there are {_count(lanes, 'lane')}, one trainer each at most" if trainers >= lanes else ""
+    full = (
+        f"; there are {_count(lanes, 'lane')}, one trainer each at most"
+        if trainers >= lanes
+        else ""
+    )
     return [f"{idle} of {len(dealt) * node.gpus} GPUs have nothing to do{full}"] if idle else []
 
 

@@ -24,8 +24,11 @@ TOOL = """#!/bin/bash
 printf '%s\\0' $# "${0##*/}" "$@" >>"$CALLS"
 """
 
-FLUX = TOOL + """if [ "$1" = getattr ]; then echo f77; fi
+FLUX = (
+    TOOL
+    + """if [ "$1" = getattr ]; then echo f77; fi
 """
+)
 
 QMPI = """#!/bin/bash
 printf '%s\\0' $# qmpi "$@" >>"$CALLS"
@@ -101,9 +104,7 @@ class Sandbox:
         content = {"job": self.root / "job.toml", "run": run, "workdir": self.root, **more}
         return render(request, Content(qmpi=("qmpi",), **content))  # type: ignore[arg-type]
 
-    def start(
-        self, kind: str, script: str, **environ: str
-    ) -> "subprocess.Popen[bytes]":
+    def start(self, kind: str, script: str, **environ: str) -> "subprocess.Popen[bytes]":
         """Start a script as the scheduler does.
 
         Args:
@@ -169,4 +170,3 @@ def end(process: "subprocess.Popen[bytes]") -> None:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         return
-

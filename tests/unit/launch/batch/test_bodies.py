@@ -84,14 +84,23 @@ def test_75_queues_the_job_again(kind: str, tmp_path: Path) -> None:
     (run / "batch" / f"{kind}.sh").write_text(script)
     assert box.run(kind, script) == 75
     kept = os.fsencode(run / "batch" / f"{kind}.sh")
-    assert requeues(box, kind) == {
-        "slurm": [[b"requeue", b"77"]],
-        "pbs": [[b"-W", b"depend=afterany:77.server", b"-v", b"QMPI_REQUEUES=1", kept]],
-        "lsf": [],  # its own `-Q 75` sees the exit code
-        "flux": [
-            [b"--parent", b"batch", b"--dependency=afterany:f77", b"--env=QMPI_REQUEUES=1", kept]
-        ],
-    }[kind]
+    assert (
+        requeues(box, kind)
+        == {
+            "slurm": [[b"requeue", b"77"]],
+            "pbs": [[b"-W", b"depend=afterany:77.server", b"-v", b"QMPI_REQUEUES=1", kept]],
+            "lsf": [],  # its own `-Q 75` sees the exit code
+            "flux": [
+                [
+                    b"--parent",
+                    b"batch",
+                    b"--dependency=afterany:f77",
+                    b"--env=QMPI_REQUEUES=1",
+                    kept,
+                ]
+            ],
+        }[kind]
+    )
 
 
 @pytest.mark.parametrize("kind", RESUBMITS)
@@ -188,9 +197,7 @@ def test_an_array_has_a_run_for_each_value(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("kind", "agent"), [("pbs", "pbs_tmrsh"), ("lsf", "blaunch")])
-def test_mpirun_reaches_other_nodes_by_the_scheduler(
-    kind: str, agent: str, tmp_path: Path
-) -> None:
+def test_mpirun_reaches_other_nodes_by_the_scheduler(kind: str, agent: str, tmp_path: Path) -> None:
     box = Sandbox(tmp_path, "0 0")
     script = box.script(kind, run=tmp_path / "run", setup=("trap 'echo $AGENT >agent' EXIT",))
     script = script.replace("$AGENT", "$PRTE_MCA_plm_ssh_agent")

@@ -70,7 +70,11 @@ def test_shellcheck_finds_nothing(kind: str, tmp_path: Path) -> None:
         path.write_text(script)
         done = subprocess.run(
             # SC2016 warns of $(...) in single quotes: a name may hold it.
-            [program, "--exclude=SC2016", str(path)], capture_output=True, text=True, timeout=60, check=False
+            [program, "--exclude=SC2016", str(path)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
         assert done.stdout + done.stderr == ""
 
