@@ -1,5 +1,6 @@
 """One Slurm for all proofs of a session, whole again before each; references made once."""
 
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -15,8 +16,11 @@ def slurm() -> Iterator[Cluster]:
     lack = missing()
     if lack:
         pytest.skip(lack)
+    # Who ends a test run by SIGTERM means what Ctrl-C means: clear away, then leave.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Cluster(NODES) as cluster:
         yield cluster
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ SMALL = {
     "model.width": 64,
     "model.heads": 2,
     "model.kv_heads": 1,
+    "train.lanes": 2,
     "train.sequences": 2,
     "train.sequence_tokens": 64,
     "optimizer.warmup_steps": 5,

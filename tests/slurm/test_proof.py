@@ -12,7 +12,7 @@ from slurm.proof import DEMO, RANKS_PER_HOST, Submitted, settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
 
-STEPS = 80
+STEPS = 40
 
 ROUNDS = range(int(os.environ.get("QMPI_SLURM_ROUNDS", "1")))
 """How often the main chain is run; each round must hold."""
@@ -26,7 +26,7 @@ def test_time_limit_requeue_resume_done(
 ) -> None:
     del turn  # only a number to tell rounds apart
     # Slurm looks for limits every 30 s: a machine that is done by then gets more to do.
-    for steps in (STEPS, 8 * STEPS, 64 * STEPS):
+    for steps in (4 * STEPS, 16 * STEPS, 64 * STEPS):
         folder = tmp_path / str(steps)
         folder.mkdir()
         run = Submitted(cluster, folder, settings(train_steps=steps))
