@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := $(QMPI_VENV)/bin
 READY := $(QMPI_VENV)/.qmpi-ready
 export OMP_NUM_THREADS ?= 1
+# Tests run on all cores, at most eight of them; those that start jobs take turns (tests/conftest.py).
+BESIDE := -n auto --maxprocesses 8 --dist loadgroup
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test test-all slurm-test check generated bench clean
@@ -22,10 +24,10 @@ demo: $(READY) ## pretrain on this machine, kill a trainer, prove the result equ
 	$(BIN)/qmpi demo
 
 test: $(READY) ## quick test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(BESIDE)
 
 test-all: $(READY) ## every test, the slow ones too
-	$(BIN)/python -m pytest -m ""
+	$(BIN)/python -m pytest -m "" $(BESIDE)
 
 slurm-test: $(READY) ## a Slurm of its own on this machine, and real runs under it
 	$(BIN)/python tests/slurm/missing.py
