@@ -49,6 +49,7 @@ from qmpi.config.settings import Settings
 from qmpi.config.variables import HOSTS_LEFT_OUT
 from qmpi.errors import LaunchError
 from qmpi.launch.allocation.hosts import HostSlots, short
+from qmpi.launch.allocation.nodelist import compress
 from qmpi.storage.home import home_directory
 
 COMMON_FLAGS = (
@@ -130,6 +131,11 @@ class LaunchPlan(Struct, frozen=True):
         own = short(os.uname().nodename)
         here = sum(host.slots for host in self.hosts if short(host.name) == own)
         return here if self.hosts else self.ranks
+
+    def described(self) -> str:
+        """Return how many ranks run where, for people."""
+        where = f" on {compress(host.name for host in self.hosts)}" if self.hosts else ""
+        return f"{self.ranks} ranks{where}"
 
     def command(self) -> list[str]:
         """Return the arguments of the launcher process."""
