@@ -195,8 +195,8 @@ class Comm:
         prefixed = PrefixStore(name, store)
         try:
             self._meet(prefixed)
-            options = _options(store, timeout_seconds)
-            self._group = cast(Group, ProcessGroupGloo(prefixed, index, size, options))
+            make = cast(Callable[..., Group], ProcessGroupGloo)
+            self._group = make(prefixed, index, size, _options(store, timeout_seconds))
         except RuntimeError as error:
             raise PeerLost(f"the rendezvous failed: {first_line(error)}") from None
 
@@ -276,9 +276,10 @@ class Comm:
             raise PeerLost(f"told to leave: {reason}")
 
 
-def _options(store: Store, timeout_seconds: float) -> ProcessGroupGloo._Options:
-    options = ProcessGroupGloo._Options()  # noqa: SLF001 - torch has no other name for it
-    options._timeout = timedelta(seconds=timeout_seconds)  # noqa: SLF001 - likewise
+def _options(store: Store, timeout_seconds: float) -> object:
+    # torch's stubs leave these names out; torch.distributed itself sets them so.
+    options = ProcessGroupGloo._Options()  # pyright: ignore[reportAttributeAccessIssue]  # noqa: SLF001 - see above
+    options._timeout = timedelta(seconds=timeout_seconds)  # noqa: SLF001 - see above
     # The network on which this host reaches the lead's store is the one on which all of them meet.
     # gloo itself takes the address of the host's own name, often the loopback or a slow network.
     address = _address_towards(store.host) if isinstance(store, TCPStore) else ""
@@ -287,7 +288,7 @@ def _options(store: Store, timeout_seconds: float) -> ProcessGroupGloo._Options:
         if address
         else ProcessGroupGloo.create_default_device()
     )
-    options._devices = [device]  # noqa: SLF001 - likewise
+    options._devices = [device]  # noqa: SLF001 - see above
     return options
 
 
