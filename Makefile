@@ -6,7 +6,7 @@ READY := $(QMPI_VENV)/.qmpi-ready
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-all check generated bench clean
+.PHONY: help venv demo test test-all slurm-test check generated bench clean
 
 help: ## show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ test: $(READY) ## quick test suite
 
 test-all: $(READY) ## every test, the slow ones too
 	$(BIN)/python -m pytest -m ""
+
+slurm-test: $(READY) ## a Slurm of its own on this machine, and real runs under it
+	$(BIN)/python tests/slurm/missing.py
+	$(BIN)/python -m pytest -m "" -v tests/slurm
 
 check: $(READY) ## linter, formatter, type checker, import contracts
 	$(BIN)/ruff check qmpi tests docs

@@ -128,6 +128,16 @@ class Submitted:
         """
         return self.wait(lambda job: job["JobState"] == "COMPLETED")
 
+    def begin_now(self, *changes: str) -> None:
+        """Do without the two minutes that Slurm waits before it begins a job again.
+
+        Args:
+            changes: further fields of `scontrol update`.
+        """
+        self.wait(lambda job: (job["JobState"], job["Reason"]) == ("PENDING", "BeginTime"))
+        job = f"JobId={self.job}"
+        self._cluster.run("scontrol", "update", job, "StartTime=now", *changes)
+
     def audited(self) -> str:
         """Return the digest of the weights, once `qmpi audit` has found the run sound."""
         audit = subprocess.run(

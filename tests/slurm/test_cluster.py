@@ -1,6 +1,11 @@
 """The Slurm that the proofs run under: nodes of their own, and nothing left behind."""
 
 import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,9 +24,13 @@ def networks(processes: Iterable[object]) -> set[Path]:
     return found
 
 
+def everywhere() -> set[Path]:
+    return networks(path.name for path in Path("/proc").glob("[0-9]*"))
+
+
 def assert_gone(own: set[Path]) -> None:
     assert len(own) > 1
-    assert not own & networks(path.name for path in Path("/proc").glob("[0-9]*"))
+    assert not own & everywhere()
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])
@@ -74,3 +83,33 @@ def test_a_node_goes_down_and_comes_back(cluster: Cluster, *, silently: bool) ->
     cluster.boot_node("node2")
     cluster.wait_for_nodes(timeout=120)
     assert cluster.run("srun", "-w", "node2", "hostname").strip() == "node2"
+
+
+def test_nothing_lives_on_after_its_maker_was_killed(tmp_path: Path) -> None:
+    if missing():
+        pytest.skip(missing())
+    script = tmp_path / "maker.py"
+    script.write_text(
+        "import os, sys, tempfile\n"
+        f"tempfile.tempdir = {str(tmp_path)!r}\n"
+        "from slurm.cluster import Cluster\n"
+        "with Cluster(2) as cluster:\n"
+        "    for first in cluster.hosts._firsts.values():\n"
+        "        print(os.readlink(f'/proc/{first}/ns/net'))\n"
+        "    sys.stdout.flush()\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    maker = subprocess.run(
+        [sys.executable, str(script)],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert maker.returncode == -signal.SIGKILL, maker.stderr
+    own = {Path(line) for line in maker.stdout.split()}
+    deadline = time.monotonic() + 10
+    while own & everywhere() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert_gone(own)

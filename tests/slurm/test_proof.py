@@ -43,8 +43,7 @@ def test_time_limit_requeue_resume_done(
     assert (run.run / "checkpoints" / f"step-{step:019d}.snap").exists()
     assert json.loads((run.run / "end.json").read_text())["exit_code"] == 75
     assert "queued again" in run.said()
-    # Slurm waits two minutes before it begins a job again.
-    cluster.run("scontrol", "update", f"JobId={run.job}", "StartTime=now", "TimeLimit=60")
+    run.begin_now("TimeLimit=60")
     job = run.finish()
     assert job["Restarts"] == "1"
     assert run.status()["incarnation"] == 2
@@ -112,7 +111,7 @@ def test_batch_host_lost_job_begins_again(
     cluster.crash_node(lost)
     run.wait(lambda job: job["Restarts"] != "0")
     cluster.boot_node(lost)
-    cluster.run("scontrol", "update", f"JobId={run.job}", "StartTime=now")
+    run.begin_now()
     run.finish()
     assert run.audited() == reference(STEPS)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from qmpi.errors import LaunchError
 from qmpi.launch.allocation.deal import Wanted, deal_ranks
@@ -22,6 +23,7 @@ from qmpi.launch.allocation.hosts import Allocation, HostSlots, short
 from qmpi.launch.allocation.nodelist import compress
 from qmpi.launch.allocation.probe import Answer, ask_all
 from qmpi.launch.allocation.reach import reach
+from qmpi.launch.mpirun import LaunchPlan
 from qmpi.launch.scratch import scratch_of
 from qmpi.runtime.clock import Clock
 from qmpi.storage.atomic_file import write_atomic
@@ -107,11 +109,6 @@ class Muster:
         self.left_out: tuple[str, ...] = ()
 
     @property
-    def is_single(self) -> bool:
-        """Whether this machine is all there is, so that mpirun needs to be told of no host."""
-        return self._found.is_single
-
-    @property
     def end(self) -> Seconds | None:
         """When the batch system will end the job; None: not known."""
         return self._found.end
@@ -158,6 +155,28 @@ class Muster:
         dealt = deal_ranks(self._found, living, self._wanted)
         self._write(answers, dealt)
         return dealt
+
+    def plan(
+        self, job: LaunchPlan, tell: Callable[[str], None], rest: Callable[[float], None]
+    ) -> LaunchPlan:
+        """Ask all hosts, and plan the next start on those that answer.
+
+        Args:
+            job: as planned before.
+            tell: takes words for people.
+            rest: sleeps for some seconds; may raise to give up.
+
+        Returns:
+            The job on the hosts that live.
+
+        Raises:
+            LaunchError: no host answers.
+            StorageError: the run directory takes no data.
+        """
+        dealt = self.muster(tell, rest)
+        ranks = sum(host.slots for host in dealt)
+        hosts = () if self._found.is_single else dealt  # mpirun needs to be told of no host then
+        return replace(job, hosts=hosts, ranks=ranks, left_out=self.left_out)
 
     def dismiss(self) -> None:
         """Clear away on the hosts of the last start; one that does not answer is let be."""
