@@ -57,7 +57,7 @@ say() { echo "qmpi: $(date '+%F %T') $*"; }
 # that a signal for the script reaches it at once: bash runs no trap while it waits for a command in
 # the foreground.
 pid='' asked='' pending='' heard='' insisted=''
-# shellcheck disable=SC2317  # traps call it
+# shellcheck disable=SC2317,SC2329  # traps call it
 forward() {
   heard=1
   asked=${asked:-$1}

@@ -18,6 +18,7 @@ from qmpi.config.settings import Settings
 from qmpi.config.variables import HOSTS_LEFT_OUT
 from qmpi.driver.ports import UNPLUGGED, Ports
 from qmpi.errors import ConfigError, StorageError
+from qmpi.policy.devices import device_number
 from qmpi.policy.domains import domain_of
 from qmpi.policy.placement import Placement, place
 from qmpi.policy.stream import first_recipe
@@ -112,6 +113,7 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
             lambda: reachable_address(meeting.hosts, facts.rank, world.environ),
             world.clock.now,
             files,
+            device_number(meeting.hosts, placement.roles, facts.rank),
         ),
         data=FileData(settings, default_cache(world.environ)),
         copies=copies,
