@@ -8,7 +8,7 @@ export OMP_NUM_THREADS ?= 1
 BESIDE := -n auto --maxprocesses 8 --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-all check generated bench clean
+.PHONY: help venv demo test test-all slurm-test check generated bench clean
 
 help: ## show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ test: $(READY) ## quick test suite
 test-all: $(READY) ## every test, the slow ones too
 	$(BIN)/python -m pytest -m "" $(BESIDE)
 
+slurm-test: $(READY) ## a Slurm of its own on this machine, and real runs under it
+	$(BIN)/python tests/slurm/missing.py
+	$(BIN)/python -m pytest -m "" -v tests/slurm
+
 check: $(READY) ## linter, formatter, type checker, import contracts
 	$(BIN)/ruff check qmpi tests docs
 	$(BIN)/ruff format --check qmpi tests docs
@@ -37,6 +41,7 @@ check: $(READY) ## linter, formatter, type checker, import contracts
 
 generated: $(READY) ## refreeze lists, write job files, redraw pictures
 	$(BIN)/python docs/make_jobs.py
+	$(BIN)/python docs/make_batch.py
 	$(BIN)/python tests/architecture/freeze.py
 	$(BIN)/python docs/draw.py
 

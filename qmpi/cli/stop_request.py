@@ -9,26 +9,38 @@ without anybody to start them again.
     SIGUSR1, SIGUSR2, SIGXCPU  a scheduler's warning before its limit; SIGTERM may follow
 
 The warnings and SIGHUP never count as the second: a closed terminal sends SIGHUP twice, and what a
-scheduler warns of, it sends later. Under `nohup` SIGHUP stays ignored.
+scheduler warns of, it sends later. Nor does a SIGTERM that comes soon after the first: `scancel`
+sends it to every process of a job, and the script that started this one passes its own on. Under
+`nohup` SIGHUP stays ignored.
 """
 
 import os
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 INSISTENT = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
+ECHO_SECONDS = 5.0
+"""How long after the first SIGTERM another one tells of the same order."""
+
 WARNING = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
 
 
 class StopRequest:
     """What the signals of this process ask for."""
 
-    def __init__(self) -> None:
-        """Nothing is asked yet."""
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        """Nothing is asked yet.
+
+        Args:
+            now: clock, in seconds.
+        """
         self.asked = False
+        self._now = now
         self._insisted = False
+        self._echo_until = float("-inf")
         self._terminals = [number for number in (0, 1, 2) if os.isatty(number)]
 
     def __call__(self) -> bool:
@@ -50,9 +62,17 @@ class StopRequest:
         if number == signal.SIGHUP:
             self._leave_terminal()
         if number in INSISTENT:
-            if self._insisted:
-                raise KeyboardInterrupt
-            self._insisted = True
+            self._insist(number)
+
+    def _insist(self, number: int) -> None:
+        is_term = number == signal.SIGTERM
+        if is_term and self._now() < self._echo_until:
+            return
+        if self._insisted:
+            raise KeyboardInterrupt
+        self._insisted = True
+        if is_term:
+            self._echo_until = self._now() + ECHO_SECONDS
 
     @contextmanager
     def heard(self, numbers: tuple[signal.Signals, ...] = (*INSISTENT, *WARNING)) -> Iterator[None]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qmpi.cli.options import HomePath, job_options
+from qmpi.cli.options import HomePath, JobPath, job_options
 from qmpi.cli.output import show_json
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ Examples:
 
 
 @click.command("submit", epilog=EPILOG)
-@click.argument("job", type=HomePath())
+@click.argument("job", type=JobPath())
 @click.option(
     "--nodes", type=click.IntRange(1, 1_000_000), required=True, metavar="N", help="Nodes."
 )

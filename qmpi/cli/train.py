@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qmpi.cli.options import JobPath, RunPath, job_options
+from qmpi.cli.options import HomePath, JobPath, RunPath, job_options
 from qmpi.cli.output import show_json
 from qmpi.cli.stop_request import WARNING, StopRequest
 from qmpi.errors import pointer

@@ -13,6 +13,8 @@ On several hosts there are more:
     --map-by slot:oversubscribe  fill a host before the next: neighbours in rank share one
     --prtemca oob_tcp_keepalive_time 0   a daemon that falls silent does not end the job: qmpi's own
                                  beats find it, and know the difference from a cable pulled for 20 s
+    prte_launch_agent            daemons there hear no more signals of a batch system than mpirun
+                                 does here (qmpi.launch.shield); not where a path holds a space
     -x NAME                      a daemon started by ssh has a bare environment: whatever of the
                                  below was set here must be named to reach its ranks
 
@@ -46,9 +48,13 @@ from pathlib import Path
 from msgspec import Struct
 
 from qmpi.config.settings import Settings
+from qmpi.config.variables import HOSTS_LEFT_OUT
 from qmpi.errors import LaunchError
-from qmpi.launch.allocation.hosts import HostSlots
+from qmpi.launch.allocation.hosts import HostSlots, short
+from qmpi.launch.allocation.nodelist import compress
 from qmpi.storage.home import home_directory
+
+SHIELD = Path(__file__).with_name("shield.py")
 
 COMMON_FLAGS = (
     *("--with-ft", "ulfm"),
@@ -80,6 +86,10 @@ _OUTER_JOB = (
     "OMPI_ARGV",
 )
 _PLACES = ("OPAL_PREFIX", "PMIX_PREFIX", "PRTE_PREFIX")
+_SHIELDED = (sys.executable, "-I", "-S", str(SHIELD), "prted")
+DAEMON = "" if any(" " in word for word in _SHIELDED) else " ".join(_SHIELDED)
+"""mpirun cuts this at its spaces, and puts the way to its own daemon before the last word."""
+
 _OF_ONE_HOST = (
     "CUDA_VISIBLE_DEVICES",
     "ROCR_VISIBLE_DEVICES",
@@ -110,6 +120,7 @@ class LaunchPlan(Struct, frozen=True):
         options: further arguments of every rank.
         once: the same, for the first start that comes up alone.
         hosts: where they run; empty: here.
+        left_out: hosts that do not answer any more, in words, for the run's journal.
     """
 
     mpirun: Path
@@ -120,6 +131,19 @@ class LaunchPlan(Struct, frozen=True):
     options: tuple[str, ...] = ()
     once: tuple[str, ...] = ()
     hosts: tuple[HostSlots, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def ranks_here(self) -> int:
+        """Ranks of this host; those elsewhere cannot be seen from here."""
+        own = short(os.uname().nodename)
+        here = sum(host.slots for host in self.hosts if short(host.name) == own)
+        return here if self.hosts else self.ranks
+
+    def described(self) -> str:
+        """Return how many ranks run where, for people."""
+        where = f" on {compress(host.name for host in self.hosts)}" if self.hosts else ""
+        return f"{self.ranks} ranks{where}"
 
     def command(self) -> list[str]:
         """Return the arguments of the launcher process."""
@@ -143,8 +167,10 @@ class LaunchPlan(Struct, frozen=True):
             "OMPI_MCA_btl_sm_backing_directory": str(scratch),
             "PRTE_MCA_prte_tmpdir_base": str(scratch),
         }
+        told = {HOSTS_LEFT_OUT: "\n".join(self.left_out)} if self.left_out else {}
         here = {"GLOO_SOCKET_IFNAME": "lo"} if len(self.hosts) <= 1 else {}
-        return {**here, **self.environment, **own_files}
+        shield = {"PRTE_MCA_prte_launch_agent": DAEMON} if self.hosts and DAEMON else {}
+        return {**here, **shield, **self.environment, **told, **own_files}
 
     def _where(self) -> tuple[str, ...]:
         listed = ",".join(f"{host.name}:{host.slots}" for host in self.hosts)

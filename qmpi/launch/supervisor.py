@@ -22,11 +22,10 @@ from msgspec.structs import replace
 from qmpi.config.settings import FailureSettings
 from qmpi.errors import ExitCode, LaunchError, RunInUse
 from qmpi.launch.allocation.muster import Muster
-from qmpi.launch.allocation.nodelist import compress
 from qmpi.launch.followed import clear_followed, stopped_marker
 from qmpi.launch.job_log import excerpt, next_log
-from qmpi.launch.launcher import finish_launcher, start_launcher
 from qmpi.launch.mpirun import LaunchPlan
+from qmpi.launch.mpirun_process import finish_launcher, start_launcher
 from qmpi.launch.scratch import make_scratch
 from qmpi.launch.sessions import has_ended
 from qmpi.launch.stall import StallWatch
@@ -59,6 +58,10 @@ STILLBORN_TRIES = 2
 
 DEATH_LINES = 3
 """Lines of either end of the job's log that are told with a death that is healed."""
+
+
+class _StopAskedError(Exception):
+    """A stop was asked for while the hosts were being asked."""
 
 
 def _nothing() -> None:
@@ -214,7 +217,8 @@ def _end_the_slow(directory: RunDirectory, asked_for: float, holder: RunInUse) -
 
 
 def _holder(lock: Path, supervision: Supervision, clock: Clock) -> RunInUse | None:
-    return refusal_by_living(lock, clock, supervision.on_tick)
+    refused = refusal_by_living(lock, clock, supervision.on_tick)
+    return RunInUse(refused) if refused else None
 
 
 def _supervise(
@@ -238,13 +242,14 @@ def _keep_running(
     starts: list[Seconds] = []
     stillborn = 0
     while not supervision.stop():
-        plan = _mustered(plan, supervision, clock)
-        if supervision.stop():
+        try:
+            plan = _mustered(plan, supervision, clock)
+        except _StopAskedError:
             break
         end_leftovers(directory.ranks)
         starts.append(clock.now())
         log = next_log(directory)
-        _say(supervision, clock, _starting(plan) + _again(starts))
+        _say(supervision, clock, f"starting {plan.described()}{_again(starts)}")
         marker = _run_once(plan, directory, log, supervision, clock)
         if marker is not None:
             return marker
@@ -277,15 +282,10 @@ def _mustered(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> Launc
     def rest(seconds: float) -> None:
         clock.sleep(seconds)
         supervision.on_tick()
+        if supervision.stop():
+            raise _StopAskedError
 
-    dealt = supervision.hosts.muster(lambda what: _say(supervision, clock, what), rest)
-    hosts = () if supervision.hosts.is_single else dealt
-    return replace(plan, hosts=hosts, ranks=sum(host.slots for host in dealt))
-
-
-def _starting(plan: LaunchPlan) -> str:
-    what = f"starting {plan.ranks} ranks"
-    return f"{what} on {compress(host.name for host in plan.hosts)}" if plan.hosts else what
+    return supervision.hosts.plan(plan, lambda what: _say(supervision, clock, what), rest)
 
 
 def _check_room(directory: RunDirectory) -> None:
@@ -311,7 +311,7 @@ def _run_once(
         process = start_launcher(plan, output, scratch)
         patience = 0.0
         try:
-            fault = _watch(process, plan.ranks, directory, supervision, clock)
+            fault = _watch(process, plan.ranks_here, directory, supervision, clock)
             if fault is None:
                 patience = END_SECONDS
             elif fault:

@@ -6,15 +6,19 @@ messages, like all else. If it cannot, it says why and everybody leaves; no rank
 Only then is the rank written down among those of the host, and its roles start, the herald first.
 """
 
+import logging
 import secrets
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from qmpi.config.load import settings_digest
 from qmpi.config.settings import Settings
+from qmpi.config.variables import HOSTS_LEFT_OUT
 from qmpi.driver.ports import UNPLUGGED, Ports
 from qmpi.errors import ConfigError, StorageError
+from qmpi.policy.devices import device_number
 from qmpi.policy.domains import domain_of
 from qmpi.policy.placement import Placement, place
 from qmpi.policy.stream import first_recipe
@@ -28,6 +32,7 @@ from qmpi.runtime.copies import FileCopies
 from qmpi.runtime.copy_files import CopyFiles
 from qmpi.runtime.data import FileData
 from qmpi.runtime.engine import TorchEngine
+from qmpi.runtime.healing import why_relaunch_only
 from qmpi.runtime.meeting import COORDINATOR, Meeting, Surroundings, facts_of, meet
 from qmpi.runtime.ownership import own_run
 from qmpi.runtime.rank import RankContext, assemble
@@ -35,6 +40,8 @@ from qmpi.runtime.same_run import check_same_run, keep_settings, refusal
 from qmpi.storage.cache import default_cache
 from qmpi.storage.journal import JournalWriter
 from qmpi.storage.run_directory import RunDirectory, RunLock
+
+logger = logging.getLogger(__name__)
 
 TOPOLOGY = "SLURM_TOPOLOGY_ADDR"
 """Variable in which Slurm tells each host where it hangs in the network."""
@@ -86,7 +93,15 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
     placement = _place(settings, meeting)
     opened = meeting.opened
     facts = facts_of(meeting, Address(COORDINATOR, RoleName.COORDINATOR))
-    assignment = Assignment(settings, facts, _run_facts(start, meeting, placement))
+    healing = why_relaunch_only(world.environ)
+    if healing and opened is not None:
+        logger.warning("no healing inside the job, by a relaunch only: %s", healing)
+    run_facts = replace(
+        _run_facts(start, meeting, placement),
+        healing=healing,
+        left_out=tuple(filter(None, world.environ.get(HOSTS_LEFT_OUT, "").split("\n"))),
+    )
+    assignment = Assignment(settings, facts, run_facts)
     files = CopyFiles(settings, meeting.run_id, facts.rank, directory)
     copies = FileCopies(files)
     ports = Ports(
@@ -98,6 +113,7 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
             lambda: reachable_address(meeting.hosts, facts.rank, world.environ),
             world.clock.now,
             files,
+            device_number(meeting.hosts, placement.roles, facts.rank),
         ),
         data=FileData(settings, default_cache(world.environ)),
         copies=copies,

@@ -53,6 +53,7 @@ class TorchEngine:
         find_host: Callable[[], str],
         now: Callable[[], float],
         files: CopyFiles,
+        device_number: int = 0,
     ) -> None:
         """Load nothing yet.
 
@@ -62,11 +63,12 @@ class TorchEngine:
                 engine is prepared.
             now: seconds; used for step times only.
             files: snapshots within reach.
+            device_number: which of the host's GPUs this rank computes on.
         """
         self._settings = settings
+        self._device_number = device_number
         self._layout = Layout.of(settings.team)
         self._find_host = find_host
-        self._host = ""
         self._now = now
         self._files = files
         self._worker = Worker("engine")
@@ -112,10 +114,9 @@ class TorchEngine:
             from qmpi.training.comm import open_store
             from qmpi.training.engine import Engine
 
-            engine = Engine(self._settings, self._now, self._condemned)
+            engine = Engine(self._settings, self._now, self._condemned, self._device_number)
             self._identity = engine.identity()
-            self._host = self._find_host()
-            self._store, self._address = open_store(self._host)
+            self._store, self._address = open_store(self._find_host())
             engine.warm_up()
             self._engine = engine
         return EngineReady(self._identity, self._address, self._files.find())
@@ -212,7 +213,6 @@ class TorchEngine:
             size=line.size,
             timeout_seconds=JOIN_SECONDS,
             aborted=self._condemned,
-            address=self._host,
         )
 
     def _data_line(self, work: JoinGroup) -> Line:

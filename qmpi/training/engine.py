@@ -81,17 +81,24 @@ class Held:
 class Engine:
     """Model, state and arithmetic of one trainer."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float], aborted: Aborted) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Callable[[], float],
+        aborted: Aborted,
+        device_number: int = 0,
+    ) -> None:
         """Build the model; there is no state yet.
 
         Args:
             settings: the job.
             clock: seconds; used for step times only.
             aborted: says why the work in hand shall end, or None.
+            device_number: which of the host's GPUs, as `choose_device` takes it.
         """
         self._settings, self._clock, self._aborted = settings, clock, aborted
         torch.set_num_threads(settings.train.threads)
-        self._device = choose_device(settings.train)
+        self._device = choose_device(settings.train, device_number)
         self._precision = choose_precision(settings.train, self._device)
         # Filling fresh memory costs time and only hides kernels that read what nobody wrote.
         deterministic = torch.utils.deterministic

@@ -6,11 +6,13 @@ from qmpi.config.settings import TrainSettings
 from qmpi.errors import UserError
 
 
-def choose_device(settings: TrainSettings) -> torch.device:
+def choose_device(settings: TrainSettings, number: int = 0) -> torch.device:
     """Choose the device.
 
     Args:
         settings: `device` is "auto", "cpu" or "cuda".
+        number: of the rank among those of its host that compute; they take the GPUs in turn, and
+            share them if there are fewer.
 
     Returns:
         The device.
@@ -22,7 +24,7 @@ def choose_device(settings: TrainSettings) -> torch.device:
     if settings.device == "cuda" and not present:
         raise UserError('[train] device = "cuda", but torch sees no CUDA device; use "auto"')
     use = present if settings.device == "auto" else settings.device == "cuda"
-    return torch.device("cuda" if use else "cpu")
+    return torch.device("cuda", number % torch.cuda.device_count()) if use else torch.device("cpu")
 
 
 def computes_bfloat16(device: torch.device) -> bool:

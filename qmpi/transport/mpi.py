@@ -11,8 +11,9 @@ full is delivered first; then its loss is told; after that nothing of it is deli
 order a role would hear from a rank that it has already replaced. Collectives are not used at all:
 each of them would need every rank to live.
 
-MPI is never finalized: after a failure that may hang. Under `--with-ft ulfm` mpirun takes a plain
-exit for what it is; without it, mpirun ends the other ranks when the first one leaves.
+Under `--with-ft ulfm` MPI is never finalized: after a failure that may hang, and mpirun takes a
+plain exit for what it is. Any other launcher ends all ranks when one leaves without that, as Slurm
+does within a second. There a job that ends as a whole finalizes (`qmpi.runtime.healing`).
 """
 
 from __future__ import annotations
@@ -244,5 +245,21 @@ def start_mpi(
         ) from error
     MPI.COMM_SELF.Set_errhandler(MPI.ERRORS_RETURN)
     MPI.COMM_WORLD.Set_errhandler(MPI.ERRORS_RETURN)
-    fault_tolerant = environ.get(FT_VARIABLE, "") not in {"", "0", "false"}
+    fault_tolerant = is_fault_tolerant(environ)
     return MpiTransport(MPI.COMM_WORLD, now, sleep, fault_tolerant=fault_tolerant)
+
+
+def finalize() -> None:
+    """Part from the other ranks in order; returns when all do, so never if one of them is gone."""
+    from mpi4py import MPI
+
+    MPI.Finalize()
+
+
+def is_fault_tolerant(environ: Mapping[str, str]) -> bool:
+    """Return whether mpirun was told to bear the death of a rank, and MPI to tell of it.
+
+    Args:
+        environ: environment of a rank.
+    """
+    return environ.get(FT_VARIABLE, "") not in {"", "0", "false"}

@@ -216,7 +216,8 @@ class Cluster:
         for name in ("state", "log", "run", "munge"):
             (self.folder / name).mkdir(mode=0o755)
         for node in self.nodes:
-            (self.folder / "run" / f"tmp-{node}").mkdir()
+            for name in ("tmp", "spool"):
+                (self.folder / "run" / f"{name}-{node}").mkdir()
         key = self.folder / "munge" / "key"
         key.touch(mode=0o400)
         key.write_bytes(os.urandom(1024))

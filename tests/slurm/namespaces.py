@@ -1,10 +1,10 @@
 """Hosts that are namespaces of this machine: each like a machine of its own, gone without a trace.
 
-Theory of operation. A host is one process, its anchor, that is the first of its own process,
-network, host-name, IPC and mount namespaces; /dev/shm and /proc are its own. Whatever runs in the
-host ends when the anchor ends: the kernel sees to it, and takes the network and the RAM files along.
-So to crash a host is one SIGKILL. The anchors end with the process that made them, also when that
-one is killed, so nothing can be left behind.
+Theory of operation. A host is a set of namespaces with a first process: processes, network, host
+name, IPC and mounts, with /dev/shm and /proc of its own. Whatever runs in it ends when the first
+process ends: the kernel sees to it, and takes network and RAM files along. So to crash a host is
+one SIGKILL. `unshare`, its anchor outside, ends with the process that made it, also when that one
+is killed, and takes the first process along, so nothing can be left behind.
 
 The first host holds a bridge, every other host one cable to it. No address is known outside, no
 packet leaves. Files are shared by all, as on a parallel file system.
@@ -36,7 +36,7 @@ exec env --ignore-signal=CHLD {FIRST_PROCESS} infinity
 UNSHARE = ("unshare", "--net", "--uts", "--ipc", "--mount", "--pid", "--fork", "--kill-child")
 
 
-class HostDown(Exception):
+class HostDownError(Exception):
     """A host does not run, or did not come up."""
 
 
@@ -91,7 +91,7 @@ class Namespaces:
             name: of the host.
 
         Raises:
-            HostDown: it does not come up; says what it said.
+            HostDownError: it does not come up; says what it said.
         """
         boot = ("sh", "-e", "-c", BOOT, "boot", name, self._ram, str(self._table))
         anchor = subprocess.Popen(
@@ -129,7 +129,7 @@ class Namespaces:
         anchor = self._anchors.pop(name)
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._firsts.pop(name), signal.SIGKILL)
-        anchor.communicate()  # not killed: it takes the first process's end, else that stays a zombie
+        anchor.communicate()  # not killed: it has to take note of the end of the first process
 
     def down(self) -> None:
         """Take down every host."""
@@ -160,10 +160,10 @@ class Namespaces:
             Arguments.
 
         Raises:
-            HostDown: it does not run.
+            HostDownError: it does not run.
         """
         if name not in self._firsts:
-            raise HostDown(f"{name} does not run")
+            raise HostDownError(f"{name} does not run")
         spaces = ("--net", "--uts", "--ipc", "--mount", "--pid")
         return ["nsenter", "--target", str(self._firsts[name]), *spaces, "--wdns=.", *command]
 
@@ -216,7 +216,7 @@ class Namespaces:
         command = ["nsenter", "--target", target, "--net", "ip", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
         if done.returncode:
-            raise HostDown(f"ip {' '.join(arguments)} in {name}: {done.stderr.strip()}")
+            raise HostDownError(f"ip {' '.join(arguments)} in {name}: {done.stderr.strip()}")
 
 
 def _first_process(anchor: subprocess.Popen[bytes]) -> int:
@@ -226,7 +226,7 @@ def _first_process(anchor: subprocess.Popen[bytes]) -> int:
         Its first process, as seen from outside.
 
     Raises:
-        HostDown: it did not come up.
+        HostDownError: it did not come up.
     """
     children = Path(f"/proc/{anchor.pid}/task/{anchor.pid}/children")
     deadline = time.monotonic() + BOOT_SECONDS
@@ -239,4 +239,4 @@ def _first_process(anchor: subprocess.Popen[bytes]) -> int:
         time.sleep(0.01)
     anchor.kill()
     _, said = anchor.communicate()
-    raise HostDown(f"no namespaces: {said.decode(errors='replace').strip() or 'no answer'}")
+    raise HostDownError(f"no namespaces: {said.decode(errors='replace').strip() or 'no answer'}")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from qmpi.errors import LaunchError
 from qmpi.launch.allocation.deal import Wanted, deal_ranks
@@ -22,6 +23,7 @@ from qmpi.launch.allocation.hosts import Allocation, HostSlots, short
 from qmpi.launch.allocation.nodelist import compress
 from qmpi.launch.allocation.probe import Answer, ask_all
 from qmpi.launch.allocation.reach import reach
+from qmpi.launch.mpirun import LaunchPlan
 from qmpi.launch.scratch import scratch_of
 from qmpi.runtime.clock import Clock
 from qmpi.storage.atomic_file import write_atomic
@@ -72,7 +74,11 @@ class HostsReport(Struct, frozen=True, kw_only=True):
 
 
 class Muster:
-    """The hosts of one command, asked before each start."""
+    """The hosts of one command, asked before each start.
+
+    Attributes:
+        left_out: hosts that did not answer for the newest start but did before it, in words.
+    """
 
     def __init__(
         self,
@@ -100,11 +106,7 @@ class Muster:
         self._starts = 0
         self._dead: dict[str, str] = {}
         self._visited: tuple[str, ...] = ()
-
-    @property
-    def is_single(self) -> bool:
-        """Whether this machine is all there is, so that mpirun needs to be told of no host."""
-        return self._found.is_single
+        self.left_out: tuple[str, ...] = ()
 
     @property
     def end(self) -> Seconds | None:
@@ -154,6 +156,28 @@ class Muster:
         self._write(answers, dealt)
         return dealt
 
+    def plan(
+        self, job: LaunchPlan, tell: Callable[[str], None], rest: Callable[[float], None]
+    ) -> LaunchPlan:
+        """Ask all hosts, and plan the next start on those that answer.
+
+        Args:
+            job: as planned before.
+            tell: takes words for people.
+            rest: sleeps for some seconds; may raise to give up.
+
+        Returns:
+            The job on the hosts that live.
+
+        Raises:
+            LaunchError: no host answers.
+            StorageError: the run directory takes no data.
+        """
+        dealt = self.muster(tell, rest)
+        ranks = sum(host.slots for host in dealt)
+        hosts = () if self._found.is_single else dealt  # mpirun needs to be told of no host then
+        return replace(job, hosts=hosts, ranks=ranks, left_out=self.left_out)
+
     def dismiss(self) -> None:
         """Clear away on the hosts of the last start; one that does not answer is let be."""
         visited, self._visited = self._visited, ()
@@ -197,11 +221,14 @@ class Muster:
         dead = {name: answer.reason for name, answer in answers.items() if not answer.alive}
         back = [name for name in self._dead if name not in dead]
         if back:
-            tell(f"{_hosts(back)} answers again and is taken")
-        for reason in dict.fromkeys(dead.values()):
-            news = [n for n in dead if dead[n] == reason and n not in self._dead]
-            if news:
-                tell(f"{_hosts(news)} is left out: {reason}")
+            tell(f"{_hosts_are(back)} back")
+        news = {name: reason for name, reason in dead.items() if name not in self._dead}
+        self.left_out = tuple(
+            f"{_hosts_are([name for name in news if news[name] == reason])} left out: {reason}"
+            for reason in dict.fromkeys(news.values())
+        )
+        for told in self.left_out:
+            tell(told)
         self._dead = dead
 
     def _nobody(self, answers: Mapping[str, Answer]) -> str:
@@ -244,5 +271,5 @@ def _reported(name: str, answer: Answer | None, ranks: int) -> HostReport:
     return HostReport(name, state, ranks, answer.reason, round(answer.seconds, 3))
 
 
-def _hosts(names: list[str]) -> str:
-    return f"host {names[0]}" if len(names) == 1 else f"each of the hosts {compress(names)}"
+def _hosts_are(names: list[str]) -> str:
+    return f"host {names[0]} is" if len(names) == 1 else f"hosts {compress(names)} are"

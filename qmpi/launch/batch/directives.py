@@ -11,7 +11,7 @@ What the lines ask for, by scheduler; sources are the manuals named.
             `--array` makes one job a value
     pbs     OpenPBS qsub(1B): whole hosts one chunk each (`select`, `place=scatter:exclhost`);
             `-r y` lets the server begin it again when a node dies. There is no warning before the
-            limit, so the script warns itself
+            limit; `qmpi train` stops by the clock
     lsf     IBM Spectrum LSF bsub(1): `-wa USR2 -wt M` warns M minutes before the limit, `-Q 75`
             queues again what exits with 75, `-r` what lost its host; `span[ptile=K]` is K slots a
             host, `-x` whole hosts
@@ -99,7 +99,7 @@ def _slurm(request: Request) -> list[str]:
     if request.seconds:
         lines.append(f"--time={clock(request.seconds)}")
         lines.append(f"--signal=B:USR1@{request.warn_seconds}")
-    if layout.gpus and not any("gpu" in option for option in request.options):
+    if layout.gpus and not _asks(request, "--gpu", "--gres", "-G"):
         lines.append(f"--gpus-per-node={layout.gpus}")
     if request.values:
         lines.append(f"--array=0-{request.values - 1}")
@@ -134,7 +134,7 @@ def _lsf(request: Request) -> list[str]:
     if request.seconds:
         lines.append(f"-W {_minutes(request.seconds)}")
         lines.append(f"-wa USR2 -wt {_minutes(request.warn_seconds)}")
-    if layout.gpus and not any("gpu" in option for option in request.options):
+    if layout.gpus and not _asks(request, "-gpu"):
         lines.append(f'-gpu "num={layout.gpus}"')
     return lines + _names(request, "-q {}", "-P {}")
 
@@ -159,6 +159,11 @@ _KINDS: dict[str, tuple[str, Callable[[Request], list[str]]]] = {
     "lsf": ("#BSUB", _lsf),
     "flux": ("#flux:", _flux),
 }
+
+
+def _asks(request: Request, *beginnings: str) -> bool:
+    """Return whether the user's own options ask for it already, in the way of the site."""
+    return any(option.startswith(beginnings) for option in request.options)
 
 
 def _label(request: Request) -> str:

@@ -6,9 +6,9 @@ and memory ranks leave. A spare needs the same room, for it becomes a trainer. C
 and heralds mostly sleep and cost no room.
 
 The roles of ranks are dealt by `policy.placement`, which looks at the job as a whole. So the number
-of ranks a node is found by trying: the largest that puts on no node more than it has room for.
-Since ranks that no count asks for become trainers, up to one a lane, this fills the machine.
-Ranks beyond that would be spares that nobody asked for, and are not started.
+of ranks is found by trying: the largest that puts on no node more than it has room for. Since ranks
+that no count asks for become trainers, up to one a lane, this fills the machine. Ranks beyond that
+would be spares that nobody asked for, and are not started.
 
 A job that asks by numbers for more than the nodes hold is refused, with the number of nodes that
 would do. On cores it is only told: ranks that share a core are slow, not wrong.
@@ -29,6 +29,9 @@ STATE_BYTES = 16
 """Of a parameter on a trainer: float32 weight, gradient and two moments of AdamW."""
 
 GIB = 1 << 30
+
+TRIES = 32
+"""Numbers of nodes that are tried before one is named."""
 
 WORKING = (RoleName.GENERATOR, RoleName.MEMORY)
 SEATED = (RoleName.TRAINER, RoleName.SPARE)
@@ -166,18 +169,26 @@ def _given(wanted: Wanted) -> tuple[int, int]:
 
 
 def _found(settings: Settings, node: _Node, nodes: int) -> tuple[int, int]:
-    least = -(-_asked(settings.roles) // nodes)
-    per_host = max(least, _most(settings.roles, node, nodes))
-    while per_host > 1 and not all(map(node.holds, _dealt(settings, nodes, nodes * per_host))):
-        per_host -= 1
-    if per_host < least:
+    least = _asked(settings.roles)
+    ranks = _fitting(settings, node, nodes)
+    if ranks < least:
         if node.gpus:
-            raise ConfigError(_too_few(settings.roles, node, nodes))
-        per_host = least
-    useful = _useful(settings, nodes, nodes * per_host)
-    # Whole nodes, so that none stays empty; the few ranks more are spares.
-    per_host = -(-useful // nodes)
-    return per_host, nodes * per_host
+            raise ConfigError(_too_few(settings, node, nodes))
+        ranks = least
+    useful = _useful(settings, nodes, ranks)
+    return -(-useful // nodes), useful
+
+
+def _fitting(settings: Settings, node: _Node, nodes: int) -> int:
+    """Return the most ranks with which no node holds more than it has room for, by halving."""
+    fits, beyond = nodes, nodes * _most(settings.roles, node, nodes) + 1
+    while beyond - fits > 1:
+        ranks = (fits + beyond) // 2
+        if all(map(node.holds, _dealt(settings, nodes, ranks))):
+            fits = ranks
+        else:
+            beyond = ranks
+    return fits
 
 
 def _useful(settings: Settings, nodes: int, ranks: int) -> int:
@@ -193,18 +204,27 @@ def _useful(settings: Settings, nodes: int, ranks: int) -> int:
     useful = ranks - (surplus - surplus % settings.team.size)
     if useful < nodes:
         raise ConfigError(
-            f"{nodes} nodes are more than the job has work for: with {settings.train.lanes} lanes "
-            f"it has {useful} ranks; take --nodes {useful} or fewer"
+            f"{_count(nodes, 'node')} are more than the job has work for: with "
+            f"{_count(settings.train.lanes, 'lane')} it has {_count(useful, 'rank')}; take --nodes "
+            f"{useful} or fewer"
         )
     return useful
 
 
-def _too_few(roles: RoleSettings, node: _Node, nodes: int) -> str:
+def _too_few(settings: Settings, node: _Node, nodes: int) -> str:
+    roles = settings.roles
     seats = sum(count for count in (roles.trainer, roles.spare) if isinstance(count, int))
-    needed = max(nodes + 1, -(-seats // node.gpus))
+    # Light roles do not always lie where a seat is free, so a node or two more may be needed.
+    first = max(nodes + 1, -(-seats // node.gpus))
+    needed = first
+    while needed < first + TRIES and not all(
+        map(node.holds, _dealt(settings, needed, _asked(roles)))
+    ):
+        needed += 1
     return (
         f"the job asks for {roles.trainer} trainers and {roles.spare} spares, each with a GPU, and "
-        f"{nodes} nodes have {nodes * node.gpus}: take --nodes {needed}, or ask for less"
+        f"{_count(nodes, 'node')} with {node.gpus} each have too few: take --nodes {needed}, or "
+        "ask for less"
     )
 
 
@@ -269,7 +289,7 @@ def _words(
     over = sum(not node.holds(roles) for roles in dealt)
     if over:
         what = "GPUs" if node.gpus else "cores"
-        words.append(f"{over} of {len(dealt)} nodes have more busy ranks than {what}: slower")
+        words.append(f"{over} of {_count(len(dealt), 'node')}: more busy ranks than {what}, slower")
     return tuple(words)
 
 
@@ -277,8 +297,16 @@ def _idle(dealt: Sequence[Counter[RoleName]], node: _Node, settings: Settings) -
     idle = sum(max(0, node.gpus - _seated(roles)) for roles in dealt)
     lanes = settings.train.lanes
     trainers = sum(roles[RoleName.TRAINER] for roles in dealt)
-    full = f"; there are {lanes} lanes, one trainer each at most" if trainers >= lanes else ""
+    full = (
+        f"; there are {_count(lanes, 'lane')}, one trainer each at most"
+        if trainers >= lanes
+        else ""
+    )
     return [f"{idle} of {len(dealt) * node.gpus} GPUs have nothing to do{full}"] if idle else []
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _range(counts: Sequence[int], role: RoleName) -> str:

@@ -2,7 +2,7 @@
 
 Theory of operation. Three places take text from outside, each with its own rule:
 
-    a shell word       quoted by shlex; what is not printable is written by its bytes, so that a word
+    a shell word       quoted by shlex; what is not printable is written as bytes, so that a word
                        never ends its line: a line of its own could be a directive
     a directive word   names of queues and accounts: refused unless plain, since four schedulers
                        read quotes in four ways and none of them tells which
@@ -20,7 +20,7 @@ from qmpi.errors import ConfigError
 PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,@:+/-]*")
 """What queues and accounts are called everywhere."""
 
-SENTINEL = re.compile(r"^\W*(SBATCH|PBS|BSUB|flux:|FLUX:)")
+SENTINEL = re.compile(r"\s*#\s*(SBATCH|PBS|BSUB)|\W*(flux|FLUX):")
 """Begins a directive in one of the four schedulers; Flux takes any signs in front of its own."""
 
 _ESCAPED = {"'": "\\'", "\\": "\\\\"}
@@ -37,10 +37,10 @@ def shell_word(text: str) -> str:
         Shell text that expands to exactly these bytes.
 
     Raises:
-        ConfigError: there is a NUL in it.
+        ConfigError: there is a NUL in it, or a surrogate that stands for no byte.
     """
-    if "\0" in text:
-        raise ConfigError(f"{text!r}: a NUL cannot be part of a name or an argument")
+    if "\0" in text or not _encodes(text):
+        raise ConfigError(f"{text!r}: no file and no argument can be called so")
     if text.isprintable():
         return shlex.quote(text)
     return "$'" + "".join(map(_escaped, text)) + "'"
@@ -56,6 +56,14 @@ def shell_words(texts: tuple[str, ...]) -> str:
         Shell text.
     """
     return " ".join(map(shell_word, texts))
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _escaped(char: str) -> str:

@@ -84,7 +84,8 @@ def render(request: Request, content: Content) -> str:
         "nodes": str(layout.nodes),
         "ranks_per_host": str(layout.ranks_per_host),
         "ranks": str(layout.ranks),
-        "limit": _limit(request),
+        "seconds": str(request.seconds),
+        "warn_seconds": str(request.warn_seconds),
         "job": shell_word(str(content.job)),
         "run": shell_word(str(content.run)),
         "workdir": shell_word(str(content.workdir)),
@@ -108,16 +109,6 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
 def _tidy(text: str) -> str:
     # Places that stay empty leave lines behind; no value holds a line break.
     return re.sub(r"\n{3,}", "\n\n", text) + "\n"
-
-
-def _limit(request: Request) -> str:
-    """Return the sizes that only those schedulers need which do not tell a job when it ends."""
-    if request.scheduler not in ("pbs", "lsf"):
-        return ""
-    lines = [f"LIMIT_SECONDS={request.seconds}  # of the allocation; 0: not known here"]
-    if request.scheduler == "pbs":
-        lines.append(f"WARN_SECONDS={request.warn_seconds}  # so long before it the run is stopped")
-    return "\n".join(lines)
 
 
 def _vary(request: Request, variants: Variants | None) -> str:

@@ -22,6 +22,8 @@ class RunFacts(Struct, frozen=True):
         teams: ranks of each team by position, as placed.
         history: the journal of earlier incarnations.
         checkpoints: names of the snapshot files in the run directory, whole or not; for messages.
+        left_out: hosts that this start had to do without, as "host b is left out: no answer".
+        healing: why the death of a rank ends the job, in words; "": it does not.
         from_scratch: begin at step 0, as the user insists, if no snapshot can be read.
     """
 
@@ -36,3 +38,5 @@ class RunFacts(Struct, frozen=True):
     checkpoints: tuple[str, ...] = ()
     from_scratch: bool = False
     domains: tuple[str, ...] = ()
+    healing: str = ""
+    left_out: tuple[str, ...] = ()

@@ -18,6 +18,8 @@ is committed after `ending`.
 from itertools import chain
 from typing import Literal
 
+from msgspec.structs import replace
+
 from qmpi.config.settings import Settings
 from qmpi.errors import ExitCode, InvariantError
 from qmpi.policy.state_source import INITIAL
@@ -204,7 +206,8 @@ class Coordinator(Chief):
         self.record.take(opened)
         again = f"start {opened.incarnation} of the job"
         crew = [*self.crew.fill_roles(now), *self.crew.publish(again, now)]
-        return [AppendJournal((opened,)), *crew, *self._regroup(again)]
+        noted = self.failures.left_out(self.run, now)
+        return [AppendJournal((opened,)), *noted, *crew, *self._regroup(again)]
 
     # --- groups -----------------------------------------------------------------------------------
 
@@ -457,6 +460,7 @@ class Coordinator(Chief):
         me = Pulse(self.name, (self.facts.rank,), self.phase)
         self.roster.beat((me,), now)
         report = self.record.status(state, now, self.settings.train.steps)
+        report = replace(report, healing=self.run.healing)
         teams = len({team for team, _ in self.groups.seats.values()})
         return WriteStatus(
             self.reporter.complete(

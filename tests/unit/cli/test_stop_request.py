@@ -31,6 +31,26 @@ def test_only_a_second_signal_that_insists_ends_the_command() -> None:
         stop.on_signal(signal.SIGINT, None)
 
 
+def test_a_scheduler_and_its_script_may_both_send_the_same_order() -> None:
+    now = 100.0
+    stop = StopRequest(lambda: now)
+    stop.on_signal(signal.SIGTERM, None)
+    now = 102.0
+    stop.on_signal(signal.SIGTERM, None)
+    now = 104.9
+    stop.on_signal(signal.SIGTERM, None)
+    now = 105.1
+    with pytest.raises(KeyboardInterrupt):
+        stop.on_signal(signal.SIGTERM, None)
+
+
+def test_a_person_need_not_wait_to_insist() -> None:
+    stop = StopRequest(lambda: 100.0)
+    stop.on_signal(signal.SIGTERM, None)
+    with pytest.raises(KeyboardInterrupt):
+        stop.on_signal(signal.SIGINT, None)
+
+
 def test_nohup_is_respected() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

@@ -12,6 +12,7 @@ from qmpi.errors import LaunchError
 from qmpi.launch.allocation.hosts import HostSlots
 from qmpi.launch.mpirun import (
     FLAGS,
+    SHIELD,
     LaunchPlan,
     find_mpirun,
     module_path,
@@ -109,6 +110,10 @@ def test_other_hosts_are_named_and_given_what_was_set_here(tmp_path: Path):
     assert {"QMPI_CACHE", "NCCL_NET", "TMPDIR"} <= exported
     assert not exported & {"CUDA_VISIBLE_DEVICES", "SLURMD_NODENAME", "DISPLAY"}
     assert "--host" not in replace(plan, hosts=()).command()
+    daemon = plan.environment_in(tmp_path)["PRTE_MCA_prte_launch_agent"]
+    assert daemon.split()[-2:] == [str(SHIELD), "prted"]
+    named = replace(plan, environment={**inside, "PRTE_MCA_prte_launch_agent": "my prted"})
+    assert named.environment_in(tmp_path)["PRTE_MCA_prte_launch_agent"] == "my prted"
 
 
 def test_the_working_directory_is_not_on_the_module_path_of_ranks(tmp_path: Path):
@@ -165,3 +170,12 @@ def test_the_identity_of_an_outer_job_stays_outside():
     assert not set(outer) & set(inside)
     assert "OPAL_PREFIX" not in inside
     assert inside["PMIX_MCA_gds"] == "hash"
+
+
+def test_the_ranks_of_this_host_are_those_that_can_be_counted(tmp_path: Path):
+    plan = LaunchPlan(Path("/m"), 6, tmp_path / "j", tmp_path, {})
+    assert plan.ranks_here == 6
+    own = f"{os.uname().nodename.partition('.')[0]}.example.org"
+    several = (HostSlots("elsewhere", 1), HostSlots(own, 2), HostSlots("beyond", 3))
+    assert replace(plan, hosts=several).ranks_here == 2
+    assert replace(plan, hosts=several[:1]).ranks_here == 0

@@ -8,7 +8,8 @@
 NODES=@{nodes}
 RANKS_PER_HOST=@{ranks_per_host}
 RANKS=@{ranks}
-@{limit}
+LIMIT_SECONDS=@{seconds}  # of the allocation; 0: as the batch system says
+WARN_SECONDS=@{warn_seconds}  # so long before the limit the run stops in order
 TRIES=5  # starts of `qmpi train` within one allocation, should it be killed itself
 REQUEUES=1000  # times that this job is queued again
 JOB=@{job}
@@ -32,7 +33,7 @@ say() { echo "qmpi: $(date '+%F %T') $*"; }
 # that a signal for the script reaches it at once: bash runs no trap while it waits for a command in
 # the foreground.
 pid='' asked='' pending='' heard='' insisted=''
-# shellcheck disable=SC2317  # traps call it
+# shellcheck disable=SC2317,SC2329  # traps call it
 forward() {
   heard=1
   asked=${asked:-$1}
@@ -50,8 +51,8 @@ start() {
   local run=("$JOB" --run-dir "$RUN")
   # After its own death its ranks may go on: --resume follows them instead of refusing to start.
   if [ "$1" -gt 1 ] && [ -e "$RUN/job.toml" ]; then run=(--resume "$RUN"); fi
-  "${before[@]}" "${QMPI[@]}" train "${run[@]}" --quiet -n "$RANKS" \
-    --ranks-per-host "$RANKS_PER_HOST" "${OPTIONS[@]}" "${varied[@]}" </dev/null &
+  "${QMPI[@]}" train "${run[@]}" --quiet -n "$RANKS" --ranks-per-host "$RANKS_PER_HOST" \
+    --stop-before "$WARN_SECONDS" "${OPTIONS[@]}" "${varied[@]}" </dev/null &
   pid=$!
   if [ -n "$pending" ]; then
     kill -s "$pending" "$pid" 2>/dev/null
@@ -69,11 +70,10 @@ await() { # a signal ends a wait, not what is waited for
   pid=''
 }
 
-say "job $job_id: $RANKS ranks on $NODES nodes, run $RUN"
+say "job $job_id: $RANKS ranks on $NODES nodes, run $RUN, limit $LIMIT_SECONDS s"
 code=75
 for try in $(seq "$TRIES"); do
   if [ -n "$asked" ]; then break; fi
-  prepare
   start "$try"
   await
   # Below 128 it says itself how the run ended; above, it was killed, as by a lack of memory.

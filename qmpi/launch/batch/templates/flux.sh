@@ -1,10 +1,9 @@
-# Flux: a batch job is a Flux instance of its own; what is to come after it is asked of the instance
+# On Flux: a batch job is a Flux instance of its own; what is to come after it is asked of the instance
 # around it (`flux --parent`). It has no requeue, so the job hands in its successor. mpirun reaches
 # other nodes through an agent that is called as ssh is, and asks flux-exec(1) by broker rank.
 job_id=$(flux getattr jobid)
 job_id=${job_id:-0}
 requeued=${QMPI_REQUEUES:-0}
-before=()
 if [ -z "${PRTE_MCA_plm_ssh_agent:-}" ]; then
   mkdir -p -- "$RUN/batch" || exit 3
   agent=$RUN/batch/flux-agent
@@ -20,7 +19,6 @@ AGENT
     *) export PRTE_MCA_plm_ssh_agent=$agent ;;
   esac
 fi
-prepare() { :; }
 requeue() {
   local script=$RUN/batch/flux.sh
   if [ ! -e "$script" ]; then script=$0; fi

@@ -1,22 +1,15 @@
-# PBS: it warns nobody before the limit, so `timeout` does. `qrerun` is for operators alone
-# (qrerun(1B)), so the job hands in its successor. pbs_tmrsh(8B) starts mpirun's daemons without
-# ssh, under the eyes of PBS.
+# On PBS: it warns nobody before the limit and tells no job when that is, so this does. `qrerun` is
+# for operators alone (qrerun(1B)), so the job hands in its successor. pbs_tmrsh(8B) starts mpirun's
+# daemons without ssh, under the eyes of PBS.
 job_id=${PBS_JOBID:-0}
 requeued=${QMPI_REQUEUES:-0}
-before=()
 if [ -z "${PRTE_MCA_plm_ssh_agent:-}" ] && command -v pbs_tmrsh >/dev/null; then
   export PRTE_MCA_plm_ssh_agent=pbs_tmrsh
 fi
 if [ "$LIMIT_SECONDS" -gt 0 ]; then
-  end=$(($(date +%s) + LIMIT_SECONDS))
-  export QMPI_END_TIME=$end
+  QMPI_END_TIME=$(($(date +%s) + LIMIT_SECONDS))
+  export QMPI_END_TIME
 fi
-prepare() {
-  if [ "$LIMIT_SECONDS" -eq 0 ]; then return; fi
-  local left=$((end - WARN_SECONDS - $(date +%s)))
-  if [ "$left" -lt 1 ]; then left=1; fi
-  before=(timeout --foreground --preserve-status --signal=USR1 "$left")
-}
 requeue() {
   local script=$RUN/batch/pbs.sh
   if [ ! -e "$script" ]; then script=$0; fi

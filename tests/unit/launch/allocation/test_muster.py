@@ -6,9 +6,11 @@ refuse, those in `dark` never answer.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -21,6 +23,7 @@ from qmpi.launch.allocation.hosts import Allocation, HostSlots
 from qmpi.launch.allocation.muster import Muster
 from qmpi.launch.allocation.probe import ask_all
 from qmpi.launch.allocation.reach import reach
+from qmpi.launch.mpirun import LaunchPlan
 from qmpi.launch.scratch import scratch_of
 from qmpi.runtime.clock import Clock
 from qmpi.storage.rank_files import RankProcess, run_of, start_ticks
@@ -29,6 +32,7 @@ from qmpi.storage.run_directory import RunDirectory
 AGENT = """#!/bin/sh
 cd "$(dirname "$0")"
 host=$1; shift
+echo $$ >> pids
 echo "$host" >> asked
 if grep -qx "$host" dark; then exec sleep 30; fi
 if grep -qx "$host" down; then echo "ssh: connect to host $host port 22: refused" >&2; exit 255; fi
@@ -70,8 +74,10 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return Site(tmp_path)
+def site(tmp_path: Path) -> Iterator[Site]:
+    made = Site(tmp_path)
+    yield made
+    shutil.rmtree(scratch_of(made.directory.root), ignore_errors=True)
 
 
 def test_all_answer(site: Site):
@@ -89,13 +95,15 @@ def test_all_answer(site: Site):
 def test_a_host_that_refuses_is_left_out_and_taken_again_when_it_is_back(site: Site):
     site.set(down=("h1",))
     assert site.start() == {"h0": 2, "h2": 2}
-    assert "host h1 is left out: ssh: connect to host h1 port 22: refused" in site.said
+    assert site.said[1:] == ["host h1 is left out: ssh: connect to host h1 port 22: refused"]
+    assert list(site.muster.left_out) == site.said[1:]
     assert site.written()["h1"] == ("dead", 0)
     assert site.start() == {"h0": 2, "h2": 2}
     assert site.said == []
     site.set()
     assert site.start() == {"h0": 2, "h1": 2, "h2": 2}
-    assert site.said == ["host h1 answers again and is taken"]
+    assert site.said == ["host h1 is back"]
+    assert site.muster.left_out == ()
     site.muster.dismiss()
 
 
@@ -103,6 +111,7 @@ def test_silent_hosts_cost_one_limit_together(site: Site, monkeypatch: pytest.Mo
     monkeypatch.setattr(mustering, "LEAST_SECONDS", 0.7)
     site.set(down=("h1", "h2"))
     assert site.start() == {"h0": 2}  # goes on alone
+    assert len(site.said) == 3
     site.set(dark=("h1", "h2"))
     begin = time.monotonic()
     assert site.start() == {"h0": 2}
@@ -111,6 +120,44 @@ def test_silent_hosts_cost_one_limit_together(site: Site, monkeypatch: pytest.Mo
         h["name"]: h["reason"] for h in json.loads(site.directory.hosts.read_text())["hosts"]
     }
     assert reasons == {"h0": "", "h1": "no answer within 1 s", "h2": "no answer within 1 s"}
+
+
+def test_the_next_start_is_planned_on_those_that_live(site: Site, tmp_path: Path):
+    site.set(down=("h2",))
+    job = LaunchPlan(Path("mpirun"), 6, tmp_path / "job", tmp_path, {})
+    planned = site.muster.plan(job, site.said.append, time.sleep)
+    assert (planned.ranks, planned.described()) == (4, "4 ranks on h[0-1]")
+    assert "QMPI_HOSTS_LEFT_OUT" in planned.environment_in(tmp_path)
+    again = site.muster.plan(planned, site.said.append, time.sleep)
+    assert again.hosts == planned.hosts
+    assert again.left_out == (), "it stands in the journal already"
+
+
+def test_one_machine_alone_is_told_to_mpirun_as_before(tmp_path: Path):
+    directory = RunDirectory(tmp_path / "run")
+    directory.create()
+    alone = Allocation(scheduler="", hosts=(HostSlots("h0", 0),), why="alone", here="h0")
+    said: list[str] = []
+    muster = Muster(alone, Wanted(None, None, 7), directory, {}, Clock())
+    job = LaunchPlan(Path("mpirun"), 1, tmp_path / "job", tmp_path, {})
+    planned = muster.plan(job, said.append, time.sleep)
+    assert (planned.hosts, planned.described(), said) == ((), "7 ranks", [])
+    assert json.loads(directory.hosts.read_text())["hosts"][0]["state"] == "here"
+
+
+def test_who_gives_up_while_hosts_are_asked_leaves_no_question_behind(site: Site):
+    site.set(dark=("h1", "h2"))
+
+    def rest(seconds: float) -> None:
+        time.sleep(seconds)
+        if len((site.folder / "asked").read_text().split()) == 2:
+            raise KeyboardInterrupt
+
+    (site.folder / "asked").touch()
+    with pytest.raises(KeyboardInterrupt):
+        site.muster.muster(site.said.append, rest)
+    asked = (site.folder / "pids").read_text().split()
+    assert [start_ticks(int(pid)) for pid in asked] == [0, 0]
 
 
 def test_nobody_answers(tmp_path: Path):
