@@ -129,7 +129,7 @@ class Faults:
         return [name for name in self.hosts.names if name != self.home]
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(300)
 def test_three_hosts_train_as_one(make_hosts: MakeHosts, tmp_path: Path):
     with HostRun(make_hosts(3), tmp_path, *FEW) as run:
         run.start("h0")
