@@ -197,18 +197,26 @@ def _useful(settings: Settings, nodes: int, ranks: int) -> int:
     Raises:
         ConfigError: there are more nodes than ranks.
     """
-    roles = settings.roles
-    spares = sum(RoleName.SPARE in hosted for hosted in _place(settings, nodes, ranks).roles)
-    asked = roles.spare if isinstance(roles.spare, int) else spares
-    surplus = max(0, spares - asked)
-    useful = ranks - (surplus - surplus % settings.team.size)
-    if useful < nodes:
-        raise ConfigError(
-            f"{_count(nodes, 'node')} are more than the job has work for: with "
-            f"{_count(settings.train.lanes, 'lane')} it has {_count(useful, 'rank')}; take --nodes "
-            f"{useful} or fewer"
-        )
+    useful, team = ranks, settings.team.size
+    # With shares fewer ranks ask for fewer spares in turn.
+    for _ in range(TRIES):
+        spares = sum(RoleName.SPARE in hosted for hosted in _place(settings, nodes, useful).roles)
+        surplus = max(0, spares - _spares(settings.roles, useful))
+        if useful - surplus < nodes:
+            raise ConfigError(
+                f"{_count(nodes, 'node')} are more than the job has work for: with "
+                f"{_count(settings.train.lanes, 'lane')} it has {_count(useful - surplus, 'rank')};"
+                f" take --nodes {useful - surplus} or fewer"
+            )
+        if surplus < team:
+            break
+        useful -= surplus - surplus % team
     return useful
+
+
+def _spares(roles: RoleSettings, ranks: int) -> int:
+    asked = roles.spare
+    return asked if isinstance(asked, int) else round(float(asked.removesuffix("%")) * ranks / 100)
 
 
 def _too_few(settings: Settings, node: _Node, nodes: int) -> str:
