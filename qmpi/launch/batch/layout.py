@@ -176,6 +176,9 @@ def _found(settings: Settings, node: _Node, nodes: int) -> tuple[int, int]:
             raise ConfigError(_too_few(settings, node, nodes))
         ranks = least
     useful = _useful(settings, nodes, ranks)
+    # Fewer ranks lie otherwise, now and then too many on one node.
+    while useful > max(nodes, least) and not _fits(settings, node, nodes, useful):
+        useful -= 1
     return -(-useful // nodes), useful
 
 
@@ -184,7 +187,7 @@ def _fitting(settings: Settings, node: _Node, nodes: int) -> int:
     fits, beyond = nodes, nodes * _most(settings.roles, node, nodes) + 1
     while beyond - fits > 1:
         ranks = (fits + beyond) // 2
-        if all(map(node.holds, _dealt(settings, nodes, ranks))):
+        if _fits(settings, node, nodes, ranks):
             fits = ranks
         else:
             beyond = ranks
@@ -197,18 +200,26 @@ def _useful(settings: Settings, nodes: int, ranks: int) -> int:
     Raises:
         ConfigError: there are more nodes than ranks.
     """
-    roles = settings.roles
-    spares = sum(RoleName.SPARE in hosted for hosted in _place(settings, nodes, ranks).roles)
-    asked = roles.spare if isinstance(roles.spare, int) else spares
-    surplus = max(0, spares - asked)
-    useful = ranks - (surplus - surplus % settings.team.size)
-    if useful < nodes:
-        raise ConfigError(
-            f"{_count(nodes, 'node')} are more than the job has work for: with "
-            f"{_count(settings.train.lanes, 'lane')} it has {_count(useful, 'rank')}; take --nodes "
-            f"{useful} or fewer"
-        )
+    useful, team = ranks, settings.team.size
+    # With shares fewer ranks ask for fewer spares in turn.
+    for _ in range(TRIES):
+        spares = sum(RoleName.SPARE in hosted for hosted in _place(settings, nodes, useful).roles)
+        surplus = max(0, spares - _spares(settings.roles, useful))
+        if useful - surplus < nodes:
+            raise ConfigError(
+                f"{_count(nodes, 'node')} are more than the job has work for: with "
+                f"{_count(settings.train.lanes, 'lane')} it has {_count(useful - surplus, 'rank')};"
+                f" take --nodes {useful - surplus} or fewer"
+            )
+        if surplus < team:
+            break
+        useful -= surplus - surplus % team
     return useful
+
+
+def _spares(roles: RoleSettings, ranks: int) -> int:
+    asked = roles.spare
+    return asked if isinstance(asked, int) else round(float(asked.removesuffix("%")) * ranks / 100)
 
 
 def _too_few(settings: Settings, node: _Node, nodes: int) -> str:
@@ -217,9 +228,7 @@ def _too_few(settings: Settings, node: _Node, nodes: int) -> str:
     # Light roles do not always lie where a seat is free, so a node or two more may be needed.
     first = max(nodes + 1, -(-seats // node.gpus))
     needed = first
-    while needed < first + TRIES and not all(
-        map(node.holds, _dealt(settings, needed, _asked(roles)))
-    ):
+    while needed < first + TRIES and not _fits(settings, node, needed, _asked(roles)):
         needed += 1
     return (
         f"the job asks for {roles.trainer} trainers and {roles.spare} spares, each with a GPU, and "
@@ -246,8 +255,9 @@ def _most(roles: RoleSettings, node: _Node, nodes: int) -> int:
     return int(full) + 2
 
 
-def _dealt(settings: Settings, nodes: int, ranks: int) -> list[Counter[RoleName]]:
-    return _by_host(_place(settings, nodes, ranks), _hosts(nodes, ranks))
+def _fits(settings: Settings, node: _Node, nodes: int, ranks: int) -> bool:
+    dealt = _by_host(_place(settings, nodes, ranks), _hosts(nodes, ranks))
+    return all(map(node.holds, dealt))
 
 
 def _place(settings: Settings, nodes: int, ranks: int) -> Placement:

@@ -6,6 +6,7 @@ what is edited while it waits in the queue counts. All of it that can be found w
 before anybody waits for nodes.
 """
 
+import os
 import re
 import shlex
 import sys
@@ -240,7 +241,7 @@ def _command(given: str) -> tuple[str, ...]:
         own = Path(sys.executable).parent / "qmpi"
         return (str(own),) if own.exists() else (sys.executable, "-m", "qmpi.cli.main")
     try:
-        words = tuple(shlex.split(given))
+        words = tuple(os.path.expanduser(word) for word in shlex.split(given))  # noqa: PTH111
     except ValueError as error:
         raise ConfigError(f"--qmpi {given!r}: {error}") from error
     if not words:

@@ -108,6 +108,14 @@ def test_spares_that_nobody_asked_for_are_not_started() -> None:
     assert "8 lanes" in " ".join(layout.words)
 
 
+def test_shares_of_spares_are_of_the_ranks_that_have_work() -> None:
+    layout = laid(job("cuda", lanes=64), GPUS, 60)
+    dealt = sum(on_nodes(job("cuda", lanes=64), layout), Counter[RoleName]())
+    assert dealt[RoleName.TRAINER] == 64
+    assert dealt[RoleName.SPARE] <= 3
+    assert "GPUs have nothing to do; there are 64 lanes" in " ".join(layout.words)
+
+
 def test_a_job_of_numbers_that_needs_more_gpus_names_the_nodes() -> None:
     many = job("cuda", generator=1, memory=1, trainer=30, replica=1, spare=2)
     with pytest.raises(ConfigError, match=r"take --nodes (\d+)") as refused:
