@@ -16,7 +16,7 @@ from qmpi.doctor.surroundings import Surroundings
 from qmpi.errors import MachineError
 
 PROGRAM_SECONDS = 10.0
-IMPORT_SECONDS = 60.0
+IMPORT_SECONDS = 90.0
 FILE_SECONDS = 30.0
 START_SECONDS = 90.0
 RANK_SECONDS = 2.0

@@ -165,7 +165,7 @@ def check_cores(probes: Probes) -> Verdict:
     found = f"{plural(allowed, 'core')} may be used"
     found += f", the control group allows the time of {figures(group)}" if group else ""
     trainers = plural(needs.trainers, "trainer")
-    found += f"; {trainers} compute with {plural(needs.threads, 'thread')}"
+    found += f"; {trainers} with {plural(needs.threads, 'thread')}"
     if needs.threads > usable:
         return warning(
             f"{found}: they wait for each other",

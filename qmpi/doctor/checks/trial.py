@@ -52,7 +52,7 @@ def check_start(probes: Probes) -> Verdict:
     each = ", ".join(
         f"{what} {duration(median(times))} (worst {duration(max(times))})" for what, times in shares
     )
-    whole = f"{plural(number, 'rank')} ({where}) began, one was killed, all left"
+    whole = f"{plural(number, 'rank')} ({where}) came and went"
     found = f"{whole} in {duration(answer.seconds)}; {each}"
     init, imports = max(shares[2][1]), max(shares[1][1])
     if imports > max(SLOW_INIT, init):

@@ -26,9 +26,9 @@ Now = Callable[[], float]
 FIRST_PIECE = 256 << 10
 LARGEST_PIECE = 8 << 20
 LARGEST_FILE = 48 << 20
-WRITE_SECONDS = 2.5
+WRITE_SECONDS = 1.5
 SMALL_FILES = 20
-SMALL_SECONDS = 2.0
+SMALL_SECONDS = 1.0
 SMALL_BYTES = 2048
 """About the size of a status or of some records of a journal."""
 

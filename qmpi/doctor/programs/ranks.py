@@ -270,7 +270,6 @@ def run(folder: Path) -> None:
     """
     clock, python = Clock(), process_seconds()
     began = clock.now()
-    import qmpi.main  # noqa: F401 - what a rank of a job loads
     import qmpi.runtime.bootstrap  # noqa: F401 - what a rank of a job loads
 
     imports = clock.now() - began
