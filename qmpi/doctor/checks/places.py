@@ -86,11 +86,11 @@ def check_home(probes: Probes) -> Verdict:
         The verdict.
     """
     home = probes.around.home
+    fault = probes.tried(str(home)).fault  # first: a dead file system hangs whoever looks
     if not home.is_dir():
         return warning(
             f"{home} is not there", "export HOME to a folder of yours; mpirun looks for it"
         )
-    fault = probes.tried(str(home)).fault
     if fault:
         return warning(
             f"{home} cannot be written: {fault}",

@@ -1,5 +1,7 @@
 """File systems in memory: room for copies of the state, and for MPI's own segments."""
 
+from pathlib import Path
+
 from qmpi.doctor.amounts import plural, size
 from qmpi.doctor.finding import Verdict, error, ok, warning
 from qmpi.doctor.mounts import mount_of
@@ -27,7 +29,8 @@ def check_ram_directory(probes: Probes) -> Verdict:
         return error(f"{named} is not there", other)
     if fault := takes_files(folder):
         return error(f"{named} takes no files: {fault}", other)
-    room, mount = space(folder), mount_of(folder, around.text("proc/self/mountinfo"))
+    room = space(folder)
+    mount = mount_of(Path(room.where), around.text("proc/self/mountinfo"))
     wants = f"copies of {size(needs.snapshot)} need {size(needs.ram)}"
     found = f"{named}: {size(room.free)} of {size(room.total)} free; {wants}"
     if needs.ram > room.total:

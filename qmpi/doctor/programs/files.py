@@ -48,7 +48,8 @@ def space(folder: Path) -> Space:
     system = os.statvfs(folder)
     block = system.f_frsize
     files = system.f_favail if system.f_files else -1
-    return Space(system.f_bavail * block, system.f_blocks * block, files)
+    free, total = system.f_bavail * block, system.f_blocks * block
+    return Space(free, total, files, str(folder.resolve()))
 
 
 def written(path: Path, now: Now) -> Moved:
@@ -64,7 +65,7 @@ def written(path: Path, now: Now) -> Moved:
     noise = os.urandom(LARGEST_PIECE)  # a file system may compress or leave out zeros
     began, size, piece = now(), 0, FIRST_PIECE
     with path.open("wb", buffering=0) as file:
-        while size < LARGEST_FILE and now() - began < WRITE_SECONDS:
+        while not size or (size < LARGEST_FILE and now() - began < WRITE_SECONDS):
             size += file.write(memoryview(noise)[:piece])
             os.fsync(file.fileno())
             piece = min(2 * piece, LARGEST_PIECE)
