@@ -15,9 +15,9 @@ from qmpi.doctor.running import Answer
 from qmpi.doctor.surroundings import Surroundings
 from qmpi.errors import MachineError
 
-PROGRAM_SECONDS = 10.0
+PROGRAM_SECONDS = 20.0
 IMPORT_SECONDS = 90.0
-FILE_SECONDS = 30.0
+FILE_SECONDS = 45.0
 START_SECONDS = 90.0
 RANK_SECONDS = 2.0
 """Each rank more may lengthen a start by this."""

@@ -57,6 +57,36 @@ def test_every_check_is_made_here_and_ranks_hear_of_a_death(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
+def test_the_commands_of_the_page_run_as_they_stand_there(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text(encoding="utf-8")
+    block = page.partition("```\n")[2].partition("```")[0]
+    made = [sys.executable, "-m", "qmpi.cli.main", "init", "--preset", "laptop", "-o", "job.toml"]
+    subprocess.run(made, cwd=tmp_path, check=True, timeout=60, capture_output=True)
+    lines = block.splitlines()
+    assert len(lines) == 5
+    for line in lines:
+        words = [sys.executable, "-m", "qmpi.cli.main", *shlex.split(line)[1:]]
+        done = subprocess.run(
+            words, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False
+        )
+        # A machine may well lack something.
+        assert done.returncode in {0, 3}, (line, done.stderr)
+        assert done.stdout, line
+        assert not done.stderr, line
+
+
+def test_the_page_explains_every_check() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text(encoding="utf-8")
+    named = {
+        name
+        for line in page.splitlines()
+        if line.startswith("| ")
+        for name in line.split("|")[1].strip().split(", ")
+    }
+    assert set(CHECKS) <= named, set(CHECKS) - named
+
+
 def without_ft(folder: Path) -> Path:
     """Make an mpirun that starts Open MPI as if it had no fault tolerance."""
     path = folder / "mpirun"
