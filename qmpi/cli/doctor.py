@@ -80,7 +80,7 @@ def command(
     from qmpi.doctor.finding import has_error
     from qmpi.doctor.probes import Probes
 
-    if hosts and hostfile is not None:
+    if hosts is not None and hostfile is not None:
         raise click.UsageError("--hosts and --hostfile name the same: give one of them")
     for name in set(names) - set(CHECKS):
         raise click.UsageError(f"no check is called {name!r}; there are: {', '.join(CHECKS)}")
@@ -157,16 +157,23 @@ def _extended(
 ) -> "Surroundings":
     from msgspec.structs import replace
 
+    from qmpi.storage.os_errors import require_file
+
     number = (ranks or TRIAL_RANKS) if mpi else 0
     names: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
-    if hosts:
+    if hosts is not None:
         names = tuple(one.strip() for one in hosts.split(",") if one.strip())
-        slots = -(-number // len(names)) if names else 0
+        if not names:
+            raise click.UsageError("--hosts names none")
+        slots = max(1, -(-number // len(names)))
         options = ("--host", ",".join(f"{name}:{slots}" for name in names))
     elif hostfile is not None:
+        require_file(hostfile)
         lines = hostfile.read_text(encoding="utf-8", errors="replace").splitlines()
         names = tuple(words[0] for line in lines if (words := line.split("#")[0].split()))
+        if not names:
+            raise click.UsageError(f"{hostfile} names no host")
         options = ("--hostfile", str(hostfile.absolute()))
     return replace(
         around,

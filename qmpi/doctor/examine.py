@@ -89,10 +89,16 @@ def _made(name: str, check: Check, probes: Probes) -> Finding:
         return _unknown(name, str(problem))
     except Exception as problem:  # noqa: BLE001 - a machine that is broken in an unforeseen way
         return _unknown(name, f"{type(problem).__name__}: {problem}")
-    return Finding(name, verdict.state, verdict.found, verdict.advice)
+    return Finding(name, verdict.state, _plain(verdict.found), _plain(verdict.advice))
 
 
 def _unknown(name: str, why: str) -> Finding:
     return Finding(
-        name, "warning", f"cannot be checked: {why}", "mend what is named, then ask again"
+        name, "warning", _plain(f"cannot be checked: {why}"), "mend what is named, then ask again"
     )  # fmt: skip
+
+
+def _plain(text: str) -> str:
+    """Return one line that JSON and a terminal can hold; a name or a variable may be no text."""
+    told = text.encode("utf-8", "backslashreplace").decode()
+    return "".join(one if one.isprintable() else " " for one in told)

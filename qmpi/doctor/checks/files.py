@@ -42,7 +42,7 @@ def check_run_directory(probes: Probes) -> Verdict:
         )
     mount = mount_of(Path(told.pick(Space).where), around.text("proc/self/mountinfo"))
     kind = mount.kind if mount is not None else "a file system not listed"
-    fault = probes.tried(str(folder)).fault
+    fault = probes.takes_files(folder).fault
     if fault:
         return error(
             f"{folder} ({kind}) cannot be written: {fault}",

@@ -49,7 +49,7 @@ def space(folder: Path) -> Space:
     block = system.f_frsize
     files = system.f_favail if system.f_files else -1
     free, total = system.f_bavail * block, system.f_blocks * block
-    return Space(free, total, files, str(folder.resolve()))
+    return Space(free, total, files, os.fsencode(folder.resolve()).decode("utf-8", "replace"))
 
 
 def written(path: Path, now: Now) -> Moved:
@@ -160,6 +160,18 @@ def _try_for(path: Path, take: Callable[[int, int], None]) -> int:
     return 0
 
 
+def folder_trial(number: int) -> str:
+    """Name the trial of a folder: by number, since a path may be no text.
+
+    Args:
+        number: place of the folder on the command line.
+
+    Returns:
+        What `Tried` calls it.
+    """
+    return f"folder {number}"
+
+
 def takes_files(folder: Path) -> str:
     """Make a file and remove it.
 
@@ -241,8 +253,8 @@ def main(folders: list[str]) -> int:
     Returns:
         Exit code.
     """
-    for folder in folders:
-        tell(Tried(folder, takes_files(Path(folder))))
+    for number, folder in enumerate(folders):
+        tell(Tried(folder_trial(number), takes_files(Path(folder))))
     try:
         try_folder(Path(folders[0]), Clock().now, tell)
     except OSError as problem:

@@ -54,6 +54,13 @@ def test_what_is_asked_wrongly_is_explained(
     hosts.write_text("a slots=2\n")
     assert run(["doctor", "--hosts", "a", "--hostfile", str(hosts)]) == 2
     assert "give one of them" in capsys.readouterr().err
+    assert run(["doctor", "--hosts", " , "]) == 2
+    hosts.write_text("# none\n")
+    assert run(["doctor", "--hostfile", str(hosts)]) == 2
+    assert "names no host" in capsys.readouterr().err
+    os.mkfifo(tmp_path / "pipe")
+    assert run(["doctor", "--hostfile", str(tmp_path / "pipe")]) == 3
+    assert "not a file" in capsys.readouterr().err
     job = tmp_path / "job.toml"
     job.write_text("[train]\nstepz = 5\n")
     assert run(["doctor", str(job), "--json"]) == 2

@@ -1,5 +1,6 @@
 """All checks together: a sound machine, a machine that answers nothing, what is asked."""
 
+import msgspec
 from unit.doctor.machine import Machine
 
 from qmpi.doctor.examine import CHECKS, examine
@@ -84,3 +85,13 @@ def test_the_report_is_aligned_and_names_what_is_worst(machine: Machine) -> None
     assert summary.startswith(f"{len(CHECKS)} checks: ")
     assert "open files" in summary
     assert summary_of([Finding("a", "ok", "b", "")]).plain == "1 check: 0 errors, 0 warnings"
+
+
+def test_what_is_no_text_is_told_all_the_same(machine: Machine) -> None:
+    environ = dict(machine.surroundings().environ)
+    machine.changes["environ"] = {**environ, "OMPI_MCA_pml": "\udcff\x1b[2J\n"}
+    machine.changes["folder"] = machine.root / "r\udcffn"
+    found = machine.found("MPI settings", "run directory")
+    assert found["MPI settings"].found.startswith("pml=\\udcff [2J : only pml ob1")
+    assert "r\\udcffn" in found["run directory"].found
+    msgspec.json.encode(list(found.values()))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from packaging.requirements import Requirement
-from unit.doctor.machine import CODE, IMPORTS, TORCH, Machine, said
+from unit.doctor.machine import CACHE, CODE, HOME, IMPORTS, RUN, TEMPORARY, TORCH, Machine, said
 
 from qmpi.config.settings import ModelSettings, Settings, SnapshotSettings, TrainSettings
 from qmpi.doctor.checks import ram
@@ -63,7 +63,7 @@ def test_what_serves_the_run_directory_is_said(machine: Machine) -> None:
     ):
         machine.write("proc/self/mountinfo", f"27 1 254:0 / {here} rw - {kind} x rw\n")
         machine.expect("run directory", state, word)
-    machine.play_files(Tried(str(here), "Read-only file system"))
+    machine.play_files(Tried(RUN, "Read-only file system"))
     machine.expect("run directory", "error", "Read-only file system", "--run-dir")
 
 
@@ -101,7 +101,7 @@ def test_renames_and_locks_that_do_not_work(machine: Machine) -> None:
 
 
 def test_a_file_system_that_hangs_is_told_by_what_came_before(machine: Machine) -> None:
-    torn = said(Tried(str(machine.root / "run")), machine.room(1 << 40, 2 << 40))
+    torn = said(Tried(RUN), machine.room(1 << 40, 2 << 40))
     machine.play("programs.files", torn, code=None, fault="no end within 30 s")
     machine.expect("run directory", "ok")
     machine.expect("disk speed", "warning", "no end within 30 s")
@@ -125,16 +125,16 @@ def test_a_wrong_host_name(machine: Machine) -> None:
 
 
 def test_folders_that_cannot_be_written(machine: Machine) -> None:
-    home, cache = machine.root / "home/u", machine.root / "home/u/.cache/qmpi"
+    cache = machine.root / "home/u/.cache/qmpi"
     fault = "Read-only file system"
-    machine.play_files(*(Tried(str(one), fault) for one in (home, cache, machine.root / "tmp")))
+    machine.play_files(*(Tried(one, fault) for one in (HOME, CACHE, TEMPORARY)))
     machine.expect("home", "warning", fault, "export HOME")
     machine.expect("cache", "error", fault, "export QMPI_CACHE")
     machine.expect("temporary files", "error", fault, "export TMPDIR")
     (cache / "builtin-python-1").mkdir(parents=True)
     machine.expect("cache", "warning", "what it holds can be used")
     machine.changes["home"] = machine.root / "nobody"
-    machine.play_files(Tried(str(machine.root / "nobody")))
+    machine.play_files()
     machine.expect("home", "warning", "is not there")
 
 

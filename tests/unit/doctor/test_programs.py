@@ -24,7 +24,7 @@ from qmpi.doctor.programs.lines import (
     Tried,
     read_lines,
 )
-from qmpi.doctor.running import Answer, run_program
+from qmpi.doctor.running import LARGEST, Answer, run_program
 
 ENVIRON = {**os.environ, "OMP_NUM_THREADS": "1"}
 
@@ -155,11 +155,36 @@ def test_a_program_is_ended_at_its_limit_with_all_it_started(tmp_path: Path) -> 
     assert answer.code is None
     assert "no end within 1 s" in answer.why
     assert answer.out == "begun\n"
-    pid = int((tmp_path / "pid").read_text())
-    deadline = time.monotonic() + 10
+    assert _ends(int((tmp_path / "pid").read_text()))
+
+
+def test_output_without_end_is_cut_off() -> None:
+    answer = run_program(["yes"], ENVIRON, 60.0, time.monotonic)
+    assert answer.code is None
+    assert "no end of its output" in answer.why
+    assert LARGEST <= len(answer.out) < 2 * LARGEST
+
+
+def test_a_program_that_leaves_another_behind_is_not_waited_for(tmp_path: Path) -> None:
+    script = f"sleep 60 & echo $! > {tmp_path}/pid; echo done"
+    answer = run_program(["sh", "-c", script], ENVIRON, 50.0, time.monotonic)
+    assert (answer.code, answer.out) == (0, "done\n")
+    assert answer.seconds < 45
+    assert _ends(int((tmp_path / "pid").read_text()))
+
+
+def test_much_is_taken_from_both_streams() -> None:
+    script = "i=0; while [ $i -lt 20000 ]; do echo line $i; echo other $i >&2; i=$((i+1)); done"
+    answer = run_program(["sh", "-c", script], ENVIRON, 60.0, time.monotonic)
+    assert answer.code == 0
+    assert answer.out.count("line") == answer.err.count("other") == 20000
+
+
+def _ends(pid: int) -> bool:
+    deadline = time.monotonic() + 20
     while time.monotonic() < deadline and _lives(pid):
         time.sleep(0.05)
-    assert not _lives(pid)
+    return not _lives(pid)
 
 
 def _lives(pid: int) -> bool:
