@@ -49,6 +49,7 @@ class Needs(Struct, frozen=True):
         segments: bytes of MPI's shared memory, if messages fill it.
         least_segments: bytes that must be free for all ranks to come up.
         memory: bytes of the processes, without the copies.
+        trainer: bytes of one trainer among them.
         checkpoints: bytes in the run directory.
         threads: threads that compute at once.
         open_files: open files of one process.
@@ -61,6 +62,7 @@ class Needs(Struct, frozen=True):
     segments: int
     least_segments: int
     memory: int
+    trainer: int
     checkpoints: int
     threads: int
     open_files: int
@@ -89,6 +91,7 @@ def needs_of(job: Settings, ranks: int, hosts: int) -> Needs:
     parameters = parameter_count(job.model)
     snapshot = parameters * SNAPSHOT_BYTES
     number, busiest = max(Counter(names).values()), max(trainers.values())
+    trainer = TRAINER_BYTES + parameters * STATE_BYTES
     kept = max(2, job.snapshot.keep)
     return Needs(
         host_ranks=number,
@@ -97,7 +100,8 @@ def needs_of(job: Settings, ranks: int, hosts: int) -> Needs:
         ram=max(copies.values()) * kept * snapshot,
         segments=number * SEGMENT_BYTES,
         least_segments=SEGMENT_BYTES + number * TOUCHED_BYTES,
-        memory=number * RANK_BYTES + busiest * (TRAINER_BYTES + parameters * STATE_BYTES),
+        memory=number * RANK_BYTES + busiest * trainer,
+        trainer=trainer,
         checkpoints=(job.snapshot.keep + 1) * snapshot,
         threads=busiest * job.train.threads,
         open_files=max(

@@ -20,6 +20,10 @@ from qmpi.launch.sessions import end_session, has_ended
 PARTING_SECONDS = 1.0
 LOOK_SECONDS = 0.05
 PIECE = 1 << 16
+SHOWN = 500
+OWN_LINE = "qmpi-doctor "
+"""How lines begin that are not for people."""
+
 LARGEST = 8 << 20
 """A program that prints more than this does not do what it was asked for."""
 
@@ -51,6 +55,14 @@ class Answer(Struct, frozen=True):
         if self.code is not None and self.code < 0:
             return f"it was ended by {signal_name(-self.code)}" + (f": {said}" if said else "")
         return f"exit code {self.code}" + (f": {said}" if said else "")
+
+    @property
+    def whole(self) -> str:
+        """What it said, as far as fits one line of a report."""
+        text = self.err if self.err.strip() else self.out
+        lines = (line.strip() for line in text.splitlines() if not line.startswith(OWN_LINE))
+        said = " ".join(line for line in lines if line.strip("-= "))
+        return said if len(said) <= SHOWN else f"{said[:SHOWN]}..."
 
 
 Runner = Callable[[Sequence[str], Mapping[str, str], float], Answer]

@@ -35,7 +35,7 @@ def check_run_directory(probes: Probes) -> Verdict:
     """
     around, told = probes.around, probes.files
     folder = around.folder
-    if told.answer.code is None and not told.all(Space):
+    if told.answer.seconds and told.answer.code is None and not told.all(Space):
         return error(
             f"{folder} does not answer: {told.answer.why}",
             "is it a file system of a machine that is down? Mount it again, or name another",

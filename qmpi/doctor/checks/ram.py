@@ -1,5 +1,6 @@
 """File systems in memory: room for copies of the state, and for MPI's own segments."""
 
+import re
 from pathlib import Path
 
 from qmpi.doctor.amounts import plural, size
@@ -34,9 +35,11 @@ def check_ram_directory(probes: Probes) -> Verdict:
     wants = f"copies of {size(needs.snapshot)} need {size(needs.ram)}"
     found = f"{named}: {size(room.free)} of {size(room.total)} free; {wants}"
     if needs.ram > room.total:
+        larger = _bigger(named, needs.ram) + "; or lower [snapshot] keep"
+        beyond = "take hosts with more memory, a smaller model, or a disk of the host as ram_dir"
         return error(
             f"{found}: they do not fit, and a relaunch would go on from disk",
-            _bigger(named, needs.ram) + "; or lower [snapshot] keep",
+            larger if needs.ram < memory_of(around.text("proc/meminfo"))[0] else beyond,
         )
     if needs.ram > room.free:
         return warning(
@@ -88,6 +91,19 @@ def needs_here(probes: Probes) -> Needs:
     """
     around = probes.around
     return needs_of(around.job, around.ranks, max(1, len(around.hosts)))
+
+
+def memory_of(meminfo: str) -> tuple[int, int]:
+    """Return the memory of a host.
+
+    Args:
+        meminfo: text of /proc/meminfo.
+
+    Returns:
+        All of it and what is available, bytes; 0 if unknown.
+    """
+    values = dict(re.findall(r"^(\w+): +(\d+) kB", meminfo, re.MULTILINE))
+    return int(values.get("MemTotal", 0)) << 10, int(values.get("MemAvailable", 0)) << 10
 
 
 def megabytes(number: int) -> int:

@@ -32,9 +32,8 @@ def check_start(probes: Probes) -> Verdict:
     answer, ranks = probes.trial.answer, probes.trial.all(RankStart)
     if len(ranks) < number:
         return error(
-            f"{len(ranks)} of {plural(number, 'rank')} came up: {answer.why}",
-            "start it by hand to see all that mpirun says; ULFM, MPI library and host name, above "
-            "and below, are the usual causes",
+            f"{len(ranks)} of {plural(number, 'rank')} came up: {answer.whole or answer.why}",
+            "look at ULFM, MPI library, host name and open files first: they are the usual causes",
         )
     job = probes.trial.pick(Job)
     if job.ranks != number:

@@ -9,7 +9,9 @@ import sys
 import msgspec
 from msgspec import Struct
 
-MARK = "qmpi-doctor "
+from qmpi.doctor.running import OWN_LINE
+
+MARK = OWN_LINE
 
 
 class Imported(Struct, frozen=True, tag="imported"):

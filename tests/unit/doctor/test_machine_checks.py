@@ -42,6 +42,9 @@ def test_memory_too_small_for_the_copies(machine: Machine, monkeypatch: pytest.M
     machine.expect("shared memory", "error", "Open MPI refuses", "--shm-size=")
     monkeypatch.setattr(ram, "space", lambda _folder: machine.room(20 << 20, 2 << 30))
     machine.expect("RAM directory", "warning", "beside what lies there", "qmpi-*")
+    machine.changes["job"] = Settings(model=HUGE)
+    machine.expect("RAM directory", "error", "hosts with more memory")
+    machine.changes["job"] = Settings()
     machine.expect("shared memory", "warning", "SIGBUS")
 
 
@@ -149,7 +152,7 @@ def test_folders_that_cannot_be_written(machine: Machine) -> None:
             ("hard limit (48)", "ulimit -n 64"),
         ),
         ("processes", "Max processes  40  40  processes", "error", ("ulimit -u 80",)),
-        ("address space", "Max address space  1073741824  x  bytes", "error", ("1.00 GiB", "-v")),
+        ("address space", "Max address space  268435456  x  bytes", "error", ("256 MiB", "-v")),
         ("stack", "Max stack size  65536  x  bytes", "error", ("64.0 KiB", "ulimit -s 8192")),
         ("stack", "Max stack size  1073741824  x  bytes", "warning", ("for each thread",)),
     ],
@@ -159,6 +162,15 @@ def test_limits_of_the_shell(
 ) -> None:
     machine.write("proc/self/limits", f"Limit  Soft  Hard\n{line}\n")
     machine.expect(check, state, *words)
+
+
+def test_address_space_matters_more_where_a_gpu_is(machine: Machine) -> None:
+    machine.write("proc/self/limits", f"Max address space  {4 << 30}  x  bytes\n")
+    machine.expect("address space", "warning", "4.00 GiB: a trainer may map more")
+    machine.write("proc/self/limits", f"Max address space  {64 << 30}  x  bytes\n")
+    machine.expect("address space", "ok", "64.0 GiB")
+    machine.write("dev/nvidiactl", "")
+    machine.expect("address space", "warning", "CUDA", "ulimit -v unlimited")
 
 
 def test_locked_memory_matters_where_a_fast_network_is(machine: Machine) -> None:
@@ -264,6 +276,14 @@ def test_a_slow_start_and_one_from_a_network_lead_to_a_packed_environment(machin
     slow = Imported("qmpi", 5.0, 100, 1)
     machine.play("programs.imports", said(slow, CODE))
     machine.expect("start-up", "warning", "qmpi pack")
+
+
+def test_a_python_that_ranks_may_not_run(machine: Machine) -> None:
+    why = "/venv/bin/python cannot be started: Permission denied"
+    for what in ("programs.imports", "programs.files"):
+        machine.play(what, code=None, fault=why, seconds=0.0)
+    machine.expect("Python", "error", why, "anew")
+    machine.expect("run directory", "warning", why)
 
 
 def test_packages_are_compared_with_what_is_wanted() -> None:

@@ -117,10 +117,12 @@ def test_a_parameter_that_nothing_is_known_of_neither_hurts_nor_breaks() -> None
 
 
 def test_a_start_that_fails_says_what_mpirun_said(machine: Machine) -> None:
-    machine.play("programs.ranks", "", code=1, err="no slots\n-----\n")
-    machine.expect("MPI start", "error", "0 of 4 ranks", "no slots")
+    machine.play(
+        "programs.ranks", "", code=1, err="-----\nThere are no slots\n\nfor 4 ranks.\n-----\n"
+    )
+    machine.expect("MPI start", "error", "0 of 4 ranks", "There are no slots for 4 ranks.")
     for name in ("death of a rank", "clocks", "shared files"):
-        machine.expect(name, "warning", "no slots")
+        machine.expect(name, "warning", "for 4 ranks.")
 
 
 def test_ranks_that_are_alone_are_no_job(machine: Machine) -> None:
