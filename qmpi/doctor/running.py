@@ -21,6 +21,7 @@ PARTING_SECONDS = 1.0
 LOOK_SECONDS = 0.05
 PIECE = 1 << 16
 SHOWN = 500
+TRACE = "Traceback (most recent call last)"
 OWN_LINE = "qmpi-doctor "
 """How lines begin that are not for people."""
 
@@ -58,8 +59,10 @@ class Answer(Struct, frozen=True):
 
     @property
     def whole(self) -> str:
-        """What it said, as far as fits one line of a report."""
+        """What it said, as far as fits one line of a report; of a trace the end alone."""
         text = self.err if self.err.strip() else self.out
+        if TRACE in text:
+            return self.why
         lines = (line.strip() for line in text.splitlines() if not line.startswith(OWN_LINE))
         said = " ".join(line for line in lines if line.strip("-= "))
         return said if len(said) <= SHOWN else f"{said[:SHOWN]}..."

@@ -3,7 +3,6 @@
 import fcntl
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -201,6 +200,11 @@ def test_how_a_program_ended_is_said_in_one_line() -> None:
     assert killed.why == "it was ended by SIGKILL"
     assert Answer(2, "", "one\ntwo\n-----\n").why == "exit code 2: two"
     assert Answer(2).why == "exit code 2"
+    assert Answer(1, "", "-----\nno slots\n\nleft\n").whole == "no slots left"
+    assert (
+        Answer(1, "", "Traceback (most recent call last)\n x\nE: y\n").whole == "exit code 1: E: y"
+    )
+    assert len(Answer(1, "x" * 9999).whole) < 600
     assert Answer(-signal.SIGILL).why == "it was ended by SIGILL"
     assert Answer(-99).why == "it was ended by signal 99"
 
@@ -225,4 +229,3 @@ def test_what_another_host_sees_of_a_locked_file(tmp_path: Path) -> None:
 
 def test_the_age_of_a_process() -> None:
     assert 0.0 < ranks.process_seconds() < 24 * 3600
-    assert ranks.host_name() == socket.gethostname()
