@@ -24,6 +24,7 @@ Examples:
   qmpi doctor job.toml --dir runs/first
   qmpi doctor --mpi -n 4
   qmpi doctor job.toml --mpi -n 16 --hostfile hosts.txt
+  qmpi doctor --check "disk speed" --check locks --dir runs
   qmpi doctor --json
 
 Exit code: 3 if anything is an error, else 0.
@@ -54,6 +55,9 @@ MANY_RANKS = 100
     metavar="DIR",
     help="A run, or where runs are to lie (default: that of JOB, else the working directory).",
 )
+@click.option(
+    "--check", "names", multiple=True, metavar="NAME", help="Make this check alone; repeatable."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list.")
 def command(
     *,
@@ -63,6 +67,7 @@ def command(
     hosts: str | None,
     hostfile: Path | None,
     folder: Path | None,
+    names: tuple[str, ...],
     as_json: bool,
 ) -> int:
     """Say what this machine lacks for JOB (default: a small one), and what to do about it.
@@ -71,15 +76,18 @@ def command(
     """
     from qmpi.config.load import load_job
     from qmpi.config.settings import Settings
+    from qmpi.doctor.examine import CHECKS
     from qmpi.doctor.finding import has_error
     from qmpi.doctor.probes import Probes
 
-    if hosts and hostfile is not None:
+    if hosts is not None and hostfile is not None:
         raise click.UsageError("--hosts and --hostfile name the same: give one of them")
+    for name in set(names) - set(CHECKS):
+        raise click.UsageError(f"no check is called {name!r}; there are: {', '.join(CHECKS)}")
     settings = load_job(job) if job is not None else Settings()
     around = surroundings(settings, job_given=job is not None, folder=folder)
     around = _extended(around, ranks, mpi=mpi, hosts=hosts, hostfile=hostfile)
-    findings = _told(Probes(around), as_json=as_json)
+    findings = _told(Probes(around), names or tuple(CHECKS), as_json=as_json)
     return 3 if has_error(findings) else 0
 
 
@@ -149,16 +157,23 @@ def _extended(
 ) -> "Surroundings":
     from msgspec.structs import replace
 
+    from qmpi.storage.os_errors import require_file
+
     number = (ranks or TRIAL_RANKS) if mpi else 0
     names: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
-    if hosts:
+    if hosts is not None:
         names = tuple(one.strip() for one in hosts.split(",") if one.strip())
-        slots = -(-number // len(names)) if names else 0
+        if not names:
+            raise click.UsageError("--hosts names none")
+        slots = max(1, -(-number // len(names)))
         options = ("--host", ",".join(f"{name}:{slots}" for name in names))
     elif hostfile is not None:
+        require_file(hostfile)
         lines = hostfile.read_text(encoding="utf-8", errors="replace").splitlines()
         names = tuple(words[0] for line in lines if (words := line.split("#")[0].split()))
+        if not names:
+            raise click.UsageError(f"{hostfile} names no host")
         options = ("--hostfile", str(hostfile.absolute()))
     return replace(
         around,
@@ -169,19 +184,19 @@ def _extended(
     )
 
 
-def _told(probes: "Probes", *, as_json: bool) -> "list[Finding]":
+def _told(probes: "Probes", names: tuple[str, ...], *, as_json: bool) -> "list[Finding]":
     from rich.console import Console
 
-    from qmpi.doctor.examine import CHECKS, examine
+    from qmpi.doctor.examine import examine
     from qmpi.doctor.report import line_of, summary_of
 
     if as_json:
-        findings = list(examine(probes))
+        findings = list(examine(probes, names))
         show_json(findings)
         return findings
     console, findings = Console(highlight=False), []
-    for finding in examine(probes):
+    for finding in examine(probes, names):
         findings.append(finding)
-        console.print(line_of(finding, max(map(len, CHECKS))), soft_wrap=True)
+        console.print(line_of(finding, max(map(len, names))), soft_wrap=True)
     console.print(summary_of(findings), soft_wrap=True)
     return findings

@@ -4,7 +4,7 @@ Theory of operation. Each check stands alone: one that fails in itself says so a
 takes no other along.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from qmpi.doctor.checks import (
     code,
@@ -68,17 +68,18 @@ CHECKS: dict[str, Check] = {
 """By name; a contract for scripts."""
 
 
-def examine(probes: Probes) -> Iterator[Finding]:
-    """Make every check.
+def examine(probes: Probes, names: Iterable[str] = CHECKS) -> Iterator[Finding]:
+    """Make checks.
 
     Args:
         probes: of the machine.
+        names: of the checks.
 
     Yields:
         What each found, as soon as it has.
     """
-    for name, check in CHECKS.items():
-        yield _made(name, check, probes)
+    for name in names:
+        yield _made(name, CHECKS[name], probes)
 
 
 def _made(name: str, check: Check, probes: Probes) -> Finding:
@@ -88,10 +89,16 @@ def _made(name: str, check: Check, probes: Probes) -> Finding:
         return _unknown(name, str(problem))
     except Exception as problem:  # noqa: BLE001 - a machine that is broken in an unforeseen way
         return _unknown(name, f"{type(problem).__name__}: {problem}")
-    return Finding(name, verdict.state, verdict.found, verdict.advice)
+    return Finding(name, verdict.state, _plain(verdict.found), _plain(verdict.advice))
 
 
 def _unknown(name: str, why: str) -> Finding:
     return Finding(
-        name, "warning", f"cannot be checked: {why}", "mend what is named, then ask again"
+        name, "warning", _plain(f"cannot be checked: {why}"), "mend what is named, then ask again"
     )  # fmt: skip
+
+
+def _plain(text: str) -> str:
+    """Return one line that JSON and a terminal can hold; a name or a variable may be no text."""
+    told = text.encode("utf-8", "backslashreplace").decode()
+    return "".join(one if one.isprintable() else " " for one in told)

@@ -25,12 +25,17 @@ RANK_BYTES = 75 << 20
 TRAINER_BYTES = 375 << 20
 """Resident memory of a light rank, and of a trainer beside its state."""
 
-SEGMENT_BYTES = 5 << 20
-"""What MPI keeps in shared memory for a rank."""
+SEGMENT_BYTES = 16 << 20
+"""What Open MPI asks of shared memory for a rank; it refuses a segment if less is free."""
 
-OPEN_FILES = 64
-OPEN_FILES_OF_RANK = 8
-"""Open files of mpirun: its own, and for each rank of its host, pipes and sockets."""
+TOUCHED_BYTES = 160 << 10
+"""What of it a rank has written to when it has come up; messages in flight write to the rest."""
+
+LAUNCHER_FILES, LAUNCHER_FILES_A_RANK = 40, 4
+"""Open files of mpirun: 22 and 3 a rank of its host were seen, and more while it starts one."""
+
+RANK_FILES, RANK_FILES_A_PEER = 64, 2
+"""Open files of a rank: MPI's, torch's, a corpus; and sockets to ranks of other hosts."""
 
 
 class Needs(Struct, frozen=True):
@@ -41,8 +46,10 @@ class Needs(Struct, frozen=True):
         trainers: trainers there.
         snapshot: bytes of one snapshot.
         ram: bytes of the copies in RAM.
-        segments: bytes of MPI's shared memory.
+        segments: bytes of MPI's shared memory, if messages fill it.
+        least_segments: bytes that must be free for all ranks to come up.
         memory: bytes of the processes, without the copies.
+        trainer: bytes of one trainer among them.
         checkpoints: bytes in the run directory.
         threads: threads that compute at once.
         open_files: open files of one process.
@@ -53,7 +60,9 @@ class Needs(Struct, frozen=True):
     snapshot: int
     ram: int
     segments: int
+    least_segments: int
     memory: int
+    trainer: int
     checkpoints: int
     threads: int
     open_files: int
@@ -82,6 +91,7 @@ def needs_of(job: Settings, ranks: int, hosts: int) -> Needs:
     parameters = parameter_count(job.model)
     snapshot = parameters * SNAPSHOT_BYTES
     number, busiest = max(Counter(names).values()), max(trainers.values())
+    trainer = TRAINER_BYTES + parameters * STATE_BYTES
     kept = max(2, job.snapshot.keep)
     return Needs(
         host_ranks=number,
@@ -89,8 +99,13 @@ def needs_of(job: Settings, ranks: int, hosts: int) -> Needs:
         snapshot=snapshot,
         ram=max(copies.values()) * kept * snapshot,
         segments=number * SEGMENT_BYTES,
-        memory=number * RANK_BYTES + busiest * (TRAINER_BYTES + parameters * STATE_BYTES),
+        least_segments=SEGMENT_BYTES + number * TOUCHED_BYTES,
+        memory=number * RANK_BYTES + busiest * trainer,
+        trainer=trainer,
         checkpoints=(job.snapshot.keep + 1) * snapshot,
         threads=busiest * job.train.threads,
-        open_files=OPEN_FILES + OPEN_FILES_OF_RANK * number + ranks,
+        open_files=max(
+            LAUNCHER_FILES + LAUNCHER_FILES_A_RANK * number,
+            RANK_FILES + RANK_FILES_A_PEER * (ranks - number),
+        ),
     )

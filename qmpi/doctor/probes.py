@@ -9,15 +9,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+from qmpi.doctor.programs.files import folder_trial
 from qmpi.doctor.programs.imports import NOT_STARTED
 from qmpi.doctor.programs.lines import Line, Moved, Tried, read_lines
 from qmpi.doctor.running import Answer
 from qmpi.doctor.surroundings import Surroundings
 from qmpi.errors import MachineError
 
-PROGRAM_SECONDS = 10.0
-IMPORT_SECONDS = 60.0
-FILE_SECONDS = 30.0
+PROGRAM_SECONDS = 20.0
+IMPORT_SECONDS = 90.0
+FILE_SECONDS = 45.0
 START_SECONDS = 90.0
 RANK_SECONDS = 2.0
 """Each rank more may lengthen a start by this."""
@@ -68,7 +69,7 @@ class Probes:
     @cached_property
     def files(self) -> "Told":
         """What the file system of the run takes, and whether other folders can be written."""
-        folders = [str(folder) for folder in self._written_folders()]
+        folders = [str(folder) for folder in self.written_folders]
         return self._program("files", folders, FILE_SECONDS, {})
 
     @cached_property
@@ -101,15 +102,25 @@ class Probes:
         """
         return self.files.pick(Moved, lambda one: one.what == what)
 
+    def takes_files(self, folder: Path) -> Tried:
+        """Return whether a folder can be written.
+
+        Args:
+            folder: one of `written_folders`.
+        """
+        return self.tried(folder_trial(self.written_folders.index(folder)))
+
     def tried(self, what: str) -> Tried:
         """Return whether something worked.
 
         Args:
-            what: name of the trial, or the folder.
+            what: name of the trial.
         """
         return self.files.pick(Tried, lambda one: one.what == what)
 
-    def _written_folders(self) -> tuple[Path, ...]:
+    @property
+    def written_folders(self) -> tuple[Path, ...]:
+        """Folders that are tried: of the run, home, cache, temporary files."""
         around = self.around
         temporary = Path(around.environ.get("TMPDIR") or "/tmp")
         return around.folder, around.home, around.cache, temporary

@@ -5,15 +5,28 @@ so that all can be ended together. A process that waits for a dead file system c
 nobody waits for the end of one that was.
 """
 
+import os
+import selectors
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from msgspec import Struct
 
-from qmpi.launch.sessions import end_session
+from qmpi.doctor.amounts import size
+from qmpi.launch.sessions import end_session, has_ended
 
 PARTING_SECONDS = 1.0
+LOOK_SECONDS = 0.05
+PIECE = 1 << 16
+SHOWN = 500
+TRACE = "Traceback (most recent call last)"
+OWN_LINE = "qmpi-doctor "
+"""How lines begin that are not for people."""
+
+LARGEST = 8 << 20
+"""A program that prints more than this does not do what it was asked for."""
 
 
 class Answer(Struct, frozen=True):
@@ -43,6 +56,16 @@ class Answer(Struct, frozen=True):
         if self.code is not None and self.code < 0:
             return f"it was ended by {signal_name(-self.code)}" + (f": {said}" if said else "")
         return f"exit code {self.code}" + (f": {said}" if said else "")
+
+    @property
+    def whole(self) -> str:
+        """What it said, as far as fits one line of a report; of a trace the end alone."""
+        text = self.err if self.err.strip() else self.out
+        if TRACE in text:
+            return self.why
+        lines = (line.strip() for line in text.splitlines() if not line.startswith(OWN_LINE))
+        said = " ".join(line for line in lines if line.strip("-= "))
+        return said if len(said) <= SHOWN else f"{said[:SHOWN]}..."
 
 
 Runner = Callable[[Sequence[str], Mapping[str, str], float], Answer]
@@ -78,13 +101,19 @@ def run_program(
         )
     except OSError as problem:
         return Answer(None, fault=f"{command[0]} cannot be started: {problem.strerror}")
-    try:
-        out, err = process.communicate(timeout=limit)
-    except subprocess.TimeoutExpired:
-        out, err = _end(process)
-        took = now() - began
-        return Answer(None, _text(out), _text(err), took, f"no end within {limit:.0f} s")
-    return Answer(process.returncode, _text(out), _text(err), now() - began)
+    told = _Told(process)
+    while not (done := told.has_ended()) and now() - began < limit and told.size < LARGEST:
+        told.read(LOOK_SECONDS)
+    end_session(process.pid)
+    if not done:
+        process.kill()
+    told.read(0.0)
+    took, out, err = now() - began, told.text(0), told.text(1)
+    told.leave(None if done else PARTING_SECONDS)
+    if not done:
+        why = f"no end of its output after {size(told.size)}" if told.size >= LARGEST else ""
+        return Answer(None, out, err, took, why or f"no end within {limit:.0f} s")
+    return Answer(process.returncode, out, err, took)
 
 
 def signal_name(number: int) -> str:
@@ -99,14 +128,62 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _end(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
-    end_session(process.pid)
-    process.kill()
-    try:
-        return process.communicate(timeout=PARTING_SECONDS)
-    except subprocess.TimeoutExpired as late:
-        return late.output or b"", late.stderr or b""
+class _Told:
+    """What a program prints, taken as it comes: neither pipe may fill, none may be without end."""
 
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        """Listen to both streams.
 
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace")
+        Args:
+            process: with pipes.
+        """
+        self._process = process
+        self._pieces: tuple[list[bytes], list[bytes]] = ([], [])
+        self._pipes = selectors.DefaultSelector()
+        for place, pipe in enumerate((process.stdout, process.stderr)):
+            if pipe is not None:
+                os.set_blocking(pipe.fileno(), False)
+                self._pipes.register(pipe, selectors.EVENT_READ, place)
+        self.size = 0
+
+    def has_ended(self) -> bool:
+        """Return whether the program has; others may still hold its streams."""
+        return has_ended(self._process)
+
+    def read(self, wait: float) -> None:
+        """Take what there is; merely waits once both streams are closed.
+
+        Args:
+            wait: seconds to wait for the first of it.
+        """
+        while ready := self._pipes.select(wait):
+            for key, _ in ready:
+                data = os.read(key.fd, PIECE)
+                self._pieces[key.data].append(data)
+                self.size += len(data)
+                if not data:
+                    self._pipes.unregister(key.fileobj)
+            if self.size >= LARGEST:
+                return
+            wait = 0.0
+
+    def text(self, place: int) -> str:
+        """Return what a stream said.
+
+        Args:
+            place: 0 for standard output, 1 for errors.
+        """
+        return b"".join(self._pieces[place]).decode("utf-8", "replace")
+
+    def leave(self, patience: float | None) -> None:
+        """Let go of the program.
+
+        Args:
+            patience: how long to wait for one that was killed; None: it has ended.
+        """
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience)
+        for pipe in (self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
+        self._pipes.close()

@@ -16,6 +16,8 @@ from msgspec.structs import FieldInfo
 from qmpi import errors
 from qmpi.cli.main import cli
 from qmpi.config.settings import Settings
+from qmpi.doctor.examine import CHECKS
+from qmpi.doctor.finding import Finding
 from qmpi.protocol.envelope import WIRE_VERSION, Header
 from qmpi.protocol.journal import JournalRecord
 from qmpi.protocol.messages import GENERATION_BOUND, Message
@@ -51,12 +53,18 @@ def options() -> str:
     return _text(list(_commands("qmpi", cli)))
 
 
+def doctor() -> str:
+    """What `qmpi doctor --json` prints a list of, and the names of the checks."""
+    return _text([*_structs(Finding), *(f"check {name}" for name in CHECKS)])
+
+
 LISTS = {
     "messages.txt": messages,
     "files.txt": files,
     "job_file.txt": job_file,
     "exceptions.txt": exceptions,
     "options.txt": options,
+    "doctor.txt": doctor,
 }
 
 

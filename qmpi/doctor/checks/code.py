@@ -27,7 +27,10 @@ def check_python(probes: Probes) -> Verdict:
     Returns:
         The verdict.
     """
-    code, path = probes.imports.pick(Code), probes.around.python
+    told, path = probes.imports, probes.around.python
+    if told.answer.code is None and not told.answer.seconds:
+        return error(told.answer.why, "make this environment anew, where ranks may run it")
+    code = told.pick(Code)
     numbers = tuple(int(part) for part in code.version.split(".")[:2])
     if numbers < OLDEST:
         return error(f"{path}, {code.version}", "use Python 3.11 or newer")

@@ -1,11 +1,13 @@
 """The file system that a run lies on: kind, room, speed, renames and locks."""
 
+from pathlib import Path
+
 from qmpi.doctor.amounts import duration, figures, plural, rate, size
 from qmpi.doctor.checks.ram import needs_here
 from qmpi.doctor.finding import Verdict, error, ok, warning
 from qmpi.doctor.mounts import mount_of
 from qmpi.doctor.probes import Probes
-from qmpi.doctor.programs.files import FLOCK, READ, RECORD_LOCK, RENAME, WRITE, nearest
+from qmpi.doctor.programs.files import FLOCK, READ, RECORD_LOCK, RENAME, WRITE
 from qmpi.doctor.programs.lines import Small, Space
 
 SLOW_WRITE = 30.0
@@ -31,11 +33,16 @@ def check_run_directory(probes: Probes) -> Verdict:
     Returns:
         The verdict.
     """
-    around = probes.around
+    around, told = probes.around, probes.files
     folder = around.folder
-    mount = mount_of(nearest(folder), around.text("proc/self/mountinfo"))
+    if told.answer.seconds and told.answer.code is None and not told.all(Space):
+        return error(
+            f"{folder} does not answer: {told.answer.why}",
+            "is it a file system of a machine that is down? Mount it again, or name another",
+        )
+    mount = mount_of(Path(told.pick(Space).where), around.text("proc/self/mountinfo"))
     kind = mount.kind if mount is not None else "a file system not listed"
-    fault = probes.tried(str(folder)).fault
+    fault = probes.takes_files(folder).fault
     if fault:
         return error(
             f"{folder} ({kind}) cannot be written: {fault}",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from qmpi.doctor.amounts import figures, plural, size
 from qmpi.doctor.cgroups import Limits, limits_of
-from qmpi.doctor.checks.ram import needs_here
+from qmpi.doctor.checks.ram import memory_of, needs_here
 from qmpi.doctor.finding import Verdict, error, ok, warning
 from qmpi.doctor.probes import Probes
 from qmpi.doctor.programs.lines import RankStart
@@ -17,8 +17,11 @@ LOCKED, SPACE, STACK = "Max locked memory", "Max address space", "Max stack size
 THREADS_OF_RANK = 16
 """Threads of a rank, MPI's and torch's own counted in."""
 
-ADDRESS_SPACE = 16 << 30
-"""torch and MPI map far more than they use."""
+USUAL_SPACE = 8 << 30
+"""Libraries map more than they use; torch for CPUs and MPI came up in 0.7 GiB."""
+
+CUDA_SPACE = 256 << 30
+"""CUDA reserves addresses for all memory of host and GPUs."""
 
 LARGE_STACK = 256 << 20
 LOCKED_BYTES = 1 << 30
@@ -125,11 +128,15 @@ def check_address_space(probes: Probes) -> Verdict:
     """
     soft, _ = limit_of(probes, SPACE)
     found = f"ulimit -v is {_said(soft, in_bytes=True)}"
-    if soft is not None and soft < ADDRESS_SPACE:
-        return error(
-            f"{found}; torch and MPI map {size(ADDRESS_SPACE)} and more", "ulimit -v unlimited"
-        )
-    return ok(found)
+    if soft is None:
+        return ok(found)
+    mend = "ulimit -v unlimited"
+    if soft < CUDA_SPACE and (probes.around.root / "dev/nvidiactl").exists():
+        return warning(f"{found}; CUDA reserves far more addresses than it uses", mend)
+    wanted = needs_here(probes).trainer
+    if soft < wanted:
+        return error(f"{found}: a trainer of this job takes {size(wanted)}", mend)
+    return warning(f"{found}: a trainer may map more", mend) if soft < USUAL_SPACE else ok(found)
 
 
 def check_stack(probes: Probes) -> Verdict:
@@ -165,7 +172,7 @@ def check_cores(probes: Probes) -> Verdict:
     found = f"{plural(allowed, 'core')} may be used"
     found += f", the control group allows the time of {figures(group)}" if group else ""
     trainers = plural(needs.trainers, "trainer")
-    found += f"; {trainers} compute with {plural(needs.threads, 'thread')}"
+    found += f"; {trainers} with {plural(needs.threads, 'thread')}"
     if needs.threads > usable:
         return warning(
             f"{found}: they wait for each other",
@@ -185,8 +192,7 @@ def check_memory(probes: Probes) -> Verdict:
         The verdict.
     """
     needs, group = needs_here(probes), _group(probes).memory
-    values = dict(re.findall(r"^(\w+): +(\d+) kB", probes.around.text("proc/meminfo"), re.M))
-    total, free = (int(values.get(name, 0)) << 10 for name in ("MemTotal", "MemAvailable"))
+    total, free = memory_of(probes.around.text("proc/meminfo"))
     if not total:
         return warning("cannot be told: no /proc/meminfo", "mount /proc")
     wanted = needs.memory + needs.ram

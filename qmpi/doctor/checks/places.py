@@ -86,11 +86,11 @@ def check_home(probes: Probes) -> Verdict:
         The verdict.
     """
     home = probes.around.home
+    fault = probes.takes_files(home).fault  # first: a dead file system hangs whoever looks
     if not home.is_dir():
         return warning(
             f"{home} is not there", "export HOME to a folder of yours; mpirun looks for it"
         )
-    fault = probes.tried(str(home)).fault
     if fault:
         return warning(
             f"{home} cannot be written: {fault}",
@@ -109,7 +109,7 @@ def check_cache(probes: Probes) -> Verdict:
         The verdict.
     """
     cache = probes.around.cache
-    fault = probes.tried(str(cache)).fault
+    fault = probes.takes_files(cache).fault
     mend = "export QMPI_CACHE to a folder that can be written and that all hosts see"
     if not fault:
         return ok(f"{cache} can be written")
@@ -129,7 +129,7 @@ def check_temporary(probes: Probes) -> Verdict:
     """
     around = probes.around
     named = around.environ.get("TMPDIR") or "/tmp"
-    fault = probes.tried(named).fault
+    fault = probes.takes_files(Path(named)).fault
     if fault:
         return error(f"{named} cannot be written: {fault}", "export TMPDIR to a local folder")
     mount = mount_of(Path(named), around.text("proc/self/mountinfo"))

@@ -1,5 +1,8 @@
 """File systems in memory: room for copies of the state, and for MPI's own segments."""
 
+import re
+from pathlib import Path
+
 from qmpi.doctor.amounts import plural, size
 from qmpi.doctor.finding import Verdict, error, ok, warning
 from qmpi.doctor.mounts import mount_of
@@ -27,13 +30,16 @@ def check_ram_directory(probes: Probes) -> Verdict:
         return error(f"{named} is not there", other)
     if fault := takes_files(folder):
         return error(f"{named} takes no files: {fault}", other)
-    room, mount = space(folder), mount_of(folder, around.text("proc/self/mountinfo"))
+    room = space(folder)
+    mount = mount_of(Path(room.where), around.text("proc/self/mountinfo"))
     wants = f"copies of {size(needs.snapshot)} need {size(needs.ram)}"
     found = f"{named}: {size(room.free)} of {size(room.total)} free; {wants}"
     if needs.ram > room.total:
+        larger = _bigger(named, needs.ram) + "; or lower [snapshot] keep"
+        beyond = "take hosts with more memory, a smaller model, or a disk of the host as ram_dir"
         return error(
             f"{found}: they do not fit, and a relaunch would go on from disk",
-            _bigger(named, needs.ram) + "; or lower [snapshot] keep",
+            larger if needs.ram < memory_of(around.text("proc/meminfo"))[0] else beyond,
         )
     if needs.ram > room.free:
         return warning(
@@ -46,7 +52,10 @@ def check_ram_directory(probes: Probes) -> Verdict:
 
 
 def check_shared_memory(probes: Probes) -> Verdict:
-    """Whether MPI's shared memory has room; ranks die of SIGBUS where it has not.
+    """Whether MPI's shared memory has room.
+
+    Open MPI makes a segment only where all of it is free, and else tells ranks to do without; some
+    with, some without have been seen to abort.
 
     Args:
         probes: of the machine.
@@ -63,14 +72,14 @@ def check_shared_memory(probes: Probes) -> Verdict:
         )
     room = space(folder)
     found = (
-        f"{SHARED_MEMORY}: {size(room.free)} free; MPI needs {size(needs.segments)} for "
-        f"{plural(needs.host_ranks, 'rank')}"
+        f"{SHARED_MEMORY}: {size(room.free)} free; {plural(needs.host_ranks, 'rank')} map "
+        f"{size(needs.segments)} for MPI"
     )
+    mend = _bigger(SHARED_MEMORY, needs.segments + needs.ram)
+    if needs.least_segments > room.free:
+        return error(f"{found}: too small, Open MPI refuses the last of them and may abort", mend)
     if needs.segments > room.free:
-        return error(
-            f"{found}: ranks would die of SIGBUS",
-            _bigger(SHARED_MEMORY, needs.segments + needs.ram),
-        )
+        return warning(f"{found}: if messages fill that, ranks die of SIGBUS", mend)
     return ok(found)
 
 
@@ -82,6 +91,19 @@ def needs_here(probes: Probes) -> Needs:
     """
     around = probes.around
     return needs_of(around.job, around.ranks, max(1, len(around.hosts)))
+
+
+def memory_of(meminfo: str) -> tuple[int, int]:
+    """Return the memory of a host.
+
+    Args:
+        meminfo: text of /proc/meminfo.
+
+    Returns:
+        All of it and what is available, bytes; 0 if unknown.
+    """
+    values = dict(re.findall(r"^(\w+): +(\d+) kB", meminfo, re.MULTILINE))
+    return int(values.get("MemTotal", 0)) << 10, int(values.get("MemAvailable", 0)) << 10
 
 
 def megabytes(number: int) -> int:

@@ -32,9 +32,8 @@ def check_start(probes: Probes) -> Verdict:
     answer, ranks = probes.trial.answer, probes.trial.all(RankStart)
     if len(ranks) < number:
         return error(
-            f"{len(ranks)} of {plural(number, 'rank')} came up: {answer.why}",
-            "start it by hand to see all that mpirun says; ULFM, MPI library and host name, above "
-            "and below, are the usual causes",
+            f"{len(ranks)} of {plural(number, 'rank')} came up: {answer.whole or answer.why}",
+            "look at ULFM, MPI library, host name and open files first: they are the usual causes",
         )
     job = probes.trial.pick(Job)
     if job.ranks != number:
@@ -52,7 +51,7 @@ def check_start(probes: Probes) -> Verdict:
     each = ", ".join(
         f"{what} {duration(median(times))} (worst {duration(max(times))})" for what, times in shares
     )
-    whole = f"{plural(number, 'rank')} ({where}) began, one was killed, all left"
+    whole = f"{plural(number, 'rank')} ({where}) came and went"
     found = f"{whole} in {duration(answer.seconds)}; {each}"
     init, imports = max(shares[2][1]), max(shares[1][1])
     if imports > max(SLOW_INIT, init):
@@ -84,8 +83,8 @@ def check_death(probes: Probes) -> Verdict:
     death = deaths[0]
     told = f"{death.told} of {plural(death.survivors, 'other')}"
     if death.told < death.survivors:
-        return error(f"rank {death.rank} was killed; {told} were told", INSTALL)
-    found = f"rank {death.rank} was killed; {told} were told within {duration(death.seconds)}"
+        return error(f"rank {death.rank} was killed; {told} heard of it", INSTALL)
+    found = f"rank {death.rank} was killed; {told} heard of it within {duration(death.seconds)}"
     if death.seconds > SLOW_DEATH:
         return warning(found, "is the machine overloaded? Healing takes that much longer")
     return ok(found)

@@ -26,9 +26,9 @@ Now = Callable[[], float]
 FIRST_PIECE = 256 << 10
 LARGEST_PIECE = 8 << 20
 LARGEST_FILE = 48 << 20
-WRITE_SECONDS = 2.5
+WRITE_SECONDS = 1.5
 SMALL_FILES = 20
-SMALL_SECONDS = 2.0
+SMALL_SECONDS = 1.0
 SMALL_BYTES = 2048
 """About the size of a status or of some records of a journal."""
 
@@ -48,7 +48,8 @@ def space(folder: Path) -> Space:
     system = os.statvfs(folder)
     block = system.f_frsize
     files = system.f_favail if system.f_files else -1
-    return Space(system.f_bavail * block, system.f_blocks * block, files)
+    free, total = system.f_bavail * block, system.f_blocks * block
+    return Space(free, total, files, os.fsencode(folder.resolve()).decode("utf-8", "replace"))
 
 
 def written(path: Path, now: Now) -> Moved:
@@ -64,7 +65,7 @@ def written(path: Path, now: Now) -> Moved:
     noise = os.urandom(LARGEST_PIECE)  # a file system may compress or leave out zeros
     began, size, piece = now(), 0, FIRST_PIECE
     with path.open("wb", buffering=0) as file:
-        while size < LARGEST_FILE and now() - began < WRITE_SECONDS:
+        while not size or (size < LARGEST_FILE and now() - began < WRITE_SECONDS):
             size += file.write(memoryview(noise)[:piece])
             os.fsync(file.fileno())
             piece = min(2 * piece, LARGEST_PIECE)
@@ -159,6 +160,18 @@ def _try_for(path: Path, take: Callable[[int, int], None]) -> int:
     return 0
 
 
+def folder_trial(number: int) -> str:
+    """Name the trial of a folder: by number, since a path may be no text.
+
+    Args:
+        number: place of the folder on the command line.
+
+    Returns:
+        What `Tried` calls it.
+    """
+    return f"folder {number}"
+
+
 def takes_files(folder: Path) -> str:
     """Make a file and remove it.
 
@@ -240,8 +253,8 @@ def main(folders: list[str]) -> int:
     Returns:
         Exit code.
     """
-    for folder in folders:
-        tell(Tried(folder, takes_files(Path(folder))))
+    for number, folder in enumerate(folders):
+        tell(Tried(folder_trial(number), takes_files(Path(folder))))
     try:
         try_folder(Path(folders[0]), Clock().now, tell)
     except OSError as problem:

@@ -21,7 +21,7 @@ from qmpi.runtime.clock import Clock
 GROUPS = (
     ("numpy", ("numpy",)),
     ("mpi4py", ("mpi4py.MPI",)),
-    ("qmpi", ("qmpi.main", "qmpi.runtime.bootstrap", "qmpi.transport.mpi")),
+    ("qmpi", ("qmpi.runtime.bootstrap", "qmpi.transport.mpi")),
     ("torch", ("torch",)),
 )
 """In the order in which a trainer comes to need them; the first three are those of a light rank."""

@@ -9,7 +9,9 @@ import sys
 import msgspec
 from msgspec import Struct
 
-MARK = "qmpi-doctor "
+from qmpi.doctor.running import OWN_LINE
+
+MARK = OWN_LINE
 
 
 class Imported(Struct, frozen=True, tag="imported"):
@@ -76,11 +78,19 @@ class Code(Struct, frozen=True, tag="code"):
 
 
 class Space(Struct, frozen=True, tag="space"):
-    """Room of a file system, in bytes and files; files is -1 where it does not count them."""
+    """Room of a file system.
+
+    Attributes:
+        free: bytes for this user.
+        total: bytes.
+        files: that may still be made; -1 where they are not counted.
+        where: folder on it, links resolved.
+    """
 
     free: int
     total: int
     files: int
+    where: str = "/"
 
 
 class Moved(Struct, frozen=True, tag="moved"):

@@ -10,6 +10,7 @@ known is printed before that: without fault tolerance, mpirun ends them all.
 import fcntl
 import os
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ from qmpi.doctor.programs.lines import Death, Job, RankStart, tell
 from qmpi.errors import MachineError
 from qmpi.runtime.clock import Clock
 from qmpi.storage.rank_files import start_ticks
-from qmpi.transport.mpi import MpiTransport, host_name, start_mpi
+from qmpi.transport.mpi import MpiTransport, start_mpi
 from qmpi.units import Rank, Seconds
 
 ANSWER_SECONDS = 30.0
@@ -270,7 +271,6 @@ def run(folder: Path) -> None:
     """
     clock, python = Clock(), process_seconds()
     began = clock.now()
-    import qmpi.main  # noqa: F401 - what a rank of a job loads
     import qmpi.runtime.bootstrap  # noqa: F401 - what a rank of a job loads
 
     imports = clock.now() - began
@@ -279,9 +279,8 @@ def run(folder: Path) -> None:
     init = clock.now() - began
     rank, ranks = int(transport.rank), Ranks(transport, clock)
     limit = getrlimit(RLIMIT_NOFILE)[0]
-    own = RankStart(
-        rank, host_name(), python, imports, init, 0.0, -1 if limit == RLIM_INFINITY else limit
-    )
+    files = -1 if limit == RLIM_INFINITY else limit
+    own = RankStart(rank, socket.gethostname(), python, imports, init, 0.0, files)
     if rank == 0:
         threads, library = facts()
         job = Job(transport.size, threads, transport.fault_tolerant, library)
