@@ -24,6 +24,7 @@ COMMANDS = {
     "demo": "pretrain on this machine, kill a trainer, prove that nothing changed",
     "init": "write a job file with every field explained",
     "check": "check a job file and say what it would do",
+    "plan": "say what a job will take: memory, time, energy, money",
     "ingest": "turn text into a corpus of shards",
     "content": "look at generated documents and check what they say",
     "generate": "write a corpus of generated, machine-checked documents",

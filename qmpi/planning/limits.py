@@ -89,7 +89,7 @@ def _lanes(job: Workload) -> list[str]:
 
 def _step(job: Workload, time: EngineTime) -> list[str]:
     whole = time.total
-    work = time.products + time.attention + time.sweeps
+    work = time.products + time.attention + time.sweeps + time.calls
     if time.reduce > MUCH * whole:
         found = [
             f"network: summing {size_text(4 * job.parameters)} of gradients takes "

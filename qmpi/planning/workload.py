@@ -8,6 +8,7 @@ machine, or taken from a machine file for its GPUs.
 from math import ceil
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from qmpi.config.machine import Machine
 from qmpi.config.settings import Settings
@@ -35,6 +36,7 @@ class Speeds(Struct, frozen=True, kw_only=True):
         reduce: all-reduce over the network, bytes of the buffer's ring traffic a second.
         peak: what utilisation is a share of, FLOP/s.
         half: products are in bfloat16.
+        call: seconds that a kernel costs whatever its size; 0: hidden, as on a GPU.
     """
 
     products: float
@@ -42,6 +44,7 @@ class Speeds(Struct, frozen=True, kw_only=True):
     sweeps: float
     peak: float
     half: bool
+    call: float = 0.0
     hashing: float = HASH_BYTES
     reduce: float = GLOO_BYTES
 
@@ -75,6 +78,7 @@ class Workload(Struct, frozen=True, kw_only=True):
         counts: of its ranks.
         machine: where it runs; `speeds` None: nothing is known of its speed.
         steps: to train.
+        most_nodes: that there are; 0: as many as it takes.
     """
 
     settings: Settings
@@ -83,6 +87,7 @@ class Workload(Struct, frozen=True, kw_only=True):
     machine: Machine
     speeds: Speeds | None
     steps: int
+    most_nodes: int = 0
 
     @property
     def parameters(self) -> int:
@@ -115,9 +120,9 @@ class Workload(Struct, frozen=True, kw_only=True):
         """Nodes that the job fills: a GPU for each trainer and spare, else a core for each."""
         node, counts = self.machine.node, self.counts
         heavy = counts.trainers + counts.spares
-        if self.on_gpus:
-            return ceil(heavy / node.gpus)
-        return ceil(heavy * self.settings.train.threads / node.cores)
+        places = node.gpus if self.on_gpus else node.cores / self.settings.train.threads
+        wanted = max(1, ceil(heavy / places))
+        return min(wanted, self.most_nodes or wanted)
 
     @property
     def node_days(self) -> float:
@@ -134,31 +139,25 @@ def workload(
         settings: the job.
         counts: of its ranks.
         machine: where it runs.
-        speeds: measured in place; None: those of the machine's GPUs, if it has any.
+        speeds: of the cores of this one machine, measured in place; None: those of the machine
+            file's GPUs, if it has any, on as many nodes as it takes.
         tokens: to train on; None: as the job says.
 
     Returns:
         The workload; a last step that is not full counts whole.
     """
-    shape = shape_of(settings.model)
     plain = Workload(
         settings=settings,
-        shape=shape,
+        shape=shape_of(settings.model),
         counts=counts,
         machine=machine,
         speeds=speeds,
         steps=settings.train.steps,
+        most_nodes=0 if speeds is None else 1,
     )
     steps = plain.steps if tokens is None else max(1, ceil(tokens / plain.step_tokens))
     known = speeds if speeds is not None else gpu_speeds(plain)
-    return Workload(
-        settings=settings,
-        shape=shape,
-        counts=counts,
-        machine=machine,
-        speeds=known,
-        steps=steps,
-    )
+    return replace(plain, speeds=known, steps=steps)
 
 
 def gpu_speeds(job: Workload) -> Speeds | None:
@@ -184,4 +183,31 @@ def gpu_speeds(job: Workload) -> Speeds | None:
         peak=at.peak * slower,
         half=half,
         reduce=min(GLOO_BYTES, across) if job.counts.trainers > 1 else GIGA,
+    )
+
+
+def speeds_of_cores(  # noqa: PLR0913 - the fields of a measurement, in its order
+    products: float, attention: float, sweeps: float, hashing: float, call: float, half: bool
+) -> Speeds:
+    """Return the speeds of a trainer on cores that were measured.
+
+    Args:
+        products: FLOP/s.
+        attention: FLOP/s.
+        sweeps: bytes/s.
+        hashing: bytes/s.
+        call: seconds a kernel.
+        half: products are in bfloat16.
+
+    Returns:
+        Speeds; utilisation is a share of the rate of the products.
+    """
+    return Speeds(
+        products=products,
+        attention=attention,
+        sweeps=sweeps,
+        peak=products,
+        half=half,
+        hashing=hashing,
+        call=call,
     )

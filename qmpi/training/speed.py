@@ -26,15 +26,26 @@ SECONDS = 0.3
 HASHED_BYTES = 1 << 22
 MOST_LOGITS = 1 << 22
 MOST_ROWS = 4096
+TINY = 20
 
 
 class CoreSpeed(NamedTuple):
-    """What a trainer's threads do a second: FLOP/s, FLOP/s, bytes/s, bytes/s; and in bfloat16?"""
+    """What a trainer's threads do.
+
+    Attributes:
+        products: FLOP/s of a feed-forward layer's products.
+        attention: FLOP/s of causal attention.
+        sweeps: bytes/s of element-by-element kernels.
+        hashing: bytes/s of SHA-256.
+        call: seconds that a kernel takes which has nothing to do.
+        half: products are in bfloat16.
+    """
 
     products: float
     attention: float
     sweeps: float
     hashing: float
+    call: float
     half: bool
 
 
@@ -57,6 +68,7 @@ def measure(settings: Settings, clock: Callable[[], float]) -> CoreSpeed:
         attention=_attention(settings, kind, clock),
         sweeps=_sweeps(settings, kind, clock),
         hashing=HASHED_BYTES / hashed,
+        call=_call(clock),
         half=kind == torch.bfloat16,
     )
 
@@ -118,6 +130,17 @@ def _sweeps(settings: Settings, kind: torch.dtype, clock: Callable[[], float]) -
     moved = rows * (3 * 4 * 2 * width + 3 * size * 5 * hidden)
     moved += few * vocabulary * (3 * size + 8 * 4)
     return moved / _fastest(work, clock, SECONDS)
+
+
+def _call(clock: Callable[[], float]) -> float:
+    tiny = torch.ones(1, requires_grad=True)
+
+    def work() -> None:
+        # One kernel forward, two backward, and the filling of the first gradient.
+        for _ in range(TINY):
+            torch.autograd.grad(tiny * tiny, tiny)
+
+    return _fastest(work, clock, SECONDS / 6) / (4 * TINY)
 
 
 def _rows(settings: Settings) -> int:
