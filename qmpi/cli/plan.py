@@ -44,7 +44,7 @@ Examples:
 @click.option("--compare", is_flag=True, help="A table over 1, 2, 4, ... trainers.")
 @click.option("--html", "page", type=HomePath(), metavar="FILE", help="Write a page.")
 @job_options
-def command(  # noqa: PLR0913 - one parameter an option
+def command(
     *,
     job: Path,
     ranks: int | None,
@@ -117,7 +117,7 @@ def _measured(settings: Any) -> Any:  # noqa: ANN401
     from qmpi.planning.workload import speeds_of_cores
     from qmpi.training.speed import measure
 
-    return speeds_of_cores(*measure(settings, time.thread_time))
+    return speeds_of_cores(measure(settings, time.thread_time))
 
 
 def _others(base: Any) -> list[Any]:  # noqa: ANN401

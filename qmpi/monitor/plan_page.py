@@ -80,9 +80,7 @@ def _tiles(details: Details, where: str) -> str:
         ("energy", "not known" if plan.energy_kwh is None else f"{plan.energy_kwh:,.0f} kWh"),
         (
             "cost",
-            "not known"
-            if plan.cost is None
-            else f"{plan.cost:,.0f} {job.machine.prices.currency}",
+            "not known" if plan.cost is None else f"{plan.cost:,.0f} {job.machine.prices.currency}",
         ),
     ]
     tiles = "".join(

@@ -100,9 +100,10 @@ def _step(job: Workload, time: EngineTime) -> list[str]:
     else:
         found = [f"compute: products and sweeps are {work / whole:.0%} of a step"]
     if time.snapshot > 0.05 * whole:
+        state = size_text(12 * job.parameters)
         found.append(
-            f"snapshots: hashing {size_text(12 * job.parameters)} takes {time.snapshot / whole:.0%} "
-            "of the time: raise snapshot.every_steps"
+            f"snapshots: hashing {state} takes {time.snapshot / whole:.0%} of the "
+            "time: raise snapshot.every_steps"
         )
     if time.digest > 0.05 * whole:
         found.append(

@@ -1,4 +1,4 @@
-"""A job as the planner sees it: its shape, its batch, how many ranks of each kind, on which machine.
+"""A job as the planner sees it: shape, batch, ranks of each kind, machine.
 
 Theory of operation. Roles are dealt by `qmpi.policy.placement`, beside this package, so the caller
 passes their counts. `Speeds` is where a trainer computes: measured in place for the cores of this
@@ -186,22 +186,17 @@ def gpu_speeds(job: Workload) -> Speeds | None:
     )
 
 
-def speeds_of_cores(  # noqa: PLR0913 - the fields of a measurement, in its order
-    products: float, attention: float, sweeps: float, hashing: float, call: float, half: bool
-) -> Speeds:
+def speeds_of_cores(measured: tuple[float, float, float, float, float, bool]) -> Speeds:
     """Return the speeds of a trainer on cores that were measured.
 
     Args:
-        products: FLOP/s.
-        attention: FLOP/s.
-        sweeps: bytes/s.
-        hashing: bytes/s.
-        call: seconds a kernel.
-        half: products are in bfloat16.
+        measured: FLOP/s of products and of attention, bytes/s of sweeps and of SHA-256, seconds of
+            a kernel that has nothing to do, and whether products are in bfloat16.
 
     Returns:
         Speeds; utilisation is a share of the rate of the products.
     """
+    products, attention, sweeps, hashing, call, half = measured
     return Speeds(
         products=products,
         attention=attention,

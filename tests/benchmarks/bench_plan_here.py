@@ -1,8 +1,9 @@
 """Memory and time of small jobs on this machine: what `qmpi plan` says and what a run shows.
 
-Each job is planned in place, then run with one trainer and with two. Time is processor time a
-step of the thread that computes, since a shared machine stretches the wall's; memory is the highest that
-the process has been resident.
+Each job is planned in place, then run with one trainer and with two. Time is processor time a step
+of the thread that computes, since a shared machine stretches the wall's. Others slow a thread's own
+time too, through caches and sibling threads, so rates are medians, taken before and after each run.
+Memory is the highest that the process has been resident.
 
     python tests/benchmarks/bench_plan_here.py --steps 8
 """
@@ -16,6 +17,7 @@ import time
 from dataclasses import dataclass
 from os import sysconf
 from pathlib import Path
+from statistics import median
 
 from qmpi.config.load import load_job
 from qmpi.config.machine import load_machine
@@ -117,9 +119,15 @@ def _resident(pid: int) -> float:
 
 def plan(settings: Settings, trainers: int) -> Details:
     """Plan for a processor of its own for each trainer."""
-    speeds = speeds_of_cores(*measure(settings, time.thread_time))
+    speeds = speeds_of_cores(measure(settings, time.thread_time, median))
     counts = Counts(ranks=4 + trainers, trainers=trainers)
     return make_plan(workload(settings, counts, load_machine("laptop"), speeds, None))
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def main() -> None:
@@ -127,8 +135,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", type=int, default=8)
     options = parser.parse_args()
-    print("| job | trainers | MiB planned | seen | | s a step planned | processor s seen | | wall s |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    head = ("job", "trainers", "MiB planned", "seen", "", "s a step planned", "processor s seen")
+    say("| " + " | ".join((*head, "", "wall s")) + " |")
+    say("|---" * (len(head) + 2) + "|")
     for name, (file, changes) in JOBS.items():
         for trainers in (1, 2):
             overrides = [*changes, f"roles.trainer={trainers}", "roles.spare=0", "roles.memory=1"]
@@ -138,13 +147,12 @@ def main() -> None:
                 path = ROOT / "jobs" / file
                 seen = run(path, overrides, options.steps, Path(folder) / "run")
             after = plan(settings, trainers)
-            planned = min(_busy(before), _busy(after))
+            planned = (_busy(before) + _busy(after)) / 2
             memory = sum(before.plan.memory_bytes_by_kind.values())
-            print(
+            say(
                 f"| {name} | {trainers} | {memory / MIB:.0f} | {seen.resident / MIB:.0f} | "
                 f"{memory / seen.resident - 1:+.0%} | {planned:.3f} | {seen.processor:.3f} | "
-                f"{planned / seen.processor - 1:+.0%} | {seen.wall:.2f} |",
-                flush=True,
+                f"{planned / seen.processor - 1:+.0%} | {seen.wall:.2f} |"
             )
 
 
