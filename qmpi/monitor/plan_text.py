@@ -199,7 +199,11 @@ def _energy(details: Details) -> str:
     energy = details.plan.energy_kwh
     if energy is None:
         return f"{UNKNOWN}: the machine file does not say what a node draws"
-    return f"{energy / 1000:,.0f} MWh" if energy >= 1e4 else f"{energy:,.3g} kWh"
+    return (
+        f"{energy / 1000:,.0f} MWh"
+        if energy >= 1e4
+        else f"{energy:,.{0 if energy >= 100 else 2}f} kWh"
+    )
 
 
 def _cost(details: Details) -> str:
@@ -214,7 +218,10 @@ def _loads(details: Details) -> list[tuple[str, str]]:
     if load is None:
         return []
     written = load.checkpoint_seconds
-    corpus = f"; {size_text(load.corpus_bytes)} of shards for one pass" * bool(load.corpus_bytes)
+    shards = f"{load.corpus_shards:,} shard{'s' if load.corpus_shards != 1 else ''}"
+    corpus = (
+        f"; one pass reads {size_text(load.corpus_bytes)} in {shards}, before compression"
+    ) * bool(load.corpus_bytes)
     made = (
         f"; generators write {amount(load.generated_tokens)} of it, room for "
         f"{amount(load.generator_room)}"

@@ -80,13 +80,14 @@ def engine_time(job: Workload, speeds: Speeds) -> EngineTime:
     swept = tokens * sweep_bytes(shape, half=speeds.half) + lanes * (
         count * LANE_BYTES[train.reduction] + cast_bytes(job) * train.microbatches * speeds.half
     )
+    lost = tokens * loss_bytes(shape, half=speeds.half)
     kernels = KERNELS_A_LAYER * (shape.layers + 1)
     hashed = FLOAT * count / train.digest_every
     copied = STATE_BYTES * count / job.settings.snapshot.every_steps
     return EngineTime(
         products=crowd * tokens * weights / speeds.products,
         attention=crowd * tokens * 3.5 * shape.layers * scores / speeds.attention,
-        sweeps=crowd * swept / speeds.sweeps,
+        sweeps=crowd * (swept / speeds.sweeps + lost / speeds.loss),
         calls=crowd * lanes * train.microbatches * kernels * speeds.call,
         reduce=_reduce(job, speeds),
         apply=crowd * count * APPLY_BYTES / speeds.sweeps,
@@ -118,8 +119,17 @@ def sweep_bytes(shape: Shape, *, half: bool) -> float:
     copies = size * 2 * (shape.query + 2 * shape.key)
     gates = size * 5 * shape.ffn_width
     layer = 3 * (stream + casts + rotary + copies + gates)
-    logits = shape.vocab_size * (3 * size + 8 * FLOAT)
-    return shape.layers * layer + logits
+    return shape.layers * layer
+
+
+def loss_bytes(shape: Shape, *, half: bool) -> float:
+    """Return the bytes that head and loss move for a token beside the products.
+
+    Args:
+        shape: of the model.
+        half: logits are in bfloat16 before they are cast.
+    """
+    return shape.vocab_size * (3 * (HALF if half else FLOAT) + 8 * FLOAT)
 
 
 def cast_bytes(job: Workload) -> float:

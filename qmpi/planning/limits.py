@@ -44,12 +44,14 @@ def limits(
 
 
 def _unknown(job: Workload) -> str:
-    if job.machine.node.gpus == 0 and job.settings.train.device == "cuda":
-        return (
-            "speed: the job asks for GPUs and the machine has none: name one with --machine, such "
-            "as h100"
-        )
-    return "speed: the machine file does not say how fast its GPUs and their memory are"
+    if job.on_gpus:
+        return "speed: the machine file does not say how fast its GPUs and their memory are"
+    if job.settings.train.device == "cpu":
+        return "speed: the machine file does not say how fast a core is ([node] core_gflops)"
+    return (
+        "speed: trainers compute on GPUs, and nobody says how fast those of this machine are: "
+        "name one with --machine, such as h100"
+    )
 
 
 def _memory(job: Workload, memory: dict[str, int]) -> list[str]:

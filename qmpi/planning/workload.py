@@ -21,6 +21,15 @@ HASH_BYTES = 1.2e9
 HOST_LINK_BYTES = 25e9
 """Between GPU and host memory, bytes a second: PCIe 4 x16, which a copy attains."""
 
+CORE_ATTENTION = 0.15
+"""Attention's rate on a core as a share of the products', as measured in place on one machine."""
+
+CORE_SWEEP_BYTES = 1e10
+"""Element-by-element kernels on a core, bytes a second, likewise."""
+
+CORE_CALL_SECONDS = 5e-6
+"""A kernel that has nothing to do, likewise."""
+
 GLOO_BYTES = 1.5e9
 """What one rank's gloo sums and sends a second over TCP (docs/plan.md: measured over loopback)."""
 
@@ -31,7 +40,8 @@ class Speeds(Struct, frozen=True, kw_only=True):
     Attributes:
         products: matrix products, FLOP/s.
         attention: fused attention, FLOP/s.
-        sweeps: bytes a second through memory.
+        sweeps: bytes a second through memory, in layers and in the update.
+        loss: likewise in the loss over the logits.
         hashing: SHA-256, bytes a second.
         reduce: all-reduce over the network, bytes of the buffer's ring traffic a second.
         peak: what utilisation is a share of, FLOP/s.
@@ -42,6 +52,7 @@ class Speeds(Struct, frozen=True, kw_only=True):
     products: float
     attention: float
     sweeps: float
+    loss: float
     peak: float
     half: bool
     call: float = 0.0
@@ -117,11 +128,13 @@ class Workload(Struct, frozen=True, kw_only=True):
 
     @property
     def nodes(self) -> int:
-        """Nodes that the job fills: a GPU for each trainer and spare, else a core for each."""
+        """Nodes that the job fills: a GPU or its threads' cores for each trainer.
+
+        A few spares sit beside trainers; as many as fill nodes have nodes of their own.
+        """
         node, counts = self.machine.node, self.counts
-        heavy = counts.trainers + counts.spares
-        places = node.gpus if self.on_gpus else node.cores / self.settings.train.threads
-        wanted = max(1, ceil(heavy / places))
+        places = node.gpus if self.on_gpus else max(1, node.cores // self.settings.train.threads)
+        wanted = ceil(counts.trainers / places) + counts.spares // places
         return min(wanted, self.most_nodes or wanted)
 
     @property
@@ -156,7 +169,7 @@ def workload(
         most_nodes=0 if speeds is None else 1,
     )
     steps = plain.steps if tokens is None else max(1, ceil(tokens / plain.step_tokens))
-    known = speeds if speeds is not None else gpu_speeds(plain)
+    known = speeds if speeds is not None else gpu_speeds(plain) or core_speeds(plain)
     return replace(plain, speeds=known, steps=steps)
 
 
@@ -180,27 +193,54 @@ def gpu_speeds(job: Workload) -> Speeds | None:
         products=at.products * slower,
         attention=at.attention * slower,
         sweeps=at.memory,
+        loss=at.memory,
         peak=at.peak * slower,
         half=half,
         reduce=min(GLOO_BYTES, across) if job.counts.trainers > 1 else GIGA,
     )
 
 
-def speeds_of_cores(measured: tuple[float, float, float, float, float, bool]) -> Speeds:
+def core_speeds(job: Workload) -> Speeds | None:
+    """Return the speeds of a trainer on cores of a machine file.
+
+    Args:
+        job: its machine and its threads.
+
+    Returns:
+        None if the job computes on GPUs, or the file does not say how fast a core is.
+    """
+    train, each = job.settings.train, job.machine.node.core_gflops
+    if job.on_gpus or train.device == "cuda" or not each:
+        return None
+    products = Rates().matmul * each * train.threads * GIGA
+    return Speeds(
+        products=products,
+        attention=CORE_ATTENTION * products,
+        sweeps=CORE_SWEEP_BYTES * train.threads,
+        loss=CORE_SWEEP_BYTES * train.threads,
+        peak=each * train.threads * GIGA,
+        half=train.precision != "float32",
+        call=CORE_CALL_SECONDS,
+    )
+
+
+def speeds_of_cores(measured: tuple[float, float, float, float, float, float, bool]) -> Speeds:
     """Return the speeds of a trainer on cores that were measured.
 
     Args:
-        measured: FLOP/s of products and of attention, bytes/s of sweeps and of SHA-256, seconds of
-            a kernel that has nothing to do, and whether products are in bfloat16.
+        measured: FLOP/s of products and of attention, bytes/s of sweeps, of the loss and of
+            SHA-256, seconds of a kernel that has nothing to do, and whether products are in
+            bfloat16.
 
     Returns:
         Speeds; utilisation is a share of the rate of the products.
     """
-    products, attention, sweeps, hashing, call, half = measured
+    products, attention, sweeps, loss, hashing, call, half = measured
     return Speeds(
         products=products,
         attention=attention,
         sweeps=sweeps,
+        loss=loss,
         peak=products,
         half=half,
         hashing=hashing,

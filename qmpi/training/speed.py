@@ -1,11 +1,12 @@
 """How fast this machine computes a job's kinds of work: a measurement in place, under two seconds.
 
-Theory of operation. Three kinds of work, each on tensors of the job's own sizes, forward and
+Theory of operation. Four kinds of work, each on tensors of the job's own sizes, forward and
 backward, since small ones do not reach the rate of large ones: matrix products of a feed-forward
-layer; attention; and element-by-element kernels (a norm, an activation, the loss), whose rate is
-given in the bytes that they would move if each tensor passed once. Each batch of work is timed
-alone, and usually the fastest counts: what else the machine does can only slow it. With a clock of
-the thread's own time the figures are those of a core that it has for itself.
+layer; attention; the element-by-element kernels of a layer (a norm, an activation); and the loss.
+The rate of the last two is given in the bytes that they would move if each tensor passed once. Each
+batch of work is timed alone, and usually the fastest counts: what else the machine does can only
+slow it. With a clock of the thread's own time the figures are those of a core that it has for
+itself.
 """
 
 import hashlib
@@ -35,7 +36,8 @@ class CoreSpeed(NamedTuple):
     Attributes:
         products: FLOP/s of a feed-forward layer's products.
         attention: FLOP/s of causal attention.
-        sweeps: bytes/s of element-by-element kernels.
+        sweeps: bytes/s of element-by-element kernels in layers.
+        loss: bytes/s of the loss over a row of logits.
         hashing: bytes/s of SHA-256.
         call: seconds that a kernel takes which has nothing to do.
         half: products are in bfloat16.
@@ -44,6 +46,7 @@ class CoreSpeed(NamedTuple):
     products: float
     attention: float
     sweeps: float
+    loss: float
     hashing: float
     call: float
     half: bool
@@ -86,6 +89,7 @@ def measure(
         products=_products(settings, kind, timer),
         attention=_attention(settings, kind, timer),
         sweeps=_sweeps(settings, kind, timer),
+        loss=_loss(settings, kind, timer),
         hashing=HASHED_BYTES / hashed,
         call=_call(timer),
         half=kind == torch.bfloat16,
@@ -129,25 +133,32 @@ def _attention(settings: Settings, kind: torch.dtype, timer: Timer) -> float:
 
 def _sweeps(settings: Settings, kind: torch.dtype, timer: Timer) -> float:
     model, rows = settings.model, _rows(settings)
-    width, hidden, vocabulary = model.width, ffn_width(model), model.vocab_size
-    few = max(1, min(rows, MOST_LOGITS // vocabulary))
+    width, hidden = model.width, ffn_width(model)
     stream = torch.randn(rows, width, requires_grad=True)
     scale = torch.ones(width, requires_grad=True)
     gate = torch.randn(rows, hidden, dtype=kind, requires_grad=True)
     up = torch.randn(rows, hidden, dtype=kind, requires_grad=True)
-    logits = torch.randn(few, vocabulary, dtype=kind, requires_grad=True)
-    targets = torch.zeros(few, dtype=torch.int64)
 
     def work() -> None:
         normed = functional.rms_norm(stream, (width,), scale, model.norm_eps)
         torch.autograd.grad(normed.sum(), (stream, scale))
         torch.autograd.grad((functional.silu(gate) * up).sum(), (gate, up))
+
+    moved = rows * (3 * 4 * 2 * width + 3 * gate.element_size() * 5 * hidden)
+    return moved / _seconds(work, timer, SECONDS)
+
+
+def _loss(settings: Settings, kind: torch.dtype, timer: Timer) -> float:
+    vocabulary = settings.model.vocab_size
+    few = max(1, min(_rows(settings), MOST_LOGITS // vocabulary))
+    logits = torch.randn(few, vocabulary, dtype=kind, requires_grad=True)
+    targets = torch.zeros(few, dtype=torch.int64)
+
+    def work() -> None:
         loss = functional.cross_entropy(logits.to(torch.float32), targets)
         torch.autograd.grad(loss, logits)
 
-    size = gate.element_size()
-    moved = rows * (3 * 4 * 2 * width + 3 * size * 5 * hidden)
-    moved += few * vocabulary * (3 * size + 8 * 4)
+    moved = few * vocabulary * (3 * logits.element_size() + 8 * 4)
     return moved / _seconds(work, timer, SECONDS)
 
 

@@ -15,7 +15,7 @@ from qmpi.planning.wording import amount, seconds_text, size_text
 from qmpi.planning.workload import Counts, Workload, speeds_of_cores, workload
 
 JOBS = Path(__file__).parents[3] / "jobs"
-CORES = speeds_of_cores((1e11, 2e10, 1e10, 1e9, 5e-6, True))
+CORES = speeds_of_cores((1e11, 2e10, 1e10, 1e10, 1e9, 5e-6, True))
 
 
 def planned(name: str, counts: Counts, machine: Machine, *overrides: str) -> Details:
@@ -36,6 +36,20 @@ def test_what_is_not_known_stays_unknown() -> None:
     assert all(getattr(plan, name) is None for name in (*unknown, "effective_share"))
     assert plan.parameters > 0
     assert any("name one with --machine" in words for words in plan.limits)
+
+
+def test_a_file_says_how_fast_its_cores_are() -> None:
+    counts, node = Counts(ranks=5, trainers=1), Machine().node
+    silent = planned("demo", counts, Machine(), "train.device=cpu").plan
+    assert silent.step_seconds is None
+    assert any("core_gflops" in words for words in silent.limits)
+    slow, fast = (
+        planned("demo", counts, Machine(node=replace(node, core_gflops=rate))).plan.step_seconds
+        for rate in (50.0, 200.0)
+    )
+    assert slow is not None
+    assert fast is not None
+    assert fast < slow < 4 * fast
 
 
 def test_without_a_price_there_is_no_cost() -> None:
@@ -74,7 +88,7 @@ def test_ten_to_the_eighteen_is_told_honestly() -> None:
     assert details.plan.days is not None
     assert details.plan.days > 365 * 1000
     assert "10^18 tokens take" in words
-    assert "in 30 days 880 nodes train on" in words
+    assert "in 30 days 879 nodes train on" in words
     assert "lanes: 4,096 lanes (4,096 at most) feed 4,096 trainers" in words
     assert "memory: a trainer needs" in words
     assert "network: summing" in words

@@ -23,7 +23,7 @@ JOBS = Path(__file__).parents[3] / "jobs"
 
 def job(name: str, *, half: bool, machine: Machine | None = None) -> Workload:
     settings = parse_job((JOBS / f"{name}.toml").read_text(encoding="utf-8"))
-    speeds = speeds_of_cores((1e11, 1e10, 1e10, 1e9, 1e-6, half))
+    speeds = speeds_of_cores((1e11, 1e10, 1e10, 1e10, 1e9, 1e-6, half))
     return workload(settings, Counts(ranks=5, trainers=1), machine or Machine(), speeds, None)
 
 

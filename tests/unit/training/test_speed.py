@@ -19,7 +19,7 @@ def test_rates_are_positive_and_of_the_jobs_type() -> None:
         parse_job(DEMO, ["train.precision=float32"]), lambda: next(ticks) * SECONDS / 3, median
     )
     assert speed.half is False
-    assert min(speed[:5]) > 0
+    assert min(speed[:6]) > 0
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
