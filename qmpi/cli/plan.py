@@ -125,12 +125,15 @@ def _measured(settings: Any) -> Any:  # noqa: ANN401
 
 def _others(base: Any) -> list[Any]:  # noqa: ANN401
     """Return the same job with 1, 2, 4, ... trainers, and with as many as asked for."""
-    most = base.counts.trainers
+    replace, counts = msgspec.structs.replace, base.counts
+    most, spares = counts.trainers, counts.spares
     numbers = sorted({2**power for power in range(most.bit_length())} | {most})
-    light = base.counts.ranks - most
-    return [
-        msgspec.structs.replace(
-            base, counts=msgspec.structs.replace(base.counts, trainers=n, ranks=light + n)
-        )
-        for n in numbers
-    ]
+    light = counts.ranks - most - spares
+    found: list[Any] = []
+    for trainers in numbers:
+        # In proportion: spares stand in for trainers.
+        fewer = -(-spares * trainers // most)
+        ranks = light + trainers + fewer
+        dealt = replace(counts, trainers=trainers, spares=fewer, ranks=ranks)
+        found.append(replace(base, counts=dealt))
+    return found

@@ -134,7 +134,7 @@ def advice_text(advice: Advice | None) -> str:
     shares = shared[layout.sharded]
     again = ", layers computed again in backward" if layout.recompute == "full" else ""
     return (
-        f"{advice.gpus:,} GPUs as data {layout.data:,} x tensor {layout.tensor} x pipeline "
+        f"{advice.gpus:,} GPU{'s' if advice.gpus != 1 else ''} as data {layout.data:,} x tensor {layout.tensor} x pipeline "
         f"{layout.pipeline}{shares + ' shared out' if shares else ''}{again}, NCCL hidden behind "
         f"products: {seconds_text(advice.step_seconds)} a step, {advice.utilisation:.0%} of the "
         f"peak, {size_text(advice.memory_bytes)} a GPU"

@@ -33,7 +33,7 @@ def test_scripts_get_exactly_these_fields(capsys: pytest.CaptureFixture[str]) ->
     job = str(JOBS / "quintillion.toml")
     plan = json.loads(told([job, "--ranks", "8000", "--machine", "h100", "--json"], capsys))
     assert set(plan) == KEYS
-    assert plan["parameters"] == 2_584_509_440 or plan["parameters"] > 2_000_000_000
+    assert plan["parameters"] == 2_584_237_568
     assert plan["layout"]["possible"]["data"] == 4096
     assert plan["cost"] is None
     assert plan["failures_per_day"] == pytest.approx(879 / 264)
@@ -71,6 +71,15 @@ def test_trainers_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
     plans = json.loads(told([*job, "--json"], capsys))["compare"]
     assert len(plans) == 4
     assert plans[0]["step_seconds"] > plans[-1]["step_seconds"]
+
+
+def test_spares_are_compared_in_proportion(capsys: pytest.CaptureFixture[str]) -> None:
+    job = [str(JOBS / "cluster.toml"), "-n", "8000", "--machine", "h100", "--compare", "--json"]
+    plans = json.loads(told(job, capsys))["compare"]
+    dealt = [plan["layout"]["possible"] for plan in plans]
+    assert [place["data"] for place in dealt] == [2**power for power in range(13)]
+    assert (dealt[0]["spares"], dealt[-1]["spares"]) == (1, 2943)
+    assert dealt[0]["nodes"] == 1
 
 
 def test_a_page_is_whole_and_loads_nothing(
