@@ -39,11 +39,12 @@ check: $(READY) ## linter, formatter, type checker, import contracts
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports setup.cfg
 
-generated: $(READY) ## refreeze lists, write job files, redraw pictures
+generated: $(READY) ## refreeze lists, write job files, redraw pictures, plan anew
 	$(BIN)/python docs/make_jobs.py
 	$(BIN)/python docs/make_batch.py
 	$(BIN)/python tests/architecture/freeze.py
 	$(BIN)/python docs/draw.py
+	$(BIN)/python docs/make_plan.py
 
 bench: $(READY) ## benchmarks, an hour or two; print tables and ratios
 	for bench in tests/benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done

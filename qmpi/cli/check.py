@@ -56,24 +56,9 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
         Facts by name.
     """
     from qmpi.model.shape import parameter_count
-    from qmpi.policy.placement import place
 
-    train, roles = settings.train, settings.roles
-    counts = [
-        roles.coordinator,
-        roles.generator,
-        roles.memory,
-        roles.trainer,
-        roles.replica,
-        roles.spare,
-    ]
-    asked = sum(c for c in counts if isinstance(c, int))
-    number = ranks or (100 if any(isinstance(c, str) for c in counts) else asked)
-    placement = place(["host"] * number, roles, train.lanes)
-    dealt: dict[str, int] = {}
-    for hosted in placement.roles:
-        for role in hosted:
-            dealt[str(role)] = dealt.get(str(role), 0) + 1
+    train, number = settings.train, rank_count(settings.roles, ranks)
+    placement = placed(settings, number)
     parameters = parameter_count(settings.model)
     tokens = train.lanes * train.microbatches * train.sequences * train.sequence_tokens
     return {
@@ -83,12 +68,66 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
         "steps": train.steps,
         "tokens": tokens * train.steps,
         "ranks": number,
-        "roles": dealt,
+        "roles": roles_dealt(settings, number),
         "placement": placement.reason,
         "trainer_state_bytes": parameters * STATE_BYTES_PER_PARAMETER,
         "snapshot_bytes": parameters * 12,
         "reduction": train.reduction,
     }
+
+
+def rank_count(roles: Any, ranks: int | None) -> int:  # noqa: ANN401
+    """Return the ranks that a job is looked at with.
+
+    Args:
+        roles: section of the job.
+        ranks: asked for; None: what the roles ask for, or 100 when they ask by shares.
+
+    Returns:
+        Processes.
+    """
+    counts = [
+        roles.coordinator,
+        roles.generator,
+        roles.memory,
+        roles.trainer,
+        roles.replica,
+        roles.spare,
+    ]
+    asked = sum(c for c in counts if isinstance(c, int))
+    return ranks or (100 if any(isinstance(c, str) for c in counts) else asked)
+
+
+def placed(settings: Any, ranks: int) -> Any:  # noqa: ANN401
+    """Return the placement of a job's roles on one host.
+
+    Args:
+        settings: a checked job.
+        ranks: processes.
+
+    Returns:
+        The placement.
+    """
+    from qmpi.policy.placement import place
+
+    return place(["host"] * ranks, settings.roles, settings.train.lanes)
+
+
+def roles_dealt(settings: Any, ranks: int) -> dict[str, int]:  # noqa: ANN401
+    """Return how many ranks play each role.
+
+    Args:
+        settings: a checked job.
+        ranks: processes.
+
+    Returns:
+        Counts by role; a rank with several roles counts in each.
+    """
+    dealt: dict[str, int] = {}
+    for hosted in placed(settings, ranks).roles:
+        for role in hosted:
+            dealt[str(role)] = dealt.get(str(role), 0) + 1
+    return dealt
 
 
 def _text(value: object) -> str:

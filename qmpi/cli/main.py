@@ -31,6 +31,7 @@ COMMANDS = {
     "init": "write a job file with every field explained",
     "check": "check a job file and say what it would do",
     "doctor": "say what this machine lacks, and what to do about it",
+    "plan": "say what a job will take: memory, time, energy, money",
     "ingest": "turn text into a corpus of shards",
     "content": "look at generated documents and check what they say",
     "generate": "write a corpus of generated, machine-checked documents",

@@ -25,6 +25,9 @@ LANE_BYTES = {"exact": 40, "fast": 12}
 APPLY_BYTES = 52
 """A parameter: unpacked, its norm taken, clipped, AdamW over weight, gradient and moments."""
 
+KERNELS_A_LAYER = 230
+"""Kernels of a layer's forward and backward, casts included (profile of jobs/laptop.toml)."""
+
 STATE_BYTES = 12
 """A parameter in a snapshot: weight and two moments."""
 
@@ -36,6 +39,7 @@ class EngineTime(Struct, frozen=True, kw_only=True):
         products: matrix products of a trainer's lanes.
         attention: scores and sums of these.
         sweeps: element by element: norms, activations, loss, casts, the sum of gradients.
+        calls: of kernels, whatever their size.
         reduce: the sum over trainers.
         apply: clipping and the update.
         digest: hashing the weights, spread over the steps between two digests.
@@ -45,6 +49,7 @@ class EngineTime(Struct, frozen=True, kw_only=True):
     products: float
     attention: float
     sweeps: float
+    calls: float
     reduce: float
     apply: float
     digest: float
@@ -53,7 +58,7 @@ class EngineTime(Struct, frozen=True, kw_only=True):
     @property
     def total(self) -> float:
         """Seconds of a step."""
-        work = self.products + self.attention + self.sweeps
+        work = self.products + self.attention + self.sweeps + self.calls
         return work + self.reduce + self.apply + self.digest + self.snapshot
 
 
@@ -75,12 +80,15 @@ def engine_time(job: Workload, speeds: Speeds) -> EngineTime:
     swept = tokens * sweep_bytes(shape, half=speeds.half) + lanes * (
         count * LANE_BYTES[train.reduction] + cast_bytes(job) * train.microbatches * speeds.half
     )
+    lost = tokens * loss_bytes(shape, half=speeds.half)
+    kernels = KERNELS_A_LAYER * (shape.layers + 1)
     hashed = FLOAT * count / train.digest_every
     copied = STATE_BYTES * count / job.settings.snapshot.every_steps
     return EngineTime(
         products=crowd * tokens * weights / speeds.products,
         attention=crowd * tokens * 3.5 * shape.layers * scores / speeds.attention,
-        sweeps=crowd * swept / speeds.sweeps,
+        sweeps=crowd * (swept / speeds.sweeps + lost / speeds.loss),
+        calls=crowd * lanes * train.microbatches * kernels * speeds.call,
         reduce=_reduce(job, speeds),
         apply=crowd * count * APPLY_BYTES / speeds.sweeps,
         digest=hashed / speeds.hashing,
@@ -111,8 +119,17 @@ def sweep_bytes(shape: Shape, *, half: bool) -> float:
     copies = size * 2 * (shape.query + 2 * shape.key)
     gates = size * 5 * shape.ffn_width
     layer = 3 * (stream + casts + rotary + copies + gates)
-    logits = shape.vocab_size * (3 * size + 8 * FLOAT)
-    return shape.layers * layer + logits
+    return shape.layers * layer
+
+
+def loss_bytes(shape: Shape, *, half: bool) -> float:
+    """Return the bytes that head and loss move for a token beside the products.
+
+    Args:
+        shape: of the model.
+        half: logits are in bfloat16 before they are cast.
+    """
+    return shape.vocab_size * (3 * (HALF if half else FLOAT) + 8 * FLOAT)
 
 
 def cast_bytes(job: Workload) -> float:

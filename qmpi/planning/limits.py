@@ -44,12 +44,14 @@ def limits(
 
 
 def _unknown(job: Workload) -> str:
-    if job.machine.node.gpus == 0 and job.settings.train.device == "cuda":
-        return (
-            "speed: the job asks for GPUs and the machine has none: name one with --machine, such "
-            "as h100"
-        )
-    return "speed: the machine file does not say how fast its GPUs and their memory are"
+    if job.on_gpus:
+        return "speed: the machine file does not say how fast its GPUs and their memory are"
+    if job.settings.train.device == "cpu":
+        return "speed: the machine file does not say how fast a core is ([node] core_gflops)"
+    return (
+        "speed: trainers compute on GPUs, and nobody says how fast those of this machine are: "
+        "name one with --machine, such as h100"
+    )
 
 
 def _memory(job: Workload, memory: dict[str, int]) -> list[str]:
@@ -89,7 +91,7 @@ def _lanes(job: Workload) -> list[str]:
 
 def _step(job: Workload, time: EngineTime) -> list[str]:
     whole = time.total
-    work = time.products + time.attention + time.sweeps
+    work = time.products + time.attention + time.sweeps + time.calls
     if time.reduce > MUCH * whole:
         found = [
             f"network: summing {size_text(4 * job.parameters)} of gradients takes "
@@ -100,9 +102,10 @@ def _step(job: Workload, time: EngineTime) -> list[str]:
     else:
         found = [f"compute: products and sweeps are {work / whole:.0%} of a step"]
     if time.snapshot > 0.05 * whole:
+        state = size_text(12 * job.parameters)
         found.append(
-            f"snapshots: hashing {size_text(12 * job.parameters)} takes {time.snapshot / whole:.0%} "
-            "of the time: raise snapshot.every_steps"
+            f"snapshots: hashing {state} takes {time.snapshot / whole:.0%} of the "
+            "time: raise snapshot.every_steps"
         )
     if time.digest > 0.05 * whole:
         found.append(

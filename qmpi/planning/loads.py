@@ -28,6 +28,10 @@ FILES_A_RANK = 900
 """Files opened at start; torch adds more (hpc/)."""
 
 SHARD_BYTES_A_TOKEN = 2
+"""Before compression, with a vocabulary of at most 65,536."""
+
+SHARD_TOKENS = 1 << 28
+"""Most tokens of a shard, as `qmpi ingest` makes them."""
 
 
 class Loads(Struct, frozen=True, kw_only=True):
@@ -41,7 +45,9 @@ class Loads(Struct, frozen=True, kw_only=True):
         coordinator_core: share of a core that it needs.
         generated_tokens: a second, that the generated sources must give.
         generator_room: tokens a second that the generators can write.
-        corpus_bytes: of the corpus that one pass over the tokens would be; 0: all is generated.
+        corpus_bytes: of the corpus that one pass over the tokens would be, not compressed; 0: all
+            is generated.
+        corpus_shards: that it would be in, at least.
         snapshot_bytes: of one copy of the state.
         snapshot_every: seconds between two copies in RAM.
         checkpoint_every: seconds between two on disk.
@@ -57,6 +63,7 @@ class Loads(Struct, frozen=True, kw_only=True):
     generated_tokens: float
     generator_room: float
     corpus_bytes: float
+    corpus_shards: int
     snapshot_bytes: int
     snapshot_every: float
     checkpoint_every: float
@@ -79,8 +86,9 @@ def loads(job: Workload, step_seconds: float) -> Loads:
     hosts = max(1, job.nodes if job.on_gpus else ceil(job.counts.ranks / job.machine.node.cores))
     steps = 1 / step_seconds
     messages = hosts / settings.failure.heartbeat_seconds + 2 * steps
-    token = 2 if job.shape.vocab_size <= 65_536 else 4
+    token = SHARD_BYTES_A_TOKEN * (1 if job.shape.vocab_size <= 65_536 else 2)
     made = generated_share(job)
+    read = (1 - made) * job.tokens
     write = job.machine.files.write_gbytes * 1e9
     state = STATE_BYTES * count
     return Loads(
@@ -91,7 +99,8 @@ def loads(job: Workload, step_seconds: float) -> Loads:
         coordinator_core=messages * COORDINATOR_SECONDS,
         generated_tokens=made * job.step_tokens * steps,
         generator_room=job.counts.generators * GENERATOR_TOKENS,
-        corpus_bytes=(1 - made) * job.tokens * SHARD_BYTES_A_TOKEN,
+        corpus_bytes=read * token,
+        corpus_shards=ceil(read / SHARD_TOKENS),
         snapshot_bytes=state,
         snapshot_every=settings.snapshot.every_steps * step_seconds,
         checkpoint_every=settings.snapshot.disk_every_steps * step_seconds,

@@ -12,7 +12,7 @@ from qmpi.planning.workload import Workload
 
 FLOAT, HALF = 4, 2
 
-PROGRAM_BYTES = 330 * 2**20
+PROGRAM_BYTES = 385 * 2**20
 """Resident memory of a trainer before it has a model: Python, torch, MPI, gloo."""
 
 CONTEXT_BYTES = 500 * 2**20
@@ -59,22 +59,26 @@ def saved_bytes(shape: Shape, *, half: bool) -> float:
 
     Args:
         shape: of the model.
-        half: products are in bfloat16.
+        half: products are in bfloat16; norms stay in float32.
     """
     size, width, hidden = (HALF if half else FLOAT), shape.width, shape.ffn_width
-    # Inputs of the norms in float32; what they give, cast for the products.
-    stream = 2 * (FLOAT * width + FLOAT * width * 0 + size * width)
-    # Products before their norm, turned queries and keys, values, the sum; keys and values stand
-    # once a query head where the kernel repeats them.
-    inputs = size * (shape.query + shape.key) * shape.qk_norm
-    attention = inputs + size * (2 * shape.query + 2 * shape.key)
+    # A norm saves what it is given and that scaled; what it gives is saved by the products, as a
+    # cast of its own in bfloat16.
+    stream = 2 * (2 * FLOAT + size) * width
+    queries = 2 * FLOAT * (shape.query + shape.key) * shape.qk_norm
+    # Turned queries, keys, values, the sum, and the copy of it that the last product reads.
+    attention = size * (2 * shape.query + 2 * shape.key) + half * size * shape.query
     gates = size * (4 if shape.gated else 2) * hidden
-    return stream + attention + gates
+    return stream + queries + attention + gates
 
 
 def logit_bytes(shape: Shape, *, half: bool) -> float:
-    """Return what the loss keeps at its peak, bytes a token: logits, a copy, softmax, gradient."""
-    return shape.vocab_size * ((HALF + FLOAT if half else FLOAT) + 2 * FLOAT)
+    """Return what head and loss keep at their peak, bytes a token.
+
+    The last norm and its cast; logits, their copy in float32, its softmax and its gradient.
+    """
+    last = (2 * FLOAT + (HALF if half else FLOAT)) * shape.width
+    return last + shape.vocab_size * ((HALF + FLOAT if half else FLOAT) + 2 * FLOAT)
 
 
 def layout_memory(shape: Shape, layout: Layout) -> float:

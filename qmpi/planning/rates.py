@@ -3,10 +3,10 @@
 They are the same for every run. `matmul` and `attention` were calibrated on the published runs of
 docs/plan.md, all others are taken from where their comment says.
 
-Why an H100 attains a smaller share of its peak than an A100, and less still in FP8, is power: it has
-fewer watts for each TFLOP/s. Power grows about as the cube of the clock (voltage rises with it), so
-at a fixed limit the sustained clock goes as the cube root of watts a TFLOP/s. `REFERENCE` is the
-A100's, where the shares are meant.
+Why an H100 attains a smaller share of its peak than an A100, and less still in FP8, is power: it
+has fewer watts for each TFLOP/s. Power grows about as the cube of the clock (voltage rises with
+it), so at a fixed limit the sustained clock goes as the cube root of watts a TFLOP/s. `REFERENCE`
+is the A100's, where the shares are meant.
 """
 
 from msgspec import Struct
@@ -32,8 +32,8 @@ class Rates(Struct, frozen=True, kw_only=True):
         carriers: of the GPU, what hidden communication occupies while it lasts.
     """
 
-    matmul: float = 0.68
-    attention: float = 0.55
+    matmul: float = 0.67
+    attention: float = 0.50
     memory: float = 0.85
     """Copies reach about that much of HBM; BabelStream's figure for A100 and H100 is near 0.9."""
     collective: float = 0.80

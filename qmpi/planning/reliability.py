@@ -56,4 +56,3 @@ def reliability(job: Workload, step_seconds: float) -> Reliability:
     rate = nodes / job.node_days
     # A failure may also strike while the last one is being mended, so work and mending share time.
     return Reliability(per_day=rate, seconds_each=each, share=1 / (1 + rate * each / DAY))
-

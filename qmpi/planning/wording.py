@@ -7,7 +7,8 @@ _SIZES = ((2**50, "PiB"), (2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10
 def amount(tokens: float) -> str:
     """Return a number of tokens: "2.6 T tokens"."""
     if tokens >= 10**18:
-        return f"{tokens / 10**18:.3g} x 10^18 tokens"
+        times = tokens / 10**18
+        return "10^18 tokens" if round(times, 2) == 1 else f"{times:.3g} x 10^18 tokens"
     for size, unit in _COUNTS:
         if tokens >= size:
             return f"{tokens / size:.3g} {unit} tokens"

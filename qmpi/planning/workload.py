@@ -1,4 +1,4 @@
-"""A job as the planner sees it: its shape, its batch, how many ranks of each kind, on which machine.
+"""A job as the planner sees it: shape, batch, ranks of each kind, machine.
 
 Theory of operation. Roles are dealt by `qmpi.policy.placement`, beside this package, so the caller
 passes their counts. `Speeds` is where a trainer computes: measured in place for the cores of this
@@ -8,6 +8,7 @@ machine, or taken from a machine file for its GPUs.
 from math import ceil
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from qmpi.config.machine import Machine
 from qmpi.config.settings import Settings
@@ -20,6 +21,15 @@ HASH_BYTES = 1.2e9
 HOST_LINK_BYTES = 25e9
 """Between GPU and host memory, bytes a second: PCIe 4 x16, which a copy attains."""
 
+CORE_ATTENTION = 0.15
+"""Attention's rate on a core as a share of the products', as measured in place on one machine."""
+
+CORE_SWEEP_BYTES = 1e10
+"""Element-by-element kernels on a core, bytes a second, likewise."""
+
+CORE_CALL_SECONDS = 5e-6
+"""A kernel that has nothing to do, likewise."""
+
 GLOO_BYTES = 1.5e9
 """What one rank's gloo sums and sends a second over TCP (docs/plan.md: measured over loopback)."""
 
@@ -30,18 +40,22 @@ class Speeds(Struct, frozen=True, kw_only=True):
     Attributes:
         products: matrix products, FLOP/s.
         attention: fused attention, FLOP/s.
-        sweeps: bytes a second through memory.
+        sweeps: bytes a second through memory, in layers and in the update.
+        loss: likewise in the loss over the logits.
         hashing: SHA-256, bytes a second.
         reduce: all-reduce over the network, bytes of the buffer's ring traffic a second.
         peak: what utilisation is a share of, FLOP/s.
         half: products are in bfloat16.
+        call: seconds that a kernel costs whatever its size; 0: hidden, as on a GPU.
     """
 
     products: float
     attention: float
     sweeps: float
+    loss: float
     peak: float
     half: bool
+    call: float = 0.0
     hashing: float = HASH_BYTES
     reduce: float = GLOO_BYTES
 
@@ -75,6 +89,7 @@ class Workload(Struct, frozen=True, kw_only=True):
         counts: of its ranks.
         machine: where it runs; `speeds` None: nothing is known of its speed.
         steps: to train.
+        most_nodes: that there are; 0: as many as it takes.
     """
 
     settings: Settings
@@ -83,6 +98,7 @@ class Workload(Struct, frozen=True, kw_only=True):
     machine: Machine
     speeds: Speeds | None
     steps: int
+    most_nodes: int = 0
 
     @property
     def parameters(self) -> int:
@@ -112,12 +128,14 @@ class Workload(Struct, frozen=True, kw_only=True):
 
     @property
     def nodes(self) -> int:
-        """Nodes that the job fills: a GPU for each trainer and spare, else a core for each."""
+        """Nodes that the job fills: a GPU or its threads' cores for each trainer.
+
+        A few spares sit beside trainers; as many as fill nodes have nodes of their own.
+        """
         node, counts = self.machine.node, self.counts
-        heavy = counts.trainers + counts.spares
-        if self.on_gpus:
-            return ceil(heavy / node.gpus)
-        return ceil(heavy * self.settings.train.threads / node.cores)
+        places = node.gpus if self.on_gpus else max(1, node.cores // self.settings.train.threads)
+        wanted = ceil(counts.trainers / places) + counts.spares // places
+        return min(wanted, self.most_nodes or wanted)
 
     @property
     def node_days(self) -> float:
@@ -134,31 +152,25 @@ def workload(
         settings: the job.
         counts: of its ranks.
         machine: where it runs.
-        speeds: measured in place; None: those of the machine's GPUs, if it has any.
+        speeds: of the cores of this one machine, measured in place; None: those of the machine
+            file's GPUs, if it has any, on as many nodes as it takes.
         tokens: to train on; None: as the job says.
 
     Returns:
         The workload; a last step that is not full counts whole.
     """
-    shape = shape_of(settings.model)
     plain = Workload(
         settings=settings,
-        shape=shape,
+        shape=shape_of(settings.model),
         counts=counts,
         machine=machine,
         speeds=speeds,
         steps=settings.train.steps,
+        most_nodes=0 if speeds is None else 1,
     )
     steps = plain.steps if tokens is None else max(1, ceil(tokens / plain.step_tokens))
-    known = speeds if speeds is not None else gpu_speeds(plain)
-    return Workload(
-        settings=settings,
-        shape=shape,
-        counts=counts,
-        machine=machine,
-        speeds=known,
-        steps=steps,
-    )
+    known = speeds if speeds is not None else gpu_speeds(plain) or core_speeds(plain)
+    return replace(plain, speeds=known, steps=steps)
 
 
 def gpu_speeds(job: Workload) -> Speeds | None:
@@ -181,7 +193,56 @@ def gpu_speeds(job: Workload) -> Speeds | None:
         products=at.products * slower,
         attention=at.attention * slower,
         sweeps=at.memory,
+        loss=at.memory,
         peak=at.peak * slower,
         half=half,
         reduce=min(GLOO_BYTES, across) if job.counts.trainers > 1 else GIGA,
+    )
+
+
+def core_speeds(job: Workload) -> Speeds | None:
+    """Return the speeds of a trainer on cores of a machine file.
+
+    Args:
+        job: its machine and its threads.
+
+    Returns:
+        None if the job computes on GPUs, or the file does not say how fast a core is.
+    """
+    train, each = job.settings.train, job.machine.node.core_gflops
+    if job.on_gpus or train.device == "cuda" or not each:
+        return None
+    products = Rates().matmul * each * train.threads * GIGA
+    return Speeds(
+        products=products,
+        attention=CORE_ATTENTION * products,
+        sweeps=CORE_SWEEP_BYTES * train.threads,
+        loss=CORE_SWEEP_BYTES * train.threads,
+        peak=each * train.threads * GIGA,
+        half=train.precision != "float32",
+        call=CORE_CALL_SECONDS,
+    )
+
+
+def speeds_of_cores(measured: tuple[float, float, float, float, float, float, bool]) -> Speeds:
+    """Return the speeds of a trainer on cores that were measured.
+
+    Args:
+        measured: FLOP/s of products and of attention, bytes/s of sweeps, of the loss and of
+            SHA-256, seconds of a kernel that has nothing to do, and whether products are in
+            bfloat16.
+
+    Returns:
+        Speeds; utilisation is a share of the rate of the products.
+    """
+    products, attention, sweeps, loss, hashing, call, half = measured
+    return Speeds(
+        products=products,
+        attention=attention,
+        sweeps=sweeps,
+        loss=loss,
+        peak=products,
+        half=half,
+        hashing=hashing,
+        call=call,
     )

@@ -18,6 +18,7 @@ from qmpi.cli.main import cli
 from qmpi.config.settings import Settings
 from qmpi.doctor.examine import CHECKS
 from qmpi.doctor.finding import Finding
+from qmpi.planning.estimate import Plan
 from qmpi.protocol.envelope import WIRE_VERSION, Header
 from qmpi.protocol.journal import JournalRecord
 from qmpi.protocol.messages import GENERATION_BOUND, Message
@@ -42,6 +43,11 @@ def job_file() -> str:
     return _text(_structs(Settings))
 
 
+def plan() -> str:
+    """What `qmpi plan --json` prints."""
+    return _text(_structs(Plan))
+
+
 def exceptions() -> str:
     """Errors, each below its parent, with fault and exit code."""
     codes = [f"exit {code.name} {code.value}" for code in errors.ExitCode]
@@ -62,6 +68,7 @@ LISTS = {
     "messages.txt": messages,
     "files.txt": files,
     "job_file.txt": job_file,
+    "plan.txt": plan,
     "exceptions.txt": exceptions,
     "options.txt": options,
     "doctor.txt": doctor,

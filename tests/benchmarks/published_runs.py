@@ -8,7 +8,7 @@ that times are compared and no convention is mixed with another.
 from dataclasses import dataclass
 
 from qmpi.planning.layout import Layout
-from qmpi.planning.shape import Experts, Latent, Shape
+from qmpi.planning.shape import Experts, Latent, Shape, parameters
 
 TERA = 1e12
 OVERLAPPED = frozenset({"data", "pipeline", "context", "tensor"})
@@ -60,9 +60,7 @@ LLAMA_70B = _llama(80, 8192, 28_672, 64)
 LLAMA_405B = _llama(126, 16_384, 53_248, 128)
 
 
-def _gpt(
-    layers: int, width: int, heads: int, vocabulary: int, tokens: int, *, tied: bool
-) -> Shape:
+def _gpt(layers: int, width: int, heads: int, vocabulary: int, tokens: int, *, tied: bool) -> Shape:
     # Biases of four products and two norms with bias: 13 vectors of the width a layer.
     return Shape(
         layers=layers,
@@ -126,7 +124,7 @@ def _megatron_2021() -> list[Run]:
         runs.append(
             Run(
                 "Megatron-LM, A100",
-                f"GPT {_size(layers, width)}, {gpus:,} A100",
+                f"GPT {_size(shape)}, {gpus:,} A100",
                 "a100",
                 shape,
                 layout,
@@ -158,6 +156,7 @@ def _megatron_2024() -> list[Run]:
     ]
     runs: list[Run] = []
     for layers, width, heads, tensor, pipe, groups, gpus, batch, micro, teraflops in rows:
+        shape = _gpt(layers, width, heads, 131_072, 4096, tied=False)
         layout = Layout(
             data=gpus // (tensor * pipe),
             tensor=tensor,
@@ -173,9 +172,9 @@ def _megatron_2024() -> list[Run]:
         runs.append(
             Run(
                 "Megatron-LM, H100",
-                f"GPT {_size(layers, width)}, {gpus:,} H100",
+                f"GPT {_size(shape)}, {gpus:,} H100",
                 "h100",
-                _gpt(layers, width, heads, 131_072, 4096, tied=False),
+                shape,
                 layout,
                 count / (gpus * teraflops * TERA),
                 f"{teraflops:.0f} TFLOP/s",
@@ -342,9 +341,8 @@ def _deepseek_v3() -> list[Run]:
     ]
 
 
-def _size(layers: int, width: int) -> str:
-    billions = 12 * layers * width**2 / 1e9
-    return f"{billions:.0f}B" if billions > 9 else f"{billions:.1f}B"
+def _size(shape: Shape) -> str:
+    return f"{parameters(shape) / 1e9:.1f}B"
 
 
 RUNS = [*_llama_3(), *_torchtitan(), *_megatron_2021(), *_megatron_2024(), *_deepseek_v3()]

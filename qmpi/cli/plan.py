@@ -1,0 +1,139 @@
+"""`qmpi plan`: what a job will take, before it runs."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from qmpi.cli.check import rank_count, roles_dealt
+from qmpi.cli.options import HomePath, job_options
+from qmpi.cli.output import show_json
+from qmpi.cli.sizes import Count
+
+HERE = "this machine"
+
+EPILOG = """\b
+Examples:
+  qmpi plan jobs/laptop.toml
+  qmpi plan jobs/cluster.toml --ranks 8000 --machine h100
+  qmpi plan jobs/quintillion.toml --ranks 8000 --machine h100 --set machine.node_hour=16
+  qmpi plan jobs/node.toml --machine h100 --compare
+  qmpi plan job.toml --machine my-cluster.toml --tokens 50G --html plan.html
+"""
+
+
+@click.command("plan", epilog=EPILOG)
+@click.argument("job", type=HomePath())
+@click.option(
+    "--ranks",
+    "-n",
+    type=click.IntRange(1, 1_000_000),
+    metavar="N",
+    help="Ranks of the job; default: as many as it asks for, or 100 if it asks by shares.",
+)
+@click.option(
+    "--machine",
+    "named",
+    metavar="NAME|FILE",
+    help="A machine that qmpi knows, or a machine file; default: that of the job, or this one.",
+)
+@click.option("--tokens", type=Count(), help="Tokens to train on; default: as the job says.")
+@click.option("--compare", is_flag=True, help="A table over 1, 2, 4, ... trainers.")
+@click.option("--html", "page", type=HomePath(), metavar="FILE", help="Write a page.")
+@job_options
+def command(
+    *,
+    job: Path,
+    ranks: int | None,
+    named: str | None,
+    tokens: int | None,
+    compare: bool,
+    page: Path | None,
+    overrides: tuple[str, ...],
+    run_dir: str | None,
+    as_json: bool,
+) -> None:
+    """Say what JOB will take: memory, time, network, failures, energy, money, and what limits it.
+
+    A pure model; nothing is started. Without a machine the speed of this one's cores is measured,
+    in about two seconds. What nobody knows is said so.
+    """
+    from qmpi.config.load import load_job
+    from qmpi.planning.estimate import make_plan
+
+    settings = load_job(job, overrides, run_dir)
+    where = named or settings.machine.name or HERE
+    base = _workload(settings, where, ranks, tokens)
+    details = make_plan(base)
+    compared = [make_plan(other) for other in _others(base)] if compare else []
+    if page is not None:
+        from qmpi.monitor.plan_page import plan_page
+        from qmpi.storage.atomic_file import write_named
+
+        write_named(page, plan_page(details, where, compared).encode())
+    if as_json:
+        show_json({"compare": [d.plan for d in compared]} if compare else details.plan)
+        return
+    from qmpi.monitor.plan_text import compare_text, plan_text
+
+    click.echo(compare_text(compared) if compare else plan_text(details, where))
+    if page is not None:
+        click.echo(f"wrote {page}")
+
+
+def _workload(settings: Any, where: str, ranks: int | None, tokens: int | None) -> Any:  # noqa: ANN401
+    from qmpi.config.machine import load_machine
+    from qmpi.planning.workload import Counts, workload
+
+    machine = _here() if where == HERE else load_machine(where)
+    number = rank_count(settings.roles, ranks)
+    dealt = roles_dealt(settings, number)
+    counts = Counts(
+        ranks=number,
+        trainers=dealt["trainer"],
+        spares=dealt.get("spare", 0),
+        generators=dealt["generator"],
+        memories=dealt["memory"],
+        replicas=dealt["replica"],
+    )
+    speeds = _measured(settings) if where == HERE else None
+    return workload(settings, counts, machine, speeds, tokens)
+
+
+def _here() -> Any:  # noqa: ANN401
+    from qmpi.config.machine import Machine, NodeShape
+
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return Machine(node=NodeShape(cores=len(os.sched_getaffinity(0)), memory_gib=memory))
+
+
+def _measured(settings: Any) -> Any:  # noqa: ANN401
+    if settings.train.device == "cuda":
+        # Only a machine file says how fast a GPU is.
+        return None
+    from qmpi.planning.workload import speeds_of_cores
+    from qmpi.training.precision import choose_device
+    from qmpi.training.speed import measure
+
+    if choose_device(settings.train).type == "cuda":
+        return None
+    return speeds_of_cores(measure(settings, time.thread_time))
+
+
+def _others(base: Any) -> list[Any]:  # noqa: ANN401
+    """Return the same job with 1, 2, 4, ... trainers, and with as many as asked for."""
+    replace, counts = msgspec.structs.replace, base.counts
+    most, spares = counts.trainers, counts.spares
+    numbers = sorted({2**power for power in range(most.bit_length())} | {most})
+    light = counts.ranks - most - spares
+    found: list[Any] = []
+    for trainers in numbers:
+        # In proportion: spares stand in for trainers.
+        fewer = -(-spares * trainers // most)
+        ranks = light + trainers + fewer
+        dealt = replace(counts, trainers=trainers, spares=fewer, ranks=ranks)
+        found.append(replace(base, counts=dealt))
+    return found

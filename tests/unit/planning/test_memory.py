@@ -1,0 +1,90 @@
+"""Planned memory against what torch holds."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from msgspec.structs import replace
+
+from qmpi.config.load import parse_job
+from qmpi.config.machine import Machine
+from qmpi.config.settings import Settings
+from qmpi.model.shape import parameter_shapes
+from qmpi.model.transformer import Transformer
+from qmpi.planning.advice import advise
+from qmpi.planning.layout import Layout
+from qmpi.planning.memory import layout_memory, saved_bytes, trainer_memory
+from qmpi.planning.shape import matrices_a_token, shape_of
+from qmpi.planning.workload import Counts, Workload, speeds_of_cores, workload
+from qmpi.training.flat_state import FlatState, lay_out
+
+JOBS = Path(__file__).parents[3] / "jobs"
+
+
+def job(name: str, *, half: bool, machine: Machine | None = None) -> Workload:
+    settings = parse_job((JOBS / f"{name}.toml").read_text(encoding="utf-8"))
+    speeds = speeds_of_cores((1e11, 1e10, 1e10, 1e10, 1e9, 1e-6, half))
+    return workload(settings, Counts(ranks=5, trainers=1), machine or Machine(), speeds, None)
+
+
+def saved(settings: Settings, *, half: bool) -> int:
+    """Return the bytes that autograd keeps for one microbatch, weights apart."""
+    train, model = settings.train, Transformer(settings.model)
+    ids = torch.zeros(train.sequences, train.sequence_tokens + 1, dtype=torch.int64)
+    held: dict[int, int] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        held[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with (
+        torch.autocast("cpu", torch.bfloat16, enabled=half),
+        torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
+    ):
+        loss = model.loss(ids[:, :-1], ids[:, 1:])
+    assert loss.isfinite()
+    own = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    return sum(size for address, size in held.items() if address not in own)
+
+
+@pytest.mark.parametrize("name", ["demo", "laptop"])
+@pytest.mark.parametrize("half", [False, True])
+def test_activations_are_what_autograd_saves(name: str, half: bool) -> None:
+    planned = job(name, half=half)
+    settings, shape = planned.settings, planned.shape
+    tokens = settings.train.sequences * settings.train.sequence_tokens
+    softmax = 4 * tokens * shape.vocab_size
+    last = (10 if half else 12) * tokens * shape.width
+    casts = 2 * matrices_a_token(shape) * half
+    layers = tokens * shape.layers * saved_bytes(shape, half=half)
+    seen = saved(settings, half=half)
+    assert layers + last + softmax + casts == pytest.approx(seen, rel=0.1)
+
+
+def test_state_is_what_the_flat_state_holds() -> None:
+    planned = job("laptop", half=True)
+    state = FlatState(lay_out(parameter_shapes(planned.settings.model)), torch.device("cpu"))
+    memory = trainer_memory(planned)
+    assert memory["weights"] + memory["moments"] == pytest.approx(state.total_bytes, rel=0.001)
+
+
+def test_microbatches_keep_gradients_between_them() -> None:
+    one = job("laptop", half=False)
+    train = replace(one.settings.train, microbatches=2)
+    two = replace(one, settings=replace(one.settings, train=train))
+    assert trainer_memory(two)["gradient"] == 2 * 4 * one.parameters
+    assert trainer_memory(one)["gradient"] < 2 * 4 * one.parameters
+
+
+def test_sharding_and_recomputation_save_memory() -> None:
+    shape = shape_of(job("cluster", half=True).settings.model)
+    plain = Layout(data=64, sequences=64, sequence_tokens=4096, sharded="none")
+    state = layout_memory(shape, replace(plain, sharded="optimizer"))
+    assert state < layout_memory(shape, plain)
+    assert layout_memory(shape, replace(plain, sharded="all")) < state
+    assert layout_memory(shape, replace(plain, recompute="full")) < layout_memory(shape, plain)
+
+
+def test_nothing_is_advised_for_a_machine_without_gpus() -> None:
+    assert advise(shape_of(job("laptop", half=True).settings.model), Machine(), 8, 64, 128) is None

@@ -1,0 +1,60 @@
+"""The planner counts as the model does, and as published models are counted."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from published_runs import RUNS
+
+from qmpi.config.settings import ModelSettings
+from qmpi.model import shape as model_shape
+from qmpi.planning.shape import flops_per_token, matrices_a_token, parameters, shape_of
+
+
+@st.composite
+def models(draw: st.DrawFn) -> ModelSettings:
+    kv = draw(st.sampled_from([1, 2, 4]))
+    heads = kv * draw(st.sampled_from([1, 2, 3]))
+    return ModelSettings(
+        vocab_size=draw(st.integers(256, 200_000)),
+        layers=draw(st.integers(1, 130)),
+        heads=heads,
+        kv_heads=kv,
+        width=heads * 2 * draw(st.integers(1, 128)),
+        ffn_width=draw(st.sampled_from([0, 64, 1000])),
+        tied_head=draw(st.booleans()),
+        qk_norm=draw(st.booleans()),
+    )
+
+
+@given(models(), st.integers(8, 1_000_000))
+def test_counts_are_those_of_the_model(model: ModelSettings, tokens: int) -> None:
+    shape = shape_of(model)
+    assert parameters(shape) == model_shape.parameter_count(model)
+    assert flops_per_token(shape, tokens) == model_shape.flops_per_token(model, tokens)
+
+
+@pytest.mark.parametrize(
+    ("name", "billions"),
+    [
+        ("GPT 1.7B, 32 A100", 1.7),
+        ("GPT 3.6B, 64 A100", 3.6),
+        ("GPT 7.5B, 128 A100", 7.5),
+        ("GPT 18.4B, 256 A100", 18.4),
+        ("GPT 145.6B, 1,536 A100", 145.6),
+        ("GPT 529.6B, 2,520 A100", 529.6),
+        ("GPT 1008.0B, 3,072 A100", 1008.0),
+        ("8B, 8 H100", 8.03),
+        ("405B, 8,192 H100, 8K", 405.9),
+    ],
+)
+def test_published_models_have_their_published_size(name: str, billions: float) -> None:
+    run = next(run for run in RUNS if run.name == name)
+    assert parameters(run.shape) / 1e9 == pytest.approx(billions, rel=0.004, abs=0.05)
+
+
+def test_a_mixture_counts_what_a_token_passes() -> None:
+    run = next(run for run in RUNS if run.family == "DeepSeek-V3")
+    # The report says 671 B without the head that predicts further, and 37 B active.
+    assert parameters(run.shape) / 1e9 == pytest.approx(671 + 11.5, rel=0.01)
+    further = 3e9
+    assert matrices_a_token(run.shape) == pytest.approx(37e9 + further, rel=0.07)

@@ -1,0 +1,36 @@
+"""Measuring a core: short, of the job's own compute type, and by the times that are asked for."""
+
+import itertools
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from qmpi.config.load import parse_job
+from qmpi.training.speed import SECONDS, measure
+
+DEMO = (Path(__file__).parents[3] / "jobs" / "demo.toml").read_text(encoding="utf-8")
+
+
+def test_rates_are_positive_and_of_the_jobs_type() -> None:
+    ticks = itertools.count()
+    # A clock that moves by a third of the time at each look: three batches of each kind.
+    speed = measure(
+        parse_job(DEMO, ["train.precision=float32"]), lambda: next(ticks) * SECONDS / 3, median
+    )
+    assert speed.half is False
+    assert min(speed[:6]) > 0
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_fastest_batch_counts(precision: str) -> None:
+    settings = parse_job(DEMO, [f"train.precision={precision}"])
+
+    def uneven(gaps: tuple[float, float]) -> object:
+        moments = itertools.accumulate(itertools.cycle(gaps))
+        return lambda: next(moments)
+
+    least = measure(settings, uneven((0.02, 0.06)), min)  # pyright: ignore[reportArgumentType]
+    most = measure(settings, uneven((0.02, 0.06)), max)  # pyright: ignore[reportArgumentType]
+    assert least.half is (precision == "bfloat16")
+    assert least.products == pytest.approx(3 * most.products)
