@@ -27,16 +27,38 @@ class Search(NamedTuple):
     """Where a program or a library looks for others.
 
     Attributes:
-        needed: names of the libraries.
-        folders: absolute ones, in which they are looked for first.
+        needed: names of the libraries, or their paths.
+        folders: where they are looked for first, as it is written, with `$ORIGIN`.
         offset: where the text of the folders is in the file; -1: nowhere.
-        text: the folders as they are written, with `$ORIGIN`.
+        size: of that text, bytes.
     """
 
     needed: tuple[str, ...]
-    folders: tuple[Path, ...]
+    folders: tuple[str, ...]
     offset: int
-    text: bytes
+    size: int
+
+    @property
+    def is_fixed(self) -> bool:
+        """A folder is named that does not move with the file."""
+        return any(folder.startswith("/") for folder in self.folders)
+
+    def libraries(self, file: Path) -> "Iterator[tuple[str, Path]]":
+        """Find the libraries that lie in these folders.
+
+        Args:
+            file: whose libraries they are.
+
+        Yields:
+            Each library as it is written (`$ORIGIN/../lib/libx.so`), and where that is.
+        """
+        for name in self.needed:
+            for folder in ("",) if "/" in name else self.folders:
+                written = f"{folder}/{name}" if folder else name
+                path = Path(written.replace(ORIGIN.decode(), str(file.parent)))
+                if path.is_absolute() and path.is_file():
+                    yield written, path
+                    break
 
 
 def search(content: bytes) -> Search:
@@ -52,9 +74,13 @@ def search(content: bytes) -> Search:
     needed = tuple(text.decode() for tag, _, text in texts if tag == _NEEDED)
     for tag, offset, text in texts:
         if tag in {_RPATH, _RUNPATH}:
-            folders = tuple(Path(one.decode()) for one in text.split(b":") if one[:1] == b"/")
-            return Search(needed, folders, offset, text)
-    return Search(needed, (), -1, b"")
+            folders = tuple(one.replace("${ORIGIN}", "$ORIGIN") for one in _split(text))
+            return Search(needed, folders, offset, len(text))
+    return Search(needed, (), -1, 0)
+
+
+def _split(text: bytes) -> list[str]:
+    return [one for one in text.decode().split(":") if one]
 
 
 def redirected(content: bytes, found: Search, folders: bytes) -> bytes:
@@ -65,8 +91,8 @@ def redirected(content: bytes, found: Search, folders: bytes) -> bytes:
         found: what `search` said of it.
         folders: `$ORIGIN`, or nothing.
     """
-    end = found.offset + len(found.text)
-    return content[: found.offset] + folders.ljust(len(found.text), b"\0") + content[end:]
+    end = found.offset + found.size
+    return content[: found.offset] + folders.ljust(found.size, b"\0") + content[end:]
 
 
 def _texts(program: bytes) -> Iterator[tuple[int, int, bytes]]:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from qmpi.errors import LaunchError
-from qmpi.launch.pack.distributions import stdlib_folder
+from qmpi.launch.pack.distributions import normal, stdlib_folder
 from qmpi.launch.pack.elf import ORIGIN, redirected, search
 from qmpi.launch.pack.item import Item
 
@@ -56,12 +56,13 @@ def interpreter_items() -> Iterator[Item]:
 
 def machine_notes() -> tuple[str, ...]:
     """Return what the machine must have because it is not in the pack."""
-    found = search(_program().read_bytes())
-    shared = [name for name in found.needed if name.startswith("libpython")]
+    program = _program()
+    found = search(program.read_bytes())
+    inside = {path.name for _, path in found.libraries(program)}
     return tuple(
         f"{name}, where the system's loader finds it: the interpreter names no folder for it"
-        for name in shared
-        if not any((folder / name).is_file() for folder in found.folders)
+        for name in found.needed
+        if name.startswith("libpython") and name not in inside
     )
 
 
@@ -70,20 +71,17 @@ def _program() -> Path:
 
 
 def _moved(place: str, file: Path) -> Iterator[Item]:
-    """Yield a program or a library, with the libraries that it would look for elsewhere."""
+    """Yield a program or a library, with the libraries that it names a folder for."""
     content = file.read_bytes()
     found = search(content)
-    executable = bool(file.stat().st_mode & 0o100)
-    if not found.folders:
-        yield Item(place, file, program=executable)
-        return
+    here = place.rpartition("/")[0]
     beside: list[Item] = []
-    for name in found.needed:
-        library = next((one for one in (f / name for f in found.folders) if one.is_file()), None)
-        if library is not None:
-            beside += _moved(f"{place.rpartition('/')[0]}/{name}", library)
-    keep = beside or found.text.startswith(ORIGIN)
-    yield Item(place, redirected(content, found, ORIGIN if keep else b""), program=executable)
+    for written, library in found.libraries(file):
+        to = library.name if found.is_fixed else written.removeprefix(f"{ORIGIN.decode()}/")
+        beside += _moved(normal(f"{here}/{to}"), library)
+    if found.is_fixed:
+        content = redirected(content, found, ORIGIN if beside else b"")
+    yield Item(place, content, program=bool(file.stat().st_mode & 0o100))
     yield from beside
 
 

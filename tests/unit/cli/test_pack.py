@@ -68,9 +68,10 @@ def test_the_function_for_batch_scripts(tmp_path: Path, *, slurm: bool, broadcas
     own.mkdir(parents=True)
     for program in (programs / "sbcast", programs / "srun", programs / "qmpi", own / "qmpi"):
         code = 0 if broadcast or program.name != "sbcast" else 1
+        act = 'shift 2; exec "$@"' if program.name == "srun" else f"exit {code}"
         program.write_text(
-            f'#!/bin/sh\nprintf "%s|" {program.name} "$@" >> "$CALLED"; echo >> "$CALLED"\n'
-            f"exit {code}\n"
+            f'#!/bin/sh\nprintf "%s|" {program.name} "$@" | head -1 >> "$CALLED"\n'
+            f'echo >> "$CALLED"\n{act}\n'
         )
         program.chmod(0o755)
     environment = {
@@ -88,9 +89,16 @@ def test_the_function_for_batch_scripts(tmp_path: Path, *, slurm: bool, broadcas
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     lines = called.read_text().splitlines()
-    everywhere = [f"qmpi|unpack|--everywhere|the pack's file|{local}/env|"]
+    everywhere = f"qmpi|unpack|--everywhere|the pack's file|{local}/env|"
     ask = [f"sbcast|--force|the pack's file|{local}/env.tar.zst|"]
-    there = f"srun|--ntasks=3|--ntasks-per-node=1|qmpi|unpack|{local}/env.tar.zst|{local}/env|"
-    expected = (ask if slurm else []) + ([there] if broadcast else everywhere)
-    assert lines == [*expected, "qmpi|train|a job.toml|--run-dir|$(run)|"]
+    there = f"qmpi|unpack|{local}/env.tar.zst|{local}/env|"
+    expected = (ask if slurm else []) + [there if slurm and broadcast else everywhere]
+    step = [line for line in lines if line.startswith("srun")]
+    assert [line.split("|")[1:4] for line in step] == (
+        [["--ntasks=3", "--ntasks-per-node=1", "sh"]] if slurm and broadcast else []
+    )
+    assert [line for line in lines if line not in step] == [
+        *expected,
+        "qmpi|train|a job.toml|--run-dir|$(run)|",
+    ]
     assert not (tmp_path / "oops").exists()

@@ -10,7 +10,7 @@ import pytest
 from qmpi.errors import ConfigError, LaunchError
 from qmpi.launch.pack import distributions, interpreter
 from qmpi.launch.pack.distributions import package_items, required, site_folder
-from qmpi.launch.pack.elf import ORIGIN, redirected, search
+from qmpi.launch.pack.elf import ORIGIN, Search, redirected, search
 from qmpi.launch.pack.everywhere import everywhere_command, host_results
 from qmpi.launch.pack.interpreter import interpreter_items
 from qmpi.launch.pack.make import Choice, make_pack
@@ -66,7 +66,7 @@ def test_headers_and_scripts_stay_behind_unless_all_is_wanted() -> None:
 def test_the_interpreter_leads_nowhere_else() -> None:
     for item in interpreter_items():
         if ".so" in item.path or item.path == "bin/python":
-            assert not search(item.content()).folders, item.path
+            assert not search(item.content()).is_fixed, item.path
 
 
 def test_the_path_of_libraries_is_overwritten_in_place() -> None:
@@ -77,10 +77,41 @@ def test_the_path_of_libraries_is_overwritten_in_place() -> None:
         moved = redirected(program, found, ORIGIN)
         assert len(moved) == len(program)
         again = search(moved)
-        assert (again.text, again.folders, again.needed) == (ORIGIN, (), found.needed)
-        assert not search(redirected(program, found, b"")).text
-    assert search(b"#!/bin/sh\n") == ((), (), -1, b"")
+        assert (again.folders, again.needed) == (("$ORIGIN",), found.needed)
+        assert not search(redirected(program, found, b"")).folders
+    assert search(b"#!/bin/sh\n") == ((), (), -1, 0)
     assert search(program[:200]).needed == ()
+
+
+def test_libraries_beside_a_program_come_along(tmp_path: Path) -> None:
+    for path in ("bin/libone.so", "lib/libtwo.so", "lib/libthree.so"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(b"")
+    needed = ("libone.so", "libtwo.so", "libc.so.6", "$ORIGIN/../lib/libthree.so")
+    search = Search(needed, ("$ORIGIN", f"{tmp_path}/lib"), 9, 9)
+    assert search.is_fixed
+    assert dict(search.libraries(tmp_path / "bin" / "python")) == {
+        "$ORIGIN/libone.so": tmp_path / "bin/libone.so",
+        f"{tmp_path}/lib/libtwo.so": tmp_path / "lib/libtwo.so",
+        "$ORIGIN/../lib/libthree.so": tmp_path / "bin/../lib/libthree.so",
+    }
+    assert not Search(needed, ("$ORIGIN/../lib",), 9, 9).is_fixed
+
+
+def test_an_interpreter_that_was_moved_can_be_packed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the one of a pack, or one that is built to lie anywhere."""
+    first = {item.path: item for item in interpreter._moved("bin/python", interpreter._program())}
+    for item in first.values():
+        (tmp_path / item.path).parent.mkdir(exist_ok=True)
+        (tmp_path / item.path).write_bytes(item.content())
+    monkeypatch.setattr(interpreter, "_program", lambda: tmp_path / "bin" / "python")
+    again = {item.path: item for item in interpreter._moved("bin/python", interpreter._program())}
+    assert {path: item.content() for path, item in again.items()} == {
+        path: item.content() for path, item in first.items()
+    }
+    assert not interpreter.machine_notes()
 
 
 def test_conda_is_told_to_use_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
