@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -121,6 +122,14 @@ def count(trace: Path, shared: tuple[str, ...]) -> Count:
     return Count(*numbers)
 
 
+def end_session(session: int) -> None:
+    """Kill what is left of a job: ranks keep the session of their mpirun."""
+    for entry in Path("/proc").iterdir():
+        with suppress(ProcessLookupError):
+            if entry.name.isdigit() and os.getsid(int(entry.name)) == session:
+                os.kill(int(entry.name), signal.SIGKILL)
+
+
 class Bench:
     """Starts jobs in a folder."""
 
@@ -169,13 +178,17 @@ class Bench:
         try:
             times = self._watch(process, run, began)
             (run / "stop").touch()
-            process.wait(120)
+            self._wait(process, 60.0)
         finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGTERM)
-                process.wait(30)
+            if process.poll() is None:  # else its number may be that of a stranger by now
+                end_session(process.pid)
+            process.wait(30)
         counts = [count(traces / str(n), self.shared) for n in (self.light, self.trainer)]
         return Start(*times, *counts)
+
+    def _wait(self, process: subprocess.Popen[bytes], patience: float) -> None:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
 
     def _watch(
         self, process: subprocess.Popen[bytes], run: Path, began: float
