@@ -4,7 +4,6 @@
 """
 
 import datetime
-import difflib
 import math
 from collections.abc import Iterable
 from typing import Any, get_type_hints
@@ -140,9 +139,15 @@ def _is_clean(text: str) -> bool:
     return not any(c < " " or c == "\x7f" or "\ud800" <= c <= "\udfff" for c in text)
 
 
+def _near(name: str, names: Iterable[str], *, cutoff: float) -> list[str]:
+    import difflib  # at the head it would cost each rank some files at its start
+
+    return difflib.get_close_matches(name, names, n=1, cutoff=cutoff)
+
+
 def _known(name: str, known: Iterable[str], prefix: str = "") -> str:
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    near = _near(name, names, cutoff=0.5)
     if near:
         return f"did you mean {prefix}{near[0]}?"
     return f"known are {', '.join(names)}"
@@ -161,7 +166,7 @@ def _close(value: object, annotation: object) -> str:
     if isinstance(info, msgspec.inspect.Metadata):
         info = info.type
     if isinstance(value, str) and isinstance(info, msgspec.inspect.LiteralType):
-        near = difflib.get_close_matches(value, map(str, info.values), n=1, cutoff=0.4)
+        near = _near(value, map(str, info.values), cutoff=0.4)
         return f"; did you mean {near[0]!r}?" if near else ""
     return ""
 

@@ -6,7 +6,6 @@ for his own. A figure of 0 means "not known": whoever needs it says so instead o
 """
 
 import tomllib
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,7 +16,7 @@ from qmpi.config.explain import explain
 from qmpi.errors import ConfigError
 
 Amount = Annotated[float, Meta(ge=0.0)]
-MACHINES = files("qmpi.config") / "machines"
+MACHINES = Path(__file__).parent / "machines"
 SUFFIX = ".toml"
 
 

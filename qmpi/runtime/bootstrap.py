@@ -7,7 +7,7 @@ Only then is the rank written down among those of the host, and its roles start,
 """
 
 import logging
-import secrets
+import os
 from pathlib import Path
 
 from msgspec import Struct
@@ -186,7 +186,7 @@ def _open(world: Surroundings, directory: RunDirectory, start: Start) -> Coordin
             f"{', '.join(kept)}; without their journal they prove nothing: bring it back, or begin "
             "again at step 0 with `qmpi train --resume RUN --from-scratch`"
         )
-    run_id = openings[0].run_id if openings else secrets.token_hex(8)
+    run_id = openings[0].run_id if openings else os.urandom(8).hex()
     if openings and openings[0].settings_digest != settings_digest(settings):
         raise ConfigError(refusal(directory, ()))
     keep_settings(directory, settings, is_new=not openings)

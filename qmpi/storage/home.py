@@ -2,7 +2,6 @@
 
 import os
 import pwd
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,4 +22,6 @@ def home_directory(environment: Mapping[str, str]) -> Path:
     try:
         return Path(pwd.getpwuid(os.getuid()).pw_dir)
     except KeyError:  # a container may run under a number that nobody has
+        import tempfile  # at the head it would cost each rank some files at its start
+
         return Path(tempfile.gettempdir()) / f"qmpi-{os.getuid()}"

@@ -11,7 +11,6 @@ its name say which. Files of a position are pruned on their own.
 import hashlib
 import os
 import re
-import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -124,6 +123,8 @@ def forget_ram(ram_dir: str, run_id: str, run: Path) -> None:
     Raises:
         StorageError: it cannot be reached.
     """
+    import shutil  # at the head it would cost each rank some files at its start
+
     directory = ram_directory(ram_dir, run_id, run)
     shutil.rmtree(directory, ignore_errors=True)
     with suppress(OSError):  # a copy of the run has its own in there

@@ -73,7 +73,8 @@ def _compiled_anew(source: bytes) -> bytes | None:
         text.write_bytes(source)
         try:
             with warnings.catch_warnings(action="ignore"):
-                py_compile.compile(str(text), str(out), doraise=True)
+                # The name is replaced when it is loaded; a fixed one makes equal packs equal.
+                py_compile.compile(str(text), str(out), dfile=text.name, doraise=True)
         except (py_compile.PyCompileError, ValueError):
             return None
         return out.read_bytes()[_HEAD.size :]

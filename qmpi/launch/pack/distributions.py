@@ -154,7 +154,7 @@ def _is_wanted(path: PurePosixPath, package: str, *, whole: bool) -> bool:
 
 
 def _file_item(package: str, file: Path, place: str) -> Iterator[Item]:
-    path = _normal(place)
+    path = normal(place)
     if path.startswith("bin/") and _is_script(file):
         return
     if not file.is_file():
@@ -177,7 +177,12 @@ def _is_script(file: Path) -> bool:
         return opened.read(2) == b"#!"
 
 
-def _normal(place: str) -> str:
+def normal(place: str) -> str:
+    """Return a path of the environment without "..", which leads at most to its root.
+
+    Args:
+        place: a path in the environment.
+    """
     parts: list[str] = []
     for part in PurePosixPath(place).parts:
         if part != "..":

@@ -1,14 +1,17 @@
-"""Lets a program find the libraries that lie beside it, wherever that is.
+"""Lets programs and libraries find what lies beside them, wherever that is.
 
 Theory of operation. An interpreter that was built with a shared library looks for it where it was
-built: an absolute path in its dynamic section (RUNPATH, or RPATH in old ones), 64-bit little-endian
-ELF. The text is overwritten in place by `$ORIGIN`, "the folder of this program". It is shorter than
-any absolute path that leads to a library, so nothing moves; `patchelf`, which can make room, would
-be one more thing to install.
+built, and so do its extension modules: an absolute path in the dynamic section (RUNPATH, or RPATH
+in old ones) of 64-bit little-endian ELF. In a pack that path would lead back to the shared file
+system. What lies there is put beside the file, and the path is overwritten in place: by `$ORIGIN`,
+"the folder of this file", or by nothing where nothing is beside it. Both are shorter than what they
+replace, so nothing moves; `patchelf`, which can make room, would be one more thing to install.
 """
 
 import struct
 from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 ORIGIN = b"$ORIGIN"
 
@@ -20,33 +23,76 @@ _END, _NEEDED, _STRINGS, _RPATH, _RUNPATH = 0, 1, 5, 15, 29
 _LITTLE_64 = b"\x7fELF\x02\x01"
 
 
-def needed(program: bytes) -> list[str]:
-    """Return the libraries that a program names, without their folders.
+class Search(NamedTuple):
+    """Where a program or a library looks for others.
 
-    Args:
-        program: content of the file; one that is not 64-bit ELF names none.
+    Attributes:
+        needed: names of the libraries, or their paths.
+        folders: where they are looked for first, as it is written, with `$ORIGIN`.
+        offset: where the text of the folders is in the file; -1: nowhere.
+        size: of that text, bytes.
     """
-    return [text.decode() for tag, _, text in _texts(program) if tag == _NEEDED]
+
+    needed: tuple[str, ...]
+    folders: tuple[str, ...]
+    offset: int
+    size: int
+
+    @property
+    def is_fixed(self) -> bool:
+        """A folder is named that does not move with the file."""
+        return any(folder.startswith("/") for folder in self.folders)
+
+    def libraries(self, file: Path) -> "Iterator[tuple[str, Path]]":
+        """Find the libraries that lie in these folders.
+
+        Args:
+            file: whose libraries they are.
+
+        Yields:
+            Each library as it is written (`$ORIGIN/../lib/libx.so`), and where that is.
+        """
+        for name in self.needed:
+            for folder in ("",) if "/" in name else self.folders:
+                written = f"{folder}/{name}" if folder else name
+                path = Path(written.replace(ORIGIN.decode(), str(file.parent)))
+                if path.is_absolute() and path.is_file():
+                    yield written, path
+                    break
 
 
-def found_beside(program: bytes) -> bytes | None:
-    """Make a program look for libraries in its own folder.
+def search(content: bytes) -> Search:
+    """Read where a file looks for libraries.
 
     Args:
-        program: content of the file.
+        content: of the file; one that is not 64-bit ELF looks for none.
 
     Returns:
-        The changed content, or None if it does not say where to look, or says it too shortly.
+        What its dynamic section says.
     """
-    for tag, offset, text in _texts(program):
+    texts = list(_texts(content))
+    needed = tuple(text.decode() for tag, _, text in texts if tag == _NEEDED)
+    for tag, offset, text in texts:
         if tag in {_RPATH, _RUNPATH}:
-            if text.split(b":")[0] == ORIGIN:
-                return program
-            if len(text) < len(ORIGIN):
-                return None
-            end = offset + len(text)
-            return program[:offset] + ORIGIN.ljust(len(text), b"\0") + program[end:]
-    return None
+            folders = tuple(one.replace("${ORIGIN}", "$ORIGIN") for one in _split(text))
+            return Search(needed, folders, offset, len(text))
+    return Search(needed, (), -1, 0)
+
+
+def _split(text: bytes) -> list[str]:
+    return [one for one in text.decode().split(":") if one]
+
+
+def redirected(content: bytes, found: Search, folders: bytes) -> bytes:
+    """Return the content with other folders to look in.
+
+    Args:
+        content: of a file.
+        found: what `search` said of it.
+        folders: `$ORIGIN`, or nothing.
+    """
+    end = found.offset + found.size
+    return content[: found.offset] + folders.ljust(found.size, b"\0") + content[end:]
 
 
 def _texts(program: bytes) -> Iterator[tuple[int, int, bytes]]:

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from qmpi.errors import LaunchError
-from qmpi.launch.pack.distributions import stdlib_folder
-from qmpi.launch.pack.elf import found_beside, needed
+from qmpi.launch.pack.distributions import normal, stdlib_folder
+from qmpi.launch.pack.elf import ORIGIN, redirected, search
 from qmpi.launch.pack.item import Item
 
 _LEFT_OUT = {
@@ -42,16 +42,9 @@ def interpreter_items() -> Iterator[Item]:
     Raises:
         LaunchError: this interpreter cannot be moved.
     """
-    program = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+    program = _program()
     _require_movable(program)
-    content = program.read_bytes()
-    shared = _shared_library(content)
-    if shared is not None:
-        moved = found_beside(content)
-        if moved is not None:
-            content = moved
-            yield Item(f"bin/{shared.name}", shared)
-    yield Item("bin/python", content, program=True)
+    yield from _moved("bin/python", program)
     for name in ("python3", f"python{sysconfig.get_python_version()}"):
         yield Item(f"bin/{name}", b"", link="python")
     yield Item("bin/qmpi", _START.encode(), program=True)
@@ -63,12 +56,33 @@ def interpreter_items() -> Iterator[Item]:
 
 def machine_notes() -> tuple[str, ...]:
     """Return what the machine must have because it is not in the pack."""
-    program = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
-    content = program.read_bytes()
-    shared = _shared_library(content)
-    if shared is not None and found_beside(content) is None:
-        return (f"the library {shared}: the interpreter names no folder for it",)
-    return ()
+    program = _program()
+    found = search(program.read_bytes())
+    inside = {path.name for _, path in found.libraries(program)}
+    return tuple(
+        f"{name}, where the system's loader finds it: the interpreter names no folder for it"
+        for name in found.needed
+        if name.startswith("libpython") and name not in inside
+    )
+
+
+def _program() -> Path:
+    return Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+
+
+def _moved(place: str, file: Path) -> Iterator[Item]:
+    """Yield a program or a library, with the libraries that it names a folder for."""
+    content = file.read_bytes()
+    found = search(content)
+    here = place.rpartition("/")[0]
+    beside: list[Item] = []
+    for written, library in found.libraries(file):
+        to = library.name if found.is_fixed else written.removeprefix(f"{ORIGIN.decode()}/")
+        beside += _moved(normal(f"{here}/{to}"), library)
+    if found.is_fixed:
+        content = redirected(content, found, ORIGIN if beside else b"")
+    yield Item(place, content, program=bool(file.stat().st_mode & 0o100))
+    yield from beside
 
 
 def libc() -> str:
@@ -88,17 +102,6 @@ def _require_movable(program: Path) -> None:
         raise LaunchError(f"the interpreter {program} cannot be packed: only Linux has been tried")
 
 
-def _shared_library(program: bytes) -> Path | None:
-    names = {name for name in needed(program) if name.startswith("libpython")}
-    if not names:
-        return None
-    for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
-        path = Path(line.split(maxsplit=5)[-1])
-        if path.name in names:
-            return path
-    return None
-
-
 def _tree_items(folder: Path, place: str) -> Iterator[Item]:
     for entry in sorted(folder.iterdir()):
         if entry.name in _LEFT_OUT or entry.name.startswith("config-"):
@@ -106,4 +109,6 @@ def _tree_items(folder: Path, place: str) -> Iterator[Item]:
         if entry.is_dir():
             yield from _tree_items(entry, f"{place}/{entry.name}")
         elif entry.is_file() and entry.suffix != ".pyc":
-            yield Item(f"{place}/{entry.name}", entry)
+            is_library = ".so" in entry.suffixes
+            path = f"{place}/{entry.name}"
+            yield from _moved(path, entry) if is_library else [Item(path, entry)]
