@@ -105,7 +105,7 @@ def run_supervised(
     from rich.console import Console
 
     from qmpi.launch.supervisor import Supervision, supervise
-    from qmpi.launch.train import claim_run, prepare_run
+    from qmpi.launch.train import check_claimed, claim_run, prepare_run
     from qmpi.monitor.live_view import LiveView
     from qmpi.runtime.clock import Clock
 
@@ -125,6 +125,7 @@ def run_supervised(
             follow=follow,
             status_seconds=settings.monitor.status_seconds,
             claimed=lambda: claim_run(settings),
+            check=lambda: check_claimed(plan.run),
         )
         with stop.heard():
             return supervise(plan, supervision, clock)

@@ -8,13 +8,13 @@ own: who merely followed it leaves it alone.
 import shutil
 from pathlib import Path
 
-from qmpi.errors import ExitCode, RunInUse, StorageError
+from qmpi.errors import ExitCode, QmpiError, RunInUse, StorageError
 from qmpi.launch.scratch import scratch_of
 from qmpi.protocol.status import EndMarker
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.leftovers import clear_stop, end_leftovers, has_leftovers
 from qmpi.storage.run_directory import RunDirectory, RunLock
-from qmpi.storage.status_file import read_status
+from qmpi.storage.status_file import read_status, write_end
 from qmpi.units import Seconds
 
 LOOK_SECONDS = 0.05
@@ -62,11 +62,7 @@ def stopped_marker(run: Path, reason: str, clock: Clock) -> EndMarker:
     Returns:
         "stopped", to be queued again, at the step of the newest status.
     """
-    try:
-        status = read_status(run)
-        step, digest = status.step, status.digest
-    except StorageError:
-        step, digest = 0, ""  # the job never came as far as a status
+    step, digest = _reached(run)
     return EndMarker(
         state="stopped",
         exit_code=int(ExitCode.REQUEUE),
@@ -75,3 +71,38 @@ def stopped_marker(run: Path, reason: str, clock: Clock) -> EndMarker:
         reason=reason,
         time=clock.now(),
     )
+
+
+def failed_marker(run: Path, error: QmpiError, clock: Clock) -> EndMarker:
+    """Write down that a run cannot go on, where no rank is there to say so.
+
+    Args:
+        run: directory of the run; the caller holds the supervisor's lock.
+        error: why.
+        clock: the clock.
+
+    Returns:
+        "failed", at the step of the newest status.
+
+    Raises:
+        StorageError: the run directory takes no data.
+    """
+    step, digest = _reached(run)
+    marker = EndMarker(
+        state="failed",
+        exit_code=int(error.exit_code),
+        step=step,
+        digest=digest,
+        reason=str(error),
+        time=clock.now(),
+    )
+    write_end(run, marker)
+    return marker
+
+
+def _reached(run: Path) -> tuple[int, str]:
+    try:
+        status = read_status(run)
+    except StorageError:
+        return 0, ""  # the job never came as far as a status
+    return status.step, status.digest

@@ -19,10 +19,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from qmpi.config.settings import FailureSettings
-from qmpi.errors import LaunchError, RunInUse
-from qmpi.launch.followed import clear_followed, stopped_marker
+from qmpi.errors import LaunchError, RunInUse, UserError
+from qmpi.launch.asking import StopAsker
+from qmpi.launch.death import cause_of_death, died_option, how_launcher_ended
+from qmpi.launch.followed import clear_followed, failed_marker, stopped_marker
 from qmpi.launch.job_log import excerpt, next_log
 from qmpi.launch.mpirun import LaunchPlan
+from qmpi.launch.room import check_room
 from qmpi.launch.scratch import make_scratch
 from qmpi.launch.sessions import end_session, has_ended
 from qmpi.launch.stall import StallWatch
@@ -31,9 +34,8 @@ from qmpi.policy.relaunch import may_relaunch
 from qmpi.protocol.status import EndMarker
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.leftovers import clear_stop, end_leftovers
-from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.run_directory import RunDirectory, RunLock
-from qmpi.storage.status_file import clear_end, read_end, write_end
+from qmpi.storage.status_file import EndStamp, end_stamp, read_end, write_end
 from qmpi.units import Seconds
 
 POLL_SECONDS = 0.05
@@ -44,9 +46,6 @@ TERM_SECONDS = 3.0
 
 STOP_SECONDS = 120.0
 """How long a requested stop may take: the steps granted, a snapshot and a checkpoint."""
-
-PROBE_BYTES = 1 << 16
-"""As much as some seconds of journal and status."""
 
 FREE_SECONDS = 5.0
 """How long the ranks of a job that just died may take to let go of the run directory."""
@@ -84,6 +83,10 @@ class Supervision(Struct, frozen=True):
         claimed: called once the run belongs to this command, before anything starts: checks that it
             is the run that is wanted, and writes what the ranks read. A command that is refused
             has changed nothing.
+        check: called before the job is started again: checks what the ranks read, which people
+            edit.
+        old_end: stamp of the end marker of an earlier start; set by `supervise`. It stays until the
+            ranks are let into the run, so that a start which is refused has removed nothing.
     """
 
     limits: FailureSettings
@@ -94,6 +97,8 @@ class Supervision(Struct, frozen=True):
     adopt: bool = False
     status_seconds: float = 1.0
     claimed: Callable[[], None] = _nothing
+    check: Callable[[], None] = _nothing
+    old_end: EndStamp = None
 
 
 def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMarker:
@@ -170,10 +175,11 @@ def _wait_briefly(directory: RunDirectory, supervision: Supervision, clock: Cloc
 def _follow_ranks(directory: RunDirectory, supervision: Supervision, clock: Clock) -> bool:
     since, told = clock.now(), False
     asked_at: Seconds | None = None
+    asker = _asker(directory, supervision, clock)
     while (holder := _holder(directory.lock)) is not None:
         if supervision.stop():
             asked_at = clock.now() if asked_at is None else asked_at
-            _ask(directory, supervision, clock)
+            asker.ask()
             _end_the_slow(directory, clock.now() - asked_at, holder)
         elif not told and clock.now() - since > FREE_SECONDS:
             _say(supervision, clock, f"following it to its end: {holder}")
@@ -201,7 +207,7 @@ def _holder(lock: Path) -> RunInUse | None:
 def _supervise(
     plan: LaunchPlan, directory: RunDirectory, supervision: Supervision, clock: Clock
 ) -> EndMarker:
-    clear_end(plan.run)
+    supervision = replace(supervision, old_end=end_stamp(plan.run))
     clear_stop(directory)
     try:
         return _keep_running(plan, directory, supervision, clock)
@@ -214,7 +220,7 @@ def _keep_running(
     plan: LaunchPlan, directory: RunDirectory, supervision: Supervision, clock: Clock
 ) -> EndMarker:
     starts: list[Seconds] = []
-    stillborn = 0
+    stillborn, first = 0, plan.once
     while not supervision.stop():
         end_leftovers(directory.ranks)
         starts.append(clock.now())
@@ -226,7 +232,13 @@ def _keep_running(
         if supervision.stop():
             break
         stillborn = 0 if _came_up(directory, starts[-1]) else stillborn + 1
-        plan = plan if stillborn else replace(plan, once=())
+        try:
+            supervision.check()
+        except UserError as error:
+            return failed_marker(plan.run, error, clock)
+        first = first if stillborn else ()
+        cause = cause_of_death(directory, log, starts[-1])
+        plan = replace(plan, once=(*first, *died_option(cause)))
         if stillborn >= STILLBORN_TRIES:
             raise LaunchError(f"the job ended {stillborn} times before it began\n{excerpt(log)}")
         decision = may_relaunch(
@@ -238,22 +250,11 @@ def _keep_running(
         why = decision.reason
         if not decision.allowed:
             raise LaunchError(f"the job died {len(starts)} times; {why}\n{excerpt(log)}")
-        _check_room(directory)
+        check_room(directory)
         died = f"the job died without an end marker; {why}\n{excerpt(log, DEATH_LINES)}"
         _say(supervision, clock, died)
         _wait(decision.wait_seconds, supervision, clock)
-    return _stopped_without_job(plan.run, clock)
-
-
-def _check_room(directory: RunDirectory) -> None:
-    """Refuse to start a job again that could not even write down why it died.
-
-    Raises:
-        StorageError: the run directory takes no data; says why.
-    """
-    probe = directory.root / "probe"
-    write_atomic(probe, bytes(PROBE_BYTES))
-    probe.unlink(missing_ok=True)
+    return _stopped_without_job(plan.run, clock, is_old=not starts and bool(supervision.old_end))
 
 
 def _run_once(
@@ -280,8 +281,10 @@ def _run_once(
             _finish(process, patience, clock)
             end_leftovers(directory.ranks)
             shutil.rmtree(scratch, ignore_errors=True)
+        if not fault and (gone := how_launcher_ended(process.returncode)):
+            output.write(f"qmpi: {gone}\n".encode())
     supervision.on_tick()
-    return read_end(plan.run)
+    return _new_end(directory, supervision)
 
 
 def _watch(
@@ -300,12 +303,13 @@ def _watch(
     limits, every = supervision.limits, supervision.status_seconds
     stall = StallWatch(directory.status, limits, every, clock.now())
     start = StartWatch(process.pid, ranks, directory.status, clock.now())
-    while not has_ended(process) and read_end(directory.root) is None:
+    asker = _asker(directory, supervision, clock, process.pid)
+    while not has_ended(process) and _new_end(directory, supervision) is None:
         clock.sleep(POLL_SECONDS)
         supervision.on_tick()
         if supervision.stop():
             asked_at = clock.now() if asked_at is None else asked_at
-            _ask(directory, supervision, clock)
+            asker.ask()
         if asked_at is not None and clock.now() - asked_at > STOP_SECONDS:
             return ""
         fault = stall.look(clock.now()) or start.look(clock.now())
@@ -314,13 +318,20 @@ def _watch(
     return None
 
 
-def _ask(directory: RunDirectory, supervision: Supervision, clock: Clock) -> None:
-    # Again where it is gone: a job that was just starting may have cleared it as a leftover.
-    if directory.stop_request.exists() or read_end(directory.root) is not None:
-        return
-    write_atomic(directory.stop_request, b"stop\n", durable=False)
-    what = "stopping in order: what is under way is finished or can be resumed"
-    _say(supervision, clock, what)
+def _asker(
+    directory: RunDirectory, supervision: Supervision, clock: Clock, launcher: int = 0
+) -> StopAsker:
+    return StopAsker(
+        directory,
+        lambda what: _say(supervision, clock, what),
+        lambda: _new_end(directory, supervision) is not None,
+        launcher,
+    )
+
+
+def _new_end(directory: RunDirectory, supervision: Supervision) -> EndMarker | None:
+    is_old = end_stamp(directory.root) == supervision.old_end
+    return None if is_old else read_end(directory.root)
 
 
 def _came_up(directory: RunDirectory, started: Seconds) -> bool:
@@ -365,10 +376,11 @@ def _finish(process: subprocess.Popen[bytes], patience: float, clock: Clock) -> 
     process.poll()
 
 
-def _stopped_without_job(run: Path, clock: Clock) -> EndMarker:
+def _stopped_without_job(run: Path, clock: Clock, *, is_old: bool) -> EndMarker:
     reason = "stopped while the job was down; the newest snapshot holds what can be resumed"
     marker = stopped_marker(run, reason, clock)
-    write_end(run, marker)
+    if not is_old:  # else nothing was started, and how the run ended before still holds
+        write_end(run, marker)
     return marker
 
 

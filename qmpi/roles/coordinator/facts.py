@@ -20,8 +20,10 @@ class RunFacts(Struct, frozen=True):
         hosts: host of each rank.
         teams: ranks of each team by position, as placed.
         history: the journal of earlier incarnations.
-        checkpoints: names of the snapshot files in the run directory, whole or not; for messages.
+        checkpoints: for each snapshot file in the run directory, a clause that names it and says
+            why it cannot be read, if it cannot; for messages.
         from_scratch: begin at step 0, as the user insists, if no snapshot can be read.
+        died: why the start before this one ended, as far as the supervisor knows.
     """
 
     run_id: str
@@ -34,3 +36,4 @@ class RunFacts(Struct, frozen=True):
     history: tuple[JournalRecord, ...] = ()
     checkpoints: tuple[str, ...] = ()
     from_scratch: bool = False
+    died: str = ""

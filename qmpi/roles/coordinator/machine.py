@@ -41,7 +41,7 @@ from qmpi.roles.coordinator.agreement import disagreement, opening
 from qmpi.roles.coordinator.copies import CopyBook
 from qmpi.roles.coordinator.crew import Crew
 from qmpi.roles.coordinator.facts import RunFacts
-from qmpi.roles.coordinator.failures import Failures
+from qmpi.roles.coordinator.failures import LEAVE_AGAIN, Failures
 from qmpi.roles.coordinator.grants import Grants
 from qmpi.roles.coordinator.record import Record, ranks_text
 from qmpi.roles.coordinator.teams import Groups
@@ -204,7 +204,8 @@ class Coordinator(Chief):
         self.record.take(opened)
         again = f"start {opened.incarnation} of the job"
         crew = [*self.crew.fill_roles(now), *self.crew.publish(again, now)]
-        return [AppendJournal((opened,)), *crew, *self._regroup(again)]
+        noted = self.failures.died_before(self.run, now)
+        return [AppendJournal((opened,)), *noted, *crew, *self._regroup(again)]
 
     # --- groups -----------------------------------------------------------------------------------
 
@@ -440,7 +441,7 @@ class Coordinator(Chief):
         return self._give_up(event.why, now)
 
     def _give_up(self, reason: str, now: Seconds) -> list[Effect]:
-        noted = self.failures.note(now, (), reason, "leave, to be started again", self.why)
+        noted = self.failures.note(now, (), reason, LEAVE_AGAIN, self.why)
         self.why = reason
         return [*noted, self._status("running", now), *self.ending.abandon(reason)]
 
