@@ -6,6 +6,7 @@ own: who merely followed it leaves it alone.
 """
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from qmpi.errors import ExitCode, QmpiError, RunInUse, StorageError
@@ -14,7 +15,7 @@ from qmpi.protocol.status import EndMarker
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.leftovers import clear_stop, end_leftovers, has_leftovers
 from qmpi.storage.run_directory import RunDirectory, RunLock
-from qmpi.storage.status_file import read_status, write_end
+from qmpi.storage.status_file import EndStamp, end_stamp, read_status, write_end
 from qmpi.units import Seconds
 
 LOOK_SECONDS = 0.05
@@ -49,6 +50,28 @@ def clear_followed(directory: RunDirectory, patience: Seconds, clock: Clock) -> 
         while scratch.exists() and clock.now() < deadline:
             shutil.rmtree(scratch, ignore_errors=True)
             clock.sleep(LOOK_SECONDS)
+
+
+def end_before(directory: RunDirectory) -> EndStamp:
+    """Tell the end marker of an earlier start from one of the job that is followed.
+
+    A command that is refused leaves the marker that it found: it says nothing of that command.
+
+    Args:
+        directory: of the run; nobody has looked at its locks by taking them yet.
+
+    Returns:
+        The stamp of a marker that is older than the newest taking of a lock; None if there is none.
+
+    Raises:
+        StorageError: the marker cannot be looked at.
+    """
+    stamp = end_stamp(directory.root)
+    taken = [0]
+    for lock in (directory.supervisor_lock, directory.lock):
+        with suppress(OSError):
+            taken.append(lock.stat().st_mtime_ns)
+    return stamp if stamp is not None and stamp[1] < max(taken) else None
 
 
 def stopped_marker(run: Path, reason: str, clock: Clock) -> EndMarker:

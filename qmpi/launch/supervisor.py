@@ -22,7 +22,7 @@ from qmpi.config.settings import FailureSettings
 from qmpi.errors import LaunchError, RunInUse, UserError
 from qmpi.launch.asking import StopAsker
 from qmpi.launch.death import cause_of_death, died_option, how_launcher_ended
-from qmpi.launch.followed import clear_followed, failed_marker, stopped_marker
+from qmpi.launch.followed import clear_followed, end_before, failed_marker, stopped_marker
 from qmpi.launch.job_log import excerpt, next_log
 from qmpi.launch.mpirun import LaunchPlan
 from qmpi.launch.room import check_room
@@ -119,6 +119,7 @@ def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMa
     """
     directory = RunDirectory(plan.run)
     directory.create()
+    supervision = replace(supervision, old_end=end_before(directory))
     try:
         waited = _wait_for_command(directory, supervision, clock)
     except RunInUse as holder:
@@ -128,7 +129,7 @@ def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMa
         return stopped_marker(plan.run, reason, clock)
     with RunLock(directory.supervisor_lock):
         if _wait_for_ranks(directory, supervision, clock) or waited:
-            marker = read_end(plan.run)
+            marker = _new_end(directory, supervision)
             clear_followed(directory, Seconds(END_SECONDS if marker else 0.0), clock)
             if marker is not None:
                 return marker
@@ -254,7 +255,7 @@ def _keep_running(
         died = f"the job died without an end marker; {why}\n{excerpt(log, DEATH_LINES)}"
         _say(supervision, clock, died)
         _wait(decision.wait_seconds, supervision, clock)
-    return _stopped_without_job(plan.run, clock, is_old=not starts and bool(supervision.old_end))
+    return _stopped_without_job(plan.run, clock, write=bool(starts) or not supervision.old_end)
 
 
 def _run_once(
@@ -330,8 +331,8 @@ def _asker(
 
 
 def _new_end(directory: RunDirectory, supervision: Supervision) -> EndMarker | None:
-    is_old = end_stamp(directory.root) == supervision.old_end
-    return None if is_old else read_end(directory.root)
+    stamp = end_stamp(directory.root)
+    return None if stamp == supervision.old_end else read_end(directory.root)
 
 
 def _came_up(directory: RunDirectory, started: Seconds) -> bool:
@@ -376,10 +377,10 @@ def _finish(process: subprocess.Popen[bytes], patience: float, clock: Clock) -> 
     process.poll()
 
 
-def _stopped_without_job(run: Path, clock: Clock, *, is_old: bool) -> EndMarker:
+def _stopped_without_job(run: Path, clock: Clock, *, write: bool) -> EndMarker:
     reason = "stopped while the job was down; the newest snapshot holds what can be resumed"
     marker = stopped_marker(run, reason, clock)
-    if not is_old:  # else nothing was started, and how the run ended before still holds
+    if write:  # else nothing was started, and how the run ended before still holds
         write_end(run, marker)
     return marker
 
