@@ -14,8 +14,6 @@ listen(sys.argv)
 import importlib
 import os
 import signal
-import tempfile
-import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -75,10 +73,10 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Name the nearest command when there is none of that name."""
-        import difflib
-
         unknown = bool(args) and args[0] not in COMMANDS and not args[0].startswith("-")
         if unknown and not ctx.resilient_parsing:
+            import difflib
+
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             ctx.fail(f"No such command {args[0]!r}.{hint}")
@@ -175,6 +173,9 @@ def _machine(error: OSError | MemoryError) -> str:
 
 
 def _write_traceback() -> Path:
+    import tempfile
+    import traceback
+
     handle, name = tempfile.mkstemp(prefix="qmpi-bug-", suffix=".txt")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         traceback.print_exc(file=file)
