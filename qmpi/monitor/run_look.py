@@ -52,7 +52,7 @@ class RunLine(Struct, frozen=True):
     reason: str = ""
 
 
-class Onlooker:
+class Observer:
     """Looks at runs from this host, at one moment."""
 
     def __init__(self, now: float) -> None:

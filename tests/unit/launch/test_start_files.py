@@ -204,9 +204,9 @@ def test_every_place_of_copies_in_ram_is_remembered(directory: RunDirectory) -> 
 
     # A run of before, which has not noted where its copies lie.
     directory.job.write_text(dump_toml(at("/dev/shm")))
-    claim_run(at("/mnt/new place"))
-    claim_run(at("/mnt/third"))
+    claim_run(at("/ram/new place"))
+    claim_run(at("/ram/third"))
     claim_run(at("/dev/shm"))
-    assert ram_places(directory) == ("/dev/shm", "/mnt/new place", "/mnt/third")
+    assert ram_places(directory) == ("/dev/shm", "/ram/new place", "/ram/third")
     (directory.root / "ram_dirs").write_bytes(b"\xff\nrelative\n/dev/shm")
     assert ram_places(directory) == ("/dev/shm",)

@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from qmpi.errors import InputError
-from qmpi.monitor.run_look import Onlooker, find_runs, newest_run
+from qmpi.monitor.run_look import Observer, find_runs, newest_run
 from qmpi.protocol.status import EndMarker, RankReport, StatusReport
 from qmpi.storage.lock_table import held_locks, held_since
 from qmpi.storage.rank_files import RankProcess, start_ticks
@@ -39,7 +39,7 @@ REPORT = StatusReport(
 
 
 def report(directory: RunDirectory) -> StatusReport:
-    return Onlooker(time.time()).report(directory.root)
+    return Observer(time.time()).report(directory.root)
 
 
 def written(directory: RunDirectory, state: str, age: float = 0.0, host: str = HERE) -> None:
@@ -168,10 +168,10 @@ def test_looking_takes_no_lock_and_writes_nothing(directory: RunDirectory) -> No
     with RunLock(directory.supervisor_lock):
         pass
     before = {path: path.stat().st_mtime_ns for path in directory.root.rglob("*")}
-    onlooker = Onlooker(time.time())
+    observer = Observer(time.time())
     with RunLock(directory.supervisor_lock):
         pass
-    onlooker.report(directory.root)
+    observer.report(directory.root)
     after = {path: path.stat().st_mtime_ns for path in directory.root.rglob("*")}
     assert before.keys() == after.keys()
     assert read_status(directory.root).state == "running"
@@ -211,9 +211,9 @@ def test_runs_are_found_at_any_depth_and_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"{", b'{"state": "odd"}'])
 def test_damage_is_told_not_raised(directory: RunDirectory, content: bytes) -> None:
     directory.status.write_bytes(content)
-    line = Onlooker(time.time()).line(directory.root)
+    line = Observer(time.time()).line(directory.root)
     assert line.state == "damaged"
     assert "status.json" in line.reason
     directory.status.unlink()
     os.mkfifo(directory.status)
-    assert Onlooker(time.time()).line(directory.root).state == "damaged"
+    assert Observer(time.time()).line(directory.root).state == "damaged"
