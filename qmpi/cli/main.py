@@ -16,13 +16,16 @@ import os
 import signal
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from qmpi import __version__
 from qmpi.cli.output import Fault, open_streams, show_error
 from qmpi.errors import ExitCode, QmpiError, pointer
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS = {
     "demo": "pretrain on this machine, kill a trainer, prove that nothing changed",
@@ -82,9 +85,7 @@ class LazyGroup(click.Group):
             ctx.fail(f"No such command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
 
-    def shell_complete(
-        self, ctx: click.Context, incomplete: str
-    ) -> "list[click.shell_completion.CompletionItem]":
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
         """Return the commands and options that begin so, without importing a command."""
         from click.shell_completion import CompletionItem
 
