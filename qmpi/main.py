@@ -10,7 +10,7 @@ error: the run may be another's.
 
 An uncaught error never leaves a rank waiting: it is logged, the process leaves with `os._exit`, and
 its peers hear of it as of any death. Nothing here waits for MPI to finalize, which may hang after a
-failure.
+failure; but for a job that ends as a whole under a launcher that bears no failures anyway.
 """
 
 import sys
@@ -194,6 +194,10 @@ def main() -> NoReturn:
     except BaseException:
         logger.critical("a bug in qmpi:\n%s", traceback.format_exc())
     logging.shutdown()
+    if together or code in (ExitCode.DONE, ExitCode.REQUEUE):
+        from qmpi.runtime.healing import part
+
+        part(code, os.environ)
     sys.stdout.flush()
     sys.stderr.flush()
     if code in (ExitCode.MACHINE, ExitCode.BUG) and not together:

@@ -1,5 +1,6 @@
 """`qmpi train`: run a job under supervision."""
 
+import math
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qmpi.cli.options import JobPath, RunPath, job_options
+from qmpi.cli.options import HomePath, JobPath, RunPath, job_options
 from qmpi.cli.output import show_json
 from qmpi.cli.stop_request import WARNING, StopRequest
 from qmpi.errors import pointer
@@ -16,6 +17,7 @@ from qmpi.errors import pointer
 if TYPE_CHECKING:
     from qmpi.config.settings import Settings
     from qmpi.launch.supervisor import SupervisorEvent
+    from qmpi.launch.train import Asked
     from qmpi.monitor.live_view import LiveView
     from qmpi.protocol.status import EndMarker, StatusReport
 
@@ -24,6 +26,8 @@ Examples:
   qmpi train jobs/laptop.toml
   qmpi train jobs/laptop.toml -n 6 --set train.steps=1000 --run-dir runs/long
   qmpi train --resume runs/long
+  qmpi train jobs/cluster.toml --run-dir RUN --ranks-per-host 8
+  qmpi train jobs/cluster.toml --hostfile hosts.txt --ranks-per-host 2
 """
 
 
@@ -34,7 +38,28 @@ Examples:
     "ranks",
     type=click.IntRange(1, 1_000_000),
     metavar="N",
-    help="Ranks to start; default: what the job asks for.",
+    help="Ranks to start in all; default: what the batch system says, else what the job asks for.",
+)
+@click.option(
+    "--ranks-per-host",
+    "per_host",
+    type=click.IntRange(1, 100_000),
+    metavar="K",
+    help="Ranks to start on each host.",
+)
+@click.option(
+    "--hostfile",
+    type=HomePath(),
+    metavar="FILE",
+    help="Hosts to use, one a line as `node1 slots=4`; default: those of the allocation.",
+)
+@click.option(
+    "--stop-before",
+    type=click.FloatRange(0.0, 1e6),
+    default=120.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Stop in order so long before the batch system ends the job; 0: wait for its signal.",
 )
 @click.option(
     "--resume",
@@ -53,6 +78,9 @@ def command(
     *,
     job: Path | None,
     ranks: int | None,
+    per_host: int | None,
+    hostfile: Path | None,
+    stop_before: float,
     resume: Path | None,
     from_scratch: bool,
     quiet: bool,
@@ -66,13 +94,20 @@ def command(
     the machine's MPI daemon), it is started again from the newest verified snapshot. Ctrl-C stops
     in order: the granted steps are finished and a checkpoint is written; exit code 75 says that the
     run can go on. So do the signals by which a scheduler or a closed terminal ends a command.
+
+    Inside an allocation (Slurm, PBS, LSF, Flux, Grid Engine), or with --hostfile, the ranks are
+    dealt to its hosts. Before each start all hosts are asked; those that do not answer are left
+    out. RUN/hosts.json says what was found.
     """
     if from_scratch and resume is None:
         raise click.UsageError("--from-scratch is for a run that goes on: --resume RUN")
+    from qmpi.launch.train import Asked
+
     settings = _settings(job, resume, overrides, run_dir)
     follow = resume is not None
+    asked = Asked(ranks, per_host, hostfile, stop_before)
     marker = run_supervised(
-        settings, ranks, quiet=quiet or as_json, follow=follow, from_scratch=from_scratch
+        settings, asked, quiet=quiet or as_json, follow=follow, from_scratch=from_scratch
     )
     _show(settings, marker, as_json=as_json)
     return marker.exit_code
@@ -80,7 +115,7 @@ def command(
 
 def run_supervised(
     settings: "Settings",
-    ranks: int | None,
+    asked: "Asked | None",
     *,
     quiet: bool,
     follow: bool = False,
@@ -91,7 +126,7 @@ def run_supervised(
 
     Args:
         settings: the job.
-        ranks: processes to start; None: what the job asks for.
+        asked: ranks and hosts; None: the ranks that the job asks for, on this machine.
         quiet: no live view.
         follow: if the run goes on already, wait for its end instead of refusing.
         from_scratch: begin at step 0 if no snapshot of the run can be read.
@@ -105,7 +140,13 @@ def run_supervised(
     from rich.console import Console
 
     from qmpi.launch.supervisor import Supervision, supervise
-    from qmpi.launch.train import check_claimed, claim_run, prepare_run
+    from qmpi.launch.train import (
+        check_claimed,
+        claim_run,
+        find_hosts,
+        prepare_run,
+        stop_time,
+    )
     from qmpi.monitor.live_view import LiveView
     from qmpi.runtime.clock import Clock
 
@@ -113,19 +154,24 @@ def run_supervised(
     with ExitStack() as stack:
         # Ctrl-C ends the preparations at once; a scheduler's warning must not look like a failure.
         stack.enter_context(stop.heard(WARNING))
-        plan = prepare_run(settings, ranks, os.environ)
+        hosts = None if asked is None else find_hosts(settings, asked, os.environ, clock)
+        plan = prepare_run(settings, None if hosts is None else hosts.ranks_of_all(), os.environ)
         plan = replace(plan, once=("--from-scratch",) if from_scratch else ())
         view = None if quiet else stack.enter_context(LiveView(Console(), settings.job.name))
+        until = math.inf
+        if hosts is not None and asked is not None:
+            until = stop_time(hosts.end, asked.stop_before, clock.now()) or math.inf
         onlooker = Onlooker(plan.run, view, watch, clock.now)
         supervision = Supervision(
             settings.failure,
             onlooker.say,
             onlooker.tick,
-            stop,
+            lambda: stop() or clock.now() >= until,
             follow=follow,
             status_seconds=settings.monitor.status_seconds,
             claimed=lambda: claim_run(settings),
             check=lambda: check_claimed(plan.run),
+            hosts=hosts,
         )
         with stop.heard():
             return supervise(plan, supervision, clock)

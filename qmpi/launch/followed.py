@@ -6,10 +6,10 @@ own: who merely followed it leaves it alone.
 """
 
 import shutil
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 
-from qmpi.errors import ExitCode, QmpiError, RunInUse, StorageError
+from qmpi.errors import ExitCode, RunInUse, StorageError, UserError
 from qmpi.launch.scratch import scratch_of
 from qmpi.protocol.status import EndMarker
 from qmpi.runtime.clock import Clock
@@ -19,6 +19,9 @@ from qmpi.storage.status_file import EndStamp, end_stamp, read_status, write_end
 from qmpi.units import Seconds
 
 LOOK_SECONDS = 0.05
+
+LEAVING_SECONDS = 30.0
+"""Longer than a job holds its run after the end marker, with clocks a little apart."""
 
 SWEEP_SECONDS = 2.0
 """How long the launcher may go on writing into its folder after its ranks have gone."""
@@ -52,26 +55,25 @@ def clear_followed(directory: RunDirectory, patience: Seconds, clock: Clock) -> 
             clock.sleep(LOOK_SECONDS)
 
 
-def end_before(directory: RunDirectory) -> EndStamp:
+def end_before(directory: RunDirectory, clock: Clock) -> EndStamp:
     """Tell the end marker of an earlier start from one of the job that is followed.
 
-    A command that is refused leaves the marker that it found: it says nothing of that command.
+    A command that is refused leaves the marker that it found: it says nothing of that command. One
+    whose job has just ended holds the run a little longer, until its ranks have left.
 
     Args:
-        directory: of the run; nobody has looked at its locks by taking them yet.
+        directory: of the run.
+        clock: the clock.
 
     Returns:
-        The stamp of a marker that is older than the newest taking of a lock; None if there is none.
+        The stamp of a marker that is older than a job takes to leave; None if there is none.
 
     Raises:
         StorageError: the marker cannot be looked at.
     """
     stamp = end_stamp(directory.root)
-    taken = [0]
-    for lock in (directory.supervisor_lock, directory.lock):
-        with suppress(OSError):
-            taken.append(lock.stat().st_mtime_ns)
-    return stamp if stamp is not None and stamp[1] < max(taken) else None
+    is_old = stamp is not None and clock.now() - stamp[1] / 1e9 > LEAVING_SECONDS
+    return stamp if is_old else None
 
 
 def stopped_marker(run: Path, reason: str, clock: Clock) -> EndMarker:
@@ -96,31 +98,35 @@ def stopped_marker(run: Path, reason: str, clock: Clock) -> EndMarker:
     )
 
 
-def failed_marker(run: Path, error: QmpiError, clock: Clock) -> EndMarker:
-    """Write down that a run cannot go on, where no rank is there to say so.
+def refused_marker(run: Path, check: Callable[[], None], clock: Clock) -> EndMarker | None:
+    """Check what the ranks of a run would read, where no rank is there to refuse it.
 
     Args:
         run: directory of the run; the caller holds the supervisor's lock.
-        error: why.
+        check: raises what the user has to mend.
         clock: the clock.
 
     Returns:
-        "failed", at the step of the newest status.
+        The marker that was written, "failed" at the step of the newest status; None if all is well.
 
     Raises:
         StorageError: the run directory takes no data.
     """
-    step, digest = _reached(run)
-    marker = EndMarker(
-        state="failed",
-        exit_code=int(error.exit_code),
-        step=step,
-        digest=digest,
-        reason=str(error),
-        time=clock.now(),
-    )
-    write_end(run, marker)
-    return marker
+    try:
+        check()
+    except UserError as error:
+        step, digest = _reached(run)
+        marker = EndMarker(
+            state="failed",
+            exit_code=int(error.exit_code),
+            step=step,
+            digest=digest,
+            reason=str(error),
+            time=clock.now(),
+        )
+        write_end(run, marker)
+        return marker
+    return None
 
 
 def _reached(run: Path) -> tuple[int, str]:

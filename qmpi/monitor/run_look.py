@@ -125,7 +125,7 @@ class Observer:
         mine = [one for one in here if one.run in {"", own}]
         living = any(one.started and start_ticks(one.pid) == one.started for one in mine)
         gone = bool(mine) and len(mine) == len(processes) and not living
-        since = held_since(directory.supervisor_lock, self._locks)
+        since = held_since(directory.supervisor_lock, self._locks, self._now)
         return Signs(self._host, since, gone)
 
 

@@ -87,6 +87,8 @@ def step_facts(report: StatusReport) -> list[tuple[str, str]]:
     if report.digest:
         told.append(("weights", f"{report.digest[:16]} after {report.digest_step} steps"))
     told.append(("generation", f"{report.generation}, start {report.incarnation} of the job"))
+    if report.healing:
+        told.append(("healing", f"relaunch only: {report.healing}"))
     return told
 
 

@@ -153,6 +153,7 @@ def test_what_a_killed_command_left_goes_with_the_end_of_its_job(
 
 def test_a_followed_command_that_was_refused_says_nothing_by_an_older_end(following: Following):
     write_end(following.directory.root, STOPPED)
+    os.utime(following.directory.end, (1000, 1000))
     other = RunLock(following.directory.supervisor_lock)
 
     def tick() -> None:

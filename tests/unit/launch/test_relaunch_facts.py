@@ -127,9 +127,9 @@ def test_a_job_file_that_was_broken_meanwhile_is_the_users_fault(job: Job) -> No
 class Asked:
     """An asker on a disk that is full."""
 
-    def __init__(self, directory: RunDirectory, launcher: int = 0) -> None:
+    def __init__(self, directory: RunDirectory) -> None:
         self.said: list[str] = []
-        self.asker = StopAsker(directory, self.said.append, lambda: False, launcher)
+        self.asker = StopAsker(directory, self.said.append, lambda: False)
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def note(directory: RunDirectory, pid: int, host: str) -> None:
 def test_where_no_file_can_be_written_the_coordinator_is_signalled(
     directory: RunDirectory, listener: "subprocess.Popen[str]"
 ) -> None:
-    asked = Asked(directory, launcher=listener.pid)
+    asked = Asked(directory)
     asked.asker.ask()
     assert asked.said == []  # nobody listens yet
     note(directory, listener.pid, os.uname().nodename)
@@ -189,13 +189,17 @@ def test_where_no_file_can_be_written_the_coordinator_is_signalled(
 
 
 @pytest.mark.usefixtures("full")
-def test_a_coordinator_elsewhere_is_reached_through_mpirun(
+def test_where_the_coordinator_is_out_of_reach_the_reason_is_told_once(
     directory: RunDirectory, listener: "subprocess.Popen[str]"
 ) -> None:
     note(directory, listener.pid, "node17")
-    Asked(directory).asker.ask()  # followed: not our mpirun
-    Asked(directory, launcher=listener.pid).asker.ask()
-    assert heard(listener) == "SIGUSR1"
+    asked = Asked(directory)
+    for _ in range(100):
+        asked.asker.ask()
+    (said,) = asked.said
+    assert "cannot ask the job to stop" in said
+    assert "No space left" in said
+    assert listener.poll() is None
 
 
 def test_a_request_is_written_once_while_it_stands(directory: RunDirectory) -> None:

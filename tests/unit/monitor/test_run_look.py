@@ -133,9 +133,9 @@ def test_what_cannot_be_seen_from_here_is_waited_for(directory: RunDirectory) ->
 def test_a_command_that_starts_the_job_again_is_starting(
     directory: RunDirectory, before: str
 ) -> None:
-    written(directory, before, age=60.0)
+    written(directory, before, age=1e6)
     if before != "running":
-        ended(directory, before, age=60.0)
+        ended(directory, before, age=1e6)
     with RunLock(directory.supervisor_lock):
         told = report(directory)
         assert told.state == "starting"
@@ -155,8 +155,6 @@ def test_a_run_without_a_status_is_starting_while_its_command_lives(
     with pytest.raises(InputError):
         report(directory)
     with RunLock(directory.supervisor_lock):
-        assert report(directory).state == "starting"
-        os.utime(directory.supervisor_lock, (1000, 1000))
         assert report(directory).state == "starting"
     assert report(directory).state == "stale"
     ended(directory, "failed")
@@ -178,15 +176,35 @@ def test_looking_takes_no_lock_and_writes_nothing(directory: RunDirectory) -> No
 
 
 def test_a_lock_is_seen_without_being_touched(directory: RunDirectory, tmp_path: Path) -> None:
-    path = directory.supervisor_lock
-    assert held_since(path, held_locks()) is None
+    path, now = directory.supervisor_lock, time.time()
+    assert held_since(path, held_locks(), now) is None
     with RunLock(path):
-        assert held_since(path, held_locks()) == path.stat().st_mtime
+        before = path.stat().st_mtime_ns
+        since = held_since(path, held_locks(), now)
+        assert since is not None
+        assert 0 < now - since < 1e5
+        assert path.stat().st_mtime_ns == before
         other = tmp_path / "other"
         other.write_text(f"pid {os.getpid()} on {HERE}\n")
-        assert held_since(other, held_locks()) is None
-        assert held_since(path, held_locks(tmp_path / "absent")) is None
-    assert held_since(path, held_locks()) is None
+        assert held_since(other, held_locks(), now) is None
+        assert held_since(path, held_locks(tmp_path / "absent"), now) is None
+    assert held_since(path, held_locks(), now) is None
+
+
+def test_a_command_on_another_host_is_believed_while_it_beats(directory: RunDirectory) -> None:
+    path, now = directory.supervisor_lock, time.time()
+    path.write_text("pid 7 on node17\n")
+    written(directory, "running", age=60.0, host="node17")
+    assert report(directory).state == "starting"
+    written(directory, "stopped", age=60.0, host="node17")
+    assert report(directory).state == "starting"
+    written(directory, "stopped", age=5.0, host="node17")  # just ended, and not let go yet
+    assert report(directory).state == "stopped"
+    os.utime(path, (now - 30, now - 30))
+    written(directory, "running", age=60.0, host="node17")
+    assert report(directory).state == "stale"
+    path.write_text("")  # given back
+    assert held_since(path, held_locks(), now) is None
 
 
 def test_runs_are_found_at_any_depth_and_once(tmp_path: Path) -> None:
