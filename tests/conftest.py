@@ -1,7 +1,8 @@
 """Which tests may run beside each other.
 
-`make test` runs on all cores (pytest-xdist). Tests that start a job of many ranks, or a network or a
-scheduler of their own, take turns among themselves: they need the cores, and some watch the clock.
+`make test` runs on all cores (pytest-xdist). Tests that start a job of many ranks, or a network or
+a scheduler of their own, take turns among themselves: they need the cores, and some watch the
+clock.
 """
 
 from pathlib import Path
