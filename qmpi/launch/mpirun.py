@@ -13,6 +13,8 @@ On several hosts there are more:
     --map-by slot:oversubscribe  fill a host before the next: neighbours in rank share one
     --prtemca oob_tcp_keepalive_time 0   a daemon that falls silent does not end the job: qmpi's own
                                  beats find it, and know the difference from a cable pulled for 20 s
+    prte_launch_agent            daemons there hear no more signals of a batch system than mpirun
+                                 does here (qmpi.launch.shield); not where a path holds a space
     -x NAME                      a daemon started by ssh has a bare environment: whatever of the
                                  below was set here must be named to reach its ranks
 
@@ -52,6 +54,8 @@ from qmpi.launch.allocation.hosts import HostSlots, short
 from qmpi.launch.allocation.nodelist import compress
 from qmpi.storage.home import home_directory
 
+SHIELD = Path(__file__).with_name("shield.py")
+
 COMMON_FLAGS = (
     *("--with-ft", "ulfm"),
     *("--mca", "coll", "^han"),
@@ -82,6 +86,10 @@ _OUTER_JOB = (
     "OMPI_ARGV",
 )
 _PLACES = ("OPAL_PREFIX", "PMIX_PREFIX", "PRTE_PREFIX")
+_SHIELDED = (sys.executable, "-I", "-S", str(SHIELD), "prted")
+DAEMON = "" if any(" " in word for word in _SHIELDED) else " ".join(_SHIELDED)
+"""mpirun cuts this at its spaces, and puts the way to its own daemon before the last word."""
+
 _OF_ONE_HOST = (
     "CUDA_VISIBLE_DEVICES",
     "ROCR_VISIBLE_DEVICES",
@@ -161,7 +169,8 @@ class LaunchPlan(Struct, frozen=True):
         }
         told = {HOSTS_LEFT_OUT: "\n".join(self.left_out)} if self.left_out else {}
         here = {"GLOO_SOCKET_IFNAME": "lo"} if len(self.hosts) <= 1 else {}
-        return {**here, **self.environment, **told, **own_files}
+        shield = {"PRTE_MCA_prte_launch_agent": DAEMON} if self.hosts and DAEMON else {}
+        return {**here, **shield, **self.environment, **told, **own_files}
 
     def _where(self) -> tuple[str, ...]:
         listed = ",".join(f"{host.name}:{host.slots}" for host in self.hosts)

@@ -4,7 +4,8 @@ Theory of operation. mpirun takes SIGTERM, SIGHUP and SIGINT for an order to kil
 quarter of a second later, and dies of SIGXCPU. A batch system may send such a signal to every
 process of a job at once. So mpirun starts in a session of its own, out of reach of a terminal and
 of a signal to the group, and with those signals blocked, out of reach of the others: a mask is
-inherited, and mpirun gives its ranks an empty one. The command that waits for it takes the signal
+inherited, and mpirun gives its ranks an empty one. Its daemons on other hosts are started so too
+(`qmpi.launch.shield`). The command that waits for it takes the signal
 and stops the run in order. SIGINT alone stays free: it is what ends mpirun here.
 """
 
@@ -16,16 +17,9 @@ from typing import BinaryIO
 from qmpi.errors import LaunchError
 from qmpi.launch.mpirun import LaunchPlan
 from qmpi.launch.sessions import end_session, has_ended
+from qmpi.launch.shield import BLOCKED
 from qmpi.runtime.clock import Clock
 
-BLOCKED = (
-    signal.SIGTERM,
-    signal.SIGHUP,
-    signal.SIGQUIT,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-    signal.SIGXCPU,
-)
 END_SIGNAL = signal.SIGINT
 
 TERM_SECONDS = 3.0

@@ -20,10 +20,11 @@ import pytest
 from qmpi.config.settings import Settings
 from qmpi.launch.allocation.hosts import HostSlots
 from qmpi.launch.mpirun import LaunchPlan, find_mpirun, rank_environment
-from qmpi.launch.mpirun_process import BLOCKED, finish_launcher, start_launcher
+from qmpi.launch.mpirun_process import finish_launcher, start_launcher
 from qmpi.launch.scratch import make_scratch
+from qmpi.launch.shield import BLOCKED
 from qmpi.runtime.clock import Clock
-from qmpi.storage.rank_files import start_ticks
+from qmpi.storage.rank_files import parent_of, start_ticks
 
 SCRIPT = Path(__file__).with_name("host_ranks.py")
 UNSHARE = ["unshare", "--uts"]
@@ -112,8 +113,11 @@ def test_mpirun_hears_no_signal_of_a_batch_system_and_its_ranks_hear_all(
     process, out = started
     told = reports(out, "json", tmp_path / "log")
     assert all(rank["blocked"] == [] for rank in told.values())
+    daemon = parent_of(told[2]["pid"])
+    assert daemon not in {process.pid, 1}
     for number in BLOCKED:
         os.kill(process.pid, number)
+        os.kill(daemon, number)
     time.sleep(1.0)  # it would send SIGTERM after 0.25 s, SIGKILL after 0.5 s
     for rank in told.values():
         os.kill(rank["pid"], signal.SIGUSR1)

@@ -12,6 +12,7 @@ from qmpi.errors import LaunchError
 from qmpi.launch.allocation.hosts import HostSlots
 from qmpi.launch.mpirun import (
     FLAGS,
+    SHIELD,
     LaunchPlan,
     find_mpirun,
     module_path,
@@ -109,6 +110,10 @@ def test_other_hosts_are_named_and_given_what_was_set_here(tmp_path: Path):
     assert {"QMPI_CACHE", "NCCL_NET", "TMPDIR"} <= exported
     assert not exported & {"CUDA_VISIBLE_DEVICES", "SLURMD_NODENAME", "DISPLAY"}
     assert "--host" not in replace(plan, hosts=()).command()
+    daemon = plan.environment_in(tmp_path)["PRTE_MCA_prte_launch_agent"]
+    assert daemon.split()[-2:] == [str(SHIELD), "prted"]
+    named = replace(plan, environment={**inside, "PRTE_MCA_prte_launch_agent": "my prted"})
+    assert named.environment_in(tmp_path)["PRTE_MCA_prte_launch_agent"] == "my prted"
 
 
 def test_the_working_directory_is_not_on_the_module_path_of_ranks(tmp_path: Path):
