@@ -50,7 +50,7 @@ from msgspec import Struct
 from qmpi.config.settings import Settings
 from qmpi.config.variables import HOSTS_LEFT_OUT
 from qmpi.errors import LaunchError
-from qmpi.launch.allocation.hosts import HostSlots
+from qmpi.launch.allocation.hosts import HostSlots, short
 from qmpi.launch.allocation.nodelist import compress
 from qmpi.storage.home import home_directory
 
@@ -132,6 +132,13 @@ class LaunchPlan(Struct, frozen=True):
     once: tuple[str, ...] = ()
     hosts: tuple[HostSlots, ...] = ()
     left_out: tuple[str, ...] = ()
+
+    @property
+    def ranks_here(self) -> int:
+        """Ranks of this host; those elsewhere cannot be seen from here."""
+        own = short(os.uname().nodename)
+        here = sum(host.slots for host in self.hosts if short(host.name) == own)
+        return here if self.hosts else self.ranks
 
     def described(self) -> str:
         """Return how many ranks run where, for people."""

@@ -6,8 +6,8 @@ ranks of this host share the session of their mpirun and run this very interpret
 counted. One that was seen and is gone, or fewer than were asked for, is given a few seconds, in
 which a job that ends by itself says why; then the job is to be ended.
 
-Ranks of other hosts cannot be seen. If mpirun has any other process here, as the `ssh` or `srun`
-that starts its daemons elsewhere, only the loss of a rank of this host counts.
+Ranks of other hosts cannot be seen, and are not counted. While mpirun has any other process here,
+as the `ssh` or `srun` that starts its daemons elsewhere, only the loss of a rank counts.
 """
 
 import os
@@ -45,7 +45,7 @@ class StartWatch:
 
         Args:
             launcher: pid of mpirun, the leader of its session.
-            ranks: asked for, on all hosts.
+            ranks: asked for on this host.
             status: RUN/status.json.
             now: time of the start.
         """

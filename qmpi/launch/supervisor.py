@@ -217,7 +217,8 @@ def _end_the_slow(directory: RunDirectory, asked_for: float, holder: RunInUse) -
 
 
 def _holder(lock: Path, supervision: Supervision, clock: Clock) -> RunInUse | None:
-    return refusal_by_living(lock, clock, supervision.on_tick)
+    refused = refusal_by_living(lock, clock, supervision.on_tick)
+    return RunInUse(refused) if refused else None
 
 
 def _supervise(
@@ -310,7 +311,7 @@ def _run_once(
         process = start_launcher(plan, output, scratch)
         patience = 0.0
         try:
-            fault = _watch(process, plan.ranks, directory, supervision, clock)
+            fault = _watch(process, plan.ranks_here, directory, supervision, clock)
             if fault is None:
                 patience = END_SECONDS
             elif fault:

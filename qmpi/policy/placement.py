@@ -245,7 +245,7 @@ def _spread(table: _Hosts, processes: Sequence[Process], team_size: int) -> list
 
     def away(count: int, host: int) -> tuple[int, ...]:
         near = table.domains[host] == table.domains[lead]
-        return count, int(near), turns[host], int(host == lead), int(host == home), -host
+        return count, int(near), int(host == lead), turns[host], int(host == home), -host
 
     def even(count: int, host: int) -> tuple[int, ...]:
         trainers = table.room(host) + int(host == lead)

@@ -66,7 +66,6 @@ class TorchEngine:
         self._settings = settings
         self._layout = Layout.of(settings.team)
         self._find_host = find_host
-        self._host = ""
         self._now = now
         self._files = files
         self._worker = Worker("engine")
@@ -114,8 +113,7 @@ class TorchEngine:
 
             engine = Engine(self._settings, self._now, self._condemned)
             self._identity = engine.identity()
-            self._host = self._find_host()
-            self._store, self._address = open_store(self._host)
+            self._store, self._address = open_store(self._find_host())
             engine.warm_up()
             self._engine = engine
         return EngineReady(self._identity, self._address, self._files.find())
@@ -212,7 +210,6 @@ class TorchEngine:
             size=line.size,
             timeout_seconds=JOIN_SECONDS,
             aborted=self._condemned,
-            address=self._host,
         )
 
     def _data_line(self, work: JoinGroup) -> Line:

@@ -51,23 +51,21 @@ def take_run(
         StorageError: the lock file cannot be opened.
     """
     refused = refusal_by_living(path, clock, wait)
-    if refused is not None:
-        raise refused
+    if refused:
+        raise RunInUse(refused)
     lock, others = RunLock(path), {other: holder_of(other) for other in beside}
     if not lock.former.elsewhere:
         return lock
     if _moves(path, clock, MOVES_SECONDS, wait):
         lock.yield_to_former()
-        raise in_use(path, lock.former)
+        raise RunInUse(in_use(path, lock.former))
     for other, before in others.items():
-        if refusal_of(other) is None and before == holder_of(other):
+        if not refusal_of(other) and before == holder_of(other):
             RunLock(other).release()
     return lock
 
 
-def refusal_by_living(
-    path: Path, clock: Clock, wait: Callable[[], None] = lambda: None
-) -> RunInUse | None:
+def refusal_by_living(path: Path, clock: Clock, wait: Callable[[], None] = lambda: None) -> str:
     """Ask whether a lock is refused; one whose holder's host has died is freed.
 
     Args:
@@ -76,17 +74,17 @@ def refusal_by_living(
         wait: called while a holder of another host is looked at.
 
     Returns:
-        The refusal, as soon as the holder beats, at once if it is of this host; None if the lock
+        Why, in words, as soon as the holder beats, at once if it is of this host; "" if the lock
         can be taken.
     """
     refused = refusal_of(path)
-    if refused is None:
-        return None
+    if not refused:
+        return ""
     if not holder_of(path).elsewhere or _moves(path, clock, DEAD_SECONDS, wait):
         return refused
     with RunLock(path, seize=True) as lock:
         clock.sleep(BEAT_SECONDS)
-        return None if lock.beat() else in_use(path, holder_of(path))
+        return "" if lock.beat() else in_use(path, holder_of(path))
 
 
 def _moves(path: Path, clock: Clock, seconds: float, wait: Callable[[], None]) -> bool:

@@ -5,6 +5,7 @@ folder of checkpoints, older files of a position are pruned before a new one is 
 read is verified first. A full place refuses what is new and keeps what it has.
 """
 
+from collections.abc import Iterable
 from hashlib import sha256
 
 from msgspec import Struct
@@ -201,13 +202,14 @@ class Files:
         victim.payload = bytes([victim.payload[0] ^ 1]) + victim.payload[1:]
         return victim.fact.path
 
-    def lose_host(self, host: str) -> None:
-        """Lose the RAM files of a host.
+    def lose_hosts(self, hosts: Iterable[str]) -> None:
+        """Lose the RAM files of hosts.
 
         Args:
-            host: the dead host, or one on which the run has ended well.
+            hosts: dead ones, or those on which the run has ended well.
         """
-        self._hosts.pop(host, None)
+        for host in hosts:
+            self._hosts.pop(host, None)
 
     def _prune(self, host: str, folder: str, step: Step) -> None:
         here = self._hosts.get(host, {})

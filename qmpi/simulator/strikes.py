@@ -116,8 +116,7 @@ def strike(deed: Deed, job: Incarnation, around: Surroundings) -> None:
         case KillAll():
             job.kill_all()
         case LoseHost(hosts):
-            for host in hosts:
-                around.files.lose_host(host)
+            around.files.lose_hosts(hosts)
             job.kill_all()
         case Hang(rank, seconds):
             process = job.at(rank)

@@ -22,6 +22,7 @@ import fcntl
 import os
 import re
 import socket
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -112,7 +113,7 @@ class RunLock:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise in_use(path, _holder(self._descriptor)) from error
+            raise RunInUse(in_use(path, _holder(self._descriptor))) from error
         except OSError as error:
             # Some Lustre and NFS mounts have no flock at all. Refusing to train there would be
             # worse than training with the beats alone.
@@ -152,10 +153,9 @@ class RunLock:
     def release(self) -> None:
         """Give the lock back; a second call does nothing."""
         if self._descriptor >= 0:
-            try:
-                os.ftruncate(self._descriptor, 0)  # who comes next need not ask whether we live
-            except OSError:
-                pass  # noqa: S110 - a full or lost disk: then the next one looks for our beats
+            # Who comes next need not ask whether we live; on a lost disk it will look for beats.
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = -1
 
@@ -177,14 +177,14 @@ class RunLock:
         self.release()
 
 
-def refusal_of(path: Path) -> RunInUse | None:
+def refusal_of(path: Path) -> str:
     """Ask whether the kernel would refuse a lock, without taking it or leaving a trace.
 
     Args:
         path: lock file.
 
     Returns:
-        The refusal; None if the lock can be taken, or does not exist.
+        Why, in words; "" if the lock can be taken, or does not exist.
     """
     try:
         with path.open("rb+") as file:
@@ -192,18 +192,21 @@ def refusal_of(path: Path) -> RunInUse | None:
     except BlockingIOError:
         return in_use(path, holder_of(path))
     except OSError:
-        return None  # none there, or none can be: taking it says why
-    return None
+        return ""  # none there, or none can be: taking it says why
+    return ""
 
 
-def in_use(path: Path, holder: Holder) -> RunInUse:
-    """Return the refusal of a run that another process holds.
+def in_use(path: Path, holder: Holder) -> str:
+    """Return why a run that another process holds is refused, and what to do.
 
     Args:
         path: lock file.
         holder: who holds it.
+
+    Returns:
+        A sentence.
     """
-    return RunInUse(
+    return (
         f"the run {path.parent} is in use by {holder.said or 'another process'}:"
         " wait for it, stop it with Ctrl-C or SIGTERM, or choose another run directory"
     )

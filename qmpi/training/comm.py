@@ -170,7 +170,6 @@ class Comm:
         size: int,
         timeout_seconds: float,
         aborted: Aborted,
-        address: str = "",
     ) -> None:
         """Meet the other members.
 
@@ -181,7 +180,6 @@ class Comm:
             size: number of members.
             timeout_seconds: of the rendezvous and of each operation; the last resort.
             aborted: looked at while waiting.
-            address: of this host, under which the others reach it; "": what gloo finds.
 
         Raises:
             PeerLost: a member did not come, or `aborted` says so.
@@ -197,8 +195,8 @@ class Comm:
         prefixed = PrefixStore(name, store)
         try:
             self._meet(prefixed)
-            options = _options(timeout_seconds, address)
-            self._group = cast(Group, ProcessGroupGloo(prefixed, index, size, options))
+            make = cast(Callable[..., Group], ProcessGroupGloo)
+            self._group = make(prefixed, index, size, _options(store, timeout_seconds))
         except RuntimeError as error:
             raise PeerLost(f"the rendezvous failed: {first_line(error)}") from None
 
@@ -278,16 +276,32 @@ class Comm:
             raise PeerLost(f"told to leave: {reason}")
 
 
-def _options(timeout_seconds: float, address: str) -> ProcessGroupGloo._Options:
-    options = ProcessGroupGloo._Options()  # noqa: SLF001 - its public name is torch.distributed's
-    options._timeout = timedelta(seconds=timeout_seconds)  # noqa: SLF001 - torch sets it so too
+def _options(store: Store, timeout_seconds: float) -> object:
+    # torch's stubs leave these names out; torch.distributed itself sets them so.
+    options = ProcessGroupGloo._Options()  # pyright: ignore[reportAttributeAccessIssue]  # noqa: SLF001 - see above
+    options._timeout = timedelta(seconds=timeout_seconds)  # noqa: SLF001 - see above
+    # The network on which this host reaches the lead's store is the one on which all of them meet.
+    # gloo itself takes the address of the host's own name, often the loopback or a slow network.
+    address = _address_towards(store.host) if isinstance(store, TCPStore) else ""
     device = (
         ProcessGroupGloo.create_device(hostname=address)
         if address
         else ProcessGroupGloo.create_default_device()
     )
-    options._devices = [device]  # noqa: SLF001 - likewise
+    options._devices = [device]  # noqa: SLF001 - see above
     return options
+
+
+def _address_towards(host: str) -> str:
+    """Return the address that this host would use to reach another; sends nothing."""
+    for family, kind, protocol, _, target in socket.getaddrinfo(host, 9, type=socket.SOCK_DGRAM):
+        with socket.socket(family, kind, protocol) as probe:
+            try:
+                probe.connect(target)
+            except OSError:
+                continue
+            return str(probe.getsockname()[0])
+    return ""
 
 
 def timed_out(error: Exception) -> bool:

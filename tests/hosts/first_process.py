@@ -1,4 +1,4 @@
-"""First process of a pretend host: `python -I -S first_process.py NAME BASE`, inside its namespaces.
+"""First process of a pretend host, inside its namespaces: first_process.py NAME BASE.
 
 Theory of operation. It gives the host its name, its own /dev/shm, its own TMPDIR and its list of
 host names, then serves whoever wants a command run here, over the socket BASE/NAME.sock: a request
@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 REQUEST_BYTES = 1 << 20
@@ -109,10 +110,9 @@ class Console:
             for caller in [c for c, p in self.callers.items() if p == pid]:
                 del self.callers[caller]
                 code = os.waitstatus_to_exitcode(status)
-                try:
+                # Nobody may wait for the code any more.
+                with suppress(OSError):
                     caller.send(str(code if code >= 0 else 128 - code).encode())
-                except OSError:
-                    pass  # noqa: S110 - nobody waits for the code any more
                 caller.close()
 
 

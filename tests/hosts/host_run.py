@@ -1,4 +1,4 @@
-"""A real job on pretend hosts under `qmpi train --hostfile`, watched over the shared file system."""
+"""A real job on pretend hosts under `qmpi train --hostfile`, watched over the shared files."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from hosts.pretend import PretendHosts
 from mpi.live_run import TINY_JOB
@@ -17,6 +17,18 @@ ROOT = Path(__file__).parents[2]
 RANKS_PER_HOST = 2
 JOB = TINY_JOB.replace("spare = 1", "spare = 0")
 """Six ranks: coordinator and trainer, memory and generator, replica and trainer."""
+
+
+class Recovery(NamedTuple):
+    """How long a run stood still, in seconds.
+
+    Attributes:
+        whole: from the fault, or the new command, to the next committed step.
+        relaunch: from the start of the new job to that step; 0 if the job went on.
+    """
+
+    whole: float
+    relaunch: float
 
 
 class HostRun:
@@ -89,7 +101,7 @@ class HostRun:
                 found.append(record)
         return found
 
-    def wait_for_step(self, step: int, timeout: float = 120.0) -> None:
+    def wait_for_step(self, step: int, timeout: float = 300.0) -> None:
         """Wait until so many steps are committed."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:
@@ -101,21 +113,34 @@ class HostRun:
             time.sleep(0.02)
         raise AssertionError(f"step {step} was not reached: {self.story()}")
 
-    def wait_for_commit_after(self, moment: float, timeout: float = 120.0) -> float:
-        """Return the seconds from a moment (since the epoch) to the next step of a later group."""
+    def recovery(self, moment: float, sign: str, timeout: float = 300.0) -> "Recovery":
+        """Wait for the first step that is committed after the run has noticed a fault.
+
+        Args:
+            moment: of the fault, seconds since the epoch.
+            sign: kind of the journal's record by which it is noticed.
+            timeout: seconds.
+        """
+        logs, started = len(self._job_logs()), 0.0
         end = time.monotonic() + timeout
         while time.monotonic() < end:
-            groups = [r["time"] for r in self.records("generation_opened") if r["time"] > moment]
+            if not started and len(self._job_logs()) > logs:
+                started = time.time()
+            signs = [r["time"] for r in self.records(sign) if r["time"] > moment]
             steps = [r["time"] for r in self.records("step_committed")]
-            later = [t for t in steps if groups and t > min(groups)]
+            later = [t for t in steps if signs and t > min(signs)]
             if later:
-                return min(later) - moment
-            if self._commands[-1].poll() not in (None, 0, 255):
+                whole = min(later) - moment
+                return Recovery(whole, min(later) - started if started else 0.0)
+            if self._commands[-1].poll() is not None:
                 break
             time.sleep(0.05)
         raise AssertionError(f"nothing was committed any more: {self.story()}")
 
-    def finish(self, timeout: float = 150.0) -> dict[str, Any]:
+    def _job_logs(self) -> list[Path]:
+        return list((self.run / "logs").glob("job-*.log"))
+
+    def finish(self, timeout: float = 300.0) -> dict[str, Any]:
         """Wait for the end of the newest command; returns the last status."""
         try:
             code = self._commands[-1].wait(timeout)

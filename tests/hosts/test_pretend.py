@@ -1,6 +1,5 @@
-"""The pretend hosts themselves: what is one's own, what is shared, what a fault does, what is left."""
+"""The pretend hosts themselves: what is their own, what is shared, what a fault does and leaves."""
 
-import os
 import subprocess
 import sys
 import time
@@ -22,7 +21,7 @@ def namespaces() -> set[str]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                found.add(os.readlink(entry / "ns/net"))
+                found.add(str((entry / "ns/net").readlink()))
             except OSError:
                 continue
     return found

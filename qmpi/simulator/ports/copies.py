@@ -103,7 +103,7 @@ class SimulatedCopies:
         return SnapshotRead(work.requester, work.step, work.part, frame, work.position)
 
     def _forget(self) -> None:
-        self._around.files.lose_host(self._host)
+        self._around.files.lose_hosts((self._host,))
 
 
 def _check(work: StoreSnapshot, payload: bytes) -> None:

@@ -170,3 +170,12 @@ def test_the_identity_of_an_outer_job_stays_outside():
     assert not set(outer) & set(inside)
     assert "OPAL_PREFIX" not in inside
     assert inside["PMIX_MCA_gds"] == "hash"
+
+
+def test_the_ranks_of_this_host_are_those_that_can_be_counted(tmp_path: Path):
+    plan = LaunchPlan(Path("/m"), 6, tmp_path / "j", tmp_path, {})
+    assert plan.ranks_here == 6
+    own = f"{os.uname().nodename.partition('.')[0]}.example.org"
+    several = (HostSlots("elsewhere", 1), HostSlots(own, 2), HostSlots("beyond", 3))
+    assert replace(plan, hosts=several).ranks_here == 2
+    assert replace(plan, hosts=several[:1]).ranks_here == 0

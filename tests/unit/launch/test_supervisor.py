@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -18,8 +18,10 @@ from qmpi.launch.mpirun import SHIELD, LaunchPlan
 from qmpi.launch.stall import StallWatch
 from qmpi.launch.supervisor import Supervision, supervise
 from qmpi.protocol.status import EndMarker
+from qmpi.runtime import ownership
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.leftovers import end_leftovers
+from qmpi.runtime.ownership import beating
 from qmpi.storage.rank_files import RankProcess, start_ticks
 from qmpi.storage.run_directory import RunDirectory, RunLock
 from qmpi.storage.status_file import write_end
@@ -333,3 +335,37 @@ def test_a_stranger_with_a_leftovers_pid_is_spared(tmp_path: Path):
     finally:
         stranger.kill()
         stranger.wait()
+
+
+@pytest.fixture
+def elsewhere(job: Job, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[RunLock, RunLock]]:
+    """Both locks of the run, as the file server still keeps them for another host."""
+    monkeypatch.setattr(ownership, "DEAD_SECONDS", 0.5)
+    monkeypatch.setattr(ownership, "BEAT_SECONDS", 0.1)
+    directory = RunDirectory(job.run)
+    directory.create()
+    locks = RunLock(directory.supervisor_lock), RunLock(directory.lock)
+    for path in (directory.supervisor_lock, directory.lock):
+        path.write_text("pid 7 on elsewhere\n")
+    yield locks
+    for lock in locks:
+        lock.release()
+
+
+def test_a_run_whose_host_has_died_is_taken_over(job: Job, elsewhere: tuple[RunLock, RunLock]):
+    assert job.play("end:finished:0").state == "finished"
+    assert [lock.beat() for lock in elsewhere] == [False, False]
+
+
+def test_a_run_whose_host_lives_is_not(job: Job, elsewhere: tuple[RunLock, RunLock]):
+    with beating(elsewhere[0], lambda: None), pytest.raises(UserError, match="7 on elsewhere"):
+        job.play("end:finished:0")
+    assert elsewhere[0].beat()
+
+
+def test_a_run_whose_coordinator_lives_elsewhere_is_not(
+    job: Job, elsewhere: tuple[RunLock, RunLock]
+):
+    with beating(elsewhere[1], lambda: None), pytest.raises(UserError, match="7 on elsewhere"):
+        job.play("end:finished:0")
+    assert elsewhere[1].beat()

@@ -1,7 +1,7 @@
 """Failure domains: how a host gets one, and that the two copies of a state never share one."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qmpi.config.settings import RoleSettings
@@ -47,6 +47,7 @@ def ranks_of(placement, role):
 
 @settings(max_examples=300)
 @given(host_lists, role_settings, st.integers(1, 40))
+@example(["x0c1n2", "x0c1n3"] * 2, RoleSettings(), 1)
 def test_a_replica_lies_in_another_domain_than_the_trainer_that_keeps_a_copy(hosts, roles, lanes):
     domains = [domain_of(host, CABINET) for host in hosts]
     placement = place(hosts, roles, lanes, 1, domains)

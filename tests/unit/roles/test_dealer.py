@@ -19,6 +19,7 @@ from qmpi.ports.units import (
 from qmpi.protocol.envelope import WIRE_VERSION, Address, Header, RoleName
 from qmpi.protocol.membership import Hello, Leave, Left
 from qmpi.protocol.messages import Message
+from qmpi.protocol.pulse import Beat, BeatHeard
 from qmpi.protocol.work import UnitProgress, UnitReport, WorkFailed, WorkGrant, WorkProgress
 from qmpi.protocol.work import WorkReport as Report
 from qmpi.roles.facts import RankFacts
@@ -213,3 +214,9 @@ def test_a_gap_of_the_dealer_is_nobodys_silence() -> None:
     assert dealer.workers == set(WORKERS)
     dealer.handle(TimerFired("watch"), Seconds(NOW + 90.0))
     assert dealer.workers == set()
+
+
+def test_each_beat_is_answered() -> None:
+    dealer = opened()
+    effects = dealer.handle(received(1, Beat((), 0)), NOW)
+    assert [e.message for e in effects if isinstance(e, Send)] == [BeatHeard(0)]

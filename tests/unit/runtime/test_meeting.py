@@ -1,5 +1,10 @@
 """The meeting: identity and faults of rank 0 reach all, early words wait, silence ends."""
 
+import os
+import signal
+import subprocess
+import sys
+
 import msgspec
 import pytest
 
@@ -8,7 +13,7 @@ from qmpi.ports.transport import Delivery
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.meeting import Introduction, Meeting, Surroundings, facts_of, meet
-from qmpi.storage.rank_files import read_rank_files
+from qmpi.storage.rank_files import RankProcess, read_rank_files, start_ticks
 from qmpi.storage.run_directory import RunDirectory
 
 
@@ -132,3 +137,47 @@ def test_mates_are_the_ranks_of_the_host():
     met = Meeting(2, ("a", "b", "b", "a", "b"), "run7", None)
     facts = facts_of(met, Address(0, RoleName.DEALER))
     assert (facts.host, facts.mates, facts.chief.role) == ("b", (1, 2, 4), RoleName.DEALER)
+
+
+def test_domains_travel_with_hosts(tmp_path, monkeypatch):
+    monkeypatch.setattr("qmpi.runtime.meeting.host_name", lambda: "a1")
+    wire = Wire(0, 4, (1, b"a1"), (2, b"b1\tb"), (3, b"c1\tb"))
+    world = Surroundings(wire, Hurried(), None, {}, lambda: None)
+    met = meet(world, RunDirectory(tmp_path), Opened, lambda host: host[0])
+    assert met.hosts == ("a1", "a1", "b1", "c1")
+    assert met.domains == ("a", "a1", "b", "b")
+    assert {data for _, data in wire.sent[:3]} == {b"a1\ta\na1\nb1\tb\nc1\tb"}
+
+
+def left(folder, rank, host, pid=77, started=5):
+    (folder / "ranks").mkdir(exist_ok=True)
+    process = RankProcess(rank, pid, host, started, str(folder))
+    (folder / "ranks" / f"{rank}.json").write_bytes(msgspec.json.encode(process))
+    return process
+
+
+def test_the_lowest_rank_of_each_host_hears_whom_of_an_earlier_start_to_end(tmp_path, monkeypatch):
+    monkeypatch.setattr("qmpi.runtime.meeting.host_name", lambda: "a")
+    earlier = [left(tmp_path, rank, host) for rank, host in enumerate("abbcd")]
+    wire = Wire(0, 6, *((rank, host.encode()) for rank, host in enumerate("aabbcc") if rank))
+    meeting(tmp_path, wire)
+    told = {to: msgspec.msgpack.decode(data, type=Introduction) for to, data in wire.sent[5:]}
+    assert {to: word.leftovers for to, word in told.items() if word.leftovers} == {
+        2: (earlier[1], earlier[2]),
+        4: (earlier[3],),
+    }
+
+
+def test_a_rank_that_outlived_its_start_on_another_host_is_ended_there(tmp_path):
+    own = os.uname().nodename
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as orphan:
+        try:
+            named = left(tmp_path, 3, own, orphan.pid, start_ticks(orphan.pid))
+            stranger = left(tmp_path, 4, own, os.getppid(), 1)
+            elsewhere = left(tmp_path, 5, "elsewhere", os.getpid(), start_ticks(os.getpid()))
+            word = introduction("run7", "", 0, (named, stranger, elsewhere))
+            hosts = f"x\n{own}".encode()
+            meeting(tmp_path, Wire(1, 2, (0, hosts), (0, word)))
+            assert orphan.wait(5) == -signal.SIGKILL
+        finally:
+            orphan.kill()

@@ -55,7 +55,7 @@ def test_ram_is_read_on_its_host_alone_and_lost_with_it():
     assert files.read(disk.path, "b") == b"1.0"
     with pytest.raises(StorageError):
         files.read(ram.path, "b")
-    files.lose_host("a")
+    files.lose_hosts(["a"])
     with pytest.raises(StorageError):
         files.read(ram.path, "a")
     assert steps(files) == [(1, 0, "disk")]
