@@ -42,6 +42,7 @@ class Job:
         self.stop: Callable[[], bool] = lambda: False
         self.tick: Callable[[], None] = lambda: None
         self.claimed: Callable[[], None] = lambda: None
+        self.check: Callable[[], None] = lambda: None
         self.mpirun = folder / "mpirun"
         self.mpirun.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{FAKE}" "$@"\n')
         self.mpirun.chmod(0o755)
@@ -70,6 +71,7 @@ class Job:
             follow=follow,
             status_seconds=0.05,
             claimed=lambda: self.claimed(),
+            check=lambda: self.check(),
         )
         return supervise(plan, supervision, Clock())
 
