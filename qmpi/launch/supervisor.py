@@ -272,12 +272,9 @@ def _keep_running(
         plan = replace(plan, once=(*first, *died))
         if stillborn >= STILLBORN_TRIES:
             raise LaunchError(f"the job ended {stillborn} times before it began\n{excerpt(log)}")
-        decision = may_relaunch(
-            starts[1:],
-            clock.now(),
-            supervision.limits.max_relaunches,
-            Seconds(supervision.limits.relaunch_window_seconds),
-        )
+        limits, now = supervision.limits, clock.now()
+        window = Seconds(limits.relaunch_window_seconds)
+        decision = may_relaunch(starts[1:], now, limits.max_relaunches, window)
         why = decision.reason
         if not decision.allowed:
             raise LaunchError(f"the job died {len(starts)} times; {why}\n{excerpt(log)}")

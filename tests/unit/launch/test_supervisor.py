@@ -14,7 +14,7 @@ import pytest
 from qmpi.config.settings import FailureSettings
 from qmpi.errors import LaunchError, UserError
 from qmpi.launch import mpirun_process, start_watch, supervisor
-from qmpi.launch.mpirun import LaunchPlan
+from qmpi.launch.mpirun import SHIELD, LaunchPlan
 from qmpi.launch.stall import StallWatch
 from qmpi.launch.supervisor import Supervision, supervise
 from qmpi.protocol.status import EndMarker
@@ -210,6 +210,14 @@ def test_a_job_that_cannot_come_up_is_started_again_in_seconds(
     assert any(why in said for said in job.said), job.said
     assert why in (job.run / "logs" / "job-1.log").read_text()
     assert job.living() == []
+
+
+def test_who_starts_a_daemon_is_no_rank():
+    rank = [sys.executable, "-m", "qmpi.main", "job.toml"]
+    daemon = [sys.executable, "-I", "-S", str(SHIELD), "prted"]
+    told = [start_watch.runs_rank([os.fsencode(w) for w in words]) for words in (rank, daemon)]
+    assert told == [True, False]
+    assert not start_watch.runs_rank([b""])
 
 
 def test_ranks_that_take_their_time_are_let_be(job: Job, monkeypatch: pytest.MonkeyPatch):
