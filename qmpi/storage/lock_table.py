@@ -11,8 +11,10 @@ import os
 import re
 from pathlib import Path
 
+from qmpi.storage.run_lock import SINCE
+
 LOCKS = Path("/proc/locks")
-_HOLDER = re.compile(r"pid (\d+) on (\S+)")
+_HOLDER = re.compile(rf"pid (\d+) on (\S+)\n{SINCE}(\d+)")
 
 Held = frozenset[tuple[int, int]]
 """Process and inode of each lock."""
@@ -53,11 +55,11 @@ def held_since(lock: Path, held: Held) -> float | None:
         it.
     """
     try:
-        found = lock.stat()
+        inode = lock.stat().st_ino
         with lock.open("rb") as file:
             holder = _HOLDER.match(file.read(300).decode("utf-8", "replace"))
     except OSError:
         return None
     if holder is None or holder[2] != os.uname().nodename:
         return None
-    return found.st_mtime if (int(holder[1]), found.st_ino) in held else None
+    return int(holder[3]) / 1e9 if (int(holder[1]), inode) in held else None

@@ -32,6 +32,8 @@ from qmpi.storage.os_errors import explained, storage_error
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 _HOLDER = re.compile(r"pid (\d+) on (\S+)")
+SINCE = "since "
+"""Before the time at which the lock was taken, ns since the epoch."""
 
 
 class Holder(NamedTuple):
@@ -71,7 +73,8 @@ def holder_of(path: Path) -> Holder:
 
 
 def _holder(descriptor: int) -> Holder:
-    said = os.pread(descriptor, 300, 0).decode("utf-8", "replace").strip()
+    lines = os.pread(descriptor, 300, 0).decode("utf-8", "replace").splitlines()
+    said = lines[0].strip() if lines else ""
     found = _HOLDER.fullmatch(said)
     return Holder(said, found[2] if found else "", os.fstat(descriptor).st_mtime_ns)
 
@@ -122,7 +125,10 @@ class RunLock:
             self.enforced = False
         with explained("write", path):
             self.former = _holder(self._descriptor)
-            self._write(f"pid {os.getpid()} on {socket.gethostname()}\n")
+            said = f"pid {os.getpid()} on {socket.gethostname()}\n"
+            self._write(said)
+            # By the clock of the file server; beats move the file's own time.
+            self._write(f"{said}{SINCE}{os.fstat(self._descriptor).st_mtime_ns}\n")
 
     def _write(self, text: str) -> None:
         os.ftruncate(self._descriptor, 0)
@@ -155,7 +161,10 @@ class RunLock:
         if self._descriptor >= 0:
             # Who comes next need not ask whether we live; on a lost disk it will look for beats.
             with suppress(OSError):
+                last = os.fstat(self._descriptor)
                 os.ftruncate(self._descriptor, 0)
+                # Who looks at the run sees by the file's time when it was last held.
+                os.utime(self._descriptor, ns=(last.st_atime_ns, last.st_mtime_ns))
             os.close(self._descriptor)
             self._descriptor = -1
 
