@@ -71,7 +71,8 @@ def holder_of(path: Path) -> Holder:
 
 
 def _holder(descriptor: int) -> Holder:
-    said = os.pread(descriptor, 300, 0).decode("utf-8", "replace").strip()
+    lines = os.pread(descriptor, 300, 0).decode("utf-8", "replace").splitlines()
+    said = lines[0].strip() if lines else ""
     found = _HOLDER.fullmatch(said)
     return Holder(said, found[2] if found else "", os.fstat(descriptor).st_mtime_ns)
 
@@ -155,7 +156,10 @@ class RunLock:
         if self._descriptor >= 0:
             # Who comes next need not ask whether we live; on a lost disk it will look for beats.
             with suppress(OSError):
+                last = os.fstat(self._descriptor)
                 os.ftruncate(self._descriptor, 0)
+                # Who looks at the run sees by the file's time when it was last held.
+                os.utime(self._descriptor, ns=(last.st_atime_ns, last.st_mtime_ns))
             os.close(self._descriptor)
             self._descriptor = -1
 
