@@ -51,7 +51,7 @@ def settings(**more: object) -> list[str]:
 
 
 def undisturbed(folder: Path, options: Sequence[str], timeout: float = 600.0) -> str:
-    """Run the job on this machine, without Slurm.
+    """Run the job on one rank of this machine, without Slurm; weights do not depend on ranks.
 
     Args:
         folder: for the run.
@@ -61,7 +61,7 @@ def undisturbed(folder: Path, options: Sequence[str], timeout: float = 600.0) ->
     Returns:
         Digest of its weights.
     """
-    command = [*QMPI, "train", str(DEMO), "--run-dir", str(folder / "run")]
+    command = [*QMPI, "train", str(DEMO), "--run-dir", str(folder / "run"), "-n", "1"]
     done = subprocess.run(
         [*command, *options, "--json"], capture_output=True, text=True, timeout=timeout, check=False
     )
