@@ -79,7 +79,7 @@ def honest() -> list[str]:
         f"({watts:,.0f} W a GPU, its share of the node and of the building).",
         f"- Money: {gpu_years * YEAR / 3600 * GPU_HOUR / 1e9:,.0f} thousand million USD at "
         f"{GPU_HOUR:.0f} USD a GPU hour.",
-        f"- To be done in one year: {gpu_years:,.0f} such GPUs.",
+        f"- To be done in one year: {gpu_years / 1e6:.1f} million such GPUs.",
         f"- Affordable instead, on {best.gpus:,} GPUs: {amount(speed * 30 * 86_400)} in 30 days, "
         f"{amount(speed * YEAR)} in a year. Llama 3 read 15.6 T.",
         f"- Per parameter the model would read {each / 1e6:,.0f} million tokens; 20 is what "

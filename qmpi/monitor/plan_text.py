@@ -129,12 +129,12 @@ def advice_text(advice: Advice | None) -> str:
     """Return the layout that would be fastest, in words."""
     if advice is None:
         return f"{UNKNOWN}: it takes a machine whose GPUs are known and large enough"
-    layout = advice.layout
+    layout, gpus = advice.layout, f"{advice.gpus:,} GPU{'s' if advice.gpus != 1 else ''}"
     shared = {"none": "", "optimizer": ", optimizer state", "all": ", weights and state"}
     shares = shared[layout.sharded]
     again = ", layers computed again in backward" if layout.recompute == "full" else ""
     return (
-        f"{advice.gpus:,} GPU{'s' if advice.gpus != 1 else ''} as data {layout.data:,} x tensor {layout.tensor} x pipeline "
+        f"{gpus} as data {layout.data:,} x tensor {layout.tensor} x pipeline "
         f"{layout.pipeline}{shares + ' shared out' if shares else ''}{again}, NCCL hidden behind "
         f"products: {seconds_text(advice.step_seconds)} a step, {advice.utilisation:.0%} of the "
         f"peak, {size_text(advice.memory_bytes)} a GPU"
@@ -217,7 +217,7 @@ def _loads(details: Details) -> list[tuple[str, str]]:
     load = details.load
     if load is None:
         return []
-    written = load.checkpoint_seconds
+    written, opening = load.checkpoint_seconds, load.opening_seconds
     shards = f"{load.corpus_shards:,} shard{'s' if load.corpus_shards != 1 else ''}"
     corpus = (
         f"; one pass reads {size_text(load.corpus_bytes)} in {shards}, before compression"
@@ -248,5 +248,9 @@ def _loads(details: Details) -> list[tuple[str, str]]:
             f"{load.coordinator_messages:,.0f} messages and "
             f"{size_text(load.coordinator_bytes)} a second, {load.coordinator_core:.1%} of a core",
         ),
-        ("start", f"{load.opens:,} files opened"),
+        (
+            "start",
+            f"{load.opens:,} files opened"
+            + ("" if opening is None else f" in {seconds_text(opening)}"),
+        ),
     ]

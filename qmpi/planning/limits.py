@@ -36,7 +36,7 @@ def limits(
     Returns:
         Sentences, the gravest first; empty if nothing stands out.
     """
-    found = [*_memory(job, memory), *_lanes(job)]
+    found = [*_memory(job, memory), *_lanes(job), *_steps(job)]
     if time is None or load is None or failing is None:
         return (*found, _unknown(job))
     found += [*_step(job, time), *_load(load), *_failures(failing)]
@@ -87,6 +87,16 @@ def _lanes(job: Workload) -> list[str]:
             f"{idle:.0%} of the time"
         )
     return found
+
+
+def _steps(job: Workload) -> list[str]:
+    warmup = job.settings.optimizer.warmup_steps
+    if job.steps > warmup:
+        return []
+    return [
+        f"steps: {amount(job.tokens)} are {job.steps:,} steps of {amount(job.step_tokens)}, fewer "
+        f"than the warm-up has ({warmup:,}): fewer lanes or sequences, or more tokens"
+    ]
 
 
 def _step(job: Workload, time: EngineTime) -> list[str]:

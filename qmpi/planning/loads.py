@@ -53,6 +53,7 @@ class Loads(Struct, frozen=True, kw_only=True):
         checkpoint_every: seconds between two on disk.
         checkpoint_seconds: to write one; None: the file system's speed is not known.
         opens: files opened at a start, all ranks.
+        opening_seconds: that takes; None: the file system's speed is not known.
     """
 
     reduce_bytes: float
@@ -69,6 +70,7 @@ class Loads(Struct, frozen=True, kw_only=True):
     checkpoint_every: float
     checkpoint_seconds: float | None
     opens: int
+    opening_seconds: float | None
 
 
 def loads(job: Workload, step_seconds: float) -> Loads:
@@ -91,6 +93,7 @@ def loads(job: Workload, step_seconds: float) -> Loads:
     read = (1 - made) * job.tokens
     write = job.machine.files.write_gbytes * 1e9
     state = STATE_BYTES * count
+    opens, speed = job.counts.ranks * FILES_A_RANK, job.machine.files.opens_per_second
     return Loads(
         reduce_bytes=2 * 4 * count * (ranks - 1) / ranks,
         block_bytes_a_second=job.step_tokens * token * steps,
@@ -105,7 +108,8 @@ def loads(job: Workload, step_seconds: float) -> Loads:
         snapshot_every=settings.snapshot.every_steps * step_seconds,
         checkpoint_every=settings.snapshot.disk_every_steps * step_seconds,
         checkpoint_seconds=state / write if write else None,
-        opens=job.counts.ranks * FILES_A_RANK,
+        opens=opens,
+        opening_seconds=opens / speed if speed else None,
     )
 
 

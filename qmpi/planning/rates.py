@@ -35,9 +35,9 @@ class Rates(Struct, frozen=True, kw_only=True):
     matmul: float = 0.67
     attention: float = 0.50
     memory: float = 0.85
-    """Copies reach about that much of HBM; BabelStream's figure for A100 and H100 is near 0.9."""
+    """A round figure of what copies reach; not measured here."""
     collective: float = 0.80
-    """nccl-tests' bus bandwidth over the link's, for messages of 100 MB and more."""
+    """A round figure of nccl-tests' bus bandwidth for large messages; not measured here."""
     carriers: float = 20 / 132
     """DeepSeek-V3 (section 3.2.2) gives 20 of 132 multiprocessors to communication."""
 

@@ -134,6 +134,22 @@ def test_slow_files_and_few_generators_are_told() -> None:
     assert "generators:" in " ".join(planned("quintillion", many, slow).plan.limits)
 
 
+def test_opening_files_takes_time_where_it_is_known() -> None:
+    counts, machine = Counts(ranks=14, trainers=8), load_machine("h100")
+    load = planned("node", counts, replace(machine, files=FileShape(opens_per_second=100.0))).load
+    assert load is not None
+    assert load.opening_seconds == pytest.approx(load.opens / 100.0)
+
+
+def test_a_run_shorter_than_its_warm_up_is_told() -> None:
+    settings = parse_job((JOBS / "node.toml").read_text(encoding="utf-8"))
+    counts, machine = Counts(ranks=14, trainers=8), load_machine("h100")
+    short = make_plan(workload(settings, counts, machine, None, 10**9))
+    assert any("fewer than the warm-up has (1,000)" in words for words in short.plan.limits)
+    long = make_plan(workload(settings, counts, machine, None, 10**10))
+    assert not any("warm-up" in words for words in long.plan.limits)
+
+
 def test_lanes_that_do_not_divide_are_told() -> None:
     job = on_cores(5, 8)
     assert any("do not divide among 5 trainers" in words for words in make_plan(job).plan.limits)
