@@ -111,7 +111,7 @@ def engine_of(
 ) -> GatedEngine:
     settings = settings_of(folder)
     files = CopyFiles(settings, "run", Rank(member), RunDirectory(folder))
-    engine = kind(settings, "127.0.0.1", Clock().now, files)
+    engine = kind(settings, lambda: "127.0.0.1", Clock().now, files)
     engine.gates = gates
     return engine
 
