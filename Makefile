@@ -37,6 +37,7 @@ generated: $(READY) ## refreeze lists, write job files, redraw pictures
 	$(BIN)/python docs/make_jobs.py
 	$(BIN)/python tests/architecture/freeze.py
 	$(BIN)/python docs/draw.py
+	$(BIN)/python docs/make_errors.py
 
 bench: $(READY) ## benchmarks, an hour or two; print tables and ratios
 	for bench in tests/benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done

@@ -54,7 +54,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         arguments: without the program's name.
 
     Returns:
-        job, run_dir, set, work, from_scratch.
+        job, run_dir, set, work, from_scratch, died.
     """
     parser = argparse.ArgumentParser(
         prog="python -m qmpi.main",
@@ -73,6 +73,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "--from-scratch",
         action="store_true",
         help="if no snapshot of the run can be read, begin at step 0 instead of refusing",
+    )
+    parser.add_argument(
+        "--died", default="", metavar="WHY", help="why the start before this one ended; noted"
     )
     return parser.parse_args(arguments)
 
@@ -154,7 +157,7 @@ def run_training(options: argparse.Namespace) -> Exit:
 
     settings = load_job(absolute(options.job), options.set, options.run_dir)
     run = Path(settings.job.run_dir or f"runs/{settings.job.name}").absolute()
-    start = Start(settings, run, from_scratch=options.from_scratch)
+    start = Start(settings, run, from_scratch=options.from_scratch, died=options.died)
     return run_rank(lambda world: build_rank(world, start), run)
 
 

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,6 +10,9 @@ from qmpi.cli.error_pages import ERRORS, EXITS, exit_text, page_text
 from qmpi.cli.options import json_option
 from qmpi.cli.output import show_json
 from qmpi.errors import InputError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 EPILOG = """\b
 Examples:
@@ -25,7 +29,7 @@ class PageName(click.ParamType):
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list["click.shell_completion.CompletionItem"]:
+    ) -> "list[CompletionItem]":
         """Return the names that begin so."""
         from click.shell_completion import CompletionItem
 

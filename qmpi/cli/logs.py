@@ -124,9 +124,9 @@ def _check(run: Path, logs: "RunLogs", ranks: tuple[int, ...]) -> None:
 
 
 def _report(run: Path) -> "StatusReport":
-    from qmpi.monitor.run_look import Onlooker
+    from qmpi.monitor.run_look import Observer
 
-    return Onlooker(time.time()).report(run)
+    return Observer(time.time()).report(run)
 
 
 def _followed(run: Path, logs: "RunLogs") -> "Iterator[Line]":

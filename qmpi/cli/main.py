@@ -14,17 +14,18 @@ listen(sys.argv)
 import importlib
 import os
 import signal
-import tempfile
-import traceback
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from qmpi import __version__
 from qmpi.cli.output import Fault, open_streams, show_error
 from qmpi.errors import ExitCode, QmpiError, pointer
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS = {
     "demo": "pretrain on this machine, kill a trainer, prove that nothing changed",
@@ -75,18 +76,16 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Name the nearest command when there is none of that name."""
-        import difflib
-
         unknown = bool(args) and args[0] not in COMMANDS and not args[0].startswith("-")
         if unknown and not ctx.resilient_parsing:
+            import difflib
+
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             ctx.fail(f"No such command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
 
-    def shell_complete(
-        self, ctx: click.Context, incomplete: str
-    ) -> "list[click.shell_completion.CompletionItem]":
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
         """Return the commands and options that begin so, without importing a command."""
         from click.shell_completion import CompletionItem
 
@@ -175,6 +174,9 @@ def _machine(error: OSError | MemoryError) -> str:
 
 
 def _write_traceback() -> Path:
+    import tempfile
+    import traceback
+
     handle, name = tempfile.mkstemp(prefix="qmpi-bug-", suffix=".txt")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         traceback.print_exc(file=file)

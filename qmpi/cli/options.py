@@ -3,9 +3,12 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 Command = Callable[..., Any]
 
@@ -50,7 +53,7 @@ class RunPath(HomePath):
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> "list[click.shell_completion.CompletionItem]":
+    ) -> "list[CompletionItem]":
         """Return the runs that a word may become."""
         from qmpi.cli.complete import run_items
 
@@ -63,7 +66,7 @@ class JobPath(HomePath):
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> "list[click.shell_completion.CompletionItem]":
+    ) -> "list[CompletionItem]":
         """Return the job files that a word may become."""
         from qmpi.cli.complete import job_items
 

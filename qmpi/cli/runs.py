@@ -61,8 +61,8 @@ def listed(folder: Path, now: float) -> "list[RunLine]":
     Returns:
         A line each.
     """
-    from qmpi.monitor.run_look import Onlooker, find_runs
+    from qmpi.monitor.run_look import Observer, find_runs
 
-    onlooker = Onlooker(now)
-    found = [onlooker.line(run) for run in find_runs(folder)]
+    observer = Observer(now)
+    found = [observer.line(run) for run in find_runs(folder)]
     return sorted(found, key=lambda run: (-run.updated, run.directory))

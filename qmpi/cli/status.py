@@ -57,9 +57,9 @@ def read(run: Path) -> "StatusReport":
     Returns:
         The report.
     """
-    from qmpi.monitor.run_look import Onlooker
+    from qmpi.monitor.run_look import Observer
 
-    return Onlooker(time.time()).report(run)
+    return Observer(time.time()).report(run)
 
 
 def _watch(run: Path, report: "StatusReport") -> None:

@@ -140,7 +140,13 @@ def run_supervised(
     from rich.console import Console
 
     from qmpi.launch.supervisor import Supervision, supervise
-    from qmpi.launch.train import claim_run, find_hosts, prepare_run, stop_time
+    from qmpi.launch.train import (
+        check_claimed,
+        claim_run,
+        find_hosts,
+        prepare_run,
+        stop_time,
+    )
     from qmpi.monitor.live_view import LiveView
     from qmpi.runtime.clock import Clock
 
@@ -164,6 +170,7 @@ def run_supervised(
             follow=follow,
             status_seconds=settings.monitor.status_seconds,
             claimed=lambda: claim_run(settings),
+            check=lambda: check_claimed(plan.run),
             hosts=hosts,
         )
         with stop.heard():

@@ -18,6 +18,7 @@ from qmpi.config.load import absolute
 from qmpi.errors import InputError
 from qmpi.storage.cache import made_once
 from qmpi.storage.corpus import read_corpus_facts
+from qmpi.storage.remedy import BUILTIN_FOLDER
 from qmpi.storage.shard_layout import FORMAT_VERSION
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def builtin_corpus(name: str, cache: Path, progress: "Progress") -> Path:
     if name != "python":
         raise InputError(f"no built-in corpus {name!r}; there is builtin:python")
     version = f"{platform.python_version()}-{VOCABULARY}-f{FORMAT_VERSION}"
-    name = f"builtin-python-{version}"
+    name = f"{BUILTIN_FOLDER}python-{version}"
     return made_once(cache, name, lambda out: _make(out, progress), lambda: _begin(progress))
 
 

@@ -12,10 +12,11 @@ as the `ssh` or `srun` that starts its daemons elsewhere, only the loss of a ran
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from qmpi.launch.mpirun import SHIELD
 from qmpi.units import Seconds
 
 LOOK_SECONDS = 0.5
@@ -130,8 +131,19 @@ def session(leader: int) -> Iterator[Kin]:
                 command = (entry / "cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue  # it has ended meanwhile
-            python = command[0] == os.fsencode(sys.executable)
-            yield Kin(int(entry.name), int(fields[1]), python)
+            yield Kin(int(entry.name), int(fields[1]), runs_rank(command))
+
+
+def runs_rank(command: Sequence[bytes]) -> bool:
+    """Return whether a process is a rank, by its command.
+
+    Args:
+        command: program and arguments, from /proc.
+
+    Returns:
+        Whether it runs this interpreter, but for the moment in which a daemon is started by it.
+    """
+    return command[0] == os.fsencode(sys.executable) and os.fsencode(SHIELD) not in command
 
 
 def _ranks(number: int) -> str:

@@ -22,10 +22,13 @@ from msgspec.structs import replace
 from qmpi.config.settings import FailureSettings
 from qmpi.errors import ExitCode, LaunchError, RunInUse
 from qmpi.launch.allocation.muster import Muster
-from qmpi.launch.followed import clear_followed, stopped_marker
+from qmpi.launch.asking import StopAsker
+from qmpi.launch.death import cause_of_death, died_option, how_launcher_ended
+from qmpi.launch.followed import clear_followed, end_before, refused_marker, stopped_marker
 from qmpi.launch.job_log import excerpt, next_log
 from qmpi.launch.mpirun import LaunchPlan
 from qmpi.launch.mpirun_process import finish_launcher, start_launcher
+from qmpi.launch.room import check_room
 from qmpi.launch.scratch import make_scratch
 from qmpi.launch.sessions import has_ended
 from qmpi.launch.stall import StallWatch
@@ -35,9 +38,8 @@ from qmpi.protocol.status import EndMarker
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.leftovers import clear_stop, end_leftovers
 from qmpi.runtime.ownership import beating, refusal_by_living, take_run
-from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.run_directory import RunDirectory
-from qmpi.storage.status_file import clear_end, read_end, write_end
+from qmpi.storage.status_file import EndStamp, end_stamp, read_end, write_end
 from qmpi.units import Seconds
 
 POLL_SECONDS = 0.05
@@ -46,9 +48,6 @@ END_SECONDS = 15.0
 
 STOP_SECONDS = 120.0
 """How long a requested stop may take: the steps granted, a snapshot and a checkpoint."""
-
-PROBE_BYTES = 1 << 16
-"""As much as some seconds of journal and status."""
 
 FREE_SECONDS = 5.0
 """How long the ranks of a job that just died may take to let go of the run directory."""
@@ -91,6 +90,10 @@ class Supervision(Struct, frozen=True):
             is the run that is wanted, and writes what the ranks read. A command that is refused
             has changed nothing.
         hosts: asked before each start which of them live; None: the plan says it all.
+        check: called before the job is started again: checks what the ranks read, which people
+            edit.
+        old_end: stamp of the end marker of an earlier start; set by `supervise`. It stays until the
+            ranks are let into the run, so that a start which is refused has removed nothing.
     """
 
     limits: FailureSettings
@@ -102,6 +105,8 @@ class Supervision(Struct, frozen=True):
     status_seconds: float = 1.0
     claimed: Callable[[], None] = _nothing
     hosts: Muster | None = None
+    check: Callable[[], None] = _nothing
+    old_end: EndStamp = None
 
 
 def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMarker:
@@ -122,6 +127,7 @@ def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMa
     """
     directory = RunDirectory(plan.run)
     directory.create()
+    supervision = replace(supervision, old_end=end_before(directory, clock))
     try:
         waited = _wait_for_command(directory, supervision, clock)
     except RunInUse as holder:
@@ -131,7 +137,7 @@ def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMa
         return stopped_marker(plan.run, reason, clock)
     with _own(directory, supervision, clock):
         if _wait_for_ranks(directory, supervision, clock) or waited:
-            marker = read_end(plan.run)
+            marker = _new_end(directory, supervision)
             clear_followed(directory, Seconds(END_SECONDS if marker else 0.0), clock)
             if marker is not None:
                 return marker
@@ -196,10 +202,11 @@ def _wait_briefly(directory: RunDirectory, supervision: Supervision, clock: Cloc
 def _follow_ranks(directory: RunDirectory, supervision: Supervision, clock: Clock) -> bool:
     since, told = clock.now(), False
     asked_at: Seconds | None = None
+    asker = _asker(directory, supervision, clock)
     while (holder := _holder(directory.lock, supervision, clock)) is not None:
         if supervision.stop():
             asked_at = clock.now() if asked_at is None else asked_at
-            _ask(directory, supervision, clock)
+            asker.ask()
             _end_the_slow(directory, clock.now() - asked_at, holder)
         elif not told and clock.now() - since > FREE_SECONDS:
             _say(supervision, clock, f"following it to its end: {holder}")
@@ -224,7 +231,7 @@ def _holder(lock: Path, supervision: Supervision, clock: Clock) -> RunInUse | No
 def _supervise(
     plan: LaunchPlan, directory: RunDirectory, supervision: Supervision, clock: Clock
 ) -> EndMarker:
-    clear_end(plan.run)
+    supervision = replace(supervision, old_end=end_stamp(plan.run))
     clear_stop(directory)
     try:
         return _keep_running(plan, directory, supervision, clock)
@@ -240,7 +247,7 @@ def _keep_running(
     plan: LaunchPlan, directory: RunDirectory, supervision: Supervision, clock: Clock
 ) -> EndMarker:
     starts: list[Seconds] = []
-    stillborn = 0
+    stillborn, first = 0, plan.once
     while not supervision.stop():
         try:
             plan = _mustered(plan, supervision, clock)
@@ -249,30 +256,33 @@ def _keep_running(
         end_leftovers(directory.ranks)
         starts.append(clock.now())
         log = next_log(directory)
-        _say(supervision, clock, f"starting {plan.described()}{_again(starts)}")
+        again = f" again, start {len(starts)}" if len(starts) > 1 else ""
+        _say(supervision, clock, f"starting {plan.described()}{again}")
         marker = _run_once(plan, directory, log, supervision, clock)
         if marker is not None:
             return marker
         if supervision.stop():
             break
         stillborn = 0 if _came_up(directory, starts[-1]) else stillborn + 1
-        plan = plan if stillborn else replace(plan, once=())
+        refused = refused_marker(plan.run, supervision.check, clock)
+        if refused is not None:
+            return refused
+        first = first if stillborn else ()
+        died = died_option(cause_of_death(directory, log, starts[-1]))
+        plan = replace(plan, once=(*first, *died))
         if stillborn >= STILLBORN_TRIES:
             raise LaunchError(f"the job ended {stillborn} times before it began\n{excerpt(log)}")
-        decision = may_relaunch(
-            starts[1:],
-            clock.now(),
-            supervision.limits.max_relaunches,
-            Seconds(supervision.limits.relaunch_window_seconds),
-        )
+        limits, now = supervision.limits, clock.now()
+        window = Seconds(limits.relaunch_window_seconds)
+        decision = may_relaunch(starts[1:], now, limits.max_relaunches, window)
         why = decision.reason
         if not decision.allowed:
             raise LaunchError(f"the job died {len(starts)} times; {why}\n{excerpt(log)}")
-        _check_room(directory)
-        died = f"the job died without an end marker; {why}\n{excerpt(log, DEATH_LINES)}"
-        _say(supervision, clock, died)
+        check_room(directory)
+        told = f"the job died without an end marker; {why}\n{excerpt(log, DEATH_LINES)}"
+        _say(supervision, clock, told)
         _wait(decision.wait_seconds, supervision, clock)
-    return _stopped_without_job(plan.run, clock)
+    return _stopped_without_job(plan.run, clock, write=bool(starts) or not supervision.old_end)
 
 
 def _mustered(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> LaunchPlan:
@@ -286,17 +296,6 @@ def _mustered(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> Launc
             raise _StopAskedError
 
     return supervision.hosts.plan(plan, lambda what: _say(supervision, clock, what), rest)
-
-
-def _check_room(directory: RunDirectory) -> None:
-    """Refuse to start a job again that could not even write down why it died.
-
-    Raises:
-        StorageError: the run directory takes no data; says why.
-    """
-    probe = directory.root / "probe"
-    write_atomic(probe, bytes(PROBE_BYTES))
-    probe.unlink(missing_ok=True)
 
 
 def _run_once(
@@ -323,8 +322,10 @@ def _run_once(
             finish_launcher(process, patience, clock)
             end_leftovers(directory.ranks, here_alone=True)
             shutil.rmtree(scratch, ignore_errors=True)
+        if fault is None and (gone := how_launcher_ended(process.returncode)):
+            output.write(f"qmpi: {gone}\n".encode())
     supervision.on_tick()
-    return read_end(plan.run)
+    return _new_end(directory, supervision)
 
 
 def _watch(
@@ -343,12 +344,13 @@ def _watch(
     limits, every = supervision.limits, supervision.status_seconds
     stall = StallWatch(directory.status, limits, every, clock.now())
     start = StartWatch(process.pid, ranks, directory.status, clock.now())
-    while not has_ended(process) and read_end(directory.root) is None:
+    asker = _asker(directory, supervision, clock)
+    while not has_ended(process) and _new_end(directory, supervision) is None:
         clock.sleep(POLL_SECONDS)
         supervision.on_tick()
         if supervision.stop():
             asked_at = clock.now() if asked_at is None else asked_at
-            _ask(directory, supervision, clock)
+            asker.ask()
         if asked_at is not None and clock.now() - asked_at > STOP_SECONDS:
             return ""
         fault = stall.look(clock.now()) or start.look(clock.now())
@@ -357,13 +359,17 @@ def _watch(
     return None
 
 
-def _ask(directory: RunDirectory, supervision: Supervision, clock: Clock) -> None:
-    # Again where it is gone: a job that was just starting may have cleared it as a leftover.
-    if directory.stop_request.exists() or read_end(directory.root) is not None:
-        return
-    write_atomic(directory.stop_request, b"stop\n", durable=False)
-    what = "stopping in order: what is under way is finished or can be resumed"
-    _say(supervision, clock, what)
+def _asker(directory: RunDirectory, supervision: Supervision, clock: Clock) -> StopAsker:
+    return StopAsker(
+        directory,
+        lambda what: _say(supervision, clock, what),
+        lambda: _new_end(directory, supervision) is not None,
+    )
+
+
+def _new_end(directory: RunDirectory, supervision: Supervision) -> EndMarker | None:
+    stamp = end_stamp(directory.root)
+    return None if stamp == supervision.old_end else read_end(directory.root)
 
 
 def _came_up(directory: RunDirectory, started: Seconds) -> bool:
@@ -373,10 +379,11 @@ def _came_up(directory: RunDirectory, started: Seconds) -> bool:
         return False
 
 
-def _stopped_without_job(run: Path, clock: Clock) -> EndMarker:
+def _stopped_without_job(run: Path, clock: Clock, *, write: bool) -> EndMarker:
     reason = "stopped while the job was down; the newest snapshot holds what can be resumed"
     marker = stopped_marker(run, reason, clock)
-    write_end(run, marker)
+    if write:  # else nothing was started, and how the run ended before still holds
+        write_end(run, marker)
     return marker
 
 
@@ -385,10 +392,6 @@ def _wait(seconds: float, supervision: Supervision, clock: Clock) -> None:
     while clock.now() < deadline and not supervision.stop():
         clock.sleep(POLL_SECONDS)
         supervision.on_tick()
-
-
-def _again(starts: list[Seconds]) -> str:
-    return "" if len(starts) == 1 else f" again, start {len(starts)}"
 
 
 def _say(supervision: Supervision, clock: Clock, what: str) -> None:

@@ -26,6 +26,7 @@ from qmpi.runtime.same_run import check_same_run
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.cache import default_cache
 from qmpi.storage.corpus import read_corpus_facts
+from qmpi.storage.ram_places import note_ram_places
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.units import Seconds
 
@@ -142,6 +143,7 @@ def prepare_run(settings: Settings, ranks: int | None, environ: Mapping[str, str
     if number < 1:
         raise ConfigError(f"-n {number}: start at least 1 rank")
     place(["here"] * number, settings.roles, settings.train.lanes)
+    _check_place(run_path(settings))
     mpirun = find_mpirun(environ)
     check_sources(settings, default_cache(environ))
     directory = RunDirectory(run_path(settings))
@@ -167,7 +169,37 @@ def claim_run(settings: Settings) -> None:
     """
     directory = RunDirectory(run_path(settings))
     check_same_run(directory, settings)
+    note_ram_places(directory, [*_ram_dir_before(directory), settings.snapshot.ram_dir])
     write_atomic(directory.job, dump_toml(settings).encode())
+
+
+def check_claimed(run: Path) -> None:
+    """Check what the ranks of a claimed run would read if they were started again.
+
+    Args:
+        run: directory of the run.
+
+    Raises:
+        ConfigError: the job file in it was broken by hand, or is another's now.
+    """
+    directory = RunDirectory(run)
+    check_same_run(directory, load_job(directory.job, (), os.fspath(run)))
+
+
+def _ram_dir_before(directory: RunDirectory) -> list[str]:
+    try:
+        return [load_job(directory.job).snapshot.ram_dir] if directory.job.exists() else []
+    except ConfigError:
+        return []  # about to be replaced
+
+
+def _check_place(run: Path) -> None:
+    for path in (run, *run.parents):
+        if path.exists() and not path.is_dir():
+            raise ConfigError(
+                f"{run} cannot be the directory of a run: {path} is a file; name another with "
+                "--run-dir"
+            )
 
 
 def check_sources(settings: Settings, cache: Path) -> None:

@@ -52,7 +52,7 @@ class RunLine(Struct, frozen=True):
     reason: str = ""
 
 
-class Onlooker:
+class Observer:
     """Looks at runs from this host, at one moment."""
 
     def __init__(self, now: float) -> None:
@@ -84,7 +84,7 @@ class Onlooker:
         if directory.status.exists():
             written = read_status(run)
         elif end is not None or directory.supervisor_lock.exists():
-            written = _unwritten(directory)
+            written = _unwritten(directory, lives=signs.commanded_since is not None)
         else:
             raise InputError(
                 f"{run} has no status; is it the directory of a run, and has it started?"
@@ -125,7 +125,7 @@ class Onlooker:
         mine = [one for one in here if one.run in {"", own}]
         living = any(one.started and start_ticks(one.pid) == one.started for one in mine)
         gone = bool(mine) and len(mine) == len(processes) and not living
-        since = held_since(directory.supervisor_lock, self._locks)
+        since = held_since(directory.supervisor_lock, self._locks, self._now)
         return Signs(self._host, since, gone)
 
 
@@ -195,10 +195,11 @@ def _changed(directory: RunDirectory) -> float:
     return 0.0
 
 
-def _unwritten(directory: RunDirectory) -> StatusReport:
+def _unwritten(directory: RunDirectory, *, lives: bool) -> StatusReport:
     """Return the status of a run that has not written one."""
+    died = "its command ended before the ranks had met; `qmpi logs` shows what they said"
     return StatusReport(
-        state="starting",
+        state="starting" if lives else "stale",
         step=0,
         steps=0,
         tokens=0,
@@ -210,5 +211,5 @@ def _unwritten(directory: RunDirectory) -> StatusReport:
         ranks=(),
         name=directory.root.name,
         updated=_changed(directory),
-        reason="its ranks have not met yet",
+        reason="its ranks have not met yet" if lives else died,
     )

@@ -6,7 +6,7 @@ itself, whether the command that starts the job again lives and whether the rank
 says how the run ended holds, unless a command took the run later: then it is starting. One that
 says "running" holds while it is young. An old one means "starting" if a command is there to start
 the job again, and "stale" if not; where the ranks are seen to be gone nobody waits for it to age.
-From another machine the age alone tells.
+Ranks are seen from their own host alone, a command from any: it beats.
 """
 
 from msgspec import Struct
@@ -30,8 +30,8 @@ class Signs(Struct, frozen=True):
 
     Attributes:
         host: name of this host.
-        commanded_since: when the command that starts the job again took the run; None if no such
-            command is seen.
+        commanded_since: when the command that starts the job again began, or a moment after that;
+            None if no such command is seen.
         ranks_gone: every rank that had written itself down was of this host, and none lives.
     """
 

@@ -164,7 +164,9 @@ def failure_lines(failures: Sequence[FailureReport], *, colour: bool) -> list[st
     Returns:
         Two lines each.
     """
-    lines = [f"{len(failures)} failures; the last {min(len(failures), SHOWN_FAILURES)}:"]
+    more = len(failures) - SHOWN_FAILURES
+    counted = "1 failure" if len(failures) == 1 else f"{len(failures)} failures"
+    lines = [f"{counted}, the last {SHOWN_FAILURES} of them:" if more > 0 else f"{counted}:"]
     for failure in failures[-SHOWN_FAILURES:]:
         moment = datetime.fromtimestamp(failure.time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         what = paint(f"{moment}  {failure.what}", "red", colour=colour)

@@ -10,13 +10,23 @@ RunState = Literal["starting", "running", "finished", "stopped", "failed", "stal
 
 
 class FailureReport(Struct, frozen=True):
-    """One failure and what was done about it; `time` in seconds since the epoch."""
+    """One failure and what was done about it.
+
+    Attributes:
+        time: seconds since the epoch.
+        ranks: whose; none if it was nobody's in particular.
+        what: in words.
+        action: what was done about it.
+        reason: how it is known.
+        step: steps committed by then; 0 in a work farm.
+    """
 
     time: float
     ranks: tuple[int, ...]
     what: str
     action: str
     reason: str
+    step: int = 0
 
 
 class RankReport(Struct, frozen=True):

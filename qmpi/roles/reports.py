@@ -20,6 +20,10 @@ NAMED_RANKS = 512
 NAMED_EXCEPTIONS = 256
 """Most exceptions that are named in a larger one."""
 
+ENDED = ("finished", "stopped", "failed")
+LEFT = "left"
+"""Activity of a rank that has lived to the end."""
+
 Seats = Mapping[Rank, tuple[int, int]]
 """(team, position) of each rank that trains."""
 
@@ -57,12 +61,16 @@ class Reporter:
         Returns:
             The whole report.
         """
+        ranks = self.ranks(seats)
+        if report.state in ENDED:
+            # What each was doing when it was told to leave is nothing that it does now.
+            ranks = tuple(replace(rank, activity=LEFT) if rank.alive else rank for rank in ranks)
         return replace(
             report,
             name=name,
             run_id=run_id,
             reason=reason,
-            ranks=self.ranks(seats),
+            ranks=ranks,
             summary=self.summary(teams),
         )
 

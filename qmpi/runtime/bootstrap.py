@@ -38,7 +38,9 @@ from qmpi.runtime.rank import RankContext, assemble
 from qmpi.runtime.same_run import check_same_run, keep_settings, refusal
 from qmpi.storage.cache import default_cache
 from qmpi.storage.journal import JournalWriter
+from qmpi.storage.ram_places import note_ram_places
 from qmpi.storage.run_directory import RunDirectory, RunLock
+from qmpi.storage.snapshot_store import what_is_wrong
 
 logger = logging.getLogger(__name__)
 
@@ -53,11 +55,13 @@ class Start(Struct, frozen=True):
         settings: the job.
         run: directory of the run.
         from_scratch: begin at step 0 if no snapshot of the run can be read.
+        died: why the start before this one ended, if the command knows.
     """
 
     settings: Settings
     run: Path
     from_scratch: bool = False
+    died: str = ""
 
 
 class CoordinatorFiles(Struct):
@@ -155,9 +159,15 @@ def _run_facts(start: Start, meeting: Meeting[CoordinatorFiles], placement: Plac
         domains=meeting.domains,
         teams=placement.teams,
         history=opened.history if opened is not None else (),
-        checkpoints=RunDirectory(start.run).checkpoint_names() if opened is not None else (),
+        checkpoints=_checkpoints(start, meeting.run_id) if opened is not None else (),
         from_scratch=start.from_scratch,
+        died=start.died,
     )
+
+
+def _checkpoints(start: Start, run_id: str) -> tuple[str, ...]:
+    names = RunDirectory(start.run).checkpoint_names()
+    return tuple(what_is_wrong(Path(name), run_id) for name in names)
 
 
 def _open(world: Surroundings, directory: RunDirectory, start: Start) -> CoordinatorFiles:
@@ -188,4 +198,5 @@ def _open(world: Surroundings, directory: RunDirectory, start: Start) -> Coordin
     if openings and openings[0].settings_digest != settings_digest(settings):
         raise ConfigError(refusal(directory, ()))
     keep_settings(directory, settings, is_new=not openings)
+    note_ram_places(directory, [settings.snapshot.ram_dir])
     return CoordinatorFiles(lock, journal, tuple(history), run_id)

@@ -15,10 +15,17 @@ from qmpi.config.settings import Settings
 from qmpi.errors import StorageError
 from qmpi.ports.base import Frame
 from qmpi.protocol.membership import SnapshotFact
+from qmpi.storage.ram_places import ram_places
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.snapshot_file import read_part, read_payload
 from qmpi.storage.snapshot_folder import SnapshotFolder
-from qmpi.storage.snapshot_store import find_snapshots, forget_ram, ram_directory
+from qmpi.storage.snapshot_store import (
+    drop_ram,
+    find_snapshots,
+    forget_ram,
+    ram_directory,
+    ram_folder,
+)
 from qmpi.units import Bytes, Digest, Rank, Step
 
 logger = logging.getLogger(__name__)
@@ -46,6 +53,8 @@ class CopyFiles:
         self._run_id = run_id
         self._rank = rank
         self._run, self._checkpoints = directory.root, directory.checkpoints
+        before = (place for place in ram_places(directory) if place != self._ram_dir)
+        self._old_places = list(before)
         self._in_parts = settings.team.size > 1
         self._locks = {RAM: threading.Lock(), DISK: threading.Lock()}
 
@@ -53,8 +62,8 @@ class CopyFiles:
         """Return every verified snapshot of the run within reach, newest first."""
         places: list[tuple[str, Path]] = []
         try:
-            ram = self._ram()
-            places = [(RAM, folder) for folder in sorted(ram.glob("rank-*"))]
+            rams = [self._ram(), *self._old_rams()]
+            places = [(RAM, folder) for ram in rams for folder in sorted(ram.glob("rank-*"))]
         except StorageError as error:
             logger.warning("no snapshots in RAM: %s", error)
         facts, faults = find_snapshots([*places, (DISK, self._checkpoints)], self._run_id)
@@ -83,6 +92,8 @@ class CopyFiles:
         with self._locks[place]:
             folder = self._folder(place)
             path = folder.write(step, digest, parts, position if self._in_parts else None)
+            if place == RAM:
+                self._leave_old_places()
         return SnapshotFact(step, digest, place, str(path), position)
 
     def payload(self, path: str, digest: Digest) -> memoryview:
@@ -119,10 +130,24 @@ class CopyFiles:
 
     def forget(self) -> None:
         """Remove the copies of the run in this host's RAM."""
+        self._leave_old_places()
         forget_ram(self._ram_dir, self._run_id, self._run)
 
     def _ram(self) -> Path:
         return ram_directory(self._ram_dir, self._run_id, self._run)
+
+    def _old_rams(self) -> list[Path]:
+        named = (ram_folder(place, self._run_id, self._run) for place in self._old_places)
+        return [folder for folder in named if folder.is_dir()]
+
+    def _leave_old_places(self) -> None:
+        # Not before a newer copy stands in the new place: these may be the newest there are.
+        while self._old_places:
+            try:
+                drop_ram(self._old_places[-1], self._run_id, self._run)
+            except StorageError as error:
+                logger.warning("old copies in RAM stay: %s", error)
+            self._old_places.pop()
 
     def _folder(self, place: str) -> SnapshotFolder:
         if place == DISK:

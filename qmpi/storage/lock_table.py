@@ -2,19 +2,28 @@
 
 Theory of operation. Trying to take a lock is no way to look: for a moment the looker holds it, and
 a command that starts just then is refused. The kernel lists the locks of this host in /proc/locks;
-a run's lock file names the process that took it last. A lock counts as held if a process of that
-number holds an advisory lock on that inode. Devices are not compared: on layered file systems the
-kernel names another one than `stat` does. Locks of other hosts cannot be seen.
+a run's lock file names its holder (`qmpi.storage.run_lock`). A lock counts as held if a process of
+that number holds an advisory lock on that inode. Devices are not compared: on layered file systems
+the kernel names another one than `stat` does. A holder on another host is believed while it beats.
 """
 
 import os
 import re
 from pathlib import Path
 
-from qmpi.storage.run_lock import SINCE
+from qmpi.storage.rank_files import start_ticks
+from qmpi.storage.run_lock import holder_of
 
 LOCKS = Path("/proc/locks")
-_HOLDER = re.compile(rf"pid (\d+) on (\S+)\n{SINCE}(\d+)")
+BEATING_SECONDS = 10.0
+"""Silence of a holder on another host after which it is not believed: it beats each second, and a
+network file system may show that some seconds later."""
+
+LEAVING_SECONDS = 20.0
+"""As long as a command may hold a run after its end."""
+
+HOLDER = re.compile(r"pid (\d+) on (\S+)")
+_BOOT = re.compile(r"^btime (\d+)$", re.MULTILINE)
 
 Held = frozenset[tuple[int, int]]
 """Process and inode of each lock."""
@@ -43,23 +52,45 @@ def held_locks(table: Path = LOCKS) -> Held:
     return frozenset(found)
 
 
-def held_since(lock: Path, held: Held) -> float | None:
-    """Return when a lock that is held was taken.
+def held_since(lock: Path, held: Held, now: float) -> float | None:
+    """Return since when a lock is held, as far as can be known.
 
     Args:
         lock: lock file of a run.
         held: from `held_locks`.
+        now: seconds since the epoch.
 
     Returns:
-        Seconds since the epoch by the clock of the file system; None if nobody on this host holds
-        it.
+        When its holder began, seconds since the epoch; of a holder on another host, a moment at
+        which it held the lock for sure if it holds it now. None if nobody holds it.
     """
+    holder = holder_of(lock)
+    match = HOLDER.fullmatch(holder.said)
+    if match is None:
+        return None
+    if holder.elsewhere:
+        beat = holder.stamp / 1e9
+        return beat - LEAVING_SECONDS if now - beat < BEATING_SECONDS else None
+    pid = int(match[1])
     try:
-        inode = lock.stat().st_ino
-        with lock.open("rb") as file:
-            holder = _HOLDER.match(file.read(300).decode("utf-8", "replace"))
+        is_held = (pid, lock.stat().st_ino) in held
     except OSError:
         return None
-    if holder is None or holder[2] != os.uname().nodename:
-        return None
-    return int(holder[3]) / 1e9 if (int(holder[1]), inode) in held else None
+    return began(pid) if is_held else None
+
+
+def began(pid: int) -> float:
+    """Return when a process of this host began.
+
+    Args:
+        pid: which.
+
+    Returns:
+        Seconds since the epoch, to the second; 0 if it cannot be known.
+    """
+    ticks = start_ticks(pid)
+    try:
+        boot = _BOOT.search(Path("/proc/stat").read_text(encoding="ascii", errors="replace"))
+    except OSError:
+        boot = None
+    return int(boot[1]) + ticks / os.sysconf("SC_CLK_TCK") if boot and ticks else 0.0

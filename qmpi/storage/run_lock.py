@@ -32,8 +32,6 @@ from qmpi.storage.os_errors import explained, storage_error
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 _HOLDER = re.compile(r"pid (\d+) on (\S+)")
-SINCE = "since "
-"""Before the time at which the lock was taken, ns since the epoch."""
 
 
 class Holder(NamedTuple):
@@ -73,8 +71,7 @@ def holder_of(path: Path) -> Holder:
 
 
 def _holder(descriptor: int) -> Holder:
-    lines = os.pread(descriptor, 300, 0).decode("utf-8", "replace").splitlines()
-    said = lines[0].strip() if lines else ""
+    said = os.pread(descriptor, 300, 0).decode("utf-8", "replace").strip()
     found = _HOLDER.fullmatch(said)
     return Holder(said, found[2] if found else "", os.fstat(descriptor).st_mtime_ns)
 
@@ -125,10 +122,7 @@ class RunLock:
             self.enforced = False
         with explained("write", path):
             self.former = _holder(self._descriptor)
-            said = f"pid {os.getpid()} on {socket.gethostname()}\n"
-            self._write(said)
-            # By the clock of the file server; beats move the file's own time.
-            self._write(f"{said}{SINCE}{os.fstat(self._descriptor).st_mtime_ns}\n")
+            self._write(f"pid {os.getpid()} on {socket.gethostname()}\n")
 
     def _write(self, text: str) -> None:
         os.ftruncate(self._descriptor, 0)

@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from qmpi.errors import InputError, StorageError
+from qmpi.errors import CorruptData, InputError, StorageError
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.storage.atomic_file import TEMPORARY_SUFFIX, written_by_nobody
 from qmpi.storage.os_errors import explained, require_file
-from qmpi.storage.snapshot_file import verify_snapshot
+from qmpi.storage.snapshot_file import read_header, verify_snapshot
 from qmpi.storage.snapshot_format import SnapshotHeader
 from qmpi.units import Bytes, Step
 
@@ -84,11 +84,8 @@ def ram_directory(ram_dir: str, run_id: str, run: Path) -> Path:
         InputError: the run's identity could escape the directory.
         StorageError: no permission, no space, no such mount, or the directory is another user's.
     """
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", run_id):
-        raise InputError(f"run id {run_id!r} is not made of letters, digits, '-' and '_'")
-    shared = Path(ram_dir) / f"qmpi-{run_id}"
-    place = hashlib.sha256(os.fsencode(run.resolve())).hexdigest()[:16]
-    directory = shared / f"{os.getuid()}-{place}"
+    directory = ram_folder(ram_dir, run_id, run)
+    shared = directory.parent
     with explained("make the snapshot directory", directory):
         if not shared.exists():
             shared.mkdir(exist_ok=True)
@@ -100,6 +97,26 @@ def ram_directory(ram_dir: str, run_id: str, run: Path) -> Path:
         if directory.stat().st_uid != os.getuid():
             raise StorageError(f"{directory} belongs to another user; remove it, or set ram_dir")
     return directory
+
+
+def ram_folder(ram_dir: str, run_id: str, run: Path) -> Path:
+    """Name the run's directory in a RAM file system; touches nothing.
+
+    Args:
+        ram_dir: as for `ram_directory`.
+        run_id: as for `ram_directory`.
+        run: as for `ram_directory`.
+
+    Returns:
+        Where it lies, whether it is there or not.
+
+    Raises:
+        InputError: the run's identity could escape the directory.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", run_id):
+        raise InputError(f"run id {run_id!r} is not made of letters, digits, '-' and '_'")
+    place = hashlib.sha256(os.fsencode(run.resolve())).hexdigest()[:16]
+    return Path(ram_dir) / f"qmpi-{run_id}" / f"{os.getuid()}-{place}"
 
 
 def _adopt(shared: Path, directory: Path) -> None:
@@ -124,10 +141,28 @@ def forget_ram(ram_dir: str, run_id: str, run: Path) -> None:
     Raises:
         StorageError: it cannot be reached.
     """
-    directory = ram_directory(ram_dir, run_id, run)
-    shutil.rmtree(directory, ignore_errors=True)
-    with suppress(OSError):  # a copy of the run has its own in there
-        directory.parent.rmdir()
+    ram_directory(ram_dir, run_id, run)
+    drop_ram(ram_dir, run_id, run)
+
+
+def drop_ram(ram_dir: str, run_id: str, run: Path) -> None:
+    """Remove the run's directory in a RAM file system that it no longer uses, if it is there.
+
+    Args:
+        ram_dir: as for `ram_directory`.
+        run_id: as for `ram_directory`.
+        run: as for `ram_directory`.
+
+    Raises:
+        StorageError: it cannot be looked at.
+    """
+    directory = ram_folder(ram_dir, run_id, run)
+    with explained("remove", directory):
+        is_mine = directory.is_dir() and directory.stat().st_uid == os.getuid()
+    if is_mine:
+        shutil.rmtree(directory, ignore_errors=True)
+        with suppress(OSError):  # a copy of the run has its own in there
+            directory.parent.rmdir()
 
 
 def find_snapshots(
@@ -158,6 +193,25 @@ def find_snapshots(
                 facts.append(SnapshotFact(header.step, header.digest, place, str(path), position))
     facts.sort(key=lambda fact: -fact.step)
     return facts, reasons
+
+
+def what_is_wrong(path: Path, run_id: str) -> str:
+    """Say why a snapshot that should be read cannot be, as far as a look at its head tells.
+
+    Args:
+        path: snapshot, or whatever has the name of one.
+        run_id: identity of the run.
+
+    Returns:
+        A clause that names it.
+    """
+    try:
+        header = read_header(path)
+    except CorruptData:
+        return f"{path} is damaged"
+    except StorageError as error:
+        return str(error)
+    return f"{path} is damaged" if header.run_id == run_id else f"{path} is of another run"
 
 
 def _files(directory: Path, reasons: list[str]) -> list[Path]:

@@ -88,6 +88,31 @@ def read_end(run: Path) -> EndMarker | None:
     return _decode(data, path, EndMarker)
 
 
+EndStamp = tuple[int, int] | None
+"""Tells an end marker from one that was written later; None: there is none."""
+
+
+def end_stamp(run: Path) -> EndStamp:
+    """Return the stamp of the end marker, whatever it holds.
+
+    Args:
+        run: directory of the run.
+
+    Returns:
+        Its inode and time of writing; it is replaced as a whole, never changed.
+
+    Raises:
+        StorageError: it cannot be looked at.
+    """
+    path = RunDirectory(run).end
+    with explained("read the end marker", path):
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            return None
+    return found.st_ino, found.st_mtime_ns
+
+
 def clear_end(run: Path) -> None:
     """Remove the end marker, before the run goes on.
 

@@ -32,6 +32,7 @@ from qmpi.storage.end_token import (
 )
 from qmpi.storage.fast_encoding import PROBE, Encode, encoder
 from qmpi.storage.os_errors import explained, require_file
+from qmpi.storage.quiet import unprinted
 from qmpi.storage.text_form import marks_of, remarks, text_form
 from qmpi.units import Digest
 
@@ -81,15 +82,13 @@ class Tokenizer:
         self.end_token, self.end_of_text, self.end_source = find_end_token(
             self._inner, end_token, declared
         )
-        ids = self._inner.get_vocab(with_added_tokens=True).values()
-        if len(set(ids)) != len(ids):
-            raise CorruptData("the tokenizer file is damaged (two of its tokens have the same id)")
-        # Not the number of tokens: a file from elsewhere may skip ids.
-        self.size: int = 1 + max(ids)
+        self.size: int = _size(self._inner, self._form)
         named = b"" if self.end_token == END_OF_TEXT else b"\0" + self.end_token.encode()
         self.digest = Digest(hashlib.sha256(data + named).hexdigest())
         self._encode = self._encoder()
-        if self.end_of_text in self._encode(PROBE):
+        with unprinted():
+            probed = self._encode(PROBE)
+        if self.end_of_text in probed:
             raise InputError(
                 f"the tokenizer makes {self.end_token} of unknown text, so that it cannot end a "
                 "document; name another token with --end-token"
@@ -260,11 +259,31 @@ def _for_text(inner: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
 
 def _parsed(data: bytes) -> tokenizers.Tokenizer:
     try:
-        return tokenizers.Tokenizer.from_str(data.decode())
+        with unprinted():
+            return tokenizers.Tokenizer.from_str(data.decode())
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # the library raises bare Exception, and panics beyond it
         raise CorruptData(f"the tokenizer file is damaged ({error})") from error
+
+
+def _size(inner: tokenizers.Tokenizer, form: dict[str, Any]) -> int:
+    # Not the number of tokens: a file from elsewhere may skip ids.
+    named: dict[str, int] = inner.get_vocab(with_added_tokens=True)
+    ids = named.values()
+    if len(set(ids)) != len(ids):
+        raise CorruptData("the tokenizer file is damaged (two of its tokens have the same id)")
+    size = 1 + max(ids)
+    # The library gives an added token another id than the file says, where it leaves a gap.
+    added = {token["content"]: token["id"] for token in form.get("added_tokens") or ()}
+    said = named | added
+    highest = max(said, key=lambda token: said[token])
+    if said[highest] >= LARGEST_VOCABULARY:
+        raise InputError(
+            f"its token {highest!r} has the id {said[highest]}, but a model has rows for ids below "
+            f"{LARGEST_VOCABULARY}; number the tokens without gaps, or take another tokenizer"
+        )
+    return size
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:

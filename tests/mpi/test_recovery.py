@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mpi.live_run import LiveRun, qmpi
@@ -29,6 +30,10 @@ def check(run: LiveRun, status: dict[str, object], undisturbed: str) -> None:
     audit = qmpi("audit", str(run.run), "--json")
     assert audit.returncode == 0, audit.stderr
     assert json.loads(audit.stdout)["audit"] == "ok"
+
+
+def deaths_of_a_start(status: dict[str, Any]) -> list[dict[str, Any]]:
+    return [one for one in status["failures"] if "of the job died" in one["what"]]
 
 
 @pytest.mark.parametrize("role", ["trainer", "memory", "generator", "replica", "spare"])
@@ -61,6 +66,12 @@ def test_coordinator_killed(tmp_path: Path, undisturbed: str) -> None:
         status = run.finish()
     check(run, status, undisturbed)
     assert status["incarnation"] == 2
+    (failure,) = deaths_of_a_start(status)
+    assert "started again, as start 2" in failure["action"]
+    assert "the coordinator is gone" in failure["reason"]
+    assert failure["step"] >= 15
+    # What was being done when the end came is nothing that is done now.
+    assert {rank["activity"] for rank in status["ranks"] if rank["alive"]} == {"left"}
 
 
 def test_mpirun_killed(tmp_path: Path, undisturbed: str) -> None:
@@ -71,6 +82,8 @@ def test_mpirun_killed(tmp_path: Path, undisturbed: str) -> None:
         os.kill(child, signal.SIGKILL)
         status = run.finish()
     check(run, status, undisturbed)
+    (failure,) = deaths_of_a_start(status)
+    assert failure["reason"] == "mpirun was ended by SIGKILL"
 
 
 def test_everything_killed_then_resumed(tmp_path: Path, undisturbed: str) -> None:

@@ -224,7 +224,8 @@ def test_damaged_checkpoints_stop_the_run_until_somebody_insists(tmp_path: Path)
         path.write_bytes(path.read_bytes()[:-1] + b"?")
     done = qmpi("train", "--resume", str(run.run), "-n", "3")
     assert done.returncode == 3
-    assert all(path.name in done.stderr for path in files)
+    assert all(f"{path.name} is damaged" in done.stderr for path in files)
+    assert "more: qmpi explain run-failed" in done.stderr
     process = by_hand(run.run / "job.toml", run.run)
     said, _ = process.communicate(timeout=60)
     assert "--from-scratch" in said

@@ -71,17 +71,18 @@ class _Call:
     def answer(self, now: Seconds, limit: float) -> Answer:
         """Return what came of it; a call that still goes on is ended."""
         took = now - self.since
-        if not self.has_ended():
-            self.close()
-            return Answer(alive=False, reason=f"no answer within {limit:.0f} s", seconds=took)
-        said = self._said()
+        late, said = not self.has_ended(), self._said()
+        last = said[-1][:SHOWN_LETTERS] if said else ""
         self.close()
+        if late:
+            reason = f"no answer within {limit:.0f} s" + (f", but {last!r}" if last else "")
+            return Answer(alive=False, reason=reason, seconds=took)
         code = self.process.returncode if self.process is not None else -1
         report = _report(said)
         if code == 0 and report is not None:
             return Answer(alive=True, reason="", seconds=took, host=report.host, ended=report.ended)
-        last = said[-1][:SHOWN_LETTERS] if said else f"exit code {code} without a word"
-        return Answer(alive=False, reason=self.fault or last, seconds=took)
+        reason = self.fault or last or f"exit code {code} without a word"
+        return Answer(alive=False, reason=reason, seconds=took)
 
     def close(self) -> None:
         if self.process is not None and self.process.poll() is None:

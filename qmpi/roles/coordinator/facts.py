@@ -21,10 +21,12 @@ class RunFacts(Struct, frozen=True):
         domains: failure domain of each of them; empty: each host is one.
         teams: ranks of each team by position, as placed.
         history: the journal of earlier incarnations.
-        checkpoints: names of the snapshot files in the run directory, whole or not; for messages.
+        checkpoints: for each snapshot file in the run directory, a clause that names it and says
+            why it cannot be read, if it cannot; for messages.
         left_out: hosts that this start had to do without, as "host b is left out: no answer".
         healing: why the death of a rank ends the job, in words; "": it does not.
         from_scratch: begin at step 0, as the user insists, if no snapshot can be read.
+        died: why the start before this one ended, as far as the supervisor knows.
     """
 
     run_id: str
@@ -37,6 +39,7 @@ class RunFacts(Struct, frozen=True):
     history: tuple[JournalRecord, ...] = ()
     checkpoints: tuple[str, ...] = ()
     from_scratch: bool = False
+    died: str = ""
     domains: tuple[str, ...] = ()
     healing: str = ""
     left_out: tuple[str, ...] = ()

@@ -9,11 +9,15 @@ from collections.abc import Sequence
 from qmpi.ports.base import Effect
 from qmpi.ports.books import AppendJournal
 from qmpi.protocol.envelope import RoleName
+from qmpi.protocol.journal import FailureSeen, JournalRecord, RunEnded, RunOpened
 from qmpi.protocol.snapshots import SnapshotFailed
 from qmpi.roles.coordinator.crew import Crew
 from qmpi.roles.coordinator.facts import RunFacts
 from qmpi.roles.coordinator.record import Record, ranks_text
 from qmpi.units import Rank, Seconds, Step
+
+LEAVE_AGAIN = "leave, to be started again"
+"""What is done where the coordinator itself gives a start up."""
 
 LAST_COPY_TRIES = 3
 """How often the last checkpoint may fail before the run does."""
@@ -126,8 +130,7 @@ class Failures:
                 f"step {steps}: it has lost its end, and nothing tells how they came about; bring "
                 f"the whole journal back, {again}"
             )
-        named = ", ".join(run.checkpoints)
-        files = f"damaged: {named}" if named else "there is no checkpoint any more"
+        files = "; ".join(run.checkpoints) or "there is no checkpoint any more"
         return (
             f"{self._lost()} ({files}; the newest that was written is of step "
             f"{self.record.checkpointed}); put whole ones into its checkpoints/, {again}"
@@ -146,6 +149,27 @@ class Failures:
         insists = run.from_scratch and self.record.checkpointed
         why = "as the user insists" if insists else "no checkpoint was written yet"
         return self.note(now, (), self._lost(), "begin again at step 0", why)
+
+    def died_before(self, run: RunFacts, now: Seconds) -> list[Effect]:
+        """Note that the start before this one died, if it has not said itself why it left.
+
+        Args:
+            run: its history, and what the supervisor knows.
+            now: clock.
+
+        Returns:
+            The record, or nothing.
+        """
+        if not _broke_off(run.history):
+            return []
+        before = self.record.incarnation - 1
+        what = f"start {before} of the job died after step {self.record.committed}"
+        action = (
+            f"the job was started again, as start {before + 1}; it goes on from the newest "
+            "snapshot that is whole"
+        )
+        why = run.died or "it left no end marker: its coordinator, mpirun or its host went down"
+        return self.note(now, (), what, action, why)
 
     def _lost(self) -> str:
         steps = self.record.committed
@@ -167,3 +191,18 @@ class Failures:
             The record.
         """
         return [AppendJournal((self.record.fail(now, ranks, what, action, reason),))]
+
+
+def _broke_off(history: Sequence[JournalRecord]) -> bool:
+    """Return whether the newest incarnation has said nothing of its end."""
+    for record in reversed(history):
+        match record:
+            case RunEnded():
+                return False
+            case FailureSeen(action=action) if action == LEAVE_AGAIN:
+                return False
+            case RunOpened():
+                return True
+            case _:
+                continue
+    return False

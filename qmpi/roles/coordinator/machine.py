@@ -43,7 +43,7 @@ from qmpi.roles.coordinator.agreement import disagreement, opening
 from qmpi.roles.coordinator.copies import CopyBook
 from qmpi.roles.coordinator.crew import Crew
 from qmpi.roles.coordinator.facts import RunFacts
-from qmpi.roles.coordinator.failures import Failures
+from qmpi.roles.coordinator.failures import LEAVE_AGAIN, Failures
 from qmpi.roles.coordinator.grants import Grants
 from qmpi.roles.coordinator.record import Record, ranks_text
 from qmpi.roles.coordinator.teams import Groups
@@ -206,7 +206,10 @@ class Coordinator(Chief):
         self.record.take(opened)
         again = f"start {opened.incarnation} of the job"
         crew = [*self.crew.fill_roles(now), *self.crew.publish(again, now)]
-        noted = self.failures.left_out(self.run, now)
+        noted = [
+            *self.failures.died_before(self.run, now),
+            *self.failures.left_out(self.run, now),
+        ]
         return [AppendJournal((opened,)), *noted, *crew, *self._regroup(again)]
 
     # --- groups -----------------------------------------------------------------------------------
@@ -445,7 +448,7 @@ class Coordinator(Chief):
         return self._give_up(event.why, now)
 
     def _give_up(self, reason: str, now: Seconds) -> list[Effect]:
-        noted = self.failures.note(now, (), reason, "leave, to be started again", self.why)
+        noted = self.failures.note(now, (), reason, LEAVE_AGAIN, self.why)
         self.why = reason
         return [*noted, self._status("running", now), *self.ending.abandon(reason)]
 

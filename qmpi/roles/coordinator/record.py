@@ -261,6 +261,7 @@ class Record:
             record.what,
             record.action,
             record.reason,
+            int(record.step),
         )
         self.failures = [*self.failures, report][-KEPT_FAILURES:]
 

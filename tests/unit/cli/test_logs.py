@@ -150,7 +150,7 @@ def test_what_was_given_out_is_not_given_again_and_torn_lines_wait(tmp_path: Pat
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(logs, "LINGER_SECONDS", 0.3)
+    monkeypatch.setattr(logs, "LINGER_SECONDS", 1.0)
 
 
 @pytest.mark.usefixtures("quick")
@@ -184,7 +184,7 @@ def test_a_run_is_followed_over_a_relaunch_to_its_end(
     assert sorted(said) == sorted(["g", "job 2: started again", "a spare", "leaving"])
     assert said[0] == "g"
     assert said[-1] == "leaving"
-    assert 0.9 < time.monotonic() - begin < 10
+    assert time.monotonic() - begin > 0.9
 
 
 @pytest.mark.usefixtures("quick")

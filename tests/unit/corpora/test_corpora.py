@@ -304,3 +304,43 @@ def test_ids_that_a_tokenizer_skips_count(tmp_path):
     tokenizer = Tokenizer.load(path)
     assert max(tokenizer.encode("qq")) == 70_000
     assert tokenizer.size == 70_001, "two bytes an id would not do"
+
+
+@pytest.mark.parametrize("number", [1 << 20, 4294967294, 4294967295])
+@pytest.mark.parametrize("added", [True, False])
+def test_ids_above_those_of_any_model_are_refused(number, added):
+    form = json.loads(train_tokenizer(["some text"] * 9, 300)._data)
+    mark = {"id": number, "content": "<x>", "special": True, "normalized": False}
+    if added:
+        form["added_tokens"].append(
+            {**mark, **dict.fromkeys(("single_word", "lstrip", "rstrip"), False)}
+        )
+    else:
+        form["model"]["vocab"]["<x>"] = number
+    with pytest.raises(InputError, match=rf"'<x>' has the id {number}.*below 1048576"):
+        Tokenizer(json.dumps(form).encode())
+
+
+@pytest.mark.parametrize("table", ["////", "AAAAAAAA"])
+def test_where_the_tokenizer_library_panics_words_are_shown_alone(table, capfd):
+    form = json.loads(train_tokenizer(["some text"] * 9, 300)._data)
+    form["normalizer"] = {"type": "Precompiled", "precompiled_charsmap": table}
+    with pytest.raises((CorruptData, InputError)):
+        Tokenizer(json.dumps(form).encode())
+    said = capfd.readouterr().err
+    assert "panicked" not in said
+    assert "backtrace" not in said
+    os.write(2, b"still there")
+    assert capfd.readouterr().err == "still there"
+
+
+def test_a_damaged_built_in_corpus_is_made_again_once_it_is_removed(texts, tmp_path):
+    for name, advice in (("builtin-python-3", "remove {}, it is made again"), ("mine", "ingest")):
+        out = tmp_path / name
+        _ingest(texts, out)
+        (out / "index.json").write_bytes(b"{")
+        with pytest.raises(CorruptData) as told:
+            read_corpus_facts(out)
+        assert advice.format(out) in str(told.value)
+        if name != "mine":
+            assert "ingest" not in str(told.value)

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from qmpi.config.settings import FailureSettings
+from qmpi.errors import LaunchError
 from qmpi.launch import supervisor
 from qmpi.launch.mpirun import LaunchPlan
 from qmpi.launch.scratch import make_scratch
@@ -18,7 +19,7 @@ from qmpi.protocol.status import EndMarker
 from qmpi.runtime.clock import Clock
 from qmpi.storage.rank_files import RankProcess, run_of, start_ticks
 from qmpi.storage.run_directory import RunDirectory, RunLock
-from qmpi.storage.status_file import write_end
+from qmpi.storage.status_file import read_end, write_end
 
 STOPPED = EndMarker(state="stopped", exit_code=75, step=7, digest="", reason="asked", time=1.0)
 FINISHED = EndMarker(state="finished", exit_code=0, step=9, digest="", reason="", time=1.0)
@@ -148,3 +149,33 @@ def test_what_a_killed_command_left_goes_with_the_end_of_its_job(
     assert not scratch.exists()
     # One that does not leave by itself is ended, as after an own start.
     assert rank.wait(5) == -9
+
+
+def test_a_followed_command_that_was_refused_says_nothing_by_an_older_end(following: Following):
+    write_end(following.directory.root, STOPPED)
+    os.utime(following.directory.end, (1000, 1000))
+    other = RunLock(following.directory.supervisor_lock)
+
+    def tick() -> None:
+        following.ticks += 1
+        if following.ticks == 3:
+            other.release()
+
+    following.tick = tick
+    # It goes on to start the job itself, and has nothing to start it with.
+    with pytest.raises(LaunchError, match="cannot be started"):
+        following.play()
+    assert read_end(following.directory.root) == STOPPED
+
+
+def test_a_job_that_had_ended_when_the_following_began_has_ended(following: Following):
+    orphan = RunLock(following.directory.lock)
+    write_end(following.directory.root, FINISHED)
+
+    def tick() -> None:
+        following.ticks += 1
+        if following.ticks == 6:
+            orphan.release()
+
+    following.tick = tick
+    assert following.play() == FINISHED

@@ -12,10 +12,11 @@ from qmpi.config.settings import ContentSource, DataSettings, Settings, TrainSet
 from qmpi.errors import ConfigError, LaunchError
 from qmpi.launch.job_log import excerpt
 from qmpi.launch.scratch import make_scratch
-from qmpi.launch.train import claim_run, prepare_run
+from qmpi.launch.train import check_claimed, claim_run, prepare_run
 from qmpi.protocol.status import EndMarker, StatusReport
 from qmpi.runtime.leftovers import clear_leftovers, clear_stop
 from qmpi.runtime.same_run import check_same_run, keep_settings
+from qmpi.storage.ram_places import ram_places
 from qmpi.storage.run_directory import RunDirectory, RunLock
 from qmpi.storage.status_file import read_end, read_status, write_end, write_status
 from qmpi.units import Seconds
@@ -166,3 +167,46 @@ def test_each_run_directory_has_a_scratch_folder_of_its_own(tmp_path: Path) -> N
     finally:
         for folder in set(made):
             folder.rmdir()
+
+
+@pytest.mark.parametrize("below", ["", "deeper/run"])
+def test_a_run_directory_that_is_a_file_is_the_users_mistake(tmp_path: Path, below: str) -> None:
+    taken = tmp_path / "taken"
+    taken.touch()
+    with pytest.raises(ConfigError, match=r"taken is a file; name another with --run-dir"):
+        prepare_run(job(taken / below), 1, {})
+
+
+def test_a_job_file_is_checked_before_it_is_read_again(directory: RunDirectory) -> None:
+    claim_run(job(directory.root))
+    keep_settings(directory, job(directory.root), is_new=True)
+    directory.journal.write_text("{}\n")
+    check_claimed(directory.root)
+    for broken, why in (
+        (dump_toml(job(directory.root, steps=40)), "train.steps is 20, not 40"),
+        ("[job\n", "is not TOML"),
+        ("[job]\nnam = 'x'\n", "nam"),
+    ):
+        directory.job.write_text(broken)
+        with pytest.raises(ConfigError) as told:
+            check_claimed(directory.root)
+        assert why in str(told.value)
+    directory.job.unlink()
+    with pytest.raises(ConfigError, match="no job file"):
+        check_claimed(directory.root)
+
+
+def test_every_place_of_copies_in_ram_is_remembered(directory: RunDirectory) -> None:
+    begun = job(directory.root)
+
+    def at(place: str) -> Settings:
+        return replace(begun, snapshot=replace(begun.snapshot, ram_dir=place))
+
+    # A run of before, which has not noted where its copies lie.
+    directory.job.write_text(dump_toml(at("/dev/shm")))
+    claim_run(at("/ram/new place"))
+    claim_run(at("/ram/third"))
+    claim_run(at("/dev/shm"))
+    assert ram_places(directory) == ("/dev/shm", "/ram/new place", "/ram/third")
+    (directory.root / "ram_dirs").write_bytes(b"\xff\nrelative\n/dev/shm")
+    assert ram_places(directory) == ("/dev/shm",)

@@ -14,7 +14,7 @@ import pytest
 from qmpi.config.settings import FailureSettings
 from qmpi.errors import LaunchError, UserError
 from qmpi.launch import mpirun_process, start_watch, supervisor
-from qmpi.launch.mpirun import LaunchPlan
+from qmpi.launch.mpirun import SHIELD, LaunchPlan
 from qmpi.launch.stall import StallWatch
 from qmpi.launch.supervisor import Supervision, supervise
 from qmpi.protocol.status import EndMarker
@@ -42,6 +42,7 @@ class Job:
         self.stop: Callable[[], bool] = lambda: False
         self.tick: Callable[[], None] = lambda: None
         self.claimed: Callable[[], None] = lambda: None
+        self.check: Callable[[], None] = lambda: None
         self.mpirun = folder / "mpirun"
         self.mpirun.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{FAKE}" "$@"\n')
         self.mpirun.chmod(0o755)
@@ -70,6 +71,7 @@ class Job:
             follow=follow,
             status_seconds=0.05,
             claimed=lambda: self.claimed(),
+            check=lambda: self.check(),
         )
         return supervise(plan, supervision, Clock())
 
@@ -208,6 +210,14 @@ def test_a_job_that_cannot_come_up_is_started_again_in_seconds(
     assert any(why in said for said in job.said), job.said
     assert why in (job.run / "logs" / "job-1.log").read_text()
     assert job.living() == []
+
+
+def test_who_starts_a_daemon_is_no_rank():
+    rank = [sys.executable, "-m", "qmpi.main", "job.toml"]
+    daemon = [sys.executable, "-I", "-S", str(SHIELD), "prted"]
+    told = [start_watch.runs_rank([os.fsencode(w) for w in words]) for words in (rank, daemon)]
+    assert told == [True, False]
+    assert not start_watch.runs_rank([b""])
 
 
 def test_ranks_that_take_their_time_are_let_be(job: Job, monkeypatch: pytest.MonkeyPatch):

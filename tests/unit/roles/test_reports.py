@@ -104,3 +104,17 @@ def test_a_status_without_steps_says_nothing_of_gradients() -> None:
     told = render(replace(EMPTY, gradient_norm=0.5, learning_rate=0.001, wait_share=0.25))
     assert "norm 0.5" in told
     assert "25 % of the time" in told
+
+
+@pytest.mark.parametrize("state", ["finished", "stopped", "failed"])
+def test_after_the_end_nobody_is_said_to_be_busy(state: str) -> None:
+    roster = crowd(3)
+    roster.beat((Pulse(RoleName.TRAINER, (Rank(0), Rank(1)), "computing step 7"),), NOW)
+    roster.bury(Rank(1))
+    report = Reporter(roster).complete(
+        replace(EMPTY, state=state), name="n", run_id="id", reason="", seats={}, teams=0
+    )
+    assert [rank.activity for rank in report.ranks if rank.alive] == ["left", "left"]
+    assert "alive" not in render(report)
+    running = Reporter(roster).complete(EMPTY, name="n", run_id="id", reason="", seats={}, teams=0)
+    assert running.ranks[0].activity == "computing step 7"

@@ -7,12 +7,14 @@ from qmpi.protocol.journal import (
     FailureSeen,
     GenerationOpened,
     JournalRecord,
+    RunEnded,
+    RunOpened,
     SnapshotKept,
     StepCommitted,
 )
 from qmpi.roles.coordinator.crew import Crew
 from qmpi.roles.coordinator.facts import RunFacts
-from qmpi.roles.coordinator.failures import Failures
+from qmpi.roles.coordinator.failures import LEAVE_AGAIN, Failures
 from qmpi.roles.coordinator.record import Record
 from qmpi.roles.facts import RankFacts
 from qmpi.roles.roster import Roster
@@ -38,7 +40,13 @@ def replayed(history: list[JournalRecord]) -> Record:
     return record
 
 
-def run(checkpoints: tuple[str, ...], *, from_scratch: bool = False) -> RunFacts:
+def run(
+    checkpoints: tuple[str, ...],
+    *,
+    from_scratch: bool = False,
+    history: tuple[JournalRecord, ...] = (),
+    died: str = "",
+) -> RunFacts:
     return RunFacts(
         run_id="run",
         settings_digest=Digest(""),
@@ -49,6 +57,8 @@ def run(checkpoints: tuple[str, ...], *, from_scratch: bool = False) -> RunFacts
         teams=(),
         checkpoints=checkpoints,
         from_scratch=from_scratch,
+        history=history,
+        died=died,
     )
 
 
@@ -73,9 +83,17 @@ def test_a_checkpoint_of_steps_that_are_void_promises_nothing() -> None:
 
 
 def test_a_refusal_names_the_files_and_what_can_be_done() -> None:
-    job, record = run(("/c/7", "/c/9")), replayed([*committed(9), kept(7, "disk")])
+    job, record = (
+        run(("/c/7 is damaged", "/c/9 is a pipe")),
+        replayed([*committed(9), kept(7, "disk")]),
+    )
     text = failures(record).nothing_readable(job)
-    for words in ("9 committed steps", "/c/7, /c/9", "step 7", "--from-scratch"):
+    for words in (
+        "9 committed steps",
+        "(/c/7 is damaged; /c/9 is a pipe; ",
+        "step 7",
+        "--from-scratch",
+    ):
         assert words in text
     assert "no checkpoint any more" in failures(record).nothing_readable(run(()))
 
@@ -100,3 +118,41 @@ def test_whole_snapshots_ahead_of_the_journal_are_not_called_damaged() -> None:
     assert "damaged" not in said
     for words in ("ends at step 45", "step 48", "--from-scratch"):
         assert words in said
+
+
+def opened(incarnation: int) -> RunOpened:
+    return RunOpened(1.0, "run", incarnation, Digest(""), (), (), "", 4, 9)
+
+
+def noted_at_start(*history: JournalRecord, died: str = "") -> list[FailureSeen]:
+    record = replayed([*history])
+    record.take(opened(record.incarnation + 1))
+    effects = failures(record).died_before(run((), history=history, died=died), Seconds(2.0))
+    seen: list[FailureSeen] = []
+    for effect in effects:
+        assert isinstance(effect, AppendJournal)
+        seen += [one for one in effect.records if isinstance(one, FailureSeen)]
+    if seen:
+        assert record.failures[-1].step == record.committed
+    return seen
+
+
+def test_a_start_that_broke_off_is_a_failure_with_cause_step_and_cure() -> None:
+    broken = [opened(1), *committed(9)]
+    (seen,) = noted_at_start(*broken, died="the coordinator is gone: killed")
+    assert (seen.step, seen.reason) == (9, "the coordinator is gone: killed")
+    assert "start 1 of the job died after step 9" in seen.what
+    assert "as start 2" in seen.action
+    # Started by hand, nobody can tell why.
+    (seen,) = noted_at_start(*broken, opened(2))
+    assert "start 2" in seen.what
+    assert "no end marker" in seen.reason
+
+
+def test_a_start_that_has_said_why_it_left_is_noted_once() -> None:
+    ended = RunEnded(1.0, "stopped", Step(9), Digest(""), "asked")
+    left = FailureSeen(1.0, Step(9), (), "no rank is left that can train", LEAVE_AGAIN, "why")
+    assert noted_at_start() == []
+    assert noted_at_start(opened(1), *committed(9), ended) == []
+    assert noted_at_start(opened(1), *committed(9), left) == []
+    assert len(noted_at_start(opened(1), left, opened(2), *committed(3))) == 1

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from unit.runtime.small_disk import SmallDisk, install
 
 from qmpi.config.settings import Settings, SnapshotSettings, TeamSettings
@@ -18,6 +19,7 @@ from qmpi.ports.copies import (
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.runtime.copies import FileCopies
 from qmpi.runtime.copy_files import CopyFiles
+from qmpi.storage.ram_places import note_ram_places
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.snapshot_store import prune, ram_directory, snapshot_path
 from qmpi.units import Seconds
@@ -273,3 +275,38 @@ def test_what_another_process_is_writing_is_left_alone(host):
     prune(host.disk, 2)
     left = {name for name, path in others.items() if path.exists()}
     assert left == {"of a stranger"}
+
+
+def test_copies_in_a_place_of_before_are_found_and_go_once_a_newer_one_stands(tmp_path):
+    host = Host(tmp_path)
+    host.run.root.mkdir(exist_ok=True)
+    note_ram_places(host.run, [str(host.ram)])
+    old = host.files().write("ram", 5, digest(payload(5)), [payload(5)], 0)
+    before = host.ram
+    host.ram = tmp_path / "ram-new"
+    host.ram.mkdir()
+    host.settings = replace(
+        host.settings, snapshot=replace(host.settings.snapshot, ram_dir=str(host.ram))
+    )
+    host.run.root.mkdir(exist_ok=True)
+    note_ram_places(host.run, [str(host.ram)])
+    files = host.files()
+    assert [(fact.step, fact.path) for fact in files.find()] == [(5, old.path)]
+    assert bytes(files.payload(old.path, old.digest)) == payload(5)
+    new = files.write("ram", 6, digest(payload(6)), [payload(6)], 0)
+    assert [(fact.step, fact.path) for fact in files.find()] == [(6, new.path)]
+    assert list(before.iterdir()) == []
+    assert list(host.ram.iterdir()) != []
+
+
+def test_at_the_end_nothing_stays_in_a_place_of_before(tmp_path):
+    host = Host(tmp_path)
+    host.run.root.mkdir()
+    note_ram_places(host.run, [str(host.ram), "/nowhere/at/all"])
+    host.files().write("ram", 5, digest(payload(5)), [payload(5)], 0)
+    before = host.ram
+    host.settings = replace(
+        host.settings, snapshot=replace(host.settings.snapshot, ram_dir=str(tmp_path))
+    )
+    host.files().forget()
+    assert list(before.iterdir()) == []

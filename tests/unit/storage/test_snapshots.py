@@ -24,6 +24,7 @@ from qmpi.storage.snapshot_store import (
     prune,
     ram_directory,
     snapshot_path,
+    what_is_wrong,
 )
 
 
@@ -171,3 +172,19 @@ def test_part_outside_is_refused(tmp_path):
     path, _ = _save(tmp_path, 1)
     with pytest.raises(InputError):
         read_part(path, 8, 1)
+
+
+def test_what_is_no_snapshot_is_said_to_be_what_it_is(tmp_path):
+    path, _ = _save(tmp_path, 1)
+    assert what_is_wrong(path, "other") == f"{path} is of another run"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert what_is_wrong(path, "run") == f"{path} is damaged"
+    path.unlink()
+    os.mkfifo(path)
+    assert what_is_wrong(path, "run") == f"{path} is a pipe, a socket or a device, not a file"
+    path.unlink()
+    path.mkdir()
+    assert "it is a directory, not a file" in what_is_wrong(path, "run")
+    path.rmdir()
+    path.symlink_to(tmp_path / "gone")
+    assert "it does not exist" in what_is_wrong(path, "run")

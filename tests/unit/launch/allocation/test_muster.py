@@ -219,6 +219,14 @@ def test_the_way_to_a_host_is_that_of_mpirun():
     assert reach(found("lsf"), "b", words, {**environ, "PRTE_MCA_plm_ssh_agent": "ssh"}, 5) == ssh
 
 
+def test_what_a_late_host_has_said_is_told():
+    late = ["sh", "-c", "echo srun: step creation disabled, retrying >&2; exec sleep 30"]
+    answers = ask_all({"b": late}, {"PATH": os.environ["PATH"]}, 1.0, Clock().now, time.sleep)
+    assert answers["b"].reason == (
+        "no answer within 1 s, but 'srun: step creation disabled, retrying'"
+    )
+
+
 def test_a_command_that_is_not_there_is_the_reason():
     answers = ask_all({"b": ["/nowhere/srun"]}, {}, 1.0, Clock().now, time.sleep)
     assert answers["b"].reason == "/nowhere/srun cannot be run: No such file or directory"
