@@ -71,8 +71,7 @@ def holder_of(path: Path) -> Holder:
 
 
 def _holder(descriptor: int) -> Holder:
-    lines = os.pread(descriptor, 300, 0).decode("utf-8", "replace").splitlines()
-    said = lines[0].strip() if lines else ""
+    said = os.pread(descriptor, 300, 0).decode("utf-8", "replace").strip()
     found = _HOLDER.fullmatch(said)
     return Holder(said, found[2] if found else "", os.fstat(descriptor).st_mtime_ns)
 
