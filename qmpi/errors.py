@@ -22,6 +22,18 @@ class ExitCode(IntEnum):
     REQUEUE = 75
 
 
+def pointer(page: str) -> str:
+    """Return where a reader finds more about an error.
+
+    Args:
+        page: name of its page.
+
+    Returns:
+        A line.
+    """
+    return f"more: qmpi explain {page}"
+
+
 class QmpiError(Exception):
     """Base of all errors raised on purpose. Not raised itself.
 
@@ -32,6 +44,16 @@ class QmpiError(Exception):
 
     exit_code: ExitCode = ExitCode.BUG
     fault: str = "bug"
+
+    @classmethod
+    def page(cls) -> str:
+        """Return the name of the page that explains such errors: `qmpi explain NAME`.
+
+        Returns:
+            The name of the class in small letters with hyphens, such as "launch-error".
+        """
+        apart = (f"-{mark.lower()}" if mark.isupper() else mark for mark in cls.__name__)
+        return "".join(apart).removeprefix("-")
 
 
 class UserError(QmpiError):

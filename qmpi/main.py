@@ -10,7 +10,7 @@ error: the run may be another's.
 
 An uncaught error never leaves a rank waiting: it is logged, the process leaves with `os._exit`, and
 its peers hear of it as of any death. Nothing here waits for MPI to finalize, which may hang after a
-failure.
+failure; but for a job that ends as a whole under a launcher that bears no failures anyway.
 """
 
 import sys
@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from qmpi.config.load import absolute, load_job
-from qmpi.errors import ExitCode, LaunchError, QmpiError, UserError
+from qmpi.errors import ExitCode, LaunchError, QmpiError, UserError, pointer
 from qmpi.protocol.status import EndMarker
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.leftovers import clear_stop
@@ -184,13 +184,17 @@ def main() -> NoReturn:
         options = parse(sys.argv[1:])
         code, together = run_work(options) if options.work else run_training(options)
     except QmpiError as error:
-        sys.stderr.write(f"qmpi: error ({error.fault}): {error}\n")
+        sys.stderr.write(f"qmpi: error ({error.fault}): {error}\n  {pointer(error.page())}\n")
         code = int(error.exit_code)
     except SystemExit as leave:
         code = leave.code if isinstance(leave.code, int) else int(ExitCode.USER)
     except BaseException:
         logger.critical("a bug in qmpi:\n%s", traceback.format_exc())
     logging.shutdown()
+    if together or code in (ExitCode.DONE, ExitCode.REQUEUE):
+        from qmpi.runtime.healing import part
+
+        part(code, os.environ)
     sys.stdout.flush()
     sys.stderr.flush()
     if code in (ExitCode.MACHINE, ExitCode.BUG) and not together:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from qmpi.cli.options import HomePath, json_option
+from qmpi.cli.options import RunPath, json_option
 from qmpi.cli.output import show_json
 from qmpi.errors import ExitCode
 
@@ -17,7 +17,7 @@ Examples:
 
 
 @click.command("audit", epilog=EPILOG)
-@click.argument("run", type=HomePath())
+@click.argument("run", type=RunPath())
 @json_option
 def command(*, run: Path, as_json: bool) -> int:
     """Re-derive the stream of RUN and compare it with its journal.

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from qmpi.cli.options import HomePath, job_options
+from qmpi.cli.options import JobPath, job_options
 from qmpi.cli.output import show_json
 
 EPILOG = """\b
@@ -20,7 +20,7 @@ STATE_BYTES_PER_PARAMETER = 16
 
 
 @click.command("check", epilog=EPILOG)
-@click.argument("job", type=HomePath())
+@click.argument("job", type=JobPath())
 @click.option(
     "-n", "ranks", type=click.IntRange(1, 1_000_000), metavar="N", help="Ranks to deal roles to."
 )

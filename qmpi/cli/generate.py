@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qmpi.cli.options import HomePath, json_option
+from qmpi.cli.options import HomePath, JobPath, json_option
 from qmpi.cli.output import show_json
 from qmpi.cli.sizes import Count, LevelSpan, duration, short
 from qmpi.content.address import TYPES
+from qmpi.errors import pointer
 
 if TYPE_CHECKING:
     from qmpi.launch.generate import Prepared
@@ -25,7 +26,7 @@ Examples:
 
 
 @click.command("generate", epilog=EPILOG)
-@click.argument("job", required=False, type=HomePath())
+@click.argument("job", required=False, type=JobPath())
 @click.option(
     "--tokens", type=Count(), required=True, metavar="N", help="Size, as 50M, 1.5G or 2T."
 )
@@ -136,11 +137,14 @@ def _complete(prepared: "Prepared") -> None:
 
 def _show_unfinished(marker: "EndMarker", *, as_json: bool) -> None:
     if as_json:
-        show_json({"state": marker.state, "reason": marker.reason, "exit_code": marker.exit_code})
+        page = {"page": "run-failed"} if marker.state == "failed" else {}
+        said = {"state": marker.state, "reason": marker.reason, "exit_code": marker.exit_code}
+        show_json({**said, **page})
     elif marker.state == "stopped":
         click.echo(f"stopped: {marker.reason}; the same command goes on where it was")
     else:
         click.echo(f"qmpi: generating failed: {marker.reason}", err=True)
+        click.echo(f"  {pointer('run-failed')}", err=True)
 
 
 def _show(prepared: "Prepared", seconds: float, *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ import click
 
 from qmpi.cli.options import HomePath, json_option
 from qmpi.cli.output import show_json
-from qmpi.errors import ExitCode, InputError
+from qmpi.errors import ExitCode, InputError, pointer
 
 if TYPE_CHECKING:
     from qmpi.ingest.corpus import Prepared
@@ -257,11 +257,14 @@ def _on_ranks(prepared: "Prepared", ranks: int, *, quiet: bool) -> int:
     if marker.state == "finished":
         return 0
     if quiet:
-        show_json({"state": marker.state, "reason": marker.reason, "exit_code": marker.exit_code})
+        page = {"page": "run-failed"} if marker.state == "failed" else {}
+        said = {"state": marker.state, "reason": marker.reason, "exit_code": marker.exit_code}
+        show_json({**said, **page})
     elif marker.state == "stopped":
         click.echo(f"stopped: {marker.reason}; the same command goes on where it was")
     else:
         click.echo(f"qmpi: ingesting failed: {marker.reason}", err=True)
+        click.echo(f"  {pointer('run-failed')}", err=True)
     if marker.exit_code == ExitCode.USER:
         _forget(prepared)
     return marker.exit_code

@@ -1,13 +1,19 @@
 """The `qmpi` command: a group whose commands are loaded only when they are called.
 
 Importing torch takes seconds and MPI must not start on a login node, so neither the group nor its
-help loads anything beyond click.
+help loads anything beyond click. What may be asked to stop is so from its first moment on: signals
+are taken before anything else is loaded.
 """
+
+import sys
+
+from qmpi.cli.early import listen
+
+listen(sys.argv)
 
 import importlib
 import os
 import signal
-import sys
 import tempfile
 import traceback
 from contextlib import suppress
@@ -17,8 +23,8 @@ from typing import Any, NoReturn
 import click
 
 from qmpi import __version__
-from qmpi.cli.output import open_streams, show_error
-from qmpi.errors import ExitCode, QmpiError
+from qmpi.cli.output import Fault, open_streams, show_error
+from qmpi.errors import ExitCode, QmpiError, pointer
 
 COMMANDS = {
     "demo": "pretrain on this machine, kill a trainer, prove that nothing changed",
@@ -31,9 +37,16 @@ COMMANDS = {
     "shards": "list, read, verify, describe and repair shards",
     "train": "run a job, and go on whatever dies",
     "status": "show who is alive and how far a run is",
+    "runs": "list runs, the newest first",
+    "logs": "show what the ranks of a run have written, by time",
     "audit": "prove that each block was trained on exactly once",
     "sample": "write text from the newest checkpoint of a run",
+    "explain": "explain an error or an exit code",
+    "completion": "print the script that completes commands in a shell",
 }
+
+COMPLETE = "_QMPI_COMPLETE"
+"""Set by the shell's completion script (`qmpi completion`)."""
 
 
 class LazyGroup(click.Group):
@@ -65,11 +78,25 @@ class LazyGroup(click.Group):
         """Name the nearest command when there is none of that name."""
         import difflib
 
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        unknown = bool(args) and args[0] not in COMMANDS and not args[0].startswith("-")
+        if unknown and not ctx.resilient_parsing:
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             ctx.fail(f"No such command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
+
+    def shell_complete(
+        self, ctx: click.Context, incomplete: str
+    ) -> "list[click.shell_completion.CompletionItem]":
+        """Return the commands and options that begin so, without importing a command."""
+        from click.shell_completion import CompletionItem
+
+        named = [
+            CompletionItem(name, help=text)
+            for name, text in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
 @click.group(
@@ -85,6 +112,10 @@ def cli() -> None:
 def main() -> NoReturn:
     """Run the command line and leave with the exit code of its contract."""
     open_streams()
+    if COMPLETE in os.environ:
+        from qmpi.cli.complete import answer
+
+        sys.exit(answer(cli, os.environ))
     sys.exit(run(sys.argv[1:]))
 
 
@@ -106,8 +137,9 @@ def run(arguments: list[str]) -> int:
     except click.ClickException as error:
         return _usage(error, as_json=as_json)
     except QmpiError as error:
-        show_error(str(error), error.fault, int(error.exit_code), as_json=as_json)
-        return int(error.exit_code)
+        code = int(error.exit_code)
+        show_error(Fault(str(error), error.fault, code, error.page()), as_json=as_json)
+        return code
     except (BrokenPipeError, SystemExit):
         # The reader has gone, as in `qmpi status | head`; click tells of it by SystemExit alone.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -115,26 +147,24 @@ def run(arguments: list[str]) -> int:
     except (OSError, MemoryError) as error:
         # Wherever a command met the machine without explaining it: still not our bug, and no
         # traceback.
-        show_error(_machine(error), "machine", int(ExitCode.MACHINE), as_json=as_json)
-        return int(ExitCode.MACHINE)
+        code = int(ExitCode.MACHINE)
+        show_error(Fault(_machine(error), "machine", code, "machine-error"), as_json=as_json)
+        return code
     except Exception:
-        where = _write_traceback()
-        show_error(
-            f"this is a bug in qmpi; please report it with {where}",
-            "bug",
-            int(ExitCode.BUG),
-            as_json=as_json,
-        )
+        told = f"this is a bug in qmpi; please report it with {_write_traceback()}"
+        show_error(Fault(told, "bug", int(ExitCode.BUG), "bug"), as_json=as_json)
         return int(ExitCode.BUG)
     return result if isinstance(result, int) else int(ExitCode.DONE)
 
 
 def _usage(error: click.ClickException, *, as_json: bool) -> int:
     if as_json:
-        show_error(error.format_message(), "user", int(ExitCode.USER), as_json=True)
+        told = Fault(error.format_message(), "user", int(ExitCode.USER), "usage")
+        show_error(told, as_json=True)
     else:
         with suppress(OSError):
             error.show()
+            click.echo(f"  {pointer('usage')}", err=True)
     return int(ExitCode.USER)
 
 

@@ -45,6 +45,32 @@ class HomePath(click.Path):
         return super().convert(os.path.expanduser(value), param, ctx)  # noqa: PTH111
 
 
+class RunPath(HomePath):
+    """The directory of a run; a shell completes those that are there."""
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> "list[click.shell_completion.CompletionItem]":
+        """Return the runs that a word may become."""
+        from qmpi.cli.complete import run_items
+
+        del ctx, param
+        return run_items(incomplete)
+
+
+class JobPath(HomePath):
+    """A job file; a shell completes those that are there."""
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> "list[click.shell_completion.CompletionItem]":
+        """Return the job files that a word may become."""
+        from qmpi.cli.complete import job_items
+
+        del ctx, param
+        return job_items(incomplete)
+
+
 def json_option(command: Command) -> Command:
     """Add `--json`.
 

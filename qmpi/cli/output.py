@@ -4,9 +4,12 @@ import os
 import sys
 from contextlib import suppress
 from io import TextIOWrapper
+from typing import NamedTuple, TextIO
 
 import click
 import msgspec
+
+from qmpi.errors import pointer
 
 
 def open_streams() -> None:
@@ -27,24 +30,56 @@ def open_streams() -> None:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
-def show_error(message: str, fault: str, exit_code: int, *, as_json: bool) -> None:
-    """Show an error: one clear message, no traceback.
+def has_colour(stream: TextIO) -> bool:
+    """Return whether a stream leads to a terminal that shows colours.
 
     Args:
+        stream: such as standard output.
+    """
+    environ = os.environ
+    wanted = not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+    return wanted and stream.isatty()
+
+
+class Fault(NamedTuple):
+    """An error as it is shown.
+
+    Attributes:
         message: what is wrong and what to do.
         fault: whose fault it is, one word.
         exit_code: what the process will return.
+        page: what `qmpi explain` tells more of it by.
+    """
+
+    message: str
+    fault: str
+    exit_code: int
+    page: str
+
+
+def show_error(error: Fault, *, as_json: bool) -> None:
+    """Show an error: one clear message, where to read more, no traceback.
+
+    Args:
+        error: what to show.
         as_json: print one JSON object on standard output instead.
     """
     # An argument that is not UTF-8 comes in as lone surrogates, which JSON cannot hold.
-    message = message.encode("utf-8", "backslashreplace").decode()
+    message = error.message.encode("utf-8", "backslashreplace").decode()
     # Where neither stream takes it, as on a full disk, the exit code still says it.
     with suppress(OSError):
         if as_json:
             with suppress(OSError):
-                show_json({"error": message, "fault": fault, "exit_code": exit_code})
+                show_json(
+                    {
+                        "error": message,
+                        "fault": error.fault,
+                        "exit_code": error.exit_code,
+                        "page": error.page,
+                    }
+                )
                 return
-        click.echo(f"qmpi: error ({fault}): {message}", err=True)
+        click.echo(f"qmpi: error ({error.fault}): {message}\n  {pointer(error.page)}", err=True)
 
 
 def show_json(value: object) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from qmpi.cli.options import HomePath, json_option
+from qmpi.cli.options import RunPath, json_option
 from qmpi.cli.output import show_json
 
 EPILOG = """\b
@@ -16,7 +16,7 @@ Examples:
 
 
 @click.command("sample", epilog=EPILOG)
-@click.argument("run", type=HomePath())
+@click.argument("run", type=RunPath())
 @click.option("--prompt", default="", metavar="TEXT", help="Beginning; default: a new document.")
 @click.option(
     "--tokens", type=click.IntRange(1, 100_000), default=100, show_default=True, metavar="N"

@@ -1,5 +1,6 @@
 """`qmpi train`: run a job under supervision."""
 
+import math
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -8,13 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qmpi.cli.options import HomePath, job_options
+from qmpi.cli.options import HomePath, JobPath, RunPath, job_options
 from qmpi.cli.output import show_json
 from qmpi.cli.stop_request import WARNING, StopRequest
+from qmpi.errors import pointer
 
 if TYPE_CHECKING:
     from qmpi.config.settings import Settings
     from qmpi.launch.supervisor import SupervisorEvent
+    from qmpi.launch.train import Asked
     from qmpi.monitor.live_view import LiveView
     from qmpi.protocol.status import EndMarker, StatusReport
 
@@ -23,21 +26,44 @@ Examples:
   qmpi train jobs/laptop.toml
   qmpi train jobs/laptop.toml -n 6 --set train.steps=1000 --run-dir runs/long
   qmpi train --resume runs/long
+  qmpi train jobs/cluster.toml --run-dir RUN --ranks-per-host 8
+  qmpi train jobs/cluster.toml --hostfile hosts.txt --ranks-per-host 2
 """
 
 
 @click.command("train", epilog=EPILOG)
-@click.argument("job", required=False, type=HomePath())
+@click.argument("job", required=False, type=JobPath())
 @click.option(
     "-n",
     "ranks",
     type=click.IntRange(1, 1_000_000),
     metavar="N",
-    help="Ranks to start; default: what the job asks for.",
+    help="Ranks to start in all; default: what the batch system says, else what the job asks for.",
+)
+@click.option(
+    "--ranks-per-host",
+    "per_host",
+    type=click.IntRange(1, 100_000),
+    metavar="K",
+    help="Ranks to start on each host.",
+)
+@click.option(
+    "--hostfile",
+    type=HomePath(),
+    metavar="FILE",
+    help="Hosts to use, one a line as `node1 slots=4`; default: those of the allocation.",
+)
+@click.option(
+    "--stop-before",
+    type=click.FloatRange(0.0, 1e6),
+    default=120.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Stop in order so long before the batch system ends the job; 0: wait for its signal.",
 )
 @click.option(
     "--resume",
-    type=HomePath(),
+    type=RunPath(),
     metavar="RUN",
     help="Go on with a run from its newest snapshot.",
 )
@@ -52,6 +78,9 @@ def command(
     *,
     job: Path | None,
     ranks: int | None,
+    per_host: int | None,
+    hostfile: Path | None,
+    stop_before: float,
     resume: Path | None,
     from_scratch: bool,
     quiet: bool,
@@ -65,13 +94,20 @@ def command(
     the machine's MPI daemon), it is started again from the newest verified snapshot. Ctrl-C stops
     in order: the granted steps are finished and a checkpoint is written; exit code 75 says that the
     run can go on. So do the signals by which a scheduler or a closed terminal ends a command.
+
+    Inside an allocation (Slurm, PBS, LSF, Flux, Grid Engine), or with --hostfile, the ranks are
+    dealt to its hosts. Before each start all hosts are asked; those that do not answer are left
+    out. RUN/hosts.json says what was found.
     """
     if from_scratch and resume is None:
         raise click.UsageError("--from-scratch is for a run that goes on: --resume RUN")
+    from qmpi.launch.train import Asked
+
     settings = _settings(job, resume, overrides, run_dir)
     follow = resume is not None
+    asked = Asked(ranks, per_host, hostfile, stop_before)
     marker = run_supervised(
-        settings, ranks, quiet=quiet or as_json, follow=follow, from_scratch=from_scratch
+        settings, asked, quiet=quiet or as_json, follow=follow, from_scratch=from_scratch
     )
     _show(settings, marker, as_json=as_json)
     return marker.exit_code
@@ -79,7 +115,7 @@ def command(
 
 def run_supervised(
     settings: "Settings",
-    ranks: int | None,
+    asked: "Asked | None",
     *,
     quiet: bool,
     follow: bool = False,
@@ -90,7 +126,7 @@ def run_supervised(
 
     Args:
         settings: the job.
-        ranks: processes to start; None: what the job asks for.
+        asked: ranks and hosts; None: the ranks that the job asks for, on this machine.
         quiet: no live view.
         follow: if the run goes on already, wait for its end instead of refusing.
         from_scratch: begin at step 0 if no snapshot of the run can be read.
@@ -104,7 +140,7 @@ def run_supervised(
     from rich.console import Console
 
     from qmpi.launch.supervisor import Supervision, supervise
-    from qmpi.launch.train import claim_run, prepare_run
+    from qmpi.launch.train import claim_run, find_hosts, prepare_run, stop_time
     from qmpi.monitor.live_view import LiveView
     from qmpi.runtime.clock import Clock
 
@@ -112,18 +148,23 @@ def run_supervised(
     with ExitStack() as stack:
         # Ctrl-C ends the preparations at once; a scheduler's warning must not look like a failure.
         stack.enter_context(stop.heard(WARNING))
-        plan = prepare_run(settings, ranks, os.environ)
+        hosts = None if asked is None else find_hosts(settings, asked, os.environ, clock)
+        plan = prepare_run(settings, None if hosts is None else hosts.ranks_of_all(), os.environ)
         plan = replace(plan, once=("--from-scratch",) if from_scratch else ())
         view = None if quiet else stack.enter_context(LiveView(Console(), settings.job.name))
+        until = math.inf
+        if hosts is not None and asked is not None:
+            until = stop_time(hosts.end, asked.stop_before, clock.now()) or math.inf
         onlooker = Onlooker(plan.run, view, watch, clock.now)
         supervision = Supervision(
             settings.failure,
             onlooker.say,
             onlooker.tick,
-            stop,
+            lambda: stop() or clock.now() >= until,
             follow=follow,
             status_seconds=settings.monitor.status_seconds,
             claimed=lambda: claim_run(settings),
+            hosts=hosts,
         )
         with stop.heard():
             return supervise(plan, supervision, clock)
@@ -203,12 +244,13 @@ def _show(settings: "Settings", marker: "EndMarker", *, as_json: bool) -> None:
     run = run_path(settings)
     if as_json:
         shown = {"state": marker.state, "step": marker.step, "digest": marker.digest}
-        show_json(
-            {**shown, "reason": marker.reason, "exit_code": marker.exit_code, "run": str(run)}
-        )
+        page = {"page": "run-failed"} if marker.state == "failed" else {}
+        why = {"reason": marker.reason, "exit_code": marker.exit_code, "run": str(run)}
+        show_json({**shown, **why, **page})
         return
     if marker.state == "failed":
         click.echo(f"qmpi: the run failed at step {marker.step}: {marker.reason}", err=True)
+        click.echo(f"  {pointer('run-failed')}", err=True)
         return
     try:
         status = read_status(run)

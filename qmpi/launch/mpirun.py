@@ -8,6 +8,16 @@ Flags, each with its reason (Open MPI 5.0, measured; docs/decisions/0009-mpirun-
     --oversubscribe              more ranks than cores: most roles sleep
     --bind-to none               a trainer's threads may use any core
 
+On several hosts there are more:
+    --host a:2,b:2               those that answered; what mpirun reads itself may be dead
+    --map-by slot:oversubscribe  fill a host before the next: neighbours in rank share one
+    --prtemca oob_tcp_keepalive_time 0   a daemon that falls silent does not end the job: qmpi's own
+                                 beats find it, and know the difference from a cable pulled for 20 s
+    prte_launch_agent            daemons there hear no more signals of a batch system than mpirun
+                                 does here (qmpi.launch.shield); not where a path holds a space
+    -x NAME                      a daemon started by ssh has a bare environment: whatever of the
+                                 below was set here must be named to reach its ranks
+
 What of the launching environment reaches the ranks, each with its reason:
     PYTHONSAFEPATH=1             `python -m` puts the working directory in front of the standard
                                  library: a random.py there would be taken for Python's
@@ -23,7 +33,10 @@ What of the launching environment reaches the ranks, each with its reason:
     SLURM_*, PBS_*, LSB_*        kept: they tell mpirun the hosts of the allocation
     OMPI_MCA_*, PRTE_MCA_*       kept: the user tunes MPI by them; the flags above win
     LD_PRELOAD, LD_LIBRARY_PATH  kept: tools and modules come by them
-    TMPDIR                       a folder of the run (qmpi.launch.scratch)
+    TMPDIR, prte_tmpdir_base     a folder of the run (qmpi.launch.scratch), on each host its own,
+                                 for the ranks' files and the daemons'
+    GLOO_SOCKET_IFNAME           the loopback on one host; on several what the user says, else gloo
+                                 takes the interface of the host's own name
 """
 
 import os
@@ -35,17 +48,27 @@ from pathlib import Path
 from msgspec import Struct
 
 from qmpi.config.settings import Settings
+from qmpi.config.variables import HOSTS_LEFT_OUT
 from qmpi.errors import LaunchError
+from qmpi.launch.allocation.hosts import HostSlots
+from qmpi.launch.allocation.nodelist import compress
 from qmpi.storage.home import home_directory
 
-FLAGS = (
+SHIELD = Path(__file__).with_name("shield.py")
+
+COMMON_FLAGS = (
     *("--with-ft", "ulfm"),
     *("--mca", "coll", "^han"),
     *("--mca", "pml", "ob1"),
     *("--mca", "btl", "self,sm,tcp"),
     *("--mca", "mpi_yield_when_idle", "1"),
-    "--oversubscribe",
     *("--bind-to", "none"),
+)
+FLAGS = (*COMMON_FLAGS, "--oversubscribe")
+SEVERAL_FLAGS = (
+    *COMMON_FLAGS,
+    *("--map-by", "slot:oversubscribe"),
+    *("--prtemca", "oob_tcp_keepalive_time", "0"),
 )
 
 _OUTER_JOB = (
@@ -63,6 +86,25 @@ _OUTER_JOB = (
     "OMPI_ARGV",
 )
 _PLACES = ("OPAL_PREFIX", "PMIX_PREFIX", "PRTE_PREFIX")
+_SHIELDED = (sys.executable, "-I", "-S", str(SHIELD), "prted")
+DAEMON = "" if any(" " in word for word in _SHIELDED) else " ".join(_SHIELDED)
+"""mpirun cuts this at its spaces, and puts the way to its own daemon before the last word."""
+
+_OF_ONE_HOST = (
+    "CUDA_VISIBLE_DEVICES",
+    "ROCR_VISIBLE_DEVICES",
+    "HIP_VISIBLE_DEVICES",
+    "ZE_AFFINITY_MASK",
+)
+_FORWARDED = (
+    *("PATH", "HOME", "LANG", "LC_", "TZ", "VIRTUAL_ENV", "CONDA_PREFIX", "XDG_CACHE_HOME"),
+    *("QMPI_", "PYTHON", "LD_LIBRARY_PATH", "LD_PRELOAD", "MALLOC_", "GLIBC_TUNABLES"),
+    *("OMP_", "GOMP_", "KMP_", "OPENBLAS_", "MKL_", "TORCH_", "GLOO_", "NCCL_", "RCCL_", "CUDA_"),
+    *("HIP_", "ROCR_", "HSA_", "ZE_", "FI_", "UCX_", "HDF5_", "BLOSC_", "TOKENIZERS_", "TMPDIR"),
+    *("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID"),
+)
+"""Beginnings of the variables that other hosts need; those of one host stay there."""
+
 _UNWANTED = ("PYTHONPATH", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONOPTIMIZE")
 
 
@@ -77,6 +119,8 @@ class LaunchPlan(Struct, frozen=True):
         environment: variables of the job.
         options: further arguments of every rank.
         once: the same, for the first start that comes up alone.
+        hosts: where they run; empty: here.
+        left_out: hosts that do not answer any more, in words, for the run's journal.
     """
 
     mpirun: Path
@@ -86,13 +130,62 @@ class LaunchPlan(Struct, frozen=True):
     environment: dict[str, str]
     options: tuple[str, ...] = ()
     once: tuple[str, ...] = ()
+    hosts: tuple[HostSlots, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    def described(self) -> str:
+        """Return how many ranks run where, for people."""
+        where = f" on {compress(host.name for host in self.hosts)}" if self.hosts else ""
+        return f"{self.ranks} ranks{where}"
 
     def command(self) -> list[str]:
         """Return the arguments of the launcher process."""
         root = ["--allow-run-as-root"] if os.getuid() == 0 else []
         rank = [sys.executable, "-m", "qmpi.main", str(self.job), "--run-dir", str(self.run)]
         rank += [*self.options, *self.once]
-        return [str(self.mpirun), *root, *FLAGS, "-n", str(self.ranks), *rank]
+        where = self._where() if self.hosts else FLAGS
+        return [str(self.mpirun), *root, *where, "-n", str(self.ranks), *rank]
+
+    def environment_in(self, scratch: Path) -> dict[str, str]:
+        """Return the environment of the launcher process.
+
+        Args:
+            scratch: folder for MPI's own files, of one name on every host.
+
+        Returns:
+            A full environment.
+        """
+        own_files = {
+            "TMPDIR": str(scratch),
+            "OMPI_MCA_btl_sm_backing_directory": str(scratch),
+            "PRTE_MCA_prte_tmpdir_base": str(scratch),
+        }
+        told = {HOSTS_LEFT_OUT: "\n".join(self.left_out)} if self.left_out else {}
+        here = {"GLOO_SOCKET_IFNAME": "lo"} if len(self.hosts) <= 1 else {}
+        shield = {"PRTE_MCA_prte_launch_agent": DAEMON} if self.hosts and DAEMON else {}
+        return {**here, **shield, **self.environment, **told, **own_files}
+
+    def _where(self) -> tuple[str, ...]:
+        listed = ",".join(f"{host.name}:{host.slots}" for host in self.hosts)
+        names = [*forwarded(self.environment), "TMPDIR"]
+        exports = [word for name in names for word in ("-x", name)]
+        return (*SEVERAL_FLAGS, "--host", listed, *exports)
+
+
+def forwarded(environment: Mapping[str, str]) -> list[str]:
+    """Return the variables that ranks on other hosts must be given by name.
+
+    Args:
+        environment: of the job, from `rank_environment`.
+
+    Returns:
+        Names, sorted. MCA parameters are not among them: mpirun passes those on by itself.
+    """
+    return sorted(
+        name
+        for name in environment
+        if name.startswith(_FORWARDED) and name not in (*_OF_ONE_HOST, "TMPDIR")
+    )
 
 
 def find_mpirun(environ: Mapping[str, str]) -> Path:
@@ -153,7 +246,6 @@ def rank_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str
         "TORCH_GLOO_LAZY_INIT": "1",
         "HDF5_USE_FILE_LOCKING": "FALSE",
         "MALLOC_ARENA_MAX": "2",
-        "GLOO_SOCKET_IFNAME": "lo",
     }
     path = module_path(environ.get("PYTHONPATH", ""))
     return {**defaults, **_inherited(environ), **forced, **({"PYTHONPATH": path} if path else {})}

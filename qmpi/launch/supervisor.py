@@ -8,39 +8,41 @@ mpirun's exit code is never believed. However this loop is left, nothing that it
 running.
 """
 
+import os
 import shutil
-import signal
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from qmpi.config.settings import FailureSettings
-from qmpi.errors import LaunchError, RunInUse
+from qmpi.errors import ExitCode, LaunchError, RunInUse
+from qmpi.launch.allocation.muster import Muster
 from qmpi.launch.followed import clear_followed, stopped_marker
 from qmpi.launch.job_log import excerpt, next_log
 from qmpi.launch.mpirun import LaunchPlan
+from qmpi.launch.mpirun_process import finish_launcher, start_launcher
 from qmpi.launch.scratch import make_scratch
-from qmpi.launch.sessions import end_session, has_ended
+from qmpi.launch.sessions import has_ended
 from qmpi.launch.stall import StallWatch
 from qmpi.launch.start_watch import StartWatch
 from qmpi.policy.relaunch import may_relaunch
 from qmpi.protocol.status import EndMarker
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.leftovers import clear_stop, end_leftovers
+from qmpi.runtime.ownership import beating, refusal_by_living, take_run
 from qmpi.storage.atomic_file import write_atomic
-from qmpi.storage.run_directory import RunDirectory, RunLock
+from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.status_file import clear_end, read_end, write_end
 from qmpi.units import Seconds
 
 POLL_SECONDS = 0.05
 END_SECONDS = 15.0
 """How long mpirun may take to end after the end marker; ranks leave within a few seconds."""
-
-TERM_SECONDS = 3.0
 
 STOP_SECONDS = 120.0
 """How long a requested stop may take: the steps granted, a snapshot and a checkpoint."""
@@ -56,6 +58,10 @@ STILLBORN_TRIES = 2
 
 DEATH_LINES = 3
 """Lines of either end of the job's log that are told with a death that is healed."""
+
+
+class _StopAskedError(Exception):
+    """A stop was asked for while the hosts were being asked."""
 
 
 def _nothing() -> None:
@@ -84,6 +90,7 @@ class Supervision(Struct, frozen=True):
         claimed: called once the run belongs to this command, before anything starts: checks that it
             is the run that is wanted, and writes what the ranks read. A command that is refused
             has changed nothing.
+        hosts: asked before each start which of them live; None: the plan says it all.
     """
 
     limits: FailureSettings
@@ -94,6 +101,7 @@ class Supervision(Struct, frozen=True):
     adopt: bool = False
     status_seconds: float = 1.0
     claimed: Callable[[], None] = _nothing
+    hosts: Muster | None = None
 
 
 def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMarker:
@@ -121,7 +129,7 @@ def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMa
             raise
         reason = f"this command only followed the run, and the other goes on: {holder}"
         return stopped_marker(plan.run, reason, clock)
-    with RunLock(directory.supervisor_lock):
+    with _own(directory, supervision, clock):
         if _wait_for_ranks(directory, supervision, clock) or waited:
             marker = read_end(plan.run)
             clear_followed(directory, Seconds(END_SECONDS if marker else 0.0), clock)
@@ -131,9 +139,27 @@ def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMa
         return _supervise(plan, directory, supervision, clock)
 
 
+@contextmanager
+def _own(directory: RunDirectory, supervision: Supervision, clock: Clock) -> Iterator[None]:
+    """Hold the run; if another host takes it over, this process must not write there any more."""
+    with (
+        take_run(directory.supervisor_lock, clock, supervision.on_tick, (directory.lock,)) as lock,
+        beating(lock, _leave_at_once),
+    ):
+        yield
+
+
+def _leave_at_once() -> None:
+    # Neither in order nor with an end marker: both would strike the job of the new owner. The ranks
+    # of this one notice by themselves.
+    sys.stderr.write("qmpi: another host took this one for dead and has taken the run over\n")
+    sys.stderr.flush()
+    os._exit(int(ExitCode.MACHINE))
+
+
 def _wait_for_command(directory: RunDirectory, supervision: Supervision, clock: Clock) -> bool:
     told = False  # also whether there was one
-    while (holder := _holder(directory.supervisor_lock)) is not None:
+    while (holder := _holder(directory.supervisor_lock, supervision, clock)) is not None:
         if supervision.stop() or not supervision.follow:
             raise holder
         if not told:
@@ -159,7 +185,7 @@ def _wait_for_ranks(directory: RunDirectory, supervision: Supervision, clock: Cl
 
 def _wait_briefly(directory: RunDirectory, supervision: Supervision, clock: Clock) -> bool:
     until = clock.now() + FREE_SECONDS
-    while (holder := _holder(directory.lock)) is not None:
+    while (holder := _holder(directory.lock, supervision, clock)) is not None:
         if supervision.stop() or clock.now() > until:
             raise holder
         clock.sleep(POLL_SECONDS)
@@ -170,7 +196,7 @@ def _wait_briefly(directory: RunDirectory, supervision: Supervision, clock: Cloc
 def _follow_ranks(directory: RunDirectory, supervision: Supervision, clock: Clock) -> bool:
     since, told = clock.now(), False
     asked_at: Seconds | None = None
-    while (holder := _holder(directory.lock)) is not None:
+    while (holder := _holder(directory.lock, supervision, clock)) is not None:
         if supervision.stop():
             asked_at = clock.now() if asked_at is None else asked_at
             _ask(directory, supervision, clock)
@@ -190,12 +216,8 @@ def _end_the_slow(directory: RunDirectory, asked_for: float, holder: RunInUse) -
         raise holder  # it is on another host
 
 
-def _holder(lock: Path) -> RunInUse | None:
-    try:
-        RunLock(lock).release()
-    except RunInUse as holder:
-        return holder
-    return None
+def _holder(lock: Path, supervision: Supervision, clock: Clock) -> RunInUse | None:
+    return refusal_by_living(lock, clock, supervision.on_tick)
 
 
 def _supervise(
@@ -206,6 +228,9 @@ def _supervise(
     try:
         return _keep_running(plan, directory, supervision, clock)
     finally:
+        if supervision.hosts is not None:
+            supervision.hosts.dismiss()
+        end_leftovers(directory.ranks)
         # Asked again until obeyed, it may have been asked once too often.
         clear_stop(directory)
 
@@ -216,10 +241,14 @@ def _keep_running(
     starts: list[Seconds] = []
     stillborn = 0
     while not supervision.stop():
+        try:
+            plan = _mustered(plan, supervision, clock)
+        except _StopAskedError:
+            break
         end_leftovers(directory.ranks)
         starts.append(clock.now())
         log = next_log(directory)
-        _say(supervision, clock, f"starting {plan.ranks} ranks" + _again(starts))
+        _say(supervision, clock, f"starting {plan.described()}{_again(starts)}")
         marker = _run_once(plan, directory, log, supervision, clock)
         if marker is not None:
             return marker
@@ -245,6 +274,19 @@ def _keep_running(
     return _stopped_without_job(plan.run, clock)
 
 
+def _mustered(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> LaunchPlan:
+    if supervision.hosts is None:
+        return plan
+
+    def rest(seconds: float) -> None:
+        clock.sleep(seconds)
+        supervision.on_tick()
+        if supervision.stop():
+            raise _StopAskedError
+
+    return supervision.hosts.plan(plan, lambda what: _say(supervision, clock, what), rest)
+
+
 def _check_room(directory: RunDirectory) -> None:
     """Refuse to start a job again that could not even write down why it died.
 
@@ -265,7 +307,7 @@ def _run_once(
 ) -> EndMarker | None:
     scratch = make_scratch(plan.run)
     with log.open("wb") as output:
-        process = _start(plan, output, scratch)
+        process = start_launcher(plan, output, scratch)
         patience = 0.0
         try:
             fault = _watch(process, plan.ranks, directory, supervision, clock)
@@ -277,8 +319,8 @@ def _run_once(
                 output.write(f"qmpi: {fault}\n".encode())
         finally:
             # Also when a second Ctrl-C or a bug in a callback ends this command: no job without it.
-            _finish(process, patience, clock)
-            end_leftovers(directory.ranks)
+            finish_launcher(process, patience, clock)
+            end_leftovers(directory.ranks, here_alone=True)
             shutil.rmtree(scratch, ignore_errors=True)
     supervision.on_tick()
     return read_end(plan.run)
@@ -328,41 +370,6 @@ def _came_up(directory: RunDirectory, started: Seconds) -> bool:
         return directory.status.stat().st_mtime >= started - 1.0
     except OSError:
         return False
-
-
-def _start(plan: LaunchPlan, output: BinaryIO, scratch: Path) -> subprocess.Popen[bytes]:
-    own_files = {"TMPDIR": str(scratch), "OMPI_MCA_btl_sm_backing_directory": str(scratch)}
-    try:
-        # Its own session: a Ctrl-C at the terminal reaches the supervisor alone, which stops the
-        # run in order.
-        return subprocess.Popen(
-            plan.command(),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            env={**plan.environment, **own_files},
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise LaunchError(f"{plan.mpirun} cannot be started: {error.strerror}") from error
-
-
-def _finish(process: subprocess.Popen[bytes], patience: float, clock: Clock) -> None:
-    """Wait for mpirun to end by itself, then end it; after a failure it may ignore SIGTERM."""
-    for number, seconds in (
-        (None, patience),
-        (signal.SIGTERM, TERM_SECONDS),
-        (signal.SIGKILL, 3.0),
-    ):
-        if has_ended(process):
-            break
-        if number is not None:
-            process.send_signal(number)
-        deadline = clock.now() + seconds
-        while not has_ended(process) and clock.now() < deadline:
-            clock.sleep(0.01)
-    end_session(process.pid)
-    process.poll()
 
 
 def _stopped_without_job(run: Path, clock: Clock) -> EndMarker:

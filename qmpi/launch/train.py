@@ -8,18 +8,42 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+from msgspec import Struct
+
 from qmpi.config.load import dump_toml, load_job
 from qmpi.config.settings import CorpusSource, Settings
 from qmpi.corpora.builtin import resolve
 from qmpi.corpora.tokenizer import tokenizer_path
 from qmpi.errors import ConfigError, InputError
+from qmpi.launch.allocation.deal import Wanted
+from qmpi.launch.allocation.find import find_allocation, look_around
+from qmpi.launch.allocation.muster import Muster
 from qmpi.launch.mpirun import LaunchPlan, find_mpirun, rank_environment
 from qmpi.policy.placement import place
+from qmpi.runtime.clock import Clock
 from qmpi.runtime.same_run import check_same_run
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.cache import default_cache
 from qmpi.storage.corpus import read_corpus_facts
 from qmpi.storage.run_directory import RunDirectory
+from qmpi.units import Seconds
+
+
+class Asked(Struct, frozen=True):
+    """What the command line says of ranks and hosts.
+
+    Attributes:
+        ranks: to start in all; None: what the batch system or the job says.
+        per_host: to start on each host; None: as many as it takes.
+        hostfile: file of hosts; None: those of the allocation.
+        stop_before: seconds before the end of the allocation at which to stop in order; 0: never.
+    """
+
+    ranks: int | None = None
+    per_host: int | None = None
+    hostfile: Path | None = None
+    stop_before: float = 0.0
 
 
 def default_ranks(settings: Settings) -> int:
@@ -58,6 +82,46 @@ def run_path(settings: Settings) -> Path:
         job.run_dir, or runs/NAME.
     """
     return Path(settings.job.run_dir or f"runs/{settings.job.name}").absolute()
+
+
+def find_hosts(
+    settings: Settings, asked: Asked, environ: Mapping[str, str], clock: Clock
+) -> Muster:
+    """Find the hosts that the job may use; asks none of them yet.
+
+    Args:
+        settings: the job.
+        asked: what the command line says.
+        environ: environment of this process.
+        clock: the clock.
+
+    Returns:
+        The hosts, to be asked before each start.
+
+    Raises:
+        InputError: what names the hosts cannot be read or understood.
+    """
+    found = find_allocation(look_around(environ, clock.now()), asked.hostfile)
+    shares = any(isinstance(count, str) for count in msgspec.structs.astuple(settings.roles))
+    wanted = Wanted(asked.ranks, asked.per_host, None if shares else default_ranks(settings))
+    return Muster(found, wanted, RunDirectory(run_path(settings)), environ, clock)
+
+
+def stop_time(end: Seconds | None, before: float, now: Seconds) -> Seconds | None:
+    """Return when to stop in order, so that the batch system need not end the job.
+
+    Args:
+        end: when it will; None: not known.
+        before: seconds to stop ahead of that; 0: never.
+        now: clock.
+
+    Returns:
+        A time; at least three quarters of what is left are used, so that a short job does not stop
+        before it begins.
+    """
+    if end is None or before <= 0.0:
+        return None
+    return Seconds(end - min(before, 0.25 * max(0.0, end - now)))
 
 
 def prepare_run(settings: Settings, ranks: int | None, environ: Mapping[str, str]) -> LaunchPlan:

@@ -7,59 +7,57 @@ stands by itself, the worst first.
 from collections import Counter
 from collections.abc import Mapping
 
-from rich.markup import escape
-from rich.table import Table
-
+from qmpi.monitor.paint import Cell, paint, table
 from qmpi.protocol.status import Summary, Tally
 
 SHOWN_HOSTS = 12
 
 
-def role_table(summary: Summary) -> Table:
+def role_table(summary: Summary, *, colour: bool) -> list[str]:
     """Return how many instances of each role live.
 
     Args:
         summary: of the status.
+        colour: paint it.
 
     Returns:
-        A table.
+        Lines.
     """
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("role", "alive", "starting", "dead"):
-        table.add_column(name, justify="left" if name == "role" else "right")
+    rows = [[Cell(name, "bold") for name in ("role", "alive", "starting", "dead")]]
     for role, tally in summary.roles.items():
         teams = f" in {summary.teams:,} teams" if role == "trainer" and summary.teams else ""
-        table.add_row(role + teams, *_counts(tally))
-    return table
+        rows.append([Cell(role + teams), *_counts(tally)])
+    return table(rows, right=(1, 2, 3), colour=colour)
 
 
-def host_lines(hosts: Mapping[str, Tally]) -> str:
+def host_lines(hosts: Mapping[str, Tally], *, colour: bool) -> list[str]:
     """Return the hosts in a few lines.
 
     Args:
         hosts: counts by host.
+        colour: paint them.
 
     Returns:
-        Text with markup.
+        Lines.
     """
     whole = Counter(t.alive for t in hosts.values() if not t.dead and not t.starting)
     hurt = {name: t for name, t in hosts.items() if t.dead or t.starting}
     lines = [
-        f"[green]{count:,} hosts whole[/], {alive} role instances each"
+        paint(f"{count:,} hosts whole", "green", colour=colour) + f", {alive} role instances each"
         for alive, count in whole.most_common()
     ]
     worst = sorted(hurt, key=lambda name: (-hurt[name].dead, -hurt[name].starting, name))
     for name in worst[:SHOWN_HOSTS]:
         tally = hurt[name]
         lines.append(
-            f"[red]{escape(name)}[/]: {tally.dead} dead, {tally.starting} starting, "
-            f"{tally.alive} alive"
+            paint(name, "red", colour=colour)
+            + f": {tally.dead} dead, {tally.starting} starting, {tally.alive} alive"
         )
     if len(worst) > SHOWN_HOSTS:
         lines.append(f"and {len(worst) - SHOWN_HOSTS:,} more hosts with exceptions")
-    return "\n".join(lines)
+    return lines
 
 
-def _counts(tally: Tally) -> tuple[str, str, str]:
-    dead = f"[red]{tally.dead:,}[/]" if tally.dead else "0"
-    return f"{tally.alive:,}", f"{tally.starting:,}", dead
+def _counts(tally: Tally) -> tuple[Cell, Cell, Cell]:
+    dead = Cell(f"{tally.dead:,}", "red" if tally.dead else "")
+    return Cell(f"{tally.alive:,}"), Cell(f"{tally.starting:,}"), dead

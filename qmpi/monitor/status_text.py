@@ -3,12 +3,8 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from rich.console import Group, RenderableType
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
-
 from qmpi.monitor.crowd_text import host_lines, role_table
+from qmpi.monitor.paint import Cell, paint, table
 from qmpi.protocol.status import FailureReport, RankReport, StatusReport
 from qmpi.protocol.work import WorkStatus
 
@@ -19,87 +15,105 @@ COLOURS = {
     "stopped": "bold cyan",
     "failed": "bold red",
     "stale": "bold yellow",
+    "damaged": "bold red",
 }
+ENDED = ("finished", "stopped", "failed")
 SHOWN_FAILURES = 5
 SHOWN_RANKS = 40
 
 
-def render(report: StatusReport) -> RenderableType:
+def render(report: StatusReport, *, colour: bool = False) -> str:
     """Return the whole status as text.
 
     Args:
         report: after `qmpi.monitor.staleness.judge`.
+        colour: paint it, for a terminal.
 
     Returns:
-        Something that a rich console prints.
+        Lines; the last without a line break.
     """
-    head = Text.assemble(
-        (report.name or "run", "bold"),
-        "  ",
-        (report.state, COLOURS[report.state]),
-        "  ",
-        report.reason,
+    head = (
+        Cell(report.name or "run", "bold"),
+        Cell(report.state, COLOURS[report.state]),
+        Cell(report.reason),
     )
-    parts: list[RenderableType] = [head, facts(report)]
+    lines = [*table([head], colour=colour), *facts(report, colour=colour)]
     if report.summary is not None:
-        parts += [role_table(report.summary), Text.from_markup(host_lines(report.summary.hosts))]
+        lines += role_table(report.summary, colour=colour)
+        lines += host_lines(report.summary.hosts, colour=colour)
     if report.ranks:
-        parts.append(rank_table(report.ranks, left_out=_left_out(report)))
+        lines += rank_table(report, colour=colour)
     if report.failures:
-        parts.append(failure_lines(report.failures))
-    return Group(*parts)
+        lines += failure_lines(report.failures, colour=colour)
+    return "\n".join(lines)
 
 
-def facts(report: StatusReport) -> Table:
+def facts(report: StatusReport, *, colour: bool) -> list[str]:
     """Return progress as two columns.
+
+    Args:
+        report: the status.
+        colour: paint it.
+
+    Returns:
+        Lines.
+    """
+    told = work_facts(report, report.work) if report.work else step_facts(report)
+    return table([(Cell(name), Cell(value)) for name, value in told], colour=colour)
+
+
+def step_facts(report: StatusReport) -> list[tuple[str, str]]:
+    """Return the progress of a training run.
 
     Args:
         report: the status.
 
     Returns:
-        A table without frame.
+        Names with their values.
     """
-    if report.work is not None:
-        return work_facts(report, report.work)
-    table = Table.grid(padding=(0, 2))
     share = 100.0 * report.step / max(1, report.steps)
-    table.add_row("step", f"{report.step} of {report.steps} ({share:.0f} %)")
-    table.add_row("loss", "none yet" if report.loss is None else f"{report.loss:.4f}")
+    told = [
+        ("step", f"{report.step} of {report.steps} ({share:.0f} %)"),
+        ("loss", "none yet" if report.loss is None else f"{report.loss:.4f}"),
+    ]
     if report.gradient_norm is not None and report.learning_rate is not None:
         rate = f"norm {report.gradient_norm:.3g}, learning rate {report.learning_rate:.3g}"
         again = f", {report.redone_passes} passes done again" if report.redone_passes else ""
-        table.add_row("gradient", rate + again)
-    table.add_row("tokens", f"{report.tokens:,} ({report.tokens_per_second:,.0f} a second)")
+        told.append(("gradient", rate + again))
+    told.append(("tokens", f"{report.tokens:,} ({report.tokens_per_second:,.0f} a second)"))
     if report.wait_share:
-        table.add_row("waiting", f"{100 * report.wait_share:.0f} % of the time, for blocks")
-    table.add_row("time to go", duration(report.eta_seconds))
+        told.append(("waiting", f"{100 * report.wait_share:.0f} % of the time, for blocks"))
+    told.append(("time to go", duration(report.eta_seconds)))
     if report.digest:
-        table.add_row("weights", f"{report.digest[:16]} after {report.digest_step} steps")
-    table.add_row("generation", f"{report.generation}, start {report.incarnation} of the job")
-    return table
+        told.append(("weights", f"{report.digest[:16]} after {report.digest_step} steps"))
+    told.append(("generation", f"{report.generation}, start {report.incarnation} of the job"))
+    if report.healing:
+        told.append(("healing", f"relaunch only: {report.healing}"))
+    return told
 
 
-def work_facts(report: StatusReport, work: WorkStatus) -> Table:
-    """Return the progress of a work farm as two columns.
+def work_facts(report: StatusReport, work: WorkStatus) -> list[tuple[str, str]]:
+    """Return the progress of a work farm.
 
     Args:
         report: the status.
         work: its part about units.
 
     Returns:
-        A table without frame.
+        Names with their values.
     """
-    table = Table.grid(padding=(0, 2))
     share = 100.0 * work.units_done / max(1, work.units)
     many = f", stage {work.stage_number + 1} of {work.stages}" if work.stages > 1 else ""
-    table.add_row("work", work.stage + many)
-    table.add_row("units", f"{work.units_done:,} of {work.units:,} ({share:.0f} %)")
-    table.add_row("tokens", f"{work.tokens:,} ({report.tokens_per_second:,.0f} a second)")
-    table.add_row("documents", f"{work.documents:,}")
-    table.add_row("time to go", duration(report.eta_seconds))
+    told = [
+        ("work", work.stage + many),
+        ("units", f"{work.units_done:,} of {work.units:,} ({share:.0f} %)"),
+        ("tokens", f"{work.tokens:,} ({report.tokens_per_second:,.0f} a second)"),
+        ("documents", f"{work.documents:,}"),
+        ("time to go", duration(report.eta_seconds)),
+    ]
     if work.dealt_again:
-        table.add_row("dealt again", f"{work.dealt_again:,} units")
-    return table
+        told.append(("dealt again", f"{work.dealt_again:,} units"))
+    return told
 
 
 def _left_out(report: StatusReport) -> str:
@@ -111,46 +125,52 @@ def _left_out(report: StatusReport) -> str:
     return f"and {more} more exceptions" if more > 0 else ""
 
 
-def rank_table(ranks: Sequence[RankReport], left_out: str = "") -> Table:
+def rank_table(report: StatusReport, *, colour: bool) -> list[str]:
     """Return who is there: the dead first, since they are what one looks for.
 
     Args:
-        ranks: role instances; in a large job the exceptions only.
-        left_out: what is said of those that the table has no room for.
+        report: in a large job its ranks are the exceptions only.
+        colour: paint it.
 
     Returns:
-        A table.
+        Lines.
     """
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("rank", "role", "seat", "host", "pid", "state", "doing"):
-        table.add_column(name, justify="right" if name in ("rank", "pid") else "left")
-    ordered = sorted(ranks, key=lambda rank: (rank.alive, rank.rank, rank.role))
+    living = Cell("left") if report.state in ENDED else Cell("alive", "green")
+    names = ("rank", "role", "seat", "host", "pid", "state", "doing")
+    rows = [[Cell(name, "bold") for name in names]]
+    ordered = sorted(report.ranks, key=lambda rank: (rank.alive, rank.rank, rank.role))
     for rank in ordered[:SHOWN_RANKS]:
-        state = "[green]alive[/]" if rank.alive else "[red]dead[/]"
-        seat = "" if rank.team is None else f"team {rank.team}"
-        seat += f".{rank.position}" if rank.position else ""
-        told = (seat, escape(rank.host), str(rank.pid), state, escape(rank.activity))
-        table.add_row(str(rank.rank), rank.role, *told)
+        state = living if rank.alive else Cell("dead", "red")
+        told = (str(rank.rank), rank.role, _seat(rank), rank.host, str(rank.pid))
+        rows.append([*map(Cell, told), state, Cell(rank.activity)])
+    left_out = _left_out(report)
     if left_out:
-        table.add_row("", left_out)
-    return table
+        rows.append([Cell(""), Cell(left_out)])
+    return table(rows, right=(0, 4), colour=colour)
 
 
-def failure_lines(failures: Sequence[FailureReport]) -> Text:
+def _seat(rank: RankReport) -> str:
+    team = "" if rank.team is None else f"team {rank.team}"
+    return team + (f".{rank.position}" if rank.position else "")
+
+
+def failure_lines(failures: Sequence[FailureReport], *, colour: bool) -> list[str]:
     """Return the last failures, and what was done about each, in words.
 
     Args:
         failures: oldest first.
+        colour: paint them.
 
     Returns:
-        One paragraph each.
+        Two lines each.
     """
-    text = Text(f"{len(failures)} failures; the last {min(len(failures), SHOWN_FAILURES)}:\n")
+    lines = [f"{len(failures)} failures; the last {min(len(failures), SHOWN_FAILURES)}:"]
     for failure in failures[-SHOWN_FAILURES:]:
         moment = datetime.fromtimestamp(failure.time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-        text.append(f"  {moment}  {failure.what}", style="red")
-        text.append(f" ({failure.reason})\n    -> {failure.action}\n")
-    return text
+        what = paint(f"{moment}  {failure.what}", "red", colour=colour)
+        lines.append(f"  {what} ({paint(failure.reason, '', colour=colour)})")
+        lines.append(f"    -> {paint(failure.action, '', colour=colour)}")
+    return lines
 
 
 def duration(seconds: float | None) -> str:

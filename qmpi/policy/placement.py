@@ -20,7 +20,8 @@ processes for it. With teams of several ranks, read "one trainer" above as one t
 
 Then the hosts. Rank 0 coordinates. On one host the roles lie in the order of the table above,
 spares last. On several, the first trainer, which keeps the RAM copy, gets the lowest free rank, and
-replicas go to other hosts than it, one each; memory, generators and spares are dealt evenly, each
+replicas go to other failure domains than its (`domains`), or else to other hosts, one each, first
+to domains without a replica; memory, generators and spares are dealt evenly, each
 to the host with the most free ranks, so that trainers, who take what is left, are even too. Where
 a team has several ranks, hosts whose free ranks make no whole teams come before the others, since a
 team across hosts is slow. A host's trainers make teams among themselves in the order of their
@@ -33,6 +34,7 @@ rank has no other role; every trainer sits in one team, and there are from one t
 equal input gives equal output.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from heapq import heapify, heappop, heappush
@@ -96,12 +98,14 @@ class _Counts(Struct, frozen=True, kw_only=True):
 
 
 class _Hosts:
-    """Free ranks of each host, dealt from the lowest on."""
+    """Free ranks of each host, dealt from the lowest on; domains by host."""
 
-    def __init__(self, hosts: Sequence[str]) -> None:
+    def __init__(self, hosts: Sequence[str], domains: Sequence[str]) -> None:
         self.names = list(dict.fromkeys(hosts))
         number = {name: index for index, name in enumerate(self.names)}
         self.of_rank = [number[name] for name in hosts]
+        named = dict(zip(reversed(hosts), reversed(domains), strict=True))
+        self.domains = [named[name] for name in self.names]
         self._free: list[list[int]] = [[] for _ in self.names]
         for rank in range(len(hosts) - 1, -1, -1):
             self._free[self.of_rank[rank]].append(rank)
@@ -115,7 +119,13 @@ class _Hosts:
         return self._free[host].pop()
 
 
-def place(hosts: Sequence[str], roles: RoleSettings, lanes: int, team_size: int = 1) -> Placement:
+def place(
+    hosts: Sequence[str],
+    roles: RoleSettings,
+    lanes: int,
+    team_size: int = 1,
+    domains: Sequence[str] = (),
+) -> Placement:
     """Decide the roles of each rank; O(ranks x log hosts).
 
     Args:
@@ -125,6 +135,7 @@ def place(hosts: Sequence[str], roles: RoleSettings, lanes: int, team_size: int 
             coordinator.
         lanes: lanes of a step, >= 1.
         team_size: ranks of a team, >= 1.
+        domains: failure domain of each rank's host; empty: each host is one.
 
     Returns:
         The placement.
@@ -145,9 +156,10 @@ def place(hosts: Sequence[str], roles: RoleSettings, lanes: int, team_size: int 
     counts = _fit(asked, size, lanes, team_size)
     light, counts = _share(asked, counts, size, team_size)
     processes = _processes(light, counts, size)
-    dealt = _spread(hosts, processes, team_size) if len(set(hosts)) > 1 else processes
+    table = _Hosts(hosts, domains or hosts)
+    dealt = _spread(table, processes, team_size) if len(table.names) > 1 else processes
     teams = _teams(hosts, dealt, team_size)
-    return Placement(tuple(dealt), _reason(asked, dealt, len(set(hosts)), team_size), teams)
+    return Placement(tuple(dealt), _reason(asked, dealt, len(table.names), team_size), teams)
 
 
 def _asked(roles: RoleSettings, size: int, lanes: int, team_size: int) -> _Counts:
@@ -222,16 +234,18 @@ def _processes(light: Sequence[Process], counts: _Counts, size: int) -> list[Pro
     return [*first, *[(T,)] * trainers, *last, *[(S,)] * counts.spare]
 
 
-def _spread(hosts: Sequence[str], processes: Sequence[Process], team_size: int) -> list[Process]:
+def _spread(table: _Hosts, processes: Sequence[Process], team_size: int) -> list[Process]:
     """Return the processes in rank order, spread over several hosts."""
-    table = _Hosts(hosts)
     home, lead = table.of_rank[0], table.of_rank[1]
-    dealt: list[Process] = [(T,)] * len(hosts)
+    dealt: list[Process] = [(T,)] * len(table.of_rank)
     dealt[table.take(home)] = processes[0]
     table.take(lead)
 
+    turns = _turns(table)
+
     def away(count: int, host: int) -> tuple[int, ...]:
-        return count, int(host == lead), int(host == home), -host
+        near = table.domains[host] == table.domains[lead]
+        return count, int(near), turns[host], int(host == lead), int(host == home), -host
 
     def even(count: int, host: int) -> tuple[int, ...]:
         trainers = table.room(host) + int(host == lead)
@@ -243,6 +257,16 @@ def _spread(hosts: Sequence[str], processes: Sequence[Process], team_size: int) 
     _deal(table, dealt, [p for p in rest if p == (G,)], even)
     _deal(table, dealt, [p for p in rest if p == (S,)], even)
     return dealt
+
+
+def _turns(table: _Hosts) -> list[int]:
+    """Return which of its domain each host is, from the last on: all domains come in turns."""
+    seen: Counter[str] = Counter()
+    turns = [0] * len(table.names)
+    for host in range(len(table.names) - 1, -1, -1):
+        turns[host] = seen[table.domains[host]]
+        seen[table.domains[host]] += 1
+    return turns
 
 
 def _deal(

@@ -45,7 +45,7 @@ class Beat(Struct, frozen=True, tag="beat"):
 
 
 class BeatHeard(Struct, frozen=True, tag="beat_heard"):
-    """The leader lives and has heard; `revision` is that of its directory."""
+    """The leader, or the chief, lives and has heard; `revision` is that of its directory."""
 
     revision: int
 

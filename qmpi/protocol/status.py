@@ -85,6 +85,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
         learning_rate: of that step; None likewise.
         wait_share: share of the last steps' time spent waiting for blocks; None likewise.
         redone_passes: passes repeated since the run began because the integer scale overflowed.
+        healing: why the death of a rank ends the job, in words; "": it is healed inside the job.
         summary: above 512 ranks: `ranks` then holds the exceptions only.
         work: units of a work farm; None for a training run. A farm's `step` and `steps` count the
             units of all stages known so far.
@@ -115,6 +116,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     wait_share: float | None = None
     redone_passes: int = 0
     summary: Summary | None = None
+    healing: str = ""
 
 
 class EndMarker(Struct, frozen=True, kw_only=True):

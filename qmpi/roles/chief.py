@@ -54,6 +54,7 @@ class Chief:
         expected: Iterable[Address],
         hosts: tuple[str, ...],
         phase: str,
+        domains: tuple[str, ...] = (),
     ) -> None:
         """Expect these instances.
 
@@ -63,9 +64,10 @@ class Chief:
             expected: role instances of the job.
             hosts: host of each rank.
             phase: the first one.
+            domains: failure domain of each rank's host; empty: each host is one.
         """
         self.settings, self.facts = settings, facts
-        self.roster = Roster(expected, hosts, Seconds(0.0))
+        self.roster = Roster(expected, hosts, Seconds(0.0), domains)
         self.orders = Orders(self.roster, facts)
         self.ending = Ending(self.orders)
         self.reporter = Reporter(self.roster)

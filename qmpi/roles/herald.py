@@ -11,6 +11,10 @@ rank of its host that falls silent.
 The directory goes the other way: the chief tells the leaders what changed, they tell their mates.
 Beats carry the revision that their sender holds, so one that was missed is sent again whole.
 
+A host whose network is cut can be told nothing, and nobody can fence its ranks but they themselves:
+a leader whose beats the chief does not answer for long sends its mates home and leaves. By then the
+chief has counted them as dead, or is dead itself, so their work is void either way.
+
 Orders for the rank as a whole end here: take on a role, fence a neighbour, leave.
 
 Invariants: `directory.revision` never falls; `mates` are ranks of this host that are not lost, this
@@ -48,6 +52,11 @@ SILENT_BEATS = 3
 `failure.dead_seconds`, so that its mates are heard of in time."""
 
 
+CUT_OFF = 5
+"""Times `failure.dead_seconds` without an answer of the chief after which a host gives itself up:
+later than the chief gives it up, and than a supervisor gives up a chief that hangs."""
+
+
 class Herald:
     """One rank's voice, and perhaps its host's."""
 
@@ -66,12 +75,15 @@ class Herald:
         limits = settings.failure
         self.every = Seconds(limits.heartbeat_seconds)
         self.patience = min(SILENT_BEATS * limits.heartbeat_seconds, limits.dead_seconds / 3)
+        self.cut_off = Seconds(CUT_OFF * limits.dead_seconds)
         self.directory = Directory()
         self.mates = list(facts.mates)
         self._describe = describe
         self._silent: set[Rank] = set()
         self._heard: dict[Rank, Beat] = {}
         self._answered_at = Seconds(0.0)
+        self._leads = False
+        self._chief_at = Seconds(0.0)
 
     @property
     def state(self) -> RoleState:
@@ -110,6 +122,7 @@ class Herald:
                 return [*self._beat(now), self._next(now)]
             case Slept(seconds):
                 self._answered_at = Seconds(self._answered_at + seconds)
+                self._chief_at = Seconds(self._chief_at + seconds)
                 return []
             case RankLost(rank, reason):
                 return self._lost(rank, reason, now)
@@ -125,6 +138,8 @@ class Herald:
             case Beat():
                 return self._mate_beat(source, message)
             case BeatHeard(revision):
+                if source == self.facts.chief:
+                    self._chief_at = now
                 self._silent.discard(source.rank)
                 self._answered_at = now
                 behind = revision < self.directory.revision
@@ -162,10 +177,21 @@ class Herald:
             self._silent.add(leader)
             self._answered_at = now
             leader = self.leader
+        if leader == me and not self._leads:
+            self._chief_at = now  # until now its answers went to another
+        self._leads = leader == me
+        if self._leads and now - self._chief_at > self.cut_off:
+            return self._give_up(Seconds(now - self._chief_at))
         beats = [self._own_beat(), *self._heard.values()]
         self._heard = {}
         to = self.facts.chief if leader == me else self._herald(leader)
         return [Send(to, merged(beats))]
+
+    def _give_up(self, silence: Seconds) -> list[Effect]:
+        why = f"the {self.facts.chief.role} has not answered for {silence:.0f} s: cut off from it"
+        order = Leave(ExitCode.MACHINE, why)
+        home = [Send(self._herald(rank), order) for rank in self.mates if rank != self.facts.rank]
+        return [*home, LeaveJob(ExitCode.MACHINE, why)]
 
     def _own_beat(self) -> Beat:
         me = (self.facts.rank,)

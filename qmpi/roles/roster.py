@@ -49,15 +49,23 @@ class Entry(Struct):
 class Roster:
     """All role instances of an incarnation."""
 
-    def __init__(self, expected: Iterable[Address], hosts: Sequence[str], now: Seconds) -> None:
+    def __init__(
+        self,
+        expected: Iterable[Address],
+        hosts: Sequence[str],
+        now: Seconds,
+        domains: Sequence[str] = (),
+    ) -> None:
         """Expect these instances.
 
         Args:
             expected: what placement dealt.
             hosts: host of each rank.
             now: clock; the first sign of life is due from here.
+            domains: failure domain of each rank's host; empty: each host is one.
         """
         self.hosts = tuple(hosts)
+        self.domains = tuple(domains) or self.hosts
         self.entries: dict[Address, Entry] = {}
         self.heard: OrderedDict[Rank, Seconds] = OrderedDict()
         self.dead: set[Rank] = set()
@@ -304,6 +312,17 @@ class Roster:
             Name of the machine; "" for a rank that nobody expected.
         """
         return self.hosts[rank] if 0 <= rank < len(self.hosts) else ""
+
+    def domain(self, rank: Rank) -> str:
+        """Return the failure domain of a rank's host.
+
+        Args:
+            rank: which rank.
+
+        Returns:
+            Its name; "" for a rank that nobody expected.
+        """
+        return self.domains[rank] if 0 <= rank < len(self.domains) else ""
 
     def mates(self, rank: Rank) -> Sequence[Rank]:
         """Return the live ranks of a rank's host, ascending.

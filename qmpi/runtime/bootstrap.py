@@ -6,32 +6,44 @@ messages, like all else. If it cannot, it says why and everybody leaves; no rank
 Only then is the rank written down among those of the host, and its roles start, the herald first.
 """
 
+import logging
 import secrets
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from qmpi.config.load import settings_digest
 from qmpi.config.settings import Settings
+from qmpi.config.variables import HOSTS_LEFT_OUT
 from qmpi.driver.ports import UNPLUGGED, Ports
 from qmpi.errors import ConfigError, StorageError
+from qmpi.policy.domains import domain_of
 from qmpi.policy.placement import Placement, place
 from qmpi.policy.stream import first_recipe
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.journal import JournalRecord, RunOpened
 from qmpi.roles.build import Assignment, build_role
 from qmpi.roles.coordinator.facts import RunFacts
+from qmpi.runtime.address import reachable_address
 from qmpi.runtime.books import DiskBooks
 from qmpi.runtime.copies import FileCopies
 from qmpi.runtime.copy_files import CopyFiles
 from qmpi.runtime.data import FileData
 from qmpi.runtime.engine import TorchEngine
+from qmpi.runtime.healing import why_relaunch_only
 from qmpi.runtime.meeting import COORDINATOR, Meeting, Surroundings, facts_of, meet
+from qmpi.runtime.ownership import own_run
 from qmpi.runtime.rank import RankContext, assemble
 from qmpi.runtime.same_run import check_same_run, keep_settings, refusal
 from qmpi.storage.cache import default_cache
 from qmpi.storage.journal import JournalWriter
 from qmpi.storage.run_directory import RunDirectory, RunLock
+
+logger = logging.getLogger(__name__)
+
+TOPOLOGY = "SLURM_TOPOLOGY_ADDR"
+"""Variable in which Slurm tells each host where it hangs in the network."""
 
 
 class Start(Struct, frozen=True):
@@ -71,18 +83,36 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
         QmpiError: the run cannot start; raised on every rank alike.
     """
     settings, directory = start.settings, RunDirectory(start.run)
-    meeting: Meeting[CoordinatorFiles] = meet(world, directory, lambda: _open(directory, start))
-    placement = place(meeting.hosts, settings.roles, settings.train.lanes, settings.team.size)
+    meeting: Meeting[CoordinatorFiles] = meet(
+        world,
+        directory,
+        lambda: _open(world, directory, start),
+        lambda host: domain_of(host, settings.hosts.domain, world.environ.get(TOPOLOGY, "")),
+    )
+    placement = _place(settings, meeting)
     opened = meeting.opened
     facts = facts_of(meeting, Address(COORDINATOR, RoleName.COORDINATOR))
-    assignment = Assignment(settings, facts, _run_facts(start, meeting, placement))
+    healing = why_relaunch_only(world.environ)
+    if healing and opened is not None:
+        logger.warning("no healing inside the job, by a relaunch only: %s", healing)
+    run_facts = replace(
+        _run_facts(start, meeting, placement),
+        healing=healing,
+        left_out=tuple(filter(None, world.environ.get(HOSTS_LEFT_OUT, "").split("\n"))),
+    )
+    assignment = Assignment(settings, facts, run_facts)
     files = CopyFiles(settings, meeting.run_id, facts.rank, directory)
     copies = FileCopies(files)
     ports = Ports(
         clock=world.clock,
         transport=world.transport,
         processes=world.processes,
-        engine=TorchEngine(settings, _reachable(meeting.hosts), world.clock.now, files),
+        engine=TorchEngine(
+            settings,
+            lambda: reachable_address(meeting.hosts, facts.rank, world.environ),
+            world.clock.now,
+            files,
+        ),
         data=FileData(settings, default_cache(world.environ)),
         copies=copies,
         books=DiskBooks(start.run, opened.journal) if opened is not None else UNPLUGGED,
@@ -95,6 +125,16 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
         roles=roles,
         settle=copies.settle,
         held=opened,
+    )
+
+
+def _place(settings: Settings, meeting: Meeting[CoordinatorFiles]) -> Placement:
+    return place(
+        meeting.hosts,
+        settings.roles,
+        settings.train.lanes,
+        settings.team.size,
+        meeting.domains,
     )
 
 
@@ -112,6 +152,7 @@ def _run_facts(start: Start, meeting: Meeting[CoordinatorFiles], placement: Plac
         ),
         placement=placement.reason,
         hosts=meeting.hosts,
+        domains=meeting.domains,
         teams=placement.teams,
         history=opened.history if opened is not None else (),
         checkpoints=RunDirectory(start.run).checkpoint_names() if opened is not None else (),
@@ -119,7 +160,7 @@ def _run_facts(start: Start, meeting: Meeting[CoordinatorFiles], placement: Plac
     )
 
 
-def _open(directory: RunDirectory, start: Start) -> CoordinatorFiles:
+def _open(world: Surroundings, directory: RunDirectory, start: Start) -> CoordinatorFiles:
     """Open the run's directory, on rank 0.
 
     Returns:
@@ -131,7 +172,7 @@ def _open(directory: RunDirectory, start: Start) -> CoordinatorFiles:
     """
     settings = start.settings
     directory.create()
-    lock = RunLock(directory.lock)
+    lock = own_run(directory.lock, world.clock, world.processes.disown)
     check_same_run(directory, settings)
     history: list[JournalRecord] = []
     journal = JournalWriter.open(directory.journal, visit=history.append)
@@ -148,9 +189,3 @@ def _open(directory: RunDirectory, start: Start) -> CoordinatorFiles:
         raise ConfigError(refusal(directory, ()))
     keep_settings(directory, settings, is_new=not openings)
     return CoordinatorFiles(lock, journal, tuple(history), run_id)
-
-
-def _reachable(hosts: tuple[str, ...]) -> str:
-    # One host: the loopback, so that a laptop without a network, or behind a firewall, trains all
-    # the same.
-    return "127.0.0.1" if len(set(hosts)) == 1 else ""

@@ -48,19 +48,25 @@ class TorchEngine:
     """The engine of one process; a promoted spare keeps it."""
 
     def __init__(
-        self, settings: Settings, host: str, now: Callable[[], float], files: CopyFiles
+        self,
+        settings: Settings,
+        find_host: Callable[[], str],
+        now: Callable[[], float],
+        files: CopyFiles,
     ) -> None:
         """Load nothing yet.
 
         Args:
             settings: the job.
-            host: address under which other ranks reach this host; "": its own name.
+            find_host: returns the address under which other ranks reach this host; asked when the
+                engine is prepared.
             now: seconds; used for step times only.
             files: snapshots within reach.
         """
         self._settings = settings
         self._layout = Layout.of(settings.team)
-        self._host = host
+        self._find_host = find_host
+        self._host = ""
         self._now = now
         self._files = files
         self._worker = Worker("engine")
@@ -108,6 +114,7 @@ class TorchEngine:
 
             engine = Engine(self._settings, self._now, self._condemned)
             self._identity = engine.identity()
+            self._host = self._find_host()
             self._store, self._address = open_store(self._host)
             engine.warm_up()
             self._engine = engine
@@ -205,6 +212,7 @@ class TorchEngine:
             size=line.size,
             timeout_seconds=JOIN_SECONDS,
             aborted=self._condemned,
+            address=self._host,
         )
 
     def _data_line(self, work: JoinGroup) -> Line:

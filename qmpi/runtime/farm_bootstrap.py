@@ -12,6 +12,7 @@ from qmpi.roles.farm.build import build_farm_role, roles_of, workers_of
 from qmpi.roles.farm.tally import FarmFacts
 from qmpi.runtime.books import DiskBooks
 from qmpi.runtime.meeting import COORDINATOR, Meeting, Surroundings, facts_of, meet
+from qmpi.runtime.ownership import own_run
 from qmpi.runtime.plans import open_plan
 from qmpi.runtime.rank import RankContext, assemble
 from qmpi.runtime.units import PlanUnits
@@ -42,7 +43,7 @@ def build_farm_rank(world: Surroundings, work: WorkFile, run: Path) -> RankConte
         QmpiError: the directory is in use, or takes no data; raised on every rank alike.
     """
     directory = RunDirectory(run)
-    meeting: Meeting[DealerFiles] = meet(world, directory, lambda: _open(directory))
+    meeting: Meeting[DealerFiles] = meet(world, directory, lambda: _open(world, directory))
     plan = open_plan(work, run)
     facts = facts_of(meeting, Address(COORDINATOR, RoleName.DEALER))
     size = len(meeting.hosts)
@@ -65,9 +66,10 @@ def build_farm_rank(world: Surroundings, work: WorkFile, run: Path) -> RankConte
     )
 
 
-def _open(directory: RunDirectory) -> DealerFiles:
+def _open(world: Surroundings, directory: RunDirectory) -> DealerFiles:
     directory.create()
-    return DealerFiles(RunLock(directory.lock), secrets.token_hex(8))
+    lock = own_run(directory.lock, world.clock, world.processes.disown)
+    return DealerFiles(lock, secrets.token_hex(8))
 
 
 def _nothing_to_settle(patience: Seconds) -> bool:

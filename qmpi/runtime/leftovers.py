@@ -8,6 +8,7 @@ the coordinator's rank clears everything, so that a job started by hand is as cl
 
 import os
 import signal
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,11 +39,12 @@ def clear_leftovers(directory: RunDirectory, began: Seconds, now: Seconds) -> No
     _restart_status(directory.root, now)
 
 
-def end_leftovers(folder: Path) -> int:
+def end_leftovers(folder: Path, *, here_alone: bool = False) -> int:
     """Kill ranks of an earlier job of this run that outlived it, by pid and start time.
 
     Args:
         folder: RUN/ranks of that run; its files are removed.
+        here_alone: keep the files of ranks on other hosts, for whoever can reach those.
 
     Returns:
         Processes killed.
@@ -50,14 +52,27 @@ def end_leftovers(folder: Path) -> int:
     Raises:
         StorageError: a file cannot be removed.
     """
-    killed = 0
-    for process in read_rank_files(folder):
-        if _lives(process, folder):
-            killed += kill(process.pid)
+    here = os.uname().nodename
+    processes = [p for p in read_rank_files(folder) if not here_alone or p.host == here]
+    killed = end_processes(processes, folder)
+    for process in processes:
         path = folder / f"{process.rank}.json"
         with explained("remove", path):
             path.unlink(missing_ok=True)
     return killed
+
+
+def end_processes(processes: Iterable[RankProcess], folder: Path) -> int:
+    """Kill those of a run's ranks that live on this host.
+
+    Args:
+        processes: ranks of an earlier job.
+        folder: RUN/ranks of that run.
+
+    Returns:
+        Processes killed.
+    """
+    return sum(kill(process.pid) for process in processes if _lives(process, folder))
 
 
 def has_leftovers(folder: Path) -> bool:

@@ -1,27 +1,32 @@
 """The ranks of a job meet: who is where, and whether the run can start at all.
 
-Theory of operation. Every rank tells rank 0 its host and hears of all. Then rank 0 opens the run
-and tells the others its identity, or why it cannot be opened; everybody leaves in that case, and
-nothing was written. A rank that is further on may speak to one that is still here: its messages
-wait for the roles.
+Theory of operation. Every rank tells rank 0 its host and failure domain and hears of all. Then rank
+0 opens the run and tells the others its identity, or why it cannot be opened; everybody leaves in
+that case, and nothing was written. A rank that is further on may speak to one that is still here:
+its messages wait for the roles.
+
+Ranks of an earlier start may have outlived it, on any host, and are known by the files that they
+wrote. Only rank 0 knows that the run is this job's, and only their own host can kill them: rank 0
+reads who they were, and tells the lowest rank of each host which of them to end.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from qmpi.errors import ExitCode, InputError, MachineError, QmpiError
 from qmpi.protocol.envelope import Address
 from qmpi.roles.facts import RankFacts
 from qmpi.runtime.clock import Clock
-from qmpi.runtime.leftovers import clear_leftovers
+from qmpi.runtime.leftovers import clear_leftovers, end_processes
 from qmpi.runtime.processes import HostProcesses
-from qmpi.storage.rank_files import write_rank_file
+from qmpi.storage.rank_files import RankProcess, read_rank_files, write_rank_file
 from qmpi.storage.run_directory import RunDirectory
-from qmpi.transport.mpi import StartingTransport, await_root, exchange_hosts
+from qmpi.transport.gathering import StartingTransport, await_root, exchange_hosts, host_name
 from qmpi.units import Rank, Seconds
 
 START_SECONDS = 300.0
@@ -29,13 +34,24 @@ FAREWELL_SECONDS = 2.0
 COORDINATOR = Rank(0)
 """The rank that opens the run; a farm's dealer is there too."""
 
+BETWEEN = "\t"
+"""Stands between host and domain; neither can hold it."""
+
 
 class Introduction(Struct, frozen=True):
-    """What rank 0 tells every other rank; `fault` is set if the run cannot start."""
+    """What rank 0 tells every other rank.
+
+    Attributes:
+        run_id: identity of the run.
+        fault: why the run cannot start; "" if it can.
+        exit_code: with which all leave then.
+        leftovers: ranks of an earlier start that the receiver shall end, if they live.
+    """
 
     run_id: str
     fault: str = ""
     exit_code: int = 0
+    leftovers: tuple[RankProcess, ...] = ()
 
 
 class Surroundings(Struct, frozen=True):
@@ -76,12 +92,14 @@ class Meeting(Struct, Generic[Opened], frozen=True):
         hosts: host of each rank.
         run_id: identity of the run.
         opened: what rank 0 opened; None on the others.
+        domains: failure domain of each rank.
     """
 
     rank: Rank
     hosts: tuple[str, ...]
     run_id: str
     opened: Opened | None
+    domains: tuple[str, ...] = ()
 
     @property
     def ranks(self) -> tuple[Rank, ...]:
@@ -90,7 +108,10 @@ class Meeting(Struct, Generic[Opened], frozen=True):
 
 
 def meet(
-    world: Surroundings, directory: RunDirectory, open_run: Callable[[], Opened]
+    world: Surroundings,
+    directory: RunDirectory,
+    open_run: Callable[[], Opened],
+    domain_of: Callable[[str], str] = str,
 ) -> Meeting[Opened]:
     """Meet the other ranks.
 
@@ -98,6 +119,7 @@ def meet(
         world: of this process.
         directory: of the run; this rank is written down there.
         open_run: called on rank 0 alone; what it returns holds the lock of the run.
+        domain_of: gives the failure domain of this rank's host.
 
     Returns:
         Who is there.
@@ -108,13 +130,18 @@ def meet(
     """
     transport, clock = world.transport, world.clock
     deadline = Seconds(clock.now() + START_SECONDS)
-    hosts = tuple(exchange_hosts(transport, clock.now, clock.sleep, deadline))
+    mine = host_name()
+    domain = domain_of(mine)
+    place = mine if domain == mine else f"{mine}{BETWEEN}{domain}"
+    places = exchange_hosts(transport, place, clock.now, clock.sleep, deadline)
+    hosts = tuple(place.partition(BETWEEN)[0] for place in places)
     rank = Rank(transport.rank)
-    opened = _introduce(world, directory, open_run) if rank == COORDINATOR else None
-    run_id = opened.run_id if opened is not None else _introduced(world)
+    opened = _introduce(world, directory, open_run, hosts) if rank == COORDINATOR else None
+    run_id = opened.run_id if opened is not None else _introduced(world, directory)
     world.entered()
     write_rank_file(directory.ranks, rank, hosts[rank])
-    return Meeting(rank, hosts, run_id, opened)
+    domains = tuple(place.rpartition(BETWEEN)[2] for place in places)
+    return Meeting(rank, hosts, run_id, opened, domains)
 
 
 def facts_of(meeting: Meeting[Opened], chief: Address) -> RankFacts:
@@ -133,27 +160,50 @@ def facts_of(meeting: Meeting[Opened], chief: Address) -> RankFacts:
 
 
 def _introduce(
-    world: Surroundings, directory: RunDirectory, open_run: Callable[[], Opened]
+    world: Surroundings,
+    directory: RunDirectory,
+    open_run: Callable[[], Opened],
+    hosts: Sequence[str],
 ) -> Opened:
     clock = world.clock
     try:
         opened = open_run()
+        earlier = read_rank_files(directory.ranks)
         clear_leftovers(directory, clock.began, clock.now())
     except QmpiError as error:
-        _tell(world, Introduction("", str(error), int(error.exit_code)))
+        _tell(world, Introduction("", str(error), int(error.exit_code)), {})
         world.transport.flush(Seconds(clock.now() + FAREWELL_SECONDS))
         raise
-    _tell(world, Introduction(opened.run_id))
+    _tell(world, Introduction(opened.run_id), _by_lowest_rank(earlier, hosts))
     return opened
 
 
-def _tell(world: Surroundings, introduction: Introduction) -> None:
-    data = msgspec.msgpack.encode(introduction)
+def _by_lowest_rank(
+    earlier: Sequence[RankProcess], hosts: Sequence[str]
+) -> dict[int, tuple[RankProcess, ...]]:
+    """Return which ranks of an earlier start each rank shall end; rank 0 has ended its own."""
+    lowest = {host: rank for rank, host in reversed(list(enumerate(hosts)))}
+    found: dict[int, tuple[RankProcess, ...]] = {}
+    for process in earlier:
+        rank = lowest.get(process.host, COORDINATOR)
+        if rank != COORDINATOR:
+            found[rank] = (*found.get(rank, ()), process)
+    return found
+
+
+def _tell(
+    world: Surroundings,
+    introduction: Introduction,
+    leftovers: Mapping[int, tuple[RankProcess, ...]],
+) -> None:
+    usual = msgspec.msgpack.encode(introduction)
     for other in range(1, world.transport.size):
-        world.transport.send(Rank(other), data, ())
+        own = leftovers.get(other, ())
+        word = msgspec.msgpack.encode(replace(introduction, leftovers=own)) if own else usual
+        world.transport.send(Rank(other), word, ())
 
 
-def _introduced(world: Surroundings) -> str:
+def _introduced(world: Surroundings, directory: RunDirectory) -> str:
     clock = world.clock
     deadline = Seconds(clock.now() + START_SECONDS)
     data = await_root(world.transport, clock.now, clock.sleep, deadline)
@@ -161,4 +211,5 @@ def _introduced(world: Surroundings) -> str:
     if introduction.fault:
         kind = InputError if introduction.exit_code == ExitCode.USER else MachineError
         raise kind(introduction.fault)
+    end_processes(introduction.leftovers, directory.ranks)
     return introduction.run_id

@@ -59,6 +59,7 @@ class HostProcesses:
         self._stop_request = stop_request
         self._launcher = os.getppid()
         self._signalled = ""
+        self._disowned = False
         self._told = False
         self._next_look = Seconds(0.0)
         self.leaving = False
@@ -86,6 +87,10 @@ class HostProcesses:
         del frame
         self._signalled = f"signal {signal.Signals(number).name}"
 
+    def disown(self) -> None:
+        """Note that another host has taken the run over; any thread may call."""
+        self._disowned = True
+
     def fence(self, pid: int, reason: str) -> None:
         """Kill a process of this job on this host; one that is gone already is no error.
 
@@ -111,11 +116,9 @@ class HostProcesses:
             exit_code: with which code.
             reason: why, in words.
             together: the whole job ends.
-            together: the whole job ends.
         """
         if not self.leaving:
             self.leaving, self.exit_code, self.reason = True, exit_code, reason
-            self.together = together
             self.together = together
 
     def notices(self, now: Seconds) -> Sequence[Event]:
@@ -128,7 +131,7 @@ class HostProcesses:
             `StopRequested`, once, on the rank that is asked.
 
         Raises:
-            LaunchError: the launcher is gone.
+            LaunchError: the launcher is gone, or the run is another's now.
         """
         if now < self._next_look:
             return ()
@@ -136,6 +139,10 @@ class HostProcesses:
         if os.getppid() != self._launcher:
             raise LaunchError(
                 "mpirun is gone; this rank leaves so that the job can be started again"
+            )
+        if self._disowned:
+            raise LaunchError(
+                "another host took this one for dead and has taken the run over; this rank leaves"
             )
         reason = "" if self._told else self._asked()
         if not reason:

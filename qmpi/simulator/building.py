@@ -7,6 +7,7 @@ from qmpi.config.settings import Settings
 from qmpi.driver.ports import UNPLUGGED, Ports
 from qmpi.driver.process import Handled
 from qmpi.driver.router import Build, Router
+from qmpi.policy.domains import domain_of
 from qmpi.policy.placement import place
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.recipe import Recipe
@@ -85,7 +86,9 @@ class TrainingBuilder:
             Each process in rank order, with the roles that it starts.
         """
         settings, hosts = self.around.settings, job.hosts
-        placement = place(hosts, settings.roles, settings.train.lanes, settings.team.size)
+        domains = tuple(domain_of(host, settings.hosts.domain) for host in hosts)
+        lanes, size = settings.train.lanes, settings.team.size
+        placement = place(hosts, settings.roles, lanes, size, domains)
         run = RunFacts(
             run_id="simulated",
             settings_digest=Digest("simulated"),
@@ -95,6 +98,7 @@ class TrainingBuilder:
             ),
             placement=placement.reason,
             hosts=hosts,
+            domains=domains,
             teams=placement.teams,
             history=tuple(self.around.files.journal),
         )

@@ -237,7 +237,7 @@ class Simulation(Onlooker):
         self.trace.note(self.agenda.now, repr(deed))
         self.invariants.progress(self.agenda.now)
         if isinstance(deed, LoseHost):
-            self._hosts = [host for host in self._hosts if host != deed.host]
+            self._hosts = [host for host in self._hosts if host not in deed.hosts]
         strike(deed, self._job, self.around)
 
     # --- outcome ----------------------------------------------------------------------------------

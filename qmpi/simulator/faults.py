@@ -6,7 +6,7 @@
     at 30 hang rank 3 for 60
     at 40 part ranks 2,3 for 5
     at 50 kill all
-    at 50 lose host host1
+    at 50 lose host host1               # or several at once: `lose hosts host0,host1`
     when step 30 corrupt ram of rank 3
     when step 30 corrupt all
     at 9 stop
@@ -73,9 +73,9 @@ class KillAll(Struct, frozen=True):
 
 
 class LoseHost(Struct, frozen=True):
-    """A machine is gone with its RAM, and the MPI job with it; the next job runs without it."""
+    """Machines are gone with their RAM, and the MPI job too; the next job runs without them."""
 
-    host: str
+    hosts: tuple[str, ...]
 
 
 class Hang(Struct, frozen=True):
@@ -203,7 +203,7 @@ _DEEDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Deed]], ...] = (
     (re.compile(r"kill rank (\d+)"), lambda m: Kill(Rank(int(m[1])))),
     (re.compile(rf"kill ({_ROLES}) (\d+)"), lambda m: KillRole(RoleName(m[1]), int(m[2]))),
     (re.compile(r"kill all"), lambda _: KillAll()),
-    (re.compile(r"lose host (\w+)"), lambda m: LoseHost(m[1])),
+    (re.compile(r"lose hosts? (\w+(?:,\w+)*)"), lambda m: LoseHost(tuple(m[1].split(",")))),
     (
         re.compile(rf"hang rank (\d+) for {_NUMBER}"),
         lambda m: Hang(Rank(int(m[1])), Seconds(float(m[2]))),

@@ -115,8 +115,9 @@ def strike(deed: Deed, job: Incarnation, around: Surroundings) -> None:
                 job.kill(process, "killed")
         case KillAll():
             job.kill_all()
-        case LoseHost(host):
-            around.files.lose_host(host)
+        case LoseHost(hosts):
+            for host in hosts:
+                around.files.lose_host(host)
             job.kill_all()
         case Hang(rank, seconds):
             process = job.at(rank)

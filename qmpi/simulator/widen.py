@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from qmpi.config.settings import Settings, TeamSettings
 from qmpi.errors import InputError
+from qmpi.policy.domains import domain_of
 from qmpi.policy.placement import Placement, place
 from qmpi.protocol.envelope import RoleName
 from qmpi.simulator.faults import (
@@ -80,7 +81,8 @@ def _wide_settings(settings: Settings, size: int) -> Settings:
 
 def _placed(settings: Settings, ranks: int, per_host: int) -> Placement:
     hosts = [f"host{rank // per_host}" for rank in range(ranks)]
-    return place(hosts, settings.roles, settings.train.lanes, settings.team.size)
+    domains = [domain_of(host, settings.hosts.domain) for host in hosts]
+    return place(hosts, settings.roles, settings.train.lanes, settings.team.size, domains)
 
 
 def _moved(old: Placement, new: Placement, size: int) -> Moved:

@@ -1,22 +1,14 @@
-"""Names inside a run directory, and the lock that keeps a run to one job.
+"""Names inside a run directory.
 
 Theory of operation: every other module asks here where a file lies, so the layout is written once.
-The lock is an advisory `flock`: the kernel drops it when the holder dies, however it dies, so a
-killed job never leaves a stale lock, which a file with a process number in it would.
 """
 
-import errno
-import fcntl
-import os
-import socket
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from qmpi.errors import QmpiError, RunInUse
-from qmpi.storage.os_errors import explained, storage_error
+from qmpi.storage.os_errors import explained
+from qmpi.storage.run_lock import RunLock
 
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+__all__ = ["RunDirectory", "RunLock"]
 
 
 class RunDirectory:
@@ -40,6 +32,7 @@ class RunDirectory:
         self.lock = root / "lock"
         self.supervisor_lock = root / "supervisor.lock"
         self.ranks = root / "ranks"
+        self.hosts = root / "hosts.json"
 
     def create(self) -> None:
         """Make the directory and its sub-directories; those that exist stay as they are.
@@ -73,75 +66,3 @@ class RunDirectory:
         """
         with explained("list", self.checkpoints):
             return tuple(str(path) for path in sorted(self.checkpoints.glob("step-*.snap")))
-
-
-class RunLock:
-    """Exclusive right to write a run; held until `release` or the end of the process.
-
-    Attributes:
-        enforced: False where the file system has no locks; then nothing protects the run.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Take the lock.
-
-        Args:
-            path: lock file; made if missing, never removed.
-
-        Raises:
-            QmpiError: the lock was refused, as follows.
-            StorageError: the lock file cannot be opened.
-            RunInUse: another process holds it; the message names its host and process number.
-        """
-        self.enforced = True
-        with explained("open the run's lock", path):
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            self._take(path)
-        except QmpiError:
-            self.release()
-            raise
-
-    def _take(self, path: Path) -> None:
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.pread(self._descriptor, 300, 0).decode("utf-8", "replace").strip()
-            raise RunInUse(
-                f"the run {path.parent} is in use by {holder or 'another process'}:"
-                " wait for it, stop it with Ctrl-C or SIGTERM, or choose another run directory"
-            ) from error
-        except OSError as error:
-            # Some Lustre and NFS mounts have no flock at all. Refusing to train there would be
-            # worse than training without this guard.
-            if error.errno not in _NO_LOCKS:
-                raise storage_error(error, "lock", path) from error
-            self.enforced = False
-        with explained("write", path):
-            os.ftruncate(self._descriptor, 0)
-            os.pwrite(
-                self._descriptor, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0
-            )
-
-    def release(self) -> None:
-        """Give the lock back; a second call does nothing."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def __enter__(self) -> Self:
-        """The lock itself.
-
-        Returns:
-            self.
-        """
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Give the lock back."""
-        self.release()

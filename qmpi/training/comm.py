@@ -170,6 +170,7 @@ class Comm:
         size: int,
         timeout_seconds: float,
         aborted: Aborted,
+        address: str = "",
     ) -> None:
         """Meet the other members.
 
@@ -180,6 +181,7 @@ class Comm:
             size: number of members.
             timeout_seconds: of the rendezvous and of each operation; the last resort.
             aborted: looked at while waiting.
+            address: of this host, under which the others reach it; "": what gloo finds.
 
         Raises:
             PeerLost: a member did not come, or `aborted` says so.
@@ -195,8 +197,8 @@ class Comm:
         prefixed = PrefixStore(name, store)
         try:
             self._meet(prefixed)
-            group = ProcessGroupGloo(prefixed, index, size, timedelta(seconds=timeout_seconds))
-            self._group = cast(Group, group)
+            options = _options(timeout_seconds, address)
+            self._group = cast(Group, ProcessGroupGloo(prefixed, index, size, options))
         except RuntimeError as error:
             raise PeerLost(f"the rendezvous failed: {first_line(error)}") from None
 
@@ -274,6 +276,18 @@ class Comm:
         reason = self._aborted()
         if reason is not None:
             raise PeerLost(f"told to leave: {reason}")
+
+
+def _options(timeout_seconds: float, address: str) -> ProcessGroupGloo._Options:
+    options = ProcessGroupGloo._Options()  # noqa: SLF001 - its public name is torch.distributed's
+    options._timeout = timedelta(seconds=timeout_seconds)  # noqa: SLF001 - torch sets it so too
+    device = (
+        ProcessGroupGloo.create_device(hostname=address)
+        if address
+        else ProcessGroupGloo.create_default_device()
+    )
+    options._devices = [device]  # noqa: SLF001 - likewise
+    return options
 
 
 def timed_out(error: Exception) -> bool:

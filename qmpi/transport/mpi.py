@@ -11,21 +11,21 @@ full is delivered first; then its loss is told; after that nothing of it is deli
 order a role would hear from a rank that it has already replaced. Collectives are not used at all:
 each of them would need every rank to live.
 
-MPI is never finalized: after a failure that may hang. Under `--with-ft ulfm` mpirun takes a plain
-exit for what it is; without it, mpirun ends the other ranks when the first one leaves.
+Under `--with-ft ulfm` MPI is never finalized: after a failure that may hang, and mpirun takes a
+plain exit for what it is. Any other launcher ends all ranks when one leaves without that, as Slurm
+does within a second. There a job that ends as a whole finalizes (`qmpi.runtime.healing`).
 """
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import mpi4py
 
 from qmpi.errors import MachineError
 from qmpi.ports.base import Frame
-from qmpi.ports.transport import Delivery, Transport
+from qmpi.ports.transport import Delivery
 from qmpi.transport.arrivals import BULK, HEAD, Arrivals, pack_head
 from qmpi.transport.departures import Departures, Part
 from qmpi.units import Bytes, Rank, Seconds
@@ -46,18 +46,6 @@ FLUSH_SLEEP_SECONDS = 0.001
 FLUSH_MATCH_LIMIT = 64
 FT_VARIABLE = "OMPI_MCA_mpi_ft_enable"
 """What `mpirun --with-ft` sets. `Get_failed` answers without it too, and then finds nobody."""
-
-
-class StartingTransport(Transport, Protocol):
-    """A transport while the ranks meet: what came too early for that waits for the roles."""
-
-    def put_back(self, deliveries: Sequence[Delivery]) -> None:
-        """Let the next polls give these again, before anything else.
-
-        Args:
-            deliveries: as polls gave them, in that order.
-        """
-        ...
 
 
 class MpiTransport:
@@ -257,88 +245,21 @@ def start_mpi(
         ) from error
     MPI.COMM_SELF.Set_errhandler(MPI.ERRORS_RETURN)
     MPI.COMM_WORLD.Set_errhandler(MPI.ERRORS_RETURN)
-    fault_tolerant = environ.get(FT_VARIABLE, "") not in {"", "0", "false"}
+    fault_tolerant = is_fault_tolerant(environ)
     return MpiTransport(MPI.COMM_WORLD, now, sleep, fault_tolerant=fault_tolerant)
 
 
-def exchange_hosts(
-    transport: StartingTransport,
-    now: Callable[[], float],
-    sleep: Callable[[float], None],
-    deadline: float,
-) -> list[str]:
-    """Learn the host of every rank, through rank 0.
+def finalize() -> None:
+    """Part from the other ranks in order; returns when all do, so never if one of them is gone."""
+    from mpi4py import MPI
+
+    MPI.Finalize()
+
+
+def is_fault_tolerant(environ: Mapping[str, str]) -> bool:
+    """Return whether mpirun was told to bear the death of a rank, and MPI to tell of it.
 
     Args:
-        transport: connected; ranks that are further on may speak already.
-        now: clock.
-        sleep: sleeps.
-        deadline: when to give up.
-
-    Returns:
-        Host by rank, equal on every rank.
-
-    Raises:
-        MachineError: a rank did not answer in time, or died.
+        environ: environment of a rank.
     """
-    if transport.rank != 0:
-        transport.send(Rank(0), host_name().encode(), ())
-        listed = await_root(transport, now, sleep, deadline)
-        return listed.decode("utf-8", "replace").split("\n")
-    hosts = {0: host_name()}
-    while len(hosts) < transport.size:
-        for delivery in transport.poll(64):
-            hosts[int(delivery.source)] = delivery.data.decode()
-        if transport.lost():
-            raise MachineError("a rank died while the job was starting")
-        if now() >= deadline:
-            missing = sorted(set(range(transport.size)) - set(hosts))
-            raise MachineError(f"no host from ranks {missing} in time; see their logs")
-        sleep(0.002)
-    known = [hosts[rank] for rank in range(transport.size)]
-    for rank in range(1, transport.size):
-        transport.send(Rank(rank), "\n".join(known).encode(), ())
-    return known
-
-
-def await_root(
-    transport: StartingTransport,
-    now: Callable[[], float],
-    sleep: Callable[[float], None],
-    deadline: float,
-) -> bytes:
-    """Wait for the next message of rank 0; what others say meanwhile is put back.
-
-    Messages of different ranks overtake each other: a rank that has met all may speak to one that
-    has not.
-
-    Args:
-        transport: connected.
-        now: clock.
-        sleep: sleeps.
-        deadline: when to give up.
-
-    Returns:
-        The message.
-
-    Raises:
-        MachineError: rank 0 did not speak in time, or a rank died.
-    """
-    early: list[Delivery] = []
-    try:
-        while now() < deadline:
-            for delivery in transport.poll(1):
-                if delivery.source == 0:
-                    return delivery.data
-                early.append(delivery)
-            if transport.lost():
-                raise MachineError("a rank died while the job was starting")
-            sleep(0.002)
-    finally:
-        transport.put_back(early)
-    raise MachineError("rank 0 said nothing in time; see its log")
-
-
-def host_name() -> str:
-    """Return the name of this machine."""
-    return socket.gethostname()
+    return environ.get(FT_VARIABLE, "") not in {"", "0", "false"}

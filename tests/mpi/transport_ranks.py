@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qmpi.errors import MachineError
-from qmpi.transport.mpi import MpiTransport, await_root, exchange_hosts, start_mpi
+from qmpi.transport.gathering import await_root, exchange_hosts, host_name
+from qmpi.transport.mpi import MpiTransport, start_mpi
 from qmpi.units import Rank, Seconds
 
 WINDOW_BYTES = 2 << 20
@@ -21,7 +22,7 @@ def now() -> Seconds:
 
 
 def hosts(transport: MpiTransport) -> object:
-    listed = exchange_hosts(transport, now, time.sleep, now() + 10)
+    listed = exchange_hosts(transport, host_name(), now, time.sleep, now() + 10)
     assert transport.flush(Seconds(now() + 10))
     leave_together(transport)
     return listed
@@ -33,7 +34,7 @@ def absent_rank(transport: MpiTransport) -> object:
         time.sleep(2.0)
         return "silent"
     try:
-        exchange_hosts(transport, now, time.sleep, now() + 0.5)
+        exchange_hosts(transport, host_name(), now, time.sleep, now() + 0.5)
     except MachineError as error:
         time.sleep(1.5)
         return f"{type(error).__name__}: {error}"

@@ -53,10 +53,17 @@ class Crew:
             if self.roster.living(role):
                 continue
             live = {rank: self.roster.roles_on(rank) for rank in self.roster.heard}
-            rank = choose_understudy(live, avoid=self.facts.rank)
+            near = self._near_copy() if role == RoleName.REPLICA else ()
+            rank = choose_understudy(live, self.facts.rank, near)
             if rank is not None:
                 effects += self.assign(rank, role, f"no {role} is left", now)
         return effects
+
+    def _near_copy(self) -> list[Rank]:
+        """Return the live ranks in the failure domain of the trainer that keeps a copy itself."""
+        trainers = self.roster.ranks(RoleName.TRAINER)
+        home = {self.roster.domain(rank) for rank in trainers[:1]}
+        return [rank for rank in self.roster.heard if self.roster.domain(rank) in home]
 
     def assign(self, rank: Rank, role: RoleName, reason: str, now: Seconds) -> list[Effect]:
         """Let a rank take on a role; spares and trainers change into each other.

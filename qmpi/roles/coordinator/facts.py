@@ -18,9 +18,12 @@ class RunFacts(Struct, frozen=True):
         expected: role instances that placement dealt; heralds not counted.
         placement: why they were dealt so, in words.
         hosts: host of each rank.
+        domains: failure domain of each of them; empty: each host is one.
         teams: ranks of each team by position, as placed.
         history: the journal of earlier incarnations.
         checkpoints: names of the snapshot files in the run directory, whole or not; for messages.
+        left_out: hosts that this start had to do without, as "host b is left out: no answer".
+        healing: why the death of a rank ends the job, in words; "": it does not.
         from_scratch: begin at step 0, as the user insists, if no snapshot can be read.
     """
 
@@ -34,3 +37,6 @@ class RunFacts(Struct, frozen=True):
     history: tuple[JournalRecord, ...] = ()
     checkpoints: tuple[str, ...] = ()
     from_scratch: bool = False
+    domains: tuple[str, ...] = ()
+    healing: str = ""
+    left_out: tuple[str, ...] = ()

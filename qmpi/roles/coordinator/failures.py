@@ -49,6 +49,24 @@ class Failures:
         what = f"{ranks_text([rank])} ({', '.join(roles)}) died"
         return self.note(now, (rank,), what, self.crew.cure(roles), reason)
 
+    def left_out(self, run: RunFacts, now: Seconds) -> list[Effect]:
+        """Note the hosts that this start had to do without.
+
+        Args:
+            run: which, and why.
+            now: clock.
+
+        Returns:
+            One record for each reason.
+        """
+        action = f"start {self.record.incarnation} goes on with {len(run.hosts)} ranks elsewhere"
+        parted = (told.partition(": ") for told in run.left_out)
+        records = [
+            self.note(now, (), what, action, reason or "it did not answer")
+            for what, _, reason in parted
+        ]
+        return [effect for record in records for effect in record]
+
     def copy_missing(self, rank: Rank, failed: SnapshotFailed, now: Seconds) -> list[Effect]:
         """Note a copy that could not be kept, and without which the run goes on.
 

@@ -18,6 +18,8 @@ is committed after `ending`.
 from itertools import chain
 from typing import Literal
 
+from msgspec.structs import replace
+
 from qmpi.config.settings import Settings
 from qmpi.errors import ExitCode, InvariantError
 from qmpi.policy.state_source import INITIAL
@@ -27,13 +29,13 @@ from qmpi.ports.books import AppendJournal, BooksBroken, WriteStatus
 from qmpi.ports.clock import SetTimer, Slept, TimerFired
 from qmpi.ports.copies import ForgetCopies
 from qmpi.ports.processes import StopRequested
-from qmpi.ports.transport import RankLost, Received
+from qmpi.ports.transport import RankLost, Received, Send
 from qmpi.protocol.blocks import DataFault
 from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.journal import RunEnded
 from qmpi.protocol.membership import Crashed, GroupBroken, GroupReady, Hello, Holding, Left
 from qmpi.protocol.progress import StepReport
-from qmpi.protocol.pulse import Beat, DirectoryWanted, Pulse
+from qmpi.protocol.pulse import Beat, BeatHeard, DirectoryWanted, Pulse
 from qmpi.protocol.snapshots import SnapshotFailed, SnapshotHeld
 from qmpi.protocol.status import RunState
 from qmpi.roles.chief import STATUS, WATCH, Chief, EndJob
@@ -72,7 +74,7 @@ class Coordinator(Chief):
             facts: who this rank is.
             run: the run so far and the placement.
         """
-        super().__init__(settings, facts, run.expected, run.hosts, "gathering")
+        super().__init__(settings, facts, run.expected, run.hosts, "gathering", run.domains)
         self.run, train = run, settings.train
         tokens = train.lanes * train.microbatches * train.sequences * train.sequence_tokens
         self.record = Record(train.lanes, tokens)
@@ -204,7 +206,8 @@ class Coordinator(Chief):
         self.record.take(opened)
         again = f"start {opened.incarnation} of the job"
         crew = [*self.crew.fill_roles(now), *self.crew.publish(again, now)]
-        return [AppendJournal((opened,)), *crew, *self._regroup(again)]
+        noted = self.failures.left_out(self.run, now)
+        return [AppendJournal((opened,)), *noted, *crew, *self._regroup(again)]
 
     # --- groups -----------------------------------------------------------------------------------
 
@@ -384,7 +387,9 @@ class Coordinator(Chief):
         self.roster.beat(message.pulses, now)
         for pulse in message.pulses:
             self.record.agree(Step(pulse.digest_step), pulse.digest)
-        return self.crew.catch_up(event.header.source, message.revision, now)
+        source = event.header.source
+        heard = Send(source, BeatHeard(self.crew.directory.revision))
+        return [heard, *self.crew.catch_up(source, message.revision, now)]
 
     def send_directory(self, event: Received, now: Seconds) -> list[Effect]:
         """Send the whole directory to who has missed a change."""
@@ -455,6 +460,7 @@ class Coordinator(Chief):
         me = Pulse(self.name, (self.facts.rank,), self.phase)
         self.roster.beat((me,), now)
         report = self.record.status(state, now, self.settings.train.steps)
+        report = replace(report, healing=self.run.healing)
         teams = len({team for team, _ in self.groups.seats.values()})
         return WriteStatus(
             self.reporter.complete(

@@ -10,6 +10,7 @@ is `asked` has neither answered nor died; `ready` names members only.
 
 from qmpi.errors import InvariantError
 from qmpi.policy.candidates import Candidate
+from qmpi.policy.domains import keeping_team
 from qmpi.policy.group_plan import GroupPlan
 from qmpi.policy.recovery import plan_group
 from qmpi.ports.base import Effect
@@ -196,6 +197,7 @@ class Groups:
         transfers = {self.seats[rank][1] for rank in needy}
         hello = self._torch_hello(plan.lead)
         store = hello.store_address if hello else ""
+        keeping = self._keeping(plan)
         return [
             Send(
                 self.members[rank],
@@ -215,12 +217,18 @@ class Groups:
                     origin=plan.origins[position].origin,
                     origin_digest=plan.origins[position].digest,
                     reports_from=committed if rank == plan.reporter else Step(-1),
-                    keeps_copy=team == self.seats[plan.lead][0],
+                    keeps_copy=team == keeping,
                     reason=reason,
                 ),
             )
             for rank, (team, position) in self.seats.items()
         ]
+
+    def _keeping(self, plan: GroupPlan) -> int:
+        roster = self.roster
+        domains = [[roster.domain(rank) for rank in team] for team in plan.teams]
+        replicas = {roster.domain(rank) for rank in roster.ranks(RoleName.REPLICA)}
+        return keeping_team(domains, self.seats[plan.lead][0], replicas)
 
     def member_ready(self, rank: Rank, generation: Generation) -> None:
         """Note that a member is connected.

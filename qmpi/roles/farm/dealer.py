@@ -26,7 +26,7 @@ from qmpi.ports.transport import RankLost, Received, Send
 from qmpi.ports.units import FinishWork, OpenStage, StageOpened, WorkFinished
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.membership import Crashed, Hello, Left
-from qmpi.protocol.pulse import Beat, Pulse
+from qmpi.protocol.pulse import Beat, BeatHeard, Pulse
 from qmpi.protocol.status import FailureReport, RunState
 from qmpi.protocol.work import WorkFailed, WorkGrant, WorkProgress, WorkReport
 from qmpi.roles.chief import STATUS, WATCH, Chief, EndJob
@@ -235,9 +235,10 @@ class Dealer(Chief):
 
     def beat(self, event: Received, now: Seconds) -> list[Effect]:
         """Take in what the ranks of a host say."""
-        if isinstance(event.message, Beat):
-            self.roster.beat(event.message.pulses, now)
-        return []
+        if not isinstance(event.message, Beat):
+            return []
+        self.roster.beat(event.message.pulses, now)
+        return [Send(event.header.source, BeatHeard(0))]
 
     def watch(self, _: TimerFired, now: Seconds) -> list[Effect]:
         """Look for ranks that live and say nothing, and for those that never came."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
+from qmpi.cli.error_pages import ERRORS
 from qmpi.cli.main import COMMANDS, cli, run
 from qmpi.errors import LaunchError, PeerLost, UserError
 
@@ -45,6 +46,8 @@ def test_error_is_one_message_and_its_exit_code(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err.startswith(f"qmpi: error ({word}): ")
+    page = shown.err.splitlines()[-1].removeprefix("  more: qmpi explain ")
+    assert page in ERRORS
     assert "Traceback" not in shown.err
 
 
@@ -58,8 +61,10 @@ def test_error_is_one_json_object(
     shown = capsys.readouterr()
     assert shown.err == ""
     answer = json.loads(shown.out)
-    assert answer == {"error": answer["error"], "fault": word, "exit_code": code}
+    page = answer["page"]
+    assert answer == {"error": answer["error"], "fault": word, "exit_code": code, "page": page}
     assert answer["error"]
+    assert page in ERRORS
 
 
 def test_a_bug_leaves_its_traceback_in_a_file(

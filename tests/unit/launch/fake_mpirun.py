@@ -4,7 +4,7 @@ A line is a list of words: `rank` starts a process of this session that sleeps, 
 `file` writes its rank file; `lose` kills it; `pause` sleeps a second; `up` writes a status;
 `say:TEXT` prints; `args` notes the arguments; `deny` removes a stop request, once there is one;
 `end:STATE:CODE` writes an end marker; `wait` waits for a stop request; `stay` sleeps; `deaf`
-ignores SIGTERM; `die` ends by SIGKILL.
+ignores SIGTERM and SIGINT; `die` ends by SIGKILL.
 """
 
 import os
@@ -68,6 +68,7 @@ for word in lines[0].split():
         time.sleep(60)
     elif name == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     elif name == "die":
         sys.stderr.flush()
         os.kill(os.getpid(), signal.SIGKILL)

@@ -5,11 +5,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from qmpi.config.settings import Settings, TrainSettings
 from qmpi.errors import LaunchError
+from qmpi.launch.allocation.hosts import HostSlots
 from qmpi.launch.mpirun import (
     FLAGS,
+    SHIELD,
     LaunchPlan,
     find_mpirun,
     module_path,
@@ -74,7 +77,43 @@ def test_ranks_get_their_threads_and_what_the_user_set_for_libraries():
     assert inside["HOME"] == "/home/u"
     assert inside["HDF5_USE_FILE_LOCKING"] == "FALSE"
     assert inside["OMP_WAIT_POLICY"] == "PASSIVE"
-    assert rank_environment(settings, {})["GLOO_SOCKET_IFNAME"] == "lo"
+
+
+def test_gloo_stays_on_the_loopback_where_there_is_one_host(tmp_path: Path):
+    inside = rank_environment(Settings(), {})
+    plan = LaunchPlan(Path("/opt/mpirun"), 4, tmp_path / "job.toml", tmp_path, inside)
+    assert plan.environment_in(tmp_path)["GLOO_SOCKET_IFNAME"] == "lo"
+    several = replace(plan, hosts=(HostSlots("a", 2), HostSlots("b", 2)))
+    assert "GLOO_SOCKET_IFNAME" not in several.environment_in(tmp_path)
+    named = replace(several, environment={**inside, "GLOO_SOCKET_IFNAME": "hsn0"})
+    assert named.environment_in(tmp_path)["GLOO_SOCKET_IFNAME"] == "hsn0"
+
+
+def test_other_hosts_are_named_and_given_what_was_set_here(tmp_path: Path):
+    outside = {
+        "QMPI_CACHE": "/shared/cache",
+        "NCCL_NET": "AWS Libfabric",
+        "CUDA_VISIBLE_DEVICES": "0",
+        "SLURMD_NODENAME": "a",
+        "DISPLAY": ":0",
+    }
+    inside = rank_environment(Settings(), outside)
+    hosts = (HostSlots("a", 2), HostSlots("b", 1))
+    plan = LaunchPlan(Path("/m"), 3, tmp_path / "j", tmp_path, inside, hosts=hosts)
+    command = plan.command()
+    assert command[command.index("--host") + 1] == "a:2,b:1"
+    assert command[command.index("-n") + 1] == "3"
+    assert command[command.index("oob_tcp_keepalive_time") + 1] == "0"
+    exported = {command[at + 1] for at, word in enumerate(command) if word == "-x"}
+    ours = set(inside) - set(outside)
+    assert ours <= exported, "what we set must reach ranks whose daemon has a bare environment"
+    assert {"QMPI_CACHE", "NCCL_NET", "TMPDIR"} <= exported
+    assert not exported & {"CUDA_VISIBLE_DEVICES", "SLURMD_NODENAME", "DISPLAY"}
+    assert "--host" not in replace(plan, hosts=()).command()
+    daemon = plan.environment_in(tmp_path)["PRTE_MCA_prte_launch_agent"]
+    assert daemon.split()[-2:] == [str(SHIELD), "prted"]
+    named = replace(plan, environment={**inside, "PRTE_MCA_prte_launch_agent": "my prted"})
+    assert named.environment_in(tmp_path)["PRTE_MCA_prte_launch_agent"] == "my prted"
 
 
 def test_the_working_directory_is_not_on_the_module_path_of_ranks(tmp_path: Path):

@@ -13,7 +13,7 @@ import pytest
 
 from qmpi.config.settings import FailureSettings
 from qmpi.errors import LaunchError, UserError
-from qmpi.launch import start_watch, supervisor
+from qmpi.launch import mpirun_process, start_watch, supervisor
 from qmpi.launch.mpirun import LaunchPlan
 from qmpi.launch.stall import StallWatch
 from qmpi.launch.supervisor import Supervision, supervise
@@ -93,7 +93,7 @@ def zombie(pid: int) -> bool:
 @pytest.fixture
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     monkeypatch.setattr(supervisor, "END_SECONDS", 0.5)
-    monkeypatch.setattr(supervisor, "TERM_SECONDS", 0.3)
+    monkeypatch.setattr(mpirun_process, "TERM_SECONDS", 0.3)
     return Job(tmp_path)
 
 

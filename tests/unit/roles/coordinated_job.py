@@ -41,6 +41,8 @@ class Job:
 
     history: tuple[JournalRecord, ...] = ()
     from_scratch: bool = False
+    healing: str = ""
+    left_out: tuple[str, ...] = ()
     now: Seconds = NOW
     effects: list[Effect] = field(default_factory=list)
 
@@ -56,6 +58,8 @@ class Job:
             teams=((Rank(3),), (Rank(4),)),
             history=self.history,
             from_scratch=self.from_scratch,
+            healing=self.healing,
+            left_out=self.left_out,
         )
         self.role = Coordinator(SETTINGS, facts, run)
         self.tell(Started())

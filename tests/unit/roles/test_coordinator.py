@@ -1,8 +1,10 @@
 """The coordinator, event by event: what it refuses, forgives and finds out."""
 
+from msgspec.structs import replace
 from unit.roles.coordinated_job import NOW, G, Job, M, R, S, T, journal, sent
 
 from qmpi.errors import ExitCode
+from qmpi.monitor.status_text import step_facts
 from qmpi.ports.books import BooksBroken, WriteEnd, WriteStatus
 from qmpi.ports.clock import Slept, TimerFired
 from qmpi.ports.copies import ForgetCopies
@@ -26,7 +28,7 @@ from qmpi.protocol.membership import (
     SnapshotFact,
 )
 from qmpi.protocol.progress import Grant
-from qmpi.protocol.pulse import Beat, Directory, DirectoryChange, DirectoryWanted, Pulse
+from qmpi.protocol.pulse import Beat, BeatHeard, Directory, DirectoryChange, DirectoryWanted, Pulse
 from qmpi.protocol.snapshots import SnapshotFailed, SnapshotHeld
 from qmpi.units import Digest, Generation, Rank, Seconds, Step
 
@@ -117,6 +119,26 @@ def test_the_speed_of_an_earlier_start_is_not_told() -> None:
     (status,) = [e.report for e in Job(history=tuple(steps)).effects if isinstance(e, WriteStatus)]
     assert (status.state, status.step) == ("starting", 4)
     assert (status.tokens_per_second, status.eta_seconds) == (0.0, None)
+
+
+def test_hosts_that_a_start_does_without_stand_among_the_failures() -> None:
+    told = ("hosts b[1-2] are left out: no answer within 3 s", "host c is left out: refused")
+    job = Job(left_out=told)
+    job.run()
+    first, second = job.role.record.failures
+    assert (first.what, first.reason) == (told[0].partition(": ")[0], "no answer within 3 s")
+    assert first.action == "start 1 goes on with 7 ranks elsewhere"
+    assert second.reason == "refused"
+    assert len(journal(job.effects, FailureSeen)) == 2
+
+
+def test_the_status_says_if_nothing_is_healed_inside_the_job() -> None:
+    job = Job(healing="srun started the ranks itself")
+    reports = [e.report for e in job.effects if isinstance(e, WriteStatus)]
+    assert reports
+    assert {report.healing for report in reports} == {"srun started the ranks itself"}
+    assert ("healing", "relaunch only: srun started the ranks itself") in step_facts(reports[0])
+    assert "healing" not in dict(step_facts(replace(reports[0], healing="")))
 
 
 def test_it_does_so_if_told_and_says_what_it_costs() -> None:
@@ -225,6 +247,14 @@ def test_a_directory_goes_to_host_leaders_and_only_when_it_changed() -> None:
     effects = job.tell(RankLost(Rank(5), "killed"))
     assert set(sent(effects, DirectoryChange)) == {0, 3}
     assert set(sent(job.word(4, DirectoryWanted(0), RoleName.HERALD), Directory)) == {4}
+
+
+def test_each_beat_is_answered_to_the_leader_that_sent_it() -> None:
+    job = Job()
+    job.run()
+    for now in (NOW, NOW + 5.0):
+        job.now = Seconds(now)
+        assert set(sent(job.word(3, Beat((), 99), RoleName.HERALD), BeatHeard)) == {3}
 
 
 def test_a_late_beat_with_an_old_directory_is_answered() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from qmpi.config.settings import FailureSettings, Settings
 from qmpi.ports.base import Announce, BecomeRole, Effect, RoleStarted, Started
-from qmpi.ports.clock import TimerFired
+from qmpi.ports.clock import Slept, TimerFired
 from qmpi.ports.copies import ForgetCopies
 from qmpi.ports.processes import FenceProcess, LeaveJob
 from qmpi.ports.transport import RankLost, Received, Send
@@ -255,3 +255,51 @@ directories = st.builds(Directory, st.integers(1, 3), ranks, ranks, ranks)
 @given(directories, directories)
 def test_a_change_makes_the_new_directory(old: Directory, new: Directory) -> None:
     assert changed(old, difference(old, new)) == new
+
+
+def leaving(effects: list[Effect]) -> list[Effect]:
+    return [e for e in effects if isinstance(e, LeaveJob)]
+
+
+def test_a_host_whose_beats_the_chief_answers_stays() -> None:
+    host = Host()
+    for _ in range(300):
+        host.beat()
+        for leader, _ in host.chief:
+            host.order(leader, BeatHeard(0))
+        host.chief.clear()
+    assert host.heard() == set()
+    host.beat()
+    assert host.heard() == set(HOST)
+
+
+def test_a_host_that_is_cut_off_gives_itself_up_later_than_the_chief_gives_it_up() -> None:
+    host = Host()
+    leader, effects = host.heralds[HOST[0]], list[Effect]()
+    for second in range(1, 153):
+        effects = leader.handle(TimerFired("beat"), Seconds(float(second)))
+        # It leads from its first beat on.
+        assert bool(leaving(effects)) == (second > 151), second
+    orders = {e.to.rank: e.message for e in effects if isinstance(e, Send)}
+    assert set(orders) == set(HOST[1:])
+    assert all(isinstance(order, Leave) and order.exit_code == 3 for order in orders.values())
+
+
+def test_a_new_leader_and_one_that_slept_count_anew() -> None:
+    host = Host()
+    second = host.heralds[HOST[1]]
+    for now in range(1, 80):
+        second.handle(TimerFired("beat"), Seconds(float(now)))
+        second.handle(
+            Received(
+                header(Address(HOST[0], RoleName.HERALD), Address(HOST[1], RoleName.HERALD)),
+                BeatHeard(0),
+            ),
+            Seconds(float(now)),
+        )
+    second.handle(RankLost(HOST[0], "killed"), Seconds(80.0))
+    assert not leaving(second.handle(TimerFired("beat"), Seconds(81.0)))
+    assert not leaving(second.handle(TimerFired("beat"), Seconds(230.0)))
+    second.handle(Slept(Seconds(500.0)), Seconds(730.0))
+    assert not leaving(second.handle(TimerFired("beat"), Seconds(731.0)))
+    assert leaving(second.handle(TimerFired("beat"), Seconds(732.0)))

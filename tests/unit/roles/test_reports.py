@@ -3,7 +3,6 @@
 import msgspec
 import pytest
 from msgspec.structs import replace
-from rich.console import Console
 
 from qmpi.monitor.status_text import render
 from qmpi.protocol.envelope import Address, RoleName
@@ -39,13 +38,6 @@ def crowd(ranks: int, per_host: int = 8) -> Roster:
     return roster
 
 
-def shown(report: StatusReport) -> str:
-    console = Console(width=120)
-    with console.capture() as text:
-        console.print(render(report))
-    return text.get()
-
-
 def completed(roster: Roster) -> StatusReport:
     seats = {Rank(rank): (rank, 0) for rank in range(len(roster.hosts))}
     return Reporter(roster).complete(
@@ -78,7 +70,7 @@ def test_a_large_job_is_counted_and_its_exceptions_named() -> None:
     assert summary.hosts["node0002"].dead == 2
     assert summary.hosts["node0003"].alive == 8
     assert len(msgspec.json.encode(report)) < 1_000_000
-    text = shown(report)
+    text = render(report)
     assert len(text.splitlines()) < 60
     for words in ("7,997", "node0002: 2 dead", "998 hosts whole", "in 8,000 teams"):
         assert words in text, text
@@ -93,7 +85,7 @@ def test_even_if_half_of_it_is_dead_the_status_stays_small() -> None:
     assert report.summary is not None
     assert report.summary.exceptions_left_out == 4000 - NAMED_EXCEPTIONS
     assert len(msgspec.json.encode(report)) < 1_000_000
-    assert len(shown(report).splitlines()) < 100
+    assert len(render(report).splitlines()) < 100
 
 
 @pytest.mark.parametrize("late", [0, 3])
@@ -108,7 +100,7 @@ def test_who_has_not_said_hello_is_an_exception(late: int) -> None:
 
 
 def test_a_status_without_steps_says_nothing_of_gradients() -> None:
-    assert "gradient" not in shown(EMPTY)
-    told = shown(replace(EMPTY, gradient_norm=0.5, learning_rate=0.001, wait_share=0.25))
+    assert "gradient" not in render(EMPTY)
+    told = render(replace(EMPTY, gradient_norm=0.5, learning_rate=0.001, wait_share=0.25))
     assert "norm 0.5" in told
     assert "25 % of the time" in told

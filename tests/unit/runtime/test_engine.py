@@ -48,7 +48,7 @@ class Rank:
         snapshot = SnapshotSettings(ram_dir=str(self.ram))
         self.settings = replace(job(), snapshot=snapshot)
         files = CopyFiles(self.settings, "run", number, directory)
-        self.port = TorchEngine(self.settings, "127.0.0.1", time.monotonic, files)
+        self.port = TorchEngine(self.settings, lambda: "127.0.0.1", time.monotonic, files)
         self.tickets = Tickets(number)
         self.events = SimpleQueue()
 

@@ -10,7 +10,6 @@ from qmpi.runtime.clock import Clock
 from qmpi.runtime.meeting import Introduction, Meeting, Surroundings, facts_of, meet
 from qmpi.storage.rank_files import read_rank_files
 from qmpi.storage.run_directory import RunDirectory
-from qmpi.transport import mpi
 
 
 class Wire:
@@ -71,7 +70,7 @@ def introduction(*fields):
 
 
 def test_rank_0_opens_the_run_and_tells_all(tmp_path, monkeypatch):
-    monkeypatch.setattr(mpi, "host_name", lambda: "a")
+    monkeypatch.setattr("qmpi.runtime.meeting.host_name", lambda: "a")
     wire = Wire(0, 3, (2, b"b"), (1, b"a"))
     met = meeting(tmp_path, wire)
     assert (met.rank, met.hosts, met.run_id) == (0, ("a", "a", "b"), "run7")
