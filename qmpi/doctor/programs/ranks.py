@@ -279,15 +279,8 @@ def run(folder: Path) -> None:
     init = clock.now() - began
     rank, ranks = int(transport.rank), Ranks(transport, clock)
     limit = getrlimit(RLIMIT_NOFILE)[0]
-    own = RankStart(
-        rank,
-        socket.gethostname(),
-        python,
-        imports,
-        init,
-        0.0,
-        -1 if limit == RLIM_INFINITY else limit,
-    )
+    files = -1 if limit == RLIM_INFINITY else limit
+    own = RankStart(rank, socket.gethostname(), python, imports, init, 0.0, files)
     if rank == 0:
         threads, library = facts()
         job = Job(transport.size, threads, transport.fault_tolerant, library)
