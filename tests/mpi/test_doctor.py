@@ -53,7 +53,7 @@ def test_every_check_is_made_here_and_ranks_hear_of_a_death(tmp_path: Path) -> N
     for name in ("mpirun", "ULFM", "MPI library", "death of a rank", "rename", "locks", "torch"):
         assert found[name]["state"] == "ok", found[name]
     assert "3 ranks (3 on " in found["MPI start"]["found"]
-    assert "2 of 2 others were told" in found["death of a rank"]["found"]
+    assert "2 of 2 others heard" in found["death of a rank"]["found"]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -83,8 +83,8 @@ def check_death(probes: Probes) -> Verdict:
     death = deaths[0]
     told = f"{death.told} of {plural(death.survivors, 'other')}"
     if death.told < death.survivors:
-        return error(f"rank {death.rank} was killed; {told} were told", INSTALL)
-    found = f"rank {death.rank} was killed; {told} were told within {duration(death.seconds)}"
+        return error(f"rank {death.rank} was killed; {told} heard of it", INSTALL)
+    found = f"rank {death.rank} was killed; {told} heard of it within {duration(death.seconds)}"
     if death.seconds > SLOW_DEATH:
         return warning(found, "is the machine overloaded? Healing takes that much longer")
     return ok(found)

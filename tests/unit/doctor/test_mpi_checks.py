@@ -139,7 +139,7 @@ def test_slow_imports_of_ranks_lead_to_a_packed_environment(machine: Machine) ->
 
 def test_a_death_that_not_all_hear_of_is_an_error(machine: Machine) -> None:
     machine.play("programs.ranks", said(*TRIAL[:5], Death(3, 3, 2, 10.0)))
-    machine.expect("death of a rank", "error", "2 of 3 others were told")
+    machine.expect("death of a rank", "error", "2 of 3 others heard")
     machine.play("programs.ranks", said(*TRIAL[:5], Death(3, 3, 3, 9.0)))
     machine.expect("death of a rank", "warning", "within 9.00 s")
 
