@@ -126,7 +126,6 @@ def surroundings(settings: "Settings", *, job_given: bool, folder: Path | None) 
         python=Path(sys.executable),
         launcher=_launcher(),
         job=settings,
-        job_given=job_given,
         ranks=ranks,
         folder=where.absolute(),
         cache=default_cache(os.environ),

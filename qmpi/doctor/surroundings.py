@@ -37,7 +37,6 @@ class Surroundings(Struct, frozen=True, kw_only=True):
         python: interpreter of the ranks.
         launcher: mpirun.
         job: the job that is to run; the defaults if none was named.
-        job_given: whether one was named.
         ranks: of that job.
         folder: directory of the run, or where it is to lie; absolute.
         cache: of made corpora.
@@ -55,7 +54,6 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     python: Path
     launcher: Launcher
     job: Settings
-    job_given: bool
     ranks: int
     folder: Path
     cache: Path
