@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from qmpi.doctor.finding import Finding
     from qmpi.doctor.probes import Probes
     from qmpi.doctor.surroundings import Launcher, Surroundings
+    from qmpi.launch.allocation.hosts import Allocation, HostSlots
 
 EPILOG = """\b
 Examples:
@@ -124,7 +126,6 @@ def surroundings(settings: "Settings", *, job_given: bool, folder: Path | None) 
         python=Path(sys.executable),
         launcher=_launcher(),
         job=settings,
-        job_given=job_given,
         ranks=ranks,
         folder=where.absolute(),
         cache=default_cache(os.environ),
@@ -137,14 +138,12 @@ def surroundings(settings: "Settings", *, job_given: bool, folder: Path | None) 
 def _launcher() -> "Launcher":
     from qmpi.doctor.surroundings import Launcher
     from qmpi.errors import LaunchError
-    from qmpi.launch.mpirun import FLAGS, find_mpirun
+    from qmpi.launch.mpirun import find_mpirun
 
     try:
-        path = find_mpirun(os.environ)
+        return Launcher(find_mpirun(os.environ))
     except LaunchError as error:
         return Launcher(None, str(error))
-    root = ("--allow-run-as-root",) if os.getuid() == 0 else ()
-    return Launcher(path, "", (*root, *FLAGS))
 
 
 def _extended(
@@ -157,31 +156,53 @@ def _extended(
 ) -> "Surroundings":
     from msgspec.structs import replace
 
-    from qmpi.storage.os_errors import require_file
+    from qmpi.launch.allocation.deal import Wanted, deal_ranks
 
+    found = _allocation(hosts, hostfile)
+    names = tuple(dict.fromkeys(host.name for host in found.hosts))
+    is_alone = not found.scheduler and hosts is None
     number = (ranks or TRIAL_RANKS) if mpi else 0
-    names: tuple[str, ...] = ()
-    options: tuple[str, ...] = ()
-    if hosts is not None:
-        names = tuple(one.strip() for one in hosts.split(",") if one.strip())
-        if not names:
-            raise click.UsageError("--hosts names none")
-        slots = max(1, -(-number // len(names)))
-        options = ("--host", ",".join(f"{name}:{slots}" for name in names))
-    elif hostfile is not None:
-        require_file(hostfile)
-        lines = hostfile.read_text(encoding="utf-8", errors="replace").splitlines()
-        names = tuple(words[0] for line in lines if (words := line.split("#")[0].split()))
-        if not names:
-            raise click.UsageError(f"{hostfile} names no host")
-        options = ("--hostfile", str(hostfile.absolute()))
+    dealt = () if is_alone or not mpi else deal_ranks(found, names, Wanted(ranks=number))
     return replace(
         around,
         ranks=ranks or around.ranks,
         trial_ranks=number,
-        hosts=tuple(dict.fromkeys(names)),
-        host_options=options,
+        hosts=() if is_alone else names,
+        launcher=_with_flags(around, dealt),
+        rank_environ={"TMPDIR": tempfile.gettempdir(), **around.rank_environ},
     )
+
+
+def _allocation(hosts: str | None, hostfile: Path | None) -> "Allocation":
+    from qmpi.launch.allocation.find import find_allocation, look_around
+    from qmpi.launch.allocation.hosts import Allocation, HostSlots
+    from qmpi.runtime.clock import Clock
+    from qmpi.storage.os_errors import require_file
+
+    if hosts is None:
+        if hostfile is not None:
+            require_file(hostfile)
+        return find_allocation(look_around(os.environ, Clock().now()), hostfile)
+    names = [one.strip() for one in hosts.split(",") if one.strip()]
+    if not names or any(name.startswith("-") for name in names):
+        raise click.UsageError(f"--hosts {hosts!r} is no list of hosts")
+    named = tuple(HostSlots(name, 0) for name in names)
+    return Allocation(scheduler="", hosts=named, why="--hosts", here=socket.gethostname())
+
+
+def _with_flags(around: "Surroundings", dealt: "tuple[HostSlots, ...]") -> "Launcher":
+    """The flags with which `qmpi train` would start ranks on these hosts."""
+    from msgspec.structs import replace
+
+    from qmpi.launch.mpirun import LaunchPlan
+
+    path = around.launcher.path
+    if path is None:
+        return around.launcher
+    where, environ = around.folder, dict(around.rank_environ)
+    plan = LaunchPlan(path, around.trial_ranks, where, where, environ, hosts=dealt)
+    command = plan.command()
+    return replace(around.launcher, flags=tuple(command[1 : command.index("-n")]))
 
 
 def _told(probes: "Probes", names: tuple[str, ...], *, as_json: bool) -> "list[Finding]":

@@ -89,7 +89,7 @@ class Probes:
         number, path = around.trial_ranks, around.launcher.path
         if path is None:
             raise MachineError("there is no mpirun")
-        command = [str(path), *around.launcher.flags, *around.host_options, "-n", str(number)]
+        command = [str(path), *around.launcher.flags, "-n", str(number)]
         command += [str(around.python), "-m", "qmpi.doctor.programs.ranks", str(around.folder)]
         limit = START_SECONDS + RANK_SECONDS * number
         return Told(around.run(command, around.rank_environ, limit))

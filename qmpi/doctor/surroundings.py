@@ -19,7 +19,7 @@ class Launcher(Struct, frozen=True):
     Attributes:
         path: of mpirun; None if there is none.
         fault: why there is none, and what to do.
-        flags: of every start.
+        flags: of a start, those that name hosts included.
     """
 
     path: Path | None
@@ -37,7 +37,6 @@ class Surroundings(Struct, frozen=True, kw_only=True):
         python: interpreter of the ranks.
         launcher: mpirun.
         job: the job that is to run; the defaults if none was named.
-        job_given: whether one was named.
         ranks: of that job.
         folder: directory of the run, or where it is to lie; absolute.
         cache: of made corpora.
@@ -46,8 +45,7 @@ class Surroundings(Struct, frozen=True, kw_only=True):
         root: what "/" is; /proc, /sys and /dev are looked up below it.
         find: finds a program, as `shutil.which`.
         trial_ranks: ranks to start for a trial; 0: none.
-        hosts: names of the hosts of the job, if they were named.
-        host_options: arguments that name them to mpirun.
+        hosts: names of the hosts of the job, named by the user or the batch system.
     """
 
     environ: Mapping[str, str]
@@ -56,7 +54,6 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     python: Path
     launcher: Launcher
     job: Settings
-    job_given: bool
     ranks: int
     folder: Path
     cache: Path
@@ -66,7 +63,6 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     root: Path = Path("/")
     trial_ranks: int = 0
     hosts: tuple[str, ...] = ()
-    host_options: tuple[str, ...] = ()
 
     def text(self, path: str) -> str:
         """Read a file of the machine, as "proc/self/limits".

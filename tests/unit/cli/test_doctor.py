@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qmpi.cli.doctor import surroundings
+from qmpi.cli.doctor import _extended, surroundings
 from qmpi.cli.main import run
 from qmpi.config.settings import Settings
 from qmpi.doctor.examine import CHECKS
@@ -77,6 +77,25 @@ def test_hosts_of_a_file_and_of_the_command_line_are_looked_up(
         assert run(["doctor", "--json", *option, *named("hosts")]) == 3
         told = json.loads(capsys.readouterr().out)[0]
         assert "1 name of 2 does not resolve: no-such-host.invalid" in told["found"]
+
+
+def test_ranks_are_started_on_hosts_as_a_job_would_start_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("SLURM_JOB_ID", "PBS_NODEFILE", "LSB_DJOB_HOSTFILE", "FLUX_JOB_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NCCL_NET", "AWS Libfabric")
+    here = surroundings(Settings(), job_given=False, folder=None)
+    alone = _extended(here, 4, mpi=True, hosts=None, hostfile=None)
+    assert (alone.hosts, alone.trial_ranks) == ((), 4)
+    assert "--oversubscribe" in alone.launcher.flags
+    far = _extended(here, 5, mpi=True, hosts="a, b", hostfile=None)
+    assert far.hosts == ("a", "b")
+    flags = far.launcher.flags
+    assert flags[flags.index("--host") + 1] == "a:3,b:2"
+    assert flags[flags.index("NCCL_NET") - 1] == "-x"
+    assert flags[flags.index("--with-ft") :][:2] == ("--with-ft", "ulfm")
+    assert far.rank_environ["TMPDIR"]
 
 
 def test_the_folder_is_that_of_the_job_unless_it_is_named(tmp_path: Path) -> None:

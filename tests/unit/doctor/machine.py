@@ -136,7 +136,6 @@ class Machine:
                 python=Path("/venv/bin/python"),
                 launcher=Launcher(self.root / "bin/mpirun", "", ("--with-ft", "ulfm")),
                 job=Settings(),
-                job_given=True,
                 ranks=5,
                 folder=self.root / "run",
                 cache=self.root / "home/u/.cache/qmpi",
