@@ -163,7 +163,7 @@ class Submitted:
 
     def _submit(self) -> int:
         command = [*QMPI, "submit", str(DEMO), "--scheduler", "slurm", *self._options]
-        command += ["--nodes", str(len(self._cluster.nodes)), "--time", "60m", "--warn", "20"]
+        command += ["--nodes", str(len(self._cluster.nodes)), "--time", "60m", "--warn", "60"]
         command += ["--ranks-per-host", str(RANKS_PER_HOST), "--run-dir", str(self.run)]
         return int(json.loads(self._cluster.run(*command, "--json", timeout=300))["job_id"])
 
