@@ -137,7 +137,8 @@ class Submitted:
         """
         self.wait(lambda job: (job["JobState"], job["Reason"]) == ("PENDING", "BeginTime"))
         job = f"JobId={self.job}"
-        self._cluster.run("scontrol", "update", job, "StartTime=now", *changes)
+        # Within a second of its end a node would still refuse it: "Job credential revoked".
+        self._cluster.run("scontrol", "update", job, "StartTime=now+5", *changes)
 
     def audited(self) -> str:
         """Return the digest of the weights, once `qmpi audit` has found the run sound."""
