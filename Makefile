@@ -31,7 +31,7 @@ test-all: $(READY) ## every test, the slow ones too
 
 slurm-test: $(READY) ## a Slurm of its own on this machine, and real runs under it
 	$(BIN)/python tests/slurm/missing.py
-	$(BIN)/python -m pytest -m "" -v tests/slurm
+	$(BIN)/python -m pytest -m "" -v tests/slurm $(SLURM_ONLY)
 
 check: $(READY) ## linter, formatter, type checker, import contracts
 	$(BIN)/ruff check qmpi tests docs

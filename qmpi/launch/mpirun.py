@@ -71,6 +71,10 @@ SEVERAL_FLAGS = (
     *("--prtemca", "oob_tcp_keepalive_time", "0"),
 )
 
+STEPS_OF_SLURM = {"SLURM_OVERLAP": "1"}
+"""For the srun that starts mpirun's daemons. The step of a start that lost a node never ends in
+Slurm's books, and would keep the next one waiting for its cores for ever."""
+
 _OUTER_JOB = (
     "PMIX_",
     "PMI_",
@@ -170,7 +174,7 @@ class LaunchPlan(Struct, frozen=True):
         told = {HOSTS_LEFT_OUT: "\n".join(self.left_out)} if self.left_out else {}
         here = {"GLOO_SOCKET_IFNAME": "lo"} if len(self.hosts) <= 1 else {}
         shield = {"PRTE_MCA_prte_launch_agent": DAEMON} if self.hosts and DAEMON else {}
-        return {**here, **shield, **self.environment, **told, **own_files}
+        return {**here, **shield, **self.environment, **told, **own_files, **STEPS_OF_SLURM}
 
     def _where(self) -> tuple[str, ...]:
         listed = ",".join(f"{host.name}:{host.slots}" for host in self.hosts)

@@ -137,7 +137,8 @@ class Submitted:
         """
         self.wait(lambda job: (job["JobState"], job["Reason"]) == ("PENDING", "BeginTime"))
         job = f"JobId={self.job}"
-        self._cluster.run("scontrol", "update", job, "StartTime=now", *changes)
+        # Within a second of its end a node would still refuse it: "Job credential revoked".
+        self._cluster.run("scontrol", "update", job, "StartTime=now+5", *changes)
 
     def audited(self) -> str:
         """Return the digest of the weights, once `qmpi audit` has found the run sound."""
@@ -163,7 +164,7 @@ class Submitted:
 
     def _submit(self) -> int:
         command = [*QMPI, "submit", str(DEMO), "--scheduler", "slurm", *self._options]
-        command += ["--nodes", str(len(self._cluster.nodes)), "--time", "60m", "--warn", "20"]
+        command += ["--nodes", str(len(self._cluster.nodes)), "--time", "60m", "--warn", "60"]
         command += ["--ranks-per-host", str(RANKS_PER_HOST), "--run-dir", str(self.run)]
         return int(json.loads(self._cluster.run(*command, "--json", timeout=300))["job_id"])
 

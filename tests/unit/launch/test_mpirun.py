@@ -110,6 +110,7 @@ def test_other_hosts_are_named_and_given_what_was_set_here(tmp_path: Path):
     assert {"QMPI_CACHE", "NCCL_NET", "TMPDIR"} <= exported
     assert not exported & {"CUDA_VISIBLE_DEVICES", "SLURMD_NODENAME", "DISPLAY"}
     assert "--host" not in replace(plan, hosts=()).command()
+    assert plan.environment_in(tmp_path)["SLURM_OVERLAP"] == "1", "steps of a lost node never end"
     daemon = plan.environment_in(tmp_path)["PRTE_MCA_prte_launch_agent"]
     assert daemon.split()[-2:] == [str(SHIELD), "prted"]
     named = replace(plan, environment={**inside, "PRTE_MCA_prte_launch_agent": "my prted"})
