@@ -64,6 +64,8 @@ sequence_tokens = 64
 [snapshot]
 every_steps = 100000
 disk_every_steps = 100000
+[failure]
+start_seconds = 3600
 """
 
 TRACE = """#!/bin/sh
@@ -217,10 +219,10 @@ def kinds(folder: Path, environment: Path) -> list[Kind]:
     here, packed = Path(sys.executable), environment / "bin" / "python"
     writing, not_writing = {WRITES_NOT: ""}, {WRITES_NOT: "1"}
     return [
-        Kind("plain", here, {**writing, "PYTHONPATH": str(written)}),
-        Kind("plain, no bytecode", here, {**not_writing, "PYTHONPATH": str(bare)}),
         Kind("pack", packed, writing),
+        Kind("plain", here, {**writing, "PYTHONPATH": str(written)}),
         Kind("pack, no bytecode", packed, not_writing),
+        Kind("plain, no bytecode", here, {**not_writing, "PYTHONPATH": str(bare)}),
     ]
 
 
@@ -260,6 +262,7 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=1, help="of each kind, in turns")
     parser.add_argument("--pack", type=Path)
     parser.add_argument("--patience", type=float, default=600.0, help="seconds for a start")
+    parser.add_argument("--only", help="kinds of start that begin so, as 'pack'")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     if shutil.which("strace") is None:
@@ -274,12 +277,17 @@ def main() -> None:
         placed = place(pack, Path(fast) / "env", this_machine(), try_out, Insistence())
         unpacked = time.monotonic() - began
         bench = Bench(folder, options.ranks, options.patience)
-        ways = kinds(folder, placed.directory)
+        ways = [
+            way
+            for way in kinds(folder, placed.directory)
+            if way.name.startswith(options.only or "")
+        ]
         results: dict[str, list[Start]] = {way.name: [] for way in ways}
         for number in range(options.starts):
             for way in ways:
                 results[way.name].append(bench.start(way, number))
-                sys.stderr.write(f"{way.name}: {results[way.name][-1]}\n")
+                told = f"load average {os.getloadavg()[0]:.1f}, {way.name}: {results[way.name][-1]}"
+                sys.stderr.write(f"{told}\n")
         load = os.getloadavg()[1]
         text = (
             f"`python {' '.join(sys.argv)}`, {datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, "
