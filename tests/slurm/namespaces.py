@@ -130,10 +130,14 @@ class Namespaces:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._firsts.pop(name), signal.SIGKILL)
         anchor.communicate()  # not killed: it has to take note of the end of the first process
+        if name != self._names[0]:
+            # The kernel takes it along, but some time later: too late for a host that boots again.
+            with contextlib.suppress(HostDownError):
+                self._ip(self._names[0], "link", "delete", self._cable(name))
 
     def down(self) -> None:
         """Take down every host."""
-        for name in [*self._anchors]:
+        for name in reversed([*self._anchors]):
             if name in self._firsts:
                 self.crash(name)
             else:

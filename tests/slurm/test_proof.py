@@ -93,7 +93,12 @@ def test_node_lost_rest_goes_on(
     cluster.crash_node(lost, silently=silently)
     job = run.finish()
     assert job["Restarts"] == "0", "the same allocation is used"
-    assert states_of_hosts(run) == {"node0": "here", "node1": "living", lost: "dead"}
+    if silently:
+        assert run.status()["incarnation"] == 1, "no packet tells the launcher: healed inside"
+        assert any("died" in failure["what"] for failure in run.status()["failures"])
+    else:
+        assert run.status()["incarnation"] == 2
+        assert states_of_hosts(run) == {"node0": "here", "node1": "living", lost: "dead"}
     assert run.audited() == reference(STEPS)
 
 
