@@ -5,8 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,13 @@ def test_a_node_is_a_machine_of_its_own(cluster: Cluster) -> None:
     assert sorted(seen.splitlines()) == [f"{name} {name}" for name in cluster.nodes]
 
 
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """Return a folder for sockets: their paths have 108 characters, and pytest's are deep."""
+    with tempfile.TemporaryDirectory(prefix="q") as folder:
+        yield Path(folder)
+
+
 @pytest.mark.parametrize("silently", [False, True])
 def test_a_node_goes_down_and_comes_back(cluster: Cluster, *, silently: bool) -> None:
     cluster.crash_node("node2", silently=silently)
@@ -85,13 +93,13 @@ def test_a_node_goes_down_and_comes_back(cluster: Cluster, *, silently: bool) ->
     assert cluster.run("srun", "-w", "node2", "hostname").strip() == "node2"
 
 
-def test_nothing_lives_on_after_its_maker_was_killed(tmp_path: Path) -> None:
+def test_nothing_lives_on_after_its_maker_was_killed(tmp_path: Path, short: Path) -> None:
     if missing():
         pytest.skip(missing())
     script = tmp_path / "maker.py"
     script.write_text(
         "import os, sys, tempfile\n"
-        f"tempfile.tempdir = {str(tmp_path)!r}\n"
+        f"tempfile.tempdir = {str(short)!r}\n"
         "from slurm.cluster import Cluster\n"
         "with Cluster(2) as cluster:\n"
         "    for first in cluster.hosts._firsts.values():\n"
