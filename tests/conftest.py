@@ -12,10 +12,9 @@ import pytest
 TAKE_TURNS = ("mpi", "hosts", "slurm")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
+    # Not when the collection is changed: pytest-xdist has read the groups by then.
     root = Path(__file__).parent
-    for item in items:
-        folder = item.path.relative_to(root).parts[0] if root in item.path.parents else ""
-        if folder in TAKE_TURNS:
-            item.add_marker(pytest.mark.xdist_group("machine"))
+    folder = item.path.relative_to(root).parts[0] if root in item.path.parents else ""
+    if folder in TAKE_TURNS:
+        item.add_marker(pytest.mark.xdist_group("machine"))
