@@ -4,8 +4,10 @@ PYTHON ?= python3
 BIN := $(QMPI_VENV)/bin
 READY := $(QMPI_VENV)/.qmpi-ready
 export OMP_NUM_THREADS ?= 1
-# Tests run on all cores, at most eight of them; those that start jobs take turns (tests/conftest.py).
-BESIDE := -n auto --maxprocesses 8 --dist loadgroup
+# Most tests run on all cores. Those that start jobs, networks or a scheduler need the cores and
+# watch the clock: one at a time, afterwards.
+ALONE := tests/mpi tests/hosts tests/slurm
+BESIDE := -n auto --maxprocesses 8 --dist worksteal $(ALONE:%=--ignore=%)
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test test-all slurm-test check generated bench clean
@@ -25,9 +27,11 @@ demo: $(READY) ## pretrain on this machine, kill a trainer, prove the result equ
 
 test: $(READY) ## quick test suite
 	$(BIN)/python -m pytest $(BESIDE)
+	$(BIN)/python -m pytest $(ALONE)
 
 test-all: $(READY) ## every test, the slow ones too
 	$(BIN)/python -m pytest -m "" $(BESIDE)
+	$(BIN)/python -m pytest -m "" $(ALONE)
 
 slurm-test: $(READY) ## a Slurm of its own on this machine, and real runs under it
 	$(BIN)/python tests/slurm/missing.py
