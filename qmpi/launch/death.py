@@ -81,11 +81,12 @@ def died_option(why: str) -> tuple[str, ...]:
 
 def _who_left(directory: RunDirectory, began: Seconds) -> str:
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(began))
-    found: list[tuple[str, str]] = []
+    # Who heard of it from MPI knows more than who lost mpirun, which goes when the job does.
+    found: list[tuple[bool, str, str]] = []
     for path in _newest(directory.log_dir):
         left = _LEFT.finditer(_tail(path))
-        found += [(one[1], one[2] or one[3]) for one in left if one[1] >= since]
-    return min(found)[1] if found else ""
+        found += [(not one[2], one[1], one[2] or one[3]) for one in left if one[1] >= since]
+    return min(found)[2] if found else ""
 
 
 def _newest(folder: Path) -> list[Path]:

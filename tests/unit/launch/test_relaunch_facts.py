@@ -60,6 +60,14 @@ def test_ranks_that_outlived_the_coordinator_tell_of_it(directory: RunDirectory)
     assert cause(directory, "noise\n") == "the coordinator is gone: killed"
 
 
+def test_who_heard_of_it_from_mpi_is_believed_over_who_lost_mpirun(directory: RunDirectory) -> None:
+    lost = f"{stamp(NOW + 1)} rank 1 WARNING qmpi.main: mpirun is gone; this rank leaves\n"
+    directory.log_of(1).write_text(lost)
+    heard = f"{stamp(NOW + 1)} rank 2 INFO qmpi.main: leaving: the coordinator is gone: killed\n"
+    directory.log_of(2).write_text(heard)
+    assert cause(directory) == "the coordinator is gone: killed"
+
+
 def test_what_the_supervisor_did_comes_first(directory: RunDirectory) -> None:
     said = "Traceback\nqmpi: the job hangs: no new status for 30 s; ending it\n"
     assert cause(directory, said).startswith("the job hangs")
