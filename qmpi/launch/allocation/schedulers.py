@@ -184,15 +184,18 @@ def _slurm_left(around: Around) -> Seconds | None:
 
 
 def _stamp(text: str) -> Seconds | None:
-    return Seconds(int(text)) if text.isascii() and text.isdecimal() and int(text) else None
+    # Nobody's clock has more digits, and Python refuses thousands of them.
+    is_time = text.isascii() and text.isdecimal() and len(text) < 13 and int(text) > 0
+    return Seconds(int(text)) if is_time else None
 
 
 def _lines(around: Around, path: str, variable: str) -> list[str]:
     try:
         lines = [line.strip() for line in around.read(path).splitlines() if line.strip()]
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
         raise InputError(
-            f"{variable} names {path}, which cannot be read ({error.strerror}); is this shell "
+            f"{variable} names {path}, which cannot be read ({why}); is this shell "
             "still in its job? Unset the variable if not, or name the hosts with --hostfile"
         ) from error
     if not lines:

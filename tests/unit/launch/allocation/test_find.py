@@ -126,6 +126,7 @@ def test_without_a_batch_system_this_machine_is_all():
         ({"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "-oProxyCommand=x"}, "name of a host"),
         ({"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "a;reboot"}, "name of a host"),
         ({"QMPI_END_TIME": "noon"}, "QMPI_END_TIME=noon"),
+        ({"QMPI_END_TIME": "9" * 5000}, "QMPI_END_TIME=999"),
     ],
 )
 def test_what_cannot_be_understood_is_named(environ: dict[str, str], told: str):
@@ -160,3 +161,10 @@ def test_a_machine_finds_itself_with_and_without_its_domain():
     assert name_here(["a", "localhost"], "c") == "localhost"
     # The first number of an address is no host name.
     assert name_here(["10.0.0.1"], "10.0.0.2") == ""
+
+
+def test_a_file_of_hosts_that_is_no_text_is_named(tmp_path: Path):
+    path = tmp_path / "nodes"
+    path.write_bytes(b"a1\n\xff\xfe\n")
+    with pytest.raises(InputError, match="PBS_NODEFILE names .*it is no text"):
+        find_allocation(look_around({"PBS_NODEFILE": str(path)}, Seconds(0.0)))
