@@ -164,3 +164,9 @@ def test_a_file_that_is_far_too_large_is_not_read_whole(
         file.truncate(1 << 40)
     assert run(["status", str(tmp_path)]) == 3
     assert f"{name} is damaged (larger than" in capsys.readouterr().err
+
+
+def test_a_script_that_watches_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_status(tmp_path, report())
+    assert run(["status", str(tmp_path), "--watch", "--json"]) == 2
+    assert "--watch" in json.loads(capsys.readouterr().out)["error"]

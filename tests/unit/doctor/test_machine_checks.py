@@ -328,3 +328,10 @@ def test_a_path_that_keeps_daemons_from_being_shielded_is_told(machine: Machine)
     machine.expect("hosts", "warning", "cannot shield", "install qmpi at a path")
     machine.changes["hosts"] = ("a",)
     machine.expect("hosts", "ok")
+
+
+def test_a_file_where_the_run_is_to_lie(machine: Machine) -> None:
+    machine.write("run/file", "")
+    for below in ("run/file", "run/file/run"):
+        machine.changes["folder"] = machine.root / below
+        machine.expect("run directory", "error", "run/file is a file", "name a directory")
