@@ -1,8 +1,8 @@
 """What is half-written goes when a command is told to end.
 
-Theory of operation. SIGTERM and SIGHUP would end Python on the spot: no `finally` runs, and a file of
-hundreds of megabytes stays under a hidden name. So they unwind the command as an exception does, and
-then end the process as they would have: whoever waits for it sees the signal.
+Theory of operation. SIGTERM and SIGHUP would end Python on the spot: no `finally` runs, and a file
+of hundreds of megabytes stays under a hidden name. So they unwind the command as an exception does,
+and then end the process as they would have: whoever waits for it sees the signal.
 """
 
 import os

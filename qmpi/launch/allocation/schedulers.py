@@ -25,6 +25,10 @@ from qmpi.launch.allocation.nodelist import compress, counts, expand
 from qmpi.units import Seconds
 
 END_VARIABLE = "QMPI_END_TIME"
+_SLOTS = re.compile(r"[0-9]{1,6}")
+"""Of a host, as in a file of hosts."""
+
+_SECONDS = re.compile(r"[0-9]{1,12}")
 _LEFT = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)")
 
 
@@ -129,7 +133,7 @@ def find_flux(around: Around) -> Allocation | None:
     if found.end is not None:
         return found
     left = around.run(["flux", "job", "timeleft"]).strip()
-    end = Seconds(around.now + int(left)) if left.isdecimal() else None
+    end = Seconds(around.now + int(left)) if _SECONDS.fullmatch(left) else None
     return Allocation(
         scheduler="flux", hosts=hosts, why=found.why, job=job, here=found.here, end=end
     )
@@ -185,8 +189,7 @@ def _slurm_left(around: Around) -> Seconds | None:
 
 def _stamp(text: str) -> Seconds | None:
     # Nobody's clock has more digits, and Python refuses thousands of them.
-    is_time = text.isascii() and text.isdecimal() and len(text) < 13 and int(text) > 0
-    return Seconds(int(text)) if is_time else None
+    return Seconds(int(text)) if _SECONDS.fullmatch(text) and int(text) else None
 
 
 def _lines(around: Around, path: str, variable: str) -> list[str]:
@@ -208,7 +211,7 @@ def _repeated(names: list[str]) -> tuple[HostSlots, ...]:
 
 
 def _counted(names: list[str], slots: list[str], where: str) -> tuple[HostSlots, ...]:
-    if len(names) != len(slots) or not all(slot.isdecimal() for slot in slots):
+    if len(names) != len(slots) or not all(map(_SLOTS.fullmatch, slots)):
         raise InputError(f"{where} does not say hosts and their slots in turn")
     found: dict[str, int] = {}
     for name, slot in zip(names, slots, strict=True):

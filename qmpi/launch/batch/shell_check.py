@@ -1,8 +1,8 @@
 """Whether lines of shell that a user gives end where they should, said by the shell itself.
 
 Theory of operation. An open quote or an open `if` would swallow the script around the lines, which
-nobody sees before the job has waited for its nodes. `bash -n` reads and runs nothing; it is on every
-machine where the script can run.
+nobody sees before the job has waited for its nodes. `bash -n` reads and runs nothing; it is on
+every machine where the script can run.
 """
 
 import shutil

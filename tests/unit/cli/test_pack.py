@@ -141,7 +141,7 @@ def test_a_place_that_takes_no_pack_is_told_before_anything_is_read(
     assert run(["pack", "--output", output]) == (3 if "/file" in output else 2)
     said = capsys.readouterr().err
     assert "name a file" in said or "check the path" in said
-    assert os.listdir() == ["pipe"]
+    assert list(Path().iterdir()) == [Path("pipe")]
 
 
 def test_what_killed_processes_left_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

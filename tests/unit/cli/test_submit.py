@@ -231,7 +231,7 @@ def test_a_place_that_takes_no_script_is_told(
 
 
 def test_lines_of_setup_may_belong_together(job: Path, tmp_path: Path) -> None:
-    lines = ("if true; then", 'echo "it\'s"  # don\'t', "fi")
+    lines = ("if true; then", "echo \"it's\"  # don't", "fi")
     setup = [word for line in lines for word in ("--setup", line)]
     assert submit(job, tmp_path / "run", "--scheduler", "slurm", *setup, "--dry-run") == 0
 

@@ -122,6 +122,8 @@ def test_without_a_batch_system_this_machine_is_all():
         ({"PBS_NODEFILE": "/gone"}, "PBS_NODEFILE names /gone, which cannot be read"),
         ({"PE_HOSTFILE": "/gone"}, "PE_HOSTFILE"),
         ({"LSB_JOBID": "3", "LSB_MCPU_HOSTS": "a1 2 b"}, "LSB_MCPU_HOSTS"),
+        ({"LSB_JOBID": "3", "LSB_MCPU_HOSTS": f"a1 {'9' * 30}"}, "LSB_MCPU_HOSTS"),
+        ({"LSB_JOBID": "3", "LSB_MCPU_HOSTS": f"a1 {'9' * 5000}"}, "LSB_MCPU_HOSTS"),
         ({"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "a[1-"}, "is no list of hosts"),
         ({"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "-oProxyCommand=x"}, "name of a host"),
         ({"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "a;reboot"}, "name of a host"),
@@ -166,5 +168,5 @@ def test_a_machine_finds_itself_with_and_without_its_domain():
 def test_a_file_of_hosts_that_is_no_text_is_named(tmp_path: Path):
     path = tmp_path / "nodes"
     path.write_bytes(b"a1\n\xff\xfe\n")
-    with pytest.raises(InputError, match="PBS_NODEFILE names .*it is no text"):
+    with pytest.raises(InputError, match=r"PBS_NODEFILE names .*it is no text"):
         find_allocation(look_around({"PBS_NODEFILE": str(path)}, Seconds(0.0)))
