@@ -77,8 +77,8 @@ def check_hosts(probes: Probes) -> Verdict:
     if len(set(hosts)) > 1 and not shielded_daemon(probes.around.python):
         return warning(
             f"{plural(len(hosts), 'name')}, all resolve; but mpirun cannot shield its daemons "
-            f"there: {probes.around.python} or qmpi beside it has a space or a sign of the shell in its "
-            "path, and a signal of the batch system to all processes would end the job at once",
+            f"there: the path of {probes.around.python} or of qmpi has a space or a sign of the "
+            "shell, and a signal of the batch system to all processes would end the job at once",
             "install qmpi at a path of letters, digits and _ @ % + = : , . / - alone",
         )
     return ok(f"{plural(len(hosts), 'name')}, all resolve")
