@@ -4,7 +4,8 @@ The script of `qmpi completion` calls the command with `_QMPI_COMPLETE` set, ane
 press, so nothing is loaded that the answer does not need, and nothing is printed but the answer.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
@@ -14,6 +15,11 @@ from qmpi.errors import ExitCode, QmpiError
 
 VARIABLE = "_QMPI_COMPLETE"
 SHELLS = ("bash", "zsh", "fish")
+
+PLAIN = re.compile(r"[\w@%+=:,./~-]+")
+"""What a shell takes as it stands. Bash puts what is offered on the line without quotes, so that a
+folder called `$(...)` would be a command there; other names are left to the shell's own completion,
+which quotes them."""
 
 
 def completer(cli: click.Group, shell: str) -> ShellComplete:
@@ -69,9 +75,9 @@ def run_items(incomplete: str) -> list[CompletionItem]:
 
     typed = Path(incomplete)
     folder = Path("runs") if "/" not in incomplete else typed if typed.is_dir() else typed.parent
-    named = sorted(map(str, find_runs(folder)))
-    found = [CompletionItem(name) for name in named if name.startswith(incomplete)]
-    return found or [CompletionItem(incomplete, type="dir")]
+    return _offered(map(str, find_runs(folder)), incomplete) or [
+        CompletionItem(incomplete, type="dir")
+    ]
 
 
 def job_items(incomplete: str) -> list[CompletionItem]:
@@ -85,7 +91,14 @@ def job_items(incomplete: str) -> list[CompletionItem]:
     """
     folder = incomplete.rpartition("/")[0]
     folders = [Path(folder or "/")] if "/" in incomplete else [Path(), Path("jobs")]
-    named = sorted(str(path) for place in folders for path in place.glob("*.toml"))
+    named = (str(path) for place in folders for path in place.glob("*.toml"))
     # "./" and doubled slashes are gone from a path as Python spells it.
-    found = [CompletionItem(name) for name in named if name.startswith(incomplete)]
-    return found or [CompletionItem(incomplete, type="file")]
+    return _offered(named, incomplete) or [CompletionItem(incomplete, type="file")]
+
+
+def _offered(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    return [
+        CompletionItem(name)
+        for name in sorted(names)
+        if name.startswith(incomplete) and PLAIN.fullmatch(name)
+    ]

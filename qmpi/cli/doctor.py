@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qmpi.cli.options import HomePath
+from qmpi.cli.options import HomePath, JobPath
 from qmpi.cli.output import show_json
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ MANY_RANKS = 100
 
 
 @click.command("doctor", epilog=EPILOG)
-@click.argument("job", required=False, type=HomePath())
+@click.argument("job", required=False, type=JobPath())
 @click.option("--mpi", is_flag=True, help="Start ranks, and kill one of them.")
 @click.option(
     "-n",

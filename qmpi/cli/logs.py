@@ -16,6 +16,7 @@ from qmpi.errors import InputError, QmpiError
 if TYPE_CHECKING:
     from qmpi.monitor.run_logs import Line, RunLogs
     from qmpi.protocol.status import StatusReport
+    from qmpi.storage.run_directory import RunDirectory
 
 EPILOG = """\b
 Examples:
@@ -36,6 +37,12 @@ LINGER_SECONDS = 1.0
 STALE_PATIENCE = 120.0
 """Silence after which a run on another machine is no longer followed: a large one may take a while
 to start again."""
+
+DAMAGED_PATIENCE = 15.0
+"""How long a status may be unreadable, as on a network file system, before that is told."""
+
+MOST_LINES = 1_000_000_000
+"""The last lines are kept in memory until the end is reached."""
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -65,7 +72,9 @@ class Moment(click.ParamType):
 )
 @click.option("--role", metavar="ROLE", help="Of the ranks that play this role now.")
 @click.option("--follow", is_flag=True, help="Go on as lines are written, until the run ends.")
-@click.option("--tail", type=click.IntRange(0), metavar="N", help="Begin with the last N lines.")
+@click.option(
+    "--tail", type=click.IntRange(0, MOST_LINES), metavar="N", help="Begin with the last N lines."
+)
 @click.option("--since", type=Moment(), metavar="TIME", help="Nothing older: 10m, or a time.")
 @json_option
 def command(
@@ -88,8 +97,9 @@ def command(
 
     where = run if run is not None else newest_run(Path("runs"))
     chosen = _chosen(where, ranks, role)
-    logs = RunLogs(RunDirectory(where).log_dir, chosen)
-    _check(where, logs, ranks)
+    directory = RunDirectory(where)
+    logs = RunLogs(directory.log_dir, chosen)
+    _check(directory, logs, ranks)
     begin = "" if since is None else spelled(since)
     for line in logs.lines(begin) if tail is None else logs.last(tail, begin):
         _show(line, as_json=as_json)
@@ -114,13 +124,15 @@ def _chosen(run: Path, ranks: tuple[int, ...], role: str | None) -> frozenset[in
     return frozenset(players | set(ranks))
 
 
-def _check(run: Path, logs: "RunLogs", ranks: tuple[int, ...]) -> None:
+def _check(directory: "RunDirectory", logs: "RunLogs", ranks: tuple[int, ...]) -> None:
     found = {file.number for file in logs.refresh()}
     missing = sorted(set(ranks) - found)
     if missing:
-        raise InputError(f"{run} has no log of rank {', '.join(map(str, missing))}")
-    if not found and not run.is_dir():
-        raise InputError(f"{run} is not the directory of a run")
+        raise InputError(f"{directory.root} has no log of rank {', '.join(map(str, missing))}")
+    if not found and not directory.log_dir.is_dir():
+        raise InputError(
+            f"{directory.root} has no logs; is it the directory of a run, and has it started?"
+        )
 
 
 def _report(run: Path) -> "StatusReport":
@@ -132,34 +144,40 @@ def _report(run: Path) -> "StatusReport":
 def _followed(run: Path, logs: "RunLogs") -> "Iterator[Line]":
     from qmpi.monitor.run_logs import follow
 
-    ended_at: float | None = None
+    quiet_since: float | None = None
 
     def is_over() -> bool:
-        nonlocal ended_at
-        now = time.monotonic()
-        if not _has_ended(run):
-            ended_at = None
-        elif ended_at is None:
-            ended_at = now
-        return ended_at is not None and now - ended_at >= LINGER_SECONDS
+        nonlocal quiet_since
+        now, patience = time.monotonic(), _patience(run)
+        if patience is None:
+            quiet_since = None
+        elif quiet_since is None:
+            quiet_since = now
+        return quiet_since is not None and patience is not None and now - quiet_since >= patience
 
-    return follow(logs, is_over, lambda: time.sleep(LOOK_SECONDS))
+    yield from follow(logs, is_over, lambda: time.sleep(LOOK_SECONDS))
+    _report(run)  # what is damaged is told, not taken for an end
 
 
-def _has_ended(run: Path) -> bool:
+def _patience(run: Path) -> float | None:
+    """Return how much longer a run is followed, seconds; None: it goes on, or has not begun."""
     import os
 
     from qmpi.monitor.staleness import CHIEFS
 
     try:
         report = _report(run)
+    except InputError:
+        return None
     except QmpiError:
-        return False  # just being written, or not begun
+        # Files are replaced as a whole: it is not just being written, and may be mended.
+        return DAMAGED_PATIENCE
     if report.state != "stale":
-        return report.state not in ("starting", "running")
+        return None if report.state in ("starting", "running") else LINGER_SECONDS
     chief = next((rank.host for rank in report.ranks if rank.role in CHIEFS), "")
     far = chief not in ("", os.uname().nodename)
-    return not far or time.time() - report.updated > STALE_PATIENCE
+    is_over = not far or time.time() - report.updated > STALE_PATIENCE
+    return LINGER_SECONDS if is_over else None
 
 
 def _show(line: "Line", *, as_json: bool) -> None:

@@ -1,5 +1,6 @@
 """How commands speak: people on the terminal, scripts in JSON on standard output."""
 
+import json
 import os
 import sys
 from contextlib import suppress
@@ -89,5 +90,11 @@ def show_json(value: object) -> None:
         value: anything that msgspec encodes, and paths.
     """
     # `str` is for paths alone; all else that qmpi reports is plain.
-    sys.stdout.write(msgspec.json.encode(value, enc_hook=str).decode() + "\n")
+    try:
+        text = msgspec.json.encode(value, enc_hook=str).decode()
+    except UnicodeEncodeError:
+        # A file may be called what is no UTF-8. Escaped, its name is the same when it is read back.
+        plain = msgspec.to_builtins(value, enc_hook=str, str_keys=True)
+        text = json.dumps(plain, separators=(",", ":"))
+    sys.stdout.write(text + "\n")
     sys.stdout.flush()

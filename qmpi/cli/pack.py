@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from qmpi.cli.half_done import cleared_away
 from qmpi.cli.options import HomePath, json_option
 from qmpi.cli.output import show_json
 
@@ -57,7 +58,8 @@ def command(
     from qmpi.launch.pack.make import Choice, make_pack
 
     names = frozenset(str(canonicalize_name(name)) for name in without)
-    packed = make_pack(output, Choice(names, whole, level))
+    with cleared_away():
+        packed = make_pack(output, Choice(names, whole, level))
     if as_json:
         show_json(_facts(packed))
         return

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from qmpi.cli.check import rank_count, roles_dealt
-from qmpi.cli.options import HomePath, job_options
+from qmpi.cli.options import HomePath, JobPath, job_options
 from qmpi.cli.output import show_json
 from qmpi.cli.sizes import Count
 
@@ -26,7 +26,7 @@ Examples:
 
 
 @click.command("plan", epilog=EPILOG)
-@click.argument("job", type=HomePath())
+@click.argument("job", type=JobPath())
 @click.option(
     "--ranks",
     "-n",

@@ -38,6 +38,8 @@ def command(*, run: Path | None, watch: bool, as_json: bool) -> None:
     from qmpi.monitor.run_look import newest_run
     from qmpi.monitor.status_text import render
 
+    if watch and as_json:
+        raise click.UsageError("--watch is for people; with --json ask as often as you like")
     where = run if run is not None else newest_run(Path("runs"))
     report = read(where)
     if as_json:

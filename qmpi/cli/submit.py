@@ -108,11 +108,12 @@ def command(
     gets, and what they do there, follows from the job and from the shape of a node.
     """
     from qmpi.launch.batch.submission import Asked, Given, prepare
+    from qmpi.storage.atomic_file import write_named
 
     wanted = Asked(scheduler=scheduler or "", warn_seconds=warn, **asked)
     submission = prepare(Given(job, overrides, run_dir), wanted, os.environ)
     if output is not None:
-        output.write_text(submission.script, encoding="utf-8")
+        write_named(output, submission.script.encode())
     if output is not None or dry_run:
         _show(submission, output, as_json=as_json)
     else:
@@ -120,11 +121,9 @@ def command(
 
 
 def _submit(submission: "Submission", *, as_json: bool) -> None:
-    from qmpi.launch.batch.commands import hand_in
     from qmpi.launch.batch.submission import cancel_command, keep
 
-    keep(submission)
-    number = hand_in(submission.scheduler, submission.path, os.environ)
+    number = keep(submission, os.environ)
     if as_json:
         show_json({**_facts(submission), "job_id": number, "path": submission.path})
         return

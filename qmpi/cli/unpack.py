@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from qmpi.cli.half_done import cleared_away
 from qmpi.cli.options import HomePath, json_option
 from qmpi.cli.output import show_json
 from qmpi.errors import ExitCode, QmpiError
@@ -68,7 +69,8 @@ def _placed(pack: Path, directory: Path, *, verify: bool, replace: bool) -> "Pla
     from qmpi.launch.pack.place import Insistence, place
     from qmpi.launch.pack.trial import try_out
 
-    return place(pack, directory, this_machine(), try_out, Insistence(verify, replace))
+    with cleared_away():
+        return place(pack, directory, this_machine(), try_out, Insistence(verify, replace))
 
 
 def _show(placed: "Placed | QmpiError", *, as_json: bool) -> None:

@@ -14,7 +14,8 @@ On several hosts there are more:
     --prtemca oob_tcp_keepalive_time 0   a daemon that falls silent does not end the job: qmpi's own
                                  beats find it, and know the difference from a cable pulled for 20 s
     prte_launch_agent            daemons there hear no more signals of a batch system than mpirun
-                                 does here (qmpi.launch.shield); not where a path holds a space
+                                 does here (qmpi.launch.shield); not where a path would need quotes,
+                                 which `qmpi doctor` tells
     -x NAME                      a daemon started by ssh has a bare environment: whatever of the
                                  below was set here must be named to reach its ranks
 
@@ -40,6 +41,7 @@ What of the launching environment reaches the ranks, each with its reason:
 """
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -90,9 +92,8 @@ _OUTER_JOB = (
     "OMPI_ARGV",
 )
 _PLACES = ("OPAL_PREFIX", "PMIX_PREFIX", "PRTE_PREFIX")
-_SHIELDED = (sys.executable, "-I", "-S", str(SHIELD), "prted")
-DAEMON = "" if any(" " in word for word in _SHIELDED) else " ".join(_SHIELDED)
-"""mpirun cuts this at its spaces, and puts the way to its own daemon before the last word."""
+_BARE = re.compile(r"[\w@%+=:,./-]+")
+"""A word that mpirun and the shell of another host leave as it is."""
 
 _OF_ONE_HOST = (
     "CUDA_VISIBLE_DEVICES",
@@ -173,7 +174,8 @@ class LaunchPlan(Struct, frozen=True):
         }
         told = {HOSTS_LEFT_OUT: "\n".join(self.left_out)} if self.left_out else {}
         here = {"GLOO_SOCKET_IFNAME": "lo"} if len(self.hosts) <= 1 else {}
-        shield = {"PRTE_MCA_prte_launch_agent": DAEMON} if self.hosts and DAEMON else {}
+        daemon = shielded_daemon(Path(sys.executable)) if self.hosts else ""
+        shield = {"PRTE_MCA_prte_launch_agent": daemon} if daemon else {}
         return {**here, **shield, **self.environment, **told, **own_files, **STEPS_OF_SLURM}
 
     def _where(self) -> tuple[str, ...]:
@@ -181,6 +183,23 @@ class LaunchPlan(Struct, frozen=True):
         names = [*forwarded(self.environment), "TMPDIR"]
         exports = [word for name in names for word in ("-x", name)]
         return (*SEVERAL_FLAGS, "--host", listed, *exports)
+
+
+def shielded_daemon(python: Path, shield: Path = SHIELD) -> str:
+    """Return how mpirun starts its daemons on other hosts out of reach of a batch system's signals.
+
+    mpirun cuts this at its spaces, puts the way to its own daemon before the last word, and hands
+    it to the shell of the other host as it stands.
+
+    Args:
+        python: an interpreter, of one path on all hosts.
+        shield: the program that blocks the signals, likewise.
+
+    Returns:
+        Words; "" where a path would need quotes, which would not survive.
+    """
+    words = (str(python), "-I", "-S", str(shield), "prted")
+    return " ".join(words) if all(map(_BARE.fullmatch, words)) else ""
 
 
 def forwarded(environment: Mapping[str, str]) -> list[str]:

@@ -78,6 +78,8 @@ class Observer:
             InputError: there is no run.
             StorageError: its files cannot be read, or are damaged.
         """
+        if run.exists() and not run.is_dir():
+            raise InputError(f"{run} is a file, not the directory of a run")
         directory = RunDirectory(run)
         end = read_end(run)
         signs = self._signs(directory)

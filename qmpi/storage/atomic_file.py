@@ -34,6 +34,18 @@ def temporary_name(path: Path) -> Path:
     return path.with_name(f".{path.name}.{_host()}-{os.getpid()}{TEMPORARY_SUFFIX}")
 
 
+def is_temporary_of(name: Path, path: Path) -> bool:
+    """Return whether a name is one under which some process wrote a file before it was whole.
+
+    Args:
+        name: in the directory of the target.
+        path: target.
+    """
+    own = f".{path.name}."
+    match = _WRITER.fullmatch(name.name, len(own) - 1) if name.name.startswith(own) else None
+    return match is not None
+
+
 def written_by_nobody(temporary: Path) -> bool:
     """Return whether whoever was writing a temporary is known to be gone.
 

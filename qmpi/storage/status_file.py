@@ -16,6 +16,11 @@ from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.os_errors import explained, require_file
 from qmpi.storage.run_directory import RunDirectory
 
+LARGEST_BYTES = 64 << 20
+"""A status of a hundred thousand ranks by name is a third of it."""
+
+_MEND = "remove it; a run that goes on, or `qmpi train --resume`, writes it again"
+
 _Report = TypeVar("_Report", StatusReport, EndMarker)
 
 
@@ -48,7 +53,7 @@ def read_status(run: Path) -> StatusReport:
     path = RunDirectory(run).status
     with explained("read the status", path):
         require_file(path)
-        data = path.read_bytes()
+        data = _small(path)
     return _decode(data, path, StatusReport)
 
 
@@ -82,7 +87,7 @@ def read_end(run: Path) -> EndMarker | None:
     with explained("read the end marker", path):
         require_file(path)
         try:
-            data = path.read_bytes()
+            data = _small(path)
         except FileNotFoundError:
             return None
     return _decode(data, path, EndMarker)
@@ -127,10 +132,16 @@ def clear_end(run: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _small(path: Path) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(LARGEST_BYTES + 1)
+    if len(data) > LARGEST_BYTES:
+        raise CorruptData(f"{path} is damaged (larger than {LARGEST_BYTES} bytes); {_MEND}")
+    return data
+
+
 def _decode(data: bytes, path: Path, kind: type[_Report]) -> _Report:
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise CorruptData(
-            f"{path} is damaged ({error}); remove it, the coordinator writes it again"
-        ) from error
+        raise CorruptData(f"{path} is damaged ({error}); {_MEND}") from error

@@ -218,10 +218,12 @@ def kinds(folder: Path, environment: Path) -> list[Kind]:
     compileall.compile_dir(str(written), quiet=1)
     here, packed = Path(sys.executable), environment / "bin" / "python"
     writing, not_writing = {WRITES_NOT: ""}, {WRITES_NOT: "1"}
+    # Started in the checkout, `rank_environment` names it for ranks that take qmpi from there.
+    own = {"PYTHONPATH": ""}
     return [
-        Kind("pack", packed, writing),
+        Kind("pack", packed, {**writing, **own}),
         Kind("plain", here, {**writing, "PYTHONPATH": str(written)}),
-        Kind("pack, no bytecode", packed, not_writing),
+        Kind("pack, no bytecode", packed, {**not_writing, **own}),
         Kind("plain, no bytecode", here, {**not_writing, "PYTHONPATH": str(bare)}),
     ]
 

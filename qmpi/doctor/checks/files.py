@@ -48,6 +48,9 @@ def check_run_directory(probes: Probes) -> Verdict:
             f"{folder} ({kind}) cannot be written: {fault}",
             "name a folder that can be: --dir here, job.run_dir or --run-dir for a run",
         )
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir():
+        return error(f"{there} is a file", "name a directory: --dir here, --run-dir for a run")
     if mount is not None and mount.in_ram:
         return warning(
             f"{folder} lies in memory ({kind}): its checkpoints are gone with the host",

@@ -7,6 +7,7 @@ from qmpi.doctor.finding import Verdict, error, ok, warning
 from qmpi.doctor.mounts import mount_of
 from qmpi.doctor.probes import Probes
 from qmpi.doctor.programs.lines import Named
+from qmpi.launch.mpirun import shielded_daemon
 
 
 def check_host_name(probes: Probes) -> Verdict:
@@ -72,6 +73,13 @@ def check_hosts(probes: Probes) -> Verdict:
         return warning(
             f"not all names were looked up: {probes.names.answer.why}",
             "is the name server slow? Put the names into /etc/hosts",
+        )
+    if len(set(hosts)) > 1 and not shielded_daemon(probes.around.python):
+        return warning(
+            f"{plural(len(hosts), 'name')}, all resolve; but mpirun cannot shield its daemons "
+            f"there: the path of {probes.around.python} or of qmpi has a space or a sign of the "
+            "shell, and a signal of the batch system to all processes would end the job at once",
+            "install qmpi at a path of letters, digits and _ @ % + = : , . / - alone",
         )
     return ok(f"{plural(len(hosts), 'name')}, all resolve")
 

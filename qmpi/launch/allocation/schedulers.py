@@ -25,6 +25,10 @@ from qmpi.launch.allocation.nodelist import compress, counts, expand
 from qmpi.units import Seconds
 
 END_VARIABLE = "QMPI_END_TIME"
+_SLOTS = re.compile(r"[0-9]{1,6}")
+"""Of a host, as in a file of hosts."""
+
+_SECONDS = re.compile(r"[0-9]{1,12}")
 _LEFT = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)")
 
 
@@ -129,7 +133,7 @@ def find_flux(around: Around) -> Allocation | None:
     if found.end is not None:
         return found
     left = around.run(["flux", "job", "timeleft"]).strip()
-    end = Seconds(around.now + int(left)) if left.isdecimal() else None
+    end = Seconds(around.now + int(left)) if _SECONDS.fullmatch(left) else None
     return Allocation(
         scheduler="flux", hosts=hosts, why=found.why, job=job, here=found.here, end=end
     )
@@ -184,15 +188,17 @@ def _slurm_left(around: Around) -> Seconds | None:
 
 
 def _stamp(text: str) -> Seconds | None:
-    return Seconds(int(text)) if text.isascii() and text.isdecimal() and int(text) else None
+    # Nobody's clock has more digits, and Python refuses thousands of them.
+    return Seconds(int(text)) if _SECONDS.fullmatch(text) and int(text) else None
 
 
 def _lines(around: Around, path: str, variable: str) -> list[str]:
     try:
         lines = [line.strip() for line in around.read(path).splitlines() if line.strip()]
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
         raise InputError(
-            f"{variable} names {path}, which cannot be read ({error.strerror}); is this shell "
+            f"{variable} names {path}, which cannot be read ({why}); is this shell "
             "still in its job? Unset the variable if not, or name the hosts with --hostfile"
         ) from error
     if not lines:
@@ -205,7 +211,7 @@ def _repeated(names: list[str]) -> tuple[HostSlots, ...]:
 
 
 def _counted(names: list[str], slots: list[str], where: str) -> tuple[HostSlots, ...]:
-    if len(names) != len(slots) or not all(slot.isdecimal() for slot in slots):
+    if len(names) != len(slots) or not all(map(_SLOTS.fullmatch, slots)):
         raise InputError(f"{where} does not say hosts and their slots in turn")
     found: dict[str, int] = {}
     for name, slot in zip(names, slots, strict=True):

@@ -33,6 +33,9 @@ GIB = 1 << 30
 TRIES = 32
 """Numbers of nodes that are tried before one is named."""
 
+MOST_RANKS = 65_536
+"""Of a node."""
+
 WORKING = (RoleName.GENERATOR, RoleName.MEMORY)
 SEATED = (RoleName.TRAINER, RoleName.SPARE)
 
@@ -160,10 +163,15 @@ def _given(wanted: Wanted) -> tuple[int, int]:
     if per_host is None:
         per_host = -(-(ranks or 1) // wanted.nodes)
     ranks = wanted.nodes * per_host if ranks is None else ranks
+    if per_host > MOST_RANKS:
+        raise ConfigError(
+            f"{ranks:,} ranks on {_count(wanted.nodes, 'node')} are {per_host:,} each, and a node "
+            f"takes {MOST_RANKS:,} at most: more --nodes, or fewer ranks"
+        )
     if not wanted.nodes <= ranks <= wanted.nodes * per_host:
         raise ConfigError(
-            f"{ranks} ranks do not lie on {wanted.nodes} nodes with {per_host} each: give from "
-            f"{wanted.nodes} to {wanted.nodes * per_host}"
+            f"{_count(ranks, 'rank')} do not lie on {_count(wanted.nodes, 'node')} with {per_host} "
+            f"each: give from {wanted.nodes} to {wanted.nodes * per_host}"
         )
     return per_host, ranks
 

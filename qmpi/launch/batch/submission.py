@@ -20,14 +20,16 @@ from qmpi.config.load import load_job
 from qmpi.config.machine import Machine, load_machine
 from qmpi.config.settings import Settings
 from qmpi.errors import ConfigError
-from qmpi.launch.batch.commands import TOOLS, find_scheduler
+from qmpi.launch.batch.commands import TOOLS, find_scheduler, hand_in
 from qmpi.launch.batch.directives import Request
 from qmpi.launch.batch.here import as_found
 from qmpi.launch.batch.layout import Layout, Wanted, lay_out
 from qmpi.launch.batch.script import Content, Variants, render
+from qmpi.launch.batch.shell_check import require_whole
 from qmpi.launch.train import run_path
 from qmpi.model.shape import parameter_count
 from qmpi.storage.atomic_file import write_atomic
+from qmpi.storage.os_errors import explained
 
 WARN_SECONDS = 180
 """For the steps granted, a snapshot and a checkpoint."""
@@ -102,8 +104,13 @@ class Submission(Struct, frozen=True):
 
     @property
     def path(self) -> Path:
-        """Where the script is kept."""
+        """Where the script is kept; a job that hands in its successor takes it from there."""
         return self.run / "batch" / f"{self.scheduler}.sh"
+
+    @property
+    def draft(self) -> Path:
+        """Where it lies until the scheduler has taken it."""
+        return self.path.with_suffix(".draft.sh")
 
 
 def prepare(given: Given, asked: Asked, environ: Mapping[str, str]) -> Submission:
@@ -124,6 +131,7 @@ def prepare(given: Given, asked: Asked, environ: Mapping[str, str]) -> Submissio
     machine = _machine(settings, asked)
     layout = lay_out(settings, machine, _wanted(settings, asked))
     variants = _variants(given, asked.vary)
+    setup = (*machine.scheduler.setup, *asked.setup)
     request = _request(settings, machine, asked, layout, environ)
     content = Content(
         job=given.job.absolute(),
@@ -131,25 +139,45 @@ def prepare(given: Given, asked: Asked, environ: Mapping[str, str]) -> Submissio
         workdir=Path.cwd(),
         qmpi=_command(asked.qmpi),
         options=tuple(word for one in given.overrides for word in ("--set", one)),
-        setup=(*machine.scheduler.setup, *asked.setup),
+        setup=setup,
         variants=variants,
     )
     request = replace(request, values=len(variants.values) if variants else 0)
-    return Submission(request.scheduler, render(request, content), content.run, layout)
+    script = render(request, content)
+    require_whole(setup)
+    return Submission(request.scheduler, script, content.run, layout)
 
 
-def keep(submission: Submission) -> None:
-    """Write the script into the directory of the run.
+def keep(submission: Submission, environ: Mapping[str, str]) -> str:
+    """Hand the script in and keep it in the directory of the run.
+
+    A script that the scheduler refuses does not take the place of the one that an earlier job
+    goes on with.
 
     Args:
-        submission: what will be handed in.
+        submission: what is handed in.
+        environ: environment of the process.
+
+    Returns:
+        Number of the job, as the scheduler writes it.
 
     Raises:
+        ConfigError: the run's directory is a file.
         StorageError: the directory takes no data.
+        LaunchError: the scheduler is not there, or refuses the job.
     """
-    submission.path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(submission.path, submission.script.encode())
-    submission.path.chmod(0o755)
+    folder, draft = submission.path.parent, submission.draft
+    if submission.run.exists() and not submission.run.is_dir():
+        raise ConfigError(f"{submission.run} is a file: choose another --run-dir")
+    with explained("make the directory", folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(draft, submission.script.encode())
+    with explained("write", draft):
+        draft.chmod(0o755)
+    number = hand_in(submission.scheduler, draft, environ)
+    with explained("write", submission.path):
+        draft.replace(submission.path)
+    return number
 
 
 def seconds_of(text: str) -> int:
@@ -231,6 +259,8 @@ def _variants(given: Given, text: str) -> Variants | None:
             f"--vary {text!r}: write section.key=value,value,... with two values or more, as "
             "job.seed=1,2,3"
         )
+    if field.strip() == "job.run_dir":
+        raise ConfigError(f"--vary {text!r}: the runs of an array lie in RUN/0, RUN/1, ...")
     for value in values:
         load_job(given.job, (*given.overrides, f"{field}={value}"), given.run_dir)
     return Variants(field.strip(), values)

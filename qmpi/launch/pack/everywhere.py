@@ -18,9 +18,13 @@ from msgspec import Struct
 from qmpi.errors import LaunchError
 from qmpi.launch.mpirun import find_mpirun
 from qmpi.storage.home import home_directory
+from qmpi.storage.os_errors import explained
 
 PATIENCE_SECONDS = 1800.0
 """An hour of waiting for a file system that hangs would cost more than to fail."""
+
+SHOWN = 1000
+"""Characters of what mpirun says that are told."""
 
 
 class HostResult(Struct, frozen=True):
@@ -93,8 +97,12 @@ def unpack_everywhere(
         What each host said, sorted by its name.
 
     Raises:
+        StorageError: the file of hosts cannot be read.
         LaunchError: there is no mpirun, it waits too long, or no host said anything.
     """
+    if hostfile is not None:
+        with explained("read", hostfile), hostfile.open("rb"):
+            pass
     arguments = [*options, "--", str(pack), str(directory)]
     command = everywhere_command(
         find_mpirun(environ), hostfile, arguments, is_root=os.getuid() == 0
@@ -117,7 +125,8 @@ def unpack_everywhere(
         ) from error
     results = sorted(host_results(done.stdout), key=lambda result: result.host)
     if not results:
-        said = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
+        lines = [line.strip() for line in done.stderr.splitlines() if line.strip(" \t-")]
+        said = " ".join(lines)[:SHOWN] or f"exit code {done.returncode}"
         raise LaunchError(f"mpirun could not unpack on any host: {said}")
     return results
 

@@ -1,5 +1,7 @@
 """From the running environment to one file."""
 
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,7 +12,8 @@ from qmpi.launch.pack.archive import digested, write_pack
 from qmpi.launch.pack.distributions import required
 from qmpi.launch.pack.environment import collect, describe
 from qmpi.launch.pack.manifest import Manifest, identity
-from qmpi.storage.atomic_file import write_atomic_with
+from qmpi.storage.atomic_file import is_temporary_of, write_atomic_with, written_by_nobody
+from qmpi.storage.os_errors import explained
 
 _SQUASHED = (".sqsh", ".squashfs", ".sqfs")
 
@@ -56,7 +59,7 @@ def make_pack(output: Path, choice: Choice) -> Packed:
         What was made.
 
     Raises:
-        ConfigError: the file's name promises another format.
+        ConfigError: the file's name promises another format, or what has it is no file.
         LaunchError: the environment cannot be packed.
         StorageError: a file cannot be read, or the pack not written.
     """
@@ -65,6 +68,7 @@ def make_pack(output: Path, choice: Choice) -> Packed:
             f"{output}: qmpi packs .tar.zst. For a squashfs image, unpack it and run "
             f"`mksquashfs DIR {output.name}`: the directory can be mounted anywhere"
         )
+    _require_place(output)
     packages = required(choice.without)
     items = collect(packages, whole=choice.whole)
     manifest = describe(tuple(digested(items)), packages, choice.without)
@@ -74,3 +78,17 @@ def make_pack(output: Path, choice: Choice) -> Packed:
 
     write_atomic_with(output, fill, durable=True)
     return Packed(output, identity(manifest.encoded()), output.stat().st_size, manifest)
+
+
+def _require_place(output: Path) -> None:
+    # Reading the environment takes a minute: what can be told before is told before.
+    if output.exists() and not output.is_file():
+        what = "a directory" if output.is_dir() else "no file, but a device or a pipe"
+        raise ConfigError(f"{output} is {what}: name a file, as env.qmpi.tar.zst")
+    with explained("write", output):
+        with suppress(PermissionError):  # to list is more than to write
+            for left in output.parent.iterdir():
+                if is_temporary_of(left, output) and written_by_nobody(left):
+                    left.unlink(missing_ok=True)
+        with tempfile.TemporaryFile(dir=output.parent):
+            pass

@@ -124,6 +124,8 @@ def place(
         manifest, encoded = read_manifest(file, archive)
         require_machine(manifest, machine, archive)
         target = Path(os.path.realpath(directory))
+        if not target.name:
+            raise InputError(f"{target} cannot be replaced as a whole: choose a directory below it")
         wanted = Wanted(archive, target, manifest, encoded, machine)
         with _alone(target):
             reused = wanted.is_met(verify=insist.verify)

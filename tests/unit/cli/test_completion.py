@@ -79,6 +79,8 @@ def completed(folder: Path, *words: str) -> list[str]:
         (("train", "--resume", "runs/s"), ["runs/second"]),
         (("train", ""), ["jobs/demo.toml", "mine.toml"]),
         (("check", "jobs/"), ["jobs/demo.toml"]),
+        (("plan", "jobs/"), ["jobs/demo.toml"]),
+        (("doctor", "jobs/"), ["jobs/demo.toml"]),
         (("explain", "launch"), ["launch-error"]),
         (("completion", ""), ["bash", "fish", "zsh"]),
         (("init", "--preset", "l"), ["laptop"]),
@@ -93,6 +95,15 @@ def test_bash_is_offered(folder: Path, words: tuple[str, ...], offered: list[str
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
 def test_bash_is_offered_every_command(folder: Path) -> None:
     assert sorted(completed(folder, "")) == sorted(COMMANDS)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
+@pytest.mark.parametrize("name", ["$(touch x)", "a b", "a;b", "a'b", "`x`", "a\nb", "*"])
+def test_a_name_that_a_shell_would_obey_is_not_offered(folder: Path, name: str) -> None:
+    (folder / "runs" / "first").rename(folder / "runs" / name)
+    (folder / "mine.toml").rename(folder / f"{name}.toml")
+    assert completed(folder, "status", "runs/") == ["runs/deep/third", "runs/second"]
+    assert completed(folder, "train", "") == ["jobs/demo.toml"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

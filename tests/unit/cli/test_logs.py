@@ -194,3 +194,32 @@ def test_a_run_that_is_over_is_followed_no_further(
     marker = EndMarker(state="failed", exit_code=3, step=2, digest="", reason="", time=time.time())
     write_end(directory.root, marker)
     assert shown(capsys, directory.root, "--follow") == MERGED
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_damaged_status_is_told_and_not_followed_for_ever(
+    directory: RunDirectory,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(logs, "DAMAGED_PATIENCE", 0.3)
+    directory.status.write_text("{")
+    assert run(["logs", str(directory.root), "--follow"]) == 3
+    said = capsys.readouterr()
+    assert "status.json is damaged" in said.err
+    assert "mpirun said this" in said.out
+
+
+def test_what_is_no_run_has_no_logs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    for where in (tmp_path, tmp_path / "file", tmp_path / "absent"):
+        for follow in ([], ["--follow"]):
+            assert run(["logs", str(where), *follow]) == 2
+            assert "has no logs" in capsys.readouterr().err
+
+
+def test_a_number_that_no_memory_holds_is_the_users(
+    directory: RunDirectory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["logs", str(directory.root), "--tail", "9" * 20]) == 2
+    assert "--tail" in capsys.readouterr().err

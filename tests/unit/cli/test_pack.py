@@ -3,13 +3,18 @@
 import json
 import os
 import re
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 from unit.launch.pack.small import write_small
 
 from qmpi.cli.main import run
+from qmpi.launch.pack.item import Item
+from qmpi.storage.atomic_file import temporary_name
 
 PAGE = Path(__file__).parents[3] / "hpc" / "pack.md"
 
@@ -42,8 +47,6 @@ def test_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_program_that_cannot_be_run_is_explained(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from qmpi.launch.pack.item import Item
-
     for item, said in (
         (Item("bin/python", b"#!/bin/sh\n"), "noexec"),
         (Item("bin/python", b"#!/bin/sh\necho no libz >&2; exit 1\n", program=True), "no libz"),
@@ -102,3 +105,67 @@ def test_the_function_for_batch_scripts(tmp_path: Path, *, slurm: bool, broadcas
         "qmpi|train|a job.toml|--run-dir|$(run)|",
     ]
     assert not (tmp_path / "oops").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_leaves_nothing_half_unpacked(tmp_path: Path, number: signal.Signals) -> None:
+    begun = tmp_path / "begun"
+    slow = f"#!/bin/sh\ntouch '{begun}'\nexec sleep 60\n".encode()
+    archive = write_small(tmp_path / "p", (Item("bin/python", slow, program=True),))
+    folder = tmp_path / "there"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "qmpi.cli.main", "unpack", str(archive), str(folder / "env")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    while not begun.exists() and process.poll() is None:
+        time.sleep(0.02)
+    assert any(folder.glob(".env.part-*"))
+    process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == (130 if number == signal.SIGINT else -number)
+    assert b"Traceback" not in said
+    assert [path.name for path in folder.iterdir()] == [".env.lock"]
+
+
+@pytest.mark.parametrize("output", ["", ".", "pipe", "/dev/null", "absent/file"])
+def test_a_place_that_takes_no_pack_is_told_before_anything_is_read(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    output: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("qmpi.launch.pack.make.required", lambda _: pytest.fail("it reads"))
+    os.mkfifo("pipe")
+    assert run(["pack", "--output", output]) == (3 if "/file" in output else 2)
+    said = capsys.readouterr().err
+    assert "name a file" in said or "check the path" in said
+    assert list(Path().iterdir()) == [Path("pipe")]
+
+
+def test_what_killed_processes_left_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = tmp_path / "env"
+    own, other = temporary_name(output), temporary_name(tmp_path / "env.b")
+    dead = own.with_name(own.name.replace(str(os.getpid()), "99999999"))
+    for path in (own, other, dead):
+        path.touch()
+    monkeypatch.setattr("qmpi.launch.pack.make.required", lambda _: 1 / 0)
+    assert run(["pack", "--output", str(output)]) == 4
+    assert sorted(tmp_path.iterdir()) == sorted([own, other])
+
+
+def test_a_file_of_hosts_that_is_not_there_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive, hosts = write_small(tmp_path / "p"), str(tmp_path / "hosts")
+    more = ["--everywhere", "--hostfile", hosts]
+    assert run(["unpack", *more, str(archive), str(tmp_path / "env")]) == 3
+    assert f"cannot read {hosts}" in capsys.readouterr().err
+
+
+def test_the_root_is_no_place_for_a_pack(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["unpack", str(write_small(tmp_path / "p")), "/"]) == 2
+    assert "choose a directory below it" in capsys.readouterr().err

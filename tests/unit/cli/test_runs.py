@@ -1,6 +1,7 @@
 """`qmpi runs`: many runs, each in a line."""
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -105,3 +106,20 @@ def test_hundreds_of_runs_take_less_than_a_millisecond_each(
     assert run(["runs", str(tmp_path), "--json"]) == 0
     assert time.process_time() - begin < 1.5  # a fifth of that where nothing else runs
     assert len(json.loads(capsys.readouterr().out)["runs"]) == 300
+
+
+def test_a_name_that_is_no_utf8_keeps_the_list_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    strange = os.fsdecode(b"b\xffd\n;$(id)")
+    make(tmp_path, "a", 3.0)
+    make(tmp_path, "plain", 2.0)
+    (tmp_path / "plain").rename(tmp_path / strange)
+    assert run(["runs", str(tmp_path), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert [one["directory"] for one in answer["runs"]] == [
+        str(tmp_path / strange),
+        str(tmp_path / "a"),
+    ]
+    assert run(["runs", str(tmp_path)]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3

@@ -147,3 +147,26 @@ def test_markup_in_names_is_shown_as_it_is(
     text = capsys.readouterr().out
     for word in ("[bold]n", "[/]", "[h]", "[/red] x"):
         assert word in text
+
+
+def test_a_file_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run").touch()
+    assert run(["status", str(tmp_path / "run")]) == 2
+    assert "is a file, not the directory of a run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["status.json", "end.json"])
+def test_a_file_that_is_far_too_large_is_not_read_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    write_status(tmp_path, report())
+    with (tmp_path / name).open("ab") as file:
+        file.truncate(1 << 40)
+    assert run(["status", str(tmp_path)]) == 3
+    assert f"{name} is damaged (larger than" in capsys.readouterr().err
+
+
+def test_a_script_that_watches_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_status(tmp_path, report())
+    assert run(["status", str(tmp_path), "--watch", "--json"]) == 2
+    assert "--watch" in json.loads(capsys.readouterr().out)["error"]

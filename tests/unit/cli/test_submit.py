@@ -74,7 +74,9 @@ def test_the_schedulers_own_command_gets_the_script(
     assert answer["run"] == str(run_dir)
     given = Path(f"{program}.arguments").read_bytes().decode().split("\0")[:-1]
     before = {"sbatch": ["--parsable"], "flux": ["batch"]}.get(name, [])
-    assert given == ([""] if kind == "lsf" else [*before, str(script)])
+    draft = str(script.with_name(f"{kind}.draft.sh"))
+    assert given == ([""] if kind == "lsf" else [*before, draft])
+    assert not Path(draft).exists()
     assert (Path(f"{program}.stdin").read_text() == script.read_text()) == (kind == "lsf")
     assert shlex.quote(str(job)) in script.read_text()
 
@@ -149,6 +151,11 @@ def test_overrides_reach_the_run(
         (("--vary", "job.seed"), "section.key"),
         (("--vary", "job.seed=1"), "two values"),
         (("--vary", "job.sead=1,2"), "job.seed"),
+        (("--vary", "job.run_dir=a,b"), "RUN/0"),
+        (("--setup", "echo 'open"), "whole commands"),
+        (("--setup", "cat <<EOF"), "whole commands"),
+        (("--setup", "if true; then"), "whole commands"),
+        (("-n", "1000000"), "65,536 at most"),
         (("--scheduler", "pbs", "--vary", "job.seed=1,2"), "slurm and lsf"),
         (("--set", "train.device=cuda"), "GPU"),
         (("--nodes", "500"), "take --nodes"),
@@ -182,7 +189,7 @@ def test_no_scheduler_is_told(
     assert submit(job, tmp_path / "run", "--scheduler", "slurm") == 3
     told = capsys.readouterr().err
     assert "no sbatch" in told
-    assert str(tmp_path / "run" / "batch" / "slurm.sh") in told
+    assert str(tmp_path / "run" / "batch" / "slurm.draft.sh") in told
 
 
 def test_a_scheduler_that_refuses_is_quoted(
@@ -194,6 +201,39 @@ def test_a_scheduler_that_refuses_is_quoted(
     tool(bin_path, "bsub", "Request aborted by esub")
     assert submit(job, tmp_path / "run", "--scheduler", "lsf") == 3
     assert "told no number" in capsys.readouterr().err
+
+
+def test_a_script_that_is_refused_does_not_replace_that_of_an_earlier_job(
+    job: Path, bin_path: Path, tmp_path: Path
+) -> None:
+    kept = tmp_path / "run" / "batch" / "pbs.sh"
+    tool(bin_path, "qsub", "1.server")
+    assert submit(job, tmp_path / "run", "--scheduler", "pbs", "--queue", "first") == 0
+    before = kept.read_bytes()
+    tool(bin_path, "qsub", "no such queue", code=1)
+    assert submit(job, tmp_path / "run", "--scheduler", "pbs", "--queue", "second") == 3
+    assert kept.read_bytes() == before
+    tool(bin_path, "qsub", "2.server")
+    assert submit(job, tmp_path / "run", "--scheduler", "pbs", "--queue", "third") == 0
+    assert b"third" in kept.read_bytes()
+    assert [path.name for path in kept.parent.iterdir()] == ["pbs.sh"]
+
+
+def test_a_place_that_takes_no_script_is_told(
+    job: Path, bin_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tool(bin_path, "sbatch", "1")
+    assert submit(job, job, "--scheduler", "slurm") == 2
+    assert "--run-dir" in capsys.readouterr().err
+    nowhere = str(tmp_path / "absent" / "s.sh")
+    assert submit(job, tmp_path / "run", "--scheduler", "slurm", "--output", nowhere) == 3
+    assert "check the path" in capsys.readouterr().err
+
+
+def test_lines_of_setup_may_belong_together(job: Path, tmp_path: Path) -> None:
+    lines = ("if true; then", "echo \"it's\"  # don't", "fi")
+    setup = [word for line in lines for word in ("--setup", line)]
+    assert submit(job, tmp_path / "run", "--scheduler", "slurm", *setup, "--dry-run") == 0
 
 
 @pytest.mark.parametrize(

@@ -317,3 +317,21 @@ def test_a_closed_ram_directory(machine: Machine) -> None:
     folder: Path = machine.root / "dev/shm"
     folder.chmod(0o500)
     machine.expect("RAM directory", "error", "Permission denied")
+
+
+def test_a_path_that_keeps_daemons_from_being_shielded_is_told(machine: Machine) -> None:
+    machine.changes["hosts"] = ("a", "b")
+    names = (Named("a", ("10.0.0.1",), "10.0.0.1", True), Named("b", ("10.0.0.2",)))
+    machine.play("programs.names", said(*names))
+    machine.expect("hosts", "ok", "2 names")
+    machine.changes["python"] = Path("/my env/bin/python")
+    machine.expect("hosts", "warning", "cannot shield", "install qmpi at a path")
+    machine.changes["hosts"] = ("a",)
+    machine.expect("hosts", "ok")
+
+
+def test_a_file_where_the_run_is_to_lie(machine: Machine) -> None:
+    machine.write("run/file", "")
+    for below in ("run/file", "run/file/run"):
+        machine.changes["folder"] = machine.root / below
+        machine.expect("run directory", "error", "run/file is a file", "name a directory")

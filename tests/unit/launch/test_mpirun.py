@@ -17,6 +17,7 @@ from qmpi.launch.mpirun import (
     find_mpirun,
     module_path,
     rank_environment,
+    shielded_daemon,
 )
 
 
@@ -180,3 +181,18 @@ def test_the_ranks_of_this_host_are_those_that_can_be_counted(tmp_path: Path):
     several = (HostSlots("elsewhere", 1), HostSlots(own, 2), HostSlots("beyond", 3))
     assert replace(plan, hosts=several).ranks_here == 2
     assert replace(plan, hosts=several[:1]).ranks_here == 0
+
+
+@pytest.mark.parametrize("name", ["a b", "a;b", "$(x)", "it's", "a\tb", "a&b", "*"])
+def test_no_shell_of_another_host_sees_a_path_that_needs_quotes(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    python = tmp_path / name / "bin" / "python"
+    assert shielded_daemon(python) == ""
+    assert shielded_daemon(Path("/usr/bin/python3"), tmp_path / name / "shield.py") == ""
+    monkeypatch.setattr(sys, "executable", str(python))
+    hosts = (HostSlots("a", 2), HostSlots("b", 1))
+    plan = LaunchPlan(Path("/m"), 3, tmp_path / "j", tmp_path, {}, hosts=hosts)
+    assert "PRTE_MCA_prte_launch_agent" not in plan.environment_in(tmp_path)
+    plain = shielded_daemon(Path("/home/jos\u00e9/v-1.0/bin/python"), Path("/s/shield.py"))
+    assert plain.split()[0] == "/home/jos\u00e9/v-1.0/bin/python"

@@ -122,10 +122,13 @@ def test_without_a_batch_system_this_machine_is_all():
         ({"PBS_NODEFILE": "/gone"}, "PBS_NODEFILE names /gone, which cannot be read"),
         ({"PE_HOSTFILE": "/gone"}, "PE_HOSTFILE"),
         ({"LSB_JOBID": "3", "LSB_MCPU_HOSTS": "a1 2 b"}, "LSB_MCPU_HOSTS"),
+        ({"LSB_JOBID": "3", "LSB_MCPU_HOSTS": f"a1 {'9' * 30}"}, "LSB_MCPU_HOSTS"),
+        ({"LSB_JOBID": "3", "LSB_MCPU_HOSTS": f"a1 {'9' * 5000}"}, "LSB_MCPU_HOSTS"),
         ({"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "a[1-"}, "is no list of hosts"),
         ({"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "-oProxyCommand=x"}, "name of a host"),
         ({"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "a;reboot"}, "name of a host"),
         ({"QMPI_END_TIME": "noon"}, "QMPI_END_TIME=noon"),
+        ({"QMPI_END_TIME": "9" * 5000}, "QMPI_END_TIME=999"),
     ],
 )
 def test_what_cannot_be_understood_is_named(environ: dict[str, str], told: str):
@@ -160,3 +163,10 @@ def test_a_machine_finds_itself_with_and_without_its_domain():
     assert name_here(["a", "localhost"], "c") == "localhost"
     # The first number of an address is no host name.
     assert name_here(["10.0.0.1"], "10.0.0.2") == ""
+
+
+def test_a_file_of_hosts_that_is_no_text_is_named(tmp_path: Path):
+    path = tmp_path / "nodes"
+    path.write_bytes(b"a1\n\xff\xfe\n")
+    with pytest.raises(InputError, match=r"PBS_NODEFILE names .*it is no text"):
+        find_allocation(look_around({"PBS_NODEFILE": str(path)}, Seconds(0.0)))
