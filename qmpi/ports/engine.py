@@ -17,6 +17,7 @@ from typing import Protocol
 
 from qmpi.ports.base import Effect, Event, Frame, Reply
 from qmpi.protocol.membership import SnapshotFact
+from qmpi.protocol.progress import StepTimes
 from qmpi.units import Digest, Generation, Step
 
 Condemned = Callable[[], str | None]
@@ -96,15 +97,23 @@ class AbortEngine(Effect, frozen=True):
 
 
 class EngineReady(Event, frozen=True):
-    """Result of `PrepareEngine`: torch is loaded, the store is open, snapshots were looked up."""
+    """Result of `PrepareEngine`: torch is loaded, the store is open, snapshots were looked up.
+
+    Attributes:
+        peak_flops: FLOP/s that its matrix products reach at most; 0: not measured.
+    """
 
     identity: str
     store_address: str
     snapshots: tuple[SnapshotFact, ...]
+    peak_flops: float = 0.0
 
 
 class StepApplied(Event, frozen=True):
-    """Result of `RunStep`; fields as in `qmpi.protocol.progress.StepReport`."""
+    """Result of `RunStep`; fields as in `qmpi.protocol.progress.StepReport`.
+
+    Its `times` leave out what the engine cannot see: waiting for blocks and for grants.
+    """
 
     generation: Generation
     step: Step
@@ -115,6 +124,7 @@ class StepApplied(Event, frozen=True):
     weight_digest: Digest
     seconds: float
     redone: int
+    times: StepTimes = StepTimes()
 
 
 class GroupJoined(Event, frozen=True):

@@ -118,6 +118,7 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
             world.clock.now,
             files,
             device_number(meeting.hosts, placement.roles, facts.rank),
+            world.clock.thread_seconds,
         ),
         data=FileData(settings, default_cache(world.environ)),
         copies=copies,

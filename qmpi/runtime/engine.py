@@ -13,6 +13,8 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError, PeerLost, StorageError
 from qmpi.policy.teams import DATA, Layout, Line, Seat, lines_of
@@ -54,6 +56,7 @@ class TorchEngine:
         now: Callable[[], float],
         files: CopyFiles,
         device_number: int = 0,
+        thread_clock: Callable[[], float] | None = None,
     ) -> None:
         """Load nothing yet.
 
@@ -64,6 +67,8 @@ class TorchEngine:
             now: seconds; used for step times only.
             files: snapshots within reach.
             device_number: which of the host's GPUs this rank computes on.
+            thread_clock: seconds that the calling thread has run, for the peak of its products;
+                None: it is not measured.
         """
         self._settings = settings
         self._device_number = device_number
@@ -71,6 +76,7 @@ class TorchEngine:
         self._find_host = find_host
         self._now = now
         self._files = files
+        self._thread_clock = thread_clock
         self._worker = Worker("engine")
         self._in_hand: Condemned = _nobody
         self._position = 0
@@ -78,6 +84,9 @@ class TorchEngine:
         self._store: Store | None = None
         self._address = ""
         self._identity = ""
+        self._peak = 0.0
+        # Seconds spent on snapshots since the last step: they held up the one that comes.
+        self._copying = 0.0
 
     def submit(self, work: EngineWork, condemned: Condemned, reply: Reply) -> None:
         """Queue a piece of work.
@@ -118,8 +127,10 @@ class TorchEngine:
             self._identity = engine.identity()
             self._store, self._address = open_store(self._find_host())
             engine.warm_up()
+            if self._thread_clock is not None:
+                self._peak = engine.peak(self._thread_clock)
             self._engine = engine
-        return EngineReady(self._identity, self._address, self._files.find())
+        return EngineReady(self._identity, self._address, self._files.find(), self._peak)
 
     def _join(self, work: JoinGroup) -> GroupJoined | EngineAborted:
         engine = self._ready()
@@ -156,6 +167,13 @@ class TorchEngine:
         return self._applied(work.generation, outcome)
 
     def _take(self, work: TakeSnapshot) -> SnapshotTaken | SnapshotBroken:
+        began = self._now()
+        try:
+            return self._copied(work)
+        finally:
+            self._copying += self._now() - began
+
+    def _copied(self, work: TakeSnapshot) -> SnapshotTaken | SnapshotBroken:
         engine, position = self._engine, self._position
         if engine is None or engine.state_step != work.step:
             return SnapshotBroken(work.step, "the engine has moved on", position)
@@ -221,8 +239,8 @@ class TorchEngine:
             raise InvariantError("this engine computes a lane on one rank, not on a team of them")
         return lines[0]
 
-    @staticmethod
-    def _applied(generation: Generation, outcome: "StepOutcome") -> StepApplied:
+    def _applied(self, generation: Generation, outcome: "StepOutcome") -> StepApplied:
+        copying, self._copying = self._copying, 0.0
         return StepApplied(
             generation=generation,
             step=Step(outcome.step),
@@ -233,6 +251,7 @@ class TorchEngine:
             weight_digest=Digest(outcome.weight_digest),
             seconds=outcome.seconds,
             redone=outcome.redone,
+            times=replace(outcome.times, snapshot=copying),
         )
 
     def _aborted(

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
 from qmpi.errors import ExitCode, InvariantError
+from qmpi.planning.shape import flops_per_token, shape_of
 from qmpi.policy.state_source import INITIAL
 from qmpi.policy.stream import recipe_at
 from qmpi.ports.base import Effect, Event, Started
@@ -85,6 +86,9 @@ class Coordinator(Chief):
         self.groups = Groups(self.roster, generation, run, train.lanes, size)
         self.grants = Grants(settings)
         self.failures = Failures(self.record, self.crew)
+        shape = shape_of(settings.model)
+        self.flops_per_token = flops_per_token(shape, train.sequence_tokens)
+        self.peak_flops = 0.0
         self.stopping = ""
         self.why = run.placement
 
@@ -285,6 +289,7 @@ class Coordinator(Chief):
 
     def grant_first(self, _: None, now: Seconds) -> list[Effect]:
         """Grant a connected group its first steps."""
+        self.peak_flops = self.groups.peak_flops()
         granted = self.grants.first(
             self.generation, self.groups.members.values(), self.record.committed
         )
@@ -463,7 +468,12 @@ class Coordinator(Chief):
         me = Pulse(self.name, (self.facts.rank,), self.phase)
         self.roster.beat((me,), now)
         report = self.record.status(state, now, self.settings.train.steps)
-        report = replace(report, healing=self.run.healing)
+        report = replace(
+            report,
+            healing=self.run.healing,
+            flops_per_second=report.tokens_per_second * self.flops_per_token,
+            peak_flops=self.peak_flops,
+        )
         teams = len({team for team, _ in self.groups.seats.values()})
         return WriteStatus(
             self.reporter.complete(

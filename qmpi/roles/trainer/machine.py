@@ -20,6 +20,8 @@ before `state_step` and have no gap.
 from collections import deque
 from typing import Literal
 
+from msgspec.structs import replace
+
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError
 from qmpi.ports.base import Effect, Event, Started
@@ -53,6 +55,7 @@ from qmpi.roles.interface import RoleState
 from qmpi.roles.table import Rule, Table
 from qmpi.roles.trainer.copies import Copies
 from qmpi.roles.trainer.prefetch import Prefetch
+from qmpi.roles.trainer.timing import Timing
 from qmpi.units import Digest, Generation, Seconds, Step
 
 Phase = Literal["warming", "idle", "joining", "ready", "stepping", "aborting"]
@@ -86,6 +89,7 @@ class Trainer(Follower):
         self.prefetch = Prefetch(settings)
         self.copies = Copies(settings)
         self._digest, self._digest_step = Digest(""), -1
+        self.timing = Timing()
 
     @property
     def state(self) -> RoleState:
@@ -159,6 +163,7 @@ class Trainer(Follower):
             identity=event.identity,
             store_address=event.store_address,
             snapshots=event.snapshots,
+            peak_flops=event.peak_flops,
         )
         return [self.tell(hello)]
 
@@ -242,7 +247,7 @@ class Trainer(Follower):
 
     def joined(self, event: GroupJoined, now: Seconds) -> list[Effect]:
         """Report what the journal lacks, say that this member is ready."""
-        del now
+        self.timing.begin(now)
         self._reach(event.step, event.finished)
         form, self.position = self.group, event.position
         first = -1 if form is None else form.reports_from
@@ -298,6 +303,7 @@ class Trainer(Follower):
         step = Step(self.state_step)
         lanes, digests, frames = self.prefetch.take(step)
         self._activity = f"step {step}"
+        self.timing.stepping(self.prefetch.arrived_at(step))
         train = self.settings.train
         due = (step + 1) % train.digest_every == 0 or step + 1 == train.steps
         run = RunStep(self._generation, step, lanes, frames, digests, digest_due=due)
@@ -305,8 +311,7 @@ class Trainer(Follower):
 
     def applied(self, event: StepApplied, now: Seconds) -> list[Effect]:
         """Note the step, report it if that is this member's part, copy if due."""
-        del now
-        self._apply(event)
+        self._apply(replace(event, times=self.timing.whole(event.times, now)))
         self._activity = f"waiting for step {self.state_step}"
         reports = self.group is not None and self.group.reports_from >= 0
         return [*([self.tell(self.outcomes[-1])] if reports else []), *self._copy()]
@@ -339,8 +344,9 @@ class Trainer(Follower):
                 learning_rate=event.learning_rate,
                 weight_digest=event.weight_digest,
                 seconds=event.seconds,
-                wait_seconds=self.prefetch.waited(event.step),
+                wait_seconds=event.times.data,
                 redone=event.redone,
+                times=event.times,
             )
         )
 
