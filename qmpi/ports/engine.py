@@ -5,7 +5,10 @@ Promises, held by one conformance suite. Each piece of work ends in exactly one 
 gradient of that step is there to be applied. Nobody votes before holding the reduced gradient, and
 nobody applies before all have voted. An abort condemns the joins and steps asked for before it, not
 those after: work that has not begun changes nothing, work that only waits ends within a moment, a
-step that all have voted for is applied. Snapshots are not condemned.
+step that all have voted for is applied. Snapshots and profiles are not condemned.
+
+A profile changes no weights; it ends once its steps are applied, whatever was done in between, or
+when another is asked for.
 
 Whoever waits for a peer that has died may notice, or wait on until an abort. Work that raises ends
 in `WorkCrashed`, and the next still runs. Equal blocks give equal weights, on any number of members
@@ -90,6 +93,18 @@ class TakeSnapshot(EngineWork, frozen=True):
     to_disk: bool
 
 
+class ProfileSteps(EngineWork, frozen=True):
+    """Record what the engine does in its next steps; ends in `ProfileWritten` after them.
+
+    Attributes:
+        name: of the profile.
+        steps: how many, >= 1; steps that end early do not count.
+    """
+
+    name: str
+    steps: int
+
+
 class AbortEngine(Effect, frozen=True):
     """End the engine's polled waits at once. The work in hand ends in its own event."""
 
@@ -160,6 +175,19 @@ class EngineAborted(Event, frozen=True):
     reason: str
     finished: StepApplied | None = None
     position: int = 0
+
+
+class ProfileWritten(Event, frozen=True):
+    """Result of `ProfileSteps`.
+
+    Attributes:
+        path: the trace; "" if none was written.
+        fault: why none was, in words.
+    """
+
+    name: str
+    path: str
+    fault: str = ""
 
 
 class Engine(Protocol):

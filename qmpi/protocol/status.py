@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from qmpi.protocol.profiles import ProfileReport
 from qmpi.protocol.progress import StepTimes
 from qmpi.protocol.work import WorkStatus
 
@@ -102,6 +103,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
             before the first of this start.
         flops_per_second: operations of the model that the last few seconds' tokens took, a second.
         peak_flops: what the matrix products of all trainers together reach at most; 0: unknown.
+        profiles: how far the newest profiles that were asked for are, oldest first.
         work: units of a work farm; None for a training run. A farm's `step` and `steps` count the
             units of all stages known so far.
     """
@@ -135,6 +137,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     times: StepTimes | None = None
     flops_per_second: float = 0.0
     peak_flops: float = 0.0
+    profiles: tuple[ProfileReport, ...] = ()
 
 
 class EndMarker(Struct, frozen=True, kw_only=True):

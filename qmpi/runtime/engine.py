@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
@@ -28,13 +29,16 @@ from qmpi.ports.engine import (
     GroupJoined,
     JoinGroup,
     PrepareEngine,
+    ProfileSteps,
     RunStep,
     StepApplied,
     TakeSnapshot,
 )
 from qmpi.runtime.copy_files import DISK, RAM, CopyFiles
+from qmpi.runtime.engine_profiles import EngineProfiles
 from qmpi.runtime.worker import Task, Worker
-from qmpi.units import Bytes, Digest, Generation, Step
+from qmpi.storage.trace_file import TraceFolder
+from qmpi.units import Bytes, Digest, Generation, Seconds, Step
 
 if TYPE_CHECKING:
     from qmpi.training.comm import Comm, Store
@@ -44,6 +48,22 @@ logger = logging.getLogger(__name__)
 
 JOIN_SECONDS = 60.0
 """Time-out of a rendezvous: the last resort, since a dead member is heard of and aborts it."""
+
+
+class Probes(Struct, frozen=True):
+    """What an engine is measured with.
+
+    Attributes:
+        thread_clock: seconds that the calling thread has run, for the peak of matrix products;
+            None: it is not measured.
+        traces: where profiles are written; None: nowhere.
+    """
+
+    thread_clock: Callable[[], float] | None = None
+    traces: TraceFolder | None = None
+
+
+NO_PROBES = Probes()
 
 
 class TorchEngine:
@@ -56,7 +76,7 @@ class TorchEngine:
         now: Callable[[], float],
         files: CopyFiles,
         device_number: int = 0,
-        thread_clock: Callable[[], float] | None = None,
+        probes: Probes = NO_PROBES,
     ) -> None:
         """Load nothing yet.
 
@@ -67,8 +87,7 @@ class TorchEngine:
             now: seconds; used for step times only.
             files: snapshots within reach.
             device_number: which of the host's GPUs this rank computes on.
-            thread_clock: seconds that the calling thread has run, for the peak of its products;
-                None: it is not measured.
+            probes: what it is measured with.
         """
         self._settings = settings
         self._device_number = device_number
@@ -76,8 +95,9 @@ class TorchEngine:
         self._find_host = find_host
         self._now = now
         self._files = files
-        self._thread_clock = thread_clock
+        self._thread_clock = probes.thread_clock
         self._worker = Worker("engine")
+        self._profiles = EngineProfiles(probes.traces)
         self._in_hand: Condemned = _nobody
         self._position = 0
         self._engine: Engine | None = None
@@ -96,12 +116,23 @@ class TorchEngine:
             condemned: says why this very piece shall end early, or None.
             reply: takes its event.
         """
-        self._worker.submit(Task(lambda: self._do(work, condemned), reply))
+        self._worker.submit(Task(lambda: self._do(work, condemned, reply), reply))
 
     def nudge(self) -> None:
         """Do nothing: waits look at `condemned` by themselves."""
 
-    def _do(self, work: EngineWork, condemned: Condemned) -> Event:
+    def settle(self, patience: Seconds) -> bool:
+        """Wait until the traces of profiles that have ended are written.
+
+        Args:
+            patience: seconds after which they are left unwritten.
+
+        Returns:
+            True if they are.
+        """
+        return self._profiles.settle(patience)
+
+    def _do(self, work: EngineWork, condemned: Condemned, reply: Reply) -> Event | None:
         self._in_hand = condemned
         match work:
             case PrepareEngine():
@@ -112,6 +143,9 @@ class TorchEngine:
                 return self._run(work)
             case TakeSnapshot():
                 return self._take(work)
+            case ProfileSteps():
+                self._profiles.begin(work, self._ready().profiler(), reply)
+                return None
             case _:
                 raise InvariantError(f"no engine knows {work!r}")
 
@@ -159,9 +193,10 @@ class TorchEngine:
         engine = self._ready()
         try:
             self._leave_if_condemned()
-            outcome = engine.run_step(
-                work.step, work.lanes, work.blocks, work.digests, digest_due=work.digest_due
-            )
+            with self._profiles.step(work.step):
+                outcome = engine.run_step(
+                    work.step, work.lanes, work.blocks, work.digests, digest_due=work.digest_due
+                )
         except PeerLost as error:
             return self._aborted(engine, work.generation, str(error))
         return self._applied(work.generation, outcome)

@@ -30,6 +30,7 @@ from qmpi.training.flat_state import FlatState, lay_out
 from qmpi.training.lanes import Block, LaneRunner
 from qmpi.training.optimizer import adamw, clip
 from qmpi.training.precision import choose_device, choose_precision, machine_identity
+from qmpi.training.profiler import Profiler
 from qmpi.training.reduction import make_sum
 from qmpi.training.schedule import learning_rate
 from qmpi.training.speed import peak
@@ -154,6 +155,10 @@ class Engine:
         """
         on_device = self._device.type == "cuda"
         return peak(self._precision, self._device, self._clock if on_device else clock)
+
+    def profiler(self) -> Profiler:
+        """Return what records the work of this engine, not begun."""
+        return Profiler(self._device)
 
     def warm_up(self) -> None:
         """Load lazily loaded parts of torch; changes no state."""

@@ -33,6 +33,8 @@ from qmpi.ports.engine import (
     GroupJoined,
     JoinGroup,
     PrepareEngine,
+    ProfileSteps,
+    ProfileWritten,
     RunStep,
     StepApplied,
 )
@@ -47,6 +49,7 @@ from qmpi.protocol.membership import (
     Holding,
     Regroup,
 )
+from qmpi.protocol.profiles import ProfileDone, ProfileOrder
 from qmpi.protocol.progress import Grant, StepReport
 from qmpi.protocol.snapshots import SnapshotFailed, SnapshotHeld, SnapshotPull
 from qmpi.roles.facts import RankFacts
@@ -350,6 +353,19 @@ class Trainer(Follower):
             )
         )
 
+    # --- profiles ---------------------------------------------------------------------------------
+
+    def profile(self, event: Received, now: Seconds) -> list[Effect]:
+        """Let the engine record its next steps."""
+        del now
+        order = event.message
+        return [ProfileSteps(order.name, order.steps)] if isinstance(order, ProfileOrder) else []
+
+    def profiled(self, event: ProfileWritten, now: Seconds) -> list[Effect]:
+        """Say what came of a profile."""
+        del now
+        return [self.tell(ProfileDone(event.name, event.path, event.fault))]
+
     # --- blocks and copies ------------------------------------------------------------------------
 
     def take_block(self, event: Received, now: Seconds) -> list[Effect]:
@@ -399,7 +415,8 @@ class Trainer(Follower):
 
 GROUPED = ("joining", "ready", "stepping")
 WORKING = ("joining", "stepping")
-ANY = ("warming", "idle", "joining", "ready", "stepping", "aborting")
+WARM = ("idle", "joining", "ready", "stepping", "aborting")
+ANY = ("warming", *WARM)
 
 T = Trainer
 RULES: tuple[Rule[Trainer], ...] = (
@@ -428,6 +445,9 @@ RULES: tuple[Rule[Trainer], ...] = (
     Rule(phases=("ready",), on=None, guard=T.may_step, action=T.step, to="stepping"),
     Rule(phases=("stepping",), on=StepApplied, guard=T.current, action=T.applied, to="ready"),
     Rule(phases=("stepping", "aborting"), on=StepApplied, action=T.applied_too_late, to="idle"),
+    # profiles
+    Rule(phases=WARM, on=ProfileOrder, action=T.profile),
+    Rule(phases=ANY, on=ProfileWritten, action=T.profiled),
     # blocks and copies
     Rule(phases=ANY, on=BlockReply, action=T.take_block),
     Rule(phases=ANY, on=BlockFailed, action=T.block_failed),

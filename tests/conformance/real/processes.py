@@ -26,6 +26,7 @@ class RealWorld:
         self._ranks = folder / "ranks"
         self._ranks.mkdir()
         self._stop = folder / "stop"
+        self._profile = folder / "profile.json"
         self._sleepers = {p.pid: p for p in (subprocess.Popen(SLEEPER) for _ in range(3))}
         self.own = os.getpid()
         self.peer, self.stranger, self.far = self._sleepers
@@ -34,7 +35,7 @@ class RealWorld:
         # A rank of this number has ended long ago, and a stranger was given its number.
         self._say(2, self.stranger, here, start_ticks(self.stranger) - 1)
         self._say(3, self.far, f"not-{here}", start_ticks(self.far))
-        self.processes = kind(self._ranks, self._stop)
+        self.processes = kind(self._ranks, self._stop, self._profile)
         self.processes.is_coordinator = True
         self._now = Seconds(1000.0)
 

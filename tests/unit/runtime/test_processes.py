@@ -33,7 +33,7 @@ def stop(tmp_path):
 @pytest.fixture
 def host(tmp_path, stop):
     (tmp_path / "ranks").mkdir()
-    processes = HostProcesses(tmp_path / "ranks", stop)
+    processes = HostProcesses(tmp_path / "ranks", stop, tmp_path / "profile.json")
     processes.is_coordinator = True
     return processes
 
@@ -127,7 +127,7 @@ def test_looks_are_rare(host, stop):
 @pytest.mark.parametrize("number", [*STOPPING, signal.SIGINT])
 def test_a_signal_that_asks_to_stop_ends_nobody(number, tmp_path):
     before = {n: signal.getsignal(n) for n in (*STOPPING, signal.SIGINT)}
-    host = HostProcesses(tmp_path, tmp_path / "stop")
+    host = HostProcesses(tmp_path, tmp_path / "stop", tmp_path / "profile.json")
     try:
         host.listen()
         os.kill(os.getpid(), number)
@@ -141,7 +141,7 @@ def test_a_signal_that_asks_to_stop_ends_nobody(number, tmp_path):
 
 def test_a_rank_that_nobody_asks_is_told_nothing(tmp_path, stop):
     stop.touch()
-    host = HostProcesses(tmp_path, stop)
+    host = HostProcesses(tmp_path, stop, tmp_path / "profile.json")
     host.on_signal(signal.SIGTERM, None)
     assert list(host.notices(100.0)) == []
 
