@@ -131,7 +131,7 @@ def _report(run: Path) -> "StatusReport":
 
 def _live(run: Path) -> "StatusReport":
     report = _report(run)
-    if report.state not in ("starting", "running"):
+    if report.state != "running":
         raise InputError(f"{run} is {report.state}: only a job that runs can be profiled")
     if report.work is not None:
         raise InputError(f"{run} is a work farm, which trains nothing")
@@ -183,10 +183,10 @@ def _wait(run: Path, name: str, incarnation: int, timeout: float) -> ProfileRepo
         if found is not None and not waiting:
             _show("")
             return found
-        if report.state not in ("starting", "running"):
-            raise MachineError(f"{run} is {report.state}; it ended before the profile was written")
-        if report.incarnation != incarnation and report.state == "running":
+        if report.state == "starting" or report.incarnation != incarnation:
             raise LaunchError("the job was started again meanwhile; ask once more")
+        if report.state != "running":
+            raise MachineError(f"{run} is {report.state}; it ended before the profile was written")
         awaited = ", ".join(f"rank {part.rank}" for part in waiting) or "the coordinator"
         if time.monotonic() > end:
             raise MachineError(

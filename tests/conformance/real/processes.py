@@ -11,7 +11,9 @@ from pathlib import Path
 import msgspec
 
 from qmpi.ports.base import Event
+from qmpi.protocol.profiles import ProfileRequest
 from qmpi.runtime.processes import HostProcesses
+from qmpi.storage.profile_request import write_request
 from qmpi.storage.rank_files import RankProcess, start_ticks
 from qmpi.units import Seconds
 
@@ -57,6 +59,9 @@ class RealWorld:
         if self._stop.exists():
             self.processes.on_signal(signal.SIGTERM, None)
         self._stop.touch()
+
+    def ask_for_profile(self, request: ProfileRequest) -> None:
+        write_request(self._profile, request)
 
     def looks(self, times: int) -> list[Event]:
         told: list[Event] = []
