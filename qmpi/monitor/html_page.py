@@ -71,6 +71,13 @@ circle.snapshot { fill: var(--card); stroke: var(--ink); stroke-width: 1.2; }
 rect.coordinator { fill: var(--coordinator); } rect.generator { fill: var(--generator); }
 rect.memory { fill: var(--memory); } rect.trainer { fill: var(--trainer); }
 rect.replica { fill: var(--replica); } rect.spare { fill: var(--spare); }
+rect.part-data { fill: #b42335; } rect.part-forward { fill: #3f78d8; }
+rect.part-backward { fill: #2f4f9e; } rect.part-sweep { fill: #0f8a8a; }
+rect.part-communication { fill: #e08a1e; } rect.part-optimizer { fill: #2f9e5b; }
+rect.part-digest { fill: #7a4fc0; } rect.part-snapshot { fill: #a0703c; }
+rect.part-other { fill: #8a94a5; }
+text.part { fill: #ffffff; font-weight: 600; }
+svg.key { display: inline-block; min-width: 0; width: 14px; height: 14px; vertical-align: -2px; }
 @media print { body { background: none; } section, .tile { break-inside: avoid; } }
 """
 

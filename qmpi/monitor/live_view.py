@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from qmpi.monitor.sparkline import sparkline
-from qmpi.monitor.status_text import duration
+from qmpi.monitor.status_text import duration, speed_facts
 from qmpi.protocol.status import FailureReport, RankReport, StatusReport
 
 REDRAW_SECONDS = 0.2
@@ -124,6 +124,7 @@ def frame(title: str, report: StatusReport | None, said: Sequence[str]) -> Rende
         parts += [_progress(report), _roles(report.ranks)]
         if report.losses:
             parts.append(_losses(report))
+        parts += [Text(f"{name}  {value}") for name, value in speed_facts(report)]
         parts += [_failure(failure) for failure in report.failures[-SHOWN_FAILURES:]]
     parts += [Text(f"· {text}", style="dim") for text in said]
     return Group(*parts)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from qmpi.monitor.charts import ROLES, loss_chart, role_chart
 from qmpi.monitor.html_page import page, section, table
+from qmpi.monitor.split_chart import split_section
 from qmpi.monitor.story import RunStory
 from qmpi.storage.atomic_file import write_atomic
 
@@ -42,6 +43,7 @@ def render_report(story: RunStory) -> str:
         parts.append(section("Same job without failures", _comparison(story)))
     parts += [
         section("Loss", loss_chart(story) + _loss_legend(story)),
+        *_times(story),
         section("Who did what", role_chart(story) + _role_legend()),
         section("Failures", _failures(story)),
     ]
@@ -79,6 +81,12 @@ def _tiles(story: RunStory) -> str:
         for name, value in tiles
     )
     return f'<div class="tiles">{cells}</div>\n'
+
+
+def _times(story: RunStory) -> list[str]:
+    if story.times is None:
+        return []
+    return [section("Where a step's time goes", split_section(story.times, story.speed))]
 
 
 def _comparison(story: RunStory) -> str:

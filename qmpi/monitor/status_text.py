@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 from qmpi.monitor.crowd_text import host_lines, role_table
 from qmpi.monitor.paint import Cell, paint, table
+from qmpi.policy.step_split import seconds, shares, utilisation
+from qmpi.protocol.progress import StepTimes
 from qmpi.protocol.status import FailureReport, RankReport, StatusReport
 from qmpi.protocol.work import WorkStatus
 
@@ -18,6 +20,9 @@ COLOURS = {
     "damaged": "bold red",
 }
 ENDED = ("finished", "stopped", "failed")
+LEAST_SHARE = 0.005
+"""Share of a step below which a part is not named."""
+
 SHOWN_FAILURES = 5
 SHOWN_RANKS = 40
 
@@ -83,6 +88,7 @@ def step_facts(report: StatusReport) -> list[tuple[str, str]]:
     told.append(("tokens", f"{report.tokens:,} ({report.tokens_per_second:,.0f} a second)"))
     if report.wait_share:
         told.append(("waiting", f"{100 * report.wait_share:.0f} % of the time, for blocks"))
+    told += speed_facts(report)
     told.append(("time to go", duration(report.eta_seconds)))
     if report.digest:
         told.append(("weights", f"{report.digest[:16]} after {report.digest_step} steps"))
@@ -90,6 +96,46 @@ def step_facts(report: StatusReport) -> list[tuple[str, str]]:
     if report.healing:
         told.append(("healing", f"relaunch only: {report.healing}"))
     return told
+
+
+def speed_facts(report: StatusReport) -> list[tuple[str, str]]:
+    """Return where a step's time goes, and how near the machine's peak the job is.
+
+    Args:
+        report: the status.
+
+    Returns:
+        Names with their values; nothing before the first step.
+    """
+    told: list[tuple[str, str]] = []
+    if report.times is not None:
+        told.append(("step time", f"{seconds(report.times):.3g} s: {split_text(report.times)}"))
+    share = utilisation(report.flops_per_second, report.peak_flops)
+    if share is not None:
+        rates = f"{rate_text(report.flops_per_second)} of {rate_text(report.peak_flops)}"
+        told.append(("utilisation", f"{100 * share:.0f} %: {rates} in products"))
+    return told
+
+
+def split_text(times: StepTimes) -> str:
+    """Return the parts of a step as text, the largest first.
+
+    Args:
+        times: seconds by part.
+
+    Returns:
+        Text such as "backward 52 %, forward 31 %"; parts below half a percent are left out.
+    """
+    parts = sorted(shares(times).items(), key=lambda part: -part[1])
+    return ", ".join(f"{name} {100 * share:.0f} %" for name, share in parts if share >= LEAST_SHARE)
+
+
+def rate_text(flops_per_second: float) -> str:
+    """Return a rate of operations with its unit, as "12.3 TFLOP/s"."""
+    for factor, unit in ((1e15, "P"), (1e12, "T"), (1e9, "G")):
+        if flops_per_second >= factor:
+            return f"{flops_per_second / factor:.3g} {unit}FLOP/s"
+    return f"{flops_per_second / 1e6:.3g} MFLOP/s"
 
 
 def work_facts(report: StatusReport, work: WorkStatus) -> list[tuple[str, str]]:

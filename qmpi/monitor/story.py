@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from qmpi.monitor.status_text import speed_facts
 from qmpi.protocol.journal import (
     FailureSeen,
     GenerationOpened,
@@ -19,6 +20,7 @@ from qmpi.protocol.journal import (
     SnapshotKept,
     StepCommitted,
 )
+from qmpi.protocol.progress import StepTimes
 from qmpi.protocol.status import FailureReport, StatusReport
 
 TRAINER = "trainer"
@@ -66,6 +68,8 @@ class RunStory(Struct, frozen=True, kw_only=True):
         audit: "ok", a fault in words, or "" if no audit was made.
         prompt: what the sample continues.
         sample: text from the model, the prompt included; "" if none.
+        times: mean seconds of the last steps by part; None if unknown.
+        speed: (name, value) pairs on how near the machine's peak it was.
     """
 
     title: str
@@ -83,6 +87,8 @@ class RunStory(Struct, frozen=True, kw_only=True):
     audit: str = ""
     prompt: str = ""
     sample: str = ""
+    times: StepTimes | None = None
+    speed: tuple[tuple[str, str], ...] = ()
 
 
 def story_from_run(
@@ -114,6 +120,8 @@ def story_from_run(
         failures=tuple(teller.failures),
         facts=(*facts, *_facts(status, teller)),
         digest=teller.digest or status.digest,
+        times=status.times,
+        speed=tuple(speed_facts(status)),
     )
 
 

@@ -5,7 +5,10 @@ Promises, held by one conformance suite. Each piece of work ends in exactly one 
 gradient of that step is there to be applied. Nobody votes before holding the reduced gradient, and
 nobody applies before all have voted. An abort condemns the joins and steps asked for before it, not
 those after: work that has not begun changes nothing, work that only waits ends within a moment, a
-step that all have voted for is applied. Snapshots are not condemned.
+step that all have voted for is applied. Snapshots and profiles are not condemned.
+
+A profile changes no weights; it ends once its steps are applied, whatever was done in between, or
+when another is asked for.
 
 Whoever waits for a peer that has died may notice, or wait on until an abort. Work that raises ends
 in `WorkCrashed`, and the next still runs. Equal blocks give equal weights, on any number of members
@@ -17,6 +20,7 @@ from typing import Protocol
 
 from qmpi.ports.base import Effect, Event, Frame, Reply
 from qmpi.protocol.membership import SnapshotFact
+from qmpi.protocol.progress import StepTimes
 from qmpi.units import Digest, Generation, Step
 
 Condemned = Callable[[], str | None]
@@ -89,6 +93,18 @@ class TakeSnapshot(EngineWork, frozen=True):
     to_disk: bool
 
 
+class ProfileSteps(EngineWork, frozen=True):
+    """Record what the engine does in its next steps; ends in `ProfileWritten` after them.
+
+    Attributes:
+        name: of the profile.
+        steps: how many, >= 1; steps that end early do not count.
+    """
+
+    name: str
+    steps: int
+
+
 class AbortEngine(Effect, frozen=True):
     """End the engine's polled waits at once. The work in hand ends in its own event."""
 
@@ -96,15 +112,23 @@ class AbortEngine(Effect, frozen=True):
 
 
 class EngineReady(Event, frozen=True):
-    """Result of `PrepareEngine`: torch is loaded, the store is open, snapshots were looked up."""
+    """Result of `PrepareEngine`: torch is loaded, the store is open, snapshots were looked up.
+
+    Attributes:
+        peak_flops: FLOP/s that its matrix products reach at most; 0: not measured.
+    """
 
     identity: str
     store_address: str
     snapshots: tuple[SnapshotFact, ...]
+    peak_flops: float = 0.0
 
 
 class StepApplied(Event, frozen=True):
-    """Result of `RunStep`; fields as in `qmpi.protocol.progress.StepReport`."""
+    """Result of `RunStep`; fields as in `qmpi.protocol.progress.StepReport`.
+
+    Its `times` leave out what the engine cannot see: waiting for blocks and for grants.
+    """
 
     generation: Generation
     step: Step
@@ -115,6 +139,7 @@ class StepApplied(Event, frozen=True):
     weight_digest: Digest
     seconds: float
     redone: int
+    times: StepTimes = StepTimes()
 
 
 class GroupJoined(Event, frozen=True):
@@ -150,6 +175,19 @@ class EngineAborted(Event, frozen=True):
     reason: str
     finished: StepApplied | None = None
     position: int = 0
+
+
+class ProfileWritten(Event, frozen=True):
+    """Result of `ProfileSteps`.
+
+    Attributes:
+        path: the trace; "" if none was written.
+        fault: why none was, in words.
+    """
+
+    name: str
+    path: str
+    fault: str = ""
 
 
 class Engine(Protocol):

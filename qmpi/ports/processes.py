@@ -2,13 +2,14 @@
 
 Promises, held by one conformance suite. Only a process of this job on this host is ever fenced,
 never this one, nor a stranger that was given the number of a rank that has ended; leaving is final;
-a request to stop is told once, however often it is made.
+a request to stop is told once, however often it is made; a request for a profile is told once each.
 """
 
 from collections.abc import Sequence
 from typing import Protocol
 
 from qmpi.ports.base import Effect, Event
+from qmpi.protocol.profiles import ProfileRequest
 from qmpi.units import Seconds
 
 
@@ -36,6 +37,12 @@ class StopRequested(Event, frozen=True):
     """The user or the batch system wants the run to stop with its state saved."""
 
     reason: str
+
+
+class ProfileRequested(Event, frozen=True):
+    """The user wants to see what trainers do, over some steps."""
+
+    request: ProfileRequest
 
 
 class Processes(Protocol):

@@ -64,7 +64,7 @@ class StepCommitted(Struct, frozen=True, tag="step_committed"):
         gradient_norm: global norm before clipping.
         learning_rate: rate used.
         seconds: wall time of the step on the trainer that reported it.
-        wait_seconds: part of it spent waiting for blocks.
+        wait_seconds: time spent waiting for blocks before it.
         redone: passes repeated because the integer scale overflowed.
     """
 

@@ -51,6 +51,7 @@ class Hello(Struct, frozen=True, tag="hello"):
             torch.
         snapshots: verified snapshots within its reach, newest first.
         sources: facts of the data sources, from ranks that opened them.
+        peak_flops: FLOP/s that the matrix products of its engine reach at most; 0: not measured.
     """
 
     host: str
@@ -59,6 +60,7 @@ class Hello(Struct, frozen=True, tag="hello"):
     store_address: str = ""
     snapshots: tuple[SnapshotFact, ...] = ()
     sources: tuple[SourceFact, ...] = ()
+    peak_flops: float = 0.0
 
 
 class Assign(Struct, frozen=True, tag="assign"):

@@ -22,6 +22,7 @@ from qmpi.protocol.membership import (
     Left,
     Regroup,
 )
+from qmpi.protocol.profiles import ProfileDone, ProfileOrder
 from qmpi.protocol.progress import Grant, StepReport
 from qmpi.protocol.pulse import (
     Beat,
@@ -76,6 +77,8 @@ Message = (
     | WorkProgress
     | WorkReport
     | WorkFailed
+    | ProfileOrder
+    | ProfileDone
 )
 
 GENERATION_BOUND: tuple[type, ...] = (

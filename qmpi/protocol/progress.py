@@ -21,6 +21,35 @@ class Grant(Struct, frozen=True, tag="grant"):
     checkpoint_steps: tuple[int, ...] = ()
 
 
+class StepTimes(Struct, frozen=True):
+    """Where the time of a step went, in seconds, as one member saw it; parts do not overlap.
+
+    Of a report they add up to the time from the end of the step before to the end of this one.
+
+    Attributes:
+        data: waiting for blocks, as far as nothing else was done meanwhile.
+        forward: the loss of the lanes, tokens to the device included.
+        backward: their gradients, without the sweep inside it.
+        sweep: arithmetic of the sum over lanes: gradients to integers, their sum, and back.
+        communication: the reduction and the vote, the wait for slower members included. None of it
+            is hidden: nothing is computed meanwhile.
+        optimizer: clipping and the update.
+        digest: of the weights.
+        snapshot: copying the state, which holds up the next step.
+        other: nothing of these: waiting for a grant, turns of the driver, a profile being written.
+    """
+
+    data: float = 0.0
+    forward: float = 0.0
+    backward: float = 0.0
+    sweep: float = 0.0
+    communication: float = 0.0
+    optimizer: float = 0.0
+    digest: float = 0.0
+    snapshot: float = 0.0
+    other: float = 0.0
+
+
 class StepReport(Struct, frozen=True, tag="step_report"):
     """A step was applied; told once, by the member that the group's order names.
 
@@ -33,8 +62,9 @@ class StepReport(Struct, frozen=True, tag="step_report"):
         learning_rate: rate used.
         weight_digest: digest of the weights after the step; "" when not due.
         seconds: wall time of the step on this trainer.
-        wait_seconds: part of it spent waiting for blocks.
+        wait_seconds: time spent waiting for blocks before it.
         redone: passes repeated because the integer scale overflowed.
+        times: where its time went.
     """
 
     generation: Generation
@@ -47,3 +77,4 @@ class StepReport(Struct, frozen=True, tag="step_report"):
     seconds: float
     wait_seconds: float
     redone: int = 0
+    times: StepTimes = StepTimes()

@@ -4,6 +4,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from qmpi.protocol.profiles import ProfileReport
+from qmpi.protocol.progress import StepTimes
 from qmpi.protocol.work import WorkStatus
 
 RunState = Literal["starting", "running", "finished", "stopped", "failed", "stale"]
@@ -97,6 +99,11 @@ class StatusReport(Struct, frozen=True, kw_only=True):
         redone_passes: passes repeated since the run began because the integer scale overflowed.
         healing: why the death of a rank ends the job, in words; "": it is healed inside the job.
         summary: above 512 ranks: `ranks` then holds the exceptions only.
+        times: mean seconds of the last 32 steps by part, as the reporting trainer saw them; None
+            before the first of this start.
+        flops_per_second: operations of the model that the last few seconds' tokens took, a second.
+        peak_flops: what the matrix products of all trainers together reach at most; 0: unknown.
+        profiles: how far the newest profiles that were asked for are, oldest first.
         work: units of a work farm; None for a training run. A farm's `step` and `steps` count the
             units of all stages known so far.
     """
@@ -127,6 +134,10 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     redone_passes: int = 0
     summary: Summary | None = None
     healing: str = ""
+    times: StepTimes | None = None
+    flops_per_second: float = 0.0
+    peak_flops: float = 0.0
+    profiles: tuple[ProfileReport, ...] = ()
 
 
 class EndMarker(Struct, frozen=True, kw_only=True):

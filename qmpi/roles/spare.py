@@ -28,7 +28,7 @@ class Spare(Follower):
         """Say hello once warm."""
         del now
         match event:
-            case EngineReady(identity, store_address, snapshots):
+            case EngineReady(identity, store_address, snapshots, peak_flops):
                 self._activity = "waiting, warm"
                 return [
                     self.tell(
@@ -38,6 +38,7 @@ class Spare(Follower):
                             identity=identity,
                             store_address=store_address,
                             snapshots=snapshots,
+                            peak_flops=peak_flops,
                         )
                     )
                 ]

@@ -31,7 +31,7 @@ from qmpi.runtime.books import DiskBooks
 from qmpi.runtime.copies import FileCopies
 from qmpi.runtime.copy_files import CopyFiles
 from qmpi.runtime.data import FileData
-from qmpi.runtime.engine import TorchEngine
+from qmpi.runtime.engine import Probes, TorchEngine
 from qmpi.runtime.healing import why_relaunch_only
 from qmpi.runtime.meeting import COORDINATOR, Meeting, Surroundings, facts_of, meet
 from qmpi.runtime.ownership import own_run
@@ -42,6 +42,7 @@ from qmpi.storage.journal import JournalWriter
 from qmpi.storage.ram_places import note_ram_places
 from qmpi.storage.run_directory import RunDirectory, RunLock
 from qmpi.storage.snapshot_store import what_is_wrong
+from qmpi.storage.trace_file import TraceFolder
 
 logger = logging.getLogger(__name__)
 
@@ -108,17 +109,22 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
     assignment = Assignment(settings, facts, run_facts)
     files = CopyFiles(settings, meeting.run_id, facts.rank, directory)
     copies = FileCopies(files)
+    engine = TorchEngine(
+        settings,
+        lambda: reachable_address(meeting.hosts, facts.rank, world.environ),
+        world.clock.now,
+        files,
+        device_number(meeting.hosts, placement.roles, facts.rank),
+        Probes(
+            world.clock.thread_seconds,
+            TraceFolder(directory.profiles, facts.rank, facts.host),
+        ),
+    )
     ports = Ports(
         clock=world.clock,
         transport=world.transport,
         processes=world.processes,
-        engine=TorchEngine(
-            settings,
-            lambda: reachable_address(meeting.hosts, facts.rank, world.environ),
-            world.clock.now,
-            files,
-            device_number(meeting.hosts, placement.roles, facts.rank),
-        ),
+        engine=engine,
         data=FileData(settings, default_cache(world.environ)),
         copies=copies,
         books=DiskBooks(start.run, opened.journal) if opened is not None else UNPLUGGED,
@@ -129,7 +135,7 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
         ports,
         lambda name, describe: build_role(assignment, name, describe),
         roles=roles,
-        settle=copies.settle,
+        settle=lambda patience: copies.settle(patience) and engine.settle(patience),
         held=opened,
     )
 

@@ -25,6 +25,11 @@ class Clock:
         return Seconds(self._offset + time.monotonic())
 
     @staticmethod
+    def thread_seconds() -> float:
+        """Return the seconds of processor time that the calling thread has used."""
+        return time.thread_time()
+
+    @staticmethod
     def sleep(seconds: float) -> None:
         """Let the process sleep.
 

@@ -13,6 +13,9 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError, PeerLost, StorageError
 from qmpi.policy.teams import DATA, Layout, Line, Seat, lines_of
@@ -26,13 +29,16 @@ from qmpi.ports.engine import (
     GroupJoined,
     JoinGroup,
     PrepareEngine,
+    ProfileSteps,
     RunStep,
     StepApplied,
     TakeSnapshot,
 )
 from qmpi.runtime.copy_files import DISK, RAM, CopyFiles
+from qmpi.runtime.engine_profiles import EngineProfiles
 from qmpi.runtime.worker import Task, Worker
-from qmpi.units import Bytes, Digest, Generation, Step
+from qmpi.storage.trace_file import TraceFolder
+from qmpi.units import Bytes, Digest, Generation, Seconds, Step
 
 if TYPE_CHECKING:
     from qmpi.training.comm import Comm, Store
@@ -42,6 +48,22 @@ logger = logging.getLogger(__name__)
 
 JOIN_SECONDS = 60.0
 """Time-out of a rendezvous: the last resort, since a dead member is heard of and aborts it."""
+
+
+class Probes(Struct, frozen=True):
+    """What an engine is measured with.
+
+    Attributes:
+        thread_clock: seconds that the calling thread has run, for the peak of matrix products;
+            None: it is not measured.
+        traces: where profiles are written; None: nowhere.
+    """
+
+    thread_clock: Callable[[], float] | None = None
+    traces: TraceFolder | None = None
+
+
+NO_PROBES = Probes()
 
 
 class TorchEngine:
@@ -54,6 +76,7 @@ class TorchEngine:
         now: Callable[[], float],
         files: CopyFiles,
         device_number: int = 0,
+        probes: Probes = NO_PROBES,
     ) -> None:
         """Load nothing yet.
 
@@ -64,6 +87,7 @@ class TorchEngine:
             now: seconds; used for step times only.
             files: snapshots within reach.
             device_number: which of the host's GPUs this rank computes on.
+            probes: what it is measured with.
         """
         self._settings = settings
         self._device_number = device_number
@@ -71,13 +95,18 @@ class TorchEngine:
         self._find_host = find_host
         self._now = now
         self._files = files
+        self._thread_clock = probes.thread_clock
         self._worker = Worker("engine")
+        self._profiles = EngineProfiles(probes.traces)
         self._in_hand: Condemned = _nobody
         self._position = 0
         self._engine: Engine | None = None
         self._store: Store | None = None
         self._address = ""
         self._identity = ""
+        self._peak = 0.0
+        # Seconds spent on snapshots since the last step: they held up the one that comes.
+        self._copying = 0.0
 
     def submit(self, work: EngineWork, condemned: Condemned, reply: Reply) -> None:
         """Queue a piece of work.
@@ -87,12 +116,23 @@ class TorchEngine:
             condemned: says why this very piece shall end early, or None.
             reply: takes its event.
         """
-        self._worker.submit(Task(lambda: self._do(work, condemned), reply))
+        self._worker.submit(Task(lambda: self._do(work, condemned, reply), reply))
 
     def nudge(self) -> None:
         """Do nothing: waits look at `condemned` by themselves."""
 
-    def _do(self, work: EngineWork, condemned: Condemned) -> Event:
+    def settle(self, patience: Seconds) -> bool:
+        """Wait until the traces of profiles that have ended are written.
+
+        Args:
+            patience: seconds after which they are left unwritten.
+
+        Returns:
+            True if they are.
+        """
+        return self._profiles.settle(patience)
+
+    def _do(self, work: EngineWork, condemned: Condemned, reply: Reply) -> Event | None:
         self._in_hand = condemned
         match work:
             case PrepareEngine():
@@ -103,6 +143,9 @@ class TorchEngine:
                 return self._run(work)
             case TakeSnapshot():
                 return self._take(work)
+            case ProfileSteps():
+                self._profiles.begin(work, self._ready().profiler(), reply)
+                return None
             case _:
                 raise InvariantError(f"no engine knows {work!r}")
 
@@ -118,8 +161,10 @@ class TorchEngine:
             self._identity = engine.identity()
             self._store, self._address = open_store(self._find_host())
             engine.warm_up()
+            if self._thread_clock is not None:
+                self._peak = engine.peak(self._thread_clock)
             self._engine = engine
-        return EngineReady(self._identity, self._address, self._files.find())
+        return EngineReady(self._identity, self._address, self._files.find(), self._peak)
 
     def _join(self, work: JoinGroup) -> GroupJoined | EngineAborted:
         engine = self._ready()
@@ -148,14 +193,22 @@ class TorchEngine:
         engine = self._ready()
         try:
             self._leave_if_condemned()
-            outcome = engine.run_step(
-                work.step, work.lanes, work.blocks, work.digests, digest_due=work.digest_due
-            )
+            with self._profiles.step(work.step):
+                outcome = engine.run_step(
+                    work.step, work.lanes, work.blocks, work.digests, digest_due=work.digest_due
+                )
         except PeerLost as error:
             return self._aborted(engine, work.generation, str(error))
         return self._applied(work.generation, outcome)
 
     def _take(self, work: TakeSnapshot) -> SnapshotTaken | SnapshotBroken:
+        began = self._now()
+        try:
+            return self._copied(work)
+        finally:
+            self._copying += self._now() - began
+
+    def _copied(self, work: TakeSnapshot) -> SnapshotTaken | SnapshotBroken:
         engine, position = self._engine, self._position
         if engine is None or engine.state_step != work.step:
             return SnapshotBroken(work.step, "the engine has moved on", position)
@@ -221,8 +274,8 @@ class TorchEngine:
             raise InvariantError("this engine computes a lane on one rank, not on a team of them")
         return lines[0]
 
-    @staticmethod
-    def _applied(generation: Generation, outcome: "StepOutcome") -> StepApplied:
+    def _applied(self, generation: Generation, outcome: "StepOutcome") -> StepApplied:
+        copying, self._copying = self._copying, 0.0
         return StepApplied(
             generation=generation,
             step=Step(outcome.step),
@@ -233,6 +286,7 @@ class TorchEngine:
             weight_digest=Digest(outcome.weight_digest),
             seconds=outcome.seconds,
             redone=outcome.redone,
+            times=replace(outcome.times, snapshot=copying),
         )
 
     def _aborted(

@@ -36,6 +36,8 @@ def clear_leftovers(directory: RunDirectory, began: Seconds, now: Seconds) -> No
     end_leftovers(directory.ranks)
     clear_end(directory.root)
     clear_stop(directory, before=began)
+    with explained("remove", directory.profile_request):
+        directory.profile_request.unlink(missing_ok=True)
     _restart_status(directory.root, now)
 
 

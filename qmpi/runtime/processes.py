@@ -16,9 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from qmpi.errors import LaunchError
+from qmpi.errors import LaunchError, StorageError
 from qmpi.ports.base import Event
-from qmpi.ports.processes import StopRequested
+from qmpi.ports.processes import ProfileRequested, StopRequested
+from qmpi.storage.profile_request import take_request
 from qmpi.storage.rank_files import parent_of, read_rank_files, start_ticks
 from qmpi.units import Seconds
 
@@ -47,16 +48,18 @@ class HostProcesses:
         reason: why it leaves.
     """
 
-    def __init__(self, ranks: Path, stop_request: Path) -> None:
+    def __init__(self, ranks: Path, stop_request: Path, profile_request: Path) -> None:
         """Remember the launcher.
 
         Args:
             ranks: folder in which the ranks of the job say who they are.
             stop_request: file whose presence asks the run to stop.
+            profile_request: file that asks for a profile; taken away when it is read.
         """
         self.is_coordinator = False
         self._ranks = ranks
         self._stop_request = stop_request
+        self._profile_request = profile_request
         self._launcher = os.getppid()
         self._signalled = ""
         self._disowned = False
@@ -128,7 +131,7 @@ class HostProcesses:
             now: clock.
 
         Returns:
-            `StopRequested`, once, on the rank that is asked.
+            `StopRequested`, once, and `ProfileRequested`, once each, on the rank that is asked.
 
         Raises:
             LaunchError: the launcher is gone, or the run is another's now.
@@ -144,11 +147,22 @@ class HostProcesses:
             raise LaunchError(
                 "another host took this one for dead and has taken the run over; this rank leaves"
             )
+        told: list[Event] = []
         reason = "" if self._told else self._asked()
-        if not reason:
-            return ()
-        self._told = True
-        return (StopRequested(reason),)
+        if reason:
+            self._told = True
+            told.append(StopRequested(reason))
+        if self.is_coordinator and self._profile_request.exists():
+            told += self._profile()
+        return told
+
+    def _profile(self) -> list[Event]:
+        try:
+            request = take_request(self._profile_request)
+        except StorageError as error:
+            logger.warning("a request for a profile is passed over: %s", error)
+            return []
+        return [ProfileRequested(request)]
 
     def _asked(self) -> str:
         if not self.is_coordinator:

@@ -20,6 +20,7 @@ from qmpi.ports.engine import (
     RunStep,
     StepApplied,
 )
+from qmpi.protocol.progress import StepTimes
 from qmpi.simulator.agenda import Action
 from qmpi.simulator.hardware import spread
 from qmpi.simulator.life import Life
@@ -39,12 +40,17 @@ class Task(Struct, frozen=True):
 
 
 class Held(Struct, frozen=True):
-    """A reduced gradient at hand."""
+    """A reduced gradient at hand.
+
+    Attributes:
+        computing: seconds that its lanes took.
+    """
 
     step: int
     sum: Sum
     digest_due: bool
     began: float
+    computing: float
 
 
 class Bench:
@@ -180,6 +186,7 @@ class Bench:
         weights = next_weights(state.weights, held.sum.link, state.position, self._size)
         self._hold(generation, State(held.step + 1, state.position, weights))
         digest = weights.hex() if held.digest_due and self._size == 1 else ""
+        seconds, computing = self._around.agenda.now - held.began, held.computing
         applied = StepApplied(
             generation=generation,
             step=Step(held.step),
@@ -188,8 +195,13 @@ class Bench:
             gradient_norm=1.0,
             learning_rate=0.001,
             weight_digest=Digest(digest),
-            seconds=self._around.agenda.now - held.began,
+            seconds=seconds,
             redone=0,
+            times=StepTimes(
+                forward=computing / 3,
+                backward=computing * 2 / 3,
+                communication=max(0.0, seconds - computing),
+            ),
         )
         self._owed = applied if held.digest_due and self._size > 1 else None
         return applied

@@ -10,6 +10,7 @@
     when step 30 corrupt ram of rank 3
     when step 30 corrupt all
     at 9 stop
+    when step 5 profile rank 3 for 4    # steps; no fault, but it may meet one
     at 5 break block of rank 4          # the next one; also `rows`, and `x3` or `for ever` behind
     at 5 fill ram of rank 3             # all of its host; freed again by `free ram of rank 3`
     at 5 fill disk                      # freed again by `free disk`
@@ -103,6 +104,13 @@ class Stop(Struct, frozen=True):
     """The user or the batch system asks the run to stop."""
 
 
+class Profile(Struct, frozen=True):
+    """The user asks for a profile of a rank."""
+
+    rank: Rank
+    steps: int
+
+
 class Break(Struct, frozen=True):
     """The next `times` pieces of work of a rank fail: "block" or "rows"."""
 
@@ -145,6 +153,7 @@ Deed = (
     | Partition
     | Corrupt
     | Stop
+    | Profile
     | Break
     | Fill
     | Free
@@ -217,6 +226,10 @@ _DEEDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Deed]], ...] = (
         lambda m: Corrupt(m[1], _rank(m[2])),
     ),
     (re.compile(r"stop"), lambda _: Stop()),
+    (
+        re.compile(r"profile rank (\d+) for (\d+)"),
+        lambda m: Profile(Rank(int(m[1])), int(m[2])),
+    ),
     (
         re.compile(r"break (block|rows) of rank (\d+)(?: x(\d+)| (for ever))?"),
         lambda m: Break(m[1], Rank(int(m[2])), FOR_EVER if m[4] else int(m[3] or 1)),

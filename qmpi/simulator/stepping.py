@@ -34,12 +34,13 @@ class Stepping(Bench):
             self._then(seconds, lambda: self._lane(work, number, began))
         else:
             pairs = tuple(zip(work.lanes, work.digests, strict=True))
+            computing = self._around.agenda.now - began
             self._stage("reducing")
             self._meet(
                 "data",
                 f"reduce {work.step}",
                 pairs,
-                lambda meeting: self._reduced(work, meeting, began),
+                lambda meeting: self._reduced(work, meeting, began, computing),
                 self._give_up,
             )
 
@@ -58,14 +59,14 @@ class Stepping(Bench):
         name = f"lane {work.step}.{work.lanes[number]}"
         self._meet("team", name, mine, computed, self._give_up)
 
-    def _reduced(self, work: RunStep, meeting: Meeting, began: float) -> None:
+    def _reduced(self, work: RunStep, meeting: Meeting, began: float, computing: float) -> None:
         def add(values: Values) -> Sum:
             pairs = sorted(pair for value in values.values() for pair in value)
             if [lane for lane, _ in pairs] != list(range(self._around.settings.train.lanes)):
                 raise InvariantError(f"step {work.step} was computed on the lanes {pairs}")
             return sum_of(work.step, [Digest(digest) for _, digest in pairs])
 
-        self.held = Held(work.step, meeting.sum(add), work.digest_due, began)
+        self.held = Held(work.step, meeting.sum(add), work.digest_due, began, computing)
         # Unpacking takes a moment: who dies in it holds back the vote of all.
         self._then(0.004 * self._around.chance.random(), lambda: self._vote(work))
 

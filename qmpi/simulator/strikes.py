@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from qmpi.protocol.profiles import ProfileRequest
 from qmpi.simulator.agenda import Agenda
 from qmpi.simulator.faults import (
     AtTime,
@@ -21,6 +22,7 @@ from qmpi.simulator.faults import (
     LoseHost,
     OnEvent,
     Partition,
+    Profile,
     Stop,
     WhenStep,
 )
@@ -124,8 +126,8 @@ def strike(deed: Deed, job: Incarnation, around: Surroundings) -> None:
                 process.life.hang(seconds)
         case Partition(ranks, seconds):
             job.network.cut(frozenset(ranks), seconds)
-        case Stop():
-            _ask_stop(job)
+        case Stop() | Profile():
+            _ask(job, deed)
         case _:
             _spoil(deed, job, around)
 
@@ -164,7 +166,12 @@ def _kill_rank(job: Incarnation, rank: Rank) -> None:
         job.kill(process, "killed")
 
 
-def _ask_stop(job: Incarnation) -> None:
+def _ask(job: Incarnation, deed: Stop | Profile) -> None:
     first = job.at(CHIEF)
-    if first is not None and isinstance(first.ports.processes, SimulatedProcesses):
-        first.ports.processes.ask_stop("a stop was requested")
+    processes = first.ports.processes if first is not None else None
+    if not isinstance(processes, SimulatedProcesses):
+        return
+    if isinstance(deed, Profile):
+        processes.ask_profile(ProfileRequest("simulated", deed.steps, (deed.rank,)))
+    else:
+        processes.ask_stop("a stop was requested")

@@ -27,6 +27,7 @@ from qmpi.simulator.faults import (
     Kill,
     OnEvent,
     Partition,
+    Profile,
     Trigger,
 )
 from qmpi.simulator.scenario import Scenario
@@ -116,7 +117,7 @@ def _deed(deed: Deed, moved: Moved) -> Deed:
     match deed:
         case Partition(ranks):
             return replace(deed, ranks=tuple(moved(rank) for rank in ranks))
-        case Kill() | Hang() | Break() | CrashEngine() | CutGroup():
+        case Kill() | Hang() | Break() | CrashEngine() | CutGroup() | Profile():
             return replace(deed, rank=moved(deed.rank))
         case Corrupt() | Fill() | Free() if deed.rank is not None:
             return replace(deed, rank=moved(deed.rank))

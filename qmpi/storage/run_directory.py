@@ -29,6 +29,8 @@ class RunDirectory:
         self.checkpoints = root / "checkpoints"
         self.log_dir = root / "logs"
         self.stop_request = root / "stop"
+        self.profile_request = root / "profile.json"
+        self.profiles = root / "profiles"
         self.lock = root / "lock"
         self.supervisor_lock = root / "supervisor.lock"
         self.ranks = root / "ranks"

@@ -24,13 +24,17 @@ from qmpi.errors import InvariantError, PeerLost, UserError
 from qmpi.model.initial import initialise
 from qmpi.model.shape import parameter_shapes
 from qmpi.model.transformer import Transformer
+from qmpi.protocol.progress import StepTimes
 from qmpi.training.comm import Aborted, Comm, pieces
 from qmpi.training.flat_state import FlatState, lay_out
 from qmpi.training.lanes import Block, LaneRunner
 from qmpi.training.optimizer import adamw, clip
 from qmpi.training.precision import choose_device, choose_precision, machine_identity
+from qmpi.training.profiler import Profiler
 from qmpi.training.reduction import make_sum
 from qmpi.training.schedule import learning_rate
+from qmpi.training.speed import peak
+from qmpi.training.stopwatch import make_stopwatch
 from qmpi.units import Digest
 
 UNDEFINED = -1.0
@@ -56,6 +60,7 @@ class StepOutcome:
         weight_digest: digest of the weights after the step; "" when not due.
         seconds: wall time on this member.
         redone: passes repeated because the integer scale overflowed.
+        times: where the time went, on this member.
     """
 
     step: int
@@ -66,6 +71,7 @@ class StepOutcome:
     weight_digest: str
     seconds: float
     redone: int
+    times: StepTimes
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,10 @@ class Engine:
         self._gradient = torch.zeros(layout.total, device=self._device)
         train = settings.train
         self._sum = make_sum(train.reduction, layout, train.lanes, self._device)
-        self._runner = LaneRunner(settings, self._model, layout, self._device, self._precision)
+        self._watch = make_stopwatch(self._device, clock)
+        self._runner = LaneRunner(
+            settings, self._model, layout, self._device, self._precision, self._watch
+        )
         self._held: Held | None = None
         self._comm: Comm | None = None
         self._graveyard: list[Comm] = []
@@ -134,6 +143,22 @@ class Engine:
             f"torch {torch.__version__}; {machine_identity(self._device)}; "
             f"{train.threads} threads; {name}; sdpa; {train.reduction} sum of {train.lanes} lanes"
         )
+
+    def peak(self, clock: Callable[[], float]) -> float:
+        """Measure the FLOP/s that matrix products reach here at most; takes a tenth of a second.
+
+        Args:
+            clock: seconds of the calling thread's own time.
+
+        Returns:
+            FLOP/s, in the type that matrices are multiplied in.
+        """
+        on_device = self._device.type == "cuda"
+        return peak(self._precision, self._device, self._clock if on_device else clock)
+
+    def profiler(self) -> Profiler:
+        """Return what records the work of this engine, not begun."""
+        return Profiler(self._device)
 
     def warm_up(self) -> None:
         """Load lazily loaded parts of torch; changes no state."""
@@ -242,10 +267,12 @@ class Engine:
         if step != self._state.step:
             raise InvariantError(f"step {step} was granted to weights before {self._state.step}")
         started = self._clock()
+        self._watch.begin()
         self._held = None
         redone = self._reduced(list(zip(lanes, blocks, digests, strict=True)))
         self._held = Held(step, redone, digest_due, started)
         self._group().vote()
+        self._watch.lap("communication")
         return self.apply_held()
 
     def apply_held(self) -> StepOutcome:
@@ -258,48 +285,59 @@ class Engine:
             InvariantError: there is none.
             UserError: the run has diverged.
         """
+        # After a failure, what lies between is its time, not the step's.
+        self._watch.resume()
         held = self._held
         if held is None:
             raise InvariantError(f"no reduced gradient of step {self._state.step} is held")
         self._held = None
-        settings, state = self._settings, self._state
+        settings, state, watch = self._settings, self._state, self._watch
         rate = learning_rate(settings.optimizer, held.step, settings.train.steps)
         norm = math.inf
         if not self._sum.broken():
             self._sum.unpack(self._gradient)
+            watch.lap("sweep")
             norm = clip(self._gradient, settings.optimizer.clip_norm)
         if math.isfinite(norm):
             adamw(state, self._gradient, settings.optimizer, rate)
+            watch.lap("optimizer")
             self._sum.settle(state)
             state.set_counters(held.step + 1, state.updates + 1, 0)
         else:
             self._skip(held.step)
         facts = self._sum.tail.facts()
+        watch.lap("sweep")
+        digest = state.digest() if held.digest_due else ""
+        watch.lap("digest")
         return StepOutcome(
             step=held.step,
             lane_losses=tuple(map(finite, facts.losses)),
             block_digests=facts.digests,
             gradient_norm=finite(norm),
             learning_rate=rate,
-            weight_digest=state.digest() if held.digest_due else "",
+            weight_digest=digest,
             seconds=self._clock() - held.started,
             redone=held.redone,
+            times=watch.times(),
         )
 
     def _reduced(self, work: list[tuple[int, Block, str]]) -> int:
-        comm = self._group()
+        comm, watch = self._group(), self._watch
         self._sum.begin_step(self._state)
         for redone in range(MAX_PASSES):
             self._runner.clear()
             self._sum.begin_pass()
+            watch.lap("sweep")
             for lane, block, digest in work:
                 loss = self._runner.run(block, self._sum, self._aborted)
                 self._sum.end_lane(lane, loss, digest)
+                watch.lap("sweep")
             try:
                 self._sum.reduce(comm)
             except PeerLost:
                 self._sum.renew()
                 raise
+            watch.lap("communication")
             if not self._sum.overflowed():
                 return redone
         raise InvariantError(

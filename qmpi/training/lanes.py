@@ -19,6 +19,7 @@ from qmpi.model.transformer import Transformer
 from qmpi.training.comm import Aborted
 from qmpi.training.flat_state import Layout, Slot
 from qmpi.training.reduction import Sum
+from qmpi.training.stopwatch import Stopwatch
 
 Block = bytes | bytearray | memoryview
 """uint16 or uint32, little-endian, [microbatches * sequences, sequence_tokens + 1]."""
@@ -56,6 +57,7 @@ class LaneRunner:
         layout: Layout,
         device: torch.device,
         precision: torch.dtype,
+        watch: Stopwatch,
     ) -> None:
         """Hang a hook on each parameter.
 
@@ -65,7 +67,9 @@ class LaneRunner:
             layout: of the parameters.
             device: where the model lives.
             precision: type that matrices are multiplied in.
+            watch: measures forward, backward, and the sweep inside backward.
         """
+        self._watch = watch
         self._train, self._model = settings.train, model
         self._device, self._precision = device, precision
         self._sum: Sum | None = None
@@ -108,9 +112,11 @@ class LaneRunner:
             if reason is not None:
                 raise PeerLost(f"told to leave: {reason}")
             loss = self.loss(rows)
+            self._watch.lap("forward")
             self._sum = total if number == count - 1 else None
             (loss / count if count > 1 else loss).backward()
             losses += float(loss.detach())
+            self._watch.lap("backward")
         self._sum = None
         return losses / count
 
@@ -122,5 +128,7 @@ class LaneRunner:
 
     def _finished(self, number: int, slot: Slot, parameter: Tensor) -> None:
         if self._sum is not None and parameter.grad is not None:
+            self._watch.lap("backward")
             self._sum.add(number, slot, parameter.grad)
+            self._watch.lap("sweep")
             parameter.grad = None

@@ -24,6 +24,12 @@ from qmpi.training.precision import choose_precision
 SECONDS = 0.3
 """Time given to each kind of work; the hash gets a sixth of it."""
 
+PEAK_SECONDS = 0.05
+"""Time given to the peak: it is measured while a rank warms up, and others wait for that."""
+
+PEAK_SIZES = {"cpu": 512, "cuda": 8192}
+"""Rows and columns of the matrices whose product comes near the peak of a device."""
+
 HASHED_BYTES = 1 << 22
 MOST_LOGITS = 1 << 22
 MOST_ROWS = 4096
@@ -94,6 +100,30 @@ def measure(
         call=_call(timer),
         half=kind == torch.bfloat16,
     )
+
+
+def peak(kind: torch.dtype, device: torch.device, clock: Callable[[], float]) -> float:
+    """Measure the most that a device multiplies: one large product of square matrices.
+
+    Args:
+        kind: type that matrices are multiplied in.
+        device: where.
+        clock: seconds; on a CPU those of the calling thread alone, since a core that is shared with
+            others for a moment shows nothing of what it can do.
+
+    Returns:
+        FLOP/s of the fastest product, with as many threads as torch is set to.
+    """
+    size = PEAK_SIZES.get(device.type, PEAK_SIZES["cpu"])
+    left = torch.ones(size, size, dtype=kind, device=device)
+    right, out = torch.ones_like(left), torch.empty_like(left)
+
+    def work() -> None:
+        torch.mm(left, right, out=out)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    return 2.0 * size**3 / _seconds(work, Timer(clock, min), PEAK_SECONDS)
 
 
 def _products(settings: Settings, kind: torch.dtype, timer: Timer) -> float:

@@ -10,7 +10,7 @@ from conformance.engine_breaks import DEATHS, Check
 from qmpi.errors import ExitCode
 from qmpi.ports.base import WorkCrashed
 from qmpi.ports.copies import SnapshotBroken, SnapshotTaken
-from qmpi.ports.engine import StepApplied
+from qmpi.ports.engine import ProfileSteps, ProfileWritten, StepApplied
 
 __all__ = ["CHECKS", "DEATHS"]
 
@@ -178,6 +178,48 @@ def check_a_snapshot_that_was_replaced_is_not_taken_for_the_old_one(world: World
     crew.finish()
 
 
+def check_a_profile_ends_after_its_steps_and_changes_no_weights(world: World) -> None:
+    crew = Crew(world, 1)
+    member = crew.members[0]
+    wanted = crew.undisturbed(3)
+    crew.joined(2)
+    asked = member.ask(ProfileSteps("p", 2))
+    weights = [crew.applied(2, 0).weight_digest]
+    assert asked.events == []
+    weights += [crew.applied(2, step).weight_digest for step in (1, 2)]
+    written = asked.end(ProfileWritten)
+    assert (written.name, written.fault) == ("p", "")
+    assert written.path
+    assert weights == wanted
+    crew.finish()
+
+
+def check_a_second_profile_ends_the_first(world: World) -> None:
+    crew = Crew(world, 1)
+    member = crew.members[0]
+    crew.joined(1)
+    first = member.ask(ProfileSteps("first", 5))
+    crew.applied(1, 0)
+    second = member.ask(ProfileSteps("second", 1))
+    crew.applied(1, 1)
+    assert first.end(ProfileWritten).fault
+    assert not second.end(ProfileWritten).fault
+    crew.finish()
+
+
+def check_a_step_that_fails_does_not_count_in_a_profile(world: World) -> None:
+    crew = Crew(world, 1)
+    member = crew.members[0]
+    crew.joined(1)
+    asked = member.ask(ProfileSteps("p", 1))
+    assert member.ask(crew.running(1, 7, range(LANES))).end(WorkCrashed).what
+    assert asked.events == []
+    crew.joined(2)
+    crew.applied(2, 0)
+    assert not asked.end(ProfileWritten).fault
+    crew.finish()
+
+
 CHECKS: tuple[Check, ...] = (
     check_it_is_prepared_once_and_tells_the_same_again,
     check_a_step_says_what_it_did,
@@ -191,5 +233,8 @@ CHECKS: tuple[Check, ...] = (
     check_a_step_without_a_group_is_told_and_the_next_work_still_runs,
     check_a_damaged_snapshot_is_never_trained_on,
     check_a_snapshot_that_was_replaced_is_not_taken_for_the_old_one,
+    check_a_profile_ends_after_its_steps_and_changes_no_weights,
+    check_a_second_profile_ends_the_first,
+    check_a_step_that_fails_does_not_count_in_a_profile,
     *engine_breaks.CHECKS,
 )

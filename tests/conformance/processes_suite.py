@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from qmpi.ports.base import Event
-from qmpi.ports.processes import Processes, StopRequested
+from qmpi.ports.processes import Processes, ProfileRequested, StopRequested
+from qmpi.protocol.profiles import ProfileRequest
+from qmpi.units import Rank
 
 LOOKS = 40
 
@@ -32,6 +34,10 @@ class World(Protocol):
 
     def ask_to_stop(self) -> None:
         """Ask the run to stop, as its user does."""
+        ...
+
+    def ask_for_profile(self, request: ProfileRequest) -> None:
+        """Ask for a profile, as `qmpi profile` does."""
         ...
 
     def looks(self, times: int) -> list[Event]:
@@ -100,6 +106,14 @@ def check_a_request_to_stop_is_told_once(world: World) -> None:
     assert world.looks(LOOKS) == []
 
 
+def check_each_request_for_a_profile_is_told_once(world: World) -> None:
+    for name in ("a", "b"):
+        request = ProfileRequest(name, 2, (Rank(1),))
+        world.ask_for_profile(request)
+        assert world.looks(LOOKS) == [ProfileRequested(request)]
+        assert world.looks(LOOKS) == []
+
+
 Check = Callable[[World], None]
 CHECKS: tuple[Check, ...] = (
     check_a_rank_of_this_host_is_fenced,
@@ -111,4 +125,5 @@ CHECKS: tuple[Check, ...] = (
     check_leaving_is_final,
     check_nobody_asks_by_himself,
     check_a_request_to_stop_is_told_once,
+    check_each_request_for_a_profile_is_told_once,
 )

@@ -22,18 +22,20 @@ from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
 from qmpi.errors import ExitCode, InvariantError
+from qmpi.planning.shape import flops_per_token, shape_of
 from qmpi.policy.state_source import INITIAL
 from qmpi.policy.stream import recipe_at
 from qmpi.ports.base import Effect, Event, Started
 from qmpi.ports.books import AppendJournal, BooksBroken, WriteStatus
 from qmpi.ports.clock import SetTimer, Slept, TimerFired
 from qmpi.ports.copies import ForgetCopies
-from qmpi.ports.processes import StopRequested
+from qmpi.ports.processes import ProfileRequested, StopRequested
 from qmpi.ports.transport import RankLost, Received, Send
 from qmpi.protocol.blocks import DataFault
 from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.journal import RunEnded
 from qmpi.protocol.membership import Crashed, GroupBroken, GroupReady, Hello, Holding, Left
+from qmpi.protocol.profiles import ProfileDone
 from qmpi.protocol.progress import StepReport
 from qmpi.protocol.pulse import Beat, BeatHeard, DirectoryWanted, Pulse
 from qmpi.protocol.snapshots import SnapshotFailed, SnapshotHeld
@@ -45,6 +47,7 @@ from qmpi.roles.coordinator.crew import Crew
 from qmpi.roles.coordinator.facts import RunFacts
 from qmpi.roles.coordinator.failures import LEAVE_AGAIN, Failures
 from qmpi.roles.coordinator.grants import Grants
+from qmpi.roles.coordinator.profiles import Profiles
 from qmpi.roles.coordinator.record import Record, ranks_text
 from qmpi.roles.coordinator.teams import Groups
 from qmpi.roles.ending import LEAVING, HowItEnded
@@ -85,6 +88,10 @@ class Coordinator(Chief):
         self.groups = Groups(self.roster, generation, run, train.lanes, size)
         self.grants = Grants(settings)
         self.failures = Failures(self.record, self.crew)
+        self.profiles = Profiles()
+        shape = shape_of(settings.model)
+        self.flops_per_token = flops_per_token(shape, train.sequence_tokens)
+        self.peak_flops = 0.0
         self.stopping = ""
         self.why = run.placement
 
@@ -247,6 +254,8 @@ class Coordinator(Chief):
         noted = self.failures.begun_anew(self.run, now) if anew else []
         redone = self.record.rewind(plan.step)
         self.why = f"{plan.reason}; {redone} steps are done again" if redone else plan.reason
+        for rank in plan.demoted:
+            self.profiles.lose(rank, f"rank {rank} trains no more: {plan.reason}")
         step = Step(min(plan.step, self.record.committed))
         opened = self.groups.record(plan, step, self.why, now)
         self.groups.seat(plan)
@@ -285,10 +294,11 @@ class Coordinator(Chief):
 
     def grant_first(self, _: None, now: Seconds) -> list[Effect]:
         """Grant a connected group its first steps."""
+        self.peak_flops = self.groups.peak_flops()
         granted = self.grants.first(
             self.generation, self.groups.members.values(), self.record.committed
         )
-        return [*granted, self._status("running", now)]
+        return [*granted, *self._order_profiles(), self._status("running", now)]
 
     # --- steps and copies -------------------------------------------------------------------------
 
@@ -340,6 +350,24 @@ class Coordinator(Chief):
         why = f"the last copy failed on {ranks_text([rank])}: {message.reason}"
         return [*noted, *self._regroup(why)]
 
+    # --- profiles ---------------------------------------------------------------------------------
+
+    def profile(self, event: ProfileRequested, now: Seconds) -> list[Effect]:
+        """Hand a request for a profile to its trainers, or keep it until there is a group."""
+        self.profiles.ask(event.request)
+        ordered = self._order_profiles() if self.phase == "running" else []
+        return [*ordered, self._status("running", now)]
+
+    def _order_profiles(self) -> list[Effect]:
+        begun = max(self.grants.granted, self.record.committed)
+        return self.profiles.order(self.groups.members, self.grants.end - begun)
+
+    def profiled(self, event: Received, now: Seconds) -> list[Effect]:
+        """Note what came of a trainer's part of a profile."""
+        if isinstance(event.message, ProfileDone):
+            self.profiles.done(event.header.source.rank, event.message)
+        return [self._status("running", now)]
+
     # --- losses -----------------------------------------------------------------------------------
 
     def lose(self, event: RankLost, now: Seconds) -> list[Effect]:
@@ -347,6 +375,7 @@ class Coordinator(Chief):
         rank = event.rank
         roles = self.roster.bury(rank)
         self.groups.lose(rank)
+        self.profiles.lose(rank, f"rank {rank} died: {event.reason}")
         died = self.failures.died(rank, roles, event.reason, now)
         if self.phase == "gathering":
             return died
@@ -463,7 +492,13 @@ class Coordinator(Chief):
         me = Pulse(self.name, (self.facts.rank,), self.phase)
         self.roster.beat((me,), now)
         report = self.record.status(state, now, self.settings.train.steps)
-        report = replace(report, healing=self.run.healing)
+        report = replace(
+            report,
+            healing=self.run.healing,
+            flops_per_second=report.tokens_per_second * self.flops_per_token,
+            peak_flops=self.peak_flops,
+            profiles=self.profiles.reports,
+        )
         teams = len({team for team, _ in self.groups.seats.values()})
         return WriteStatus(
             self.reporter.complete(
@@ -518,6 +553,9 @@ RULES: tuple[Rule[Coordinator], ...] = (
     Rule(phases=LIVING, on=SnapshotFailed, action=C.note_copy),
     Rule(phases=("running",), on=None, guard=C.stopped, action=C.finish_stopped, to="ending"),
     Rule(phases=("running",), on=None, guard=C.done, action=C.finish, to="ending"),
+    # profiles
+    Rule(phases=GATHERED, on=ProfileRequested, action=C.profile),
+    Rule(phases=LIVING, on=ProfileDone, action=C.profiled),
     # losses
     Rule(phases=GATHERED, on=RankLost, guard=C.trains, action=C.lose_trainer, to="regrouping"),
     Rule(phases=LIVING, on=RankLost, guard=C.known, action=C.lose),

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from qmpi.errors import InvariantError
+from qmpi.policy.step_split import mean_times
 from qmpi.policy.throughput import eta, rate, thin
 from qmpi.protocol.journal import (
     FailureSeen,
@@ -18,15 +19,15 @@ from qmpi.protocol.journal import (
     SnapshotKept,
     StepCommitted,
 )
-from qmpi.protocol.progress import StepReport
+from qmpi.protocol.progress import StepReport, StepTimes
 from qmpi.protocol.status import FailureReport, RunState, StatusReport
 from qmpi.units import Digest, Generation, Rank, Seconds, Step
 
 RATE_WINDOW_SECONDS = Seconds(15.0)
 KEPT_FAILURES = 50
 KEPT_DIGESTS = 64
-WAIT_STEPS = 32
-"""Steps whose waiting the status averages."""
+SPLIT_STEPS = 32
+"""Steps whose waiting and whose times the status averages."""
 
 
 class Record:
@@ -62,7 +63,8 @@ class Record:
         self._digests: dict[Step, Digest] = {}
         self._points: list[tuple[Seconds, int]] = []
         self._last: StepCommitted | None = None
-        self._waits: deque[tuple[float, float]] = deque(maxlen=WAIT_STEPS)
+        self._waits: deque[tuple[float, float]] = deque(maxlen=SPLIT_STEPS)
+        self._times: deque[StepTimes] = deque(maxlen=SPLIT_STEPS)
         self.redone_passes = 0
 
     def replay(self, records: Iterable[JournalRecord]) -> None:
@@ -156,6 +158,7 @@ class Record:
             redone=report.redone,
         )
         self._note(record)
+        self._times.append(report.times)
         return record
 
     def fail(
@@ -211,6 +214,7 @@ class Record:
             learning_rate=self._last.learning_rate if self._last else None,
             wait_share=self._wait_share(),
             redone_passes=self.redone_passes,
+            times=mean_times(self._times),
         )
 
     def _wait_share(self) -> float | None:

@@ -114,6 +114,12 @@ class Groups:
         """True when every member is connected."""
         return bool(self.members) and len(self.ready) == len(self.members)
 
+    def peak_flops(self) -> float:
+        """Return the FLOP/s that the members' products reach at most; 0 if one's are unknown."""
+        hellos = [self.roster.hello(member) for member in self.members.values()]
+        peaks = [hello.peak_flops if hello is not None else 0.0 for hello in hellos]
+        return sum(peaks) if all(peaks) else 0.0
+
     def decide(self, copies: CopyBook, committed: Step) -> GroupPlan | None:
         """Decide who trains, from which state.
 

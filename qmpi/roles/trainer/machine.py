@@ -20,6 +20,8 @@ before `state_step` and have no gap.
 from collections import deque
 from typing import Literal
 
+from msgspec.structs import replace
+
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError
 from qmpi.ports.base import Effect, Event, Started
@@ -31,6 +33,8 @@ from qmpi.ports.engine import (
     GroupJoined,
     JoinGroup,
     PrepareEngine,
+    ProfileSteps,
+    ProfileWritten,
     RunStep,
     StepApplied,
 )
@@ -45,6 +49,7 @@ from qmpi.protocol.membership import (
     Holding,
     Regroup,
 )
+from qmpi.protocol.profiles import ProfileDone, ProfileOrder
 from qmpi.protocol.progress import Grant, StepReport
 from qmpi.protocol.snapshots import SnapshotFailed, SnapshotHeld, SnapshotPull
 from qmpi.roles.facts import RankFacts
@@ -53,6 +58,7 @@ from qmpi.roles.interface import RoleState
 from qmpi.roles.table import Rule, Table
 from qmpi.roles.trainer.copies import Copies
 from qmpi.roles.trainer.prefetch import Prefetch
+from qmpi.roles.trainer.timing import Timing
 from qmpi.units import Digest, Generation, Seconds, Step
 
 Phase = Literal["warming", "idle", "joining", "ready", "stepping", "aborting"]
@@ -86,6 +92,7 @@ class Trainer(Follower):
         self.prefetch = Prefetch(settings)
         self.copies = Copies(settings)
         self._digest, self._digest_step = Digest(""), -1
+        self.timing = Timing()
 
     @property
     def state(self) -> RoleState:
@@ -159,6 +166,7 @@ class Trainer(Follower):
             identity=event.identity,
             store_address=event.store_address,
             snapshots=event.snapshots,
+            peak_flops=event.peak_flops,
         )
         return [self.tell(hello)]
 
@@ -242,7 +250,7 @@ class Trainer(Follower):
 
     def joined(self, event: GroupJoined, now: Seconds) -> list[Effect]:
         """Report what the journal lacks, say that this member is ready."""
-        del now
+        self.timing.begin(now)
         self._reach(event.step, event.finished)
         form, self.position = self.group, event.position
         first = -1 if form is None else form.reports_from
@@ -298,6 +306,7 @@ class Trainer(Follower):
         step = Step(self.state_step)
         lanes, digests, frames = self.prefetch.take(step)
         self._activity = f"step {step}"
+        self.timing.stepping(self.prefetch.arrived_at(step))
         train = self.settings.train
         due = (step + 1) % train.digest_every == 0 or step + 1 == train.steps
         run = RunStep(self._generation, step, lanes, frames, digests, digest_due=due)
@@ -305,8 +314,7 @@ class Trainer(Follower):
 
     def applied(self, event: StepApplied, now: Seconds) -> list[Effect]:
         """Note the step, report it if that is this member's part, copy if due."""
-        del now
-        self._apply(event)
+        self._apply(replace(event, times=self.timing.whole(event.times, now)))
         self._activity = f"waiting for step {self.state_step}"
         reports = self.group is not None and self.group.reports_from >= 0
         return [*([self.tell(self.outcomes[-1])] if reports else []), *self._copy()]
@@ -339,10 +347,24 @@ class Trainer(Follower):
                 learning_rate=event.learning_rate,
                 weight_digest=event.weight_digest,
                 seconds=event.seconds,
-                wait_seconds=self.prefetch.waited(event.step),
+                wait_seconds=event.times.data,
                 redone=event.redone,
+                times=event.times,
             )
         )
+
+    # --- profiles ---------------------------------------------------------------------------------
+
+    def profile(self, event: Received, now: Seconds) -> list[Effect]:
+        """Let the engine record its next steps."""
+        del now
+        order = event.message
+        return [ProfileSteps(order.name, order.steps)] if isinstance(order, ProfileOrder) else []
+
+    def profiled(self, event: ProfileWritten, now: Seconds) -> list[Effect]:
+        """Say what came of a profile."""
+        del now
+        return [self.tell(ProfileDone(event.name, event.path, event.fault))]
 
     # --- blocks and copies ------------------------------------------------------------------------
 
@@ -393,7 +415,8 @@ class Trainer(Follower):
 
 GROUPED = ("joining", "ready", "stepping")
 WORKING = ("joining", "stepping")
-ANY = ("warming", "idle", "joining", "ready", "stepping", "aborting")
+WARM = ("idle", "joining", "ready", "stepping", "aborting")
+ANY = ("warming", *WARM)
 
 T = Trainer
 RULES: tuple[Rule[Trainer], ...] = (
@@ -422,6 +445,9 @@ RULES: tuple[Rule[Trainer], ...] = (
     Rule(phases=("ready",), on=None, guard=T.may_step, action=T.step, to="stepping"),
     Rule(phases=("stepping",), on=StepApplied, guard=T.current, action=T.applied, to="ready"),
     Rule(phases=("stepping", "aborting"), on=StepApplied, action=T.applied_too_late, to="idle"),
+    # profiles
+    Rule(phases=WARM, on=ProfileOrder, action=T.profile),
+    Rule(phases=ANY, on=ProfileWritten, action=T.profiled),
     # blocks and copies
     Rule(phases=ANY, on=BlockReply, action=T.take_block),
     Rule(phases=ANY, on=BlockFailed, action=T.block_failed),

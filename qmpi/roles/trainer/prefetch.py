@@ -42,8 +42,7 @@ class Prefetch:
         self.held: dict[Key, tuple[Digest, Frame]] = {}
         self.asked: dict[Key, tuple[Rank | None, Seconds]] = {}
         self.refusals: dict[Key, set[Rank]] = {}
-        self._wanted_at: dict[Step, Seconds] = {}
-        self._ready_at: dict[Step, Seconds] = {}
+        self._arrived_at: dict[Step, Seconds] = {}
 
     def aim(
         self,
@@ -112,18 +111,18 @@ class Prefetch:
             step: it and everything before it is forgotten.
         """
         self.held = {k: v for k, v in self.held.items() if k[0] > step}
+        self._arrived_at = {s: at for s, at in self._arrived_at.items() if s > step}
 
-    def waited(self, step: Step) -> float:
-        """Return the seconds between asking for the last block of `step` and its arrival.
+    def arrived_at(self, step: Step) -> Seconds:
+        """Return when the last block of a step came.
 
         Args:
-            step: a step that ran.
+            step: one that is `complete`.
 
         Returns:
-            Seconds; 0 if unknown. Forgets the step.
+            Time; 0 if it has no blocks here.
         """
-        ready, wanted = self._ready_at.pop(step, None), self._wanted_at.pop(step, None)
-        return 0.0 if ready is None or wanted is None else max(0.0, ready - wanted)
+        return self._arrived_at.get(step, Seconds(0.0))
 
     def arrived(self, reply: BlockReply, frame: Frame, now: Seconds) -> list[Effect]:
         """Take a block, if its bytes are what the digest says.
@@ -145,7 +144,7 @@ class Prefetch:
         del self.asked[key]
         self.refusals.pop(key, None)
         self.held[key] = (reply.digest, frame)
-        self._ready_at[reply.step] = now
+        self._arrived_at[reply.step] = now
         return []
 
     def refused(
@@ -208,7 +207,6 @@ class Prefetch:
     def _ask_window(self, step: Step, memories: Sequence[Rank], now: Seconds) -> list[Effect]:
         requests: list[Effect] = []
         for wanted in self._range(step):
-            self._wanted_at.setdefault(wanted, now)
             for lane in self.lanes:
                 key = (wanted, Lane(lane))
                 if key in self.held or key in self.asked:

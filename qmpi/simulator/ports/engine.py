@@ -25,7 +25,10 @@ from qmpi.ports.engine import (
     EngineWork,
     JoinGroup,
     PrepareEngine,
+    ProfileSteps,
+    ProfileWritten,
     RunStep,
+    StepApplied,
     TakeSnapshot,
 )
 from qmpi.simulator.bench import Task
@@ -70,6 +73,8 @@ class SimulatedEngine(Joining, Stepping):
         self._queue: deque[Task] = deque()
         self._warm = False
         self._fault: WorkCrashed | None = None
+        self._profile: tuple[ProfileSteps, Reply] | None = None
+        self._unrecorded = 0
 
     def submit(self, work: EngineWork, condemned: Condemned, reply: Reply) -> None:
         """Queue a piece of work.
@@ -136,8 +141,29 @@ class SimulatedEngine(Joining, Stepping):
                 self._then(self._spread(0.01), lambda: self._join(work))
             case RunStep() as work:
                 self._begin(work)
+            case ProfileSteps() as work:
+                self._record(work, task.reply)
             case _:
                 raise InvariantError(f"rank {self._rank}: {task.work!r} is no engine work")
+
+    def _finish(self, event: Event) -> None:
+        super()._finish(event)
+        if isinstance(event, StepApplied):
+            self._unrecorded -= 1
+            if self._unrecorded <= 0:
+                self._end_profile("")
+
+    def _record(self, work: ProfileSteps, reply: Reply) -> None:
+        """Begin a profile; its event comes after the steps, other work before it."""
+        self._end_profile("another profile was asked for")
+        self._profile, self._unrecorded = (work, reply), work.steps
+        self._task = None
+        self._next()
+
+    def _end_profile(self, fault: str) -> None:
+        if self._profile is not None:
+            (work, reply), self._profile = self._profile, None
+            reply(ProfileWritten(work.name, "" if fault else f"simulated/{self._rank}", fault))
 
     def _fail(self) -> None:
         fault, self._fault = self._fault, None

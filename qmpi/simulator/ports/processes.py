@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from qmpi.ports.base import Event
-from qmpi.ports.processes import StopRequested
+from qmpi.ports.processes import ProfileRequested, StopRequested
+from qmpi.protocol.profiles import ProfileRequest
 from qmpi.units import Seconds
 
 Fencing = Callable[[str, int, str], None]
@@ -76,6 +77,15 @@ class SimulatedProcesses:
             return ()
         told, self._notices = self._notices, []
         return told
+
+    def ask_profile(self, request: ProfileRequest) -> None:
+        """Ask for a profile, as a user does.
+
+        Args:
+            request: what is asked for.
+        """
+        self._notices.append(ProfileRequested(request))
+        self.on_notice()
 
     def ask_stop(self, reason: str) -> None:
         """Ask the run to stop, as a user or a batch system does.

@@ -9,6 +9,7 @@ from conformance.modelled.machine import Machine
 from qmpi.driver.ports import Ports
 from qmpi.driver.router import Router
 from qmpi.ports.base import Event
+from qmpi.protocol.profiles import ProfileRequest
 from qmpi.simulator.incarnation import Incarnation
 from qmpi.simulator.ports.clock import SimulatedClock
 from qmpi.simulator.ports.processes import SimulatedProcesses
@@ -55,6 +56,9 @@ class ModelledWorld(Machine):
 
     def ask_to_stop(self) -> None:
         self.processes.ask_stop("a stop was requested")
+
+    def ask_for_profile(self, request: ProfileRequest) -> None:
+        self.processes.ask_profile(request)
 
     def looks(self, times: int) -> Sequence[Event]:
         told: list[Event] = []

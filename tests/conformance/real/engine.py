@@ -19,13 +19,14 @@ from conformance.real.remote_engine import RemoteEngine
 from unit.training.small_job import block, job
 
 from qmpi.config.settings import Settings, SnapshotSettings
-from qmpi.ports.base import Event, Frame
+from qmpi.ports.base import Event, Frame, Reply
 from qmpi.ports.engine import Condemned, EngineWork, RunStep
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.copy_files import CopyFiles
-from qmpi.runtime.engine import TorchEngine
+from qmpi.runtime.engine import Probes, TorchEngine
 from qmpi.storage.run_directory import RunDirectory
+from qmpi.storage.trace_file import TraceFolder
 from qmpi.units import Digest, Generation, Rank, Step
 
 STANDING_SECONDS = 60.0
@@ -65,8 +66,8 @@ class GatedEngine(TorchEngine):
     gates: Gates
     _gated = False
 
-    def _do(self, work: EngineWork, condemned: Condemned) -> Event:
-        event = super()._do(work, condemned)
+    def _do(self, work: EngineWork, condemned: Condemned, reply: Reply) -> Event | None:
+        event = super()._do(work, condemned, reply)
         if self._engine is not None and not self._gated:
             self._gated = True
             self._put_gates(self._engine)
@@ -111,7 +112,8 @@ def engine_of(
 ) -> GatedEngine:
     settings = settings_of(folder)
     files = CopyFiles(settings, "run", Rank(member), RunDirectory(folder))
-    engine = kind(settings, lambda: "127.0.0.1", Clock().now, files)
+    traces = TraceFolder(folder / "profiles", Rank(member), "here")
+    engine = kind(settings, lambda: "127.0.0.1", Clock().now, files, probes=Probes(traces=traces))
     engine.gates = gates
     return engine
 

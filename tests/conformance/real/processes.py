@@ -11,7 +11,9 @@ from pathlib import Path
 import msgspec
 
 from qmpi.ports.base import Event
+from qmpi.protocol.profiles import ProfileRequest
 from qmpi.runtime.processes import HostProcesses
+from qmpi.storage.profile_request import write_request
 from qmpi.storage.rank_files import RankProcess, start_ticks
 from qmpi.units import Seconds
 
@@ -26,6 +28,7 @@ class RealWorld:
         self._ranks = folder / "ranks"
         self._ranks.mkdir()
         self._stop = folder / "stop"
+        self._profile = folder / "profile.json"
         self._sleepers = {p.pid: p for p in (subprocess.Popen(SLEEPER) for _ in range(3))}
         self.own = os.getpid()
         self.peer, self.stranger, self.far = self._sleepers
@@ -34,7 +37,7 @@ class RealWorld:
         # A rank of this number has ended long ago, and a stranger was given its number.
         self._say(2, self.stranger, here, start_ticks(self.stranger) - 1)
         self._say(3, self.far, f"not-{here}", start_ticks(self.far))
-        self.processes = kind(self._ranks, self._stop)
+        self.processes = kind(self._ranks, self._stop, self._profile)
         self.processes.is_coordinator = True
         self._now = Seconds(1000.0)
 
@@ -56,6 +59,9 @@ class RealWorld:
         if self._stop.exists():
             self.processes.on_signal(signal.SIGTERM, None)
         self._stop.touch()
+
+    def ask_for_profile(self, request: ProfileRequest) -> None:
+        write_request(self._profile, request)
 
     def looks(self, times: int) -> list[Event]:
         told: list[Event] = []

@@ -9,8 +9,10 @@ import msgspec
 import pytest
 
 from qmpi.errors import LaunchError
-from qmpi.ports.processes import StopRequested
+from qmpi.ports.processes import ProfileRequested, StopRequested
+from qmpi.protocol.profiles import ProfileRequest
 from qmpi.runtime.processes import LOOK_SECONDS, STOPPING, HostProcesses
+from qmpi.storage.profile_request import write_request
 from qmpi.storage.rank_files import RankProcess, start_ticks
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -33,7 +35,7 @@ def stop(tmp_path):
 @pytest.fixture
 def host(tmp_path, stop):
     (tmp_path / "ranks").mkdir()
-    processes = HostProcesses(tmp_path / "ranks", stop)
+    processes = HostProcesses(tmp_path / "ranks", stop, tmp_path / "profile.json")
     processes.is_coordinator = True
     return processes
 
@@ -111,6 +113,24 @@ def test_a_stop_file_is_told_once(host, stop):
     assert list(host.notices(103.0)) == []
 
 
+def test_what_is_no_request_for_a_profile_is_passed_over(tmp_path, host, caplog):
+    path = tmp_path / "profile.json"
+    path.write_text('{"name": "../x", "steps": 1, "ranks": []}')
+    assert list(host.notices(100.0)) == []
+    assert not path.exists()
+    assert "no request for a profile" in caplog.text
+
+
+def test_a_rank_that_does_not_coordinate_leaves_a_request_alone(tmp_path, stop):
+    path = tmp_path / "profile.json"
+    write_request(path, ProfileRequest("p", 1, ()))
+    host = HostProcesses(tmp_path, stop, path)
+    assert list(host.notices(100.0)) == []
+    assert path.exists()
+    host.is_coordinator = True
+    assert list(host.notices(101.0)) == [ProfileRequested(ProfileRequest("p", 1, ()))]
+
+
 def test_a_signal_is_told_once_by_its_name(host):
     host.on_signal(signal.SIGTERM, None)
     assert list(host.notices(100.0)) == [StopRequested("signal SIGTERM")]
@@ -127,7 +147,7 @@ def test_looks_are_rare(host, stop):
 @pytest.mark.parametrize("number", [*STOPPING, signal.SIGINT])
 def test_a_signal_that_asks_to_stop_ends_nobody(number, tmp_path):
     before = {n: signal.getsignal(n) for n in (*STOPPING, signal.SIGINT)}
-    host = HostProcesses(tmp_path, tmp_path / "stop")
+    host = HostProcesses(tmp_path, tmp_path / "stop", tmp_path / "profile.json")
     try:
         host.listen()
         os.kill(os.getpid(), number)
@@ -141,7 +161,7 @@ def test_a_signal_that_asks_to_stop_ends_nobody(number, tmp_path):
 
 def test_a_rank_that_nobody_asks_is_told_nothing(tmp_path, stop):
     stop.touch()
-    host = HostProcesses(tmp_path, stop)
+    host = HostProcesses(tmp_path, stop, tmp_path / "profile.json")
     host.on_signal(signal.SIGTERM, None)
     assert list(host.notices(100.0)) == []
 

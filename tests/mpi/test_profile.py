@@ -1,0 +1,146 @@
+"""A live job is profiled: traces that keep to the format, the same weights, and clear refusals."""
+
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mpi.live_run import TINY_JOB, LiveRun, qmpi
+from mpi.trace_check import faults_of, processor, read
+
+pytestmark = pytest.mark.timeout(600)
+
+LONGER = TINY_JOB.replace("steps = 30", "steps = 120").replace(
+    "digest_every = 10", "digest_every = 60"
+)
+
+
+def answer(*arguments: str, timeout: float = 300.0) -> tuple[int, Any]:
+    done = qmpi(*arguments, "--json", timeout=timeout)
+    return done.returncode, json.loads(done.stdout)
+
+
+def trainers(run: LiveRun) -> list[int]:
+    return [r["rank"] for r in run.status()["ranks"] if r["role"] == "trainer" and r["alive"]]
+
+
+def test_a_live_job_is_profiled_and_comes_to_the_same_weights(tmp_path: Path) -> None:
+    with LiveRun(tmp_path, job=LONGER, name="calm") as calm:
+        wanted = calm.finish(400)["digest"]
+    merged = tmp_path / "both.json.gz"
+    with LiveRun(tmp_path, job=LONGER) as run:
+        run.wait_for_step(5)
+        ranks = ",".join(map(str, trainers(run)))
+        code, told = answer(
+            "profile", str(run.run), "--steps", "2", "--ranks", ranks, "--to", str(merged)
+        )
+        assert code == 0, told
+        refused = {
+            "no trainers": answer("profile", str(run.run), "--ranks", "0"),
+            "are left": answer("profile", str(run.run), "--steps", "1000", "--ranks", "all"),
+        }
+        status = run.finish(400)
+    assert status["exit_code"] == 0, run.logs()
+    assert status["digest"] == wanted
+    for words, (code, fault) in refused.items():
+        assert code == 2
+        assert words in fault["error"]
+    assert not (run.run / "profile.json").exists()
+    check_traces([Path(path) for path in told["files"]], told["ranks"])
+    check_joined(merged, told["ranks"])
+    code, fault = answer("profile", str(run.run))
+    assert (code, fault["fault"]) == (2, "user")
+    assert "finished" in fault["error"]
+    check_times(status)
+
+
+def check_traces(files: list[Path], ranks: list[int]) -> None:
+    assert len(files) == len(ranks) == 2
+    for path, rank in zip(files, ranks, strict=True):
+        trace = read(path)
+        assert faults_of(trace) == []
+        events = trace["traceEvents"]
+        steps = [e for e in events if e["ph"] == "X" and e["name"].startswith("step ")]
+        assert len(steps) == 2
+        for kernel in ("aten::mm", "aten::_fused_adamw_", "aten::round_"):
+            inside = [e for e in events if e["name"] == kernel]
+            assert inside, f"{kernel} is not in the trace"
+        named = [e["args"]["name"] for e in events if e["name"] == "process_name"]
+        assert any(name.startswith(f"rank {rank} on ") for name in named)
+
+
+def check_joined(path: Path, ranks: list[int]) -> None:
+    trace = read(path)
+    assert faults_of(trace) == []
+    steps = [e for e in trace["traceEvents"] if e["ph"] == "X" and e["name"].startswith("step ")]
+    assert len({e["pid"] for e in steps}) == len(ranks)
+    # Both trainers run each step together: their clocks are one host's.
+    by_name = {name: [e for e in steps if e["name"] == name] for name in {e["name"] for e in steps}}
+    for same in by_name.values():
+        if len(same) == 2:
+            first, second = sorted(same, key=lambda e: e["ts"])
+            assert second["ts"] < first["ts"] + first["dur"]
+
+
+def check_times(status: dict[str, Any]) -> None:
+    parts = status["times"]
+    assert min(parts[name] for name in ("forward", "backward", "sweep", "optimizer")) > 0
+    assert status["peak_flops"] > 0
+
+
+@pytest.mark.skipif(not processor(), reason="Perfetto's trace processor is not installed")
+def test_perfetto_opens_a_joined_trace(tmp_path: Path) -> None:
+    perfetto = pytest.importorskip("perfetto.trace_processor")
+    with LiveRun(tmp_path, job=LONGER) as run:
+        run.wait_for_step(5)
+        merged = tmp_path / "both.json.gz"
+        code, told = answer("profile", str(run.run), "--ranks", "all", "--to", str(merged))
+        assert code == 0, told
+    config = perfetto.TraceProcessorConfig(bin_path=processor())
+    with perfetto.TraceProcessor(trace=str(merged), config=config) as opened:
+        rows = list(opened.query("select count(*) as n from slice where name glob 'step *'"))
+        assert rows[0].n == 2 * len(told["ranks"])
+        lost = "select sum(value) as n from stats where severity = 'error' and name glob '*json*'"
+        assert not next(iter(opened.query(lost))).n
+
+
+def test_a_rank_that_dies_meanwhile_is_named_and_the_job_goes_on(tmp_path: Path) -> None:
+    with LiveRun(tmp_path, job=LONGER) as run:
+        run.wait_for_step(5)
+        victim = trainers(run)[0]
+        told: list[tuple[int, Any]] = []
+        asking = threading.Thread(
+            target=lambda: told.append(
+                answer("profile", str(run.run), "--steps", "90", "--ranks", str(victim))
+            )
+        )
+        asking.start()
+        under_way(run)
+        os.kill(
+            next(r["pid"] for r in run.status()["ranks"] if r["rank"] == victim), signal.SIGKILL
+        )
+        asking.join()
+        ((code, fault),) = told
+        assert code == 3, fault
+        assert f"rank {victim} died" in fault["error"]
+        assert run.finish(400)["exit_code"] == 0, run.logs()
+
+
+def under_way(run: LiveRun) -> None:
+    for _ in range(3000):
+        if run.status().get("profiles"):
+            return
+        threading.Event().wait(0.05)
+    raise AssertionError(f"the job took no request: {run.logs()}")
+
+
+def test_nobody_answers_in_time(tmp_path: Path) -> None:
+    with LiveRun(tmp_path, job=LONGER) as run:
+        run.wait_for_step(5)
+        code, fault = answer("profile", str(run.run), "--steps", "90", "--timeout", "1")
+        assert code == 3
+        assert "within 1 s" in fault["error"]
+        assert not (run.run / "profile.json").exists()
