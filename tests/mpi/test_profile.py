@@ -117,9 +117,7 @@ def test_a_rank_that_dies_meanwhile_is_named_and_the_job_goes_on(tmp_path: Path)
         )
         asking.start()
         under_way(run)
-        os.kill(
-            next(r["pid"] for r in run.status()["ranks"] if r["rank"] == victim), signal.SIGKILL
-        )
+        assert run.kill("trainer") == victim
         asking.join()
         ((code, fault),) = told
         assert code == 3, fault
