@@ -39,7 +39,7 @@ from qmpi.driver.tickets import never
 from qmpi.ports.books import AppendJournal, WriteEnd
 from qmpi.ports.copies import SnapshotStored, StoreSnapshot
 from qmpi.ports.data import BlockBroken, BlockBuilt
-from qmpi.ports.engine import EngineAborted, ProfileSteps
+from qmpi.ports.engine import EngineAborted
 from qmpi.ports.processes import StopRequested
 from qmpi.ports.units import RunUnit, UnitDone
 from qmpi.protocol.membership import SnapshotFact
@@ -252,15 +252,6 @@ class ModelledHurried(SimulatedEngine):
         self._end_profile("")
 
 
-class RealUncounting(real_engine.GatedEngine):
-    """Records a step less than it is asked for."""
-
-    def submit(self, work, condemned, reply):
-        if isinstance(work, ProfileSteps):
-            work = ProfileSteps(work.name, work.steps - 1)
-        super().submit(work, condemned, reply)
-
-
 class RealRuthless(HostProcesses):
     """Kills whoever has the number."""
 
@@ -336,10 +327,6 @@ CAUGHT = [
     (modelled_engine, ModelledTalkative, engine_suite.check_a_step_says_what_it_did),
     (
         modelled_engine, ModelledHurried,
-        engine_suite.check_a_profile_ends_after_its_steps_and_changes_no_weights,
-    ),
-    (
-        real_engine, RealUncounting,
         engine_suite.check_a_profile_ends_after_its_steps_and_changes_no_weights,
     ),
     (real_processes, RealRuthless, processes_suite.check_a_stranger_is_never_fenced),

@@ -52,7 +52,7 @@ def test_a_live_job_is_profiled_and_comes_to_the_same_weights(tmp_path: Path) ->
     code, fault = answer("profile", str(run.run))
     assert (code, fault["fault"]) == (2, "user")
     assert "finished" in fault["error"]
-    check_times(status)
+    check_times(run, status)
 
 
 def check_traces(files: list[Path], ranks: list[int]) -> None:
@@ -83,8 +83,13 @@ def check_joined(path: Path, ranks: list[int]) -> None:
             assert second["ts"] < first["ts"] + first["dur"]
 
 
-def check_times(status: dict[str, Any]) -> None:
+def check_times(run: LiveRun, status: dict[str, Any]) -> None:
     parts = status["times"]
+    lines = (run.run / "journal.jsonl").read_text().splitlines()
+    records = [json.loads(line)["record"] for line in lines]
+    commits = [record["time"] for record in records if "lane_losses" in record][-33:]
+    # Of the status's 32 steps; what the report of the first and the last took is not theirs.
+    assert sum(parts.values()) == pytest.approx((commits[-1] - commits[0]) / 32, rel=0.1)
     assert min(parts[name] for name in ("forward", "backward", "sweep", "optimizer")) > 0
     assert status["peak_flops"] > 0
 
