@@ -31,7 +31,7 @@ def test_a_live_job_is_profiled_and_comes_to_the_same_weights(tmp_path: Path) ->
         wanted = calm.finish(400)["digest"]
     merged = tmp_path / "both.json.gz"
     with LiveRun(tmp_path, job=job_of(120)) as run:
-        run.wait_for_step(5)
+        run.wait_for_step(5, 300)
         ranks = ",".join(map(str, trainers(run)))
         asked = ("--steps", "2", "--ranks", ranks, "--to", str(merged))
         code, told = answer("profile", str(run.run), *asked)
@@ -98,7 +98,7 @@ def check_times(run: LiveRun, status: dict[str, Any]) -> None:
 def test_perfetto_opens_a_joined_trace(tmp_path: Path) -> None:
     perfetto = pytest.importorskip("perfetto.trace_processor")
     with LiveRun(tmp_path, job=job_of(120)) as run:
-        run.wait_for_step(5)
+        run.wait_for_step(5, 300)
         merged = tmp_path / "both.json.gz"
         code, told = answer("profile", str(run.run), "--ranks", "all", "--to", str(merged))
         assert code == 0, told
@@ -112,7 +112,7 @@ def test_perfetto_opens_a_joined_trace(tmp_path: Path) -> None:
 
 def test_a_rank_that_dies_meanwhile_is_named_and_the_job_goes_on(tmp_path: Path) -> None:
     with LiveRun(tmp_path, job=job_of(200)) as run:
-        run.wait_for_step(5)
+        run.wait_for_step(5, 300)
         victim = trainers(run)[0]
         told: list[tuple[int, Any]] = []
         asking = threading.Thread(
@@ -140,7 +140,7 @@ def under_way(run: LiveRun) -> None:
 
 def test_nobody_answers_in_time(tmp_path: Path) -> None:
     with LiveRun(tmp_path, job=job_of(1000)) as run:
-        run.wait_for_step(5)
+        run.wait_for_step(5, 300)
         code, fault = answer("profile", str(run.run), "--steps", "800", "--timeout", "1")
         assert code == 3
         assert "within 1 s" in fault["error"]
