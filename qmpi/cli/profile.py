@@ -5,6 +5,7 @@ rank takes; what comes of it stands in the status. So it works from any host tha
 directory, and needs no way into the job. The traces are written by the ranks themselves.
 """
 
+import math
 import os
 import secrets
 import sys
@@ -72,7 +73,7 @@ class Ranks(click.ParamType):
 @click.option("--to", type=HomePath(), metavar="FILE", help="Also write one file with all ranks.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(1.0),
+    type=click.FloatRange(1.0, 1e6),
     default=300.0,
     show_default=True,
     metavar="S",
@@ -92,6 +93,8 @@ def command(
     from qmpi.monitor.run_look import newest_run
 
     where = run if run is not None else newest_run(Path("runs"))
+    if math.isnan(timeout):
+        raise InputError("--timeout is no number of seconds")
     _check_target(to)
     report = _live(where)
     chosen = ranks if ranks is not None else _first_trainer(report)

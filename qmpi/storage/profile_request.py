@@ -60,7 +60,7 @@ def take_request(path: Path) -> ProfileRequest:
         path.unlink()
     try:
         request = msgspec.json.decode(data, type=ProfileRequest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CorruptData(f"{path} is no request for a profile: {error}") from None
     # The name becomes that of a folder.
     if not _NAME.fullmatch(request.name) or not 1 <= request.steps <= MOST_STEPS:

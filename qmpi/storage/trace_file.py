@@ -65,6 +65,8 @@ class TraceFolder:
             path.parent.mkdir(parents=True, exist_ok=True)
         plain = temporary_name(path.with_suffix(".plain"))
         try:
+            with explained("write the trace", plain):
+                plain.touch()  # whoever records may name no cause where it cannot write
             record(plain)
             with explained("read", plain):
                 trace = _decoded(plain.read_bytes(), plain)
@@ -153,7 +155,7 @@ def _label(events: list[Trace], label: str) -> None:
 def _decoded(plain: bytes, path: Path) -> Trace:
     try:
         trace = msgspec.json.decode(plain)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CorruptData(f"{path} is no trace: {error}") from None
     if not isinstance(trace, dict) or not isinstance(trace.get("traceEvents"), list):
         raise CorruptData(f"{path} is no trace: it has no list of events")

@@ -14,7 +14,6 @@ import torch
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from qmpi.errors import MachineError
-from qmpi.storage.os_errors import explained
 
 
 class Profiler:
@@ -73,11 +72,8 @@ class Profiler:
             path: of a JSON file; replaced if it exists.
 
         Raises:
-            StorageError: it cannot be written.
-            MachineError: torch cannot say what it recorded.
+            MachineError: torch cannot say what it recorded, or cannot write it.
         """
-        with explained("write the trace", path):
-            path.touch()  # torch names no cause where it cannot write
         try:
             self._profile.export_chrome_trace(str(path))
         except RuntimeError as error:

@@ -185,6 +185,7 @@ def check_a_profile_ends_after_its_steps_and_changes_no_weights(world: World) ->
     crew.joined(2)
     asked = member.ask(ProfileSteps("p", 2))
     weights = [crew.applied(2, 0).weight_digest]
+    world.settle()
     assert asked.events == []
     weights += [crew.applied(2, step).weight_digest for step in (1, 2)]
     written = asked.end(ProfileWritten)

@@ -244,6 +244,14 @@ class ModelledTalkative(SimulatedEngine):
         super().submit(work, condemned, twice)
 
 
+class ModelledHurried(SimulatedEngine):
+    """Says that a profile is written before its steps are done."""
+
+    def _record(self, work, reply):
+        super()._record(work, reply)
+        self._end_profile("")
+
+
 class RealRuthless(HostProcesses):
     """Kills whoever has the number."""
 
@@ -317,6 +325,10 @@ CAUGHT = [
     (modelled_engine, ModelledDeafToAborts, engine_breaks.check_an_abort_ends_a_join),
     (real_engine, RealForgetful, engine_breaks.check_a_step_that_both_hold_is_finished_by_a_join),
     (modelled_engine, ModelledTalkative, engine_suite.check_a_step_says_what_it_did),
+    (
+        modelled_engine, ModelledHurried,
+        engine_suite.check_a_profile_ends_after_its_steps_and_changes_no_weights,
+    ),
     (real_processes, RealRuthless, processes_suite.check_a_stranger_is_never_fenced),
     (
         real_processes, RealRuthless,

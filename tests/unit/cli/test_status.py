@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from qmpi.cli.main import run
+from qmpi.protocol.progress import StepTimes
 from qmpi.protocol.status import EndMarker, FailureReport, RankReport, StatusReport
 from qmpi.storage.status_file import write_end, write_status
 
@@ -63,6 +64,25 @@ def test_text_says_how_far_who_lives_and_what_was_done(
         assert word in text
     for word in ("alive", "dead", FAILURE.what, FAILURE.action, FAILURE.reason):
         assert word in text
+
+
+def test_text_says_where_the_time_went_and_how_near_the_peak_it_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times = StepTimes(forward=0.06, backward=0.12, sweep=0.01, communication=0.01, digest=0.0001)
+    speed = {"times": times, "flops_per_second": 3.1e10, "peak_flops": 6.2e10}
+    write_status(tmp_path, replace(report(), **speed))
+    assert run(["status", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "step time" in text
+    assert "0.2 s: backward 60 %, forward 30 %, sweep 5 %, communication 5 %" in text
+    assert "digest" not in text
+    assert "50 %: 31 GFLOP/s of 62 GFLOP/s" in text
+    told = shown(tmp_path, capsys)
+    assert told["times"]["backward"] == 0.12  # pyright: ignore[reportIndexIssue]
+    write_status(tmp_path, report())
+    assert run(["status", str(tmp_path)]) == 0
+    assert "step time" not in capsys.readouterr().out
 
 
 def test_json_holds_every_field_of_the_report(

@@ -4,6 +4,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from qmpi.monitor.live_view import LiveView, frame
+from qmpi.protocol.progress import StepTimes
 from qmpi.protocol.status import FailureReport, RankReport, StatusReport
 
 REPORT = StatusReport(
@@ -91,3 +92,14 @@ def test_on_a_terminal_it_is_drawn_in_place() -> None:
         assert len(written(console)) == drawn  # too soon to draw again
         view.update(REPORT, now=1.0)
         assert len(written(console)) > drawn
+
+
+def test_the_view_says_where_the_time_goes() -> None:
+    console = Console(file=io.StringIO(), width=120)
+    report = replace(
+        REPORT, times=StepTimes(forward=1.0, backward=3.0), flops_per_second=2e12, peak_flops=4e12
+    )
+    console.print(frame("demo", report, []))
+    text = written(console)
+    assert "step time  4 s: backward 75 %, forward 25 %" in text
+    assert "utilisation  50 %: 2 TFLOP/s of 4 TFLOP/s" in text

@@ -2,10 +2,16 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
+from qmpi.monitor.charts import RIGHT, WIDTH
+from qmpi.monitor.html_page import STYLE
 from qmpi.monitor.report import render_report, write_report
+from qmpi.monitor.split_chart import EDGE, MEANINGS
 from qmpi.monitor.story import Mark, RunStory, Span
+from qmpi.policy.step_split import PARTS
+from qmpi.protocol.progress import StepTimes
 from qmpi.protocol.status import FailureReport
 
 HOSTILE = "</title></style><script>alert('x')</script><img src=x onerror=alert(1)>\"'&"
@@ -154,3 +160,24 @@ def test_lone_surrogates_do_not_stop_the_report(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     write_report(path, replace(STORY, sample="def \udcff"))
     read(path.read_text(encoding="utf-8"))
+
+
+def test_the_times_of_a_step_are_one_bar_of_all_parts() -> None:
+    times = StepTimes(*(float(part) for part in range(1, 10)))
+    speed = (("utilisation", HOSTILE),)
+    html = render_report(replace(STORY, times=times, speed=speed))
+    read(html)
+    assert "Where a step" in html
+    assert HOSTILE not in html
+    widths = [float(w) for w in re.findall(r'width="([0-9.]+)" height="36" class="part-', html)]
+    assert len(widths) == 9
+    assert sum(widths) == pytest.approx(WIDTH - RIGHT - EDGE, abs=1.0)
+    assert widths == sorted(widths)
+    assert "Where a step" not in render_report(STORY)
+    assert "No time was measured" in render_report(replace(STORY, times=StepTimes()))
+
+
+def test_every_part_has_a_meaning_and_a_colour() -> None:
+    assert tuple(MEANINGS) == PARTS
+    for part in PARTS:
+        assert f"rect.part-{part} " in STYLE

@@ -1,13 +1,16 @@
 """Profiles as the coordinator and a trainer see them: ordered, answered, refused, lost."""
 
-from unit.roles.coordinated_job import Job, sent
+import pytest
+from unit.roles.coordinated_job import SETTINGS, Job, sent
 from unit.roles.test_trainer import NOW, in_group, run_steps, said, word
 
+from qmpi.planning.shape import flops_per_token, shape_of
 from qmpi.ports.books import WriteStatus
+from qmpi.ports.clock import TimerFired
 from qmpi.ports.engine import ProfileSteps, ProfileWritten, StepApplied
 from qmpi.ports.processes import ProfileRequested, StopRequested
 from qmpi.ports.transport import RankLost
-from qmpi.protocol.membership import GroupReady, Regroup
+from qmpi.protocol.membership import GroupReady, Hello, Regroup
 from qmpi.protocol.profiles import (
     MOST_RANKS,
     ProfileDone,
@@ -141,3 +144,30 @@ def test_the_status_averages_the_times_of_the_last_steps() -> None:
         )  # fmt: skip
         job.word(3, told)
     assert job.role.record.status("running", job.now, 20).times == StepTimes(forward=2.0)
+
+
+def test_the_peaks_of_the_members_add_up_if_all_are_known() -> None:
+    for peaks, wanted in (((2e9, 3e9), 5e9), ((2e9, 0.0), 0.0)):
+        job = Job()
+        job.greet()
+        for rank, peak in zip((3, 4), peaks, strict=True):
+            job.word(rank, Hello("b", 1000 + rank, store_address="h:1", peak_flops=peak))
+        for rank in (3, 4):
+            job.hold(rank)
+        for rank in (3, 4):
+            job.word(rank, GroupReady(job.role.generation, Step(0)))
+        report = [e.report for e in job.effects if isinstance(e, WriteStatus)][-1]
+        assert report.peak_flops == wanted
+
+
+def test_the_operations_are_those_of_the_tokens_of_the_last_seconds() -> None:
+    job = Job()
+    job.run()
+    for step in range(3):
+        job.now = Seconds(job.now + 2.0)
+        job.report(step)
+    (report,) = [e.report for e in job.tell(TimerFired("status")) if isinstance(e, WriteStatus)]
+    train = SETTINGS.train
+    tokens = train.lanes * train.microbatches * train.sequences * train.sequence_tokens
+    flops = flops_per_token(shape_of(SETTINGS.model), train.sequence_tokens)
+    assert report.flops_per_second == pytest.approx(tokens / 2.0 * flops)

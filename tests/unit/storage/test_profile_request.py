@@ -24,7 +24,7 @@ def test_it_is_taken_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "{}", "[]", '{"name": "x", "steps": "3", "ranks": []}',
+        "", "{}", "[]", "[" * 5000, '{"name": "x", "steps": "3", "ranks": []}',
         '{"name": "../x", "steps": 3, "ranks": []}', '{"name": "", "steps": 3, "ranks": []}',
         '{"name": "x", "steps": 0, "ranks": []}',
         f'{{"name": "x", "steps": {MOST_STEPS + 1}, "ranks": []}}',

@@ -39,7 +39,7 @@ def test_a_trace_is_written_whole_and_bears_its_ranks_name(tmp_path: Path) -> No
     assert read_trace(path) == told
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", '{"traceEvents": 3}', "\udcff"])
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"traceEvents": 3}', "\udcff", "[" * 5000])
 def test_what_is_no_trace_is_refused_and_leaves_nothing(tmp_path: Path, text: str) -> None:
     folder = TraceFolder(tmp_path, Rank(3), "node7")
     raw = text.encode("utf-8", "surrogateescape")

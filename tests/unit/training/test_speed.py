@@ -5,9 +5,10 @@ from pathlib import Path
 from statistics import median
 
 import pytest
+import torch
 
 from qmpi.config.load import parse_job
-from qmpi.training.speed import SECONDS, measure
+from qmpi.training.speed import PEAK_SECONDS, SECONDS, measure, peak
 
 DEMO = (Path(__file__).parents[3] / "jobs" / "demo.toml").read_text(encoding="utf-8")
 
@@ -34,3 +35,17 @@ def test_the_fastest_batch_counts(precision: str) -> None:
     most = measure(settings, uneven((0.02, 0.06)), max)  # pyright: ignore[reportArgumentType]
     assert least.half is (precision == "bfloat16")
     assert least.products == pytest.approx(3 * most.products)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_the_peak_is_that_of_the_fastest_product_in_a_short_time(kind: torch.dtype) -> None:
+    gaps = itertools.cycle((0.02, 0.01, 0.04))
+    moments = itertools.accumulate(gaps)
+    looks: list[float] = []
+
+    def clock() -> float:
+        looks.append(next(moments))
+        return looks[-1]
+
+    assert peak(kind, torch.device("cpu"), clock) == pytest.approx(2 * 512**3 / 0.01)
+    assert looks[-1] - looks[0] < PEAK_SECONDS + 0.04
