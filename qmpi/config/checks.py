@@ -1,18 +1,12 @@
 """Contradictions between fields of a job: what no field can state alone."""
 
-import math
 import re
 from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from qmpi.config.exact_sum import LEAST_KEPT, MOST_SPARE, SUM_BITS, kept_bits, lane_bits
 from qmpi.config.settings import ContentSource, RoleCount, Settings
-
-SUM_BITS = 30
-"""Bits of a 32-bit sum that lane gradients may fill; sign and one bit of rounding stay free."""
-
-LEAST_BITS = 16
-"""With fewer bits a lane's gradient would be coarser than bfloat16 over a tensor's range."""
 
 LONGEST_WARMUP_STEPS = 2000
 
@@ -133,9 +127,14 @@ def _train(settings: Settings) -> Iterator[str]:
             f"train.steps = {train.steps} trains on {tokens:.3g} tokens in all; addresses end at "
             f"{MOST_TOKENS:.3g}: fewer steps, lanes, microbatches or sequences"
         )
-    bits = SUM_BITS - math.ceil(math.log2(train.lanes))
-    if train.reduction == "exact" and bits < LEAST_BITS:
-        yield f"train.lanes = {train.lanes} leaves {bits} bits to an exact sum; use fewer"
+    kept = kept_bits(train.lanes)
+    if train.reduction == "exact" and kept < LEAST_KEPT:
+        yield (
+            f"train.lanes = {train.lanes} leaves {kept} bits to a gradient in an exact sum: of "
+            f"{SUM_BITS} bits the sum over lanes takes {SUM_BITS - lane_bits(train.lanes)} and the "
+            f"scale keeps {MOST_SPARE} spare; {LEAST_KEPT} are needed, so use fewer lanes, or "
+            'train.reduction = "fast"'
+        )
     if snapshot.disk_every_steps % snapshot.every_steps:
         yield (
             f"snapshot.disk_every_steps = {snapshot.disk_every_steps} is not a multiple of "

@@ -29,7 +29,7 @@ from qmpi.training.flat_state import FlatState, lay_out
 from qmpi.training.lanes import Block, LaneRunner
 from qmpi.training.optimizer import adamw, clip
 from qmpi.training.precision import choose_device, choose_precision, machine_identity
-from qmpi.training.reduction import make_sum
+from qmpi.training.reduction.kinds import make_sum
 from qmpi.training.schedule import learning_rate
 from qmpi.units import Digest
 
