@@ -13,7 +13,7 @@ ROUNDED_BITS = 22
 """Most bits of a lane's integers: adding 1.5 * 2**23 in float32 rounds just these to integers."""
 
 MOST_SPARE = 7
-"""Bits between a chunk's largest element and the largest that fits, beyond which the scale falls."""
+"""Bits between the largest element seen and the largest that fits; with more the scale falls."""
 
 LEAST_KEPT = 9
 """A chunk's largest element is some 2**4 times its mean: with fewer bits, noise would pass 1 %."""

@@ -19,7 +19,7 @@ from qmpi.planning.workload import HOST_LINK_BYTES, Speeds, Workload
 
 FLOAT, HALF = 4, 2
 
-LANE_BYTES = {"exact": 28, "fast": 12}
+LANE_BYTES = {"exact": 24, "fast": 12}
 """A parameter's gradient added to the sum: looked at, rounded, added; or added alone."""
 
 CHUNK, FACTS_BYTES = 32_768, 48
@@ -141,7 +141,7 @@ def cast_bytes(job: Workload) -> float:
 
 
 def _reduce(job: Workload, speeds: Speeds) -> float:
-    ranks, train = job.counts.trainers, job.settings.train
+    ranks = job.counts.trainers
     if ranks == 1:
         return 0.0
     buffer = FLOAT * job.parameters + _told_bytes(job)

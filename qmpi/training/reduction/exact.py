@@ -189,9 +189,7 @@ class ExactSum:
             state: its exponents change; its `updates` are those before this step's.
         """
         first = state.updates == 0
-        state.exponents.copy_(
-            self._margins.following(self._exponents, self._needs, first=first)
-        )
+        state.exponents.copy_(self._margins.following(self._exponents, self._needs, first=first))
 
     def _over(self) -> Tensor:
         """Return which chunks make the pass be redone, bool [chunks]."""
@@ -202,7 +200,7 @@ class ExactSum:
         return over
 
     def _wire(self) -> Tensor:
-        """Take the rounder out of the sums, lay the outliers behind them; return what is summed."""
+        """Return what is summed: sums without the rounder, outliers behind them."""
         for slot, count in zip(self._layout.slots, self._added, strict=True):
             self._span(slot, self._sum).sub_(wrapped(count * ROUNDER_BITS))
         used = self._layout.total
@@ -211,7 +209,7 @@ class ExactSum:
         return self._buffer[:used]
 
     def _areas(self) -> dict[int, tuple[Tensor, Tensor]]:
-        """Return, of each table with outliers, the levels of its rows and its part of the wire."""
+        """Return levels of rows, and the part of the wire, of each table that has outliers."""
         areas: dict[int, tuple[Tensor, Tensor]] = {}
         at = self._layout.total
         for number, table in self._tables.items():

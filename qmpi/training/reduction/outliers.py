@@ -150,7 +150,7 @@ def add_outliers(mean: Tensor, dense: Tensor, wire: Tensor, levels: Tensor, unit
     total = dense[rows].to(torch.float64)
     for level in range(1, int(levels.max()) + 1):
         has = levels[rows] >= level
-        # Exact: both are integers below 2**31, and so are far below 2**53 on the finer grid, but
-        # for jumps that leave nothing of the finer one.
-        total[has] += wire[starts[rows[has]] + (level - 1)].to(torch.float64) * 2.0 ** (level * STEP)
+        coarse = wire[starts[rows[has]] + (level - 1)].to(torch.float64)
+        # A float64 holds both parts whole, but for jumps that leave nothing of the finer one.
+        total[has] += coarse * 2.0 ** (level * STEP)
     mean[rows] = (total * units[rows].unsqueeze(1)).to(torch.float32)

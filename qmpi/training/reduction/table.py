@@ -64,7 +64,13 @@ class Table:
         return levels_of(needs[self.chunks] - self._exponents)
 
     def _add_block(
-        self, part: Tensor, total: Tensor, lows: Tensor, highs: Tensor, scales: Tensor, limits: Tensor
+        self,
+        part: Tensor,
+        total: Tensor,
+        lows: Tensor,
+        highs: Tensor,
+        scales: Tensor,
+        limits: Tensor,
     ) -> None:
         scaled = self._scratch[: part.shape[0]]
         values = part if part.dtype == torch.float32 else scaled.copy_(part)
