@@ -1,4 +1,4 @@
-"""The exact sum on real text: what it keeps of a gradient, how often it redoes a pass, what it costs.
+"""The exact sum on real text: precision, passes redone, cost, learning.
 
     python tests/benchmarks/bench_exact_sum.py precision --lanes 8,64,512,4096
     python tests/benchmarks/bench_exact_sum.py steps --steps 200
@@ -6,9 +6,9 @@
     python tests/benchmarks/bench_exact_sum.py learning --steps 150 --seeds 1,2,3
 
 Each prints one JSON object. Text is the built-in corpus. `precision` trains a small model, lets the
-exponents follow one batch, and sums the next: signal to noise against float64, of the whole gradient
-and row by row. "tensor" is the sum as it was, with one exponent for each parameter. `cost` gives CPU
-seconds, so it can be run on a busy machine.
+exponents follow one batch, and sums the next: signal to noise against float64, of the whole
+gradient and row by row. "tensor" is the sum as it was, with one exponent for each parameter. `cost`
+gives CPU seconds, so it can be run on a busy machine.
 """
 
 import argparse
@@ -161,7 +161,6 @@ class Measured:
         said = {
             "redone": redone,
             "outlier_rows": int((levels > 0).sum()),
-            "places": int(levels.sum()),
         }
         if not redone:
             self._exact.unpack(mean)
@@ -200,36 +199,42 @@ def one_decibel(signal, noise):
     return round(float(decibels(signal.square().sum(), noise.square().sum())), 1)
 
 
+class Fan:
+    """What the runner calls, for all sides that want more lanes."""
+
+    def __init__(self, sides):
+        self._sides = sides
+
+    def add(self, number, slot, gradient):
+        for side in self.wanting():
+            side.add(number, slot, gradient)
+
+    def wanting(self):
+        return [side for side in self._sides if not side.done]
+
+
+def feed(runner, lanes, sides):
+    fan = Fan(sides)
+    while fan.wanting():
+        runner.run(lanes.block(), fan, lambda: None)
+        for side in fan.wanting():
+            side.end_lane()
+
+
 def precision(chosen):
     settings = settings_of(chosen)
     engine, lanes = engine_of(settings), lanes_of(chosen)
     for _ in range(chosen.steps):
         step(engine, lanes, 8)
-    runner, state = engine._runner, engine._state
-    layout = state.layout
-    sides = []
+    state, sides = engine._state, []
     for count in map(int, chosen.lanes.split(",")):
-        copy = type(state)(layout, torch.device("cpu"))
+        copy = type(state)(state.layout, torch.device("cpu"))
         copy.load(b"".join(state.to_parts()))
-        sides.append(Measured(layout, count, copy))
-
-    class Fan:
-        """What the runner calls, for all sides that want more lanes."""
-
-        def add(self, number, slot, gradient):
-            for side in sides:
-                if not side.done:
-                    side.add(number, slot, gradient)
-
-    for measuring in (False, True):
-        for _ in range(max(side.lanes for side in sides)):
-            runner.run(lanes.block(), Fan(), lambda: None)
-            for side in sides:
-                if not side.done:
-                    side.end_lane()
-        if not measuring:
-            for side in sides:
-                side.follow()
+        sides.append(Measured(state.layout, count, copy))
+    feed(engine._runner, lanes, sides)
+    for side in sides:
+        side.follow()
+    feed(engine._runner, lanes, sides)
     counts = lanes.counts(settings.model.vocab_size)
     return {"decibels": {side.lanes: side.result(counts) for side in sides}}
 

@@ -1,6 +1,7 @@
 """A line of members in threads of one process, with sums and maxima done in a given order."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 
 import torch
@@ -51,18 +52,6 @@ class ThreadMember:
 
 def run_all(calls):
     """Call each in a thread of its own; raise the first error."""
-    errors = []
-
-    def guarded(call):
-        try:
-            call()
-        except Exception as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(call,)) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
+    with ThreadPoolExecutor(len(calls)) as pool:
+        for future in [pool.submit(call) for call in calls]:
+            future.result()
