@@ -76,6 +76,12 @@ class ExactSum:
         total = self._layout.total
         self._buffer = torch.zeros(total + room, dtype=torch.int32, device=self._device)
         self._sum = self._buffer[:total]
+        for number, table in self._tables.items():
+            table.renew(self._span(self._layout.slots[number], self._sum))
+        self._parts = [
+            [] if slot.is_table else self._parts_of(slot, first)
+            for slot, first in zip(self._layout.slots, self._firsts, strict=False)
+        ]
 
     def begin_step(self, state: FlatState) -> None:
         """Start a step from the state's exponents.
@@ -107,19 +113,17 @@ class ExactSum:
             slot: its place.
             gradient: float32 or bfloat16, contiguous; of the parameter's shape, or flat.
         """
-        flat, chunks = gradient.view(-1), slice(self._firsts[number], self._firsts[number + 1])
-        total, lows, highs = self._span(slot, self._sum), self._lows[chunks], self._highs[chunks]
+        flat, first = gradient.view(-1), self._firsts[number]
         self._added[number] += 1
-        if number in self._tables:
-            self._tables[number].add(flat, total, lows, highs)
+        if slot.is_table:
+            self._tables[number].add(flat, self._highs[first : first + slot.chunks])
             return
-        parts = (flat.split(CHUNK), total.split(CHUNK), lows.unbind(), highs.unbind())
-        for part, sums, low, high, scale in zip(*parts, self._scales[chunks], strict=True):
-            scaled = self._scratch[: part.numel()]
+        parts = (flat.split(CHUNK), self._parts[number], self._scales[first : first + slot.chunks])
+        for part, (sums, scaled, whole, low, high), scale in zip(*parts, strict=True):
             values = part if part.dtype == torch.float32 else scaled.copy_(part)
             torch.aminmax(values, out=(low, high))
             torch.add(self._rounder, values, alpha=scale, out=scaled)
-            sums.add_(scaled.view(torch.int32))
+            sums.add_(whole)
 
     @torch.no_grad()
     def end_lane(self, lane: int, loss: float, digest: str) -> None:
@@ -190,6 +194,18 @@ class ExactSum:
         """
         first = state.updates == 0
         state.exponents.copy_(self._margins.following(self._exponents, self._needs, first=first))
+
+    def _parts_of(self, slot: Slot, first: int) -> list[tuple[Tensor, ...]]:
+        """Return of each chunk: its sum, the scratch as float and as int, its extremes.
+
+        Views made anew for each chunk and lane would take as long as the work on them.
+        """
+        chunks = slice(first, first + slot.chunks)
+        extremes = (self._lows[chunks].unbind(), self._highs[chunks].unbind())
+        sums = self._span(slot, self._sum).split(CHUNK)
+        scratches = [self._scratch[: part.numel()] for part in sums]
+        wholes = [scratch.view(torch.int32) for scratch in scratches]
+        return list(zip(sums, scratches, wholes, *extremes, strict=True))
 
     def _over(self) -> Tensor:
         """Return which chunks make the pass be redone, bool [chunks]."""

@@ -28,7 +28,22 @@ class Table:
         self._bits = bits
         self._rows_a_block = max(1, CHUNK // self._width)
         self._scratch = torch.empty(self._rows_a_block, self._width, device=device)
+        self._rounder = torch.full_like(self._scratch, ROUNDER)
+        self._blocks: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
         self.outliers = Outliers(rows, self._width, bits, device)
+
+    def renew(self, total: Tensor) -> None:
+        """Take the memory of the sum.
+
+        Args:
+            total: int32 [rows * width].
+        """
+        # A view made anew for each block and lane would take as long as the work on it.
+        self._blocks = [
+            (sums, scaled, scaled.view(torch.int32), self._rounder[: sums.shape[0]])
+            for sums in total.view(-1, self._width).split(self._rows_a_block)
+            for scaled in (self._scratch[: sums.shape[0]],)
+        ]
 
     def begin_pass(self, exponents: Tensor) -> None:
         """Take the rows' exponents.
@@ -40,21 +55,25 @@ class Table:
         self._scales, self._limits = powers(self._bits - exponents), powers(exponents)
         self.outliers.clear()
 
-    def add(self, gradient: Tensor, total: Tensor, lows: Tensor, highs: Tensor) -> None:
-        """Add a lane's gradient.
+    def add(self, gradient: Tensor, largest: Tensor) -> None:
+        """Add a lane's gradient; the bits of `ROUNDER` are added too.
 
         Args:
             gradient: float32 or bfloat16, [rows * width].
-            total: int32 [rows * width]; the bits of `ROUNDER` are added too.
-            lows: smallest element of each row, float32 [rows], overwritten.
-            highs: the largest.
+            largest: magnitude of the largest element of each row, float32 [rows], overwritten.
         """
         table = gradient.view(-1, self._width)
-        blocks = (table, total.view_as(table), lows, highs, self._scales, self._limits)
-        for block in zip(*(each.split(self._rows_a_block) for each in blocks), strict=True):
-            self._add_block(*block)
-        largest = torch.maximum(highs, -lows)
-        rows = ((largest >= self._limits) & largest.isfinite()).nonzero().squeeze(1)
+        self._look(table, largest)
+        fits = largest < self._limits
+        parts = table.split(self._rows_a_block)
+        factors = (self._scales * fits).unsqueeze(1).split(self._rows_a_block)
+        for part, factor, (sums, scaled, whole, rounder) in zip(
+            parts, factors, self._blocks, strict=True
+        ):
+            values = part if part.dtype == torch.float32 else scaled.copy_(part)
+            torch.addcmul(rounder, values, factor, out=scaled)
+            sums.add_(whole)
+        rows = (largest.isfinite() & ~fits).nonzero().squeeze(1)
         if rows.numel():
             values, needs = table[rows].to(torch.float32), needs_of(largest[rows])
             self.outliers.add(rows, values, self._exponents[rows], needs)
@@ -63,19 +82,11 @@ class Table:
         """Return the highest level of each row, int32 [rows], from the needs of all lanes."""
         return levels_of(needs[self.chunks] - self._exponents)
 
-    def _add_block(
-        self,
-        part: Tensor,
-        total: Tensor,
-        lows: Tensor,
-        highs: Tensor,
-        scales: Tensor,
-        limits: Tensor,
-    ) -> None:
-        scaled = self._scratch[: part.shape[0]]
-        values = part if part.dtype == torch.float32 else scaled.copy_(part)
-        torch.amin(values, 1, out=lows)
-        torch.amax(values, 1, out=highs)
-        fits = torch.maximum(highs, -lows) < limits
-        torch.mul(values, (scales * fits).unsqueeze(1), out=scaled)
-        total.add_(scaled.add_(ROUNDER).view(torch.int32))
+    def _look(self, table: Tensor, largest: Tensor) -> None:
+        if table.dtype == torch.float32:
+            torch.maximum(table.amax(1), -table.amin(1), out=largest)
+            return
+        blocks = (table.split(self._rows_a_block), largest.split(self._rows_a_block))
+        for part, most, (_, scaled, _, _) in zip(*blocks, self._blocks, strict=True):
+            values = scaled.copy_(part)
+            torch.maximum(values.amax(1), -values.amin(1), out=most)
