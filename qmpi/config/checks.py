@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from qmpi.config.exact_sum import LEAST_KEPT, MOST_SPARE, SUM_BITS, kept_bits, lane_bits
+from qmpi.config.exact_sum import KEPT_BITS, LEAST_SPARE, SUM_BITS, lane_bits, spare_bits
 from qmpi.config.settings import ContentSource, RoleCount, Settings
 
 LONGEST_WARMUP_STEPS = 2000
@@ -127,12 +127,12 @@ def _train(settings: Settings) -> Iterator[str]:
             f"train.steps = {train.steps} trains on {tokens:.3g} tokens in all; addresses end at "
             f"{MOST_TOKENS:.3g}: fewer steps, lanes, microbatches or sequences"
         )
-    kept = kept_bits(train.lanes)
-    if train.reduction == "exact" and kept < LEAST_KEPT:
+    spare = spare_bits(train.lanes)
+    if train.reduction == "exact" and spare < LEAST_SPARE:
         yield (
-            f"train.lanes = {train.lanes} leaves {kept} bits to a gradient in an exact sum: of "
-            f"{SUM_BITS} bits the sum over lanes takes {SUM_BITS - lane_bits(train.lanes)} and the "
-            f"scale keeps {MOST_SPARE} spare; {LEAST_KEPT} are needed, so use fewer lanes, or "
+            f"train.lanes = {train.lanes} leaves {spare} spare bits in an exact sum: of {SUM_BITS} "
+            f"bits the lanes take {SUM_BITS - lane_bits(train.lanes)} and a gradient keeps "
+            f"{KEPT_BITS}; {LEAST_SPARE} must be spare, so use fewer lanes, or "
             'train.reduction = "fast"'
         )
     if snapshot.disk_every_steps % snapshot.every_steps:

@@ -1,9 +1,10 @@
 """Bits of the exact sum: what lanes leave of an integer, for the check of a job and for the sum.
 
 Theory of operation. A lane's gradient becomes integers of `lane_bits` bits, few enough that the sum
-over all lanes stays within `SUM_BITS`. The largest element of a chunk does not fill them: between
-it and the largest that fits lie up to `MOST_SPARE` bits, since the scale is set before the gradient
-is known. What is left, `kept_bits`, is what a chunk's largest element has to itself.
+over all lanes stays within `SUM_BITS`. The scale is set before the gradient is known, so between
+the largest element of a chunk and the largest that fits lie some bits to spare. What a chunk must
+have to itself is `KEPT_BITS`; what is left may be spare. The more lanes, the fewer are left, and
+with too few a gradient outgrows its scale again and again.
 """
 
 SUM_BITS = 30
@@ -12,11 +13,16 @@ SUM_BITS = 30
 ROUNDED_BITS = 22
 """Most bits of a lane's integers: adding 1.5 * 2**23 in float32 rounds just these to integers."""
 
-MOST_SPARE = 7
-"""Bits between the largest element seen and the largest that fits; with more the scale falls."""
+KEPT_BITS = 13
+"""Bits of a chunk's largest element.
 
-LEAST_KEPT = 9
-"""A chunk's largest element is some 2**4 times its mean: with fewer bits, noise would pass 1 %."""
+A token that one of 4,096 lanes shows has a row that is about zero in the others, where each rounds
+by 0.29 of the grid's unit: 0.29 * 64 = 18.5 together. A row's largest element is some 3 to 4 times
+its mean: with 13 bits it is 2**13 / 3.5 / 18.5 = 126 times the noise, or 42 dB.
+"""
+
+LEAST_SPARE = 5
+"""With fewer to spare a chunk's growth from step to step redoes passes (decision 0030)."""
 
 
 def lane_bits(lanes: int) -> int:
@@ -31,10 +37,13 @@ def lane_bits(lanes: int) -> int:
     return min(ROUNDED_BITS, SUM_BITS - (lanes - 1).bit_length())
 
 
-def kept_bits(lanes: int) -> int:
-    """Return the bits that the largest element of a chunk keeps in the worst case.
+def spare_bits(lanes: int) -> int:
+    """Return how many bits may lie between a chunk's largest element and the largest that fits.
 
     Args:
         lanes: of the global batch, >= 1.
+
+    Returns:
+        At most 9; less than `LEAST_SPARE` for more lanes than an exact sum carries.
     """
-    return lane_bits(lanes) - MOST_SPARE
+    return lane_bits(lanes) - KEPT_BITS

@@ -222,20 +222,23 @@ def feed(runner, lanes, sides):
 
 
 def precision(chosen):
-    settings = settings_of(chosen)
-    engine, lanes = engine_of(settings), lanes_of(chosen)
+    engine, lanes = engine_of(settings_of(chosen)), lanes_of(chosen)
     for _ in range(chosen.steps):
         step(engine, lanes, 8)
-    state, sides = engine._state, []
+    # Many lanes are wanted, so they are small.
+    small = argparse.Namespace(**vars(chosen) | {"sequences": 1, "tokens": chosen.lane_tokens})
+    measured, lanes = engine_of(settings_of(small)), lanes_of(small)
+    measured.load_snapshot(chosen.steps, b"".join(engine.snapshot()[1]))
+    state, sides = measured._state, []
     for count in map(int, chosen.lanes.split(",")):
         copy = type(state)(state.layout, torch.device("cpu"))
         copy.load(b"".join(state.to_parts()))
         sides.append(Measured(state.layout, count, copy))
-    feed(engine._runner, lanes, sides)
+    feed(measured._runner, lanes, sides)
     for side in sides:
         side.follow()
-    feed(engine._runner, lanes, sides)
-    counts = lanes.counts(settings.model.vocab_size)
+    feed(measured._runner, lanes, sides)
+    counts = lanes.counts(state.layout.slots[0].shape[0])
     return {"decibels": {side.lanes: side.result(counts) for side in sides}}
 
 
@@ -344,6 +347,7 @@ def main():
     parser.add_argument("--layers", type=int, default=2)
     parser.add_argument("--sequences", type=int, default=4)
     parser.add_argument("--tokens", type=int, default=128)
+    parser.add_argument("--lane-tokens", type=int, default=64, help="of a lane, for precision")
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--untied", action="store_true")
     parser.add_argument("--needs", default="", help="file for the needs of each step")

@@ -25,7 +25,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from qmpi.config.exact_sum import lane_bits
+from qmpi.config.exact_sum import lane_bits, spare_bits
 from qmpi.training.comm import Comm
 from qmpi.training.flat_state import CHUNK, FlatState, Layout, Slot
 from qmpi.training.reduction.exponents import NOT_FINITE, Margins, needs_of, powers
@@ -50,7 +50,7 @@ class ExactSum:
         """
         self._layout, self._lanes, self._device = layout, lanes, device
         self._bits = lane_bits(lanes)
-        self._margins = Margins(layout, device)
+        self._margins = Margins(layout, spare_bits(lanes), device)
         self._firsts = [0, *accumulate(slot.chunks for slot in layout.slots)]
         self._exponents = torch.zeros(layout.chunks, dtype=torch.int32, device=device)
         self._scales: list[float] = []

@@ -1,19 +1,18 @@
 """How exponents follow gradients: what a chunk needs, how much is kept spare, when it changes.
 
 Theory of operation. An exponent is set before the gradient is known, from what the chunk needed in
-the steps before. A chunk of a matrix that needs more costs a pass done again, so a choice between
-precision and time is made: with one spare bit, real text made every second pass of the first steps
-overflow; with five, a chunk must grow more than eightfold in one step. A row of a table that needs
-more costs next to nothing (see `outliers`), so it keeps fewer bits spare, and more precision.
+the steps before. What it may keep spare, beyond which it falls one bit a step, depends on the bits
+that lanes leave. Within that, a chunk of a matrix is set high, for outgrowing its scale costs a
+pass done again; a row of a table is set lower, for an outlier costs little (see `outliers`), and
+the row of a token that has just appeared soon shrinks again.
 
-A chunk that is zero in all lanes says nothing: its exponent stays. The first update has no past, so
-all exponents are set from what it needed.
+A chunk that is zero in all lanes says nothing: its exponent stays. The first update has no past,
+and gradients change fastest after it, so all exponents are set as high as they may be.
 """
 
 import torch
 from torch import Tensor
 
-from qmpi.config.exact_sum import MOST_SPARE
 from qmpi.training.flat_state import Layout
 
 FLOOR = -96
@@ -21,15 +20,6 @@ FLOOR = -96
 
 NOT_FINITE = 1 << 20
 """Needed exponent of a gradient with an infinity or a NaN."""
-
-SPARE, TABLE_SPARE = 5, 2
-"""Bits between the largest element seen and the largest that fits, when an exponent is set."""
-
-LEAST_SPARE, TABLE_LEAST_SPARE = 3, 0
-"""With fewer the exponent is set anew."""
-
-TABLE_MOST_SPARE = 5
-"""With more the exponent of a row falls; of other chunks with more than `MOST_SPARE`."""
 
 _BIAS, _MANTISSA_BITS, _INFINITE = 127, 23, 128
 
@@ -65,23 +55,20 @@ def needs_of(largest: Tensor) -> Tensor:
 class Margins:
     """How many bits each chunk keeps spare."""
 
-    def __init__(self, layout: Layout, device: torch.device) -> None:
+    def __init__(self, layout: Layout, most: int, device: torch.device) -> None:
         """Spread the rules over the chunks.
 
         Args:
             layout: of the parameters.
+            most: bits that may be spare, >= 4.
             device: where exponents live.
         """
         counts = torch.tensor([slot.chunks for slot in layout.slots])
         is_table = torch.tensor([slot.is_table for slot in layout.slots]).repeat_interleave(counts)
-        self._spare, self._least, self._most = (
-            torch.where(is_table, of_table, other).to(torch.int32).to(device)
-            for of_table, other in (
-                (TABLE_SPARE, SPARE),
-                (TABLE_LEAST_SPARE, LEAST_SPARE),
-                (TABLE_MOST_SPARE, MOST_SPARE),
-            )
-        )
+        self._most = most
+        spare = torch.where(is_table, (most + 1) // 2, most - 2)
+        self._spare = spare.to(torch.int32).to(device)
+        self._least = self._spare - 2
 
     def raised(self, now: Tensor, needs: Tensor, over: Tensor) -> Tensor:
         """Return exponents for a pass that is done again.
@@ -102,7 +89,8 @@ class Margins:
             first: of the run's updates.
         """
         spare = now - needs
-        anew = needs + self._spare
         lower = torch.where(spare > self._most, now - 1, now)
-        following = anew if first else torch.where(spare < self._least, anew, lower)
+        following = torch.where(spare < self._least, needs + self._spare, lower)
+        if first:
+            following = needs + self._most
         return torch.where(needs > FLOOR, following, now).clamp_(min=FLOOR)

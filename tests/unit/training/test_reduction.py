@@ -7,15 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.training.line_of_threads import ThreadLine, run_all
 
-from qmpi.config.exact_sum import SUM_BITS, lane_bits
+from qmpi.config.exact_sum import SUM_BITS, lane_bits, spare_bits
 from qmpi.errors import InvariantError
 from qmpi.training.flat_state import CHUNK, FlatState, lay_out
 from qmpi.training.reduction.exact import ROUNDER_BITS, ExactSum
 from qmpi.training.reduction.exponents import (
     FLOOR,
     NOT_FINITE,
-    SPARE,
-    TABLE_SPARE,
     needs_of,
     powers,
 )
@@ -23,6 +21,8 @@ from qmpi.training.reduction.fast import FastSum
 from qmpi.training.reduction.outliers import LEAST_PLACES, LEVELS, STEP
 from qmpi.training.reduction.table import ROUNDER
 
+MOST = spare_bits(1)
+SPARE, TABLE_SPARE = MOST - 2, (MOST + 1) // 2
 CPU = torch.device("cpu")
 TABLE = "model.embed_tokens.weight"
 ROWS = 3 * LEAST_PLACES
@@ -224,16 +224,17 @@ def test_a_member_with_more_outliers_than_places_keeps_no_more_than_those():
 
 
 def test_exponents_rise_at_once_keep_a_margin_and_fall_by_one():
+    assert (MOST, SPARE, TABLE_SPARE) == (9, 7, 5)
     state = fresh()
-    small = [torch.full(slot.shape, 2.0**-8 * 0.75) for slot in LAYOUT.slots]
-    tiny = [2.0**-9 * part for part in small]
-    large = [8 * part for part in small]
-    for parts, dense, rows, overflows in (
-        (tiny, -9, -9, False),
-        (tiny, -10, -10, False),
-        (small, -3, -6, True),
-        (large, 0, -3, True),
+    unit = [torch.full(slot.shape, 0.75) for slot in LAYOUT.slots]
+    for need, dense, rows, overflows in (
+        (-18, -9, -9, False),
+        (-18, -9, -9, False),
+        (-8, -1, -3, True),
+        (-5, 2, 0, False),
+        (1, 8, 6, True),
     ):
+        parts = [part * 2.0**need for part in unit]
         total = alone(1, [parts], state)
         assert total.overflowed() is overflows
         if overflows:
@@ -241,16 +242,16 @@ def test_exponents_rise_at_once_keep_a_margin_and_fall_by_one():
             add_lane(total, 0, parts)
             total.reduce(ThreadLine(1).member())
             assert not total.overflowed()
+        assert total._needs.tolist() == [need] * LAYOUT.chunks
         total.settle(state)
         assert state.exponents.tolist() == [rows] * ROWS + [dense] * (LAYOUT.chunks - ROWS)
-    assert total._needs.tolist() == [-5] * LAYOUT.chunks
 
 
 def test_the_first_update_sets_all_exponents():
     state = fresh(updates=0)
     tiny = [torch.full(slot.shape, 2.0**-30) for slot in LAYOUT.slots]
     alone(1, [tiny], state).settle(state)
-    assert state.exponents.tolist() == [-29 + TABLE_SPARE] * ROWS + [-29 + SPARE] * 4
+    assert state.exponents.tolist() == [-29 + MOST] * LAYOUT.chunks
 
 
 def test_what_is_zero_in_all_lanes_keeps_its_exponent():
