@@ -10,7 +10,8 @@ complete: the gradient is warm in cache, and its memory is free again at once.
 A number x of at most 2**22 is rounded by adding 1.5 * 2**23 in float32: the last bits of the sum
 are x, rounded half to even. They are added as they are, as int32, and the bits of the constant are
 taken out once a pass. So a chunk is read once for its extremes, once to be rounded, once to be
-added; a rounding and a conversion of their own would take two sweeps more.
+added; a rounding and a conversion of their own would take two sweeps more. A pass begins with the
+constant taken out as often as the pass before needed it, so that nothing is left to do in most.
 
 When all lanes are done the members take the largest of what each lane needed, chunk by chunk; the
 facts of the lanes ride along. From that each decides alike, before the sum and before anyone votes:
@@ -62,6 +63,7 @@ class ExactSum:
             if slot.is_table
         }
         self._added = [0] * len(layout.slots)
+        self._taken_out = 0
         # Of the lane in hand, and of all lanes of the pass so far.
         self._lows, self._highs, self._largest = torch.zeros(3, layout.chunks, device=device)
         self.renew()
@@ -97,8 +99,10 @@ class ExactSum:
 
     def begin_pass(self) -> None:
         """Start a pass over the lanes."""
-        for zeroed in (self._sum, self._said, self._lows, self._highs, self._largest):
+        for zeroed in (self._said, self._lows, self._highs, self._largest):
             zeroed.zero_()
+        self._taken_out = max(self._added)
+        self._sum.fill_(wrapped(-self._taken_out * ROUNDER_BITS))
         self._added = [0] * len(self._added)
         self._scales = powers(self._bits - self._exponents).tolist()
         for table in self._tables.values():
@@ -218,7 +222,9 @@ class ExactSum:
     def _wire(self) -> Tensor:
         """Return what is summed: sums without the rounder, outliers behind them."""
         for slot, count in zip(self._layout.slots, self._added, strict=True):
-            self._span(slot, self._sum).sub_(wrapped(count * ROUNDER_BITS))
+            if count != self._taken_out:
+                left = wrapped((count - self._taken_out) * ROUNDER_BITS)
+                self._span(slot, self._sum).sub_(left)
         used = self._layout.total
         for table in self._tables.values():
             used += table.outliers.write(self._buffer[used:], table.levels(self._needs))
@@ -255,8 +261,8 @@ def spread(total: Tensor, units: Tensor, chunk: int, mean: Tensor) -> None:
         chunk: elements of a chunk.
         mean: float32 [n], overwritten.
     """
-    whole = total.numel() // chunk * chunk
-    shape = (-1, chunk)
-    each = units[: whole // chunk].unsqueeze(1)
-    torch.mul(total[:whole].view(shape), each, out=mean[:whole].view(shape))
-    torch.mul(total[whole:], units[whole // chunk :], out=mean[whole:])
+    count = total.numel() // chunk
+    # One product of int and float would take half as long again.
+    mean.copy_(total)
+    mean[: count * chunk].view(-1, chunk).mul_(units[:count].unsqueeze(1))
+    mean[count * chunk :].mul_(units[count:])
