@@ -358,3 +358,23 @@ def test_float_sum_takes_both_types_and_tells_of_all_lanes():
             torch.testing.assert_close(
                 view(mean_of(total), number), true_mean(parts, number).float(), rtol=1e-5, atol=1e-9
             )
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_a_gpu_gives_the_bits_of_a_cpu():
+    parts = [gradients(6, lane, 2.0**-13) for lane in range(4)]
+    parts[2][0][5] *= 2.0**12
+    expected = alone(4, parts, fresh())
+    device = torch.device("cuda")
+    state = FlatState(LAYOUT, device)
+    state.buffer.copy_(fresh().buffer)
+    total = ExactSum(LAYOUT, 4, device)
+    total.begin_step(state)
+    total.begin_pass()
+    for lane, mine in enumerate(parts):
+        add_lane(total, lane, [part.to(device) for part in mine])
+    total.reduce(ThreadLine(1).member())
+    mean = torch.zeros(LAYOUT.total, device=device)
+    total.unpack(mean)
+    assert torch.equal(mean.cpu(), mean_of(expected))
+    assert torch.equal(total._needs.cpu(), expected._needs)
