@@ -1,18 +1,12 @@
 """Contradictions between fields of a job: what no field can state alone."""
 
-import math
 import re
 from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from qmpi.config.exact_sum import KEPT_BITS, LEAST_SPARE, SUM_BITS, lane_bits, spare_bits
 from qmpi.config.settings import ContentSource, RoleCount, Settings
-
-SUM_BITS = 30
-"""Bits of a 32-bit sum that lane gradients may fill; sign and one bit of rounding stay free."""
-
-LEAST_BITS = 16
-"""With fewer bits a lane's gradient would be coarser than bfloat16 over a tensor's range."""
 
 LONGEST_WARMUP_STEPS = 2000
 
@@ -133,9 +127,14 @@ def _train(settings: Settings) -> Iterator[str]:
             f"train.steps = {train.steps} trains on {tokens:.3g} tokens in all; addresses end at "
             f"{MOST_TOKENS:.3g}: fewer steps, lanes, microbatches or sequences"
         )
-    bits = SUM_BITS - math.ceil(math.log2(train.lanes))
-    if train.reduction == "exact" and bits < LEAST_BITS:
-        yield f"train.lanes = {train.lanes} leaves {bits} bits to an exact sum; use fewer"
+    spare = spare_bits(train.lanes)
+    if train.reduction == "exact" and spare < LEAST_SPARE:
+        yield (
+            f"train.lanes = {train.lanes} leaves {spare} spare bits in an exact sum: of {SUM_BITS} "
+            f"bits the lanes take {SUM_BITS - lane_bits(train.lanes)} and a gradient keeps "
+            f"{KEPT_BITS}; {LEAST_SPARE} must be spare, so use fewer lanes, or "
+            'train.reduction = "fast"'
+        )
     if snapshot.disk_every_steps % snapshot.every_steps:
         yield (
             f"snapshot.disk_every_steps = {snapshot.disk_every_steps} is not a multiple of "

@@ -8,6 +8,9 @@ from math import prod
 
 from qmpi.config.settings import ModelSettings
 
+TABLES = frozenset({"model.embed_tokens.weight", "lm_head.weight"})
+"""Parameters with a row for each token of the vocabulary."""
+
 FFN_MULTIPLE = 64
 """The default hidden size is rounded up to this, so that matrix kernels see whole tiles."""
 

@@ -19,8 +19,11 @@ from qmpi.planning.workload import HOST_LINK_BYTES, Speeds, Workload
 
 FLOAT, HALF = 4, 2
 
-LANE_BYTES = {"exact": 40, "fast": 12}
-"""A parameter's gradient added to the sum: scaled, rounded, cast, added; or added alone."""
+LANE_BYTES = {"exact": 24, "fast": 12}
+"""A parameter's gradient added to the sum: looked at, rounded, added; or added alone."""
+
+CHUNK, FACTS_BYTES = 32_768, 48
+"""Elements that share a need in the exact sum, but for rows of tables; what is told of a lane."""
 
 APPLY_BYTES = 52
 """A parameter: unpacked, its norm taken, clipped, AdamW over weight, gradient and moments."""
@@ -138,12 +141,19 @@ def cast_bytes(job: Workload) -> float:
 
 
 def _reduce(job: Workload, speeds: Speeds) -> float:
-    ranks, train = job.counts.trainers, job.settings.train
+    ranks = job.counts.trainers
     if ranks == 1:
         return 0.0
-    tail = FLOAT * train.lanes * 10 * job.shape.layers
-    buffer = FLOAT * job.parameters + tail
+    buffer = FLOAT * job.parameters + _told_bytes(job)
     ring = 2 * buffer * (ranks - 1) / ranks / speeds.reduce
     hops = 2 * (ranks - 1) * job.machine.network.latency_us * 1e-6
     staged = 2 * buffer / HOST_LINK_BYTES if job.on_gpus else 0.0
     return ring + hops + staged
+
+
+def _told_bytes(job: Workload) -> int:
+    """Return what travels beside the gradients: facts of lanes, needs of chunks and of rows."""
+    train, shape = job.settings.train, job.shape
+    rows = shape.vocab_size * (1 if shape.tied_head else 2)
+    needs = rows + job.parameters // CHUNK if train.reduction == "exact" else 0
+    return FACTS_BYTES * train.lanes + FLOAT * needs

@@ -1,7 +1,8 @@
 """Memory of a trainer by kind, for this system's engine as it is, and roughly for other layouts.
 
 Theory of operation. The flat state holds weights and both moments in float32; beside it stand the
-flat gradient and the sum that is reduced. Activations are what autograd saves: counted tensor by
+flat gradient and the sum that is reduced; the exact one has room for some rows more, twice:
+what a trainer keeps, and what is sent. Activations are what autograd saves: counted tensor by
 tensor over `qmpi.model`, for one microbatch. The casts of the weights live as long as the graph
 that uses them.
 """
@@ -11,6 +12,9 @@ from qmpi.planning.shape import Shape, layer_matrices, matrices_a_token, paramet
 from qmpi.planning.workload import Workload
 
 FLOAT, HALF = 4, 2
+
+ROWS_A_PLACE = 8
+"""Rows of a table for each row that may lie outside its scale."""
 
 PROGRAM_BYTES = 385 * 2**20
 """Resident memory of a trainer before it has a model: Python, torch, MPI, gloo."""
@@ -38,13 +42,21 @@ def trainer_memory(job: Workload) -> dict[str, int]:
         "weights": FLOAT * count,
         "moments": 2 * FLOAT * count,
         "gradient": FLOAT * count + _transient(job),
-        "sum": FLOAT * count,
+        "sum": FLOAT * count + _outliers(job),
         "casts": HALF * matrices * half,
         "activations": round(tokens * job.shape.layers * saved_bytes(job.shape, half=half)),
         "logits": round(tokens * logit_bytes(job.shape, half=half)),
         "blocks": block * lanes * (job.settings.data.prefetch_steps + 1),
         "program": CONTEXT_BYTES if job.on_gpus else PROGRAM_BYTES,
     }
+
+
+def _outliers(job: Workload) -> int:
+    """Return what the exact sum holds for rows that do not fit their scale, at most."""
+    if job.settings.train.reduction != "exact":
+        return 0
+    tables = 1 if job.shape.tied_head else 2
+    return 2 * FLOAT * tables * job.shape.vocab_size * job.shape.width // ROWS_A_PLACE
 
 
 def _transient(job: Workload) -> int:

@@ -19,7 +19,12 @@ import msgspec
 from qmpi.errors import CorruptData, InputError, InvariantError
 from qmpi.storage.atomic_file import write_atomic_with
 from qmpi.storage.os_errors import explained, require_file
-from qmpi.storage.snapshot_format import SnapshotHeader, build_head, parse_head
+from qmpi.storage.snapshot_format import (
+    SnapshotHeader,
+    build_head,
+    parse_head,
+    version_fault,
+)
 from qmpi.units import Digest
 
 _HASH_BYTES = 8 << 20
@@ -116,6 +121,22 @@ def read_header(path: Path) -> SnapshotHeader:
     """
     with _opened(path) as file:
         return parse_head(file, path)[0]
+
+
+def foreign_version(path: Path) -> str:
+    """Say that a snapshot was written by another version of qmpi.
+
+    Args:
+        path: snapshot, or whatever has the name of one.
+
+    Returns:
+        A clause that names it; "" if it was not.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    with _opened(path) as file:
+        return version_fault(file, path)
 
 
 def verify_snapshot(path: Path) -> SnapshotHeader:

@@ -3,7 +3,8 @@
 Theory of operation: magic, version, header length, CRC-32 of the header, a msgpack header, zeros up
 to a multiple of 64 bytes, then the payload to the end of the file. Every byte is covered: the first
 part by constants, the header by its CRC, the padding by being zero, the payload by SHA-256 and
-exact length.
+exact length. The version counts changes of the head and of what the payload means alike: a state
+that lies otherwise in memory must not be taken for that of another model.
 """
 
 import os
@@ -18,7 +19,9 @@ from qmpi.errors import CorruptData, InvariantError
 from qmpi.units import Bytes, Digest, Step
 
 MAGIC = b"QMPISNAP"
-VERSION = 1
+VERSION = 2
+"""2: an exponent for each chunk of the gradient; 1: one for each parameter."""
+
 _PREFIX = struct.Struct("<8sIII")
 _ALIGNMENT = 64
 _HEADER_LIMIT = 1 << 20
@@ -81,7 +84,7 @@ def parse_head(file: BinaryIO, path: Path) -> tuple[SnapshotHeader, int]:
     if magic != MAGIC:
         raise CorruptData(f"{path} is not a snapshot")
     if version != VERSION:
-        raise CorruptData(f"snapshot {path} has format {version}; this qmpi reads format {VERSION}")
+        raise CorruptData(_of_another_version(version, path))
     if length > _HEADER_LIMIT:
         raise CorruptData(f"snapshot {path} has a damaged header")
     body = file.read(length)
@@ -94,6 +97,31 @@ def parse_head(file: BinaryIO, path: Path) -> tuple[SnapshotHeader, int]:
     if padding.strip(b"\0") or os.fstat(file.fileno()).st_size != offset + header.size:
         raise CorruptData(f"snapshot {path} is cut short or has bytes that do not belong to it")
     return header, offset
+
+
+def version_fault(file: BinaryIO, path: Path) -> str:
+    """Say that a snapshot is of another version of qmpi.
+
+    Args:
+        file: open at its start.
+        path: name for the message.
+
+    Returns:
+        A clause that names it; "" if it is of this version, or no snapshot at all.
+    """
+    prefix = file.read(_PREFIX.size)
+    if len(prefix) < _PREFIX.size:
+        return ""
+    magic, version, _, _ = _PREFIX.unpack(prefix)
+    return _of_another_version(version, path) if magic == MAGIC and version != VERSION else ""
+
+
+def _of_another_version(version: int, path: Path) -> str:
+    age = "an older" if version < VERSION else "a newer"
+    return (
+        f"snapshot {path} was written by {age} qmpi (format {version}; this one reads format "
+        f"{VERSION}): go on with that version"
+    )
 
 
 def _decode_header(body: bytes, path: Path) -> SnapshotHeader:

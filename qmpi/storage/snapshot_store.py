@@ -19,7 +19,7 @@ from qmpi.errors import CorruptData, InputError, StorageError
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.storage.atomic_file import TEMPORARY_SUFFIX, written_by_nobody
 from qmpi.storage.os_errors import explained, require_file
-from qmpi.storage.snapshot_file import read_header, verify_snapshot
+from qmpi.storage.snapshot_file import foreign_version, read_header, verify_snapshot
 from qmpi.storage.snapshot_format import SnapshotHeader
 from qmpi.units import Bytes, Step
 
@@ -209,7 +209,7 @@ def what_is_wrong(path: Path, run_id: str) -> str:
     try:
         header = read_header(path)
     except CorruptData:
-        return f"{path} is damaged"
+        return foreign_version(path) or f"{path} is damaged"
     except StorageError as error:
         return str(error)
     return f"{path} is damaged" if header.run_id == run_id else f"{path} is of another run"

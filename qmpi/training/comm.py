@@ -19,7 +19,13 @@ from typing import Protocol, cast
 
 import torch
 from torch import Tensor
-from torch._C._distributed_c10d import PrefixStore, ProcessGroupGloo, Store, TCPStore
+from torch._C._distributed_c10d import (
+    PrefixStore,
+    ProcessGroupGloo,
+    ReduceOp,
+    Store,
+    TCPStore,
+)
 
 from qmpi.errors import MachineError, PeerLost
 
@@ -59,8 +65,8 @@ class Work(Protocol):
 class Group(Protocol):
     """The calls of torch's gloo group that are used here; its stubs leave them out."""
 
-    def allreduce(self, tensors: list[Tensor]) -> Work:
-        """Start a sum in place."""
+    def allreduce(self, tensors: list[Tensor], op: ReduceOp.RedOpType = ...) -> Work:
+        """Start a sum, or what `op` names, in place."""
         ...
 
     def broadcast(self, tensor: Tensor, root: int) -> Work:
@@ -216,6 +222,16 @@ class Comm:
             for piece in pieces(tensor):
                 self._run(self._group.allreduce, [piece])
 
+    def maximum(self, tensor: Tensor) -> None:
+        """Take the largest over the members, element by element, in place; int32, contiguous.
+
+        Args:
+            tensor: the same shape everywhere. After `PeerLost` it must not be used again.
+        """
+        if self._group is not None:
+            for piece in pieces(tensor):
+                self._run(self._group.allreduce, [piece], ReduceOp.MAX)
+
     def broadcast(self, tensor: Tensor, root: int) -> None:
         """Give every member the root's values, in place.
 
@@ -244,7 +260,12 @@ class Comm:
             select.select([], [], [], LAST_SLICE)
         raise PeerLost(f"not all {self.size} members met within {self._timeout:.0f} s")
 
-    def _run(self, operation: Callable[..., Work], what: Tensor | list[Tensor], *args: int) -> None:
+    def _run(
+        self,
+        operation: Callable[..., Work],
+        what: Tensor | list[Tensor],
+        *args: int | ReduceOp.RedOpType,
+    ) -> None:
         self._leave_if_aborted()
         tensor = what[0] if isinstance(what, list) else what
         try:

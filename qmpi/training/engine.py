@@ -31,7 +31,7 @@ from qmpi.training.lanes import Block, LaneRunner
 from qmpi.training.optimizer import adamw, clip
 from qmpi.training.precision import choose_device, choose_precision, machine_identity
 from qmpi.training.profiler import Profiler
-from qmpi.training.reduction import make_sum
+from qmpi.training.reduction.kinds import make_sum
 from qmpi.training.schedule import learning_rate
 from qmpi.training.speed import peak
 from qmpi.training.stopwatch import make_stopwatch

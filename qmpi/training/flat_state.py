@@ -6,8 +6,11 @@ is one broadcast. Weights stand in two runs, matrices first and vectors after th
 decay applies to matrices only: the optimizer then needs two calls, whatever the number of
 parameters. Padding is zero and stays zero, for the gradient there is zero too.
 
-Layout: counters (3 int64), exponents (int32 a parameter), weights, first moments, second moments
-(float32).
+The exact sum scales gradients by powers of two, one a chunk: a row of a table of tokens, whose rows
+differ as widely as tokens are rare, and a run of elements of anything else.
+
+Layout: counters (3 int64), exponents (int32 a chunk), weights, first moments, second moments
+(float32). Whoever changes it raises the version of `qmpi.storage.snapshot_format`.
 """
 
 import hashlib
@@ -18,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from qmpi.errors import CorruptData
+from qmpi.model.shape import TABLES
 from qmpi.units import Bytes, Digest
 
 ALIGN = 64
@@ -27,6 +31,9 @@ LANE_FLOATS = ALIGN // 4
 NO_STATE = -1
 FIRST_EXPONENT = -8
 """Gradients of a fresh model are mostly below 2**-8; a wrong guess costs one repeated pass."""
+
+CHUNK = 32_768
+"""Elements of a chunk: gradient, scaled copy and sum together fit a core's L2 cache."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +45,21 @@ class Slot:
         shape: of the parameter.
         start: first element.
         size: elements, without padding.
+        chunk: elements that share an exponent; the last chunk may have fewer.
+        is_table: the chunks are rows of a table of tokens.
     """
 
     name: str
     shape: tuple[int, ...]
     start: int
     size: int
+    chunk: int = CHUNK
+    is_table: bool = False
+
+    @property
+    def chunks(self) -> int:
+        """Chunks of the parameter."""
+        return -(-self.size // self.chunk)
 
 
 @dataclass(frozen=True)
@@ -59,6 +75,11 @@ class Layout:
     slots: tuple[Slot, ...]
     decayed: int
     total: int
+
+    @property
+    def chunks(self) -> int:
+        """Chunks of all parameters."""
+        return sum(slot.chunks for slot in self.slots)
 
 
 def padded(count: int, multiple: int) -> int:
@@ -81,10 +102,16 @@ def lay_out(shapes: dict[str, tuple[int, ...]]) -> Layout:
     at = decayed = 0
     for group in (matrices, vectors):
         for name, shape in group:
-            slots.append(Slot(name, shape, at, prod(shape)))
+            slots.append(_slot(name, shape, at))
             at += padded(prod(shape), LANE_FLOATS)
         decayed = decayed or at
     return Layout(tuple(slots), decayed, at)
+
+
+def _slot(name: str, shape: tuple[int, ...], start: int) -> Slot:
+    if name in TABLES:
+        return Slot(name, shape, start, prod(shape), shape[-1], is_table=True)
+    return Slot(name, shape, start, prod(shape))
 
 
 class FlatState:
@@ -98,13 +125,13 @@ class FlatState:
             device: where the state lives.
         """
         self.layout = layout
-        exponents = padded(4 * len(layout.slots), ALIGN)
+        exponents = padded(4 * layout.chunks, ALIGN)
         floats = 4 * layout.total
         self.buffer = torch.zeros(ALIGN + exponents + 3 * floats, dtype=torch.uint8, device=device)
         ends = [ALIGN, exponents, floats, floats, floats]
         counters, powers, params, first, second = self.buffer.split(ends)
         self._counters = counters.view(torch.int64)
-        self.exponents = powers.view(torch.int32)[: len(layout.slots)]
+        self.exponents = powers.view(torch.int32)[: layout.chunks]
         self.params = params.view(torch.float32)
         self.exp_avg = first.view(torch.float32)
         self.exp_avg_sq = second.view(torch.float32)

@@ -18,7 +18,7 @@ from qmpi.errors import InvariantError, PeerLost
 from qmpi.model.transformer import Transformer
 from qmpi.training.comm import Aborted
 from qmpi.training.flat_state import Layout, Slot
-from qmpi.training.reduction import Sum
+from qmpi.training.reduction.kinds import Sum
 from qmpi.training.stopwatch import Stopwatch
 
 Block = bytes | bytearray | memoryview

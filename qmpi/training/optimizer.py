@@ -12,6 +12,7 @@ from torch import Tensor
 
 from qmpi.config.settings import OptimizerSettings
 from qmpi.training.flat_state import FlatState
+from qmpi.training.norm import global_norm
 
 
 def clip(gradient: Tensor, limit: float) -> float:
@@ -24,7 +25,7 @@ def clip(gradient: Tensor, limit: float) -> float:
     Returns:
         The norm before clipping; may be infinite or NaN, and then the gradient is left alone.
     """
-    norm = float(torch.linalg.vector_norm(gradient))
+    norm = global_norm(gradient)
     if 0.0 < limit < norm < float("inf"):
         gradient.mul_(limit / (norm + 1e-6))
     return norm

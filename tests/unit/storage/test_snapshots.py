@@ -66,6 +66,24 @@ def test_every_flipped_bit_and_every_cut_is_found(tmp_path):
         read_header(path)
 
 
+@pytest.mark.parametrize(("version", "age"), [(1, "an older"), (3, "a newer"), (700, "a newer")])
+def test_another_version_is_named_as_such(tmp_path, version, age):
+    path, _ = _save(tmp_path, 3)
+    data = bytearray(path.read_bytes())
+    data[8:12] = version.to_bytes(4, "little")
+    path.write_bytes(data)
+    words = f"{age} qmpi .format {version}; this one reads format 2."
+    for read in (read_header, verify_snapshot, read_payload):
+        with pytest.raises(CorruptData, match=words):
+            read(path)
+    assert age in what_is_wrong(path, "run")
+    facts, reasons = find_snapshots([("disk", tmp_path)], "run")
+    assert facts == []
+    assert [age in reason for reason in reasons] == [True]
+    path.write_bytes(b"QMPISNAX" + data[8:])
+    assert what_is_wrong(path, "run") == f"{path} is damaged"
+
+
 def test_wrong_promises_write_nothing(tmp_path):
     path = tmp_path / "a.snap"
     header = SnapshotHeader(step=1, size=3, digest="0" * 64, run_id="r")

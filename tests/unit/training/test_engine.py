@@ -6,8 +6,10 @@ import torch
 from unit.training.small_job import alone, block, digest, job, run
 
 from qmpi.errors import CorruptData, InvariantError, PeerLost, UserError
+from qmpi.model.shape import parameter_shapes
 from qmpi.training.comm import Comm
 from qmpi.training.engine import MAX_SKIPPED, Engine
+from qmpi.training.flat_state import lay_out
 from qmpi.training.lanes import read_block
 
 
@@ -62,7 +64,9 @@ def test_non_finite_gradient_skips_the_update_and_at_last_stops_the_run():
     settings = job()
     engine = alone(settings)
     state = np.frombuffer(bytearray(payload(engine)), dtype=np.uint8)
-    state[64 + 128 : -16].view(np.float32)[:2000] = 3e38
+    layout = lay_out(parameter_shapes(settings.model))
+    weights = state[-12 * layout.total :].view(np.float32)
+    weights[:2000] = 3e38
     engine.load_snapshot(0, state.tobytes())
     before = payload(engine)
     outcome = run(engine, settings, 0)
@@ -90,6 +94,62 @@ def test_abort_in_a_lane_leaves_the_state_and_the_step_can_be_done_again():
     assert (engine.state_step, engine.holds_reduced) == (0, False)
     said[:] = [None] * 20
     assert run(engine, settings, 0).weight_digest == expected
+
+
+class Cut(Comm):
+    """Is lost in a collective call, which still goes on in the memory that was given to it."""
+
+    def __init__(self, call):
+        super().__init__(
+            store=None, name="g1", index=0, size=1, timeout_seconds=5, aborted=lambda: None
+        )
+        self.calls, self.left = [], None
+        self._call = call
+
+    def maximum(self, tensor):
+        self._pass("maximum", tensor)
+
+    def allreduce(self, tensor):
+        self._pass("allreduce", tensor)
+
+    def _pass(self, name, tensor):
+        self.calls.append(name)
+        if name == self._call:
+            self.left = tensor
+            raise PeerLost("gone")
+
+
+@pytest.mark.parametrize(
+    ("reduction", "call"), [("exact", "maximum"), ("exact", "allreduce"), ("fast", "allreduce")]
+)
+def test_a_peer_lost_in_a_collective_call_leaves_the_state_and_none_of_its_memory(reduction, call):
+    settings = job(reduction)
+    expected = run(alone(settings), settings, 0).weight_digest
+    engine, cut = alone(settings), Cut(call)
+    engine.join(cut)
+    before = payload(engine)
+    with pytest.raises(PeerLost):
+        run(engine, settings, 0)
+    assert (engine.state_step, engine.holds_reduced) == (0, False)
+    assert payload(engine) == before
+    engine.join(
+        Comm(store=None, name="g2", index=0, size=1, timeout_seconds=5, aborted=lambda: None)
+    )
+    cut.left.fill_(77)
+    assert run(engine, settings, 0).weight_digest == expected
+
+
+def test_a_pass_of_no_use_is_not_summed():
+    settings = job()
+    engine, cut = alone(settings), Cut("")
+    engine.join(cut)
+    engine._state.exponents.fill_(-60)
+    assert run(engine, settings, 0).redone == 1
+    assert cut.calls == ["maximum", "maximum", "allreduce"]
+    engine._state.params[:2000] = 3e38
+    cut.calls.clear()
+    assert run(engine, settings, 1).gradient_norm == -1.0
+    assert cut.calls == ["maximum"]
 
 
 def test_missing_vote_leaves_the_gradient_held():

@@ -1,0 +1,1 @@
+"""Gradients of lanes become one: integers whose sum knows no order, or floats."""

@@ -1,0 +1,268 @@
+"""Order-free gradient reduction: a sum of integers is the same in any order.
+
+Theory of operation. Each chunk of a parameter has an exponent e, part of the state. A lane's
+gradient g is turned into the integer round(g * 2**(bits - e)) and added to an int32 sum; bits leave
+room for all lanes, so the sum stays below 2**30 when |g| < 2**e holds. Integer addition is
+associative, thus the sum depends neither on which member computed a lane nor on the algorithm of
+the all-reduce. The sweep runs in the hook that autograd calls when a parameter's gradient is
+complete: the gradient is warm in cache, and its memory is free again at once.
+
+A number x of at most 2**22 is rounded by adding 1.5 * 2**23 in float32: the last bits of the sum
+are x, rounded half to even. They are added as they are, as int32, and the bits of the constant are
+taken out once a pass. So a chunk is read once for its extremes, once to be rounded, once to be
+added; a rounding and a conversion of their own would take two sweeps more. A pass begins with the
+constant taken out as often as the pass before needed it, so that nothing is left to do in most.
+
+When all lanes are done the members take the largest of what each lane needed, chunk by chunk; the
+facts of the lanes ride along. From that each decides alike, before the sum and before anyone votes:
+- some g is not finite: no exponent cures that, the update is skipped on all members;
+- a chunk has some |g| >= 2**e: exponents are raised and the pass is redone, but rows of tables are
+  outliers instead, unless there are too many (see `outliers`);
+- else the integers are summed, and the exponents of the next step follow the needs.
+"""
+
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+
+from qmpi.config.exact_sum import lane_bits, spare_bits
+from qmpi.training.comm import Comm
+from qmpi.training.flat_state import CHUNK, FlatState, Layout, Slot
+from qmpi.training.reduction.exponents import NOT_FINITE, Margins, needs_of, powers
+from qmpi.training.reduction.outliers import add_outliers
+from qmpi.training.reduction.table import ROUNDER, Table
+from qmpi.training.reduction.tail import FACTS, Tail
+
+ROUNDER_BITS = 0x4B400000
+"""`ROUNDER` as an int32."""
+
+
+class ExactSum:
+    """Integer sum over lanes and members."""
+
+    def __init__(self, layout: Layout, lanes: int, device: torch.device) -> None:
+        """Allocate the sum.
+
+        Args:
+            layout: of the parameters.
+            lanes: lanes of the global batch.
+            device: where gradients live.
+        """
+        self._layout, self._lanes, self._device = layout, lanes, device
+        self._bits = lane_bits(lanes)
+        self._margins = Margins(layout, spare_bits(lanes), device)
+        self._firsts = [0, *accumulate(slot.chunks for slot in layout.slots)]
+        self._exponents = torch.zeros(layout.chunks, dtype=torch.int32, device=device)
+        self._scales: list[float] = []
+        self._rounder = torch.tensor(ROUNDER)
+        self._scratch = torch.empty(CHUNK, device=device)
+        self._tables = {
+            number: Table(slot, first, self._bits, device)
+            for number, (slot, first) in enumerate(zip(layout.slots, self._firsts, strict=False))
+            if slot.is_table
+        }
+        self._added = [0] * len(layout.slots)
+        self._taken_out = 0
+        # Of the lane in hand, and of all lanes of the pass so far.
+        self._lows, self._highs, self._largest = torch.zeros(3, layout.chunks, device=device)
+        self.renew()
+
+    def renew(self) -> None:
+        """Take fresh memory: an operation left behind may still write to the old one."""
+        chunks = self._layout.chunks
+        said = torch.zeros(chunks + self._lanes * FACTS, dtype=torch.int32, device=self._device)
+        self._said, self._needs = said, said[:chunks]
+        self.tail = Tail(said[chunks:], self._lanes)
+        room = sum(table.outliers.places * table.slot.chunk for table in self._tables.values())
+        total = self._layout.total
+        self._buffer = torch.zeros(total + room, dtype=torch.int32, device=self._device)
+        self._sum = self._buffer[:total]
+        for number, table in self._tables.items():
+            table.renew(self._span(self._layout.slots[number], self._sum))
+        self._parts = [
+            [] if slot.is_table else self._parts_of(slot, first)
+            for slot, first in zip(self._layout.slots, self._firsts, strict=False)
+        ]
+
+    def begin_step(self, state: FlatState) -> None:
+        """Start a step from the state's exponents.
+
+        They are copied, not shared: a step that a failure ends after an overflow leaves the state
+        as it was, so that members which saw the overflow and members which did not start it again
+        alike.
+
+        Args:
+            state: gives the exponents.
+        """
+        self._exponents.copy_(state.exponents)
+
+    def begin_pass(self) -> None:
+        """Start a pass over the lanes."""
+        for zeroed in (self._said, self._lows, self._highs, self._largest):
+            zeroed.zero_()
+        self._taken_out = max(self._added)
+        self._sum.fill_(wrapped(-self._taken_out * ROUNDER_BITS))
+        self._added = [0] * len(self._added)
+        self._scales = powers(self._bits - self._exponents).tolist()
+        for table in self._tables.values():
+            table.begin_pass(self._exponents[table.chunks].clone())
+
+    @torch.no_grad()
+    def add(self, number: int, slot: Slot, gradient: Tensor) -> None:
+        """Add a lane's gradient of one parameter; once a lane, in any order.
+
+        Args:
+            number: of the parameter in the layout.
+            slot: its place.
+            gradient: float32 or bfloat16, contiguous; of the parameter's shape, or flat.
+        """
+        flat, first = gradient.view(-1), self._firsts[number]
+        self._added[number] += 1
+        if slot.is_table:
+            self._tables[number].add(flat, self._highs[first : first + slot.chunks])
+            return
+        parts = (flat.split(CHUNK), self._parts[number], self._scales[first : first + slot.chunks])
+        for part, (sums, scaled, whole, low, high), scale in zip(*parts, strict=True):
+            values = part if part.dtype == torch.float32 else scaled.copy_(part)
+            torch.aminmax(values, out=(low, high))
+            torch.add(self._rounder, values, alpha=scale, out=scaled)
+            sums.add_(whole)
+
+    @torch.no_grad()
+    def end_lane(self, lane: int, loss: float, digest: str) -> None:
+        """Record a lane whose gradients have all been added.
+
+        Args:
+            lane: which.
+            loss: in nats.
+            digest: of its block.
+        """
+        self.tail.put(lane, loss, digest)
+        for largest in (self._highs, -self._lows):
+            torch.maximum(self._largest, largest, out=self._largest)
+        # A parameter that the next lane leaves alone needs nothing there.
+        self._lows.zero_()
+        self._highs.zero_()
+
+    def reduce(self, comm: Comm) -> None:
+        """Agree on the needs, and sum over the members unless the pass is of no use.
+
+        Args:
+            comm: the group.
+        """
+        self._needs.copy_(needs_of(self._largest))
+        comm.maximum(self._said)
+        if not self.broken() and not bool(self._over().any()):
+            comm.allreduce(self._wire())
+
+    def overflowed(self) -> bool:
+        """Raise the exponents of the gradients that did not fit.
+
+        Returns:
+            Whether there were any, so that the pass must be redone.
+        """
+        over = self._over()
+        if self.broken() or not bool(over.any()):
+            return False
+        self._exponents.copy_(self._margins.raised(self._exponents, self._needs, over))
+        return True
+
+    def broken(self) -> bool:
+        """Return whether some gradient was not finite."""
+        return bool((self._needs == NOT_FINITE).any())
+
+    @torch.no_grad()
+    def unpack(self, gradient: Tensor) -> None:
+        """Write the mean over lanes as float32.
+
+        Args:
+            gradient: flat, overwritten; padding becomes zero.
+        """
+        units = powers(self._exponents - self._bits).to(torch.float64) / self._lanes
+        areas = self._areas()
+        for number, slot in enumerate(self._layout.slots):
+            mine = units[self._firsts[number] : self._firsts[number + 1]]
+            total, mean = self._span(slot, self._sum), self._span(slot, gradient)
+            spread(total, mine.to(torch.float32), slot.chunk, mean)
+            if number in areas:
+                levels, wire = areas[number]
+                rows = (mean.view(slot.shape), total.view(slot.shape))
+                add_outliers(*rows, wire.view(-1, slot.chunk), levels, mine)
+
+    def settle(self, state: FlatState) -> None:
+        """Choose the exponents of the next step.
+
+        Args:
+            state: its exponents change; its `updates` are those before this step's.
+        """
+        first = state.updates == 0
+        state.exponents.copy_(self._margins.following(self._exponents, self._needs, first=first))
+
+    def _parts_of(self, slot: Slot, first: int) -> list[tuple[Tensor, ...]]:
+        """Return of each chunk: its sum, the scratch as float and as int, its extremes.
+
+        Views made anew for each chunk and lane would take as long as the work on them.
+        """
+        chunks = slice(first, first + slot.chunks)
+        extremes = (self._lows[chunks].unbind(), self._highs[chunks].unbind())
+        sums = self._span(slot, self._sum).split(CHUNK)
+        scratches = [self._scratch[: part.numel()] for part in sums]
+        wholes = [scratch.view(torch.int32) for scratch in scratches]
+        return list(zip(sums, scratches, wholes, *extremes, strict=True))
+
+    def _over(self) -> Tensor:
+        """Return which chunks make the pass be redone, bool [chunks]."""
+        over = self._needs > self._exponents
+        for table in self._tables.values():
+            if table.outliers.fit(table.levels(self._needs)):
+                over[table.chunks] = False
+        return over
+
+    def _wire(self) -> Tensor:
+        """Return what is summed: sums without the rounder, outliers behind them."""
+        for slot, count in zip(self._layout.slots, self._added, strict=True):
+            if count != self._taken_out:
+                left = wrapped((count - self._taken_out) * ROUNDER_BITS)
+                self._span(slot, self._sum).sub_(left)
+        used = self._layout.total
+        for table in self._tables.values():
+            used += table.outliers.write(self._buffer[used:], table.levels(self._needs))
+        return self._buffer[:used]
+
+    def _areas(self) -> dict[int, tuple[Tensor, Tensor]]:
+        """Return levels of rows, and the part of the wire, of each table that has outliers."""
+        areas: dict[int, tuple[Tensor, Tensor]] = {}
+        at = self._layout.total
+        for number, table in self._tables.items():
+            levels = table.levels(self._needs)
+            used = int(levels.sum()) * table.slot.chunk
+            if used:
+                areas[number] = levels, self._buffer[at : at + used]
+            at += used
+        return areas
+
+    @staticmethod
+    def _span(slot: Slot, flat: Tensor) -> Tensor:
+        return flat[slot.start : slot.start + slot.size]
+
+
+def wrapped(number: int) -> int:
+    """Return the int32 that a number becomes modulo 2**32."""
+    return (number + 2**31) % 2**32 - 2**31
+
+
+def spread(total: Tensor, units: Tensor, chunk: int, mean: Tensor) -> None:
+    """Multiply each chunk by its unit.
+
+    Args:
+        total: int32 [n].
+        units: float32, one a chunk.
+        chunk: elements of a chunk.
+        mean: float32 [n], overwritten.
+    """
+    count = total.numel() // chunk
+    # One product of int and float would take half as long again.
+    mean.copy_(total)
+    mean[: count * chunk].view(-1, chunk).mul_(units[:count].unsqueeze(1))
+    mean[count * chunk :].mul_(units[count:])

@@ -1,0 +1,96 @@
+"""How exponents follow gradients: what a chunk needs, how much is kept spare, when it changes.
+
+Theory of operation. An exponent is set before the gradient is known, from what the chunk needed in
+the steps before. What it may keep spare, beyond which it falls one bit a step, depends on the bits
+that lanes leave. Within that, a chunk of a matrix is set high, for outgrowing its scale costs a
+pass done again; a row of a table is set lower, for an outlier costs little (see `outliers`), and
+the row of a token that has just appeared soon shrinks again.
+
+A chunk that is zero in all lanes says nothing: its exponent stays. The first update has no past,
+and gradients change fastest after it, so all exponents are set as high as they may be.
+"""
+
+import torch
+from torch import Tensor
+
+from qmpi.training.flat_state import Layout
+
+FLOOR = -96
+"""Smallest exponent: its scale and the inverse are normal float32 numbers for any bits."""
+
+NOT_FINITE = 1 << 20
+"""Needed exponent of a gradient with an infinity or a NaN."""
+
+_BIAS, _MANTISSA_BITS, _INFINITE = 127, 23, 128
+
+
+def powers(exponents: Tensor) -> Tensor:
+    """Return powers of two, to the last bit.
+
+    Args:
+        exponents: int32, each at least -126; from 128 on the power is infinite.
+
+    Returns:
+        float32, of the same shape.
+    """
+    biased = exponents.clamp(max=_INFINITE) + _BIAS
+    return (biased << _MANTISSA_BITS).view(torch.float32)
+
+
+def needs_of(largest: Tensor) -> Tensor:
+    """Return the exponents that largest elements need: each is below 2 ** need.
+
+    Args:
+        largest: float32, magnitudes.
+
+    Returns:
+        int32 of the same shape, from `FLOOR`; `NOT_FINITE` for infinities and NaNs.
+    """
+    needs = torch.frexp(largest)[1].to(torch.int32).clamp_(min=FLOOR)
+    needs[largest == 0] = FLOOR
+    needs[~largest.isfinite()] = NOT_FINITE
+    return needs
+
+
+class Margins:
+    """How many bits each chunk keeps spare."""
+
+    def __init__(self, layout: Layout, most: int, device: torch.device) -> None:
+        """Spread the rules over the chunks.
+
+        Args:
+            layout: of the parameters.
+            most: bits that may be spare, >= 4.
+            device: where exponents live.
+        """
+        counts = torch.tensor([slot.chunks for slot in layout.slots])
+        is_table = torch.tensor([slot.is_table for slot in layout.slots]).repeat_interleave(counts)
+        self._most = most
+        spare = torch.where(is_table, (most + 1) // 2, most - 2)
+        self._spare = spare.to(torch.int32).to(device)
+        self._least = self._spare - 2
+
+    def raised(self, now: Tensor, needs: Tensor, over: Tensor) -> Tensor:
+        """Return exponents for a pass that is done again.
+
+        Args:
+            now: int32 [chunks].
+            needs: the largest of any lane, int32 [chunks].
+            over: bool [chunks]: which are to fit the next time.
+        """
+        return torch.where(over, needs + self._spare, now)
+
+    def following(self, now: Tensor, needs: Tensor, *, first: bool) -> Tensor:
+        """Return the exponents of the next step.
+
+        Args:
+            now: int32 [chunks].
+            needs: the largest of any lane, int32 [chunks].
+            first: of the run's updates.
+        """
+        spare = now - needs
+        lower = torch.where(spare > self._most, now - 1, now)
+        following = torch.where(spare < self._least, needs + self._spare, lower)
+        if first:
+            following = needs + self._most
+        return torch.where(needs > FLOOR, following, now).clamp_(min=FLOOR)

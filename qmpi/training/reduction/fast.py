@@ -1,0 +1,95 @@
+"""Float sum over lanes and members: no scales, but its bits depend on the deal."""
+
+import torch
+from torch import Tensor
+
+from qmpi.training.comm import Comm
+from qmpi.training.flat_state import FlatState, Layout, Slot
+from qmpi.training.reduction.tail import FACTS, Tail
+
+
+class FastSum:
+    """Float sum over lanes and members; the interface of `ExactSum`."""
+
+    def __init__(self, layout: Layout, lanes: int, device: torch.device) -> None:
+        """Allocate the sum.
+
+        Args:
+            layout: of the parameters.
+            lanes: lanes of the global batch.
+            device: where gradients live.
+        """
+        self._layout, self._lanes, self._device = layout, lanes, device
+        self.renew()
+
+    def renew(self) -> None:
+        """Take fresh memory: an operation left behind may still write to the old one."""
+        self._sum = torch.zeros(self._layout.total, device=self._device)
+        self._tail = torch.zeros(self._lanes * FACTS, dtype=torch.int32, device=self._device)
+        self.tail = Tail(self._tail, self._lanes)
+
+    def begin_step(self, state: FlatState) -> None:
+        """Do nothing: there are no exponents to copy.
+
+        Args:
+            state: not used.
+        """
+
+    def begin_pass(self) -> None:
+        """Start a pass over the lanes."""
+        self._sum.zero_()
+        self._tail.zero_()
+
+    @torch.no_grad()
+    def add(self, number: int, slot: Slot, gradient: Tensor) -> None:  # noqa: ARG002
+        """Add a lane's gradient of one parameter.
+
+        Args:
+            number: not used.
+            slot: its place.
+            gradient: float32 or bfloat16, contiguous.
+        """
+        self._sum[slot.start : slot.start + slot.size].add_(gradient.view(-1))
+
+    def end_lane(self, lane: int, loss: float, digest: str) -> None:
+        """Record a lane whose gradients have all been added.
+
+        Args:
+            lane: which.
+            loss: in nats.
+            digest: of its block.
+        """
+        self.tail.put(lane, loss, digest)
+
+    def reduce(self, comm: Comm) -> None:
+        """Sum over the members.
+
+        Args:
+            comm: the group.
+        """
+        comm.allreduce(self._sum)
+        comm.allreduce(self._tail)
+
+    def overflowed(self) -> bool:
+        """Return False: floats have their own exponents."""
+        return False
+
+    def broken(self) -> bool:
+        """Return whether some gradient was not finite; a sum of infinities and NaNs stays one."""
+        return not bool(torch.linalg.vector_norm(self._sum).isfinite())
+
+    @torch.no_grad()
+    def unpack(self, gradient: Tensor) -> None:
+        """Write the mean over lanes as float32.
+
+        Args:
+            gradient: flat, overwritten.
+        """
+        torch.mul(self._sum, 1.0 / self._lanes, out=gradient)
+
+    def settle(self, state: FlatState) -> None:
+        """Do nothing: there are no exponents to choose.
+
+        Args:
+            state: not used.
+        """

@@ -1,0 +1,24 @@
+"""The reductions that the settings name."""
+
+import torch
+
+from qmpi.training.flat_state import Layout
+from qmpi.training.reduction.exact import ExactSum
+from qmpi.training.reduction.fast import FastSum
+
+Sum = ExactSum | FastSum
+
+
+def make_sum(kind: str, layout: Layout, lanes: int, device: torch.device) -> Sum:
+    """Make the reduction that the settings name.
+
+    Args:
+        kind: "exact" or "fast".
+        layout: of the parameters.
+        lanes: lanes of the global batch.
+        device: where gradients live.
+
+    Returns:
+        The reduction.
+    """
+    return (ExactSum if kind == "exact" else FastSum)(layout, lanes, device)
