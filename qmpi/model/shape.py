@@ -11,6 +11,9 @@ from qmpi.config.settings import ModelSettings
 FFN_MULTIPLE = 64
 """The default hidden size is rounded up to this, so that matrix kernels see whole tiles."""
 
+TABLES = ("model.embed_tokens.weight", "lm_head.weight")
+"""Matrices with a row for each token: embedding and head."""
+
 
 def ffn_width(settings: ModelSettings) -> int:
     """Return the hidden size of SwiGLU.
