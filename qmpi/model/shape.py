@@ -86,6 +86,18 @@ def parameter_count(settings: ModelSettings) -> int:
     return sum(prod(shape) for shape in parameter_shapes(settings).values())
 
 
+def state_bytes(settings: ModelSettings, kind: str) -> int:
+    """Return the bytes of a run's state: float32 weights and moments, padding apart.
+
+    Args:
+        settings: shape of the model.
+        kind: of optimizer; "muon" keeps one moment of the blocks' matrices instead of two.
+    """
+    hidden = sum(prod(shape) for shape in layer_shapes(settings).values() if len(shape) > 1)
+    spared = settings.layers * hidden if kind == "muon" else 0
+    return 4 * (3 * parameter_count(settings) - spared)
+
+
 def flops_per_token(settings: ModelSettings, sequence_tokens: int) -> int:
     """Return the floating-point operations of training on one token, forward and backward.
 

@@ -28,9 +28,6 @@ APPLY_BYTES = 52
 KERNELS_A_LAYER = 230
 """Kernels of a layer's forward and backward, casts included (profile of jobs/laptop.toml)."""
 
-STATE_BYTES = 12
-"""A parameter in a snapshot: weight and two moments."""
-
 
 class EngineTime(Struct, frozen=True, kw_only=True):
     """Seconds of a step by cause.
@@ -83,7 +80,7 @@ def engine_time(job: Workload, speeds: Speeds) -> EngineTime:
     lost = tokens * loss_bytes(shape, half=speeds.half)
     kernels = KERNELS_A_LAYER * (shape.layers + 1)
     hashed = FLOAT * count / train.digest_every
-    copied = STATE_BYTES * count / job.settings.snapshot.every_steps
+    copied = job.state_bytes / job.settings.snapshot.every_steps
     return EngineTime(
         products=crowd * tokens * weights / speeds.products,
         attention=crowd * tokens * 3.5 * shape.layers * scores / speeds.attention,
