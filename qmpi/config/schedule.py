@@ -3,10 +3,10 @@
 Theory of operation. A schedule is a climb to a peak, perhaps a stretch at the peak, and a fall that
 ends at `min_ratio` of the peak exactly in the last step. Rates are shares of the peak until the
 last moment, so that a change of the peak changes no shape. A run begins with the climb from nothing
-that its warm-up asks for. One that is given another length after part of its fall was trained cannot
-keep its shape: `extension` says so, and `replan` gives the start from which the new shape goes on
-without a jump. Steps before such a start keep the rates they were trained with; asking for those is
-up to who knows the older plan.
+that its warm-up asks for. One that is given another length after part of its fall was trained
+cannot keep its shape: `extension` says so, and `replan` gives the onset from which the new shape
+goes on without a jump. Steps before an onset keep the rates that they were trained with, which the
+older plan tells.
 
 Sources: cosine, Loshchilov and Hutter (arXiv 1608.03983); warm-up, stable, decay, Hu et al.
 (arXiv 2404.06395); climbing again to go on from a decayed rate, Ibrahim et al. (arXiv 2403.08763).

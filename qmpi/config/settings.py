@@ -247,12 +247,12 @@ class OptimizerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     momentum: Annotated[
         float, Meta(ge=0.0, lt=1.0, description="Decay of Muon's momentum (Nesterov).")
     ] = 0.95
-    beta1: Annotated[
-        float, Meta(ge=0.0, lt=1.0, description="Decay of AdamW's first moment.")
-    ] = 0.9
-    beta2: Annotated[
-        float, Meta(ge=0.0, lt=1.0, description="Decay of AdamW's second moment.")
-    ] = 0.95
+    beta1: Annotated[float, Meta(ge=0.0, lt=1.0, description="Decay of AdamW's first moment.")] = (
+        0.9
+    )
+    beta2: Annotated[float, Meta(ge=0.0, lt=1.0, description="Decay of AdamW's second moment.")] = (
+        0.95
+    )
     epsilon: Annotated[float, Meta(gt=0.0, description="Epsilon of AdamW.")] = 1e-8
     weight_decay: Annotated[
         float, Meta(ge=0.0, description="Decoupled weight decay of the blocks' matrices.")

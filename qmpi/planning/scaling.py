@@ -1,7 +1,7 @@
 """One number to a whole job: shape from depth, and steps, batch and rate from the shape.
 
-Theory of operation. Rules that others fitted, in the order in which they are applied; docs/scaling.md
-tells how far they were checked here.
+Theory of operation. Rules that others fitted, in the order in which they are applied;
+docs/scaling.md tells how far they were checked here.
 
 - Width 64 a layer, heads of 64 features, of 128 from width 1,024 on; four query heads or more to a
   key head (nanochat's depth dial; Ainslie et al., arXiv 2305.13245).

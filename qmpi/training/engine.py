@@ -111,7 +111,7 @@ class Engine:
         train = settings.train
         self._sum = make_sum(train.reduction, layout, train.lanes, self._device)
         self._runner = LaneRunner(settings, self._model, layout, self._device, self._precision)
-        self._optimizer = Optimizer(layout, self._precision)
+        self._optimizer = Optimizer(layout, self._device, self._precision)
         self._held: Held | None = None
         self._comm: Comm | None = None
         self._graveyard: list[Comm] = []
@@ -139,7 +139,7 @@ class Engine:
     def warm_up(self) -> None:
         """Load lazily loaded parts of torch; changes no state."""
         self._runner.warm_up()
-        self._optimizer.warm_up(self._device)
+        self._optimizer.warm_up()
 
     def initialise(self) -> None:
         """Take the initial weights of the run's seed: the state before step 0."""

@@ -35,29 +35,26 @@ def clip(gradient: Tensor, limit: float) -> float:
 class Optimizer:
     """How a reduced gradient becomes new weights and moments."""
 
-    def __init__(self, layout: Layout, precision: torch.dtype) -> None:
+    def __init__(self, layout: Layout, device: torch.device, precision: torch.dtype) -> None:
         """Group the matrices.
 
         Args:
             layout: of the state; without second moments of the blocks' matrices, Muon has these.
+            device: where the state lives.
             precision: type that Muon computes in.
         """
-        self._precision = precision
-        self._batches = batches(layout) if layout.second else ()
+        self._device, self._precision = device, precision
+        self._batches = batches(layout, device.type) if layout.second else ()
 
     def identity(self) -> str:
         """Return what the bits of an update depend on, beside settings and machine."""
         return f"muon in {len(self._batches)} batches" if self._batches else "adamw"
 
-    def warm_up(self, device: torch.device) -> None:
-        """Load lazily loaded parts of torch.
-
-        Args:
-            device: where updates are computed.
-        """
+    def warm_up(self) -> None:
+        """Load lazily loaded parts of torch."""
         layout = lay_out({"warm": (4, 4), "vector": (4,)}, "muon")
-        state = FlatState(layout, device)
-        Optimizer(layout, self._precision).apply(
+        state = FlatState(layout, self._device)
+        Optimizer(layout, self._device, self._precision).apply(
             state, torch.zeros_like(state.params), OptimizerSettings(), 0.0
         )
 

@@ -31,9 +31,7 @@ TINY = 1e-7
 """Added to the norm: a matrix of zeros stays one."""
 
 
-def orthogonalise(
-    stack: Tensor, steps: tuple[tuple[float, float, float], ...] = POLAR
-) -> Tensor:
+def orthogonalise(stack: Tensor, steps: tuple[tuple[float, float, float], ...] = POLAR) -> Tensor:
     """Take the singular values of matrices to about 1.
 
     Args:

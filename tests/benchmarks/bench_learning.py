@@ -6,7 +6,7 @@ of a seed sees the same rows in the same order, and its schedule ends with its b
 is a line of JSON in --results, and what stands there is not done again; so a table grows as the
 machine has time. Several processes may add to one file.
 
-    python tests/benchmarks/bench_learning.py --size 1.3M --tokens 500000 --arm "ours muon rate=3e-3"
+    python tests/benchmarks/bench_learning.py --tokens 500000 --arm "ours muon rate=3e-3"
     python tests/benchmarks/bench_learning.py --table
 """
 
@@ -52,7 +52,7 @@ class Learner:
             self.parameters[slot.name].grad = view
         warmup = round(float(self.rest.get("warmup", 0.1)) * steps)
         self.settings = replace(settings, warmup_steps=warmup)
-        self.optimizer = Optimizer(layout, precision)
+        self.optimizer = Optimizer(layout, torch.device("cpu"), precision)
         steps = getattr(orthogonal, self.rest.get("steps", "POLAR"))
         muon.orthogonalise = partial(orthogonal.orthogonalise, steps=steps)
         self.seconds = 0.0

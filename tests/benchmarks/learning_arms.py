@@ -1,14 +1,15 @@
 """What bench_learning sets side by side: texts, two models, recipes by name.
 
-The peer is nanoGPT's model in our own words (LayerNorm without bias, learned positions, GELU of four
-times the width, tied head) with its recipe: AdamW (0.9, 0.95), decay 0.1 on all matrices, clipping
-at 1, warm-up, cosine to a tenth. Both models are trained by the same loop, over a flat state, with
+The peer is nanoGPT's model in our own words (LayerNorm without bias, learned positions, GELU of
+four times the width, tied head) with its recipe: AdamW (0.9, 0.95), decay 0.1 on all matrices,
+clipping at 1, warm-up, cosine to a tenth. Both models are trained by the same loop, over a flat state, with
 the optimizers that are shipped.
 """
 
 import hashlib
 import math
 import os
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -42,7 +43,7 @@ def documents():
     for shard in Corpus.open(path).facts.shards:
         reader = ShardReader(path / shard.name)
         bounds = [*reader.document_offsets.tolist(), reader.tokens]
-        for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+        for start, end in pairwise(bounds):
             ids = np.asarray(reader.read(start, end - start)).astype(np.int64)
             mark = hashlib.blake2b(ids.tobytes(), digest_size=4).digest()
             out = int.from_bytes(mark, "little") % HELD_OUT == 0
@@ -52,7 +53,7 @@ def documents():
 
 
 def rows(texts, seed):
-    """Return rows of CONTEXT + 1 ids in random order; documents are shuffled before they are cut."""
+    """Return rows of CONTEXT + 1 ids in random order; documents are shuffled before that."""
     draw = np.random.default_rng(seed)
     order = draw.permutation(len(texts))
     ids = np.concatenate([texts[n] for n in order])

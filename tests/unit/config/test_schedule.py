@@ -57,7 +57,7 @@ def test_rates_climb_to_the_peak_and_never_rise_again(plan: tuple[OptimizerSetti
 
 @given(plans(FALLING))
 def test_the_last_step_is_at_min_ratio_exactly(plan: tuple[OptimizerSettings, int]) -> None:
-    settings, steps = plan
+    settings = plan[0]
     assert rates(*plan)[-1] == settings.learning_rate * settings.min_ratio
 
 
@@ -124,7 +124,7 @@ def test_constant_extends_at_any_time_and_wsd_before_it_falls() -> None:
 
 
 @pytest.mark.parametrize("kind", ["cosine", "linear", "exponential", "polynomial"])
-def test_others_extend_during_warm_up_alone(kind: Any) -> None:  # noqa: ANN401
+def test_others_extend_during_warm_up_alone(kind: Any) -> None:
     settings = OptimizerSettings(schedule=kind, warmup_steps=10)
     assert extension(settings, 10, 100, 200).verdict == "same"
     assert extension(settings, 11, 100, 200).verdict == "replan"

@@ -65,13 +65,13 @@ def test_batches_cover_the_matrices_of_the_blocks(monkeypatch: pytest.MonkeyPatc
     hidden = [slot for slot in layout.slots if ".layers." in slot.name and len(slot.shape) > 1]
     assert hidden[-1].start + hidden[-1].size <= layout.hidden
     assert len(hidden) == 14
-    whole = batches(layout)
+    whole = batches(layout, "cpu")
     # Queries and outputs are square; gate, up and down lie or stand.
     assert [(part.rows, part.cols, len(part.slots)) for part in whole] == [
         (32, 32, 4), (16, 32, 4), (32, 128, 6),
     ]  # fmt: skip
-    monkeypatch.setattr(muon_module, "BATCH_ELEMENTS", 2 * 32 * 128)
-    cut = batches(layout)
+    monkeypatch.setattr(muon_module, "BATCH_ELEMENTS", {"cpu": 2 * 32 * 128})
+    cut = batches(layout, "cpu")
     assert sorted(slot.name for part in cut for slot in part.slots) == sorted(
         slot.name for slot in hidden
     )
@@ -81,7 +81,7 @@ def test_batches_cover_the_matrices_of_the_blocks(monkeypatch: pytest.MonkeyPatc
 def test_an_update_is_that_of_the_definition() -> None:
     state, gradient = started()
     settings = OptimizerSettings(weight_decay=0.1, momentum=0.9)
-    ours = Optimizer(state.layout, torch.float32)
+    ours = Optimizer(state.layout, CPU, torch.float32)
     buffers: dict[str, Tensor] = {}
     weights = {slot.name: state.view(slot).clone() for slot in state.layout.slots}
     for number in range(3):
@@ -102,15 +102,13 @@ def test_an_update_is_that_of_the_definition() -> None:
         state.set_counters(number + 1, number + 1, 0)
     for slot in state.layout.slots:
         if slot.start < state.layout.hidden:
-            torch.testing.assert_close(
-                state.view(slot), weights[slot.name], rtol=1e-4, atol=1e-4
-            )
+            torch.testing.assert_close(state.view(slot), weights[slot.name], rtol=1e-4, atol=1e-4)
 
 
 def test_updates_have_the_size_of_adamws() -> None:
     state, gradient = started()
     before = state.params.clone()
-    Optimizer(state.layout, torch.float32).apply(
+    Optimizer(state.layout, CPU, torch.float32).apply(
         state, gradient, OptimizerSettings(weight_decay=0.0), 1.0
     )
     for slot in state.layout.slots:
@@ -128,12 +126,14 @@ def test_the_rest_is_updated_by_adamw_and_decayed_as_asked() -> None:
         plain.params.copy_(given.params)
         settings = OptimizerSettings(decay_tables=decayed)
         for state in (muon_state, plain):
-            Optimizer(state.layout, torch.float32).apply(state, gradient.clone(), settings, 0.01)
+            Optimizer(state.layout, CPU, torch.float32).apply(
+                state, gradient.clone(), settings, 0.01
+            )
         assert torch.equal(muon_state.params[layout.hidden :], plain.params[layout.hidden :])
         tables = slice(layout.hidden, layout.decayed)
         still = torch.zeros_like(gradient)
         fresh = started()[0]
-        Optimizer(layout, torch.float32).apply(fresh, still, settings, 0.01)
+        Optimizer(layout, CPU, torch.float32).apply(fresh, still, settings, 0.01)
         factor = 1 - 0.01 * settings.weight_decay if decayed else 1.0
         torch.testing.assert_close(fresh.params[tables], given.params[tables] * factor)
         assert torch.equal(fresh.params[layout.decayed :], given.params[layout.decayed :])
@@ -141,7 +141,7 @@ def test_the_rest_is_updated_by_adamw_and_decayed_as_asked() -> None:
 
 def test_padding_stays_zero() -> None:
     state, gradient = started()
-    Optimizer(state.layout, torch.float32).apply(state, gradient, OptimizerSettings(), 0.01)
+    Optimizer(state.layout, CPU, torch.float32).apply(state, gradient, OptimizerSettings(), 0.01)
     used = torch.zeros_like(state.params, dtype=torch.bool)
     for slot in state.layout.slots:
         used[slot.start : slot.start + slot.size] = True

@@ -53,7 +53,7 @@ def test_adamw_is_that_of_torch():
         {"params": theirs[:2], "weight_decay": settings.weight_decay},
         {"params": theirs[2:], "weight_decay": 0.0},
     ]
-    ours = Optimizer(state.layout, torch.float32)
+    ours = Optimizer(state.layout, CPU, torch.float32)
     optimizer = torch.optim.AdamW(groups, lr=0.01, betas=(0.9, 0.95), eps=1e-8)
     for step in range(5):
         flat = torch.zeros(state.layout.total)
