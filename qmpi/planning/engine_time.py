@@ -14,7 +14,7 @@ from math import ceil
 
 from msgspec import Struct
 
-from qmpi.planning.shape import Shape, attention_flops, matrices_a_token
+from qmpi.planning.shape import Shape, attention_flops, matrices_a_token, muon_flops
 from qmpi.planning.workload import HOST_LINK_BYTES, Speeds, Workload
 
 FLOAT, HALF = 4, 2
@@ -38,7 +38,7 @@ class EngineTime(Struct, frozen=True, kw_only=True):
         sweeps: element by element: norms, activations, loss, casts, the sum of gradients.
         calls: of kernels, whatever their size.
         reduce: the sum over trainers.
-        apply: clipping and the update.
+        apply: clipping and the update, Muon's products among it.
         digest: hashing the weights, spread over the steps between two digests.
         snapshot: hashing and copying the state, spread likewise.
     """
@@ -77,6 +77,7 @@ def engine_time(job: Workload, speeds: Speeds) -> EngineTime:
     swept = tokens * sweep_bytes(shape, half=speeds.half) + lanes * (
         count * LANE_BYTES[train.reduction] + cast_bytes(job) * train.microbatches * speeds.half
     )
+    muon = muon_flops(shape) if job.settings.optimizer.kind == "muon" else 0.0
     lost = tokens * loss_bytes(shape, half=speeds.half)
     kernels = KERNELS_A_LAYER * (shape.layers + 1)
     hashed = FLOAT * count / train.digest_every
@@ -87,7 +88,7 @@ def engine_time(job: Workload, speeds: Speeds) -> EngineTime:
         sweeps=crowd * (swept / speeds.sweeps + lost / speeds.loss),
         calls=crowd * lanes * train.microbatches * kernels * speeds.call,
         reduce=_reduce(job, speeds),
-        apply=crowd * count * APPLY_BYTES / speeds.sweeps,
+        apply=crowd * (count * APPLY_BYTES / speeds.sweeps + muon / speeds.products),
         digest=hashed / speeds.hashing,
         snapshot=copied / speeds.hashing,
     )

@@ -2,8 +2,8 @@
 
 The peer is nanoGPT's model in our own words (LayerNorm without bias, learned positions, GELU of
 four times the width, tied head) with its recipe: AdamW (0.9, 0.95), decay 0.1 on all matrices,
-clipping at 1, warm-up, cosine to a tenth. Both models are trained by the same loop, over a flat state, with
-the optimizers that are shipped.
+clipping at 1, warm-up, cosine to a tenth. Both models are trained by the same loop, over a flat
+state, with the optimizers that are shipped.
 """
 
 import hashlib

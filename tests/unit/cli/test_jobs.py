@@ -82,7 +82,8 @@ def test_sizes_are_offered_by_name_and_one_dial_excludes_the_other(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run(["init", "--size", "2M"]) == 2
-    assert all(name in capsys.readouterr().err for name in SIZES)
+    shown = capsys.readouterr().err
+    assert all(name in shown for name in SIZES)
     assert run(["init", "--size", "4M", "--depth", "4"]) == 2
     assert "exclude each other" in capsys.readouterr().err
     assert run(["init", "--depth", "0"]) == 2
