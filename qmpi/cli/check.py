@@ -15,9 +15,6 @@ Examples:
   qmpi check job.toml --set train.lanes=16 --json
 """
 
-STATE_BYTES_PER_PARAMETER = 16
-"""float32 weights, gradient and two moments of AdamW."""
-
 
 @click.command("check", epilog=EPILOG)
 @click.argument("job", type=JobPath())
@@ -55,11 +52,13 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
     Returns:
         Facts by name.
     """
-    from qmpi.model.shape import parameter_count
+    from qmpi.config.schedule import schedule_text
+    from qmpi.model.shape import parameter_count, state_bytes
 
     train, number = settings.train, rank_count(settings.roles, ranks)
     placement = placed(settings, number)
     parameters = parameter_count(settings.model)
+    state = state_bytes(settings.model, settings.optimizer.kind)
     tokens = train.lanes * train.microbatches * train.sequences * train.sequence_tokens
     return {
         "name": settings.job.name,
@@ -70,9 +69,11 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
         "ranks": number,
         "roles": roles_dealt(settings, number),
         "placement": placement.reason,
-        "trainer_state_bytes": parameters * STATE_BYTES_PER_PARAMETER,
-        "snapshot_bytes": parameters * 12,
+        "trainer_state_bytes": state + 4 * parameters,
+        "snapshot_bytes": state,
         "reduction": train.reduction,
+        "optimizer": settings.optimizer.kind,
+        "schedule": schedule_text(settings.optimizer, train.steps),
     }
 
 

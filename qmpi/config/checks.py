@@ -119,6 +119,10 @@ def _train(settings: Settings) -> Iterator[str]:
             f"optimizer.warmup_steps = {optimizer.warmup_steps} is not shorter than "
             f"train.steps = {train.steps}"
         )
+    if optimizer.schedule == "exponential" and optimizer.min_ratio == 0.0:
+        yield (
+            'optimizer.schedule = "exponential" never reaches 0: set optimizer.min_ratio above 0'
+        )
     tokens = (
         train.steps * train.lanes * train.microbatches * train.sequences * train.sequence_tokens
     )

@@ -11,15 +11,12 @@ from collections import Counter
 from msgspec import Struct
 
 from qmpi.config.settings import Settings
-from qmpi.model.shape import parameter_count
+from qmpi.model.shape import parameter_count, state_bytes
 from qmpi.policy.placement import place
 from qmpi.protocol.envelope import RoleName
 
-SNAPSHOT_BYTES = 12
-"""A parameter in a snapshot: float32 weight and two moments."""
-
-STATE_BYTES = 16
-"""A parameter in a trainer: the same and a gradient."""
+GRADIENT_BYTES = 4
+"""A parameter in a trainer, beside its state."""
 
 RANK_BYTES = 75 << 20
 TRAINER_BYTES = 375 << 20
@@ -88,10 +85,9 @@ def needs_of(job: Settings, ranks: int, hosts: int) -> Needs:
         if RoleName.TRAINER in played and not seated:
             copies[name] += 1
             seated = True
-    parameters = parameter_count(job.model)
-    snapshot = parameters * SNAPSHOT_BYTES
+    snapshot = state_bytes(job.model, job.optimizer.kind)
     number, busiest = max(Counter(names).values()), max(trainers.values())
-    trainer = TRAINER_BYTES + parameters * STATE_BYTES
+    trainer = TRAINER_BYTES + snapshot + GRADIENT_BYTES * parameter_count(job.model)
     kept = max(2, job.snapshot.keep)
     return Needs(
         host_ranks=number,

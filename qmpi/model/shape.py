@@ -14,6 +14,9 @@ TABLES = frozenset({"model.embed_tokens.weight", "lm_head.weight"})
 FFN_MULTIPLE = 64
 """The default hidden size is rounded up to this, so that matrix kernels see whole tiles."""
 
+TABLES = ("model.embed_tokens.weight", "lm_head.weight")
+"""Matrices with a row for each token: embedding and head."""
+
 
 def ffn_width(settings: ModelSettings) -> int:
     """Return the hidden size of SwiGLU.
@@ -84,6 +87,18 @@ def parameter_shapes(settings: ModelSettings) -> dict[str, tuple[int, ...]]:
 def parameter_count(settings: ModelSettings) -> int:
     """Return the number of trained parameters; a tied head counts once."""
     return sum(prod(shape) for shape in parameter_shapes(settings).values())
+
+
+def state_bytes(settings: ModelSettings, kind: str) -> int:
+    """Return the bytes of a run's state: float32 weights and moments, padding apart.
+
+    Args:
+        settings: shape of the model.
+        kind: of optimizer; "muon" keeps one moment of the blocks' matrices instead of two.
+    """
+    hidden = sum(prod(shape) for shape in layer_shapes(settings).values() if len(shape) > 1)
+    spared = settings.layers * hidden if kind == "muon" else 0
+    return 4 * (3 * parameter_count(settings) - spared)
 
 
 def flops_per_token(settings: ModelSettings, sequence_tokens: int) -> int:

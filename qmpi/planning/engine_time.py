@@ -14,7 +14,7 @@ from math import ceil
 
 from msgspec import Struct
 
-from qmpi.planning.shape import Shape, attention_flops, matrices_a_token
+from qmpi.planning.shape import Shape, attention_flops, matrices_a_token, muon_flops
 from qmpi.planning.workload import HOST_LINK_BYTES, Speeds, Workload
 
 FLOAT, HALF = 4, 2
@@ -31,9 +31,6 @@ APPLY_BYTES = 52
 KERNELS_A_LAYER = 230
 """Kernels of a layer's forward and backward, casts included (profile of jobs/laptop.toml)."""
 
-STATE_BYTES = 12
-"""A parameter in a snapshot: weight and two moments."""
-
 
 class EngineTime(Struct, frozen=True, kw_only=True):
     """Seconds of a step by cause.
@@ -44,7 +41,7 @@ class EngineTime(Struct, frozen=True, kw_only=True):
         sweeps: element by element: norms, activations, loss, casts, the sum of gradients.
         calls: of kernels, whatever their size.
         reduce: the sum over trainers.
-        apply: clipping and the update.
+        apply: clipping and the update, Muon's products among it.
         digest: hashing the weights, spread over the steps between two digests.
         snapshot: hashing and copying the state, spread likewise.
     """
@@ -83,17 +80,18 @@ def engine_time(job: Workload, speeds: Speeds) -> EngineTime:
     swept = tokens * sweep_bytes(shape, half=speeds.half) + lanes * (
         count * LANE_BYTES[train.reduction] + cast_bytes(job) * train.microbatches * speeds.half
     )
+    muon = muon_flops(shape) if job.settings.optimizer.kind == "muon" else 0.0
     lost = tokens * loss_bytes(shape, half=speeds.half)
     kernels = KERNELS_A_LAYER * (shape.layers + 1)
     hashed = FLOAT * count / train.digest_every
-    copied = STATE_BYTES * count / job.settings.snapshot.every_steps
+    copied = job.state_bytes / job.settings.snapshot.every_steps
     return EngineTime(
         products=crowd * tokens * weights / speeds.products,
         attention=crowd * tokens * 3.5 * shape.layers * scores / speeds.attention,
         sweeps=crowd * (swept / speeds.sweeps + lost / speeds.loss),
         calls=crowd * lanes * train.microbatches * kernels * speeds.call,
         reduce=_reduce(job, speeds),
-        apply=crowd * count * APPLY_BYTES / speeds.sweeps,
+        apply=crowd * (count * APPLY_BYTES / speeds.sweeps + muon / speeds.products),
         digest=hashed / speeds.hashing,
         snapshot=copied / speeds.hashing,
     )

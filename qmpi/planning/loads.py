@@ -9,7 +9,6 @@ from math import ceil
 
 from msgspec import Struct
 
-from qmpi.planning.engine_time import STATE_BYTES
 from qmpi.planning.workload import Workload
 
 COORDINATOR_SECONDS = 24e-6
@@ -92,7 +91,7 @@ def loads(job: Workload, step_seconds: float) -> Loads:
     made = generated_share(job)
     read = (1 - made) * job.tokens
     write = job.machine.files.write_gbytes * 1e9
-    state = STATE_BYTES * count
+    state = job.state_bytes
     opens, speed = job.counts.ranks * FILES_A_RANK, job.machine.files.opens_per_second
     return Loads(
         reduce_bytes=2 * 4 * count * (ranks - 1) / ranks,

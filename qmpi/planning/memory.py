@@ -1,6 +1,6 @@
 """Memory of a trainer by kind, for this system's engine as it is, and roughly for other layouts.
 
-Theory of operation. The flat state holds weights and both moments in float32; beside it stand the
+Theory of operation. The flat state holds weights and moments in float32; beside it stand the
 flat gradient and the sum that is reduced; the exact one has room for some rows more, twice:
 what a trainer keeps, and what is sent. Activations are what autograd saves: counted tensor by
 tensor over `qmpi.model`, for one microbatch. The casts of the weights live as long as the graph
@@ -40,7 +40,7 @@ def trainer_memory(job: Workload) -> dict[str, int]:
     block = job.lane_tokens * (HALF if job.shape.vocab_size <= 65_536 else FLOAT)
     return {
         "weights": FLOAT * count,
-        "moments": 2 * FLOAT * count,
+        "moments": job.state_bytes - FLOAT * count,
         "gradient": FLOAT * count + _transient(job),
         "sum": FLOAT * count + _outliers(job),
         "casts": HALF * matrices * half,

@@ -9,7 +9,6 @@ no machine file says how often a rank dies alone.
 
 from msgspec import Struct
 
-from qmpi.planning.engine_time import STATE_BYTES
 from qmpi.planning.workload import GLOO_BYTES, Workload
 
 RELAUNCH_SECONDS = 20.0
@@ -48,7 +47,7 @@ def reliability(job: Workload, step_seconds: float) -> Reliability:
     """
     snapshot, nodes = job.settings.snapshot, job.nodes
     between = snapshot.every_steps if nodes > 1 else snapshot.disk_every_steps
-    read = STATE_BYTES * job.parameters / GLOO_BYTES
+    read = job.state_bytes / GLOO_BYTES
     start = RELAUNCH_SECONDS + START_SECONDS_A_RANK * job.counts.ranks
     each = start + read + between * step_seconds / 2
     if not job.node_days:

@@ -19,6 +19,9 @@ from qmpi.config.settings import ModelSettings
 FFN_MULTIPLE = 64
 """The default hidden size is rounded up to this, as the model does."""
 
+MUON_STEPS = 3
+"""Polynomials by which an update is orthogonalised; three products each."""
+
 TRAINING = 3
 """Forward and backward together, in forward passes."""
 
@@ -158,6 +161,16 @@ def parameters(shape: Shape) -> int:
 def attention_flops(shape: Shape, sequence_tokens: int) -> float:
     """Return the forward operations of scores and sums for one token in one layer, causal."""
     return (shape.query + shape.value) * float(sequence_tokens)
+
+
+def muon_flops(shape: Shape) -> float:
+    """Return the operations of one update by Muon: its products over the blocks' matrices."""
+    width = shape.width
+    matrices = [(shape.query, width)] * 2 + [(shape.key, width)] * 2
+    matrices += [(shape.ffn_width, width)] * (3 if shape.gated else 2)
+    sides = [(min(pair), max(pair)) for pair in matrices]
+    products = sum(4.0 * rows * rows * cols + 2.0 * rows**3 for rows, cols in sides)
+    return MUON_STEPS * shape.layers * products
 
 
 def flops_per_token(shape: Shape, sequence_tokens: int) -> float:

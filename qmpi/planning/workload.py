@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from qmpi.config.machine import Machine
 from qmpi.config.settings import Settings
 from qmpi.planning.rates import GIGA, Rates, links
-from qmpi.planning.shape import Shape, parameters, shape_of
+from qmpi.planning.shape import Shape, layer_matrices, parameters, shape_of
 
 HASH_BYTES = 1.2e9
 """SHA-256 of a state by one thread, bytes a second, where it was not measured."""
@@ -104,6 +104,13 @@ class Workload(Struct, frozen=True, kw_only=True):
     def parameters(self) -> int:
         """Trained parameters."""
         return parameters(self.shape)
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of a snapshot: weights and moments, of which Muon keeps one where it works."""
+        muon = self.settings.optimizer.kind == "muon"
+        spared = round(self.shape.layers * layer_matrices(self.shape, active=False)) if muon else 0
+        return 4 * (3 * self.parameters - spared)
 
     @property
     def lane_tokens(self) -> int:

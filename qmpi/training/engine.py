@@ -19,20 +19,19 @@ from hashlib import sha256
 
 import torch
 
+from qmpi.config.schedule import learning_rate
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError, PeerLost, UserError
 from qmpi.model.initial import initialise
-from qmpi.model.shape import parameter_shapes
 from qmpi.model.transformer import Transformer
 from qmpi.protocol.progress import StepTimes
 from qmpi.training.comm import Aborted, Comm, pieces
-from qmpi.training.flat_state import FlatState, lay_out
+from qmpi.training.flat_state import FlatState, state_layout
 from qmpi.training.lanes import Block, LaneRunner
-from qmpi.training.optimizer import adamw, clip
+from qmpi.training.optimizer import Optimizer, clip
 from qmpi.training.precision import choose_device, choose_precision, machine_identity
 from qmpi.training.profiler import Profiler
 from qmpi.training.reduction.kinds import make_sum
-from qmpi.training.schedule import learning_rate
 from qmpi.training.speed import peak
 from qmpi.training.stopwatch import make_stopwatch
 from qmpi.units import Digest
@@ -110,7 +109,7 @@ class Engine:
         deterministic = torch.utils.deterministic
         deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
         torch.use_deterministic_algorithms(mode=True, warn_only=self._device.type != "cpu")
-        layout = lay_out(parameter_shapes(settings.model))
+        layout = state_layout(settings)
         self._model = Transformer(settings.model).to(self._device)
         self._state = FlatState(layout, self._device)
         self._state.adopt(self._model)
@@ -121,6 +120,7 @@ class Engine:
         self._runner = LaneRunner(
             settings, self._model, layout, self._device, self._precision, self._watch
         )
+        self._optimizer = Optimizer(layout, self._device, self._precision)
         self._held: Held | None = None
         self._comm: Comm | None = None
         self._graveyard: list[Comm] = []
@@ -141,7 +141,8 @@ class Engine:
         name = str(self._precision).removeprefix("torch.")
         return (
             f"torch {torch.__version__}; {machine_identity(self._device)}; "
-            f"{train.threads} threads; {name}; sdpa; {train.reduction} sum of {train.lanes} lanes"
+            f"{train.threads} threads; {name}; sdpa; {train.reduction} sum of {train.lanes} lanes; "
+            f"{self._optimizer.identity()}"
         )
 
     def peak(self, clock: Callable[[], float]) -> float:
@@ -163,8 +164,7 @@ class Engine:
     def warm_up(self) -> None:
         """Load lazily loaded parts of torch; changes no state."""
         self._runner.warm_up()
-        scratch = FlatState(lay_out({"warm": (4, 4)}), self._device)
-        adamw(scratch, torch.zeros_like(scratch.params), self._settings.optimizer, 0.0)
+        self._optimizer.warm_up()
 
     def initialise(self) -> None:
         """Take the initial weights of the run's seed: the state before step 0."""
@@ -299,7 +299,7 @@ class Engine:
             watch.lap("sweep")
             norm = clip(self._gradient, settings.optimizer.clip_norm)
         if math.isfinite(norm):
-            adamw(state, self._gradient, settings.optimizer, rate)
+            self._optimizer.apply(state, self._gradient, settings.optimizer, rate)
             watch.lap("optimizer")
             self._sum.settle(state)
             state.set_counters(held.step + 1, state.updates + 1, 0)

@@ -1,16 +1,18 @@
-"""The whole training state in one buffer: counters, exponents, weights and both moments.
+"""The whole training state in one buffer: counters, exponents, weights and moments.
 
 Theory of operation. One allocation of bytes is cut into views, each on a multiple of 64 bytes, so
 that kernels take the same path on every rank, a snapshot is the buffer itself, and a peer's state
-is one broadcast. Weights stand in two runs, matrices first and vectors after them, because weight
-decay applies to matrices only: the optimizer then needs two calls, whatever the number of
-parameters. Padding is zero and stays zero, for the gradient there is zero too.
+is one broadcast. Weights stand in three runs, because these differ in how they are updated and
+decayed: matrices of the blocks, tables (embedding and head), vectors. An optimizer then needs a
+call a run, whatever the number of parameters. Padding is zero and stays zero, for the gradient
+there is zero too.
 
 The exact sum scales gradients by powers of two, one a chunk: a row of a table of tokens, whose rows
 differ as widely as tokens are rare, and a run of elements of anything else.
 
 Layout: counters (3 int64), exponents (int32 a chunk), weights, first moments, second moments
-(float32). Whoever changes it raises the version of `qmpi.storage.snapshot_format`.
+(float32). Muon keeps one moment only: second moments then begin where the tables do. Whoever
+changes it raises the version of `qmpi.storage.snapshot_format`.
 """
 
 import hashlib
@@ -20,8 +22,9 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
+from qmpi.config.settings import Settings
 from qmpi.errors import CorruptData
-from qmpi.model.shape import TABLES
+from qmpi.model.shape import TABLES, parameter_shapes
 from qmpi.units import Bytes, Digest
 
 ALIGN = 64
@@ -67,14 +70,23 @@ class Layout:
     """Where each parameter lies.
 
     Attributes:
-        slots: matrices in model order, then vectors in model order.
-        decayed: elements of the run of matrices, padding included.
+        slots: matrices of the blocks, tables, vectors; each in model order.
+        hidden: elements of the matrices of the blocks, padding included.
+        decayed: elements of these and of the tables, padding included.
         total: elements of all, padding included.
+        second: first element that has a second moment.
     """
 
     slots: tuple[Slot, ...]
+    hidden: int
     decayed: int
     total: int
+    second: int
+
+    @property
+    def moments(self) -> int:
+        """Elements of the first and the second moments together."""
+        return 2 * self.total - self.second
 
     @property
     def chunks(self) -> int:
@@ -87,25 +99,39 @@ def padded(count: int, multiple: int) -> int:
     return -(-count // multiple) * multiple
 
 
-def lay_out(shapes: dict[str, tuple[int, ...]]) -> Layout:
+def lay_out(shapes: dict[str, tuple[int, ...]], kind: str = "adamw") -> Layout:
     """Place the parameters.
 
     Args:
         shapes: by name, in model order.
+        kind: of optimizer; "muon" keeps no second moments of the blocks' matrices.
 
     Returns:
-        The layout; a function of the shapes alone.
+        The layout; a function of the arguments alone.
     """
     matrices = [item for item in shapes.items() if len(item[1]) > 1]
+    hidden = [item for item in matrices if item[0] not in TABLES]
+    tables = [item for item in matrices if item[0] in TABLES]
     vectors = [item for item in shapes.items() if len(item[1]) <= 1]
     slots: list[Slot] = []
-    at = decayed = 0
-    for group in (matrices, vectors):
+    ends: list[int] = []
+    at = 0
+    for group in (hidden, tables, vectors):
         for name, shape in group:
             slots.append(_slot(name, shape, at))
             at += padded(prod(shape), LANE_FLOATS)
-        decayed = decayed or at
-    return Layout(tuple(slots), decayed, at)
+        ends.append(at)
+    second = ends[0] if kind == "muon" else 0
+    return Layout(tuple(slots), ends[0], ends[1], ends[2], second)
+
+
+def state_layout(settings: Settings) -> Layout:
+    """Return the layout of a job's state.
+
+    Args:
+        settings: the job; its shape and its kind of optimizer count.
+    """
+    return lay_out(parameter_shapes(settings.model), settings.optimizer.kind)
 
 
 def _slot(name: str, shape: tuple[int, ...], start: int) -> Slot:
@@ -121,14 +147,14 @@ class FlatState:
         """Allocate; holds no state until it is initialised or loaded.
 
         Args:
-            layout: from `lay_out`.
+            layout: from `state_layout`.
             device: where the state lives.
         """
         self.layout = layout
         exponents = padded(4 * layout.chunks, ALIGN)
         floats = 4 * layout.total
-        self.buffer = torch.zeros(ALIGN + exponents + 3 * floats, dtype=torch.uint8, device=device)
-        ends = [ALIGN, exponents, floats, floats, floats]
+        ends = [ALIGN, exponents, floats, floats, floats - 4 * layout.second]
+        self.buffer = torch.zeros(sum(ends), dtype=torch.uint8, device=device)
         counters, powers, params, first, second = self.buffer.split(ends)
         self._counters = counters.view(torch.int64)
         self.exponents = powers.view(torch.int32)[: layout.chunks]

@@ -1,9 +1,10 @@
-"""AdamW on the flat state, and clipping by the global norm.
+"""Updates of the flat state, and clipping by the global norm.
 
-Theory of operation. Torch's fused kernel is elementwise: an element's new value depends on that
-element's state alone, so the flat buffer gives the bits that separate parameters would. Two calls:
-matrices with weight decay, vectors without. The norm is taken over the reduced gradient, which is
-equal on every member, by one kernel with a fixed number of threads; so no member needs another's
+Theory of operation. Torch's fused kernel of AdamW is elementwise: an element's new value depends on
+that element's state alone, so the flat buffer gives the bits that separate parameters would: a call
+a run, whatever the number of parameters. Muon takes the matrices of the blocks over, in whole; its
+momentum stands where AdamW's first moment would. The norm is taken over the reduced gradient, which
+is equal on every member, by one kernel with a fixed number of threads; so no member needs another's
 partial sums.
 """
 
@@ -11,7 +12,8 @@ import torch
 from torch import Tensor
 
 from qmpi.config.settings import OptimizerSettings
-from qmpi.training.flat_state import FlatState
+from qmpi.training.flat_state import FlatState, Layout, lay_out
+from qmpi.training.muon import batches, muon
 from qmpi.training.norm import global_norm
 
 
@@ -31,34 +33,94 @@ def clip(gradient: Tensor, limit: float) -> float:
     return norm
 
 
-@torch.no_grad()
-def adamw(state: FlatState, gradient: Tensor, settings: OptimizerSettings, rate: float) -> None:
-    """Apply one update to weights and moments, in place; the counters are the caller's.
+class Optimizer:
+    """How a reduced gradient becomes new weights and moments."""
+
+    def __init__(self, layout: Layout, device: torch.device, precision: torch.dtype) -> None:
+        """Group the matrices.
+
+        Args:
+            layout: of the state; without second moments of the blocks' matrices, Muon has these.
+            device: where the state lives.
+            precision: type that Muon computes in.
+        """
+        self._device, self._precision = device, precision
+        self._batches = batches(layout, device.type) if layout.second else ()
+
+    def identity(self) -> str:
+        """Return what the bits of an update depend on, beside settings and machine."""
+        return f"muon in {len(self._batches)} batches" if self._batches else "adamw"
+
+    def warm_up(self) -> None:
+        """Load lazily loaded parts of torch."""
+        layout = lay_out({"warm": (4, 4), "vector": (4,)}, "muon")
+        state = FlatState(layout, self._device)
+        Optimizer(layout, self._device, self._precision).apply(
+            state, torch.zeros_like(state.params), OptimizerSettings(), 0.0
+        )
+
+    @torch.no_grad()
+    def apply(
+        self, state: FlatState, gradient: Tensor, settings: OptimizerSettings, rate: float
+    ) -> None:
+        """Apply one update to weights and moments, in place; the counters are the caller's.
+
+        Args:
+            state: weights and moments; `updates` is the number of updates before this one.
+            gradient: float32, flat, reduced and clipped; overwritten.
+            settings: betas, momentum, epsilon, decay.
+            rate: learning rate.
+        """
+        layout = state.layout
+        if self._batches:
+            hidden = slice(0, layout.hidden)
+            momentum = state.exp_avg[hidden].lerp_(gradient[hidden], 1.0 - settings.momentum)
+            direction = gradient[hidden].lerp_(momentum, settings.momentum)
+            state.params[hidden].mul_(1.0 - rate * settings.weight_decay)
+            muon(state, direction, self._batches, self._precision, rate)
+        tables = settings.weight_decay if settings.decay_tables else 0.0
+        for begin, end, decay in (
+            (layout.second, layout.hidden, settings.weight_decay),
+            (layout.hidden, layout.decayed, tables),
+            (layout.decayed, layout.total, 0.0),
+        ):
+            if begin < end:
+                adamw(state, gradient, slice(begin, end), settings, rate, decay)
+
+
+def adamw(
+    state: FlatState,
+    gradient: Tensor,
+    run: slice,
+    settings: OptimizerSettings,
+    rate: float,
+    decay: float,
+) -> None:
+    """Apply AdamW to a run of the state, in place.
 
     Args:
-        state: weights and moments; `updates` is the number of updates before this one.
-        gradient: float32, flat, reduced and clipped.
-        settings: betas, epsilon, decay.
+        state: weights and moments.
+        gradient: float32, flat.
+        run: elements that have second moments.
+        settings: betas, epsilon.
         rate: learning rate.
+        decay: decoupled weight decay.
     """
-    cut = state.layout.decayed
+    second = state.layout.second
     step = torch.tensor(float(state.updates + 1), device=gradient.device)
-    for run, decay in ((slice(0, cut), settings.weight_decay), (slice(cut, None), 0.0)):
-        if gradient[run].numel() == 0:
-            continue
-        # Not torch.optim, which would hold the moments outside the flat state.
-        torch._fused_adamw_(  # pyright: ignore[reportPrivateImportUsage]
-            [state.params[run]],
-            [gradient[run]],
-            [state.exp_avg[run]],
-            [state.exp_avg_sq[run]],
-            [],
-            [step],
-            lr=rate,
-            beta1=settings.beta1,
-            beta2=settings.beta2,
-            weight_decay=decay,
-            eps=settings.epsilon,
-            amsgrad=False,
-            maximize=False,
-        )
+    # Not torch.optim, which would hold the moments outside the flat state.
+    torch._fused_adamw_(  # pyright: ignore[reportPrivateImportUsage]
+        [state.params[run]],
+        [gradient[run]],
+        [state.exp_avg[run]],
+        [state.exp_avg_sq[run.start - second : run.stop - second]],
+        [],
+        [step],
+        lr=rate,
+        beta1=settings.beta1,
+        beta2=settings.beta2,
+        weight_decay=decay,
+        eps=settings.epsilon,
+        amsgrad=False,
+        maximize=False,
+    )

@@ -3,9 +3,8 @@
 import torch
 
 from qmpi.config.settings import Settings
-from qmpi.model.shape import parameter_shapes
 from qmpi.model.transformer import Transformer
-from qmpi.training.flat_state import FlatState, lay_out
+from qmpi.training.flat_state import FlatState, state_layout
 from qmpi.training.lanes import Block
 
 
@@ -20,7 +19,7 @@ def load_model(settings: Settings, payload: Block) -> Transformer:
         The model, for inference.
     """
     model = Transformer(settings.model)
-    state = FlatState(lay_out(parameter_shapes(settings.model)), torch.device("cpu"))
+    state = FlatState(state_layout(settings), torch.device("cpu"))
     state.adopt(model)
     state.load(payload)
     return model.requires_grad_(requires_grad=False).eval()

@@ -25,8 +25,8 @@ from qmpi.errors import ConfigError
 from qmpi.policy.placement import Placement, place
 from qmpi.protocol.envelope import RoleName
 
-STATE_BYTES = 16
-"""Of a parameter on a trainer: float32 weight, gradient and two moments of AdamW."""
+STATE_BYTES = {"adamw": 16, "muon": 12}
+"""Of a parameter on a trainer at least: float32 weight, gradient, and two moments or one."""
 
 GIB = 1 << 30
 
@@ -111,7 +111,7 @@ def lay_out(settings: Settings, machine: Machine, wanted: Wanted) -> Layout:
         ConfigError: the job cannot run on such nodes, or not on so few or so many.
     """
     node = _node(settings, machine)
-    _check_memory(wanted.parameters, node, machine)
+    _check_memory(settings, wanted.parameters, node, machine)
     if wanted.ranks_per_host is None and wanted.ranks is None:
         per_host, ranks = _found(settings, node, wanted.nodes)
     else:
@@ -145,12 +145,12 @@ def _node(settings: Settings, machine: Machine) -> _Node:
     return _Node(gpus, shape.cores, settings.train.threads)
 
 
-def _check_memory(parameters: int, node: _Node, machine: Machine) -> None:
+def _check_memory(settings: Settings, parameters: int, node: _Node, machine: Machine) -> None:
     # The least that a trainer can do with; `qmpi plan` says what it takes in all.
     where, size = "a GPU", machine.gpu.memory_gib
     if not node.gpus:
         where, size = "a node", machine.node.memory_gib
-    state = STATE_BYTES * parameters / GIB
+    state = STATE_BYTES[settings.optimizer.kind] * parameters / GIB
     if size and state > size:
         raise ConfigError(
             f"the state of {parameters:,} parameters is {state:,.1f} GiB a trainer, and {where} "

@@ -8,6 +8,7 @@ import pytest
 from qmpi.cli.main import run
 from qmpi.config.load import load_job
 from qmpi.config.presets import PRESETS
+from qmpi.planning.sizes import SIZES
 
 
 def test_init_then_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,6 +59,46 @@ def test_init_for_scripts_prints_one_object(
     job = tmp_path / "job.toml"
     job.write_text(answer["text"], encoding="utf-8")
     assert load_job(job).job.name == answer["preset"] == "demo"
+
+
+@pytest.mark.parametrize(
+    "choice", [("--size", "1M"), ("--size", "1T"), ("--depth", "5"), ("--depth", "48")]
+)
+def test_a_size_or_a_depth_is_a_job_that_check_and_plan_take(
+    choice: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = tmp_path / "job.toml"
+    assert run(["init", *choice, "-o", str(job)]) == 0
+    capsys.readouterr()
+    assert run(["check", str(job), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["tokens"] == pytest.approx(20 * facts["parameters"], rel=0.02)
+    assert facts["optimizer"] == "muon"
+    assert run(["plan", str(job), "--machine", "h100", "--ranks", "64", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["parameters"] == facts["parameters"]
+
+
+def test_sizes_are_offered_by_name_and_one_dial_excludes_the_other(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["init", "--size", "2M"]) == 2
+    shown = capsys.readouterr().err
+    assert all(name in shown for name in SIZES)
+    assert run(["init", "--size", "4M", "--depth", "4"]) == 2
+    assert "exclude each other" in capsys.readouterr().err
+    assert run(["init", "--depth", "0"]) == 2
+    assert run(["init", "--depth", "401"]) == 2
+    assert "400" in capsys.readouterr().err
+
+
+def test_check_says_what_the_schedule_will_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = tmp_path / "job.toml"
+    job.write_text('[optimizer]\nschedule = "wsd"\nmin_ratio = 0.1\nlearning_rate = 0.01\n')
+    assert run(["check", str(job)]) == 0
+    said = "wsd: climbs to 0.01 over 20 steps, falls from step 160 on to 0.001 at step 199"
+    assert said in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("output", [".", "/"])

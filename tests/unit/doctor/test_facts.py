@@ -10,8 +10,8 @@ from qmpi.config.settings import RoleSettings, Settings, SnapshotSettings
 from qmpi.doctor.amounts import duration, plural, rate, size
 from qmpi.doctor.cgroups import Limits, limits_of
 from qmpi.doctor.mounts import mount_of
-from qmpi.doctor.needs import SNAPSHOT_BYTES, needs_of
-from qmpi.model.shape import parameter_count
+from qmpi.doctor.needs import needs_of
+from qmpi.model.shape import state_bytes
 
 MOUNTS = """22 27 0:21 / /proc rw - proc proc rw
 27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
@@ -80,7 +80,7 @@ def test_limits_of_control_groups_of_the_first_version() -> None:
 
 def test_the_host_of_the_first_trainer_holds_its_copies_and_those_of_replicas() -> None:
     job = Settings(roles=RoleSettings(trainer=2, replica=1), snapshot=SnapshotSettings(keep=3))
-    snapshot = parameter_count(job.model) * SNAPSHOT_BYTES
+    snapshot = state_bytes(job.model, job.optimizer.kind)
     alone = needs_of(job, 6, 1)
     assert alone.snapshot == snapshot
     assert alone.ram == 2 * 3 * snapshot
@@ -91,7 +91,7 @@ def test_the_host_of_the_first_trainer_holds_its_copies_and_those_of_replicas() 
     assert apart.host_ranks == 3
     one_kept = Settings(snapshot=SnapshotSettings(keep=1))
     # The new copy is whole before the old one goes.
-    assert needs_of(one_kept, 1, 1).ram == 2 * 2 * parameter_count(one_kept.model) * SNAPSHOT_BYTES
+    assert needs_of(one_kept, 1, 1).ram == 2 * 2 * snapshot
 
 
 @given(st.integers(1, 300), st.integers(1, 40))

@@ -1,6 +1,7 @@
 """Planned memory against what torch holds."""
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -9,14 +10,13 @@ from msgspec.structs import replace
 from qmpi.config.load import parse_job
 from qmpi.config.machine import Machine
 from qmpi.config.settings import Settings
-from qmpi.model.shape import parameter_shapes
 from qmpi.model.transformer import Transformer
 from qmpi.planning.advice import advise
 from qmpi.planning.layout import Layout
 from qmpi.planning.memory import layout_memory, saved_bytes, trainer_memory
 from qmpi.planning.shape import matrices_a_token, shape_of
 from qmpi.planning.workload import Counts, Workload, speeds_of_cores, workload
-from qmpi.training.flat_state import FlatState, lay_out
+from qmpi.training.flat_state import FlatState, state_layout
 
 JOBS = Path(__file__).parents[3] / "jobs"
 
@@ -62,9 +62,12 @@ def test_activations_are_what_autograd_saves(name: str, half: bool) -> None:
     assert layers + last + softmax + casts == pytest.approx(seen, rel=0.1)
 
 
-def test_state_is_what_the_flat_state_holds() -> None:
-    planned = job("laptop", half=True)
-    state = FlatState(lay_out(parameter_shapes(planned.settings.model)), torch.device("cpu"))
+@pytest.mark.parametrize("kind", ["muon", "adamw"])
+def test_state_is_what_the_flat_state_holds(kind: Literal["muon", "adamw"]) -> None:
+    given = job("laptop", half=True)
+    chosen = replace(given.settings.optimizer, kind=kind)
+    planned = replace(given, settings=replace(given.settings, optimizer=chosen))
+    state = FlatState(state_layout(planned.settings), torch.device("cpu"))
     memory = trainer_memory(planned)
     assert memory["weights"] + memory["moments"] == pytest.approx(state.total_bytes, rel=0.001)
 

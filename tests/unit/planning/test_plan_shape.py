@@ -7,7 +7,18 @@ from published_runs import RUNS
 
 from qmpi.config.settings import ModelSettings
 from qmpi.model import shape as model_shape
-from qmpi.planning.shape import flops_per_token, matrices_a_token, parameters, shape_of
+from qmpi.model.shape import parameter_shapes
+from qmpi.planning.scaling import model_of_depth
+from qmpi.planning.shape import (
+    flops_per_token,
+    matrices_a_token,
+    muon_flops,
+    parameters,
+    shape_of,
+)
+from qmpi.training.flat_state import lay_out
+from qmpi.training.muon import batches
+from qmpi.training.orthogonal import POLAR
 
 
 @st.composite
@@ -58,3 +69,11 @@ def test_a_mixture_counts_what_a_token_passes() -> None:
     assert parameters(run.shape) / 1e9 == pytest.approx(671 + 11.5, rel=0.01)
     further = 3e9
     assert matrices_a_token(run.shape) == pytest.approx(37e9 + further, rel=0.07)
+
+
+@pytest.mark.parametrize("depth", [3, 12])
+def test_the_products_of_an_update_are_those_of_the_engine(depth: int) -> None:
+    model = model_of_depth(depth)
+    parts = batches(lay_out(parameter_shapes(model), "muon"), "cpu")
+    each = [len(part.slots) * (4 * part.rows**2 * part.cols + 2 * part.rows**3) for part in parts]
+    assert muon_flops(shape_of(model)) == len(POLAR) * sum(each)
