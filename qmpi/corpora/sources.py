@@ -13,6 +13,7 @@ from qmpi.config.settings import ContentSource, CorpusSource, Settings
 from qmpi.corpora.builtin import resolve
 from qmpi.corpora.tokenizer import check_rows, open_tokenizer
 from qmpi.errors import InputError
+from qmpi.policy.held_out import split
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import RowAddress
 from qmpi.units import Digest, brief
@@ -66,7 +67,9 @@ class Sources:
                     corpus = Corpus.open(resolve(source.path, self._cache))
                     _check_corpus(source.name, corpus, tokenizer, length)
                     corpora[number] = corpus
-                    facts.append(SourceFact(source.name, corpus.rows(length), corpus.digest))
+                    share = settings.evaluation.held_out
+                    rows = corpus.rows(length)
+                    facts.append(split(source.name, rows, corpus.digest, share, length))
                 case ContentSource():
                     seed = settings.job.seed
                     maker = RowMaker(tokenizer, source, seed, length, settings.model.vocab_size)
