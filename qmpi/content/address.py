@@ -3,8 +3,9 @@
 Theory of operation. A stream is (type, level, language) and is cut into blocks of exactly 65,536
 tokens. Block b holds documents (b, 0), (b, 1), ...; each document's draws come from a keyed hash of
 (generator version, lexicon digest, seed, stream, b, j), so any block is made without the ones
-before it and no two addresses share draws. What is held out has a word where the seed stands. Token t of a stream lies in block t >> 16. The tokenizer
-decides where documents end up in a block, never what they say.
+before it and no two addresses share draws. What is held out has a word where the seed stands. Token
+t of a stream lies in block t >> 16. The tokenizer decides where documents end up in a block, never
+what they say.
 """
 
 import hashlib
