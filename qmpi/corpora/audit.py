@@ -187,7 +187,7 @@ def _check_blocks(
                 rows_per_block=train.microbatches * train.sequences,
             )
             fault = _count_endless(seen, settings, rows, (step, lane))
-            if not fault and _build(sources, settings, rows) != digest:
+            if not fault and sources.build_all(rows)[0] != digest:
                 fault = f"block ({step}, {lane}) is not what was trained on"
             if fault:
                 return blocks, fault
@@ -211,15 +211,3 @@ def _count_endless(
             return f"row {row.row} of source {row.source} is in blocks {seen[row]} and {block}"
         seen[row] = block
     return ""
-
-
-def _build(sources: Sources, settings: Settings, rows: tuple[RowAddress, ...]) -> str:
-    asked: dict[int, list[int]] = {}
-    for address in rows:
-        if not isinstance(settings.data.sources[address.source], CorpusSource):
-            asked.setdefault(address.source, []).append(address.row)
-    made = [
-        (number, sources.make(settings.data.sources[number].name, wanted))
-        for number, wanted in sorted(asked.items())
-    ]
-    return sources.build(rows, made)[0]

@@ -1,0 +1,42 @@
+"""What an evaluation measured: of held-out text, and of answers that can be checked."""
+
+from msgspec import Struct
+
+
+class Scores(Struct, frozen=True):
+    """One number by what it was measured on.
+
+    Attributes:
+        overall: of everything: of losses the mean over the sources by their weights in the job, of
+            counts the sum, else the plain mean; None if there is nothing.
+        source: by name of the source.
+        type: by content type, generated text alone.
+        band: by band of levels, generated text alone.
+    """
+
+    overall: float | None
+    source: dict[str, float]
+    type: dict[str, float]
+    band: dict[str, float]
+
+
+class Evaluation(Struct, frozen=True):
+    """Result of an evaluation.
+
+    Attributes:
+        step: weights are those before this step.
+        loss: held-out cross-entropy in nats per token.
+        bits_per_byte: the same in bits per byte of text.
+        accuracy: share of problems answered rightly, 0 to 1.
+        tokens: targets that the losses are means of.
+        problems: problems asked.
+        left_out: sources of which nothing is held out.
+    """
+
+    step: int
+    loss: Scores
+    bits_per_byte: Scores
+    accuracy: Scores
+    tokens: Scores
+    problems: Scores
+    left_out: tuple[str, ...] = ()
