@@ -66,7 +66,11 @@ def differences(begun: Settings, wanted: Settings) -> tuple[str, ...]:
 
 
 def _fields(settings: Settings) -> Iterator[tuple[str, object]]:
-    kept = {"team": msgspec.to_builtins(TeamSettings()), "held_out": 0.0, **identity(settings)}
+    kept: dict[str, Any] = {
+        "team": msgspec.to_builtins(TeamSettings()),
+        "held_out": 0.0,
+        **identity(settings),
+    }
     yield "job.seed", kept["seed"]
     for section in ("model", "train", "optimizer", "team"):
         for key, value in kept[section].items():

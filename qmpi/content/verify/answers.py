@@ -46,4 +46,4 @@ def is_right(
         return False
     text = f"{question}\n\n{ENDINGS[0]}{given}\n"
     certificate = {**world, "answer": given}
-    return verify(Exercise(text, family, certificate)) is None  # pyright: ignore[reportArgumentType]
+    return verify(Exercise(text, family, certificate)) is None
