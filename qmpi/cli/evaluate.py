@@ -21,6 +21,7 @@ Examples:
   qmpi evaluate runs/laptop
   qmpi evaluate runs/laptop --step 100 --tokens 20000 --problems 0
   qmpi evaluate runs/laptop --problems 1000 --json
+  qmpi evaluate runs/laptop --leaks
 """
 
 
@@ -49,9 +50,19 @@ Examples:
     help="Problems of all generated sources together; 0: none.",
 )
 @click.option("--again", is_flag=True, help="Measure although the same was measured before.")
+@click.option(
+    "--leaks", is_flag=True, help="Look for the held-out text in all that RUN has trained on."
+)
 @json_option
 def command(
-    *, run: Path, step: int | None, tokens: int, problems: int, again: bool, as_json: bool
+    *,
+    run: Path,
+    step: int | None,
+    tokens: int,
+    problems: int,
+    again: bool,
+    leaks: bool,
+    as_json: bool,
 ) -> None:
     """Measure a checkpoint of RUN on what it was never trained on, on the CPU.
 
@@ -65,7 +76,7 @@ def command(
     def tell(text: str) -> None:
         click.echo(f"qmpi: {text}", err=True)
 
-    asked = Asked(step, tokens, problems, again)
+    asked = Asked(step, tokens, problems, again, leaks)
     with progress_shown(quiet=as_json) as progress:
         result = evaluate_run(run, asked, default_cache(os.environ), tell, progress)
     if as_json:
@@ -110,6 +121,11 @@ def show(result: "Evaluation") -> None:
     Console().print(table_of(result))
     for name in result.left_out:
         click.echo(f"of source {name!r} nothing is held out: evaluation.held_out is 0")
+    if result.overlap is not None and result.overlap.overall is not None:
+        click.echo(
+            f"{result.overlap.overall:.1%} of the held-out text stands in what was trained on; "
+            f"{result.leaked_rows} rows of it as a whole"
+        )
     if not result.problems.overall:
         click.echo("no problem was asked: the sources set none that fits a sequence")
 

@@ -1,12 +1,11 @@
 """Held-out rows of a job's sources, with what they are called by when losses are added up.
 
 Theory of operation. Each source gives as many rows as another, so that the loss of each is as sure
-as that of another. Which rows these are follows from the job alone. A row that some step of the
-run's stream trains on is refused: the addressing is asked backwards, so this costs nothing.
+as that of another. Which rows these are follows from the job alone. Each address is asked again
+whether training can take it, and refused if so.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from msgspec import Struct
@@ -39,12 +38,12 @@ class HeldOutRows(Struct, frozen=True):
     left_out: tuple[str, ...]
 
 
-def read_held_out(settings: Settings, cache: Path, tokens: int) -> HeldOutRows:
+def read_held_out(settings: Settings, sources: Sources, tokens: int) -> HeldOutRows:
     """Read the held-out rows of a job.
 
     Args:
         settings: the job.
-        cache: directory of built-in corpora.
+        sources: of the job.
         tokens: targets wanted of all sources together, >= 1; rounded up to whole rows, fewer where
             less is held out.
 
@@ -53,9 +52,9 @@ def read_held_out(settings: Settings, cache: Path, tokens: int) -> HeldOutRows:
 
     Raises:
         InputError: no source has anything held out.
+        InvariantError: a row is trained on.
         StorageError: a shard is damaged, or cannot be read.
     """
-    sources = Sources(settings, cache)
     facts = sources.open()
     wanted = -(-tokens // (settings.train.sequence_tokens * len(facts)))
     addresses = chosen(facts, wanted)

@@ -31,6 +31,9 @@ class Evaluation(Struct, frozen=True):
         tokens: targets that the losses are means of.
         problems: problems asked.
         left_out: sources of which nothing is held out.
+        overlap: share of the held-out text, by runs of 32 tokens, that stands in what was trained
+            on; None if nobody looked.
+        leaked_rows: held-out rows that were trained on as a whole; None likewise.
     """
 
     step: int
@@ -40,3 +43,5 @@ class Evaluation(Struct, frozen=True):
     tokens: Scores
     problems: Scores
     left_out: tuple[str, ...] = ()
+    overlap: Scores | None = None
+    leaked_rows: int | None = None
