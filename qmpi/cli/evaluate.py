@@ -1,6 +1,7 @@
 """`qmpi evaluate`: measure a checkpoint on held-out text and on problems."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from qmpi.cli.output import show_json
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from qmpi.launch.evaluate import Asked
     from qmpi.protocol.evaluation import Evaluation
 
 EPILOG = """\b
@@ -22,7 +24,10 @@ Examples:
   qmpi evaluate runs/laptop --step 100 --tokens 20000 --problems 0
   qmpi evaluate runs/laptop --problems 1000 --json
   qmpi evaluate runs/laptop --leaks
+  qmpi evaluate runs/laptop --follow --problems 50      beside a running job
 """
+
+FOLLOW_SECONDS = 2.0
 
 
 @click.command("evaluate", epilog=EPILOG)
@@ -50,6 +55,7 @@ Examples:
     help="Problems of all generated sources together; 0: none.",
 )
 @click.option("--again", is_flag=True, help="Measure although the same was measured before.")
+@click.option("--follow", is_flag=True, help="Measure each new checkpoint until the run has ended.")
 @click.option(
     "--leaks", is_flag=True, help="Look for the held-out text in all that RUN has trained on."
 )
@@ -61,6 +67,7 @@ def command(
     tokens: int,
     problems: int,
     again: bool,
+    follow: bool,
     leaks: bool,
     as_json: bool,
 ) -> None:
@@ -70,19 +77,48 @@ def command(
     set by documents that no job trains on, answered by the likeliest tokens, and judged by
     certificate and solver. The result is kept in RUN/evaluations.
     """
-    from qmpi.launch.evaluate import Asked, evaluate_run
+    from qmpi.launch.evaluate import Asked
+
+    if follow and (step is not None or again):
+        raise click.UsageError("--follow measures each new checkpoint: no --step, no --again")
+    asked = Asked(step, tokens, problems, again, leaks)
+    tell = show_json if as_json else show
+    if follow:
+        _follow(run, asked, tell, quiet=as_json)
+    else:
+        tell(_measured(run, asked, quiet=as_json))
+
+
+def _measured(run: Path, asked: "Asked", *, quiet: bool) -> "Evaluation":
+    from qmpi.launch.evaluate import evaluate_run
     from qmpi.storage.cache import default_cache
 
     def tell(text: str) -> None:
         click.echo(f"qmpi: {text}", err=True)
 
-    asked = Asked(step, tokens, problems, again, leaks)
-    with progress_shown(quiet=as_json) as progress:
-        result = evaluate_run(run, asked, default_cache(os.environ), tell, progress)
-    if as_json:
-        show_json(result)
-    else:
-        show(result)
+    with progress_shown(quiet=quiet) as progress:
+        return evaluate_run(run, asked, default_cache(os.environ), tell, progress)
+
+
+def _follow(
+    run: Path, asked: "Asked", tell: "Callable[[Evaluation], None]", *, quiet: bool
+) -> None:
+    from qmpi.cli.status import read
+    from qmpi.storage.run_directory import RunDirectory
+
+    directory = RunDirectory(run)
+    seen: tuple[str, ...] = ()
+    while True:
+        # Asked before the look: what is written in between is then seen in the next round.
+        ended = read(run).state not in ("starting", "running")
+        names = directory.checkpoint_names()
+        if names[-1:] != seen:
+            seen = names[-1:]
+            tell(_measured(run, asked, quiet=quiet))
+        elif ended:
+            return
+        else:
+            time.sleep(FOLLOW_SECONDS)
 
 
 @contextmanager
@@ -141,38 +177,11 @@ def table_of(result: "Evaluation") -> "Table":
     """
     from rich.table import Table
 
+    from qmpi.monitor.evaluation_section import SCORE_NAMES, score_rows
+
     table = Table(title=f"weights before step {result.step}", title_justify="left", box=None)
-    for name in ("", "loss", "bits/byte", "tokens", "right", "of"):
+    for name in ("", *SCORE_NAMES):
         table.add_column(name, justify="right" if name else "left")
-    table.add_row("overall", *cells(result, "overall", ""))
-    for group in ("source", "type", "band"):
-        names = {**getattr(result.loss, group), **getattr(result.problems, group)}
-        for name in names:
-            table.add_row(f"{group} {name}", *cells(result, group, name))
+    for row in score_rows(result):
+        table.add_row(*row)
     return table
-
-
-def cells(result: "Evaluation", group: str, name: str) -> list[str]:
-    """Return what was measured of a group.
-
-    Args:
-        result: of the evaluation.
-        group: "overall", "source", "type" or "band".
-        name: of the group; not used for "overall".
-
-    Returns:
-        Loss, bits per byte, tokens, accuracy and problems; "-" for what was not measured.
-    """
-    scores = (
-        (result.loss, "{:.3f}"),
-        (result.bits_per_byte, "{:.3f}"),
-        (result.tokens, "{:,.0f}"),
-        (result.accuracy, "{:.1%}"),
-        (result.problems, "{:,.0f}"),
-    )
-    values = [getattr(score, group) for score, _ in scores]
-    found = values if group == "overall" else [value.get(name) for value in values]
-    return [
-        "-" if value is None else form.format(value)
-        for value, (_, form) in zip(found, scores, strict=True)
-    ]

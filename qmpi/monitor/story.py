@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from qmpi.protocol.evaluation import Evaluation
 from qmpi.protocol.journal import (
     FailureSeen,
     GenerationOpened,
@@ -66,6 +67,7 @@ class RunStory(Struct, frozen=True, kw_only=True):
         audit: "ok", a fault in words, or "" if no audit was made.
         prompt: what the sample continues.
         sample: text from the model, the prompt included; "" if none.
+        evaluations: of held-out text and problems, by step.
     """
 
     title: str
@@ -83,6 +85,7 @@ class RunStory(Struct, frozen=True, kw_only=True):
     audit: str = ""
     prompt: str = ""
     sample: str = ""
+    evaluations: tuple[Evaluation, ...] = ()
 
 
 def story_from_run(
