@@ -27,6 +27,9 @@ HELD_OUT_ROWS = 1 << 62
 STRETCH_TOKENS = Tokens(4096)
 """Longer than most documents; short enough that a small share is still many stretches."""
 
+LEAST_STRETCHES = 64
+"""Of a corpus: a short one is held out in shorter stretches."""
+
 _KEY = b"qmpi held out 01"
 
 
@@ -49,13 +52,14 @@ def split(name: str, rows: int, digest: str, share: float, sequence_tokens: int)
     if share <= 0:
         return SourceFact(name, rows, Digest(digest))
     stretch = max(1, STRETCH_TOKENS // sequence_tokens)
+    while stretch > 1 and rows // stretch < LEAST_STRETCHES:
+        stretch //= 2
     units = rows // stretch
     held = max(1, int(Fraction(share) * units))
     if held >= units:
         raise InputError(
-            f"source {name!r} has {rows} rows, held out in stretches of {stretch}: with "
-            f"evaluation.held_out = {share:g} nothing is left to train on; ingest more text, or "
-            "set it to 0"
+            f"source {name!r} is {rows} sequences long: with evaluation.held_out = {share:g} "
+            "nothing is left to train on; ingest more text, or set it to 0"
         )
     return SourceFact(name, rows, Digest(digest), held * stretch, stretch)
 

@@ -120,10 +120,15 @@ def test_nothing_held_out_leaves_the_stream_as_it_was():
     assert [trained_row(facts[0], place) for place in range(1000)] == list(range(1000))
 
 
-@pytest.mark.parametrize(("rows", "share"), [(30, 0.005), (1, 0.5), (63, 0.99)])
-def test_a_corpus_too_small_to_share_is_told(rows, share):
+def test_a_corpus_of_one_row_cannot_be_shared():
     with pytest.raises(InputError, match="nothing is left to train on"):
-        split("corpus", rows, "d", share, 128)
+        split("corpus", 1, "d", 0.5, 128)
+
+
+@pytest.mark.parametrize(("rows", "stretch"), [(2, 1), (127, 1), (128, 2), (2047, 16), (2048, 32)])
+def test_a_short_corpus_is_held_out_in_short_stretches(rows, stretch):
+    fact = split("corpus", rows, "d", 0.001, 128)
+    assert (fact.held_out, fact.stretch) == (stretch, stretch)
 
 
 def test_a_held_out_row_has_no_sequence():
