@@ -150,7 +150,8 @@ def _measured(evidence: Evidence) -> str:
     if not evidence.evaluations:
         return "nothing was measured"
     newest = evidence.evaluations[-1]
-    losses = ", ".join(f"{name} {loss:.3f}" for name, loss in newest.loss.source.items())
+    known = {name: loss for name, loss in newest.loss.source.items() if loss is not None}
+    losses = ", ".join(f"{name} {loss:.3f}" for name, loss in known.items()) or "none"
     right = newest.accuracy.overall
     solved = "none was set" if right is None else f"{right:.1%} of {newest.problems.overall:.0f}"
     return f"loss {losses}; problems solved: {solved}"

@@ -18,7 +18,7 @@ from qmpi.monitor.charts import (
     thin,
 )
 from qmpi.monitor.html_page import table
-from qmpi.protocol.evaluation import Evaluation
+from qmpi.protocol.evaluation import Evaluation, Group
 
 CURVES = ("trainer", "memory", "replica", "coordinator", "generator", "spare")
 """Colours of the style sheet, in the order in which sources take them; then again."""
@@ -55,10 +55,7 @@ def held_out_chart(evaluations: Sequence[Evaluation]) -> str:
         An SVG element; a sentence if no loss is a number.
     """
     names = sorted({name for e in evaluations for name in e.loss.source})[:MOST_CURVES]
-    curves = {
-        name: thin([(e.step, e.loss.source[name]) for e in evaluations if name in e.loss.source])
-        for name in names
-    }
+    curves = {name: thin(_points(evaluations, name)) for name in names}
     shown = [point for points in curves.values() for point in points]
     if not shown:
         return "<p>No held-out loss was measured.</p>"
@@ -74,6 +71,11 @@ def held_out_chart(evaluations: Sequence[Evaluation]) -> str:
             parts.append(line(points, x, y, kind))
             parts.append(text(x(end_step) - 4, y(end_loss) - 6, name, "row", "end"))
     return svg(LOSS_HEIGHT, f"held-out loss of {len(names)} sources", parts)
+
+
+def _points(evaluations: Sequence[Evaluation], name: str) -> list[tuple[int, float]]:
+    found = [(e.step, e.loss.source.get(name)) for e in evaluations]
+    return [(step, loss) for step, loss in found if loss is not None]
 
 
 def score_rows(result: Evaluation) -> list[tuple[str, ...]]:
@@ -103,6 +105,6 @@ def _cells(result: Evaluation, group: str, name: str) -> list[str]:
     return [_cell(getattr(scores, group), name, form) for scores, form in shown]
 
 
-def _cell(found: float | dict[str, float] | None, name: str, form: str) -> str:
+def _cell(found: float | Group | None, name: str, form: str) -> str:
     value = found.get(name) if isinstance(found, dict) else found
     return "-" if value is None else form.format(value)

@@ -5,12 +5,12 @@ The overall loss weighs each source as the job does, whatever was measured of it
 held against the loss of training.
 """
 
+import math
 from collections.abc import Iterable, Mapping
-from math import log
 
 from msgspec import Struct
 
-from qmpi.protocol.evaluation import Scores
+from qmpi.protocol.evaluation import Group, Scores
 
 
 class Label(Struct, frozen=True):
@@ -27,9 +27,9 @@ class Label(Struct, frozen=True):
     band: str = ""
 
 
-LN2 = log(2)
+LN2 = math.log(2)
 
-Groups = tuple[dict[str, float], dict[str, float], dict[str, float]]
+Sums = tuple[dict[str, float], dict[str, float], dict[str, float]]
 """By source, by type, by band."""
 
 Measured = Iterable[tuple[Label, float, float]]
@@ -66,7 +66,7 @@ def counts(measured: Measured) -> Scores:
         Sums of the counts, group by group.
     """
     _, (source, kind, band) = _sums(measured)
-    return Scores(sum(source.values()), source, kind, band)
+    return Scores(sum(source.values()), {**source}, {**kind}, {**band})
 
 
 def bits_per_byte(nats: Scores, size: Scores) -> Scores:
@@ -80,16 +80,16 @@ def bits_per_byte(nats: Scores, size: Scores) -> Scores:
         Bits per byte.
     """
     return Scores(
-        overall=None if not size.overall else _bits(nats.overall, size.overall),
+        overall=_bits(nats.overall, size.overall),
         source=_each_in_bits(nats.source, size.source),
         type=_each_in_bits(nats.type, size.type),
         band=_each_in_bits(nats.band, size.band),
     )
 
 
-def _sums(measured: Measured) -> tuple[Groups, Groups]:
-    values: Groups = ({}, {}, {})
-    totals: Groups = ({}, {}, {})
+def _sums(measured: Measured) -> tuple[Sums, Sums]:
+    values: Sums = ({}, {}, {})
+    totals: Sums = ({}, {}, {})
     for label, value, count in measured:
         names = (label.source, label.type, label.band)
         for name, kept, counted in zip(names, values, totals, strict=True):
@@ -99,20 +99,25 @@ def _sums(measured: Measured) -> tuple[Groups, Groups]:
     return values, totals
 
 
-def _ratios(values: Mapping[str, float], totals: Mapping[str, float]) -> dict[str, float]:
-    return {name: value / totals[name] for name, value in values.items() if totals[name]}
+def _ratios(values: Mapping[str, float], totals: Mapping[str, float]) -> Group:
+    return {name: _finite(value / totals[name]) for name, value in values.items() if totals[name]}
 
 
-def _overall(means_of: Mapping[str, float], weights: Mapping[str, float]) -> float | None:
+def _overall(means_of: Group, weights: Mapping[str, float]) -> float | None:
     total = sum(weights[name] for name in means_of)
     if not total:
         return None
-    return sum(mean * weights[name] for name, mean in means_of.items()) / total
+    weighed = [math.nan if m is None else m * weights[name] for name, m in means_of.items()]
+    return _finite(sum(weighed) / total)
 
 
-def _bits(nats: float | None, size: float) -> float | None:
-    return None if nats is None else nats / (LN2 * size)
+def _bits(nats: float | None, size: float | None) -> float | None:
+    return None if nats is None or not size else nats / (LN2 * size)
 
 
-def _each_in_bits(nats: Mapping[str, float], size: Mapping[str, float]) -> dict[str, float]:
-    return {name: nats[name] / (LN2 * size[name]) for name in nats if size.get(name)}
+def _each_in_bits(nats: Group, size: Group) -> Group:
+    return {name: _bits(nats[name], size[name]) for name in nats if size.get(name)}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

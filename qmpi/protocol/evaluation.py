@@ -2,22 +2,26 @@
 
 from msgspec import Struct
 
+Group = dict[str, float | None]
+"""A number by name; None where it is not finite, for which JSON has no word."""
+
 
 class Scores(Struct, frozen=True):
     """One number by what it was measured on.
 
     Attributes:
         overall: of everything: of losses the mean over the sources by their weights in the job, of
-            counts the sum, else the plain mean; None if there is nothing.
+            counts the sum, else the plain mean; None if
+            there is nothing, or no finite number.
         source: by name of the source.
         type: by content type, generated text alone.
         band: by band of levels, generated text alone.
     """
 
     overall: float | None
-    source: dict[str, float]
-    type: dict[str, float]
-    band: dict[str, float]
+    source: Group
+    type: Group
+    band: Group
 
 
 class Evaluation(Struct, frozen=True):
