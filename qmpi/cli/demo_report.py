@@ -19,7 +19,7 @@ SAMPLE_TEMPERATURE = 0.7
 SAMPLE_SEED = 1
 
 HELD_OUT_TOKENS = 16_384
-PROBLEMS = 100
+PROBLEMS = 50
 
 SHOWN_DIGITS = 32
 """Of a digest on the terminal: two lines of 80 columns compare at a glance; the report has all."""
@@ -199,7 +199,7 @@ def _write(evidence: Evidence, cache: Path, tell: Callable[[str], None]) -> None
     write_report(evidence.report, told)
 
 
-# Of every checkpoint that is kept: two of them make a curve.
+# Of every checkpoint that is kept, two of them make a curve; problems are asked of the newest.
 def _evaluations(run: Path, cache: Path, tell: Callable[[str], None]) -> "Iterable[Evaluation]":
     from qmpi.launch.evaluate import Asked, evaluate_run
     from qmpi.storage.run_directory import RunDirectory
@@ -208,8 +208,10 @@ def _evaluations(run: Path, cache: Path, tell: Callable[[str], None]) -> "Iterab
     def ignore(what: str, done: int, of: int) -> None:
         del what, done, of
 
-    for name in RunDirectory(run).checkpoint_names():
-        asked = Asked(step_of(Path(name).name), HELD_OUT_TOKENS, PROBLEMS)
+    names = RunDirectory(run).checkpoint_names()
+    for name in names:
+        problems = PROBLEMS if name == names[-1] else 0
+        asked = Asked(step_of(Path(name).name), HELD_OUT_TOKENS, problems)
         yield evaluate_run(run, asked, cache, tell, ignore)
 
 

@@ -26,6 +26,9 @@ ROUND_DOCUMENTS = 100
 TRIES = 60
 """Documents looked at for each problem wanted; some types set few."""
 
+BARREN = 500
+"""Documents in a row without a problem that fits, after which the source is given up."""
+
 
 class PosedProblem(Struct, frozen=True):
     """A question of a held-out document.
@@ -72,16 +75,17 @@ def posed(
         At most one problem a document.
     """
     key, stride = held_out_key(lexicon_digest()), coprime_stride(len(streams))
-    found = 0
+    found = barren = 0
     for number in range(count * TRIES):
-        if found == count:
+        if found == count or barren == BARREN:
             return
         round_number, place = divmod(number, len(streams))
         stream = streams[place * stride % len(streams)]
         at = Place(round_number // ROUND_DOCUMENTS, round_number % ROUND_DOCUMENTS)
         problem = _first(write_document(key, stream, at), stream, at, fits)
+        barren += 1
         if problem is not None:
-            found += 1
+            found, barren = found + 1, 0
             yield problem
 
 

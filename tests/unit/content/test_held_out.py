@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qmpi.config.settings import ContentSource
+from qmpi.content import problems
 from qmpi.content.address import (
     STREAM_BLOCKS,
     Place,
@@ -20,7 +21,7 @@ from qmpi.content.block_maker import BlockMaker
 from qmpi.content.counter import Draw
 from qmpi.content.level import BANDS, band_of
 from qmpi.content.lexicons import lexicon_digest
-from qmpi.content.problems import posed
+from qmpi.content.problems import BARREN, TRIES, posed
 from qmpi.content.reasoning.families import FAMILIES
 from qmpi.content.rows import SHELF_CHAPTERS, RowMaker, streams_of
 from qmpi.content.verify.answers import answer_in, is_right
@@ -141,15 +142,22 @@ def test_the_first_whole_answer_counts(text, answer):
 
 
 def test_problems_are_the_same_each_time_and_spread_over_the_levels():
-    problems = list(posed(streams_of(ALL), 30, lambda _: True))
-    assert len(problems) == 30
-    assert problems == list(posed(streams_of(ALL), 30, lambda _: True))
-    assert problems[:10] == list(posed(streams_of(ALL), 10, lambda _: True))
-    assert {band_of(p.stream.level) for p in problems} == {name for name, _, _ in BANDS}
-    assert all(p.is_solved_by(p.solution) for p in problems)
-    assert not any(p.is_solved_by("Answer: nothing\n") for p in problems)
+    found = list(posed(streams_of(ALL), 30, lambda _: True))
+    assert len(found) == 30
+    assert found == list(posed(streams_of(ALL), 30, lambda _: True))
+    assert found[:10] == list(posed(streams_of(ALL), 10, lambda _: True))
+    assert {band_of(p.stream.level) for p in found} == {name for name, _, _ in BANDS}
+    assert all(p.is_solved_by(p.solution) for p in found)
+    assert not any(p.is_solved_by("Answer: nothing\n") for p in found)
 
 
-def test_a_type_that_sets_none_gives_none():
+def test_a_source_is_given_up_after_a_while(monkeypatch):
+    written = []
+    write = problems.write_document
+    monkeypatch.setattr(problems, "write_document", lambda *a: written.append(a) or write(*a))
     multilingual = [Stream("multilingual", level, "de") for level in (1, 50)]
     assert list(posed(multilingual, 1, lambda _: True)) == []
+    assert len(written) == TRIES
+    written.clear()
+    assert list(posed(streams_of(EASY), 100, lambda _: False)) == []
+    assert len(written) == BARREN
