@@ -10,12 +10,16 @@ from msgspec import Struct
 from qmpi.launch.strike import Strike
 
 if TYPE_CHECKING:
+    from qmpi.protocol.evaluation import Evaluation
     from qmpi.protocol.journal import JournalRecord
 
 PROMPT = "def read("
 SAMPLE_TOKENS = 80
 SAMPLE_TEMPERATURE = 0.7
 SAMPLE_SEED = 1
+
+HELD_OUT_TOKENS = 16_384
+PROBLEMS = 50
 
 SHOWN_DIGITS = 32
 """Of a digest on the terminal: two lines of 80 columns compare at a glance; the report has all."""
@@ -33,6 +37,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
         steps: steps of each run.
         report: the HTML report.
         root: directory of the demo.
+        evaluations: of the run in which a trainer was killed, by step.
     """
 
     digest: str
@@ -43,6 +48,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     steps: int
     report: Path
     root: Path
+    evaluations: "tuple[Evaluation, ...]" = ()
 
     @property
     def proven(self) -> bool:
@@ -52,7 +58,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
 
 def conclude(root: Path, strikes: tuple[Strike, ...], tell: Callable[[str], None]) -> Evidence:
-    """Compare and audit both runs, draw a sample, write the report.
+    """Compare and audit both runs, measure, draw a sample, write the report.
 
     Args:
         root: holds "disturbed" and "undisturbed", both finished.
@@ -71,6 +77,8 @@ def conclude(root: Path, strikes: tuple[Strike, ...], tell: Callable[[str], None
     tell("auditing both journals: every block is built anew")
     audits = {run.name: audit_run(run, cache) for run in (disturbed, undisturbed)}
     faults = [f"{name}: {a.audit}" for name, a in audits.items() if a.audit != "ok"]
+    tell("measuring held-out text and problems")
+    evaluations = tuple(_evaluations(disturbed, cache, tell))
     pause = recovery_seconds(_records(disturbed), strikes[0].time) if strikes else None
     evidence = Evidence(
         digest=_digest(disturbed),
@@ -81,6 +89,7 @@ def conclude(root: Path, strikes: tuple[Strike, ...], tell: Callable[[str], None
         steps=audits["disturbed"].steps,
         report=root / "report.html",
         root=root,
+        evaluations=evaluations,
     )
     tell("drawing a sample, writing the report")
     _write(evidence, cache, tell)
@@ -106,6 +115,7 @@ def show(evidence: Evidence, seconds: float) -> None:
         ("weights, undisturbed", evidence.undisturbed_digest[:SHOWN_DIGITS] or "none"),
         ("audit of both journals", evidence.audit),
         ("steps", f"{evidence.steps} in each run"),
+        ("held-out text and problems", _measured(evidence)),
         ("wall time", f"{seconds:.1f} s"),
         ("report", str(evidence.report)),
     ]
@@ -134,6 +144,17 @@ def _killed(evidence: Evidence) -> str:
     pause = evidence.recovery_seconds
     healed = "" if pause is None else f"; the next step came {pause:.2f} s later"
     return f"rank {strike.rank} ({strike.role}) at step {strike.step}{healed}"
+
+
+def _measured(evidence: Evidence) -> str:
+    if not evidence.evaluations:
+        return "nothing was measured"
+    newest = evidence.evaluations[-1]
+    known = {name: loss for name, loss in newest.loss.source.items() if loss is not None}
+    losses = ", ".join(f"{name} {loss:.3f}" for name, loss in known.items()) or "none"
+    right = newest.accuracy.overall
+    solved = "none was set" if right is None else f"{right:.1%} of {newest.problems.overall:.0f}"
+    return f"loss {losses}; problems solved: {solved}"
 
 
 def _why(evidence: Evidence) -> str:
@@ -173,8 +194,25 @@ def _write(evidence: Evidence, cache: Path, tell: Callable[[str], None]) -> None
         audit=evidence.audit,
         prompt=PROMPT,
         sample=sample,
+        evaluations=evidence.evaluations,
     )
     write_report(evidence.report, told)
+
+
+# Of every checkpoint that is kept, two of them make a curve; problems are asked of the newest.
+def _evaluations(run: Path, cache: Path, tell: Callable[[str], None]) -> "Iterable[Evaluation]":
+    from qmpi.launch.evaluate import Asked, evaluate_run
+    from qmpi.storage.run_directory import RunDirectory
+    from qmpi.storage.snapshot_store import step_of
+
+    def ignore(what: str, done: int, of: int) -> None:
+        del what, done, of
+
+    names = RunDirectory(run).checkpoint_names()
+    for name in names:
+        problems = PROBLEMS if name == names[-1] else 0
+        asked = Asked(step_of(Path(name).name), HELD_OUT_TOKENS, problems)
+        yield evaluate_run(run, asked, cache, tell, ignore)
 
 
 def _records(run: Path) -> "Iterable[JournalRecord]":

@@ -46,6 +46,7 @@ COMMANDS = {
     "audit": "prove that each block was trained on exactly once",
     "pack": "pack this Python environment into one file for the nodes of a cluster",
     "unpack": "put a pack in its place on a node, or on every node",
+    "evaluate": "measure a checkpoint on held-out text and on problems that can be checked",
     "sample": "write text from the newest checkpoint of a run",
     "explain": "explain an error or an exit code",
     "completion": "print the script that completes commands in a shell",

@@ -41,6 +41,9 @@ def identity(settings: Settings) -> dict[str, Any]:
     if settings.team.size > 1:
         # Left out otherwise: runs begun before there were teams keep their identity.
         kept["team"] = msgspec.to_builtins(settings.team)
+    if settings.evaluation.held_out:
+        # As with teams: what was begun with nothing held out stays what it was.
+        kept["held_out"] = settings.evaluation.held_out
     return kept
 
 
@@ -63,12 +66,17 @@ def differences(begun: Settings, wanted: Settings) -> tuple[str, ...]:
 
 
 def _fields(settings: Settings) -> Iterator[tuple[str, object]]:
-    kept = {"team": msgspec.to_builtins(TeamSettings()), **identity(settings)}
+    kept: dict[str, Any] = {
+        "team": msgspec.to_builtins(TeamSettings()),
+        "held_out": 0.0,
+        **identity(settings),
+    }
     yield "job.seed", kept["seed"]
     for section in ("model", "train", "optimizer", "team"):
         for key, value in kept[section].items():
             yield f"{section}.{key}", value
     yield "data.tokenizer", kept["tokenizer"]
+    yield "evaluation.held_out", kept["held_out"]
     yield "the number of data.sources", len(kept["sources"])
     for number, source in enumerate(kept["sources"], 1):
         for key, value in source.items():

@@ -336,6 +336,22 @@ class DataSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ] = 3
 
 
+class EvaluationSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[evaluation]: what training never sees, so that `qmpi evaluate` can measure on it."""
+
+    held_out: Annotated[
+        float,
+        Meta(
+            ge=0.0,
+            lt=1.0,
+            description=(
+                "Share of each corpus that is never trained on; part of the run's identity. "
+                "Generated sources need none: what is held out of them has keys of its own."
+            ),
+        ),
+    ] = 0.0
+
+
 class SnapshotSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[snapshot]: copies of the state in RAM and on disk."""
 
@@ -398,6 +414,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     train: TrainSettings = TrainSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
     data: DataSettings = DataSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
     snapshot: SnapshotSettings = SnapshotSettings()
     failure: FailureSettings = FailureSettings()
     monitor: MonitorSettings = MonitorSettings()

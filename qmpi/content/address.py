@@ -3,8 +3,9 @@
 Theory of operation. A stream is (type, level, language) and is cut into blocks of exactly 65,536
 tokens. Block b holds documents (b, 0), (b, 1), ...; each document's draws come from a keyed hash of
 (generator version, lexicon digest, seed, stream, b, j), so any block is made without the ones
-before it and no two addresses share draws. Token t of a stream lies in block t >> 16. The tokenizer
-decides where documents end up in a block, never what they say.
+before it and no two addresses share draws. What is held out has a word where the seed stands. Token
+t of a stream lies in block t >> 16. The tokenizer decides where documents end up in a block, never
+what they say.
 """
 
 import hashlib
@@ -39,6 +40,9 @@ STREAM_TOKENS = 1 << 60
 STREAM_BLOCKS = STREAM_TOKENS // BLOCK_TOKENS
 BLOCK_DOCUMENTS = 1 << 12
 """Numbers of documents in a block; far more than fit, so every index names one document."""
+
+HELD_OUT = "held out"
+"""Stands where the seed does in the key of documents that no job trains on."""
 
 _ADDRESS = struct.Struct("<QQ")
 _NUMBER = r"0|[1-9][0-9]{0,18}"
@@ -182,7 +186,23 @@ def generator_key(lexicon_digest: Digest, seed: int) -> bytes:
     Returns:
         32 bytes.
     """
-    spelled = f"{GENERATOR_VERSION}\0{lexicon_digest}\0{seed}"
+    return _key(lexicon_digest, str(seed))
+
+
+def held_out_key(lexicon_digest: Digest) -> bytes:
+    """Return the key of documents that no job trains on, the same for every job.
+
+    Args:
+        lexicon_digest: identity of the vocabulary.
+
+    Returns:
+        32 bytes; those of a domain that is no number, so that no seed leads to it.
+    """
+    return _key(lexicon_digest, HELD_OUT)
+
+
+def _key(lexicon_digest: Digest, domain: str) -> bytes:
+    spelled = f"{GENERATOR_VERSION}\0{lexicon_digest}\0{domain}"
     return hashlib.blake2b(spelled.encode(), digest_size=32).digest()
 
 

@@ -101,7 +101,9 @@ class BlockPlan:
         count = period * self._weights[part] + layout.ranks[slot]
         round_number, place = divmod(count, len(streams))
         turn, turns = self._turns[part]
-        return streams[place * _stride(len(streams)) % len(streams)], round_number * turns + turn
+        return streams[
+            place * coprime_stride(len(streams)) % len(streams)
+        ], round_number * turns + turn
 
 
 def streams_of(part: ContentMix) -> tuple[Stream, ...]:
@@ -158,7 +160,15 @@ def shard_blocks(blocks: int) -> int:
     return size
 
 
-def _stride(count: int) -> int:
+def coprime_stride(count: int) -> int:
+    """Return a stride near the golden section, which goes round all places and spreads the first.
+
+    Args:
+        count: places, >= 1.
+
+    Returns:
+        A stride without a divisor in common with `count`.
+    """
     stride = max(1, count * GOLDEN[0] // GOLDEN[1])
     while gcd(stride, count) != 1:
         stride += 1

@@ -10,7 +10,7 @@ function of the seed, the source, the tokenizer, the generator's version and its
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,15 +22,22 @@ from qmpi.content.address import (
     STREAM_BLOCKS,
     Stream,
     generator_key,
+    held_out_key,
 )
 from qmpi.content.block_maker import BlockMaker
 from qmpi.content.lexicons import lexicon_digest
+from qmpi.content.mix import coprime_stride
 from qmpi.errors import InputError
+from qmpi.policy.held_out import HELD_OUT_ROWS
 from qmpi.policy.shuffle import permute, shuffle_key
 from qmpi.storage.shard_layout import dtype_name
 from qmpi.storage.tokenizer import Tokenizer
 from qmpi.units import Digest
 
+SHELF_CHAPTERS = 14
+"""Chapters that consecutive held-out rows go round: two a band of levels."""
+
+_MOST_HELD_OUT = 1 << 32
 _KEPT_CHAPTERS = 8
 
 
@@ -82,7 +89,6 @@ class RowMaker:
             sequence_tokens: tokens of a sequence, >= 1; a row has one more.
             vocab_size: rows of the model's embedding; fixes the type of ids.
         """
-        self._maker = BlockMaker(tokenizer, generator_key(lexicon_digest(), seed))
         self._name = source.name
         self._seed = seed
         self._streams = streams_of(source)
@@ -90,7 +96,10 @@ class RowMaker:
         self._blocks = -(-(sequence_tokens + 1) // BLOCK_TOKENS)
         self._rows = (self._blocks * BLOCK_TOKENS - 1) // sequence_tokens
         self._dtype = np.dtype(dtype_name(vocab_size)).newbyteorder("<")
-        self._kept: OrderedDict[int, np.ndarray[Any, Any]] = OrderedDict()
+        lexicons = lexicon_digest()
+        keys = (generator_key(lexicons, seed), held_out_key(lexicons))
+        self._makers = tuple(BlockMaker(tokenizer, key) for key in keys)
+        self._kept: OrderedDict[_Chapter, np.ndarray[Any, Any]] = OrderedDict()
 
     @property
     def rows(self) -> int:
@@ -111,12 +120,11 @@ class RowMaker:
             InputError: a row lies behind the end of the source.
         """
         made = np.empty((len(rows), self._length + 1), self._dtype)
-        for place, row in enumerate(rows):
-            if not 0 <= row < self.rows:
-                raise InputError(f"source {self._name!r} ends before row {row}")
-            chapter, within = divmod(row, self._rows)
-            start = within * self._length
-            made[place] = self._chapter(chapter)[start : start + self._length + 1]
+        places = [self._place(row) for row in rows]
+        # Chapter by chapter: a chapter costs a thousand times what a row of it costs.
+        for number in sorted(range(len(rows)), key=places.__getitem__):
+            chapter, start = places[number]
+            made[number] = self._ids(chapter)[start : start + self._length + 1]
         return made.tobytes()
 
     def where(self, row: int) -> tuple[Stream, int]:
@@ -128,22 +136,47 @@ class RowMaker:
         Returns:
             Stream, and offset of the row's first token in it.
         """
-        chapter, within = divmod(row, self._rows)
+        chapter, start = self._place(row)
         stream, block = self._address(chapter)
-        return stream, block * BLOCK_TOKENS + within * self._length
+        return stream, block * BLOCK_TOKENS + start
 
-    def _address(self, chapter: int) -> tuple[Stream, int]:
-        cycle, place = divmod(chapter, len(self._streams))
-        key = shuffle_key(self._seed, 0, cycle)
-        return self._streams[permute(place, len(self._streams), key)], cycle * self._blocks
+    def _place(self, row: int) -> "tuple[_Chapter, int]":
+        held_out = row >= HELD_OUT_ROWS
+        number = row - HELD_OUT_ROWS if held_out else row
+        if not 0 <= number < (_MOST_HELD_OUT if held_out else self.rows):
+            raise InputError(f"source {self._name!r} ends before row {row}")
+        if not held_out:
+            chapter, within = divmod(number, self._rows)
+            return _Chapter(held_out=False, number=chapter), within * self._length
+        chapters = min(SHELF_CHAPTERS, len(self._streams))
+        rest, chapter = divmod(number, chapters)
+        shelf, at = divmod(rest, self._rows)
+        # Neighbours of a chapter often lie in one document; a stride takes far ones first.
+        within = (at * coprime_stride(self._rows) + chapter) % self._rows
+        return _Chapter(held_out=True, number=shelf * chapters + chapter), within * self._length
 
-    def _chapter(self, chapter: int) -> np.ndarray[Any, Any]:
+    def _address(self, chapter: "_Chapter") -> tuple[Stream, int]:
+        count = len(self._streams)
+        cycle, place = divmod(chapter.number, count)
+        if chapter.held_out:
+            stream = self._streams[place * coprime_stride(count) % count]
+        else:
+            stream = self._streams[permute(place, count, shuffle_key(self._seed, 0, cycle))]
+        return stream, cycle * self._blocks
+
+    def _ids(self, chapter: "_Chapter") -> np.ndarray[Any, Any]:
         kept = self._kept.pop(chapter, None)
         if kept is None:
             stream, first = self._address(chapter)
-            blocks = [self._maker.make(stream, first + n).ids for n in range(self._blocks)]
+            maker = self._makers[chapter.held_out]
+            blocks = [maker.make(stream, first + n).ids for n in range(self._blocks)]
             kept = np.concatenate(blocks).astype(self._dtype)
         while len(self._kept) >= _KEPT_CHAPTERS:
             self._kept.popitem(last=False)
         self._kept[chapter] = kept
         return kept
+
+
+class _Chapter(NamedTuple):
+    held_out: bool
+    number: int

@@ -2,7 +2,8 @@
 
 Theory of operation. The journal's hash chain is checked first. Then its records are replayed: a
 generation that starts at step s voids the committed steps from s on, so each step stands exactly
-once in the end, and a step done again must name the same blocks. Each block of each standing step
+once in the end, and a step done again must name the same blocks. No block may hold a row that is
+held out. Each block of each standing step
 is built anew from its address and compared with the digest of what was trained on. Last, the weight
 digests of the status and of the end marker must be the journal's.
 """
@@ -16,8 +17,10 @@ from qmpi.config.load import load_job, settings_digest
 from qmpi.config.settings import CorpusSource, Settings
 from qmpi.corpora.sources import Sources
 from qmpi.errors import CorruptData, InputError, QmpiError
+from qmpi.policy.held_out import is_held_out
 from qmpi.policy.stream import rows_of_block
 from qmpi.protocol.journal import GenerationOpened, JournalRecord, RunOpened, StepCommitted
+from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import RowAddress
 from qmpi.storage.journal import read_journal
 from qmpi.storage.run_directory import RunDirectory
@@ -186,8 +189,9 @@ def _check_blocks(
                 lanes=train.lanes,
                 rows_per_block=train.microbatches * train.sequences,
             )
-            fault = _count_endless(seen, settings, rows, (step, lane))
-            if not fault and _build(sources, settings, rows) != digest:
+            fault = _leak(opened.sources, rows, (step, lane))
+            fault = fault or _count_endless(seen, settings, rows, (step, lane))
+            if not fault and sources.build_all(rows)[0] != digest:
                 fault = f"block ({step}, {lane}) is not what was trained on"
             if fault:
                 return blocks, fault
@@ -195,6 +199,16 @@ def _check_blocks(
         if len(record.block_digests) != train.lanes:
             return blocks, f"step {step} names {len(record.block_digests)} blocks of {train.lanes}"
     return blocks, ""
+
+
+def _leak(
+    facts: tuple[SourceFact, ...], rows: tuple[RowAddress, ...], block: tuple[int, int]
+) -> str:
+    for row in rows:
+        fact = facts[row.source]
+        if is_held_out(fact, row.row):
+            return f"row {row.row} of source {fact.name!r} is held out, but in block {block}"
+    return ""
 
 
 def _count_endless(
@@ -211,15 +225,3 @@ def _count_endless(
             return f"row {row.row} of source {row.source} is in blocks {seen[row]} and {block}"
         seen[row] = block
     return ""
-
-
-def _build(sources: Sources, settings: Settings, rows: tuple[RowAddress, ...]) -> str:
-    asked: dict[int, list[int]] = {}
-    for address in rows:
-        if not isinstance(settings.data.sources[address.source], CorpusSource):
-            asked.setdefault(address.source, []).append(address.row)
-    made = [
-        (number, sources.make(settings.data.sources[number].name, wanted))
-        for number, wanted in sorted(asked.items())
-    ]
-    return sources.build(rows, made)[0]

@@ -13,11 +13,13 @@ from qmpi.config.settings import ContentSource, CorpusSource, Settings
 from qmpi.corpora.builtin import resolve
 from qmpi.corpora.tokenizer import check_rows, open_tokenizer
 from qmpi.errors import InputError
+from qmpi.policy.held_out import split
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import RowAddress
 from qmpi.units import Digest, brief
 
 if TYPE_CHECKING:
+    from qmpi.content.address import Stream
     from qmpi.content.rows import RowMaker
     from qmpi.storage.block_builder import Frame
     from qmpi.storage.corpus import Corpus
@@ -25,7 +27,13 @@ if TYPE_CHECKING:
 
 
 class Sources:
-    """Sources of one job; used by one thread at a time."""
+    """Sources of one job; used by one thread at a time.
+
+    Attributes:
+        tokenizer: that of the job, once the sources are open.
+    """
+
+    tokenizer: "Tokenizer"
 
     def __init__(self, settings: Settings, cache: Path) -> None:
         """Open nothing yet.
@@ -38,6 +46,7 @@ class Sources:
         self._cache = cache
         self._facts: tuple[SourceFact, ...] | None = None
         self._makers: dict[str, RowMaker] = {}
+        self._corpora: dict[int, Corpus] = {}
 
     def open(self) -> tuple[SourceFact, ...]:
         """Open the tokenizer and every source; asked again, say the same.
@@ -58,21 +67,23 @@ class Sources:
         tokenizer = open_tokenizer(settings, self._cache)
         check_rows(settings, tokenizer)
         length = settings.train.sequence_tokens
-        corpora: dict[int, Corpus] = {}
         facts: list[SourceFact] = []
         for number, source in enumerate(settings.data.sources):
             match source:
                 case CorpusSource():
                     corpus = Corpus.open(resolve(source.path, self._cache))
                     _check_corpus(source.name, corpus, tokenizer, length)
-                    corpora[number] = corpus
-                    facts.append(SourceFact(source.name, corpus.rows(length), corpus.digest))
+                    self._corpora[number] = corpus
+                    share = settings.evaluation.held_out
+                    rows = corpus.rows(length)
+                    facts.append(split(source.name, rows, corpus.digest, share, length))
                 case ContentSource():
                     seed = settings.job.seed
                     maker = RowMaker(tokenizer, source, seed, length, settings.model.vocab_size)
                     self._makers[source.name] = maker
                     facts.append(SourceFact(source.name, 0, source_digest(source)))
-        self._builder = BlockBuilder(settings.model.vocab_size, corpora, length)
+        self.tokenizer = tokenizer
+        self._builder = BlockBuilder(settings.model.vocab_size, self._corpora, length)
         self._facts = tuple(facts)
         return self._facts
 
@@ -116,6 +127,45 @@ class Sources:
             InputError: a row lies behind the end of the source.
         """
         return self._makers[source].make(rows)
+
+    def build_all(self, rows: Sequence[RowAddress]) -> tuple[Digest, bytes]:
+        """Make, read and join the rows of a block without anybody's help.
+
+        Args:
+            rows: addresses, in order.
+
+        Returns:
+            Digest and bytes of the block.
+
+        Raises:
+            InputError: a row lies behind the end of its source.
+            StorageError: a shard is damaged, or cannot be read.
+        """
+        names = [source.name for source in self._settings.data.sources]
+        asked: dict[int, list[int]] = {}
+        for address in rows:
+            if self.makes(names[address.source]):
+                asked.setdefault(address.source, []).append(address.row)
+        made = [(number, self.make(names[number], wanted)) for number, wanted in asked.items()]
+        return self.build(rows, sorted(made))
+
+    def stream_of(self, address: RowAddress) -> "Stream | None":
+        """Return the stream that a row begins in; the sources must be open.
+
+        Args:
+            address: of the row.
+
+        Returns:
+            The stream; None for text that was not generated.
+        """
+        from qmpi.content.address import parse_stream
+
+        source = self._settings.data.sources[address.source]
+        if self.makes(source.name):
+            return self._makers[source.name].where(address.row)[0]
+        first = address.row * self._settings.train.sequence_tokens
+        named = self._corpora[address.source].stream_at(first)
+        return parse_stream(named) if named else None
 
 
 def _check_corpus(name: str, corpus: "Corpus", tokenizer: "Tokenizer", length: int) -> None:

@@ -62,6 +62,10 @@ text.row { fill: var(--ink); }
 .loss, .ghost { fill: none; stroke-linejoin: round; }
 .loss { stroke: var(--accent); stroke-width: 2; }
 .ghost { stroke: var(--ghost); stroke-width: 8; stroke-linecap: round; opacity: .75; }
+.curve { fill: none; stroke-width: 2; stroke-linejoin: round; }
+.curve.coordinator { stroke: var(--coordinator); } .curve.generator { stroke: var(--generator); }
+.curve.memory { stroke: var(--memory); } .curve.trainer { stroke: var(--trainer); }
+.curve.replica { stroke: var(--replica); } .curve.spare { stroke: var(--spare); }
 .strike { stroke: var(--bad); stroke-width: 1.5; stroke-dasharray: 4 4; }
 .launch { stroke: var(--ink); stroke-width: 1.5; }
 .generation { stroke: var(--dim); stroke-dasharray: 2 4; }

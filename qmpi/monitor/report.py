@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 
 from qmpi.monitor.charts import ROLES, loss_chart, role_chart
+from qmpi.monitor.evaluation_section import evaluation_section
 from qmpi.monitor.html_page import page, section, table
 from qmpi.monitor.split_chart import split_section
 from qmpi.monitor.story import RunStory
@@ -44,6 +45,7 @@ def render_report(story: RunStory) -> str:
     parts += [
         section("Loss", loss_chart(story) + _loss_legend(story)),
         *_times(story),
+        *_evaluation(story),
         section("Who did what", role_chart(story) + _role_legend()),
         section("Failures", _failures(story)),
     ]
@@ -134,6 +136,12 @@ def _role_legend() -> str:
 
 def _legend(items: list[str]) -> str:
     return '<div class="legend">' + "".join(f"<span>{item}</span>" for item in items) + "</div>"
+
+
+def _evaluation(story: RunStory) -> list[str]:
+    if not story.evaluations:
+        return []
+    return [section("Held-out text and problems", evaluation_section(story.evaluations))]
 
 
 def _failures(story: RunStory) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from qmpi.monitor.status_text import speed_facts
+from qmpi.protocol.evaluation import Evaluation
 from qmpi.protocol.journal import (
     FailureSeen,
     GenerationOpened,
@@ -70,6 +71,7 @@ class RunStory(Struct, frozen=True, kw_only=True):
         sample: text from the model, the prompt included; "" if none.
         times: mean seconds of the last steps by part; None if unknown.
         speed: (name, value) pairs on how near the machine's peak it was.
+        evaluations: of held-out text and problems, by step.
     """
 
     title: str
@@ -89,6 +91,7 @@ class RunStory(Struct, frozen=True, kw_only=True):
     sample: str = ""
     times: StepTimes | None = None
     speed: tuple[tuple[str, str], ...] = ()
+    evaluations: tuple[Evaluation, ...] = ()
 
 
 def story_from_run(

@@ -5,12 +5,14 @@ numbered through: n = (s * lanes + lane) * rows_per_block + row. Within its reci
 period of `MIXTURE_PERIOD` sequences and a slot of it; the slot names the source and how many of the
 source's rows came before (`mixture`). That gives a counter per source that grows by one from row to
 row, over recipes too. An endless source is read in the order of its counter; a finite one is read
-epoch by epoch, each in its own shuffled order (`shuffle`). All of it is arithmetic: the far end
+epoch by epoch, each in its own shuffled order (`shuffle`) of the rows that are not held out
+(`held_out`). All of it is arithmetic: the far end
 costs what the start costs, and anyone can make any block again. Loader state was rejected: it must
 be saved, moved and trusted after each failure.
 
 Invariants: `starts` of each recipe are the counters that the recipes before have reached; so no
-counter is used twice, and within an epoch each row of a source is used exactly once.
+counter is used twice, and within an epoch each row of a source that is not held out is used exactly
+once.
 """
 
 from bisect import bisect_right
@@ -18,6 +20,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from qmpi.errors import InvariantError
+from qmpi.policy.held_out import is_held_out, place_of, trained_row, trained_rows
 from qmpi.policy.mixture import integer_weights, period_of
 from qmpi.policy.shuffle import permute, shuffle_key, unpermute
 from qmpi.protocol.membership import SourceFact
@@ -183,12 +186,17 @@ def sequence_of(
 
     Returns:
         Global number of the sequence.
+
+    Raises:
+        InvariantError: the row is held out, so no sequence trains on it.
     """
-    source, counter, rows = address.source, address.row, facts[address.source].rows
-    if rows:
+    source, counter, fact = address.source, address.row, facts[address.source]
+    if fact.rows:
         # Every recipe of one log has the same seed, so the key does not depend on which one it is.
-        key = shuffle_key(recipes[0].seed, source, epoch)
-        counter = epoch * rows + unpermute(address.row, rows, key)
+        key, rows = shuffle_key(recipes[0].seed, source, epoch), trained_rows(fact)
+        counter = epoch * rows + unpermute(place_of(fact, address.row), rows, key)
+    elif is_held_out(fact, address.row):
+        raise InvariantError(f"row {address.row} of {fact.name!r} is held out: nobody trains on it")
     recipe = recipes[bisect_right(recipes, counter, key=lambda r: r.starts[source]) - 1]
     periods, rank = divmod(counter - recipe.starts[source], recipe.weights[source])
     slot = period_of(recipe.weights).slots[source][rank]
@@ -210,8 +218,10 @@ def _address(recipe: Recipe, facts: Sequence[SourceFact], m: int) -> RowAddress:
     period = period_of(recipe.weights)
     source = period.sources[slot]
     counter = recipe.starts[source] + periods * recipe.weights[source] + period.ranks[slot]
-    rows = facts[source].rows
-    if rows == 0:
+    fact = facts[source]
+    if fact.rows == 0:
         return RowAddress(source, counter)
+    rows = trained_rows(fact)
     epoch, index = divmod(counter, rows)
-    return RowAddress(source, permute(index, rows, shuffle_key(recipe.seed, source, epoch)))
+    place = permute(index, rows, shuffle_key(recipe.seed, source, epoch))
+    return RowAddress(source, trained_row(fact, place))

@@ -29,14 +29,17 @@ class SourceFact(Struct, frozen=True):
 
     Attributes:
         name: name of the source in the job file.
-        rows: rows of one epoch (a row is sequence_tokens + 1 tokens, overlapping by one); 0:
-            endless.
+        rows: all rows (a row is sequence_tokens + 1 tokens, overlapping by one); 0: endless.
         digest: identity of the content: corpus digest, or generator version.
+        held_out: rows of a corpus that training never takes.
+        stretch: neighbouring rows that are held out together.
     """
 
     name: str
     rows: int
     digest: Digest
+    held_out: int = 0
+    stretch: int = 1
 
 
 class Hello(Struct, frozen=True, tag="hello"):

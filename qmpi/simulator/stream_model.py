@@ -12,6 +12,7 @@ from hashlib import blake2b
 from msgspec import Struct
 
 from qmpi.config.settings import CorpusSource, Settings
+from qmpi.policy.held_out import split
 from qmpi.policy.stream import rows_of_block
 from qmpi.policy.teams import whole_digest
 from qmpi.ports.base import Frame
@@ -58,9 +59,13 @@ def source_facts(settings: Settings, corpus_rows: int) -> tuple[SourceFact, ...]
         settings: the job.
         corpus_rows: rows of each corpus.
     """
+    share, length = settings.evaluation.held_out, settings.train.sequence_tokens
+    digest = Digest("simulated")
     return tuple(
-        SourceFact(s.name, corpus_rows if isinstance(s, CorpusSource) else 0, Digest("simulated"))
-        for s in settings.data.sources
+        split(source.name, corpus_rows, digest, share, length)
+        if isinstance(source, CorpusSource)
+        else SourceFact(source.name, 0, digest)
+        for source in settings.data.sources
     )
 
 

@@ -240,6 +240,25 @@ class Corpus:
             done += take
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
+    def stream_at(self, token: int) -> str:
+        """The generated stream that an id comes from.
+
+        Args:
+            token: 0 <= token < tokens.
+
+        Returns:
+            As users write it, "technical/37/en"; "" in a shard that is not generated.
+
+        Raises:
+            CorruptData: the shard is damaged or gone.
+        """
+        shard = bisect_right(self._starts, token) - 1
+        reader = self._reader(shard)
+        if not reader.addresses:
+            return ""
+        block = (token - self._starts[shard]) * len(reader.addresses) // reader.tokens
+        return reader.addresses[block].stream
+
     def _reader(self, number: int) -> "ShardReader":
         from qmpi.storage.shard_reader import ShardReader  # see `read`
 

@@ -27,6 +27,7 @@ class RunDirectory:
         self.job = root / "job.toml"
         self.begun = root / "begun.toml"
         self.checkpoints = root / "checkpoints"
+        self.evaluations = root / "evaluations"
         self.log_dir = root / "logs"
         self.stop_request = root / "stop"
         self.profile_request = root / "profile.json"

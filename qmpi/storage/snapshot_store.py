@@ -247,11 +247,11 @@ def prune(
     """
     named = [path for path in _named(directory, position) if path != besides]
     kept, doomed = named[:keep], named[keep:]
-    oldest = min((_step_of(path.name) for path in kept), default=-1)
+    oldest = min((step_of(path.name) for path in kept), default=-1)
     torn = [
         path
         for path in directory.glob(f".*{_SUFFIX}.*{TEMPORARY_SUFFIX}")
-        if written_by_nobody(path) or _step_of(path.name.removeprefix(".")) < oldest
+        if written_by_nobody(path) or step_of(path.name.removeprefix(".")) < oldest
     ]
     for path in [*doomed, *torn]:
         with explained("remove", path):
@@ -284,9 +284,17 @@ def _named(directory: Path, position: int | None) -> list[Path]:
         match = _STEP_NAME.fullmatch(path.name)
         if match is not None and match[2] == (None if position is None else f"{position:04d}"):
             found.append(path)
-    return sorted(found, key=lambda path: _step_of(path.name), reverse=True)
+    return sorted(found, key=lambda path: step_of(path.name), reverse=True)
 
 
-def _step_of(name: str) -> int:
+def step_of(name: str) -> int:
+    """The step that a snapshot's file is named after.
+
+    Args:
+        name: of the file.
+
+    Returns:
+        Weights are those before this step; 0 for any other name.
+    """
     match = _STEP_NAME.match(name)
     return int(match[1]) if match is not None else 0

@@ -1,6 +1,7 @@
 """An audit builds every block again, and says whether the data or the training went wrong."""
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import pytest
@@ -11,15 +12,19 @@ from qmpi.config.settings import (
     ContentSource,
     CorpusSource,
     DataSettings,
+    EvaluationSettings,
     ModelSettings,
     Settings,
     TrainSettings,
 )
+from qmpi.corpora import audit
 from qmpi.corpora.audit import audit_run
 from qmpi.corpora.sources import Sources
 from qmpi.ingest.corpus import IngestOptions, ingest_corpus
+from qmpi.policy.held_out import held_out_row
 from qmpi.policy.stream import first_recipe, rows_of_block
 from qmpi.protocol.journal import RunOpened, StepCommitted
+from qmpi.protocol.recipe import RowAddress
 from qmpi.storage.journal import JournalWriter
 from qmpi.storage.run_directory import RunDirectory
 
@@ -119,6 +124,24 @@ def test_a_source_that_grew_is_found(run: RunDirectory) -> None:
     ingest_corpus([text], corpus, replace(again, force=True), lambda _: None)
     report = audit_run(run.root, run.root.parent)
     assert report.audit == "the data sources are not those of the run"
+
+
+def test_a_held_out_row_that_is_trained_on_is_found(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = load_job(run.job)
+    held = replace(job, evaluation=EvaluationSettings(held_out=0.1))
+    run.job.write_text(dump_toml(held))
+    _write_journal(run, _block_digests(held, run.root.parent))
+    assert audit_run(run.root, run.root.parent).audit == "ok"
+    leaky = RowAddress(0, held_out_row(Sources(held, run.root.parent).open()[0], 0))
+
+    def planted(*args: Any, **kwargs: Any) -> tuple[RowAddress, ...]:
+        return (*rows_of_block(*args, **kwargs)[1:], leaky)
+
+    monkeypatch.setattr(audit, "rows_of_block", planted)
+    told = audit_run(run.root, run.root.parent).audit
+    assert told == f"row {leaky.row} of source 'cats' is held out, but in block (0, 0)"
 
 
 def _damage(shard: Path) -> None:

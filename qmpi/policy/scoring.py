@@ -1,0 +1,123 @@
+"""Adding up what was measured, by source, content type and band of levels.
+
+Theory of operation. A mean of a group is the sum of its values over the sum of what they count.
+The overall loss weighs each source as the job does, whatever was measured of it, so that it can be
+held against the loss of training.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+from qmpi.protocol.evaluation import Group, Scores
+
+
+class Label(Struct, frozen=True):
+    """What a row or a problem belongs to.
+
+    Attributes:
+        source: name of the source.
+        type: content type; "" for text that was not generated.
+        band: band of levels; "" likewise.
+    """
+
+    source: str
+    type: str = ""
+    band: str = ""
+
+
+LN2 = math.log(2)
+
+Sums = tuple[dict[str, float], dict[str, float], dict[str, float]]
+"""By source, by type, by band."""
+
+Measured = Iterable[tuple[Label, float, float]]
+"""What it belongs to, a value, and what the value counts: its tokens, bytes, or 1."""
+
+
+def means(measured: Measured, weights: Mapping[str, float]) -> Scores:
+    """Return mean values.
+
+    Args:
+        measured: values that add up, as nats over tokens.
+        weights: share of each source in the overall mean, > 0; empty: as much as was measured.
+
+    Returns:
+        Sum of values over sum of counts, group by group; groups that count nothing are left out.
+    """
+    values, counts = _sums(measured)
+    by_source = _ratios(values[0], counts[0])
+    return Scores(
+        overall=_overall(by_source, weights or counts[0]),
+        source=by_source,
+        type=_ratios(values[1], counts[1]),
+        band=_ratios(values[2], counts[2]),
+    )
+
+
+def counts(measured: Measured) -> Scores:
+    """Return how much was measured.
+
+    Args:
+        measured: as of `means`; the values are not looked at.
+
+    Returns:
+        Sums of the counts, group by group.
+    """
+    _, (source, kind, band) = _sums(measured)
+    return Scores(sum(source.values()), {**source}, {**kind}, {**band})
+
+
+def bits_per_byte(nats: Scores, size: Scores) -> Scores:
+    """Turn losses by token into losses by byte.
+
+    Args:
+        nats: mean nats per token.
+        size: mean bytes per token of the same groups.
+
+    Returns:
+        Bits per byte.
+    """
+    return Scores(
+        overall=_bits(nats.overall, size.overall),
+        source=_each_in_bits(nats.source, size.source),
+        type=_each_in_bits(nats.type, size.type),
+        band=_each_in_bits(nats.band, size.band),
+    )
+
+
+def _sums(measured: Measured) -> tuple[Sums, Sums]:
+    values: Sums = ({}, {}, {})
+    totals: Sums = ({}, {}, {})
+    for label, value, count in measured:
+        names = (label.source, label.type, label.band)
+        for name, kept, counted in zip(names, values, totals, strict=True):
+            if name:
+                kept[name] = kept.get(name, 0.0) + value
+                counted[name] = counted.get(name, 0.0) + count
+    return values, totals
+
+
+def _ratios(values: Mapping[str, float], totals: Mapping[str, float]) -> Group:
+    return {name: _finite(value / totals[name]) for name, value in values.items() if totals[name]}
+
+
+def _overall(means_of: Group, weights: Mapping[str, float]) -> float | None:
+    total = sum(weights[name] for name in means_of)
+    if not total:
+        return None
+    weighed = [math.nan if m is None else m * weights[name] for name, m in means_of.items()]
+    return _finite(sum(weighed) / total)
+
+
+def _bits(nats: float | None, size: float | None) -> float | None:
+    return None if nats is None or not size else nats / (LN2 * size)
+
+
+def _each_in_bits(nats: Group, size: Group) -> Group:
+    return {name: _bits(nats[name], size[name]) for name in nats if size.get(name)}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,207 @@
+"""`qmpi evaluate` on runs that were never trained: what it measures, keeps, and refuses."""
+
+import json
+import math
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from msgspec.structs import replace
+
+from qmpi.cli.main import run as command
+from qmpi.config.load import dump_toml, load_job, settings_digest
+from qmpi.config.settings import (
+    ContentSource,
+    CorpusSource,
+    DataSettings,
+    EvaluationSettings,
+    ModelSettings,
+    Settings,
+    TrainSettings,
+)
+from qmpi.corpora.sources import Sources
+from qmpi.errors import CorruptData, InputError
+from qmpi.ingest.corpus import IngestOptions, ingest_corpus
+from qmpi.launch.evaluate import Asked, evaluate_run
+from qmpi.model.initial import initialise
+from qmpi.model.shape import parameter_shapes
+from qmpi.model.transformer import Transformer
+from qmpi.policy.stream import first_recipe
+from qmpi.protocol.evaluation import Evaluation
+from qmpi.protocol.journal import RunOpened
+from qmpi.storage.evaluation_file import read_evaluations
+from qmpi.storage.journal import JournalWriter
+from qmpi.storage.run_directory import RunDirectory
+from qmpi.storage.snapshot_file import SnapshotHeader, digest_of, write_snapshot
+from qmpi.storage.snapshot_store import snapshot_path
+from qmpi.training.evaluation import Evaluator
+from qmpi.training.flat_state import FlatState, lay_out
+
+LENGTH = 192
+MODEL = ModelSettings(vocab_size=400, layers=1, width=16, heads=2, kv_heads=1)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    chance = random.Random(2)
+    words = " ".join(str(chance.randrange(10**6)) for _ in range(30_000))
+    (folder / "text.txt").write_text(words)
+    ingest_corpus(
+        [folder / "text.txt"], folder / "c", IngestOptions(vocab_size=400), lambda _: None
+    )
+    return folder / "c"
+
+
+@pytest.fixture
+def run(tmp_path: Path, corpus: Path) -> Path:
+    settings = Settings(
+        model=MODEL,
+        train=TrainSettings(steps=2, lanes=2, sequences=2, sequence_tokens=LENGTH),
+        evaluation=EvaluationSettings(held_out=0.1),
+        data=DataSettings(
+            sources=(
+                CorpusSource(name="words", path=str(corpus), weight=3.0),
+                ContentSource(name="sums", type="mathematics", max_level=20),
+            )
+        ),
+    )
+    directory = RunDirectory(tmp_path / "run")
+    directory.create()
+    directory.job.write_text(dump_toml(settings))
+    settings = load_job(directory.job)
+    recipes = (first_recipe([3.0, 1.0], 0),)
+    facts = Sources(settings, tmp_path).open()
+    with JournalWriter.open(directory.journal) as writer:
+        digest = settings_digest(settings)
+        writer.append([RunOpened(0.0, "r", 1, digest, facts, recipes, "", 2, 1)])
+    for step in (1, 2):
+        keep_checkpoint(directory, step)
+    return directory.root
+
+
+def keep_checkpoint(directory: RunDirectory, step: int, seed: int | None = None) -> None:
+    payload = state(step if seed is None else seed, step)
+    header = SnapshotHeader(step=step, size=len(payload), digest=digest_of([payload]), run_id="r")
+    write_snapshot(snapshot_path(directory.checkpoints, step), header, [payload], durable=False)
+
+
+def state(seed: int, step: int) -> bytes:
+    model = Transformer(MODEL)
+    flat = FlatState(lay_out(parameter_shapes(MODEL)), torch.device("cpu"))
+    flat.adopt(model)
+    initialise(model, MODEL, seed)
+    flat.set_counters(step, step, 0)
+    return b"".join(flat.to_parts())
+
+
+def evaluated(run: Path, asked: Asked) -> tuple[Evaluation, list[str]]:
+    """Return the result and what was done for it."""
+    done: list[str] = []
+    result = evaluate_run(run, asked, run.parent, done.append, lambda what, *_: done.append(what))
+    return result, done
+
+
+def test_all_is_measured_by_source_type_and_band(run: Path) -> None:
+    result, _ = evaluated(run, Asked(tokens=6000, problems=4, leaks=True))
+    assert result.step == 2
+    assert set(result.loss.source) == {"words", "sums"}
+    assert set(result.loss.type) == {"mathematics"}
+    assert set(result.loss.band) == {"beginner", "elementary"}
+    assert result.loss.overall == pytest.approx(
+        (3 * result.loss.source["words"] + result.loss.source["sums"]) / 4
+    )
+    # Weights that know nothing: a token costs about the logarithm of their number.
+    assert result.loss.overall == pytest.approx(math.log(400), rel=0.05)
+    for name, loss in result.loss.source.items():
+        assert 0 < result.bits_per_byte.source[name] < loss / math.log(2)
+    assert result.accuracy.overall == 0.0
+    assert result.problems.overall == result.problems.source["sums"] == 4
+    assert result.tokens.overall == sum(result.tokens.source.values()) >= 6000
+    assert result.leaked_rows == 0
+
+
+def test_what_was_measured_is_kept_until_something_changes(run: Path) -> None:
+    asked = Asked(tokens=400, problems=0)
+    first, done = evaluated(run, asked)
+    assert done
+    assert evaluated(run, asked) == (first, [])
+    assert evaluated(run, replace(asked, again=True))[1]
+    assert evaluated(run, replace(asked, tokens=800))[1]
+    assert evaluated(run, replace(asked, step=1))[0].step == 1
+    assert [kept.result.step for kept in read_evaluations(run / "evaluations")] == [1, 2]
+    assert evaluated(run, replace(asked, step=1))[1] == []
+    keep_checkpoint(RunDirectory(run), 1, seed=9)
+    assert evaluated(run, replace(asked, step=1))[1]
+
+
+def test_a_damaged_result_is_measured_again(run: Path) -> None:
+    asked = Asked(tokens=400, problems=0)
+    first, _ = evaluated(run, asked)
+    path = next((run / "evaluations").glob("*.json"))
+    path.write_bytes(path.read_bytes()[:20])
+    assert read_evaluations(run / "evaluations") == []
+    again, done = evaluated(run, asked)
+    assert again == first
+    assert done
+
+
+def test_a_damaged_checkpoint_gives_way_to_an_older_one_unless_it_was_named(run: Path) -> None:
+    newest = snapshot_path(run / "checkpoints", 2)
+    data = bytearray(newest.read_bytes())
+    data[-5] ^= 1
+    newest.write_bytes(data)
+    result, said = evaluated(run, Asked(tokens=400, problems=0))
+    assert result.step == 1
+    assert any(newest.name in words for words in said)
+    with pytest.raises(CorruptData):
+        evaluated(run, Asked(step=2, tokens=400, problems=0))
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (Asked(step=7), "no checkpoint of step 7; there are: 1, 2"),
+        (Asked(tokens=0, problems=0), "nothing to measure"),
+    ],
+)
+def test_what_cannot_be_measured_is_told(run: Path, asked: Asked, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        evaluated(run, asked)
+
+
+def test_what_is_no_run_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not the directory of a run"):
+        evaluated(tmp_path, Asked())
+
+
+def test_the_command_prints_a_table_or_json(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["evaluate", str(run), "--tokens", "400", "--problems", "2"]
+    assert command([*arguments, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    for name in ("loss", "bits_per_byte", "accuracy"):
+        assert set(told[name]) == {"overall", "source", "type", "band"}
+    assert set(told["accuracy"]["source"]) == {"sums"}
+    assert command(arguments) == 0
+    shown = capsys.readouterr().out
+    for words in ("source words", "source sums", "type mathematics", "band beginner", "overall"):
+        assert words in shown
+    assert command([*arguments, "--step", "5", "--json"]) == 2
+    assert "there are: 1, 2" in json.loads(capsys.readouterr().out)["error"]
+
+
+def test_the_loss_of_rows_is_the_loss_that_training_has() -> None:
+    settings = Settings(model=MODEL, train=TrainSettings(sequence_tokens=16))
+    payload = state(3, 5)
+    evaluator = Evaluator(settings, payload)
+    ids = torch.randint(0, 400, (7, 17), generator=torch.Generator().manual_seed(1))
+    block = ids.numpy().astype("<u2").tobytes()
+    model = Transformer(MODEL)
+    initialise(model, MODEL, 3)
+    mean = model.loss(ids[:, :-1], ids[:, 1:]).item()
+    told: list[int] = []
+    losses = evaluator.row_losses(block, 7, told.append)
+    assert sum(losses) / (7 * 16) == pytest.approx(mean, rel=1e-5)
+    assert sum(told) == 7
+    assert evaluator.step == 5

@@ -1,0 +1,71 @@
+"""Sums by group: what is measured twice counts twice, and a source weighs what the job says."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qmpi.policy.scoring import LN2, Label, bits_per_byte, counts, means
+
+WORDS = Label("words")
+EASY = Label("sums", "mathematics", "beginner")
+HARD = Label("sums", "mathematics", "expert")
+
+measured = st.lists(
+    st.tuples(
+        st.sampled_from([WORDS, EASY, HARD]), st.floats(0, 100), st.integers(1, 50).map(float)
+    ),
+    max_size=20,
+)
+
+
+def test_groups_are_added_up_and_text_without_a_type_has_none():
+    scores = means([(WORDS, 6.0, 2.0), (EASY, 4.0, 4.0), (HARD, 8.0, 4.0)], {"words": 3, "sums": 1})
+    assert scores.source == {"words": 3.0, "sums": 1.5}
+    assert scores.type == {"mathematics": 1.5}
+    assert scores.band == {"beginner": 1.0, "expert": 2.0}
+    assert scores.overall == (3 * 3.0 + 1.5) / 4
+
+
+@given(measured)
+def test_the_overall_mean_lies_between_those_of_the_sources(values):
+    scores = means(values, {"words": 3.0, "sums": 1.0})
+    plain = means(values, {})
+    if not values:
+        assert scores.overall is plain.overall is None
+        return
+    low, high = min(scores.source.values()), max(scores.source.values())
+    assert low - 1e-9 <= scores.overall <= high + 1e-9
+    total = sum(value for _, value, _ in values) / sum(count for *_, count in values)
+    assert plain.overall == pytest.approx(total)
+
+
+@given(measured)
+def test_counts_add_up(values):
+    total = counts(values)
+    assert total.overall == sum(total.source.values()) == sum(count for *_, count in values)
+
+
+def test_a_byte_a_token_and_one_bit_a_byte():
+    nats = means([(EASY, math.log(2) * 10, 10.0)], {})
+    size = means([(EASY, 10.0, 10.0)], {})
+    bits = bits_per_byte(nats, size)
+    assert bits.overall == pytest.approx(1.0)
+    assert bits.band == {"beginner": pytest.approx(1.0)}
+
+
+def test_text_without_bytes_has_no_bits_a_byte():
+    nats, size = means([(EASY, 3.0, 2.0)], {}), means([(EASY, 0.0, 2.0)], {})
+    bits = bits_per_byte(nats, size)
+    assert bits.overall is None
+    assert (bits.source, bits.type, bits.band) == ({}, {}, {})
+
+
+@pytest.mark.parametrize("loss", [math.inf, math.nan])
+def test_what_is_not_finite_is_no_number(loss):
+    scores = means([(WORDS, loss, 2.0), (EASY, 4.0, 4.0)], {"words": 3, "sums": 1})
+    assert scores.source == {"words": None, "sums": 1.0}
+    assert scores.overall is None
+    size = means([(WORDS, 4.0, 2.0), (EASY, 4.0, 4.0)], {})
+    assert bits_per_byte(scores, size).source == {"words": None, "sums": pytest.approx(1 / LN2)}
