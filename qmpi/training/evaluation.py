@@ -7,10 +7,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from qmpi.config.settings import Settings
-from qmpi.model.shape import parameter_shapes
 from qmpi.model.transformer import Transformer
 from qmpi.training.decode import Decoder, Stop
-from qmpi.training.flat_state import FlatState, lay_out
+from qmpi.training.flat_state import FlatState, state_layout
 from qmpi.training.lanes import Block, read_block
 
 LOGITS = 1 << 25
@@ -35,7 +34,7 @@ class Evaluator:
             CorruptData: the state is not that of the job's model.
         """
         model = Transformer(settings.model)
-        state = FlatState(lay_out(parameter_shapes(settings.model)), torch.device("cpu"))
+        state = FlatState(state_layout(settings), torch.device("cpu"))
         state.adopt(model)
         state.load(payload)
         self.step = state.step

@@ -25,7 +25,6 @@ from qmpi.errors import CorruptData, InputError
 from qmpi.ingest.corpus import IngestOptions, ingest_corpus
 from qmpi.launch.evaluate import Asked, evaluate_run
 from qmpi.model.initial import initialise
-from qmpi.model.shape import parameter_shapes
 from qmpi.model.transformer import Transformer
 from qmpi.policy.stream import first_recipe
 from qmpi.protocol.evaluation import Evaluation
@@ -36,7 +35,7 @@ from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.snapshot_file import SnapshotHeader, digest_of, write_snapshot
 from qmpi.storage.snapshot_store import snapshot_path
 from qmpi.training.evaluation import Evaluator
-from qmpi.training.flat_state import FlatState, lay_out
+from qmpi.training.flat_state import FlatState, state_layout
 
 LENGTH = 192
 MODEL = ModelSettings(vocab_size=400, layers=1, width=16, heads=2, kv_heads=1)
@@ -89,7 +88,7 @@ def keep_checkpoint(directory: RunDirectory, step: int, seed: int | None = None)
 
 def state(seed: int, step: int) -> bytes:
     model = Transformer(MODEL)
-    flat = FlatState(lay_out(parameter_shapes(MODEL)), torch.device("cpu"))
+    flat = FlatState(state_layout(Settings(model=MODEL)), torch.device("cpu"))
     flat.adopt(model)
     initialise(model, MODEL, seed)
     flat.set_counters(step, step, 0)

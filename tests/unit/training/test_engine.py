@@ -6,10 +6,9 @@ import torch
 from unit.training.small_job import alone, block, digest, job, run
 
 from qmpi.errors import CorruptData, InvariantError, PeerLost, UserError
-from qmpi.model.shape import parameter_shapes
 from qmpi.training.comm import Comm
 from qmpi.training.engine import MAX_SKIPPED, Engine
-from qmpi.training.flat_state import lay_out
+from qmpi.training.flat_state import state_layout
 from qmpi.training.lanes import read_block
 
 
@@ -64,8 +63,8 @@ def test_non_finite_gradient_skips_the_update_and_at_last_stops_the_run():
     settings = job()
     engine = alone(settings)
     state = np.frombuffer(bytearray(payload(engine)), dtype=np.uint8)
-    layout = lay_out(parameter_shapes(settings.model))
-    weights = state[-12 * layout.total :].view(np.float32)
+    layout = state_layout(settings)
+    weights = state[-4 * (layout.total + layout.moments) :].view(np.float32)
     weights[:2000] = 3e38
     engine.load_snapshot(0, state.tobytes())
     before = payload(engine)

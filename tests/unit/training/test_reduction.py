@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -26,7 +27,10 @@ SPARE, TABLE_SPARE = MOST - 2, (MOST + 1) // 2
 CPU = torch.device("cpu")
 TABLE = "model.embed_tokens.weight"
 ROWS = 3 * LEAST_PLACES
-LAYOUT = lay_out({TABLE: (ROWS, 6), "a": (5, 7), "b": (3,), "wide": (1, CHUNK + 9)})
+PLACED = lay_out({TABLE: (ROWS, 6), "a": (5, 7), "b": (3,), "wide": (1, CHUNK + 9)})
+# The reduction takes slots in any order; here the rows of the table are the first chunks.
+ORDER = (TABLE, "a", "wide", "b")
+LAYOUT = replace(PLACED, slots=tuple(sorted(PLACED.slots, key=lambda s: ORDER.index(s.name))))
 NAMES = [slot.name for slot in LAYOUT.slots]
 FIRST = dict(zip(NAMES, (0, ROWS, ROWS + 1, ROWS + 3), strict=True))
 """First chunk of each parameter; the vector comes last."""
