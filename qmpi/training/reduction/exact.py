@@ -177,7 +177,7 @@ class ExactSum:
         """Write the mean over lanes as float32.
 
         Args:
-            gradient: flat, overwritten; padding becomes zero.
+            gradient: flat, overwritten but for its padding.
         """
         units = powers(self._exponents - self._bits).to(torch.float64) / self._lanes
         areas = self._areas()
