@@ -17,7 +17,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from qmpi.config.settings import OptimizerSettings
+from qmpi.config.optimizer import OptimizerSettings
 
 
 class Onset(Struct, frozen=True):

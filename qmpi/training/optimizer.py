@@ -11,7 +11,7 @@ partial sums.
 import torch
 from torch import Tensor
 
-from qmpi.config.settings import OptimizerSettings
+from qmpi.config.optimizer import OptimizerSettings
 from qmpi.training.flat_state import FlatState, Layout, lay_out
 from qmpi.training.muon import batches, muon
 from qmpi.training.norm import global_norm
