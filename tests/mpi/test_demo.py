@@ -52,6 +52,8 @@ def test_demo_survives_its_kill_and_proves_it(tmp_path: Path) -> None:
     assert "Bit-identical" in html
     assert result["digest"] in html
     assert 'class="death"' in html
+    assert "Held-out text and problems" in html
+    assert "source python" in html
 
 
 def test_demo_refuses_a_directory_that_holds_one(tmp_path: Path) -> None:

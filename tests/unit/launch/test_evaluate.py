@@ -4,11 +4,13 @@ import json
 import math
 import random
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from msgspec.structs import replace
 
+from qmpi.cli import evaluate, status
 from qmpi.cli.main import run as command
 from qmpi.config.load import dump_toml, load_job, settings_digest
 from qmpi.config.settings import (
@@ -188,6 +190,19 @@ def test_the_command_prints_a_table_or_json(run: Path, capsys: pytest.CaptureFix
         assert words in shown
     assert command([*arguments, "--step", "5", "--json"]) == 2
     assert "there are: 1, 2" in json.loads(capsys.readouterr().out)["error"]
+
+
+def test_following_measures_each_checkpoint_and_ends_with_the_run(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds = iter(("running", "running", "running", "finished"))
+    monkeypatch.setattr(status, "read", lambda _: SimpleNamespace(state=next(rounds)))
+    monkeypatch.setattr(evaluate.time, "sleep", lambda _: keep_checkpoint(RunDirectory(run), 3))
+    arguments = ["evaluate", str(run), "--tokens", "400", "--problems", "0", "--json"]
+    assert command([*arguments, "--follow"]) == 0
+    told = [json.loads(line)["step"] for line in capsys.readouterr().out.splitlines()]
+    assert told == [2, 3]
+    assert command([*arguments, "--follow", "--step", "1"]) == 2
 
 
 def test_the_loss_of_rows_is_the_loss_that_training_has() -> None:

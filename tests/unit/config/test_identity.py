@@ -1,0 +1,20 @@
+"""The identity of a run: what joined it later leaves runs that do without as they were."""
+
+from qmpi.config.identity import differences, identity
+from qmpi.config.load import settings_digest
+from qmpi.config.settings import EvaluationSettings, Settings
+
+HELD_OUT = Settings(evaluation=EvaluationSettings(held_out=0.01))
+
+
+def test_nothing_held_out_is_not_part_of_it() -> None:
+    assert set(identity(Settings())) == {
+        "seed", "model", "train", "optimizer", "tokenizer", "sources",
+    }  # fmt: skip
+
+
+def test_a_share_held_out_is_part_of_it_and_named_where_it_differs() -> None:
+    assert settings_digest(HELD_OUT) != settings_digest(Settings())
+    told = differences(Settings(), HELD_OUT)
+    assert told == ("evaluation.held_out is 0.0, not 0.01",)
+    assert differences(HELD_OUT, HELD_OUT) == ()
