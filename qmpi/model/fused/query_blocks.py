@@ -1,0 +1,98 @@
+"""Causal grouped-query attention by blocks of queries, as batched products, with its gradient.
+
+Theory of operation. Rows of a key/value head are ordered (token, query head of the group), so that
+a block of tokens is a contiguous run of rows, and each block needs one product with the keys up to
+its end: nothing above the diagonal is computed but in the last square. Probabilities are kept in
+the compute type, half of T x T for each head; so this is for sequences that are not too long.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from qmpi.model.plain import block_length, from_rows, to_rows
+
+def future(length: int, group: int, like: Tensor) -> Tensor:
+    """Return what is added to the scores of a block's last square.
+
+    Args:
+        length: tokens of the block.
+        group: query heads that share a key head.
+        like: gives type and device.
+
+    Returns:
+        [length * group, length]: 0 where the key is not after the query, else -inf.
+    """
+    mask = like.new_full((length, length), float("-inf")).triu_(1)
+    return mask.repeat_interleave(group, dim=0)
+
+
+class QueryBlocks(torch.autograd.Function):
+    """softmax(q k' / sqrt(D)) v, causal."""
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:  # noqa: ANN401
+        """Attend.
+
+        Args:
+            ctx: of autograd.
+            q: [B, T, H, D].
+            k: [B, T, K, D].
+            v: [B, T, K, D].
+
+        Returns:
+            [B, T, H, D].
+        """
+        batch, tokens, heads, features = q.shape
+        group, length = heads // k.shape[2], block_length(tokens)
+        q, k, v = (to_rows(x, k.shape[2]) for x in (q, k, v))
+        scale = features**-0.5
+        mask = future(min(length, tokens), group, q.new_empty((), dtype=torch.float32))
+        out, kept = torch.empty_like(q), []
+        for start in range(0, tokens, length):
+            end = min(start + length, tokens)
+            rows, size = slice(start * group, end * group), end - start
+            scores = torch.bmm(q[:, rows], k[:, :end].transpose(1, 2)).float().mul_(scale)
+            scores[:, :, start:].add_(mask[: size * group, :size])
+            chances = torch.softmax(scores, dim=-1).to(q.dtype)
+            out[:, rows] = torch.bmm(chances, v[:, :end])
+            kept.append(chances)
+        ctx.save_for_backward(q, k, v, *kept)
+        ctx.shape = (batch, heads, group, length)
+        return from_rows(out, batch, heads)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # noqa: ANN401
+        """Return the gradients of q, k and v."""
+        q, k, v, *kept = ctx.saved_tensors
+        batch, heads, group, length = ctx.shape
+        kv_heads = heads // group
+        tokens, scale = k.shape[1], q.shape[-1] ** -0.5
+        gradient = to_rows(gradients[0], kv_heads)
+        of_q = torch.empty_like(q)
+        # Keys gather from many blocks: in float32, whatever the compute type.
+        of_k, of_v = (torch.zeros(k.shape, dtype=torch.float32, device=k.device) for _ in range(2))
+        for chances, start in zip(kept, range(0, tokens, length), strict=True):
+            end = min(start + length, tokens)
+            rows = slice(start * group, end * group)
+            part = gradient[:, rows]
+            _accumulate(of_v[:, :end], chances.transpose(1, 2), part)
+            of_chances = torch.bmm(part, v[:, :end].transpose(1, 2))
+            of_scores = torch.ops.aten._softmax_backward_data(
+                of_chances, chances, -1, chances.dtype
+            ).mul_(scale)
+            of_q[:, rows] = torch.bmm(of_scores, k[:, :end])
+            _accumulate(of_k[:, :end], of_scores.transpose(1, 2), q[:, rows])
+        return (
+            from_rows(of_q, batch, heads),
+            from_rows(of_k.to(k.dtype), batch, kv_heads),
+            from_rows(of_v.to(v.dtype), batch, kv_heads),
+        )
+
+
+def _accumulate(total: Tensor, left: Tensor, right: Tensor) -> None:
+    if left.dtype == total.dtype:
+        total.baddbmm_(left, right)
+    else:
+        total.add_(torch.bmm(left, right))
