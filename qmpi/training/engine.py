@@ -21,16 +21,18 @@ import torch
 
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError, PeerLost, UserError
-from qmpi.model.initial import initialise
+from qmpi.model.initial import initial_value
+from qmpi.model.layer import choose_kernels, make_layer
 from qmpi.model.shape import parameter_shapes
-from qmpi.model.transformer import Transformer
 from qmpi.training.comm import Aborted, Comm, pieces
+from qmpi.training.compiler import InTurn, Prepared, Preparer, at_once
 from qmpi.training.flat_state import FlatState, lay_out
 from qmpi.training.lanes import Block, LaneRunner
 from qmpi.training.optimizer import adamw, clip
 from qmpi.training.precision import choose_device, choose_precision, machine_identity
 from qmpi.training.reduction import make_sum
 from qmpi.training.schedule import learning_rate
+from qmpi.training.weights import Weights
 from qmpi.units import Digest
 
 UNDEFINED = -1.0
@@ -87,14 +89,16 @@ class Engine:
         clock: Callable[[], float],
         aborted: Aborted,
         device_number: int = 0,
+        in_turn: InTurn = at_once,
     ) -> None:
-        """Build the model; there is no state yet.
+        """Lay the state out; there is none yet.
 
         Args:
             settings: the job.
             clock: seconds; used for step times only.
             aborted: says why the work in hand shall end, or None.
             device_number: which of the host's GPUs, as `choose_device` takes it.
+            in_turn: lets one process of a host compile at a time.
         """
         self._settings, self._clock, self._aborted = settings, clock, aborted
         torch.set_num_threads(settings.train.threads)
@@ -105,13 +109,15 @@ class Engine:
         deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
         torch.use_deterministic_algorithms(mode=True, warn_only=self._device.type != "cpu")
         layout = lay_out(parameter_shapes(settings.model))
-        self._model = Transformer(settings.model).to(self._device)
         self._state = FlatState(layout, self._device)
-        self._state.adopt(self._model)
         self._gradient = torch.zeros(layout.total, device=self._device)
         train = settings.train
         self._sum = make_sum(train.reduction, layout, train.lanes, self._device)
-        self._runner = LaneRunner(settings, self._model, layout, self._device, self._precision)
+        self._weights = Weights(settings.model, self._state, self._precision)
+        self._fused = choose_kernels(self._device, train.sequence_tokens, compiled=False)
+        self._runner = LaneRunner(settings, self._weights, self._precision, self._fused)
+        self._preparer = Preparer(settings, self._device, in_turn)
+        self._prepared: Prepared | None = None
         self._held: Held | None = None
         self._comm: Comm | None = None
         self._graveyard: list[Comm] = []
@@ -132,12 +138,13 @@ class Engine:
         name = str(self._precision).removeprefix("torch.")
         return (
             f"torch {torch.__version__}; {machine_identity(self._device)}; "
-            f"{train.threads} threads; {name}; sdpa; {train.reduction} sum of {train.lanes} lanes"
+            f"{train.threads} threads; {name}; {self._ready().mode}; "
+            f"{train.reduction} sum of {train.lanes} lanes"
         )
 
     def warm_up(self) -> None:
-        """Load lazily loaded parts of torch; changes no state."""
-        self._runner.warm_up()
+        """Compile, or else load lazily loaded parts of torch; changes no state."""
+        self._ready()
         scratch = FlatState(lay_out({"warm": (4, 4)}), self._device)
         adamw(scratch, torch.zeros_like(scratch.params), self._settings.optimizer, 0.0)
 
@@ -145,7 +152,9 @@ class Engine:
         """Take the initial weights of the run's seed: the state before step 0."""
         self._held = None
         self._state.reset()
-        initialise(self._model, self._settings.model, self._settings.job.seed)
+        model, seed = self._settings.model, self._settings.job.seed
+        for slot in self._state.layout.slots:
+            initial_value(slot.name, self._state.view(slot), model, seed)
 
     def join(self, comm: Comm) -> None:
         """Compute with a group from now on.
@@ -287,13 +296,14 @@ class Engine:
         )
 
     def _reduced(self, work: list[tuple[int, Block, str]]) -> int:
-        comm = self._group()
+        comm, layer = self._group(), self._ready().layer
+        self._weights.refresh()
         self._sum.begin_step(self._state)
         for redone in range(MAX_PASSES):
             self._runner.clear()
             self._sum.begin_pass()
             for lane, block, digest in work:
-                loss = self._runner.run(block, self._sum, self._aborted)
+                loss = self._runner.run(layer, block, self._sum, self._aborted)
                 self._sum.end_lane(lane, loss, digest)
             try:
                 self._sum.reduce(comm)
@@ -306,6 +316,17 @@ class Engine:
             f"step {self._state.step} overflowed {MAX_PASSES} times; "
             "a lane gives other bits each time"
         )
+
+    def _ready(self) -> Prepared:
+        if self._prepared is None:
+            model, train = self._settings.model, self._settings.train
+            plain = choose_kernels(self._device, train.sequence_tokens, compiled=True)
+            self._prepared = self._preparer.prepare(
+                eager=make_layer(model, train.sequences, self._fused),
+                plain=make_layer(model, train.sequences, plain),
+                rehearse=self._runner.rehearse,
+            )
+        return self._prepared
 
     def _skip(self, step: int) -> None:
         state = self._state

@@ -189,16 +189,16 @@ class ExactSum:
         Args:
             number: of the parameter in the layout.
             slot: its place.
-            gradient: float32, contiguous.
+            gradient: float32 or bfloat16, contiguous.
         """
         flat, scale = gradient.view(-1), self._scales[number]
         first = self._firsts[number]
         for chunk, start in enumerate(range(0, slot.size, CHUNK), first):
             part = flat[start : start + CHUNK]
             size = part.numel()
-            torch.aminmax(part, out=(self._lows[chunk], self._highs[chunk]))
+            torch.aminmax(part.float(), out=(self._lows[chunk], self._highs[chunk]))
             scaled, rounded = self._scaled[:size], self._rounded[:size]
-            torch.mul(part, scale, out=scaled)
+            torch.mul(part.float(), scale, out=scaled)
             rounded.copy_(scaled.round_())
             at = slot.start + start
             self._sum[at : at + size].add_(rounded)
@@ -312,7 +312,7 @@ class FastSum:
         Args:
             number: not used.
             slot: its place.
-            gradient: float32, contiguous.
+            gradient: float32 or bfloat16, contiguous.
         """
         self._sum[slot.start : slot.start + slot.size].add_(gradient.view(-1))
 

@@ -54,10 +54,10 @@ class Loss:
         for start in range(0, features.shape[0], self._rows):
             part = features[start : start + self._rows]
             wanted = targets[start : start + self._rows]
-            errors = self._logits[: part.shape[0]]
+            errors = torch.mm(part, head.t(), out=self._logits[: part.shape[0]])
             for row in range(0, part.shape[0], ROWS):
                 rows = slice(row, row + ROWS)
-                total += _errors(part[rows], head, wanted[rows], errors[rows])
+                total += _to_errors(errors[rows], wanted[rows])
             out = of_features[start : start + self._rows]
             torch.addmm(out, errors, head, beta=0, alpha=scale, out=out)
             if part.dtype == torch.float32:
@@ -67,16 +67,13 @@ class Loss:
         return float(total) / features.shape[0], of_features
 
 
-def _errors(features: Tensor, head: Tensor, targets: Tensor, out: Tensor) -> Tensor:
-    """Write probabilities less one at the targets to `out`; return the sum of losses."""
-    torch.mm(features, head.t(), out=out)
-    logits = out.float()
-    wanted = targets.unsqueeze(-1)
+def _to_errors(values: Tensor, targets: Tensor) -> Tensor:
+    """Turn logits into probabilities less one at the targets, in place; return the sum of losses."""
+    logits, wanted = values.float(), targets.unsqueeze(-1)
     told = logits.gather(1, wanted)
     largest = logits.amax(dim=-1, keepdim=True)
     chances = torch.softmax(logits, dim=-1)
     # The likeliest is at least 1 / V: its logarithm is safe where that of the target is not.
     losses = largest - chances.amax(dim=-1, keepdim=True).log() - told
-    chances.scatter_add_(1, wanted, torch.full_like(told, -1.0))
-    out.copy_(chances)
+    values.copy_(chances.scatter_add_(1, wanted, torch.full_like(told, -1.0)))
     return losses.sum(dtype=torch.float64)
