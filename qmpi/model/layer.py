@@ -19,7 +19,7 @@ from qmpi.model.fused.heads import Heads
 from qmpi.model.fused.norm import Norm
 from qmpi.model.fused.query_blocks import QueryBlocks
 from qmpi.model.fused.swiglu import SwiGlu
-from qmpi.model.plain import Rotary, Split
+from qmpi.model.plain import Positions, Split
 
 MOST_TOKENS = 2048
 """Longest sequence whose attention goes by blocks on a CPU: they keep T x T probabilities."""
@@ -54,19 +54,19 @@ class Kernels(NamedTuple):
 
     Attributes:
         norm: (x, weight, epsilon, type) to RMSNorm.
-        heads: (merged, q_norm, k_norm, rotary, split) to q, k, v.
-        attend: (q, k, v) to their attention.
+        heads: (merged, q_norm, k_norm, positions, split) to scaled q, k, v.
+        attend: (q, k, v, positions) to their attention.
         swiglu: merged gate and up to hidden features.
     """
 
     norm: Callable[[Tensor, Tensor, float, torch.dtype], Tensor]
     heads: Callable[..., tuple[Tensor, Tensor, Tensor]]
-    attend: Callable[[Tensor, Tensor, Tensor], Tensor]
+    attend: Callable[[Tensor, Tensor, Tensor, Positions], Tensor]
     swiglu: Callable[[Tensor], Tensor]
 
 
-Layer = Callable[[Tensor, Rotary, LayerWeights], Tensor]
-"""(residual stream float32 [B * T, width], angles, weights) to the residual stream behind it."""
+Layer = Callable[[Tensor, Positions, LayerWeights], Tensor]
+"""(residual stream float32 [B * T, width], positions, weights) to the residual stream behind it."""
 
 
 def choose_kernels(device: torch.device, tokens: int, *, compiled: bool) -> Kernels:
@@ -102,12 +102,12 @@ def make_layer(settings: ModelSettings, batch: int, kernels: Kernels) -> Layer:
     epsilon = settings.norm_eps
     split = Split(batch, settings.heads, settings.kv_heads, epsilon)
 
-    def layer(x: Tensor, rotary: Rotary, weights: LayerWeights) -> Tensor:
+    def layer(x: Tensor, at: Positions, weights: LayerWeights) -> Tensor:
         kind = weights.qkv.dtype
         y = kernels.norm(x, weights.input_norm, epsilon, kind)
         merged = functional.linear(y, weights.qkv)
-        q, k, v = kernels.heads(merged, weights.q_norm, weights.k_norm, rotary, split)
-        seen = kernels.attend(q, k, v).flatten(2).flatten(0, 1)
+        q, k, v = kernels.heads(merged, weights.q_norm, weights.k_norm, at, split)
+        seen = kernels.attend(q, k, v, at).flatten(2).flatten(0, 1)
         x = x + functional.linear(seen, weights.output)
         y = kernels.norm(x, weights.post_norm, epsilon, kind)
         hidden = kernels.swiglu(functional.linear(y, weights.gate_up))

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from qmpi.config.settings import ModelSettings
 from qmpi.model.attention import rotary_table
+from qmpi.model.shape import head_dim
 
 BLOCK = 64
 """Queries of a block of attention."""
@@ -19,34 +21,40 @@ MOST_BLOCKS = 16
 """Longer blocks are taken rather than more of them: each is a part of the compiled graph."""
 
 
-class Rotary(NamedTuple):
-    """Angles of the positions.
+class Positions(NamedTuple):
+    """What depends on the positions of a sequence's tokens alone.
 
     Attributes:
         cos: float32 [T, 1, D]; both halves of D are equal.
         sin: float32 [T, 1, D]; the first half is negated, so that one product with the features
             whose halves are exchanged turns them.
+        future: float32 [block * group, T + block]: row (t, g) at column T + u is -inf where u > t,
+            else 0. Added to the scores of a block of queries, it hides the keys after each; the
+            block that starts at s needs the columns from T - s on.
     """
 
     cos: Tensor
     sin: Tensor
+    future: Tensor
 
     @classmethod
-    def of(cls, tokens: int, features: int, theta: float, device: torch.device) -> "Rotary":
-        """Compute the angles.
+    def of(cls, settings: ModelSettings, tokens: int, device: torch.device) -> "Positions":
+        """Compute the tables.
 
         Args:
+            settings: shape of the model.
             tokens: T.
-            features: D, even.
-            theta: base of the frequencies.
             device: where the tables go.
 
         Returns:
-            The angles.
+            The tables.
         """
-        cos, sin = rotary_table(tokens, features, theta, device)
+        features, length = head_dim(settings), min(block_length(tokens), tokens)
+        cos, sin = rotary_table(tokens, features, settings.rope_theta, device)
         sin[:, : features // 2].neg_()
-        return cls(cos.unsqueeze(1), sin.unsqueeze(1))
+        hidden = torch.full((length, tokens + length), float("-inf")).triu_(tokens + 1)
+        future = hidden.repeat_interleave(settings.heads // settings.kv_heads, dim=0).to(device)
+        return cls(cos.unsqueeze(1), sin.unsqueeze(1), future)
 
 
 class Split(NamedTuple):
@@ -89,29 +97,29 @@ def exchange(x: Tensor) -> Tensor:
 
 
 def heads(
-    merged: Tensor, q_norm: Tensor | None, k_norm: Tensor | None, rotary: Rotary, split: Split
+    merged: Tensor, q_norm: Tensor | None, k_norm: Tensor | None, at: Positions, split: Split
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Cut a merged product into heads; norm and turn queries and keys in float32.
+    """Cut a merged product into heads; norm and turn queries and keys, scale queries, in float32.
 
     Args:
         merged: [B * T, (H + 2 K) * D].
         q_norm: float32 [D], or None: no norm.
         k_norm: float32 [D], or None.
-        rotary: angles of T positions.
+        at: T positions.
         split: how `merged` is cut.
 
     Returns:
-        Queries [B, T, H, D], keys and values [B, T, K, D], in the type of `merged`.
+        Queries [B, T, H, D] divided by sqrt(D), keys and values [B, T, K, D], in the type of `merged`.
     """
     batch, count, shared, epsilon = split
-    parts = merged.view(batch, -1, count + 2 * shared, rotary.cos.shape[-1])
+    parts = merged.view(batch, -1, count + 2 * shared, at.cos.shape[-1])
     q, k, v = parts.split((count, shared, shared), dim=2)
 
-    def turned(x: Tensor, weight: Tensor | None) -> Tensor:
+    def turned(x: Tensor, weight: Tensor | None, scale: float) -> Tensor:
         y = x.float() if weight is None else norm(x, weight, epsilon, torch.float32)
-        return (y * rotary.cos + exchange(y) * rotary.sin).to(merged.dtype)
+        return ((y * at.cos + exchange(y) * at.sin) * scale).to(merged.dtype)
 
-    return turned(q, q_norm), turned(k, k_norm), v
+    return turned(q, q_norm, q.shape[-1] ** -0.5), turned(k, k_norm, 1.0), v
 
 
 def swiglu(merged: Tensor) -> Tensor:
@@ -141,41 +149,51 @@ def from_rows(x: Tensor, batch: int, count: int) -> Tensor:
     return grouped.reshape(batch, -1, count, x.shape[-1])
 
 
-def attend_blocks(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def attend_blocks(q: Tensor, k: Tensor, v: Tensor, at: Positions) -> Tensor:
     """Attend causally by blocks of queries; see `qmpi.model.fused.query_blocks`.
 
     Args:
-        q: [B, T, H, D].
+        q: [B, T, H, D], scaled.
         k: [B, T, K, D].
         v: [B, T, K, D].
+        at: T positions.
 
     Returns:
         [B, T, H, D].
     """
-    batch, tokens, count, features = q.shape
+    batch, tokens, count, _ = q.shape
     shared = k.shape[2]
     group, length = count // shared, block_length(tokens)
     q, k, v = (to_rows(x, shared) for x in (q, k, v))
-    positions = torch.arange(tokens, device=q.device)
-    owners = torch.arange(tokens * group, device=q.device).div(group, rounding_mode="floor")
     parts: list[Tensor] = []
     for start in range(0, tokens, length):
         end = min(start + length, tokens)
         rows = slice(start * group, end * group)
-        scores = torch.bmm(q[:, rows], k[:, :end].transpose(1, 2)).float() * features**-0.5
-        seen = owners[rows, None] >= positions[None, :end]
-        chances = torch.softmax(scores.masked_fill(~seen, float("-inf")), dim=-1).to(q.dtype)
+        scores = torch.bmm(q[:, rows], k[:, :end].transpose(1, 2)).float()
+        hidden = at.future[: (end - start) * group, tokens - start : tokens - start + end]
+        chances = torch.softmax(scores + hidden, dim=-1).to(q.dtype)
         parts.append(torch.bmm(chances, v[:, :end]))
     return from_rows(torch.cat(parts, dim=1), batch, count)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Attend causally by torch's own kernel; arguments and result as in `attend_blocks`."""
+def attend(q: Tensor, k: Tensor, v: Tensor, at: Positions) -> Tensor:  # noqa: ARG001
+    """Attend causally by torch's own kernel; arguments and result as in `attend_blocks`.
+
+    Args:
+        q: [B, T, H, D], scaled.
+        k: [B, T, K, D].
+        v: [B, T, K, D].
+        at: not used.
+
+    Returns:
+        [B, T, H, D].
+    """
     y = functional.scaled_dot_product_attention(
         q.transpose(1, 2),
         k.transpose(1, 2),
         v.transpose(1, 2),
         is_causal=True,
+        scale=1.0,
         enable_gqa=q.shape[2] != k.shape[2],
     )
     return y.transpose(1, 2)

@@ -28,6 +28,7 @@ from qmpi.roles.build import Assignment, build_role
 from qmpi.roles.coordinator.facts import RunFacts
 from qmpi.runtime.address import reachable_address
 from qmpi.runtime.books import DiskBooks
+from qmpi.runtime.compile_cache import CompileCache
 from qmpi.runtime.copies import FileCopies
 from qmpi.runtime.copy_files import CopyFiles
 from qmpi.runtime.data import FileData
@@ -117,6 +118,7 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
             lambda: reachable_address(meeting.hosts, facts.rank, world.environ),
             world.clock.now,
             files,
+            CompileCache(default_cache(world.environ), world.environ),
             device_number(meeting.hosts, placement.roles, facts.rank),
         ),
         data=FileData(settings, default_cache(world.environ)),

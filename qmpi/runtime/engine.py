@@ -31,6 +31,7 @@ from qmpi.ports.engine import (
     TakeSnapshot,
 )
 from qmpi.runtime.copy_files import DISK, RAM, CopyFiles
+from qmpi.runtime.compile_cache import CompileCache
 from qmpi.runtime.worker import Task, Worker
 from qmpi.units import Bytes, Digest, Generation, Step
 
@@ -53,6 +54,7 @@ class TorchEngine:
         find_host: Callable[[], str],
         now: Callable[[], float],
         files: CopyFiles,
+        cache: CompileCache,
         device_number: int = 0,
     ) -> None:
         """Load nothing yet.
@@ -63,6 +65,7 @@ class TorchEngine:
                 engine is prepared.
             now: seconds; used for step times only.
             files: snapshots within reach.
+            cache: of compiled code.
             device_number: which of the host's GPUs this rank computes on.
         """
         self._settings = settings
@@ -71,6 +74,7 @@ class TorchEngine:
         self._find_host = find_host
         self._now = now
         self._files = files
+        self._cache = cache
         self._worker = Worker("engine")
         self._in_hand: Condemned = _nobody
         self._position = 0
@@ -114,10 +118,13 @@ class TorchEngine:
             from qmpi.training.comm import open_store
             from qmpi.training.engine import Engine
 
-            engine = Engine(self._settings, self._now, self._condemned, self._device_number)
-            self._identity = engine.identity()
+            engine = Engine(
+                self._settings, self._now, self._condemned, self._device_number, self._cache.in_turn
+            )
             self._store, self._address = open_store(self._find_host())
+            # Before the identity: that says whether compiling has succeeded.
             engine.warm_up()
+            self._identity = engine.identity()
             self._engine = engine
         return EngineReady(self._identity, self._address, self._files.find())
 

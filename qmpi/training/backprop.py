@@ -12,8 +12,7 @@ from torch import Tensor
 from qmpi.config.settings import Settings
 from qmpi.model.fused.cross_entropy import Loss
 from qmpi.model.layer import Kernels, Layer
-from qmpi.model.plain import Rotary
-from qmpi.model.shape import head_dim
+from qmpi.model.plain import Positions
 from qmpi.training.weights import Weights
 
 
@@ -23,7 +22,7 @@ class Backprop:
     def __init__(
         self, settings: Settings, weights: Weights, kind: torch.dtype, kernels: Kernels
     ) -> None:
-        """Compute the rotary tables, allocate scratch memory.
+        """Compute the tables of positions, allocate scratch memory.
 
         Args:
             settings: the job.
@@ -36,9 +35,7 @@ class Backprop:
         self._epsilon = model.norm_eps
         table = weights.table_values
         # Made once: a table that is filled by the first call would be compiled in another way.
-        self._rotary = Rotary.of(
-            train.sequence_tokens, head_dim(model), model.rope_theta, table.device
-        )
+        self._positions = Positions.of(model, train.sequence_tokens, table.device)
         rows = train.sequences * train.sequence_tokens
         self._loss = Loss(rows, model.vocab_size, kind, table.device)
         self.of_head = torch.zeros_like(weights.head_values, dtype=torch.float32)
@@ -67,7 +64,7 @@ class Backprop:
         start = weights.table_values.detach()[inputs].requires_grad_()
         x = start
         for layer_weights in weights.layers:
-            x = layer(x, self._rotary, layer_weights)
+            x = layer(x, self._positions, layer_weights)
         features = self._norm(x, weights.final_norm, self._epsilon, self._kind)
         loss, gradient = self._loss.step(
             features.detach(), weights.head_values, targets, share / inputs.numel(), self.of_head

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from qmpi.model.fused.norm import inverse_rms
-from qmpi.model.plain import Rotary, Split, exchange
+from qmpi.model.plain import Positions, Split, exchange
 
 
 def turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -24,11 +24,9 @@ def turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return x.mul_(cos).addcmul_(other, sin)
 
 
-def _normed(x: Tensor, weight: Tensor | None, epsilon: float) -> tuple[Tensor, Tensor | None]:
-    if weight is None:
-        return x.to(torch.float32, copy=True), None
-    inverse = inverse_rms(x, epsilon)
-    return x * inverse, inverse
+def scales(size: int) -> tuple[float, float]:
+    """Return what queries and keys of so many features are multiplied with."""
+    return size**-0.5, 1.0
 
 
 class Heads(torch.autograd.Function):
@@ -40,33 +38,34 @@ class Heads(torch.autograd.Function):
         merged: Tensor,
         q_norm: Tensor | None,
         k_norm: Tensor | None,
-        rotary: Rotary,
+        at: Positions,
         split: Split,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return queries, keys and values.
+        """Return scaled queries, keys and values.
 
         Args:
             ctx: of autograd.
             merged: [B * T, (H + 2 K) * D].
             q_norm: float32 [D], or None.
             k_norm: float32 [D], or None.
-            rotary: angles of T positions.
+            at: T positions.
             split: how `merged` is cut.
 
         Returns:
             [B, T, H, D] and twice [B, T, K, D], in the type of `merged`.
         """
         batch, heads, kv_heads, epsilon = split
-        parts = merged.view(batch, -1, heads + 2 * kv_heads, rotary.cos.shape[-1])
+        parts = merged.view(batch, -1, heads + 2 * kv_heads, at.cos.shape[-1])
         raw = parts.split((heads, kv_heads, kv_heads), dim=2)
         turned, inverses = [], []
-        for x, weight in zip(raw, (q_norm, k_norm), strict=False):
-            y, inverse = _normed(x, weight, epsilon)
-            if weight is not None:
-                y.mul_(weight)
-            turned.append(turn(y, rotary.cos, rotary.sin).to(merged.dtype))
-            inverses.append(inverse)
-        ctx.save_for_backward(merged, q_norm, k_norm, *rotary, *inverses)
+        for x, weight, scale in zip(raw, (q_norm, k_norm), scales(at.cos.shape[-1]), strict=False):
+            if weight is None:
+                y = x.float() * scale
+            else:
+                inverses.append(inverse_rms(x, epsilon))
+                y = (x * inverses[-1]).mul_(weight * scale)
+            turned.append(turn(y, at.cos, at.sin).to(merged.dtype))
+        ctx.save_for_backward(merged, q_norm, k_norm, at.cos, at.sin, *inverses)
         ctx.split = split
         return turned[0], turned[1], raw[2].contiguous()
 
@@ -74,6 +73,7 @@ class Heads(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         """Return the gradients of the merged product and of both norms."""
         merged, q_norm, k_norm, cos, sin, *inverses = ctx.saved_tensors
+        inverses = inverses or [None, None]
         batch, heads, kv_heads, _ = ctx.split
         parts = merged.view(batch, -1, heads + 2 * kv_heads, cos.shape[-1])
         sizes = (heads, kv_heads, kv_heads)
@@ -81,29 +81,28 @@ class Heads(torch.autograd.Function):
         out = torch.empty_like(parts)
         places = out.split(sizes, dim=2)
         of_norms = [
-            _heads_backward(gradients[n], raw[n], weight, inverses[n], (cos, sin), places[n])
-            for n, weight in enumerate((q_norm, k_norm))
+            _unnormed(_unturned(gradients[n], cos, sin, scale), raw[n], (weight, inverses[n]), places[n])
+            for n, (weight, scale) in enumerate(zip((q_norm, k_norm), scales(cos.shape[-1]), strict=True))
         ]
         places[2].copy_(gradients[2])
         return out.view(merged.shape), *of_norms, None, None
 
 
-def _heads_backward(  # noqa: PLR0913, PLR0917
-    gradient: Tensor,
-    x: Tensor,
-    weight: Tensor | None,
-    inverse: Tensor | None,
-    angles: tuple[Tensor, Tensor],
-    out: Tensor,
+def _unturned(gradient: Tensor, cos: Tensor, sin: Tensor, scale: float) -> Tensor:
+    return turn(gradient.float() * scale, cos, -sin)
+
+
+def _unnormed(
+    gradient: Tensor, x: Tensor, norm: tuple[Tensor | None, Tensor | None], out: Tensor
 ) -> Tensor | None:
-    cos, sin = angles
-    turned = turn(gradient.to(torch.float32, copy=True), cos, -sin)
+    """Write the gradient of `x` to `out`; return that of the norm's weight. Overwrites `gradient`."""
+    weight, inverse = norm
     if weight is None or inverse is None:
-        out.copy_(turned)
+        out.copy_(gradient)
         return None
     normed = x * inverse
-    of_weight = (turned * normed).sum((0, 1, 2))
-    turned.mul_(weight)
-    along = (turned * normed).mean(-1, keepdim=True)
-    out.copy_(turned.addcmul_(normed, along, value=-1.0).mul_(inverse))
+    of_weight = (gradient * normed).sum((0, 1, 2))
+    gradient.mul_(weight)
+    along = (gradient * normed).mean(-1, keepdim=True)
+    out.copy_(gradient.addcmul_(normed, along, value=-1.0).mul_(inverse))
     return of_weight

@@ -11,50 +11,34 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qmpi.model.plain import block_length, from_rows, to_rows
-
-def future(length: int, group: int, like: Tensor) -> Tensor:
-    """Return what is added to the scores of a block's last square.
-
-    Args:
-        length: tokens of the block.
-        group: query heads that share a key head.
-        like: gives type and device.
-
-    Returns:
-        [length * group, length]: 0 where the key is not after the query, else -inf.
-    """
-    mask = like.new_full((length, length), float("-inf")).triu_(1)
-    return mask.repeat_interleave(group, dim=0)
-
+from qmpi.model.plain import Positions, block_length, from_rows, to_rows
 
 class QueryBlocks(torch.autograd.Function):
-    """softmax(q k' / sqrt(D)) v, causal."""
+    """softmax(q k') v, causal; queries come scaled."""
 
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:  # noqa: ANN401
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, at: Positions) -> Tensor:  # noqa: ANN401
         """Attend.
 
         Args:
             ctx: of autograd.
-            q: [B, T, H, D].
+            q: [B, T, H, D], scaled.
             k: [B, T, K, D].
             v: [B, T, K, D].
+            at: T positions.
 
         Returns:
             [B, T, H, D].
         """
-        batch, tokens, heads, features = q.shape
+        batch, tokens, heads, _ = q.shape
         group, length = heads // k.shape[2], block_length(tokens)
         q, k, v = (to_rows(x, k.shape[2]) for x in (q, k, v))
-        scale = features**-0.5
-        mask = future(min(length, tokens), group, q.new_empty((), dtype=torch.float32))
         out, kept = torch.empty_like(q), []
         for start in range(0, tokens, length):
             end = min(start + length, tokens)
             rows, size = slice(start * group, end * group), end - start
-            scores = torch.bmm(q[:, rows], k[:, :end].transpose(1, 2)).float().mul_(scale)
-            scores[:, :, start:].add_(mask[: size * group, :size])
+            scores = torch.bmm(q[:, rows], k[:, :end].transpose(1, 2)).float()
+            scores[:, :, start:].add_(at.future[: size * group, tokens : tokens + size])
             chances = torch.softmax(scores, dim=-1).to(q.dtype)
             out[:, rows] = torch.bmm(chances, v[:, :end])
             kept.append(chances)
@@ -63,12 +47,12 @@ class QueryBlocks(torch.autograd.Function):
         return from_rows(out, batch, heads)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # noqa: ANN401
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         """Return the gradients of q, k and v."""
         q, k, v, *kept = ctx.saved_tensors
         batch, heads, group, length = ctx.shape
         kv_heads = heads // group
-        tokens, scale = k.shape[1], q.shape[-1] ** -0.5
+        tokens = k.shape[1]
         gradient = to_rows(gradients[0], kv_heads)
         of_q = torch.empty_like(q)
         # Keys gather from many blocks: in float32, whatever the compute type.
@@ -81,13 +65,14 @@ class QueryBlocks(torch.autograd.Function):
             of_chances = torch.bmm(part, v[:, :end].transpose(1, 2))
             of_scores = torch.ops.aten._softmax_backward_data(
                 of_chances, chances, -1, chances.dtype
-            ).mul_(scale)
+            )
             of_q[:, rows] = torch.bmm(of_scores, k[:, :end])
             _accumulate(of_k[:, :end], of_scores.transpose(1, 2), q[:, rows])
         return (
             from_rows(of_q, batch, heads),
             from_rows(of_k.to(k.dtype), batch, kv_heads),
             from_rows(of_v.to(v.dtype), batch, kv_heads),
+            None,
         )
 
 
