@@ -109,7 +109,7 @@ def heads(
         split: how `merged` is cut.
 
     Returns:
-        Queries [B, T, H, D] divided by sqrt(D), keys and values [B, T, K, D], in the type of `merged`.
+        Queries [B, T, H, D] divided by sqrt(D), keys and values [B, T, K, D], typed as `merged`.
     """
     batch, count, shared, epsilon = split
     parts = merged.view(batch, -1, count + 2 * shared, at.cos.shape[-1])

@@ -30,8 +30,8 @@ from qmpi.ports.engine import (
     StepApplied,
     TakeSnapshot,
 )
-from qmpi.runtime.copy_files import DISK, RAM, CopyFiles
 from qmpi.runtime.compile_cache import CompileCache
+from qmpi.runtime.copy_files import DISK, RAM, CopyFiles
 from qmpi.runtime.worker import Task, Worker
 from qmpi.units import Bytes, Digest, Generation, Step
 

@@ -129,7 +129,9 @@ class Preparer:
         machine = f"{machine_identity(self._device)}; {train.threads}; {train.precision}"
         shapes = f"{machine}; {self._settings.model}; {train.sequences} x {train.sequence_tokens}"
         # Of the shapes of a layer; what else is in the job does not change the code.
-        self._in_turn(short(f"torch {torch.__version__}; {tools}"), short(shapes), lambda: rehearse(layer))
+        self._in_turn(
+            short(f"torch {torch.__version__}; {tools}"), short(shapes), lambda: rehearse(layer)
+        )
         return Prepared(layer, f"compiled by {tools}")
 
     def _refuse(self, error: Exception) -> None:

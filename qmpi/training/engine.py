@@ -107,7 +107,10 @@ class Engine:
         # Filling fresh memory costs time and only hides kernels that read what nobody wrote.
         deterministic = torch.utils.deterministic
         deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
-        torch.use_deterministic_algorithms(mode=True, warn_only=self._device.type != "cpu")
+        # What `torch.use_deterministic_algorithms` does, less its import of torch's compiler: that
+        # takes seconds of each rank's start. The compiler is told by its own options.
+        refuse = torch._C._set_deterministic_algorithms  # noqa: SLF001
+        refuse(True, warn_only=self._device.type != "cpu")  # noqa: FBT003
         layout = lay_out(parameter_shapes(settings.model))
         self._state = FlatState(layout, self._device)
         self._gradient = torch.zeros(layout.total, device=self._device)

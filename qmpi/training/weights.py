@@ -1,4 +1,4 @@
-"""Weights as a lane computes with them: merged, in the compute type, taken from the state once a step.
+"""Weights as a lane computes with them: merged, and in the compute type.
 
 Theory of operation. A leaf is what autograd sees: the rows of one parameter, or of several that are
 multiplied with the same features (q, k, v; gate, up). Where the state holds them side by side in

@@ -1,4 +1,4 @@
-"""Parts of a layer as single autograd nodes with explicit gradients: what runs where nothing is compiled.
+"""Parts of a layer as single autograd nodes, for where nothing is compiled.
 
 Theory of operation. Eager torch pays for each operation a pass over memory and, for each tensor
 that it keeps, memory. These nodes keep what their gradient needs and nothing else, write gradients

@@ -68,7 +68,15 @@ class Loss:
 
 
 def _to_errors(values: Tensor, targets: Tensor) -> Tensor:
-    """Turn logits into probabilities less one at the targets, in place; return the sum of losses."""
+    """Turn logits into probabilities, less one at the targets, in place.
+
+    Args:
+        values: logits [rows, V]; overwritten.
+        targets: int64 [rows].
+
+    Returns:
+        The sum of losses, float64.
+    """
     logits, wanted = values.float(), targets.unsqueeze(-1)
     told = logits.gather(1, wanted)
     largest = logits.amax(dim=-1, keepdim=True)

@@ -33,7 +33,7 @@ class Heads(torch.autograd.Function):
     """RMSNorm of each head of q and k, if weights are given, then rotary; in float32 inside."""
 
     @staticmethod
-    def forward(  # noqa: PLR0913
+    def forward(
         ctx: Any,  # noqa: ANN401
         merged: Tensor,
         q_norm: Tensor | None,
@@ -81,8 +81,12 @@ class Heads(torch.autograd.Function):
         out = torch.empty_like(parts)
         places = out.split(sizes, dim=2)
         of_norms = [
-            _unnormed(_unturned(gradients[n], cos, sin, scale), raw[n], (weight, inverses[n]), places[n])
-            for n, (weight, scale) in enumerate(zip((q_norm, k_norm), scales(cos.shape[-1]), strict=True))
+            _unnormed(
+                _unturned(gradients[n], cos, sin, scale), raw[n], (weight, inverses[n]), places[n]
+            )
+            for n, (weight, scale) in enumerate(
+                zip((q_norm, k_norm), scales(cos.shape[-1]), strict=True)
+            )
         ]
         places[2].copy_(gradients[2])
         return out.view(merged.shape), *of_norms, None, None
@@ -95,7 +99,17 @@ def _unturned(gradient: Tensor, cos: Tensor, sin: Tensor, scale: float) -> Tenso
 def _unnormed(
     gradient: Tensor, x: Tensor, norm: tuple[Tensor | None, Tensor | None], out: Tensor
 ) -> Tensor | None:
-    """Write the gradient of `x` to `out`; return that of the norm's weight. Overwrites `gradient`."""
+    """Write the gradient of what was normed.
+
+    Args:
+        gradient: float32, of the normed values; overwritten.
+        x: what was normed.
+        norm: weight and 1 / rms, or None twice.
+        out: takes the gradient of `x`.
+
+    Returns:
+        The gradient of the weight, or None.
+    """
     weight, inverse = norm
     if weight is None or inverse is None:
         out.copy_(gradient)

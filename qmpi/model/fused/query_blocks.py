@@ -13,6 +13,10 @@ from torch import Tensor
 
 from qmpi.model.plain import Positions, block_length, from_rows, to_rows
 
+BACKWARD = torch.ops.aten._softmax_backward_data  # noqa: SLF001
+"""Gradient of a softmax by its result; torch has no public name for it."""
+
+
 class QueryBlocks(torch.autograd.Function):
     """softmax(q k') v, causal; queries come scaled."""
 
@@ -63,9 +67,7 @@ class QueryBlocks(torch.autograd.Function):
             part = gradient[:, rows]
             _accumulate(of_v[:, :end], chances.transpose(1, 2), part)
             of_chances = torch.bmm(part, v[:, :end].transpose(1, 2))
-            of_scores = torch.ops.aten._softmax_backward_data(
-                of_chances, chances, -1, chances.dtype
-            )
+            of_scores = BACKWARD(of_chances, chances, -1, chances.dtype)
             of_q[:, rows] = torch.bmm(of_scores, k[:, :end])
             _accumulate(of_k[:, :end], of_scores.transpose(1, 2), q[:, rows])
         return (

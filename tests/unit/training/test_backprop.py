@@ -1,7 +1,5 @@
 """The training pass against the reference model: loss, and the gradient of every parameter."""
 
-
-
 import pytest
 import torch
 from msgspec.structs import replace

@@ -1,4 +1,4 @@
-"""Whether layers are compiled; what is done without a compiler; that compiled bits are always the same.
+"""Whether layers are compiled, what is done without a compiler, and that the bits stay the same.
 
 What compiles runs in processes of its own, with a cache of its own.
 """
