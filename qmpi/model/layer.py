@@ -21,7 +21,7 @@ from qmpi.model.fused.query_blocks import QueryBlocks
 from qmpi.model.fused.swiglu import SwiGlu
 from qmpi.model.plain import Positions, Split
 
-MOST_TOKENS = 2048
+MOST_TOKENS = 1024
 """Longest sequence whose attention goes by blocks on a CPU: they keep T x T probabilities."""
 
 

@@ -34,6 +34,7 @@ from qmpi.training.engine import Engine
 SIZES = {
     "4M": (ModelSettings(vocab_size=4096, width=256, layers=4, heads=4, kv_heads=2), 8, 256),
     "13M": (ModelSettings(vocab_size=8192, width=384, layers=6, heads=6, kv_heads=2), 4, 512),
+    "tiny": (ModelSettings(vocab_size=256, width=32, layers=2, heads=2, kv_heads=1), 2, 16),
 }
 """Shape, sequences of a lane, tokens of a sequence."""
 

@@ -4,6 +4,7 @@ All compute the same tokens in the same compute type, with AdamW, clipping and a
 peers' models are written here in the project's own words, or come from an installed package.
 """
 
+import itertools
 import os
 import queue
 import tempfile
@@ -151,12 +152,15 @@ class HfTrainer:
 
         train = settings.train
         self._go, self._done = queue.Queue(), queue.Queue()
-        self._rows, outer = queue.Queue(), self
+        shape, outer = (64, train.sequence_tokens), self
+        ids = torch.randint(settings.model.vocab_size, shape)
 
         class Rows(torch.utils.data.IterableDataset):
+            # Not the rows of the other sides: its loader reads ahead of the step that it is in.
             def __iter__(self):
-                while True:
-                    yield outer._rows.get()
+                for row in itertools.cycle(ids):
+                    # The model shifts labels itself.
+                    yield {"input_ids": row, "labels": row.clone()}
 
         class Hold(TrainerCallback):
             def on_train_begin(self, *_, **__):
@@ -187,11 +191,7 @@ class HfTrainer:
         except Exception as error:  # noqa: BLE001 - handed to the thread that waits
             self._done.put(error)
 
-    def step(self, lanes):
-        for ids in lanes:
-            for row in ids:
-                # The model shifts labels itself.
-                self._rows.put({"input_ids": row[:-1], "labels": row[:-1].clone()})
+    def step(self, lanes):  # noqa: ARG002
         self._go.put(None)
         failed = self._done.get()
         if failed is not None:
