@@ -93,7 +93,7 @@ class Preparer:
         self._settings, self._device, self._in_turn = settings, device, in_turn
 
     def prepare(self, eager: Layer, plain: Layer, rehearse: Rehearse) -> Prepared:
-        """Choose the function of a layer, and run it once.
+        """Choose the function of a layer, and rehearse it.
 
         Args:
             eager: made of fused nodes.

@@ -14,7 +14,17 @@ from qmpi.training.backprop import Backprop
 from qmpi.training.flat_state import FlatState, lay_out
 from qmpi.training.weights import Weights, gradients_of
 
-CPU = torch.device("cpu")
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+DEVICES = [
+    CPU,
+    pytest.param(
+        GPU,
+        marks=[
+            pytest.mark.gpu,
+            pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+        ],
+    ),
+]
 SHAPES = {
     "grouped": {},
     "untied": {"tied_head": False, "kv_heads": 4},
@@ -42,8 +52,8 @@ def reference(settings, ids):
     return model, float(loss.detach())
 
 
-def gradients(settings, model, ids, kind, *, compiled=False):
-    state = FlatState(lay_out(parameter_shapes(settings.model)), CPU)
+def gradients(settings, model, ids, kind, *, compiled=False, device=CPU):
+    state = FlatState(lay_out(parameter_shapes(settings.model)), device)
     for slot in state.layout.slots:
         state.view(slot).copy_(model.get_parameter(slot.name).detach())
     weights, found = Weights(settings.model, state, kind), {}
@@ -52,16 +62,17 @@ def gradients(settings, model, ids, kind, *, compiled=False):
         for part, of_part in gradients_of(leaf, gradient):
             assert of_part.is_contiguous()
             assert part.slot.name not in found
-            found[part.slot.name] = of_part.float()
+            found[part.slot.name] = of_part.float().cpu()
 
     weights.on_gradient(take)
     weights.refresh()
-    kernels = choose_kernels(CPU, ids.shape[1] - 1, compiled=compiled)
+    kernels = choose_kernels(device, ids.shape[1] - 1, compiled=compiled)
     backprop = Backprop(settings, weights, kind, kernels)
     backprop.begin_lane()
-    loss = backprop.run(make_layer(settings.model, ids.shape[0], kernels), ids, 1.0)
-    found[weights.head.slot.name] = backprop.of_head
-    found[weights.table.slot.name] = backprop.of_table
+    layer = make_layer(settings.model, ids.shape[0], kernels)
+    loss = backprop.run(layer, ids.to(device), 1.0)
+    found[weights.head.slot.name] = backprop.of_head.cpu()
+    found[weights.table.slot.name] = backprop.of_table.cpu()
     return loss, found
 
 
@@ -72,13 +83,14 @@ def drawn_ids(settings):
     return torch.randint(settings.model.vocab_size, shape, generator=generator)
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("compiled", [False, True], ids=["fused", "plain"])
 @pytest.mark.parametrize("name", SHAPES)
-def test_loss_and_gradients_are_those_of_the_model(name, compiled):
+def test_loss_and_gradients_are_those_of_the_model(name, compiled, device):
     settings = settings_of(SHAPES[name])
     ids = drawn_ids(settings)
     model, wanted = reference(settings, ids)
-    loss, found = gradients(settings, model, ids, torch.float32, compiled=compiled)
+    loss, found = gradients(settings, model, ids, torch.float32, compiled=compiled, device=device)
     assert loss == pytest.approx(wanted, rel=1e-6)
     assert found.keys() == dict(model.named_parameters()).keys()
     for parameter_name, parameter in model.named_parameters():
@@ -86,12 +98,13 @@ def test_loss_and_gradients_are_those_of_the_model(name, compiled):
         assert float(error) <= 1e-5 * float(torch.linalg.vector_norm(parameter.grad))
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", SHAPES)
-def test_bfloat16_is_near(name):
+def test_bfloat16_is_near(name, device):
     settings = settings_of(SHAPES[name] | {"init_std": 0.05})
     ids = drawn_ids(settings)
     model, wanted = reference(settings, ids)
-    loss, found = gradients(settings, model, ids, torch.bfloat16)
+    loss, found = gradients(settings, model, ids, torch.bfloat16, device=device)
     assert loss == pytest.approx(wanted, rel=1e-2)
     for parameter_name, parameter in model.named_parameters():
         error = torch.linalg.vector_norm(found[parameter_name] - parameter.grad)
