@@ -23,6 +23,7 @@ from qmpi.ports.base import Event, Frame
 from qmpi.ports.engine import Condemned, EngineWork, RunStep
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.runtime.clock import Clock
+from qmpi.runtime.compile_cache import CompileCache
 from qmpi.runtime.copy_files import CopyFiles
 from qmpi.runtime.engine import TorchEngine
 from qmpi.storage.run_directory import RunDirectory
@@ -111,7 +112,8 @@ def engine_of(
 ) -> GatedEngine:
     settings = settings_of(folder)
     files = CopyFiles(settings, "run", Rank(member), RunDirectory(folder))
-    engine = kind(settings, lambda: "127.0.0.1", Clock().now, files)
+    cache = CompileCache(folder / "cache", {})
+    engine = kind(settings, lambda: "127.0.0.1", Clock().now, files, cache)
     engine.gates = gates
     return engine
 
