@@ -52,6 +52,7 @@ def member(cache, compile_, **environment):
     return json.loads(done.stdout) if done.returncode == 0 else done.stderr
 
 
+@pytest.mark.timeout(900)
 def test_without_a_compiler_auto_computes_eagerly_and_says_so(tmp_path):
     told = member(tmp_path, "auto", CXX="/bin/false")
     plain = member(tmp_path, "off")
@@ -63,6 +64,7 @@ def test_without_a_compiler_auto_computes_eagerly_and_says_so(tmp_path):
     assert not plain["dynamo"]
 
 
+@pytest.mark.timeout(900)
 def test_without_a_compiler_on_is_refused(tmp_path):
     told = member(tmp_path, "on", CXX="/bin/false")
     assert "UserError" in told
