@@ -13,8 +13,8 @@ import msgspec
 from qmpi.config.settings import Settings, TeamSettings
 
 FREE = (
-    "job.name, job.run_dir, data.prefetch_steps, the path of a source, and all of [roles], "
-    "[snapshot], [failure], [monitor], [hosts] and [machine]"
+    "job.name, job.run_dir, train.compile, data.prefetch_steps, the path of a source, and all of "
+    "[roles], [snapshot], [failure], [monitor], [hosts] and [machine]"
 )
 """What may change when a run goes on, for messages."""
 
@@ -32,7 +32,12 @@ def identity(settings: Settings) -> dict[str, Any]:
     kept: dict[str, Any] = {
         "seed": settings.job.seed,
         "model": msgspec.to_builtins(settings.model),
-        "train": msgspec.to_builtins(settings.train),
+        # Whether layers are compiled is in the identity of the arithmetic, which the journal keeps.
+        "train": {
+            name: value
+            for name, value in msgspec.to_builtins(settings.train).items()
+            if name != "compile"
+        },
         "optimizer": msgspec.to_builtins(settings.optimizer),
         "tokenizer": settings.data.tokenizer,
         # A corpus may move; its content has a digest of its own, compared when the run is opened.

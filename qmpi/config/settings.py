@@ -198,6 +198,15 @@ class TrainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             ),
         ),
     ] = 1
+    compile: Annotated[
+        Literal["auto", "on", "off"],
+        Meta(
+            description=(
+                'Compile the layers (needs a C++ compiler; on a GPU, Triton). "auto": where a '
+                "step is large enough to pay for it, and a compiler is there."
+            )
+        ),
+    ] = "auto"
     digest_every: Annotated[PositiveInt, Meta(description="Steps between two weight digests.")] = 10
 
 

@@ -2,8 +2,8 @@
 
 Theory of operation. Shapes: B sequences, T tokens, H query heads, K key/value heads, D features a
 head. Torch's SDPA picks its flash kernel on CPU and GPU. Rotary angles are computed in float64 once
-a length and multiplied in the type of the activations, as Hugging Face does, so that exported
-logits agree.
+a length and multiplied in float32: in bfloat16 the angles of far positions lose what tells them
+apart.
 """
 
 import torch
@@ -109,8 +109,8 @@ class Attention(nn.Module):
         q = self.q_norm(self.q_proj(x).view(split)).transpose(1, 2)
         k = self.k_norm(self.k_proj(x).view(split)).transpose(1, 2)
         v = self.v_proj(x).view(split).transpose(1, 2)
-        cos, sin = cos.to(q.dtype), sin.to(q.dtype)
+        q, k = (rotate(x.float(), cos, sin).to(v.dtype) for x in (q, k))
         y = functional.scaled_dot_product_attention(
-            rotate(q, cos, sin), rotate(k, cos, sin), v, is_causal=True, enable_gqa=self.grouped
+            q, k, v, is_causal=True, enable_gqa=self.grouped
         )
         return self.o_proj(y.transpose(1, 2).reshape(batch, tokens, -1))

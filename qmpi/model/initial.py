@@ -9,7 +9,7 @@ from hashlib import blake2b
 from math import sqrt
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from qmpi.config.settings import ModelSettings
 
@@ -41,11 +41,24 @@ def initialise(model: nn.Module, settings: ModelSettings, seed: int) -> None:
         seed: seed of the run.
     """
     for name, parameter in model.named_parameters():
-        if parameter.dim() == 1:
-            parameter.fill_(1.0)
-            continue
-        std = settings.init_std
-        if name.endswith(RESIDUAL):
-            std /= sqrt(2 * settings.layers)
-        generator = torch.Generator().manual_seed(parameter_seed(seed, name))
-        parameter.copy_(torch.empty(parameter.shape).normal_(0.0, std, generator=generator))
+        initial_value(name, parameter, settings, seed)
+
+
+@torch.no_grad()
+def initial_value(name: str, parameter: Tensor, settings: ModelSettings, seed: int) -> None:
+    """Give one parameter its initial value, in place.
+
+    Args:
+        name: of the parameter.
+        parameter: what is overwritten.
+        settings: shape of the model.
+        seed: seed of the run.
+    """
+    if parameter.dim() == 1:
+        parameter.fill_(1.0)
+        return
+    std = settings.init_std
+    if name.endswith(RESIDUAL):
+        std /= sqrt(2 * settings.layers)
+    generator = torch.Generator().manual_seed(parameter_seed(seed, name))
+    parameter.copy_(torch.empty(parameter.shape).normal_(0.0, std, generator=generator))

@@ -28,10 +28,11 @@ from qmpi.roles.build import Assignment, build_role
 from qmpi.roles.coordinator.facts import RunFacts
 from qmpi.runtime.address import reachable_address
 from qmpi.runtime.books import DiskBooks
+from qmpi.runtime.compile_cache import CompileCache
 from qmpi.runtime.copies import FileCopies
 from qmpi.runtime.copy_files import CopyFiles
 from qmpi.runtime.data import FileData
-from qmpi.runtime.engine import Probes, TorchEngine
+from qmpi.runtime.engine import Means, Probes, TorchEngine
 from qmpi.runtime.healing import why_relaunch_only
 from qmpi.runtime.meeting import COORDINATOR, Meeting, Surroundings, facts_of, meet
 from qmpi.runtime.ownership import own_run
@@ -114,7 +115,10 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
         lambda: reachable_address(meeting.hosts, facts.rank, world.environ),
         world.clock.now,
         files,
-        device_number(meeting.hosts, placement.roles, facts.rank),
+        Means(
+            CompileCache(default_cache(world.environ), world.environ),
+            device_number(meeting.hosts, placement.roles, facts.rank),
+        ),
         Probes(
             world.clock.thread_seconds,
             TraceFolder(directory.profiles, facts.rank, facts.host),

@@ -34,6 +34,7 @@ from qmpi.ports.engine import (
     StepApplied,
     TakeSnapshot,
 )
+from qmpi.runtime.compile_cache import CompileCache
 from qmpi.runtime.copy_files import DISK, RAM, CopyFiles
 from qmpi.runtime.engine_profiles import EngineProfiles
 from qmpi.runtime.worker import Task, Worker
@@ -48,6 +49,18 @@ logger = logging.getLogger(__name__)
 
 JOIN_SECONDS = 60.0
 """Time-out of a rendezvous: the last resort, since a dead member is heard of and aborts it."""
+
+
+class Means(Struct, frozen=True):
+    """What an engine computes with, besides torch.
+
+    Attributes:
+        cache: of compiled code.
+        device_number: which of the host's GPUs this rank computes on.
+    """
+
+    cache: CompileCache
+    device_number: int = 0
 
 
 class Probes(Struct, frozen=True):
@@ -75,7 +88,7 @@ class TorchEngine:
         find_host: Callable[[], str],
         now: Callable[[], float],
         files: CopyFiles,
-        device_number: int = 0,
+        means: Means,
         probes: Probes = NO_PROBES,
     ) -> None:
         """Load nothing yet.
@@ -86,11 +99,11 @@ class TorchEngine:
                 engine is prepared.
             now: seconds; used for step times only.
             files: snapshots within reach.
-            device_number: which of the host's GPUs this rank computes on.
+            means: what it computes with.
             probes: what it is measured with.
         """
         self._settings = settings
-        self._device_number = device_number
+        self._means = means
         self._layout = Layout.of(settings.team)
         self._find_host = find_host
         self._now = now
@@ -157,10 +170,17 @@ class TorchEngine:
             from qmpi.training.comm import open_store
             from qmpi.training.engine import Engine
 
-            engine = Engine(self._settings, self._now, self._condemned, self._device_number)
-            self._identity = engine.identity()
+            engine = Engine(
+                self._settings,
+                self._now,
+                self._condemned,
+                self._means.device_number,
+                self._means.cache.in_turn,
+            )
             self._store, self._address = open_store(self._find_host())
+            # Before the identity: that says whether compiling has succeeded.
             engine.warm_up()
+            self._identity = engine.identity()
             if self._thread_clock is not None:
                 self._peak = engine.peak(self._thread_clock)
             self._engine = engine

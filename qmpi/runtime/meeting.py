@@ -11,7 +11,7 @@ reads who they were, and tells the lowest rank of each host which of them to end
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
@@ -68,7 +68,7 @@ class Surroundings(Struct, frozen=True):
     transport: StartingTransport
     clock: Clock
     processes: HostProcesses
-    environ: Mapping[str, str]
+    environ: MutableMapping[str, str]
     entered: Callable[[], None]
 
 

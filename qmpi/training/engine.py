@@ -22,10 +22,11 @@ import torch
 from qmpi.config.schedule import learning_rate
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError, PeerLost, UserError
-from qmpi.model.initial import initialise
-from qmpi.model.transformer import Transformer
+from qmpi.model.initial import initial_value
+from qmpi.model.layer import choose_kernels, make_layer
 from qmpi.protocol.progress import StepTimes
 from qmpi.training.comm import Aborted, Comm, pieces
+from qmpi.training.compiler import InTurn, Prepared, Preparer, at_once
 from qmpi.training.flat_state import FlatState, state_layout
 from qmpi.training.lanes import Block, LaneRunner
 from qmpi.training.optimizer import Optimizer, clip
@@ -34,6 +35,7 @@ from qmpi.training.profiler import Profiler
 from qmpi.training.reduction.kinds import make_sum
 from qmpi.training.speed import peak
 from qmpi.training.stopwatch import make_stopwatch
+from qmpi.training.weights import Weights
 from qmpi.units import Digest
 
 UNDEFINED = -1.0
@@ -92,14 +94,16 @@ class Engine:
         clock: Callable[[], float],
         aborted: Aborted,
         device_number: int = 0,
+        in_turn: InTurn = at_once,
     ) -> None:
-        """Build the model; there is no state yet.
+        """Lay the state out; there is none yet.
 
         Args:
             settings: the job.
             clock: seconds; used for step times only.
             aborted: says why the work in hand shall end, or None.
             device_number: which of the host's GPUs, as `choose_device` takes it.
+            in_turn: lets one process of a host compile at a time.
         """
         self._settings, self._clock, self._aborted = settings, clock, aborted
         torch.set_num_threads(settings.train.threads)
@@ -108,19 +112,22 @@ class Engine:
         # Filling fresh memory costs time and only hides kernels that read what nobody wrote.
         deterministic = torch.utils.deterministic
         deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
-        torch.use_deterministic_algorithms(mode=True, warn_only=self._device.type != "cpu")
+        # What `torch.use_deterministic_algorithms` does, less its import of torch's compiler: that
+        # takes seconds of each rank's start. The compiler is told by its own options.
+        refuse = torch._C._set_deterministic_algorithms  # noqa: SLF001
+        refuse(True, warn_only=self._device.type != "cpu")  # noqa: FBT003
         layout = state_layout(settings)
-        self._model = Transformer(settings.model).to(self._device)
         self._state = FlatState(layout, self._device)
-        self._state.adopt(self._model)
         self._gradient = torch.zeros(layout.total, device=self._device)
         train = settings.train
         self._sum = make_sum(train.reduction, layout, train.lanes, self._device)
         self._watch = make_stopwatch(self._device, clock)
-        self._runner = LaneRunner(
-            settings, self._model, layout, self._device, self._precision, self._watch
-        )
+        self._weights = Weights(settings.model, self._state, self._precision)
+        self._fused = choose_kernels(self._device, train.sequence_tokens, compiled=False)
+        self._runner = LaneRunner(settings, self._weights, self._fused, self._watch)
         self._optimizer = Optimizer(layout, self._device, self._precision)
+        self._preparer = Preparer(settings, self._device, in_turn)
+        self._prepared: Prepared | None = None
         self._held: Held | None = None
         self._comm: Comm | None = None
         self._graveyard: list[Comm] = []
@@ -141,8 +148,8 @@ class Engine:
         name = str(self._precision).removeprefix("torch.")
         return (
             f"torch {torch.__version__}; {machine_identity(self._device)}; "
-            f"{train.threads} threads; {name}; sdpa; {train.reduction} sum of {train.lanes} lanes; "
-            f"{self._optimizer.identity()}"
+            f"{train.threads} threads; {name}; {self._ready().mode}; "
+            f"{train.reduction} sum of {train.lanes} lanes; {self._optimizer.identity()}"
         )
 
     def peak(self, clock: Callable[[], float]) -> float:
@@ -162,15 +169,17 @@ class Engine:
         return Profiler(self._device)
 
     def warm_up(self) -> None:
-        """Load lazily loaded parts of torch; changes no state."""
-        self._runner.warm_up()
+        """Compile, or else load lazily loaded parts of torch; changes no state."""
+        self._ready()
         self._optimizer.warm_up()
 
     def initialise(self) -> None:
         """Take the initial weights of the run's seed: the state before step 0."""
         self._held = None
         self._state.reset()
-        initialise(self._model, self._settings.model, self._settings.job.seed)
+        model, seed = self._settings.model, self._settings.job.seed
+        for slot in self._state.layout.slots:
+            initial_value(slot.name, self._state.view(slot), model, seed)
 
     def join(self, comm: Comm) -> None:
         """Compute with a group from now on.
@@ -322,14 +331,15 @@ class Engine:
         )
 
     def _reduced(self, work: list[tuple[int, Block, str]]) -> int:
-        comm, watch = self._group(), self._watch
+        comm, layer, watch = self._group(), self._ready().layer, self._watch
+        self._weights.refresh()
         self._sum.begin_step(self._state)
         for redone in range(MAX_PASSES):
             self._runner.clear()
             self._sum.begin_pass()
             watch.lap("sweep")
             for lane, block, digest in work:
-                loss = self._runner.run(block, self._sum, self._aborted)
+                loss = self._runner.run(layer, block, self._sum, self._aborted)
                 self._sum.end_lane(lane, loss, digest)
                 watch.lap("sweep")
             try:
@@ -344,6 +354,17 @@ class Engine:
             f"step {self._state.step} overflowed {MAX_PASSES} times; "
             "a lane gives other bits each time"
         )
+
+    def _ready(self) -> Prepared:
+        if self._prepared is None:
+            model, train = self._settings.model, self._settings.train
+            plain = choose_kernels(self._device, train.sequence_tokens, compiled=True)
+            self._prepared = self._preparer.prepare(
+                eager=make_layer(model, train.sequences, self._fused),
+                plain=make_layer(model, train.sequences, plain),
+                rehearse=self._runner.rehearse,
+            )
+        return self._prepared
 
     def _skip(self, step: int) -> None:
         state = self._state

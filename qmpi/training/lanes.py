@@ -1,13 +1,10 @@
 """Forward and backward of one lane; gradients flow into the reduction as they become complete.
 
 Theory of operation. A lane is the unit of arithmetic: its microbatches are accumulated in float32
-in fixed order in the parameters' own `grad`. During the last one a hook on each parameter hands the
-finished gradient to the reduction and frees it. Hooks fire in whatever order autograd likes;
-integers do not mind.
+in fixed order. During the last one each gradient goes to the reduction as soon as autograd has
+finished it, and its memory is free again. That happens in whatever order autograd likes; integers
+do not mind.
 """
-
-from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 import torch
@@ -15,11 +12,12 @@ from torch import Tensor
 
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError, PeerLost
-from qmpi.model.transformer import Transformer
+from qmpi.model.layer import Kernels, Layer
+from qmpi.training.backprop import Backprop
 from qmpi.training.comm import Aborted
-from qmpi.training.flat_state import Layout, Slot
 from qmpi.training.reduction.kinds import Sum
 from qmpi.training.stopwatch import Stopwatch
+from qmpi.training.weights import Leaf, Weights, gradients_of
 
 Block = bytes | bytearray | memoryview
 """uint16 or uint32, little-endian, [microbatches * sequences, sequence_tokens + 1]."""
@@ -48,52 +46,40 @@ def read_block(block: Block, rows: int, columns: int) -> Tensor:
 
 
 class LaneRunner:
-    """Computes lanes with one model."""
+    """Computes lanes with one set of weights."""
 
     def __init__(
         self,
         settings: Settings,
-        model: Transformer,
-        layout: Layout,
-        device: torch.device,
-        precision: torch.dtype,
+        weights: Weights,
+        kernels: Kernels,
         watch: Stopwatch,
     ) -> None:
-        """Hang a hook on each parameter.
+        """Listen for the gradient of each leaf.
 
         Args:
             settings: the job.
-            model: its parameters are views of the flat state.
-            layout: of the parameters.
-            device: where the model lives.
-            precision: type that matrices are multiplied in.
+            weights: of the model.
+            kernels: parts of a layer.
             watch: measures forward, backward, and the sweep inside backward.
         """
-        self._watch = watch
-        self._train, self._model = settings.train, model
-        self._device, self._precision = device, precision
+        self._train, self._weights, self._watch = settings.train, weights, watch
+        self._backprop = Backprop(settings, weights, kernels, watch)
+        self._device = weights.table_values.device
         self._sum: Sum | None = None
-        self._parameters = dict(model.named_parameters())
-        for number, slot in enumerate(layout.slots):
-            hook: Callable[[Tensor], None] = partial(self._finished, number, slot)
-            self._parameters[slot.name].register_post_accumulate_grad_hook(hook)
+        self._microbatch = 0
+        self._parts: dict[int, Tensor] = {}
+        weights.on_gradient(self._finished)
 
     def clear(self) -> None:
         """Drop gradients that an aborted lane left."""
-        for parameter in self._parameters.values():
-            parameter.grad = None
+        self._weights.drop_gradients()
 
-    def loss(self, ids: Tensor) -> Tensor:
-        """Return the mean cross-entropy per token of sequences [B, T + 1]."""
-        ids = ids.to(self._device)
-        mixed = self._precision != torch.float32
-        with torch.autocast(self._device.type, self._precision, enabled=mixed):
-            return self._model.loss(ids[:, :-1], ids[:, 1:])
-
-    def run(self, block: Block, total: Sum, aborted: Aborted) -> float:
+    def run(self, layer: Layer, block: Block, total: Sum, aborted: Aborted) -> float:
         """Compute a lane and add its gradients to `total`.
 
         Args:
+            layer: function of a layer.
             block: tokens of the lane.
             total: the reduction.
             aborted: looked at before each microbatch.
@@ -107,28 +93,48 @@ class LaneRunner:
         count, train = self._train.microbatches, self._train
         ids = read_block(block, count * train.sequences, train.sequence_tokens + 1)
         losses = 0.0
+        self._backprop.begin_lane()
         for number, rows in enumerate(ids.split(train.sequences)):
             reason = aborted()
             if reason is not None:
                 raise PeerLost(f"told to leave: {reason}")
-            loss = self.loss(rows)
-            self._watch.lap("forward")
+            self._microbatch = number
             self._sum = total if number == count - 1 else None
-            (loss / count if count > 1 else loss).backward()
-            losses += float(loss.detach())
+            losses += self._backprop.run(layer, rows.to(self._device), 1.0 / count)
             self._watch.lap("backward")
         self._sum = None
+        self._add_ends(total)
         return losses / count
 
-    def warm_up(self) -> None:
-        """Run a tiny pass so that the first step does not pay for lazy loading."""
-        self._sum = None
-        self.loss(torch.zeros(1, 9, dtype=torch.int64)).backward()
+    def rehearse(self, layer: Layer) -> None:
+        """Run a microbatch of the true shape whose gradients go nowhere.
+
+        Args:
+            layer: function of a layer.
+        """
+        self._sum, self._microbatch = None, 0
+        shape = (self._train.sequences, self._train.sequence_tokens + 1)
+        self._backprop.run(layer, torch.zeros(shape, dtype=torch.int64, device=self._device), 1.0)
         self.clear()
 
-    def _finished(self, number: int, slot: Slot, parameter: Tensor) -> None:
-        if self._sum is not None and parameter.grad is not None:
+    def _add_ends(self, total: Sum) -> None:
+        table, head = self._weights.table, self._weights.head
+        if head is not table:
+            total.add(head.number, head.slot, self._backprop.of_head)
+        total.add(table.number, table.slot, self._backprop.of_table)
+
+    def _finished(self, leaf: Leaf, gradient: Tensor) -> None:
+        if self._train.microbatches > 1:
+            gradient = self._accumulated(leaf, gradient)
+        if self._sum is not None:
             self._watch.lap("backward")
-            self._sum.add(number, slot, parameter.grad)
+            for part, of_part in gradients_of(leaf, gradient):
+                self._sum.add(part.number, part.slot, of_part)
             self._watch.lap("sweep")
-            parameter.grad = None
+
+    def _accumulated(self, leaf: Leaf, gradient: Tensor) -> Tensor:
+        number = leaf.parts[0].number
+        if number not in self._parts:
+            self._parts[number] = torch.empty_like(gradient, dtype=torch.float32)
+        sums = self._parts[number]
+        return sums.copy_(gradient) if self._microbatch == 0 else sums.add_(gradient)

@@ -23,8 +23,9 @@ from qmpi.ports.base import Event, Frame, Reply
 from qmpi.ports.engine import Condemned, EngineWork, RunStep
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.runtime.clock import Clock
+from qmpi.runtime.compile_cache import CompileCache
 from qmpi.runtime.copy_files import CopyFiles
-from qmpi.runtime.engine import Probes, TorchEngine
+from qmpi.runtime.engine import Means, Probes, TorchEngine
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.trace_file import TraceFolder
 from qmpi.units import Digest, Generation, Rank, Step
@@ -113,7 +114,8 @@ def engine_of(
     settings = settings_of(folder)
     files = CopyFiles(settings, "run", Rank(member), RunDirectory(folder))
     traces = TraceFolder(folder / "profiles", Rank(member), "here")
-    engine = kind(settings, lambda: "127.0.0.1", Clock().now, files, probes=Probes(traces=traces))
+    means = Means(CompileCache(folder / "cache", {}))
+    engine = kind(settings, lambda: "127.0.0.1", Clock().now, files, means, Probes(traces=traces))
     engine.gates = gates
     return engine
 

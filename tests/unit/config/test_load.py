@@ -116,6 +116,7 @@ FREE = [
     "job.run_dir=elsewhere",
     "job.name=other",
     "roles.trainer=7",
+    'train.compile="off"',
     "snapshot.keep=9",
     "failure.max_relaunches=1",
     "monitor.status_seconds=5",

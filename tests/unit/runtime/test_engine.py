@@ -25,8 +25,9 @@ from qmpi.ports.engine import (
     StepApplied,
     TakeSnapshot,
 )
+from qmpi.runtime.compile_cache import CompileCache
 from qmpi.runtime.copy_files import CopyFiles
-from qmpi.runtime.engine import TorchEngine
+from qmpi.runtime.engine import Means, TorchEngine
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.training.comm import Comm
 from qmpi.training.engine import Engine
@@ -48,7 +49,9 @@ class Rank:
         snapshot = SnapshotSettings(ram_dir=str(self.ram))
         self.settings = replace(job(), snapshot=snapshot)
         files = CopyFiles(self.settings, "run", number, directory)
-        self.port = TorchEngine(self.settings, lambda: "127.0.0.1", time.monotonic, files)
+        cache = CompileCache(folder / "cache", {})
+        means = Means(cache)
+        self.port = TorchEngine(self.settings, lambda: "127.0.0.1", time.monotonic, files, means)
         self.tickets = Tickets(number)
         self.events = SimpleQueue()
 

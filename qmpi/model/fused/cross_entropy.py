@@ -1,0 +1,87 @@
+"""Mean cross-entropy of an output head, with its gradients, in one pass over chunks of rows.
+
+Theory of operation. The loss is the last thing computed, so its gradient is known when it is: each
+chunk of rows goes from features to logits, probabilities, gradient of the logits and on into the
+gradients of features and head, before the next chunk begins. Never are all logits there, and none
+are kept for a backward pass. Sums over chunks are in float32.
+"""
+
+import torch
+from torch import Tensor
+
+ROWS = 128
+"""Rows whose logits are turned into probabilities at once: they stay in cache."""
+
+LEAST_ROWS = 512
+CHUNK_LOGITS = 1 << 22
+"""Rows of a chunk, at least, and its logits, if these are more: a product over few rows is slow to
+add to the head's gradient."""
+
+
+class Loss:
+    """The loss of one shape of head; keeps its scratch memory."""
+
+    def __init__(self, rows: int, vocabulary: int, kind: torch.dtype, device: torch.device) -> None:
+        """Allocate for one chunk.
+
+        Args:
+            rows: of all features.
+            vocabulary: rows of the head, V.
+            kind: type of features and head.
+            device: where they live.
+        """
+        self._rows = min(rows, max(LEAST_ROWS, CHUNK_LOGITS // vocabulary))
+        self._logits = torch.empty(self._rows, vocabulary, dtype=kind, device=device)
+
+    @torch.no_grad()
+    def step(
+        self, features: Tensor, head: Tensor, targets: Tensor, scale: float, of_head: Tensor
+    ) -> tuple[float, Tensor]:
+        """Compute loss and gradients.
+
+        Args:
+            features: [rows, width].
+            head: [V, width], in the type of `features`.
+            targets: int64 [rows].
+            scale: the gradients are those of the sum of all rows' losses times this.
+            of_head: float32 [V, width]; the head's gradient is added to it.
+
+        Returns:
+            The mean loss in nats, and the gradient of `features`, like them.
+        """
+        of_features = torch.empty_like(features)
+        total = torch.zeros((), dtype=torch.float64, device=features.device)
+        for start in range(0, features.shape[0], self._rows):
+            part = features[start : start + self._rows]
+            wanted = targets[start : start + self._rows]
+            errors = torch.mm(part, head.t(), out=self._logits[: part.shape[0]])
+            for row in range(0, part.shape[0], ROWS):
+                rows = slice(row, row + ROWS)
+                total += _to_errors(errors[rows], wanted[rows])
+            out = of_features[start : start + self._rows]
+            torch.addmm(out, errors, head, beta=0, alpha=scale, out=out)
+            if part.dtype == torch.float32:
+                of_head.addmm_(errors.t(), part, alpha=scale)
+            else:
+                of_head.add_(torch.mm(errors.t(), part), alpha=scale)
+        return float(total) / features.shape[0], of_features
+
+
+def _to_errors(values: Tensor, targets: Tensor) -> Tensor:
+    """Turn logits into probabilities, less one at the targets, in place.
+
+    Args:
+        values: logits [rows, V]; overwritten.
+        targets: int64 [rows].
+
+    Returns:
+        The sum of losses, float64.
+    """
+    logits, wanted = values.float(), targets.unsqueeze(-1)
+    told = logits.gather(1, wanted)
+    largest = logits.amax(dim=-1, keepdim=True)
+    chances = torch.softmax(logits, dim=-1)
+    # The likeliest is at least 1 / V: its logarithm is safe where that of the target is not.
+    losses = largest - chances.amax(dim=-1, keepdim=True).log() - told
+    values.copy_(chances.scatter_add_(1, wanted, torch.full_like(told, -1.0)))
+    return losses.sum(dtype=torch.float64)

@@ -1,0 +1,116 @@
+"""One layer as a function of its weights, for training; the same formula as `transformer.Block`.
+
+Theory of operation. The function takes its parts as arguments: fused nodes where it runs as it is,
+plain expressions where it is compiled. Weights come in merged, q with k and v, gate with up, so
+that each pair of products over the same features is one. All layers share one function and one set
+of shapes, thus one compiled graph.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from qmpi.config.settings import ModelSettings
+from qmpi.model import plain
+from qmpi.model.fused.heads import Heads
+from qmpi.model.fused.norm import Norm
+from qmpi.model.fused.query_blocks import QueryBlocks
+from qmpi.model.fused.swiglu import SwiGlu
+from qmpi.model.plain import Positions, Split
+
+MOST_TOKENS = 1024
+"""Longest sequence whose attention goes by blocks on a CPU: they keep T x T probabilities."""
+
+
+class LayerWeights(NamedTuple):
+    """Weights of one layer; matrices in the compute type as [out, in], vectors in float32.
+
+    Attributes:
+        input_norm: [width].
+        qkv: [(H + 2 K) * D, width].
+        q_norm: [D], or None.
+        k_norm: [D], or None.
+        output: [width, H * D].
+        post_norm: [width].
+        gate_up: [2 * hidden, width].
+        down: [width, hidden].
+    """
+
+    input_norm: Tensor
+    qkv: Tensor
+    q_norm: Tensor | None
+    k_norm: Tensor | None
+    output: Tensor
+    post_norm: Tensor
+    gate_up: Tensor
+    down: Tensor
+
+
+class Kernels(NamedTuple):
+    """The parts of a layer that are no matrix product.
+
+    Attributes:
+        norm: (x, weight, epsilon, type) to RMSNorm.
+        heads: (merged, q_norm, k_norm, positions, split) to scaled q, k, v.
+        attend: (q, k, v, positions) to their attention.
+        swiglu: merged gate and up to hidden features.
+    """
+
+    norm: Callable[[Tensor, Tensor, float, torch.dtype], Tensor]
+    heads: Callable[..., tuple[Tensor, Tensor, Tensor]]
+    attend: Callable[[Tensor, Tensor, Tensor, Positions], Tensor]
+    swiglu: Callable[[Tensor], Tensor]
+
+
+Layer = Callable[[Tensor, Positions, LayerWeights], Tensor]
+"""(residual stream float32 [B * T, width], positions, weights) to the residual stream behind it."""
+
+
+def choose_kernels(device: torch.device, tokens: int, *, compiled: bool) -> Kernels:
+    """Choose the parts of a layer.
+
+    Args:
+        device: where it computes.
+        tokens: of a sequence.
+        compiled: a compiler will fuse what is plain.
+
+    Returns:
+        The parts.
+    """
+    blocks = device.type == "cpu" and tokens <= MOST_TOKENS
+    if compiled:
+        attend = plain.attend_blocks if blocks else plain.attend
+        return Kernels(plain.norm, plain.heads, attend, plain.swiglu)
+    attend = QueryBlocks.apply if blocks else plain.attend
+    return Kernels(Norm.apply, Heads.apply, attend, SwiGlu.apply)
+
+
+def make_layer(settings: ModelSettings, batch: int, kernels: Kernels) -> Layer:
+    """Make the function of a layer.
+
+    Args:
+        settings: shape of the model.
+        batch: sequences of a microbatch.
+        kernels: its parts.
+
+    Returns:
+        The function.
+    """
+    epsilon = settings.norm_eps
+    split = Split(batch, settings.heads, settings.kv_heads, epsilon)
+
+    def layer(x: Tensor, at: Positions, weights: LayerWeights) -> Tensor:
+        kind = weights.qkv.dtype
+        y = kernels.norm(x, weights.input_norm, epsilon, kind)
+        merged = functional.linear(y, weights.qkv)
+        q, k, v = kernels.heads(merged, weights.q_norm, weights.k_norm, at, split)
+        seen = kernels.attend(q, k, v, at).flatten(2).flatten(0, 1)
+        x = x + functional.linear(seen, weights.output)
+        y = kernels.norm(x, weights.post_norm, epsilon, kind)
+        hidden = kernels.swiglu(functional.linear(y, weights.gate_up))
+        return x + functional.linear(hidden, weights.down)
+
+    return layer

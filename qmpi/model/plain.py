@@ -1,0 +1,199 @@
+"""Parts of a layer as plain expressions: for a compiler, and as the reference of the fused nodes.
+
+Rows are the tokens of all sequences of a microbatch, B * T; matrices are in the compute type, the
+residual stream and all vectors in float32.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from qmpi.config.settings import ModelSettings
+from qmpi.model.attention import rotary_table
+from qmpi.model.shape import head_dim
+
+BLOCK = 64
+"""Queries of a block of attention."""
+
+MOST_BLOCKS = 16
+"""Longer blocks are taken rather than more of them: each is a part of the compiled graph."""
+
+
+class Positions(NamedTuple):
+    """What depends on the positions of a sequence's tokens alone.
+
+    Attributes:
+        cos: float32 [T, 1, D]; both halves of D are equal.
+        sin: float32 [T, 1, D]; the first half is negated, so that one product with the features
+            whose halves are exchanged turns them.
+        future: float32 [block * group, T + block]: row (t, g) at column T + u is -inf where u > t,
+            else 0. Added to the scores of a block of queries, it hides the keys after each; the
+            block that starts at s needs the columns from T - s on.
+    """
+
+    cos: Tensor
+    sin: Tensor
+    future: Tensor
+
+    @classmethod
+    def of(cls, settings: ModelSettings, tokens: int, device: torch.device) -> "Positions":
+        """Compute the tables.
+
+        Args:
+            settings: shape of the model.
+            tokens: T.
+            device: where the tables go.
+
+        Returns:
+            The tables.
+        """
+        features, length = head_dim(settings), min(block_length(tokens), tokens)
+        cos, sin = rotary_table(tokens, features, settings.rope_theta, device)
+        sin[:, : features // 2].neg_()
+        hidden = torch.full((length, tokens + length), float("-inf")).triu_(tokens + 1)
+        future = hidden.repeat_interleave(settings.heads // settings.kv_heads, dim=0).to(device)
+        return cls(cos.unsqueeze(1), sin.unsqueeze(1), future)
+
+
+class Split(NamedTuple):
+    """How a merged product of q, k and v is cut.
+
+    Attributes:
+        batch: sequences B.
+        heads: query heads H.
+        kv_heads: key and value heads K.
+        epsilon: added to the mean square of a norm.
+    """
+
+    batch: int
+    heads: int
+    kv_heads: int
+    epsilon: float
+
+
+def norm(x: Tensor, weight: Tensor, epsilon: float, kind: torch.dtype) -> Tensor:
+    """Return RMSNorm over the last dimension.
+
+    Args:
+        x: [..., features].
+        weight: float32 [features].
+        epsilon: added to the mean square.
+        kind: type of the result.
+
+    Returns:
+        Like `x`, in `kind`.
+    """
+    wide = x.float()
+    inverse = torch.rsqrt(wide.square().mean(-1, keepdim=True) + epsilon)
+    return (wide * inverse * weight).to(kind)
+
+
+def exchange(x: Tensor) -> Tensor:
+    """Return `x` with the two halves of its last dimension exchanged."""
+    low, high = x.chunk(2, dim=-1)
+    return torch.cat((high, low), dim=-1)
+
+
+def heads(
+    merged: Tensor, q_norm: Tensor | None, k_norm: Tensor | None, at: Positions, split: Split
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Cut a merged product into heads; norm and turn queries and keys, scale queries, in float32.
+
+    Args:
+        merged: [B * T, (H + 2 K) * D].
+        q_norm: float32 [D], or None: no norm.
+        k_norm: float32 [D], or None.
+        at: T positions.
+        split: how `merged` is cut.
+
+    Returns:
+        Queries [B, T, H, D] divided by sqrt(D), keys and values [B, T, K, D], typed as `merged`.
+    """
+    batch, count, shared, epsilon = split
+    parts = merged.view(batch, -1, count + 2 * shared, at.cos.shape[-1])
+    q, k, v = parts.split((count, shared, shared), dim=2)
+
+    def turned(x: Tensor, weight: Tensor | None, scale: float) -> Tensor:
+        y = x.float() if weight is None else norm(x, weight, epsilon, torch.float32)
+        return ((y * at.cos + exchange(y) * at.sin) * scale).to(merged.dtype)
+
+    return turned(q, q_norm, q.shape[-1] ** -0.5), turned(k, k_norm, 1.0), v
+
+
+def swiglu(merged: Tensor) -> Tensor:
+    """Return silu(gate) * up of the merged product [rows, 2 * hidden], gates first."""
+    gate, up = merged.chunk(2, dim=-1)
+    return (functional.silu(gate.float()) * up.float()).to(merged.dtype)
+
+
+def block_length(tokens: int) -> int:
+    """Return the queries of a block of attention over so many tokens."""
+    return max(BLOCK, -(-tokens // MOST_BLOCKS))
+
+
+def to_rows(x: Tensor, kv_heads: int) -> Tensor:
+    """Return [B, T, heads, D] as [B * kv_heads, T * group, D], group = heads / kv_heads."""
+    batch, tokens, count, features = x.shape
+    group = count // kv_heads
+    grouped = x.reshape(batch, tokens, kv_heads, group, features).transpose(1, 2)
+    return grouped.reshape(batch * kv_heads, tokens * group, features)
+
+
+def from_rows(x: Tensor, batch: int, count: int) -> Tensor:
+    """Return what `to_rows` made of [batch, T, count, D]."""
+    kv_heads = x.shape[0] // batch
+    group = count // kv_heads
+    grouped = x.view(batch, kv_heads, -1, group, x.shape[-1]).transpose(1, 2)
+    return grouped.reshape(batch, -1, count, x.shape[-1])
+
+
+def attend_blocks(q: Tensor, k: Tensor, v: Tensor, at: Positions) -> Tensor:
+    """Attend causally by blocks of queries; see `qmpi.model.fused.query_blocks`.
+
+    Args:
+        q: [B, T, H, D], scaled.
+        k: [B, T, K, D].
+        v: [B, T, K, D].
+        at: T positions.
+
+    Returns:
+        [B, T, H, D].
+    """
+    batch, tokens, count, _ = q.shape
+    shared = k.shape[2]
+    group, length = count // shared, block_length(tokens)
+    q, k, v = (to_rows(x, shared) for x in (q, k, v))
+    parts: list[Tensor] = []
+    for start in range(0, tokens, length):
+        end = min(start + length, tokens)
+        rows = slice(start * group, end * group)
+        scores = torch.bmm(q[:, rows], k[:, :end].transpose(1, 2)).float()
+        hidden = at.future[: (end - start) * group, tokens - start : tokens - start + end]
+        chances = torch.softmax(scores + hidden, dim=-1).to(q.dtype)
+        parts.append(torch.bmm(chances, v[:, :end]))
+    return from_rows(torch.cat(parts, dim=1), batch, count)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, at: Positions) -> Tensor:  # noqa: ARG001
+    """Attend causally by torch's own kernel; arguments and result as in `attend_blocks`.
+
+    Args:
+        q: [B, T, H, D], scaled.
+        k: [B, T, K, D].
+        v: [B, T, K, D].
+        at: not used.
+
+    Returns:
+        [B, T, H, D].
+    """
+    y = functional.scaled_dot_product_attention(
+        q.transpose(1, 2),
+        k.transpose(1, 2),
+        v.transpose(1, 2),
+        is_causal=True,
+        scale=1.0,
+        enable_gqa=q.shape[2] != k.shape[2],
+    )
+    return y.transpose(1, 2)

@@ -1,0 +1,82 @@
+"""Loss and gradients of one microbatch.
+
+Theory of operation. Autograd differentiates the layers and the final norm. What lies at both ends
+is done by hand: the loss gives its gradients as it is computed, and the gradient of the embedding
+is a sum over tokens that goes, in float32, into the buffer that already holds the gradient of a
+tied head.
+"""
+
+import torch
+from torch import Tensor
+
+from qmpi.config.settings import Settings
+from qmpi.model.fused.cross_entropy import Loss
+from qmpi.model.layer import Kernels, Layer
+from qmpi.model.plain import Positions
+from qmpi.training.stopwatch import Stopwatch
+from qmpi.training.weights import Weights
+
+
+class Backprop:
+    """Computes microbatches of one shape."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        weights: Weights,
+        kernels: Kernels,
+        watch: Stopwatch,
+    ) -> None:
+        """Compute the tables of positions, allocate scratch memory.
+
+        Args:
+            settings: the job.
+            weights: of the model.
+            kernels: parts of a layer, for the final norm.
+            watch: told where forward ends; the loss, whose gradient is made with it, is forward.
+        """
+        self._watch = watch
+        model, train = settings.model, settings.train
+        self._weights, self._norm = weights, kernels.norm
+        self._epsilon = model.norm_eps
+        table = weights.table_values
+        # Made once: a table that is filled by the first call would be compiled in another way.
+        self._positions = Positions.of(model, train.sequence_tokens, table.device)
+        rows = train.sequences * train.sequence_tokens
+        self._loss = Loss(rows, model.vocab_size, weights.kind, table.device)
+        self.of_head = torch.zeros_like(weights.head_values, dtype=torch.float32)
+        tied = weights.head is weights.table
+        self.of_table = self.of_head if tied else torch.zeros_like(table)
+
+    def begin_lane(self) -> None:
+        """Start a lane: the gradients of embedding and head are sums over its microbatches."""
+        self.of_head.zero_()
+        if self.of_table is not self.of_head:
+            self.of_table.zero_()
+
+    def run(self, layer: Layer, ids: Tensor, share: float) -> float:
+        """Compute a microbatch; gradients go to the leaves, `of_head` and `of_table`.
+
+        Args:
+            layer: function of a layer.
+            ids: int64 [B, T + 1].
+            share: of the mean loss in the lane's.
+
+        Returns:
+            Mean cross-entropy per token, in nats.
+        """
+        inputs, targets = ids[:, :-1].flatten(), ids[:, 1:].flatten()
+        weights = self._weights
+        start = weights.table_values.detach()[inputs].requires_grad_()
+        x = start
+        for layer_weights in weights.layers:
+            x = layer(x, self._positions, layer_weights)
+        features = self._norm(x, weights.final_norm, self._epsilon, weights.kind)
+        loss, gradient = self._loss.step(
+            features.detach(), weights.head_values, targets, share / inputs.numel(), self.of_head
+        )
+        self._watch.lap("forward")
+        features.backward(gradient)
+        if start.grad is not None:
+            self.of_table.index_add_(0, inputs, start.grad)
+        return loss

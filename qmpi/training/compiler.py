@@ -1,0 +1,183 @@
+"""Whether the layers of a job are compiled, and how; without a word to torch's compiler until then.
+
+Theory of operation. What is compiled is one function of a layer, at one set of shapes, so the cost
+does not grow with the depth. Compiled code computes other bits than eager code: how a rank computes
+is part of the identity that ranks and the run's journal compare. So the choice rests on what all
+members share and what stays when a run goes on: the job's shape and the kind of device, never the
+number of steps. A job whose step is small ends before compiling has paid.
+
+A member is prepared before it says that it is ready: the function has then run at the true shapes,
+forward and backward, and no later call compiles anything. A rank that is promoted in the middle
+computes what one that was there from the start does.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+
+from qmpi.config.settings import Settings
+from qmpi.errors import UserError
+from qmpi.model.layer import Layer
+from qmpi.model.shape import flops_per_token
+from qmpi.training.precision import machine_identity
+
+logger = logging.getLogger(__name__)
+
+WORTH = {"cpu": 10**12, "cuda": 10**14}
+"""Operations of a step from which on "auto" compiles: ten seconds of one core, or a good part of a
+second of a GPU. A hundred such steps take as long as compiling does, some of them several times."""
+
+EAGER = "eager"
+
+Rehearse = Callable[[Layer], None]
+"""Runs a layer at the true shapes, forward and backward."""
+
+InTurn = Callable[[str, str, Callable[[], None]], None]
+"""(tools, shape, work): does the work. If no process of this host has done it for this pair of
+names, others that want to wait until it is done; what compilers write is kept for these tools."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """How layers are computed.
+
+    Attributes:
+        layer: the function.
+        mode: what its bits depend on beside shapes, torch and the device.
+    """
+
+    layer: Layer
+    mode: str
+
+
+def at_once(tools: str, shape: str, work: Callable[[], None]) -> None:  # noqa: ARG001
+    """Do the work without asking whether others do the same.
+
+    Args:
+        tools: not used.
+        shape: not used.
+        work: what to do.
+    """
+    work()
+
+
+def wants_compiling(settings: Settings, device: torch.device) -> bool:
+    """Return whether a job's layers shall be compiled, a compiler provided.
+
+    Args:
+        settings: the job.
+        device: where it computes.
+    """
+    train = settings.train
+    if train.compile != "auto":
+        return train.compile == "on"
+    tokens = train.lanes * train.microbatches * train.sequences * train.sequence_tokens
+    return tokens * flops_per_token(settings.model, train.sequence_tokens) >= WORTH[device.type]
+
+
+class Preparer:
+    """Prepares the layers of one job on one device."""
+
+    def __init__(self, settings: Settings, device: torch.device, in_turn: InTurn) -> None:
+        """Keep what the choice rests on.
+
+        Args:
+            settings: the job.
+            device: where it computes.
+            in_turn: lets one process of a host compile at a time.
+        """
+        self._settings, self._device, self._in_turn = settings, device, in_turn
+
+    def prepare(self, eager: Layer, plain: Layer, rehearse: Rehearse) -> Prepared:
+        """Choose the function of a layer, and rehearse it.
+
+        Args:
+            eager: made of fused nodes.
+            plain: the same formula as expressions for a compiler.
+            rehearse: runs one of them at the true shapes.
+
+        Returns:
+            The function, ready.
+
+        Raises:
+            UserError: compiling is asked for and not possible.
+        """
+        if wants_compiling(self._settings, self._device):
+            try:
+                return self._compiled(plain, rehearse)
+            except (RuntimeError, OSError) as error:
+                self._refuse(error)
+        rehearse(eager)
+        return Prepared(eager, EAGER)
+
+    def _compiled(self, plain: Layer, rehearse: Rehearse) -> Prepared:
+        tools = toolchain(self._device)
+        train = self._settings.train
+        options = {
+            # One thread of this process compiles: a pool of them for each rank would fill a host.
+            "compile_threads": 1,
+            "cpp.threads": train.threads,
+            "deterministic": True,
+            "fx_graph_cache": True,
+            "max_autotune": False,
+        }
+        layer: Layer = torch.compile(plain, fullgraph=True, dynamic=False, options=options)
+        machine = f"{machine_identity(self._device)}; {train.threads}; {train.precision}"
+        shapes = f"{machine}; {self._settings.model}; {train.sequences} x {train.sequence_tokens}"
+        # Of the shapes of a layer; what else is in the job does not change the code.
+        self._in_turn(
+            short(f"torch {torch.__version__}; {tools}"), short(shapes), lambda: rehearse(layer)
+        )
+        return Prepared(layer, f"compiled by {tools}")
+
+    def _refuse(self, error: Exception) -> None:
+        reason = next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
+        if self._settings.train.compile == "on":
+            raise UserError(
+                '[train] compile = "on", but the layers could not be compiled; install a C++ '
+                "compiler (g++ or clang++, or name one in CXX) and Python's headers, or set "
+                f'compile = "off": {reason}'
+            ) from error
+        logger.warning(
+            "layers are not compiled, which makes a step slower (a C++ compiler and Python's "
+            "headers are needed): %s",
+            reason,
+        )
+
+
+def toolchain(device: torch.device) -> str:
+    """Name what turns expressions into code; loads torch's compiler.
+
+    Args:
+        device: that code is made for.
+
+    Returns:
+        Name and version.
+
+    Raises:
+        RuntimeError: there is none.
+    """
+    if device.type == "cuda":
+        try:
+            return f"triton {version('triton')}"
+        except PackageNotFoundError as error:
+            raise RuntimeError("triton is not installed") from error
+    from torch._inductor.cpp_builder import get_compiler_version_info, get_cpp_compiler
+
+    compiler = get_cpp_compiler()
+    found = get_compiler_version_info(compiler)
+    # It comes as all lines of `-v` in one; the version is named in its last words.
+    words = found.split()
+    places = [n for n, word in enumerate(words) if word == "version"]
+    if not places:
+        raise RuntimeError(f"{compiler} does not tell its version")
+    return " ".join(["inductor", compiler.rsplit("/", 1)[-1], *words[places[-1] + 1 :][:1]])
+
+
+def short(text: str) -> str:
+    """Return a name for a text, fit for a file."""
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

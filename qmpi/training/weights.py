@@ -1,0 +1,170 @@
+"""Weights as a lane computes with them: merged, and in the compute type.
+
+Theory of operation. A leaf is what autograd sees: the rows of one parameter, or of several that are
+multiplied with the same features (q, k, v; gate, up). Where the state holds them side by side in
+the type that is computed with, the leaf is a view of the state; else it is a copy, which `refresh`
+makes anew once a step, not once a lane. The names and places of parameters in the state know
+nothing of this: `Leaf.parts` leads back from a leaf's gradient to the parameters'.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from qmpi.config.settings import ModelSettings
+from qmpi.model.layer import LayerWeights
+from qmpi.training.flat_state import FlatState, Slot
+
+TABLE = "model.embed_tokens.weight"
+HEAD = "lm_head.weight"
+FINAL_NORM = "model.norm.weight"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One parameter within a leaf.
+
+    Attributes:
+        number: of the parameter in the layout.
+        slot: its place in the state.
+        first: its first row in the leaf.
+    """
+
+    number: int
+    slot: Slot
+    first: int
+
+    def of(self, tensor: Tensor) -> Tensor:
+        """Return the rows of this parameter in a tensor shaped like the leaf."""
+        return tensor[self.first : self.first + self.slot.shape[0]]
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A tensor that autograd differentiates by.
+
+    Attributes:
+        tensor: the values; requires a gradient.
+        parts: the parameters that it holds.
+        copied: it is a copy that has to be refreshed.
+    """
+
+    tensor: Tensor
+    parts: tuple[Part, ...]
+    copied: bool
+
+
+class Weights:
+    """All weights of the model, as leaves."""
+
+    def __init__(self, settings: ModelSettings, state: FlatState, kind: torch.dtype) -> None:
+        """Lay the leaves out.
+
+        Args:
+            settings: shape of the model.
+            state: holds the parameters; its memory stays where it is.
+            kind: type that matrices are multiplied in.
+        """
+        self._state, self.kind = state, kind
+        self._numbers = {slot.name: n for n, slot in enumerate(state.layout.slots)}
+        self.leaves: list[Leaf] = []
+        self.layers = tuple(self._layer(number) for number in range(settings.layers))
+        self.final_norm = self._leaf(FINAL_NORM)
+        self.table = self._part(TABLE)
+        self.head = self.table if settings.tied_head else self._part(HEAD)
+        # No leaf: their gradients are made by hand, for that of a tied table has two sources.
+        self.table_values = state.view(self.table.slot)
+        head = state.view(self.head.slot)
+        self.head_values = head if kind == torch.float32 else torch.empty_like(head, dtype=kind)
+
+    @torch.no_grad()
+    def refresh(self) -> None:
+        """Take the values of the state over into the leaves that are copies."""
+        for leaf in self.leaves:
+            if leaf.copied:
+                for part in leaf.parts:
+                    part.of(leaf.tensor).copy_(self._state.view(part.slot))
+        if self.kind != torch.float32:
+            self.head_values.copy_(self._state.view(self.head.slot))
+
+    def drop_gradients(self) -> None:
+        """Forget what an unfinished pass has left."""
+        for leaf in self.leaves:
+            leaf.tensor.grad = None
+
+    def on_gradient(self, take: Callable[[Leaf, Tensor], None]) -> None:
+        """Have the finished gradient of each leaf handed over in each backward pass.
+
+        Args:
+            take: gets the leaf, and its gradient, contiguous and like the leaf's tensor.
+        """
+        for leaf in self.leaves:
+            leaf.tensor.register_post_accumulate_grad_hook(_handing(leaf, take))
+
+    def _layer(self, number: int) -> LayerWeights:
+        prefix = f"model.layers.{number}."
+
+        def leaf(*names: str) -> Tensor:
+            return self._leaf(*(f"{prefix}{name}.weight" for name in names))
+
+        normed = f"{prefix}self_attn.q_norm.weight" in self._numbers
+        return LayerWeights(
+            input_norm=leaf("input_layernorm"),
+            qkv=leaf("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+            q_norm=leaf("self_attn.q_norm") if normed else None,
+            k_norm=leaf("self_attn.k_norm") if normed else None,
+            output=leaf("self_attn.o_proj"),
+            post_norm=leaf("post_attention_layernorm"),
+            gate_up=leaf("mlp.gate_proj", "mlp.up_proj"),
+            down=leaf("mlp.down_proj"),
+        )
+
+    def _part(self, name: str, first: int = 0) -> Part:
+        number = self._numbers[name]
+        return Part(number, self._state.layout.slots[number], first)
+
+    def _leaf(self, *names: str) -> Tensor:
+        parts, rows = [], 0
+        for name in names:
+            parts.append(self._part(name, rows))
+            rows += parts[-1].slot.shape[0]
+        slots = [part.slot for part in parts]
+        shape = (rows, *slots[0].shape[1:])
+        # Vectors stay in float32: norms are computed in it.
+        kind = self.kind if len(shape) > 1 else torch.float32
+        beside = all(a.start + a.size == b.start for a, b in pairwise(slots))
+        copied = kind != torch.float32 or not beside
+        if copied:
+            tensor = torch.empty(shape, dtype=kind, device=self._state.params.device)
+        else:
+            end = slots[-1].start + slots[-1].size
+            tensor = self._state.params[slots[0].start : end].view(shape)
+        tensor = tensor.detach().requires_grad_()
+        self.leaves.append(Leaf(tensor, tuple(parts), copied))
+        return tensor
+
+
+def _handing(leaf: Leaf, take: Callable[[Leaf, Tensor], None]) -> Callable[[Tensor], None]:
+    def finished(tensor: Tensor) -> None:
+        if tensor.grad is not None:
+            gradient, tensor.grad = tensor.grad, None
+            take(leaf, gradient)
+
+    return finished
+
+
+def gradients_of(leaf: Leaf, gradient: Tensor) -> Iterator[tuple[Part, Tensor]]:
+    """Cut the gradient of a leaf into those of its parameters.
+
+    Args:
+        leaf: what it belongs to.
+        gradient: shaped like the leaf.
+
+    Yields:
+        Each parameter with its gradient, contiguous.
+    """
+    for part in leaf.parts:
+        yield part, part.of(gradient)

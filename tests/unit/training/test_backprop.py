@@ -1,0 +1,137 @@
+"""The training pass against the reference model: loss, and the gradient of every parameter."""
+
+import time
+
+import pytest
+import torch
+from msgspec.structs import replace
+from unit.training.small_job import job
+
+from qmpi.config.settings import ModelSettings
+from qmpi.model.initial import initialise
+from qmpi.model.layer import choose_kernels, make_layer
+from qmpi.model.shape import parameter_shapes
+from qmpi.model.transformer import Transformer
+from qmpi.training.backprop import Backprop
+from qmpi.training.flat_state import FlatState, lay_out
+from qmpi.training.stopwatch import make_stopwatch
+from qmpi.training.weights import Weights, gradients_of
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+DEVICES = [
+    CPU,
+    pytest.param(
+        GPU,
+        marks=[
+            pytest.mark.gpu,
+            pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+        ],
+    ),
+]
+SHAPES = {
+    "grouped": {},
+    "untied": {"tied_head": False, "kv_heads": 4},
+    "without norms of heads": {"qk_norm": False},
+    "odd": {"width": 20, "heads": 2, "kv_heads": 1, "ffn_width": 6},
+}
+"""At the odd shape no two parameters lie side by side: leaves are copies."""
+
+
+def settings_of(shape):
+    model = ModelSettings(**{"vocab_size": 300, "layers": 2, "width": 32, "heads": 4, "kv_heads": 2,
+                             "init_std": 0.2, **shape})  # fmt: skip
+    return replace(job(), model=model)
+
+
+def reference(settings, ids):
+    model = Transformer(settings.model)
+    initialise(model, settings.model, 3)
+    for number, parameter in enumerate(model.parameters()):
+        if parameter.dim() == 1:  # ones would hide a forgotten scale
+            generator = torch.Generator().manual_seed(number)
+            parameter.data.uniform_(0.5, 1.5, generator=generator)
+    loss = model.loss(ids[:, :-1], ids[:, 1:])
+    loss.backward()
+    return model, float(loss.detach())
+
+
+def gradients(settings, model, ids, kind, *, compiled=False, device=CPU):
+    state = FlatState(lay_out(parameter_shapes(settings.model)), device)
+    for slot in state.layout.slots:
+        state.view(slot).copy_(model.get_parameter(slot.name).detach())
+    weights, found = Weights(settings.model, state, kind), {}
+
+    def take(leaf, gradient):
+        for part, of_part in gradients_of(leaf, gradient):
+            assert of_part.is_contiguous()
+            assert part.slot.name not in found
+            found[part.slot.name] = of_part.float().cpu()
+
+    weights.on_gradient(take)
+    weights.refresh()
+    kernels = choose_kernels(device, ids.shape[1] - 1, compiled=compiled)
+    backprop = Backprop(settings, weights, kernels, make_stopwatch(device, time.monotonic))
+    backprop.begin_lane()
+    layer = make_layer(settings.model, ids.shape[0], kernels)
+    loss = backprop.run(layer, ids.to(device), 1.0)
+    found[weights.head.slot.name] = backprop.of_head.cpu()
+    found[weights.table.slot.name] = backprop.of_table.cpu()
+    return loss, found
+
+
+def drawn_ids(settings):
+    train = settings.train
+    generator = torch.Generator().manual_seed(5)
+    shape = (train.sequences, train.sequence_tokens + 1)
+    return torch.randint(settings.model.vocab_size, shape, generator=generator)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("compiled", [False, True], ids=["fused", "plain"])
+@pytest.mark.parametrize("name", SHAPES)
+def test_loss_and_gradients_are_those_of_the_model(name, compiled, device):
+    settings = settings_of(SHAPES[name])
+    ids = drawn_ids(settings)
+    model, wanted = reference(settings, ids)
+    loss, found = gradients(settings, model, ids, torch.float32, compiled=compiled, device=device)
+    assert loss == pytest.approx(wanted, rel=1e-6)
+    assert found.keys() == dict(model.named_parameters()).keys()
+    for parameter_name, parameter in model.named_parameters():
+        error = torch.linalg.vector_norm(found[parameter_name] - parameter.grad)
+        assert float(error) <= 1e-5 * float(torch.linalg.vector_norm(parameter.grad))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("name", SHAPES)
+def test_bfloat16_is_near(name, device):
+    settings = settings_of(SHAPES[name] | {"init_std": 0.05})
+    ids = drawn_ids(settings)
+    model, wanted = reference(settings, ids)
+    loss, found = gradients(settings, model, ids, torch.bfloat16, device=device)
+    assert loss == pytest.approx(wanted, rel=1e-2)
+    for parameter_name, parameter in model.named_parameters():
+        error = torch.linalg.vector_norm(found[parameter_name] - parameter.grad)
+        assert float(error) <= 5e-2 * float(torch.linalg.vector_norm(parameter.grad))
+
+
+def test_leaves_follow_the_state_only_when_refreshed():
+    settings = settings_of(SHAPES["grouped"])
+    state = FlatState(lay_out(parameter_shapes(settings.model)), CPU)
+    weights = Weights(settings.model, state, torch.bfloat16)
+    weights.refresh()
+    state.params.fill_(2.0)
+    assert float(weights.layers[1].qkv.detach().max()) == 0.0
+    weights.refresh()
+    assert float(weights.layers[1].qkv.detach().min()) == 2.0
+    assert float(weights.head_values.min()) == 2.0
+    assert weights.layers[0].qkv.dtype == torch.bfloat16
+    assert weights.layers[0].post_norm.dtype == torch.float32
+
+
+def test_in_float32_leaves_are_the_state():
+    settings = settings_of(SHAPES["grouped"])
+    state = FlatState(lay_out(parameter_shapes(settings.model)), CPU)
+    weights = Weights(settings.model, state, torch.float32)
+    assert not any(leaf.copied for leaf in weights.leaves)
+    state.params.fill_(2.0)
+    assert float(weights.layers[1].gate_up.detach().min()) == 2.0

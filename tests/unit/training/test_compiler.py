@@ -1,0 +1,90 @@
+"""Whether layers are compiled, what is done without a compiler, and that the bits stay the same.
+
+What compiles runs in processes of its own, with a cache of its own.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from msgspec.structs import replace
+from unit.training.small_job import job
+
+from qmpi.config.settings import ModelSettings
+from qmpi.training.compiler import wants_compiling
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+MEMBER = Path(__file__).with_name("compiling_member.py")
+
+
+def with_train(**changes):
+    settings = job()
+    return replace(settings, train=replace(settings.train, **changes))
+
+
+def test_auto_looks_at_the_size_of_a_step_not_at_the_number_of_steps():
+    large = ModelSettings(vocab_size=8192, width=512, layers=8, heads=8, kv_heads=2)
+    for steps in (1, 10**9):
+        small = with_train(steps=steps)
+        assert not wants_compiling(small, CPU)
+        busy = replace(with_train(steps=steps, sequences=64, sequence_tokens=512), model=large)
+        assert wants_compiling(busy, CPU)
+        assert not wants_compiling(busy, CUDA)
+
+
+def test_on_and_off_are_obeyed():
+    assert wants_compiling(with_train(compile="on"), CPU)
+    assert not wants_compiling(with_train(compile="off", lanes=4096, sequences=65_536), CPU)
+
+
+def member(cache, compile_, **environment):
+    """Run a job in a process of its own; return what it tells, or what it says on failing."""
+    known = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    known |= {"TORCHINDUCTOR_CACHE_DIR": str(cache), **environment}
+    done = subprocess.run(
+        [sys.executable, str(MEMBER), compile_],
+        capture_output=True, text=True, env=known, timeout=1200, check=False,
+    )  # fmt: skip
+    return json.loads(done.stdout) if done.returncode == 0 else done.stderr
+
+
+@pytest.mark.timeout(900)
+def test_without_a_compiler_auto_computes_eagerly_and_says_so(tmp_path):
+    told = member(tmp_path, "auto", CXX="/bin/false")
+    plain = member(tmp_path, "off")
+    assert told["digests"] == plain["digests"]
+    assert told["identity"] == plain["identity"]
+    assert [line for line in told["log"] if "not compiled" in line] == told["log"]
+    assert len(told["log"]) == 1
+    assert plain["log"] == []
+    assert not plain["dynamo"]
+
+
+@pytest.mark.timeout(900)
+def test_without_a_compiler_on_is_refused(tmp_path):
+    told = member(tmp_path, "on", CXX="/bin/false")
+    assert "UserError" in told
+    assert "install a C++ compiler" in told
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_compiled_bits_do_not_depend_on_when_or_where(tmp_path):
+    first = member(tmp_path, "on")
+    assert "compiled by" in first["identity"]
+    # Nothing was compiled after the warm-up, and a lane gives what it gave before.
+    assert first["graphs"] == first["graphs_warm"] == 1
+    assert first["again"] == first["digests"][0]
+    assert first["other_deal"] == first["digests"]
+    # From the cache, and from an empty one.
+    for cache in (tmp_path, tmp_path / "empty"):
+        other = member(cache, "on")
+        assert other["digests"] == first["digests"]
+        assert other["identity"] == first["identity"]
+    plain = member(tmp_path, "off")
+    assert plain["identity"] != first["identity"]
+    assert plain["losses"] == pytest.approx(first["losses"], rel=1e-5)
