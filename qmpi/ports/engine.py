@@ -115,6 +115,7 @@ class StepApplied(Event, frozen=True):
     weight_digest: Digest
     seconds: float
     redone: int
+    updates: int = -1
 
 
 class GroupJoined(Event, frozen=True):

@@ -58,14 +58,17 @@ class StepCommitted(Struct, frozen=True, tag="step_committed"):
     Attributes:
         recipe: index of the recipe in the recipe log.
         block_digests: digest of each lane's block, in lane order.
-        lane_losses: mean cross-entropy per token of each lane, in nats.
-        loss: mean of `lane_losses`, summed in lane order.
+        lane_losses: mean cross-entropy per token of each lane, in nats; -1: not finite.
+        loss: mean of the finite ones of `lane_losses`, summed in lane order; None: there is none.
+            Journals of old versions counted lanes that are not finite as -1, so readers take the
+            mean anew.
         weight_digest: digest of the weights after the step; "" when not due.
-        gradient_norm: global norm before clipping.
+        gradient_norm: global norm before clipping; -1: not finite, so the update was skipped.
         learning_rate: rate used.
         seconds: wall time of the step on the trainer that reported it.
         wait_seconds: part of it spent waiting for blocks.
         redone: passes repeated because the integer scale overflowed.
+        updates: updates in the weights after the step; -1: not told.
     """
 
     time: float
@@ -74,13 +77,14 @@ class StepCommitted(Struct, frozen=True, tag="step_committed"):
     recipe: int
     block_digests: tuple[Digest, ...]
     lane_losses: tuple[float, ...]
-    loss: float
+    loss: float | None
     weight_digest: Digest
     gradient_norm: float = 0.0
     learning_rate: float = 0.0
     seconds: float = 0.0
     wait_seconds: float = 0.0
     redone: int = 0
+    updates: int = -1
 
 
 class FailureSeen(Struct, frozen=True, tag="failure_seen"):

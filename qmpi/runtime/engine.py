@@ -233,6 +233,7 @@ class TorchEngine:
             weight_digest=Digest(outcome.weight_digest),
             seconds=outcome.seconds,
             redone=outcome.redone,
+            updates=outcome.updates,
         )
 
     def _aborted(

@@ -24,6 +24,7 @@ from qmpi.errors import InvariantError, PeerLost, UserError
 from qmpi.model.initial import initialise
 from qmpi.model.shape import parameter_shapes
 from qmpi.model.transformer import Transformer
+from qmpi.protocol.progress import MAX_SKIPPED, UNDEFINED
 from qmpi.training.comm import Aborted, Comm, pieces
 from qmpi.training.flat_state import FlatState, lay_out
 from qmpi.training.lanes import Block, LaneRunner
@@ -32,12 +33,6 @@ from qmpi.training.precision import choose_device, choose_precision, machine_ide
 from qmpi.training.reduction import make_sum
 from qmpi.training.schedule import learning_rate
 from qmpi.units import Digest
-
-UNDEFINED = -1.0
-"""Stands for a loss or norm that is not finite: JSON has no word for those."""
-
-MAX_SKIPPED = 20
-"""Steps skipped in a row after which the run counts as diverged."""
 
 MAX_PASSES = 4
 """Equal data overflow once; more passes mean that a lane does not compute the same bits twice."""
@@ -56,6 +51,7 @@ class StepOutcome:
         weight_digest: digest of the weights after the step; "" when not due.
         seconds: wall time on this member.
         redone: passes repeated because the integer scale overflowed.
+        updates: updates in the weights after the step; steps less these were skipped.
     """
 
     step: int
@@ -66,6 +62,7 @@ class StepOutcome:
     weight_digest: str
     seconds: float
     redone: int
+    updates: int
 
 
 @dataclass(frozen=True)
@@ -284,6 +281,7 @@ class Engine:
             weight_digest=state.digest() if held.digest_due else "",
             seconds=self._clock() - held.started,
             redone=held.redone,
+            updates=state.updates,
         )
 
     def _reduced(self, work: list[tuple[int, Block, str]]) -> int:

@@ -77,7 +77,7 @@ class Coordinator(Chief):
         super().__init__(settings, facts, run.expected, run.hosts, "gathering", run.domains)
         self.run, train = run, settings.train
         tokens = train.lanes * train.microbatches * train.sequences * train.sequence_tokens
-        self.record = Record(train.lanes, tokens)
+        self.record = Record(tokens)
         self.record.replay(run.history)
         self.crew = Crew(self.roster, facts)
         self.copies = CopyBook(settings.snapshot.keep, settings.team.size)

@@ -341,6 +341,7 @@ class Trainer(Follower):
                 seconds=event.seconds,
                 wait_seconds=self.prefetch.waited(event.step),
                 redone=event.redone,
+                updates=event.updates,
             )
         )
 

@@ -35,7 +35,7 @@ def kept(step: int, place: str) -> SnapshotKept:
 
 
 def replayed(history: list[JournalRecord]) -> Record:
-    record = Record(Settings().train.lanes, 1)
+    record = Record(1)
     record.replay(history)
     return record
 
