@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from qmpi.ports.base import Effect, Event, Frame, Reply
+from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.units import Digest, Generation, Step
 
@@ -68,6 +69,7 @@ class RunStep(EngineWork, frozen=True):
         blocks: one frame a lane, in that order.
         digests: digest of each, verified on receipt.
         digest_due: report the weight digest after the step.
+        hyperparameters: what the step is trained with; None: what the job says.
     """
 
     generation: Generation
@@ -76,6 +78,7 @@ class RunStep(EngineWork, frozen=True):
     blocks: tuple[Frame, ...]
     digests: tuple[Digest, ...]
     digest_due: bool
+    hyperparameters: Hyperparameters | None = None
 
 
 class TakeSnapshot(EngineWork, frozen=True):
@@ -83,10 +86,12 @@ class TakeSnapshot(EngineWork, frozen=True):
 
     Attributes:
         to_disk: a checkpoint is due: if the RAM file is refused, write to disk instead.
+        branch: that it is made on, as in `SnapshotFact`.
     """
 
     step: Step
     to_disk: bool
+    branch: int = 0
 
 
 class AbortEngine(Effect, frozen=True):

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import Recipe
 from qmpi.units import Digest, Generation, Rank, Step
@@ -14,12 +15,17 @@ class RunOpened(Struct, frozen=True, tag="run_opened"):
         time: seconds since the epoch, UTC.
         run_id: random identity of the run directory, the same in all incarnations.
         incarnation: number of this MPI job, from 1.
-        settings_digest: SHA-256 of the resolved settings that fix the arithmetic and the data.
+        settings_digest: SHA-256 of the resolved settings that fix the arithmetic and the data, as
+            the run was begun with them.
         sources: facts of the data sources.
         recipes: the recipe log.
         identity: what the trainers' arithmetic depends on.
         lanes: lanes of a step.
         ranks: size of the MPI job.
+        hyperparameters: the hyperparameter log; empty in journals of old versions: what the run was
+            begun with.
+        back_to: the user went back to this step: steps from it on are superseded, and so are copies
+            of the state after it; -1: they stand.
     """
 
     time: float
@@ -31,6 +37,8 @@ class RunOpened(Struct, frozen=True, tag="run_opened"):
     identity: str
     lanes: int
     ranks: int
+    hyperparameters: tuple[Hyperparameters, ...] = ()
+    back_to: int = -1
 
 
 class GenerationOpened(Struct, frozen=True, tag="generation_opened"):

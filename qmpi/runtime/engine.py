@@ -30,6 +30,7 @@ from qmpi.ports.engine import (
     StepApplied,
     TakeSnapshot,
 )
+from qmpi.protocol.membership import SnapshotFact
 from qmpi.runtime.copy_files import DISK, RAM, CopyFiles
 from qmpi.runtime.worker import Task, Worker
 from qmpi.units import Bytes, Digest, Generation, Step
@@ -149,7 +150,12 @@ class TorchEngine:
         try:
             self._leave_if_condemned()
             outcome = engine.run_step(
-                work.step, work.lanes, work.blocks, work.digests, digest_due=work.digest_due
+                work.step,
+                work.lanes,
+                work.blocks,
+                work.digests,
+                digest_due=work.digest_due,
+                hyperparameters=work.hyperparameters,
             )
         except PeerLost as error:
             return self._aborted(engine, work.generation, str(error))
@@ -161,21 +167,28 @@ class TorchEngine:
             return SnapshotBroken(work.step, "the engine has moved on", position)
         digest, parts = engine.snapshot()
         try:
-            return self._taken(RAM, work.step, digest, parts)
+            return self._taken(RAM, work, digest, parts)
         except StorageError as error:
             fault = str(error)
         if not work.to_disk:
             return SnapshotBroken(work.step, fault, position, RAM)
         logger.warning("step %d gets its checkpoint without a copy in RAM: %s", work.step, fault)
         try:
-            return self._taken(DISK, work.step, digest, parts, fault)
+            return self._taken(DISK, work, digest, parts, fault)
         except StorageError as error:
             return SnapshotBroken(work.step, f"{fault}; {error}", position)
 
     def _taken(
-        self, place: str, step: Step, digest: Digest, parts: Sequence[Frame], fault: str = ""
+        self,
+        place: str,
+        work: TakeSnapshot,
+        digest: Digest,
+        parts: Sequence[Frame],
+        fault: str = "",
     ) -> SnapshotTaken:
-        fact = self._files.write(place, step, digest, parts, self._position)
+        skipped = self._ready().skipped
+        wanted = SnapshotFact(work.step, digest, place, "", self._position, work.branch, skipped)
+        fact = self._files.write(wanted, parts)
         size = Bytes(sum(memoryview(part).nbytes for part in parts))
         return SnapshotTaken(fact, size, fault)
 

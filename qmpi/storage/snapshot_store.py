@@ -15,8 +15,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from msgspec import Struct
+
 from qmpi.errors import CorruptData, InputError, StorageError
 from qmpi.protocol.membership import SnapshotFact
+from qmpi.protocol.retention import kept_steps
 from qmpi.storage.atomic_file import TEMPORARY_SUFFIX, written_by_nobody
 from qmpi.storage.os_errors import explained, require_file
 from qmpi.storage.snapshot_file import read_header, verify_snapshot
@@ -34,6 +37,9 @@ _STEP_NAME = re.compile(r"step-(\d{1,19})(?:-position-(\d{1,6}))?\.snap")
 _POSITION = "position"
 """Key of the header's `meta`; absent where one rank holds the whole state."""
 
+_BRANCH, _SKIPPED = "branch", "skipped"
+"""Keys of the header's `meta`, as in `SnapshotFact`; absent: 0."""
+
 
 def snapshot_path(directory: Path, step: Step, position: int | None = None) -> Path:
     """Where the snapshot of a step lies.
@@ -50,18 +56,34 @@ def snapshot_path(directory: Path, step: Step, position: int | None = None) -> P
     return directory / f"step-{step:019d}{part}{_SUFFIX}"
 
 
-def position_meta(position: int | None) -> dict[str, str]:
-    """Return the header's `meta` for a part of the state.
+def meta_of(position: int | None, branch: int = 0, skipped: int = 0) -> dict[str, str]:
+    """Return the header's `meta` for a snapshot.
 
     Args:
         position: whose part; None: a whole state, whose header is that of runs without teams.
+        branch: as in `SnapshotFact`.
+        skipped: as in `SnapshotFact`.
     """
-    return {} if position is None else {_POSITION: str(position)}
+    numbers = {_BRANCH: branch, _SKIPPED: skipped}
+    told = {name: str(number) for name, number in numbers.items() if number}
+    return told if position is None else {_POSITION: str(position), **told}
 
 
-def _position_of(header: SnapshotHeader) -> int:
-    named = header.meta.get(_POSITION, "0")
+def _number_of(header: SnapshotHeader, name: str) -> int:
+    named = header.meta.get(name, "0")
     return int(named) if named.isdecimal() else 0
+
+
+def _fact_of(header: SnapshotHeader, place: str, path: Path) -> SnapshotFact:
+    return SnapshotFact(
+        header.step,
+        header.digest,
+        place,
+        str(path),
+        _number_of(header, _POSITION),
+        _number_of(header, _BRANCH),
+        _number_of(header, _SKIPPED),
+    )
 
 
 def ram_directory(ram_dir: str, run_id: str, run: Path) -> Path:
@@ -190,8 +212,7 @@ def find_snapshots(
                 reasons.append(str(error))
                 continue
             if header.run_id == run_id:
-                position = _position_of(header)
-                facts.append(SnapshotFact(header.step, header.digest, place, str(path), position))
+                facts.append(_fact_of(header, place, path))
     facts.sort(key=lambda fact: -fact.step)
     return facts, reasons
 
@@ -224,10 +245,27 @@ def _files(directory: Path, reasons: list[str]) -> list[Path]:
         return []
 
 
+class Written(Struct, frozen=True):
+    """The snapshot that others make room for.
+
+    Attributes:
+        step: weights are those before this step.
+        branch: as in `SnapshotFact`.
+        skipped: as in `SnapshotFact`.
+    """
+
+    step: int
+    branch: int = 0
+    skipped: int = 0
+
+
 def prune(
-    directory: Path, keep: int, position: int | None = None, besides: Path | None = None
+    directory: Path, keep: int, position: int | None = None, written: Written | None = None
 ) -> list[Path]:
     """Remove all but the newest snapshots, and temporaries of writers that were killed.
+
+    What lies beyond the one that is written and is of an older branch goes first; what
+    `qmpi.protocol.retention` spares stays.
 
     Another process may be writing here; what it has not finished stays, unless it is older than all
     that is kept.
@@ -236,7 +274,7 @@ def prune(
         directory: of the snapshots.
         keep: snapshots to keep, >= 0.
         position: whose; None: those of whole states.
-        besides: a file that neither counts nor goes: a run that was set back writes older steps
+        written: a snapshot that neither counts nor goes: a run that was set back writes older steps
             than those that lie here.
 
     Returns:
@@ -245,8 +283,7 @@ def prune(
     Raises:
         StorageError: a file cannot be removed.
     """
-    named = [path for path in _named(directory, position) if path != besides]
-    kept, doomed = named[:keep], named[keep:]
+    kept, doomed = _sorted_out(directory, keep, position, written)
     oldest = min((_step_of(path.name) for path in kept), default=-1)
     torn = [
         path
@@ -259,12 +296,39 @@ def prune(
     return doomed
 
 
-def room_without(directory: Path, position: int | None = None) -> Bytes:
-    """Return how many bytes a file may have if all snapshots of a position are removed first.
+def _sorted_out(
+    directory: Path, keep: int, position: int | None, written: Written | None
+) -> tuple[list[Path], list[Path]]:
+    """Return the files that stay and those that go, each newest first."""
+    named = _named(directory, position)
+    if written is None:
+        return named[:keep], named[keep:]
+    others = [path for path in named if _step_of(path.name) != written.step]
+    given_up = {path for path in others if _is_given_up(path, written)}
+    steps = {_step_of(path.name) for path in others if path not in given_up}
+    stay = kept_steps(steps, keep, written.skipped, written.step)
+    kept = [p for p in others if p not in given_up and _step_of(p.name) in stay]
+    return kept, [path for path in others if path not in kept]
+
+
+def _is_given_up(path: Path, written: Written) -> bool:
+    if written.branch == 0 or _step_of(path.name) < written.step:
+        return False
+    try:
+        return _number_of(read_header(path), _BRANCH) < written.branch
+    except StorageError:
+        return False  # evidence of damage; it goes by age
+
+
+def room_without(
+    directory: Path, position: int | None = None, written: Written | None = None
+) -> Bytes:
+    """Return how many bytes a file may have if all snapshots that may go are removed first.
 
     Args:
         directory: of the snapshots; must exist.
         position: whose; None: those of whole states.
+        written: as for `prune`.
 
     Returns:
         Free bytes of the file system, and those that these files take.
@@ -274,7 +338,8 @@ def room_without(directory: Path, position: int | None = None) -> Bytes:
     """
     with explained("look up the room in", directory):
         system = os.statvfs(directory)
-        held = sum(path.stat().st_blocks * 512 for path in _named(directory, position))
+        _, doomed = _sorted_out(directory, 0, position, written)
+        held = sum(path.stat().st_blocks * 512 for path in doomed)
     return Bytes(system.f_bavail * system.f_frsize + held)
 
 

@@ -19,11 +19,13 @@ from hashlib import sha256
 
 import torch
 
+from qmpi.config.schedule import learning_rate
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError, PeerLost, UserError
 from qmpi.model.initial import initialise
 from qmpi.model.shape import parameter_shapes
 from qmpi.model.transformer import Transformer
+from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.progress import MAX_SKIPPED, UNDEFINED
 from qmpi.training.comm import Aborted, Comm, pieces
 from qmpi.training.flat_state import FlatState, lay_out
@@ -31,8 +33,7 @@ from qmpi.training.lanes import Block, LaneRunner
 from qmpi.training.optimizer import adamw, clip
 from qmpi.training.precision import choose_device, choose_precision, machine_identity
 from qmpi.training.reduction import make_sum
-from qmpi.training.schedule import learning_rate
-from qmpi.units import Digest
+from qmpi.units import Digest, Step
 
 MAX_PASSES = 4
 """Equal data overflow once; more passes mean that a lane does not compute the same bits twice."""
@@ -73,6 +74,7 @@ class Held:
     redone: int
     digest_due: bool
     started: float
+    hyperparameters: Hyperparameters
 
 
 class Engine:
@@ -109,6 +111,7 @@ class Engine:
         train = settings.train
         self._sum = make_sum(train.reduction, layout, train.lanes, self._device)
         self._runner = LaneRunner(settings, self._model, layout, self._device, self._precision)
+        self._own = Hyperparameters(Step(0), train.steps, settings.optimizer)
         self._held: Held | None = None
         self._comm: Comm | None = None
         self._graveyard: list[Comm] = []
@@ -122,6 +125,11 @@ class Engine:
     def holds_reduced(self) -> bool:
         """Whether the reduced gradient of `state_step` is at hand."""
         return self._held is not None
+
+    @property
+    def skipped(self) -> int:
+        """Steps skipped in a row, up to now."""
+        return self._state.skipped
 
     def identity(self) -> str:
         """Return what the bits of a lane depend on; members of a group must agree."""
@@ -220,6 +228,7 @@ class Engine:
         digests: Sequence[str],
         *,
         digest_due: bool,
+        hyperparameters: Hyperparameters | None = None,
     ) -> StepOutcome:
         """Compute the lanes, reduce, vote, apply.
 
@@ -229,6 +238,7 @@ class Engine:
             blocks: a block for each.
             digests: their BLAKE2b-128, 32 hex digits.
             digest_due: compute the weight digest.
+            hyperparameters: what the step is trained with; None: what the job says.
 
         Returns:
             The outcome.
@@ -241,7 +251,7 @@ class Engine:
         started = self._clock()
         self._held = None
         redone = self._reduced(list(zip(lanes, blocks, digests, strict=True)))
-        self._held = Held(step, redone, digest_due, started)
+        self._held = Held(step, redone, digest_due, started, hyperparameters or self._own)
         self._group().vote()
         return self.apply_held()
 
@@ -259,14 +269,14 @@ class Engine:
         if held is None:
             raise InvariantError(f"no reduced gradient of step {self._state.step} is held")
         self._held = None
-        settings, state = self._settings, self._state
-        rate = learning_rate(settings.optimizer, held.step, settings.train.steps)
+        given, state = held.hyperparameters, self._state
+        rate = learning_rate(given.optimizer, held.step, given.steps, given.onset)
         norm = math.inf
         if not self._sum.broken():
             self._sum.unpack(self._gradient)
-            norm = clip(self._gradient, settings.optimizer.clip_norm)
+            norm = clip(self._gradient, given.optimizer.clip_norm)
         if math.isfinite(norm):
-            adamw(state, self._gradient, settings.optimizer, rate)
+            adamw(state, self._gradient, given.optimizer, rate)
             self._sum.settle(state)
             state.set_counters(held.step + 1, state.updates + 1, 0)
         else:
@@ -311,7 +321,7 @@ class Engine:
         if state.skipped >= MAX_SKIPPED:
             raise UserError(
                 f"the gradient was not finite in {MAX_SKIPPED} steps in a row, up to step {step}: "
-                "the run has diverged; lower [optimizer] learning_rate or raise warmup_steps"
+                "the run has diverged at this learning rate"
             )
 
     def _group(self) -> Comm:

@@ -34,7 +34,7 @@ from qmpi.model.shape import parameter_count
 from qmpi.model.transformer import Transformer
 from qmpi.training.comm import Comm, connect_store, open_store
 from qmpi.training.engine import Engine
-from qmpi.training.schedule import learning_rate
+from qmpi.config.schedule import learning_rate
 
 SIZES = {
     "laptop": ModelSettings(vocab_size=4096, width=256, layers=4, heads=4, kv_heads=2),

@@ -13,7 +13,7 @@ from qmpi.config.settings import ModelSettings, OptimizerSettings
 from qmpi.model.initial import initialise
 from qmpi.model.shape import parameter_count
 from qmpi.model.transformer import Transformer
-from qmpi.training.schedule import learning_rate
+from qmpi.config.schedule import learning_rate
 
 CONTEXT = 128
 ROWS = 4

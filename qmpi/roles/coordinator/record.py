@@ -36,6 +36,7 @@ class Record:
     Attributes:
         checkpointed: newest step of a checkpoint that was kept on disk and is not void; 0: none.
         skips: committed steps whose update was skipped, ascending.
+        branches: the steps that the user went back to, in order.
 
     Invariants: `committed` is the number of steps in the weights; it grows by one a commit and
     falls only by `rewind`; no step is committed twice without a rewind between.
@@ -65,6 +66,7 @@ class Record:
         self._waits: deque[tuple[float, float]] = deque(maxlen=WAIT_STEPS)
         self.redone_passes = 0
         self.skips: list[Step] = []
+        self.branches: list[Step] = []
 
     @property
     def skipped_in_a_row(self) -> int:
@@ -97,6 +99,8 @@ class Record:
                 self.run_id = record.run_id
                 self.incarnation = record.incarnation
                 self.started = self.started or Seconds(record.time)
+                if record.back_to >= 0:
+                    self._go_back(Step(record.back_to))
             case GenerationOpened():
                 self.generation = record.generation
                 self.rewind(record.step)
@@ -128,6 +132,12 @@ class Record:
             if self.digest_step > step:
                 self.digest, self.digest_step = Digest(""), Step(0)
         return lost
+
+    def _go_back(self, step: Step) -> None:
+        self.branches.append(step)
+        self.rewind(step)
+        # What comes now may give other weights.
+        self._digests = {s: digest for s, digest in self._digests.items() if s <= step}
 
     def commit(self, report: StepReport, recipe: int, now: Seconds) -> StepCommitted | None:
         """Take a trainer's report.

@@ -17,6 +17,7 @@ from qmpi.ports.copies import (
     StoreSnapshot,
 )
 from qmpi.protocol.envelope import Address, RoleName
+from qmpi.protocol.membership import SnapshotFact
 from qmpi.runtime.copies import FileCopies
 from qmpi.runtime.copy_files import CopyFiles
 from qmpi.storage.ram_places import note_ram_places
@@ -293,7 +294,7 @@ def test_copies_in_a_place_of_before_are_found_and_go_once_a_newer_one_stands(tm
     files = host.files()
     assert [(fact.step, fact.path) for fact in files.find()] == [(5, old.path)]
     assert bytes(files.payload(old.path, old.digest)) == payload(5)
-    new = files.write("ram", 6, digest(payload(6)), [payload(6)], 0)
+    new = files.write(SnapshotFact(6, digest(payload(6)), "ram", ""), [payload(6)])
     assert [(fact.step, fact.path) for fact in files.find()] == [(6, new.path)]
     assert list(before.iterdir()) == []
     assert list(host.ram.iterdir()) != []
