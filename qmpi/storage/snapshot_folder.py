@@ -75,7 +75,7 @@ class SnapshotFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         size = Bytes(sum(memoryview(part).nbytes for part in parts))
         meta = meta_of(position, branch, skipped)
-        written = Written(step, branch, skipped)
+        written = Written(step, branch, skipped, self._run_id)
         header = SnapshotHeader(
             step=step, size=size, digest=digest, run_id=self._run_id, meta=meta
         )  # fmt: skip

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from qmpi.errors import CorruptData, InputError, StorageError
+from qmpi.errors import InputError, StorageError
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.protocol.retention import kept_steps
 from qmpi.storage.atomic_file import TEMPORARY_SUFFIX, written_by_nobody
@@ -211,8 +211,10 @@ def find_snapshots(
             except StorageError as error:
                 reasons.append(str(error))
                 continue
-            if header.run_id == run_id:
-                facts.append(_fact_of(header, place, path))
+            if header.run_id != run_id:
+                reasons.append(f"{path} is of another run")
+                continue
+            facts.append(_fact_of(header, place, path))
     facts.sort(key=lambda fact: -fact.step)
     return facts, reasons
 
@@ -229,8 +231,6 @@ def what_is_wrong(path: Path, run_id: str) -> str:
     """
     try:
         header = read_header(path)
-    except CorruptData:
-        return f"{path} is damaged"
     except StorageError as error:
         return str(error)
     return f"{path} is damaged" if header.run_id == run_id else f"{path} is of another run"
@@ -252,11 +252,13 @@ class Written(Struct, frozen=True):
         step: weights are those before this step.
         branch: as in `SnapshotFact`.
         skipped: as in `SnapshotFact`.
+        run_id: identity of the run; files of others neither count nor go.
     """
 
     step: int
     branch: int = 0
     skipped: int = 0
+    run_id: str = ""
 
 
 def prune(
@@ -303,21 +305,26 @@ def _sorted_out(
     named = _named(directory, position)
     if written is None:
         return named[:keep], named[keep:]
-    others = [path for path in named if _step_of(path.name) != written.step]
-    given_up = {path for path in others if _is_given_up(path, written)}
+    heads = {path: _head(path) for path in named if _step_of(path.name) != written.step}
+    others = [p for p, head in heads.items() if head is None or head.run_id == written.run_id]
+    given_up = {p for p in others if _is_given_up(heads[p], written)}
     steps = {_step_of(path.name) for path in others if path not in given_up}
     stay = kept_steps(steps, keep, written.skipped, written.step)
     kept = [p for p in others if p not in given_up and _step_of(p.name) in stay]
     return kept, [path for path in others if path not in kept]
 
 
-def _is_given_up(path: Path, written: Written) -> bool:
-    if written.branch == 0 or _step_of(path.name) < written.step:
-        return False
-    try:
-        return _number_of(read_header(path), _BRANCH) < written.branch
-    except StorageError:
+def _is_given_up(head: SnapshotHeader | None, written: Written) -> bool:
+    if head is None:
         return False  # evidence of damage; it goes by age
+    return head.step > written.step and _number_of(head, _BRANCH) < written.branch
+
+
+def _head(path: Path) -> SnapshotHeader | None:
+    try:
+        return read_header(path)
+    except StorageError:
+        return None
 
 
 def room_without(

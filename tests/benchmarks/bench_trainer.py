@@ -28,13 +28,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from qmpi.config.schedule import learning_rate
 from qmpi.config.settings import ModelSettings, Settings, TrainSettings
 from qmpi.model.initial import initialise
 from qmpi.model.shape import parameter_count
 from qmpi.model.transformer import Transformer
 from qmpi.training.comm import Comm, connect_store, open_store
 from qmpi.training.engine import Engine
-from qmpi.config.schedule import learning_rate
 
 SIZES = {
     "laptop": ModelSettings(vocab_size=4096, width=256, layers=4, heads=4, kv_heads=2),

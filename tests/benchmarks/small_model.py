@@ -9,11 +9,11 @@ import math
 import numpy as np
 import torch
 
+from qmpi.config.schedule import learning_rate
 from qmpi.config.settings import ModelSettings, OptimizerSettings
 from qmpi.model.initial import initialise
 from qmpi.model.shape import parameter_count
 from qmpi.model.transformer import Transformer
-from qmpi.config.schedule import learning_rate
 
 CONTEXT = 128
 ROWS = 4

@@ -1,6 +1,5 @@
 """Begin again although steps are committed? What the record promises, and what a refusal says."""
 
-from qmpi.config.settings import Settings
 from qmpi.ports.books import AppendJournal
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.journal import (

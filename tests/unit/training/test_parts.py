@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from torch import nn
 from unit.training.small_job import alone, job, run
 
+from qmpi.config.schedule import learning_rate
 from qmpi.config.settings import OptimizerSettings
 from qmpi.errors import PeerLost
 from qmpi.training.comm import CHUNK_BYTES, Comm, connect_store, open_store, pieces
 from qmpi.training.flat_state import FlatState, lay_out
 from qmpi.training.optimizer import adamw, clip
 from qmpi.training.sample import generate, load_model
-from qmpi.config.schedule import learning_rate
 
 CPU = torch.device("cpu")
 SHAPES = {"n": (6,), "a": (3, 5), "b": (4, 8), "m": (3,)}
