@@ -28,7 +28,7 @@ from qmpi.protocol.recipe import RowAddress
 from qmpi.storage.journal import read_journal
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.status_file import read_end
-from qmpi.units import Lane, Step
+from qmpi.units import Digest, Lane, Step
 
 RATE_TOLERANCE = 1e-9
 """A rate may be off in its last bits where another machine's cosine rounds differently."""
@@ -110,8 +110,10 @@ def audit_run(
     except CorruptData as error:
         return AuditReport(str(error), 0, 0, "")
     settings = load_job(directory.job)
-    log = _log(standing, directory, settings)
-    fault = standing.fault or _check_facts(standing, settings, run, log)
+    begun = load_job(directory.begun) if directory.begun.exists() else settings
+    log = log_of([standing.opened] if standing.opened else [], begun)
+    as_begun = with_hyperparameters(settings, begun.train.steps, begun.optimizer)
+    fault = standing.fault or _check_facts(standing, settings_digest(as_begun), run, log)
     fault = fault or check_training(standing.steps, log, is_logged=_is_logged(standing))
     if fault:
         return _report(fault, standing, 0, log)
@@ -147,11 +149,6 @@ def _report(verdict: str, standing: StandingSteps, blocks: int, log: Log) -> Aud
         changes=changes(log),
         went_back=standing.went_back,
     )
-
-
-def _log(standing: StandingSteps, directory: RunDirectory, settings: Settings) -> Log:
-    begun = load_job(directory.begun) if directory.begun.exists() else settings
-    return log_of([standing.opened] if standing.opened else [], begun)
 
 
 def _is_logged(standing: StandingSteps) -> bool:
@@ -254,11 +251,10 @@ def _newest_digest(standing: StandingSteps) -> str:
     return ""
 
 
-def _check_facts(standing: StandingSteps, settings: Settings, run: Path, log: Log) -> str:
+def _check_facts(standing: StandingSteps, job: Digest, run: Path, log: Log) -> str:
     if standing.opened is None:
         return "the journal does not say how the run was opened"
-    begun = with_hyperparameters(settings, log[0].steps, log[0].optimizer)
-    if standing.opened.settings_digest != settings_digest(begun):
+    if standing.opened.settings_digest != job:
         return "job.toml is not the job that the journal was opened with"
     end, digest = read_end(run), _newest_digest(standing)
     if end is not None and end.state == "finished":

@@ -22,7 +22,13 @@ from qmpi.launch.allocation.muster import Muster
 from qmpi.launch.mpirun import LaunchPlan, find_mpirun, rank_environment
 from qmpi.policy.placement import place
 from qmpi.runtime.clock import Clock
-from qmpi.runtime.same_run import AS_IT_WAS, Continuation, check_same_run
+from qmpi.runtime.same_run import (
+    AS_IT_WAS,
+    Continuation,
+    begun_with,
+    check_same_run,
+    keep_settings,
+)
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.cache import default_cache
 from qmpi.storage.corpus import read_corpus_facts
@@ -219,6 +225,9 @@ def claim_run(settings: Settings, way: Continuation = AS_IT_WAS) -> None:
     """
     directory = RunDirectory(run_path(settings))
     check_same_run(directory, settings, way)
+    begun = begun_with(directory)
+    if begun is not None:
+        keep_settings(directory, begun, is_new=False)  # old versions knew job.toml alone
     note_ram_places(directory, [*_ram_dir_before(directory), settings.snapshot.ram_dir])
     write_atomic(directory.job, dump_toml(settings).encode())
 

@@ -222,8 +222,9 @@ def _open(world: Surroundings, directory: RunDirectory, start: Start) -> Coordin
             "again at step 0 with `qmpi train --resume RUN --from-scratch`"
         )
     run_id = openings[0].run_id if openings else os.urandom(8).hex()
-    log = log_of(openings, (begun_with(directory) if openings else None) or settings)
-    begun = with_hyperparameters(settings, log[0].steps, log[0].optimizer)
+    first = (begun_with(directory) if openings else None) or settings
+    log = log_of(openings, first)
+    begun = with_hyperparameters(settings, first.train.steps, first.optimizer)
     digest = settings_digest(begun)
     if openings and openings[0].settings_digest != digest:
         raise ConfigError(refusal(directory, ()))
