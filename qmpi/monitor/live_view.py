@@ -125,7 +125,7 @@ def frame(title: str, report: StatusReport | None, said: Sequence[str]) -> Rende
         if report.losses:
             parts.append(_losses(report))
         if report.skipped:
-            parts.append(Text(f"updates  {skips_text(report)}", style="red"))
+            parts.append(Text(f"! {skips_text(report)}", style="red"))
         parts += [_failure(failure) for failure in report.failures[-SHOWN_FAILURES:]]
     parts += [Text(f"· {text}", style="dim") for text in said]
     return Group(*parts)

@@ -121,10 +121,11 @@ def skips_text(report: StatusReport) -> str:
         report: the status of a run with skips.
 
     Returns:
-        Text such as "3 of 20 skipped: their gradient was not finite".
+        Text such as "3 of 20 updates skipped: the gradient was not finite".
     """
     most = ", most of them" if 2 * report.skipped > report.step else ""
-    return f"{report.skipped:,} of {report.step:,}{most} skipped: their gradient was not finite"
+    counted = f"{report.skipped:,} of {report.step:,} updates skipped"
+    return f"{counted}{most}: the gradient was not finite"
 
 
 def work_facts(report: StatusReport, work: WorkStatus) -> list[tuple[str, str]]:

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from qmpi.policy.hyperparameters import changes
+from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.journal import (
     FailureSeen,
     GenerationOpened,
@@ -142,6 +144,8 @@ class _Teller:
         self.steps: dict[int, _Trained] = {}
         self.marks: list[Mark] = []
         self.failures: list[FailureReport] = []
+        self.log: tuple[Hyperparameters, ...] = ()
+        self.given_up: list[tuple[int, int]] = []
         self.digest = ""
         self.started = self.now = 0.0
         self.generations = self.launches = self.redone = 0
@@ -195,16 +199,23 @@ class _Teller:
         self.launches += 1
         self.generations = 0
         words = f"start {record.incarnation} of the job, {record.ranks} ranks"
+        self.log = record.hyperparameters
+        if record.back_to >= 0:
+            self.given_up.append((record.back_to, self._void(record.back_to)))
+            words += f", back at step {record.back_to}"
         self.marks.append(Mark(record.time, -1, "launch", words))
         for rank in range(record.ranks):
             # The first generation says who trains; until then the status is all that is known.
             self._open[rank] = (self._roles.get(rank, SPARE), record.time)
 
-    def _generation(self, record: GenerationOpened) -> None:
-        voided = [step for step in self.steps if step >= record.step]
-        self.redone += len(voided)
+    def _void(self, first: int) -> int:
+        voided = [step for step in self.steps if step >= first]
         for step in voided:
             del self.steps[step]
+        return len(voided)
+
+    def _generation(self, record: GenerationOpened) -> None:
+        self.redone += self._void(record.step)
         self.generations += 1
         if self.generations == 1:
             self._demote(set(record.members))
@@ -261,6 +272,11 @@ def _facts(status: StatusReport, teller: _Teller) -> list[tuple[str, str]]:
         ("starts of the job", str(teller.launches)),
         ("failures healed", str(len(teller.failures))),
         ("steps done again", str(teller.redone)),
+        *(
+            ("went back", f"to step {step}; {many:,} steps after it were given up")
+            for step, many in teller.given_up
+        ),
+        *(("changed", change) for change in changes(teller.log)),
         ("run id", status.run_id),
     ]
 

@@ -40,7 +40,7 @@ def test_a_run_that_diverged_from_the_start_is_rescued(tmp_path: Path) -> None:
     assert all(loss >= 0.0 for _, loss in status["losses"])
     assert f"--resume {run} --back-to 0 --set optimizer.learning_rate=5e+19" in status["reason"]
     said = qmpi("status", str(run)).stdout
-    assert "11 of 12, most of them skipped: their gradient was not finite" in said
+    assert "11 of 12 updates skipped, most of them: the gradient was not finite" in said
     report = audited(run)
     assert (report["updates"], report["skipped"]) == (1, 11)
     assert report["audit"].startswith("most updates were skipped: 11 of 12 steps")

@@ -91,3 +91,14 @@ def test_on_a_terminal_it_is_drawn_in_place() -> None:
         assert len(written(console)) == drawn  # too soon to draw again
         view.update(REPORT, now=1.0)
         assert len(written(console)) > drawn
+
+
+def test_skipped_updates_are_said() -> None:
+    skipping = replace(REPORT, skipped=3, updates=17)
+    console = plain_console()
+    with LiveView(console, "demo") as view:
+        view.update(skipping, now=0.0)
+    assert "loss 5.2500, 3 updates skipped, " in written(console)
+    console = plain_console()
+    console.print(frame("demo", skipping, ()))
+    assert "! 3 of 20 updates skipped: the gradient was not finite" in written(console)
