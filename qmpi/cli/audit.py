@@ -66,7 +66,7 @@ def _found_good(report: "AuditReport") -> str:
         f"weights {report.digest[:16]}"
     ]
     lines += [
-        f"  went back to step {step}: what came after is superseded" for step in report.went_back
+        f"  went back to step {step}: what came after was given up" for step in report.went_back
     ]
     lines += [f"  {change}" for change in report.changes]
     return "\n".join(lines)

@@ -3,7 +3,7 @@
 Theory of operation. The journal's hash chain is checked first. Then its records are replayed: a
 generation that starts at step s voids the committed steps from s on, so each step stands exactly
 once in the end, and a step done again must name the same blocks. Where the user went back, what
-came after is superseded and the steps count by their last execution. Each block of each standing
+came after is given up and the steps count by their last execution. Each block of each standing
 step is built anew from its address and compared with the digest of what was trained on, each
 learning rate is derived anew from the hyperparameter log, and the updates are counted. Last, the
 weight digests of the status and of the end marker must be the journal's.
@@ -204,7 +204,7 @@ def replay(records: Iterable[JournalRecord]) -> StandingSteps:
             case RunOpened():
                 standing.opened = record
                 if record.back_to >= 0:
-                    _supersede(standing, void, record.back_to)
+                    _give_up(standing, void, record.back_to)
             case GenerationOpened():
                 for step in [s for s in standing.steps if s >= record.step]:
                     void[step] = standing.steps.pop(step)
@@ -218,7 +218,7 @@ def replay(records: Iterable[JournalRecord]) -> StandingSteps:
     return standing
 
 
-def _supersede(standing: StandingSteps, void: dict[int, StepCommitted], step: int) -> None:
+def _give_up(standing: StandingSteps, void: dict[int, StepCommitted], step: int) -> None:
     for steps in (standing.steps, void):
         for number in [number for number in steps if number >= step]:
             del steps[number]

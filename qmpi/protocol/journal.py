@@ -24,7 +24,7 @@ class RunOpened(Struct, frozen=True, tag="run_opened"):
         ranks: size of the MPI job.
         hyperparameters: the hyperparameter log; empty in journals of old versions: what the run was
             begun with.
-        back_to: the user went back to this step: steps from it on are superseded, and so are copies
+        back_to: the user went back to this step: steps from it on are given up, and so are copies
             of the state after it; -1: they stand.
     """
 
