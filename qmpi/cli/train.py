@@ -165,12 +165,12 @@ def run_supervised(
 
     from qmpi.launch.supervisor import Supervision, supervise
     from qmpi.launch.train import (
-        changes,
         check_claimed,
         claim_run,
         find_hosts,
         prepare_run,
         stop_time,
+        will_change,
     )
     from qmpi.monitor.live_view import LiveView
     from qmpi.runtime.clock import Clock
@@ -195,7 +195,7 @@ def run_supervised(
             onlooker.say,
             onlooker.tick,
             lambda: stop() or clock.now() >= until,
-            follow=way is not None and not changes(settings, way),
+            follow=way is not None and not will_change(settings, way),
             status_seconds=settings.monitor.status_seconds,
             claimed=lambda: claim_run(settings, kept),
             check=lambda: check_claimed(plan.run, kept),

@@ -182,7 +182,7 @@ def options_of(way: Continuation) -> tuple[str, ...]:
     return (*told, "--back-to", f"{way.back_to}:{way.starts}") if way.back_to >= 0 else told
 
 
-def changes(settings: Settings, way: Continuation) -> bool:
+def will_change(settings: Settings, way: Continuation) -> bool:
     """Return whether a run would change by going on so, or go back.
 
     Args:

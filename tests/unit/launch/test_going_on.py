@@ -14,7 +14,7 @@ from qmpi.config.settings import (
     TrainSettings,
 )
 from qmpi.errors import ConfigError
-from qmpi.launch.train import changes, check_claimed, claim_run, options_of, way_on
+from qmpi.launch.train import check_claimed, claim_run, options_of, way_on, will_change
 from qmpi.main import parse
 from qmpi.policy.hyperparameters import carried_on, first_hyperparameters
 from qmpi.protocol.journal import JournalRecord, RunOpened, StepCommitted
@@ -64,9 +64,9 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDirectory:
 
 
 def test_a_run_may_be_extended_and_trained_at_another_rate(directory: RunDirectory) -> None:
-    assert not changes(job(directory.root), ON)
-    assert changes(job(directory.root, steps=40), ON)
-    assert changes(job(directory.root, rate=0.001), ON)
+    assert not will_change(job(directory.root), ON)
+    assert will_change(job(directory.root, steps=40), ON)
+    assert will_change(job(directory.root, rate=0.001), ON)
     with pytest.raises(ConfigError, match=r"train\.steps is 20, not 40.*--resume RUN --set"):
         check_same_run(directory, job(directory.root, steps=40))
 
@@ -75,7 +75,7 @@ def test_what_is_no_hyperparameter_may_not_change(directory: RunDirectory) -> No
     wanted = job(directory.root, steps=40)
     other = replace(wanted, model=replace(wanted.model, layers=9))
     with pytest.raises(ConfigError, match=r"model\.layers is 4, not 9") as told:
-        changes(other, ON)
+        will_change(other, ON)
     assert "train.steps is" not in str(told.value)
 
 
@@ -84,9 +84,9 @@ def test_after_a_change_the_run_is_what_it_became(directory: RunDirectory) -> No
     claim_run(longer, ON)
     assert load_job(directory.job).train.steps == 40
     assert load_job(directory.begun).train.steps == 20
-    assert changes(longer, ON)  # not written down yet: the start that does so may have died
+    assert will_change(longer, ON)  # not written down yet: the start that does so may have died
     append(directory, opened(longer, begun, 9))
-    assert not changes(longer, ON)
+    assert not will_change(longer, ON)
     check_same_run(directory, longer)
     with pytest.raises(ConfigError, match=r"train\.steps is 40, not 20"):
         check_same_run(directory, begun)
@@ -119,14 +119,14 @@ def test_going_back_is_done_once(directory: RunDirectory) -> None:
     way = way_on(directory.root, back_to=4)
     assert way == Continuation(changes=True, back_to=4, starts=1)
     begun, wanted = job(directory.root), job(directory.root, steps=6)
-    assert changes(wanted, way)
+    assert will_change(wanted, way)
     told = parse(["job.toml", *options_of(way)])
     assert (told.change, told.replan, told.back_to) == (True, False, (4, 1))
     append(directory, opened(wanted, begun, 4, back_to=4))
-    assert not changes(wanted, way)
+    assert not will_change(wanted, way)
     assert parse(["job.toml", "--back-to", "4"]).back_to == (4, -1)
 
 
 def test_a_run_that_has_not_begun_has_nothing_to_go_back_to(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="has not trained a step"):
-        changes(job(tmp_path / "new"), replace(ON, back_to=4))
+        will_change(job(tmp_path / "new"), replace(ON, back_to=4))
