@@ -54,7 +54,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         arguments: without the program's name.
 
     Returns:
-        job, run_dir, set, work, from_scratch, died.
+        job, run_dir, set, work, from_scratch, died, change, replan, back_to.
     """
     parser = argparse.ArgumentParser(
         prog="python -m qmpi.main",
@@ -77,7 +77,29 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--died", default="", metavar="WHY", help="why the start before this one ended; noted"
     )
+    parser.add_argument(
+        "--change",
+        action="store_true",
+        help="go on with other train.steps or [optimizer]; the step is written down",
+    )
+    parser.add_argument(
+        "--replan",
+        action="store_true",
+        help="plan a schedule anew whose shape would change",
+    )
+    parser.add_argument(
+        "--back-to",
+        type=_step_and_starts,
+        default=(-1, -1),
+        metavar="STEP[:STARTS]",
+        help="go back to a step; only if the journal knows STARTS starts and no more",
+    )
     return parser.parse_args(arguments)
+
+
+def _step_and_starts(text: str) -> tuple[int, int]:
+    step, _, starts = text.partition(":")
+    return int(step), int(starts or -1)
 
 
 class Exit(NamedTuple):
@@ -154,10 +176,13 @@ def run_training(options: argparse.Namespace) -> Exit:
         How it leaves.
     """
     from qmpi.runtime.bootstrap import Start, build_rank
+    from qmpi.runtime.same_run import Continuation
 
     settings = load_job(absolute(options.job), options.set, options.run_dir)
     run = Path(settings.job.run_dir or f"runs/{settings.job.name}").absolute()
-    start = Start(settings, run, from_scratch=options.from_scratch, died=options.died)
+    back_to, starts = options.back_to
+    way = Continuation(options.change or back_to >= 0, options.replan, back_to, starts)
+    start = Start(settings, run, options.from_scratch, options.died, way)
     return run_rank(lambda world: build_rank(world, start), run)
 
 

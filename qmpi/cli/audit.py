@@ -2,12 +2,16 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from qmpi.cli.options import RunPath, json_option
 from qmpi.cli.output import show_json
 from qmpi.errors import ExitCode
+
+if TYPE_CHECKING:
+    from qmpi.corpora.audit import AuditReport
 
 EPILOG = """\b
 Examples:
@@ -23,8 +27,9 @@ def command(*, run: Path, as_json: bool) -> int:
     """Re-derive the stream of RUN and compare it with its journal.
 
     Checks the journal's hash chain, that every step stands exactly once whatever died, that steps
-    done again used the same blocks and gave the same losses, and that each block, built anew from
-    its address, is what was trained on.
+    done again used the same blocks and gave the same losses, that each block, built anew from its
+    address, is what was trained on, and that each step had the learning rate that held. Says what
+    was changed while the run went on, and how many updates were skipped.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -44,10 +49,24 @@ def command(*, run: Path, as_json: bool) -> int:
     if as_json:
         show_json(report)
     elif report.audit == "ok":
-        click.echo(
-            f"ok: {report.steps} steps, {report.blocks} blocks, each trained on exactly once; "
-            f"weights {report.digest[:16]}"
-        )
+        click.echo(_found_good(report))
     else:
         click.echo(f"fault: {report.audit}", err=True)
     return int(ExitCode.DONE if report.audit == "ok" else ExitCode.MACHINE)
+
+
+def _found_good(report: "AuditReport") -> str:
+    skips = (
+        f", {report.updates} updates, {report.skipped} skipped (gradient not finite)"
+        if report.skipped
+        else ""
+    )
+    lines = [
+        f"ok: {report.steps} steps{skips}, {report.blocks} blocks, each trained on exactly once; "
+        f"weights {report.digest[:16]}"
+    ]
+    lines += [
+        f"  went back to step {step}: what came after was given up" for step in report.went_back
+    ]
+    lines += [f"  {change}" for change in report.changes]
+    return "\n".join(lines)

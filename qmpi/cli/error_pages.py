@@ -182,9 +182,11 @@ ERRORS = {
             "data that nobody can read",
             "a disk that takes no journal or no checkpoint",
             "no snapshot that can be read any more",
+            "a gradient that was not finite in 20 steps in a row: the run has diverged",
         ),
         (
             "`qmpi status RUN` shows the reason and the failures before it",
+            "a run that diverged: the reason names the command that takes it back to before that",
             "mend what it names, then `qmpi train --resume RUN`",
         ),
     ),

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from qmpi.launch.train import Asked
     from qmpi.monitor.live_view import LiveView
     from qmpi.protocol.status import EndMarker, StatusReport
+    from qmpi.runtime.same_run import Continuation
 
 EPILOG = """\b
 Examples:
   qmpi train jobs/laptop.toml
   qmpi train jobs/laptop.toml -n 6 --set train.steps=1000 --run-dir runs/long
   qmpi train --resume runs/long
+  qmpi train --resume runs/long --set train.steps=2000
+  qmpi train --resume runs/long --back-to 400 --set optimizer.learning_rate=1e-3
   qmpi train jobs/cluster.toml --run-dir RUN --ranks-per-host 8
   qmpi train jobs/cluster.toml --hostfile hosts.txt --ranks-per-host 2
 """
@@ -72,6 +75,17 @@ Examples:
     is_flag=True,
     help="With --resume: begin at step 0 if no snapshot can be read.",
 )
+@click.option(
+    "--back-to",
+    type=click.IntRange(0, 10**12),
+    metavar="STEP",
+    help="With --resume: give up the steps from STEP on and train them anew.",
+)
+@click.option(
+    "--replan",
+    is_flag=True,
+    help="With --resume: plan the schedule anew where its shape would change.",
+)
 @click.option("--quiet", is_flag=True, help="No live view.")
 @job_options
 def command(
@@ -83,6 +97,8 @@ def command(
     stop_before: float,
     resume: Path | None,
     from_scratch: bool,
+    back_to: int | None,
+    replan: bool,
     quiet: bool,
     overrides: tuple[str, ...],
     run_dir: str | None,
@@ -95,19 +111,26 @@ def command(
     in order: the granted steps are finished and a checkpoint is written; exit code 75 says that the
     run can go on. So do the signals by which a scheduler or a closed terminal ends a command.
 
+    A run that goes on (--resume) may have other train.steps and another [optimizer]: the change is
+    written down at the step where it goes on. --back-to gives up steps after a divergence.
+
     Inside an allocation (Slurm, PBS, LSF, Flux, Grid Engine), or with --hostfile, the ranks are
     dealt to its hosts. Before each start all hosts are asked; those that do not answer are left
     out. RUN/hosts.json says what was found.
     """
-    if from_scratch and resume is None:
-        raise click.UsageError("--from-scratch is for a run that goes on: --resume RUN")
-    from qmpi.launch.train import Asked
+    given = {"--from-scratch": from_scratch, "--back-to": back_to is not None, "--replan": replan}
+    for name in (name for name, is_given in given.items() if is_given and resume is None):
+        raise click.UsageError(f"{name} is for a run that goes on: --resume RUN")
+    from qmpi.launch.train import Asked, way_on
 
     settings = _settings(job, resume, overrides, run_dir)
-    follow = resume is not None
     asked = Asked(ranks, per_host, hostfile, stop_before)
     marker = run_supervised(
-        settings, asked, quiet=quiet or as_json, follow=follow, from_scratch=from_scratch
+        settings,
+        asked,
+        quiet=quiet or as_json,
+        from_scratch=from_scratch,
+        way=None if resume is None else way_on(resume, replan=replan, back_to=back_to),
     )
     _show(settings, marker, as_json=as_json)
     return marker.exit_code
@@ -118,8 +141,8 @@ def run_supervised(
     asked: "Asked | None",
     *,
     quiet: bool,
-    follow: bool = False,
     from_scratch: bool = False,
+    way: "Continuation | None" = None,
     watch: "Callable[[StatusReport, float], str] | None" = None,
 ) -> "EndMarker":
     """Run a job to its end.
@@ -128,8 +151,9 @@ def run_supervised(
         settings: the job.
         asked: ranks and hosts; None: the ranks that the job asks for, on this machine.
         quiet: no live view.
-        follow: if the run goes on already, wait for its end instead of refusing.
         from_scratch: begin at step 0 if no snapshot of the run can be read.
+        way: how a run goes on that is resumed; if it does already and nothing shall change, its end
+            is waited for. None: the job as it stands.
         watch: called a few times a second with the newest status and the time;
             what it returns is told.
 
@@ -146,16 +170,20 @@ def run_supervised(
         find_hosts,
         prepare_run,
         stop_time,
+        will_change,
     )
     from qmpi.monitor.live_view import LiveView
     from qmpi.runtime.clock import Clock
+    from qmpi.runtime.same_run import AS_IT_WAS
 
     clock, stop = Clock(), StopRequest()
     with ExitStack() as stack:
         # Ctrl-C ends the preparations at once; a scheduler's warning must not look like a failure.
         stack.enter_context(stop.heard(WARNING))
         hosts = None if asked is None else find_hosts(settings, asked, os.environ, clock)
-        plan = prepare_run(settings, None if hosts is None else hosts.ranks_of_all(), os.environ)
+        number = None if hosts is None else hosts.ranks_of_all()
+        kept = AS_IT_WAS if way is None else way
+        plan = prepare_run(settings, number, os.environ, kept)
         plan = replace(plan, once=("--from-scratch",) if from_scratch else ())
         view = None if quiet else stack.enter_context(LiveView(Console(), settings.job.name))
         until = math.inf
@@ -167,10 +195,10 @@ def run_supervised(
             onlooker.say,
             onlooker.tick,
             lambda: stop() or clock.now() >= until,
-            follow=follow,
+            follow=way is not None and not will_change(settings, way),
             status_seconds=settings.monitor.status_seconds,
-            claimed=lambda: claim_run(settings),
-            check=lambda: check_claimed(plan.run),
+            claimed=lambda: claim_run(settings, kept),
+            check=lambda: check_claimed(plan.run, kept),
             hosts=hosts,
         )
         with stop.heard():
@@ -269,8 +297,12 @@ def _show(settings: "Settings", marker: "EndMarker", *, as_json: bool) -> None:
 
 
 def _summary(marker: "EndMarker", status: "StatusReport") -> str:
+    from qmpi.monitor.status_text import skips_text
+
     loss = "no loss yet" if status.loss is None else f"loss {status.loss:.4f}"
     healed = f", {len(status.failures)} failures healed" if status.failures else ""
+    if status.skipped:
+        healed += f", {skips_text(status)}"
     if marker.state == "stopped":
         return f"stopped at step {marker.step} ({loss}{healed}): {marker.reason}"
     return f"finished: {marker.step} steps, {loss}{healed}, weights {marker.digest[:16]}"

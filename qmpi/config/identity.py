@@ -9,14 +9,21 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-from qmpi.config.settings import Settings, TeamSettings
+from qmpi.config.settings import OptimizerSettings, Settings, TeamSettings
 
 FREE = (
     "job.name, job.run_dir, train.compile, data.prefetch_steps, the path of a source, and all of "
-    "[roles], [snapshot], [failure], [monitor], [hosts] and [machine]"
+    "[roles], [snapshot], [failure], [monitor], [hosts] and [machine]; and, with "
+    "`qmpi train --resume RUN --set ...`, which writes down at which step, train.steps and "
+    "[optimizer]"
 )
 """What may change when a run goes on, for messages."""
+
+LAYOUT = ("kind",)
+"""Settings of the optimizer that give the state its layout, and so never change; a version may lack
+some."""
 
 
 def identity(settings: Settings) -> dict[str, Any]:
@@ -50,6 +57,27 @@ def identity(settings: Settings) -> dict[str, Any]:
         # As with teams: what was begun with nothing held out stays what it was.
         kept["held_out"] = settings.evaluation.held_out
     return kept
+
+
+def with_hyperparameters(settings: Settings, steps: int, optimizer: OptimizerSettings) -> Settings:
+    """Return a job with other hyperparameters, as far as they may change while a run goes on.
+
+    Args:
+        settings: the job.
+        steps: length of the run.
+        optimizer: section [optimizer]; what gives the state its layout is left as the job has it.
+
+    Returns:
+        The job; equal in identity to the one that a run was begun with if nothing else differs and
+        these are what it was begun with.
+    """
+    fields = {f.name for f in msgspec.structs.fields(optimizer)}
+    laid_out = {name: getattr(settings.optimizer, name) for name in LAYOUT if name in fields}
+    return replace(
+        settings,
+        train=replace(settings.train, steps=steps),
+        optimizer=replace(optimizer, **laid_out),
+    )
 
 
 def differences(begun: Settings, wanted: Settings) -> tuple[str, ...]:

@@ -3,45 +3,72 @@
 Theory of operation. The journal's hash chain is checked first. Then its records are replayed: a
 generation that starts at step s voids the committed steps from s on, so each step stands exactly
 once in the end, and a step done again must name the same blocks. No block may hold a row that is
-held out. Each block of each standing step
-is built anew from its address and compared with the digest of what was trained on. Last, the weight
-digests of the status and of the end marker must be the journal's.
+held out. Where the user went back, what came after is given up and the steps count by their last
+execution. Each block of each standing step is built anew from its address and compared with the
+digest of what was trained on, each learning rate is derived anew from the hyperparameter log, and
+the updates are counted. Last, the weight digests of the status and of the end marker must be the
+journal's.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from math import isclose
 from pathlib import Path
 
 from msgspec import Struct
 
+from qmpi.config.identity import with_hyperparameters
 from qmpi.config.load import load_job, settings_digest
 from qmpi.config.settings import CorpusSource, Settings
 from qmpi.corpora.sources import Sources
 from qmpi.errors import CorruptData, InputError, QmpiError
 from qmpi.policy.held_out import is_held_out
+from qmpi.policy.hyperparameters import Log, changes, log_of, rate_at
 from qmpi.policy.stream import rows_of_block
 from qmpi.protocol.journal import GenerationOpened, JournalRecord, RunOpened, StepCommitted
 from qmpi.protocol.membership import SourceFact
+from qmpi.protocol.progress import is_skipped, undefined_lanes
 from qmpi.protocol.recipe import RowAddress
 from qmpi.storage.journal import read_journal
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.status_file import read_end
-from qmpi.units import Lane, Step
+from qmpi.units import Digest, Lane, Step
+
+RATE_TOLERANCE = 1e-9
+"""A rate may be off in its last bits where another machine's cosine rounds differently."""
 
 
 class AuditReport(Struct, frozen=True):
     """Result of an audit.
 
     Attributes:
-        audit: "ok", or the first fault in words.
+        audit: "ok", or the first fault in words; that most updates were skipped is one.
         steps: steps that stand in the journal.
         blocks: blocks whose digest was derived again and found equal.
         digest: newest weight digest.
+        updates: steps that changed the weights.
+        skipped: steps that did not, since their gradient was not finite.
+        undefined_lanes: losses of lanes that are not finite; they are in no mean.
+        redone_passes: passes repeated because the integer scale overflowed.
+        wait_share: share of the time spent waiting for blocks; None without a step.
+        gradient_norm: of the last update, before clipping; None if there is none.
+        learning_rate: of the last step; None if there is none.
+        changes: what changed at which step, in words.
+        went_back: steps that the user went back to, in order.
     """
 
     audit: str
     steps: int
     blocks: int
     digest: str
+    updates: int = 0
+    skipped: int = 0
+    undefined_lanes: int = 0
+    redone_passes: int = 0
+    wait_share: float | None = None
+    gradient_norm: float | None = None
+    learning_rate: float | None = None
+    changes: tuple[str, ...] = ()
+    went_back: tuple[int, ...] = ()
 
 
 class StandingSteps(Struct):
@@ -52,12 +79,14 @@ class StandingSteps(Struct):
         opened: newest opening of the run.
         fault: first contradiction, "" if none.
         redone: steps that were committed more than once, net of voids.
+        went_back: steps that the user went back to, in order.
     """
 
     steps: dict[int, StepCommitted]
     opened: RunOpened | None
     fault: str
     redone: int
+    went_back: tuple[int, ...] = ()
 
 
 def audit_run(
@@ -84,15 +113,77 @@ def audit_run(
     except CorruptData as error:
         return AuditReport(str(error), 0, 0, "")
     settings = load_job(directory.job)
-    digest = _newest_digest(standing)
-    fault = standing.fault or _check_facts(standing, settings, run, digest)
+    begun = load_job(directory.begun) if directory.begun.exists() else settings
+    log = log_of([standing.opened] if standing.opened else [], begun)
+    as_begun = with_hyperparameters(settings, begun.train.steps, begun.optimizer)
+    fault = standing.fault or _check_facts(standing, settings_digest(as_begun), run, log)
+    fault = fault or check_training(standing.steps, log, is_logged=_is_logged(standing))
     if fault:
-        return AuditReport(fault, len(standing.steps), 0, digest)
+        return _report(fault, standing, 0, log)
     try:
         blocks, fault = _check_blocks(standing, settings, cache, progress or _silent)
     except QmpiError as error:
         blocks, fault = 0, f"the data cannot be read again: {error}"
-    return AuditReport(fault or "ok", len(standing.steps), blocks, digest)
+    return _report(fault or "ok", standing, blocks, log)
+
+
+def _report(verdict: str, standing: StandingSteps, blocks: int, log: Log) -> AuditReport:
+    steps = [record for _, record in sorted(standing.steps.items())]
+    norms = [step.gradient_norm for step in steps if not is_skipped(step.gradient_norm)]
+    skipped = len(steps) - len(norms)
+    waited, worked = sum(s.wait_seconds for s in steps), sum(s.seconds for s in steps)
+    if verdict == "ok" and 2 * skipped > len(steps):
+        verdict = (
+            f"most updates were skipped: {skipped} of {len(steps)} steps had a gradient that is "
+            "not finite, so the run has hardly been trained (its blocks are in order)"
+        )
+    return AuditReport(
+        verdict,
+        len(steps),
+        blocks,
+        _newest_digest(standing),
+        updates=len(norms),
+        skipped=skipped,
+        undefined_lanes=sum(undefined_lanes(step.lane_losses) for step in steps),
+        redone_passes=sum(step.redone for step in steps),
+        wait_share=waited / (waited + worked) if waited + worked else None,
+        gradient_norm=norms[-1] if norms else None,
+        learning_rate=steps[-1].learning_rate if steps else None,
+        changes=changes(log),
+        went_back=standing.went_back,
+    )
+
+
+def _is_logged(standing: StandingSteps) -> bool:
+    # Rates of old versions may follow from other formulas.
+    return standing.opened is not None and bool(standing.opened.hyperparameters)
+
+
+def check_training(steps: Mapping[int, StepCommitted], log: Log, *, is_logged: bool) -> str:
+    """Derive the learning rate of each step anew, and count the updates.
+
+    Args:
+        steps: those that stand, from 0 on.
+        log: the hyperparameter log.
+        is_logged: the journal itself holds the log.
+
+    Returns:
+        The first fault in words; "" if there is none.
+    """
+    updates = 0
+    for number, record in sorted(steps.items()):
+        updates += not is_skipped(record.gradient_norm)
+        if record.updates not in (-1, updates):
+            return f"step {number} tells of {record.updates} updates, but {updates} were applied"
+        if not is_logged:
+            continue
+        rate = rate_at(log, number)
+        if not isclose(record.learning_rate, rate, rel_tol=RATE_TOLERANCE):
+            return (
+                f"step {number} was trained at the learning rate {record.learning_rate:.6g}, where "
+                f"{rate:.6g} held"
+            )
+    return ""
 
 
 def _silent(done: int, of: int) -> None:
@@ -115,6 +206,8 @@ def replay(records: Iterable[JournalRecord]) -> StandingSteps:
         match record:
             case RunOpened():
                 standing.opened = record
+                if record.back_to >= 0:
+                    _give_up(standing, void, record.back_to)
             case GenerationOpened():
                 for step in [s for s in standing.steps if s >= record.step]:
                     void[step] = standing.steps.pop(step)
@@ -128,6 +221,13 @@ def replay(records: Iterable[JournalRecord]) -> StandingSteps:
     return standing
 
 
+def _give_up(standing: StandingSteps, void: dict[int, StepCommitted], step: int) -> None:
+    for steps in (standing.steps, void):
+        for number in [number for number in steps if number >= step]:
+            del steps[number]
+    standing.went_back = (*standing.went_back, step)
+
+
 def _commit(standing: StandingSteps, void: dict[int, StepCommitted], record: StepCommitted) -> str:
     step = record.step
     if step != len(standing.steps):
@@ -139,7 +239,9 @@ def _commit(standing: StandingSteps, void: dict[int, StepCommitted], record: Ste
             return f"step {step} was done again with other blocks"
         if before.lane_losses != record.lane_losses:
             return f"step {step} was done again with other losses"
-        if before.weight_digest != record.weight_digest:
+        # A run that was given another length has its last digest due elsewhere.
+        told = {before.weight_digest, record.weight_digest} - {""}
+        if len(told) > 1:
             return f"step {step} was done again to other weights"
     standing.steps[step] = record
     return ""
@@ -152,15 +254,15 @@ def _newest_digest(standing: StandingSteps) -> str:
     return ""
 
 
-def _check_facts(standing: StandingSteps, settings: Settings, run: Path, digest: str) -> str:
+def _check_facts(standing: StandingSteps, job: Digest, run: Path, log: Log) -> str:
     if standing.opened is None:
         return "the journal does not say how the run was opened"
-    if standing.opened.settings_digest != settings_digest(settings):
+    if standing.opened.settings_digest != job:
         return "job.toml is not the job that the journal was opened with"
-    end = read_end(run)
+    end, digest = read_end(run), _newest_digest(standing)
     if end is not None and end.state == "finished":
-        if len(standing.steps) != settings.train.steps:
-            return f"{len(standing.steps)} steps stand, but the run has {settings.train.steps}"
+        if len(standing.steps) != log[-1].steps:
+            return f"{len(standing.steps)} steps stand, but the run has {log[-1].steps}"
         if end.digest != digest:
             return f"the end marker says {end.digest[:16]}, the journal {digest[:16]}"
     return ""

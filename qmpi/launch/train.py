@@ -22,10 +22,17 @@ from qmpi.launch.allocation.muster import Muster
 from qmpi.launch.mpirun import LaunchPlan, find_mpirun, rank_environment
 from qmpi.policy.placement import place
 from qmpi.runtime.clock import Clock
-from qmpi.runtime.same_run import check_same_run
+from qmpi.runtime.same_run import (
+    AS_IT_WAS,
+    Continuation,
+    begun_with,
+    check_same_run,
+    keep_settings,
+)
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.cache import default_cache
 from qmpi.storage.corpus import read_corpus_facts
+from qmpi.storage.journal import glance_at
 from qmpi.storage.ram_places import note_ram_places
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.units import Seconds
@@ -125,19 +132,25 @@ def stop_time(end: Seconds | None, before: float, now: Seconds) -> Seconds | Non
     return Seconds(end - min(before, 0.25 * max(0.0, end - now)))
 
 
-def prepare_run(settings: Settings, ranks: int | None, environ: Mapping[str, str]) -> LaunchPlan:
+def prepare_run(
+    settings: Settings,
+    ranks: int | None,
+    environ: Mapping[str, str],
+    way: Continuation = AS_IT_WAS,
+) -> LaunchPlan:
     """Check the run directory and the data, find the launcher; writes nothing into the run.
 
     Args:
         settings: the job.
         ranks: processes to start; None: what the job asks for.
         environ: environment of this process.
+        way: how the run goes on, if there is one.
 
     Returns:
         The job, ready to be claimed and started.
 
     Raises:
-        ConfigError: the run directory holds another run.
+        ConfigError: the run directory holds another run, or this one cannot go on so.
     """
     number = ranks if ranks is not None else default_ranks(settings)
     if number < 1:
@@ -147,43 +160,90 @@ def prepare_run(settings: Settings, ranks: int | None, environ: Mapping[str, str
     mpirun = find_mpirun(environ)
     check_sources(settings, default_cache(environ))
     directory = RunDirectory(run_path(settings))
-    check_same_run(directory, settings)
+    check_same_run(directory, settings, way)
     return LaunchPlan(
         mpirun=mpirun,
         ranks=number,
         job=directory.job,
         run=directory.root,
         environment=rank_environment(settings, environ),
+        options=options_of(way),
     )
 
 
-def claim_run(settings: Settings) -> None:
+def options_of(way: Continuation) -> tuple[str, ...]:
+    """Return the arguments by which ranks are told how the run goes on.
+
+    Args:
+        way: how.
+    """
+    flags = {"--change": way.changes, "--replan": way.replan}
+    told = tuple(name for name, given in flags.items() if given)
+    return (*told, "--back-to", f"{way.back_to}:{way.starts}") if way.back_to >= 0 else told
+
+
+def will_change(settings: Settings, way: Continuation) -> bool:
+    """Return whether a run would change by going on so, or go back.
+
+    Args:
+        settings: the job as it shall go on.
+        way: how.
+
+    Raises:
+        ConfigError: it cannot go on so.
+    """
+    return check_same_run(RunDirectory(run_path(settings)), settings, way)
+
+
+def way_on(run: Path, *, replan: bool = False, back_to: int | None = None) -> Continuation:
+    """Return how a run goes on that the user resumes.
+
+    Args:
+        run: its directory.
+        replan: a schedule may be planned anew.
+        back_to: step to go back to; None: none.
+
+    Returns:
+        Its hyperparameters may change; going back is done once, whatever dies meanwhile.
+    """
+    journal = RunDirectory(run).journal
+    starts = len(glance_at(journal).openings) if journal.exists() else 0
+    step = -1 if back_to is None else back_to
+    return Continuation(changes=True, replan=replan, back_to=step, starts=starts)
+
+
+def claim_run(settings: Settings, way: Continuation = AS_IT_WAS) -> None:
     """Write the job that the ranks read; the caller holds the supervisor's lock of the run.
 
     Args:
         settings: the job.
+        way: how the run goes on, if there is one.
 
     Raises:
         ConfigError: the run directory holds another run, begun since `prepare_run` looked.
         StorageError: it takes no data.
     """
     directory = RunDirectory(run_path(settings))
-    check_same_run(directory, settings)
+    check_same_run(directory, settings, way)
+    begun = begun_with(directory)
+    if begun is not None:
+        keep_settings(directory, begun, is_new=False)  # old versions knew job.toml alone
     note_ram_places(directory, [*_ram_dir_before(directory), settings.snapshot.ram_dir])
     write_atomic(directory.job, dump_toml(settings).encode())
 
 
-def check_claimed(run: Path) -> None:
+def check_claimed(run: Path, way: Continuation = AS_IT_WAS) -> None:
     """Check what the ranks of a claimed run would read if they were started again.
 
     Args:
         run: directory of the run.
+        way: as it was claimed with.
 
     Raises:
         ConfigError: the job file in it was broken by hand, or is another's now.
     """
     directory = RunDirectory(run)
-    check_same_run(directory, load_job(directory.job, (), os.fspath(run)))
+    check_same_run(directory, load_job(directory.job, (), os.fspath(run)), way)
 
 
 def _ram_dir_before(directory: RunDirectory) -> list[str]:
@@ -228,7 +288,7 @@ def resume_settings(run: Path, overrides: tuple[str, ...]) -> Settings:
 
     Args:
         run: directory of the run.
-        overrides: as in `load_job`; fields of the run's identity may not change.
+        overrides: as in `load_job`; of the run's identity only the hyperparameters may change.
 
     Returns:
         Its job.

@@ -72,7 +72,7 @@ def _tiles(story: RunStory) -> str:
     promoted = sum(mark.kind == "promotion" for mark in story.marks)
     loss = f"{story.losses[0][1]:.3f} → {story.losses[-1][1]:.3f}" if story.losses else "none"
     tiles = [
-        ("steps committed", f"{len(story.losses):,}"),
+        ("steps committed", f"{story.steps:,}"),
         ("loss, nats a token", loss),
         ("ranks that died", str(deaths)),
         ("ranks promoted to trainer", str(promoted)),
@@ -82,7 +82,18 @@ def _tiles(story: RunStory) -> str:
         f'<div class="tile"><span>{escape(name)}</span><strong>{escape(value)}</strong></div>'
         for name, value in tiles
     )
-    return f'<div class="tiles">{cells}</div>\n'
+    return f'<div class="tiles">{cells}</div>\n' + _skips(story)
+
+
+def _skips(story: RunStory) -> str:
+    if not story.skipped:
+        return ""
+    most = "Most updates were skipped: " if 2 * story.skipped > story.steps else ""
+    words = (
+        f"{most}{story.skipped:,} of {story.steps:,} steps had a gradient that is not finite and "
+        "changed no weights."
+    )
+    return _verdict(words, good=False)
 
 
 def _times(story: RunStory) -> list[str]:

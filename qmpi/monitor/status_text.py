@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from qmpi.monitor.crowd_text import host_lines, role_table
 from qmpi.monitor.paint import Cell, paint, table
 from qmpi.policy.step_split import seconds, shares, utilisation
-from qmpi.protocol.progress import StepTimes
+from qmpi.protocol.progress import StepTimes, is_skipped
 from qmpi.protocol.status import FailureReport, RankReport, StatusReport
 from qmpi.protocol.work import WorkStatus
 
@@ -79,12 +79,17 @@ def step_facts(report: StatusReport) -> list[tuple[str, str]]:
     share = 100.0 * report.step / max(1, report.steps)
     told = [
         ("step", f"{report.step} of {report.steps} ({share:.0f} %)"),
-        ("loss", "none yet" if report.loss is None else f"{report.loss:.4f}"),
+        ("loss", loss_text(report)),
     ]
     if report.gradient_norm is not None and report.learning_rate is not None:
-        rate = f"norm {report.gradient_norm:.3g}, learning rate {report.learning_rate:.3g}"
+        norm = f"norm {report.gradient_norm:.3g}"
+        if is_skipped(report.gradient_norm):
+            norm = "not finite: the update was skipped"
+        rate = f"{norm}, learning rate {report.learning_rate:.3g}"
         again = f", {report.redone_passes} passes done again" if report.redone_passes else ""
         told.append(("gradient", rate + again))
+    if report.skipped:
+        told.append(("updates", f"{report.updates:,} applied, {skips_text(report)}"))
     told.append(("tokens", f"{report.tokens:,} ({report.tokens_per_second:,.0f} a second)"))
     if report.wait_share:
         told.append(("waiting", f"{100 * report.wait_share:.0f} % of the time, for blocks"))
@@ -136,6 +141,36 @@ def rate_text(flops_per_second: float) -> str:
         if flops_per_second >= factor:
             return f"{flops_per_second / factor:.3g} {unit}FLOP/s"
     return f"{flops_per_second / 1e6:.3g} MFLOP/s"
+
+
+def loss_text(report: StatusReport) -> str:
+    """Return the loss of the last step, and of how many lanes it is not.
+
+    Args:
+        report: the status.
+
+    Returns:
+        Text such as "3.2100, 2 lanes not finite".
+    """
+    number = report.undefined_lanes
+    lanes = f"{number} lane{'s' if number > 1 else ''} not finite" if number else ""
+    if report.loss is None:
+        return f"none: {lanes}" if lanes else "none yet"
+    return f"{report.loss:.4f}" + (f", {lanes}" if lanes else "")
+
+
+def skips_text(report: StatusReport) -> str:
+    """Return how many updates were skipped, in words that fit the count.
+
+    Args:
+        report: the status of a run with skips.
+
+    Returns:
+        Text such as "3 of 20 updates skipped: the gradient was not finite".
+    """
+    most = ", most of them" if 2 * report.skipped > report.step else ""
+    counted = f"{report.skipped:,} of {report.step:,} updates skipped"
+    return f"{counted}{most}: the gradient was not finite"
 
 
 def work_facts(report: StatusReport, work: WorkStatus) -> list[tuple[str, str]]:

@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from qmpi.monitor.status_text import speed_facts
+from qmpi.policy.hyperparameters import changes
 from qmpi.protocol.evaluation import Evaluation
+from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.journal import (
     FailureSeen,
     GenerationOpened,
@@ -21,7 +23,7 @@ from qmpi.protocol.journal import (
     SnapshotKept,
     StepCommitted,
 )
-from qmpi.protocol.progress import StepTimes
+from qmpi.protocol.progress import StepTimes, is_skipped, mean_loss
 from qmpi.protocol.status import FailureReport, StatusReport
 
 TRAINER = "trainer"
@@ -58,7 +60,9 @@ class RunStory(Struct, frozen=True, kw_only=True):
         state: how it ended or stands, and why.
         started: seconds since the epoch.
         ended: of the last record.
-        losses: (step, nats per token) of the steps that stand.
+        steps: steps that stand.
+        skipped: of these, steps whose update was skipped.
+        losses: (step, nats per token) of the steps that stand and have a finite loss.
         spans: who played which role when.
         marks: what happened, in order.
         failures: in words; oldest first.
@@ -78,6 +82,8 @@ class RunStory(Struct, frozen=True, kw_only=True):
     state: str
     started: float
     ended: float
+    steps: int
+    skipped: int
     losses: tuple[tuple[int, float], ...]
     spans: tuple[Span, ...]
     marks: tuple[Mark, ...]
@@ -117,7 +123,9 @@ def story_from_run(
         state=status.state + (f": {status.reason}" if status.reason else ""),
         started=teller.started,
         ended=teller.now,
-        losses=tuple(sorted(teller.losses.items())),
+        steps=len(teller.steps),
+        skipped=teller.skipped,
+        losses=teller.losses,
         spans=teller.finish(),
         marks=tuple(teller.marks),
         failures=tuple(teller.failures),
@@ -128,19 +136,41 @@ def story_from_run(
     )
 
 
+class _Trained(Struct, frozen=True):
+    """What is told of a step that stands."""
+
+    loss: float | None
+    norm: float
+    rate: float
+    seconds: float
+    waited: float
+    redone: int
+
+
 class _Teller:
     """The replay."""
 
     def __init__(self, status: StatusReport) -> None:
-        self.losses: dict[int, float] = {}
+        self.steps: dict[int, _Trained] = {}
         self.marks: list[Mark] = []
         self.failures: list[FailureReport] = []
+        self.log: tuple[Hyperparameters, ...] = ()
+        self.given_up: list[tuple[int, int]] = []
         self.digest = ""
         self.started = self.now = 0.0
         self.generations = self.launches = self.redone = 0
         self._spans: list[Span] = []
         self._open: dict[int, tuple[str, float]] = {}
         self._roles = _roles(status)
+
+    @property
+    def losses(self) -> tuple[tuple[int, float], ...]:
+        told = ((number, step.loss) for number, step in sorted(self.steps.items()))
+        return tuple((number, loss) for number, loss in told if loss is not None)
+
+    @property
+    def skipped(self) -> int:
+        return sum(is_skipped(step.norm) for step in self.steps.values())
 
     def hear(self, record: JournalRecord) -> None:
         self.started = self.started or record.time
@@ -151,7 +181,14 @@ class _Teller:
             case GenerationOpened():
                 self._generation(record)
             case StepCommitted():
-                self.losses[record.step] = record.loss
+                self.steps[record.step] = _Trained(
+                    loss=mean_loss(record.lane_losses),
+                    norm=record.gradient_norm,
+                    rate=record.learning_rate,
+                    seconds=record.seconds,
+                    waited=record.wait_seconds,
+                    redone=record.redone,
+                )
                 self.digest = record.weight_digest or self.digest
             case FailureSeen():
                 self._failure(record)
@@ -172,16 +209,23 @@ class _Teller:
         self.launches += 1
         self.generations = 0
         words = f"start {record.incarnation} of the job, {record.ranks} ranks"
+        self.log = record.hyperparameters
+        if record.back_to >= 0:
+            self.given_up.append((record.back_to, self._void(record.back_to)))
+            words += f", back at step {record.back_to}"
         self.marks.append(Mark(record.time, -1, "launch", words))
         for rank in range(record.ranks):
             # The first generation says who trains; until then the status is all that is known.
             self._open[rank] = (self._roles.get(rank, SPARE), record.time)
 
-    def _generation(self, record: GenerationOpened) -> None:
-        voided = [step for step in self.losses if step >= record.step]
-        self.redone += len(voided)
+    def _void(self, first: int) -> int:
+        voided = [step for step in self.steps if step >= first]
         for step in voided:
-            del self.losses[step]
+            del self.steps[step]
+        return len(voided)
+
+    def _generation(self, record: GenerationOpened) -> None:
+        self.redone += self._void(record.step)
         self.generations += 1
         if self.generations == 1:
             self._demote(set(record.members))
@@ -230,12 +274,36 @@ def _roles(status: StatusReport) -> dict[int, str]:
 def _facts(status: StatusReport, teller: _Teller) -> list[tuple[str, str]]:
     loss = "none" if status.loss is None else f"{status.loss:.4f} nats a token"
     return [
-        ("steps", f"{len(teller.losses):,} of {status.steps:,}"),
+        ("steps", f"{len(teller.steps):,} of {status.steps:,}"),
+        *_training_facts(teller),
         ("tokens", f"{status.tokens:,}"),
         ("last loss", loss),
         ("wall time", f"{teller.now - teller.started:.1f} s"),
         ("starts of the job", str(teller.launches)),
         ("failures healed", str(len(teller.failures))),
         ("steps done again", str(teller.redone)),
+        *(
+            ("went back", f"to step {step}; {many:,} steps after it were given up")
+            for step, many in teller.given_up
+        ),
+        *(("changed", change) for change in changes(teller.log)),
         ("run id", status.run_id),
+    ]
+
+
+def _training_facts(teller: _Teller) -> list[tuple[str, str]]:
+    steps = [step for _, step in sorted(teller.steps.items())]
+    if not steps:
+        return []
+    norms = [step.norm for step in steps if not is_skipped(step.norm)]
+    seconds, waited = sum(step.seconds for step in steps), sum(step.waited for step in steps)
+    share = 100.0 * waited / (seconds + waited) if seconds + waited else 0.0
+    norm = f"{norms[-1]:.3g}, largest {max(norms):.3g}" if norms else "none was finite"
+    return [
+        ("updates", f"{len(steps) - teller.skipped:,}"),
+        ("updates skipped", f"{teller.skipped:,}"),
+        ("last gradient norm", norm),
+        ("learning rate", f"{steps[-1].rate:.3g}, highest {max(s.rate for s in steps):.3g}"),
+        ("passes done again", f"{sum(step.redone for step in steps):,}"),
+        ("waiting for blocks", f"{share:.1f} % of the time"),
     ]

@@ -31,6 +31,7 @@ class StoreSnapshot(CopyWork, frozen=True):
         parts: the payload in order, or () to take it from `path`.
         path: RAM file of this host to copy from when `parts` is empty.
         to_ram, to_disk: where to write.
+        branch, skipped: as in `SnapshotFact`.
     """
 
     step: Step
@@ -40,6 +41,8 @@ class StoreSnapshot(CopyWork, frozen=True):
     to_ram: bool
     to_disk: bool
     position: int = 0
+    branch: int = 0
+    skipped: int = 0
 
 
 class ReadSnapshotPart(CopyWork, frozen=True):

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from qmpi.ports.base import Effect, Event, Frame, Reply
+from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.protocol.progress import StepTimes
 from qmpi.units import Digest, Generation, Step
@@ -72,6 +73,7 @@ class RunStep(EngineWork, frozen=True):
         blocks: one frame a lane, in that order.
         digests: digest of each, verified on receipt.
         digest_due: report the weight digest after the step.
+        hyperparameters: what the step is trained with; None: what the job says.
     """
 
     generation: Generation
@@ -80,6 +82,7 @@ class RunStep(EngineWork, frozen=True):
     blocks: tuple[Frame, ...]
     digests: tuple[Digest, ...]
     digest_due: bool
+    hyperparameters: Hyperparameters | None = None
 
 
 class TakeSnapshot(EngineWork, frozen=True):
@@ -87,10 +90,12 @@ class TakeSnapshot(EngineWork, frozen=True):
 
     Attributes:
         to_disk: a checkpoint is due: if the RAM file is refused, write to disk instead.
+        branch: that it is made on, as in `SnapshotFact`.
     """
 
     step: Step
     to_disk: bool
+    branch: int = 0
 
 
 class ProfileSteps(EngineWork, frozen=True):
@@ -139,6 +144,7 @@ class StepApplied(Event, frozen=True):
     weight_digest: Digest
     seconds: float
     redone: int
+    updates: int = -1
     times: StepTimes = StepTimes()
 
 

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import Recipe
 from qmpi.units import Digest, Generation, Rank, Step
@@ -14,12 +15,17 @@ class RunOpened(Struct, frozen=True, tag="run_opened"):
         time: seconds since the epoch, UTC.
         run_id: random identity of the run directory, the same in all incarnations.
         incarnation: number of this MPI job, from 1.
-        settings_digest: SHA-256 of the resolved settings that fix the arithmetic and the data.
+        settings_digest: SHA-256 of the resolved settings that fix the arithmetic and the data, as
+            the run was begun with them.
         sources: facts of the data sources.
         recipes: the recipe log.
         identity: what the trainers' arithmetic depends on.
         lanes: lanes of a step.
         ranks: size of the MPI job.
+        hyperparameters: the hyperparameter log; empty in journals of old versions: what the run was
+            begun with.
+        back_to: the user went back to this step: steps from it on are given up, and so are copies
+            of the state after it; -1: they stand.
     """
 
     time: float
@@ -31,6 +37,8 @@ class RunOpened(Struct, frozen=True, tag="run_opened"):
     identity: str
     lanes: int
     ranks: int
+    hyperparameters: tuple[Hyperparameters, ...] = ()
+    back_to: int = -1
 
 
 class GenerationOpened(Struct, frozen=True, tag="generation_opened"):
@@ -58,14 +66,17 @@ class StepCommitted(Struct, frozen=True, tag="step_committed"):
     Attributes:
         recipe: index of the recipe in the recipe log.
         block_digests: digest of each lane's block, in lane order.
-        lane_losses: mean cross-entropy per token of each lane, in nats.
-        loss: mean of `lane_losses`, summed in lane order.
+        lane_losses: mean cross-entropy per token of each lane, in nats; -1: not finite.
+        loss: mean of the finite ones of `lane_losses`, summed in lane order; None: there is none.
+            Journals of old versions counted lanes that are not finite as -1, so readers take the
+            mean anew.
         weight_digest: digest of the weights after the step; "" when not due.
-        gradient_norm: global norm before clipping.
+        gradient_norm: global norm before clipping; -1: not finite, so the update was skipped.
         learning_rate: rate used.
         seconds: wall time of the step on the trainer that reported it.
         wait_seconds: time spent waiting for blocks before it.
         redone: passes repeated because the integer scale overflowed.
+        updates: updates in the weights after the step; -1: not told.
     """
 
     time: float
@@ -74,13 +85,14 @@ class StepCommitted(Struct, frozen=True, tag="step_committed"):
     recipe: int
     block_digests: tuple[Digest, ...]
     lane_losses: tuple[float, ...]
-    loss: float
+    loss: float | None
     weight_digest: Digest
     gradient_norm: float = 0.0
     learning_rate: float = 0.0
     seconds: float = 0.0
     wait_seconds: float = 0.0
     redone: int = 0
+    updates: int = -1
 
 
 class FailureSeen(Struct, frozen=True, tag="failure_seen"):

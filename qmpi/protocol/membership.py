@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from qmpi.protocol.envelope import RoleName
+from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.units import Digest, Generation, Rank, Step
 
 
@@ -15,6 +16,8 @@ class SnapshotFact(Struct, frozen=True):
         place: "ram" for a node-local RAM file, "disk" for a checkpoint.
         path: file on the host of the rank that reports it.
         position: whose part of the state it is, 0 <= position < team size.
+        branch: times that the run had gone back to an earlier step when it was made.
+        skipped: steps skipped in a row before it, since their gradient was not finite.
     """
 
     step: Step
@@ -22,6 +25,8 @@ class SnapshotFact(Struct, frozen=True):
     place: str
     path: str
     position: int = 0
+    branch: int = 0
+    skipped: int = 0
 
 
 class SourceFact(Struct, frozen=True):
@@ -130,6 +135,8 @@ class FormGroup(Struct, frozen=True, tag="form_group"):
         reports_from: this member reports steps, first those from this one on; -1: another does.
         keeps_copy: this member takes the snapshots of its position.
         reason: why, in words.
+        hyperparameters: the hyperparameter log; empty: what the job says holds for all steps.
+        branch: times that the run has gone back to an earlier step.
     """
 
     generation: Generation
@@ -149,6 +156,8 @@ class FormGroup(Struct, frozen=True, tag="form_group"):
     reports_from: int
     keeps_copy: bool
     reason: str
+    hyperparameters: tuple[Hyperparameters, ...] = ()
+    branch: int = 0
 
 
 class GroupReady(Struct, frozen=True, tag="group_ready"):

@@ -1,8 +1,16 @@
 """Steps: granted by the coordinator, reported by trainers."""
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from qmpi.units import Digest, Generation, Step
+
+UNDEFINED = -1.0
+"""Stands for a loss or norm that is not finite: JSON has no word for those."""
+
+MAX_SKIPPED = 20
+"""Steps skipped in a row after which the run counts as diverged."""
 
 
 class Grant(Struct, frozen=True, tag="grant"):
@@ -56,14 +64,17 @@ class StepReport(Struct, frozen=True, tag="step_report"):
     Attributes:
         generation: group that computed it.
         step: the step applied.
-        lane_losses: mean cross-entropy per token of each lane, in nats, in lane order.
+        lane_losses: mean cross-entropy per token of each lane, in nats, in lane order; `UNDEFINED`:
+            not finite.
         block_digests: digest of the block that each lane trained on, in lane order.
-        gradient_norm: global norm before clipping.
+        gradient_norm: global norm before clipping; `UNDEFINED`: not finite, so the update was
+            skipped.
         learning_rate: rate used.
         weight_digest: digest of the weights after the step; "" when not due.
         seconds: wall time of the step on this trainer.
         wait_seconds: time spent waiting for blocks before it.
         redone: passes repeated because the integer scale overflowed.
+        updates: updates in the weights after the step; steps less these were skipped. -1: not told.
         times: where its time went.
     """
 
@@ -77,4 +88,39 @@ class StepReport(Struct, frozen=True, tag="step_report"):
     seconds: float
     wait_seconds: float
     redone: int = 0
+    updates: int = -1
     times: StepTimes = StepTimes()
+
+
+def is_skipped(gradient_norm: float) -> bool:
+    """Return whether a step with this norm changed nothing but the counters.
+
+    Args:
+        gradient_norm: as in `StepReport`.
+    """
+    return gradient_norm < 0.0
+
+
+def mean_loss(lane_losses: Sequence[float]) -> float | None:
+    """Return the mean over the lanes whose loss is finite, summed in lane order.
+
+    Args:
+        lane_losses: as in `StepReport`.
+
+    Returns:
+        Nats per token; None if no lane has a finite loss.
+    """
+    finite = [loss for loss in lane_losses if loss >= 0.0]
+    total = 0.0
+    for loss in finite:
+        total += loss
+    return total / len(finite) if finite else None
+
+
+def undefined_lanes(lane_losses: Sequence[float]) -> int:
+    """Return how many lanes have a loss that is not finite.
+
+    Args:
+        lane_losses: as in `StepReport`.
+    """
+    return sum(loss < 0.0 for loss in lane_losses)

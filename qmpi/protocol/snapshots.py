@@ -16,6 +16,7 @@ class SnapshotOffer(Struct, frozen=True, tag="snapshot_offer"):
         part_size: bytes of each part but the last.
         to_disk: True if the receiver shall also write it as a checkpoint.
         position: whose part of the state it is.
+        branch, skipped: as in `SnapshotFact`.
     """
 
     step: Step
@@ -24,6 +25,8 @@ class SnapshotOffer(Struct, frozen=True, tag="snapshot_offer"):
     part_size: Bytes
     to_disk: bool
     position: int = 0
+    branch: int = 0
+    skipped: int = 0
 
 
 class SnapshotPull(Struct, frozen=True, tag="snapshot_pull"):

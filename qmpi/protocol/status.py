@@ -85,19 +85,25 @@ class StatusReport(Struct, frozen=True, kw_only=True):
         steps: length of the run.
         tokens: tokens trained on so far.
         tokens_per_second: over the last few seconds; 0 before the first step.
-        loss: loss of the last committed step, nats per token; None before the first.
+        loss: loss of the last committed step, nats per token, over the lanes whose loss is finite;
+            None before the first, and if there is no such lane.
         digest: newest weight digest; "" before the first.
         digest_step: number of steps that the digest covers.
         generation: trainer group in force.
         updated: when this was written, seconds since the epoch.
         eta_seconds: estimated time to go; None when unknown.
-        losses: (step, loss) pairs, thinned to at most 200, for plots.
+        losses: (step, loss) pairs, thinned to at most 200, for plots; steps without a finite loss
+            are left out.
         reason: why the run is in this state, in words.
-        gradient_norm: of the last committed step, before clipping; None before the first.
+        gradient_norm: of the last committed step, before clipping; None before the first; -1: not
+            finite, so its update was skipped.
         learning_rate: of that step; None likewise.
         wait_share: share of the last steps' time spent waiting for blocks; None likewise.
         redone_passes: passes repeated since the run began because the integer scale overflowed.
         healing: why the death of a rank ends the job, in words; "": it is healed inside the job.
+        updates: updates in the weights.
+        skipped: committed steps whose update was skipped, since their gradient was not finite.
+        undefined_lanes: lanes of the last committed step whose loss is not finite.
         summary: above 512 ranks: `ranks` then holds the exceptions only.
         times: mean seconds of the last 32 steps by part, as the reporting trainer saw them; None
             before the first of this start.
@@ -138,6 +144,9 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     flops_per_second: float = 0.0
     peak_flops: float = 0.0
     profiles: tuple[ProfileReport, ...] = ()
+    updates: int = 0
+    skipped: int = 0
+    undefined_lanes: int = 0
 
 
 class EndMarker(Struct, frozen=True, kw_only=True):

@@ -152,6 +152,8 @@ class Replica(Follower):
                 to_ram=True,
                 to_disk=offer.to_disk,
                 position=offer.position,
+                branch=offer.branch,
+                skipped=offer.skipped,
             )
         ]
 

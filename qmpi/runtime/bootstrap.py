@@ -13,6 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from qmpi.config.identity import with_hyperparameters
 from qmpi.config.load import settings_digest
 from qmpi.config.settings import Settings
 from qmpi.config.variables import HOSTS_LEFT_OUT
@@ -20,6 +21,7 @@ from qmpi.driver.ports import UNPLUGGED, Ports
 from qmpi.errors import ConfigError, StorageError
 from qmpi.policy.devices import device_number
 from qmpi.policy.domains import domain_of
+from qmpi.policy.hyperparameters import Log, log_of
 from qmpi.policy.placement import Placement, place
 from qmpi.policy.stream import first_recipe
 from qmpi.protocol.envelope import Address, RoleName
@@ -37,13 +39,21 @@ from qmpi.runtime.healing import why_relaunch_only
 from qmpi.runtime.meeting import COORDINATOR, Meeting, Surroundings, facts_of, meet
 from qmpi.runtime.ownership import own_run
 from qmpi.runtime.rank import RankContext, assemble
-from qmpi.runtime.same_run import check_same_run, keep_settings, refusal
+from qmpi.runtime.same_run import (
+    AS_IT_WAS,
+    Continuation,
+    begun_with,
+    check_same_run,
+    keep_settings,
+    refusal,
+)
 from qmpi.storage.cache import default_cache
 from qmpi.storage.journal import JournalWriter
 from qmpi.storage.ram_places import note_ram_places
 from qmpi.storage.run_directory import RunDirectory, RunLock
 from qmpi.storage.snapshot_store import what_is_wrong
 from qmpi.storage.trace_file import TraceFolder
+from qmpi.units import Digest
 
 logger = logging.getLogger(__name__)
 
@@ -59,21 +69,32 @@ class Start(Struct, frozen=True):
         run: directory of the run.
         from_scratch: begin at step 0 if no snapshot of the run can be read.
         died: why the start before this one ended, if the command knows.
+        way: how the run goes on.
     """
 
     settings: Settings
     run: Path
     from_scratch: bool = False
     died: str = ""
+    way: Continuation = AS_IT_WAS
 
 
 class CoordinatorFiles(Struct):
-    """What only rank 0 opens; the lock is held as long as this lives."""
+    """What only rank 0 opens; the lock is held as long as this lives.
+
+    Attributes:
+        settings_digest: of the settings that the run was begun with.
+        hyperparameters: the log of the starts before.
+        back_to: step that this start goes back to; -1: none.
+    """
 
     lock: RunLock
     journal: JournalWriter
     history: tuple[JournalRecord, ...]
     run_id: str
+    settings_digest: Digest
+    hyperparameters: Log
+    back_to: int
 
 
 def build_rank(world: Surroundings, start: Start) -> RankContext:
@@ -159,7 +180,7 @@ def _run_facts(start: Start, meeting: Meeting[CoordinatorFiles], placement: Plac
     recipe = first_recipe([s.weight for s in settings.data.sources], settings.job.seed)
     return RunFacts(
         run_id=meeting.run_id,
-        settings_digest=settings_digest(settings),
+        settings_digest=opened.settings_digest if opened is not None else Digest(""),
         recipes=(recipe,),
         expected=tuple(
             Address(rank, role)
@@ -174,6 +195,10 @@ def _run_facts(start: Start, meeting: Meeting[CoordinatorFiles], placement: Plac
         checkpoints=_checkpoints(start, meeting.run_id) if opened is not None else (),
         from_scratch=start.from_scratch,
         died=start.died,
+        hyperparameters=opened.hyperparameters if opened is not None else (),
+        replan=start.way.replan,
+        back_to=opened.back_to if opened is not None else -1,
+        directory=str(start.run),
     )
 
 
@@ -195,7 +220,7 @@ def _open(world: Surroundings, directory: RunDirectory, start: Start) -> Coordin
     settings = start.settings
     directory.create()
     lock = own_run(directory.lock, world.clock, world.processes.disown)
-    check_same_run(directory, settings)
+    check_same_run(directory, settings, start.way)
     history: list[JournalRecord] = []
     journal = JournalWriter.open(directory.journal, visit=history.append)
     openings = [record for record in history if isinstance(record, RunOpened)]
@@ -207,8 +232,13 @@ def _open(world: Surroundings, directory: RunDirectory, start: Start) -> Coordin
             "again at step 0 with `qmpi train --resume RUN --from-scratch`"
         )
     run_id = openings[0].run_id if openings else os.urandom(8).hex()
-    if openings and openings[0].settings_digest != settings_digest(settings):
+    first = (begun_with(directory) if openings else None) or settings
+    log = log_of(openings, first)
+    begun = with_hyperparameters(settings, first.train.steps, first.optimizer)
+    digest = settings_digest(begun)
+    if openings and openings[0].settings_digest != digest:
         raise ConfigError(refusal(directory, ()))
-    keep_settings(directory, settings, is_new=not openings)
+    keep_settings(directory, begun, is_new=not openings)
     note_ram_places(directory, [settings.snapshot.ram_dir])
-    return CoordinatorFiles(lock, journal, tuple(history), run_id)
+    back = start.way.step_back(len(openings))
+    return CoordinatorFiles(lock, journal, tuple(history), run_id, digest, log, back)

@@ -76,7 +76,7 @@ class FileCopies:
             if not wanted:
                 continue
             try:
-                fact = self._files.write(place, work.step, work.digest, parts, work.position)
+                fact = self._files.write(_wanted(work, place), parts)
             except StorageError as error:
                 logger.warning("step %d has no copy in %s: %s", work.step, place, error)
                 faults.append(str(error))
@@ -100,3 +100,7 @@ class FileCopies:
         except (StorageError, InputError) as error:
             return SnapshotBroken(work.step, str(error), work.position)
         return SnapshotRead(work.requester, work.step, work.part, data, work.position)
+
+
+def _wanted(work: StoreSnapshot, place: str) -> SnapshotFact:
+    return SnapshotFact(work.step, work.digest, place, "", work.position, work.branch, work.skipped)

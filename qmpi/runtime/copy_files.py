@@ -11,6 +11,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from qmpi.config.settings import Settings
 from qmpi.errors import StorageError
 from qmpi.ports.base import Frame
@@ -26,7 +28,7 @@ from qmpi.storage.snapshot_store import (
     ram_directory,
     ram_folder,
 )
-from qmpi.units import Bytes, Digest, Rank, Step
+from qmpi.units import Bytes, Digest, Rank
 
 logger = logging.getLogger(__name__)
 
@@ -71,30 +73,31 @@ class CopyFiles:
             logger.warning("snapshot left out: %s", fault)
         return tuple(facts)
 
-    def write(
-        self, place: str, step: Step, digest: Digest, parts: Sequence[Frame], position: int
-    ) -> SnapshotFact:
+    def write(self, wanted: SnapshotFact, parts: Sequence[Frame]) -> SnapshotFact:
         """Write a copy; older ones of its place go.
 
         Args:
-            place: `RAM` or `DISK`.
-            step: weights are those before this step.
-            digest: SHA-256 of the payload.
+            wanted: what it is and where it goes; the path is not looked at.
             parts: the payload, in order.
-            position: whose part of the state it is.
 
         Returns:
-            The copy.
+            The copy, with its path.
 
         Raises:
             StorageError: it cannot be written, or the parts are damaged.
         """
-        with self._locks[place]:
-            folder = self._folder(place)
-            path = folder.write(step, digest, parts, position if self._in_parts else None)
-            if place == RAM:
+        with self._locks[wanted.place]:
+            path = self._folder(wanted.place).write(
+                wanted.step,
+                wanted.digest,
+                parts,
+                wanted.position if self._in_parts else None,
+                branch=wanted.branch,
+                skipped=wanted.skipped,
+            )
+            if wanted.place == RAM:
                 self._leave_old_places()
-        return SnapshotFact(step, digest, place, str(path), position)
+        return replace(wanted, path=str(path))
 
     def payload(self, path: str, digest: Digest) -> memoryview:
         """Return the verified payload of a copy.

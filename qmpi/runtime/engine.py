@@ -34,6 +34,7 @@ from qmpi.ports.engine import (
     StepApplied,
     TakeSnapshot,
 )
+from qmpi.protocol.membership import SnapshotFact
 from qmpi.runtime.compile_cache import CompileCache
 from qmpi.runtime.copy_files import DISK, RAM, CopyFiles
 from qmpi.runtime.engine_profiles import EngineProfiles
@@ -215,7 +216,12 @@ class TorchEngine:
             self._leave_if_condemned()
             with self._profiles.step(work.step):
                 outcome = engine.run_step(
-                    work.step, work.lanes, work.blocks, work.digests, digest_due=work.digest_due
+                    work.step,
+                    work.lanes,
+                    work.blocks,
+                    work.digests,
+                    digest_due=work.digest_due,
+                    hyperparameters=work.hyperparameters,
                 )
         except PeerLost as error:
             return self._aborted(engine, work.generation, str(error))
@@ -234,21 +240,28 @@ class TorchEngine:
             return SnapshotBroken(work.step, "the engine has moved on", position)
         digest, parts = engine.snapshot()
         try:
-            return self._taken(RAM, work.step, digest, parts)
+            return self._taken(RAM, work, digest, parts)
         except StorageError as error:
             fault = str(error)
         if not work.to_disk:
             return SnapshotBroken(work.step, fault, position, RAM)
         logger.warning("step %d gets its checkpoint without a copy in RAM: %s", work.step, fault)
         try:
-            return self._taken(DISK, work.step, digest, parts, fault)
+            return self._taken(DISK, work, digest, parts, fault)
         except StorageError as error:
             return SnapshotBroken(work.step, f"{fault}; {error}", position)
 
     def _taken(
-        self, place: str, step: Step, digest: Digest, parts: Sequence[Frame], fault: str = ""
+        self,
+        place: str,
+        work: TakeSnapshot,
+        digest: Digest,
+        parts: Sequence[Frame],
+        fault: str = "",
     ) -> SnapshotTaken:
-        fact = self._files.write(place, step, digest, parts, self._position)
+        skipped = self._ready().skipped
+        wanted = SnapshotFact(work.step, digest, place, "", self._position, work.branch, skipped)
+        fact = self._files.write(wanted, parts)
         size = Bytes(sum(memoryview(part).nbytes for part in parts))
         return SnapshotTaken(fact, size, fault)
 
@@ -307,6 +320,7 @@ class TorchEngine:
             seconds=outcome.seconds,
             redone=outcome.redone,
             times=replace(outcome.times, snapshot=copying),
+            updates=outcome.updates,
         )
 
     def _aborted(

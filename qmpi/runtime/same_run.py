@@ -1,32 +1,98 @@
 """Does a run directory hold the run that is wanted? Asked by the command and by the ranks alike.
 
-Theory of operation. The journal holds the digest of the settings that a run was begun with, and
-`begun.toml` the settings themselves: whoever edits `job.toml`, which people do, is told which field
-may not change.
+Theory of operation. The journal holds the digest of the settings that a run was begun with, and the
+log of hyperparameters that held since; `begun.toml` holds the settings themselves: whoever edits
+`job.toml`, which people do, is told which field may not change. What may change does so only for
+who says so, and at the step where the run goes on.
 """
 
-from qmpi.config.identity import FREE, differences
+from msgspec import Struct
+
+from qmpi.config.identity import FREE, differences, with_hyperparameters
 from qmpi.config.load import dump_toml, load_job, settings_digest
 from qmpi.config.settings import Settings
 from qmpi.errors import ConfigError
+from qmpi.policy.hyperparameters import Log, carried_on, log_of
 from qmpi.storage.atomic_file import write_atomic
+from qmpi.storage.journal import Glance, glance_at
 from qmpi.storage.run_directory import RunDirectory
 
 
-def check_same_run(directory: RunDirectory, settings: Settings) -> None:
-    """Refuse to go on with a run under other settings than it was begun with.
+class Continuation(Struct, frozen=True):
+    """How a run shall go on.
+
+    Attributes:
+        changes: its hyperparameters may change where it goes on.
+        replan: a schedule is planned anew whose shape would change.
+        back_to: step that the user goes back to; -1: none.
+        starts: starts that the journal knew when that was asked for: once there are more it has
+            been done; -1: it is to be done in any case.
+    """
+
+    changes: bool = False
+    replan: bool = False
+    back_to: int = -1
+    starts: int = -1
+
+    def step_back(self, starts: int) -> int:
+        """Return the step to go back to, if that is still to be done.
+
+        Args:
+            starts: that the journal knows now.
+
+        Returns:
+            The step, or -1.
+        """
+        return self.back_to if self.starts in (-1, starts) else -1
+
+
+AS_IT_WAS = Continuation()
+
+
+def check_same_run(
+    directory: RunDirectory, settings: Settings, way: Continuation = AS_IT_WAS
+) -> bool:
+    """Refuse to go on with a run under settings that it cannot go on with.
 
     Args:
         directory: of the run, if there is one yet.
         settings: those wanted.
+        way: what may change.
+
+    Returns:
+        Whether the hyperparameters change, or the run goes back.
 
     Raises:
-        ConfigError: names every field that differs, and what may.
+        ConfigError: names every field that differs, and what may; or says why the run cannot be
+            extended so, or not go back.
     """
-    begun = _begun(directory)
-    if begun is None or settings_digest(begun) == settings_digest(settings):
-        return
-    raise ConfigError(refusal(directory, differences(begun, settings)))
+    begun = begun_with(directory)
+    if begun is None:
+        if way.back_to > 0:
+            raise ConfigError(f"the run in {directory.root} has not trained a step yet")
+        return False
+    glance = glance_at(directory.journal)
+    log = log_of(glance.openings, begun)
+    if not way.changes:
+        held = with_hyperparameters(begun, log[-1].steps, log[-1].optimizer)
+        _refuse(directory, held, settings)
+        return False
+    _refuse(directory, begun, with_hyperparameters(settings, begun.train.steps, begun.optimizer))
+    return _check_way(log, glance, settings, way)
+
+
+def _check_way(log: Log, glance: Glance, settings: Settings, way: Continuation) -> bool:
+    back = way.step_back(len(glance.openings))
+    if back > glance.committed:
+        raise ConfigError(f"--back-to {back}: the run has {glance.committed} steps only")
+    step = back if back >= 0 else glance.committed
+    went_on = carried_on(log, settings, step, replanned=way.replan)
+    return back >= 0 or went_on != log
+
+
+def _refuse(directory: RunDirectory, held: Settings, wanted: Settings) -> None:
+    if settings_digest(held) != settings_digest(wanted):
+        raise ConfigError(refusal(directory, differences(held, wanted)))
 
 
 def refusal(directory: RunDirectory, apart: tuple[str, ...]) -> str:
@@ -65,9 +131,20 @@ def keep_settings(directory: RunDirectory, settings: Settings, *, is_new: bool) 
         write_atomic(directory.job, text)
 
 
-def _begun(directory: RunDirectory) -> Settings | None:
+def begun_with(directory: RunDirectory) -> Settings | None:
+    """Return the settings that a run was begun with.
+
+    Args:
+        directory: of the run.
+
+    Returns:
+        None if nothing was trained: whatever lies there binds nobody.
+
+    Raises:
+        ConfigError: they cannot be read.
+    """
     if not directory.journal.exists() or not directory.journal.stat().st_size:
-        return None  # nothing was trained: whatever lies there binds nobody
+        return None
     for path in (directory.begun, directory.job):
         if path.exists():
             return load_job(path)

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from qmpi.errors import ExitCode, InvariantError
+from qmpi.config.schedule import learning_rate
+from qmpi.errors import ExitCode, InvariantError, UserError
 from qmpi.policy.teams import whole_digest
 from qmpi.ports.base import Event, Reply, WorkCrashed
 from qmpi.ports.engine import (
@@ -20,13 +21,14 @@ from qmpi.ports.engine import (
     RunStep,
     StepApplied,
 )
-from qmpi.protocol.progress import StepTimes
+from qmpi.protocol.hyperparameters import Hyperparameters
+from qmpi.protocol.progress import MAX_SKIPPED, UNDEFINED, StepTimes
 from qmpi.simulator.agenda import Action
 from qmpi.simulator.hardware import spread
 from qmpi.simulator.life import Life
 from qmpi.simulator.line import Contribution, Lines, Meeting, Wait
 from qmpi.simulator.seating import Seating
-from qmpi.simulator.stream_model import State, Sum, next_weights
+from qmpi.simulator.stream_model import State, Sum, next_state
 from qmpi.simulator.surroundings import Surroundings
 from qmpi.units import Digest, Generation, Rank, Step
 
@@ -51,6 +53,7 @@ class Held(Struct, frozen=True):
     digest_due: bool
     began: float
     computing: float
+    hyperparameters: Hyperparameters
 
 
 class Bench:
@@ -112,6 +115,9 @@ class Bench:
         if self._seating is not None:
             self._seating.leave()
         self._finish(fault)
+
+    def _diverged(self, error: UserError) -> None:
+        self._crashed(WorkCrashed("UserError", str(error), int(error.exit_code)))
 
     def _bug(self, text: str) -> None:
         self._crashed(WorkCrashed("InvariantError", text, int(ExitCode.BUG)))
@@ -183,17 +189,22 @@ class Bench:
         held, state = self.held, self.state
         if held is None or state is None or held.step != state.step:
             raise InvariantError(f"rank {self._rank} holds no gradient to apply")
-        weights = next_weights(state.weights, held.sum.link, state.position, self._size)
-        self._hold(generation, State(held.step + 1, state.position, weights))
-        digest = weights.hex() if held.digest_due and self._size == 1 else ""
+        given = held.hyperparameters
+        rate = learning_rate(given.optimizer, held.step, given.steps, given.onset)
+        after = next_state(state, held.sum.link, rate, self._size)
+        self._hold(generation, after)
+        if after.skipped >= MAX_SKIPPED:
+            raise UserError(f"the run has diverged, up to step {held.step}")
+        digest = after.weights.hex() if held.digest_due and self._size == 1 else ""
+        lost = after.skipped > 0
         seconds, computing = self._around.agenda.now - held.began, held.computing
         applied = StepApplied(
             generation=generation,
             step=Step(held.step),
-            lane_losses=held.sum.losses,
+            lane_losses=(UNDEFINED,) * len(held.sum.losses) if lost else held.sum.losses,
             block_digests=held.sum.digests,
-            gradient_norm=1.0,
-            learning_rate=0.001,
+            gradient_norm=UNDEFINED if lost else 1.0,
+            learning_rate=rate,
             weight_digest=Digest(digest),
             seconds=seconds,
             redone=0,
@@ -202,6 +213,7 @@ class Bench:
                 backward=computing * 2 / 3,
                 communication=max(0.0, seconds - computing),
             ),
+            updates=after.updates,
         )
         self._owed = applied if held.digest_due and self._size > 1 else None
         return applied

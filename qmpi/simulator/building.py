@@ -8,8 +8,10 @@ from qmpi.driver.ports import UNPLUGGED, Ports
 from qmpi.driver.process import Handled
 from qmpi.driver.router import Build, Router
 from qmpi.policy.domains import domain_of
+from qmpi.policy.hyperparameters import log_of
 from qmpi.policy.placement import place
 from qmpi.protocol.envelope import Address, RoleName
+from qmpi.protocol.journal import RunOpened
 from qmpi.protocol.recipe import Recipe
 from qmpi.roles.build import Assignment, build_role
 from qmpi.roles.coordinator.facts import RunFacts
@@ -89,6 +91,8 @@ class TrainingBuilder:
         domains = tuple(domain_of(host, settings.hosts.domain) for host in hosts)
         lanes, size = settings.train.lanes, settings.team.size
         placement = place(hosts, settings.roles, lanes, size, domains)
+        history, wish = tuple(self.around.files.journal), self.around.wish
+        starts = sum(isinstance(record, RunOpened) for record in history)
         run = RunFacts(
             run_id="simulated",
             settings_digest=Digest("simulated"),
@@ -100,7 +104,10 @@ class TrainingBuilder:
             hosts=hosts,
             domains=domains,
             teams=placement.teams,
-            history=tuple(self.around.files.journal),
+            history=history,
+            hyperparameters=log_of(history, self.around.begun),
+            back_to=wish.back_to if starts == wish.starts else -1,
+            replan=wish.replan,
         )
         chief = Address(CHIEF, RoleName.COORDINATOR)
         for facts in facts_of(job, number, chief):

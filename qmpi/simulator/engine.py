@@ -35,6 +35,9 @@ from qmpi.simulator.trace import Trace, names_of
 from qmpi.units import Generation, Rank, Seconds
 
 STORY_LINES = 40
+END = "end"
+"""Stands for the end of a run among what faults wait for: the user then goes on with it."""
+
 FOREVER = Seconds(1e6)
 
 
@@ -220,9 +223,10 @@ class Simulation(Onlooker):
         return job
 
     def _ended(self) -> None:
-        if self.files.end is not None:
+        if self.files.end is not None and not self._pending.happened(END, CHIEF):
             self._over = True
             return
+        self.files.end = None
         failure, now = self.settings.failure, self.agenda.now
         window = Seconds(failure.relaunch_window_seconds)
         again = may_relaunch(self._relaunches, now, failure.max_relaunches, window)
@@ -260,13 +264,14 @@ class Simulation(Onlooker):
             journal=tuple(self.files.journal),
             status=status,
             violation=violation,
-            expected_digest=self._expected.digest(self.settings.train.steps),
+            expected_digest=self._expected.digest(self.around.settings.train.steps),
             trace_digest=self.trace.digest,
             committed=self.invariants.committed,
             redone=self.invariants.redone,
             generations=self.invariants.generations,
             incarnations=self.invariants.incarnations,
             failures=len(status.failures) if status else 0,
+            skipped=status.skipped if status else 0,
             time=float(self.agenda.now),
             events=self.agenda.done,
         )

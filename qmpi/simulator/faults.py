@@ -16,6 +16,8 @@
     at 5 fill disk                      # freed again by `free disk`
     on reducing of rank 3 #4 crash engine of rank 3    # the machine's fault; or `as bug`, `as user`
     on voting of rank 3 #4 cut group of rank 3
+    when step 12 change optimizer.learning_rate = 0.001    # for the next start; also `and replan`
+    on end go back to 10                                   # the user goes on with a run that ended
 
 `on NAME` fires right after the n-th time that an event, a message received or an effect of that
 name was handled (on that rank), or that an engine's work came to the stage of that name
@@ -144,6 +146,21 @@ class CutGroup(Struct, frozen=True):
     rank: Rank
 
 
+class Change(Struct, frozen=True):
+    """The next start reads another value of a setting, given as JSON."""
+
+    section: str
+    key: str
+    value: str
+    replan: bool
+
+
+class GoBack(Struct, frozen=True):
+    """The next start goes back to a step."""
+
+    step: Step
+
+
 Deed = (
     Kill
     | KillRole
@@ -159,6 +176,8 @@ Deed = (
     | Free
     | CrashEngine
     | CutGroup
+    | Change
+    | GoBack
 )
 
 
@@ -243,4 +262,9 @@ _DEEDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Deed]], ...] = (
         lambda m: CrashEngine(Rank(int(m[1])), _CODES[m[2]]),
     ),
     (re.compile(r"cut group of rank (\d+)"), lambda m: CutGroup(Rank(int(m[1])))),
+    (
+        re.compile(r"change (\w+)\.(\w+) = (.+?)( and replan)?"),
+        lambda m: Change(m[1], m[2], m[3], bool(m[4])),
+    ),
+    (re.compile(r"go back to (\d+)"), lambda m: GoBack(Step(int(m[1])))),
 )

@@ -13,6 +13,7 @@ from msgspec import Struct
 from qmpi.errors import CorruptData, StorageError
 from qmpi.protocol.journal import JournalRecord
 from qmpi.protocol.membership import SnapshotFact
+from qmpi.protocol.retention import kept_steps
 from qmpi.protocol.status import EndMarker, StatusReport
 from qmpi.units import Digest, Rank, Step
 
@@ -28,12 +29,15 @@ class Writing(Struct, frozen=True):
         rank: the writer.
         step: weights are those before this step.
         position: whose part of the state it is.
+        branch, skipped: as in `SnapshotFact`.
     """
 
     host: str
     rank: Rank
     step: Step
     position: int = 0
+    branch: int = 0
+    skipped: int = 0
 
 
 class StoredFile(Struct):
@@ -52,8 +56,8 @@ class StoredFile(Struct):
 class Files:
     """Everything that outlives a job.
 
-    Invariants: at most `keep` files (2 if `keep` is 1) of a position lie in a folder; only intact
-    ones are ever handed out.
+    Invariants: at most `keep` files (2 if `keep` is 1) of a position lie in a folder, and the one
+    that `qmpi.protocol.retention` spares; only intact ones are ever handed out.
     """
 
     def __init__(self, keep: int) -> None:
@@ -120,8 +124,16 @@ class Files:
         path = f"{folder}/step-{writing.step}"
         self.check_room(host, path)
         digest = Digest(sha256(payload).hexdigest())
-        fact = SnapshotFact(writing.step, digest, place, path, writing.position)
-        self._prune(host, folder, writing.step)
+        fact = SnapshotFact(
+            writing.step,
+            digest,
+            place,
+            path,
+            writing.position,
+            writing.branch,
+            writing.skipped,
+        )
+        self._prune(host, folder, fact)
         self._hosts.setdefault(host, {})[path] = StoredFile(fact, host, payload)
         return fact
 
@@ -211,12 +223,16 @@ class Files:
         for host in hosts:
             self._hosts.pop(host, None)
 
-    def _prune(self, host: str, folder: str, step: Step) -> None:
+    def _prune(self, host: str, folder: str, new: SnapshotFact) -> None:
         here = self._hosts.get(host, {})
-        older = sorted(
-            (stored.fact.step, path)
+        others = {
+            path: stored.fact
             for path, stored in here.items()
-            if path.rpartition("/")[0] == folder and stored.fact.step != step
-        )
-        for _, path in older[: max(0, len(older) - max(1, self._keep - 1))]:
-            del here[path]
+            if path.rpartition("/")[0] == folder and stored.fact.step != new.step
+        }
+        given_up = {p for p, f in others.items() if f.branch < new.branch and f.step > new.step}
+        steps = [fact.step for path, fact in others.items() if path not in given_up]
+        stay = kept_steps(steps, max(1, self._keep - 1), new.skipped, new.step)
+        for path, fact in others.items():
+            if path in given_up or fact.step not in stay:
+                del here[path]

@@ -88,7 +88,7 @@ class Invariants:
             group.
         """
         step = state.step
-        if state.weights != self._expected.weights(step, state.position):
+        if state != self._expected.state(step, state.position):
             raise InvariantError(
                 f"rank {rank} holds other weights before step {step}, position {state.position}, "
                 "than an undisturbed run"
@@ -122,8 +122,7 @@ class Invariants:
             self.progress(now)
             match record:
                 case RunOpened():
-                    self.incarnations += 1
-                    self._opened_at = self.committed
+                    self._open(record)
                 case GenerationOpened():
                     self.generations += 1
                     self.redone += max(0, self.committed - record.step)
@@ -136,6 +135,14 @@ class Invariants:
                     self._end(record)
                 case _:
                     pass
+
+    def _open(self, record: RunOpened) -> None:
+        self.incarnations += 1
+        back = record.back_to if record.back_to >= 0 else self.committed
+        self.committed = self._opened_at = min(self.committed, back)
+        self._on_disk = {step: kept for step, kept in self._on_disk.items() if step <= back}
+        if record.hyperparameters:
+            self._expected.follow(record.hyperparameters, self.committed)
 
     def _end(self, record: RunEnded) -> None:
         worked = record.step > self._opened_at

@@ -5,7 +5,7 @@ from hashlib import sha256
 import msgspec
 from msgspec.structs import replace
 
-from qmpi.errors import CorruptData, ExitCode, StorageError
+from qmpi.errors import CorruptData, ExitCode, StorageError, UserError
 from qmpi.ports.base import WorkCrashed
 from qmpi.ports.engine import GroupJoined, JoinGroup
 from qmpi.simulator.bench import Bench
@@ -29,10 +29,13 @@ class Joining(Bench):
         if work.finish and self.held is None:
             self._bug(f"rank {self._rank} holds no gradient to apply")
             return
-        if work.finish:
-            self._finished = self._apply(work.generation)
         try:
+            if work.finish:
+                self._finished = self._apply(work.generation)
             self._reach(work)
+        except UserError as error:
+            self._diverged(error)
+            return
         except StorageError as error:
             self._finish(WorkCrashed(type(error).__name__, str(error), int(ExitCode.MACHINE)))
             return
@@ -76,14 +79,13 @@ class Joining(Bench):
         self._stage("syncing")
         # A broadcast wants everybody; the value travels as hexadecimal text.
         mine = self.state
-        value = ((mine.step, mine.weights.hex()),) if mine and work.team == work.root else ()
+        value = ((mine.step, _sent(mine)),) if mine and work.team == work.root else ()
         self._meet("data", "sync", value, lambda m: self._synced(work, m.values), self._give_up)
 
     def _synced(self, work: JoinGroup, values: Values) -> None:
         brought = values[work.root]
         if work.receives and brought:
-            step, weights = brought[0]
-            self._hold(work.generation, State(step, work.position, bytes.fromhex(weights)))
+            self._hold(work.generation, replace(_received(brought[0][1]), position=work.position))
         hardware = self._around.hardware
         seconds = hardware.compute.state_bytes / hardware.link.bytes_per_second
         self._then(seconds, lambda: self._gather_joined(work))
@@ -107,3 +109,11 @@ class Joining(Bench):
         if owed is not None and owed.step + 1 == work.step:
             finished = replace(owed, weight_digest=Digest(digest))
         self._finish(GroupJoined(work.generation, work.step, finished, work.position))
+
+
+def _sent(state: State) -> str:
+    return msgspec.msgpack.encode(state).hex()
+
+
+def _received(text: str) -> State:
+    return msgspec.msgpack.decode(bytes.fromhex(text), type=State)

@@ -17,6 +17,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
         expected_digest: final weight digest of an undisturbed run.
         trace_digest: of all events.
         redone: committed steps that were done again.
+        skipped: committed steps whose update was skipped.
         time: virtual seconds.
         events: actions of the agenda.
     """
@@ -33,6 +34,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     generations: int
     incarnations: int
     failures: int
+    skipped: int
     time: float
     events: int
 

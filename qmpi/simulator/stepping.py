@@ -2,7 +2,8 @@
 
 from msgspec.structs import replace
 
-from qmpi.errors import InvariantError
+from qmpi.errors import InvariantError, UserError
+from qmpi.policy.hyperparameters import first_hyperparameters
 from qmpi.ports.engine import RunStep, StepApplied
 from qmpi.simulator.bench import Bench, Held
 from qmpi.simulator.line import Meeting, Values
@@ -66,7 +67,8 @@ class Stepping(Bench):
                 raise InvariantError(f"step {work.step} was computed on the lanes {pairs}")
             return sum_of(work.step, [Digest(digest) for _, digest in pairs])
 
-        self.held = Held(work.step, meeting.sum(add), work.digest_due, began, computing)
+        given = work.hyperparameters or first_hyperparameters(self._around.settings)
+        self.held = Held(work.step, meeting.sum(add), work.digest_due, began, computing, given)
         # Unpacking takes a moment: who dies in it holds back the vote of all.
         self._then(0.004 * self._around.chance.random(), lambda: self._vote(work))
 
@@ -75,7 +77,11 @@ class Stepping(Bench):
         self._meet("all", f"vote {work.step}", (), lambda _: self._voted(work), self._give_up)
 
     def _voted(self, work: RunStep) -> None:
-        applied = self._apply(work.generation)
+        try:
+            applied = self._apply(work.generation)
+        except UserError as error:
+            self._diverged(error)
+            return
         self._wait = None
         self._stage("applying")
         seconds = self._spread(self._around.hardware.compute.apply_seconds)

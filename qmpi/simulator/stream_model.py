@@ -1,7 +1,8 @@
 """Blocks without text: a block's bytes are a digest of the addresses of its rows.
 
 So each block is small, made by anyone alike, and a wrong row anywhere shows in the digest. Weights
-are a chain, one for each position of a team: a step hashes the blocks of all lanes into it.
+are a chain, one for each position of a team: a step hashes the blocks of all lanes into it, and its
+learning rate. A step with an absurd rate breaks the weights, and all steps after it are skipped.
 `Expected` derives what an undisturbed run would have trained on, and the chains that follow.
 """
 
@@ -13,12 +14,16 @@ from msgspec import Struct
 
 from qmpi.config.settings import CorpusSource, Settings
 from qmpi.policy.held_out import split
+from qmpi.policy.hyperparameters import Log, first_hyperparameters, rate_at
 from qmpi.policy.stream import rows_of_block
 from qmpi.policy.teams import whole_digest
 from qmpi.ports.base import Frame
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import Recipe, RowAddress
 from qmpi.units import Digest, Lane, Step
+
+DIVERGES_ABOVE = 1.0
+"""Largest learning rate that leaves weights with finite gradients."""
 
 ROWS_BYTES = 16
 """Size of the frame that stands for generated rows, whatever their number."""
@@ -31,11 +36,17 @@ class State(Struct, frozen=True, array_like=True):
         step: weights are those before this step.
         position: whose part it is.
         weights: the chain.
+        updates: steps that changed it.
+        skipped: steps skipped in a row.
+        is_broken: no gradient of these weights is finite.
     """
 
     step: int
     position: int
     weights: bytes
+    updates: int = 0
+    skipped: int = 0
+    is_broken: bool = False
 
 
 class Sum(Struct, frozen=True):
@@ -113,16 +124,22 @@ def first_weights(seed: int, position: int, team_size: int) -> bytes:
     return blake2b(text, digest_size=32).digest()
 
 
-def next_weights(weights: bytes, link: bytes, position: int, team_size: int) -> bytes:
-    """Return the weights of a position after a step.
+def next_state(state: State, link: bytes, rate: float, team_size: int) -> State:
+    """Return the state of a position after a step.
 
     Args:
-        weights: those before it.
+        state: before it.
         link: of the step, see `sum_of`.
-        position: 0 <= position < team_size.
+        rate: learning rate of the step.
         team_size: ranks of a team.
     """
-    return blake2b(weights + link + _mark(position, team_size), digest_size=32).digest()
+    step, position = state.step + 1, state.position
+    if state.is_broken:
+        skipped = state.skipped + 1
+        return State(step, position, state.weights, state.updates, skipped, is_broken=True)
+    text = state.weights + link + f" at {rate!r}".encode() + _mark(position, team_size)
+    weights = blake2b(text, digest_size=32).digest()
+    return State(step, position, weights, state.updates + 1, 0, rate > DIVERGES_ABOVE)
 
 
 def _mark(position: int, team_size: int) -> bytes:
@@ -170,7 +187,8 @@ class Expected:
         self._sums: list[Sum] = []
         size, seed = settings.team.size, settings.job.seed
         self.team_size = size
-        self._weights = [[first_weights(seed, position, size)] for position in range(size)]
+        self._log: Log = (first_hyperparameters(settings),)
+        self._states = [[State(0, p, first_weights(seed, p, size))] for p in range(size)]
 
     def blocks(self, step: int) -> tuple[Digest, ...]:
         """Return the digests of the blocks of a step, in lane order.
@@ -180,17 +198,29 @@ class Expected:
         """
         return self._sum(step).digests
 
-    def weights(self, step: int, position: int) -> bytes:
-        """Return the weights of a position before a step.
+    def follow(self, log: Log, step: int) -> None:
+        """Go on from a step with what held and holds from there on.
+
+        Args:
+            log: the hyperparameter log.
+            step: steps before it stay as they were.
+        """
+        self._log = log
+        for chain in self._states:
+            del chain[step + 1 :]
+
+    def state(self, step: int, position: int) -> State:
+        """Return the state of a position before a step.
 
         Args:
             step: 0 <= step.
             position: of the team.
         """
-        chain = self._weights[position]
+        chain = self._states[position]
         while len(chain) <= step:
-            link = self._sum(len(chain) - 1).link
-            chain.append(next_weights(chain[-1], link, position, len(self._weights)))
+            done = len(chain) - 1
+            rate = rate_at(self._log, done)
+            chain.append(next_state(chain[-1], self._sum(done).link, rate, self.team_size))
         return chain[step]
 
     def digest(self, step: int) -> Digest:
@@ -199,8 +229,8 @@ class Expected:
         Args:
             step: 0 <= step.
         """
-        positions = range(len(self._weights))
-        return whole_digest([Digest(self.weights(step, p).hex()) for p in positions])
+        positions = range(self.team_size)
+        return whole_digest([Digest(self.state(step, p).weights.hex()) for p in positions])
 
     def _sum(self, step: int) -> Sum:
         while len(self._sums) <= step:

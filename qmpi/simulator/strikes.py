@@ -3,11 +3,17 @@
 from collections.abc import Callable, Iterable
 from functools import partial
 
+import msgspec
+from msgspec.structs import replace
+
+from qmpi.config.settings import Settings
+from qmpi.protocol.journal import RunOpened
 from qmpi.protocol.profiles import ProfileRequest
 from qmpi.simulator.agenda import Agenda
 from qmpi.simulator.faults import (
     AtTime,
     Break,
+    Change,
     Corrupt,
     CrashEngine,
     CutGroup,
@@ -15,6 +21,7 @@ from qmpi.simulator.faults import (
     Fault,
     Fill,
     Free,
+    GoBack,
     Hang,
     Kill,
     KillAll,
@@ -69,19 +76,23 @@ class Pending:
         """True while a fault waits for something to happen."""
         return bool(self._named)
 
-    def happened(self, name: str, rank: Rank) -> None:
+    def happened(self, name: str, rank: Rank) -> bool:
         """Let faults that wait for something strike.
 
         Args:
             name: of what happened.
             rank: where.
+
+        Returns:
+            Whether one strikes.
         """
-        for fault in tuple(self._named.get(name, ())):
-            if self._due(fault.trigger, rank):
-                self._named[name].remove(fault)
-                self._agenda.after(0.0, partial(self._strike, fault.deed))
+        due = [f for f in self._named.get(name, ()) if self._due(f.trigger, rank)]
+        for fault in due:
+            self._named[name].remove(fault)
+            self._agenda.after(0.0, partial(self._strike, fault.deed))
         if name in self._named and not self._named[name]:
             del self._named[name]
+        return bool(due)
 
     def committed(self, steps: int) -> None:
         """Let faults that wait for a step strike.
@@ -132,8 +143,20 @@ def strike(deed: Deed, job: Incarnation, around: Surroundings) -> None:
             _spoil(deed, job, around)
 
 
+def _wish(deed: Change | GoBack, around: Surroundings) -> None:
+    match deed:
+        case Change(section, key, value, replan):
+            tree = msgspec.to_builtins(around.settings)
+            tree[section][key] = msgspec.json.decode(value)
+            around.settings = msgspec.convert(tree, Settings)
+            around.wish = replace(around.wish, replan=replan)
+        case GoBack(step):
+            starts = sum(isinstance(record, RunOpened) for record in around.files.journal)
+            around.wish = replace(around.wish, back_to=step, starts=starts)
+
+
 def _spoil(
-    deed: Corrupt | Break | Fill | Free | CrashEngine | CutGroup,
+    deed: Corrupt | Break | Fill | Free | CrashEngine | CutGroup | Change | GoBack,
     job: Incarnation,
     around: Surroundings,
 ) -> None:
@@ -154,6 +177,8 @@ def _spoil(
             process = job.at(rank)
             if process is not None and process.engine is not None:
                 process.engine.cut()
+        case Change() | GoBack():
+            _wish(deed, around)
 
 
 def _place(job: Incarnation, rank: Rank | None) -> str:

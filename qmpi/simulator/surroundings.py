@@ -1,5 +1,7 @@
 """What the ranks of a simulated run share, and who looks on while their ports work."""
 
+from msgspec import Struct
+
 from qmpi.config.settings import Settings
 from qmpi.ports.books import Entry
 from qmpi.simulator.agenda import Agenda, Chance
@@ -8,6 +10,20 @@ from qmpi.simulator.hardware import Hardware
 from qmpi.simulator.stream_model import State, source_facts
 from qmpi.simulator.troubles import Troubles
 from qmpi.units import Generation, Rank
+
+
+class Wish(Struct, frozen=True):
+    """How the user wants a run to go on.
+
+    Attributes:
+        back_to: step to go back to; -1: none.
+        starts: starts that the journal knew by then; later ones have gone back already.
+        replan: a schedule may be planned anew.
+    """
+
+    back_to: int = -1
+    starts: int = 0
+    replan: bool = False
 
 
 class Onlooker:
@@ -56,6 +72,8 @@ class Surroundings:
         files: snapshots, books, and which places are full.
         troubles: work that is going to fail.
         onlooker: sees what ports do.
+        begun: the job as the run was begun; `settings` is what the next start reads.
+        wish: how the next start goes on.
     """
 
     def __init__(
@@ -69,7 +87,8 @@ class Surroundings:
             agenda: the clock.
             chance: seeded.
         """
-        self.settings = settings
+        self.settings = self.begun = settings
+        self.wish = Wish()
         self.hardware = hardware
         self.agenda = agenda
         self.chance = chance

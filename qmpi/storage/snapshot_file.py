@@ -23,7 +23,6 @@ from qmpi.storage.snapshot_format import (
     SnapshotHeader,
     build_head,
     parse_head,
-    version_fault,
 )
 from qmpi.units import Digest
 
@@ -121,22 +120,6 @@ def read_header(path: Path) -> SnapshotHeader:
     """
     with _opened(path) as file:
         return parse_head(file, path)[0]
-
-
-def foreign_version(path: Path) -> str:
-    """Say that a snapshot was written by another version of qmpi.
-
-    Args:
-        path: snapshot, or whatever has the name of one.
-
-    Returns:
-        A clause that names it; "" if it was not.
-
-    Raises:
-        StorageError: it cannot be read.
-    """
-    with _opened(path) as file:
-        return version_fault(file, path)
 
 
 def verify_snapshot(path: Path) -> SnapshotHeader:

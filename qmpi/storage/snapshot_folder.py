@@ -14,7 +14,7 @@ from qmpi.errors import StorageError
 from qmpi.storage.os_errors import explained, is_full
 from qmpi.storage.snapshot_file import SnapshotBuffer, digest_of, write_snapshot
 from qmpi.storage.snapshot_format import SnapshotHeader
-from qmpi.storage.snapshot_store import position_meta, prune, room_without, snapshot_path
+from qmpi.storage.snapshot_store import Written, meta_of, prune, room_without, snapshot_path
 from qmpi.units import Bytes, Digest, Step
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,14 @@ class SnapshotFolder:
         self._in_ram = in_ram
 
     def write(
-        self, step: Step, digest: Digest, parts: Sequence[SnapshotBuffer], position: int | None
+        self,
+        step: Step,
+        digest: Digest,
+        parts: Sequence[SnapshotBuffer],
+        position: int | None,
+        *,
+        branch: int = 0,
+        skipped: int = 0,
     ) -> Path:
         """Write a snapshot and drop those that are too old.
 
@@ -54,6 +61,8 @@ class SnapshotFolder:
             digest: SHA-256 of the payload.
             parts: the payload, in order.
             position: whose part of the state it is; None: a whole one.
+            branch: as in `SnapshotFact`.
+            skipped: as in `SnapshotFact`.
 
         Returns:
             The file.
@@ -65,16 +74,17 @@ class SnapshotFolder:
         with explained("make the snapshot directory", self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         size = Bytes(sum(memoryview(part).nbytes for part in parts))
-        meta = position_meta(position)
+        meta = meta_of(position, branch, skipped)
+        written = Written(step, branch, skipped, self._run_id)
         header = SnapshotHeader(
             step=step, size=size, digest=digest, run_id=self._run_id, meta=meta
         )  # fmt: skip
         path = snapshot_path(self.path, step, position)
         if self._in_ram:
-            prune(self.path, max(1, self._keep - 1), position, path)
-        self._write(path, header, parts, position)
+            prune(self.path, max(1, self._keep - 1), position, written)
+        self._write(path, header, parts, position, written)
         try:
-            prune(self.path, self._keep - 1, position, path)
+            prune(self.path, self._keep - 1, position, written)
         except StorageError as error:
             logger.warning("an old snapshot stays: %s", error)
         return path
@@ -85,25 +95,26 @@ class SnapshotFolder:
         header: SnapshotHeader,
         parts: Sequence[SnapshotBuffer],
         position: int | None,
+        written: Written,
     ) -> None:
         try:
             write_snapshot(path, header, parts, durable=not self._in_ram)
         except StorageError as error:
             # What is damaged must not cost a copy that is not.
             is_sound = is_full(error) and digest_of(parts) == header.digest
-            if not is_sound or not self._made_room(path, header.size, position):
+            if not is_sound or not self._made_room(header.size, position, written):
                 raise
             logger.warning("older snapshots in %s made room for a new one", self.path)
             write_snapshot(path, header, parts, durable=not self._in_ram)
 
-    def _made_room(self, path: Path, size: Bytes, position: int | None) -> bool:
+    def _made_room(self, size: Bytes, position: int | None, written: Written) -> bool:
         """Remove what may go, if that is of use.
 
         Returns:
             True if something went.
         """
         if not self._in_ram:
-            return bool(prune(self.path, max(1, self._keep - 1), position, path))
-        if room_without(self.path, position) < size + HEAD_BYTES:
+            return bool(prune(self.path, max(1, self._keep - 1), position, written))
+        if room_without(self.path, position, written) < size + HEAD_BYTES:
             return False
-        return bool(prune(self.path, 0, position))
+        return bool(prune(self.path, 0, position, written))

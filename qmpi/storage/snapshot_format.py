@@ -99,23 +99,6 @@ def parse_head(file: BinaryIO, path: Path) -> tuple[SnapshotHeader, int]:
     return header, offset
 
 
-def version_fault(file: BinaryIO, path: Path) -> str:
-    """Say that a snapshot is of another version of qmpi.
-
-    Args:
-        file: open at its start.
-        path: name for the message.
-
-    Returns:
-        A clause that names it; "" if it is of this version, or no snapshot at all.
-    """
-    prefix = file.read(_PREFIX.size)
-    if len(prefix) < _PREFIX.size:
-        return ""
-    magic, version, _, _ = _PREFIX.unpack(prefix)
-    return _of_another_version(version, path) if magic == MAGIC and version != VERSION else ""
-
-
 def _of_another_version(version: int, path: Path) -> str:
     age = "an older" if version < VERSION else "a newer"
     return (

@@ -15,11 +15,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from qmpi.errors import CorruptData, InputError, StorageError
+from msgspec import Struct
+
+from qmpi.errors import InputError, StorageError
 from qmpi.protocol.membership import SnapshotFact
+from qmpi.protocol.retention import kept_steps
 from qmpi.storage.atomic_file import TEMPORARY_SUFFIX, written_by_nobody
 from qmpi.storage.os_errors import explained, require_file
-from qmpi.storage.snapshot_file import foreign_version, read_header, verify_snapshot
+from qmpi.storage.snapshot_file import read_header, verify_snapshot
 from qmpi.storage.snapshot_format import SnapshotHeader
 from qmpi.units import Bytes, Step
 
@@ -33,6 +36,9 @@ _SUFFIX = ".snap"
 _STEP_NAME = re.compile(r"step-(\d{1,19})(?:-position-(\d{1,6}))?\.snap")
 _POSITION = "position"
 """Key of the header's `meta`; absent where one rank holds the whole state."""
+
+_BRANCH, _SKIPPED = "branch", "skipped"
+"""Keys of the header's `meta`, as in `SnapshotFact`; absent: 0."""
 
 
 def snapshot_path(directory: Path, step: Step, position: int | None = None) -> Path:
@@ -50,18 +56,34 @@ def snapshot_path(directory: Path, step: Step, position: int | None = None) -> P
     return directory / f"step-{step:019d}{part}{_SUFFIX}"
 
 
-def position_meta(position: int | None) -> dict[str, str]:
-    """Return the header's `meta` for a part of the state.
+def meta_of(position: int | None, branch: int = 0, skipped: int = 0) -> dict[str, str]:
+    """Return the header's `meta` for a snapshot.
 
     Args:
         position: whose part; None: a whole state, whose header is that of runs without teams.
+        branch: as in `SnapshotFact`.
+        skipped: as in `SnapshotFact`.
     """
-    return {} if position is None else {_POSITION: str(position)}
+    numbers = {_BRANCH: branch, _SKIPPED: skipped}
+    told = {name: str(number) for name, number in numbers.items() if number}
+    return told if position is None else {_POSITION: str(position), **told}
 
 
-def _position_of(header: SnapshotHeader) -> int:
-    named = header.meta.get(_POSITION, "0")
+def _number_of(header: SnapshotHeader, name: str) -> int:
+    named = header.meta.get(name, "0")
     return int(named) if named.isdecimal() else 0
+
+
+def _fact_of(header: SnapshotHeader, place: str, path: Path) -> SnapshotFact:
+    return SnapshotFact(
+        header.step,
+        header.digest,
+        place,
+        str(path),
+        _number_of(header, _POSITION),
+        _number_of(header, _BRANCH),
+        _number_of(header, _SKIPPED),
+    )
 
 
 def ram_directory(ram_dir: str, run_id: str, run: Path) -> Path:
@@ -189,9 +211,10 @@ def find_snapshots(
             except StorageError as error:
                 reasons.append(str(error))
                 continue
-            if header.run_id == run_id:
-                position = _position_of(header)
-                facts.append(SnapshotFact(header.step, header.digest, place, str(path), position))
+            if header.run_id != run_id:
+                reasons.append(f"{path} is of another run")
+                continue
+            facts.append(_fact_of(header, place, path))
     facts.sort(key=lambda fact: -fact.step)
     return facts, reasons
 
@@ -208,8 +231,6 @@ def what_is_wrong(path: Path, run_id: str) -> str:
     """
     try:
         header = read_header(path)
-    except CorruptData:
-        return foreign_version(path) or f"{path} is damaged"
     except StorageError as error:
         return str(error)
     return f"{path} is damaged" if header.run_id == run_id else f"{path} is of another run"
@@ -224,10 +245,29 @@ def _files(directory: Path, reasons: list[str]) -> list[Path]:
         return []
 
 
+class Written(Struct, frozen=True):
+    """The snapshot that others make room for.
+
+    Attributes:
+        step: weights are those before this step.
+        branch: as in `SnapshotFact`.
+        skipped: as in `SnapshotFact`.
+        run_id: identity of the run; files of others neither count nor go.
+    """
+
+    step: int
+    branch: int = 0
+    skipped: int = 0
+    run_id: str = ""
+
+
 def prune(
-    directory: Path, keep: int, position: int | None = None, besides: Path | None = None
+    directory: Path, keep: int, position: int | None = None, written: Written | None = None
 ) -> list[Path]:
     """Remove all but the newest snapshots, and temporaries of writers that were killed.
+
+    What lies beyond the one that is written and is of an older branch goes first; what
+    `qmpi.protocol.retention` spares stays.
 
     Another process may be writing here; what it has not finished stays, unless it is older than all
     that is kept.
@@ -236,7 +276,7 @@ def prune(
         directory: of the snapshots.
         keep: snapshots to keep, >= 0.
         position: whose; None: those of whole states.
-        besides: a file that neither counts nor goes: a run that was set back writes older steps
+        written: a snapshot that neither counts nor goes: a run that was set back writes older steps
             than those that lie here.
 
     Returns:
@@ -245,8 +285,7 @@ def prune(
     Raises:
         StorageError: a file cannot be removed.
     """
-    named = [path for path in _named(directory, position) if path != besides]
-    kept, doomed = named[:keep], named[keep:]
+    kept, doomed = _sorted_out(directory, keep, position, written)
     oldest = min((step_of(path.name) for path in kept), default=-1)
     torn = [
         path
@@ -259,12 +298,44 @@ def prune(
     return doomed
 
 
-def room_without(directory: Path, position: int | None = None) -> Bytes:
-    """Return how many bytes a file may have if all snapshots of a position are removed first.
+def _sorted_out(
+    directory: Path, keep: int, position: int | None, written: Written | None
+) -> tuple[list[Path], list[Path]]:
+    """Return the files that stay and those that go, each newest first."""
+    named = _named(directory, position)
+    if written is None:
+        return named[:keep], named[keep:]
+    heads = {path: _head(path) for path in named if step_of(path.name) != written.step}
+    others = [p for p, head in heads.items() if head is None or head.run_id == written.run_id]
+    given_up = {p for p in others if _is_given_up(heads[p], written)}
+    steps = {step_of(path.name) for path in others if path not in given_up}
+    stay = kept_steps(steps, keep, written.skipped, written.step)
+    kept = [p for p in others if p not in given_up and step_of(p.name) in stay]
+    return kept, [path for path in others if path not in kept]
+
+
+def _is_given_up(head: SnapshotHeader | None, written: Written) -> bool:
+    if head is None:
+        return False  # evidence of damage; it goes by age
+    return head.step > written.step and _number_of(head, _BRANCH) < written.branch
+
+
+def _head(path: Path) -> SnapshotHeader | None:
+    try:
+        return read_header(path)
+    except StorageError:
+        return None
+
+
+def room_without(
+    directory: Path, position: int | None = None, written: Written | None = None
+) -> Bytes:
+    """Return how many bytes a file may have if all snapshots that may go are removed first.
 
     Args:
         directory: of the snapshots; must exist.
         position: whose; None: those of whole states.
+        written: as for `prune`.
 
     Returns:
         Free bytes of the file system, and those that these files take.
@@ -274,7 +345,8 @@ def room_without(directory: Path, position: int | None = None) -> Bytes:
     """
     with explained("look up the room in", directory):
         system = os.statvfs(directory)
-        held = sum(path.stat().st_blocks * 512 for path in _named(directory, position))
+        _, doomed = _sorted_out(directory, 0, position, written)
+        held = sum(path.stat().st_blocks * 512 for path in doomed)
     return Bytes(system.f_bavail * system.f_frsize + held)
 
 

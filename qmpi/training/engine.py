@@ -24,7 +24,8 @@ from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError, PeerLost, UserError
 from qmpi.model.initial import initial_value
 from qmpi.model.layer import choose_kernels, make_layer
-from qmpi.protocol.progress import StepTimes
+from qmpi.protocol.hyperparameters import Hyperparameters
+from qmpi.protocol.progress import MAX_SKIPPED, UNDEFINED, StepTimes
 from qmpi.training.comm import Aborted, Comm, pieces
 from qmpi.training.compiler import InTurn, Prepared, Preparer, at_once
 from qmpi.training.flat_state import FlatState, state_layout
@@ -36,13 +37,7 @@ from qmpi.training.reduction.kinds import make_sum
 from qmpi.training.speed import peak
 from qmpi.training.stopwatch import make_stopwatch
 from qmpi.training.weights import Weights
-from qmpi.units import Digest
-
-UNDEFINED = -1.0
-"""Stands for a loss or norm that is not finite: JSON has no word for those."""
-
-MAX_SKIPPED = 20
-"""Steps skipped in a row after which the run counts as diverged."""
+from qmpi.units import Digest, Step
 
 MAX_PASSES = 4
 """Equal data overflow once; more passes mean that a lane does not compute the same bits twice."""
@@ -62,6 +57,7 @@ class StepOutcome:
         seconds: wall time on this member.
         redone: passes repeated because the integer scale overflowed.
         times: where the time went, on this member.
+        updates: updates in the weights after the step; steps less these were skipped.
     """
 
     step: int
@@ -73,6 +69,7 @@ class StepOutcome:
     seconds: float
     redone: int
     times: StepTimes
+    updates: int
 
 
 @dataclass(frozen=True)
@@ -83,6 +80,7 @@ class Held:
     redone: int
     digest_due: bool
     started: float
+    hyperparameters: Hyperparameters
 
 
 class Engine:
@@ -128,6 +126,7 @@ class Engine:
         self._optimizer = Optimizer(layout, self._device, self._precision)
         self._preparer = Preparer(settings, self._device, in_turn)
         self._prepared: Prepared | None = None
+        self._own = Hyperparameters(Step(0), train.steps, settings.optimizer)
         self._held: Held | None = None
         self._comm: Comm | None = None
         self._graveyard: list[Comm] = []
@@ -141,6 +140,11 @@ class Engine:
     def holds_reduced(self) -> bool:
         """Whether the reduced gradient of `state_step` is at hand."""
         return self._held is not None
+
+    @property
+    def skipped(self) -> int:
+        """Steps skipped in a row, up to now."""
+        return self._state.skipped
 
     def identity(self) -> str:
         """Return what the bits of a lane depend on; members of a group must agree."""
@@ -257,6 +261,7 @@ class Engine:
         digests: Sequence[str],
         *,
         digest_due: bool,
+        hyperparameters: Hyperparameters | None = None,
     ) -> StepOutcome:
         """Compute the lanes, reduce, vote, apply.
 
@@ -266,6 +271,7 @@ class Engine:
             blocks: a block for each.
             digests: their BLAKE2b-128, 32 hex digits.
             digest_due: compute the weight digest.
+            hyperparameters: what the step is trained with; None: what the job says.
 
         Returns:
             The outcome.
@@ -279,7 +285,7 @@ class Engine:
         self._watch.begin()
         self._held = None
         redone = self._reduced(list(zip(lanes, blocks, digests, strict=True)))
-        self._held = Held(step, redone, digest_due, started)
+        self._held = Held(step, redone, digest_due, started, hyperparameters or self._own)
         self._group().vote()
         self._watch.lap("communication")
         return self.apply_held()
@@ -300,15 +306,15 @@ class Engine:
         if held is None:
             raise InvariantError(f"no reduced gradient of step {self._state.step} is held")
         self._held = None
-        settings, state, watch = self._settings, self._state, self._watch
-        rate = learning_rate(settings.optimizer, held.step, settings.train.steps)
+        given, state, watch = held.hyperparameters, self._state, self._watch
+        rate = learning_rate(given.optimizer, held.step, given.steps, given.onset)
         norm = math.inf
         if not self._sum.broken():
             self._sum.unpack(self._gradient)
             watch.lap("sweep")
-            norm = clip(self._gradient, settings.optimizer.clip_norm)
+            norm = clip(self._gradient, given.optimizer.clip_norm)
         if math.isfinite(norm):
-            self._optimizer.apply(state, self._gradient, settings.optimizer, rate)
+            self._optimizer.apply(state, self._gradient, given.optimizer, rate)
             watch.lap("optimizer")
             self._sum.settle(state)
             state.set_counters(held.step + 1, state.updates + 1, 0)
@@ -328,6 +334,7 @@ class Engine:
             seconds=self._clock() - held.started,
             redone=held.redone,
             times=watch.times(),
+            updates=state.updates,
         )
 
     def _reduced(self, work: list[tuple[int, Block, str]]) -> int:
@@ -372,7 +379,7 @@ class Engine:
         if state.skipped >= MAX_SKIPPED:
             raise UserError(
                 f"the gradient was not finite in {MAX_SKIPPED} steps in a row, up to step {step}: "
-                "the run has diverged; lower [optimizer] learning_rate or raise warmup_steps"
+                "the run has diverged at this learning rate"
             )
 
     def _group(self) -> Comm:

@@ -3,14 +3,17 @@
 import random
 
 import pytest
+from msgspec.structs import replace
 
-from qmpi.corpora.audit import replay
+from qmpi.config.settings import OptimizerSettings
+from qmpi.corpora.audit import check_training, replay
 from qmpi.errors import ExitCode
 from qmpi.protocol.envelope import RoleName
 from qmpi.simulator.engine import Simulation
 from qmpi.simulator.faults import (
     AtTime,
     Break,
+    Change,
     Corrupt,
     CrashEngine,
     CutGroup,
@@ -18,6 +21,7 @@ from qmpi.simulator.faults import (
     Fault,
     Fill,
     Free,
+    GoBack,
     Hang,
     Kill,
     KillAll,
@@ -144,6 +148,52 @@ def survives(seed: int, size: int = 1) -> None:
 @pytest.mark.parametrize("seed", range(60))
 def test_random_faults(seed: int) -> None:
     survives(seed, (1, 1, 2, 4)[seed % 4])
+
+
+def changed_and_taken_back(seed: int, size: int) -> None:
+    """A rate that changes where the job happens to start again; then the user goes back, and on."""
+    chance = random.Random(seed)
+    optimizer = OptimizerSettings(schedule="wsd", decay_share=0.0, warmup_steps=0)
+    faults = [f for f in some_faults(seed) if not isinstance(f.deed, Break | Corrupt)]
+    back, end = chance.choice((0, 20, 23, 29)), OnEvent("end", None, 1)
+    faults += [
+        Fault(
+            WhenStep(Step(chance.randint(1, 25))),
+            Change("optimizer", "clip_norm", "0.5", replan=False),
+        ),
+        Fault(WhenStep(Step(chance.randint(1, 25))), Kill(Rank(0))),
+        Fault(end, GoBack(Step(back))),
+        Fault(end, Change("optimizer", "learning_rate", "0.001", replan=False)),
+        Fault(end, Change("train", "steps", "45", replan=False)),
+        Fault(WhenStep(Step(chance.randint(31, 40))), Kill(Rank(chance.randint(0, RANKS - 1)))),
+    ]
+    settings = replace(USUAL, optimizer=optimizer)
+    wide = widen(Scenario(settings, RANKS, seed, 4, tuple(faults), ()), size)
+    hardware = Hardware(ranks_per_host=wide.ranks_per_host)
+    simulation = Simulation(wide.settings, wide.ranks, seed, wide.faults, hardware)
+    outcome = simulation.run(until=Seconds(3000.0))
+    story = f"seed {seed}, teams of {size}, {faults}"
+    assert not outcome.violation, f"{story}: {outcome.violation}"
+    standing = replay(outcome.journal)
+    assert standing.fault == "", story
+    assert outcome.state == "finished", f"{story}: {outcome.end}"
+    assert outcome.same_weights, f"{story}: other weights"
+    assert standing.opened is not None
+    assert check_training(standing.steps, standing.opened.hyperparameters, is_logged=True) == ""
+    assert (len(standing.steps), standing.went_back) == (45, (back,))
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_random_faults_around_changes(seed: int) -> None:
+    changed_and_taken_back(seed, (1, 1, 2, 4)[seed % 4])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("block", range(4))
+def test_many_random_faults_around_changes(block: int) -> None:
+    for seed in range(2000 + 100 * block, 2100 + 100 * block):
+        changed_and_taken_back(seed, (1, 1, 2, 4)[seed % 4])
 
 
 @pytest.mark.slow

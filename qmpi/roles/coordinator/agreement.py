@@ -6,6 +6,8 @@ incarnation. A run that cannot promise both does not start.
 
 from collections.abc import Sequence
 
+from qmpi.config.settings import Settings
+from qmpi.policy.hyperparameters import carried_on, first_hyperparameters
 from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.journal import JournalRecord, RunOpened
 from qmpi.roles.coordinator.facts import RunFacts
@@ -56,19 +58,26 @@ def disagreement(roster: Roster, history: Sequence[JournalRecord]) -> str:
     return ""
 
 
-def opening(run: RunFacts, roster: Roster, record: Record, lanes: int, now: Seconds) -> RunOpened:
+def opening(
+    run: RunFacts, roster: Roster, record: Record, settings: Settings, now: Seconds
+) -> RunOpened:
     """Return the record that opens an incarnation.
 
     Args:
         run: the run so far.
         roster: who is there.
         record: knows the incarnations before.
-        lanes: lanes of a step.
+        settings: the job as it goes on.
         now: clock.
 
     Returns:
         The record to append.
+
+    Raises:
+        ConfigError: the hyperparameters cannot go on so; whoever starts a run has checked this.
     """
+    step = run.back_to if run.back_to >= 0 else record.committed
+    log = run.hyperparameters or (first_hyperparameters(settings),)
     return RunOpened(
         time=now,
         run_id=run.run_id,
@@ -77,6 +86,8 @@ def opening(run: RunFacts, roster: Roster, record: Record, lanes: int, now: Seco
         sources=roster.sources(),
         recipes=run.recipes,
         identity="".join(identities(roster)),
-        lanes=lanes,
+        lanes=settings.train.lanes,
         ranks=len(roster.heard),
+        hyperparameters=carried_on(log, settings, step, replanned=run.replan),
+        back_to=run.back_to,
     )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from qmpi.policy.recovery import KeptCopy
 from qmpi.protocol.journal import SnapshotKept
 from qmpi.protocol.membership import SnapshotFact
+from qmpi.protocol.retention import kept_steps
 from qmpi.roles.roster import Roster
 from qmpi.units import Rank, Seconds, Step
 
@@ -12,8 +13,8 @@ from qmpi.units import Rank, Seconds, Step
 class CopyBook:
     """Copies by (rank that wrote them, place, step, position).
 
-    Invariants: at most `keep` steps are listed for each rank and place; older files are pruned by
-    their owners.
+    Invariants: `keep` steps are listed for each rank and place, and the one that is spared for a
+    rescue (`qmpi.protocol.retention`); other files are pruned by their owners.
     """
 
     def __init__(self, keep: int, team_size: int) -> None:
@@ -44,8 +45,9 @@ class CopyBook:
         for fact in facts:
             mine = self._facts.setdefault((rank, fact.place), {})
             mine[(fact.step, fact.position)] = fact
-            steps = sorted({step for step, _ in mine})
-            for key in [key for key in mine if key[0] in steps[: -self.keep]]:
+            older = (step for step, _ in mine if step != fact.step)
+            stay = {fact.step} | kept_steps(older, self.keep - 1, fact.skipped, fact.step)
+            for key in [key for key in mine if key[0] not in stay]:
                 del mine[key]
             if fact.place == "disk":
                 self._on_disk.setdefault(fact.step, set()).add(fact.position)

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from qmpi.protocol.envelope import Address
+from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.journal import JournalRecord
 from qmpi.protocol.recipe import Recipe
 from qmpi.units import Digest, Rank
@@ -13,7 +14,7 @@ class RunFacts(Struct, frozen=True):
 
     Attributes:
         run_id: identity of the run directory.
-        settings_digest: identity of arithmetic and data.
+        settings_digest: identity of arithmetic and data, as the run was begun.
         recipes: the recipe log.
         expected: role instances that placement dealt; heralds not counted.
         placement: why they were dealt so, in words.
@@ -27,6 +28,10 @@ class RunFacts(Struct, frozen=True):
         healing: why the death of a rank ends the job, in words; "": it does not.
         from_scratch: begin at step 0, as the user insists, if no snapshot can be read.
         died: why the start before this one ended, as far as the supervisor knows.
+        hyperparameters: the log of the starts before; empty: the run begins with what the job says.
+        replan: plan a schedule anew whose shape would change.
+        back_to: the step that the user goes back to; -1: the run goes on where it is.
+        directory: of the run, for messages.
     """
 
     run_id: str
@@ -43,3 +48,7 @@ class RunFacts(Struct, frozen=True):
     domains: tuple[str, ...] = ()
     healing: str = ""
     left_out: tuple[str, ...] = ()
+    hyperparameters: tuple[Hyperparameters, ...] = ()
+    replan: bool = False
+    back_to: int = -1
+    directory: str = "RUN"

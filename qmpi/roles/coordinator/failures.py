@@ -5,6 +5,7 @@ place that refuses copies again and again is named once, until it takes one.
 """
 
 from collections.abc import Sequence
+from shlex import quote
 
 from qmpi.ports.base import Effect
 from qmpi.ports.books import AppendJournal
@@ -149,6 +150,44 @@ class Failures:
         insists = run.from_scratch and self.record.checkpointed
         why = "as the user insists" if insists else "no checkpoint was written yet"
         return self.note(now, (), self._lost(), "begin again at step 0", why)
+
+    def no_way_back(self, run: RunFacts, steps: Sequence[Step]) -> str:
+        """Say that no state is left from before the step that the user goes back to.
+
+        Args:
+            run: which step.
+            steps: of the whole snapshots that are there.
+
+        Returns:
+            Text for people.
+        """
+        there = ", ".join(map(str, sorted(set(steps)))) or "none"
+        return (
+            f"--back-to {run.back_to}: there is no snapshot of that step or an earlier one; there "
+            f"are snapshots of steps: {there}. Go back to one of these, or to 0"
+        )
+
+    def rescue(self, run: RunFacts, peak: float, steps: Sequence[Step]) -> str:
+        """Say how a run is rescued whose last updates were all skipped.
+
+        Args:
+            run: its directory.
+            peak: learning rate that it was trained with.
+            steps: of the snapshots that are there.
+
+        Returns:
+            Text for people; "" if the last update was not skipped.
+        """
+        row = self.record.skipped_in_a_row
+        if not row:
+            return ""
+        trouble = self.record.committed - row
+        sound = [step for step in steps if step < trouble] or [s for s in steps if s == trouble]
+        return (
+            f"the last {row} updates were skipped, from step {trouble} on; go back to before that "
+            f"with `qmpi train --resume {quote(run.directory)} --back-to {max(sound, default=0)} "
+            f"--set optimizer.learning_rate={0.5 * peak:.3g}`"
+        )
 
     def died_before(self, run: RunFacts, now: Seconds) -> list[Effect]:
         """Note that the start before this one died, if it has not said itself why it left.

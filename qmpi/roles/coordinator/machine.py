@@ -80,12 +80,13 @@ class Coordinator(Chief):
         super().__init__(settings, facts, run.expected, run.hosts, "gathering", run.domains)
         self.run, train = run, settings.train
         tokens = train.lanes * train.microbatches * train.sequences * train.sequence_tokens
-        self.record = Record(train.lanes, tokens)
+        self.record = Record(tokens)
         self.record.replay(run.history)
         self.crew = Crew(self.roster, facts)
         self.copies = CopyBook(settings.snapshot.keep, settings.team.size)
         generation, size = self.record.generation, settings.team.size
         self.groups = Groups(self.roster, generation, run, train.lanes, size)
+        self.groups.branches = tuple(self.record.branches)
         self.grants = Grants(settings)
         self.failures = Failures(self.record, self.crew)
         self.profiles = Profiles()
@@ -130,8 +131,8 @@ class Coordinator(Chief):
     # --- guards -----------------------------------------------------------------------------------
 
     def all_agree(self, _: object) -> bool:
-        """All instances have said hello, and none contradicts another or the journal."""
-        return self.roster.complete and not disagreement(self.roster, self.run.history)
+        """All instances have said hello, none contradicts another, the journal or the user."""
+        return self.roster.complete and not self._contradiction() and not self._no_way_back()
 
     def all_here(self, _: object) -> bool:
         """All instances have said hello."""
@@ -204,14 +205,29 @@ class Coordinator(Chief):
 
     def refuse(self, _: None, now: Seconds) -> list[Effect]:
         """End a run whose ranks contradict each other, or its past."""
-        fault = disagreement(self.roster, self.run.history)
-        return self._end(EndJob("failed", ExitCode.MACHINE, fault), now)
+        fault = self._contradiction()
+        if fault:
+            return self._end(EndJob("failed", ExitCode.MACHINE, fault), now)
+        return self._end(EndJob("failed", ExitCode.USER, self._no_way_back()), now)
+
+    def _contradiction(self) -> str:
+        return disagreement(self.roster, self.run.history)
+
+    def _no_way_back(self) -> str:
+        step = Step(self.run.back_to)
+        if step <= 0 or self.groups.whole_steps(step):
+            return ""
+        return self.failures.no_way_back(self.run, self.groups.whole_steps(self.record.committed))
 
     def open_run(self, _: None, now: Seconds) -> list[Effect]:
         """Write down that the job has begun, and form the first group."""
-        opened = opening(self.run, self.roster, self.record, self.settings.train.lanes, now)
+        opened = opening(self.run, self.roster, self.record, self.settings, now)
         self.record.take(opened)
+        self.groups.hyperparameters = opened.hyperparameters
+        self.groups.branches = tuple(self.record.branches)
         again = f"start {opened.incarnation} of the job"
+        if opened.back_to >= 0:
+            again += f", which goes back to step {opened.back_to}"
         crew = [*self.crew.fill_roles(now), *self.crew.publish(again, now)]
         noted = [
             *self.failures.died_before(self.run, now),
@@ -457,20 +473,30 @@ class Coordinator(Chief):
         return self._end(event, now)
 
     def _end(self, event: EndJob, now: Seconds) -> list[Effect]:
-        self.why = event.why
         record = self.record
+        self.why = "; ".join([event.why, *self._skips()])
         how = HowItEnded(
             event.state,
             int(event.exit_code),
             record.committed,
             record.digest,
-            event.why,
+            self.why,
             record.digest_step,
         )
         ended = RunEnded(now, how.state, how.step, how.digest, how.reason, how.digest_step)
         forget: list[Effect] = [ForgetCopies()] if how.state == "finished" else []
         leave = self.ending.begin(how, now, copies=True)
         return [self._status(event.state, now), AppendJournal((ended,)), *leave, *forget]
+
+    def _skips(self) -> list[str]:
+        record = self.record
+        if not record.skips:
+            return []
+        told = f"{len(record.skips)} of {record.committed} updates were skipped"
+        kept = self.copies.readable(self.roster, record.committed)
+        steps = {*self.groups.whole_steps(record.committed), *(copy.fact.step for copy in kept)}
+        peak = self.settings.optimizer.learning_rate
+        return [told, *filter(None, [self.failures.rescue(self.run, peak, sorted(steps))])]
 
     def give_up(self, event: GiveUp, now: Seconds) -> list[Effect]:
         """Leave without an end marker, so that the supervisor starts the job again."""

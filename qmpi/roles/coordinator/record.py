@@ -5,6 +5,7 @@ rebuilt from the journal alone (`Record.replay`), which is how a relaunched coor
 story so far.
 """
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable
 
@@ -19,7 +20,13 @@ from qmpi.protocol.journal import (
     SnapshotKept,
     StepCommitted,
 )
-from qmpi.protocol.progress import StepReport, StepTimes
+from qmpi.protocol.progress import (
+    StepReport,
+    StepTimes,
+    is_skipped,
+    mean_loss,
+    undefined_lanes,
+)
 from qmpi.protocol.status import FailureReport, RunState, StatusReport
 from qmpi.units import Digest, Generation, Rank, Seconds, Step
 
@@ -35,19 +42,19 @@ class Record:
 
     Attributes:
         checkpointed: newest step of a checkpoint that was kept on disk and is not void; 0: none.
+        skips: committed steps whose update was skipped, ascending.
+        branches: the steps that the user went back to, in order.
 
     Invariants: `committed` is the number of steps in the weights; it grows by one a commit and
     falls only by `rewind`; no step is committed twice without a rewind between.
     """
 
-    def __init__(self, lanes: int, tokens_per_step: int) -> None:
+    def __init__(self, tokens_per_step: int) -> None:
         """Start an empty record.
 
         Args:
-            lanes: lanes of a step.
             tokens_per_step: tokens trained on in a step.
         """
-        self.lanes = lanes
         self.tokens_per_step = tokens_per_step
         self.committed = Step(0)
         self.generation = Generation(0)
@@ -66,6 +73,18 @@ class Record:
         self._waits: deque[tuple[float, float]] = deque(maxlen=SPLIT_STEPS)
         self._times: deque[StepTimes] = deque(maxlen=SPLIT_STEPS)
         self.redone_passes = 0
+        self.skips: list[Step] = []
+        self.branches: list[Step] = []
+
+    @property
+    def skipped_in_a_row(self) -> int:
+        """Steps skipped in a row, up to the last committed one."""
+        first = self.committed
+        for step in reversed(self.skips):
+            if step != first - 1:
+                break
+            first = step
+        return self.committed - first
 
     def replay(self, records: Iterable[JournalRecord]) -> None:
         """Take in the records of earlier incarnations.
@@ -88,6 +107,8 @@ class Record:
                 self.run_id = record.run_id
                 self.incarnation = record.incarnation
                 self.started = self.started or Seconds(record.time)
+                if record.back_to >= 0:
+                    self._go_back(Step(record.back_to))
             case GenerationOpened():
                 self.generation = record.generation
                 self.rewind(record.step)
@@ -114,10 +135,17 @@ class Record:
             self.committed = step
             self.checkpointed = min(self.checkpointed, step)
             self.losses = [(s, x) for s, x in self.losses if s < step]
+            del self.skips[bisect_left(self.skips, step) :]
             self._points.clear()
             if self.digest_step > step:
                 self.digest, self.digest_step = Digest(""), Step(0)
         return lost
+
+    def _go_back(self, step: Step) -> None:
+        self.branches.append(step)
+        self.rewind(step)
+        # What comes now may give other weights.
+        self._digests = {s: digest for s, digest in self._digests.items() if s <= step}
 
     def commit(self, report: StepReport, recipe: int, now: Seconds) -> StepCommitted | None:
         """Take a trainer's report.
@@ -139,9 +167,6 @@ class Record:
             return None
         if report.step > self.committed:
             raise InvariantError(f"step {report.step} reported, but {self.committed} is missing")
-        loss = 0.0
-        for lane_loss in report.lane_losses:
-            loss += lane_loss
         record = StepCommitted(
             time=now,
             step=report.step,
@@ -149,13 +174,14 @@ class Record:
             recipe=recipe,
             block_digests=report.block_digests,
             lane_losses=report.lane_losses,
-            loss=loss / max(1, self.lanes),
+            loss=mean_loss(report.lane_losses),
             weight_digest=report.weight_digest,
             gradient_norm=report.gradient_norm,
             learning_rate=report.learning_rate,
             seconds=report.seconds,
             wait_seconds=report.wait_seconds,
             redone=report.redone,
+            updates=report.updates,
         )
         self._note(record)
         self._times.append(report.times)
@@ -215,6 +241,9 @@ class Record:
             wait_share=self._wait_share(),
             redone_passes=self.redone_passes,
             times=mean_times(self._times),
+            updates=self.committed - len(self.skips),
+            skipped=len(self.skips),
+            undefined_lanes=undefined_lanes(self._last.lane_losses) if self._last else 0,
         )
 
     def _wait_share(self) -> float | None:
@@ -248,8 +277,11 @@ class Record:
         self._last = record
         self._waits.append((record.wait_seconds, record.seconds))
         self.redone_passes += record.redone
-        self.loss = record.loss
-        self.losses.append((record.step, record.loss))
+        if is_skipped(record.gradient_norm):
+            self.skips.append(record.step)
+        self.loss = mean_loss(record.lane_losses)
+        if self.loss is not None:
+            self.losses.append((record.step, self.loss))
         if len(self.losses) > 4096:
             self.losses = list(thin(self.losses, 2048))
         self._points.append((Seconds(record.time), self.committed * self.tokens_per_step))

@@ -8,16 +8,21 @@ Invariants: `generation` grows by one an attempt; `holdings`, `plan` and `ready`
 is `asked` has neither answered nor died; `ready` names members only.
 """
 
+from collections.abc import Sequence
+
 from qmpi.errors import InvariantError
+from qmpi.policy.branches import stands
 from qmpi.policy.candidates import Candidate
 from qmpi.policy.domains import keeping_team
 from qmpi.policy.group_plan import GroupPlan
+from qmpi.policy.library import Library
 from qmpi.policy.recovery import plan_group
 from qmpi.ports.base import Effect
 from qmpi.ports.transport import Send
 from qmpi.protocol.envelope import Address, RoleName
+from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.journal import GenerationOpened
-from qmpi.protocol.membership import FormGroup, Hello, Holding, Regroup
+from qmpi.protocol.membership import FormGroup, Hello, Holding, Regroup, SnapshotFact
 from qmpi.roles.coordinator.copies import CopyBook
 from qmpi.roles.coordinator.facts import RunFacts
 from qmpi.roles.roster import Roster
@@ -51,6 +56,8 @@ class Groups:
         self.ready: set[Rank] = set()
         self.plan: GroupPlan | None = None
         self.decided = False
+        self.hyperparameters: tuple[Hyperparameters, ...] = ()
+        self.branches: tuple[Step, ...] = ()
         self.seats: dict[Rank, tuple[int, int]] = {
             rank: (team, position)
             for team, ranks in enumerate(run.teams)
@@ -225,6 +232,8 @@ class Groups:
                     reports_from=committed if rank == plan.reporter else Step(-1),
                     keeps_copy=team == keeping,
                     reason=reason,
+                    hyperparameters=self.hyperparameters,
+                    branch=len(self.branches),
                 ),
             )
             for rank, (team, position) in self.seats.items()
@@ -256,7 +265,22 @@ class Groups:
             Steps, ascending.
         """
         hellos = [hello for rank in self.roster.heard if (hello := self._torch_hello(rank))]
-        return tuple(sorted({f.step for h in hellos for f in h.snapshots if f.step > committed}))
+        found = {f.step for h in hellos for f in self._standing(h.snapshots)}
+        return tuple(sorted(step for step in found if step > committed))
+
+    def whole_steps(self, committed: Step) -> tuple[Step, ...]:
+        """Return the steps of which the ranks brought whole snapshots.
+
+        Args:
+            committed: snapshots of later steps are left out.
+
+        Returns:
+            Steps, newest first.
+        """
+        return Library(self._candidates(), (), committed, self.team_size).steps
+
+    def _standing(self, facts: Sequence[SnapshotFact]) -> tuple[SnapshotFact, ...]:
+        return tuple(fact for fact in facts if stands(fact, self.branches))
 
     def _candidates(self) -> list[Candidate]:
         """Return every rank that could train: trainers first, then spares, each by rank."""
@@ -284,7 +308,7 @@ class Groups:
             reduced=holding.reduced if holding else False,
             reports_from=holding.reports_from if holding else -1,
             store_address=hello.store_address,
-            snapshots=holding.snapshots if holding else hello.snapshots,
+            snapshots=self._standing(holding.snapshots if holding else hello.snapshots),
         )
 
     def _torch_hello(self, rank: Rank) -> Hello | None:

@@ -56,13 +56,16 @@ class Copies:
         self.sizes: dict[Step, Bytes] = {}
         self._checkpoints: tuple[int, ...] = ()
 
-    def due(self, step: Step, grant: Grant, generation: Generation) -> list[Effect]:
+    def due(
+        self, step: Step, grant: Grant, generation: Generation, branch: int = 0
+    ) -> list[Effect]:
         """Take a snapshot if one is due at `step`.
 
         Args:
             step: the state is that before this step.
             grant: the grant in force.
             generation: the group's generation; a grant of another one is not followed.
+            branch: the group's.
 
         Returns:
             `TakeSnapshot`, once a step.
@@ -73,7 +76,7 @@ class Copies:
         if self.taken == step and any(f.step == step for f in self.known):
             return []
         self.taken = step
-        return [TakeSnapshot(step, to_disk=step in grant.checkpoint_steps)]
+        return [TakeSnapshot(step, to_disk=step in grant.checkpoint_steps, branch=branch)]
 
     def on_event(
         self,
@@ -189,6 +192,8 @@ class Copies:
                     PART_BYTES,
                     to_disk=to_disk and rank == replicas[0],
                     position=fact.position,
+                    branch=fact.branch,
+                    skipped=fact.skipped,
                 ),
             )
             for rank in replicas
@@ -196,7 +201,8 @@ class Copies:
 
     def _remember(self, facts: Sequence[SnapshotFact]) -> None:
         fresh = {(f.step, f.place, f.position): f for f in (*self.known, *facts)}
-        newest = sorted(fresh.values(), key=lambda f: f.step, reverse=True)
+        # What a branch that was given up has left may be of later steps.
+        newest = sorted(fresh.values(), key=lambda f: (f.branch, f.step), reverse=True)
         self.known = tuple(newest[: self.most_known])
         steps = {f.step for f in self.known}
         self.sizes = {s: size for s, size in self.sizes.items() if s in steps}
@@ -219,4 +225,6 @@ def _to_disk(fact: SnapshotFact) -> Effect:
         to_ram=False,
         to_disk=True,
         position=fact.position,
+        branch=fact.branch,
+        skipped=fact.skipped,
     )

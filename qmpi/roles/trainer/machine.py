@@ -24,6 +24,7 @@ from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError
+from qmpi.policy.hyperparameters import first_hyperparameters, hyperparameters_at
 from qmpi.ports.base import Effect, Event, Started
 from qmpi.ports.copies import SnapshotBroken, SnapshotRead, SnapshotStored, SnapshotTaken
 from qmpi.ports.engine import (
@@ -41,6 +42,7 @@ from qmpi.ports.engine import (
 from qmpi.ports.transport import Received
 from qmpi.protocol.blocks import BlockFailed, BlockReply, DataFault
 from qmpi.protocol.envelope import RoleName
+from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.membership import (
     FormGroup,
     GroupBroken,
@@ -309,8 +311,20 @@ class Trainer(Follower):
         self.timing.stepping(self.prefetch.arrived_at(step))
         train = self.settings.train
         due = (step + 1) % train.digest_every == 0 or step + 1 == train.steps
-        run = RunStep(self._generation, step, lanes, frames, digests, digest_due=due)
+        run = RunStep(
+            self._generation,
+            step,
+            lanes,
+            frames,
+            digests,
+            digest_due=due,
+            hyperparameters=self._held_for(step),
+        )
         return [run, *self.prefetch.advance(step, self.directory.memories, now)]
+
+    def _held_for(self, step: Step) -> Hyperparameters:
+        log = self.group.hyperparameters if self.group is not None else ()
+        return hyperparameters_at(log or (first_hyperparameters(self.settings),), step)
 
     def applied(self, event: StepApplied, now: Seconds) -> list[Effect]:
         """Note the step, report it if that is this member's part, copy if due."""
@@ -350,6 +364,7 @@ class Trainer(Follower):
                 wait_seconds=event.times.data,
                 redone=event.redone,
                 times=event.times,
+                updates=event.updates,
             )
         )
 
@@ -410,7 +425,8 @@ class Trainer(Follower):
     def _copy(self) -> list[Effect]:
         if self.group is None or not self.group.keeps_copy:
             return []
-        return self.copies.due(Step(self.state_step), self.grant, self._generation)
+        step, branch = Step(self.state_step), self.group.branch
+        return self.copies.due(step, self.grant, self._generation, branch)
 
 
 GROUPED = ("joining", "ready", "stepping")

@@ -73,7 +73,9 @@ class SimulatedCopies:
             _check(work, payload)
         except StorageError as error:
             return SnapshotBroken(work.step, str(error), work.position)
-        writing = Writing(self._host, self._rank, work.step, work.position)
+        writing = Writing(
+            self._host, self._rank, work.step, work.position, work.branch, work.skipped
+        )
         facts: list[SnapshotFact] = []
         faults: list[str] = []
         for place, wanted in (("ram", work.to_ram), ("disk", work.to_disk)):

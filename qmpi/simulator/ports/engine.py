@@ -190,7 +190,9 @@ class SimulatedEngine(Joining, Stepping):
             position = state.position if state is not None else 0
             return SnapshotBroken(work.step, "the engine has moved on", position)
         payload = msgspec.msgpack.encode(state)
-        writing = Writing(self._host, self._rank, work.step, state.position)
+        writing = Writing(
+            self._host, self._rank, work.step, state.position, work.branch, state.skipped
+        )
         size = self._around.hardware.compute.state_bytes
         faults: list[str] = []
         for place in ("ram", "disk") if work.to_disk else ("ram",):

@@ -114,3 +114,11 @@ def test_a_path_on_the_command_line_is_expanded_as_in_a_job(
 def test_from_scratch_is_for_a_run_that_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["train", "job.toml", "--from-scratch"]) == 2
     assert "--resume" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", [["--back-to", "3"], ["--replan"]])
+def test_what_is_for_a_run_that_goes_on_is_refused_otherwise(
+    option: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["train", "job.toml", *option]) == 2
+    assert f"{option[0]} is for a run that goes on: --resume RUN" in capsys.readouterr().err

@@ -190,3 +190,33 @@ def test_a_script_that_watches_is_told(tmp_path: Path, capsys: pytest.CaptureFix
     write_status(tmp_path, report())
     assert run(["status", str(tmp_path), "--watch", "--json"]) == 2
     assert "--watch" in json.loads(capsys.readouterr().out)["error"]
+
+
+def test_skipped_updates_and_lanes_that_are_not_finite_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    bad = replace(
+        report(),
+        gradient_norm=-1.0,
+        learning_rate=0.5,
+        updates=2,
+        skipped=10,
+        undefined_lanes=2,
+        redone_passes=4,
+    )
+    write_status(tmp_path, bad)
+    assert run(["status", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    for words in (
+        "5.2500, 2 lanes not finite",
+        "not finite: the update was skipped, learning rate 0.5, 4 passes done again",
+        "2 applied, 10 of 12 updates skipped, most of them: the gradient was not finite",
+    ):
+        assert words in text
+    assert "norm -1" not in text
+    answer = shown(tmp_path, capsys)
+    assert (answer["updates"], answer["skipped"], answer["undefined_lanes"]) == (2, 10, 2)
+    write_status(tmp_path, replace(bad, loss=None, undefined_lanes=1))
+    assert run(["status", str(tmp_path)]) == 0
+    assert "none: 1 lane not finite" in capsys.readouterr().out

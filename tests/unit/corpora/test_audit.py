@@ -22,8 +22,9 @@ from qmpi.corpora.audit import audit_run
 from qmpi.corpora.sources import Sources
 from qmpi.ingest.corpus import IngestOptions, ingest_corpus
 from qmpi.policy.held_out import held_out_row
+from qmpi.policy.hyperparameters import carried_on, first_hyperparameters, rate_at
 from qmpi.policy.stream import first_recipe, rows_of_block
-from qmpi.protocol.journal import RunOpened, StepCommitted
+from qmpi.protocol.journal import GenerationOpened, RunOpened, StepCommitted
 from qmpi.protocol.recipe import RowAddress
 from qmpi.storage.journal import JournalWriter
 from qmpi.storage.run_directory import RunDirectory
@@ -142,6 +143,115 @@ def test_a_held_out_row_that_is_trained_on_is_found(
     monkeypatch.setattr(audit, "rows_of_block", planted)
     told = audit_run(run.root, run.root.parent).audit
     assert told == f"row {leaky.row} of source 'cats' is held out, but in block (0, 0)"
+
+
+def _lines(
+    directory: RunDirectory, openings: dict[int, RunOpened], steps: list[StepCommitted]
+) -> None:
+    directory.journal.unlink(missing_ok=True)
+    with JournalWriter.open(directory.journal) as writer:
+        for number, step in enumerate(steps):
+            writer.append([*([openings[number]] if number in openings else []), step])
+
+
+def _trained(directory: RunDirectory, skipped: tuple[int, ...] = ()) -> list[StepCommitted]:
+    settings = load_job(directory.job)
+    log, updates, steps = (first_hyperparameters(settings),), 0, list[StepCommitted]()
+    for step, blocks in enumerate(_block_digests(settings, directory.root.parent)):
+        lost = step in skipped
+        updates += not lost
+        losses = (-1.0, 2.0) if lost else (1.0, 2.0)
+        steps.append(
+            StepCommitted(
+                time=0.0,
+                step=step,
+                generation=1,
+                recipe=0,
+                block_digests=blocks,
+                lane_losses=losses,
+                loss=2.0,
+                weight_digest=f"w{step}",
+                gradient_norm=-1.0 if lost else 0.5,
+                learning_rate=rate_at(log, step),
+                seconds=3.0,
+                wait_seconds=1.0,
+                redone=1,
+                updates=updates,
+            )
+        )
+    return steps
+
+
+def _logged(settings: Settings, cache: Path, *, back_to: int = -1) -> RunOpened:
+    log = (first_hyperparameters(settings),)
+    return replace(_opened(settings, cache), hyperparameters=log, back_to=back_to)
+
+
+def test_skipped_updates_are_counted_and_most_of_them_are_no_training(run: RunDirectory) -> None:
+    settings, cache = load_job(run.job), run.root.parent
+    _lines(run, {0: _logged(settings, cache)}, _trained(run, (1,)))
+    report = audit_run(run.root, cache)
+    assert (report.audit, report.updates, report.skipped) == ("ok", 2, 1)
+    assert (report.undefined_lanes, report.redone_passes, report.wait_share) == (1, 3, 0.25)
+    assert report.gradient_norm == 0.5
+    _lines(run, {0: _logged(settings, cache)}, _trained(run, (1, 2)))
+    report = audit_run(run.root, cache)
+    assert report.audit.startswith("most updates were skipped: 2 of 3 steps")
+    assert (report.updates, report.skipped, report.blocks) == (1, 2, STEPS * LANES)
+
+
+def test_updates_that_do_not_add_up_are_found(run: RunDirectory) -> None:
+    steps = _trained(run)
+    steps[2] = replace(steps[2], updates=2)
+    _lines(run, {0: _logged(load_job(run.job), run.root.parent)}, steps)
+    report = audit_run(run.root, run.root.parent)
+    assert report.audit == "step 2 tells of 2 updates, but 3 were applied"
+
+
+def test_a_rate_that_did_not_hold_is_found(run: RunDirectory) -> None:
+    settings, cache, steps = load_job(run.job), run.root.parent, _trained(run)
+    steps[1] = replace(steps[1], learning_rate=0.5)
+    _lines(run, {0: _logged(settings, cache)}, steps)
+    assert audit_run(run.root, cache).audit.startswith("step 1 was trained at the learning rate 0")
+    # A journal of an old version does not hold the log, and may come from another formula.
+    _lines(run, {0: _opened(settings, cache)}, steps)
+    assert audit_run(run.root, cache).audit == "ok"
+
+
+def test_steps_after_going_back_count_by_their_last_execution(run: RunDirectory) -> None:
+    settings, cache, steps = load_job(run.job), run.root.parent, _trained(run)
+    bad = [replace(step, lane_losses=(9.0, 9.0), weight_digest="bad") for step in steps]
+    story = [steps[0], bad[1], bad[2], *steps[1:]]
+    first = _logged(settings, cache)
+    _lines(run, {0: first, 3: replace(first, incarnation=2, back_to=1)}, story)
+    report = audit_run(run.root, cache)
+    assert (report.audit, report.steps, report.went_back) == ("ok", STEPS, (1,))
+    assert report.digest == "w2"
+    # Without the user's word the same is a fault.
+    again = GenerationOpened(0.0, 2, (1,), ((0, 1),), 1, "disk", "because")
+    run.journal.unlink()
+    with JournalWriter.open(run.journal) as writer:
+        writer.append([first, *story[:3], again, *story[3:]])
+    assert audit_run(run.root, cache).audit == "step 1 was done again with other losses"
+
+
+def test_changes_are_listed_and_a_digest_due_elsewhere_is_no_fault(run: RunDirectory) -> None:
+    begun, cache, steps = load_job(run.job), run.root.parent, _trained(run)
+    run.begun.write_text(dump_toml(begun))
+    changed = replace(begun, optimizer=replace(begun.optimizer, learning_rate=0.001))
+    run.job.write_text(dump_toml(changed))
+    first = _logged(begun, cache)
+    log = carried_on(first.hyperparameters, changed, 2)
+    second = replace(first, incarnation=2, hyperparameters=log)
+    again = GenerationOpened(0.0, 2, (1,), ((0, 1),), 1, "disk", "because")
+    last = replace(steps[2], learning_rate=rate_at(log, 2))
+    run.journal.unlink()
+    with JournalWriter.open(run.journal) as writer:
+        silent = replace(steps[1], weight_digest="")
+        writer.append([first, steps[0], steps[1], second, again, silent, last])
+    report = audit_run(run.root, cache)
+    assert report.audit == "ok"
+    assert report.changes == ("from step 2 on: optimizer.learning_rate 0.003 -> 0.001",)
 
 
 def _damage(shard: Path) -> None:

@@ -103,3 +103,14 @@ def test_the_view_says_where_the_time_goes() -> None:
     text = written(console)
     assert "step time  4 s: backward 75 %, forward 25 %" in text
     assert "utilisation  50 %: 2 TFLOP/s of 4 TFLOP/s" in text
+
+
+def test_skipped_updates_are_said() -> None:
+    skipping = replace(REPORT, skipped=3, updates=17)
+    console = plain_console()
+    with LiveView(console, "demo") as view:
+        view.update(skipping, now=0.0)
+    assert "loss 5.2500, 3 updates skipped, " in written(console)
+    console = plain_console()
+    console.print(frame("demo", skipping, ()))
+    assert "! 3 of 20 updates skipped: the gradient was not finite" in written(console)

@@ -22,6 +22,8 @@ STORY = RunStory(
     state="finished",
     started=1000.0,
     ended=1060.0,
+    steps=60,
+    skipped=0,
     losses=tuple((step, 8.0 - step / 20) for step in range(60)),
     spans=(
         Span(0, "coordinator + memory", 1000.0, 1060.0),

@@ -1,4 +1,9 @@
+from msgspec.structs import replace
+
+from qmpi.config.settings import OptimizerSettings
+from qmpi.monitor.report import render_report
 from qmpi.monitor.story import Span, story_from_run
+from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.journal import (
     FailureSeen,
     GenerationOpened,
@@ -98,3 +103,48 @@ def test_a_relaunch_begins_new_spans() -> None:
     assert Span(2, "trainer", 100.0, 120.0) in story.spans
     assert Span(2, "trainer", 120.0, 125.0) in story.spans
     assert dict(story.facts)["starts of the job"] == "2"
+
+
+def trained(step: int, *, skipped: bool = False) -> StepCommitted:
+    return replace(
+        committed(103.0 + step, step, -1.0 if skipped else 5.0),
+        gradient_norm=-1.0 if skipped else 0.5 + step,
+        learning_rate=0.01 * (step + 1),
+        seconds=3.0,
+        wait_seconds=1.0,
+        redone=1,
+    )
+
+
+def test_norms_rates_skips_and_waits_are_told() -> None:
+    tale = [opened(100.0), group(101.0, 1, (1,), 0), trained(0), trained(1, skipped=True)]
+    story = story_from_run(tale, STATUS)
+    assert (story.steps, story.skipped, story.losses) == (2, 1, ((0, 5.0),))
+    facts = dict(story.facts)
+    assert facts["updates"] == "1"
+    assert facts["updates skipped"] == "1"
+    assert facts["last gradient norm"] == "0.5, largest 0.5"
+    assert facts["learning rate"] == "0.02, highest 0.02"
+    assert facts["passes done again"] == "2"
+    assert facts["waiting for blocks"] == "25.0 % of the time"
+    shown = render_report(story)
+    assert "1 of 2 steps had a gradient that is not finite" in shown
+    assert "Most updates" not in shown
+    assert "Most updates were skipped" in render_report(replace(story, skipped=2))
+
+
+def test_a_mean_of_an_old_version_that_counted_lanes_as_minus_one_is_taken_anew() -> None:
+    old = replace(committed(102.0, 0, 1.0), lane_losses=(3.0, -1.0), loss=1.0)
+    assert story_from_run([opened(100.0), old], STATUS).losses == ((0, 3.0),)
+
+
+def test_what_the_user_gave_up_and_changed_is_told() -> None:
+    begun = Hyperparameters(Step(0), 4, OptimizerSettings(learning_rate=0.01))
+    lower = replace(begun, first_step=Step(1), optimizer=OptimizerSettings(learning_rate=0.005))
+    back = replace(opened(110.0, 2), hyperparameters=(begun, lower), back_to=1)
+    story = story_from_run([*TALE, back, committed(111.0, 1, 4.0)], STATUS)
+    assert story.losses == ((0, 8.0), (1, 4.0))
+    facts = dict(story.facts)
+    assert facts["went back"] == "to step 1; 3 steps after it were given up"
+    assert facts["changed"] == "from step 1 on: optimizer.learning_rate 0.01 -> 0.005"
+    assert facts["steps done again"] == "2"

@@ -32,23 +32,43 @@ def broken(reason: str) -> GroupBroken:
     return GroupBroken(Generation(2), reason)
 
 
-int64 = st.integers(-(2**63), 2**63 - 1)
 text = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 
 
 PLAIN = {
-    msgspec.inspect.IntType: int64,
-    msgspec.inspect.FloatType: st.floats(allow_nan=False),
     msgspec.inspect.StrType: text,
     msgspec.inspect.BoolType: st.booleans(),
     msgspec.inspect.NoneType: st.none(),
 }
 
 
+def numbers(kind: Any) -> st.SearchStrategy[Any] | None:
+    """Values of a number's type within its bounds."""
+    match kind:
+        case msgspec.inspect.IntType(ge=least, le=most):
+            first = -(2**63) if least is None else int(least)
+            return st.integers(first, 2**63 - 1 if most is None else int(most))
+        case msgspec.inspect.FloatType(gt=above, ge=least, lt=below, le=most):
+            return st.floats(
+                min_value=least if above is None else above,
+                max_value=most if below is None else below,
+                exclude_min=above is not None,
+                exclude_max=below is not None,
+                allow_nan=False,
+            )
+        case msgspec.inspect.Metadata(type=inner):
+            return values(inner)
+        case _:
+            return None
+
+
 def values(kind: Any) -> st.SearchStrategy[Any]:
     """Values of a field's type, as msgspec sees it."""
     if type(kind) in PLAIN:
         return PLAIN[type(kind)]
+    found = numbers(kind)
+    if found is not None:
+        return found
     match kind:
         case msgspec.inspect.EnumType(cls=cls):
             return st.sampled_from(list(cls))

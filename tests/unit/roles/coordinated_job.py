@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from qmpi.config.settings import FailureSettings, Settings, TrainSettings
+from qmpi.policy.hyperparameters import log_of
 from qmpi.policy.stream import first_recipe
 from qmpi.ports.base import Effect, Event, Started
 from qmpi.ports.books import AppendJournal, WriteEnd
@@ -43,6 +44,8 @@ class Job:
     from_scratch: bool = False
     healing: str = ""
     left_out: tuple[str, ...] = ()
+    back_to: int = -1
+    settings: Settings = SETTINGS
     now: Seconds = NOW
     effects: list[Effect] = field(default_factory=list)
 
@@ -60,8 +63,11 @@ class Job:
             from_scratch=self.from_scratch,
             healing=self.healing,
             left_out=self.left_out,
+            hyperparameters=log_of(self.history, SETTINGS),
+            back_to=self.back_to,
+            directory="/runs/my run",
         )
-        self.role = Coordinator(SETTINGS, facts, run)
+        self.role = Coordinator(self.settings, facts, run)
         self.tell(Started())
 
     def tell(self, event: Event) -> list[Effect]:

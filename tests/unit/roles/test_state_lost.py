@@ -1,6 +1,5 @@
 """Begin again although steps are committed? What the record promises, and what a refusal says."""
 
-from qmpi.config.settings import Settings
 from qmpi.ports.books import AppendJournal
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.journal import (
@@ -35,7 +34,7 @@ def kept(step: int, place: str) -> SnapshotKept:
 
 
 def replayed(history: list[JournalRecord]) -> Record:
-    record = Record(Settings().train.lanes, 1)
+    record = Record(1)
     record.replay(history)
     return record
 

@@ -17,6 +17,7 @@ from qmpi.ports.copies import (
     StoreSnapshot,
 )
 from qmpi.protocol.envelope import Address, RoleName
+from qmpi.protocol.membership import SnapshotFact
 from qmpi.runtime.copies import FileCopies
 from qmpi.runtime.copy_files import CopyFiles
 from qmpi.storage.ram_places import note_ram_places
@@ -220,10 +221,10 @@ def test_a_step_that_is_stored_again_costs_no_other(host):
 
 def test_a_checkpoint_stands_before_an_older_one_goes(host):
     host = host.files()
-    host.write("disk", 1, digest(payload(1)), (payload(1),), 0)
-    host.write("disk", 2, digest(payload(2)), (payload(2),), 0)
+    for step in (1, 2):
+        host.write(SnapshotFact(step, digest(payload(step)), "disk", ""), (payload(step),))
     with pytest.raises(Exception, match="digest"):
-        host.write("disk", 3, digest(payload(4)), (payload(3),), 0)
+        host.write(SnapshotFact(3, digest(payload(4)), "disk", ""), (payload(3),))
     assert [fact.step for fact in host.find()] == [2, 1]
 
 
@@ -281,7 +282,7 @@ def test_copies_in_a_place_of_before_are_found_and_go_once_a_newer_one_stands(tm
     host = Host(tmp_path)
     host.run.root.mkdir(exist_ok=True)
     note_ram_places(host.run, [str(host.ram)])
-    old = host.files().write("ram", 5, digest(payload(5)), [payload(5)], 0)
+    old = host.files().write(SnapshotFact(5, digest(payload(5)), "ram", ""), [payload(5)])
     before = host.ram
     host.ram = tmp_path / "ram-new"
     host.ram.mkdir()
@@ -293,7 +294,7 @@ def test_copies_in_a_place_of_before_are_found_and_go_once_a_newer_one_stands(tm
     files = host.files()
     assert [(fact.step, fact.path) for fact in files.find()] == [(5, old.path)]
     assert bytes(files.payload(old.path, old.digest)) == payload(5)
-    new = files.write("ram", 6, digest(payload(6)), [payload(6)], 0)
+    new = files.write(SnapshotFact(6, digest(payload(6)), "ram", ""), [payload(6)])
     assert [(fact.step, fact.path) for fact in files.find()] == [(6, new.path)]
     assert list(before.iterdir()) == []
     assert list(host.ram.iterdir()) != []
@@ -303,7 +304,7 @@ def test_at_the_end_nothing_stays_in_a_place_of_before(tmp_path):
     host = Host(tmp_path)
     host.run.root.mkdir()
     note_ram_places(host.run, [str(host.ram), "/nowhere/at/all"])
-    host.files().write("ram", 5, digest(payload(5)), [payload(5)], 0)
+    host.files().write(SnapshotFact(5, digest(payload(5)), "ram", ""), [payload(5)])
     before = host.ram
     host.settings = replace(
         host.settings, snapshot=replace(host.settings.snapshot, ram_dir=str(tmp_path))

@@ -3,9 +3,10 @@
 import msgspec
 import pytest
 from msgspec.structs import replace
-from unit.simulator.machine import Group, Member
+from unit.simulator.machine import Group, Member, settings
 
 from qmpi.errors import ExitCode
+from qmpi.policy.hyperparameters import first_hyperparameters, rate_at
 from qmpi.policy.teams import whole_digest
 from qmpi.ports.base import WorkCrashed
 from qmpi.ports.copies import SnapshotBroken, SnapshotTaken
@@ -18,7 +19,7 @@ from qmpi.ports.engine import (
     TakeSnapshot,
 )
 from qmpi.simulator.files import DISK
-from qmpi.simulator.stream_model import State, first_weights, next_weights, sum_of
+from qmpi.simulator.stream_model import State, first_weights, next_state, sum_of
 from qmpi.units import Digest, Step
 
 SHAPES = [(1, 1), (2, 1), (4, 1), (2, 2), (1, 4), (4, 4)]
@@ -28,12 +29,17 @@ def kinds(member: Member) -> list[type]:
     return [type(event) for event in member.events]
 
 
-def chain(steps: int, position: int, size: int) -> bytes:
-    weights = first_weights(0, position, size)
+def state(steps: int, position: int, size: int) -> State:
+    held = State(0, position, first_weights(0, position, size))
+    log = (first_hyperparameters(settings(size)),)
     for step in range(steps):
         digests = [Digest(f"{step:08x}{lane:024x}") for lane in range(4)]
-        weights = next_weights(weights, sum_of(step, digests).link, position, size)
-    return weights
+        held = next_state(held, sum_of(step, digests).link, rate_at(log, step), size)
+    return held
+
+
+def chain(steps: int, position: int, size: int) -> bytes:
+    return state(steps, position, size).weights
 
 
 @pytest.mark.parametrize(("teams", "size"), SHAPES)
@@ -46,7 +52,7 @@ def test_steps_extend_the_chain_of_each_position(teams, size):
     digests = [Digest(chain(3, position, size).hex()) for position in range(size)]
     for rank, member in enumerate(group.members):
         assert kinds(member) == [GroupJoined, StepApplied, StepApplied, StepApplied]
-        assert member.engine.state == State(3, rank % size, chain(3, rank % size, size))
+        assert member.engine.state == state(3, rank % size, size)
         assert member.events[-1].weight_digest == whole_digest(digests)
     assert len(set(digests)) == size
 

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -12,8 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qmpi.errors import CorruptData, StorageError
-from qmpi.protocol.journal import FailureSeen, RunEnded, StepCommitted
-from qmpi.storage.journal import JournalWriter, read_journal
+from qmpi.protocol.journal import (
+    FailureSeen,
+    GenerationOpened,
+    RunEnded,
+    RunOpened,
+    StepCommitted,
+)
+from qmpi.storage.journal import Glance, JournalWriter, chain_hash, glance_at, read_journal
 
 
 def _step(n):
@@ -131,3 +138,44 @@ def test_hash_covers_previous_hash_and_record(tmp_path):
     record = line[line.index(b'"record":') + 9 : line.index(b',"hash"')]
     expected = hashlib.sha256(b"0" * 64 + record).hexdigest()
     assert expected.encode() in line
+
+
+def _opened(incarnation, back_to=-1):
+    return RunOpened(1.0, "id", incarnation, "d", (), (), "", 2, 4, (), back_to)
+
+
+def test_a_glance_tells_the_starts_and_the_steps_that_stand(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    first, second, third = _opened(1), _opened(2), _opened(3, back_to=1)
+    _write(path, [first, *(_step(n) for n in range(4))])
+    assert glance_at(path) == Glance((first,), 4)
+    _write(path, [second])
+    assert glance_at(path) == Glance((first, second), 4)
+    _write(path, [GenerationOpened(1.0, 2, (1,), ((0,),), 2, "live", "why"), _step(2)])
+    assert glance_at(path).committed == 3
+    _write(path, [FailureSeen(1.0, 3, (), '"type":"run_opened"', "", ""), third])
+    assert glance_at(path) == Glance((first, second, third), 1)
+
+
+def test_a_glance_at_what_is_no_journal_tells_nothing(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    path.write_text('{}\n"type":"step_committed"\n"type":"run_opened"')
+    assert glance_at(path) == Glance()
+
+
+def test_a_journal_of_an_old_version_is_read(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    _write(path, [_opened(1), _step(0)])
+    lines, last = [], "0" * 64
+    for n, line in enumerate(path.read_text().splitlines()):
+        record = json.loads(line)["record"]
+        for field in ("hyperparameters", "back_to", "updates"):
+            record.pop(field, None)
+        raw = json.dumps(record)
+        digest = chain_hash(last, raw.encode())
+        lines.append(f'{{"n":{n},"prev":"{last}","record":{raw},"hash":"{digest}"}}\n')
+        last = digest
+    path.write_text("".join(lines))
+    opened, step = read_journal(path)
+    assert (opened.hyperparameters, opened.back_to, step.updates) == ((), -1, -1)
+    assert glance_at(path).committed == 0  # written by another encoder; the chain is what counts

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from qmpi.errors import CorruptData, InputError, InvariantError, StorageError
 from qmpi.storage.snapshot_file import (
+    digest_of,
     read_header,
     read_part,
     read_payload,
     verify_snapshot,
     write_snapshot,
 )
+from qmpi.storage.snapshot_folder import SnapshotFolder
 from qmpi.storage.snapshot_format import SnapshotHeader
 from qmpi.storage.snapshot_store import (
     find_snapshots,
@@ -111,8 +113,8 @@ def test_find_is_newest_first_and_skips_damage_with_a_reason(tmp_path):
         (10, "disk"),
         (9, "disk"),
     ]
-    assert len(reasons) == 1
     assert str(bad) in reasons[0]
+    assert reasons[1] == f"{other} is of another run"
     assert other.exists()
 
 
@@ -196,7 +198,7 @@ def test_what_is_no_snapshot_is_said_to_be_what_it_is(tmp_path):
     path, _ = _save(tmp_path, 1)
     assert what_is_wrong(path, "other") == f"{path} is of another run"
     path.write_bytes(path.read_bytes()[:-1])
-    assert what_is_wrong(path, "run") == f"{path} is damaged"
+    assert "is cut short" in what_is_wrong(path, "run")
     path.unlink()
     os.mkfifo(path)
     assert what_is_wrong(path, "run") == f"{path} is a pipe, a socket or a device, not a file"
@@ -206,3 +208,77 @@ def test_what_is_no_snapshot_is_said_to_be_what_it_is(tmp_path):
     path.rmdir()
     path.symlink_to(tmp_path / "gone")
     assert "it does not exist" in what_is_wrong(path, "run")
+
+
+def _written(directory, step, *, keep=2, branch=0, skipped=0):
+    folder = SnapshotFolder(directory, "run", keep=keep, in_ram=False)
+    payload = b"state %d" % step
+    folder.write(step, digest_of([payload]), [payload], None, branch=branch, skipped=skipped)
+    return [fact.step for fact in find_snapshots([("disk", directory)], "run")[0]]
+
+
+def test_the_newest_from_before_the_trouble_is_kept(tmp_path):
+    for step in (10, 20):
+        _written(tmp_path, step)
+    assert _written(tmp_path, 30, skipped=8) == [30, 20]
+    assert _written(tmp_path, 40, skipped=18) == [40, 30, 20]
+    assert _written(tmp_path, 50, skipped=28) == [50, 40, 20]
+    # It recovers by itself: what was spared goes with age again.
+    assert _written(tmp_path, 60) == [60, 50]
+
+
+def test_with_one_copy_the_state_at_the_beginning_of_the_trouble_is_kept(tmp_path):
+    _written(tmp_path, 10, keep=1)
+    assert _written(tmp_path, 20, keep=1) == [20]
+    assert _written(tmp_path, 30, keep=1, skipped=10) == [30, 20]
+
+
+def test_a_full_place_gives_up_the_new_copy_rather_than_the_one_for_a_rescue(tmp_path, monkeypatch):
+    folder = SnapshotFolder(tmp_path, "run", keep=2, in_ram=True)
+    for step in (10, 20):
+        folder.write(step, digest_of([b"x"]), [b"x"], None)
+    full = StorageError("no space left")
+    full.__cause__ = OSError(errno.ENOSPC, "full")
+
+    def refuse(*_args, **_named):
+        raise full
+
+    monkeypatch.setattr("qmpi.storage.snapshot_folder.write_snapshot", refuse)
+    monkeypatch.setattr("qmpi.storage.snapshot_folder.is_full", lambda _: True)
+    with pytest.raises(StorageError):
+        folder.write(30, digest_of([b"x"]), [b"x"], None, skipped=8)
+    assert [f.step for f in find_snapshots([("ram", tmp_path)], "run")[0]] == [20]
+
+
+def test_what_was_given_up_goes_before_what_stands(tmp_path):
+    for step in (10, 60, 70):
+        _save(tmp_path, step)
+    assert _written(tmp_path, 20, branch=1) == [20, 10]
+    assert _written(tmp_path, 25, branch=1) == [25, 20]
+    facts, _ = find_snapshots([("disk", tmp_path)], "run")
+    assert {(fact.step, fact.branch) for fact in facts} == {(20, 1), (25, 1)}
+
+
+def test_a_file_says_how_many_steps_were_skipped_before_it(tmp_path):
+    _written(tmp_path, 30, skipped=8)
+    (fact,), _ = find_snapshots([("disk", tmp_path)], "run")
+    assert (fact.skipped, fact.branch) == (8, 0)
+
+
+def test_a_newer_format_is_named_as_such(tmp_path):
+    path, _ = _save(tmp_path, 3)
+    data = bytearray(path.read_bytes())
+    data[8] = 9
+    path.write_bytes(data)
+    facts, (reason,) = find_snapshots([("disk", tmp_path)], "run")
+    assert facts == []
+    assert "has format 9; this qmpi reads format 1" in reason
+    assert "has format 9" in what_is_wrong(path, "run")
+
+
+def test_files_of_another_run_take_no_place(tmp_path):
+    foreign, _ = _save(tmp_path, 900, run_id="other")
+    for step in (10, 20, 30):
+        _written(tmp_path, step)
+    assert _written(tmp_path, 40) == [40, 30]
+    assert foreign.exists()

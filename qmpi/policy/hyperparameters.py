@@ -1,0 +1,186 @@
+"""The hyperparameter log: with which settings of the optimizer, and towards which end, a step goes.
+
+Theory of operation. A run's identity is what it was begun with. Its length and the settings of the
+optimizer may change, each time at the step where it goes on; the log says from which step on what
+holds, as the recipe log does for data. A step that is done again after a failure is trained with
+what held for it, so a failure around a change alters nothing. The user may also go back to an
+earlier step: then the records from there on fall away with the steps.
+
+A change of length or shape must not bend a schedule in silence: one that would have given trained
+steps other rates is refused, unless it is to be planned anew from where the rate is.
+
+Invariants of a log: the first record begins at step 0; first steps ascend; neighbours differ.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import msgspec
+from msgspec.structs import replace
+
+from qmpi.config.schedule import extension, learning_rate, replan
+from qmpi.config.settings import OptimizerSettings, Settings
+from qmpi.errors import ConfigError, InvariantError
+from qmpi.protocol.hyperparameters import Hyperparameters
+from qmpi.protocol.journal import JournalRecord, RunOpened
+from qmpi.units import Step
+
+SHAPE = ("schedule", "min_ratio", "warmup_steps", "decay_share", "power")
+"""Settings of the optimizer that give the schedule its shape; a version may lack some."""
+
+Log = tuple[Hyperparameters, ...]
+
+
+def first_hyperparameters(settings: Settings) -> Hyperparameters:
+    """Open a hyperparameter log.
+
+    Args:
+        settings: those that the run is begun with.
+
+    Returns:
+        The record that covers every step from 0.
+    """
+    return Hyperparameters(Step(0), settings.train.steps, settings.optimizer)
+
+
+def log_of(history: Iterable[JournalRecord], begun: Settings) -> Log:
+    """Return the log of a run as its journal has it.
+
+    Args:
+        history: the journal, or its openings alone.
+        begun: settings that the run was begun with; what journals without a log mean.
+
+    Returns:
+        At least one record.
+    """
+    log: Log = ()
+    for record in history:
+        if isinstance(record, RunOpened) and record.hyperparameters:
+            log = record.hyperparameters
+    return log or (first_hyperparameters(begun),)
+
+
+def hyperparameters_at(log: Sequence[Hyperparameters], step: int) -> Hyperparameters:
+    """Find what holds for a step.
+
+    Args:
+        log: ascending by `first_step`.
+        step: >= 0.
+
+    Returns:
+        The record that covers it.
+
+    Raises:
+        InvariantError: none does.
+    """
+    number = bisect_right(log, step, key=lambda record: record.first_step) - 1
+    if number < 0:
+        raise InvariantError(f"no hyperparameters cover step {step}; the log has {len(log)}")
+    return log[number]
+
+
+def rate_at(log: Sequence[Hyperparameters], step: int) -> float:
+    """Return the learning rate of a step.
+
+    Args:
+        log: ascending by `first_step`.
+        step: >= 0.
+    """
+    held = hyperparameters_at(log, step)
+    return learning_rate(held.optimizer, step, held.steps, held.onset)
+
+
+def carried_on(log: Log, wanted: Settings, step: int, *, replanned: bool = False) -> Log:
+    """Return the log of a run that goes on at a step with the settings wanted.
+
+    Args:
+        log: so far.
+        wanted: the job as it shall go on.
+        step: first step that is trained with them; records from there on fall away.
+        replanned: plan a schedule anew whose shape would change, from the rate it has.
+
+    Returns:
+        The log, longer by a record if the settings differ from those that held.
+
+    Raises:
+        ConfigError: the run has more steps already, or its schedule would be bent; the message
+            says what would happen and how to go on.
+    """
+    kept = tuple(record for record in log if record.first_step < max(step, 1))
+    last = kept[-1]
+    steps, optimizer = wanted.train.steps, wanted.optimizer
+    if steps < step:
+        raise ConfigError(
+            f"train.steps = {steps}, but {step} steps are done; give more, or go back with "
+            f"--back-to {steps}"
+        )
+    if (last.steps, last.optimizer) == (steps, optimizer):
+        return kept
+    if step == 0:
+        return (first_hyperparameters(wanted),)
+    onset, bent = last.onset, _bent(last, optimizer, step, steps)
+    if bent and not replanned:
+        raise ConfigError(bent)
+    if bent:
+        onset = replan(last.optimizer, step, last.steps, last.onset)
+    return (*kept, Hyperparameters(Step(step), steps, optimizer, onset))
+
+
+def _bent(last: Hyperparameters, optimizer: OptimizerSettings, step: int, steps: int) -> str:
+    """Return why trained steps would have had other rates; "" if they would not."""
+    old, new = _shape(last.optimizer), _shape(optimizer)
+    fixed = replace(last.optimizer, learning_rate=1.0), replace(optimizer, learning_rate=1.0)
+    if old != new:
+        before = learning_rate(fixed[0], step, last.steps, last.onset)
+        after = learning_rate(fixed[1], step, steps, last.onset)
+        if abs(before - after) <= 1e-12:
+            return ""
+        changed = ", ".join(f"optimizer.{name}" for name in new if old.get(name) != new[name])
+        why = f"{changed} changes"
+    else:
+        extended = extension(last.optimizer, step, last.steps, steps, last.onset)
+        if extended.verdict == "same":
+            return ""
+        before = learning_rate(fixed[0], step - 1, last.steps, last.onset)
+        after = learning_rate(fixed[1], step, steps, last.onset)
+        why = f"train.steps changes from {last.steps} to {steps}, and {extended.reason}"
+    return (
+        f"the shape of the schedule would change: {why}. Step {step} would be trained at "
+        f"{after:.3g} of the peak, where the rate is at {before:.3g} now. With --replan the rate "
+        f"goes on from {before:.3g} and follows the new schedule to step {steps}; without, keep "
+        "the old settings"
+    )
+
+
+def _shape(optimizer: OptimizerSettings) -> dict[str, object]:
+    fields = msgspec.structs.asdict(optimizer)
+    return {name: fields[name] for name in SHAPE if name in fields}
+
+
+def changes(log: Sequence[Hyperparameters]) -> tuple[str, ...]:
+    """Say what changed at which step.
+
+    Args:
+        log: ascending by `first_step`.
+
+    Returns:
+        One sentence a record after the first.
+    """
+    return tuple(
+        f"from step {new.first_step} on: {', '.join(_differences(old, new))}"
+        for old, new in pairwise(log)
+    )
+
+
+def _differences(old: Hyperparameters, new: Hyperparameters) -> list[str]:
+    told = [f"train.steps {old.steps} -> {new.steps}"] if old.steps != new.steps else []
+    before, after = (msgspec.structs.asdict(record.optimizer) for record in (old, new))
+    told += [
+        f"optimizer.{name} {before[name]} -> {value}"
+        for name, value in after.items()
+        if before[name] != value
+    ]
+    if old.onset != new.onset and new.onset is not None:
+        told.append(f"the schedule planned anew from {new.onset.top:.3g} of the peak")
+    return told

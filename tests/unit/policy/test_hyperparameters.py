@@ -1,0 +1,121 @@
+"""The hyperparameter log: what holds for a step, what a change means, and which are refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from qmpi.config.settings import OptimizerSettings, Settings, TrainSettings
+from qmpi.errors import ConfigError, InvariantError
+from qmpi.policy.hyperparameters import (
+    Log,
+    carried_on,
+    changes,
+    first_hyperparameters,
+    hyperparameters_at,
+    log_of,
+    rate_at,
+)
+from qmpi.protocol.journal import RunOpened
+from qmpi.units import Digest
+
+LEVEL = OptimizerSettings(learning_rate=0.1, schedule="wsd", decay_share=0.0, warmup_steps=0)
+COSINE = OptimizerSettings(learning_rate=0.1, schedule="cosine", warmup_steps=10)
+
+
+def job(optimizer: OptimizerSettings = LEVEL, steps: int = 100, rate: float = 0.1) -> Settings:
+    return Settings(
+        train=TrainSettings(steps=steps), optimizer=replace(optimizer, learning_rate=rate)
+    )
+
+
+def opened(log: Log) -> RunOpened:
+    return RunOpened(1.0, "id", 1, Digest("d"), (), (), "", 2, 4, log)
+
+
+def test_a_run_that_goes_on_as_it_was_changes_nothing() -> None:
+    log = (first_hyperparameters(job()),)
+    assert carried_on(log, job(), 40) == log
+    assert changes(log) == ()
+
+
+def test_a_journal_without_a_log_means_what_the_run_was_begun_with() -> None:
+    begun = (first_hyperparameters(job()),)
+    assert log_of([], job()) == begun
+    assert log_of([opened(())], job()) == begun
+    longer = carried_on(begun, job(steps=200), 40)
+    assert log_of([opened(begun), opened(longer)], job()) == longer
+
+
+def test_each_step_has_what_held_for_it() -> None:
+    log = carried_on((first_hyperparameters(job()),), job(steps=200, rate=0.05), 40)
+    assert [record.first_step for record in log] == [0, 40]
+    assert [rate_at(log, step) for step in (0, 39, 40, 199)] == [0.1, 0.1, 0.05, 0.05]
+    assert changes(log) == (
+        "from step 40 on: train.steps 100 -> 200, optimizer.learning_rate 0.1 -> 0.05",
+    )
+    with pytest.raises(InvariantError):
+        hyperparameters_at((), 3)
+
+
+def test_a_change_that_is_taken_back_before_a_step_is_no_change() -> None:
+    log = (first_hyperparameters(job()),)
+    assert carried_on(carried_on(log, job(rate=0.05), 40), job(), 40) == log
+
+
+def test_who_goes_back_loses_the_changes_from_there_on() -> None:
+    log = (first_hyperparameters(job()),)
+    log = carried_on(log, job(rate=0.5), 40)
+    log = carried_on(log, job(rate=0.9), 60)
+    back = carried_on(log, job(rate=0.01), 40)
+    assert [(r.first_step, r.optimizer.learning_rate) for r in back] == [(0, 0.1), (40, 0.01)]
+    assert carried_on(log, job(rate=0.01), 0) == (first_hyperparameters(job(rate=0.01)),)
+
+
+def test_a_run_is_not_made_shorter_than_what_is_done() -> None:
+    with pytest.raises(ConfigError, match="40 steps are done; give more, or go back"):
+        carried_on((first_hyperparameters(job()),), job(steps=30), 40)
+
+
+def test_a_cosine_is_never_bent_in_silence() -> None:
+    log = (first_hyperparameters(job(COSINE)),)
+    with pytest.raises(ConfigError, match=r"shape of the schedule would change.*--replan") as told:
+        carried_on(log, job(COSINE, steps=200), 60)
+    assert "from 100 to 200" in str(told.value)
+    planned = carried_on(log, job(COSINE, steps=200), 60, replanned=True)
+    assert [rate_at(planned, s) for s in range(60)] == [rate_at(log, s) for s in range(60)]
+    assert rate_at(planned, 60) == pytest.approx(rate_at(log, 59), rel=0.02)
+    assert rate_at(planned, 199) == pytest.approx(0.01, rel=0.05)
+    assert "planned anew" in changes(planned)[0]
+    # A lower rate scales the shape and keeps it; the warm-up is not past yet, so length is free.
+    carried_on(log, job(COSINE, rate=0.05), 60)
+    carried_on(log, job(COSINE, steps=200), 10)
+
+
+def test_another_shape_is_refused_where_the_rate_would_jump() -> None:
+    log = (first_hyperparameters(job(COSINE)),)
+    with pytest.raises(ConfigError, match=r"optimizer\.schedule"):
+        carried_on(log, job(replace(COSINE, schedule="wsd")), 60)
+    level = (first_hyperparameters(job()),)
+    kept = carried_on(level, job(replace(LEVEL, decay_share=0.2)), 60)
+    assert rate_at(kept, 60) == 0.1
+    assert rate_at(kept, 99) < 0.1
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 90), st.sampled_from([0.1, 0.2, 0.3]), st.integers(95, 120)),
+        max_size=6,
+    )
+)
+def test_a_log_is_always_in_order(wanted: list[tuple[int, float, int]]) -> None:
+    log: Log = (first_hyperparameters(job()),)
+    for step, rate, steps in wanted:
+        before = log
+        log = carried_on(log, job(rate=rate, steps=steps), step)
+        firsts = [record.first_step for record in log]
+        assert firsts == sorted(set(firsts))
+        assert firsts[0] == 0
+        assert rate_at(log, step) == rate
+        assert log[-1].steps == steps
+        assert [rate_at(log, s) for s in range(step)] == [rate_at(before, s) for s in range(step)]
