@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from qmpi.config.settings import Settings, TeamSettings
+from qmpi.config.settings import ModelSettings, Settings, TeamSettings
 
 FREE = (
-    "job.name, job.run_dir, data.prefetch_steps, the path of a source, and all of [roles], "
+    "job.name, job.run_dir, initial.weights, data.prefetch_steps, the path of a source, and all of [roles], "
     "[snapshot], [failure], [monitor], [hosts] and [machine]"
 )
 """What may change when a run goes on, for messages."""
@@ -31,7 +31,7 @@ def identity(settings: Settings) -> dict[str, Any]:
     sources: list[dict[str, Any]] = msgspec.to_builtins(settings.data.sources)
     kept: dict[str, Any] = {
         "seed": settings.job.seed,
-        "model": msgspec.to_builtins(settings.model),
+        "model": _model(settings.model),
         "train": msgspec.to_builtins(settings.train),
         "optimizer": msgspec.to_builtins(settings.optimizer),
         "tokenizer": settings.data.tokenizer,
@@ -41,6 +41,17 @@ def identity(settings: Settings) -> dict[str, Any]:
     if settings.team.size > 1:
         # Left out otherwise: runs begun before there were teams keep their identity.
         kept["team"] = msgspec.to_builtins(settings.team)
+    if settings.initial.digest:
+        # Likewise; and the files may move, as those of a corpus.
+        kept["initial"] = settings.initial.digest
+    return kept
+
+
+def _model(model: ModelSettings) -> dict[str, Any]:
+    kept: dict[str, Any] = msgspec.to_builtins(model)
+    if not model.head_dim:
+        # Runs begun before the field was there keep their identity.
+        del kept["head_dim"]
     return kept
 
 
@@ -68,6 +79,7 @@ def _fields(settings: Settings) -> Iterator[tuple[str, object]]:
     for section in ("model", "train", "optimizer", "team"):
         for key, value in kept[section].items():
             yield f"{section}.{key}", value
+    yield "initial.digest", kept.get("initial", "")
     yield "data.tokenizer", kept["tokenizer"]
     yield "the number of data.sources", len(kept["sources"])
     for number, source in enumerate(kept["sources"], 1):

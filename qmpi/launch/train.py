@@ -28,6 +28,7 @@ from qmpi.storage.cache import default_cache
 from qmpi.storage.corpus import read_corpus_facts
 from qmpi.storage.ram_places import note_ram_places
 from qmpi.storage.run_directory import RunDirectory
+from qmpi.training.initial_weights import check_weights
 from qmpi.units import Seconds
 
 
@@ -138,6 +139,7 @@ def prepare_run(settings: Settings, ranks: int | None, environ: Mapping[str, str
 
     Raises:
         ConfigError: the run directory holds another run.
+        InputError: the weights that it begins with are not there, or do not fit its model.
     """
     number = ranks if ranks is not None else default_ranks(settings)
     if number < 1:
@@ -148,6 +150,8 @@ def prepare_run(settings: Settings, ranks: int | None, environ: Mapping[str, str
     check_sources(settings, default_cache(environ))
     directory = RunDirectory(run_path(settings))
     check_same_run(directory, settings)
+    if settings.initial.weights and not directory.checkpoint_names():
+        check_weights(Path(settings.initial.weights), settings.model)
     return LaunchPlan(
         mpirun=mpirun,
         ranks=number,

@@ -29,6 +29,7 @@ from qmpi.training.flat_state import FlatState, lay_out
 from qmpi.training.lanes import Block, LaneRunner
 from qmpi.training.optimizer import adamw, clip
 from qmpi.training.precision import choose_device, choose_precision, machine_identity
+from qmpi.training.pretrained import load_weights
 from qmpi.training.reduction import make_sum
 from qmpi.training.schedule import learning_rate
 from qmpi.units import Digest
@@ -142,10 +143,19 @@ class Engine:
         adamw(scratch, torch.zeros_like(scratch.params), self._settings.optimizer, 0.0)
 
     def initialise(self) -> None:
-        """Take the initial weights of the run's seed: the state before step 0."""
+        """Take the initial weights, the job's or those of its seed: the state before step 0.
+
+        Raises:
+            InputError: the job's are not there, or are others than it names.
+            StorageError: they cannot be read.
+        """
         self._held = None
         self._state.reset()
-        initialise(self._model, self._settings.model, self._settings.job.seed)
+        settings = self._settings
+        if settings.initial.weights:
+            load_weights(self._state, settings.initial, settings.model)
+        else:
+            initialise(self._model, settings.model, settings.job.seed)
 
     def join(self, comm: Comm) -> None:
         """Compute with a group from now on.
