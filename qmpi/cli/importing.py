@@ -72,6 +72,6 @@ def command(
         show_json({**facts, "parameters": parameters, "end_token": found.end_token})
         return
     click.echo(
-        f"wrote {output}: {parameters:,} parameters, digest {found.digest[:16]}, documents end with "
-        f"{found.end_token}\nnext: qmpi check {output}"
+        f"wrote {output}: {parameters:,} parameters, digest {found.digest[:16]}, documents end "
+        f"with {found.end_token}\nnext: qmpi check {output}"
     )

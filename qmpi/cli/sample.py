@@ -110,9 +110,9 @@ def command(
 ) -> None:
     """Continue prompts with the weights of a checkpoint of RUN, on the CPU.
 
-    A text ends where the model ends the document. The same seed, prompt and checkpoint give the same
-    text in any company. A damaged checkpoint is passed over for the next older one, which is told
-    on standard error.
+    A text ends where the model ends the document. The same seed, prompt and checkpoint give the
+    same text in any company. A damaged checkpoint is passed over for the next older one, which is
+    told on standard error.
     """
     from qmpi.exchange.prompts import read_prompts
     from qmpi.exchange.sample import Sampler, Wanted

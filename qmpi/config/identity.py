@@ -13,8 +13,8 @@ import msgspec
 from qmpi.config.settings import ModelSettings, Settings, TeamSettings
 
 FREE = (
-    "job.name, job.run_dir, initial.weights, data.prefetch_steps, the path of a source, and all of [roles], "
-    "[snapshot], [failure], [monitor], [hosts] and [machine]"
+    "job.name, job.run_dir, initial.weights, data.prefetch_steps, the path of a source, and all of "
+    "[roles], [snapshot], [failure], [monitor], [hosts] and [machine]"
 )
 """What may change when a run goes on, for messages."""
 

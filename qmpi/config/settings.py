@@ -148,7 +148,7 @@ class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class InitialSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[initial]: weights that the run begins with; `qmpi import` writes it. Empty: from the seed."""
+    """[initial]: weights to begin with, as `qmpi import` writes it. Empty: from the seed."""
 
     weights: Annotated[
         str,

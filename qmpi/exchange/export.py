@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from qmpi.config.settings import Settings
 from qmpi.corpora.tokenizer import check_rows, open_tokenizer
-from qmpi.exchange.checkpoint import Checkpoint, Tell, read_checkpoint, run_settings
+from qmpi.exchange.checkpoint import Tell, read_checkpoint, run_settings
 from qmpi.exchange.folder import check_folder, new_folder
 from qmpi.exchange.hugging_face import CONFIG, model_config
 from qmpi.exchange.model_card import Origin, model_card

@@ -29,9 +29,7 @@ SLACK = 1.02
 
 
 @contextmanager
-def new_folder(
-    target: Path, size: Bytes, own: tuple[str, ...], *, replace: bool
-) -> Iterator[Path]:
+def new_folder(target: Path, size: Bytes, own: tuple[str, ...], *, replace: bool) -> Iterator[Path]:
     """Make a folder.
 
     Args:

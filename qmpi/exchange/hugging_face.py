@@ -1,9 +1,9 @@
 """A model's shape in the words of Hugging Face's `config.json`, out and in.
 
 Theory of operation. The transformer is Qwen3's: same parameters, same names, same arithmetic; with
-`qk_norm` off it is Llama's, and Mistral's without a window. So going out is a table of names. Coming
-in, a field that changes what the model computes and has no counterpart here is refused by name:
-weights that are read as another model are worse than none. A field that is absent means what
+`qk_norm` off it is Llama's, and Mistral's without a window. So going out is a table of names.
+Coming in, a field that changes what the model computes and has no counterpart here is refused by
+name: weights that are read as another model are worse than none. A field that is absent means what
 `transformers` takes it for.
 """
 
@@ -55,7 +55,9 @@ _ONLY: dict[str, tuple[Any, ...]] = {
 """Values of fields that this model has; an absent field has the first."""
 
 
-def model_config(model: ModelSettings, sequence_tokens: int, end: int, dtype: str) -> dict[str, Any]:
+def model_config(
+    model: ModelSettings, sequence_tokens: int, end: int, dtype: str
+) -> dict[str, Any]:
     """Return what `config.json` says of a model.
 
     Args:
@@ -137,10 +139,10 @@ def model_settings(fields: Fields, path: Path) -> ModelSettings:
         InputError: a field cannot be represented; names it.
     """
     kind = fields.get("model_type")
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         known = ", ".join(_KINDS)
         raise InputError(f"{path}: model_type = {_spelled(kind)}; this version reads {known}")
-    said = {**_COMMON, **_KINDS[str(kind)], **fields}
+    said = {**_COMMON, **_KINDS[kind], **fields}
     _refuse(said, path)
     heads, width = said["num_attention_heads"], said["hidden_size"]
     given = said["head_dim"]

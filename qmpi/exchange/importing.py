@@ -45,9 +45,7 @@ class Imported(Struct, frozen=True):
     end_token: str
 
 
-def import_model(
-    directory: Path, name: str, base: str, corpora: Sequence[Path] = ()
-) -> Imported:
+def import_model(directory: Path, name: str, base: str, corpora: Sequence[Path] = ()) -> Imported:
     """Make a job that begins with the weights of a model.
 
     Args:

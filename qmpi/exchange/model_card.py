@@ -59,12 +59,12 @@ def model_card(settings: Settings, origin: Origin) -> str:
     head = "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags: [qmpi]\n---\n"
     return (
         f"{head}# {_plain(settings.job.name)}\n\n"
-        f"A decoder-only transformer, pretrained by qmpi. It loads in `transformers` as a {kind}, by "
-        "`AutoModelForCausalLM` and `AutoTokenizer`, without code of its own.\n\n"
+        f"A decoder-only transformer, pretrained by qmpi. It loads in `transformers` as a {kind}, "
+        "by `AutoModelForCausalLM` and `AutoTokenizer`, without code of its own.\n\n"
         f"| | |\n|---|---|\n{table}\n"
         f"## Data\n\n| source | share | what |\n|---|---|---|\n{''.join(_sources(settings))}\n"
-        "Documents end with the end token, and none begins with another: put the end token before a "
-        "text that shall begin a document.\n\n"
+        "Documents end with the end token, and none begins with another: put the end token before "
+        "a text that shall begin a document.\n\n"
         f"## Licence\n\n{_licence(settings)}\n"
     )
 
@@ -84,8 +84,8 @@ def _sources(settings: Settings) -> Iterator[str]:
 
 def _licence(settings: Settings) -> str:
     said = [
-        "None is named here. Whoever passes these weights on names one, and heeds what the licences "
-        "of the data above ask for"
+        "None is named here. Whoever passes these weights on names one, and heeds what the "
+        "licences of the data above ask for"
     ]
     if any(isinstance(source, ContentSource) for source in settings.data.sources):
         said.append(GENERATED_LICENCE)

@@ -21,7 +21,6 @@ from qmpi.units import Step
 if TYPE_CHECKING:
     from qmpi.model.transformer import Transformer
     from qmpi.storage.tokenizer import Tokenizer
-    from qmpi.training.sample import Row
 
 BATCH = 16
 """Texts that are continued at once."""
@@ -119,7 +118,8 @@ class Sampler:
         """
         wanted.check()
         draws.check()
-        prompts = [self._prompt(prompt, wanted, number) for number, prompt in self._numbered(wanted)]
+        numbered = self._numbered(wanted)
+        prompts = [self._prompt(prompt, wanted, number) for number, prompt in numbered]
         seeds = [draws.seed_of(copy) for _, copy in wanted.rows]
         for start in range(0, len(prompts), BATCH):
             batch = slice(start, start + BATCH)
@@ -140,8 +140,8 @@ class Sampler:
             raise InputError(f"prompt {number} has no tokens: the tokenizer leaves nothing of it")
         if len(ids) > window and number:
             self._tell(
-                f"prompt {number} has {len(ids)} tokens, the model was trained on {window}: it sees "
-                f"the last {window}"
+                f"prompt {number} has {len(ids)} tokens, the model was trained on {window}: it "
+                f"sees the last {window}"
             )
         return ids
 
@@ -151,9 +151,7 @@ class Sampler:
         from qmpi.training.sample import Limits, Row, continue_rows
 
         tokenizer = self._tokenizer
-        limits = Limits(
-            self._settings.train.sequence_tokens, tokenizer.end_of_text, tokenizer.size
-        )
+        limits = Limits(self._settings.train.sequence_tokens, tokenizer.end_of_text, tokenizer.size)
         rows: list[Row] = [Row(ids, seed) for ids, seed in zip(prompts, seeds, strict=True)]
         streams = [TextStream(tokenizer.decode, _text_of(ids, limits.end)) for ids in prompts]
         counts = [0] * len(rows)

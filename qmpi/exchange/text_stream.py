@@ -1,8 +1,8 @@
 """Text out of tokens as they come.
 
-Theory of operation. A character may be spelled by several tokens, and some tokenizers drop the blank
-before the first word. So the newest tokens are decoded together with some that were told already,
-and what is new of that text is told once it does not end in the middle of a character.
+Theory of operation. A character may be spelled by several tokens, and some tokenizers drop the
+blank before the first word. So the newest tokens are decoded together with some that were told
+already, and what is new of that text is told once it does not end in the middle of a character.
 """
 
 from collections.abc import Callable, Sequence

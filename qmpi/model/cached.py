@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from qmpi.model.attention import Attention, rotary_table, rotate
 from qmpi.model.shape import head_dim
-from qmpi.model.transformer import Transformer
+from qmpi.model.transformer import Block, Transformer
 
 
 class CachedModel:
@@ -34,6 +34,7 @@ class CachedModel:
         """
         settings = model.settings
         self._model = model
+        self._layers = [layer for layer in model.model.layers if isinstance(layer, Block)]
         weight = model.model.embed_tokens.weight
         size = head_dim(settings)
         cos, sin = rotary_table(tokens, size, settings.rope_theta, weight.device)
@@ -59,8 +60,8 @@ class CachedModel:
             return self._cos.new_zeros(settings.vocab_size)
         x = self._embedded(list(ids)).unsqueeze(0)
         cos, sin = self._cos[:count], self._sin[:count]
-        for number, layer in enumerate(self._model.model.layers):
-            attention: Attention = layer.self_attn
+        for number, layer in enumerate(self._layers):
+            attention = layer.self_attn
             q, k, v = _projected(attention, layer.input_layernorm(x), cos, sin)
             self._keys[number, row, :, :count] = k[0]
             self._values[number, row, :, :count] = v[0]
@@ -87,8 +88,8 @@ class CachedModel:
         mask = seen[:, None, None, :]
         cos, sin = self._cos[at][:, None, None, :], self._sin[at][:, None, None, :]
         x = self._embedded(list(ids)).unsqueeze(1)
-        for number, layer in enumerate(self._model.model.layers):
-            attention: Attention = layer.self_attn
+        for number, layer in enumerate(self._layers):
+            attention = layer.self_attn
             q, k, v = _projected(attention, layer.input_layernorm(x), cos, sin)
             keys, values = self._keys[number], self._values[number]
             keys[rows, :, at] = k[:, :, 0]

@@ -123,7 +123,8 @@ def _of_index(index: Path) -> dict[str, TensorEntry]:
         read[name] = read_tensors(index.with_name(name))
     for tensor, name in places.items():
         if tensor not in read[name]:
-            raise CorruptData(f"{index.with_name(name)} lacks {tensor}, which the index places in it")
+            file = index.with_name(name)
+            raise CorruptData(f"{file} lacks {tensor}, which the index places in it")
     return {tensor: read[name][tensor] for tensor, name in places.items()}
 
 

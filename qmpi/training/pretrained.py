@@ -24,8 +24,7 @@ def load_weights(state: FlatState, initial: InitialSettings, model: ModelSetting
         model: its shape.
 
     Raises:
-        InputError: they are not there, do not fit, or are not those that were meant.
-        StorageError: they are damaged or cannot be read.
+        QmpiError: they are not there, do not fit, are not those that were meant, or cannot be read.
     """
     path = Path(initial.weights)
     slots = {slot.name: slot for slot in state.layout.slots}
@@ -45,7 +44,7 @@ def load_weights(state: FlatState, initial: InitialSettings, model: ModelSetting
 def _check_digest(found: Digest, initial: InitialSettings) -> None:
     if found != initial.digest:
         raise InputError(
-            f"the weights in {initial.weights} are others ({brief(found)}) than initial.digest says "
-            f"({brief(Digest(initial.digest))}): bring back those, or begin another run with "
+            f"the weights in {initial.weights} are others ({brief(found)}) than initial.digest "
+            f"says ({brief(Digest(initial.digest))}): bring back those, or begin another run with "
             "`qmpi import`"
         )
