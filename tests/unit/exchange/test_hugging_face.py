@@ -60,9 +60,7 @@ def test_theta_of_either_generation_is_read():
 
 def test_mistral_without_a_window_is_a_llama():
     plain = said(model_type="mistral", sliding_window=None)
-    assert model_settings(plain, PATH) == replace(
-        model_settings(said(), PATH), qk_norm=False
-    )
+    assert model_settings(plain, PATH) == replace(model_settings(said(), PATH), qk_norm=False)
     with pytest.raises(InputError, match="sliding_window = 4096"):
         model_settings(said(model_type="mistral"), PATH)
 
