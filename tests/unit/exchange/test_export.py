@@ -101,7 +101,7 @@ def test_a_checkpoint_of_another_run_or_model_or_format_is_refused(tmp_path):
     job = settings(tmp_path / "tokenizer")
     run = write_run(tmp_path / "run", job, {5: engine(job)}, run_id="other")
     shutil.copy(Path(__file__).with_name("opened.jsonl"), RunDirectory(run).journal)
-    with pytest.raises(CorruptData, match="is of another run .other, not a1b2"):
+    with pytest.raises(CorruptData, match=r"is of another run \(other, not a1b2\)"):
         export_to(tmp_path)
     wide = settings(tmp_path / "tokenizer", replace(job.model, width=128))
     write_run(tmp_path / "wide", job, {5: engine(wide)})
@@ -169,7 +169,7 @@ def test_what_a_killed_export_left_is_swept_and_what_a_live_one_writes_is_not(tm
 def test_a_tokenizer_with_more_ids_than_rows_is_refused(tmp_path):
     job = settings(tmp_path / "tokenizer", replace(SHAPES["tied, grouped"], vocab_size=256))
     write_run(tmp_path / "run", job, {0: engine(job)})
-    with pytest.raises(InputError, match="299 tokens but model.vocab_size is 256|raise it"):
+    with pytest.raises(InputError, match="raise it to at least"):
         export_to(tmp_path)
     with pytest.raises(InputError, match=r"no job\.toml"):
         export_to(tmp_path, run="absent")
@@ -177,7 +177,7 @@ def test_a_tokenizer_with_more_ids_than_rows_is_refused(tmp_path):
 
 
 def test_what_a_tokenizer_adds_to_text_is_switched_off(tmp_path):
-    run, _, _ = small_run(tmp_path)
+    small_run(tmp_path)
     path = tmp_path / "tokenizer" / "tokenizer.json"
     plain = Tokenizer.load(path)
     assert plain.plain_bytes() == path.read_bytes()

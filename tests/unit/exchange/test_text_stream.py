@@ -51,7 +51,7 @@ def test_a_decoder_that_drops_the_first_blank_keeps_those_between_words():
     assert streamed(inner.decode, [0], [1]) == [" Wort", ""]
 
 
-def test_prompts_come_from_lines_or_json(tmp_path, monkeypatch):
+def test_prompts_come_from_lines_or_json(tmp_path):
     plain = tmp_path / "a.txt"
     plain.write_bytes("\ufeffone\r\n\n  two\u2028x \n".encode())
     assert read_prompts(plain) == ("one", "  two\u2028x ")

@@ -75,7 +75,7 @@ def test_text_becomes_the_same_tokens(tmp_path):
 
 
 def test_bfloat16_is_the_rounded_weights_in_shards(tmp_path):
-    _, job, ours, theirs = exported(tmp_path, "untied, narrow heads", Form("bfloat16", 20_000))
+    _, _, ours, theirs = exported(tmp_path, "untied, narrow heads", Form("bfloat16", 20_000))
     assert len(list((tmp_path / "hf").glob("model-*-of-*.safetensors"))) > 3
     assert theirs.dtype == torch.bfloat16
     found = theirs.state_dict()
@@ -84,7 +84,7 @@ def test_bfloat16_is_the_rounded_weights_in_shards(tmp_path):
 
 
 def test_a_config_says_what_old_and_new_releases_read(tmp_path):
-    _, job, _, theirs = exported(tmp_path, "llama, untied, wide heads")
+    *_, theirs = exported(tmp_path, "llama, untied, wide heads")
     said = json.loads((tmp_path / "hf" / "config.json").read_text())
     assert said["rope_parameters"] == {"rope_type": "default", "rope_theta": said["rope_theta"]}
     assert (said["head_dim"], said["intermediate_size"]) == (32, 72)

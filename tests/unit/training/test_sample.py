@@ -131,8 +131,8 @@ def test_seeds_differ_by_copy_and_draws_out_of_range_are_refused():
     draws = Draws(5, 1.0, 7)
     assert len({draws.seed_of(copy) for copy in range(100)} | {Draws(5, 1.0, 8).seed_of(0)}) == 101
     nan = float("nan")
-    for bad in (Draws(0, 1.0, 0), Draws(1, -1.0, 0), Draws(1, nan, 0), Draws(1, 1.0, 0, -1),
-                Draws(1, 1.0, 0, 0, 0.0), Draws(1, 1.0, 0, 0, 1.1), Draws(1, 1.0, 0, 0, nan)):  # fmt: skip
+    cut = [Draws(1, 1.0, 0, -1), *(Draws(1, 1.0, 0, 0, top_p) for top_p in (0.0, 1.1, nan))]
+    for bad in (Draws(0, 1.0, 0), Draws(1, -1.0, 0), Draws(1, nan, 0), *cut):
         with pytest.raises(InputError):
             bad.check()
 
