@@ -26,7 +26,8 @@ def place(tmp_path_factory):
 
 
 def blocks(kind: str) -> list[str]:
-    return re.findall(rf"^```{kind}\n(.*?)^```", PAGE.read_text(), re.S | re.M)
+    found = re.findall(r"^```(\w*)\n(.*?)^```\n", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    return [text for name, text in found if name == kind]
 
 
 def in_place(command: list[str], place: Path) -> subprocess.CompletedProcess[str]:
