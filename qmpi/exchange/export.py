@@ -5,7 +5,6 @@ wants, so weights are copied one by one, each let go before the next: a model ta
 largest parameter. What cannot be done is found before the first byte is written.
 """
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -32,7 +31,6 @@ from qmpi.units import Bytes, Digest, Step
 
 if TYPE_CHECKING:
     from qmpi.storage.tokenizer import Tokenizer
-    from qmpi.training.weights import Weights
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -117,7 +115,8 @@ def export_run(
     )
     with new_folder(target, Bytes(size), OWN, replace=form.replace) as part:
         for name, tensors in files.items():
-            write_tensors(part / name, tensors, _data(weights, tensors))
+            data = (weights.encoded(tensor.name, form.dtype) for tensor in tensors)
+            write_tensors(part / name, tensors, data)
         if len(files) > 1:
             write_atomic(part / INDEX, encode_index(files))
         _describe(part, settings, tokenizer, origin)
@@ -149,18 +148,6 @@ def shard(settings: Settings, form: Form) -> dict[str, list[NewTensor]]:
         f"model-{number:05d}-of-{len(groups):05d}.safetensors": group
         for number, group in enumerate(groups, 1)
     }
-
-
-def _data(weights: "Weights", tensors: Sequence[NewTensor]) -> Iterator[memoryview]:
-    import torch
-
-    from qmpi.training.flat_state import host_view
-
-    for tensor in tensors:
-        values = weights.parameter(tensor.name)
-        if tensor.type == "BF16":
-            values = values.to(torch.bfloat16)
-        yield host_view(values.flatten().view(torch.uint8))
 
 
 def _describe(part: Path, settings: Settings, tokenizer: "Tokenizer", origin: Origin) -> None:

@@ -1,6 +1,7 @@
 """The weights in a snapshot, one parameter at a time, without room for the moments."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -8,7 +9,7 @@ from torch import Tensor
 from qmpi.config.settings import ModelSettings
 from qmpi.errors import CorruptData
 from qmpi.model.shape import parameter_shapes
-from qmpi.training.flat_state import FlatState, lay_out, weight_digest
+from qmpi.training.flat_state import FlatState, host_view, lay_out, weight_digest
 from qmpi.units import Digest
 
 FLOAT_BYTES = 4
@@ -60,6 +61,21 @@ class Weights:
         start = slot.start * FLOAT_BYTES
         raw = bytearray(self._bytes[start : start + slot.size * FLOAT_BYTES])
         return torch.frombuffer(raw, dtype=torch.float32).view(slot.shape)
+
+    def encoded(self, name: str, dtype: Literal["float32", "bfloat16"]) -> memoryview:
+        """Return a copy of a parameter as bytes.
+
+        Args:
+            name: of the parameter.
+            dtype: of the bytes; bfloat16 is rounded to nearest, ties to even.
+
+        Returns:
+            Little-endian numbers.
+        """
+        values = self.parameter(name)
+        if dtype == "bfloat16":
+            values = values.to(torch.bfloat16)
+        return host_view(values.flatten().view(torch.uint8))
 
     def __iter__(self) -> Iterator[tuple[str, Tensor]]:
         """Yield each parameter with its name, in the order of the snapshot."""
