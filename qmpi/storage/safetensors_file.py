@@ -14,7 +14,7 @@ Source: the format's description at https://github.com/huggingface/safetensors#f
 
 import mmap
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -268,7 +268,7 @@ def _starts(tensors: Sequence[NewTensor]) -> Iterator[int]:
         at += tensor.size
 
 
-def encode_index(files: dict[str, Sequence[NewTensor]]) -> bytes:
+def encode_index(files: Mapping[str, Sequence[NewTensor]]) -> bytes:
     """Return the index of weights in several files.
 
     Args:

