@@ -175,10 +175,11 @@ def _digest(run: Path) -> str:
 def _write(evidence: Evidence, cache: Path, tell: Callable[[str], None]) -> None:
     from msgspec.structs import replace
 
-    from qmpi.launch.sample import Draws, sample_run
+    from qmpi.exchange.sample import sample_run
     from qmpi.monitor.report import write_report
     from qmpi.monitor.story import story_from_run
     from qmpi.storage.status_file import read_status
+    from qmpi.training.draws import Draws
 
     disturbed, undisturbed = (evidence.root / name for name in ("disturbed", "undisturbed"))
     facts = [("killed", _killed(evidence)), ("directory", str(evidence.root))]

@@ -64,6 +64,8 @@ ERRORS = {
             "a path that is not there, or a file where a directory is wanted",
             "a tokenizer without an end token, or with ids that no model has rows for",
             "a corpus with less text than one sequence",
+            "a Hugging Face model that qmpi's model cannot represent, or a run's initial weights "
+            "that have changed",
         ),
         (
             "look at the path that the message names",

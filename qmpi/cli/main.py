@@ -47,10 +47,15 @@ COMMANDS = {
     "pack": "pack this Python environment into one file for the nodes of a cluster",
     "unpack": "put a pack in its place on a node, or on every node",
     "evaluate": "measure a checkpoint on held-out text and on problems that can be checked",
-    "sample": "write text from the newest checkpoint of a run",
+    "sample": "write text from a checkpoint of a run",
+    "export": "write a checkpoint as a Hugging Face model",
+    "import": "write a job that begins with a Hugging Face model",
     "explain": "explain an error or an exit code",
     "completion": "print the script that completes commands in a shell",
 }
+
+MODULES = {"import": "importing"}
+"""Where a command's name is a word of the language."""
 
 COMPLETE = "_QMPI_COMPLETE"
 """Set by the shell's completion script (`qmpi completion`)."""
@@ -69,7 +74,7 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"qmpi.cli.{cmd_name}")
+        module = importlib.import_module(f"qmpi.cli.{MODULES.get(cmd_name, cmd_name)}")
         command: click.Command = getattr(module, "command", None) or getattr(module, cmd_name)
         return command
 

@@ -30,6 +30,7 @@ def contradictions(settings: Settings) -> list[str]:
     return [
         *_name(settings),
         *_model(settings),
+        *_initial(settings),
         *_roles(settings),
         *_team(settings),
         *_train(settings),
@@ -64,8 +65,14 @@ def _name(settings: Settings) -> Iterator[str]:
 
 def _model(settings: Settings) -> Iterator[str]:
     model = settings.model
-    if model.width % model.heads:
-        yield f"model.width = {model.width} is not a multiple of model.heads = {model.heads}"
+    if model.head_dim:
+        if model.head_dim % 2:
+            yield f"model.head_dim = {model.head_dim} is odd; rotary positions turn pairs"
+    elif model.width % model.heads:
+        yield (
+            f"model.width = {model.width} is not a multiple of model.heads = {model.heads}; "
+            "change one of them, or set model.head_dim"
+        )
     elif (model.width // model.heads) % 2:
         yield (
             f"model.width / model.heads = {model.width // model.heads} is odd; rotary positions "
@@ -73,6 +80,15 @@ def _model(settings: Settings) -> Iterator[str]:
         )
     if model.heads % model.kv_heads:
         yield f"model.heads = {model.heads} is not a multiple of model.kv_heads = {model.kv_heads}"
+
+
+def _initial(settings: Settings) -> Iterator[str]:
+    initial = settings.initial
+    if bool(initial.weights) != bool(initial.digest):
+        yield (
+            "initial.weights and initial.digest belong together: `qmpi import DIR -o JOB` writes "
+            "both"
+        )
 
 
 def _roles(settings: Settings) -> Iterator[str]:

@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from qmpi.config.settings import OptimizerSettings, Settings, TeamSettings
+from qmpi.config.settings import ModelSettings, OptimizerSettings, Settings, TeamSettings
 
 FREE = (
-    "job.name, job.run_dir, train.compile, data.prefetch_steps, the path of a source, and all of "
-    "[roles], [snapshot], [failure], [monitor], [hosts] and [machine]; and, with "
-    "`qmpi train --resume RUN --set ...`, which writes down at which step, train.steps and "
+    "job.name, job.run_dir, initial.weights, train.compile, data.prefetch_steps, the path of a "
+    "source, and all of [roles], [snapshot], [failure], [monitor], [hosts] and [machine]; and, "
+    "with `qmpi train --resume RUN --set ...`, which writes down at which step, train.steps and "
     "[optimizer]"
 )
 """What may change when a run goes on, for messages."""
@@ -38,7 +38,7 @@ def identity(settings: Settings) -> dict[str, Any]:
     sources: list[dict[str, Any]] = msgspec.to_builtins(settings.data.sources)
     kept: dict[str, Any] = {
         "seed": settings.job.seed,
-        "model": msgspec.to_builtins(settings.model),
+        "model": _model(settings.model),
         # Whether layers are compiled is in the identity of the arithmetic, which the journal keeps.
         "train": {
             name: value
@@ -56,6 +56,17 @@ def identity(settings: Settings) -> dict[str, Any]:
     if settings.evaluation.held_out:
         # As with teams: what was begun with nothing held out stays what it was.
         kept["held_out"] = settings.evaluation.held_out
+    if settings.initial.digest:
+        # Likewise; and the files may move, as those of a corpus.
+        kept["initial"] = settings.initial.digest
+    return kept
+
+
+def _model(model: ModelSettings) -> dict[str, Any]:
+    kept: dict[str, Any] = msgspec.to_builtins(model)
+    if not model.head_dim:
+        # Runs begun before the field was there keep their identity.
+        del kept["head_dim"]
     return kept
 
 
@@ -108,6 +119,7 @@ def _fields(settings: Settings) -> Iterator[tuple[str, object]]:
     for section in ("model", "train", "optimizer", "team"):
         for key, value in kept[section].items():
             yield f"{section}.{key}", value
+    yield "initial.digest", kept.get("initial", "")
     yield "data.tokenizer", kept["tokenizer"]
     yield "evaluation.held_out", kept["held_out"]
     yield "the number of data.sources", len(kept["sources"])

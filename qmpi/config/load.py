@@ -178,6 +178,7 @@ def _anchor(settings: Settings) -> Settings:
         settings,
         job=replace(job, run_dir=_anchored(job.run_dir)),
         snapshot=replace(snapshot, ram_dir=_anchored(snapshot.ram_dir)),
+        initial=replace(settings.initial, weights=_anchored(settings.initial.weights)),
         data=replace(data, sources=sources, tokenizer=_anchored(data.tokenizer)),
         machine=replace(settings.machine, name=_machine(settings.machine.name)),
     )

@@ -112,7 +112,8 @@ class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         PositiveInt, Meta(le=1_048_576, description="Size of the residual stream.")
     ] = 128
     heads: Annotated[
-        PositiveInt, Meta(le=65_536, description="Query heads; must divide width.")
+        PositiveInt,
+        Meta(le=65_536, description="Query heads; must divide width, unless head_dim is given."),
     ] = 4
     kv_heads: Annotated[
         PositiveInt,
@@ -121,6 +122,10 @@ class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             description="Key and value heads (grouped-query attention); must divide heads.",
         ),
     ] = 2
+    head_dim: Annotated[
+        int,
+        Meta(ge=0, le=65_536, description="Features of a head, even; 0: width / heads."),
+    ] = 0
     ffn_width: Annotated[
         int,
         Meta(
@@ -140,6 +145,24 @@ class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     init_std: Annotated[
         float, Meta(gt=0.0, description="Standard deviation of the initial weights.")
     ] = 0.02
+
+
+class InitialSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[initial]: weights to begin with, as `qmpi import` writes it. Empty: from the seed."""
+
+    weights: Annotated[
+        str,
+        Meta(description="A safetensors file, or a directory with one or several and their index."),
+    ] = ""
+    digest: Annotated[
+        str,
+        Meta(
+            pattern=r"^([0-9a-f]{64})?$",
+            description=(
+                "SHA-256 of the weights; part of the run's identity, so that the files may move."
+            ),
+        ),
+    ] = ""
 
 
 class TrainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -356,6 +379,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     roles: RoleSettings = RoleSettings()
     team: TeamSettings = TeamSettings()
     model: ModelSettings = ModelSettings()
+    initial: InitialSettings = InitialSettings()
     train: TrainSettings = TrainSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
     data: DataSettings = DataSettings()

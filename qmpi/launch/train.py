@@ -35,6 +35,7 @@ from qmpi.storage.corpus import read_corpus_facts
 from qmpi.storage.journal import glance_at
 from qmpi.storage.ram_places import note_ram_places
 from qmpi.storage.run_directory import RunDirectory
+from qmpi.training.initial_weights import check_weights
 from qmpi.units import Seconds
 
 
@@ -151,6 +152,7 @@ def prepare_run(
 
     Raises:
         ConfigError: the run directory holds another run, or this one cannot go on so.
+        InputError: the weights that it begins with are not there, or do not fit its model.
     """
     number = ranks if ranks is not None else default_ranks(settings)
     if number < 1:
@@ -161,6 +163,8 @@ def prepare_run(
     check_sources(settings, default_cache(environ))
     directory = RunDirectory(run_path(settings))
     check_same_run(directory, settings, way)
+    if settings.initial.weights and not directory.checkpoint_names():
+        check_weights(Path(settings.initial.weights), settings.model)
     return LaunchPlan(
         mpirun=mpirun,
         ranks=number,

@@ -34,7 +34,7 @@ def ffn_width(settings: ModelSettings) -> int:
 
 def head_dim(settings: ModelSettings) -> int:
     """Return the features of one attention head."""
-    return settings.width // settings.heads
+    return settings.head_dim or settings.width // settings.heads
 
 
 def layer_shapes(settings: ModelSettings) -> dict[str, tuple[int, ...]]:
@@ -112,5 +112,6 @@ def flops_per_token(settings: ModelSettings, sequence_tokens: int) -> int:
         6 for each matrix weight (the embedding look-up is free, the head is not), plus attention.
     """
     layer = sum(prod(shape) for shape in layer_shapes(settings).values() if len(shape) > 1)
+    queries = settings.heads * head_dim(settings)
     matrices = settings.layers * layer + settings.vocab_size * settings.width
-    return 6 * matrices + 6 * settings.layers * settings.width * sequence_tokens
+    return 6 * matrices + 6 * settings.layers * queries * sequence_tokens

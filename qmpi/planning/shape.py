@@ -96,7 +96,7 @@ def shape_of(model: ModelSettings) -> Shape:
         width=model.width,
         heads=model.heads,
         kv_heads=model.kv_heads,
-        head_dim=model.width // model.heads,
+        head_dim=model.head_dim or model.width // model.heads,
         ffn_width=model.ffn_width or default,
         vocab_size=model.vocab_size,
         tied_head=model.tied_head,

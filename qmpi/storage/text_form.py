@@ -99,6 +99,25 @@ def text_form(form: Form, marks: set[str]) -> Form | None:
     return {**form, **off, **cut, "added_tokens": tokens, "model": made}
 
 
+def plain_form(form: Form) -> Form | None:
+    """Return the form without what cuts, fills, adds or draws; for other programs, marks stay.
+
+    Args:
+        form: the tokenizer.
+
+    Returns:
+        A form with the same ids; None if the tokenizer does none of these.
+    """
+    off: Form = {name: None for name in ("truncation", "padding") if form.get(name)}
+    if any(_added_by(form.get("post_processor") or {})):
+        off["post_processor"] = None
+    model: Form = form["model"]
+    drawn = {name: None for name in _RANDOM if model.get(name)}
+    if drawn:
+        off["model"] = {**model, **drawn}
+    return {**form, **off} if off else None
+
+
 def _cutting(form: Form) -> Form | None:
     # Tokens that stand for bytes are looked up by their names, which must stay; text that spells
     # one is cut inside it.

@@ -33,7 +33,7 @@ from qmpi.storage.end_token import (
 from qmpi.storage.fast_encoding import PROBE, Encode, encoder
 from qmpi.storage.os_errors import explained, require_file
 from qmpi.storage.quiet import unprinted
-from qmpi.storage.text_form import marks_of, remarks, text_form
+from qmpi.storage.text_form import marks_of, plain_form, remarks, text_form
 from qmpi.units import Digest
 
 SMALLEST_VOCABULARY = 257
@@ -159,6 +159,15 @@ class Tokenizer:
         if self.end_token != END_OF_TEXT:
             declare(path, self.end_token)
         write_atomic(path, self._data)
+
+    def plain_bytes(self) -> bytes:
+        """Return a `tokenizer.json` that makes of ordinary text what `encode` makes of it.
+
+        Returns:
+            The bytes that were read, unless something has to be switched off in them.
+        """
+        form = plain_form(self._form)
+        return self._data if form is None else msgspec.json.encode(form)
 
     def remarks(self) -> list[str]:
         """Tell what of the tokenizer is switched off, and what it does to text.

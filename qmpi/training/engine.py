@@ -32,6 +32,7 @@ from qmpi.training.flat_state import FlatState, state_layout
 from qmpi.training.lanes import Block, LaneRunner
 from qmpi.training.optimizer import Optimizer, clip
 from qmpi.training.precision import choose_device, choose_precision, machine_identity
+from qmpi.training.pretrained import load_weights
 from qmpi.training.profiler import Profiler
 from qmpi.training.reduction.kinds import make_sum
 from qmpi.training.speed import peak
@@ -178,12 +179,21 @@ class Engine:
         self._optimizer.warm_up()
 
     def initialise(self) -> None:
-        """Take the initial weights of the run's seed: the state before step 0."""
+        """Take the initial weights, the job's or those of its seed: the state before step 0.
+
+        Raises:
+            InputError: the job's are not there, or are others than it names.
+            StorageError: they cannot be read.
+        """
         self._held = None
         self._state.reset()
-        model, seed = self._settings.model, self._settings.job.seed
+        settings = self._settings
+        if settings.initial.weights:
+            load_weights(self._state, settings.initial, settings.model)
+            return
         for slot in self._state.layout.slots:
-            initial_value(slot.name, self._state.view(slot), model, seed)
+            view = self._state.view(slot)
+            initial_value(slot.name, view, settings.model, settings.job.seed)
 
     def join(self, comm: Comm) -> None:
         """Compute with a group from now on.

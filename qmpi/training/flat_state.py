@@ -223,9 +223,7 @@ class FlatState:
 
     def digest(self) -> Digest:
         """Return SHA-256 over the weights' bytes, padding included, and the step."""
-        state = hashlib.sha256(host_view(self._params_bytes))
-        state.update(self._step.to_bytes(8, "little", signed=True))
-        return Digest(state.hexdigest())
+        return weight_digest(host_view(self._params_bytes), self._step)
 
     def to_parts(self) -> list[memoryview]:
         """Return the payload without a copy; valid until the state changes."""
@@ -257,6 +255,18 @@ class FlatState:
         """
         self.buffer.copy_(payload)
         self._step, self._updates, self._skipped = (int(x) for x in self._counters[:3].tolist())
+
+
+def weight_digest(weights: memoryview, step: int) -> Digest:
+    """Return SHA-256 over weights and step, as the journal has it.
+
+    Args:
+        weights: bytes of the flat buffer of weights, padding included.
+        step: weights are those before this step.
+    """
+    state = hashlib.sha256(weights)
+    state.update(step.to_bytes(8, "little", signed=True))
+    return Digest(state.hexdigest())
 
 
 def host_view(tensor: Tensor) -> memoryview:

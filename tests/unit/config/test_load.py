@@ -103,6 +103,7 @@ def test_what_is_dumped_loads_equal(
 
 
 IDENTITY = [
+    "model.head_dim=16",
     "job.seed=1",
     "model.layers=5",
     "train.lanes=4",

@@ -55,6 +55,9 @@ MALFORMED = {
     ),
     "heads do not divide": ("[model]\nheads = 3\n", ["model.width = 128", "model.heads = 3"]),
     "kv heads do not divide": ("[model]\nkv_heads = 3\n", ["model.heads = 4", "kv_heads = 3"]),
+    "odd head dim": ("[model]\nhead_dim = 7\n", ["model.head_dim = 7", "odd"]),
+    "initial weights alone": ("[initial]\nweights = 'x'\n", ["initial.digest", "qmpi import"]),
+    "no digest": ("[initial]\nweights = 'x'\ndigest = 'abc'\n", ["initial.digest"]),
     "odd head": ("[model]\nwidth = 12\n", ["is odd", "even"]),
     "warm-up longer than the run": (
         "[train]\nsteps = 10\n[optimizer]\nwarmup_steps = 20\n",

@@ -31,6 +31,7 @@ def models(draw: st.DrawFn) -> ModelSettings:
         heads=heads,
         kv_heads=kv,
         width=heads * 2 * draw(st.integers(1, 128)),
+        head_dim=draw(st.sampled_from([0, 0, 2, 128])),
         ffn_width=draw(st.sampled_from([0, 64, 1000])),
         tied_head=draw(st.booleans()),
         qk_norm=draw(st.booleans()),

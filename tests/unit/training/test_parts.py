@@ -5,14 +5,12 @@ import time
 import pytest
 import torch
 from torch import nn
-from unit.training.small_job import alone, job, run
 
 from qmpi.config.settings import OptimizerSettings
 from qmpi.errors import PeerLost
 from qmpi.training.comm import CHUNK_BYTES, Comm, connect_store, open_store, pieces
 from qmpi.training.flat_state import FlatState, lay_out
 from qmpi.training.optimizer import Optimizer, clip
-from qmpi.training.sample import generate, load_model
 
 CPU = torch.device("cpu")
 SHAPES = {"n": (6,), "a": (3, 5), "b": (4, 8), "m": (3,)}
@@ -111,15 +109,3 @@ def test_pieces_cover_the_tensor_without_copy():
     parts = pieces(tensor)
     assert [part.numel() for part in parts] == [CHUNK_BYTES // 4, 5]
     assert parts[1].data_ptr() == tensor[CHUNK_BYTES // 4 :].data_ptr()
-
-
-def test_sampling_repeats_itself_for_a_seed():
-    settings = job()
-    engine = alone(settings)
-    run(engine, settings, 0)
-    model = load_model(settings, b"".join(engine.snapshot()[1]))
-    first = generate(model, [1, 2], 6, 1.0, seed=3, window=4)
-    assert first == generate(model, [1, 2], 6, 1.0, seed=3, window=4)
-    assert first != generate(model, [1, 2], 6, 1.0, seed=4, window=4)
-    likeliest = generate(model, [1, 2], 1, 0.0, seed=0)
-    assert likeliest == [int(model(torch.tensor([[1, 2]]))[0, -1].argmax())]

@@ -1,0 +1,1 @@
+"""Floor above training: a model out of a run and into one. Checkpoints, export, import, text."""

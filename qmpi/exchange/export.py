@@ -1,0 +1,169 @@
+"""A checkpoint of a run as a model that other programs load: `qmpi export`.
+
+Theory of operation. Names, shapes and orientation of the parameters are those that `transformers`
+wants, so weights are copied one by one, each let go before the next: a model takes the room of its
+largest parameter. What cannot be done is found before the first byte is written.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+from msgspec import Struct
+
+from qmpi.config.settings import Settings
+from qmpi.corpora.tokenizer import check_rows, open_tokenizer
+from qmpi.exchange.checkpoint import Tell, read_checkpoint, run_settings
+from qmpi.exchange.folder import check_folder, new_folder
+from qmpi.exchange.hugging_face import CONFIG, model_config
+from qmpi.exchange.model_card import Origin, model_card
+from qmpi.model.shape import parameter_shapes
+from qmpi.storage.atomic_file import write_atomic
+from qmpi.storage.end_token import DECLARATION_NAME
+from qmpi.storage.safetensors_file import (
+    INDEX,
+    ONE_FILE,
+    NewTensor,
+    encode_index,
+    write_tensors,
+)
+from qmpi.units import Bytes, Digest, Step
+
+if TYPE_CHECKING:
+    from qmpi.storage.tokenizer import Tokenizer
+
+Precision = Literal["float32", "bfloat16"]
+
+SHARD_BYTES = Bytes(5_000_000_000)
+"""Largest file of weights by default; what such models usually come in."""
+
+OWN = (
+    *(ONE_FILE, "model-*-of-*.safetensors", INDEX, CONFIG, "generation_config.json"),
+    *("tokenizer.json", DECLARATION_NAME, "README.md"),
+)
+"""Patterns of the names that an export has."""
+
+_TYPES: dict[Precision, str] = {"float32": "F32", "bfloat16": "BF16"}
+
+
+class Form(Struct, frozen=True):
+    """How to export.
+
+    Attributes:
+        dtype: of the numbers.
+        shard_bytes: largest file of weights, >= 1; a parameter that is larger has one of its own.
+        replace: replace an older export.
+    """
+
+    dtype: Precision = "float32"
+    shard_bytes: int = SHARD_BYTES
+    replace: bool = False
+
+
+class Exported(Struct, frozen=True):
+    """What was exported.
+
+    Attributes:
+        directory: where it is.
+        step: weights are those before this step.
+        digest: of the weights, as the run's journal has it.
+        files: of weights.
+        bytes: of weights.
+    """
+
+    directory: Path
+    step: Step
+    digest: Digest
+    files: int
+    bytes: int
+
+
+def export_run(
+    run: Path, target: Path, step: int | None, form: Form, *, cache: Path, tell: Tell
+) -> Exported:
+    """Write the weights of a checkpoint as a Hugging Face model.
+
+    Args:
+        run: directory of the run; it may be going on.
+        target: directory to make.
+        step: of the checkpoint; None: the newest that is whole.
+        form: how.
+        cache: directory of built-in corpora.
+        tell: told if newer checkpoints are passed over.
+
+    Returns:
+        What was written.
+
+    Raises:
+        InputError: no run, no checkpoint, no tokenizer for the model, or the target is taken.
+        StorageError: damage, no room, no permission; nothing is left behind.
+    """
+    settings = run_settings(run)
+    check_folder(target, OWN, replace=form.replace)
+    tokenizer = open_tokenizer(settings, cache)
+    check_rows(settings, tokenizer)
+    checkpoint = read_checkpoint(run, step, tell)
+    # Loaded here: torch takes seconds, and a wrong argument should be told at once.
+    from qmpi.training.snapshot_weights import SnapshotWeights
+
+    weights = SnapshotWeights(settings, checkpoint.payload)
+    files = shard(settings, form)
+    size = sum(tensor.size for tensors in files.values() for tensor in tensors)
+    header = checkpoint.header
+    origin = Origin(
+        header.run_id, header.step, weights.digest(header.step), header.digest, form.dtype
+    )
+    with new_folder(target, Bytes(size), OWN, replace=form.replace) as part:
+        for name, tensors in files.items():
+            data = (weights.encoded(tensor.name, form.dtype) for tensor in tensors)
+            write_tensors(part / name, tensors, data)
+        if len(files) > 1:
+            write_atomic(part / INDEX, encode_index(files))
+        _describe(part, settings, tokenizer, origin)
+    return Exported(target, header.step, origin.weights, len(files), size)
+
+
+def shard(settings: Settings, form: Form) -> dict[str, list[NewTensor]]:
+    """Deal the parameters to files.
+
+    Args:
+        settings: the job.
+        form: type, and size of the largest file.
+
+    Returns:
+        Parameters by name of the file, in the order of the model.
+    """
+    groups: list[list[NewTensor]] = [[]]
+    held = 0
+    for name, shape in parameter_shapes(settings.model).items():
+        tensor = NewTensor(name, _TYPES[form.dtype], shape)
+        if groups[-1] and held + tensor.size > form.shard_bytes:
+            groups.append([])
+            held = 0
+        groups[-1].append(tensor)
+        held += tensor.size
+    if len(groups) == 1:
+        return {ONE_FILE: groups[0]}
+    return {
+        f"model-{number:05d}-of-{len(groups):05d}.safetensors": group
+        for number, group in enumerate(groups, 1)
+    }
+
+
+def _describe(part: Path, settings: Settings, tokenizer: "Tokenizer", origin: Origin) -> None:
+    length, end = settings.train.sequence_tokens, tokenizer.end_of_text
+    files: dict[str, object] = {
+        CONFIG: model_config(settings.model, length, end, origin.dtype),
+        "generation_config.json": {"eos_token_id": end, "pad_token_id": end},
+        DECLARATION_NAME: {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "eos_token": tokenizer.end_token,
+            "model_max_length": length,
+            "clean_up_tokenization_spaces": False,
+        },
+    }
+    for name, fields in files.items():
+        text = msgspec.json.format(msgspec.json.encode(fields), indent=2)
+        write_atomic(part / name, text + b"\n")
+    write_atomic(part / "tokenizer.json", tokenizer.plain_bytes())
+    write_atomic(part / "README.md", model_card(settings, origin).encode())

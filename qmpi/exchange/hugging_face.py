@@ -1,0 +1,211 @@
+"""A model's shape in the words of Hugging Face's `config.json`, out and in.
+
+Theory of operation. The transformer is Qwen3's: same parameters, same names, same arithmetic; with
+`qk_norm` off it is Llama's, and Mistral's without a window. So going out is a table of names.
+Coming in, a field that changes what the model computes and has no counterpart here is refused by
+name: weights that are read as another model are worse than none. A field that is absent means what
+`transformers` takes it for.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from qmpi.config.settings import ModelSettings
+from qmpi.errors import InputError
+from qmpi.model.shape import ffn_width, head_dim
+from qmpi.storage.os_errors import explained, require_file
+
+CONFIG = "config.json"
+
+Fields = Mapping[str, Any]
+
+_KINDS: dict[str, dict[str, Any]] = {
+    "qwen3": {"num_key_value_heads": 32, "head_dim": 128, "use_sliding_window": False},
+    "llama": {"num_key_value_heads": None, "head_dim": None},
+    "mistral": {"num_key_value_heads": 8, "head_dim": None, "sliding_window": 4096},
+}
+"""What `transformers` takes an absent field for, by kind of model."""
+
+_COMMON: dict[str, Any] = {
+    "hidden_act": "silu",
+    "attention_bias": False,
+    "mlp_bias": False,
+    "tie_word_embeddings": False,
+    "rms_norm_eps": 1e-6,
+    "initializer_range": 0.02,
+    "max_position_embeddings": 2048,
+}
+
+_NEEDED = (
+    *("vocab_size", "num_hidden_layers", "hidden_size", "num_attention_heads"),
+    "intermediate_size",
+)
+
+_ONLY: dict[str, tuple[Any, ...]] = {
+    "hidden_act": ("silu", "swish"),
+    "attention_bias": (False, None),
+    "mlp_bias": (False, None),
+    "quantization_config": (None,),
+    "partial_rotary_factor": (None, 1, 1.0),
+    "auto_map": (None,),
+}
+"""Values of fields that this model has; an absent field has the first."""
+
+
+def model_config(
+    model: ModelSettings, sequence_tokens: int, end: int, dtype: str
+) -> dict[str, Any]:
+    """Return what `config.json` says of a model.
+
+    Args:
+        model: its shape.
+        sequence_tokens: length of the sequences that it was trained on.
+        end: id of the token that ends a document.
+        dtype: of its weights, "float32" or "bfloat16".
+
+    Returns:
+        Fields of a Qwen3, or of a Llama where queries and keys have no norm.
+    """
+    kind = {"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"]}
+    if not model.qk_norm:
+        kind = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "mlp_bias": False}
+    return {
+        **kind,
+        "vocab_size": model.vocab_size,
+        "hidden_size": model.width,
+        "intermediate_size": ffn_width(model),
+        "num_hidden_layers": model.layers,
+        "num_attention_heads": model.heads,
+        "num_key_value_heads": model.kv_heads,
+        "head_dim": head_dim(model),
+        "hidden_act": "silu",
+        "rms_norm_eps": model.norm_eps,
+        "initializer_range": model.init_std,
+        "tie_word_embeddings": model.tied_head,
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "max_position_embeddings": sequence_tokens,
+        # Releases before 5 read the first, later ones the second.
+        "rope_theta": model.rope_theta,
+        "rope_parameters": {"rope_type": "default", "rope_theta": model.rope_theta},
+        "use_cache": True,
+        "bos_token_id": None,
+        "eos_token_id": end,
+        "dtype": dtype,
+    }
+
+
+def read_config(directory: Path) -> Fields:
+    """Read a model's `config.json`.
+
+    Args:
+        directory: of the model.
+
+    Returns:
+        Its fields.
+
+    Raises:
+        InputError: there is none, or it is no JSON object.
+        StorageError: it cannot be read.
+    """
+    path = directory / CONFIG
+    with explained("read the model", path):
+        if not directory.is_dir():
+            raise InputError(f"{directory} is not a directory with a model")
+        if not path.exists():
+            raise InputError(f"{directory} holds no {CONFIG}: it is not a Hugging Face model")
+        require_file(path)
+        data = path.read_bytes()
+    try:
+        return msgspec.json.decode(data, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{path} is no JSON object ({error})") from error
+
+
+def model_settings(fields: Fields, path: Path) -> ModelSettings:
+    """Return the [model] section that computes what a model computes.
+
+    Args:
+        fields: of its `config.json`.
+        path: of that file, for messages.
+
+    Returns:
+        The section.
+
+    Raises:
+        InputError: a field cannot be represented; names it.
+    """
+    kind = fields.get("model_type")
+    if not isinstance(kind, str) or kind not in _KINDS:
+        known = ", ".join(_KINDS)
+        raise InputError(f"{path}: model_type = {_spelled(kind)}; this version reads {known}")
+    said = {**_COMMON, **_KINDS[kind], **fields}
+    _refuse(said, path)
+    heads, width = said["num_attention_heads"], said["hidden_size"]
+    given = said["head_dim"]
+    found: dict[str, Any] = {
+        "vocab_size": said["vocab_size"],
+        "layers": said["num_hidden_layers"],
+        "width": width,
+        "heads": heads,
+        "kv_heads": heads if said["num_key_value_heads"] is None else said["num_key_value_heads"],
+        "head_dim": 0 if given is None or given * heads == width else given,
+        "ffn_width": said["intermediate_size"],
+        "tied_head": said["tie_word_embeddings"],
+        "qk_norm": kind == "qwen3",
+        "rope_theta": _rope(said, path),
+        "norm_eps": said["rms_norm_eps"],
+        "init_std": said["initializer_range"],
+    }
+    try:
+        return msgspec.convert(found, ModelSettings)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{path} describes a model that qmpi has not: {error}") from error
+
+
+def _refuse(said: Fields, path: Path) -> None:
+    for name in _NEEDED:
+        if type(said.get(name)) is not int or said[name] < 1:
+            raise InputError(f"{path}: {name} = {_spelled(said.get(name))}; it must be a number")
+    for name in ("num_key_value_heads", "head_dim"):
+        if said[name] is not None and (type(said[name]) is not int or said[name] < 1):
+            raise InputError(f"{path}: {name} = {_spelled(said[name])}; it must be a number")
+    for name, values in _ONLY.items():
+        if said.get(name, values[0]) not in values:
+            raise _unlike(path, name, said[name])
+    window = said.get("sliding_window")
+    if window is not None and said.get("use_sliding_window", True):
+        raise _unlike(path, "sliding_window", window)
+    kinds = said.get("layer_types") or []
+    if not isinstance(kinds, list) or any(kind != "full_attention" for kind in kinds):
+        raise _unlike(path, "layer_types", kinds)
+
+
+def _rope(said: Fields, path: Path) -> float:
+    theta: Any = said.get("rope_theta")
+    for name in ("rope_scaling", "rope_parameters"):
+        rope = said.get(name)
+        if rope is None:
+            continue
+        if not isinstance(rope, dict):
+            raise _unlike(path, name, rope)
+        kind = rope.get("rope_type", rope.get("type", "default"))
+        if kind != "default" or rope.get("partial_rotary_factor", 1.0) != 1.0:
+            raise _unlike(path, name, rope)
+        theta = rope.get("rope_theta", theta)
+    theta = 10000.0 if theta is None else theta
+    if isinstance(theta, bool) or not isinstance(theta, int | float):
+        raise InputError(f"{path}: rope_theta = {_spelled(theta)}; it must be a number")
+    return float(theta)
+
+
+def _unlike(path: Path, name: str, value: object) -> InputError:
+    return InputError(f"{path}: {name} = {_spelled(value)} cannot be represented by qmpi's model")
+
+
+def _spelled(value: object) -> str:
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= 80 else f"{text[:77]}..."

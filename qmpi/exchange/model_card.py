@@ -1,0 +1,98 @@
+"""The README.md beside exported weights: what they are, and of what."""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from qmpi import __version__
+from qmpi.config.settings import ContentSource, CorpusSource, Settings
+from qmpi.model.shape import parameter_count
+from qmpi.units import Digest, Step
+
+GENERATED_LICENCE = "the vocabulary that generated text is made of is under CC BY-SA 4.0"
+
+
+class Origin(Struct, frozen=True):
+    """Where exported weights come from.
+
+    Attributes:
+        run_id: identity of the run.
+        step: weights are those before this step.
+        weights: digest of the weights, as the run's journal has it.
+        state: digest of the snapshot that they were taken from.
+        dtype: type of the exported numbers.
+    """
+
+    run_id: str
+    step: Step
+    weights: Digest
+    state: Digest
+    dtype: str
+
+
+def model_card(settings: Settings, origin: Origin) -> str:
+    """Write the card.
+
+    Args:
+        settings: the job of the run.
+        origin: of the weights.
+
+    Returns:
+        Markdown.
+    """
+    model, train = settings.model, settings.train
+    tokens = origin.step * train.lanes * train.microbatches * train.sequences
+    tokens *= train.sequence_tokens
+    kind = "Qwen3" if model.qk_norm else "Llama"
+    facts = [
+        ("run", f"{_plain(settings.job.name)}, {origin.run_id}"),
+        ("step", f"{origin.step} of {train.steps}, {tokens:,} tokens"),
+        ("digest of the weights", f"`{origin.weights}`"),
+        ("digest of the checkpoint", f"`{origin.state}`"),
+        ("parameters", f"{parameter_count(model):,}, as {origin.dtype}"),
+        ("trained on sequences of", f"{train.sequence_tokens} tokens"),
+        ("seed", str(settings.job.seed)),
+        ("initial weights", f"`{settings.initial.digest}`" if settings.initial.digest else "seed"),
+        ("written by", f"qmpi {__version__}"),
+    ]
+    table = "".join(f"| {name} | {value} |\n" for name, value in facts)
+    head = "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags: [qmpi]\n---\n"
+    return (
+        f"{head}# {_plain(settings.job.name)}\n\n"
+        f"A decoder-only transformer, pretrained by qmpi. It loads in `transformers` as a {kind}, "
+        "by `AutoModelForCausalLM` and `AutoTokenizer`, without code of its own.\n\n"
+        f"| | |\n|---|---|\n{table}\n"
+        f"## Data\n\n| source | share | what |\n|---|---|---|\n{''.join(_sources(settings))}\n"
+        "Documents end with the end token, and none begins with another: put the end token before "
+        "a text that shall begin a document.\n\n"
+        f"## Licence\n\n{_licence(settings)}\n"
+    )
+
+
+def _sources(settings: Settings) -> Iterator[str]:
+    sources = settings.data.sources
+    total = sum(source.weight for source in sources)
+    for source in sources:
+        match source:
+            case CorpusSource():
+                what = f"corpus `{_plain(source.path)}`"
+            case ContentSource():
+                levels = f"levels {source.min_level} to {source.max_level}"
+                what = f"generated text, {source.type}, {levels}"
+        yield f"| {source.name} | {source.weight / total:.1%} | {what} |\n"
+
+
+def _licence(settings: Settings) -> str:
+    said = [
+        "None is named here. Whoever passes these weights on names one, and heeds what the "
+        "licences of the data above ask for"
+    ]
+    if any(isinstance(source, ContentSource) for source in settings.data.sources):
+        said.append(GENERATED_LICENCE)
+    if settings.initial.digest:
+        said.append("the weights that the run began with have a licence of their own")
+    return "; ".join(said) + "."
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isprintable() and c not in "`|<>[]" else " " for c in text)

@@ -1,0 +1,50 @@
+"""Weights from outside become the state of a run; what is trained is what was checked."""
+
+import hashlib
+from pathlib import Path
+
+import torch
+
+from qmpi.config.settings import InitialSettings, ModelSettings
+from qmpi.errors import InputError, QmpiError
+from qmpi.storage.safetensors_file import read_weights
+from qmpi.training.flat_state import FlatState
+from qmpi.training.initial_weights import fitting, hashed
+from qmpi.units import Digest, brief
+
+TYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
+
+
+def load_weights(state: FlatState, initial: InitialSettings, model: ModelSettings) -> None:
+    """Take over weights from outside; the rest of the state stays as it is.
+
+    Args:
+        state: of the model; holds no state any more if this fails.
+        initial: where the weights are, and their digest.
+        model: its shape.
+
+    Raises:
+        QmpiError: they are not there, do not fit, are not those that were meant, or cannot be read.
+    """
+    path = Path(initial.weights)
+    slots = {slot.name: slot for slot in state.layout.slots}
+    sha = hashlib.sha256()
+    try:
+        entries = read_weights(path)
+        for name, raw in hashed(entries, fitting(entries, model, path), sha):
+            # A writable copy: torch warns of read-only memory.
+            values = torch.frombuffer(bytearray(raw), dtype=TYPES[entries[name].type])
+            state.view(slots[name]).view(-1).copy_(values)
+        _check_digest(Digest(sha.hexdigest()), initial)
+    except QmpiError:
+        state.forget()
+        raise
+
+
+def _check_digest(found: Digest, initial: InitialSettings) -> None:
+    if found != initial.digest:
+        raise InputError(
+            f"the weights in {initial.weights} are others ({brief(found)}) than initial.digest "
+            f"says ({brief(Digest(initial.digest))}): bring back those, or begin another run with "
+            "`qmpi import`"
+        )

@@ -1,0 +1,124 @@
+"""The words of config.json: out and in again, and what is refused by name."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from qmpi.config.settings import ModelSettings
+from qmpi.errors import InputError
+from qmpi.exchange.hugging_face import model_config, model_settings, read_config
+
+PATH = Path("DIR/config.json")
+
+MODELS = st.builds(
+    lambda heads, groups, half, wide, **fields: ModelSettings(
+        heads=heads * groups, kv_heads=heads, width=heads * groups * 2 * half,
+        head_dim=2 * half + 2 if wide else 0, **fields
+    ),
+    heads=st.integers(1, 8), groups=st.integers(1, 4), half=st.integers(1, 32),
+    wide=st.booleans(), vocab_size=st.integers(256, 1 << 20), layers=st.integers(1, 99),
+    ffn_width=st.integers(1, 9999), tied_head=st.booleans(), qk_norm=st.booleans(),
+    rope_theta=st.floats(2, 1e7), norm_eps=st.floats(1e-8, 1e-3), init_std=st.floats(1e-4, 1),
+)  # fmt: skip
+
+
+def said(**changes):
+    fields = model_config(ModelSettings(), 128, 0, "float32")
+    return {name: value for name, value in {**fields, **changes}.items() if value is not ...}
+
+
+@given(MODELS)
+def test_out_and_in_is_the_same_model(model):
+    fields = json.loads(json.dumps(model_config(model, 128, 0, "float32")))
+    assert model_settings(fields, PATH) == model
+
+
+def test_an_absent_field_means_what_transformers_takes_it_for():
+    plain = model_settings(
+        {
+            "model_type": "llama", "vocab_size": 300, "num_hidden_layers": 1, "hidden_size": 64,
+            "num_attention_heads": 4, "intermediate_size": 96,
+        },
+        PATH,
+    )  # fmt: skip
+    assert (plain.kv_heads, plain.tied_head, plain.qk_norm) == (4, False, False)
+    assert (plain.rope_theta, plain.norm_eps, plain.head_dim) == (10000.0, 1e-6, 0)
+    qwen = said(num_key_value_heads=..., head_dim=..., num_attention_heads=32, hidden_size=1024)
+    found = model_settings(qwen, PATH)
+    assert (found.kv_heads, found.head_dim) == (32, 128)
+
+
+def test_theta_of_either_generation_is_read():
+    old = said(rope_parameters=..., rope_theta=5e5)
+    new = said(rope_theta=..., rope_parameters={"rope_type": "default", "rope_theta": 5e5})
+    assert model_settings(old, PATH).rope_theta == model_settings(new, PATH).rope_theta == 5e5
+
+
+def test_mistral_without_a_window_is_a_llama():
+    plain = said(model_type="mistral", sliding_window=None)
+    assert model_settings(plain, PATH) == replace(model_settings(said(), PATH), qk_norm=False)
+    with pytest.raises(InputError, match="sliding_window = 4096"):
+        model_settings(said(model_type="mistral"), PATH)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"model_type": "gpt2"}, 'model_type = "gpt2"'),
+        ({"model_type": ...}, "model_type = null"),
+        ({"model_type": []}, r"model_type = \[\]"),
+        ({"hidden_act": "gelu"}, "hidden_act"),
+        ({"attention_bias": True}, "attention_bias"),
+        ({"mlp_bias": True}, "mlp_bias"),
+        ({"quantization_config": {"bits": 4}}, "quantization_config"),
+        ({"auto_map": {"AutoModel": "x.Y"}}, "auto_map"),
+        ({"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, "rope_scaling.*yarn"),
+        ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "rope_scaling"),
+        ({"rope_parameters": {"rope_type": "llama3"}}, "rope_parameters.*llama3"),
+        ({"rope_parameters": 7}, "rope_parameters"),
+        ({"rope_parameters": {"rope_theta": "x"}}, "rope_theta"),
+        ({"partial_rotary_factor": 0.5}, "partial_rotary_factor"),
+        ({"use_sliding_window": True, "sliding_window": 4096}, "sliding_window"),
+        ({"layer_types": ["full_attention", "sliding_attention"]}, "layer_types"),
+        ({"hidden_size": "big"}, "hidden_size"),
+        ({"vocab_size": 2.5}, "vocab_size"),
+        ({"num_attention_heads": 0}, "num_attention_heads"),
+        ({"intermediate_size": ...}, "intermediate_size"),
+        ({"head_dim": -2}, "head_dim"),
+        ({"num_key_value_heads": True}, "num_key_value_heads"),
+        ({"rms_norm_eps": 0}, "norm_eps"),
+        ({"tie_word_embeddings": "yes"}, "tied_head"),
+        ({"vocab_size": 100}, "vocab_size"),
+        ({"rope_parameters": {"rope_theta": 0.5}}, "rope_theta"),
+    ],
+)
+def test_what_cannot_be_represented_is_refused_by_name(changes, named):
+    with pytest.raises(InputError, match=named) as told:
+        model_settings(said(**changes), PATH)
+    assert str(PATH) in str(told.value)
+
+
+VALUES = (
+    st.none() | st.booleans() | st.integers(-3, 300) | st.floats() | st.text()
+    | st.lists(st.integers(), max_size=2)
+    | st.dictionaries(st.sampled_from(["rope_type", "rope_theta"]), st.text())
+)  # fmt: skip
+NAMES = st.sampled_from([*sorted(said()), "rope_scaling", "layer_types"])
+
+
+@given(st.dictionaries(NAMES, VALUES))
+def test_no_config_is_a_bug(changes):
+    with suppress(InputError):
+        assert model_settings(said(**changes), PATH).vocab_size >= 256
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "\xff", "[" * 5000])
+def test_a_config_that_is_none_is_the_users_mistake(tmp_path, text):
+    (tmp_path / "config.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError, match=r"config\.json"):
+        read_config(tmp_path)

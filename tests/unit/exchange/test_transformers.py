@@ -1,0 +1,94 @@
+"""An export is the same model in `transformers`: logits, gradients, text, tokens."""
+
+import json
+
+import pytest
+import torch
+from torch.nn import functional
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM, Qwen3ForCausalLM
+from unit.exchange.small_run import SHAPES, TEXT, small_run, tokenizer
+
+from qmpi.exchange.export import Form, export_run
+from qmpi.exchange.sample import Sampler, Wanted
+from qmpi.training.draws import Draws
+
+pytestmark = pytest.mark.filterwarnings("default")
+
+TEXTS = (TEXT, "", "  blanks\n\n\tand a tab ", "éè ① <|endoftext|x> 日本", "x" * 300)
+
+
+def told(text: str) -> None:
+    raise AssertionError(text)
+
+
+def exported(tmp_path, shape, form=Form()):  # noqa: B008 - frozen
+    run, job, ours = small_run(tmp_path, SHAPES[shape])
+    export_run(run, tmp_path / "hf", None, form, cache=tmp_path / "cache", tell=told)
+    theirs, found = AutoModelForCausalLM.from_pretrained(
+        tmp_path / "hf", output_loading_info=True, trust_remote_code=False
+    )
+    assert not any(found.values()), found
+    return run, job, ours, theirs.eval()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_logits_gradients_and_greedy_text_are_equal(tmp_path, shape):
+    run, job, ours, theirs = exported(tmp_path, shape)
+    assert type(theirs) is (Qwen3ForCausalLM if job.model.qk_norm else LlamaForCausalLM)
+    ids = torch.randint(0, 300, (3, 48), generator=torch.Generator().manual_seed(2))
+    a, b = ours(ids), theirs(ids).logits
+    assert (a - b).abs().max() < 1e-4
+    assert a.std() > 0.1, "logits that are all alike prove nothing"
+    for logits in (a, b):
+        functional.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten()).backward()
+    mine = dict(ours.named_parameters())
+    others = dict(theirs.named_parameters())
+    assert set(mine) == set(others)
+    for name, parameter in mine.items():
+        torch.testing.assert_close(parameter.grad, others[name].grad, rtol=1e-3, atol=1e-5)
+    made = tokenizer(tmp_path / "tokenizer")
+    start = [made.end_of_text, *made.encode("Hello ")]
+    # Rows of the model that no token has: an untrained model likes them as well as others.
+    rows = list(range(made.size, job.model.vocab_size))
+    with torch.no_grad():
+        out = theirs.generate(
+            torch.tensor([start]), max_new_tokens=20, do_sample=False, suppress_tokens=rows
+        )
+    sampler = Sampler(run, None, tmp_path / "cache", told)
+    pieces = sampler.stream(Wanted(("Hello ",)), Draws(20, 0.0, 0))
+    text = "Hello " + "".join(piece.text for piece in pieces)
+    ids = out[0].tolist()[1:]
+    ended = ids.index(made.end_of_text) if made.end_of_text in ids else len(ids)
+    assert text == made.decode(ids[:ended])
+    assert ended > len(start), "a text that ends at once proves nothing"
+
+
+def test_text_becomes_the_same_tokens(tmp_path):
+    exported(tmp_path, "tied, grouped")
+    ours = tokenizer(tmp_path / "again")
+    theirs = AutoTokenizer.from_pretrained(tmp_path / "hf")
+    assert (theirs.eos_token, theirs.bos_token) == (ours.end_token, None)
+    assert theirs.eos_token_id == ours.end_of_text
+    for text in TEXTS:
+        assert theirs(text).input_ids == ours.encode(text)
+        assert theirs.decode(ours.encode(text)) == text
+
+
+def test_bfloat16_is_the_rounded_weights_in_shards(tmp_path):
+    _, _, ours, theirs = exported(tmp_path, "untied, narrow heads", Form("bfloat16", 20_000))
+    assert len(list((tmp_path / "hf").glob("model-*-of-*.safetensors"))) > 3
+    assert theirs.dtype == torch.bfloat16
+    found = theirs.state_dict()
+    for name, parameter in ours.state_dict().items():
+        assert torch.equal(found[name], parameter.to(torch.bfloat16))
+
+
+def test_a_config_says_what_old_and_new_releases_read(tmp_path):
+    *_, theirs = exported(tmp_path, "llama, untied, wide heads")
+    said = json.loads((tmp_path / "hf" / "config.json").read_text())
+    assert said["rope_parameters"] == {"rope_type": "default", "rope_theta": said["rope_theta"]}
+    assert (said["head_dim"], said["intermediate_size"]) == (32, 72)
+    assert (said["bos_token_id"], said["tie_word_embeddings"]) == (None, False)
+    config = theirs.config
+    assert (config.head_dim, config.rms_norm_eps, config.vocab_size) == (32, 1e-5, 320)
+    assert theirs.generation_config.eos_token_id == said["eos_token_id"]
