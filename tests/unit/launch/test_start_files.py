@@ -53,10 +53,12 @@ def test_nothing_of_an_earlier_start_is_left(directory: RunDirectory) -> None:
     write_end(directory.root, MARKER)
     write_status(directory.root, STATUS)
     directory.stop_request.touch()
+    directory.profile_request.touch()
     os.utime(directory.stop_request, (100, 100))
     clear_leftovers(directory, began=Seconds(200.0), now=Seconds(201.0))
     assert read_end(directory.root) is None
     assert not directory.stop_request.exists()
+    assert not directory.profile_request.exists()
     status = read_status(directory.root)
     assert (status.state, status.step, status.updated) == ("starting", 9, 201.0)
     assert status.eta_seconds is None
