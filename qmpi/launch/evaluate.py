@@ -22,7 +22,7 @@ from qmpi.corpora.held_out import HeldOutRows, read_held_out
 from qmpi.corpora.leaks import leaked, overlap_with
 from qmpi.corpora.sources import Sources
 from qmpi.errors import CorruptData, InputError
-from qmpi.launch.sample import read_newest
+from qmpi.exchange.checkpoint import read_checkpoint
 from qmpi.policy.scoring import Label, bits_per_byte, counts, means
 from qmpi.protocol.evaluation import Evaluation
 from qmpi.protocol.journal import RunOpened
@@ -34,7 +34,7 @@ from qmpi.storage.evaluation_file import (
 )
 from qmpi.storage.journal import read_journal
 from qmpi.storage.run_directory import RunDirectory
-from qmpi.storage.snapshot_file import read_header, read_payload
+from qmpi.storage.snapshot_file import read_header
 from qmpi.storage.snapshot_store import snapshot_path, step_of
 from qmpi.units import Digest, Step
 
@@ -94,14 +94,10 @@ def evaluate_run(
     kept = None if asked.again else _kept(directory, asked, settings)
     if kept is not None:
         return kept
-    if asked.step is None:
-        payload = read_newest(directory, tell)
-    else:
-        payload = read_payload(_checkpoint(directory, asked.step))
-    result = _Measurement(directory, settings, asked, cache, progress).of(payload)
-    state = read_header(snapshot_path(directory.checkpoints, Step(result.step))).digest
+    checkpoint = read_checkpoint(run, asked.step, tell)
+    result = _Measurement(directory, settings, asked, cache, progress).of(checkpoint.payload)
     text = _text_identity(settings)
-    kept = KeptEvaluation(state, asked.tokens, asked.problems, text, result)
+    kept = KeptEvaluation(checkpoint.header.digest, asked.tokens, asked.problems, text, result)
     write_evaluation(directory.evaluations, kept)
     return result
 

@@ -14,10 +14,12 @@ from qmpi.config.settings import (
     Settings,
     TrainSettings,
 )
+from qmpi.model.transformer import Transformer
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.snapshot_folder import SnapshotFolder
 from qmpi.storage.tokenizer import Tokenizer, train_tokenizer
 from qmpi.training.engine import Engine
+from qmpi.training.sample import load_model
 from qmpi.units import Step
 
 TEXT = "Hello world, this is a text of some kind.\ndef main():\n    return 'é' * 17\n"
@@ -63,10 +65,15 @@ def engine(job: Settings, noise: int | None = 1) -> Engine:
     made.initialise()
     if noise is not None:
         generator = torch.Generator().manual_seed(noise)
-        with torch.no_grad():
-            for parameter in made._model.parameters():
-                parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.1)
+        for slot in made._state.layout.slots:
+            made._state.view(slot).add_(torch.randn(slot.shape, generator=generator) * 0.1)
     return made
+
+
+def model_of(job: Settings, made: Engine) -> Transformer:
+    """Return a model with the engine's weights, as they are now."""
+    _, parts = made.snapshot()
+    return load_model(job, memoryview(b"".join(parts)))
 
 
 def write_run(root: Path, job: Settings, states: dict[int, Engine], run_id=RUN_ID) -> Path:
@@ -85,4 +92,4 @@ def small_run(tmp_path: Path, model: ModelSettings = SHAPES["tied, grouped"]):
     """Write a run with one checkpoint; return its directory, its job and its model."""
     job = settings(tmp_path / "tokenizer", model)
     made = engine(job)
-    return write_run(tmp_path / "run", job, {0: made}), job, made._model.eval()
+    return write_run(tmp_path / "run", job, {0: made}), job, model_of(job, made)

@@ -11,7 +11,15 @@ import pytest
 import torch
 from msgspec.structs import replace
 from safetensors.torch import load_file, save_file
-from unit.exchange.small_run import SHAPES, engine, settings, small_run, tokenizer, write_run
+from unit.exchange.small_run import (
+    SHAPES,
+    engine,
+    model_of,
+    settings,
+    small_run,
+    tokenizer,
+    write_run,
+)
 
 from qmpi.config.describe import describe
 from qmpi.config.identity import differences
@@ -98,7 +106,7 @@ def test_weights_in_half_precision_come_in_exactly(tmp_path):
     save_file(halves, hf / "model.safetensors")
     job = import_model(hf, "", "laptop").settings
     made = begun(job)
-    for name, parameter in made._model.named_parameters():
+    for name, parameter in model_of(job, made).named_parameters():
         assert torch.equal(parameter, halves[name].float())
 
 
@@ -116,7 +124,7 @@ def test_what_transformers_saves_comes_in(tmp_path):
     tokenizer(tmp_path / "hf")
     job = import_model(tmp_path / "hf", "", "laptop").settings
     assert (job.model.qk_norm, job.model.tied_head, job.train.sequence_tokens) == (False, False, 64)
-    ours = begun(job)._model.eval()
+    ours = model_of(job, begun(job))
     ids = torch.randint(0, 320, (2, 20))
     with torch.no_grad():
         assert (ours(ids) - made.eval()(ids).logits).abs().max() < 1e-4
