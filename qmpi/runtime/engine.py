@@ -44,7 +44,8 @@ from qmpi.units import Bytes, Digest, Generation, Seconds, Step
 
 if TYPE_CHECKING:
     from qmpi.training.comm import Comm, Store
-    from qmpi.training.engine import Engine, StepOutcome
+    from qmpi.training.engine import Engine
+    from qmpi.training.outcome import StepOutcome
 
 logger = logging.getLogger(__name__)
 

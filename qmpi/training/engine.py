@@ -14,7 +14,6 @@ The engine belongs to the thread that made it: torch keeps its number of threads
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 
 import torch
@@ -25,12 +24,13 @@ from qmpi.errors import InvariantError, PeerLost, UserError
 from qmpi.model.initial import initial_value
 from qmpi.model.layer import choose_kernels, make_layer
 from qmpi.protocol.hyperparameters import Hyperparameters
-from qmpi.protocol.progress import MAX_SKIPPED, UNDEFINED, StepTimes
+from qmpi.protocol.progress import MAX_SKIPPED
 from qmpi.training.comm import Aborted, Comm, pieces
 from qmpi.training.compiler import InTurn, Prepared, Preparer, at_once
 from qmpi.training.flat_state import FlatState, state_layout
 from qmpi.training.lanes import Block, LaneRunner
 from qmpi.training.optimizer import Optimizer, clip
+from qmpi.training.outcome import Held, StepOutcome, finite
 from qmpi.training.precision import choose_device, choose_precision, machine_identity
 from qmpi.training.pretrained import load_weights
 from qmpi.training.profiler import Profiler
@@ -42,46 +42,6 @@ from qmpi.units import Digest, Step
 
 MAX_PASSES = 4
 """Equal data overflow once; more passes mean that a lane does not compute the same bits twice."""
-
-
-@dataclass(frozen=True)
-class StepOutcome:
-    """What a step gave; equal on all members but for `seconds`.
-
-    Attributes:
-        step: the step applied.
-        lane_losses: mean cross-entropy per token of every lane, in nats; -1.0: not finite.
-        block_digests: digest of the block of every lane.
-        gradient_norm: global norm before clipping; -1.0: not finite, the update was skipped.
-        learning_rate: rate used.
-        weight_digest: digest of the weights after the step; "" when not due.
-        seconds: wall time on this member.
-        redone: passes repeated because the integer scale overflowed.
-        times: where the time went, on this member.
-        updates: updates in the weights after the step; steps less these were skipped.
-    """
-
-    step: int
-    lane_losses: tuple[float, ...]
-    block_digests: tuple[str, ...]
-    gradient_norm: float
-    learning_rate: float
-    weight_digest: str
-    seconds: float
-    redone: int
-    times: StepTimes
-    updates: int
-
-
-@dataclass(frozen=True)
-class Held:
-    """A reduced gradient at hand: what `apply_held` needs besides the sum itself."""
-
-    step: int
-    redone: int
-    digest_due: bool
-    started: float
-    hyperparameters: Hyperparameters
 
 
 class Engine:
@@ -396,8 +356,3 @@ class Engine:
         if self._comm is None:
             raise InvariantError("the engine works without having joined a group")
         return self._comm
-
-
-def finite(value: float) -> float:
-    """Return a finite value as it is, others as `UNDEFINED`."""
-    return value if math.isfinite(value) else UNDEFINED

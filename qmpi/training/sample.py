@@ -165,4 +165,6 @@ def pick(logits: Tensor, draws: Draws, generator: torch.Generator) -> int:
         # As many as reach the share: those before which it is not reached yet.
         before = chances.cumsum(0) - chances
         chances = chances[: max(1, int((before < draws.top_p).sum()))]
-    return int(order[torch.multinomial(chances, 1, generator=generator)])
+    # By id, not by rank: two tokens that rounding puts in the other order are drawn all the same.
+    by_id = torch.zeros_like(scaled).scatter_(0, order[: len(chances)], chances)
+    return int(torch.multinomial(by_id, 1, generator=generator))

@@ -11,10 +11,10 @@ import tempfile
 import threading
 
 import torch
-from qmpi.training.schedule import learning_rate
 from torch import nn
 from torch.nn import functional
 
+from qmpi.config.schedule import learning_rate
 from qmpi.model.initial import initialise
 from qmpi.model.transformer import Transformer
 

@@ -44,7 +44,7 @@ def run_dir(tmp_path: Path) -> Path:
         losses=tuple((step, 5.0) for step in range(200)),
         updated=time.time(),
     )
-    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "logs").mkdir(parents=True)
     write_status(tmp_path / "run", report)
     return tmp_path / "run"
 

@@ -109,9 +109,9 @@ def test_a_checkpoint_of_another_run_or_model_or_format_is_refused(tmp_path):
         export_to(tmp_path, run="wide")
     path = snapshot_path(RunDirectory(run).checkpoints, 5)
     raw = bytearray(path.read_bytes())
-    raw[8] = 2
+    raw[8] = 1
     path.write_bytes(raw)
-    with pytest.raises(CorruptData, match="has format 2; this qmpi reads format 1"):
+    with pytest.raises(CorruptData, match=r"an older qmpi .format 1; this one reads format 2"):
         export_to(tmp_path)
     assert not (tmp_path / "hf").exists()
 

@@ -36,7 +36,7 @@ def test_logits_gradients_and_greedy_text_are_equal(tmp_path, shape):
     run, job, ours, theirs = exported(tmp_path, shape)
     assert type(theirs) is (Qwen3ForCausalLM if job.model.qk_norm else LlamaForCausalLM)
     ids = torch.randint(0, 300, (3, 48), generator=torch.Generator().manual_seed(2))
-    a, b = ours(ids), theirs(ids).logits
+    a, b = ours.requires_grad_()(ids), theirs(ids).logits
     assert (a - b).abs().max() < 1e-4
     assert a.std() > 0.1, "logits that are all alike prove nothing"
     for logits in (a, b):

@@ -125,7 +125,7 @@ def test_a_report_says_where_all_of_the_time_went() -> None:
     trainer.phase, trainer.state_step = "stepping", 1
     trainer.timing.stepping(Seconds(NOW + 2.0))
     ended = StepApplied(
-        Generation(1), Step(1), (1.0,), (), 1.0, 0.1, "", 3.0, 0, StepTimes(backward=3.0)
+        Generation(1), Step(1), (1.0,), (), 1.0, 0.1, "", 3.0, 0, times=StepTimes(backward=3.0)
     )
     (report,) = said(trainer.handle(ended, Seconds(NOW + 6.0)), StepReport)
     assert isinstance(report, StepReport)

@@ -29,8 +29,8 @@ class Wire:
 class Idle:
     """Signals and processes of a host where nothing happens."""
 
-    def __init__(self, ranks, stop_request):
-        self.paths = (ranks, stop_request)
+    def __init__(self, ranks, *requests):
+        self.paths = (ranks, *requests)
         self.is_coordinator = False
 
     def listen(self):

@@ -166,7 +166,7 @@ def test_a_run_goes_on_from_its_snapshot_to_the_same_bits(kind: str) -> None:
     digests = [run(whole, settings, step).weight_digest for step in range(4)]
     for step in range(2):
         run(first, settings, step)
-    payload = b"".join(first.snapshot()[1])
+    payload = memoryview(b"".join(first.snapshot()[1]))
     second.load_snapshot(2, payload)
     assert [run(second, settings, step).weight_digest for step in (2, 3)] == digests[2:]
     assert load_model(settings, payload).settings == settings.model
