@@ -38,6 +38,7 @@ from qmpi.training.reduction.exact import ExactSum
 from qmpi.training.reduction.exponents import needs_of
 from qmpi.training.reduction.fast import FastSum
 from qmpi.training.reduction.outliers import levels_of
+from qmpi.training.sample import load_model
 
 RAREST = 1024
 TENSOR_SPARE = 5
@@ -170,7 +171,7 @@ class Measured:
 
     def _noise(self, mean, counts):
         true = self._true / self.lanes
-        slot = self._layout.slots[0]
+        slot = next(slot for slot in self._layout.slots if slot.is_table)
         rows, true_rows = (
             flat[slot.start : slot.start + slot.size].view(slot.shape) for flat in (mean, true)
         )
@@ -213,10 +214,11 @@ class Fan:
         return [side for side in self._sides if not side.done]
 
 
-def feed(runner, lanes, sides):
-    fan = Fan(sides)
+def feed(engine, lanes, sides):
+    fan, layer = Fan(sides), engine._ready().layer
+    engine._weights.refresh()
     while fan.wanting():
-        runner.run(lanes.block(), fan, lambda: None)
+        engine._runner.run(layer, lanes.block(), fan, lambda: None)
         for side in fan.wanting():
             side.end_lane()
 
@@ -234,11 +236,11 @@ def precision(chosen):
         copy = type(state)(state.layout, torch.device("cpu"))
         copy.load(b"".join(state.to_parts()))
         sides.append(Measured(state.layout, count, copy))
-    feed(measured._runner, lanes, sides)
+    feed(measured, lanes, sides)
     for side in sides:
         side.follow()
-    feed(measured._runner, lanes, sides)
-    counts = lanes.counts(state.layout.slots[0].shape[0])
+    feed(measured, lanes, sides)
+    counts = lanes.counts(settings_of(chosen).model.vocab_size)
     return {"decibels": {side.lanes: side.result(counts) for side in sides}}
 
 
@@ -296,7 +298,7 @@ def cost(chosen):
                 seconds.setdefault(f"{name} {str(kind).split('.')[1]}", []).append(took)
         for name, total in sums.items():
             begun = time.process_time()
-            engine._runner.run(block, total, lambda: None)
+            engine._runner.run(engine._ready().layer, block, total, lambda: None)
             seconds.setdefault(f"lane {name}", []).append(time.process_time() - begun)
         if number < 2:
             seconds.clear()
@@ -324,8 +326,9 @@ def learning(chosen):
             engine, lanes = engine_of(settings), lanes_of(chosen, seed)
             for _ in range(chosen.steps):
                 step(engine, lanes, 8)
-            with torch.no_grad():
-                losses = [float(engine._runner.loss(read(block, chosen))) for block in held_out]
+            model = load_model(settings, memoryview(b"".join(engine.snapshot()[1])))
+            ids = [read(block, chosen) for block in held_out]
+            losses = [float(model.loss(rows[:, :-1], rows[:, 1:])) for rows in ids]
             found[f"{reduction} {seed}"] = round(float(np.mean(losses)), 4)
             sys.stderr.write(f"{reduction} {seed}: {found[f'{reduction} {seed}']}\n")
     return {"nats": found}
