@@ -1,10 +1,10 @@
 """Memory of a trainer by kind, for this system's engine as it is, and roughly for other layouts.
 
 Theory of operation. The flat state holds weights and moments in float32; beside it stand the
-flat gradient and the sum that is reduced; the exact one has room for some rows more, twice:
-what a trainer keeps, and what is sent. Activations are what autograd saves: counted tensor by
-tensor over `qmpi.model`, for one microbatch. The casts of the weights live as long as the graph
-that uses them.
+flat gradient and the sum that is reduced; the exact one has tables a second time, on finer grids,
+and twice room for some rows more: what a trainer keeps, and what is sent. Activations are what
+autograd saves: counted tensor by tensor over `qmpi.model`, for one microbatch. The casts of the
+weights live as long as the graph that uses them.
 """
 
 from qmpi.planning.layout import Layout
@@ -42,7 +42,7 @@ def trainer_memory(job: Workload) -> dict[str, int]:
         "weights": FLOAT * count,
         "moments": job.state_bytes - FLOAT * count,
         "gradient": FLOAT * count + _transient(job),
-        "sum": FLOAT * count + _outliers(job),
+        "sum": FLOAT * count + _tables(job),
         "casts": HALF * matrices * half,
         "activations": round(tokens * job.shape.layers * saved_bytes(job.shape, half=half)),
         "logits": round(tokens * logit_bytes(job.shape, half=half)),
@@ -51,12 +51,13 @@ def trainer_memory(job: Workload) -> dict[str, int]:
     }
 
 
-def _outliers(job: Workload) -> int:
-    """Return what the exact sum holds for rows that do not fit their scale, at most."""
+def _tables(job: Workload) -> int:
+    """Return what the exact sum holds for embedding and head beside the sum itself, at most."""
     if job.settings.train.reduction != "exact":
         return 0
     tables = 1 if job.shape.tied_head else 2
-    return 2 * FLOAT * tables * job.shape.vocab_size * job.shape.width // ROWS_A_PLACE
+    elements = tables * job.shape.vocab_size * job.shape.width
+    return FLOAT * (elements + 2 * elements // ROWS_A_PLACE)
 
 
 def _transient(job: Workload) -> int:

@@ -17,7 +17,7 @@ When all lanes are done the members take the largest of what each lane needed, c
 facts of the lanes ride along. From that each decides alike, before the sum and before anyone votes:
 - some g is not finite: no exponent cures that, the update is skipped on all members;
 - a chunk has some |g| >= 2**e: exponents are raised and the pass is redone, but rows of tables are
-  outliers instead, unless there are too many (see `outliers`);
+  outliers instead, unless there are too many (see `table` and `outliers`);
 - else the integers are summed, and the exponents of the next step follow the needs.
 """
 
@@ -58,7 +58,7 @@ class ExactSum:
         self._rounder = torch.tensor(ROUNDER)
         self._scratch = torch.empty(CHUNK, device=device)
         self._tables = {
-            number: Table(slot, first, self._bits, device)
+            number: Table(slot, first, self._bits, spare_bits(lanes), device)
             for number, (slot, first) in enumerate(zip(layout.slots, self._firsts, strict=False))
             if slot.is_table
         }
@@ -102,11 +102,12 @@ class ExactSum:
         for zeroed in (self._said, self._lows, self._highs, self._largest):
             zeroed.zero_()
         self._taken_out = max(self._added)
-        self._sum.fill_(wrapped(-self._taken_out * ROUNDER_BITS))
+        start = wrapped(-self._taken_out * ROUNDER_BITS)
+        self._sum.fill_(start)
         self._added = [0] * len(self._added)
         self._scales = powers(self._bits - self._exponents).tolist()
         for table in self._tables.values():
-            table.begin_pass(self._exponents[table.chunks].clone())
+            table.begin_pass(self._exponents[table.chunks].clone(), start)
 
     @torch.no_grad()
     def add(self, number: int, slot: Slot, gradient: Tensor) -> None:
@@ -179,7 +180,10 @@ class ExactSum:
         Args:
             gradient: flat, overwritten but for its padding.
         """
-        units = powers(self._exponents - self._bits).to(torch.float64) / self._lanes
+        grids = self._exponents.clone()
+        for table in self._tables.values():
+            grids[table.chunks] = table.grids(self._needs)
+        units = powers(grids - self._bits).to(torch.float64) / self._lanes
         areas = self._areas()
         for number, slot in enumerate(self._layout.slots):
             mine = units[self._firsts[number] : self._firsts[number + 1]]
@@ -221,6 +225,8 @@ class ExactSum:
 
     def _wire(self) -> Tensor:
         """Return what is summed: sums without the rounder, outliers behind them."""
+        for table in self._tables.values():
+            table.choose(self._needs)
         for slot, count in zip(self._layout.slots, self._added, strict=True):
             if count != self._taken_out:
                 left = wrapped((count - self._taken_out) * ROUNDER_BITS)

@@ -1,10 +1,11 @@
 """How exponents follow gradients: what a chunk needs, how much is kept spare, when it changes.
 
 Theory of operation. An exponent is set before the gradient is known, from what the chunk needed in
-the steps before. What it may keep spare, beyond which it falls one bit a step, depends on the bits
-that lanes leave. Within that, a chunk of a matrix is set high, for outgrowing its scale costs a
-pass done again; a row of a table is set lower, for an outlier costs little (see `outliers`), and
-the row of a token that has just appeared soon shrinks again.
+the steps before. What may be spare depends on the bits that lanes leave. A chunk of a matrix
+changes little from step to step; with more spare than may be, its exponent falls one bit a step. A
+row of a table has a finer grid below its own (see `table`), so twice as much may be spare; since
+it jumps, its exponent falls at once to where that holds. In either, an exponent that leaves too
+little spare is set anew, and a pass or an outlier less is worth some bits.
 
 A chunk that is zero in all lanes says nothing: its exponent stays. The first update has no past,
 and gradients change fastest after it, so all exponents are set as high as they may be.
@@ -15,11 +16,14 @@ from torch import Tensor
 
 from qmpi.training.flat_state import Layout
 
-FLOOR = -96
+FLOOR = -90
 """Smallest exponent: its scale and the inverse are normal float32 numbers for any bits."""
 
 NOT_FINITE = 1 << 20
 """Needed exponent of a gradient with an infinity or a NaN."""
+
+MOST_SPARE = 7
+"""Bits of a chunk of a matrix that may be spare: more would keep no pass from being redone."""
 
 _BIAS, _MANTISSA_BITS, _INFINITE = 127, 23, 128
 
@@ -55,19 +59,22 @@ def needs_of(largest: Tensor) -> Tensor:
 class Margins:
     """How many bits each chunk keeps spare."""
 
-    def __init__(self, layout: Layout, most: int, device: torch.device) -> None:
+    def __init__(self, layout: Layout, room: int, device: torch.device) -> None:
         """Spread the rules over the chunks.
 
         Args:
             layout: of the parameters.
-            most: bits that may be spare, >= 4.
+            room: bits that lanes leave to be spare, >= 4.
             device: where exponents live.
         """
         counts = torch.tensor([slot.chunks for slot in layout.slots])
         is_table = torch.tensor([slot.is_table for slot in layout.slots]).repeat_interleave(counts)
-        self._most = most
-        spare = torch.where(is_table, (most + 1) // 2, most - 2)
-        self._spare = spare.to(torch.int32).to(device)
+        most = min(room, MOST_SPARE)
+        self._is_table = is_table.to(device)
+        self._most, self._spare = (
+            torch.where(is_table, of_rows, other).to(torch.int32).to(device)
+            for of_rows, other in ((2 * room, most), ((room + 1) // 2, most - 2))
+        )
         self._least = self._spare - 2
 
     def raised(self, now: Tensor, needs: Tensor, over: Tensor) -> Tensor:
@@ -89,8 +96,10 @@ class Margins:
             first: of the run's updates.
         """
         spare = now - needs
-        lower = torch.where(spare > self._most, now - 1, now)
-        following = torch.where(spare < self._least, needs + self._spare, lower)
+        highest = needs + self._most
+        lower = torch.where(self._is_table, highest, now - 1)
+        following = torch.where(spare > self._most, lower, now)
+        following = torch.where(spare < self._least, needs + self._spare, following)
         if first:
-            following = needs + self._most
+            following = highest
         return torch.where(needs > FLOOR, following, now).clamp_(min=FLOOR)

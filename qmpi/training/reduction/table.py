@@ -1,4 +1,13 @@
-"""A lane's gradient of a table of tokens becomes integers, each row on its own grid."""
+"""A lane's gradient of a table of tokens becomes integers, each row on two grids of its own.
+
+Theory of operation. The row of a token that is there in one step and not in the next shrinks by
+2**10; scaled for the step before, it would round to nothing. So each row of a lane is added twice:
+on the grid of the row's exponent, and on a finer one, `depth` bits below, as long as it fits there.
+When the members have agreed on what each row needs, the fine sum of a row takes the place of the
+other if all lanes fitted it. Either is a sum of integers over all lanes, and which is taken follows
+from what was agreed, so the bits do not depend on the deal. The fine sums cost memory and a sweep
+of the table, but nothing on the wire.
+"""
 
 import torch
 from torch import Tensor
@@ -14,22 +23,25 @@ ROUNDER = 1.5 * 2.0**23
 class Table:
     """One table: its rows' grids in a pass, and their outliers."""
 
-    def __init__(self, slot: Slot, first: int, bits: int, device: torch.device) -> None:
+    def __init__(self, slot: Slot, first: int, bits: int, depth: int, device: torch.device) -> None:
         """Prepare.
 
         Args:
             slot: of the table.
             first: the first of its rows among all chunks.
             bits: of a lane's integers.
+            depth: bits between a row's two grids.
             device: where gradients live.
         """
         rows, self._width = slot.chunks, slot.chunk
         self.slot, self.chunks = slot, slice(first, first + rows)
-        self._bits = bits
+        self._bits, self._depth = bits, depth
         self._rows_a_block = max(1, CHUNK // self._width)
-        self._scratch = torch.empty(self._rows_a_block, self._width, device=device)
-        self._rounder = torch.full_like(self._scratch, ROUNDER)
-        self._blocks: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+        scratch = torch.empty(2, self._rows_a_block, self._width, device=device)
+        self._values, self._scaled = scratch
+        self._rounder = torch.full_like(self._scaled, ROUNDER)
+        self._fine = torch.zeros(rows, self._width, dtype=torch.int32, device=device)
+        self._blocks: list[tuple[Tensor, ...]] = []
         self.outliers = Outliers(rows, self._width, bits, device)
 
     def renew(self, total: Tensor) -> None:
@@ -38,21 +50,27 @@ class Table:
         Args:
             total: int32 [rows * width].
         """
+        self._total = total.view_as(self._fine)
+        blocks = (each.split(self._rows_a_block) for each in (self._total, self._fine))
         # A view made anew for each block and lane would take as long as the work on it.
         self._blocks = [
-            (sums, scaled, scaled.view(torch.int32), self._rounder[: sums.shape[0]])
-            for sums in total.view(-1, self._width).split(self._rows_a_block)
-            for scaled in (self._scratch[: sums.shape[0]],)
+            (sums, fine, *(each[: sums.shape[0]] for each in (self._values, self._rounder)), scaled)
+            for sums, fine in zip(*blocks, strict=True)
+            for scaled in (self._scaled[: sums.shape[0]],)
         ]
 
-    def begin_pass(self, exponents: Tensor) -> None:
+    def begin_pass(self, exponents: Tensor, start: int) -> None:
         """Take the rows' exponents.
 
         Args:
             exponents: int32 [rows].
+            start: what the elements of the sum begin with.
         """
-        self._exponents = exponents
+        self._exponents, self._fines = exponents, exponents - self._depth
         self._scales, self._limits = powers(self._bits - exponents), powers(exponents)
+        self._fine_scales = powers(self._bits - self._fines)
+        self._fine_limits = powers(self._fines)
+        self._fine.fill_(start)
         self.outliers.clear()
 
     def add(self, gradient: Tensor, largest: Tensor) -> None:
@@ -65,14 +83,8 @@ class Table:
         table = gradient.view(-1, self._width)
         self._look(table, largest)
         fits = largest < self._limits
-        parts = table.split(self._rows_a_block)
-        factors = (self._scales * fits).unsqueeze(1).split(self._rows_a_block)
-        for part, factor, (sums, scaled, whole, rounder) in zip(
-            parts, factors, self._blocks, strict=True
-        ):
-            values = part if part.dtype == torch.float32 else scaled.copy_(part)
-            torch.addcmul(rounder, values, factor, out=scaled)
-            sums.add_(whole)
+        factors = (self._scales * fits, self._fine_scales * (largest < self._fine_limits))
+        self._sweep(table, *(each.unsqueeze(1) for each in factors))
         rows = (largest.isfinite() & ~fits).nonzero().squeeze(1)
         if rows.numel():
             values, needs = table[rows].to(torch.float32), needs_of(largest[rows])
@@ -82,11 +94,40 @@ class Table:
         """Return the highest level of each row, int32 [rows], from the needs of all lanes."""
         return levels_of(needs[self.chunks] - self._exponents)
 
+    def grids(self, needs: Tensor) -> Tensor:
+        """Return the exponent of the grid that each row is summed on, int32 [rows].
+
+        Args:
+            needs: the largest of any lane, int32, of all chunks.
+        """
+        return torch.where(self._is_fine(needs), self._fines, self._exponents)
+
+    def choose(self, needs: Tensor) -> None:
+        """Let fine sums take the place of the others in the sum, where all lanes fitted.
+
+        Args:
+            needs: the largest of any lane, int32, of all chunks.
+        """
+        is_fine = self._is_fine(needs).unsqueeze(1)
+        torch.where(is_fine, self._fine, self._total, out=self._total)
+
+    def _is_fine(self, needs: Tensor) -> Tensor:
+        return needs[self.chunks] <= self._fines
+
+    def _sweep(self, table: Tensor, coarse: Tensor, fine: Tensor) -> None:
+        parts = (each.split(self._rows_a_block) for each in (table, coarse, fine))
+        for part, *factors, block in zip(*parts, self._blocks, strict=True):
+            *sums, values, rounder, scaled = block
+            floats = part if part.dtype == torch.float32 else values.copy_(part)
+            for factor, total in zip(factors, sums, strict=True):
+                torch.addcmul(rounder, floats, factor, out=scaled)
+                total.add_(scaled.view(torch.int32))
+
     def _look(self, table: Tensor, largest: Tensor) -> None:
         if table.dtype == torch.float32:
             torch.maximum(table.amax(1), -table.amin(1), out=largest)
             return
         blocks = (table.split(self._rows_a_block), largest.split(self._rows_a_block))
-        for part, most, (_, scaled, _, _) in zip(*blocks, self._blocks, strict=True):
-            values = scaled.copy_(part)
+        for part, most, (_, _, values, _, _) in zip(*blocks, self._blocks, strict=True):
+            values.copy_(part)
             torch.maximum(values.amax(1), -values.amin(1), out=most)

@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.training.line_of_threads import ThreadLine, run_all
 
-from qmpi.config.exact_sum import SUM_BITS, lane_bits, spare_bits
+from qmpi.config.exact_sum import KEPT_BITS, SUM_BITS, lane_bits, spare_bits
 from qmpi.errors import InvariantError
 from qmpi.training.flat_state import CHUNK, FlatState, lay_out
 from qmpi.training.reduction.exact import ROUNDER_BITS, ExactSum
 from qmpi.training.reduction.exponents import (
     FLOOR,
+    MOST_SPARE,
     NOT_FINITE,
     needs_of,
     powers,
@@ -22,8 +23,8 @@ from qmpi.training.reduction.fast import FastSum
 from qmpi.training.reduction.outliers import LEAST_PLACES, LEVELS, STEP
 from qmpi.training.reduction.table import ROUNDER
 
-MOST = spare_bits(1)
-SPARE, TABLE_SPARE = MOST - 2, (MOST + 1) // 2
+ROOM = spare_bits(1)
+SPARE, TABLE_SPARE = MOST_SPARE - 2, (ROOM + 1) // 2
 CPU = torch.device("cpu")
 TABLE = "model.embed_tokens.weight"
 ROWS = 3 * LEAST_PLACES
@@ -227,16 +228,17 @@ def test_a_member_with_more_outliers_than_places_keeps_no_more_than_those():
     assert total.overflowed()
 
 
-def test_exponents_rise_at_once_keep_a_margin_and_fall_by_one():
-    assert (MOST, SPARE, TABLE_SPARE) == (9, 7, 5)
+def test_exponents_rise_at_once_keep_a_margin_and_fall():
+    assert (ROOM, MOST_SPARE, SPARE, TABLE_SPARE) == (9, 7, 5, 5)
     state = fresh()
     unit = [torch.full(slot.shape, 0.75) for slot in LAYOUT.slots]
     for need, dense, rows, overflows in (
-        (-18, -9, -9, False),
-        (-18, -9, -9, False),
-        (-8, -1, -3, True),
-        (-5, 2, 0, False),
-        (1, 8, 6, True),
+        (-16, -9, -8, False),  # 8 bits spare: a matrix falls by one
+        (-16, -9, -8, False),
+        (-28, -10, -10, False),  # 20 bits spare: a row falls to where 18 are
+        (-8, -3, -3, True),
+        (-5, 0, 0, False),  # 2 bits spare: set anew
+        (1, 6, 6, True),
     ):
         parts = [part * 2.0**need for part in unit]
         total = alone(1, [parts], state)
@@ -255,7 +257,25 @@ def test_the_first_update_sets_all_exponents():
     state = fresh(updates=0)
     tiny = [torch.full(slot.shape, 2.0**-30) for slot in LAYOUT.slots]
     alone(1, [tiny], state).settle(state)
-    assert state.exponents.tolist() == [-29 + MOST] * LAYOUT.chunks
+    assert state.exponents.tolist() == [-29 + 2 * ROOM] * ROWS + [-29 + MOST_SPARE] * 4
+
+
+@pytest.mark.parametrize("spare", [0, 1, ROOM - 1, ROOM, ROOM + 1, 2 * ROOM])
+def test_rows_keep_their_bits_though_they_shrink(spare):
+    generator = torch.Generator().manual_seed(9)
+    parts = [gradients(3, lane, 2.0**-14) for lane in range(6)]
+    for lane in parts:
+        lane[0] = torch.rand(ROWS, 6, generator=generator) * 1.9 - 0.95
+        lane[0][:, 0] = 0.95
+        lane[0] *= 2.0 ** (-8 - spare)
+    one = alone(6, parts, fresh())
+    dealt = reduced([(lane, lane % 3) for lane in range(6)], 6, parts, fresh())
+    assert not one.overflowed()
+    assert torch.equal(mean_of(one), mean_of(dealt.first))
+    error = (view(mean_of(one), 0).double() - true_mean(parts, 0)).abs().max()
+    kept = lane_bits(6) - (spare if spare < ROOM else spare - ROOM)
+    assert kept >= KEPT_BITS
+    assert float(error) <= 2.0 ** (-8 - spare - kept - 1) + 2.0 ** (-8 - spare - 24)
 
 
 def test_what_is_zero_in_all_lanes_keeps_its_exponent():
