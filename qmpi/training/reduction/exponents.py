@@ -4,11 +4,13 @@ Theory of operation. An exponent is set before the gradient is known, from what 
 the steps before. What may be spare depends on the bits that lanes leave. A chunk of a matrix
 changes little from step to step; with more spare than may be, its exponent falls one bit a step. A
 row of a table has a finer grid below its own (see `table`), so twice as much may be spare; since
-it jumps, its exponent falls at once to where that holds. In either, an exponent that leaves too
-little spare is set anew, and a pass or an outlier less is worth some bits.
+it jumps, its exponent falls at once to where that holds. An exponent that leaves too little spare
+is set anew: a chunk's before a pass must be redone, a row's when it has been an outlier, which
+costs little.
 
 A chunk that is zero in all lanes says nothing: its exponent stays. The first update has no past,
-and gradients change fastest after it, so all exponents are set as high as they may be.
+and gradients change fastest after it, so more is kept spare, though for rows not all that may be:
+those that were there will shrink.
 """
 
 import torch
@@ -21,6 +23,9 @@ FLOOR = -90
 
 NOT_FINITE = 1 << 20
 """Needed exponent of a gradient with an infinity or a NaN."""
+
+TABLE_SPARE = 2
+"""Bits that are spare when the exponent of a row is set anew."""
 
 MOST_SPARE = 7
 """Bits of a chunk of a matrix that may be spare: more would keep no pass from being redone."""
@@ -70,10 +75,11 @@ class Margins:
         counts = torch.tensor([slot.chunks for slot in layout.slots])
         is_table = torch.tensor([slot.is_table for slot in layout.slots]).repeat_interleave(counts)
         most = min(room, MOST_SPARE)
+        self._room = room
         self._is_table = is_table.to(device)
         self._most, self._spare = (
             torch.where(is_table, of_rows, other).to(torch.int32).to(device)
-            for of_rows, other in ((2 * room, most), ((room + 1) // 2, most - 2))
+            for of_rows, other in ((2 * room, most), (TABLE_SPARE, most - 2))
         )
         self._least = self._spare - 2
 
@@ -101,5 +107,5 @@ class Margins:
         following = torch.where(spare > self._most, lower, now)
         following = torch.where(spare < self._least, needs + self._spare, following)
         if first:
-            following = highest
+            following = torch.where(self._is_table, needs + self._room, highest)
         return torch.where(needs > FLOOR, following, now).clamp_(min=FLOOR)

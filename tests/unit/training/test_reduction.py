@@ -16,6 +16,7 @@ from qmpi.training.reduction.exponents import (
     FLOOR,
     MOST_SPARE,
     NOT_FINITE,
+    TABLE_SPARE,
     needs_of,
     powers,
 )
@@ -24,7 +25,7 @@ from qmpi.training.reduction.outliers import LEAST_PLACES, LEVELS, STEP
 from qmpi.training.reduction.table import ROUNDER
 
 ROOM = spare_bits(1)
-SPARE, TABLE_SPARE = MOST_SPARE - 2, (ROOM + 1) // 2
+SPARE = MOST_SPARE - 2
 CPU = torch.device("cpu")
 TABLE = "model.embed_tokens.weight"
 ROWS = 3 * LEAST_PLACES
@@ -229,16 +230,16 @@ def test_a_member_with_more_outliers_than_places_keeps_no_more_than_those():
 
 
 def test_exponents_rise_at_once_keep_a_margin_and_fall():
-    assert (ROOM, MOST_SPARE, SPARE, TABLE_SPARE) == (9, 7, 5, 5)
+    assert (ROOM, MOST_SPARE, SPARE, TABLE_SPARE) == (9, 7, 5, 2)
     state = fresh()
     unit = [torch.full(slot.shape, 0.75) for slot in LAYOUT.slots]
     for need, dense, rows, overflows in (
         (-16, -9, -8, False),  # 8 bits spare: a matrix falls by one
         (-16, -9, -8, False),
         (-28, -10, -10, False),  # 20 bits spare: a row falls to where 18 are
-        (-8, -3, -3, True),
-        (-5, 0, 0, False),  # 2 bits spare: set anew
-        (1, 6, 6, True),
+        (-8, -3, -6, True),
+        (-5, 0, -3, True),  # 2 bits spare in a matrix: set anew
+        (1, 6, 3, True),
     ):
         parts = [part * 2.0**need for part in unit]
         total = alone(1, [parts], state)
@@ -257,7 +258,7 @@ def test_the_first_update_sets_all_exponents():
     state = fresh(updates=0)
     tiny = [torch.full(slot.shape, 2.0**-30) for slot in LAYOUT.slots]
     alone(1, [tiny], state).settle(state)
-    assert state.exponents.tolist() == [-29 + 2 * ROOM] * ROWS + [-29 + MOST_SPARE] * 4
+    assert state.exponents.tolist() == [-29 + ROOM] * ROWS + [-29 + MOST_SPARE] * 4
 
 
 @pytest.mark.parametrize("spare", [0, 1, ROOM - 1, ROOM, ROOM + 1, 2 * ROOM])
