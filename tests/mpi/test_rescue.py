@@ -36,14 +36,17 @@ def trained(folder: Path, *options: str, name: str) -> tuple[Path, dict[str, Any
 
 def test_a_run_that_diverged_from_the_start_is_rescued(tmp_path: Path) -> None:
     run, status = trained(tmp_path, "--set", "train.steps=12", "--set", ABSURD, name="absurd")
-    assert (status["state"], status["updates"], status["skipped"]) == ("finished", 1, 11)
+    # How many updates it takes until nothing is finite depends on the kernels.
+    updates, skipped = status["updates"], status["skipped"]
+    assert (status["state"], updates + skipped) == ("finished", 12)
+    assert 1 <= updates <= 3
     assert all(loss >= 0.0 for _, loss in status["losses"])
     assert f"--resume {run} --back-to 0 --set optimizer.learning_rate=5e+19" in status["reason"]
     said = qmpi("status", str(run)).stdout
-    assert "11 of 12 updates skipped, most of them: the gradient was not finite" in said
+    assert f"{skipped} of 12 updates skipped, most of them: the gradient was not finite" in said
     report = audited(run)
-    assert (report["updates"], report["skipped"]) == (1, 11)
-    assert report["audit"].startswith("most updates were skipped: 11 of 12 steps")
+    assert (report["updates"], report["skipped"]) == (updates, skipped)
+    assert report["audit"].startswith(f"most updates were skipped: {skipped} of 12 steps")
     assert qmpi("audit", str(run)).returncode == 3
     end = resumed(run, "--back-to", "0", "--set", SANE)
     assert end["state"] == "finished"
@@ -61,8 +64,10 @@ def test_a_run_is_extended_and_rescued_at_recorded_steps(tmp_path: Path) -> None
     assert (status["state"], status["skipped"]) == ("finished", 0)
     resumed(run, "--set", "train.steps=12", "--set", ABSURD)
     report = audited(run)
-    assert (report["audit"], report["updates"], report["skipped"]) == ("ok", 7, 5)
-    assert "ok: 12 steps, 7 updates, 5 skipped" in qmpi("audit", str(run)).stdout
+    updates, skipped = report["updates"], report["skipped"]
+    assert (report["audit"], updates + skipped) == ("ok", 12)
+    assert 7 <= updates <= 9
+    assert f"ok: 12 steps, {updates} updates, {skipped} skipped" in qmpi("audit", str(run)).stdout
     changed = ["train.steps 6 -> 12", "optimizer.learning_rate 0.001 -> 1e+20"]
     assert report["changes"] == [f"from step 6 on: {', '.join(changed)}"]
     end = resumed(run, "--back-to", "6", "--set", SANE, "--set", "train.steps=14")
