@@ -7,21 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.training.line_of_threads import ThreadLine, run_all
 
-from qmpi.config.exact_sum import KEPT_BITS, SUM_BITS, lane_bits, spare_bits
+from qmpi.config.exact_sum import KEPT_BITS, lane_bits, spare_bits
 from qmpi.errors import InvariantError
 from qmpi.training.flat_state import CHUNK, FlatState, lay_out
-from qmpi.training.reduction.exact import ROUNDER_BITS, ExactSum
+from qmpi.training.reduction.exact import ExactSum
 from qmpi.training.reduction.exponents import (
     FLOOR,
     MOST_SPARE,
     NOT_FINITE,
     TABLE_SPARE,
     needs_of,
-    powers,
 )
 from qmpi.training.reduction.fast import FastSum
 from qmpi.training.reduction.outliers import LEAST_PLACES, LEVELS, STEP
-from qmpi.training.reduction.table import ROUNDER
 
 ROOM = spare_bits(1)
 SPARE = MOST_SPARE - 2
@@ -341,26 +339,6 @@ def test_fresh_memory_begins_without_what_was_left_behind():
     add_lane(total, 0, parts[0])
     total.reduce(ThreadLine(1).member())
     assert torch.equal(mean_of(total), mean_of(alone(1, parts, fresh())))
-
-
-@settings(deadline=None)
-@given(st.integers(1, 4096))
-def test_lane_bits_leave_room_for_all_lanes(lanes):
-    assert lanes * 2 ** lane_bits(lanes) <= 2**SUM_BITS
-
-
-@settings(deadline=None)
-@given(st.integers(-96, 140))
-def test_powers_are_exact(exponent):
-    (power,) = powers(torch.tensor([exponent], dtype=torch.int32)).tolist()
-    assert power == (2.0**exponent if exponent < 128 else math.inf)
-
-
-@settings(deadline=None)
-@given(st.floats(-(2.0**22), 2.0**22, width=32))
-def test_adding_the_rounder_rounds_half_to_even(value):
-    bits = (torch.tensor([value]) + ROUNDER).view(torch.int32) - ROUNDER_BITS
-    assert int(bits) == round(value)
 
 
 def test_short_digest_is_refused():
