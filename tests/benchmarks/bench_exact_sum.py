@@ -147,7 +147,6 @@ class Measured:
     def follow(self):
         """Set both sums' exponents from the batch seen, as after a step."""
         self._exact.reduce(alone())
-        self._state.set_counters(0, 0, 0)
         self._exact.settle(self._state)
         self._tensor.settle()
         self._seen, self.measuring = 0, True

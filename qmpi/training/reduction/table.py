@@ -7,6 +7,12 @@ When the members have agreed on what each row needs, the fine sum of a row takes
 other if all lanes fitted it. Either is a sum of integers over all lanes, and which is taken follows
 from what was agreed, so the bits do not depend on the deal. The fine sums cost memory and a sweep
 of the table, but nothing on the wire.
+
+Where a token is in few of many lanes, all others give its row nearly the same small numbers, and
+rounding would lose the same part of each. So noise of less than half a unit is added before: then
+a small number is rounded up as often as it should be, and errors add up as the root of the lanes.
+The noise is a fixed run of numbers; where in it a lane begins follows from the bits of its own
+gradient, so it is the same whoever computes the lane. Zero stays zero.
 """
 
 import torch
@@ -18,6 +24,26 @@ from qmpi.training.reduction.outliers import Outliers, levels_of
 
 ROUNDER = 1.5 * 2.0**23
 """Added in float32 to a number of at most 2**22 it leaves, in its last bits, the number rounded."""
+
+SHIFTS = 4096
+"""Places in the noise where a lane may begin."""
+
+NOISE_SEED = 30
+
+
+def make_noise(count: int, device: torch.device) -> Tensor:
+    """Return numbers between -1/2 and 1/2, the same for all ranks of a job.
+
+    Args:
+        count: how many.
+        device: where they are wanted.
+
+    Returns:
+        float32 [count]; none is as large as 1/2, which would round up.
+    """
+    generator = torch.Generator().manual_seed(NOISE_SEED)
+    whole = torch.randint(-(1 << 15) + 1, 1 << 15, (count,), generator=generator)
+    return (whole.to(torch.float32) / (1 << 16)).to(device)
 
 
 class Table:
@@ -39,7 +65,7 @@ class Table:
         self._rows_a_block = max(1, CHUNK // self._width)
         scratch = torch.empty(2, self._rows_a_block, self._width, device=device)
         self._values, self._scaled = scratch
-        self._rounder = torch.full_like(self._scaled, ROUNDER)
+        self._noise = make_noise(SHIFTS + self._scaled.numel(), device)
         self._fine = torch.zeros(rows, self._width, dtype=torch.int32, device=device)
         self._blocks: list[tuple[Tensor, ...]] = []
         self.outliers = Outliers(rows, self._width, bits, device)
@@ -54,9 +80,8 @@ class Table:
         blocks = (each.split(self._rows_a_block) for each in (self._total, self._fine))
         # A view made anew for each block and lane would take as long as the work on it.
         self._blocks = [
-            (sums, fine, *(each[: sums.shape[0]] for each in (self._values, self._rounder)), scaled)
+            (sums, fine, *(each[: sums.shape[0]] for each in (self._values, self._scaled)))
             for sums, fine in zip(*blocks, strict=True)
-            for scaled in (self._scaled[: sums.shape[0]],)
         ]
 
     def begin_pass(self, exponents: Tensor, start: int) -> None:
@@ -84,7 +109,7 @@ class Table:
         self._look(table, largest)
         fits = largest < self._limits
         factors = (self._scales * fits, self._fine_scales * (largest < self._fine_limits))
-        self._sweep(table, *(each.unsqueeze(1) for each in factors))
+        self._sweep(table, *(each.unsqueeze(1) for each in factors), self._noise_of(largest))
         rows = (largest.isfinite() & ~fits).nonzero().squeeze(1)
         if rows.numel():
             values, needs = table[rows].to(torch.float32), needs_of(largest[rows])
@@ -114,20 +139,25 @@ class Table:
     def _is_fine(self, needs: Tensor) -> Tensor:
         return needs[self.chunks] <= self._fines
 
-    def _sweep(self, table: Tensor, coarse: Tensor, fine: Tensor) -> None:
+    def _noise_of(self, largest: Tensor) -> Tensor:
+        """Return the noise of the lane whose rows' largest elements are given, for one block."""
+        shift = int(largest.view(torch.int32).sum()) % SHIFTS
+        return self._noise[shift : shift + self._scaled.numel()].view_as(self._scaled)
+
+    def _sweep(self, table: Tensor, coarse: Tensor, fine: Tensor, noise: Tensor) -> None:
         parts = (each.split(self._rows_a_block) for each in (table, coarse, fine))
         for part, *factors, block in zip(*parts, self._blocks, strict=True):
-            *sums, values, rounder, scaled = block
+            *sums, values, scaled = block
             floats = part if part.dtype == torch.float32 else values.copy_(part)
             for factor, total in zip(factors, sums, strict=True):
-                torch.addcmul(rounder, floats, factor, out=scaled)
-                total.add_(scaled.view(torch.int32))
+                torch.addcmul(noise[: part.shape[0]], floats, factor, out=scaled)
+                total.add_(scaled.add_(ROUNDER).view(torch.int32))
 
     def _look(self, table: Tensor, largest: Tensor) -> None:
         if table.dtype == torch.float32:
             torch.maximum(table.amax(1), -table.amin(1), out=largest)
             return
         blocks = (table.split(self._rows_a_block), largest.split(self._rows_a_block))
-        for part, most, (_, _, values, _, _) in zip(*blocks, self._blocks, strict=True):
+        for part, most, (_, _, values, _) in zip(*blocks, self._blocks, strict=True):
             values.copy_(part)
             torch.maximum(values.amax(1), -values.amin(1), out=most)

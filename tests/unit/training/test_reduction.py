@@ -8,21 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.training.line_of_threads import ThreadLine, run_all
 
-from qmpi.config.exact_sum import KEPT_BITS, SUM_BITS, lane_bits, spare_bits
+from qmpi.config.exact_sum import KEPT_BITS, lane_bits, spare_bits
 from qmpi.errors import InvariantError
 from qmpi.training.flat_state import CHUNK, FlatState, lay_out
-from qmpi.training.reduction.exact import ROUNDER_BITS, ExactSum
+from qmpi.training.reduction.exact import ExactSum
 from qmpi.training.reduction.exponents import (
     FLOOR,
     MOST_SPARE,
     NOT_FINITE,
     TABLE_SPARE,
     needs_of,
-    powers,
 )
 from qmpi.training.reduction.fast import FastSum
 from qmpi.training.reduction.outliers import LEAST_PLACES, LEVELS, STEP
-from qmpi.training.reduction.table import ROUNDER
 
 ROOM = spare_bits(1)
 SPARE = MOST_SPARE - 2
@@ -30,12 +28,11 @@ CPU = torch.device("cpu")
 TABLE = "model.embed_tokens.weight"
 ROWS = 3 * LEAST_PLACES
 PLACED = lay_out({TABLE: (ROWS, 6), "a": (5, 7), "b": (3,), "wide": (1, CHUNK + 9)})
-# The reduction takes slots in any order; here the rows of the table are the first chunks.
+# Slots may stand in any order; here rows of the table are the first chunks, the vector the last.
 ORDER = (TABLE, "a", "wide", "b")
 LAYOUT = replace(PLACED, slots=tuple(sorted(PLACED.slots, key=lambda s: ORDER.index(s.name))))
 NAMES = [slot.name for slot in LAYOUT.slots]
 FIRST = dict(zip(NAMES, (0, ROWS, ROWS + 1, ROWS + 3), strict=True))
-"""First chunk of each parameter; the vector comes last."""
 
 
 def fresh(lowered=0, updates=1):
@@ -144,7 +141,7 @@ def test_mean_is_as_good_as_the_grid(kind):
     for number in range(len(NAMES)):
         exact = true_mean(parts, number)
         error = (view(mean, number).double() - exact).abs()
-        most = 2.0 ** (-8 - lane_bits(5) - 1) + 2.0**-23 * float(exact.abs().max())
+        most = 2.0 ** (-8 - lane_bits(5)) + 2.0**-23 * float(exact.abs().max())
         assert float(error.max()) <= most
 
 
@@ -276,7 +273,7 @@ def test_rows_keep_their_bits_though_they_shrink(spare):
     error = (view(mean_of(one), 0).double() - true_mean(parts, 0)).abs().max()
     kept = lane_bits(6) - (spare if spare < ROOM else spare - ROOM)
     assert kept >= KEPT_BITS
-    assert float(error) <= 2.0 ** (-8 - spare - kept - 1) + 2.0 ** (-8 - spare - 24)
+    assert float(error) <= 2.0 ** (-8 - spare - kept) + 2.0 ** (-8 - spare - 24)
 
 
 def test_what_is_zero_in_all_lanes_keeps_its_exponent():
@@ -303,7 +300,7 @@ def test_a_parameter_that_a_lane_leaves_alone_needs_nothing_there(gone):
     assert torch.equal(one._needs, other._needs)
     assert torch.equal(mean_of(one), mean_of(other))
     error = (view(mean_of(one), gone).double() - expected).abs()
-    assert float(error.max()) <= 2.0 ** (-8 - lane_bits(3) - 1) + 2.0**-34
+    assert float(error.max()) <= 2.0 ** (-8 - lane_bits(3)) + 2.0**-34
 
 
 def test_stale_extremes_do_not_outlive_their_lane():
@@ -347,26 +344,6 @@ def test_fresh_memory_begins_without_what_was_left_behind():
     assert torch.equal(mean_of(total), mean_of(alone(1, parts, fresh())))
 
 
-@settings(deadline=None)
-@given(st.integers(1, 4096))
-def test_lane_bits_leave_room_for_all_lanes(lanes):
-    assert lanes * 2 ** lane_bits(lanes) <= 2**SUM_BITS
-
-
-@settings(deadline=None)
-@given(st.integers(-96, 140))
-def test_powers_are_exact(exponent):
-    (power,) = powers(torch.tensor([exponent], dtype=torch.int32)).tolist()
-    assert power == (2.0**exponent if exponent < 128 else math.inf)
-
-
-@settings(deadline=None)
-@given(st.floats(-(2.0**22), 2.0**22, width=32))
-def test_adding_the_rounder_rounds_half_to_even(value):
-    bits = (torch.tensor([value]) + ROUNDER).view(torch.int32) - ROUNDER_BITS
-    assert int(bits) == round(value)
-
-
 def test_short_digest_is_refused():
     total = started(1, fresh())
     with pytest.raises(InvariantError, match="lane 0"):
@@ -406,3 +383,18 @@ def test_a_gpu_gives_the_bits_of_a_cpu():
     total.unpack(mean)
     assert torch.equal(mean.cpu(), mean_of(expected))
     assert torch.equal(total._needs.cpu(), expected._needs)
+
+
+def test_small_numbers_of_many_lanes_are_not_lost_beside_a_large_one():
+    lanes = 256
+    small, units = 0.3, lane_bits(lanes)
+    rows = torch.full((ROWS, 6), small * 2.0 ** (-8 - units))
+    noise = torch.rand(lanes, ROWS, 6, generator=torch.Generator().manual_seed(4)) * 0.01
+    others = gradients(1, 0, 2.0**-20)[1:]
+    parts = [[rows * (1 + noise[lane]), *others] for lane in range(lanes)]
+    parts[7][0] = torch.full((ROWS, 6), 0.75 * 2.0**-8)
+    mean = view(mean_of(alone(lanes, parts, fresh())), 0).double()
+    error = (mean - true_mean(parts, 0)) * lanes * 2.0 ** (8 + units)
+    # Rounded without noise each would be short by 0.3 * 255 = 77 units.
+    assert abs(float(error.mean())) < 3
+    assert float(error.square().mean().sqrt()) < 12
