@@ -108,8 +108,9 @@ class Table:
         table = gradient.view(-1, self._width)
         self._look(table, largest)
         fits = largest < self._limits
-        factors = (self._scales * fits, self._fine_scales * (largest < self._fine_limits))
-        self._sweep(table, *(each.unsqueeze(1) for each in factors), self._noise_of(largest))
+        coarse, fine = self._scales * fits, self._fine_scales * (largest < self._fine_limits)
+        noise = self._noise_of(largest)
+        self._sweep(table, coarse.unsqueeze(1), fine.unsqueeze(1), noise)
         rows = (largest.isfinite() & ~fits).nonzero().squeeze(1)
         if rows.numel():
             values, needs = table[rows].to(torch.float32), needs_of(largest[rows])
