@@ -14,11 +14,18 @@ ROUNDED_BITS = 22
 """Most bits of a lane's integers: adding 1.5 * 2**23 in float32 rounds just these to integers."""
 
 KEPT_BITS = 13
-"""Bits of a chunk's largest element.
+"""Bits of the largest element of a chunk of a matrix.
 
-A token that one of 4,096 lanes shows has a row that is about zero in the others, where each rounds
-by 0.29 of the grid's unit: 0.29 * 64 = 18.5 together. A row's largest element is some 3 to 4 times
-its mean: with 13 bits it is 2**13 / 3.5 / 18.5 = 126 times the noise, or 42 dB.
+It is some 2**5 times the chunk's mean. Every lane has its share in a matrix, so the sum grows at
+least as rounding does, as the root of the lanes: 2**13 / 2**5 / 0.29 units is 59 dB.
+"""
+
+ROW_KEPT_BITS = 15
+"""Bits of the largest element of a row of a table.
+
+A token that one of 4,096 lanes shows has a row that is small in all others, where rounding with
+noise errs by up to half a unit: 32 together. The largest element is some 3 to 6 times the mean of
+the row: 2**15 / 6 / 32 is 170 times the noise, or 45 dB.
 """
 
 LEAST_SPARE = 5
@@ -47,3 +54,15 @@ def spare_bits(lanes: int) -> int:
         At most 9; less than `LEAST_SPARE` for more lanes than an exact sum carries.
     """
     return lane_bits(lanes) - KEPT_BITS
+
+
+def row_depth(lanes: int) -> int:
+    """Return how many bits lie between the two grids of a row.
+
+    Args:
+        lanes: of the global batch, >= 1; no more than an exact sum carries.
+
+    Returns:
+        3 to 7.
+    """
+    return lane_bits(lanes) - ROW_KEPT_BITS

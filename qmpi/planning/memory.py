@@ -13,7 +13,7 @@ from qmpi.planning.workload import Workload
 
 FLOAT, HALF = 4, 2
 
-ROWS_A_PLACE = 8
+ROWS_A_PLACE = 4
 """Rows of a table for each row that may lie outside its scale."""
 
 PROGRAM_BYTES = 385 * 2**20

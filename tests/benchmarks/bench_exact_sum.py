@@ -41,6 +41,9 @@ from qmpi.training.reduction.outliers import levels_of
 from qmpi.training.sample import load_model
 
 RAREST = 1024
+FOLLOWED = 20
+"""Steps in which the exponents get used to small lanes."""
+
 TENSOR_SPARE = 5
 """Spare bits of the sum with one exponent for each parameter."""
 
@@ -230,6 +233,8 @@ def precision(chosen):
     small = argparse.Namespace(**vars(chosen) | {"sequences": 1, "tokens": chosen.lane_tokens})
     measured, lanes = engine_of(settings_of(small)), lanes_of(small)
     measured.load_snapshot(chosen.steps, b"".join(engine.snapshot()[1]))
+    for _ in range(FOLLOWED):
+        step(measured, lanes, 8)
     state, sides = measured._state, []
     for count in map(int, chosen.lanes.split(",")):
         copy = type(state)(state.layout, torch.device("cpu"))

@@ -26,7 +26,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from qmpi.config.exact_sum import lane_bits, spare_bits
+from qmpi.config.exact_sum import lane_bits, row_depth, spare_bits
 from qmpi.training.comm import Comm
 from qmpi.training.flat_state import CHUNK, FlatState, Layout, Slot
 from qmpi.training.reduction.exponents import NOT_FINITE, Margins, needs_of, powers
@@ -51,14 +51,14 @@ class ExactSum:
         """
         self._layout, self._lanes, self._device = layout, lanes, device
         self._bits = lane_bits(lanes)
-        self._margins = Margins(layout, spare_bits(lanes), device)
+        self._margins = Margins(layout, spare_bits(lanes), row_depth(lanes), device)
         self._firsts = [0, *accumulate(slot.chunks for slot in layout.slots)]
         self._exponents = torch.zeros(layout.chunks, dtype=torch.int32, device=device)
         self._scales: list[float] = []
         self._rounder = torch.tensor(ROUNDER)
         self._scratch = torch.empty(CHUNK, device=device)
         self._tables = {
-            number: Table(slot, first, self._bits, spare_bits(lanes), device)
+            number: Table(slot, first, self._bits, row_depth(lanes), device)
             for number, (slot, first) in enumerate(zip(layout.slots, self._firsts, strict=False))
             if slot.is_table
         }

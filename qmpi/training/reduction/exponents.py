@@ -64,22 +64,23 @@ def needs_of(largest: Tensor) -> Tensor:
 class Margins:
     """How many bits each chunk keeps spare."""
 
-    def __init__(self, layout: Layout, room: int, device: torch.device) -> None:
+    def __init__(self, layout: Layout, room: int, depth: int, device: torch.device) -> None:
         """Spread the rules over the chunks.
 
         Args:
             layout: of the parameters.
             room: bits that lanes leave to be spare, >= 4.
+            depth: bits between the two grids of a row, >= 1.
             device: where exponents live.
         """
         counts = torch.tensor([slot.chunks for slot in layout.slots])
         is_table = torch.tensor([slot.is_table for slot in layout.slots]).repeat_interleave(counts)
         most = min(room, MOST_SPARE)
-        self._room = room
+        self._depth = depth
         self._is_table = is_table.to(device)
         self._most, self._spare = (
             torch.where(is_table, of_rows, other).to(torch.int32).to(device)
-            for of_rows, other in ((2 * room, most), (TABLE_SPARE, most - 2))
+            for of_rows, other in ((2 * depth, most), (TABLE_SPARE, most - 2))
         )
         self._least = self._spare - 2
 
@@ -107,5 +108,5 @@ class Margins:
         following = torch.where(spare > self._most, lower, now)
         following = torch.where(spare < self._least, needs + self._spare, following)
         if first:
-            following = torch.where(self._is_table, needs + self._room, highest)
+            following = torch.where(self._is_table, needs + self._depth, highest)
         return torch.where(needs > FLOOR, following, now).clamp_(min=FLOOR)

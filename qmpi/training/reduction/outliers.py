@@ -30,7 +30,7 @@ STEP = 8
 LEVELS = 4
 """Highest level: a jump of 2**32."""
 
-ROWS_A_PLACE = 8
+ROWS_A_PLACE = 4
 """Rows of the table for each place on the wire."""
 
 LEAST_PLACES = 64

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.training.line_of_threads import ThreadLine, run_all
 
-from qmpi.config.exact_sum import KEPT_BITS, lane_bits, spare_bits
+from qmpi.config.exact_sum import ROW_KEPT_BITS, lane_bits, row_depth, spare_bits
 from qmpi.errors import InvariantError
 from qmpi.training.flat_state import CHUNK, FlatState, lay_out
 from qmpi.training.reduction.exact import ExactSum
@@ -22,11 +22,11 @@ from qmpi.training.reduction.exponents import (
 from qmpi.training.reduction.fast import FastSum
 from qmpi.training.reduction.outliers import LEAST_PLACES, LEVELS, STEP
 
-ROOM = spare_bits(1)
+ROOM, DEPTH = spare_bits(1), row_depth(1)
 SPARE = MOST_SPARE - 2
 CPU = torch.device("cpu")
 TABLE = "model.embed_tokens.weight"
-ROWS = 3 * LEAST_PLACES
+ROWS = 4 * LEAST_PLACES
 PLACED = lay_out({TABLE: (ROWS, 6), "a": (5, 7), "b": (3,), "wide": (1, CHUNK + 9)})
 # Slots may stand in any order; here rows of the table are the first chunks, the vector the last.
 ORDER = (TABLE, "a", "wide", "b")
@@ -227,13 +227,13 @@ def test_a_member_with_more_outliers_than_places_keeps_no_more_than_those():
 
 
 def test_exponents_rise_at_once_keep_a_margin_and_fall():
-    assert (ROOM, MOST_SPARE, SPARE, TABLE_SPARE) == (9, 7, 5, 2)
+    assert (ROOM, DEPTH, MOST_SPARE, SPARE, TABLE_SPARE) == (9, 7, 7, 5, 2)
     state = fresh()
     unit = [torch.full(slot.shape, 0.75) for slot in LAYOUT.slots]
     for need, dense, rows, overflows in (
         (-16, -9, -8, False),  # 8 bits spare: a matrix falls by one
         (-16, -9, -8, False),
-        (-28, -10, -10, False),  # 20 bits spare: a row falls to where 18 are
+        (-25, -10, -11, False),  # 17 bits spare: a row falls to where 14 are
         (-8, -3, -6, True),
         (-5, 0, -3, True),  # 2 bits spare in a matrix: set anew
         (1, 6, 3, True),
@@ -255,10 +255,10 @@ def test_the_first_update_sets_all_exponents():
     state = fresh(updates=0)
     tiny = [torch.full(slot.shape, 2.0**-30) for slot in LAYOUT.slots]
     alone(1, [tiny], state).settle(state)
-    assert state.exponents.tolist() == [-29 + ROOM] * ROWS + [-29 + MOST_SPARE] * 4
+    assert state.exponents.tolist() == [-29 + DEPTH] * ROWS + [-29 + MOST_SPARE] * 4
 
 
-@pytest.mark.parametrize("spare", [0, 1, ROOM - 1, ROOM, ROOM + 1, 2 * ROOM])
+@pytest.mark.parametrize("spare", [0, 1, DEPTH - 1, DEPTH, DEPTH + 1, 2 * DEPTH])
 def test_rows_keep_their_bits_though_they_shrink(spare):
     generator = torch.Generator().manual_seed(9)
     parts = [gradients(3, lane, 2.0**-14) for lane in range(6)]
@@ -271,8 +271,8 @@ def test_rows_keep_their_bits_though_they_shrink(spare):
     assert not one.overflowed()
     assert torch.equal(mean_of(one), mean_of(dealt.first))
     error = (view(mean_of(one), 0).double() - true_mean(parts, 0)).abs().max()
-    kept = lane_bits(6) - (spare if spare < ROOM else spare - ROOM)
-    assert kept >= KEPT_BITS
+    kept = lane_bits(6) - (spare if spare < DEPTH else spare - DEPTH)
+    assert kept >= ROW_KEPT_BITS
     assert float(error) <= 2.0 ** (-8 - spare - kept) + 2.0 ** (-8 - spare - 24)
 
 
