@@ -173,6 +173,12 @@ class RealWorld(Threads):
         assert isinstance(engine, RemoteEngine), "threads cannot be killed"
         engine.kill()
 
+    def tell_stacks(self) -> None:
+        super().tell_stacks()
+        for engine in self._engines.values():
+            if isinstance(engine, RemoteEngine):
+                engine.tell_stacks()
+
     def fill_ram(self) -> None:
         self._disks.fill(self._folder / "ram")
 

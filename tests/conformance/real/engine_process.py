@@ -1,11 +1,13 @@
 """One engine in a process of its own, so that it can be killed: engine_process.py FOLDER MEMBER.
 
 Reads an order a line, writes an answer a line; both are JSON. Orders: ["submit", NUMBER, WORK,
-FIELDS], ["abort"], ["hold", POINT], ["release"]. Answers: ["event", NUMBER, KIND, FIELDS] and
-["standing"]. Blocks do not travel: both sides make those of `small_job`.
+FIELDS], ["abort"], ["hold", POINT], ["release"]. Answers: ["loaded"] first, then ["event", NUMBER,
+KIND, FIELDS] and ["standing"]. Blocks do not travel: both sides make those of `small_job`.
 """
 
+import faulthandler
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -40,8 +42,10 @@ def say(*answer: object) -> None:
 
 
 def main(folder: Path, member: int) -> None:
+    faulthandler.register(signal.SIGUSR1)
     gates, tickets = SpeakingGates(), Tickets(Rank(member))
     engine = engine_of(folder, member, gates)
+    say("loaded")
     for line in sys.stdin:
         match msgspec.json.decode(line):
             case ["submit", number, "RunStep", fields]:

@@ -1,6 +1,7 @@
 """The port of an engine that runs in a process of its own: work goes out, events come back."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -26,6 +27,9 @@ KINDS = {
 }
 
 
+START_SECONDS = 90.0
+
+
 class RemoteEngine:
     """An engine that can be killed."""
 
@@ -36,12 +40,15 @@ class RemoteEngine:
         }  # fmt: skip
         self.standing = False
         self._replies: list[Reply] = []
+        self._loaded = threading.Event()
         self._process = subprocess.Popen(
             [sys.executable, str(SCRIPT), str(folder), str(member)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
         )  # fmt: skip
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
+        # What the checks have patience for is the engine's work, not a cold disk under torch.
+        assert self._loaded.wait(START_SECONDS), "the process of an engine does not start"
 
     def submit(self, work: EngineWork, condemned: Condemned, reply: Reply) -> None:
         # An abort is told by `nudge`: the other side issues tickets of its own.
@@ -54,6 +61,11 @@ class RemoteEngine:
 
     def nudge(self) -> None:
         self._order("abort")
+
+    def tell_stacks(self) -> None:
+        """Let it write on stderr where each of its threads is."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGUSR1)
 
     def hold(self, point: str) -> None:
         self.standing = False
@@ -80,6 +92,8 @@ class RemoteEngine:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             match msgspec.json.decode(line):
+                case ["loaded"]:
+                    self._loaded.set()
                 case ["standing"]:
                     self.standing = True
                 case ["event", number, kind, fields]:
