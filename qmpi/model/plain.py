@@ -149,35 +149,8 @@ def from_rows(x: Tensor, batch: int, count: int) -> Tensor:
     return grouped.reshape(batch, -1, count, x.shape[-1])
 
 
-def attend_blocks(q: Tensor, k: Tensor, v: Tensor, at: Positions) -> Tensor:
-    """Attend causally by blocks of queries; see `qmpi.model.fused.query_blocks`.
-
-    Args:
-        q: [B, T, H, D], scaled.
-        k: [B, T, K, D].
-        v: [B, T, K, D].
-        at: T positions.
-
-    Returns:
-        [B, T, H, D].
-    """
-    batch, tokens, count, _ = q.shape
-    shared = k.shape[2]
-    group, length = count // shared, block_length(tokens)
-    q, k, v = (to_rows(x, shared) for x in (q, k, v))
-    parts: list[Tensor] = []
-    for start in range(0, tokens, length):
-        end = min(start + length, tokens)
-        rows = slice(start * group, end * group)
-        scores = torch.bmm(q[:, rows], k[:, :end].transpose(1, 2)).float()
-        hidden = at.future[: (end - start) * group, tokens - start : tokens - start + end]
-        chances = torch.softmax(scores + hidden, dim=-1).to(q.dtype)
-        parts.append(torch.bmm(chances, v[:, :end]))
-    return from_rows(torch.cat(parts, dim=1), batch, count)
-
-
 def attend(q: Tensor, k: Tensor, v: Tensor, at: Positions) -> Tensor:  # noqa: ARG001
-    """Attend causally by torch's own kernel; arguments and result as in `attend_blocks`.
+    """Attend causally by torch's own kernel; queries come scaled.
 
     Args:
         q: [B, T, H, D], scaled.

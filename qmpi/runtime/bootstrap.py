@@ -19,7 +19,7 @@ from qmpi.config.settings import Settings
 from qmpi.config.variables import HOSTS_LEFT_OUT
 from qmpi.driver.ports import UNPLUGGED, Ports
 from qmpi.errors import ConfigError, StorageError
-from qmpi.policy.devices import device_number
+from qmpi.policy.devices import COMPUTING, device_number
 from qmpi.policy.domains import domain_of
 from qmpi.policy.hyperparameters import Log, log_of
 from qmpi.policy.placement import Placement, place
@@ -36,6 +36,7 @@ from qmpi.runtime.copy_files import CopyFiles
 from qmpi.runtime.data import FileData
 from qmpi.runtime.engine import Means, Probes, TorchEngine
 from qmpi.runtime.healing import why_relaunch_only
+from qmpi.runtime.heap import keep_memory
 from qmpi.runtime.meeting import COORDINATOR, Meeting, Surroundings, facts_of, meet
 from qmpi.runtime.ownership import own_run
 from qmpi.runtime.rank import RankContext, assemble
@@ -131,6 +132,8 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
     assignment = Assignment(settings, facts, run_facts)
     files = CopyFiles(settings, meeting.run_id, facts.rank, directory)
     copies = FileCopies(files)
+    if set(COMPUTING) & set(placement.roles[facts.rank]):
+        keep_memory()
     engine = TorchEngine(
         settings,
         lambda: reachable_address(meeting.hosts, facts.rank, world.environ),

@@ -1,19 +1,26 @@
 """Speed of the step engine against other loops, in one process, interleaved.
 
-Every side computes the same number of tokens a step at the same shapes. Sides take turns, each
+Every side computes the same number of tokens a step at the same shapes, and updates by AdamW;
+`exact_muon` is the default recipe, which no other side has. Sides take turns, each
 round in the opposite order, and a round's ratio is that of its own times, so load that lasts longer
 than a round strikes all sides. With --cpu-time the process's own time counts: on a busy machine
 nothing else means something, and for one thread it is the same on a quiet one.
+
+Sides share one process, and so its allocator. With --apart each has a process of its own and the
+settings that its users have: a rank of a job keeps freed memory (`qmpi.runtime.heap`), other loops
+leave glibc as it is. Still only one computes at a time.
 
 `utilisation` is the share of the matrix peak, measured in the same run, that goes into operations
 of the model.
 
     python tests/benchmarks/bench_peers.py --size 4M --precision float32 --rounds 9 --json
+    python tests/benchmarks/bench_peers.py --size 4M --precision bfloat16 --apart
 """
 
 import argparse
 import hashlib
 import json
+import multiprocessing
 import os
 import statistics
 import sys
@@ -26,8 +33,9 @@ import numpy as np
 import peers
 import torch
 
-from qmpi.config.settings import ModelSettings, Settings, TrainSettings
+from qmpi.config.settings import ModelSettings, OptimizerSettings, Settings, TrainSettings
 from qmpi.model.shape import flops_per_token, parameter_count
+from qmpi.runtime.heap import keep_memory
 from qmpi.training.comm import Comm
 from qmpi.training.engine import Engine
 
@@ -39,21 +47,21 @@ SIZES = {
 """Shape, sequences of a lane, tokens of a sequence."""
 
 NAMES = (
-    "exact", "fast", "exact_eager", "fast_eager", "bare", "bare_compiled", "nanogpt",
+    "exact", "exact_muon", "fast", "exact_eager", "fast_eager", "bare", "bare_compiled", "nanogpt",
     "nanogpt_compiled", "hf", "hf_trainer",
 )  # fmt: skip
 WARM_UP = 2
 PEAK_SIZE = 1024
 
 
-def job(chosen, reduction="exact", compile_="off"):
+def job(chosen, reduction="exact", compile_="off", optimizer="adamw"):
     shape, sequences, tokens = SIZES[chosen.size]
     train = TrainSettings(
         steps=10_000, lanes=chosen.lanes, sequences=sequences, sequence_tokens=tokens,
         reduction=reduction, precision=chosen.precision, threads=chosen.threads, device="cpu",
         compile=compile_,
     )  # fmt: skip
-    return Settings(model=shape, train=train)
+    return Settings(model=shape, train=train, optimizer=OptimizerSettings(kind=optimizer))
 
 
 class Ours:
@@ -83,6 +91,8 @@ def make(name, chosen):
     kind = torch.float32 if chosen.precision == "float32" else torch.bfloat16
     settings = job(chosen)
     match name:
+        case "exact_muon":
+            return Ours(job(chosen, compile_="on", optimizer="muon"))
         case "exact" | "fast" | "exact_eager" | "fast_eager":
             reduction, _, eager = name.partition("_")
             return Ours(job(chosen, reduction, "off" if eager else "on"))
@@ -95,6 +105,63 @@ def make(name, chosen):
                 return (peers.hf if name == "hf" else peers.HfTrainer)(settings, kind)
             except ImportError:
                 return None
+
+
+class Apart:
+    """A side in a process of its own; it measures its own step."""
+
+    def __init__(self, name, chosen):
+        context = multiprocessing.get_context("spawn")
+        self._line, other = context.Pipe()
+        self._process = context.Process(target=serve, args=(name, chosen, other), daemon=True)
+        self._process.start()
+        other.close()
+        self.is_there = self._line.recv()
+
+    def timed(self, number):
+        """Compute the step of a number; return its seconds."""
+        self._line.send(number)
+        return self._line.recv()
+
+
+def serve(name, chosen, line):
+    """Be one side until the line is cut."""
+    torch.set_num_threads(chosen.threads)
+    if name.startswith(("exact", "fast")):
+        keep_memory()
+    side = make(name, chosen)
+    line.send(side is not None)
+    while True:
+        try:
+            number = line.recv()
+        except EOFError:
+            os._exit(0)
+        line.send(timed(side, chosen, number))
+
+
+class Here:
+    """A side in this process."""
+
+    def __init__(self, name, chosen):
+        self._side, self._chosen = make(name, chosen), chosen
+        self.is_there = self._side is not None
+
+    def timed(self, number):
+        """Compute the step of a number; return its seconds."""
+        return timed(self._side, self._chosen, number)
+
+
+def clock_of(chosen):
+    return time.process_time if chosen.cpu_time else time.perf_counter
+
+
+def timed(side, chosen, number):
+    lanes, clock = lanes_of(chosen, number), clock_of(chosen)
+    if isinstance(side, Ours):
+        side.prepare(lanes)
+    started = clock()
+    side.step(lanes)
+    return clock() - started
 
 
 def peak(kind, clock):
@@ -115,20 +182,17 @@ def lanes_of(chosen, number):
     return list(torch.from_numpy(ids))
 
 
-def measure(sides, chosen, clock):
+def measure(sides, chosen):
     """Return seconds of a step by side, and the matrix peak."""
     seconds, peaks = {name: [] for name in sides}, []
     kind = torch.float32 if chosen.precision == "float32" else torch.bfloat16
     for number in range(chosen.rounds + WARM_UP):
-        lanes, order = lanes_of(chosen, number), list(sides)
-        peaks.append(peak(kind, clock))
+        order = list(sides)
+        peaks.append(peak(kind, clock_of(chosen)))
         for name in order if number % 2 else reversed(order):
-            if isinstance(sides[name], Ours):
-                sides[name].prepare(lanes)
-            started = clock()
-            sides[name].step(lanes)
+            took = sides[name].timed(number)
             if number >= WARM_UP:
-                seconds[name].append(clock() - started)
+                seconds[name].append(took)
     return seconds, max(peaks)
 
 
@@ -148,6 +212,7 @@ def summary(seconds, gflops, chosen):
         "precision": chosen.precision,
         "threads": chosen.threads,
         "rounds": chosen.rounds,
+        "processes": "one a side" if chosen.apart else "one",
         "clock": "cpu" if chosen.cpu_time else "wall",
         "parameters": parameter_count(shape),
         "tokens_per_second": {name: round(count / took) for name, took in medians.items()},
@@ -172,6 +237,7 @@ def arguments():
     parser.add_argument("--lanes", type=int, default=2)
     parser.add_argument("--only", default=",".join(NAMES), help="names, by commas; bare is added")
     parser.add_argument("--cpu-time", action="store_true", help="time of the process, not wall")
+    parser.add_argument("--apart", action="store_true", help="a process for each side")
     parser.add_argument("--json", action="store_true", help="one line, for scripts")
     return parser.parse_args()
 
@@ -183,10 +249,10 @@ def main():
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", cache.name)
     torch.set_num_threads(chosen.threads)
     wanted = {*chosen.only.split(","), "bare"}
-    sides = {name: make(name, chosen) for name in NAMES if name in wanted}
-    sides = {name: side for name, side in sides.items() if side is not None}
-    clock = time.process_time if chosen.cpu_time else time.perf_counter
-    found = summary(*measure(sides, chosen, clock), chosen)
+    place = Apart if chosen.apart else Here
+    sides = {name: place(name, chosen) for name in NAMES if name in wanted}
+    sides = {name: side for name, side in sides.items() if side.is_there}
+    found = summary(*measure(sides, chosen), chosen)
     sys.stdout.write(json.dumps(found, indent=None if chosen.json else 1) + "\n")
     sys.stdout.flush()
     cache.cleanup()

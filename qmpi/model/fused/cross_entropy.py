@@ -32,6 +32,8 @@ class Loss:
         """
         self._rows = min(rows, max(LEAST_ROWS, CHUNK_LOGITS // vocabulary))
         self._logits = torch.empty(self._rows, vocabulary, dtype=kind, device=device)
+        # Kept, too: memory that is asked for anew comes in pages that the machine clears first.
+        self._wide = torch.empty(2, min(rows, ROWS), vocabulary, device=device)
 
     @torch.no_grad()
     def step(
@@ -57,7 +59,7 @@ class Loss:
             errors = torch.mm(part, head.t(), out=self._logits[: part.shape[0]])
             for row in range(0, part.shape[0], ROWS):
                 rows = slice(row, row + ROWS)
-                total += _to_errors(errors[rows], wanted[rows])
+                total += self._to_errors(errors[rows], wanted[rows])
             out = of_features[start : start + self._rows]
             torch.addmm(out, errors, head, beta=0, alpha=scale, out=out)
             if part.dtype == torch.float32:
@@ -66,22 +68,23 @@ class Loss:
                 of_head.add_(torch.mm(errors.t(), part), alpha=scale)
         return float(total) / features.shape[0], of_features
 
+    def _to_errors(self, values: Tensor, targets: Tensor) -> Tensor:
+        """Turn logits into probabilities, less one at the targets, in place.
 
-def _to_errors(values: Tensor, targets: Tensor) -> Tensor:
-    """Turn logits into probabilities, less one at the targets, in place.
+        Args:
+            values: logits [rows, V]; overwritten.
+            targets: int64 [rows].
 
-    Args:
-        values: logits [rows, V]; overwritten.
-        targets: int64 [rows].
-
-    Returns:
-        The sum of losses, float64.
-    """
-    logits, wanted = values.float(), targets.unsqueeze(-1)
-    told = logits.gather(1, wanted)
-    largest = logits.amax(dim=-1, keepdim=True)
-    chances = torch.softmax(logits, dim=-1)
-    # The likeliest is at least 1 / V: its logarithm is safe where that of the target is not.
-    losses = largest - chances.amax(dim=-1, keepdim=True).log() - told
-    values.copy_(chances.scatter_add_(1, wanted, torch.full_like(told, -1.0)))
-    return losses.sum(dtype=torch.float64)
+        Returns:
+            The sum of losses, float64.
+        """
+        wanted = targets.unsqueeze(-1)
+        logits, chances = self._wide[:, : values.shape[0]]
+        logits.copy_(values)
+        told = logits.gather(1, wanted)
+        largest = logits.amax(dim=-1, keepdim=True)
+        torch.softmax(logits, dim=-1, out=chances)
+        # The likeliest is at least 1 / V: its logarithm is safe where that of the target is not.
+        losses = largest - chances.amax(dim=-1, keepdim=True).log() - told
+        values.copy_(chances.scatter_add_(1, wanted, torch.full_like(told, -1.0)))
+        return losses.sum(dtype=torch.float64)
