@@ -135,7 +135,7 @@ class Preparer:
         return Prepared(layer, f"compiled by {tools}")
 
     def _refuse(self, error: Exception) -> None:
-        reason = next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
+        reason = why_not(error)
         if self._settings.train.compile == "on":
             raise UserError(
                 '[train] compile = "on", but the layers could not be compiled; install a C++ '
@@ -147,6 +147,20 @@ class Preparer:
             "headers are needed): %s",
             reason,
         )
+
+
+def why_not(error: Exception) -> str:
+    """Return what a failed attempt to compile says, in a line.
+
+    Args:
+        error: torch's, with the output of the C++ compiler in it if there is any.
+
+    Returns:
+        Its first line, and the compiler's first complaint.
+    """
+    lines = [line for line in map(str.strip, str(error).splitlines()) if line]
+    complaint = next((line for line in lines[1:] if "error: " in line), "")
+    return ": ".join(filter(None, (lines[0] if lines else type(error).__name__, complaint)))
 
 
 def toolchain(device: torch.device) -> str:

@@ -5,6 +5,8 @@ What compiles runs in processes of its own, with a cache of its own.
 
 import json
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +71,25 @@ def test_without_a_compiler_on_is_refused(tmp_path):
     told = member(tmp_path, "on", CXX="/bin/false")
     assert "UserError" in told
     assert "install a C++ compiler" in told
+
+
+@pytest.mark.timeout(900)
+def test_a_compiler_that_fails_is_quoted(tmp_path):
+    if not (real := shutil.which("g++")):
+        pytest.skip("no g++")
+    failing = tmp_path / "g++"
+    failing.write_text(
+        "#!/bin/sh\n"
+        'for word in "$@"; do case "$word" in\n'
+        f'  -v | --version | -dump*) exec {shlex.quote(real)} "$@" ;;\n'
+        "esac; done\n"
+        "echo 'step.cpp:1:10: fatal error: Python.h: No such file' >&2\n"
+        "exit 1\n"
+    )
+    failing.chmod(0o755)
+    told = member(tmp_path, "on", CXX=str(failing))
+    assert "UserError" in told
+    assert "fatal error: Python.h: No such file" in told
 
 
 @pytest.mark.slow
