@@ -254,8 +254,10 @@ class Engine:
         started = self._clock()
         self._watch.begin()
         self._held = None
+        given = hyperparameters or self._own
         redone = self._reduced(list(zip(lanes, blocks, digests, strict=True)))
-        self._held = Held(step, redone, digest_due, started, hyperparameters or self._own)
+        norm = self._prepare(given)
+        self._held = Held(step, norm, redone, digest_due, started, given)
         self._group().vote()
         self._watch.lap("communication")
         return self.apply_held()
@@ -278,12 +280,7 @@ class Engine:
         self._held = None
         given, state, watch = held.hyperparameters, self._state, self._watch
         rate = learning_rate(given.optimizer, held.step, given.steps, given.onset)
-        norm = math.inf
-        if not self._sum.broken():
-            self._sum.unpack(self._gradient)
-            watch.lap("sweep")
-            norm = clip(self._gradient, given.optimizer.clip_norm)
-        if math.isfinite(norm):
+        if math.isfinite(held.norm):
             self._optimizer.apply(state, self._gradient, given.optimizer, rate)
             watch.lap("optimizer")
             self._sum.settle(state)
@@ -298,7 +295,7 @@ class Engine:
             step=held.step,
             lane_losses=tuple(map(finite, facts.losses)),
             block_digests=facts.digests,
-            gradient_norm=finite(norm),
+            gradient_norm=finite(held.norm),
             learning_rate=rate,
             weight_digest=digest,
             seconds=self._clock() - held.started,
@@ -331,6 +328,22 @@ class Engine:
             f"step {self._state.step} overflowed {MAX_PASSES} times; "
             "a lane gives other bits each time"
         )
+
+    def _prepare(self, given: Hyperparameters) -> float:
+        """Make the update of the reduced gradient, with the others.
+
+        Returns:
+            The gradient's norm before clipping; not finite: there is no update.
+        """
+        if self._sum.broken():
+            return math.inf
+        self._sum.unpack(self._gradient)
+        self._watch.lap("sweep")
+        norm = clip(self._gradient, given.optimizer.clip_norm)
+        if math.isfinite(norm):
+            self._optimizer.prepare(self._state, self._gradient, given.optimizer, self._group())
+        self._watch.lap("optimizer")
+        return norm
 
     def _ready(self) -> Prepared:
         if self._prepared is None:

@@ -4,16 +4,25 @@ Theory of operation. An update is the momentum (Nesterov's) with all singular va
 0.2 sqrt(max(rows, cols)). That makes its root mean square 0.2, which is what AdamW's updates have,
 so that one learning rate and one decay serve both ("Muon is scalable", Liu et al.,
 arXiv 2502.16982). Matrices of one shape, lying or standing, are orthogonalised in one batch, on the
-smaller side. Every member does all of it: what it costs does not shrink with more trainers, and
-nothing crosses ranks, so the bits are equal wherever they are computed alike.
+smaller side.
+
+On CPUs members deal the batches among themselves and give each other what they made, before they
+vote on the step: a member that dies takes nothing with it that the others have not got, and after
+the vote each applies the update alone. Batches are the same on any number of members, so their bits
+are, and a sum of integers over members of whom one has the number and all others zero is exact.
+Every parameter costs 12 to 18 operations times the smaller side, and two bytes to send: on a core
+that is worth it from a side of some tens on. On a GPU, whose tensors travel through the host, each
+member computes all of them.
 """
 
 from dataclasses import dataclass
 from math import sqrt
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from qmpi.errors import PeerLost
 from qmpi.training.flat_state import FlatState, Layout, Slot
 from qmpi.training.orthogonal import orthogonalise
 
@@ -44,6 +53,11 @@ class Batch:
         """What turns an orthogonal matrix of this shape into an update of AdamW's size."""
         return MATCHED * sqrt(self.cols)
 
+    @property
+    def operations(self) -> int:
+        """Of a step of the iteration, in products of `rows`."""
+        return len(self.slots) * self.rows**2 * (2 * self.cols + self.rows)
+
 
 def batches(layout: Layout, device: str) -> tuple[Batch, ...]:
     """Put matrices of one shape together.
@@ -67,26 +81,106 @@ def batches(layout: Layout, device: str) -> tuple[Batch, ...]:
     return tuple(made)
 
 
-def muon(
-    state: FlatState, direction: Tensor, parts: tuple[Batch, ...], kind: torch.dtype, rate: float
-) -> None:
-    """Move the matrices of the blocks against their orthogonalised directions, in place.
+class Members(Protocol):
+    """Those that have the same state and gradient; a `Comm` is one."""
+
+    index: int
+    size: int
+
+    def allreduce(self, tensor: Tensor) -> None:
+        """Sum over the members, in place; int32."""
+        ...
+
+
+class Directions:
+    """The orthogonalised directions of one step, of all batches."""
+
+    def __init__(self, layout: Layout, device: torch.device, kind: torch.dtype) -> None:
+        """Group the matrices.
+
+        Args:
+            layout: of the state.
+            device: where it lives.
+            kind: type that is computed in.
+        """
+        self.batches = batches(layout, device.type)
+        self._shared = device.type == "cpu"
+        self._size, self._kind, self._device = layout.hidden, kind, device
+        self.renew()
+
+    def renew(self) -> None:
+        """Take fresh memory: an operation left behind may still write to the old one."""
+        self._flat = torch.zeros(self._size, dtype=self._kind, device=self._device)
+
+    def make(
+        self, state: FlatState, gradient: Tensor, momentum: float, members: Members | None
+    ) -> None:
+        """Orthogonalise the directions of one step; the state stays as it is.
+
+        Args:
+            state: first moments are Muon's momentum.
+            gradient: float32, flat, reduced and clipped.
+            momentum: its decay.
+            members: that share the work; None: nobody else.
+
+        Raises:
+            PeerLost: a member is gone.
+        """
+        if members is None or members.size == 1 or not self._shared:
+            for batch in self.batches:
+                self._fill(batch, state, gradient, momentum)
+            return
+        self._flat.zero_()
+        for batch in dealt(self.batches, members.size)[members.index]:
+            self._fill(batch, state, gradient, momentum)
+        try:
+            members.allreduce(self._flat.view(torch.int32))
+        except PeerLost:
+            self.renew()
+            raise
+
+    def apply(self, state: FlatState, rate: float) -> None:
+        """Move the matrices of the blocks against their directions, in place.
+
+        Args:
+            state: weights.
+            rate: learning rate.
+        """
+        for batch in self.batches:
+            for slot in batch.slots:
+                state.view(slot).add_(self._of(slot), alpha=-rate * batch.scale)
+
+    def _fill(self, batch: Batch, state: FlatState, gradient: Tensor, momentum: float) -> None:
+        shape = (len(batch.slots), batch.rows, batch.cols)
+        stack = torch.empty(shape, dtype=self._kind, device=self._device)
+        for row, slot in zip(stack, batch.slots, strict=True):
+            run = slice(slot.start, slot.start + slot.size)
+            ahead = state.exp_avg[run].lerp(gradient[run], 1.0 - momentum)
+            row.copy_(lying(gradient[run].lerp(ahead, momentum).view(slot.shape)))
+        for update, slot in zip(orthogonalise(stack), batch.slots, strict=True):
+            lying(self._of(slot)).copy_(update)
+
+    def _of(self, slot: Slot) -> Tensor:
+        return self._flat[slot.start : slot.start + slot.size].view(slot.shape)
+
+
+def dealt(work: tuple[Batch, ...], members: int) -> tuple[tuple[Batch, ...], ...]:
+    """Deal batches so that members have about the same to do.
 
     Args:
-        state: weights.
-        direction: float32, flat: momentum.
-        parts: from `batches`.
-        kind: type that is computed in.
-        rate: learning rate.
+        work: all batches.
+        members: >= 1.
+
+    Returns:
+        Those of each member; a function of the arguments alone.
     """
-    for part in parts:
-        stack = torch.empty(
-            len(part.slots), part.rows, part.cols, dtype=kind, device=direction.device
-        )
-        for row, slot in zip(stack, part.slots, strict=True):
-            row.copy_(lying(direction[slot.start : slot.start + slot.size].view(slot.shape)))
-        for update, slot in zip(orthogonalise(stack), part.slots, strict=True):
-            lying(state.view(slot)).add_(update, alpha=-rate * part.scale)
+    shares: list[list[Batch]] = [[] for _ in range(members)]
+    loads = [0] * members
+    for batch in sorted(work, key=lambda batch: -batch.operations):
+        least = loads.index(min(loads))
+        shares[least].append(batch)
+        loads[least] += batch.operations
+    return tuple(map(tuple, shares))
 
 
 def lying(matrix: Tensor) -> Tensor:

@@ -3,9 +3,10 @@
 Theory of operation. Torch's fused kernel of AdamW is elementwise: an element's new value depends on
 that element's state alone, so the flat buffer gives the bits that separate parameters would: a call
 a run, whatever the number of parameters. Muon takes the matrices of the blocks over, in whole; its
-momentum stands where AdamW's first moment would. The norm is taken over the reduced gradient, which
-is equal on every member, by one kernel with a fixed number of threads; so no member needs another's
-partial sums.
+momentum stands where AdamW's first moment would. What costs time, and may be shared, is done by
+`prepare` and changes nothing; `apply` then needs nobody. The norm is taken over the reduced
+gradient, which is equal on every member, by one kernel with a fixed number of threads; so no member
+needs another's partial sums.
 """
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from qmpi.config.optimizer import OptimizerSettings
 from qmpi.training.flat_state import FlatState, Layout, lay_out
-from qmpi.training.muon import batches, muon
+from qmpi.training.muon import Directions, Members
 from qmpi.training.norm import global_norm
 
 
@@ -45,39 +46,62 @@ class Optimizer:
             precision: type that Muon computes in.
         """
         self._device, self._precision = device, precision
-        self._batches = batches(layout, device.type) if layout.second else ()
+        self._directions = Directions(layout, device, precision) if layout.second else None
 
     def identity(self) -> str:
         """Return what the bits of an update depend on, beside settings and machine."""
-        return f"muon in {len(self._batches)} batches" if self._batches else "adamw"
+        made = self._directions
+        return f"muon in {len(made.batches)} batches" if made is not None else "adamw"
 
     def warm_up(self) -> None:
         """Load lazily loaded parts of torch."""
         layout = lay_out({"warm": (4, 4), "vector": (4,)}, "muon")
-        state = FlatState(layout, self._device)
-        Optimizer(layout, self._device, self._precision).apply(
-            state, torch.zeros_like(state.params), OptimizerSettings(), 0.0
-        )
+        state, settings = FlatState(layout, self._device), OptimizerSettings()
+        gradient = torch.zeros_like(state.params)
+        other = Optimizer(layout, self._device, self._precision)
+        other.prepare(state, gradient, settings)
+        other.apply(state, gradient, settings, 0.0)
+
+    @torch.no_grad()
+    def prepare(
+        self,
+        state: FlatState,
+        gradient: Tensor,
+        settings: OptimizerSettings,
+        members: Members | None = None,
+    ) -> None:
+        """Compute what `apply` needs; the state stays as it is.
+
+        Args:
+            state: weights and moments.
+            gradient: float32, flat, reduced and clipped.
+            settings: momentum.
+            members: that do the same with the same state and gradient, and share the work.
+
+        Raises:
+            PeerLost: a member is gone.
+        """
+        if self._directions is not None:
+            self._directions.make(state, gradient, settings.momentum, members)
 
     @torch.no_grad()
     def apply(
         self, state: FlatState, gradient: Tensor, settings: OptimizerSettings, rate: float
     ) -> None:
-        """Apply one update to weights and moments, in place; the counters are the caller's.
+        """Apply an update that is prepared, in place; the counters are the caller's.
 
         Args:
             state: weights and moments; `updates` is the number of updates before this one.
-            gradient: float32, flat, reduced and clipped; overwritten.
+            gradient: float32, flat, reduced and clipped.
             settings: betas, momentum, epsilon, decay.
             rate: learning rate.
         """
         layout = state.layout
-        if self._batches:
+        if self._directions is not None:
             hidden = slice(0, layout.hidden)
-            momentum = state.exp_avg[hidden].lerp_(gradient[hidden], 1.0 - settings.momentum)
-            direction = gradient[hidden].lerp_(momentum, settings.momentum)
+            state.exp_avg[hidden].lerp_(gradient[hidden], 1.0 - settings.momentum)
             state.params[hidden].mul_(1.0 - rate * settings.weight_decay)
-            muon(state, direction, self._batches, self._precision, rate)
+            self._directions.apply(state, rate)
         tables = settings.weight_decay if settings.decay_tables else 0.0
         for begin, end, decay in (
             (layout.second, layout.hidden, settings.weight_decay),

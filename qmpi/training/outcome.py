@@ -38,9 +38,19 @@ class StepOutcome:
 
 @dataclass(frozen=True)
 class Held:
-    """A reduced gradient at hand: what `apply_held` needs besides the sum itself."""
+    """A reduced gradient at hand: what `apply_held` needs besides the gradient itself.
+
+    Attributes:
+        step: that it belongs to.
+        norm: of the gradient before clipping; not finite: the update is skipped.
+        redone: passes repeated because the integer scale overflowed.
+        digest_due: compute the weight digest.
+        started: when the step began, by the engine's clock.
+        hyperparameters: what the step is trained with.
+    """
 
     step: int
+    norm: float
     redone: int
     digest_due: bool
     started: float

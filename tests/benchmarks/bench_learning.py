@@ -69,6 +69,7 @@ class Learner:
         begun = time.process_time()
         rate = learning_rate(self.settings, number, self.steps)
         clip(self.gradient, self.settings.clip_norm)
+        self.optimizer.prepare(self.state, self.gradient, self.settings)
         self.optimizer.apply(self.state, self.gradient, self.settings, rate)
         self.state.set_counters(number + 1, number + 1, 0)
         self.seconds += time.process_time() - begun

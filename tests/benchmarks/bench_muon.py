@@ -51,12 +51,15 @@ def measured(size, rounds, precision):
         for name, (side, steps) in sides.items():
             muon.orthogonalise = partial(orthogonal.orthogonalise, steps=steps)
             side.gradient.copy_(model.gradient)
-            once[name] = seconds(
-                partial(side.optimizer.apply, side.state, side.gradient, side.settings, 1e-3)
-            )
+            once[name] = seconds(partial(update, side))
         for name, value in once.items():
             took[name] += [value] * (number > 0)
     return {name: statistics.median(values) for name, values in took.items()}
+
+
+def update(side):
+    side.optimizer.prepare(side.state, side.gradient, side.settings)
+    side.optimizer.apply(side.state, side.gradient, side.settings, 1e-3)
 
 
 def main():

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 from torch import Tensor
 from unit.training.small_job import alone, job, run
@@ -10,7 +12,7 @@ from qmpi.config.settings import ModelSettings, OptimizerSettings
 from qmpi.model.shape import parameter_shapes
 from qmpi.training import muon as muon_module
 from qmpi.training.flat_state import FlatState, lay_out, state_layout
-from qmpi.training.muon import batches
+from qmpi.training.muon import Batch, batches, dealt
 from qmpi.training.optimizer import Optimizer
 from qmpi.training.orthogonal import JORDAN, LEAST, POLAR, orthogonalise
 from qmpi.training.sample import load_model
@@ -34,6 +36,62 @@ def started(seed: int = 1) -> tuple[FlatState, Tensor]:
         state.view(slot).normal_(generator=draw)
         gradient[slot.start : slot.start + slot.size].normal_(generator=draw)
     return state, gradient
+
+
+def move(
+    state: FlatState,
+    gradient: Tensor,
+    settings: OptimizerSettings,
+    rate: float,
+    optimizer: Optimizer | None = None,
+) -> None:
+    ours = optimizer or Optimizer(state.layout, CPU, torch.float32)
+    ours.prepare(state, gradient, settings)
+    ours.apply(state, gradient, settings, rate)
+
+
+class Seat:
+    """A member that hands in what it has to sum."""
+
+    def __init__(self, index: int, size: int, total: list[Tensor]) -> None:
+        self.index, self.size, self._total = index, size, total
+
+    def allreduce(self, tensor: Tensor) -> None:
+        assert tensor.dtype == torch.int32
+        self._total.append(tensor)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("size", [2, 3, 30])
+def test_members_share_the_work_and_have_the_bits_of_one(kind: torch.dtype, size: int) -> None:
+    state, gradient = started()
+    settings, before = OptimizerSettings(), state.params.clone()
+    handed: list[Tensor] = []
+    members = [Optimizer(state.layout, CPU, kind) for _ in range(size)]
+    for index, member in enumerate(members):
+        member.prepare(state, gradient, settings, Seat(index, size, handed))
+    assert torch.equal(state.params, before)
+    assert not state.exp_avg.any()
+    assert sum(bool(part.any()) for part in handed) == min(size, 3)  # as many batches as shapes
+    total = torch.stack(handed).sum(dim=0, dtype=torch.int32)
+    handed[0].copy_(total)
+    members[0].apply(state, gradient, settings, 0.01)
+    alone = started()[0]
+    move(alone, gradient, settings, 0.01, Optimizer(state.layout, CPU, kind))
+    assert torch.equal(state.params, alone.params)
+    assert torch.equal(state.exp_avg, alone.exp_avg)
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 64)), max_size=40), st.integers(1, 9))
+def test_batches_are_dealt_once_and_evenly(shapes: list[tuple[int, int]], members: int) -> None:
+    slot = lay_out({"a": (2, 2)}).slots[0]
+    work = tuple(Batch((slot,) * count, rows, 2 * rows) for count, rows in shapes)
+    shares = dealt(work, members)
+    assert len(shares) == members
+    assert sorted(map(id, (batch for share in shares for batch in share))) == sorted(map(id, work))
+    loads = [sum(batch.operations for batch in share) for share in shares]
+    largest = max((batch.operations for batch in work), default=0)
+    assert max(loads) <= min(loads) + largest
 
 
 @pytest.mark.parametrize(("rows", "cols"), [(8, 24), (16, 48), (32, 88)])
@@ -98,7 +156,7 @@ def test_an_update_is_that_of_the_definition() -> None:
                     values = a * values + b * values**3 + c * values**5
                 update = 0.2 * max(slot.shape) ** 0.5 * (u * values) @ v
                 weights[slot.name] = weights[slot.name] * (1 - 0.01 * 0.1) - 0.01 * update
-        ours.apply(state, flat, settings, 0.01)
+        move(state, flat, settings, 0.01, ours)
         state.set_counters(number + 1, number + 1, 0)
     for slot in state.layout.slots:
         if slot.start < state.layout.hidden:
@@ -108,9 +166,7 @@ def test_an_update_is_that_of_the_definition() -> None:
 def test_updates_have_the_size_of_adamws() -> None:
     state, gradient = started()
     before = state.params.clone()
-    Optimizer(state.layout, CPU, torch.float32).apply(
-        state, gradient, OptimizerSettings(weight_decay=0.0), 1.0
-    )
+    move(state, gradient, OptimizerSettings(weight_decay=0.0), 1.0)
     for slot in state.layout.slots:
         if slot.start < state.layout.hidden:
             moved = state.view(slot) - before[slot.start : slot.start + slot.size].view(slot.shape)
@@ -126,14 +182,12 @@ def test_the_rest_is_updated_by_adamw_and_decayed_as_asked() -> None:
         plain.params.copy_(given.params)
         settings = OptimizerSettings(decay_tables=decayed)
         for state in (muon_state, plain):
-            Optimizer(state.layout, CPU, torch.float32).apply(
-                state, gradient.clone(), settings, 0.01
-            )
+            move(state, gradient.clone(), settings, 0.01)
         assert torch.equal(muon_state.params[layout.hidden :], plain.params[layout.hidden :])
         tables = slice(layout.hidden, layout.decayed)
         still = torch.zeros_like(gradient)
         fresh = started()[0]
-        Optimizer(layout, CPU, torch.float32).apply(fresh, still, settings, 0.01)
+        move(fresh, still, settings, 0.01)
         factor = 1 - 0.01 * settings.weight_decay if decayed else 1.0
         torch.testing.assert_close(fresh.params[tables], given.params[tables] * factor)
         assert torch.equal(fresh.params[layout.decayed :], given.params[layout.decayed :])
@@ -141,7 +195,7 @@ def test_the_rest_is_updated_by_adamw_and_decayed_as_asked() -> None:
 
 def test_padding_stays_zero() -> None:
     state, gradient = started()
-    Optimizer(state.layout, CPU, torch.float32).apply(state, gradient, OptimizerSettings(), 0.01)
+    move(state, gradient, OptimizerSettings(), 0.01)
     used = torch.zeros_like(state.params, dtype=torch.bool)
     for slot in state.layout.slots:
         used[slot.start : slot.start + slot.size] = True

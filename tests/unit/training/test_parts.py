@@ -61,6 +61,7 @@ def test_adamw_is_that_of_torch():
         norm = float(nn.utils.clip_grad_norm_(theirs, 1.0))
         assert clip(flat, 1.0) == pytest.approx(norm, rel=1e-6)
         optimizer.step()
+        ours.prepare(state, flat, settings)
         ours.apply(state, flat, settings, 0.01)
         state.set_counters(step + 1, step + 1, 0)
     for slot, parameter in zip(slots, theirs, strict=True):
