@@ -26,6 +26,16 @@ class OptimizerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
             description="Peak learning rate; updates of both kinds are of one size at one rate.",
         ),
     ] = 3e-3
+    table_ratio: Annotated[
+        float,
+        Meta(
+            gt=0.0,
+            description=(
+                "Learning rate of embedding and head, in multiples of that of the blocks' "
+                'matrices, where kind is "muon".'
+            ),
+        ),
+    ] = 6.0
     min_ratio: Annotated[
         Share,
         Meta(description="Learning rate of the last step, as a share of the peak."),

@@ -102,14 +102,16 @@ class Optimizer:
             state.exp_avg[hidden].lerp_(gradient[hidden], 1.0 - settings.momentum)
             state.params[hidden].mul_(1.0 - rate * settings.weight_decay)
             self._directions.apply(state, rate)
-        tables = settings.weight_decay if settings.decay_tables else 0.0
-        for begin, end, decay in (
-            (layout.second, layout.hidden, settings.weight_decay),
-            (layout.hidden, layout.decayed, tables),
-            (layout.decayed, layout.total, 0.0),
+        ratio = 1.0 if self._directions is None else settings.table_ratio
+        # The share of a table that decays in a step is that of a matrix, whatever its rate.
+        decay = settings.weight_decay / ratio if settings.decay_tables else 0.0
+        for begin, end, own_rate, own_decay in (
+            (layout.second, layout.hidden, rate, settings.weight_decay),
+            (layout.hidden, layout.decayed, rate * ratio, decay),
+            (layout.decayed, layout.total, rate, 0.0),
         ):
             if begin < end:
-                adamw(state, gradient, slice(begin, end), settings, rate, decay)
+                adamw(state, gradient, slice(begin, end), settings, own_rate, own_decay)
 
 
 def adamw(

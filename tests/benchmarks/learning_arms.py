@@ -121,6 +121,7 @@ def make_model(name, shape, seed):
 
 WORDS = {
     "rate": ("learning_rate", float),
+    "ratio": ("table_ratio", float),
     "min": ("min_ratio", float),
     "schedule": ("schedule", str),
     "share": ("decay_share", float),

@@ -180,7 +180,7 @@ def test_the_rest_is_updated_by_adamw_and_decayed_as_asked() -> None:
         muon_state, plain = started()[0], FlatState(lay_out(SHAPES, "adamw"), CPU)
         plain.reset()
         plain.params.copy_(given.params)
-        settings = OptimizerSettings(decay_tables=decayed)
+        settings = OptimizerSettings(decay_tables=decayed, table_ratio=1.0)
         for state in (muon_state, plain):
             move(state, gradient.clone(), settings, 0.01)
         assert torch.equal(muon_state.params[layout.hidden :], plain.params[layout.hidden :])
@@ -191,6 +191,33 @@ def test_the_rest_is_updated_by_adamw_and_decayed_as_asked() -> None:
         factor = 1 - 0.01 * settings.weight_decay if decayed else 1.0
         torch.testing.assert_close(fresh.params[tables], given.params[tables] * factor)
         assert torch.equal(fresh.params[layout.decayed :], given.params[layout.decayed :])
+
+
+def test_tables_have_a_rate_of_their_own_beside_muon_and_the_same_decay() -> None:
+    moved: dict[tuple[str, float, float], tuple[Tensor, ...]] = {}
+    for kind in ("muon", "adamw"):
+        for ratio, decay in ((1.0, 0.0), (4.0, 0.0), (1.0, 0.5), (4.0, 0.5)):
+            state = FlatState(lay_out(SHAPES, kind), CPU)
+            state.reset()
+            state.params.copy_(started()[0].params)
+            before, layout = state.params.clone(), state.layout
+            settings = OptimizerSettings(kind=kind, table_ratio=ratio, weight_decay=decay)
+            move(state, started()[1], settings, 1e-3)
+            change, sizes = state.params - before, (layout.hidden, layout.decayed)
+            moved[kind, ratio, decay] = change.tensor_split(sizes)[1:]
+    for decay in (0.0, 0.5):
+        for part in (0, 1):
+            one, other = moved["adamw", 1.0, decay][part], moved["adamw", 4.0, decay][part]
+            assert torch.equal(one, other)
+        torch.testing.assert_close(
+            moved["muon", 4.0, decay][0] - moved["muon", 4.0, 0.0][0],
+            moved["muon", 1.0, decay][0] - moved["muon", 1.0, 0.0][0],
+            rtol=0, atol=1e-6,
+        )  # fmt: skip
+        assert torch.equal(moved["muon", 4.0, decay][1], moved["muon", 1.0, decay][1])
+    torch.testing.assert_close(
+        moved["muon", 4.0, 0.0][0], 4 * moved["muon", 1.0, 0.0][0], rtol=0, atol=1e-6
+    )
 
 
 def test_padding_stays_zero() -> None:
