@@ -1,7 +1,7 @@
 """Every import of a module of our own finds a file, and in it the name that is taken.
 
-The type checker is told to let missing modules pass, since extras may not be installed. It then lets
-a missing module of our own pass too, and one inside a function fails only when it is called.
+The type checker is told to let missing modules pass, since extras may not be installed. It then
+lets a missing module of our own pass too, and one inside a function fails only when it is called.
 """
 
 import ast
