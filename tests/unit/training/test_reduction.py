@@ -371,16 +371,15 @@ def test_cuda_gives_the_bits_of_a_cpu():
     parts = [gradients(6, lane, 2.0**-13) for lane in range(4)]
     parts[2][0][5] *= 2.0**12
     expected = alone(4, parts, fresh())
-    device = CUDA
-    state = FlatState(LAYOUT, device)
+    state = FlatState(LAYOUT, CUDA)
     state.buffer.copy_(fresh().buffer)
-    total = ExactSum(LAYOUT, 4, device)
+    total = ExactSum(LAYOUT, 4, CUDA)
     total.begin_step(state)
     total.begin_pass()
     for lane, mine in enumerate(parts):
-        add_lane(total, lane, [part.to(device) for part in mine])
+        add_lane(total, lane, [part.to(CUDA) for part in mine])
     total.reduce(ThreadLine(1).member())
-    mean = torch.zeros(LAYOUT.total, device=device)
+    mean = torch.zeros(LAYOUT.total, device=CUDA)
     total.unpack(mean)
     assert torch.equal(mean.cpu(), mean_of(expected))
     assert torch.equal(total._needs.cpu(), expected._needs)
