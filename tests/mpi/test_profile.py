@@ -150,7 +150,8 @@ def test_a_rank_that_dies_meanwhile_is_named_and_the_job_goes_on(tmp_path: Path)
         ((code, fault),) = told
         assert code == 3, fault
         assert f"rank {victim} died" in fault["error"]
-        assert run.finish(400)["exit_code"] == 0, run.logs()
+        # The job goes on; that such a job ends well is what test_recovery shows.
+        assert run.wait_for_step(run.status()["step"] + 5, 300)["state"] != "failed", run.logs()
 
 
 def under_way(run: LiveRun) -> None:
