@@ -1,8 +1,8 @@
-"""What pages say of the code is there: forms for CUDA devices and their tests."""
+"""Pages: what they say of CUDA devices and tests is there, and no place is left open."""
 
 import re
 
-from architecture.tree import ROOT, name_of, python_files
+from architecture.tree import ROOT, name_of, python_files, text_files
 
 LIMITS = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
 
@@ -48,3 +48,18 @@ def test_every_test_that_needs_a_device_is_listed() -> None:
         if re.search(r"import .*(NEEDS_CUDA|needs_cuda)", path.read_text(encoding="utf-8"))
     }
     assert needing == {cells[4].strip("`") for cells in rows()}
+
+
+OPEN = "@" * 2
+"""Around the name of what a figure will stand for, as long as it is being measured."""
+
+
+def test_no_page_has_a_place_that_is_still_to_be_filled() -> None:
+    found = [
+        f"{name_of(path)}:{number}: {line}"
+        for path, text in text_files()
+        if name_of(path).startswith(("docs/", "README", "hpc/", "CHANGELOG", "CONTRIBUTING"))
+        for number, line in enumerate(text.splitlines(), 1)
+        if OPEN in line
+    ]
+    assert not found, "\n".join(found)
