@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mpi.live_run import LiveRun
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(900)
 
 FEW = ("--set", "train.steps=10", "--set", "roles.spare=0")
 """Steps enough for a difference of one bit to reach every weight, and no rank that only waits."""

@@ -13,7 +13,7 @@ from mpi.live_run import LiveRun, qmpi
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "exchange.md"
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from mpi.live_run import TINY_JOB, LiveRun, qmpi
 from mpi.trace_check import faults_of, processor, read
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 
 def job_of(steps: int) -> str:

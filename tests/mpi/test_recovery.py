@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from mpi.live_run import LiveRun, qmpi
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 STEPS = ("--set", "train.steps=60", "--set", "monitor.status_seconds=0.1")
 

@@ -15,7 +15,7 @@ from mpi.live_run import LiveRun, qmpi
 
 from qmpi.launch.mpirun import find_mpirun
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 JOB = """
 [job]
