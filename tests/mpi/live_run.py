@@ -49,7 +49,7 @@ disk_every_steps = 20
 """
 
 
-def qmpi(*arguments: str, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
+def qmpi(*arguments: str, timeout: float = 400.0) -> subprocess.CompletedProcess[str]:
     """Run a qmpi command to its end.
 
     Args:
@@ -105,7 +105,7 @@ class LiveRun:
         except (OSError, ValueError):
             return {}
 
-    def wait_for_step(self, step: int, timeout: float = 90.0) -> dict[str, Any]:
+    def wait_for_step(self, step: int, timeout: float = 240.0) -> dict[str, Any]:
         """Wait until `step` steps are committed.
 
         Args:
@@ -140,7 +140,7 @@ class LiveRun:
         os.kill(victim["pid"], signal.SIGKILL)
         return int(victim["rank"])
 
-    def finish(self, timeout: float = 120.0) -> dict[str, Any]:
+    def finish(self, timeout: float = 400.0) -> dict[str, Any]:
         """Wait for the end.
 
         Args:

@@ -11,7 +11,7 @@ from mpi.live_run import LiveRun
 
 from qmpi.storage.rank_files import parent_of
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 LONG = ("--set", "train.steps=4000")
 

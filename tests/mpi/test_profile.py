@@ -3,13 +3,13 @@
 import json
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from mpi.live_run import TINY_JOB, LiveRun, qmpi
 from mpi.trace_check import faults_of, processor, read
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 
 def job_of(steps: int) -> str:
@@ -26,11 +26,21 @@ def trainers(run: LiveRun) -> list[int]:
     return [r["rank"] for r in run.status()["ranks"] if r["role"] == "trainer" and r["alive"]]
 
 
-def test_a_live_job_is_profiled_and_comes_to_the_same_weights(tmp_path: Path) -> None:
-    with LiveRun(tmp_path, job=job_of(120), name="calm") as calm:
-        wanted = calm.finish(400)["digest"]
-    merged = tmp_path / "both.json.gz"
-    with LiveRun(tmp_path, job=job_of(120)) as run:
+class Profiled(NamedTuple):
+    """A run during which two steps of each trainer were recorded, and what was told."""
+
+    run: LiveRun
+    status: dict[str, Any]
+    told: dict[str, Any]
+    merged: Path
+    refused: dict[str, tuple[int, Any]]
+
+
+@pytest.fixture(scope="module")
+def profiled(tmp_path_factory: pytest.TempPathFactory) -> Profiled:
+    folder = tmp_path_factory.mktemp("profiled")
+    merged = folder / "both.json.gz"
+    with LiveRun(folder, job=job_of(120)) as run:
         run.wait_for_step(5, 300)
         ranks = ",".join(map(str, trainers(run)))
         asked = ("--steps", "2", "--ranks", ranks, "--to", str(merged))
@@ -42,17 +52,30 @@ def test_a_live_job_is_profiled_and_comes_to_the_same_weights(tmp_path: Path) ->
         }
         status = run.finish(400)
     assert status["exit_code"] == 0, run.logs()
-    assert status["digest"] == wanted
-    for words, (code, fault) in refused.items():
+    return Profiled(run, status, told, merged, refused)
+
+
+def test_a_profiled_job_comes_to_the_weights_of_one_that_is_not(
+    profiled: Profiled, tmp_path: Path
+) -> None:
+    # One rank is enough: the weights do not depend on the number.
+    with LiveRun(tmp_path, "-n", "1", job=job_of(120), name="calm") as calm:
+        wanted = calm.finish(400)["digest"]
+    assert profiled.status["digest"] == wanted
+
+
+def test_traces_keep_to_the_format_and_refusals_are_clear(profiled: Profiled) -> None:
+    run, told = profiled.run, profiled.told
+    for words, (code, fault) in profiled.refused.items():
         assert code == 2
         assert words in fault["error"]
     assert not (run.run / "profile.json").exists()
     check_traces([Path(path) for path in told["files"]], told["ranks"])
-    check_joined(merged, told["ranks"])
+    check_joined(profiled.merged, told["ranks"])
     code, fault = answer("profile", str(run.run))
     assert (code, fault["fault"]) == (2, "user")
     assert "finished" in fault["error"]
-    check_times(run, status)
+    check_times(run, profiled.status)
 
 
 def check_traces(files: list[Path], ranks: list[int]) -> None:
@@ -94,20 +117,20 @@ def check_times(run: LiveRun, status: dict[str, Any]) -> None:
     assert status["peak_flops"] > 0
 
 
-@pytest.mark.skipif(not processor(), reason="Perfetto's trace processor is not installed")
-def test_perfetto_opens_a_joined_trace(tmp_path: Path) -> None:
+def test_perfetto_opens_what_a_profile_writes(profiled: Profiled) -> None:
+    program, why_not = processor()
+    if not program:
+        pytest.skip(why_not)
     perfetto = pytest.importorskip("perfetto.trace_processor")
-    with LiveRun(tmp_path, job=job_of(120)) as run:
-        run.wait_for_step(5, 300)
-        merged = tmp_path / "both.json.gz"
-        code, told = answer("profile", str(run.run), "--ranks", "all", "--to", str(merged))
-        assert code == 0, told
-    config = perfetto.TraceProcessorConfig(bin_path=processor())
-    with perfetto.TraceProcessor(trace=str(merged), config=config) as opened:
-        rows = list(opened.query("select count(*) as n from slice where name glob 'step *'"))
-        assert rows[0].n == 2 * len(told["ranks"])
-        lost = "select sum(value) as n from stats where severity = 'error' and name glob '*json*'"
-        assert not next(iter(opened.query(lost))).n
+    for path, ranks in ((profiled.merged, 2), (Path(profiled.told["files"][0]), 1)):
+        config = perfetto.TraceProcessorConfig(bin_path=program)
+        with perfetto.TraceProcessor(trace=str(path), config=config) as opened:
+            steps = "select count(*) as n from slice where name glob 'step *' and dur > 0"
+            assert next(iter(opened.query(steps))).n == 2 * ranks
+            lost = (
+                "select name from stats where severity = 'error' and name glob '*json*' and value"
+            )
+            assert [row.name for row in opened.query(lost)] == []
 
 
 def test_a_rank_that_dies_meanwhile_is_named_and_the_job_goes_on(tmp_path: Path) -> None:
@@ -127,7 +150,8 @@ def test_a_rank_that_dies_meanwhile_is_named_and_the_job_goes_on(tmp_path: Path)
         ((code, fault),) = told
         assert code == 3, fault
         assert f"rank {victim} died" in fault["error"]
-        assert run.finish(400)["exit_code"] == 0, run.logs()
+        # The job goes on; that such a job ends well is what test_recovery shows.
+        assert run.wait_for_step(run.status()["step"] + 5, 300)["state"] != "failed", run.logs()
 
 
 def under_way(run: LiveRun) -> None:

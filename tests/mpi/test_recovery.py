@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 from mpi.live_run import LiveRun, qmpi
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 STEPS = ("--set", "train.steps=60", "--set", "monitor.status_seconds=0.1")
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
-    with LiveRun(tmp_path_factory.mktemp("undisturbed"), *STEPS) as run:
+    # One rank is enough: the weights do not depend on the number.
+    with LiveRun(tmp_path_factory.mktemp("undisturbed"), "-n", "1", *STEPS) as run:
         status = run.finish()
     assert status["state"] == "finished", run.logs()
     return str(status["digest"])
@@ -36,13 +37,36 @@ def deaths_of_a_start(status: dict[str, Any]) -> list[dict[str, Any]]:
     return [one for one in status["failures"] if "of the job died" in one["what"]]
 
 
-@pytest.mark.parametrize("role", ["trainer", "memory", "generator", "replica", "spare"])
+ONE_BY_ONE = [
+    "trainer",
+    *(pytest.param(n, marks=pytest.mark.slow) for n in ("memory", "generator", "replica", "spare")),
+]
+
+
+@pytest.mark.parametrize("role", ONE_BY_ONE)
 def test_one_rank_killed(tmp_path: Path, undisturbed: str, role: str) -> None:
+    """All but a trainer are slow: repetitions of what the next test does in one job, in turns."""
     with LiveRun(tmp_path, *STEPS) as run:
         run.wait_for_step(10)
         victim = run.kill(role)
         status = run.finish()
     check(run, status, undisturbed)
+    check_noted(status, victim)
+
+
+def test_one_of_each_light_role_killed_in_turns(tmp_path: Path, undisturbed: str) -> None:
+    victims: list[int] = []
+    with LiveRun(tmp_path, *STEPS) as run:
+        for step, role in ((6, "spare"), (16, "replica"), (26, "generator"), (36, "memory")):
+            run.wait_for_step(step)
+            victims.append(run.kill(role))
+        status = run.finish()
+    check(run, status, undisturbed)
+    for victim in victims:
+        check_noted(status, victim)
+
+
+def check_noted(status: dict[str, Any], victim: int) -> None:
     seen = [f for f in status["failures"] if victim in f["ranks"]]
     assert seen, status["failures"]
     assert all(f["what"] and f["action"] and f["reason"] for f in seen)

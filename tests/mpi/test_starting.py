@@ -15,7 +15,7 @@ from mpi.live_run import LiveRun, qmpi
 
 from qmpi.launch.mpirun import find_mpirun
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 JOB = """
 [job]
@@ -82,10 +82,14 @@ def test_whoever_is_refused_changes_nothing(tmp_path: Path) -> None:
     assert (run.run / "end.json").read_bytes() == end
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM])
+OTHERS = [pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGUSR1, signal.SIGTERM)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, *OTHERS])
 def test_a_signal_stops_in_order_and_the_job_goes_on_by_hand(
     tmp_path: Path, number: signal.Signals
 ) -> None:
+    """Others than SIGHUP are slow: repetitions, and tests below stop jobs by both of them."""
     with LiveRun(tmp_path, *QUICK, job=JOB) as run:
         run.wait_for_step(10)
         assert run.process is not None

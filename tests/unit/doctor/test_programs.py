@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
+from unit.training.on_cuda import needs_cuda
 
 from qmpi.doctor.programs import files, imports, names, ranks
 from qmpi.doctor.programs.lines import (
@@ -229,3 +231,11 @@ def test_what_another_host_sees_of_a_locked_file(tmp_path: Path) -> None:
 
 def test_the_age_of_a_process() -> None:
     assert 0.0 < ranks.process_seconds() < 24 * 3600
+
+
+@needs_cuda
+def test_cuda_devices_are_told() -> None:
+    facts = imports.torch_facts()
+    assert facts.cuda
+    assert len(facts.devices) == torch.cuda.device_count() > 0
+    assert min(device.memory for device in facts.devices) > 1 << 30

@@ -1,4 +1,4 @@
-"""A process that runs three steps of the small job: python compiling_member.py auto|on|off.
+"""A process that runs three steps of the small job: python compiling_member.py auto|on|off DEVICE.
 
 Prints digests after each step, dealt in two ways, and what was compiled when.
 """
@@ -38,12 +38,12 @@ def steps(settings, lanes):
     return [run(engine, settings, step, lanes) for step in range(STEPS)]
 
 
-def main(compile_):
+def main(compile_, device):
     kept = Kept()
     logging.getLogger("qmpi").addHandler(kept)
     # So that "auto" wants what this small job would not be worth.
     compiler.WORTH = dict.fromkeys(compiler.WORTH, 0)
-    settings = job()
+    settings = job(device=device)
     model = ModelSettings(vocab_size=256, layers=3, width=32, heads=2, kv_heads=1)
     settings = replace(settings, model=model, train=replace(settings.train, compile=compile_))
     engine = alone(settings)
@@ -68,4 +68,4 @@ def main(compile_):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -5,6 +5,7 @@ import time
 import pytest
 import torch
 from msgspec.structs import replace
+from unit.training.on_cuda import CUDA, NEEDS_CUDA
 from unit.training.small_job import job
 
 from qmpi.config.settings import ModelSettings
@@ -17,17 +18,8 @@ from qmpi.training.flat_state import FlatState, lay_out
 from qmpi.training.stopwatch import make_stopwatch
 from qmpi.training.weights import Weights, gradients_of
 
-CPU, GPU = torch.device("cpu"), torch.device("cuda")
-DEVICES = [
-    CPU,
-    pytest.param(
-        GPU,
-        marks=[
-            pytest.mark.gpu,
-            pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
-        ],
-    ),
-]
+CPU = torch.device("cpu")
+DEVICES = [pytest.param(CPU, id="cpu"), pytest.param(CUDA, marks=NEEDS_CUDA, id="cuda")]
 SHAPES = {
     "grouped": {},
     "untied": {"tied_head": False, "kv_heads": 4},

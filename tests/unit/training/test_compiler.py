@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 import torch
 from msgspec.structs import replace
+from unit.training.on_cuda import CUDA, needs_cuda
 from unit.training.small_job import job
 
 from qmpi.config.settings import ModelSettings
 from qmpi.training.compiler import wants_compiling
 
-CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+CPU = torch.device("cpu")
 MEMBER = Path(__file__).with_name("compiling_member.py")
 
 
@@ -43,12 +44,12 @@ def test_on_and_off_are_obeyed():
     assert not wants_compiling(with_train(compile="off", lanes=4096, sequences=65_536), CPU)
 
 
-def member(cache, compile_, **environment):
+def member(cache, compile_, device="cpu", **environment):
     """Run a job in a process of its own; return what it tells, or what it says on failing."""
     known = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     known |= {"TORCHINDUCTOR_CACHE_DIR": str(cache), **environment}
     done = subprocess.run(
-        [sys.executable, str(MEMBER), compile_],
+        [sys.executable, str(MEMBER), compile_, device],
         capture_output=True, text=True, env=known, timeout=1200, check=False,
     )  # fmt: skip
     return json.loads(done.stdout) if done.returncode == 0 else done.stderr
@@ -109,3 +110,14 @@ def test_compiled_bits_do_not_depend_on_when_or_where(tmp_path):
     plain = member(tmp_path, "off")
     assert plain["identity"] != first["identity"]
     assert plain["losses"] == pytest.approx(first["losses"], rel=1e-5)
+
+
+@needs_cuda
+@pytest.mark.timeout(900)
+def test_cuda_layers_compile_to_nearly_the_eager_losses(tmp_path):
+    compiled, plain = (member(tmp_path, how, "cuda") for how in ("on", "off"))
+    assert "compiled by triton" in compiled["identity"]
+    assert compiled["graphs"] == compiled["graphs_warm"] == 1
+    assert compiled["again"] == compiled["digests"][0]
+    assert compiled["other_deal"] == compiled["digests"]
+    assert plain["losses"] == pytest.approx(compiled["losses"], rel=1e-4)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from unit.training.on_cuda import needs_cuda
 from unit.training.small_job import LANES, alone, job, run
 
 MEMBER = Path(__file__).with_name("gang_member.py")
@@ -24,13 +25,14 @@ def start(spec):
     )  # fmt: skip
 
 
-def gang(size, reduction="exact", plans=None, spare=None):
+def gang(size, reduction="exact", plans=None, spare=None, device="cpu"):
     """Run a gang; return what each survivor printed, by index."""
     plans = plans or {}
     dead = [index for index, plan in plans.items() if plan != "miss_vote"]
     members = list(range(size))
     survivors = [index for index in members if index not in dead]
     common = {"reduction": reduction, "members": members, "survivors": survivors, "spare": spare}
+    common["device"] = device
     everyone = members + ([] if spare is None else [spare])
     processes = [start(common | {"index": i, "plan": plans.get(i, "")}) for i in everyone]
     try:
@@ -49,8 +51,8 @@ def gang(size, reduction="exact", plans=None, spare=None):
             process.communicate()
 
 
-def single(reduction):
-    settings = job(reduction)
+def single(reduction, device="cpu"):
+    settings = job(reduction, device=device)
     engine = alone(settings)
     outcomes = [run(engine, settings, step) for step in range(STEPS)]
     return [STEPS, outcomes[-1].weight_digest, list(outcomes[-1].lane_losses)]
@@ -95,3 +97,10 @@ def test_a_spare_takes_the_state_from_a_peer(undisturbed):
     assert {index: row[0] for index, row in said.items()} == {0: "finished", 2: "joined"}
     assert all(row[1:] == undisturbed for row in said.values())
     assert len(said) < LANES
+
+
+@needs_cuda
+def test_cuda_trainers_that_share_a_device_give_the_same_bits():
+    alone_there = single("exact", "cuda")
+    for said in (gang(2, device="cuda"), gang(2, plans={1: "before_vote"}, spare=2, device="cuda")):
+        assert all(row[1:] == alone_there for row in said.values())

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.training.line_of_threads import ThreadLine, run_all
+from unit.training.on_cuda import CUDA, needs_cuda
 
 from qmpi.config.exact_sum import ROW_KEPT_BITS, lane_bits, row_depth, spare_bits
 from qmpi.errors import InvariantError
@@ -365,21 +366,20 @@ def test_float_sum_takes_both_types_and_tells_of_all_lanes():
             )
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
-def test_a_gpu_gives_the_bits_of_a_cpu():
+@needs_cuda
+def test_cuda_gives_the_bits_of_a_cpu():
     parts = [gradients(6, lane, 2.0**-13) for lane in range(4)]
     parts[2][0][5] *= 2.0**12
     expected = alone(4, parts, fresh())
-    device = torch.device("cuda")
-    state = FlatState(LAYOUT, device)
+    state = FlatState(LAYOUT, CUDA)
     state.buffer.copy_(fresh().buffer)
-    total = ExactSum(LAYOUT, 4, device)
+    total = ExactSum(LAYOUT, 4, CUDA)
     total.begin_step(state)
     total.begin_pass()
     for lane, mine in enumerate(parts):
-        add_lane(total, lane, [part.to(device) for part in mine])
+        add_lane(total, lane, [part.to(CUDA) for part in mine])
     total.reduce(ThreadLine(1).member())
-    mean = torch.zeros(LAYOUT.total, device=device)
+    mean = torch.zeros(LAYOUT.total, device=CUDA)
     total.unpack(mean)
     assert torch.equal(mean.cpu(), mean_of(expected))
     assert torch.equal(total._needs.cpu(), expected._needs)

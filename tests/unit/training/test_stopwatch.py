@@ -6,6 +6,7 @@ import time
 import pytest
 import torch
 from msgspec.structs import asdict
+from unit.training.on_cuda import CUDA, needs_cuda
 from unit.training.small_job import alone, block, digest, job, never
 
 from qmpi.config.settings import ModelSettings, Settings, TrainSettings
@@ -115,12 +116,12 @@ def test_a_measured_engine_gives_the_same_bits() -> None:
 
 def test_a_device_without_a_queue_is_measured_by_the_clock() -> None:
     assert isinstance(make_stopwatch(torch.device("cpu"), time.monotonic), HostStopwatch)
-    assert isinstance(make_stopwatch(torch.device("cuda"), time.monotonic), DeviceStopwatch)
+    assert isinstance(make_stopwatch(CUDA, time.monotonic), DeviceStopwatch)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_gpu_is_measured_by_events_in_its_queue() -> None:
-    device = torch.device("cuda")
+@needs_cuda
+def test_cuda_is_measured_by_events_in_its_queue() -> None:
+    device = CUDA
     watch = make_stopwatch(device, time.monotonic)
     left = torch.ones(4096, 4096, device=device)
     torch.mm(left, left)
