@@ -29,7 +29,7 @@ import torch
 from torch import nn
 
 from qmpi.config.schedule import learning_rate
-from qmpi.config.settings import ModelSettings, Settings, TrainSettings
+from qmpi.config.settings import ModelSettings, OptimizerSettings, Settings, TrainSettings
 from qmpi.model.initial import initialise
 from qmpi.model.shape import parameter_count
 from qmpi.model.transformer import Transformer
@@ -48,7 +48,8 @@ def job(size, reduction, lanes, threads):
         steps=1000, lanes=lanes, sequences=SEQUENCES, sequence_tokens=TOKENS,
         reduction=reduction, threads=threads, device="cpu",
     )  # fmt: skip
-    return Settings(model=SIZES[size], train=train)
+    # The other loop updates by AdamW, too.
+    return Settings(model=SIZES[size], train=train, optimizer=OptimizerSettings(kind="adamw"))
 
 
 def make_blocks(settings, step):
