@@ -95,7 +95,9 @@ def evaluate_run(
     if kept is not None:
         return kept
     checkpoint = read_checkpoint(run, asked.step, tell)
-    result = _Measurement(directory, settings, asked, cache, progress).of(checkpoint.payload)
+    result = _Measurement(directory, settings, asked, cache, progress).of(
+        checkpoint.header.step, checkpoint.payload
+    )
     text = _text_identity(settings)
     kept = KeptEvaluation(checkpoint.header.digest, asked.tokens, asked.problems, text, result)
     write_evaluation(directory.evaluations, kept)
@@ -158,11 +160,13 @@ class _Measurement:
         self._directory, self._settings, self._asked = directory, settings, asked
         self._sources, self._progress = Sources(settings, cache), progress
 
-    def of(self, payload: memoryview) -> Evaluation:
+    def of(self, step: int, payload: memoryview) -> Evaluation:
         # Loaded here: torch takes seconds, and a wrong argument should be told at once.
         from qmpi.training.evaluation import Evaluator
+        from qmpi.training.sample import load_model
 
-        evaluator = Evaluator(self._settings, payload)
+        model = load_model(self._settings, payload)
+        evaluator = Evaluator(model, self._settings.train.sequence_tokens)
         self._progress("opening the sources", 0, 0)
         self._sources.open()
         held = self._held_out()
@@ -172,7 +176,7 @@ class _Measurement:
         nats = means(((r.label, r.nats, r.tokens) for r in rows), weights)
         size = means(((r.label, r.bytes, r.tokens) for r in rows), weights)
         result = Evaluation(
-            step=evaluator.step,
+            step=step,
             loss=nats,
             bits_per_byte=bits_per_byte(nats, size),
             accuracy=means(answers, {}),
