@@ -305,7 +305,7 @@ class DataSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class EvaluationSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[evaluation]: what training never sees, so that `qmpi evaluate` can measure on it."""
+    """[evaluation]: what training never sees, and how often the run measures on it."""
 
     held_out: Annotated[
         float,
@@ -318,6 +318,24 @@ class EvaluationSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
             ),
         ),
     ] = 0.0
+    every_steps: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description=(
+                "Steps between two evaluations; the last step always gets one. Training waits "
+                "meanwhile. 0: only `qmpi evaluate` measures."
+            ),
+        ),
+    ] = 0
+    tokens: Annotated[
+        int,
+        Meta(ge=0, description="Held-out tokens of all sources together that each is made on."),
+    ] = 16_384
+    problems: Annotated[
+        int,
+        Meta(ge=0, description="Problems of all generated sources together that each is made on."),
+    ] = 64
 
 
 class SnapshotSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

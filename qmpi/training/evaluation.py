@@ -43,6 +43,8 @@ class Evaluator:
             Nats, one number a row; inf or nan where the weights give such.
         """
         losses: list[float] = []
+        if not rows:
+            return losses
         for part in read_block(block, rows, self._columns).to(self._device).split(self._rows):
             losses += _summed(self._model(part[:, :-1]), part[:, 1:]).tolist()
             progress(len(part))
@@ -72,6 +74,11 @@ class Evaluator:
             for number, tokens in zip(batch, found, strict=True):
                 added[number] = tokens
         return added
+
+    @property
+    def rows_together(self) -> int:
+        """Rows that are computed at a time; the bits of a row may depend on its neighbours."""
+        return self._rows
 
     def batch(
         self,
