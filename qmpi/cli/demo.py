@@ -31,6 +31,9 @@ STATUS_SECONDS = 0.25
 """The demo writes its status often, so that the kill comes where it is due and the view moves."""
 
 
+UNDISTURBED = "undisturbed"
+
+
 @click.command("demo", epilog=EPILOG)
 @click.option("--steps", type=click.IntRange(min=3), metavar="N", help="Steps of each run.")
 @job_options
@@ -48,7 +51,7 @@ def demo(
     began = time.monotonic()
     root = demo_root(run_dir)
     # Settings first: a wrong --set is told before anything is made or started.
-    jobs = [demo_settings(root / name, steps, overrides) for name in ("disturbed", "undisturbed")]
+    jobs = [demo_settings(root / name, steps, overrides) for name in ("disturbed", UNDISTURBED)]
     tell = functools.partial(announce, quiet=as_json)
     make_corpora(jobs[0], quiet=as_json)
     tell(f"run 1 of 2: a trainer is killed after {strike_step(jobs[0])} steps")
@@ -133,6 +136,9 @@ def demo_settings(run: Path, steps: int | None, overrides: tuple[str, ...]) -> "
     own = [f"monitor.status_seconds={STATUS_SECONDS}", f'job.name="{run.name}"']
     if steps is not None:
         own.append(f"train.steps={steps}")
+    if run.name == UNDISTURBED:
+        # One run measures itself and the other does not: that must not change the weights either.
+        own.append("evaluation.every_steps=0")
     return parse_job(dump_toml(preset("demo")), (*own, *overrides), str(run), name="the demo's job")
 
 

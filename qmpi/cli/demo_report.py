@@ -18,9 +18,6 @@ SAMPLE_TOKENS = 80
 SAMPLE_TEMPERATURE = 0.7
 SAMPLE_SEED = 1
 
-HELD_OUT_TOKENS = 16_384
-PROBLEMS = 50
-
 SHOWN_DIGITS = 32
 """Of a digest on the terminal: two lines of 80 columns compare at a glance; the report has all."""
 
@@ -58,7 +55,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
 
 def conclude(root: Path, strikes: tuple[Strike, ...], tell: Callable[[str], None]) -> Evidence:
-    """Compare and audit both runs, measure, draw a sample, write the report.
+    """Compare and audit both runs, draw a sample, write the report.
 
     Args:
         root: holds "disturbed" and "undisturbed", both finished.
@@ -70,6 +67,7 @@ def conclude(root: Path, strikes: tuple[Strike, ...], tell: Callable[[str], None
     """
     from qmpi.corpora.audit import audit_run
     from qmpi.launch.strike import recovery_seconds
+    from qmpi.monitor.story import evaluations_of
     from qmpi.storage.cache import default_cache
 
     cache = default_cache(os.environ)
@@ -77,8 +75,6 @@ def conclude(root: Path, strikes: tuple[Strike, ...], tell: Callable[[str], None
     tell("auditing both journals: every block is built anew")
     audits = {run.name: audit_run(run, cache) for run in (disturbed, undisturbed)}
     faults = [f"{name}: {a.audit}" for name, a in audits.items() if a.audit != "ok"]
-    tell("measuring held-out text and problems")
-    evaluations = tuple(_evaluations(disturbed, cache, tell))
     pause = recovery_seconds(_records(disturbed), strikes[0].time) if strikes else None
     evidence = Evidence(
         digest=_digest(disturbed),
@@ -89,7 +85,7 @@ def conclude(root: Path, strikes: tuple[Strike, ...], tell: Callable[[str], None
         steps=audits["disturbed"].steps,
         report=root / "report.html",
         root=root,
-        evaluations=evaluations,
+        evaluations=evaluations_of(_records(disturbed)),
     )
     tell("drawing a sample, writing the report")
     _write(evidence, cache, tell)
@@ -195,25 +191,8 @@ def _write(evidence: Evidence, cache: Path, tell: Callable[[str], None]) -> None
         audit=evidence.audit,
         prompt=PROMPT,
         sample=sample,
-        evaluations=evidence.evaluations,
     )
     write_report(evidence.report, told)
-
-
-# Of every checkpoint that is kept, two of them make a curve; problems are asked of the newest.
-def _evaluations(run: Path, cache: Path, tell: Callable[[str], None]) -> "Iterable[Evaluation]":
-    from qmpi.launch.evaluate import Asked, evaluate_run
-    from qmpi.storage.run_directory import RunDirectory
-    from qmpi.storage.snapshot_store import step_of
-
-    def ignore(what: str, done: int, of: int) -> None:
-        del what, done, of
-
-    names = RunDirectory(run).checkpoint_names()
-    for name in names:
-        problems = PROBLEMS if name == names[-1] else 0
-        asked = Asked(step_of(Path(name).name), HELD_OUT_TOKENS, problems)
-        yield evaluate_run(run, asked, cache, tell, ignore)
 
 
 def _records(run: Path) -> "Iterable[JournalRecord]":

@@ -43,6 +43,7 @@ COMMANDS = {
     "runs": "list runs, the newest first",
     "logs": "show what the ranks of a run have written, by time",
     "profile": "record what the trainers of a live job do, for Perfetto",
+    "report": "write what a run has done to one HTML file",
     "audit": "prove that each block was trained on exactly once",
     "pack": "pack this Python environment into one file for the nodes of a cluster",
     "unpack": "put a pack in its place on a node, or on every node",

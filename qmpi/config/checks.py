@@ -35,6 +35,7 @@ def contradictions(settings: Settings) -> list[str]:
         *_team(settings),
         *_train(settings),
         *_sources(settings),
+        *_evaluation(settings),
         *_hosts(settings),
     ]
 
@@ -178,6 +179,24 @@ def _sources(settings: Settings) -> Iterator[str]:
                 f"source {source.name!r}: min_level = {source.min_level} is above "
                 f"max_level = {source.max_level}"
             )
+
+
+def _evaluation(settings: Settings) -> Iterator[str]:
+    wanted, sources = settings.evaluation, settings.data.sources
+    if not wanted.every_steps:
+        return
+    generated = any(isinstance(source, ContentSource) for source in sources)
+    every = f"evaluation.every_steps = {wanted.every_steps}"
+    if not wanted.tokens and not (wanted.problems and generated):
+        yield (
+            f"{every}, but there is nothing to measure: set evaluation.tokens, or "
+            "evaluation.problems and a generated source; 0 steps turn it off"
+        )
+    if wanted.tokens and not generated and not wanted.held_out:
+        yield (
+            f"{every}, but nothing is held out: set evaluation.held_out, a share such as 0.005, "
+            "when a run is begun; 0 steps turn it off"
+        )
 
 
 def _hosts(settings: Settings) -> Iterator[str]:

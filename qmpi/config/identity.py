@@ -15,7 +15,8 @@ from qmpi.config.settings import ModelSettings, OptimizerSettings, Settings, Tea
 
 FREE = (
     "job.name, job.run_dir, initial.weights, train.compile, data.prefetch_steps, the path of a "
-    "source, and all of [roles], [snapshot], [failure], [monitor], [hosts] and [machine]; and, "
+    "source, evaluation.every_steps, evaluation.tokens, evaluation.problems, and all of [roles], "
+    "[snapshot], [failure], [monitor], [hosts] and [machine]; and, "
     "with `qmpi train --resume RUN --set ...`, which writes down at which step, train.steps and "
     "[optimizer]"
 )

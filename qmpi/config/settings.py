@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from qmpi.config.evaluation import EvaluationSettings
 from qmpi.config.optimizer import OptimizerSettings
 from qmpi.config.surroundings import HostSettings, MachineSettings
 
@@ -302,22 +303,6 @@ class DataSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     prefetch_steps: Annotated[
         int, Meta(ge=1, le=64, description="Steps that a trainer asks for ahead.")
     ] = 3
-
-
-class EvaluationSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[evaluation]: what training never sees, so that `qmpi evaluate` can measure on it."""
-
-    held_out: Annotated[
-        float,
-        Meta(
-            ge=0.0,
-            lt=1.0,
-            description=(
-                "Share of each corpus that is never trained on; part of the run's identity. "
-                "Generated sources need none: what is held out of them has keys of its own."
-            ),
-        ),
-    ] = 0.0
 
 
 class SnapshotSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

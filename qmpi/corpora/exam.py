@@ -84,20 +84,17 @@ class Exam:
             return False
         return answer_in(self._tokenizer.decode(added)) is not None
 
-    def judge(self, added: Sequence[Sequence[int]]) -> list[bool]:
-        """Judge the continuations.
+    def is_right(self, number: int, added: Sequence[int]) -> bool:
+        """Judge a continuation.
 
         Args:
-            added: tokens for each question, in order.
+            number: of the question.
+            added: its tokens.
 
         Returns:
-            Whether each gives the right answer.
+            Whether it gives the right answer.
         """
-        texts = map(self._text, added)
-        return [
-            question.problem.is_solved_by(text)
-            for question, text in zip(self.questions, texts, strict=True)
-        ]
+        return self.questions[number].problem.is_solved_by(self._text(added))
 
     def _text(self, added: Sequence[int]) -> str:
         ids = list(added)

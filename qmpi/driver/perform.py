@@ -9,7 +9,14 @@ from qmpi.ports.base import Effect, Event
 from qmpi.ports.books import Entry
 from qmpi.ports.copies import CopyWork
 from qmpi.ports.data import DataWork
-from qmpi.ports.engine import AbortEngine, Condemned, EngineWork, JoinGroup, RunStep
+from qmpi.ports.engine import (
+    AbortEngine,
+    Condemned,
+    EngineWork,
+    Evaluate,
+    JoinGroup,
+    RunStep,
+)
 from qmpi.ports.processes import FenceProcess, LeaveJob
 from qmpi.ports.units import UnitWork
 from qmpi.protocol.envelope import RoleName
@@ -72,4 +79,5 @@ class Performer:
                 raise InvariantError(f"{owner} wants {effect!r}, which no port knows")
 
     def _ticket(self, work: EngineWork) -> Condemned:
-        return self._tickets.issue() if isinstance(work, JoinGroup | RunStep) else never
+        is_bound = isinstance(work, JoinGroup | RunStep | Evaluate)
+        return self._tickets.issue() if is_bound else never

@@ -6,10 +6,9 @@ when the checkpoint holds another state, or the held-out text is another.
 """
 
 import hashlib
-from collections.abc import Callable
-from itertools import count
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,14 +16,14 @@ from msgspec.structs import replace
 from qmpi.config.load import load_job, settings_digest
 from qmpi.config.settings import Settings
 from qmpi.content.address import GENERATOR_VERSION
-from qmpi.corpora.exam import Exam
-from qmpi.corpora.held_out import HeldOutRows, read_held_out
+from qmpi.corpora.held_out import HeldOutRows
 from qmpi.corpora.leaks import leaked, overlap_with
+from qmpi.corpora.paper import Paper, Progress, counter, make_paper
 from qmpi.corpora.sources import Sources
 from qmpi.errors import CorruptData, InputError
 from qmpi.exchange.checkpoint import read_checkpoint
-from qmpi.policy.scoring import Label, bits_per_byte, counts, means
-from qmpi.protocol.evaluation import Evaluation
+from qmpi.policy.scoring import evaluation_of, means
+from qmpi.protocol.evaluation import Evaluation, Marks
 from qmpi.protocol.journal import RunOpened
 from qmpi.storage.evaluation_file import (
     KeptEvaluation,
@@ -41,10 +40,7 @@ from qmpi.units import Digest, Step
 if TYPE_CHECKING:
     from qmpi.training.evaluation import Evaluator
 
-Progress = Callable[[str, int, int], None]
-"""What is being done, how much of it is done, and of how much."""
-
-MEASURE_VERSION = 1
+MEASURE_VERSION = 2
 """Of what is measured and how; raised when equal questions would give other numbers."""
 
 
@@ -95,7 +91,9 @@ def evaluate_run(
     if kept is not None:
         return kept
     checkpoint = read_checkpoint(run, asked.step, tell)
-    result = _Measurement(directory, settings, asked, cache, progress).of(checkpoint.payload)
+    result = _Measurement(directory, settings, asked, cache, progress).of(
+        checkpoint.header.step, checkpoint.payload
+    )
     text = _text_identity(settings)
     kept = KeptEvaluation(checkpoint.header.digest, asked.tokens, asked.problems, text, result)
     write_evaluation(directory.evaluations, kept)
@@ -139,13 +137,6 @@ def _text_identity(settings: Settings) -> Digest:
     return Digest(hashlib.sha256(spelled.encode()).hexdigest())
 
 
-class _Row(NamedTuple):
-    label: Label
-    nats: float
-    bytes: float
-    tokens: float
-
-
 class _Measurement:
     def __init__(
         self,
@@ -158,79 +149,37 @@ class _Measurement:
         self._directory, self._settings, self._asked = directory, settings, asked
         self._sources, self._progress = Sources(settings, cache), progress
 
-    def of(self, payload: memoryview) -> Evaluation:
+    def of(self, step: int, payload: memoryview) -> Evaluation:
         # Loaded here: torch takes seconds, and a wrong argument should be told at once.
         from qmpi.training.evaluation import Evaluator
+        from qmpi.training.sample import load_model
 
-        evaluator = Evaluator(self._settings, payload)
-        self._progress("opening the sources", 0, 0)
-        self._sources.open()
-        held = self._held_out()
-        rows = self._losses(evaluator, held)
-        answers = self._answers(evaluator)
-        weights = {source.name: source.weight for source in self._settings.data.sources}
-        nats = means(((r.label, r.nats, r.tokens) for r in rows), weights)
-        size = means(((r.label, r.bytes, r.tokens) for r in rows), weights)
-        result = Evaluation(
-            step=evaluator.step,
-            loss=nats,
-            bits_per_byte=bits_per_byte(nats, size),
-            accuracy=means(answers, {}),
-            tokens=counts((r.label, r.nats, r.tokens) for r in rows),
-            problems=counts(answers),
-            left_out=held.left_out if held is not None else (),
-        )
-        return self._searched(result, held) if held is not None and self._asked.leaks else result
+        settings, asked = self._settings, self._asked
+        model = load_model(settings, payload)
+        evaluator = Evaluator(model, settings.train.sequence_tokens)
+        paper = make_paper(settings, self._sources, asked.tokens, asked.problems, self._progress)
+        weights = {source.name: source.weight for source in settings.data.sources}
+        marks = [*self._losses(evaluator, paper), *self._answers(evaluator, paper)]
+        result = evaluation_of(step, marks, weights, paper.left_out)
+        return self._searched(result, paper.held) if paper.held and asked.leaks else result
 
-    def _held_out(self) -> HeldOutRows | None:
-        if self._asked.tokens < 1:
-            return None
-        self._progress("reading held-out text", 0, 0)
-        return read_held_out(self._settings, self._sources, self._asked.tokens)
+    def _losses(self, evaluator: "Evaluator", paper: Paper) -> Iterable[Marks]:
+        told = counter("held-out text", paper.rows, self._progress)
+        nats = evaluator.row_losses(paper.block(0, paper.rows), paper.rows, told)
+        return paper.marks_of_rows(0, nats)
 
-    def _losses(self, evaluator: "Evaluator", held: HeldOutRows | None) -> list[_Row]:
-        if held is None:
-            return []
-        told = _counter("held-out text", len(held.labels), self._progress)
-        losses = evaluator.row_losses(held.block, len(held.labels), told)
-        length = self._settings.train.sequence_tokens
-        return [
-            _Row(label, nats, size, length)
-            for label, nats, size in zip(held.labels, losses, held.sizes, strict=True)
-        ]
-
-    def _answers(self, evaluator: "Evaluator") -> list[tuple[Label, float, float]]:
-        wanted = self._asked.problems
-        if wanted < 1:
-            return []
-        told = _counter("posing problems", wanted, self._progress)
-        exam = Exam(self._settings, self._sources.tokenizer, wanted, told)
-        questions = exam.questions
-        added = evaluator.continuations(
-            [question.prompt for question in questions],
-            [question.budget for question in questions],
-            exam.ended,
-            _counter("answering problems", len(questions), self._progress),
-        )
-        right = exam.judge(added)
-        return [(q.label, float(r), 1.0) for q, r in zip(questions, right, strict=True)]
+    def _answers(self, evaluator: "Evaluator", paper: Paper) -> Iterable[Marks]:
+        many = len(paper.prompts)
+        told = counter("answering problems", many, self._progress)
+        added = evaluator.continuations(paper.prompts, paper.budgets, paper.ended, told)
+        return paper.marks_of_answers(range(many), added)
 
     def _searched(self, result: Evaluation, held: HeldOutRows) -> Evaluation:
         openings = [r for r in read_journal(self._directory.journal) if isinstance(r, RunOpened)]
-        told = _counter("looking for leaks", result.step, self._progress)
+        told = counter("looking for leaks", result.step, self._progress)
         found = overlap_with(
             self._sources, self._settings, openings[-1], result.step, held.block, told
         )
         shares = zip(held.labels, found.shares, strict=True)
         overlap = means(((label, share, 1.0) for label, share in shares), {})
         return replace(result, overlap=overlap, leaked_rows=len(leaked(found)))
-
-
-def _counter(what: str, of: int, progress: Progress) -> Callable[[int], None]:
-    done = count()
-
-    def told(more: int) -> None:
-        for _ in range(more):
-            progress(what, next(done) + 1, of)
-
-    return told

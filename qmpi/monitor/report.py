@@ -150,9 +150,12 @@ def _legend(items: list[str]) -> str:
 
 
 def _evaluation(story: RunStory) -> list[str]:
-    if not story.evaluations:
-        return []
-    return [section("Held-out text and problems", evaluation_section(story.evaluations))]
+    shown = evaluation_section(story.evaluations) if story.evaluations else ""
+    missing = [f"before step {step:,}: {reason}" for step, reason in story.unmeasured]
+    if missing:
+        words = f"{len(missing)} are missing, the last {missing[-1]}"
+        shown += f'<p class="note">{escape(words)}</p>'
+    return [section("Held-out text and problems", shown)] if shown else []
 
 
 def _failures(story: RunStory) -> str:

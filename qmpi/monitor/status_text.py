@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from qmpi.monitor.crowd_text import host_lines, role_table
 from qmpi.monitor.paint import Cell, paint, table
 from qmpi.policy.step_split import seconds, shares, utilisation
+from qmpi.protocol.evaluation import Evaluation
 from qmpi.protocol.progress import StepTimes, is_skipped
 from qmpi.protocol.status import FailureReport, RankReport, StatusReport
 from qmpi.protocol.work import WorkStatus
@@ -94,6 +95,7 @@ def step_facts(report: StatusReport) -> list[tuple[str, str]]:
     if report.wait_share:
         told.append(("waiting", f"{100 * report.wait_share:.0f} % of the time, for blocks"))
     told += speed_facts(report)
+    told += evaluation_facts(report)
     told.append(("time to go", duration(report.eta_seconds)))
     if report.digest:
         told.append(("weights", f"{report.digest[:16]} after {report.digest_step} steps"))
@@ -101,6 +103,35 @@ def step_facts(report: StatusReport) -> list[tuple[str, str]]:
     if report.healing:
         told.append(("healing", f"relaunch only: {report.healing}"))
     return told
+
+
+def evaluation_facts(report: StatusReport) -> list[tuple[str, str]]:
+    """Return what the newest evaluation found, and what it took.
+
+    Args:
+        report: the status.
+
+    Returns:
+        Names with their values; nothing before the first.
+    """
+    told: list[tuple[str, str]] = []
+    newest = report.evaluation
+    if newest is not None:
+        found = newest.result
+        words = [f"before step {found.step} in {newest.seconds:.3g} s: {_held_out(found)}"]
+        right, many = found.accuracy.overall, found.problems.overall
+        if right is not None and many:
+            words.append(f"{100 * right:.1f} % of {many:.0f} problems solved")
+        told.append(("evaluation", ", ".join(words)))
+    if report.evaluations_missed:
+        told.append(("", f"{report.evaluations_missed} evaluations are missing: see the report"))
+    return told
+
+
+def _held_out(found: Evaluation) -> str:
+    if found.loss.overall is None:
+        return "no held-out loss" if found.tokens.overall else "no held-out text"
+    return f"held-out loss {found.loss.overall:.4f}"
 
 
 def speed_facts(report: StatusReport) -> list[tuple[str, str]]:

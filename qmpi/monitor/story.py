@@ -15,6 +15,8 @@ from qmpi.policy.hyperparameters import changes
 from qmpi.protocol.evaluation import Evaluation
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.journal import (
+    EvaluationDone,
+    EvaluationMissed,
     FailureSeen,
     GenerationOpened,
     JournalRecord,
@@ -76,6 +78,7 @@ class RunStory(Struct, frozen=True, kw_only=True):
         times: mean seconds of the last steps by part; None if unknown.
         speed: (name, value) pairs on how near the machine's peak it was.
         evaluations: of held-out text and problems, by step.
+        unmeasured: steps whose evaluation is missing, and why.
     """
 
     title: str
@@ -98,6 +101,7 @@ class RunStory(Struct, frozen=True, kw_only=True):
     times: StepTimes | None = None
     speed: tuple[tuple[str, str], ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
+    unmeasured: tuple[tuple[int, str], ...] = ()
 
 
 def story_from_run(
@@ -133,7 +137,37 @@ def story_from_run(
         digest=teller.digest or status.digest,
         times=status.times,
         speed=tuple(speed_facts(status)),
+        evaluations=tuple(teller.evaluations[step] for step in sorted(teller.evaluations)),
+        unmeasured=tuple(teller.unmeasured),
     )
+
+
+def evaluations_of(records: Iterable[JournalRecord]) -> tuple[Evaluation, ...]:
+    """Return what a run has measured of itself.
+
+    Args:
+        records: of its journal, in order.
+
+    Returns:
+        The evaluations that stand, by step.
+    """
+    found: dict[int, Evaluation] = {}
+    for record in records:
+        match record:
+            case EvaluationDone():
+                found[record.step] = record.result
+            case GenerationOpened():
+                _void_later(found, record.step)
+            case RunOpened() if record.back_to >= 0:
+                _void_later(found, record.back_to)
+            case _:
+                pass
+    return tuple(found[step] for step in sorted(found))
+
+
+def _void_later(found: dict[int, Evaluation], step: int) -> None:
+    for later in [number for number in found if number > step]:
+        del found[later]
 
 
 class _Trained(Struct, frozen=True):
@@ -157,6 +191,8 @@ class _Teller:
         self.log: tuple[Hyperparameters, ...] = ()
         self.given_up: list[tuple[int, int]] = []
         self.digest = ""
+        self.evaluations: dict[int, Evaluation] = {}
+        self.unmeasured: list[tuple[int, str]] = []
         self.started = self.now = 0.0
         self.generations = self.launches = self.redone = 0
         self._spans: list[Span] = []
@@ -195,6 +231,10 @@ class _Teller:
             case SnapshotKept():
                 words = f"copy of step {record.step} kept ({record.place})"
                 self.marks.append(Mark(record.time, record.rank, "snapshot", words))
+            case EvaluationDone():
+                self.evaluations[record.step] = record.result
+            case EvaluationMissed():
+                self.unmeasured.append((record.step, record.reason))
             case RunEnded():
                 pass
 
@@ -222,6 +262,8 @@ class _Teller:
         voided = [step for step in self.steps if step >= first]
         for step in voided:
             del self.steps[step]
+        _void_later(self.evaluations, first)
+        self.unmeasured = [told for told in self.unmeasured if told[0] <= first]
         return len(voided)
 
     def _generation(self, record: GenerationOpened) -> None:

@@ -6,11 +6,11 @@ held against the loss of training.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from qmpi.protocol.evaluation import Group, Scores
+from qmpi.protocol.evaluation import NATS, Evaluation, Group, Marks, Scores
 
 
 class Label(Struct, frozen=True):
@@ -34,6 +34,86 @@ Sums = tuple[dict[str, float], dict[str, float], dict[str, float]]
 
 Measured = Iterable[tuple[Label, float, float]]
 """What it belongs to, a value, and what the value counts: its tokens, bytes, or 1."""
+
+
+def row_marks(label: Label, nats: float, tokens: int, size: int) -> Marks:
+    """Return what one held-out row gives.
+
+    Args:
+        label: what it belongs to.
+        nats: cross-entropy, summed over its targets; may be inf or nan.
+        tokens: its targets.
+        size: bytes of their text.
+    """
+    finite = math.isfinite(nats)
+    counted = round(nats * NATS) if finite else 0
+    undefined = int(not finite)
+    return Marks(label.source, label.type, label.band, counted, tokens, size, undefined)
+
+
+def answer_marks(label: Label, *, right: bool) -> Marks:
+    """Return what one problem gives.
+
+    Args:
+        label: what it belongs to.
+        right: whether the answer is.
+    """
+    return Marks(label.source, label.type, label.band, right=int(right), problems=1)
+
+
+def added_up(marks: Iterable[Marks]) -> tuple[Marks, ...]:
+    """Add marks up.
+
+    Args:
+        marks: in any order.
+
+    Returns:
+        One entry for each source, type and band, in their order; the same for the same marks.
+    """
+    sums: dict[tuple[str, str, str], list[int]] = {}
+    for mark in marks:
+        name = (mark.source, mark.type, mark.band)
+        counted = sums.setdefault(name, [0] * 6)
+        numbers = (mark.nats, mark.tokens, mark.bytes, mark.undefined, mark.right, mark.problems)
+        sums[name] = [a + b for a, b in zip(counted, numbers, strict=True)]
+    return tuple(Marks(*name, *sums[name]) for name in sorted(sums))
+
+
+def evaluation_of(
+    step: int,
+    marks: Iterable[Marks],
+    weights: Mapping[str, float],
+    left_out: Sequence[str] = (),
+) -> Evaluation:
+    """Return the result of an evaluation.
+
+    Args:
+        step: weights are those before this step.
+        marks: of all rows and problems; added up or not, in any order.
+        weights: of the job's sources.
+        left_out: sources of which nothing is held out.
+
+    Returns:
+        Scores by source, type and band.
+    """
+    whole = [(Label(m.source, m.type, m.band), m) for m in added_up(marks)]
+    read = [(label, m) for label, m in whole if m.tokens]
+    asked = [(label, m) for label, m in whole if m.problems]
+    nats = means(((label, _nats(m), m.tokens) for label, m in read), weights)
+    size = means(((label, m.bytes, m.tokens) for label, m in read), weights)
+    return Evaluation(
+        step=step,
+        loss=nats,
+        bits_per_byte=bits_per_byte(nats, size),
+        accuracy=means(((label, m.right, m.problems) for label, m in asked), {}),
+        tokens=counts((label, m.nats, m.tokens) for label, m in read),
+        problems=counts((label, m.right, m.problems) for label, m in asked),
+        left_out=tuple(left_out),
+    )
+
+
+def _nats(marks: Marks) -> float:
+    return math.nan if marks.undefined else marks.nats / NATS
 
 
 def means(measured: Measured, weights: Mapping[str, float]) -> Scores:

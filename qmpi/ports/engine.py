@@ -7,6 +7,9 @@ nobody applies before all have voted. An abort condemns the joins and steps aske
 those after: work that has not begun changes nothing, work that only waits ends within a moment, a
 step that all have voted for is applied. Snapshots and profiles are not condemned.
 
+An evaluation reads the weights of its step and changes none; an abort condemns it like a step. What
+members measure adds up to the same, however many share it.
+
 A profile changes no weights; it ends once its steps are applied, whatever was done in between, or
 when another is asked for.
 
@@ -19,6 +22,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from qmpi.ports.base import Effect, Event, Frame, Reply
+from qmpi.protocol.evaluation import Marks
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.protocol.progress import StepTimes
@@ -98,6 +102,21 @@ class TakeSnapshot(EngineWork, frozen=True):
     branch: int = 0
 
 
+class Evaluate(EngineWork, frozen=True):
+    """Measure a share of the held-out text and problems; ends in `Evaluated` or `EngineAborted`.
+
+    Attributes:
+        step: the weights are those before it.
+        part: 0 <= part < parts.
+        parts: members that share the evaluation.
+    """
+
+    generation: Generation
+    step: Step
+    part: int
+    parts: int
+
+
 class ProfileSteps(EngineWork, frozen=True):
     """Record what the engine does in its next steps; ends in `ProfileWritten` after them.
 
@@ -162,8 +181,21 @@ class GroupJoined(Event, frozen=True):
     position: int = 0
 
 
+class Evaluated(Event, frozen=True):
+    """Result of `Evaluate`; fields as in `qmpi.protocol.evaluation.EvaluationPart`."""
+
+    generation: Generation
+    step: Step
+    part: int
+    parts: int
+    marks: tuple[Marks, ...]
+    left_out: tuple[str, ...] = ()
+    seconds: float = 0.0
+    fault: str = ""
+
+
 class EngineAborted(Event, frozen=True):
-    """`JoinGroup` or `RunStep` ended early (a peer is gone, or `AbortEngine`).
+    """`JoinGroup`, `RunStep` or `Evaluate` ended early (a peer is gone, or `AbortEngine`).
 
     Attributes:
         generation: of the work that ended.

@@ -2,8 +2,40 @@
 
 from msgspec import Struct
 
+from qmpi.units import Generation, Step
+
 Group = dict[str, float | None]
 """A number by name; None where it is not finite, for which JSON has no word."""
+
+
+NATS = 1 << 20
+"""A loss is counted in whole multiples of 1/NATS nats: their sum is the same in any order."""
+
+
+class Marks(Struct, frozen=True):
+    """What was measured of one source, content type and band, added up.
+
+    Attributes:
+        source: name of the source.
+        type: content type; "" for text that was not generated.
+        band: band of levels; "" likewise.
+        nats: cross-entropy of all targets, in units of 1/`NATS` nats.
+        tokens: targets.
+        bytes: of UTF-8 that they stand for.
+        undefined: rows whose loss is not finite; they add nothing to `nats`.
+        right: problems answered rightly.
+        problems: problems asked.
+    """
+
+    source: str
+    type: str = ""
+    band: str = ""
+    nats: int = 0
+    tokens: int = 0
+    bytes: int = 0
+    undefined: int = 0
+    right: int = 0
+    problems: int = 0
 
 
 class Scores(Struct, frozen=True):
@@ -49,3 +81,41 @@ class Evaluation(Struct, frozen=True):
     left_out: tuple[str, ...] = ()
     overlap: Scores | None = None
     leaked_rows: int | None = None
+
+
+class EvaluationPart(Struct, frozen=True, tag="evaluation_part"):
+    """A member's share of an evaluation; told before the member takes part in `step`.
+
+    Attributes:
+        generation: of the group whose members share it.
+        step: weights are those before this step.
+        part: 0 <= part < parts.
+        parts: shares that make the whole.
+        marks: what was measured.
+        left_out: sources of which nothing is held out.
+        seconds: that it took, while training waited.
+        fault: why nothing was measured; "" if something was.
+    """
+
+    generation: Generation
+    step: Step
+    part: int
+    parts: int
+    marks: tuple[Marks, ...]
+    left_out: tuple[str, ...] = ()
+    seconds: float = 0.0
+    fault: str = ""
+
+
+class EvaluationReport(Struct, frozen=True):
+    """An evaluation that the run has made.
+
+    Attributes:
+        time: when it was whole, seconds since the epoch.
+        seconds: that training waited for it.
+        result: what was measured.
+    """
+
+    time: float
+    seconds: float
+    result: Evaluation

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from qmpi.protocol.evaluation import Evaluation
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import Recipe
@@ -118,6 +119,28 @@ class SnapshotKept(Struct, frozen=True, tag="snapshot_kept"):
     position: int = 0
 
 
+class EvaluationDone(Struct, frozen=True, tag="evaluation_done"):
+    """The weights before `step` were measured; void with the step before it.
+
+    Attributes:
+        seconds: that training waited for it.
+        result: what was measured.
+    """
+
+    time: float
+    step: Step
+    seconds: float
+    result: Evaluation
+
+
+class EvaluationMissed(Struct, frozen=True, tag="evaluation_missed"):
+    """An evaluation that was due before `step` is not there, and will not come."""
+
+    time: float
+    step: Step
+    reason: str
+
+
 class RunEnded(Struct, frozen=True, tag="run_ended"):
     """This incarnation ended on purpose: "finished", "stopped" or "failed".
 
@@ -134,4 +157,13 @@ class RunEnded(Struct, frozen=True, tag="run_ended"):
     digest_step: int = 0
 
 
-JournalRecord = RunOpened | GenerationOpened | StepCommitted | FailureSeen | SnapshotKept | RunEnded
+JournalRecord = (
+    RunOpened
+    | GenerationOpened
+    | StepCommitted
+    | FailureSeen
+    | SnapshotKept
+    | EvaluationDone
+    | EvaluationMissed
+    | RunEnded
+)

@@ -137,6 +137,7 @@ class FormGroup(Struct, frozen=True, tag="form_group"):
         reason: why, in words.
         hyperparameters: the hyperparameter log; empty: what the job says holds for all steps.
         branch: times that the run has gone back to an earlier step.
+        evaluated: evaluations due before steps up to this one are done, or given up.
     """
 
     generation: Generation
@@ -158,6 +159,7 @@ class FormGroup(Struct, frozen=True, tag="form_group"):
     reason: str
     hyperparameters: tuple[Hyperparameters, ...] = ()
     branch: int = 0
+    evaluated: int = 0
 
 
 class GroupReady(Struct, frozen=True, tag="group_ready"):

@@ -9,6 +9,7 @@ from qmpi.protocol.blocks import (
     RowsReply,
     RowsRequest,
 )
+from qmpi.protocol.evaluation import EvaluationPart
 from qmpi.protocol.membership import (
     Assign,
     Crashed,
@@ -79,6 +80,7 @@ Message = (
     | WorkFailed
     | ProfileOrder
     | ProfileDone
+    | EvaluationPart
 )
 
 GENERATION_BOUND: tuple[type, ...] = (

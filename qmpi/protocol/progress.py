@@ -32,7 +32,8 @@ class Grant(Struct, frozen=True, tag="grant"):
 class StepTimes(Struct, frozen=True):
     """Where the time of a step went, in seconds, as one member saw it; parts do not overlap.
 
-    Of a report they add up to the time from the end of the step before to the end of this one.
+    Of a report they add up to the time from the end of the step before to the end of this one, an
+    evaluation between them left out.
 
     Attributes:
         data: waiting for blocks, as far as nothing else was done meanwhile.

@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from qmpi.protocol.evaluation import EvaluationReport
 from qmpi.protocol.profiles import ProfileReport
 from qmpi.protocol.progress import StepTimes
 from qmpi.protocol.work import WorkStatus
@@ -110,6 +111,9 @@ class StatusReport(Struct, frozen=True, kw_only=True):
         flops_per_second: operations of the model that the last few seconds' tokens took, a second.
         peak_flops: what the matrix products of all trainers together reach at most; 0: unknown.
         profiles: how far the newest profiles that were asked for are, oldest first.
+        evaluation: newest evaluation of the run; None if there is none.
+        evaluations: (step, held-out loss, share of problems solved) of each, thinned to 200.
+        evaluations_missed: evaluations that were due and are not there.
         work: units of a work farm; None for a training run. A farm's `step` and `steps` count the
             units of all stages known so far.
     """
@@ -147,6 +151,9 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     updates: int = 0
     skipped: int = 0
     undefined_lanes: int = 0
+    evaluation: EvaluationReport | None = None
+    evaluations: tuple[tuple[int, float | None, float | None], ...] = ()
+    evaluations_missed: int = 0
 
 
 class EndMarker(Struct, frozen=True, kw_only=True):

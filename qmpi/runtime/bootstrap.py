@@ -17,6 +17,8 @@ from qmpi.config.identity import with_hyperparameters
 from qmpi.config.load import settings_digest
 from qmpi.config.settings import Settings
 from qmpi.config.variables import HOSTS_LEFT_OUT
+from qmpi.corpora.paper import Paper, make_paper
+from qmpi.corpora.sources import Sources
 from qmpi.driver.ports import UNPLUGGED, Ports
 from qmpi.errors import ConfigError, StorageError
 from qmpi.policy.devices import COMPUTING, device_number
@@ -142,6 +144,7 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
         Means(
             CompileCache(default_cache(world.environ), world.environ),
             device_number(meeting.hosts, placement.roles, facts.rank),
+            lambda: _paper(settings, default_cache(world.environ)),
         ),
         Probes(
             world.clock.thread_seconds,
@@ -166,6 +169,12 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
         settle=lambda patience: copies.settle(patience) and engine.settle(patience),
         held=opened,
     )
+
+
+def _paper(settings: Settings, cache: Path) -> Paper:
+    wanted = settings.evaluation
+    sources = Sources(settings, cache)
+    return make_paper(settings, sources, wanted.tokens, wanted.problems, lambda *_: None)
 
 
 def _place(settings: Settings, meeting: Meeting[CoordinatorFiles]) -> Placement:

@@ -26,6 +26,8 @@ from qmpi.ports.engine import (
     EngineAborted,
     EngineReady,
     EngineWork,
+    Evaluate,
+    Evaluated,
     GroupJoined,
     JoinGroup,
     PrepareEngine,
@@ -37,6 +39,7 @@ from qmpi.ports.engine import (
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.runtime.compile_cache import CompileCache
 from qmpi.runtime.copy_files import DISK, RAM, CopyFiles
+from qmpi.runtime.engine_evaluations import EngineEvaluations, MakePaper
 from qmpi.runtime.engine_profiles import EngineProfiles
 from qmpi.runtime.worker import Task, Worker
 from qmpi.storage.trace_file import TraceFolder
@@ -59,10 +62,12 @@ class Means(Struct, frozen=True):
     Attributes:
         cache: of compiled code.
         device_number: which of the host's GPUs this rank computes on.
+        paper: makes what evaluations ask; None: nothing can be evaluated.
     """
 
     cache: CompileCache
     device_number: int = 0
+    paper: MakePaper | None = None
 
 
 class Probes(Struct, frozen=True):
@@ -113,6 +118,7 @@ class TorchEngine:
         self._thread_clock = probes.thread_clock
         self._worker = Worker("engine")
         self._profiles = EngineProfiles(probes.traces)
+        self._evaluations = EngineEvaluations(means.paper, now, self._leave_if_condemned)
         self._in_hand: Condemned = _nobody
         self._position = 0
         self._engine: Engine | None = None
@@ -158,6 +164,8 @@ class TorchEngine:
                 return self._run(work)
             case TakeSnapshot():
                 return self._take(work)
+            case Evaluate():
+                return self._evaluate(work)
             case ProfileSteps():
                 self._profiles.begin(work, self._ready().profiler(), reply)
                 return None
@@ -191,6 +199,8 @@ class TorchEngine:
     def _join(self, work: JoinGroup) -> GroupJoined | EngineAborted:
         engine = self._ready()
         finished = None
+        if self._settings.evaluation.every_steps:
+            self._evaluations.prepare()
         try:
             self._leave_if_condemned()
             engine.leave()
@@ -227,6 +237,17 @@ class TorchEngine:
         except PeerLost as error:
             return self._aborted(engine, work.generation, str(error))
         return self._applied(work.generation, outcome)
+
+    def _evaluate(self, work: Evaluate) -> Evaluated | EngineAborted:
+        engine = self._ready()
+        try:
+            self._leave_if_condemned()
+            if engine.state_step != work.step:
+                found = engine.state_step
+                raise InvariantError(f"weights before step {work.step} are measured at {found}")
+            return self._evaluations.evaluate(work, engine.evaluator())
+        except PeerLost as error:
+            return self._aborted(engine, work.generation, str(error))
 
     def _take(self, work: TakeSnapshot) -> SnapshotTaken | SnapshotBroken:
         began = self._now()

@@ -17,6 +17,7 @@ from qmpi.ports.engine import (
     Condemned,
     EngineAborted,
     EngineWork,
+    Evaluate,
     JoinGroup,
     RunStep,
     StepApplied,
@@ -139,7 +140,7 @@ class Bench:
 
     def _generation(self) -> Generation:
         work = self._task.work if self._task is not None else None
-        if not isinstance(work, JoinGroup | RunStep):
+        if not isinstance(work, JoinGroup | RunStep | Evaluate):
             raise InvariantError(f"rank {self._rank}: {work!r} belongs to no generation")
         return work.generation
 

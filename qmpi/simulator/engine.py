@@ -272,6 +272,8 @@ class Simulation(Onlooker):
             incarnations=self.invariants.incarnations,
             failures=len(status.failures) if status else 0,
             skipped=status.skipped if status else 0,
+            evaluations=len(status.evaluations) if status else 0,
+            evaluations_missed=status.evaluations_missed if status else 0,
             time=float(self.agenda.now),
             events=self.agenda.done,
         )

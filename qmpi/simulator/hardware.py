@@ -74,6 +74,7 @@ class Compute(Struct, frozen=True):
         open_seconds: open the data sources.
         block_seconds: assemble a block.
         rows_seconds: generate the rows of a block.
+        measure_seconds: measure a held-out row.
         state_bytes: size of a snapshot.
         poll_seconds: largest time until an engine that waits sees an abort.
         join_seconds: time-out of a rendezvous.
@@ -85,6 +86,7 @@ class Compute(Struct, frozen=True):
     open_seconds: Seconds = Seconds(1.0)
     block_seconds: Seconds = Seconds(0.005)
     rows_seconds: Seconds = Seconds(0.01)
+    measure_seconds: Seconds = Seconds(0.02)
     state_bytes: Bytes = Bytes(20 << 20)
     poll_seconds: Seconds = Seconds(0.02)
     join_seconds: Seconds = Seconds(60.0)

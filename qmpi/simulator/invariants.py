@@ -7,6 +7,8 @@
   one.
 - The journal commits every step once, in order (net of what a generation declares void), with its
   blocks.
+- An evaluation is that of the weights of an undisturbed run, whole; each that is due is told once,
+  as made or as missing, before a run ends well.
 - A run that ends well, or is stopped after it worked, has the checkpoint of its last step on disk.
 - Something happens: a run that only sends signs of life has a deadlock.
 """
@@ -14,7 +16,11 @@
 from collections.abc import Iterable
 
 from qmpi.errors import InvariantError
+from qmpi.policy.evaluation_schedule import evaluated_steps
+from qmpi.policy.scoring import evaluation_of
 from qmpi.protocol.journal import (
+    EvaluationDone,
+    EvaluationMissed,
     GenerationOpened,
     JournalRecord,
     RunEnded,
@@ -22,6 +28,7 @@ from qmpi.protocol.journal import (
     SnapshotKept,
     StepCommitted,
 )
+from qmpi.simulator.evaluating import row_marks, rows_of
 from qmpi.simulator.stream_model import Expected, State
 from qmpi.units import Generation, Rank, Seconds
 
@@ -48,6 +55,7 @@ class Invariants:
         self.generations = 0
         self.incarnations = 0
         self._opened_at = 0
+        self.evaluated: dict[int, EvaluationDone | EvaluationMissed] = {}
         self._on_disk: dict[int, set[int]] = {}
 
     def progress(self, now: Seconds) -> None:
@@ -126,7 +134,9 @@ class Invariants:
                 case GenerationOpened():
                     self.generations += 1
                     self.redone += max(0, self.committed - record.step)
-                    self.committed = min(self.committed, record.step)
+                    self._rewind(record.step)
+                case EvaluationDone() | EvaluationMissed():
+                    self._evaluate(record)
                 case StepCommitted():
                     self._commit(record)
                 case SnapshotKept() if record.place == "disk":
@@ -139,12 +149,42 @@ class Invariants:
     def _open(self, record: RunOpened) -> None:
         self.incarnations += 1
         back = record.back_to if record.back_to >= 0 else self.committed
-        self.committed = self._opened_at = min(self.committed, back)
+        self._rewind(back)
+        self._opened_at = self.committed
         self._on_disk = {step: kept for step, kept in self._on_disk.items() if step <= back}
         if record.hyperparameters:
             self._expected.follow(record.hyperparameters, self.committed)
 
+    def _rewind(self, step: int) -> None:
+        if step < self.committed:
+            self.committed = step
+            self.evaluated = {s: told for s, told in self.evaluated.items() if s <= step}
+
+    def _evaluate(self, record: EvaluationDone | EvaluationMissed) -> None:
+        step = record.step
+        if step in self.evaluated:
+            raise InvariantError(f"the evaluation of step {step} is told twice")
+        if step > self.committed:
+            raise InvariantError(f"step {step} is evaluated where {self.committed} is due")
+        self.evaluated[step] = record
+        if isinstance(record, EvaluationMissed):
+            return
+        settings, state = self._expected.settings, self._expected.state(step, 0)
+        marks = [row_marks(settings, state, number) for number in range(rows_of(settings))]
+        weights = {source.name: source.weight for source in settings.data.sources}
+        if record.result != evaluation_of(step, marks, weights):
+            raise InvariantError(f"step {step} was evaluated to other numbers than its weights'")
+
+    def _check_evaluated(self, record: RunEnded) -> None:
+        settings, first = self._expected.settings, min(self.evaluated, default=record.step)
+        every, end = settings.evaluation.every_steps, settings.train.steps
+        due = evaluated_steps(first - 1, record.step, every, end)
+        untold = [step for step in due if step not in self.evaluated]
+        if record.state == "finished" and untold:
+            raise InvariantError(f"nothing is told of the evaluations of the steps {untold}")
+
     def _end(self, record: RunEnded) -> None:
+        self._check_evaluated(record)
         worked = record.step > self._opened_at
         whole = len(self._on_disk.get(record.step, ())) == self._expected.team_size
         if record.state in ("finished", "stopped") and worked and not whole:

@@ -17,6 +17,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
         expected_digest: final weight digest of an undisturbed run.
         trace_digest: of all events.
         redone: committed steps that were done again.
+        evaluations: that were made and stand.
+        evaluations_missed: that were due and are missing.
         skipped: committed steps whose update was skipped.
         time: virtual seconds.
         events: actions of the agenda.
@@ -35,6 +37,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     incarnations: int
     failures: int
     skipped: int
+    evaluations: int
+    evaluations_missed: int
     time: float
     events: int
 

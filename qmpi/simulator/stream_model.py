@@ -181,7 +181,7 @@ class Expected:
             recipes: the recipe log.
             corpus_rows: rows of each corpus.
         """
-        self._settings = settings
+        self.settings = settings
         self._recipes = tuple(recipes)
         self._facts = source_facts(settings, corpus_rows)
         self._sums: list[Sum] = []
@@ -235,13 +235,13 @@ class Expected:
     def _sum(self, step: int) -> Sum:
         while len(self._sums) <= step:
             following = Step(len(self._sums))
-            lanes = range(self._settings.train.lanes)
+            lanes = range(self.settings.train.lanes)
             digests = [self._block(following, Lane(lane)) for lane in lanes]
             self._sums.append(sum_of(following, digests))
         return self._sums[step]
 
     def _block(self, step: Step, lane: Lane) -> Digest:
-        train = self._settings.train
+        train = self.settings.train
         rows = rows_of_block(
             self._recipes,
             self._facts,

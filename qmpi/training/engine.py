@@ -23,10 +23,12 @@ from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError, PeerLost, UserError
 from qmpi.model.initial import initial_value
 from qmpi.model.layer import choose_kernels, make_layer
+from qmpi.model.transformer import Transformer
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.progress import MAX_SKIPPED
 from qmpi.training.comm import Aborted, Comm, pieces
 from qmpi.training.compiler import InTurn, Prepared, Preparer, at_once
+from qmpi.training.evaluation import Evaluator
 from qmpi.training.flat_state import FlatState, state_layout
 from qmpi.training.lanes import Block, LaneRunner
 from qmpi.training.optimizer import Optimizer, clip
@@ -42,6 +44,9 @@ from qmpi.units import Digest, Step
 
 MAX_PASSES = 4
 """Equal data overflow once; more passes mean that a lane does not compute the same bits twice."""
+
+EVALUATED_LOGITS = 1 << 22
+"""Logits that an evaluation computes at a time, beside all that training keeps: 16 MiB of them."""
 
 
 class Engine:
@@ -89,6 +94,7 @@ class Engine:
         self._prepared: Prepared | None = None
         self._own = Hyperparameters(Step(0), train.steps, settings.optimizer)
         self._held: Held | None = None
+        self._evaluator: Evaluator | None = None
         self._comm: Comm | None = None
         self._graveyard: list[Comm] = []
 
@@ -132,6 +138,19 @@ class Engine:
     def profiler(self) -> Profiler:
         """Return what records the work of this engine, not begun."""
         return Profiler(self._device)
+
+    def evaluator(self) -> Evaluator:
+        """Return what measures the weights as they are whenever it is asked; it changes none."""
+        if self._evaluator is None:
+            # Views of the state: the model takes no memory, and is never out of date.
+            with torch.device("meta"):
+                model = Transformer(self._settings.model)
+            views = {slot.name: self._state.view(slot) for slot in self._state.layout.slots}
+            model.load_state_dict(views, assign=True)
+            model = model.requires_grad_(requires_grad=False).eval()
+            tokens = self._settings.train.sequence_tokens
+            self._evaluator = Evaluator(model, tokens, EVALUATED_LOGITS)
+        return self._evaluator
 
     def warm_up(self) -> None:
         """Compile, or else load lazily loaded parts of torch; changes no state."""

@@ -1,4 +1,4 @@
-"""What a checkpoint's weights make of held-out rows and of problems; on the CPU, in float32."""
+"""What weights make of held-out rows and of problems; in float32, where the weights are."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,10 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from qmpi.config.settings import Settings
 from qmpi.model.transformer import Transformer
-from qmpi.training.decode import Decoder, Stop
-from qmpi.training.flat_state import FlatState, state_layout
+from qmpi.training.decode import Stop, batches_of, greedy
 from qmpi.training.lanes import Block, read_block
 
 LOGITS = 1 << 25
@@ -17,32 +15,20 @@ LOGITS = 1 << 25
 
 
 class Evaluator:
-    """The weights of one checkpoint.
+    """The weights of a moment."""
 
-    Attributes:
-        step: weights are those before this step.
-    """
-
-    def __init__(self, settings: Settings, payload: Block) -> None:
-        """Take over the weights.
+    def __init__(self, model: Transformer, sequence_tokens: int, logits: int = LOGITS) -> None:
+        """Take a model; its weights may change between two calls.
 
         Args:
-            settings: the job that made the checkpoint.
-            payload: its state.
-
-        Raises:
-            CorruptData: the state is not that of the job's model.
+            model: for inference.
+            sequence_tokens: targets of a row.
+            logits: most that are computed at a time.
         """
-        model = Transformer(settings.model)
-        state = FlatState(state_layout(settings), torch.device("cpu"))
-        state.adopt(model)
-        state.load(payload)
-        self.step = state.step
-        self._model = model.requires_grad_(requires_grad=False).eval()
-        weights = {slot.name: state.view(slot) for slot in state.layout.slots}
-        self._decoder = Decoder(settings.model, weights)
-        self._columns = settings.train.sequence_tokens + 1
-        self._rows = max(1, LOGITS // (settings.model.vocab_size * self._columns))
+        self._model = model
+        self._device = model.model.embed_tokens.weight.device
+        self._columns = sequence_tokens + 1
+        self._rows = max(1, logits // (model.settings.vocab_size * self._columns))
 
     @torch.no_grad()
     def row_losses(self, block: Block, rows: int, progress: Callable[[int], None]) -> list[float]:
@@ -57,7 +43,9 @@ class Evaluator:
             Nats, one number a row; inf or nan where the weights give such.
         """
         losses: list[float] = []
-        for part in read_block(block, rows, self._columns).split(self._rows):
+        if not rows:
+            return losses
+        for part in read_block(block, rows, self._columns).to(self._device).split(self._rows):
             losses += _summed(self._model(part[:, :-1]), part[:, 1:]).tolist()
             progress(len(part))
         return losses
@@ -69,7 +57,7 @@ class Evaluator:
         stop: Stop,
         progress: Callable[[int], None],
     ) -> list[list[int]]:
-        """Continue prompts by their likeliest tokens; see `Decoder.greedy`.
+        """Continue prompts by their likeliest tokens, batch by batch; see `greedy`.
 
         Args:
             prompts: token ids, at least one each.
@@ -80,7 +68,45 @@ class Evaluator:
         Returns:
             The tokens added to each.
         """
-        return self._decoder.greedy(prompts, budgets, stop, progress)
+        added: list[list[int]] = [[] for _ in prompts]
+        for batch in batches_of(prompts, budgets):
+            found = self.batch(batch, prompts, budgets, stop, progress)
+            for number, tokens in zip(batch, found, strict=True):
+                added[number] = tokens
+        return added
+
+    @property
+    def rows_together(self) -> int:
+        """Rows that are computed at a time; the bits of a row may depend on its neighbours."""
+        return self._rows
+
+    def batch(
+        self,
+        batch: Sequence[int],
+        prompts: Sequence[Sequence[int]],
+        budgets: Sequence[int],
+        stop: Stop,
+        progress: Callable[[int], None],
+    ) -> list[list[int]]:
+        """Continue the prompts of one batch.
+
+        Args:
+            batch: numbers of prompts, as `batches_of` yields them.
+            prompts: of all batches.
+            budgets: of all batches.
+            stop: asked after each token, by the number of the prompt.
+            progress: told how many more prompts have ended.
+
+        Returns:
+            The tokens added to each of the batch.
+        """
+        return greedy(
+            self._model,
+            [prompts[number] for number in batch],
+            [budgets[number] for number in batch],
+            lambda place, added: stop(batch[place], added),
+            progress,
+        )
 
 
 def _summed(logits: Tensor, targets: Tensor) -> Tensor:

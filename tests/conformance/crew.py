@@ -11,6 +11,7 @@ from qmpi.ports.engine import (
     Engine,
     EngineReady,
     EngineWork,
+    Evaluate,
     GroupJoined,
     JoinGroup,
     PrepareEngine,
@@ -101,7 +102,7 @@ class Member:
     def ask(self, work: EngineWork) -> Asked:
         asked = Asked(self._world, work)
         self.asked.append(asked)
-        is_bound = isinstance(work, JoinGroup | RunStep)
+        is_bound = isinstance(work, JoinGroup | RunStep | Evaluate)
         condemned = self._tickets.issue() if is_bound else never
         self._engine.submit(work, condemned, asked.events.append)
         return asked
@@ -122,6 +123,10 @@ class Member:
 
 def taking(step: int, *, to_disk: bool = False) -> TakeSnapshot:
     return TakeSnapshot(Step(step), to_disk)
+
+
+def measuring(generation: int, step: int, part: int = 0, parts: int = 1) -> Evaluate:
+    return Evaluate(Generation(generation), Step(step), part, parts)
 
 
 class Joining(NamedTuple):

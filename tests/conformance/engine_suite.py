@@ -4,13 +4,14 @@ Work that is broken off has its checks in `engine_breaks`; they belong to this s
 """
 
 from conformance import engine_breaks
-from conformance.crew import LANES, Crew, World, taking
+from conformance.crew import LANES, Crew, World, measuring, taking
 from conformance.engine_breaks import DEATHS, Check
 
 from qmpi.errors import ExitCode
+from qmpi.policy.scoring import added_up
 from qmpi.ports.base import WorkCrashed
 from qmpi.ports.copies import SnapshotBroken, SnapshotTaken
-from qmpi.ports.engine import ProfileSteps, ProfileWritten, StepApplied
+from qmpi.ports.engine import EngineAborted, Evaluated, ProfileSteps, ProfileWritten, StepApplied
 
 __all__ = ["CHECKS", "DEATHS"]
 
@@ -208,6 +209,43 @@ def check_a_second_profile_ends_the_first(world: World) -> None:
     crew.finish()
 
 
+def check_an_evaluation_changes_no_weights_and_its_shares_add_up(world: World) -> None:
+    crew = Crew(world)
+    wanted = crew.undisturbed(3)
+    crew.joined(2)
+    crew.applied(2, 0)
+    whole = crew.members[0].ask(measuring(2, 1)).end(Evaluated)
+    assert (whole.generation, whole.step, whole.part, whole.parts) == (2, 1, 0, 1)
+    assert whole.marks
+    assert whole.fault == ""
+    shares = [m.ask(measuring(2, 1, m.number, 2)).end(Evaluated).marks for m in crew.members]
+    assert added_up(mark for marks in shares for mark in marks) == whole.marks
+    assert crew.members[1].ask(measuring(2, 1)).end(Evaluated).marks == whole.marks
+    assert [crew.applied(2, step).weight_digest for step in (1, 2)] == wanted[1:]
+    later = crew.members[0].ask(measuring(2, 3)).end(Evaluated)
+    assert later.marks != whole.marks
+    crew.finish()
+
+
+def check_an_evaluation_that_is_condemned_says_what_is_held(world: World) -> None:
+    crew = Crew(world, 1)
+    member = crew.members[0]
+    crew.joined(1)
+    wanted = crew.applied(1, 0).weight_digest
+    world.hold(0, "copying")
+    member.ask(taking(1))
+    crew.standing(0)
+    late = member.ask(measuring(1, 1))
+    member.abort()
+    world.release(0)
+    said = late.end(EngineAborted)
+    assert (said.generation, said.state_step, said.reduced) == (1, 1, False)
+    crew.joined(2, step=1, origin="live")
+    assert member.ask(measuring(2, 1)).end(Evaluated).marks
+    assert crew.applied(2, 1).weight_digest != wanted
+    crew.finish()
+
+
 def check_a_step_that_fails_does_not_count_in_a_profile(world: World) -> None:
     crew = Crew(world, 1)
     member = crew.members[0]
@@ -237,5 +275,7 @@ CHECKS: tuple[Check, ...] = (
     check_a_profile_ends_after_its_steps_and_changes_no_weights,
     check_a_second_profile_ends_the_first,
     check_a_step_that_fails_does_not_count_in_a_profile,
+    check_an_evaluation_changes_no_weights_and_its_shares_add_up,
+    check_an_evaluation_that_is_condemned_says_what_is_held,
     *engine_breaks.CHECKS,
 )

@@ -5,7 +5,7 @@ import random
 import pytest
 from msgspec.structs import replace
 
-from qmpi.config.settings import OptimizerSettings
+from qmpi.config.settings import OptimizerSettings, Settings
 from qmpi.corpora.audit import check_training, replay
 from qmpi.errors import ExitCode
 from qmpi.protocol.envelope import RoleName
@@ -69,6 +69,9 @@ NAMES = [
     "Beat",
     "GroupBroken",
     "BlockFailed",
+    "Evaluate",
+    "Evaluated",
+    "EvaluationPart",
     *STAGES,
 ]
 
@@ -128,8 +131,15 @@ def data_were_damaged(drawn: Scenario, outcome: Outcome) -> bool:
     return broken and end is not None and end.state == "failed" and "bad data" in end.reason
 
 
+def measured(settings: Settings, seed: int) -> Settings:
+    """Half of the runs are evaluated, every few steps."""
+    every = seed // 4 % 8 if seed // 32 % 2 == 0 else 0
+    return replace(settings, evaluation=replace(settings.evaluation, every_steps=every))
+
+
 def survives(seed: int, size: int = 1) -> None:
-    drawn = Scenario(USUAL, RANKS, seed, 4, tuple(some_faults(seed)), ())
+    settings = measured(USUAL, seed)
+    drawn = Scenario(settings, RANKS, seed, 4, tuple(some_faults(seed)), ())
     wide = widen(drawn, size)
     hardware = Hardware(ranks_per_host=wide.ranks_per_host)
     simulation = Simulation(wide.settings, wide.ranks, seed, wide.faults, hardware)
@@ -167,7 +177,7 @@ def changed_and_taken_back(seed: int, size: int) -> None:
         Fault(end, Change("train", "steps", "45", replan=False)),
         Fault(WhenStep(Step(chance.randint(31, 40))), Kill(Rank(chance.randint(0, RANKS - 1)))),
     ]
-    settings = replace(USUAL, optimizer=optimizer)
+    settings = measured(replace(USUAL, optimizer=optimizer), seed)
     wide = widen(Scenario(settings, RANKS, seed, 4, tuple(faults), ()), size)
     hardware = Hardware(ranks_per_host=wide.ranks_per_host)
     simulation = Simulation(wide.settings, wide.ranks, seed, wide.faults, hardware)

@@ -33,6 +33,7 @@ from qmpi.ports.processes import ProfileRequested, StopRequested
 from qmpi.ports.transport import RankLost, Received, Send
 from qmpi.protocol.blocks import DataFault
 from qmpi.protocol.envelope import RoleName
+from qmpi.protocol.evaluation import EvaluationPart
 from qmpi.protocol.journal import RunEnded
 from qmpi.protocol.membership import Crashed, GroupBroken, GroupReady, Hello, Holding, Left
 from qmpi.protocol.profiles import ProfileDone
@@ -44,6 +45,7 @@ from qmpi.roles.chief import STATUS, WATCH, Chief, EndJob
 from qmpi.roles.coordinator.agreement import disagreement, opening
 from qmpi.roles.coordinator.copies import CopyBook
 from qmpi.roles.coordinator.crew import Crew
+from qmpi.roles.coordinator.evaluations import GRACE_STEPS, Evaluations, newest
 from qmpi.roles.coordinator.facts import RunFacts
 from qmpi.roles.coordinator.failures import LEAVE_AGAIN, Failures
 from qmpi.roles.coordinator.grants import Grants
@@ -90,6 +92,7 @@ class Coordinator(Chief):
         self.grants = Grants(settings)
         self.failures = Failures(self.record, self.crew)
         self.profiles = Profiles()
+        self.evaluations = Evaluations(settings, newest(self.record.evaluations))
         shape = shape_of(settings.model)
         self.flops_per_token = flops_per_token(shape, train.sequence_tokens)
         self.peak_flops = 0.0
@@ -165,9 +168,10 @@ class Coordinator(Chief):
         return bool(self.stopping) and self.done(_)
 
     def done(self, _: object) -> bool:
-        """All steps are committed and the checkpoint of the last is on disk."""
+        """All steps are committed, the last is evaluated if due, and its checkpoint is on disk."""
         end = self.grants.end
-        return self.record.committed >= end and self.copies.on_disk(end)
+        whole = self.record.committed >= end and self.copies.on_disk(end)
+        return whole and not self.evaluations.awaited(end)
 
     def in_group(self, event: Received) -> bool:
         """The message is of the generation in force."""
@@ -268,7 +272,10 @@ class Coordinator(Chief):
         plan = self.groups.decided_plan
         anew = plan.origins[0].origin == INITIAL and self.record.committed
         noted = self.failures.begun_anew(self.run, now) if anew else []
+        missed = self._evaluated(now, min(plan.step, self.record.committed), grace=1)
         redone = self.record.rewind(plan.step)
+        self.evaluations.begin(plan.step, newest(self.record.evaluations))
+        self.groups.evaluated = self.evaluations.settled
         self.why = f"{plan.reason}; {redone} steps are done again" if redone else plan.reason
         for rank in plan.demoted:
             self.profiles.lose(rank, f"rank {rank} trains no more: {plan.reason}")
@@ -285,6 +292,7 @@ class Coordinator(Chief):
         ]
         return [
             *noted,
+            *missed,
             AppendJournal((opened,)),
             *chain.from_iterable(changes),
             *self.groups.form(plan, self.record.committed, self.why),
@@ -329,7 +337,20 @@ class Coordinator(Chief):
         record = self.record.commit(report, recipe, now)
         if record is None:
             return []
-        return [AppendJournal((record,)), *self._extend()]
+        evaluated = self._evaluated(now, self.record.committed)
+        return [AppendJournal((record,)), *evaluated, *self._extend()]
+
+    def hear_evaluation(self, event: Received, now: Seconds) -> list[Effect]:
+        """Take in a share of an evaluation."""
+        if isinstance(event.message, EvaluationPart):
+            self.evaluations.take(event.message)
+        return self._evaluated(now, self.record.committed)
+
+    def _evaluated(self, now: Seconds, committed: int, grace: int = GRACE_STEPS) -> list[Effect]:
+        records = tuple(self.evaluations.settle(committed, now, grace))
+        for record in records:
+            self.record.take(record)
+        return [AppendJournal(records), self._status("running", now)] if records else []
 
     def _extend(self) -> list[Effect]:
         if self.phase != "running":
@@ -486,7 +507,8 @@ class Coordinator(Chief):
         ended = RunEnded(now, how.state, how.step, how.digest, how.reason, how.digest_step)
         forget: list[Effect] = [ForgetCopies()] if how.state == "finished" else []
         leave = self.ending.begin(how, now, copies=True)
-        return [self._status(event.state, now), AppendJournal((ended,)), *leave, *forget]
+        missed = self._evaluated(now, record.committed, grace=1)
+        return [*missed, self._status(event.state, now), AppendJournal((ended,)), *leave, *forget]
 
     def _skips(self) -> list[str]:
         record = self.record
@@ -568,6 +590,7 @@ RULES: tuple[Rule[Coordinator], ...] = (
     ),
     # steps and copies
     Rule(phases=LIVING, on=StepReport, action=C.commit),
+    Rule(phases=LIVING, on=EvaluationPart, action=C.hear_evaluation),
     Rule(phases=ANY, on=SnapshotHeld, action=C.keep),
     Rule(
         phases=("running",),

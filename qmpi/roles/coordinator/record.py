@@ -8,11 +8,15 @@ story so far.
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable
+from typing import Any
 
 from qmpi.errors import InvariantError
 from qmpi.policy.step_split import mean_times
 from qmpi.policy.throughput import eta, rate, thin
+from qmpi.protocol.evaluation import EvaluationReport
 from qmpi.protocol.journal import (
+    EvaluationDone,
+    EvaluationMissed,
     FailureSeen,
     GenerationOpened,
     JournalRecord,
@@ -44,6 +48,7 @@ class Record:
         checkpointed: newest step of a checkpoint that was kept on disk and is not void; 0: none.
         skips: committed steps whose update was skipped, ascending.
         branches: the steps that the user went back to, in order.
+        evaluations: those that stand, done or missing, by step.
 
     Invariants: `committed` is the number of steps in the weights; it grows by one a commit and
     falls only by `rewind`; no step is committed twice without a rewind between.
@@ -75,6 +80,7 @@ class Record:
         self.redone_passes = 0
         self.skips: list[Step] = []
         self.branches: list[Step] = []
+        self.evaluations: list[EvaluationDone | EvaluationMissed] = []
 
     @property
     def skipped_in_a_row(self) -> int:
@@ -118,6 +124,8 @@ class Record:
                 self._fail(record)
             case SnapshotKept() if record.place == "disk":
                 self.checkpointed = Step(max(self.checkpointed, record.step))
+            case EvaluationDone() | EvaluationMissed():
+                self.evaluations.append(record)
             case _:
                 pass
 
@@ -136,6 +144,7 @@ class Record:
             self.checkpointed = min(self.checkpointed, step)
             self.losses = [(s, x) for s, x in self.losses if s < step]
             del self.skips[bisect_left(self.skips, step) :]
+            self.evaluations = [e for e in self.evaluations if e.step <= step]
             self._points.clear()
             if self.digest_step > step:
                 self.digest, self.digest_step = Digest(""), Step(0)
@@ -244,7 +253,21 @@ class Record:
             updates=self.committed - len(self.skips),
             skipped=len(self.skips),
             undefined_lanes=undefined_lanes(self._last.lane_losses) if self._last else 0,
+            **self._evaluated(),
         )
+
+    def _evaluated(self) -> dict[str, Any]:
+        done = [e for e in self.evaluations if isinstance(e, EvaluationDone)]
+        points = thin([(e.step, e) for e in done])
+        return {
+            "evaluation": EvaluationReport(done[-1].time, done[-1].seconds, done[-1].result)
+            if done
+            else None,
+            "evaluations": tuple(
+                (step, e.result.loss.overall, e.result.accuracy.overall) for step, e in points
+            ),
+            "evaluations_missed": len(self.evaluations) - len(done),
+        }
 
     def _wait_share(self) -> float | None:
         seconds = sum(whole for _, whole in self._waits)

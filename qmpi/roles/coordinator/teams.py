@@ -58,6 +58,7 @@ class Groups:
         self.decided = False
         self.hyperparameters: tuple[Hyperparameters, ...] = ()
         self.branches: tuple[Step, ...] = ()
+        self.evaluated = Step(0)
         self.seats: dict[Rank, tuple[int, int]] = {
             rank: (team, position)
             for team, ranks in enumerate(run.teams)
@@ -234,6 +235,7 @@ class Groups:
                     reason=reason,
                     hyperparameters=self.hyperparameters,
                     branch=len(self.branches),
+                    evaluated=self.evaluated,
                 ),
             )
             for rank, (team, position) in self.seats.items()

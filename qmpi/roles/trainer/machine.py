@@ -12,9 +12,12 @@ can tell what a dead one did not.
 
 `RULES` is the machine; docs/design.md shows it as a picture.
 
-Invariants: the engine works exactly in `joining`, `stepping` and `aborting`; `state_step` is -1 or
-the step whose state the engine holds; `reduced` only outside a group; `outcomes` end with the step
-before `state_step` and have no gap.
+Before a step that is evaluated each team measures its share of the held-out text, and tells it
+before its part in that step: so nobody can apply the step while somebody still measures.
+
+Invariants: the engine works exactly in `joining`, `evaluating`, `stepping` and `aborting`;
+`state_step` is -1 or the step whose state the engine holds; `reduced` only outside a group;
+`outcomes` end with the step before `state_step` and have no gap.
 """
 
 from collections import deque
@@ -31,6 +34,7 @@ from qmpi.ports.engine import (
     AbortEngine,
     EngineAborted,
     EngineReady,
+    Evaluated,
     GroupJoined,
     JoinGroup,
     PrepareEngine,
@@ -59,11 +63,12 @@ from qmpi.roles.follower import Follower
 from qmpi.roles.interface import RoleState
 from qmpi.roles.table import Rule, Table
 from qmpi.roles.trainer.copies import Copies
+from qmpi.roles.trainer.measuring import Measuring
 from qmpi.roles.trainer.prefetch import Prefetch
 from qmpi.roles.trainer.timing import Timing
 from qmpi.units import Digest, Generation, Seconds, Step
 
-Phase = Literal["warming", "idle", "joining", "ready", "stepping", "aborting"]
+Phase = Literal["warming", "idle", "joining", "ready", "evaluating", "stepping", "aborting"]
 
 KEPT_OUTCOMES = 32
 """Steps whose outcome is kept: more than are ever granted beyond the last commit."""
@@ -95,6 +100,7 @@ class Trainer(Follower):
         self.copies = Copies(settings)
         self._digest, self._digest_step = Digest(""), -1
         self.timing = Timing()
+        self.measuring = Measuring(settings)
 
     @property
     def state(self) -> RoleState:
@@ -126,9 +132,9 @@ class Trainer(Follower):
         Raises:
             InvariantError: one of them is broken.
         """
-        if self.reduced and self.phase in ("ready", "stepping"):
+        if self.reduced and self.phase in ("ready", "evaluating", "stepping"):
             raise InvariantError(f"trainer {self.facts.rank}: holds a gradient inside a group")
-        if self.phase in ("joining", "ready", "stepping") and self.group is None:
+        if self.phase in GROUPED and self.group is None:
             raise InvariantError(f"trainer {self.facts.rank}: {self.phase} without a group")
         if self.outcomes and self.outcomes[-1].step + 1 != self.state_step:
             raise InvariantError(f"trainer {self.facts.rank}: its outcomes are of other steps")
@@ -139,7 +145,7 @@ class Trainer(Follower):
         """A group was named before the engine was warm."""
         return self.group is not None
 
-    def current(self, event: GroupJoined | StepApplied | EngineAborted) -> bool:
+    def current(self, event: GroupJoined | StepApplied | Evaluated | EngineAborted) -> bool:
         """It is of the generation in force."""
         return event.generation == self._generation
 
@@ -148,6 +154,10 @@ class Trainer(Follower):
         granted = self.grant.generation == self._generation and self.state_step < self.grant.until
         step = Step(self.state_step)
         return granted and step < self.settings.train.steps and self.prefetch.complete(step)
+
+    def must_evaluate(self, _: object) -> bool:
+        """An evaluation is due before the next step, and this member has not done its share."""
+        return self.measuring.is_due(self.group, self.state_step)
 
     # --- the beginning ----------------------------------------------------------------------------
 
@@ -294,6 +304,29 @@ class Trainer(Follower):
             # The state came from elsewhere: what led to it is not known here.
             self.outcomes.clear()
 
+    # --- evaluations ------------------------------------------------------------------------------
+
+    def evaluate(self, _: None, now: Seconds) -> list[Effect]:
+        """Let the engine measure this team's share."""
+        del now
+        step = Step(self.state_step)
+        self._activity = f"evaluating step {step}"
+        return [] if self.group is None else [self.measuring.work(self.group, step)]
+
+    def evaluated(self, event: Evaluated, now: Seconds) -> list[Effect]:
+        """Tell what was measured, before anything else is done with the weights."""
+        self._activity = f"waiting for step {self.state_step}"
+        self.timing.begin(now)
+        part, form = self.measuring.done(event), self.group
+        # A team measures one share together; its first rank tells it.
+        tells = form is not None and form.position == 0
+        return [*([self.tell(part)] if tells else []), *self._copy()]
+
+    def evaluated_too_late(self, event: Evaluated, now: Seconds) -> list[Effect]:
+        """Say what is held: the group is of the past already."""
+        del event, now
+        return [self._holding()]
+
     # --- steps ------------------------------------------------------------------------------------
 
     def note_grant(self, event: Received, now: Seconds) -> list[Effect]:
@@ -429,9 +462,9 @@ class Trainer(Follower):
         return self.copies.due(step, self.grant, self._generation, branch)
 
 
-GROUPED = ("joining", "ready", "stepping")
-WORKING = ("joining", "stepping")
-WARM = ("idle", "joining", "ready", "stepping", "aborting")
+GROUPED = ("joining", "ready", "evaluating", "stepping")
+WORKING = ("joining", "evaluating", "stepping")
+WARM = ("idle", "joining", "ready", "evaluating", "stepping", "aborting")
 ANY = ("warming", *WARM)
 
 T = Trainer
@@ -456,6 +489,10 @@ RULES: tuple[Rule[Trainer], ...] = (
     Rule(phases=(*WORKING, "aborting"), on=GroupJoined, action=T.joined_too_late, to="idle"),
     Rule(phases=WORKING, on=EngineAborted, guard=T.current, action=T.broken, to="idle"),
     Rule(phases=(*WORKING, "aborting"), on=EngineAborted, action=T.aborted, to="idle"),
+    # evaluations
+    Rule(phases=("ready",), on=None, guard=T.must_evaluate, action=T.evaluate, to="evaluating"),
+    Rule(phases=("evaluating",), on=Evaluated, guard=T.current, action=T.evaluated, to="ready"),
+    Rule(phases=("evaluating", "aborting"), on=Evaluated, action=T.evaluated_too_late, to="idle"),
     # steps
     Rule(phases=ANY, on=Grant, action=T.note_grant),
     Rule(phases=("ready",), on=None, guard=T.may_step, action=T.step, to="stepping"),

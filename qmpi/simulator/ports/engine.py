@@ -23,6 +23,7 @@ from qmpi.ports.engine import (
     Condemned,
     EngineReady,
     EngineWork,
+    Evaluate,
     JoinGroup,
     PrepareEngine,
     ProfileSteps,
@@ -32,6 +33,7 @@ from qmpi.ports.engine import (
     TakeSnapshot,
 )
 from qmpi.simulator.bench import Task
+from qmpi.simulator.evaluating import Evaluating
 from qmpi.simulator.files import Writing
 from qmpi.simulator.joining import Joining
 from qmpi.simulator.life import Life
@@ -50,11 +52,12 @@ STAGES = (
     "applying",
     "gathering",
     "copying",
+    "evaluating",
 )
 """Points of the work at which faults may strike."""
 
 
-class SimulatedEngine(Joining, Stepping):
+class SimulatedEngine(Joining, Stepping, Evaluating):
     """The engine of one process."""
 
     def __init__(
@@ -141,6 +144,8 @@ class SimulatedEngine(Joining, Stepping):
                 self._then(self._spread(0.01), lambda: self._join(work))
             case RunStep() as work:
                 self._begin(work)
+            case Evaluate() as work:
+                self._evaluate(work)
             case ProfileSteps() as work:
                 self._record(work, task.reply)
             case _:

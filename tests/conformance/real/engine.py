@@ -19,6 +19,9 @@ from conformance.real.remote_engine import RemoteEngine
 from unit.training.small_job import block, job
 
 from qmpi.config.settings import Settings, SnapshotSettings
+from qmpi.corpora.held_out import HeldOutRows
+from qmpi.corpora.paper import Paper
+from qmpi.policy.scoring import Label
 from qmpi.ports.base import Event, Frame, Reply
 from qmpi.ports.engine import Condemned, EngineWork, RunStep
 from qmpi.protocol.membership import SnapshotFact
@@ -99,6 +102,13 @@ class GatedEngine(TorchEngine):
         return gated
 
 
+def paper() -> Paper:
+    """Seven rows of two sources, held out by saying so."""
+    rows = b"".join(block(job(), 1000 + number, 0) for number in range(4))[: 7 * 17 * 2]
+    labels = tuple(Label(("words", "sums")[number % 2]) for number in range(7))
+    return Paper(16, HeldOutRows(rows, labels, (40,) * 7, ()))
+
+
 def settings_of(folder: Path) -> Settings:
     base = job()
     assert base.train.lanes == LANES
@@ -114,7 +124,7 @@ def engine_of(
     settings = settings_of(folder)
     files = CopyFiles(settings, "run", Rank(member), RunDirectory(folder))
     traces = TraceFolder(folder / "profiles", Rank(member), "here")
-    means = Means(CompileCache(folder / "cache", {}))
+    means = Means(CompileCache(folder / "cache", {}), paper=paper)
     engine = kind(settings, lambda: "127.0.0.1", Clock().now, files, means, Probes(traces=traces))
     engine.gates = gates
     return engine

@@ -9,6 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from qmpi.cli.main import run
+from qmpi.policy.scoring import Label, answer_marks, evaluation_of, row_marks
+from qmpi.protocol.evaluation import EvaluationReport
 from qmpi.protocol.progress import StepTimes
 from qmpi.protocol.status import EndMarker, FailureReport, RankReport, StatusReport
 from qmpi.storage.status_file import write_end, write_status
@@ -83,6 +85,19 @@ def test_text_says_where_the_time_went_and_how_near_the_peak_it_was(
     write_status(tmp_path, report())
     assert run(["status", str(tmp_path)]) == 0
     assert "step time" not in capsys.readouterr().out
+
+
+def test_text_says_what_was_measured_and_what_it_cost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    marks = [row_marks(Label("words"), 8.0, 2, 4), answer_marks(Label("sums"), right=True)]
+    found = evaluation_of(20, marks, {"words": 1.0, "sums": 1.0})
+    told = EvaluationReport(1.0, 2.5, found)
+    write_status(tmp_path, replace(report(), evaluation=told, evaluations_missed=2))
+    assert run(["status", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "before step 20 in 2.5 s: held-out loss 4.0000, 100.0 % of 1 problems solved" in text
+    assert "2 evaluations are missing" in text
 
 
 def test_json_holds_every_field_of_the_report(

@@ -184,3 +184,26 @@ path = "~/corpus"
     assert load_job(tmp_path / "job.toml", run_dir="").job.run_dir == ""
     with pytest.raises(ConfigError, match="home directory"):
         load_job(tmp_path / "job.toml", run_dir="~nobody-of-that-name/x")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["evaluation.tokens=0", "evaluation.problems=0"], "nothing to measure"),
+        (["evaluation.tokens=0"], "nothing to measure"),
+        ([], "nothing is held out"),
+    ],
+)
+def test_an_evaluation_of_nothing_is_told(overrides: list[str], words: str) -> None:
+    corpus = 'data.sources=[{kind="corpus", name="mine", path="/data/mine", weight=2}]'
+    with pytest.raises(ConfigError, match=words):
+        parse_job("", ["evaluation.every_steps=5", corpus, *overrides])
+    assert parse_job("", [corpus, *overrides]).evaluation.every_steps == 0
+
+
+def test_how_often_a_run_is_measured_is_no_part_of_its_identity() -> None:
+    plain = settings_digest(parse_job(""))
+    wanted = ["evaluation.every_steps=5", "evaluation.tokens=99", "evaluation.problems=3"]
+    held = "evaluation.held_out=0.5"
+    assert settings_digest(parse_job("", [*wanted, held])) == settings_digest(parse_job("", [held]))
+    assert settings_digest(parse_job("", [held])) != plain

@@ -186,8 +186,8 @@ def test_an_exam_fits_the_sequence_and_judges_what_the_documents_say(folder: Pat
         assert len(question.prompt) + question.budget <= LENGTH
         whole = tokenizer.encode(question.problem.prompt + question.problem.solution)
         solutions.append(whole[len(question.prompt) - 1 :])
-    assert exam.judge(solutions) == [True] * 12
-    assert exam.judge([[tokenizer.end_of_text]] * 12) == [False] * 12
+    assert all(exam.is_right(number, ids) for number, ids in enumerate(solutions))
+    assert not any(exam.is_right(number, [tokenizer.end_of_text]) for number in range(12))
     for number, ids in enumerate(solutions):
         ends = [exam.ended(number, ids[: n + 1]) for n in range(len(ids))]
         assert ends == [False] * (len(ids) - 1) + [True]
@@ -200,8 +200,8 @@ def test_an_answer_counts_when_the_document_ends_behind_it(folder: Path) -> None
     tokenizer = sources.tokenizer
     exam = Exam(settings, tokenizer, 1, lambda _: None)
     answer = tokenizer.encode(f"Answer: {exam.questions[0].problem.answer}")
-    assert exam.judge([[*answer, tokenizer.end_of_text]]) == [True]
+    assert exam.is_right(0, [*answer, tokenizer.end_of_text])
     # Without the end of the line or document the model might have gone on, as from 1 to 12.
-    assert exam.judge([answer]) == [False]
+    assert not exam.is_right(0, answer)
     assert exam.ended(0, [*answer, tokenizer.end_of_text])
     assert not exam.ended(0, answer)

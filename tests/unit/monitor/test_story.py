@@ -2,9 +2,12 @@ from msgspec.structs import replace
 
 from qmpi.config.settings import OptimizerSettings
 from qmpi.monitor.report import render_report
-from qmpi.monitor.story import Span, story_from_run
+from qmpi.monitor.story import Span, evaluations_of, story_from_run
+from qmpi.policy.scoring import Label, evaluation_of, row_marks
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.journal import (
+    EvaluationDone,
+    EvaluationMissed,
     FailureSeen,
     GenerationOpened,
     JournalRecord,
@@ -148,3 +151,32 @@ def test_what_the_user_gave_up_and_changed_is_told() -> None:
     assert facts["went back"] == "to step 1; 3 steps after it were given up"
     assert facts["changed"] == "from step 1 on: optimizer.learning_rate 0.01 -> 0.005"
     assert facts["steps done again"] == "2"
+
+
+def measured(time: float, step: int, nats: float) -> EvaluationDone:
+    marks = [row_marks(Label("words"), nats, 1, 4)]
+    return EvaluationDone(time, Step(step), 1.5, evaluation_of(step, marks, {"words": 1.0}))
+
+
+def test_evaluations_that_stand_are_told_and_those_that_are_missing() -> None:
+    tale: list[JournalRecord] = [
+        opened(100.0),
+        group(101.0, 1, (1, 2), 0),
+        committed(102.0, 0, 8.0),
+        measured(102.5, 1, 7.5),
+        committed(103.0, 1, 7.0),
+        measured(103.5, 2, 7.25),
+        group(104.0, 2, (2, 3), 1),
+        committed(105.0, 1, 7.0),
+        measured(105.5, 2, 7.0),
+        committed(106.0, 2, 6.0),
+        EvaluationMissed(107.0, Step(3), "a rank died <before>"),
+    ]
+    story = story_from_run(tale, STATUS)
+    assert [(e.step, e.loss.overall) for e in story.evaluations] == [(1, 7.5), (2, 7.0)]
+    assert evaluations_of(tale) == story.evaluations
+    assert [e.step for e in evaluations_of(tale[:7])] == [1]
+    page = render_report(story)
+    assert "source words" in page
+    assert "before step 3: a rank died &lt;before&gt;" in page
+    assert "are missing" in render_report(replace(story, evaluations=()))

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qmpi.policy.scoring import LN2, Label, bits_per_byte, counts, means
+from qmpi.policy.scoring import (
+    LN2,
+    Label,
+    added_up,
+    answer_marks,
+    bits_per_byte,
+    counts,
+    evaluation_of,
+    means,
+    row_marks,
+)
 
 WORDS = Label("words")
 EASY = Label("sums", "mathematics", "beginner")
@@ -69,3 +79,35 @@ def test_what_is_not_finite_is_no_number(loss):
     assert scores.overall is None
     size = means([(WORDS, 4.0, 2.0), (EASY, 4.0, 4.0)], {})
     assert bits_per_byte(scores, size).source == {"words": None, "sums": pytest.approx(1 / LN2)}
+
+
+marked = st.lists(
+    st.one_of(
+        st.builds(
+            row_marks, st.sampled_from([WORDS, EASY, HARD]), st.floats(0, 1e6), st.just(16),
+            st.integers(0, 99),
+        ),
+        st.builds(answer_marks, st.sampled_from([EASY, HARD]), right=st.booleans()),
+    ),
+    max_size=20,
+)  # fmt: skip
+
+
+@given(marks=marked, cut=st.integers(0, 20), shift=st.integers(0, 20))
+def test_marks_give_the_same_result_in_any_order_and_added_up_in_parts(marks, cut, shift):
+    weights = {"words": 3.0, "sums": 1.0}
+    result = evaluation_of(5, marks, weights)
+    turned = marks[shift:] + marks[:shift]
+    parts = [*added_up(turned[:cut]), *added_up(turned[cut:])]
+    assert evaluation_of(5, parts, weights) == result
+    assert result.tokens.overall == sum(mark.tokens for mark in marks)
+    assert result.problems.overall == sum(mark.problems for mark in marks)
+
+
+def test_one_row_without_a_finite_loss_spoils_its_group_alone():
+    marks = [row_marks(WORDS, math.inf, 4, 9), row_marks(EASY, 8.0, 4, 9)]
+    result = evaluation_of(5, marks, {"words": 1.0, "sums": 1.0}, ["other"])
+    assert result.loss.source == {"words": None, "sums": 2.0}
+    assert result.loss.overall is None
+    assert result.left_out == ("other",)
+    assert result.accuracy.overall is None

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from qmpi.config.settings import ModelSettings
 from qmpi.model.initial import initialise
 from qmpi.model.transformer import Transformer
-from qmpi.training import decode
-from qmpi.training.decode import Decoder
+from qmpi.training.decode import batches_of
+from qmpi.training.evaluation import Evaluator
 
 SHAPES = {
     "grouped": ModelSettings(vocab_size=256, layers=2, width=32, heads=4, kv_heads=2, init_std=0.3),
@@ -23,7 +23,7 @@ SHAPES = {
 def made(shape):
     model = Transformer(SHAPES[shape]).requires_grad_(requires_grad=False)
     initialise(model, SHAPES[shape], 3)
-    return model, Decoder(SHAPES[shape], dict(model.named_parameters()))
+    return model, Evaluator(model, 16)
 
 
 def plain(model, prompt, count):
@@ -48,17 +48,17 @@ prompts = st.lists(st.lists(st.integers(0, 255), min_size=1, max_size=12), min_s
 @settings(max_examples=8, deadline=None)
 @given(prompts=prompts, data=st.data())
 def test_the_cache_gives_the_tokens_of_the_plain_loop(shape, prompts, data):
-    model, decoder = made(shape)
+    model, evaluator = made(shape)
     budgets = [data.draw(st.integers(1, 8)) for _ in prompts]
-    added = decoder.greedy(prompts, budgets, never, ignore)
+    added = evaluator.continuations(prompts, budgets, never, ignore)
     assert added == [plain(model, p, b) for p, b in zip(prompts, budgets, strict=True)]
 
 
 def test_who_stops_leaves_and_the_others_go_on():
-    model, decoder = made("grouped")
+    model, evaluator = made("grouped")
     prompts = [[n, n + 1] for n in range(7)]
     told = []
-    added = decoder.greedy(
+    added = evaluator.continuations(
         prompts, [10] * 7, lambda number, so_far: len(so_far) > number, told.append
     )
     assert [len(a) for a in added] == [1, 2, 3, 4, 5, 6, 7]
@@ -66,14 +66,25 @@ def test_who_stops_leaves_and_the_others_go_on():
     assert sum(told) == 7
 
 
-def test_more_prompts_than_a_batch_holds(monkeypatch):
-    _, decoder = made("grouped")
+def test_batches_hold_each_prompt_once_whatever_their_size():
     prompts = [[n] * (1 + n % 5) for n in range(11)]
-    together = decoder.greedy(prompts, [4] * 11, never, ignore)
-    monkeypatch.setattr(decode, "BATCH", 3)
-    assert decoder.greedy(prompts, [4] * 11, never, ignore) == together
+    budgets = [4 + n % 3 for n in range(11)]
+    for size in (1, 3, 64):
+        dealt = list(batches_of(prompts, budgets, size))
+        assert sorted(n for batch in dealt for n in batch) == list(range(11))
+        assert max(map(len, dealt)) <= size
+
+
+def test_a_batch_gives_what_all_batches_give():
+    _, evaluator = made("grouped")
+    prompts = [[n] * (1 + n % 5) for n in range(70)]
+    budgets = [4] * 70
+    together = evaluator.continuations(prompts, budgets, never, ignore)
+    for batch in batches_of(prompts, budgets):
+        alone = evaluator.batch(batch, prompts, budgets, never, ignore)
+        assert alone == [together[number] for number in batch]
 
 
 def test_no_prompts_are_no_work():
-    _, decoder = made("grouped")
-    assert decoder.greedy([], [], never, ignore) == []
+    _, evaluator = made("grouped")
+    assert evaluator.continuations([], [], never, ignore) == []

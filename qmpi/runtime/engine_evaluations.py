@@ -1,0 +1,136 @@
+"""Evaluations of one engine: what is asked is made on another thread, ahead of the first.
+
+Theory of operation. An evaluation is pieces of work: rows that are computed together, and batches
+of problems. The pieces follow from what is asked alone, so each gives the same bits whoever does
+it, and what they give is added up in integers. A member does its share of the pieces. Before each,
+and after each token of an answer, it looks whether it is told to leave.
+"""
+
+from collections.abc import Callable, Iterable
+from threading import Event as Flag
+from typing import TYPE_CHECKING
+
+from qmpi.corpora.paper import Paper
+from qmpi.errors import InputError
+from qmpi.policy.evaluation_schedule import own_share
+from qmpi.policy.scoring import added_up
+from qmpi.ports.base import Event, WorkCrashed
+from qmpi.ports.engine import Evaluate, Evaluated
+from qmpi.protocol.evaluation import Marks
+from qmpi.runtime.worker import Task, Worker
+
+if TYPE_CHECKING:
+    from qmpi.training.evaluation import Evaluator
+
+MakePaper = Callable[[], Paper]
+
+PROBLEMS_TOGETHER = 16
+"""Fewer than a whole checkpoint is asked at a time, so that members can share them."""
+
+LOOK_SECONDS = 0.05
+
+
+class EngineEvaluations:
+    """Evaluations, one at a time. All calls come from the engine's thread."""
+
+    def __init__(
+        self, make: MakePaper | None, now: Callable[[], float], look: Callable[[], None]
+    ) -> None:
+        """Ask nothing yet.
+
+        Args:
+            make: makes what is asked; None: nothing can be.
+            now: seconds; used for what an evaluation costs only.
+            look: raises `PeerLost` if the work in hand shall end.
+        """
+        self._make, self._now, self._look = make, now, look
+        self._worker = Worker("paper")
+        self._made: Flag | None = None
+        self._paper: Paper | None = None
+        self._fault = ""
+
+    def prepare(self) -> None:
+        """Begin to make what is asked, unless that is done or under way."""
+        if self._made is None:
+            self._made = Flag()
+            self._worker.submit(Task(self._prepare, self._refused))
+
+    def evaluate(self, work: Evaluate, evaluator: "Evaluator") -> Evaluated:
+        """Measure a share.
+
+        Args:
+            work: which.
+            evaluator: of the weights.
+
+        Returns:
+            What was measured, or why nothing was.
+
+        Raises:
+            PeerLost: told to leave.
+        """
+        began = self._now()
+        paper = self._whole()
+        marks = added_up(self._marks(work, evaluator, paper)) if paper is not None else ()
+        return Evaluated(
+            generation=work.generation,
+            step=work.step,
+            part=work.part,
+            parts=work.parts,
+            marks=marks,
+            left_out=paper.left_out if paper is not None else (),
+            seconds=self._now() - began,
+            fault=self._fault,
+        )
+
+    def _prepare(self) -> Event | None:
+        if self._make is None:
+            raise InputError("this rank has no sources")
+        self._paper = self._make()
+        self._end("")
+        return None
+
+    # The engine trains on: that nothing could be measured is told at each evaluation.
+    def _refused(self, event: Event) -> None:
+        self._end(event.reason if isinstance(event, WorkCrashed) else repr(event))
+
+    def _end(self, fault: str) -> None:
+        self._fault = fault
+        if self._made is not None:
+            self._made.set()
+
+    def _whole(self) -> Paper | None:
+        if self._paper is None and self._fault:
+            # What could not be read may be there by now.
+            self._made, self._fault = None, ""
+        self.prepare()
+        while self._made is not None and not self._made.wait(LOOK_SECONDS):
+            self._look()
+        return self._paper
+
+    def _marks(self, work: Evaluate, evaluator: "Evaluator", paper: Paper) -> Iterable[Marks]:
+        from qmpi.training.decode import batches_of
+
+        together = evaluator.rows_together
+        firsts = range(0, paper.rows, together)
+        batches = list(batches_of(paper.prompts, paper.budgets, PROBLEMS_TOGETHER))
+        for piece in own_share(len(firsts) + len(batches), work.part, work.parts):
+            self._look()
+            if piece < len(firsts):
+                first = firsts[piece]
+                last = min(first + together, paper.rows)
+                nats = evaluator.row_losses(paper.block(first, last), last - first, _ignore)
+                yield from paper.marks_of_rows(first, nats)
+            else:
+                yield from self._answers(batches[piece - len(firsts)], evaluator, paper)
+
+    def _answers(self, batch: list[int], evaluator: "Evaluator", paper: Paper) -> Iterable[Marks]:
+        def ended(number: int, added: list[int]) -> bool:
+            self._look()
+            return paper.ended(number, added)
+
+        added = evaluator.batch(batch, paper.prompts, paper.budgets, ended, _ignore)
+        return paper.marks_of_answers(batch, added)
+
+
+def _ignore(more: int) -> None:
+    del more
