@@ -23,7 +23,7 @@ class OptimizerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         float,
         Meta(
             gt=0.0,
-            description="Peak learning rate; updates of both kinds are of one size at one rate.",
+            description="Peak learning rate; an update by Muon has the size of one by AdamW at it.",
         ),
     ] = 3e-3
     table_ratio: Annotated[
