@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from qmpi.config.optimizer import LARGE_STEPS
 from qmpi.config.settings import Settings
 
 _BUILTIN = [
@@ -81,7 +82,12 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
                 "device": "cuda",
             },
             "evaluation": {"held_out": 0.005},
-            "optimizer": {"learning_rate": 6e-4, "warmup_steps": 700, "schedule": "wsd"},
+            "optimizer": {
+                "learning_rate": 6e-4,
+                "warmup_steps": 700,
+                "schedule": "wsd",
+                **LARGE_STEPS,
+            },
             "snapshot": {"every_steps": 50, "disk_every_steps": 500},
         },
     ),
@@ -107,7 +113,12 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
                 "device": "cuda",
             },
             "evaluation": {"held_out": 0.005},
-            "optimizer": {"learning_rate": 4e-4, "warmup_steps": 1000, "schedule": "wsd"},
+            "optimizer": {
+                "learning_rate": 4e-4,
+                "warmup_steps": 1000,
+                "schedule": "wsd",
+                **LARGE_STEPS,
+            },
             "snapshot": {"every_steps": 50, "disk_every_steps": 500},
         },
     ),
@@ -138,7 +149,12 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
                 "device": "cuda",
             },
             "evaluation": {"held_out": 0.001},
-            "optimizer": {"learning_rate": 3e-4, "warmup_steps": 2000, "schedule": "wsd"},
+            "optimizer": {
+                "learning_rate": 3e-4,
+                "warmup_steps": 2000,
+                "schedule": "wsd",
+                **LARGE_STEPS,
+            },
             "snapshot": {"every_steps": 20, "disk_every_steps": 200},
             "failure": {"dead_seconds": 60.0, "start_seconds": 1800.0, "max_relaunches": 50},
         },
@@ -170,7 +186,12 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
                 "sequence_tokens": 4096,
                 "device": "cuda",
             },
-            "optimizer": {"learning_rate": 3e-4, "warmup_steps": 10000, "schedule": "wsd"},
+            "optimizer": {
+                "learning_rate": 3e-4,
+                "warmup_steps": 10000,
+                "schedule": "wsd",
+                **LARGE_STEPS,
+            },
             "snapshot": {"every_steps": 20, "disk_every_steps": 200},
             "failure": {"dead_seconds": 60.0, "start_seconds": 1800.0, "max_relaunches": 50},
             "data": {"sources": _CONTENT},

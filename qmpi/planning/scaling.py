@@ -13,6 +13,9 @@ docs/scaling.md tells how far they were checked here.
 
 from math import log2
 
+from msgspec.structs import replace
+
+from qmpi.config.optimizer import LARGE_STEP_TOKENS, LARGE_STEPS
 from qmpi.config.settings import (
     ContentSource,
     CorpusSource,
@@ -98,7 +101,10 @@ def scaled_job(name: str, model: ModelSettings) -> Settings:
             sequences=train.sequences,
             sequence_tokens=length,
         ),
-        optimizer=OptimizerSettings(learning_rate=rate(operations)),
+        optimizer=replace(
+            OptimizerSettings(learning_rate=rate(operations)),
+            **(LARGE_STEPS if step >= LARGE_STEP_TOKENS else {}),
+        ),
         data=DataSettings(sources=sources(model.vocab_size)),
         snapshot=SnapshotSettings(
             every_steps=20 if large else 10, disk_every_steps=200 if large else 100

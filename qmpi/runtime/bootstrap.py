@@ -9,6 +9,7 @@ Only then is the rank written down among those of the host, and its roles start,
 import logging
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,7 +18,6 @@ from qmpi.config.identity import with_hyperparameters
 from qmpi.config.load import settings_digest
 from qmpi.config.settings import Settings
 from qmpi.config.variables import HOSTS_LEFT_OUT
-from qmpi.corpora.paper import Paper, make_paper
 from qmpi.corpora.sources import Sources
 from qmpi.driver.ports import UNPLUGGED, Ports
 from qmpi.errors import ConfigError, StorageError
@@ -57,6 +57,9 @@ from qmpi.storage.run_directory import RunDirectory, RunLock
 from qmpi.storage.snapshot_store import what_is_wrong
 from qmpi.storage.trace_file import TraceFolder
 from qmpi.units import Digest
+
+if TYPE_CHECKING:
+    from qmpi.corpora.paper import Paper
 
 logger = logging.getLogger(__name__)
 
@@ -171,7 +174,10 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
     )
 
 
-def _paper(settings: Settings, cache: Path) -> Paper:
+def _paper(settings: Settings, cache: Path) -> "Paper":
+    # Problems need the code of generated text, which a rank that measures nothing shall not load.
+    from qmpi.corpora.paper import make_paper
+
     wanted = settings.evaluation
     sources = Sources(settings, cache)
     return make_paper(settings, sources, wanted.tokens, wanted.problems, lambda *_: None)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from threading import Event as Flag
 from typing import TYPE_CHECKING
 
-from qmpi.corpora.paper import Paper
 from qmpi.errors import InputError
 from qmpi.policy.evaluation_schedule import own_share
 from qmpi.policy.scoring import added_up
@@ -20,9 +19,10 @@ from qmpi.protocol.evaluation import Marks
 from qmpi.runtime.worker import Task, Worker
 
 if TYPE_CHECKING:
+    from qmpi.corpora.paper import Paper
     from qmpi.training.evaluation import Evaluator
 
-MakePaper = Callable[[], Paper]
+MakePaper = Callable[[], "Paper"]
 
 PROBLEMS_TOGETHER = 16
 """Fewer than a whole checkpoint is asked at a time, so that members can share them."""
@@ -98,7 +98,7 @@ class EngineEvaluations:
         if self._made is not None:
             self._made.set()
 
-    def _whole(self) -> Paper | None:
+    def _whole(self) -> "Paper | None":
         if self._paper is None and self._fault:
             # What could not be read may be there by now.
             self._made, self._fault = None, ""
@@ -107,7 +107,7 @@ class EngineEvaluations:
             self._look()
         return self._paper
 
-    def _marks(self, work: Evaluate, evaluator: "Evaluator", paper: Paper) -> Iterable[Marks]:
+    def _marks(self, work: Evaluate, evaluator: "Evaluator", paper: "Paper") -> Iterable[Marks]:
         from qmpi.training.decode import batches_of
 
         together = evaluator.rows_together
@@ -123,7 +123,7 @@ class EngineEvaluations:
             else:
                 yield from self._answers(batches[piece - len(firsts)], evaluator, paper)
 
-    def _answers(self, batch: list[int], evaluator: "Evaluator", paper: Paper) -> Iterable[Marks]:
+    def _answers(self, batch: list[int], evaluator: "Evaluator", paper: "Paper") -> Iterable[Marks]:
         def ended(number: int, added: list[int]) -> bool:
             self._look()
             return paper.ended(number, added)

@@ -41,7 +41,7 @@ def test_digest_follows_weights_and_step():
 
 
 def test_adamw_is_that_of_torch():
-    settings = OptimizerSettings(learning_rate=0.01)
+    settings = OptimizerSettings(learning_rate=0.01, beta2=0.95)
     state = FlatState(lay_out(SHAPES), CPU)
     state.reset()
     state.params.normal_(generator=torch.Generator().manual_seed(1))
