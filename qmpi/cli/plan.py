@@ -115,11 +115,14 @@ def _measured(settings: Any) -> Any:  # noqa: ANN401
         # Only a machine file says how fast a GPU is.
         return None
     from qmpi.planning.workload import speeds_of_cores
+    from qmpi.runtime.heap import keep_memory
     from qmpi.training.precision import choose_device
     from qmpi.training.speed import measure
 
     if choose_device(settings.train).type == "cuda":
         return None
+    # As a trainer's process does.
+    keep_memory()
     return speeds_of_cores(measure(settings, time.thread_time))
 
 

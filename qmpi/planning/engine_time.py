@@ -1,35 +1,40 @@
 """Time of a step of this system's engine, as it is: data parallel, exact sum, gloo on all devices.
 
-Theory of operation. A trainer computes its lanes one after the other: products, attention, the
-sweeps of eager kernels, and for each lane one sweep that adds the gradient to the sum. Then the
-sum of all ranks is taken by gloo through host memory, with nothing to hide it; then every rank
-applies the whole update. A team takes a snapshot while the others wait for it at the next vote, so
-its share stands in the step.
+Theory of operation. A trainer computes its lanes one after the other: products, attention, what is
+swept between these, and for each lane one sweep that adds the gradient to the sum. Then the sum of
+all ranks is taken by gloo through host memory, with nothing to hide it; trainers on CPUs share the
+making of Muon's directions and sum these likewise; then every rank applies the whole update. A team
+takes a snapshot while the others wait for it at the next vote, so its share stands in the step.
 
-Bytes of the sweeps are counted over the operations of `qmpi.model` and `qmpi.training`, each of
-which reads and writes its tensors once.
+Kernels and bytes of the sweeps are counted in `qmpi.planning.sweeps`.
 """
 
 from math import ceil
 
 from msgspec import Struct
 
-from qmpi.planning.shape import Shape, attention_flops, matrices_a_token, muon_flops
+from qmpi.config.compiling import is_worth_compiling
+from qmpi.planning.muon_work import muon_share
+from qmpi.planning.shape import attention_flops, flops_per_token, matrices_a_token, muon_flops
+from qmpi.planning.sweeps import (
+    CHUNK,
+    Sweeps,
+    added_sweeps,
+    direction_sweeps,
+    end_sweeps,
+    gathered_sweeps,
+    hidden_elements,
+    layer_sweeps,
+    loss_sweeps,
+    pass_sweeps,
+    update_sweeps,
+)
 from qmpi.planning.workload import HOST_LINK_BYTES, Speeds, Workload
 
 FLOAT, HALF = 4, 2
 
-LANE_BYTES = {"exact": 24, "fast": 12}
-"""A parameter's gradient added to the sum: looked at, rounded, added; or added alone."""
-
-CHUNK, FACTS_BYTES = 32_768, 48
-"""Elements that share a need in the exact sum, but for rows of tables; what is told of a lane."""
-
-APPLY_BYTES = 52
-"""A parameter: unpacked, its norm taken, clipped, AdamW over weight, gradient and moments."""
-
-KERNELS_A_LAYER = 230
-"""Kernels of a layer's forward and backward, casts included (profile of jobs/laptop.toml)."""
+FACTS_BYTES = 48
+"""What is told of a lane."""
 
 
 class EngineTime(Struct, frozen=True, kw_only=True):
@@ -72,26 +77,22 @@ def engine_time(job: Workload, speeds: Speeds) -> EngineTime:
     Returns:
         Seconds by cause, of the trainer with the most lanes.
     """
-    train, shape, count = job.settings.train, job.shape, job.parameters
+    train, shape = job.settings.train, job.shape
     lanes = ceil(train.lanes / job.counts.trainers)
-    crowd = crowding(job)
-    tokens = lanes * job.lane_tokens
+    crowd, tokens = crowding(job), lanes * job.lane_tokens
     weights, scores = 6 * matrices_a_token(shape), attention_flops(shape, train.sequence_tokens)
-    swept = tokens * sweep_bytes(shape, half=speeds.half) + lanes * (
-        count * LANE_BYTES[train.reduction] + cast_bytes(job) * train.microbatches * speeds.half
-    )
-    muon = muon_flops(shape) if job.settings.optimizer.kind == "muon" else 0.0
-    lost = tokens * loss_bytes(shape, half=speeds.half)
-    kernels = KERNELS_A_LAYER * (shape.layers + 1)
-    hashed = FLOAT * count / train.digest_every
+    through, cached = _step(job, speeds, lanes)
+    updated, muon = _update(job, speeds)
+    hashed = FLOAT * job.parameters / train.digest_every
     copied = job.state_bytes / job.settings.snapshot.every_steps
+    calls = through.kernels + cached.kernels + updated.kernels
     return EngineTime(
         products=crowd * tokens * weights / speeds.products,
         attention=crowd * tokens * 3.5 * shape.layers * scores / speeds.attention,
-        sweeps=crowd * (swept / speeds.sweeps + lost / speeds.loss),
-        calls=crowd * lanes * train.microbatches * kernels * speeds.call,
+        sweeps=crowd * (through.bytes / speeds.sweeps + cached.bytes / speeds.in_cache),
+        calls=crowd * calls * speeds.call,
         reduce=_reduce(job, speeds),
-        apply=crowd * (count * APPLY_BYTES / speeds.sweeps + muon / speeds.products),
+        apply=crowd * (updated.bytes / speeds.sweeps + muon / speeds.products),
         digest=hashed / speeds.hashing,
         snapshot=copied / speeds.hashing,
     )
@@ -105,48 +106,61 @@ def crowding(job: Workload) -> float:
     return max(1.0, busy / job.machine.node.cores)
 
 
-def sweep_bytes(shape: Shape, *, half: bool) -> float:
-    """Return the bytes that eager kernels move for a token, forward and backward.
-
-    Args:
-        shape: of the model.
-        half: products are in bfloat16; the residual stream stays in float32.
-    """
-    size, width = (HALF if half else FLOAT), shape.width
-    heads = shape.query + shape.key
-    stream = 2 * FLOAT * (2 * width + 3 * width)
-    casts = 3 * (FLOAT + HALF) * width if half else 0
-    rotary = size * heads * (2 + 3 + 2 + 3) + 2 * FLOAT * heads * shape.qk_norm
-    copies = size * 2 * (shape.query + 2 * shape.key)
-    gates = size * 5 * shape.ffn_width
-    layer = 3 * (stream + casts + rotary + copies + gates)
-    return shape.layers * layer
+def is_compiled(job: Workload) -> bool:
+    """Return whether the engine compiles the job's layers, where it finds a compiler."""
+    flops = flops_per_token(job.shape, job.settings.train.sequence_tokens)
+    return is_worth_compiling(job.settings.train, flops, "cuda" if job.on_gpus else "cpu")
 
 
-def loss_bytes(shape: Shape, *, half: bool) -> float:
-    """Return the bytes that head and loss move for a token beside the products.
-
-    Args:
-        shape: of the model.
-        half: logits are in bfloat16 before they are cast.
-    """
-    return shape.vocab_size * (3 * (HALF if half else FLOAT) + 8 * FLOAT)
+def uses_muon(job: Workload) -> bool:
+    """Return whether the matrices of the blocks are moved by Muon."""
+    return job.settings.optimizer.kind == "muon"
 
 
-def cast_bytes(job: Workload) -> float:
-    """Return the bytes of casting all weights once, and their gradients back."""
-    return matrices_a_token(job.shape) * 2 * (FLOAT + HALF)
+def _step(job: Workload, speeds: Speeds, lanes: int) -> tuple[Sweeps, Sweeps]:
+    """Return what a step moves but for the update: through memory, and block by block in cache."""
+    train, shape, half = job.settings.train, job.shape, speeds.half
+    rows, exact = train.sequences * train.sequence_tokens, train.reduction == "exact"
+    layer = layer_sweeps(shape, rows, half=half, compiled=is_compiled(job))
+    batch = layer.times(shape.layers) + end_sweeps(shape, rows, half=half)
+    lost = loss_sweeps(shape, rows, half=half)
+    gathered = gathered_sweeps(shape, job.parameters, train.microbatches, half=half)
+    single = half and train.microbatches == 1
+    added = added_sweeps(shape, job.parameters, half=single, exact=exact)
+    once = pass_sweeps(shape, job.parameters, half=half, exact=exact)
+    through = (batch.times(train.microbatches) + gathered).times(lanes) + once
+    cached = lost.times(train.microbatches * lanes)
+    if exact:
+        return through, cached + added.times(lanes)
+    return through + added.times(lanes), cached
+
+
+def _update(job: Workload, speeds: Speeds) -> tuple[Sweeps, float]:
+    """Return what a trainer moves to clip and update, and the operations of Muon's products."""
+    shape, half, muon = job.shape, speeds.half, uses_muon(job)
+    swept = update_sweeps(shape, job.parameters, half=half, muon=muon)
+    if not muon:
+        return swept, 0.0
+    share = muon_share(shape, job.counts.trainers, on_gpus=job.on_gpus)
+    return swept + direction_sweeps(shape, half=half).times(share), share * muon_flops(shape)
 
 
 def _reduce(job: Workload, speeds: Speeds) -> float:
     ranks = job.counts.trainers
     if ranks == 1:
         return 0.0
-    buffer = FLOAT * job.parameters + _told_bytes(job)
+    buffer = FLOAT * job.parameters + _told_bytes(job) + _shared_bytes(job, speeds)
     ring = 2 * buffer * (ranks - 1) / ranks / speeds.reduce
     hops = 2 * (ranks - 1) * job.machine.network.latency_us * 1e-6
     staged = 2 * buffer / HOST_LINK_BYTES if job.on_gpus else 0.0
     return ring + hops + staged
+
+
+def _shared_bytes(job: Workload, speeds: Speeds) -> int:
+    """Return what trainers on CPUs tell each other of Muon's directions."""
+    if job.on_gpus or not uses_muon(job):
+        return 0
+    return hidden_elements(job.shape) * (HALF if speeds.half else FLOAT)
 
 
 def _told_bytes(job: Workload) -> int:

@@ -3,18 +3,31 @@
 Theory of operation. The flat state holds weights and moments in float32; beside it stand the
 flat gradient and the sum that is reduced; the exact one has tables a second time, on finer grids,
 and twice room for some rows more: what a trainer keeps, and what is sent. Activations are what
-autograd saves: counted tensor by tensor over `qmpi.model`, for one microbatch. The casts of the
-weights live as long as the graph that uses them.
+autograd saves: counted tensor by tensor over the nodes of `qmpi.model.fused`, for one microbatch.
+Weights are cast once a step, and the casts stay. Of the logits one chunk of rows is there at once.
+
+Systems of others, of which `layout_memory` speaks, keep what plain modules save.
 """
 
 from qmpi.planning.layout import Layout
+from qmpi.planning.muon_work import direction_bytes
 from qmpi.planning.shape import Shape, layer_matrices, matrices_a_token, parameters
+from qmpi.planning.sweeps import (
+    CHUNK_LOGITS,
+    LEAST_ROWS,
+    LOSS_ROWS,
+    hidden_elements,
+    table_elements,
+)
 from qmpi.planning.workload import Workload
 
 FLOAT, HALF = 4, 2
 
 ROWS_A_PLACE = 4
 """Rows of a table for each row that may lie outside its scale."""
+
+MOST_TOKENS, BLOCK, MOST_BLOCKS = 1024, 64, 16
+"""Attention on a CPU goes by blocks of queries up to so many tokens, and keeps probabilities."""
 
 PROGRAM_BYTES = 385 * 2**20
 """Resident memory of a trainer before it has a model: Python, torch, MPI, gloo."""
@@ -43,9 +56,10 @@ def trainer_memory(job: Workload) -> dict[str, int]:
         "moments": job.state_bytes - FLOAT * count,
         "gradient": FLOAT * count + _transient(job),
         "sum": FLOAT * count + _tables(job),
+        "directions": _directions(job, half=half),
         "casts": HALF * matrices * half,
-        "activations": round(tokens * job.shape.layers * saved_bytes(job.shape, half=half)),
-        "logits": round(tokens * logit_bytes(job.shape, half=half)),
+        "activations": round(tokens * job.shape.layers * kept_bytes(job, half=half)),
+        "logits": _chunk_bytes(job, tokens, half=half),
         "blocks": block * lanes * (job.settings.data.prefetch_steps + 1),
         "program": CONTEXT_BYTES if job.on_gpus else PROGRAM_BYTES,
     }
@@ -64,11 +78,46 @@ def _transient(job: Workload) -> int:
     """Return gradients that stand beside the flat ones while a lane is computed."""
     if job.settings.train.microbatches > 1:
         return FLOAT * job.parameters
-    return FLOAT * job.shape.vocab_size * job.shape.width
+    return FLOAT * table_elements(job.shape)
+
+
+def _directions(job: Workload, *, half: bool) -> int:
+    if job.settings.optimizer.kind != "muon":
+        return 0
+    size, shape = HALF if half else FLOAT, job.shape
+    return direction_bytes(shape, hidden_elements(shape), size, on_gpus=job.on_gpus)
+
+
+def kept_bytes(job: Workload, *, half: bool) -> float:
+    """Return what one layer of the engine keeps for backward, bytes a token.
+
+    Args:
+        job: its shape, and the length of its sequences.
+        half: products are in bfloat16; the residual stream stays in float32.
+    """
+    size, shape, tokens = HALF if half else FLOAT, job.shape, job.settings.train.sequence_tokens
+    # Each norm keeps the stream; the products keep what it gives.
+    stream = 2 * (FLOAT + size) * shape.width
+    # The merged product, queries, keys and values made of it, what they attend to.
+    heads = size * (2 * (shape.query + 2 * shape.key) + shape.query)
+    if job.on_gpus or tokens > MOST_TOKENS:
+        seen = size * shape.query
+    else:
+        seen = size * shape.heads * (tokens + max(BLOCK, tokens / MOST_BLOCKS)) / 2
+    return stream + heads + seen + 3 * size * shape.ffn_width
+
+
+def _chunk_bytes(job: Workload, tokens: int, *, half: bool) -> int:
+    """Return what the loss holds: logits of a chunk, some rows in float32, the head's gradient."""
+    shape, size = job.shape, HALF if half else FLOAT
+    rows = min(tokens, max(LEAST_ROWS, CHUNK_LOGITS // shape.vocab_size))
+    wide = 2 * FLOAT * min(tokens, LOSS_ROWS)
+    features = (2 * size + 2 * FLOAT) * tokens * shape.width
+    return shape.vocab_size * (size * rows + wide + half * size * shape.width) + features
 
 
 def saved_bytes(shape: Shape, *, half: bool) -> float:
-    """Return what one layer saves for backward, bytes a token.
+    """Return what one layer of plain modules saves for backward, bytes a token.
 
     Args:
         shape: of the model.

@@ -163,12 +163,16 @@ def attention_flops(shape: Shape, sequence_tokens: int) -> float:
     return (shape.query + shape.value) * float(sequence_tokens)
 
 
-def muon_flops(shape: Shape) -> float:
-    """Return the operations of one update by Muon: its products over the blocks' matrices."""
+def block_matrices(shape: Shape) -> list[tuple[int, int]]:
+    """Return the sides of the matrices of one layer, without experts or latent attention."""
     width = shape.width
     matrices = [(shape.query, width)] * 2 + [(shape.key, width)] * 2
-    matrices += [(shape.ffn_width, width)] * (3 if shape.gated else 2)
-    sides = [(min(pair), max(pair)) for pair in matrices]
+    return matrices + [(shape.ffn_width, width)] * (3 if shape.gated else 2)
+
+
+def muon_flops(shape: Shape) -> float:
+    """Return the operations of one update by Muon: its products over the blocks' matrices."""
+    sides = [(min(pair), max(pair)) for pair in block_matrices(shape)]
     products = sum(4.0 * rows * rows * cols + 2.0 * rows**3 for rows, cols in sides)
     return MUON_STEPS * shape.layers * products
 

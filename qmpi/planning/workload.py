@@ -21,11 +21,14 @@ HASH_BYTES = 1.2e9
 HOST_LINK_BYTES = 25e9
 """Between GPU and host memory, bytes a second: PCIe 4 x16, which a copy attains."""
 
-CORE_ATTENTION = 0.15
+CORE_ATTENTION = 0.3
 """Attention's rate on a core as a share of the products', as measured in place on one machine."""
 
-CORE_SWEEP_BYTES = 1e10
-"""Element-by-element kernels on a core, bytes a second, likewise."""
+CORE_SWEEP_BYTES = 1.4e10
+"""What a layer does beside its products on a core, bytes a second, likewise."""
+
+CORE_CACHE_BYTES = 3e10
+"""Kernels on blocks that stay in a core's cache, likewise."""
 
 CORE_CALL_SECONDS = 5e-6
 """A kernel that has nothing to do, likewise."""
@@ -41,7 +44,7 @@ class Speeds(Struct, frozen=True, kw_only=True):
         products: matrix products, FLOP/s.
         attention: fused attention, FLOP/s.
         sweeps: bytes a second through memory, in layers and in the update.
-        loss: likewise in the loss over the logits.
+        in_cache: likewise in the loss and in the exact sum, which work block by block.
         hashing: SHA-256, bytes a second.
         reduce: all-reduce over the network, bytes of the buffer's ring traffic a second.
         peak: what utilisation is a share of, FLOP/s.
@@ -52,7 +55,7 @@ class Speeds(Struct, frozen=True, kw_only=True):
     products: float
     attention: float
     sweeps: float
-    loss: float
+    in_cache: float
     peak: float
     half: bool
     call: float = 0.0
@@ -200,7 +203,7 @@ def gpu_speeds(job: Workload) -> Speeds | None:
         products=at.products * slower,
         attention=at.attention * slower,
         sweeps=at.memory,
-        loss=at.memory,
+        in_cache=at.memory,
         peak=at.peak * slower,
         half=half,
         reduce=min(GLOO_BYTES, across) if job.counts.trainers > 1 else GIGA,
@@ -224,7 +227,7 @@ def core_speeds(job: Workload) -> Speeds | None:
         products=products,
         attention=CORE_ATTENTION * products,
         sweeps=CORE_SWEEP_BYTES * train.threads,
-        loss=CORE_SWEEP_BYTES * train.threads,
+        in_cache=CORE_CACHE_BYTES * train.threads,
         peak=each * train.threads * GIGA,
         half=train.precision != "float32",
         call=CORE_CALL_SECONDS,
@@ -235,19 +238,19 @@ def speeds_of_cores(measured: tuple[float, float, float, float, float, float, bo
     """Return the speeds of a trainer on cores that were measured.
 
     Args:
-        measured: FLOP/s of products and of attention, bytes/s of sweeps, of the loss and of
+        measured: FLOP/s of products and of attention, bytes/s of sweeps, of those in cache and of
             SHA-256, seconds of a kernel that has nothing to do, and whether products are in
             bfloat16.
 
     Returns:
         Speeds; utilisation is a share of the rate of the products.
     """
-    products, attention, sweeps, loss, hashing, call, half = measured
+    products, attention, sweeps, in_cache, hashing, call, half = measured
     return Speeds(
         products=products,
         attention=attention,
         sweeps=sweeps,
-        loss=loss,
+        in_cache=in_cache,
         peak=products,
         half=half,
         hashing=hashing,

@@ -19,6 +19,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
+from qmpi.config.compiling import is_worth_compiling
 from qmpi.config.settings import Settings
 from qmpi.errors import UserError
 from qmpi.model.layer import Layer
@@ -26,10 +27,6 @@ from qmpi.model.shape import flops_per_token
 from qmpi.training.precision import machine_identity
 
 logger = logging.getLogger(__name__)
-
-WORTH = {"cpu": 10**12, "cuda": 10**14}
-"""Operations of a step from which on "auto" compiles: ten seconds of one core, or a good part of a
-second of a GPU. A hundred such steps take as long as compiling does, some of them several times."""
 
 EAGER = "eager"
 
@@ -72,11 +69,8 @@ def wants_compiling(settings: Settings, device: torch.device) -> bool:
         settings: the job.
         device: where it computes.
     """
-    train = settings.train
-    if train.compile != "auto":
-        return train.compile == "on"
-    tokens = train.lanes * train.microbatches * train.sequences * train.sequence_tokens
-    return tokens * flops_per_token(settings.model, train.sequence_tokens) >= WORTH[device.type]
+    flops = flops_per_token(settings.model, settings.train.sequence_tokens)
+    return is_worth_compiling(settings.train, flops, "cpu" if device.type == "cpu" else "cuda")
 
 
 class Preparer:

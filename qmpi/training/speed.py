@@ -1,11 +1,15 @@
 """How fast this machine computes a job's kinds of work: a measurement in place, under two seconds.
 
-Theory of operation. Four kinds of work, each on tensors of the job's own sizes, forward and
-backward, since small ones do not reach the rate of large ones: matrix products of a feed-forward
-layer; attention; the element-by-element kernels of a layer (a norm, an activation); and the loss.
-The rate of the last two is given in the bytes that they would move if each tensor passed once. Each
-batch of work is timed alone, and usually the fastest counts: what else the machine does can only
-slow it. With a clock of the thread's own time the figures are those of a core that it has for
+Theory of operation. The engine's own parts run on tensors of the job's sizes, forward and backward,
+since small ones do not reach the rate of large ones: the matrix products of a layer; attention; a
+whole layer; and what turns logits into their gradient, block by block in
+the cache. What a layer takes beyond its products, its
+attention and the calls of its kernels are its sweeps; so their rate holds for data that the parts
+before have pushed out of the cache. The rates of sweeps and of the loss are in bytes as
+`qmpi.planning.sweeps` counts them. Layers are measured as they run without a compiler.
+
+Each batch of work is timed alone, and usually the fastest counts: what else the machine does can
+only slow it. With a clock of the thread's own time the figures are those of a core that it has for
 itself.
 """
 
@@ -17,8 +21,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from qmpi.config.settings import Settings
+from qmpi.config.settings import ModelSettings, Settings
+from qmpi.model.fused.cross_entropy import ROWS, Loss
+from qmpi.model.layer import LayerWeights, choose_kernels, make_layer
+from qmpi.model.plain import Positions
 from qmpi.model.shape import ffn_width, head_dim
+from qmpi.planning.shape import block_matrices, shape_of
+from qmpi.planning.sweeps import Sweeps, layer_sweeps, loss_sweeps
 from qmpi.training.precision import choose_precision
 
 SECONDS = 0.3
@@ -31,19 +40,26 @@ PEAK_SIZES = {"cpu": 512, "cuda": 8192}
 """Rows and columns of the matrices whose product comes near the peak of a device."""
 
 HASHED_BYTES = 1 << 22
-MOST_LOGITS = 1 << 22
 MOST_ROWS = 4096
+MOST_WORK = 2e10
+"""Operations of a batch of products at most, but for so few rows that they would be slow."""
+
+LEAST_ROWS = 128
+LEAST_SHARE = 0.05
+"""Of a layer's time that its sweeps take: measured times scatter, and large products hide them."""
+
 TINY = 20
+CPU = torch.device("cpu")
 
 
 class CoreSpeed(NamedTuple):
     """What a trainer's threads do.
 
     Attributes:
-        products: FLOP/s of a feed-forward layer's products.
+        products: FLOP/s of a layer's products.
         attention: FLOP/s of causal attention.
-        sweeps: bytes/s of element-by-element kernels in layers.
-        loss: bytes/s of the loss over a row of logits.
+        sweeps: bytes/s of what a layer does beside these.
+        in_cache: bytes/s of turning a block of logits into their gradient.
         hashing: bytes/s of SHA-256.
         call: seconds that a kernel takes which has nothing to do.
         half: products are in bfloat16.
@@ -52,7 +68,7 @@ class CoreSpeed(NamedTuple):
     products: float
     attention: float
     sweeps: float
-    loss: float
+    in_cache: float
     hashing: float
     call: float
     half: bool
@@ -88,16 +104,23 @@ def measure(
     """
     timer = Timer(clock, pick)
     torch.set_num_threads(settings.train.threads)
-    kind = choose_precision(settings.train, torch.device("cpu"))
-    data = bytes(HASHED_BYTES)
+    kind, data = choose_precision(settings.train, CPU), bytes(HASHED_BYTES)
+    work = Sample(settings.model, *_batch(settings), kind)
     hashed = _seconds(lambda: hashlib.sha256(data), timer, SECONDS / 6)
+    call = _call(timer)
+    products, attention = (
+        _seconds(part, timer, SECONDS) for part in (work.products(), work.attention())
+    )
+    layer = _seconds(work.layer(), timer, SECONDS)
+    swept = work.sweeps()
+    rest = layer - products - attention - swept.kernels * call
     return CoreSpeed(
-        products=_products(settings, kind, timer),
-        attention=_attention(settings, kind, timer),
-        sweeps=_sweeps(settings, kind, timer),
-        loss=_loss(settings, kind, timer),
+        products=work.product_flops / products,
+        attention=work.attention_flops / attention,
+        sweeps=swept.bytes / max(rest, LEAST_SHARE * layer),
+        in_cache=_in_cache(settings, kind, timer),
         hashing=HASHED_BYTES / hashed,
-        call=_call(timer),
+        call=call,
         half=kind == torch.bfloat16,
     )
 
@@ -126,70 +149,108 @@ def peak(kind: torch.dtype, device: torch.device, clock: Callable[[], float]) ->
     return 2.0 * size**3 / _seconds(work, Timer(clock, min), PEAK_SECONDS)
 
 
-def _products(settings: Settings, kind: torch.dtype, timer: Timer) -> float:
-    width, hidden, rows = settings.model.width, ffn_width(settings.model), _rows(settings)
-    features = torch.randn(rows, width, dtype=kind)
-    weight = torch.randn(hidden, width, dtype=kind)
-    gradient = torch.randn(rows, hidden, dtype=kind)
+class Sample:
+    """Work of one layer of the job, on tensors of its sizes."""
 
-    def work() -> None:
-        functional.linear(features, weight)
-        torch.mm(gradient, weight)
-        torch.mm(gradient.t(), features)
+    def __init__(self, model: ModelSettings, batch: int, tokens: int, kind: torch.dtype) -> None:
+        """Take the sizes.
 
-    return 6.0 * rows * width * hidden / _seconds(work, timer, SECONDS)
+        Args:
+            model: its shape.
+            batch: sequences.
+            tokens: of each.
+            kind: type that matrices are multiplied in.
+        """
+        self._model, self._batch, self._tokens, self._kind = model, batch, tokens, kind
+        self._rows, self._head = batch * tokens, head_dim(model)
+        self._kernels = choose_kernels(CPU, tokens, compiled=False)
+        self._positions = Positions.of(model, tokens, CPU)
+        queries, width, hidden = model.heads * self._head, model.width, ffn_width(model)
+        merged = queries + 2 * model.kv_heads * self._head
+        self._shapes = (merged, width), (width, queries), (2 * hidden, width), (width, hidden)
+        self.product_flops = 6.0 * self._rows * sum(rows * cols for rows, cols in self._shapes)
+        # Causal: half of the scores; counted as 2 products forward, 5 backward.
+        self.attention_flops = 3.5 * 2.0 * queries * tokens * self._rows
 
+    def sweeps(self) -> Sweeps:
+        """Return what the layer does beside products and attention."""
+        half = self._kind == torch.bfloat16
+        return layer_sweeps(shape_of(self._model), self._rows, half=half, compiled=False)
 
-def _attention(settings: Settings, kind: torch.dtype, timer: Timer) -> float:
-    model, tokens = settings.model, min(MOST_ROWS, settings.train.sequence_tokens)
-    size = head_dim(model)
+    def products(self) -> Callable[[], None]:
+        """Return what multiplies, forward and backward."""
+        sides = [
+            tuple(self._random(*shape) for shape in ((self._rows, i), (o, i), (self._rows, o)))
+            for o, i in self._shapes
+        ]
 
-    def heads(count: int) -> Tensor:
-        return torch.randn(1, count, tokens, size, dtype=kind).requires_grad_()
+        def work() -> None:
+            for features, weight, gradient in sides:
+                functional.linear(features, weight)
+                torch.mm(gradient, weight)
+                torch.mm(gradient.t(), features)
 
-    query, key, value = heads(model.heads), heads(model.kv_heads), heads(model.kv_heads)
-    grouped = model.kv_heads != model.heads
+        return work
 
-    def work() -> None:
-        out = functional.scaled_dot_product_attention(
-            query, key, value, is_causal=True, enable_gqa=grouped
+    def attention(self) -> Callable[[], None]:
+        """Return what attends, forward and backward."""
+        counts = (self._model.heads, self._model.kv_heads, self._model.kv_heads)
+        query, key, value = (
+            self._random(self._batch, self._tokens, count, self._head).requires_grad_()
+            for count in counts
         )
-        torch.autograd.grad(out.float().sum(), (query, key, value))
+        gradient = torch.ones_like(query)
 
-    # Causal: half of the scores; 2 products forward, 5 backward.
-    flops = 3.5 * 2.0 * model.heads * size * tokens * tokens
-    return flops / _seconds(work, timer, SECONDS)
+        def work() -> None:
+            seen = self._kernels.attend(query, key, value, self._positions)
+            torch.autograd.grad(seen, (query, key, value), gradient)
+
+        return work
+
+    def layer(self) -> Callable[[], None]:
+        """Return what computes a whole layer, forward and backward."""
+        layer = make_layer(self._model, self._batch, self._kernels)
+        stream = torch.randn(self._rows, self._model.width, requires_grad=True)
+        gradient, weights = torch.ones_like(stream), self._weights()
+        leaves = [stream, *(tensor for tensor in weights if tensor is not None)]
+
+        def work() -> None:
+            torch.autograd.grad(layer(stream, self._positions, weights), leaves, gradient)
+
+        return work
+
+    def _weights(self) -> LayerWeights:
+        def vector(size: int) -> Tensor:
+            return torch.ones(size, requires_grad=True)
+
+        width = self._model.width
+        q_norm, k_norm = (vector(self._head) if self._model.qk_norm else None for _ in range(2))
+        qkv, output, gate_up, down = (
+            self._random(*shape).mul_(0.02).requires_grad_() for shape in self._shapes
+        )
+        first, second = vector(width), vector(width)
+        return LayerWeights(first, qkv, q_norm, k_norm, output, second, gate_up, down)
+
+    def _random(self, *shape: int) -> Tensor:
+        return torch.randn(*shape, dtype=self._kind)
 
 
-def _sweeps(settings: Settings, kind: torch.dtype, timer: Timer) -> float:
-    model, rows = settings.model, _rows(settings)
-    width, hidden = model.width, ffn_width(model)
-    stream = torch.randn(rows, width, requires_grad=True)
-    scale = torch.ones(width, requires_grad=True)
-    gate = torch.randn(rows, hidden, dtype=kind, requires_grad=True)
-    up = torch.randn(rows, hidden, dtype=kind, requires_grad=True)
-
-    def work() -> None:
-        normed = functional.rms_norm(stream, (width,), scale, model.norm_eps)
-        torch.autograd.grad(normed.sum(), (stream, scale))
-        torch.autograd.grad((functional.silu(gate) * up).sum(), (gate, up))
-
-    moved = rows * (3 * 4 * 2 * width + 3 * gate.element_size() * 5 * hidden)
-    return moved / _seconds(work, timer, SECONDS)
+def _batch(settings: Settings) -> tuple[int, int]:
+    """Return sequences of a batch and tokens of each: those of a microbatch, if not too many."""
+    train = settings.train
+    matrices = 6 * sum(rows * cols for rows, cols in block_matrices(shape_of(settings.model)))
+    most = min(MOST_ROWS, max(LEAST_ROWS, int(MOST_WORK / matrices)))
+    tokens = min(train.sequence_tokens, most)
+    return max(1, min(train.sequences, most // tokens)), tokens
 
 
-def _loss(settings: Settings, kind: torch.dtype, timer: Timer) -> float:
-    vocabulary = settings.model.vocab_size
-    few = max(1, min(_rows(settings), MOST_LOGITS // vocabulary))
-    logits = torch.randn(few, vocabulary, dtype=kind, requires_grad=True)
-    targets = torch.zeros(few, dtype=torch.int64)
-
-    def work() -> None:
-        loss = functional.cross_entropy(logits.to(torch.float32), targets)
-        torch.autograd.grad(loss, logits)
-
-    moved = few * vocabulary * (3 * logits.element_size() + 8 * 4)
-    return moved / _seconds(work, timer, SECONDS)
+def _in_cache(settings: Settings, kind: torch.dtype, timer: Timer) -> float:
+    train, vocabulary = settings.train, settings.model.vocab_size
+    rows = min(ROWS, train.sequences * train.sequence_tokens)
+    loss = Loss(rows, vocabulary, kind, CPU)
+    logits, targets = torch.randn(rows, vocabulary, dtype=kind), torch.zeros(rows, dtype=torch.long)
+    moved = loss_sweeps(shape_of(settings.model), rows, half=kind == torch.bfloat16).bytes
+    return moved / _seconds(lambda: loss.to_errors(logits, targets), timer, SECONDS)
 
 
 def _call(timer: Timer) -> float:
@@ -201,10 +262,6 @@ def _call(timer: Timer) -> float:
             torch.autograd.grad(tiny * tiny, tiny)
 
     return _seconds(work, timer, SECONDS / 6) / (4 * TINY)
-
-
-def _rows(settings: Settings) -> int:
-    return min(MOST_ROWS, settings.train.sequences * settings.train.sequence_tokens)
 
 
 def _seconds(work: Callable[[], object], timer: Timer, seconds: float) -> float:

@@ -1,11 +1,12 @@
 """Memory and time of small jobs on this machine: what `qmpi plan` says and what a run shows.
 
-Each job is planned in place, then run with one trainer and with two. Time is processor time a step
+Each job is planned in place, then run with one trainer and with two; the last is the second once
+more with compiled layers, of which a plan knows counts alone. Time is processor time a step
 of the thread that computes, since a shared machine stretches the wall's. Others slow a thread's own
 time too, through caches and sibling threads, so rates are medians, taken before and after each run.
 Memory is the highest that the process has been resident.
 
-    python tests/benchmarks/bench_plan_here.py --steps 8
+    python tests/benchmarks/bench_plan_here.py --seconds 12
 """
 
 import argparse
@@ -24,10 +25,11 @@ from qmpi.config.machine import load_machine
 from qmpi.config.settings import Settings
 from qmpi.planning.estimate import Details, make_plan
 from qmpi.planning.workload import Counts, speeds_of_cores, workload
+from qmpi.runtime.heap import keep_memory
 from qmpi.training.speed import measure
 
 ROOT = Path(__file__).parents[2]
-SKIPPED = 2
+SKIPPED, LEAST_STEPS = 2, 4
 MIB = 2**20
 
 JOBS = {
@@ -44,6 +46,7 @@ JOBS = {
             *["train.microbatches=2", "train.lanes=4"],
         ],
     ),
+    "jobs/laptop.toml, compiled": ("laptop.toml", ["train.compile=on"]),
 }
 
 
@@ -60,6 +63,8 @@ def run(path: Path, overrides: list[str], steps: int, folder: Path) -> Seen:
     """Run a job and watch its trainers."""
     command = [sys.executable, "-m", "qmpi.cli.main", "train", str(path), "--quiet"]
     command += ["--run-dir", str(folder), "--set", f"train.steps={steps}"]
+    # A step of the smallest job is shorter than the time between two looks at most jobs.
+    command += ["--set", "monitor.status_seconds=0.1"]
     for override in overrides:
         command += ["--set", override]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -133,19 +138,24 @@ def say(line: str) -> None:
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=12.0, help="of processor time a run")
+    parser.add_argument("--only", default="", help="jobs whose name has this in it")
     options = parser.parse_args()
     head = ("job", "trainers", "MiB planned", "seen", "", "s a step planned", "processor s seen")
     say("| " + " | ".join((*head, "", "wall s")) + " |")
     say("|---" * (len(head) + 2) + "|")
+    keep_memory()
     for name, (file, changes) in JOBS.items():
+        if options.only not in name:
+            continue
         for trainers in (1, 2):
             overrides = [*changes, f"roles.trainer={trainers}", "roles.spare=0", "roles.memory=1"]
             settings = load_job(ROOT / "jobs" / file, overrides)
             before = plan(settings, trainers)
             with tempfile.TemporaryDirectory() as folder:
                 path = ROOT / "jobs" / file
-                seen = run(path, overrides, options.steps, Path(folder) / "run")
+                steps = SKIPPED + max(LEAST_STEPS, round(options.seconds / _busy(before)))
+                seen = run(path, overrides, steps, Path(folder) / "run")
             after = plan(settings, trainers)
             planned = (_busy(before) + _busy(after)) / 2
             memory = sum(before.plan.memory_bytes_by_kind.values())

@@ -59,7 +59,7 @@ class Loss:
             errors = torch.mm(part, head.t(), out=self._logits[: part.shape[0]])
             for row in range(0, part.shape[0], ROWS):
                 rows = slice(row, row + ROWS)
-                total += self._to_errors(errors[rows], wanted[rows])
+                total += self.to_errors(errors[rows], wanted[rows])
             out = of_features[start : start + self._rows]
             torch.addmm(out, errors, head, beta=0, alpha=scale, out=out)
             if part.dtype == torch.float32:
@@ -68,8 +68,8 @@ class Loss:
                 of_head.add_(torch.mm(errors.t(), part), alpha=scale)
         return float(total) / features.shape[0], of_features
 
-    def _to_errors(self, values: Tensor, targets: Tensor) -> Tensor:
-        """Turn logits into probabilities, less one at the targets, in place.
+    def to_errors(self, values: Tensor, targets: Tensor) -> Tensor:
+        """Turn logits of at most `ROWS` rows into probabilities, less one at the targets, in place.
 
         Args:
             values: logits [rows, V]; overwritten.

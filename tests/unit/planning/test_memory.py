@@ -10,13 +10,19 @@ from msgspec.structs import replace
 from qmpi.config.load import parse_job
 from qmpi.config.machine import Machine
 from qmpi.config.settings import Settings
+from qmpi.model.layer import choose_kernels, make_layer
+from qmpi.model.plain import Positions
 from qmpi.model.transformer import Transformer
 from qmpi.planning.advice import advise
 from qmpi.planning.layout import Layout
-from qmpi.planning.memory import layout_memory, saved_bytes, trainer_memory
+from qmpi.planning.memory import kept_bytes, layout_memory, saved_bytes, trainer_memory
+from qmpi.planning.muon_work import BATCH_ELEMENTS, muon_share
 from qmpi.planning.shape import matrices_a_token, shape_of
+from qmpi.planning.sweeps import hidden_elements
 from qmpi.planning.workload import Counts, Workload, speeds_of_cores, workload
+from qmpi.training import muon
 from qmpi.training.flat_state import FlatState, state_layout
+from qmpi.training.weights import Weights
 
 JOBS = Path(__file__).parents[3] / "jobs"
 
@@ -78,6 +84,55 @@ def test_microbatches_keep_gradients_between_them() -> None:
     two = replace(one, settings=replace(one.settings, train=train))
     assert trainer_memory(two)["gradient"] == 2 * 4 * one.parameters
     assert trainer_memory(one)["gradient"] < 2 * 4 * one.parameters
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("tokens", [128, 2048])
+def test_layers_keep_what_fused_nodes_save(half: bool, tokens: int) -> None:
+    given = job("demo", half=half)
+    train = replace(given.settings.train, sequences=1, sequence_tokens=tokens)
+    planned = replace(given, settings=replace(given.settings, train=train))
+    kind = torch.bfloat16 if half else torch.float32
+    state = FlatState(state_layout(planned.settings), torch.device("cpu"))
+    weights = Weights(planned.settings.model, state, kind)
+    kernels = choose_kernels(torch.device("cpu"), tokens, compiled=False)
+    layer = make_layer(planned.settings.model, 1, kernels)
+    positions = Positions.of(planned.settings.model, tokens, torch.device("cpu"))
+    tables = [*positions, *(leaf.tensor for leaf in weights.leaves)]
+    own = {tensor.untyped_storage().data_ptr() for tensor in tables}
+    held: dict[int, torch.UntypedStorage] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        held[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()
+        return tensor
+
+    stream = torch.randn(tokens, planned.shape.width, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        out = layer(stream, positions, weights.layers[0])
+    assert out.shape == stream.shape
+    seen = sum(storage.nbytes() for address, storage in held.items() if address not in own)
+    assert tokens * kept_bytes(planned, half=half) == pytest.approx(seen, rel=0.1)
+
+
+@pytest.mark.parametrize("trainers", [1, 2, 3, 64])
+@pytest.mark.parametrize("name", ["demo", "laptop"])
+def test_muon_is_shared_as_the_engine_deals_it(name: str, trainers: int) -> None:
+    planned = job(name, half=True)
+    work = muon.batches(state_layout(planned.settings), "cpu")
+    total = sum(batch.operations for batch in work)
+    busiest = max(sum(b.operations for b in part) for part in muon.dealt(work, trainers))
+    share = muon_share(planned.shape, trainers, on_gpus=False)
+    assert share == pytest.approx(busiest / total, rel=0.2)
+    assert muon_share(planned.shape, trainers, on_gpus=True) == 1.0
+    assert muon.BATCH_ELEMENTS == BATCH_ELEMENTS
+
+
+def test_directions_of_muon_take_memory() -> None:
+    planned = job("laptop", half=True)
+    chosen = replace(planned.settings.optimizer, kind="adamw")
+    other = replace(planned, settings=replace(planned.settings, optimizer=chosen))
+    assert trainer_memory(other)["directions"] == 0
+    assert trainer_memory(planned)["directions"] > 2 * hidden_elements(planned.shape)
 
 
 def test_sharding_and_recomputation_save_memory() -> None:

@@ -10,8 +10,8 @@ import sys
 from msgspec.structs import replace
 from unit.training.small_job import LANES, alone, job, run
 
+from qmpi.config import compiling
 from qmpi.config.settings import ModelSettings
-from qmpi.training import compiler
 
 STEPS = 3
 
@@ -42,7 +42,7 @@ def main(compile_, device):
     kept = Kept()
     logging.getLogger("qmpi").addHandler(kept)
     # So that "auto" wants what this small job would not be worth.
-    compiler.WORTH = dict.fromkeys(compiler.WORTH, 0)
+    compiling.WORTH = dict.fromkeys(compiling.WORTH, 0)
     settings = job(device=device)
     model = ModelSettings(vocab_size=256, layers=3, width=32, heads=2, kv_heads=1)
     settings = replace(settings, model=model, train=replace(settings.train, compile=compile_))

@@ -1,0 +1,219 @@
+"""Kernels of a trainer's step that are no matrix product: how many, and the bytes that they move.
+
+Theory of operation. Counted over the code, operation by operation: each reads its operands and
+writes its result once. Eager layers run one kernel after the other (`qmpi.model.fused`); in
+compiled ones a loop does what lies between two products or sums, reading and writing at its ends
+alone. A test holds the counts to what torch is seen to run.
+
+What attention does between its products is no part of these: it goes with attention's own rate.
+"""
+
+from math import ceil
+
+from msgspec import Struct
+
+from qmpi.planning.shape import Shape, block_matrices, layer_matrices
+
+FLOAT, HALF = 4, 2
+
+CHUNK = 32_768
+"""Elements that the exact sum takes at once, and that share a need, but for rows of tables."""
+
+SUM_BYTES = 24
+"""An element of a lane's gradient: looked at, rounded, added."""
+
+TABLE_BYTES = 72
+"""The same for embedding and head: looked at twice, rounded and added on two grids."""
+
+UPDATE_BYTES = 28
+"""AdamW: gradient, and weight and both moments to and fro."""
+
+LOSS_ROWS, LEAST_ROWS, CHUNK_LOGITS = 128, 512, 1 << 22
+"""Rows of logits that are turned at once, rows of a chunk at least, and its logits."""
+
+COMPILED_LOOPS = 40
+"""Loops of a compiled layer beside those of blocks of queries: 64 with two of these, 138 with 8."""
+
+
+class Sweeps(Struct, frozen=True):
+    """Work that moves bytes.
+
+    Attributes:
+        bytes: read and written.
+        kernels: that do it.
+    """
+
+    bytes: float = 0.0
+    kernels: float = 0.0
+
+    def __add__(self, other: "Sweeps") -> "Sweeps":
+        """Return both."""
+        return Sweeps(self.bytes + other.bytes, self.kernels + other.kernels)
+
+    def times(self, count: float) -> "Sweeps":
+        """Return so many of it."""
+        return Sweeps(self.bytes * count, self.kernels * count)
+
+
+def layer_sweeps(shape: Shape, rows: int, *, half: bool, compiled: bool) -> Sweeps:
+    """Return what a layer moves between its products, forward and backward, attention apart.
+
+    Args:
+        shape: of the model.
+        rows: tokens of a microbatch.
+        half: products are in bfloat16; the residual stream stays in float32.
+        compiled: the layer is.
+    """
+    if compiled:
+        return _compiled_layer(shape, rows, half=half)
+    size = HALF if half else FLOAT
+    norms = 2 * (88 if half else 76) * shape.width
+    residual = (56 if half else 48) * shape.width
+    turned = (shape.query + shape.key) * _head_bytes(half=half, normed=shape.qk_norm)
+    heads = turned + 4 * size * shape.key
+    gates = 16 * size * shape.ffn_width
+    kernels = (46 if half else 38) + (56 if half else 52) * (1 if shape.qk_norm else 0.5)
+    return Sweeps(rows * float(norms + residual + heads + gates), kernels)
+
+
+def _head_bytes(*, half: bool, normed: bool) -> int:
+    """Return the bytes for a feature of queries and keys: normed, turned, cast, and back."""
+    if normed:
+        return 164 if half else 160
+    return 96 if half else 80
+
+
+def _compiled_layer(shape: Shape, rows: int, *, half: bool) -> Sweeps:
+    size = HALF if half else FLOAT
+    # Forward: a norm reads the stream, the second one adds to it before. Backward: a loop over
+    # rows for the stream, one over columns for the norm's weight, and a cast for the products.
+    forward = 2 * (FLOAT + size) + 2 * (size + 2 * FLOAT)
+    norms = forward + 2 * ((size + 3 * FLOAT) + (size + FLOAT) + half * size)
+    heads = size * (3 * (shape.query + 2 * shape.key) + 4 * (shape.query + shape.key))
+    gates = size * (3 + 5) * shape.ffn_width
+    return Sweeps(rows * float(norms * shape.width + heads + gates), COMPILED_LOOPS)
+
+
+def loss_sweeps(shape: Shape, rows: int, *, half: bool) -> Sweeps:
+    """Return what turns a microbatch's logits into their gradient.
+
+    Args:
+        shape: of the model.
+        rows: tokens of a microbatch.
+        half: logits are in bfloat16.
+    """
+    # Cast, largest, softmax, largest again, and back to the type of the products.
+    each = shape.vocab_size * (28 if half else 32)
+    return Sweeps(float(rows) * each, 12 * ceil(rows / LOSS_ROWS))
+
+
+def end_sweeps(shape: Shape, rows: int, *, half: bool) -> Sweeps:
+    """Return what a microbatch moves at both ends of the layers, products and loss apart.
+
+    Args:
+        shape: of the model.
+        rows: tokens of a microbatch.
+        half: products are in bfloat16.
+    """
+    looked_up, normed = 20 * shape.width, (88 if half else 76) * shape.width
+    moved = Sweeps(float(rows) * (looked_up + normed), 20)
+    # In float32 the head's gradient is added by the product itself.
+    chunks = ceil(rows / max(LEAST_ROWS, CHUNK_LOGITS // shape.vocab_size))
+    added = (HALF + 2 * FLOAT) * shape.vocab_size * shape.width * chunks if half else 0
+    return moved + Sweeps(float(added), chunks)
+
+
+def gathered_sweeps(shape: Shape, count: int, microbatches: int, *, half: bool) -> Sweeps:
+    """Return what gathers a lane's gradient before it is added to the sum.
+
+    Args:
+        shape: of the model.
+        count: its parameters.
+        microbatches: of the lane; several are accumulated in float32.
+        half: gradients of matrices are in bfloat16.
+    """
+    tables, size = table_elements(shape), HALF if half else FLOAT
+    zeroed = Sweeps(float(FLOAT * tables), 1)
+    if microbatches == 1:
+        return zeroed
+    each = (size + FLOAT) + (microbatches - 1) * (size + 2 * FLOAT)
+    leaves = 8 * shape.layers + 1
+    return zeroed + Sweeps(float(each) * (count - tables), microbatches * leaves)
+
+
+def added_sweeps(shape: Shape, count: int, *, half: bool, exact: bool) -> Sweeps:
+    """Return what adds a lane's gradient to the sum.
+
+    Args:
+        shape: of the model.
+        count: its parameters.
+        half: gradients of matrices come in bfloat16, as those of a single microbatch may.
+        exact: by integers, chunk by chunk.
+    """
+    tables, matrices = table_elements(shape), block_matrices(shape)
+    others, vectors = count - tables, 4 * shape.layers + 1
+    if not exact:
+        each = (HALF if half else FLOAT) + 2 * FLOAT
+        moved = each * others + 3 * FLOAT * tables
+        return Sweeps(float(moved), shape.layers * len(matrices) + vectors + 1)
+    moved = (SUM_BYTES + (HALF + FLOAT) * half) * others + TABLE_BYTES * tables
+    chunks = shape.layers * sum(ceil(rows * cols / CHUNK) for rows, cols in matrices)
+    kernels = (3 + half) * chunks + 3 * vectors + 6 * tables / CHUNK + 24
+    return Sweeps(float(moved), kernels)
+
+
+def pass_sweeps(shape: Shape, count: int, *, half: bool, exact: bool) -> Sweeps:
+    """Return what each trainer moves once a step for all its lanes: weights cast, the sum.
+
+    Args:
+        shape: of the model.
+        count: its parameters.
+        half: weights are cast to bfloat16.
+        exact: the sum is of integers.
+    """
+    cast = (HALF + FLOAT) * (hidden_elements(shape) + shape.vocab_size * shape.width) * half
+    # The sum is filled, the right grid of each row chosen, and the integers are made a gradient.
+    summed = 5 * FLOAT * count + 4 * FLOAT * table_elements(shape) if exact else 3 * FLOAT * count
+    matrices = shape.layers * len(block_matrices(shape))
+    return Sweeps(float(cast + summed), matrices * (half + 5 * exact) + 100)
+
+
+def update_sweeps(shape: Shape, count: int, *, half: bool, muon: bool) -> Sweeps:
+    """Return what each trainer moves to clip and apply a gradient.
+
+    Args:
+        shape: of the model.
+        count: its parameters.
+        half: Muon's directions are in bfloat16.
+        muon: moves the matrices of the blocks; its directions are made already.
+    """
+    clipped, size = 3 * FLOAT * count, HALF if half else FLOAT
+    if not muon:
+        return Sweeps(float(clipped + UPDATE_BYTES * count), 10)
+    hidden = hidden_elements(shape)
+    moved = (7 * FLOAT + size) * hidden + UPDATE_BYTES * (count - hidden)
+    return Sweeps(float(clipped + moved), 10 + shape.layers * len(block_matrices(shape)))
+
+
+def direction_sweeps(shape: Shape, *, half: bool) -> Sweeps:
+    """Return what Muon moves to make all directions, products apart.
+
+    Args:
+        shape: of the model.
+        half: they are made in bfloat16.
+    """
+    size = HALF if half else FLOAT
+    # Momentum, Nesterov's look ahead, cast, norm, scaled, copied out.
+    each = 6 * FLOAT + (FLOAT + size) + size + 2 * size + 2 * size
+    matrices = shape.layers * len(block_matrices(shape))
+    return Sweeps(float(each) * hidden_elements(shape), 10 * matrices)
+
+
+def table_elements(shape: Shape) -> int:
+    """Return the elements of embedding and head; a tied head counts once."""
+    return (1 if shape.tied_head else 2) * shape.vocab_size * shape.width
+
+
+def hidden_elements(shape: Shape) -> int:
+    """Return the elements of the matrices of the blocks."""
+    return round(shape.layers * layer_matrices(shape, active=False))
