@@ -52,16 +52,19 @@ class RunDirectory:
         """Return where the job of the run lies.
 
         Raises:
-            InputError: it is not there; says whether this is a run at all.
+            InputError: it is not there, or empty, which would be a job of defaults; says whether
+                this is a run at all.
         """
         with explained("look at", self.job):
-            if self.job.exists():
+            if self.job.exists() and self.job.stat().st_size:
                 return self.job
             if self.begun.exists():
                 raise InputError(
-                    f"{self.root} has no {self.job.name} any more; {self.begun.name} is the job "
+                    f"{self.root} has lost its {self.job.name}; {self.begun.name} is the job "
                     "that it was begun with: copy it there"
                 )
+            if self.job.exists():
+                raise InputError(f"{self.job} is empty: bring it back from a backup")
         raise InputError(f"{self.root} is not the directory of a run: it has no {self.job.name}")
 
     def log_of(self, rank: int) -> Path:

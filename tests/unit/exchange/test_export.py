@@ -179,7 +179,12 @@ def test_a_target_below_a_file_or_in_a_loop_is_named(tmp_path):
 def test_a_run_whose_job_was_lost_is_told_where_another_one_lies(tmp_path):
     directory = RunDirectory(small_run(tmp_path)[0])
     directory.job.rename(directory.begun)
-    with pytest.raises(InputError, match=r"begun\.toml is the job that it was begun with: copy"):
+    for damage in (lambda: None, directory.job.touch):
+        damage()
+        with pytest.raises(InputError, match=r"begun\.toml is the job that it was begun with: co"):
+            export_to(tmp_path)
+    directory.begun.unlink()
+    with pytest.raises(InputError, match=r"job\.toml is empty"):
         export_to(tmp_path)
 
 
