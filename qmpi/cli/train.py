@@ -299,7 +299,8 @@ def _show(settings: "Settings", marker: "EndMarker", *, as_json: bool) -> None:
 def _summary(marker: "EndMarker", status: "StatusReport") -> str:
     from qmpi.monitor.status_text import skips_text
 
-    loss = "no loss yet" if status.loss is None else f"loss {status.loss:.4f}"
+    without = "no finite loss" if status.step else "no loss yet"
+    loss = without if status.loss is None else f"loss {status.loss:.4f}"
     healed = f", {len(status.failures)} failures healed" if status.failures else ""
     if status.skipped:
         healed += f", {skips_text(status)}"

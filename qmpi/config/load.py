@@ -84,6 +84,18 @@ def parse_job(
     return resolve(settings)
 
 
+def faults_of(settings: Settings) -> list[str]:
+    """List what is wrong with a job that was not read from text.
+
+    Args:
+        settings: the job; a field may hold what no job file could say.
+
+    Returns:
+        One sentence each; none: a job file that says so loads.
+    """
+    return explain(msgspec.to_builtins(settings), Settings) or contradictions(settings)
+
+
 def settings_digest(settings: Settings) -> Digest:
     """Return the identity of the arithmetic and of the data.
 

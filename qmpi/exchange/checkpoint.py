@@ -18,7 +18,7 @@ from qmpi.storage.journal import read_journal
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.snapshot_file import read_header, read_payload
 from qmpi.storage.snapshot_format import SnapshotHeader
-from qmpi.storage.snapshot_store import snapshot_path
+from qmpi.storage.snapshot_store import snapshot_path, step_of
 from qmpi.units import Step
 
 Tell = Callable[[str], None]
@@ -52,10 +52,7 @@ def run_settings(run: Path) -> Settings:
         InputError: it is no run.
         ConfigError: its job file was broken by hand.
     """
-    directory = RunDirectory(run)
-    if not directory.job.exists():
-        raise InputError(f"{run} is not the directory of a run: it has no job.toml")
-    return load_job(directory.job)
+    return load_job(RunDirectory(run).require_job())
 
 
 def read_checkpoint(run: Path, step: int | None, tell: Tell) -> Checkpoint:
@@ -110,6 +107,8 @@ def _read(path: Path, run_id: str) -> Checkpoint:
     header = read_header(path)
     if run_id not in {"", header.run_id}:
         raise CorruptData(f"snapshot {path} is of another run ({header.run_id}, not {run_id})")
+    if step_of(path.name) != header.step:
+        raise CorruptData(f"snapshot {path} is of step {header.step}, whatever its name says")
     return Checkpoint(path, header, read_payload(path, header.digest))
 
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 from qmpi.config.settings import Settings
 from qmpi.corpora.tokenizer import check_rows, open_tokenizer
 from qmpi.exchange.checkpoint import Tell, read_checkpoint, run_settings
-from qmpi.exchange.folder import check_folder, new_folder
+from qmpi.exchange.folder import OwnFiles, check_folder, new_folder
 from qmpi.exchange.hugging_face import CONFIG, model_config
 from qmpi.exchange.model_card import Origin, model_card
 from qmpi.model.shape import parameter_shapes
@@ -37,11 +37,14 @@ Precision = Literal["float32", "bfloat16"]
 SHARD_BYTES = Bytes(5_000_000_000)
 """Largest file of weights by default; what such models usually come in."""
 
-OWN = (
-    *(ONE_FILE, "model-*-of-*.safetensors", INDEX, CONFIG, "generation_config.json"),
-    *("tokenizer.json", DECLARATION_NAME, "README.md"),
+OWN = OwnFiles(
+    (
+        *(ONE_FILE, "model-*-of-*.safetensors", INDEX, CONFIG, "generation_config.json"),
+        *("tokenizer.json", DECLARATION_NAME, "README.md"),
+    ),
+    CONFIG,
 )
-"""Patterns of the names that an export has."""
+"""What an export is known by."""
 
 _TYPES: dict[Precision, str] = {"float32": "F32", "bfloat16": "BF16"}
 

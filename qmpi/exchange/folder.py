@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import NamedTuple
 
 from qmpi.errors import InputError, StorageError
 from qmpi.storage.atomic_file import (
@@ -28,14 +29,26 @@ SLACK = 1.02
 """Room that files take beyond their sizes."""
 
 
+class OwnFiles(NamedTuple):
+    """How a folder that was made here is known.
+
+    Attributes:
+        patterns: of the names of its files.
+        mark: name of the file that none is without.
+    """
+
+    patterns: tuple[str, ...]
+    mark: str
+
+
 @contextmanager
-def new_folder(target: Path, size: Bytes, own: tuple[str, ...], *, replace: bool) -> Iterator[Path]:
+def new_folder(target: Path, size: Bytes, own: OwnFiles, *, replace: bool) -> Iterator[Path]:
     """Make a folder.
 
     Args:
         target: its name; what leads to it is made.
         size: bytes that will be written.
-        own: patterns of the names of its files; only a folder that holds nothing else is replaced.
+        own: what such a folder holds; only one that holds nothing else is replaced.
         replace: replace an older one.
 
     Yields:
@@ -63,7 +76,7 @@ def new_folder(target: Path, size: Bytes, own: tuple[str, ...], *, replace: bool
         shutil.rmtree(part, ignore_errors=True)
 
 
-def check_folder(target: Path, own: tuple[str, ...], *, replace: bool) -> None:
+def check_folder(target: Path, own: OwnFiles, *, replace: bool) -> None:
     """Check that a folder may be made; for those who want to know before they work.
 
     Args:
@@ -76,16 +89,34 @@ def check_folder(target: Path, own: tuple[str, ...], *, replace: bool) -> None:
         StorageError: it cannot be looked at.
     """
     with explained("look at", target):
-        if not target.exists():
+        if not _exists(target):
             return
         if not target.is_dir():
             raise InputError(f"{target} is a file: name a folder")
-        there = sorted(path.name for path in target.iterdir())
-    foreign = [name for name in there if not any(fnmatch(name, pattern) for pattern in own)]
+        there = sorted(target.iterdir())
+        foreign = [path.name for path in there if not _is_own(path, own)]
+    if there and not foreign and own.mark not in {path.name for path in there}:
+        foreign = [there[0].name]
     if foreign:
         raise InputError(f"{target} holds other things ({foreign[0]}): name a new folder")
     if there and not replace:
         raise InputError(f"{target} exists; name another folder, or replace it with --force")
+
+
+def _exists(target: Path) -> bool:
+    try:
+        target.stat()
+    except FileNotFoundError:
+        return False
+    except NotADirectoryError as error:
+        file = next(path for path in target.parents if path.exists())
+        raise InputError(f"{target} cannot be a folder: {file} is a file") from error
+    return True
+
+
+def _is_own(path: Path, own: OwnFiles) -> bool:
+    named = any(fnmatch(path.name, pattern) for pattern in own.patterns)
+    return named and path.is_file()
 
 
 def _require_room(parent: Path, size: Bytes) -> None:
@@ -93,8 +124,8 @@ def _require_room(parent: Path, size: Bytes) -> None:
     free, needed = system.f_bavail * system.f_frsize, int(size * SLACK)
     if free < needed:
         raise StorageError(
-            f"{parent} has {free >> 20} MiB free, {needed >> 20} MiB are needed: free space there, "
-            "or name a folder elsewhere"
+            f"{parent} has {free / 1e6:,.1f} MB free, {needed / 1e6:,.1f} MB are needed: free "
+            "space there, or name a folder elsewhere"
         )
 
 
@@ -107,7 +138,7 @@ def _sweep(target: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _publish(part: Path, target: Path, own: tuple[str, ...], *, replace: bool) -> None:
+def _publish(part: Path, target: Path, own: OwnFiles, *, replace: bool) -> None:
     old = part.with_name(f"{part.name}-old")
     check_folder(target, own, replace=replace)
     if target.exists():

@@ -199,7 +199,10 @@ def _rope(said: Fields, path: Path) -> float:
     theta = 10000.0 if theta is None else theta
     if isinstance(theta, bool) or not isinstance(theta, int | float):
         raise InputError(f"{path}: rope_theta = {_spelled(theta)}; it must be a number")
-    return float(theta)
+    try:
+        return float(theta)
+    except OverflowError as error:
+        raise _unlike(path, "rope_theta", theta) from error
 
 
 def _unlike(path: Path, name: str, value: object) -> InputError:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from qmpi.config.checks import contradictions, resolve
+from qmpi.config.checks import resolve
+from qmpi.config.load import faults_of
 from qmpi.config.presets import preset
 from qmpi.config.settings import CorpusSource, InitialSettings, Settings, Source, TrainSettings
 from qmpi.corpora.tokenizer import check_rows
@@ -75,7 +76,7 @@ def import_model(directory: Path, name: str, base: str, corpora: Sequence[Path] 
         train=_train(start.train, fields),
         data=replace(start.data, tokenizer=str(directory / "tokenizer.json"), sources=sources),
     )
-    faults = contradictions(settings)
+    faults = faults_of(settings)
     if faults:
         raise InputError("\n  ".join([f"{config} does not make a job:", *faults]))
     check_rows(settings, tokenizer)

@@ -300,7 +300,4 @@ def resume_settings(run: Path, overrides: tuple[str, ...]) -> Settings:
     Raises:
         InputError: there is no run.
     """
-    directory = RunDirectory(run)
-    if not directory.job.exists():
-        raise InputError(f"{run} is not the directory of a run: it has no job.toml")
-    return load_job(directory.job, overrides, os.fspath(run.absolute()))
+    return load_job(RunDirectory(run).require_job(), overrides, os.fspath(run.absolute()))

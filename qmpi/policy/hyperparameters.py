@@ -107,13 +107,14 @@ def carried_on(log: Log, wanted: Settings, step: int, *, replanned: bool = False
         ConfigError: the run has more steps already, or its schedule would be bent; the message
             says what would happen and how to go on.
     """
-    kept = tuple(record for record in log if record.first_step < max(step, 1))
+    kept = _before(log, step)
     last = kept[-1]
     steps, optimizer = wanted.train.steps, wanted.optimizer
     if steps < step:
+        anew = " --replan" if bends(log, wanted, steps) else ""
         raise ConfigError(
             f"train.steps = {steps}, but {step} steps are done; give more, or go back with "
-            f"--back-to {steps}"
+            f"--back-to {steps}{anew}"
         )
     if (last.steps, last.optimizer) == (steps, optimizer):
         return kept
@@ -125,6 +126,23 @@ def carried_on(log: Log, wanted: Settings, step: int, *, replanned: bool = False
     if bent:
         onset = replan(last.optimizer, step, last.steps, last.onset)
     return (*kept, Hyperparameters(Step(step), steps, optimizer, onset))
+
+
+def bends(log: Log, wanted: Settings, step: int) -> bool:
+    """Return whether a schedule must be planned anew to go on so.
+
+    Args:
+        log: as of `carried_on`; empty: nothing has changed yet.
+        wanted: as of `carried_on`; at least as long as `step`.
+        step: as of `carried_on`.
+    """
+    if step == 0 or not log:
+        return False
+    return bool(_bent(_before(log, step)[-1], wanted.optimizer, step, wanted.train.steps))
+
+
+def _before(log: Log, step: int) -> Log:
+    return tuple(record for record in log if record.first_step < max(step, 1))
 
 
 def _bent(last: Hyperparameters, optimizer: OptimizerSettings, step: int, steps: int) -> str:
@@ -145,11 +163,19 @@ def _bent(last: Hyperparameters, optimizer: OptimizerSettings, step: int, steps:
         before = learning_rate(fixed[0], step - 1, last.steps, last.onset)
         after = learning_rate(fixed[1], step, steps, last.onset)
         why = f"train.steps changes from {last.steps} to {steps}, and {extended.reason}"
+    return f"the shape of the schedule would change: {why}. {_way_out(before, after, step, steps)}"
+
+
+def _way_out(before: float, after: float, step: int, steps: int) -> str:
+    if step == steps:
+        return (
+            f"The run would end here, with the rate at {before:.3g} of the peak. With --replan it "
+            "does; without, keep the old settings"
+        )
     return (
-        f"the shape of the schedule would change: {why}. Step {step} would be trained at "
-        f"{after:.3g} of the peak, where the rate is at {before:.3g} now. With --replan the rate "
-        f"goes on from {before:.3g} and follows the new schedule to step {steps}; without, keep "
-        "the old settings"
+        f"Step {step} would be trained at {after:.3g} of the peak, where the rate is at "
+        f"{before:.3g} now. With --replan the rate goes on from {before:.3g} and follows the new "
+        f"schedule to step {steps}; without, keep the old settings"
     )
 
 

@@ -69,7 +69,7 @@ def check_same_run(
     begun = begun_with(directory)
     if begun is None:
         if way.back_to > 0:
-            raise ConfigError(f"the run in {directory.root} has not trained a step yet")
+            raise ConfigError(f"the journal of {directory.root} tells of no step to go back to")
         return False
     glance = glance_at(directory.journal)
     log = log_of(glance.openings, begun)

@@ -5,6 +5,7 @@ Theory of operation: every other module asks here where a file lies, so the layo
 
 from pathlib import Path
 
+from qmpi.errors import InputError
 from qmpi.storage.os_errors import explained
 from qmpi.storage.run_lock import RunLock
 
@@ -46,6 +47,25 @@ class RunDirectory:
         for directory in (self.root, self.checkpoints, self.log_dir):
             with explained("make the run directory", directory):
                 directory.mkdir(parents=True, exist_ok=True)
+
+    def require_job(self) -> Path:
+        """Return where the job of the run lies.
+
+        Raises:
+            InputError: it is not there, or empty, which would be a job of defaults; says whether
+                this is a run at all.
+        """
+        with explained("look at", self.job):
+            if self.job.exists() and self.job.stat().st_size:
+                return self.job
+            if self.begun.exists():
+                raise InputError(
+                    f"{self.root} has lost its {self.job.name}; {self.begun.name} is the job "
+                    "that it was begun with: copy it there"
+                )
+            if self.job.exists():
+                raise InputError(f"{self.job} is empty: bring it back from a backup")
+        raise InputError(f"{self.root} is not the directory of a run: it has no {self.job.name}")
 
     def log_of(self, rank: int) -> Path:
         """Log file of a rank.

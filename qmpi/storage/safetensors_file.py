@@ -118,7 +118,7 @@ def _of_index(index: Path) -> dict[str, TensorEntry]:
         raise CorruptData(f"{index} is damaged ({error})") from error
     read: dict[str, dict[str, TensorEntry]] = {}
     for name in sorted(set(places.values())):
-        if Path(name).name != name:
+        if not name or Path(name).name != name or not name.isprintable():
             raise InputError(f"{index} names {name!r}, which is no file beside it")
         read[name] = read_tensors(index.with_name(name))
     for tensor, name in places.items():

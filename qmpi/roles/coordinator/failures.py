@@ -7,6 +7,8 @@ place that refuses copies again and again is named once, until it takes one.
 from collections.abc import Sequence
 from shlex import quote
 
+from qmpi.config.settings import Settings
+from qmpi.policy.hyperparameters import Log, bends
 from qmpi.ports.base import Effect
 from qmpi.ports.books import AppendJournal
 from qmpi.protocol.envelope import RoleName
@@ -167,12 +169,13 @@ class Failures:
             f"are snapshots of steps: {there}. Go back to one of these, or to 0"
         )
 
-    def rescue(self, run: RunFacts, peak: float, steps: Sequence[Step]) -> str:
+    def rescue(self, run: RunFacts, settings: Settings, log: Log, steps: Sequence[Step]) -> str:
         """Say how a run is rescued whose last updates were all skipped.
 
         Args:
             run: its directory.
-            peak: learning rate that it was trained with.
+            settings: of the job, with the learning rate that it was trained with.
+            log: the hyperparameter log; empty: nothing has changed yet.
             steps: of the snapshots that are there.
 
         Returns:
@@ -183,10 +186,12 @@ class Failures:
             return ""
         trouble = self.record.committed - row
         sound = [step for step in steps if step < trouble] or [s for s in steps if s == trouble]
+        back = max(sound, default=Step(0))
+        anew = " --replan" if bends(log, settings, back) else ""
         return (
             f"the last {row} updates were skipped, from step {trouble} on; go back to before that "
-            f"with `qmpi train --resume {quote(run.directory)} --back-to {max(sound, default=0)} "
-            f"--set optimizer.learning_rate={0.5 * peak:.3g}`"
+            f"with `qmpi train --resume {quote(run.directory)} --back-to {back}{anew} "
+            f"--set optimizer.learning_rate={0.5 * settings.optimizer.learning_rate:.3g}`"
         )
 
     def died_before(self, run: RunFacts, now: Seconds) -> list[Effect]:

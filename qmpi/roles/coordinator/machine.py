@@ -517,8 +517,9 @@ class Coordinator(Chief):
         told = f"{len(record.skips)} of {record.committed} updates were skipped"
         kept = self.copies.readable(self.roster, record.committed)
         steps = {*self.groups.whole_steps(record.committed), *(copy.fact.step for copy in kept)}
-        peak = self.settings.optimizer.learning_rate
-        return [told, *filter(None, [self.failures.rescue(self.run, peak, sorted(steps))])]
+        log = self.groups.hyperparameters or self.run.hyperparameters
+        way = self.failures.rescue(self.run, self.settings, log, sorted(steps))
+        return [told, *filter(None, [way])]
 
     def give_up(self, event: GiveUp, now: Seconds) -> list[Effect]:
         """Leave without an end marker, so that the supervisor starts the job again."""

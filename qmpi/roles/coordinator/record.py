@@ -37,6 +37,8 @@ from qmpi.units import Digest, Generation, Rank, Seconds, Step
 RATE_WINDOW_SECONDS = Seconds(15.0)
 KEPT_FAILURES = 50
 KEPT_DIGESTS = 64
+KEPT_NAMES = 1024
+"""Digests of the weights that a record names again after it has been rewound."""
 SPLIT_STEPS = 32
 """Steps whose waiting and whose times the status averages."""
 
@@ -73,6 +75,7 @@ class Record:
         self.failures: list[FailureReport] = []
         self.checkpointed = Step(0)
         self._digests: dict[Step, Digest] = {}
+        self._named: deque[tuple[Step, Digest]] = deque(maxlen=KEPT_NAMES)
         self._points: list[tuple[Seconds, int]] = []
         self._last: StepCommitted | None = None
         self._waits: deque[tuple[float, float]] = deque(maxlen=SPLIT_STEPS)
@@ -146,9 +149,16 @@ class Record:
             del self.skips[bisect_left(self.skips, step) :]
             self.evaluations = [e for e in self.evaluations if e.step <= step]
             self._points.clear()
-            if self.digest_step > step:
-                self.digest, self.digest_step = Digest(""), Step(0)
+            self._forget(step)
         return lost
+
+    def _forget(self, step: Step) -> None:
+        """Tell of no step from `step` on any more."""
+        self.loss = self.losses[-1][1] if self.losses else None
+        self._last = None
+        while self._named and self._named[-1][0] > step:
+            self._named.pop()
+        self.digest_step, self.digest = self._named[-1] if self._named else (Step(0), Digest(""))
 
     def _go_back(self, step: Step) -> None:
         self.branches.append(step)
@@ -311,6 +321,7 @@ class Record:
         del self._points[:-256]
         if record.weight_digest:
             self.digest, self.digest_step = record.weight_digest, self.committed
+            self._named.append((self.committed, record.weight_digest))
             self._digests.setdefault(self.committed, record.weight_digest)
 
     def _fail(self, record: FailureSeen) -> None:

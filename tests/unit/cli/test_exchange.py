@@ -49,7 +49,7 @@ def test_out_and_in_as_commands(place, capsys):
         (["export", "run", "--to", "x", "--step", "7"], 2, "there are 0"),
         (["export", "run", "--to", "run"], 2, "holds other things"),
         (["export", "run", "--to", "x", "--dtype", "int8"], 2, "float32"),
-        (["export", "run", "--to", "run/job.toml/x"], 3, "file exists"),
+        (["export", "run", "--to", "run/job.toml/x"], 2, "job.toml is a file"),
         (["export", "run"], 2, "--to"),
         (["import", "absent", "-o", "x"], 2, "not a directory with a model"),
         (["import", "run", "-o", "x"], 2, "config.json"),

@@ -74,7 +74,7 @@ def test_sample_of_what_is_no_run_is_explained(
 ) -> None:
     assert run(["sample", str(tmp_path), "--prompt", "x"]) == 2
     assert "job.toml" in capsys.readouterr().err
-    (tmp_path / "job.toml").write_text("")
+    (tmp_path / "job.toml").write_text("[job]\n")
     assert run(["sample", str(tmp_path), "--prompt", "x", "--json"]) == 2
     assert "no checkpoint" in json.loads(capsys.readouterr().out)["error"]
 

@@ -84,17 +84,31 @@ def test_a_step_can_be_named_and_damage_falls_back(tmp_path):
 def test_a_file_that_vanishes_while_it_is_looked_for_is_passed_over(tmp_path, monkeypatch):
     job = settings(tmp_path / "tokenizer")
     run = write_run(tmp_path / "run", job, {5: engine(job)})
+    later = write_run(tmp_path / "later", job, {9: engine(job)})
     read = checkpoint.read_header
     calls: list[Path] = []
 
     def prune_first(path):
         calls.append(path)
         if len(calls) == 1:
-            path.rename(snapshot_path(path.parent, 9))
+            path.unlink()
+            snapshot_path(RunDirectory(later).checkpoints, 9).rename(snapshot_path(path.parent, 9))
         return read(path)
 
     monkeypatch.setattr(checkpoint, "read_header", prune_first)
     assert checkpoint.read_checkpoint(run, None, print).path.name.endswith("9.snap")
+
+
+def test_a_checkpoint_that_was_renamed_is_not_taken_for_that_of_its_name(tmp_path):
+    job = settings(tmp_path / "tokenizer")
+    run = write_run(tmp_path / "run", job, {5: engine(job), 6: engine(job)})
+    folder = RunDirectory(run).checkpoints
+    snapshot_path(folder, 6).rename(snapshot_path(folder, 9))
+    with pytest.raises(CorruptData, match="is of step 6, whatever its name says"):
+        export_to(tmp_path, 9)
+    said: list[str] = []
+    assert export_to(tmp_path, said=said).step == 5
+    assert "is of step 6" in said[0]
 
 
 def test_a_checkpoint_of_another_run_or_model_or_format_is_refused(tmp_path):
@@ -132,9 +146,46 @@ def test_nothing_is_replaced_by_accident(tmp_path):
     with pytest.raises(InputError, match=r"notes\.txt"):
         export_to(tmp_path, form=Form(replace=True))
     (hf / "notes.txt").unlink()
+    (hf / "model-1-of-2.safetensors").mkdir()
+    with pytest.raises(InputError, match=r"other things \(model-1-of-2"):
+        export_to(tmp_path, form=Form(replace=True))
+    (hf / "model-1-of-2.safetensors").rmdir()
     export_to(tmp_path, form=Form("bfloat16", replace=True))
     assert json.loads((hf / "config.json").read_text())["dtype"] == "bfloat16"
     assert names(tmp_path) == ["hf", "run", "tokenizer"]
+
+
+def test_a_folder_that_only_looks_like_an_export_in_part_is_not_replaced(tmp_path):
+    small_run(tmp_path)
+    (tmp_path / "hf").mkdir()
+    (tmp_path / "hf" / "README.md").write_text("mine")
+    with pytest.raises(InputError, match=r"holds other things \(README\.md\)"):
+        export_to(tmp_path, form=Form(replace=True))
+    assert (tmp_path / "hf" / "README.md").read_text() == "mine"
+
+
+def test_a_target_below_a_file_or_in_a_loop_is_named(tmp_path):
+    run = small_run(tmp_path)[0]
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "loop").symlink_to("loop")
+    for name, error, told in (
+        ("file/models/one", InputError, f"{tmp_path / 'file'} is a file"),
+        ("loop", StorageError, "symbolic links form a loop"),
+    ):
+        with pytest.raises(error, match=told):
+            export_run(run, tmp_path / name, None, Form(), cache=tmp_path, tell=print)
+
+
+def test_a_run_whose_job_was_lost_is_told_where_another_one_lies(tmp_path):
+    directory = RunDirectory(small_run(tmp_path)[0])
+    directory.job.rename(directory.begun)
+    for damage in (lambda: None, directory.job.touch):
+        damage()
+        with pytest.raises(InputError, match=r"begun\.toml is the job that it was begun with: co"):
+            export_to(tmp_path)
+    directory.begun.unlink()
+    with pytest.raises(InputError, match=r"job\.toml is empty"):
+        export_to(tmp_path)
 
 
 def test_a_disk_that_fills_leaves_nothing_behind(tmp_path, monkeypatch):
@@ -149,7 +200,7 @@ def test_a_disk_that_fills_leaves_nothing_behind(tmp_path, monkeypatch):
     with pytest.raises(StorageError, match="full"):
         export_to(tmp_path, form=Form(replace=True))
     monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=1, f_frsize=4096))
-    with pytest.raises(StorageError, match="0 MiB free"):
+    with pytest.raises(StorageError, match=r"0\.0 MB free, 0\.5 MB are needed"):
         export_to(tmp_path, form=Form(replace=True))
     assert {path.name: path.read_bytes() for path in (tmp_path / "hf").iterdir()} == before
     assert names(tmp_path) == ["hf", "run", "tokenizer"]

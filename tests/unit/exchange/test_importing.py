@@ -250,6 +250,13 @@ def test_shapes_that_make_no_job_are_refused(tmp_path):
         import_model(hf, "", "laptop")
 
 
+@pytest.mark.parametrize("name", ["two\nlines", "a\x7fb", "\udcff", "a/b"])
+def test_no_job_is_written_that_would_not_load(tmp_path, name):
+    small_run(tmp_path)
+    with pytest.raises(InputError, match=r"job\.name"):
+        import_model(export(tmp_path), name, "laptop")
+
+
 def test_no_weights_from_outside_is_the_seed(tmp_path):
     job = settings(tmp_path / "tokenizer")
     assert job.initial == InitialSettings()

@@ -128,5 +128,5 @@ def test_going_back_is_done_once(directory: RunDirectory) -> None:
 
 
 def test_a_run_that_has_not_begun_has_nothing_to_go_back_to(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="has not trained a step"):
+    with pytest.raises(ConfigError, match="tells of no step to go back to"):
         will_change(job(tmp_path / "new"), replace(ON, back_to=4))

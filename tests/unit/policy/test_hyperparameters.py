@@ -73,8 +73,19 @@ def test_who_goes_back_loses_the_changes_from_there_on() -> None:
 
 
 def test_a_run_is_not_made_shorter_than_what_is_done() -> None:
-    with pytest.raises(ConfigError, match="40 steps are done; give more, or go back"):
+    with pytest.raises(ConfigError, match=r"40 steps are done; give more, or .*--back-to 30$"):
         carried_on((first_hyperparameters(job()),), job(steps=30), 40)
+
+
+def test_who_is_told_to_go_back_is_told_the_whole_command() -> None:
+    log = (first_hyperparameters(job(COSINE)),)
+    with pytest.raises(ConfigError, match=r"--back-to 30 --replan$"):
+        carried_on(log, job(COSINE, steps=30), 40)
+    with pytest.raises(ConfigError, match=r"The run would end here, with the rate at 0\.\d+ of"):
+        carried_on(log, job(COSINE, steps=30), 30)
+    ended = carried_on(log, job(COSINE, steps=30), 30, replanned=True)
+    assert ended[-1].steps == 30
+    assert carried_on(ended, job(COSINE), 30) == log, "no step was trained with the change"
 
 
 def test_a_cosine_is_never_bent_in_silence() -> None:

@@ -45,6 +45,7 @@ class Job:
     healing: str = ""
     left_out: tuple[str, ...] = ()
     back_to: int = -1
+    replan: bool = False
     settings: Settings = SETTINGS
     now: Seconds = NOW
     effects: list[Effect] = field(default_factory=list)
@@ -65,6 +66,7 @@ class Job:
             left_out=self.left_out,
             hyperparameters=log_of(self.history, SETTINGS),
             back_to=self.back_to,
+            replan=self.replan,
             directory="/runs/my run",
         )
         self.role = Coordinator(self.settings, facts, run)

@@ -4,10 +4,11 @@ from msgspec.structs import replace
 from unit.roles.coordinated_job import HOSTS, NOW, ROLES, SETTINGS, Job, S, T, sent
 
 from qmpi.errors import ExitCode
+from qmpi.policy.hyperparameters import carried_on, first_hyperparameters
 from qmpi.ports.base import Effect
-from qmpi.ports.books import AppendJournal, WriteStatus
+from qmpi.ports.books import AppendJournal, WriteEnd, WriteStatus
 from qmpi.protocol.journal import JournalRecord, RunOpened, SnapshotKept, StepCommitted
-from qmpi.protocol.membership import Crashed, FormGroup, Hello, SnapshotFact
+from qmpi.protocol.membership import Crashed, FormGroup, GroupReady, Hello, SnapshotFact
 from qmpi.protocol.progress import StepReport
 from qmpi.protocol.snapshots import SnapshotHeld
 from qmpi.protocol.status import StatusReport
@@ -103,6 +104,30 @@ def test_who_diverges_is_told_the_command_that_rescues() -> None:
     assert f"from step 6 on; go back to before that with {command}" in why
 
 
+def test_the_command_that_rescues_plans_anew_what_was_planned_anew_after_the_step() -> None:
+    cosine = replace(SETTINGS.optimizer, schedule="cosine", warmup_steps=0)
+    short = replace(SETTINGS, optimizer=cosine, train=replace(SETTINGS.train, steps=6))
+    log = (first_hyperparameters(short),)
+    longer = replace(short, train=replace(short.train, steps=40))
+    log = carried_on(log, longer, 6, replanned=True)
+    role = Job(history=tuple(story(*range(7, 12))), settings=longer).role
+    for kept, anew in ((6, " --replan"), (0, "")):
+        told = role.failures.rescue(role.run, longer, log, [Step(kept)])
+        assert f"--back-to {kept}{anew} --set" in told
+
+
+def test_a_record_that_is_rewound_tells_of_the_steps_that_stand() -> None:
+    record = Record(1)
+    record.replay(story(steps=12))
+    assert (record.digest, record.digest_step) == ("w11", 12)
+    record.rewind(Step(8))
+    assert (record.digest, record.digest_step, record.loss) == ("w7", 8, 2.0)
+    report = record.status("running", NOW, 20)
+    assert (report.gradient_norm, report.learning_rate) == (None, None)
+    record.rewind(Step(0))
+    assert (record.digest, record.digest_step, record.loss) == ("", 0, None)
+
+
 def test_without_a_snapshot_from_before_the_way_out_is_the_beginning() -> None:
     job = Job(history=tuple(story(*range(1, 12))))
     greet(job)
@@ -150,6 +175,21 @@ def test_who_goes_back_takes_only_copies_of_before() -> None:
         later.hold(rank)
     forms = [f for f in sent(later.effects, FormGroup).values() if isinstance(f, FormGroup)]
     assert {(f.step, f.origin, f.branch) for f in forms} == {(10, "/10", 1)}
+
+
+def test_a_run_that_goes_back_to_its_new_end_names_the_weights_that_stand() -> None:
+    ended = replace(SETTINGS, train=replace(SETTINGS.train, steps=8))
+    kept = SnapshotKept(1.0, Step(8), Digest("d"), "disk", Rank(5), "/8")
+    job = Job(history=(*story(), kept), back_to=8, replan=True, settings=ended)
+    greet(job, fact(8))
+    for rank in (3, 4):
+        job.hold(rank)
+    for rank in (3, 4):
+        job.word(rank, GroupReady(job.role.generation, Step(8)))
+    job.word(5, SnapshotHeld((fact(8, branch=1),)))
+    (marker,) = [e.marker for e in job.effects if isinstance(e, WriteEnd)]
+    assert (marker.state, marker.step) == ("finished", 8)
+    assert (marker.digest, marker.digest_step) == ("w7", 8)
 
 
 def test_without_a_copy_of_before_nobody_goes_back() -> None:

@@ -126,9 +126,10 @@ def test_an_index_joins_files_and_must_be_true(tmp_path):
     (tmp_path / INDEX).write_text('{"weight_map": {"b": "m-2.safetensors"}}')
     with pytest.raises(CorruptData, match="lacks b"):
         read_weights(tmp_path)
-    (tmp_path / INDEX).write_text('{"weight_map": {"b": "../x.safetensors"}}')
-    with pytest.raises(InputError, match="no file beside it"):
-        read_weights(tmp_path)
+    for name in ("../x.safetensors", "", ".", "a\\u0000b"):
+        (tmp_path / INDEX).write_text(f'{{"weight_map": {{"b": "{name}"}}}}')
+        with pytest.raises(InputError, match="no file beside it"):
+            read_weights(tmp_path)
     (tmp_path / INDEX).write_text("{")
     with pytest.raises(CorruptData, match="damaged"):
         read_weights(tmp_path)
