@@ -46,12 +46,20 @@ def get(world: Moving, submit: Submit[Asked], work: Asked, kind: type[Kind]) -> 
 
 
 def all_outcomes(
-    world: Moving, submit: Submit[Asked], works: list[Asked]
+    world: Moving,
+    submit: Submit[Asked],
+    works: list[Asked],
+    is_end: Callable[[Event], bool] = lambda _: True,
 ) -> list[tuple[int, Event]]:
-    """Ask for several pieces of work at once; return (number, event) in order of arrival."""
+    """Ask for several pieces of work at once; return (number, event) in order of arrival.
+
+    Waits until each has had an event that ends it.
+    """
     events: list[tuple[int, Event]] = []
     for number, work in enumerate(works):
         submit(work, lambda event, n=number: events.append((n, event)))
-    assert world.drive(lambda: len({n for n, _ in events}) == len(works)), events
+    assert world.drive(
+        lambda: len({n for n, event in list(events) if is_end(event)}) == len(works)
+    ), events
     world.settle()
     return events

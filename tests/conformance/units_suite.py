@@ -56,8 +56,15 @@ class World(Moving, Protocol):
 
 def do_stage(world: World, stage: int) -> None:
     for unit in range(STAGE_UNITS[stage]):
-        done = results(all_outcomes(world, world.units.submit, [RunUnit(stage, unit)]))
+        done = results(outcomes(world, [RunUnit(stage, unit)]))
         assert isinstance(done[0], UnitDone)
+
+
+def outcomes(world: World, works: list[RunUnit]) -> list[tuple[int, Event]]:
+    """Ask for units; return their events, progress among them, when all have ended."""
+    return all_outcomes(
+        world, world.units.submit, works, lambda event: not isinstance(event, UnitAdvanced)
+    )
 
 
 def results(events: list[tuple[int, Event]]) -> list[Event]:
@@ -89,7 +96,7 @@ def check_a_unit_ends_in_its_file(world: World) -> None:
 
 
 def check_progress_comes_before_the_result_and_names_its_unit(world: World) -> None:
-    events = all_outcomes(world, world.units.submit, [RunUnit(0, 2)])
+    events = outcomes(world, [RunUnit(0, 2)])
     assert len(events) > 1, "a unit that takes seconds tells how far it is"
     for _, event in events[:-1]:
         assert isinstance(event, UnitAdvanced)
@@ -99,7 +106,7 @@ def check_progress_comes_before_the_result_and_names_its_unit(world: World) -> N
 
 
 def check_units_run_one_after_the_other_in_order(world: World) -> None:
-    events = all_outcomes(world, world.units.submit, [RunUnit(0, unit) for unit in (2, 0, 1)])
+    events = outcomes(world, [RunUnit(0, unit) for unit in (2, 0, 1)])
     order = [event.unit for _, event in events if isinstance(event, UnitDone | UnitAdvanced)]
     ends = [event.unit for _, event in events if isinstance(event, UnitDone)]
     assert ends == [2, 0, 1]
@@ -108,7 +115,7 @@ def check_units_run_one_after_the_other_in_order(world: World) -> None:
 
 
 def check_a_unit_may_be_done_twice(world: World) -> None:
-    events = all_outcomes(world, world.units.submit, [RunUnit(0, 0), RunUnit(0, 0)])
+    events = outcomes(world, [RunUnit(0, 0), RunUnit(0, 0)])
     first, second = results(events)
     assert isinstance(first, UnitDone)
     assert first == second
@@ -116,7 +123,7 @@ def check_a_unit_may_be_done_twice(world: World) -> None:
 
 
 def check_what_is_done_is_found_again(world: World) -> None:
-    done = results(all_outcomes(world, world.units.submit, [RunUnit(0, 0), RunUnit(0, 2)]))
+    done = results(outcomes(world, [RunUnit(0, 0), RunUnit(0, 2)]))
     world.reopen()
     opened = get(world, world.units.submit, OpenStage(0), StageOpened)
     assert opened.done == (0, 2)
@@ -127,10 +134,10 @@ def check_what_is_done_is_found_again(world: World) -> None:
 
 
 def check_a_machines_fault_is_told_and_harms_no_other_unit(world: World) -> None:
-    done_stage = results(all_outcomes(world, world.units.submit, [RunUnit(0, 0)]))
+    done_stage = results(outcomes(world, [RunUnit(0, 0)]))
     assert isinstance(done_stage[0], UnitDone)
     world.fill()
-    events = all_outcomes(world, world.units.submit, [RunUnit(0, 1), RunUnit(0, 2)])
+    events = outcomes(world, [RunUnit(0, 1), RunUnit(0, 2)])
     for unit, broken in enumerate(results(events), 1):
         assert isinstance(broken, UnitBroken)
         assert (broken.stage, broken.unit, broken.exit_code) == (0, unit, ExitCode.MACHINE)
@@ -138,7 +145,7 @@ def check_a_machines_fault_is_told_and_harms_no_other_unit(world: World) -> None
         assert not world.exists(0, unit)
     assert world.exists(0, 0)
     world.free()
-    again = results(all_outcomes(world, world.units.submit, [RunUnit(0, 1), RunUnit(0, 2)]))
+    again = results(outcomes(world, [RunUnit(0, 1), RunUnit(0, 2)]))
     assert [type(event) for event in again] == [UnitDone, UnitDone]
     assert world.exists(0, 1)
 

@@ -46,8 +46,8 @@ def test_a_damaged_checkpoint_is_passed_over_and_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no checkpoint yet"):
         read_checkpoint(tmp_path, None, print)
     paths = [snapshot_path(directory.checkpoints, step) for step in (10, 20)]
-    for path in paths:
-        header = SnapshotHeader(step=1, size=len(path.name), digest="", run_id="r")
+    for path, step in zip(paths, (10, 20), strict=True):
+        header = SnapshotHeader(step=step, size=len(path.name), digest="", run_id="r")
         write_snapshot(path, header, [path.name.encode()], durable=False)
     said: list[str] = []
     assert bytes(read_checkpoint(tmp_path, None, told).payload) == paths[1].name.encode()
