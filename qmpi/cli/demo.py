@@ -152,7 +152,7 @@ def make_corpora(settings: "Settings", *, quiet: bool) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from qmpi.config.settings import CorpusSource
+    from qmpi.config.data import CorpusSource
     from qmpi.corpora.builtin import PREFIX, resolve_corpus
     from qmpi.ingest.corpus import IngestProgress
     from qmpi.storage.cache import default_cache

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from qmpi.config.data import ContentSource
 from qmpi.config.exact_sum import KEPT_BITS, LEAST_SPARE, SUM_BITS, lane_bits, spare_bits
-from qmpi.config.settings import ContentSource, RoleCount, Settings
+from qmpi.config.settings import RoleCount, Settings
 
 LONGEST_WARMUP_STEPS = 2000
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from qmpi.config.settings import TrainSettings
+from qmpi.config.train import TrainSettings
 
 WORTH = {"cpu": 10**12, "cuda": 10**14}
 """Operations of a step from which on "auto" compiles: ten seconds of one core, or a good part of a

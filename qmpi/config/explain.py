@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from qmpi.config.settings import ContentSource, CorpusSource, DataSettings
+from qmpi.config.data import ContentSource, CorpusSource, DataSettings
 
 LARGEST_NUMBER = 2**63 - 1
 """Whole numbers travel as 64 bits in messages, files and tensors."""

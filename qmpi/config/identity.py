@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from qmpi.config.settings import ModelSettings, OptimizerSettings, Settings, TeamSettings
+from qmpi.config.optimizer import OptimizerSettings
+from qmpi.config.settings import Settings, TeamSettings
 
 FREE = (
     "job.name, job.run_dir, initial.weights, train.compile, data.prefetch_steps, the path of a "
@@ -21,6 +22,14 @@ FREE = (
     "[optimizer]"
 )
 """What may change when a run goes on, for messages."""
+
+LATER: dict[str, frozenset[str]] = {
+    "model": frozenset({"head_dim"}),
+    "train": frozenset(),
+    "optimizer": frozenset(),
+}
+"""Fields of each section that runs of older versions do not have. At its default such a field is no
+part of an identity, so that these runs keep theirs."""
 
 LAYOUT = ("kind",)
 """Settings of the optimizer that give the state its layout, and so never change; a version may lack
@@ -39,14 +48,14 @@ def identity(settings: Settings) -> dict[str, Any]:
     sources: list[dict[str, Any]] = msgspec.to_builtins(settings.data.sources)
     kept: dict[str, Any] = {
         "seed": settings.job.seed,
-        "model": _model(settings.model),
+        "model": _kept("model", settings.model),
         # Whether layers are compiled is in the identity of the arithmetic, which the journal keeps.
         "train": {
             name: value
-            for name, value in msgspec.to_builtins(settings.train).items()
+            for name, value in _kept("train", settings.train).items()
             if name != "compile"
         },
-        "optimizer": msgspec.to_builtins(settings.optimizer),
+        "optimizer": _kept("optimizer", settings.optimizer),
         "tokenizer": settings.data.tokenizer,
         # A corpus may move; its content has a digest of its own, compared when the run is opened.
         "sources": [{**source, "path": ""} for source in sources],
@@ -63,12 +72,13 @@ def identity(settings: Settings) -> dict[str, Any]:
     return kept
 
 
-def _model(model: ModelSettings) -> dict[str, Any]:
-    kept: dict[str, Any] = msgspec.to_builtins(model)
-    if not model.head_dim:
-        # Runs begun before the field was there keep their identity.
-        del kept["head_dim"]
-    return kept
+def _kept(section: str, settings: msgspec.Struct) -> dict[str, Any]:
+    defaults: dict[str, Any] = msgspec.to_builtins(type(settings)())
+    return {
+        name: value
+        for name, value in msgspec.to_builtins(settings).items()
+        if name not in LATER[section] or value != defaults[name]
+    }
 
 
 def with_hyperparameters(settings: Settings, steps: int, optimizer: OptimizerSettings) -> Settings:

@@ -14,10 +14,11 @@ import msgspec
 from msgspec.structs import replace
 
 from qmpi.config.checks import contradictions, resolve
+from qmpi.config.data import CorpusSource
 from qmpi.config.explain import explain
 from qmpi.config.identity import identity
 from qmpi.config.machine import known_machines
-from qmpi.config.settings import CorpusSource, Settings
+from qmpi.config.settings import Settings
 from qmpi.errors import ConfigError
 from qmpi.units import Digest
 

@@ -5,16 +5,18 @@ page. Ranges that one field can state alone stand in `msgspec.Meta`; contradicti
 are checked in `qmpi.config.checks`.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from qmpi.config.bounds import PositiveInt, PositiveSeconds
+from qmpi.config.data import DataSettings
 from qmpi.config.evaluation import EvaluationSettings
+from qmpi.config.model import ModelSettings
 from qmpi.config.optimizer import OptimizerSettings
 from qmpi.config.surroundings import HostSettings, MachineSettings
+from qmpi.config.train import TrainSettings
 
-PositiveInt = Annotated[int, Meta(ge=1)]
-PositiveSeconds = Annotated[float, Meta(gt=0.0)]
 RoleCount = int | Annotated[str, Meta(pattern=r"^\d+(\.\d+)?%$")]
 """A number of ranks (>= 0), or a share of all ranks such as "60%"."""
 
@@ -97,57 +99,6 @@ class TeamSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return self.pipeline * self.context * self.expert * self.tensor
 
 
-class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[model]: shape of the decoder-only transformer (RMSNorm, RoPE, GQA, SwiGLU)."""
-
-    vocab_size: Annotated[
-        int,
-        Meta(
-            ge=256,
-            le=1_048_576,
-            description="Rows of the embedding; at least the size of the tokenizer's vocabulary.",
-        ),
-    ] = 4096
-    layers: Annotated[PositiveInt, Meta(le=10_000, description="Transformer blocks.")] = 4
-    width: Annotated[
-        PositiveInt, Meta(le=1_048_576, description="Size of the residual stream.")
-    ] = 128
-    heads: Annotated[
-        PositiveInt,
-        Meta(le=65_536, description="Query heads; must divide width, unless head_dim is given."),
-    ] = 4
-    kv_heads: Annotated[
-        PositiveInt,
-        Meta(
-            le=65_536,
-            description="Key and value heads (grouped-query attention); must divide heads.",
-        ),
-    ] = 2
-    head_dim: Annotated[
-        int,
-        Meta(ge=0, le=65_536, description="Features of a head, even; 0: width / heads."),
-    ] = 0
-    ffn_width: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=4_194_304,
-            description="Hidden size of SwiGLU; 0: 8/3 of width, rounded up to a multiple of 64.",
-        ),
-    ] = 0
-    tied_head: Annotated[bool, Meta(description="Output head shares the embedding's weights.")] = (
-        True
-    )
-    qk_norm: Annotated[bool, Meta(description="RMSNorm on queries and keys of each head.")] = True
-    rope_theta: Annotated[
-        float, Meta(gt=1.0, description="Base of the rotary position embedding.")
-    ] = 10000.0
-    norm_eps: Annotated[float, Meta(gt=0.0, description="Epsilon of RMSNorm.")] = 1e-6
-    init_std: Annotated[
-        float, Meta(gt=0.0, description="Standard deviation of the initial weights.")
-    ] = 0.02
-
-
 class InitialSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[initial]: weights to begin with, as `qmpi import` writes it. Empty: from the seed."""
 
@@ -164,145 +115,6 @@ class InitialSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             ),
         ),
     ] = ""
-
-
-class TrainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[train]: the batch and the arithmetic. A step has lanes x microbatches x sequences."""
-
-    steps: Annotated[
-        int, Meta(ge=1, le=10**12, description="Length of the run, in optimizer steps.")
-    ] = 200
-    lanes: Annotated[
-        PositiveInt,
-        Meta(
-            le=4096,
-            description=(
-                "Fixed shares of the global batch; dealt to the live trainers. The "
-                "result never depends on the deal."
-            ),
-        ),
-    ] = 8
-    microbatches: Annotated[
-        PositiveInt,
-        Meta(
-            le=65_536, description="Microbatches of a lane, accumulated in fixed order in float32."
-        ),
-    ] = 1
-    sequences: Annotated[PositiveInt, Meta(le=65_536, description="Sequences of a microbatch.")] = 4
-    sequence_tokens: Annotated[
-        int, Meta(ge=8, le=1_048_576, description="Tokens of a sequence.")
-    ] = 128
-    reduction: Annotated[
-        Literal["exact", "fast"],
-        Meta(
-            description=(
-                '"exact": integer sum, the same bits on any number of trainers. "fast": float sum.'
-            )
-        ),
-    ] = "exact"
-    precision: Annotated[
-        Literal["auto", "float32", "bfloat16"],
-        Meta(
-            description=(
-                'Compute type over float32 masters. "auto": bfloat16 where the device '
-                "computes it natively."
-            )
-        ),
-    ] = "auto"
-    device: Annotated[
-        Literal["auto", "cpu", "cuda"], Meta(description="Where trainers compute.")
-    ] = "auto"
-    threads: Annotated[
-        int,
-        Meta(
-            ge=1,
-            le=256,
-            description=(
-                "CPU threads of a trainer; part of the run's identity, since sums depend on it."
-            ),
-        ),
-    ] = 1
-    compile: Annotated[
-        Literal["auto", "on", "off"],
-        Meta(
-            description=(
-                'Compile the layers (needs a C++ compiler; on a GPU, Triton). "auto": where a '
-                "step is large enough to pay for it, and a compiler is there."
-            )
-        ),
-    ] = "auto"
-    digest_every: Annotated[PositiveInt, Meta(description="Steps between two weight digests.")] = 10
-
-
-class CorpusSource(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="corpus", tag_field="kind"
-):
-    """A corpus of shards, made by `qmpi ingest`."""
-
-    name: Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,40}$", description="Name of the source.")]
-    path: Annotated[
-        str, Meta(min_length=1, description='Directory made by `qmpi ingest`, or "builtin:python".')
-    ]
-    weight: Annotated[
-        float, Meta(gt=0.0, description="Share of the sequences, relative to the other sources.")
-    ] = 1.0
-
-
-class ContentSource(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="content", tag_field="kind"
-):
-    """Generated documents of one type, checked by machine; endless."""
-
-    name: Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,40}$", description="Name of the source.")]
-    type: Annotated[
-        Literal[
-            "technical",
-            "scientific",
-            "code",
-            "mathematics",
-            "philosophy",
-            "creative",
-            "conversation",
-            "multilingual",
-        ],
-        Meta(description="Kind of text."),
-    ]
-    weight: Annotated[
-        float, Meta(gt=0.0, description="Share of the sequences, relative to the other sources.")
-    ] = 1.0
-    min_level: Annotated[int, Meta(ge=1, le=100, description="Easiest level drawn.")] = 1
-    max_level: Annotated[int, Meta(ge=1, le=100, description="Hardest level drawn.")] = 100
-    languages: Annotated[
-        tuple[Literal["en", "de", "fr", "es", "it", "pt", "ru", "tr", "ar", "hi", "ja", "zh"], ...],
-        Meta(description='Main languages of type "multilingual"; empty: all. Others are English.'),
-    ] = ()
-
-
-Source = CorpusSource | ContentSource
-
-
-class DataSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[data]: the addressed stream. These fields and the seed fix which tokens a step sees."""
-
-    tokenizer: Annotated[
-        str,
-        Meta(
-            description=(
-                'A tokenizer.json, a corpus directory that holds one, or "builtin:content", made '
-                "of generated text. Empty: that of the first corpus; without one, "
-                '"builtin:content" if the model has 32,768 rows for it, else "builtin:python".'
-            )
-        ),
-    ] = ""
-    sources: Annotated[
-        tuple[Source, ...], Meta(min_length=1, description="Where sequences come from.")
-    ] = (
-        CorpusSource(name="python", path="builtin:python", weight=3.0),
-        ContentSource(name="mathematics", type="mathematics", weight=1.0),
-    )
-    prefetch_steps: Annotated[
-        int, Meta(ge=1, le=64, description="Steps that a trainer asks for ahead.")
-    ] = 3
 
 
 class SnapshotSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

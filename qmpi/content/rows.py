@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qmpi.config.settings import ContentSource
+from qmpi.config.data import ContentSource
 from qmpi.content.address import (
     BLOCK_TOKENS,
     GENERATOR_VERSION,

@@ -16,9 +16,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from qmpi.config.data import CorpusSource
 from qmpi.config.identity import with_hyperparameters
 from qmpi.config.load import load_job, settings_digest
-from qmpi.config.settings import CorpusSource, Settings
+from qmpi.config.settings import Settings
 from qmpi.corpora.sources import Sources
 from qmpi.errors import CorruptData, InputError, QmpiError
 from qmpi.policy.held_out import is_held_out

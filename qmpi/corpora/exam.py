@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from qmpi.config.settings import ContentSource, Settings
+from qmpi.config.data import ContentSource
+from qmpi.config.settings import Settings
 from qmpi.content.level import band_of
 from qmpi.content.problems import PosedProblem, posed
 from qmpi.content.rows import streams_of

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qmpi.config.settings import ContentSource, CorpusSource, Settings
+from qmpi.config.data import ContentSource, CorpusSource
+from qmpi.config.settings import Settings
 from qmpi.corpora.builtin import resolve
 from qmpi.corpora.tokenizer import check_rows, open_tokenizer
 from qmpi.errors import InputError

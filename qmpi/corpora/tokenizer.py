@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from qmpi.config.settings import CorpusSource, Settings
+from qmpi.config.data import CorpusSource
+from qmpi.config.settings import Settings
 from qmpi.corpora.builtin import PREFIX, log_making, resolve
 from qmpi.errors import CorruptData, InputError
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from qmpi.config.settings import ModelSettings
+from qmpi.config.model import ModelSettings
 from qmpi.errors import InputError
 from qmpi.model.shape import ffn_width, head_dim
 from qmpi.storage.os_errors import explained, require_file

@@ -13,9 +13,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from qmpi.config.checks import resolve
+from qmpi.config.data import CorpusSource, Source
 from qmpi.config.load import faults_of
 from qmpi.config.presets import preset
-from qmpi.config.settings import CorpusSource, InitialSettings, Settings, Source, TrainSettings
+from qmpi.config.settings import InitialSettings, Settings
+from qmpi.config.train import TrainSettings
 from qmpi.corpora.tokenizer import check_rows
 from qmpi.errors import InputError
 from qmpi.exchange.hugging_face import CONFIG, Fields, model_settings, read_config

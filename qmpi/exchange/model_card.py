@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from qmpi import __version__
-from qmpi.config.settings import ContentSource, CorpusSource, Settings
+from qmpi.config.data import ContentSource, CorpusSource
+from qmpi.config.settings import Settings
 from qmpi.model.shape import parameter_count
 from qmpi.units import Digest, Step
 

@@ -13,7 +13,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from qmpi.config.settings import ContentSource, FailureSettings, Settings
+from qmpi.config.data import ContentSource
+from qmpi.config.settings import FailureSettings, Settings
 from qmpi.content.mix import BlockPlan, ContentMix, blocks_of, default_mix, shard_blocks
 from qmpi.corpora.generate_plan import GenerateSpec, spec_of
 from qmpi.corpora.tokenizer import check_rows, open_tokenizer, with_tokenizer

@@ -11,8 +11,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from qmpi.config.data import CorpusSource
 from qmpi.config.load import dump_toml, load_job
-from qmpi.config.settings import CorpusSource, Settings
+from qmpi.config.settings import Settings
 from qmpi.corpora.builtin import resolve
 from qmpi.corpora.tokenizer import tokenizer_path
 from qmpi.errors import ConfigError, InputError

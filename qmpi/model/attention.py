@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from qmpi.config.settings import ModelSettings
+from qmpi.config.model import ModelSettings
 from qmpi.model.shape import head_dim
 
 

@@ -11,7 +11,7 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
-from qmpi.config.settings import ModelSettings
+from qmpi.config.model import ModelSettings
 
 RESIDUAL = ("o_proj.weight", "down_proj.weight")
 """Endings of the parameters that write to the residual stream."""

@@ -3,7 +3,7 @@
 Theory of operation. The function takes its parts as arguments: fused nodes where it runs as it is,
 and, where a compiler does better with them, plain expressions if it is compiled. Weights come in
 merged, q with k and v, gate with up, so that each pair of products over the same features is one.
-All layers share one function and one set of shapes, thus one compiled graph.
+Layers of one kind share one function and one set of shapes, thus one compiled graph.
 """
 
 from collections.abc import Callable
@@ -13,13 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from qmpi.config.settings import ModelSettings
+from qmpi.config.model import ModelSettings
 from qmpi.model import plain
 from qmpi.model.fused.heads import Heads
 from qmpi.model.fused.norm import Norm
 from qmpi.model.fused.query_blocks import QueryBlocks
 from qmpi.model.fused.swiglu import SwiGlu
 from qmpi.model.plain import Positions, Split
+from qmpi.model.shape import LayerKind, layer_kinds
 
 MOST_TOKENS = 1024
 """Longest sequence whose attention goes by blocks on a CPU: they keep T x T probabilities."""
@@ -68,6 +69,9 @@ class Kernels(NamedTuple):
 Layer = Callable[[Tensor, Positions, LayerWeights], Tensor]
 """(residual stream float32 [B * T, width], positions, weights) to the residual stream behind it."""
 
+Layers = tuple[Layer, ...]
+"""The function of each layer of a model; layers of one kind share theirs."""
+
 
 def choose_kernels(device: torch.device, tokens: int, *, compiled: bool) -> Kernels:
     """Choose the parts of a layer.
@@ -89,11 +93,33 @@ def choose_kernels(device: torch.device, tokens: int, *, compiled: bool) -> Kern
     return Kernels(Norm.apply, Heads.apply, attend, SwiGlu.apply)
 
 
-def make_layer(settings: ModelSettings, batch: int, kernels: Kernels) -> Layer:
+def make_layers(settings: ModelSettings, batch: int, kernels: Kernels) -> Layers:
+    """Make the functions of all layers.
+
+    Args:
+        settings: shape of the model.
+        batch: sequences of a microbatch.
+        kernels: parts of a layer.
+
+    Returns:
+        One for each layer; the same object for layers of one kind.
+    """
+    kinds = layer_kinds(settings)
+    made = {kind: make_layer(settings, kind, batch, kernels) for kind in set(kinds)}
+    return tuple(made[kind] for kind in kinds)
+
+
+def make_layer(
+    settings: ModelSettings,
+    kind: LayerKind,  # noqa: ARG001
+    batch: int,
+    kernels: Kernels,
+) -> Layer:
     """Make the function of a layer.
 
     Args:
         settings: shape of the model.
+        kind: of the layer.
         batch: sequences of a microbatch.
         kernels: its parts.
 
@@ -104,13 +130,13 @@ def make_layer(settings: ModelSettings, batch: int, kernels: Kernels) -> Layer:
     split = Split(batch, settings.heads, settings.kv_heads, epsilon)
 
     def layer(x: Tensor, at: Positions, weights: LayerWeights) -> Tensor:
-        kind = weights.qkv.dtype
-        y = kernels.norm(x, weights.input_norm, epsilon, kind)
+        computed = weights.qkv.dtype
+        y = kernels.norm(x, weights.input_norm, epsilon, computed)
         merged = functional.linear(y, weights.qkv)
         q, k, v = kernels.heads(merged, weights.q_norm, weights.k_norm, at, split)
         seen = kernels.attend(q, k, v, at).flatten(2).flatten(0, 1)
         x = x + functional.linear(seen, weights.output)
-        y = kernels.norm(x, weights.post_norm, epsilon, kind)
+        y = kernels.norm(x, weights.post_norm, epsilon, computed)
         hidden = kernels.swiglu(functional.linear(y, weights.gate_up))
         return x + functional.linear(hidden, weights.down)
 

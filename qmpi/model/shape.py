@@ -5,17 +5,15 @@ agree on. Names and orientation are those of Hugging Face's Qwen3, so that an ex
 """
 
 from math import prod
+from typing import NamedTuple
 
-from qmpi.config.settings import ModelSettings
+from qmpi.config.model import ModelSettings
 
 TABLES = frozenset({"model.embed_tokens.weight", "lm_head.weight"})
-"""Parameters with a row for each token of the vocabulary."""
+"""Matrices with a row for each token of the vocabulary: embedding and head."""
 
 FFN_MULTIPLE = 64
 """The default hidden size is rounded up to this, so that matrix kernels see whole tiles."""
-
-TABLES = ("model.embed_tokens.weight", "lm_head.weight")
-"""Matrices with a row for each token: embedding and head."""
 
 
 def ffn_width(settings: ModelSettings) -> int:
@@ -37,11 +35,28 @@ def head_dim(settings: ModelSettings) -> int:
     return settings.head_dim or settings.width // settings.heads
 
 
-def layer_shapes(settings: ModelSettings) -> dict[str, tuple[int, ...]]:
+class LayerKind(NamedTuple):
+    """What tells layers of one model apart; those of one kind compute one function."""
+
+
+def layer_kinds(settings: ModelSettings) -> tuple[LayerKind, ...]:
+    """Return the kind of each layer.
+
+    Args:
+        settings: shape of the model.
+    """
+    return (LayerKind(),) * settings.layers
+
+
+def layer_shapes(
+    settings: ModelSettings,
+    kind: LayerKind,  # noqa: ARG001
+) -> dict[str, tuple[int, ...]]:
     """Return shape by name within one block.
 
     Args:
         settings: shape of the model.
+        kind: of the layer.
 
     Returns:
         Shapes as [out, in] for matrices, in the order of computation.
@@ -75,8 +90,8 @@ def parameter_shapes(settings: ModelSettings) -> dict[str, tuple[int, ...]]:
     """
     table = (settings.vocab_size, settings.width)
     shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": table}
-    for layer in range(settings.layers):
-        for name, shape in layer_shapes(settings).items():
+    for layer, kind in enumerate(layer_kinds(settings)):
+        for name, shape in layer_shapes(settings, kind).items():
             shapes[f"model.layers.{layer}.{name}"] = shape
     shapes["model.norm.weight"] = (settings.width,)
     if not settings.tied_head:
@@ -96,8 +111,7 @@ def state_bytes(settings: ModelSettings, kind: str) -> int:
         settings: shape of the model.
         kind: of optimizer; "muon" keeps one moment of the blocks' matrices instead of two.
     """
-    hidden = sum(prod(shape) for shape in layer_shapes(settings).values() if len(shape) > 1)
-    spared = settings.layers * hidden if kind == "muon" else 0
+    spared = _matrix_elements(settings) if kind == "muon" else 0
     return 4 * (3 * parameter_count(settings) - spared)
 
 
@@ -111,7 +125,15 @@ def flops_per_token(settings: ModelSettings, sequence_tokens: int) -> int:
     Returns:
         6 for each matrix weight (the embedding look-up is free, the head is not), plus attention.
     """
-    layer = sum(prod(shape) for shape in layer_shapes(settings).values() if len(shape) > 1)
     queries = settings.heads * head_dim(settings)
-    matrices = settings.layers * layer + settings.vocab_size * settings.width
+    matrices = _matrix_elements(settings) + settings.vocab_size * settings.width
     return 6 * matrices + 6 * settings.layers * queries * sequence_tokens
+
+
+def _matrix_elements(settings: ModelSettings) -> int:
+    return sum(
+        prod(shape)
+        for kind in layer_kinds(settings)
+        for shape in layer_shapes(settings, kind).values()
+        if len(shape) > 1
+    )

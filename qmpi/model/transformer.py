@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from qmpi.config.settings import ModelSettings
+from qmpi.config.model import ModelSettings
 from qmpi.model.attention import Attention, Norm, rotary_table
 from qmpi.model.shape import ffn_width, head_dim
 

@@ -15,20 +15,11 @@ from math import log2
 
 from msgspec.structs import replace
 
-from qmpi.config.optimizer import LARGE_STEP_TOKENS, LARGE_STEPS
-from qmpi.config.settings import (
-    ContentSource,
-    CorpusSource,
-    DataSettings,
-    JobSettings,
-    ModelSettings,
-    OptimizerSettings,
-    RoleSettings,
-    Settings,
-    SnapshotSettings,
-    Source,
-    TrainSettings,
-)
+from qmpi.config.data import ContentSource, CorpusSource, DataSettings, Source
+from qmpi.config.model import ModelSettings
+from qmpi.config.optimizer import LARGE_STEP_TOKENS, LARGE_STEPS, OptimizerSettings
+from qmpi.config.settings import JobSettings, RoleSettings, Settings, SnapshotSettings
+from qmpi.config.train import TrainSettings
 from qmpi.planning.shape import flops_per_token, parameters, shape_of
 from qmpi.planning.sizes import LARGE, MIDDLE, SMALL
 

@@ -14,7 +14,7 @@ they are compared.
 
 from msgspec import Struct
 
-from qmpi.config.settings import ModelSettings
+from qmpi.config.model import ModelSettings
 
 FFN_MULTIPLE = 64
 """The default hidden size is rounded up to this, as the model does."""

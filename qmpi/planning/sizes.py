@@ -4,7 +4,7 @@ Sizes from 70B on that others have published keep their feed-forward widths (Lla
 Up to 13M the vocabulary is that of "builtin:python", up to 350M that of "builtin:content".
 """
 
-from qmpi.config.settings import ModelSettings
+from qmpi.config.model import ModelSettings
 
 SMALL, MIDDLE, LARGE = 4096, 32_768, 131_072
 """Rows of the embedding."""

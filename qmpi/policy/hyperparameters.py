@@ -19,8 +19,9 @@ from itertools import pairwise
 import msgspec
 from msgspec.structs import replace
 
+from qmpi.config.optimizer import OptimizerSettings
 from qmpi.config.schedule import extension, learning_rate, replan
-from qmpi.config.settings import OptimizerSettings, Settings
+from qmpi.config.settings import Settings
 from qmpi.errors import ConfigError, InvariantError
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.journal import JournalRecord, RunOpened

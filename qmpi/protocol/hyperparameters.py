@@ -2,8 +2,8 @@
 
 from msgspec import Struct
 
+from qmpi.config.optimizer import OptimizerSettings
 from qmpi.config.schedule import Onset
-from qmpi.config.settings import OptimizerSettings
 from qmpi.units import Step
 
 

@@ -14,7 +14,8 @@ the data, trainers end the run, since none may train on anything else in their p
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from qmpi.config.settings import CorpusSource, Settings
+from qmpi.config.data import CorpusSource
+from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError
 from qmpi.policy.homes import ROWS_TOGETHER, home_of
 from qmpi.policy.stream import rows_of_block

@@ -1,6 +1,7 @@
 """Making the processes of a work farm."""
 
-from qmpi.config.settings import FailureSettings, Settings, TrainSettings
+from qmpi.config.settings import FailureSettings, Settings
+from qmpi.config.train import TrainSettings
 from qmpi.driver.ports import Ports
 from qmpi.driver.router import Build, Router
 from qmpi.protocol.envelope import Address, RoleName

@@ -30,13 +30,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from qmpi.config.settings import (
-    FailureSettings,
-    RoleSettings,
-    Settings,
-    SnapshotSettings,
-    TrainSettings,
-)
+from qmpi.config.settings import FailureSettings, RoleSettings, Settings, SnapshotSettings
+from qmpi.config.train import TrainSettings
 from qmpi.errors import InputError
 from qmpi.simulator.conversation import parse_conversation, unlike
 from qmpi.simulator.engine import Care, Simulation

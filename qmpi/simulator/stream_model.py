@@ -12,7 +12,8 @@ from hashlib import blake2b
 
 from msgspec import Struct
 
-from qmpi.config.settings import CorpusSource, Settings
+from qmpi.config.data import CorpusSource
+from qmpi.config.settings import Settings
 from qmpi.policy.held_out import split
 from qmpi.policy.hyperparameters import Log, first_hyperparameters, rate_at
 from qmpi.policy.stream import rows_of_block

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from qmpi.config.settings import Settings
 from qmpi.model.fused.cross_entropy import Loss
-from qmpi.model.layer import Kernels, Layer
+from qmpi.model.layer import Kernels, Layers
 from qmpi.model.plain import Positions
 from qmpi.training.stopwatch import Stopwatch
 from qmpi.training.weights import Weights
@@ -54,11 +54,11 @@ class Backprop:
         if self.of_table is not self.of_head:
             self.of_table.zero_()
 
-    def run(self, layer: Layer, ids: Tensor, share: float) -> float:
+    def run(self, layers: Layers, ids: Tensor, share: float) -> float:
         """Compute a microbatch; gradients go to the leaves, `of_head` and `of_table`.
 
         Args:
-            layer: function of a layer.
+            layers: function of each layer.
             ids: int64 [B, T + 1].
             share: of the mean loss in the lane's.
 
@@ -69,7 +69,7 @@ class Backprop:
         weights = self._weights
         start = weights.table_values.detach()[inputs].requires_grad_()
         x = start
-        for layer_weights in weights.layers:
+        for layer, layer_weights in zip(layers, weights.layers, strict=True):
             x = layer(x, self._positions, layer_weights)
         features = self._norm(x, weights.final_norm, self._epsilon, weights.kind)
         loss, gradient = self._loss.step(

@@ -1,10 +1,10 @@
 """Whether the layers of a job are compiled, and how; without a word to torch's compiler until then.
 
-Theory of operation. What is compiled is one function of a layer, at one set of shapes, so the cost
-does not grow with the depth. Compiled code computes other bits than eager code: how a rank computes
-is part of the identity that ranks and the run's journal compare. So the choice rests on what all
-members share and what stays when a run goes on: the job's shape and the kind of device, never the
-number of steps. A job whose step is small ends before compiling has paid.
+Theory of operation. What is compiled is one function for each kind of layer, at one set of shapes,
+so the cost does not grow with the depth. Compiled code computes other bits than eager code: how a
+rank computes is part of the identity that ranks and the run's journal compare. So the choice rests
+on what all members share and what stays when a run goes on: the job's shape and the kind of device,
+never the number of steps. A job whose step is small ends before compiling has paid.
 
 A member is prepared before it says that it is ready: the function has then run at the true shapes,
 forward and backward, and no later call compiles anything. A rank that is promoted in the middle
@@ -22,7 +22,7 @@ import torch
 from qmpi.config.compiling import is_worth_compiling
 from qmpi.config.settings import Settings
 from qmpi.errors import UserError
-from qmpi.model.layer import Layer
+from qmpi.model.layer import Layer, Layers
 from qmpi.model.shape import flops_per_token
 from qmpi.training.precision import machine_identity
 
@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 
 EAGER = "eager"
 
-Rehearse = Callable[[Layer], None]
-"""Runs a layer at the true shapes, forward and backward."""
+Rehearse = Callable[[Layers], None]
+"""Runs all layers at the true shapes, forward and backward."""
 
 InTurn = Callable[[str, str, Callable[[], None]], None]
 """(tools, shape, work): does the work. If no process of this host has done it for this pair of
@@ -43,11 +43,11 @@ class Prepared:
     """How layers are computed.
 
     Attributes:
-        layer: the function.
+        layers: the function of each.
         mode: what its bits depend on beside shapes, torch and the device.
     """
 
-    layer: Layer
+    layers: Layers
     mode: str
 
 
@@ -86,16 +86,16 @@ class Preparer:
         """
         self._settings, self._device, self._in_turn = settings, device, in_turn
 
-    def prepare(self, eager: Layer, plain: Layer, rehearse: Rehearse) -> Prepared:
-        """Choose the function of a layer, and rehearse it.
+    def prepare(self, eager: Layers, plain: Layers, rehearse: Rehearse) -> Prepared:
+        """Choose the functions of the layers, and rehearse them.
 
         Args:
             eager: made of fused nodes.
             plain: the same formula as expressions for a compiler.
-            rehearse: runs one of them at the true shapes.
+            rehearse: runs either at the true shapes.
 
         Returns:
-            The function, ready.
+            The functions, ready.
 
         Raises:
             UserError: compiling is asked for and not possible.
@@ -108,7 +108,7 @@ class Preparer:
         rehearse(eager)
         return Prepared(eager, EAGER)
 
-    def _compiled(self, plain: Layer, rehearse: Rehearse) -> Prepared:
+    def _compiled(self, plain: Layers, rehearse: Rehearse) -> Prepared:
         tools = toolchain(self._device)
         train = self._settings.train
         options = {
@@ -119,14 +119,18 @@ class Preparer:
             "fx_graph_cache": True,
             "max_autotune": False,
         }
-        layer: Layer = torch.compile(plain, fullgraph=True, dynamic=False, options=options)
+        compiled: dict[Layer, Layer] = {
+            layer: torch.compile(layer, fullgraph=True, dynamic=False, options=options)
+            for layer in dict.fromkeys(plain)
+        }
+        layers = tuple(compiled[layer] for layer in plain)
         machine = f"{machine_identity(self._device)}; {train.threads}; {train.precision}"
         shapes = f"{machine}; {self._settings.model}; {train.sequences} x {train.sequence_tokens}"
         # Of the shapes of a layer; what else is in the job does not change the code.
         self._in_turn(
-            short(f"torch {torch.__version__}; {tools}"), short(shapes), lambda: rehearse(layer)
+            short(f"torch {torch.__version__}; {tools}"), short(shapes), lambda: rehearse(layers)
         )
-        return Prepared(layer, f"compiled by {tools}")
+        return Prepared(layers, f"compiled by {tools}")
 
     def _refuse(self, error: Exception) -> None:
         reason = why_not(error)

@@ -22,7 +22,7 @@ from qmpi.config.schedule import learning_rate
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError, PeerLost, UserError
 from qmpi.model.initial import initial_value
-from qmpi.model.layer import choose_kernels, make_layer
+from qmpi.model.layer import choose_kernels, make_layers
 from qmpi.model.transformer import Transformer
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.progress import MAX_SKIPPED
@@ -324,7 +324,7 @@ class Engine:
         )
 
     def _reduced(self, work: list[tuple[int, Block, str]]) -> int:
-        comm, layer, watch = self._group(), self._ready().layer, self._watch
+        comm, layers, watch = self._group(), self._ready().layers, self._watch
         self._weights.refresh()
         self._sum.begin_step(self._state)
         for redone in range(MAX_PASSES):
@@ -332,7 +332,7 @@ class Engine:
             self._sum.begin_pass()
             watch.lap("sweep")
             for lane, block, digest in work:
-                loss = self._runner.run(layer, block, self._sum, self._aborted)
+                loss = self._runner.run(layers, block, self._sum, self._aborted)
                 self._sum.end_lane(lane, loss, digest)
                 watch.lap("sweep")
             try:
@@ -369,8 +369,8 @@ class Engine:
             model, train = self._settings.model, self._settings.train
             plain = choose_kernels(self._device, train.sequence_tokens, compiled=True)
             self._prepared = self._preparer.prepare(
-                eager=make_layer(model, train.sequences, self._fused),
-                plain=make_layer(model, train.sequences, plain),
+                eager=make_layers(model, train.sequences, self._fused),
+                plain=make_layers(model, train.sequences, plain),
                 rehearse=self._runner.rehearse,
             )
         return self._prepared

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from qmpi.config.settings import ModelSettings
+from qmpi.config.model import ModelSettings
 from qmpi.errors import InputError
 from qmpi.model.shape import parameter_shapes
 from qmpi.storage.safetensors_file import TensorEntry, read_weights, tensor_bytes

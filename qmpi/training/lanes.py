@@ -12,7 +12,7 @@ from torch import Tensor
 
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError, PeerLost
-from qmpi.model.layer import Kernels, Layer
+from qmpi.model.layer import Kernels, Layers
 from qmpi.training.backprop import Backprop
 from qmpi.training.comm import Aborted
 from qmpi.training.reduction.kinds import Sum
@@ -75,11 +75,11 @@ class LaneRunner:
         """Drop gradients that an aborted lane left."""
         self._weights.drop_gradients()
 
-    def run(self, layer: Layer, block: Block, total: Sum, aborted: Aborted) -> float:
+    def run(self, layers: Layers, block: Block, total: Sum, aborted: Aborted) -> float:
         """Compute a lane and add its gradients to `total`.
 
         Args:
-            layer: function of a layer.
+            layers: function of each layer.
             block: tokens of the lane.
             total: the reduction.
             aborted: looked at before each microbatch.
@@ -100,21 +100,21 @@ class LaneRunner:
                 raise PeerLost(f"told to leave: {reason}")
             self._microbatch = number
             self._sum = total if number == count - 1 else None
-            losses += self._backprop.run(layer, rows.to(self._device), 1.0 / count)
+            losses += self._backprop.run(layers, rows.to(self._device), 1.0 / count)
             self._watch.lap("backward")
         self._sum = None
         self._add_ends(total)
         return losses / count
 
-    def rehearse(self, layer: Layer) -> None:
+    def rehearse(self, layers: Layers) -> None:
         """Run a microbatch of the true shape whose gradients go nowhere.
 
         Args:
-            layer: function of a layer.
+            layers: function of each layer.
         """
         self._sum, self._microbatch = None, 0
         shape = (self._train.sequences, self._train.sequence_tokens + 1)
-        self._backprop.run(layer, torch.zeros(shape, dtype=torch.int64, device=self._device), 1.0)
+        self._backprop.run(layers, torch.zeros(shape, dtype=torch.int64, device=self._device), 1.0)
         self.clear()
 
     def _add_ends(self, total: Sum) -> None:

@@ -2,7 +2,7 @@
 
 import torch
 
-from qmpi.config.settings import TrainSettings
+from qmpi.config.train import TrainSettings
 from qmpi.errors import UserError
 
 

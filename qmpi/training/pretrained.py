@@ -5,7 +5,8 @@ from pathlib import Path
 
 import torch
 
-from qmpi.config.settings import InitialSettings, ModelSettings
+from qmpi.config.model import ModelSettings
+from qmpi.config.settings import InitialSettings
 from qmpi.errors import InputError, QmpiError
 from qmpi.storage.safetensors_file import read_weights
 from qmpi.training.flat_state import FlatState

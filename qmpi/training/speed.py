@@ -21,9 +21,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from qmpi.config.settings import ModelSettings, Settings
+from qmpi.config.model import ModelSettings
+from qmpi.config.settings import Settings
 from qmpi.model.fused.cross_entropy import ROWS, Loss
-from qmpi.model.layer import LayerWeights, choose_kernels, make_layer
+from qmpi.model.layer import LayerWeights, choose_kernels, make_layers
 from qmpi.model.plain import Positions
 from qmpi.model.shape import ffn_width, head_dim
 from qmpi.planning.shape import block_matrices, shape_of
@@ -209,7 +210,7 @@ class Sample:
 
     def layer(self) -> Callable[[], None]:
         """Return what computes a whole layer, forward and backward."""
-        layer = make_layer(self._model, self._batch, self._kernels)
+        layer = make_layers(self._model, self._batch, self._kernels)[0]
         stream = torch.randn(self._rows, self._model.width, requires_grad=True)
         gradient, weights = torch.ones_like(stream), self._weights()
         leaves = [stream, *(tensor for tensor in weights if tensor is not None)]

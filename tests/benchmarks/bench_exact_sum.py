@@ -23,13 +23,10 @@ import torch
 from corpus_lanes import CorpusLanes, digest
 
 from qmpi.config.exact_sum import SUM_BITS
-from qmpi.config.settings import (
-    JobSettings,
-    ModelSettings,
-    OptimizerSettings,
-    Settings,
-    TrainSettings,
-)
+from qmpi.config.model import ModelSettings
+from qmpi.config.optimizer import OptimizerSettings
+from qmpi.config.settings import JobSettings, Settings
+from qmpi.config.train import TrainSettings
 from qmpi.model.shape import parameter_count
 from qmpi.storage.cache import default_cache
 from qmpi.training.comm import Comm

@@ -20,8 +20,9 @@ import msgspec
 import torch
 from bench_trainer import SEQUENCES, TOKENS, Bare, Ours, job, make_blocks
 
+from qmpi.config.data import CorpusSource, DataSettings
 from qmpi.config.load import dump_toml
-from qmpi.config.settings import CorpusSource, DataSettings, SnapshotSettings
+from qmpi.config.settings import SnapshotSettings
 from qmpi.protocol.journal import StepCommitted
 from qmpi.storage.journal import read_journal
 

@@ -33,7 +33,10 @@ import numpy as np
 import peers
 import torch
 
-from qmpi.config.settings import ModelSettings, OptimizerSettings, Settings, TrainSettings
+from qmpi.config.model import ModelSettings
+from qmpi.config.optimizer import OptimizerSettings
+from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
 from qmpi.model.shape import flops_per_token, parameter_count
 from qmpi.runtime.heap import keep_memory
 from qmpi.training.comm import Comm

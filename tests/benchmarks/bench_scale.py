@@ -17,7 +17,8 @@ from dataclasses import asdict, dataclass
 
 from msgspec.structs import replace
 
-from qmpi.config.settings import RoleSettings, TrainSettings
+from qmpi.config.settings import RoleSettings
+from qmpi.config.train import TrainSettings
 from qmpi.driver.process import Handled
 from qmpi.driver.router import Post
 from qmpi.ports.books import AppendJournal, Entry

@@ -28,8 +28,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from qmpi.config.model import ModelSettings
+from qmpi.config.optimizer import OptimizerSettings
 from qmpi.config.schedule import learning_rate
-from qmpi.config.settings import ModelSettings, OptimizerSettings, Settings, TrainSettings
+from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
 from qmpi.model.initial import initialise
 from qmpi.model.shape import parameter_count
 from qmpi.model.transformer import Transformer

@@ -16,7 +16,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from qmpi.config.settings import ModelSettings, OptimizerSettings
+from qmpi.config.model import ModelSettings
+from qmpi.config.optimizer import OptimizerSettings
 from qmpi.corpora.builtin import builtin_corpus
 from qmpi.model.initial import initialise
 from qmpi.model.transformer import Transformer

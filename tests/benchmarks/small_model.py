@@ -9,8 +9,9 @@ import math
 import numpy as np
 import torch
 
+from qmpi.config.model import ModelSettings
+from qmpi.config.optimizer import OptimizerSettings
 from qmpi.config.schedule import learning_rate
-from qmpi.config.settings import ModelSettings, OptimizerSettings
 from qmpi.model.initial import initialise
 from qmpi.model.shape import parameter_count
 from qmpi.model.transformer import Transformer

@@ -5,7 +5,8 @@ import random
 import pytest
 from msgspec.structs import replace
 
-from qmpi.config.settings import OptimizerSettings, Settings
+from qmpi.config.optimizer import OptimizerSettings
+from qmpi.config.settings import Settings
 from qmpi.corpora.audit import check_training, replay
 from qmpi.errors import ExitCode
 from qmpi.protocol.envelope import RoleName

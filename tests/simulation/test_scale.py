@@ -9,7 +9,8 @@ import pytest
 from bench_scale import job, measure
 from msgspec.structs import replace
 
-from qmpi.config.settings import RoleSettings, Settings, TrainSettings
+from qmpi.config.settings import RoleSettings, Settings
+from qmpi.config.train import TrainSettings
 from qmpi.simulator.engine import NO_CARE, Care, Simulation
 from qmpi.simulator.faults import parse_fault
 from qmpi.simulator.hardware import Hardware

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from conformance.modelled.machine import Machine
 
-from qmpi.config.settings import ContentSource, CorpusSource, DataSettings, Settings
+from qmpi.config.data import ContentSource, CorpusSource, DataSettings
+from qmpi.config.settings import Settings
 from qmpi.simulator.ports.data import SimulatedData
 from qmpi.units import Rank
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from conformance.crew import LANES
 from conformance.modelled.machine import Machine
 
-from qmpi.config.settings import Settings, TrainSettings
+from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
 from qmpi.ports.base import Frame
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.simulator.life import Life

@@ -10,14 +10,10 @@ import pytest
 from conformance.real.moving import Threads
 from unit.corpora.small_corpus import make_all, quick_plan, use_quick_maker
 
-from qmpi.config.settings import (
-    ContentSource,
-    CorpusSource,
-    DataSettings,
-    ModelSettings,
-    Settings,
-    TrainSettings,
-)
+from qmpi.config.data import ContentSource, CorpusSource, DataSettings
+from qmpi.config.model import ModelSettings
+from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
 from qmpi.content.address import BLOCK_TOKENS
 from qmpi.runtime.data import FileData
 

@@ -4,7 +4,8 @@ from msgspec.structs import replace
 
 from qmpi.config.checks import contradictions
 from qmpi.config.exact_sum import KEPT_BITS, LEAST_SPARE, SUM_BITS, lane_bits, spare_bits
-from qmpi.config.settings import Settings, TrainSettings
+from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
 
 
 def lanes_faults(lanes, reduction="exact"):

@@ -1,8 +1,9 @@
 """The identity of a run: what joined it later leaves runs that do without as they were."""
 
+from qmpi.config.evaluation import EvaluationSettings
 from qmpi.config.identity import differences, identity
 from qmpi.config.load import settings_digest
-from qmpi.config.settings import EvaluationSettings, Settings
+from qmpi.config.settings import Settings
 
 HELD_OUT = Settings(evaluation=EvaluationSettings(held_out=0.01))
 

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from qmpi.config.data import CorpusSource
 from qmpi.config.identity import differences
 from qmpi.config.load import dump_toml, load_job, parse_job, settings_digest
-from qmpi.config.settings import CorpusSource, Settings, TeamSettings
+from qmpi.config.settings import Settings, TeamSettings
 from qmpi.errors import ConfigError
 
 

@@ -7,6 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from qmpi.config.load import parse_job
+from qmpi.config.optimizer import OptimizerSettings
 from qmpi.config.schedule import (
     Onset,
     beginning,
@@ -17,7 +18,6 @@ from qmpi.config.schedule import (
     schedule_text,
     share,
 )
-from qmpi.config.settings import OptimizerSettings
 from qmpi.errors import ConfigError
 
 KINDS = ("constant", "cosine", "linear", "exponential", "polynomial", "wsd")

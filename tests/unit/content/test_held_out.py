@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qmpi.config.settings import ContentSource
+from qmpi.config.data import ContentSource
 from qmpi.content import problems
 from qmpi.content.address import (
     STREAM_BLOCKS,

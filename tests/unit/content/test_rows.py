@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from qmpi.config.settings import ContentSource
+from qmpi.config.data import ContentSource
 from qmpi.content.address import BLOCK_TOKENS, STREAM_TOKENS, Place, Stream, generator_key
 from qmpi.content.block_maker import BlockMaker
 from qmpi.content.lexicons import lexicon_digest

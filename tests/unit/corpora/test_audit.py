@@ -7,16 +7,12 @@ import h5py
 import pytest
 from msgspec.structs import replace
 
+from qmpi.config.data import ContentSource, CorpusSource, DataSettings
+from qmpi.config.evaluation import EvaluationSettings
 from qmpi.config.load import dump_toml, load_job, settings_digest
-from qmpi.config.settings import (
-    ContentSource,
-    CorpusSource,
-    DataSettings,
-    EvaluationSettings,
-    ModelSettings,
-    Settings,
-    TrainSettings,
-)
+from qmpi.config.model import ModelSettings
+from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
 from qmpi.corpora import audit
 from qmpi.corpora.audit import audit_run
 from qmpi.corpora.sources import Sources

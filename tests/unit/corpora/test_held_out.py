@@ -10,16 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from msgspec.structs import replace
 
+from qmpi.config.data import ContentSource, CorpusSource, DataSettings
+from qmpi.config.evaluation import EvaluationSettings
 from qmpi.config.load import settings_digest
-from qmpi.config.settings import (
-    ContentSource,
-    CorpusSource,
-    DataSettings,
-    EvaluationSettings,
-    ModelSettings,
-    Settings,
-    TrainSettings,
-)
+from qmpi.config.model import ModelSettings
+from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
 from qmpi.content.level import BANDS
 from qmpi.corpora import held_out
 from qmpi.corpora.exam import Exam

@@ -4,7 +4,9 @@ import threading
 
 import pytest
 
-from qmpi.config.settings import ContentSource, DataSettings, ModelSettings, Settings
+from qmpi.config.data import ContentSource, DataSettings
+from qmpi.config.model import ModelSettings
+from qmpi.config.settings import Settings
 from qmpi.corpora import content_tokenizer
 from qmpi.corpora import tokenizer as subject
 from qmpi.corpora.tokenizer import open_tokenizer, tokenizer_path, with_tokenizer

@@ -8,7 +8,9 @@ from msgspec.structs import replace
 from packaging.requirements import Requirement
 from unit.doctor.machine import CACHE, CODE, HOME, IMPORTS, RUN, TEMPORARY, TORCH, Machine, said
 
-from qmpi.config.settings import ModelSettings, Settings, SnapshotSettings, TrainSettings
+from qmpi.config.model import ModelSettings
+from qmpi.config.settings import Settings, SnapshotSettings
+from qmpi.config.train import TrainSettings
 from qmpi.doctor.checks import ram
 from qmpi.doctor.checks.code import judge_packages
 from qmpi.doctor.finding import ok

@@ -6,14 +6,11 @@ from pathlib import Path
 import torch
 from msgspec.structs import replace
 
+from qmpi.config.data import ContentSource, DataSettings
 from qmpi.config.load import dump_toml
-from qmpi.config.settings import (
-    ContentSource,
-    DataSettings,
-    ModelSettings,
-    Settings,
-    TrainSettings,
-)
+from qmpi.config.model import ModelSettings
+from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
 from qmpi.model.transformer import Transformer
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.snapshot_folder import SnapshotFolder

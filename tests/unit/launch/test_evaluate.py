@@ -12,16 +12,12 @@ from msgspec.structs import replace
 
 from qmpi.cli import evaluate, status
 from qmpi.cli.main import run as command
+from qmpi.config.data import ContentSource, CorpusSource, DataSettings
+from qmpi.config.evaluation import EvaluationSettings
 from qmpi.config.load import dump_toml, load_job, settings_digest
-from qmpi.config.settings import (
-    ContentSource,
-    CorpusSource,
-    DataSettings,
-    EvaluationSettings,
-    ModelSettings,
-    Settings,
-    TrainSettings,
-)
+from qmpi.config.model import ModelSettings
+from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
 from qmpi.corpora.sources import Sources
 from qmpi.errors import CorruptData, InputError
 from qmpi.ingest.corpus import IngestOptions, ingest_corpus

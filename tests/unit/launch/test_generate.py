@@ -7,7 +7,9 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from qmpi.config.settings import DataSettings, FailureSettings, ModelSettings, Settings
+from qmpi.config.data import DataSettings
+from qmpi.config.model import ModelSettings
+from qmpi.config.settings import FailureSettings, Settings
 from qmpi.corpora.generate_plan import open_plan
 from qmpi.errors import ConfigError, CorruptData, InputError, UserError
 from qmpi.launch.farm import Onlookers, run_farm

@@ -5,14 +5,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from qmpi.config.data import ContentSource, DataSettings
 from qmpi.config.load import dump_toml, load_job, parse_job, settings_digest
-from qmpi.config.settings import (
-    ContentSource,
-    DataSettings,
-    OptimizerSettings,
-    Settings,
-    TrainSettings,
-)
+from qmpi.config.optimizer import OptimizerSettings
+from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
 from qmpi.errors import ConfigError
 from qmpi.launch.train import check_claimed, claim_run, options_of, way_on, will_change
 from qmpi.main import parse

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from qmpi.config.settings import Settings, TrainSettings
+from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
 from qmpi.errors import LaunchError
 from qmpi.launch.allocation.hosts import HostSlots
 from qmpi.launch.mpirun import (

@@ -7,8 +7,10 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from qmpi.config.data import ContentSource, DataSettings
 from qmpi.config.load import dump_toml, load_job, parse_job
-from qmpi.config.settings import ContentSource, DataSettings, Settings, TrainSettings
+from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
 from qmpi.errors import ConfigError, LaunchError
 from qmpi.launch.job_log import excerpt
 from qmpi.launch.scratch import make_scratch

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from qmpi.config.settings import ModelSettings
+from qmpi.config.model import ModelSettings
 from qmpi.model import plain
 from qmpi.model.fused.cross_entropy import Loss
 from qmpi.model.fused.heads import Heads

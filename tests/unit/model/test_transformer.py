@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from qmpi.config.settings import ModelSettings
+from qmpi.config.model import ModelSettings
 from qmpi.model.initial import initialise, parameter_seed
 from qmpi.model.shape import ffn_width, flops_per_token, parameter_count, parameter_shapes
 from qmpi.model.transformer import Transformer

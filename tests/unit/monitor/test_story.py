@@ -1,6 +1,6 @@
 from msgspec.structs import replace
 
-from qmpi.config.settings import OptimizerSettings
+from qmpi.config.optimizer import OptimizerSettings
 from qmpi.monitor.report import render_report
 from qmpi.monitor.story import Span, evaluations_of, story_from_run
 from qmpi.policy.scoring import Label, evaluation_of, row_marks

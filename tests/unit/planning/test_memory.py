@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from qmpi.config.load import parse_job
 from qmpi.config.machine import Machine
 from qmpi.config.settings import Settings
-from qmpi.model.layer import choose_kernels, make_layer
+from qmpi.model.layer import choose_kernels, make_layers
 from qmpi.model.plain import Positions
 from qmpi.model.transformer import Transformer
 from qmpi.planning.advice import advise
@@ -96,7 +96,7 @@ def test_layers_keep_what_fused_nodes_save(half: bool, tokens: int) -> None:
     state = FlatState(state_layout(planned.settings), torch.device("cpu"))
     weights = Weights(planned.settings.model, state, kind)
     kernels = choose_kernels(torch.device("cpu"), tokens, compiled=False)
-    layer = make_layer(planned.settings.model, 1, kernels)
+    layer = make_layers(planned.settings.model, 1, kernels)[0]
     positions = Positions.of(planned.settings.model, tokens, torch.device("cpu"))
     tables = [*positions, *(leaf.tensor for leaf in weights.leaves)]
     own = {tensor.untyped_storage().data_ptr() for tensor in tables}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from published_runs import RUNS
 
-from qmpi.config.settings import ModelSettings
+from qmpi.config.model import ModelSettings
 from qmpi.model import shape as model_shape
 from qmpi.model.shape import parameter_shapes
 from qmpi.planning.scaling import model_of_depth

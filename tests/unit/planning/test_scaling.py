@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from qmpi.config.checks import contradictions
 from qmpi.config.describe import describe
 from qmpi.config.load import parse_job
-from qmpi.config.settings import ModelSettings, Settings
+from qmpi.config.model import ModelSettings
+from qmpi.config.settings import Settings
 from qmpi.model.shape import parameter_count
 from qmpi.planning.scaling import DEEPEST, batch, model_of_depth, scaled_job
 from qmpi.planning.sizes import SIZES

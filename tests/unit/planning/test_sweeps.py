@@ -9,9 +9,12 @@ import torch
 from msgspec.structs import replace
 from unit.planning.kernel_counter import KernelCounter
 
-from qmpi.config.settings import ModelSettings, OptimizerSettings, Settings, TrainSettings
+from qmpi.config.model import ModelSettings
+from qmpi.config.optimizer import OptimizerSettings
+from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
 from qmpi.model.fused.cross_entropy import CHUNK_LOGITS, LEAST_ROWS, ROWS
-from qmpi.model.layer import choose_kernels, make_layer
+from qmpi.model.layer import choose_kernels, make_layers
 from qmpi.model.plain import Positions, attend
 from qmpi.planning import sweeps
 from qmpi.planning.shape import parameters, shape_of
@@ -84,7 +87,7 @@ def test_a_layer_moves_what_is_counted(precision, normed):
     settings = job(precision, qk_norm=normed)
     model, kind = settings.model, getattr(torch, precision)
     kernels = choose_kernels(CPU, 64, compiled=False)._replace(attend=attend)
-    layer, positions = make_layer(model, 4, kernels), Positions.of(model, 64, CPU)
+    layer, positions = make_layers(model, 4, kernels)[0], Positions.of(model, 64, CPU)
     weights = engine_module.Weights(
         model, engine_module.FlatState(engine_module.state_layout(settings), CPU), kind
     ).layers[0]

@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from qmpi.config.settings import OptimizerSettings, Settings, TrainSettings
+from qmpi.config.optimizer import OptimizerSettings
+from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
 from qmpi.errors import ConfigError, InvariantError
 from qmpi.policy.hyperparameters import (
     Log,

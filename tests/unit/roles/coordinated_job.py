@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from qmpi.config.settings import FailureSettings, Settings, TrainSettings
+from qmpi.config.settings import FailureSettings, Settings
+from qmpi.config.train import TrainSettings
 from qmpi.policy.hyperparameters import log_of
 from qmpi.policy.stream import first_recipe
 from qmpi.ports.base import Effect, Event, Started

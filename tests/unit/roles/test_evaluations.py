@@ -2,7 +2,9 @@
 
 from msgspec.structs import replace
 
-from qmpi.config.settings import EvaluationSettings, Settings, TrainSettings
+from qmpi.config.evaluation import EvaluationSettings
+from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
 from qmpi.protocol.evaluation import EvaluationPart, Marks
 from qmpi.protocol.journal import EvaluationDone, EvaluationMissed
 from qmpi.roles.coordinator.evaluations import GRACE_STEPS, LATE, Evaluations, newest

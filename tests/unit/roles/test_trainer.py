@@ -4,7 +4,8 @@ from hashlib import blake2b
 
 from msgspec.structs import replace
 
-from qmpi.config.settings import Settings, TrainSettings
+from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
 from qmpi.ports.base import Effect, Started
 from qmpi.ports.copies import SnapshotTaken, StoreSnapshot
 from qmpi.ports.engine import (

@@ -5,7 +5,8 @@ from queue import SimpleQueue
 
 import pytest
 
-from qmpi.config.settings import CorpusSource, DataSettings, Settings
+from qmpi.config.data import CorpusSource, DataSettings
+from qmpi.config.settings import Settings
 from qmpi.corpora.sources import Sources
 from qmpi.errors import CorruptData, InputError, ProtocolError
 from qmpi.ports.base import WorkCrashed

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from unit.training.small_job import LANES, alone, job, run
 
 from qmpi.config import compiling
-from qmpi.config.settings import ModelSettings
+from qmpi.config.model import ModelSettings
 
 STEPS = 3
 

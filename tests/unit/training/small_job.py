@@ -5,13 +5,10 @@ import time
 
 import numpy as np
 
-from qmpi.config.settings import (
-    JobSettings,
-    ModelSettings,
-    OptimizerSettings,
-    Settings,
-    TrainSettings,
-)
+from qmpi.config.model import ModelSettings
+from qmpi.config.optimizer import OptimizerSettings
+from qmpi.config.settings import JobSettings, Settings
+from qmpi.config.train import TrainSettings
 from qmpi.training.comm import Comm
 from qmpi.training.engine import Engine
 

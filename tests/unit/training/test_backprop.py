@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from unit.training.on_cuda import CUDA, NEEDS_CUDA
 from unit.training.small_job import job
 
-from qmpi.config.settings import ModelSettings
+from qmpi.config.model import ModelSettings
 from qmpi.model.initial import initialise
-from qmpi.model.layer import choose_kernels, make_layer
+from qmpi.model.layer import choose_kernels, make_layers
 from qmpi.model.shape import parameter_shapes
 from qmpi.model.transformer import Transformer
 from qmpi.training.backprop import Backprop
@@ -64,8 +64,8 @@ def gradients(settings, model, ids, kind, *, compiled=False, device=CPU):
     kernels = choose_kernels(device, ids.shape[1] - 1, compiled=compiled)
     backprop = Backprop(settings, weights, kernels, make_stopwatch(device, time.monotonic))
     backprop.begin_lane()
-    layer = make_layer(settings.model, ids.shape[0], kernels)
-    loss = backprop.run(layer, ids.to(device), 1.0)
+    layers = make_layers(settings.model, ids.shape[0], kernels)
+    loss = backprop.run(layers, ids.to(device), 1.0)
     found[weights.head.slot.name] = backprop.of_head.cpu()
     found[weights.table.slot.name] = backprop.of_table.cpu()
     return loss, found

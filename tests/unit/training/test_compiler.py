@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from unit.training.on_cuda import CUDA, needs_cuda
 from unit.training.small_job import job
 
-from qmpi.config.settings import ModelSettings
+from qmpi.config.model import ModelSettings
 from qmpi.training.compiler import wants_compiling
 
 CPU = torch.device("cpu")

@@ -15,7 +15,8 @@ from msgspec.structs import asdict, replace
 from unit.training.on_cuda import CUDA, NEEDS_CUDA
 from unit.training.small_job import alone, block, digest, job, run
 
-from qmpi.config.settings import ModelSettings, OptimizerSettings
+from qmpi.config.model import ModelSettings
+from qmpi.config.optimizer import OptimizerSettings
 from qmpi.model.shape import parameter_shapes
 from qmpi.policy.step_split import seconds
 from qmpi.training.flat_state import FlatState, lay_out

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qmpi.config.settings import ModelSettings
+from qmpi.config.model import ModelSettings
 from qmpi.model.initial import initialise
 from qmpi.model.transformer import Transformer
 from qmpi.training.decode import batches_of

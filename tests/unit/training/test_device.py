@@ -4,7 +4,7 @@ import pytest
 import torch
 from msgspec.structs import replace
 
-from qmpi.config.settings import TrainSettings
+from qmpi.config.train import TrainSettings
 from qmpi.errors import UserError
 from qmpi.training.precision import choose_device
 

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from torch import Tensor
 from unit.training.small_job import alone, job, run
 
-from qmpi.config.settings import ModelSettings, OptimizerSettings
+from qmpi.config.model import ModelSettings
+from qmpi.config.optimizer import OptimizerSettings
 from qmpi.model.shape import parameter_shapes
 from qmpi.training import muon as muon_module
 from qmpi.training.flat_state import FlatState, lay_out, state_layout

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from qmpi.config.settings import OptimizerSettings
+from qmpi.config.optimizer import OptimizerSettings
 from qmpi.errors import PeerLost
 from qmpi.training.comm import CHUNK_BYTES, Comm, connect_store, open_store, pieces
 from qmpi.training.flat_state import FlatState, lay_out

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.training.small_job import alone, job, run
 
-from qmpi.config.settings import ModelSettings
+from qmpi.config.model import ModelSettings
 from qmpi.errors import CorruptData, InputError
 from qmpi.model.cached import CachedModel
 from qmpi.model.initial import initialise

@@ -9,7 +9,9 @@ from msgspec.structs import asdict
 from unit.training.on_cuda import CUDA, needs_cuda
 from unit.training.small_job import alone, block, digest, job, never
 
-from qmpi.config.settings import ModelSettings, Settings, TrainSettings
+from qmpi.config.model import ModelSettings
+from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
 from qmpi.errors import PeerLost
 from qmpi.policy.step_split import seconds
 from qmpi.protocol.progress import StepTimes

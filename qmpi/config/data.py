@@ -1,0 +1,76 @@
+"""[data]: sources, and how rows are made of them."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+
+class CorpusSource(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="corpus", tag_field="kind"
+):
+    """A corpus of shards, made by `qmpi ingest`."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,40}$", description="Name of the source.")]
+    path: Annotated[
+        str, Meta(min_length=1, description='Directory made by `qmpi ingest`, or "builtin:python".')
+    ]
+    weight: Annotated[
+        float, Meta(gt=0.0, description="Share of the sequences, relative to the other sources.")
+    ] = 1.0
+
+
+class ContentSource(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="content", tag_field="kind"
+):
+    """Generated documents of one type, checked by machine; endless."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,40}$", description="Name of the source.")]
+    type: Annotated[
+        Literal[
+            "technical",
+            "scientific",
+            "code",
+            "mathematics",
+            "philosophy",
+            "creative",
+            "conversation",
+            "multilingual",
+        ],
+        Meta(description="Kind of text."),
+    ]
+    weight: Annotated[
+        float, Meta(gt=0.0, description="Share of the sequences, relative to the other sources.")
+    ] = 1.0
+    min_level: Annotated[int, Meta(ge=1, le=100, description="Easiest level drawn.")] = 1
+    max_level: Annotated[int, Meta(ge=1, le=100, description="Hardest level drawn.")] = 100
+    languages: Annotated[
+        tuple[Literal["en", "de", "fr", "es", "it", "pt", "ru", "tr", "ar", "hi", "ja", "zh"], ...],
+        Meta(description='Main languages of type "multilingual"; empty: all. Others are English.'),
+    ] = ()
+
+
+Source = CorpusSource | ContentSource
+
+
+class DataSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[data]: the addressed stream. These fields and the seed fix which tokens a step sees."""
+
+    tokenizer: Annotated[
+        str,
+        Meta(
+            description=(
+                'A tokenizer.json, a corpus directory that holds one, or "builtin:content", made '
+                "of generated text. Empty: that of the first corpus; without one, "
+                '"builtin:content" if the model has 32,768 rows for it, else "builtin:python".'
+            )
+        ),
+    ] = ""
+    sources: Annotated[
+        tuple[Source, ...], Meta(min_length=1, description="Where sequences come from.")
+    ] = (
+        CorpusSource(name="python", path="builtin:python", weight=3.0),
+        ContentSource(name="mathematics", type="mathematics", weight=1.0),
+    )
+    prefetch_steps: Annotated[
+        int, Meta(ge=1, le=64, description="Steps that a trainer asks for ahead.")
+    ] = 3

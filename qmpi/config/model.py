@@ -1,0 +1,58 @@
+"""[model]: the shape of the model."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from qmpi.config.bounds import PositiveInt
+
+
+class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[model]: shape of the decoder-only transformer (RMSNorm, RoPE, GQA, SwiGLU)."""
+
+    vocab_size: Annotated[
+        int,
+        Meta(
+            ge=256,
+            le=1_048_576,
+            description="Rows of the embedding; at least the size of the tokenizer's vocabulary.",
+        ),
+    ] = 4096
+    layers: Annotated[PositiveInt, Meta(le=10_000, description="Transformer blocks.")] = 4
+    width: Annotated[
+        PositiveInt, Meta(le=1_048_576, description="Size of the residual stream.")
+    ] = 128
+    heads: Annotated[
+        PositiveInt,
+        Meta(le=65_536, description="Query heads; must divide width, unless head_dim is given."),
+    ] = 4
+    kv_heads: Annotated[
+        PositiveInt,
+        Meta(
+            le=65_536,
+            description="Key and value heads (grouped-query attention); must divide heads.",
+        ),
+    ] = 2
+    head_dim: Annotated[
+        int,
+        Meta(ge=0, le=65_536, description="Features of a head, even; 0: width / heads."),
+    ] = 0
+    ffn_width: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=4_194_304,
+            description="Hidden size of SwiGLU; 0: 8/3 of width, rounded up to a multiple of 64.",
+        ),
+    ] = 0
+    tied_head: Annotated[bool, Meta(description="Output head shares the embedding's weights.")] = (
+        True
+    )
+    qk_norm: Annotated[bool, Meta(description="RMSNorm on queries and keys of each head.")] = True
+    rope_theta: Annotated[
+        float, Meta(gt=1.0, description="Base of the rotary position embedding.")
+    ] = 10000.0
+    norm_eps: Annotated[float, Meta(gt=0.0, description="Epsilon of RMSNorm.")] = 1e-6
+    init_std: Annotated[
+        float, Meta(gt=0.0, description="Standard deviation of the initial weights.")
+    ] = 0.02

@@ -1,0 +1,75 @@
+"""[train]: the batch and the arithmetic."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from qmpi.config.bounds import PositiveInt
+
+
+class TrainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[train]: the batch and the arithmetic. A step has lanes x microbatches x sequences."""
+
+    steps: Annotated[
+        int, Meta(ge=1, le=10**12, description="Length of the run, in optimizer steps.")
+    ] = 200
+    lanes: Annotated[
+        PositiveInt,
+        Meta(
+            le=4096,
+            description=(
+                "Fixed shares of the global batch; dealt to the live trainers. The "
+                "result never depends on the deal."
+            ),
+        ),
+    ] = 8
+    microbatches: Annotated[
+        PositiveInt,
+        Meta(
+            le=65_536, description="Microbatches of a lane, accumulated in fixed order in float32."
+        ),
+    ] = 1
+    sequences: Annotated[PositiveInt, Meta(le=65_536, description="Sequences of a microbatch.")] = 4
+    sequence_tokens: Annotated[
+        int, Meta(ge=8, le=1_048_576, description="Tokens of a sequence.")
+    ] = 128
+    reduction: Annotated[
+        Literal["exact", "fast"],
+        Meta(
+            description=(
+                '"exact": integer sum, the same bits on any number of trainers. "fast": float sum.'
+            )
+        ),
+    ] = "exact"
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"],
+        Meta(
+            description=(
+                'Compute type over float32 masters. "auto": bfloat16 where the device '
+                "computes it natively."
+            )
+        ),
+    ] = "auto"
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], Meta(description="Where trainers compute.")
+    ] = "auto"
+    threads: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=256,
+            description=(
+                "CPU threads of a trainer; part of the run's identity, since sums depend on it."
+            ),
+        ),
+    ] = 1
+    compile: Annotated[
+        Literal["auto", "on", "off"],
+        Meta(
+            description=(
+                'Compile the layers (needs a C++ compiler; on a GPU, Triton). "auto": where a '
+                "step is large enough to pay for it, and a compiler is there."
+            )
+        ),
+    ] = "auto"
+    digest_every: Annotated[PositiveInt, Meta(description="Steps between two weight digests.")] = 10
