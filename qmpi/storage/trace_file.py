@@ -129,6 +129,7 @@ def joined(traces: Sequence[Trace]) -> Trace:
     first = traces[0]
     base = first.get("baseTimeNanoseconds", 0)
     events: list[Trace] = []
+    flows: dict[tuple[int, object], int] = {}
     for number, trace in enumerate(traces):
         shift = (trace.get("baseTimeNanoseconds", 0) - base) / 1000.0
         processes: dict[object, int] = {}
@@ -140,7 +141,8 @@ def joined(traces: Sequence[Trace]) -> Trace:
             if "ts" in event:
                 event["ts"] += shift
             if "id" in event:
-                event["id"] = f"{room}.{event['id']}"
+                # Perfetto takes numbers alone for the ids of flows.
+                event["id"] = flows.setdefault((number, event["id"]), len(flows) + 1)
             events.append(event)
     return {**first, "traceEvents": events}
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from mpi import trace_engine
 from mpi.live_run import TINY_JOB, LiveRun, qmpi
-from mpi.trace_check import faults_of, processor, read
+from mpi.trace_check import faults_of, read
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -118,19 +119,19 @@ def check_times(run: LiveRun, status: dict[str, Any]) -> None:
 
 
 def test_perfetto_opens_what_a_profile_writes(profiled: Profiled) -> None:
-    program, why_not = processor()
-    if not program:
+    if why_not := trace_engine.missing():
         pytest.skip(why_not)
-    perfetto = pytest.importorskip("perfetto.trace_processor")
+    steps = "select name, dur from slice where name glob 'step *' order by ts"
+    kernels = "select count(*) from slice where name = 'aten::mm'"
+    flowing = "select count(*) from flow"
+    lost = "select name from stats where severity = 'error' and value"
     for path, ranks in ((profiled.merged, 2), (Path(profiled.told["files"][0]), 1)):
-        config = perfetto.TraceProcessorConfig(bin_path=program)
-        with perfetto.TraceProcessor(trace=str(path), config=config) as opened:
-            steps = "select count(*) as n from slice where name glob 'step *' and dur > 0"
-            assert next(iter(opened.query(steps))).n == 2 * ranks
-            lost = (
-                "select name from stats where severity = 'error' and name glob '*json*' and value"
-            )
-            assert [row.name for row in opened.query(lost)] == []
+        found, products, flows, faults = trace_engine.query(path, steps, kernels, flowing, lost)
+        assert len(found) == 2 * ranks
+        assert all(nanoseconds > 0 for _, nanoseconds in found)
+        assert products[0][0] > 0
+        assert flows[0][0] > 0
+        assert faults == []
 
 
 def test_a_rank_that_dies_meanwhile_is_named_and_the_job_goes_on(tmp_path: Path) -> None:

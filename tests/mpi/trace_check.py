@@ -2,17 +2,13 @@
 
     https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
 
-Perfetto's own trace processor is asked besides, where its program can be had (`processor`).
+Perfetto's own trace processor is asked besides, see `trace_engine`.
 """
 
 import gzip
 import json
 import math
-import shutil
-import subprocess
-import sys
 from collections import defaultdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +18,6 @@ NAMING = {
 }  # fmt: skip
 SLACK = 0.002
 """Microseconds by which slices of one thread may overlap: times are written with three digits."""
-
-FETCH = """
-from perfetto.trace_processor.platform import PlatformDelegate
-print(PlatformDelegate().get_shell_path(None))
-"""
 
 
 def faults_of(trace: Any) -> list[str]:
@@ -47,25 +38,6 @@ def read(path: Path) -> Any:
         raise ValueError(f"{path} holds {name}")
 
     return json.loads(plain.decode("utf-8"), parse_constant=refuse)
-
-
-def processor() -> tuple[str, str]:
-    """Return the path of Perfetto's trace processor, or "" and why there is none.
-
-    The package `perfetto` loads the program when it is first asked for it, checks its digest and
-    keeps it. So there is a network in use only where somebody has installed the package.
-    """
-    if find_spec("perfetto") is None:
-        return "", "the package perfetto is not installed"
-    if installed := shutil.which("trace_processor_shell"):
-        return installed, ""
-    fetched = subprocess.run(
-        [sys.executable, "-c", FETCH], capture_output=True, text=True, timeout=240, check=False
-    )
-    if fetched.returncode == 0:
-        return fetched.stdout.splitlines()[-1], ""
-    why = (fetched.stderr.splitlines() or ["no reason given"])[-1]
-    return "", f"Perfetto's trace processor cannot be loaded: {why}"
 
 
 def _event(event: Any) -> list[str]:

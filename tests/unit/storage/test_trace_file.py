@@ -77,7 +77,9 @@ def test_joined_ranks_keep_their_processes_flows_and_moments_apart() -> None:
     first, second = both["traceEvents"][:4], both["traceEvents"][4:]
     assert {e["pid"] for e in first}.isdisjoint(e["pid"] for e in second)
     assert first[1]["pid"] == first[2]["pid"] != first[3]["pid"]
-    assert first[2]["id"] != second[2]["id"]
+    ids = first[2]["id"], second[2]["id"]
+    assert ids[0] != ids[1]
+    assert all(isinstance(number, int) for number in ids)  # Perfetto takes no others
     assert first[1]["ts"] == trace()["traceEvents"][1]["ts"]
     assert second[1]["ts"] == pytest.approx(first[1]["ts"] + 5.0)
     assert both["baseTimeNanoseconds"] == BASE
