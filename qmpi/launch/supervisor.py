@@ -145,11 +145,12 @@ def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMa
             if marker is not None:
                 return marker
         supervision.claimed()
-        marker = None
         try:
             marker = _supervise(plan, directory, supervision, clock)
-        finally:
-            supervision.released(marker)
+        except BaseException:
+            supervision.released(None)
+            raise
+        supervision.released(marker)
         return marker
 
 

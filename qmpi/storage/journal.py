@@ -141,13 +141,14 @@ def glance_at(path: Path) -> Glance:
             for raw in filter(lambda raw: raw.endswith(b"\n"), file):
                 if any(kind in raw for kind in _STEPPING):
                     newest = raw
-                    trained += _STEPPING[0] in raw
+                    trained += _STEPPING[0] in raw and raw.startswith(_LINE)
                 elif _OPENING in raw and isinstance(opened := _record_of(raw), RunOpened):
                     openings.append(opened)
                     newest = raw if opened.back_to >= 0 else newest
     return Glance(tuple(openings), _committed(_record_of(newest)), trained)
 
 
+_LINE = b'{"n":'
 _OPENING = b'"type":"run_opened"'
 _STEPPING = (b'"type":"step_committed"', b'"type":"generation_opened"')
 """How the text of a record begins: no other place of a line can hold these unescaped."""
