@@ -77,12 +77,18 @@ def command(
     set by documents that no job trains on, answered by the likeliest tokens, and judged by
     certificate and solver. The result is kept in RUN/evaluations.
     """
-    from qmpi.launch.evaluate import Asked
+    from qmpi.launch.evaluate import Asked, why_no_problem
 
     if follow and (step is not None or again):
         raise click.UsageError("--follow measures each new checkpoint: no --step, no --again")
     asked = Asked(step, tokens, problems, again, leaks)
-    tell = show_json if as_json else show
+
+    def tell(result: "Evaluation") -> None:
+        if as_json:
+            show_json(result)
+        else:
+            show(result, why_no_problem(run, asked, result))
+
     if follow:
         _follow(run, asked, tell, quiet=as_json)
     else:
@@ -146,11 +152,12 @@ def progress_shown(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
         yield told
 
 
-def show(result: "Evaluation") -> None:
+def show(result: "Evaluation", unasked: str = "") -> None:
     """Print an evaluation as a table.
 
     Args:
         result: what was measured.
+        unasked: why there are no answers, if some were asked for.
     """
     from rich.console import Console
 
@@ -162,8 +169,8 @@ def show(result: "Evaluation") -> None:
             f"{result.overlap.overall:.1%} of the held-out text stands in what was trained on; "
             f"{result.leaked_rows} rows of it as a whole"
         )
-    if not result.problems.overall:
-        click.echo("no problem was asked: the sources set none that fits a sequence")
+    if unasked:
+        click.echo(unasked)
 
 
 def table_of(result: "Evaluation") -> "Table":

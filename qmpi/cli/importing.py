@@ -13,12 +13,22 @@ EPILOG = """\b
 Examples:
   qmpi import models/laptop -o job.toml
   qmpi import models/laptop -o job.toml --name second --corpus corpora/docs
+  qmpi import models/laptop -o - | less
 """
+
+STDOUT = "-"
+"""Stands for standard output; a file of that name is `./-`."""
 
 
 @click.command("import", epilog=EPILOG)
 @click.argument("directory", metavar="DIR", type=HomePath())
-@click.option("-o", "--output", type=HomePath(), required=True, help="Job file to write.")
+@click.option(
+    "-o",
+    "--output",
+    type=HomePath(),
+    required=True,
+    help="Job file to write; `-`: on standard output.",
+)
 @click.option("--name", default="", metavar="NAME", help="Of the run; default: that of DIR.")
 @click.option(
     "--corpus",
@@ -58,20 +68,34 @@ def command(
     from qmpi.model.shape import parameter_count
     from qmpi.storage.atomic_file import write_named
 
+    to_stdout = str(output) == STDOUT
+    if not to_stdout:
+        _check_free(output, force=force)
+    found = import_model(directory, name, base, corpora)
+    settings = found.settings
+    title = f"Begins with the weights in {settings.initial.weights!r}."
+    text = describe(settings, title)
+    if not to_stdout:
+        write_named(output, text.encode())
+    parameters = parameter_count(settings.model)
+    if as_json:
+        where = {"text": text} if to_stdout else {"path": output}
+        facts = {**where, "name": settings.job.name, "digest": found.digest}
+        show_json({**facts, "parameters": parameters, "end_token": found.end_token})
+        return
+    if to_stdout:
+        click.echo(text)
+    place = "standard output" if to_stdout else output
+    told = (
+        f"wrote {place}: {parameters:,} parameters, digest {found.digest[:16]}, documents end "
+        f"with {found.end_token}"
+    )
+    # What is piped on is the job alone.
+    click.echo(told if to_stdout else f"{told}\nnext: qmpi check {output}", err=to_stdout)
+
+
+def _check_free(output: Path, *, force: bool) -> None:
     if output.is_dir():
         raise InputError(f"{output} is a directory; name a file, such as {output / 'job.toml'}")
     if output.exists() and not force:
         raise InputError(f"{output} exists; choose another name, or replace it with --force")
-    found = import_model(directory, name, base, corpora)
-    settings = found.settings
-    title = f"Begins with the weights in {settings.initial.weights!r}."
-    write_named(output, describe(settings, title).encode())
-    parameters = parameter_count(settings.model)
-    if as_json:
-        facts = {"path": output, "name": settings.job.name, "digest": found.digest}
-        show_json({**facts, "parameters": parameters, "end_token": found.end_token})
-        return
-    click.echo(
-        f"wrote {output}: {parameters:,} parameters, digest {found.digest[:16]}, documents end "
-        f"with {found.end_token}\nnext: qmpi check {output}"
-    )

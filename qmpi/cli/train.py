@@ -163,10 +163,10 @@ def run_supervised(
     from msgspec.structs import replace
     from rich.console import Console
 
+    from qmpi.launch.job_file import JobFile
     from qmpi.launch.supervisor import Supervision, supervise
     from qmpi.launch.train import (
         check_claimed,
-        claim_run,
         find_hosts,
         prepare_run,
         stop_time,
@@ -190,6 +190,7 @@ def run_supervised(
         if hosts is not None and asked is not None:
             until = stop_time(hosts.end, asked.stop_before, clock.now()) or math.inf
         onlooker = Onlooker(plan.run, view, watch, clock.now)
+        job_file = JobFile(settings, kept)
         supervision = Supervision(
             settings.failure,
             onlooker.say,
@@ -197,7 +198,8 @@ def run_supervised(
             lambda: stop() or clock.now() >= until,
             follow=way is not None and not will_change(settings, way),
             status_seconds=settings.monitor.status_seconds,
-            claimed=lambda: claim_run(settings, kept),
+            claimed=job_file.claim,
+            released=job_file.release,
             check=lambda: check_claimed(plan.run, kept),
             hosts=hosts,
         )

@@ -2,7 +2,8 @@
 
 Theory of operation. What is measured follows from the job, the number of tokens and the number of
 problems; so the result is kept beside the run, and asked for again it is read. It is measured anew
-when the checkpoint holds another state, or the held-out text is another.
+when the checkpoint holds another state, or the held-out text is another. That it cannot be kept
+does not take it from who asked.
 """
 
 import hashlib
@@ -13,15 +14,16 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from qmpi.config.load import load_job, settings_digest
+from qmpi.config.data import ContentSource
+from qmpi.config.load import settings_digest
 from qmpi.config.settings import Settings
 from qmpi.content.address import GENERATOR_VERSION
 from qmpi.corpora.held_out import HeldOutRows
 from qmpi.corpora.leaks import leaked, overlap_with
 from qmpi.corpora.paper import Paper, Progress, counter, make_paper
 from qmpi.corpora.sources import Sources
-from qmpi.errors import CorruptData, InputError
-from qmpi.exchange.checkpoint import read_checkpoint
+from qmpi.errors import InputError, StorageError
+from qmpi.exchange.checkpoint import read_checkpoint, run_settings
 from qmpi.policy.scoring import evaluation_of, means
 from qmpi.protocol.evaluation import Evaluation, Marks
 from qmpi.protocol.journal import RunOpened
@@ -32,6 +34,7 @@ from qmpi.storage.evaluation_file import (
     write_evaluation,
 )
 from qmpi.storage.journal import read_journal
+from qmpi.storage.os_errors import explained
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.snapshot_file import read_header
 from qmpi.storage.snapshot_store import snapshot_path, step_of
@@ -42,6 +45,10 @@ if TYPE_CHECKING:
 
 MEASURE_VERSION = 2
 """Of what is measured and how; raised when equal questions would give other numbers."""
+
+
+NO_SETTER = "no problem can be asked: the run has no generated source, and only these set problems"
+NONE_FITS = "no problem was asked: the sources set none that fits a sequence"
 
 
 class Asked(Struct, frozen=True):
@@ -71,22 +78,19 @@ def evaluate_run(
         run: directory of the run, finished or running.
         asked: what to measure.
         cache: directory of built-in corpora.
-        tell: told, in words, if a newer checkpoint is damaged.
+        tell: told, in words, if a newer checkpoint is damaged, or the result cannot be kept.
         progress: told how far it is.
 
     Returns:
         What was measured, or was measured before.
 
     Raises:
-        InputError: no such run or checkpoint, or nothing to measure.
+        InputError: no such run or checkpoint, or nothing that can be measured.
         CorruptData: every checkpoint that could be taken is damaged.
     """
     directory = RunDirectory(run)
-    if not directory.job.exists():
-        raise InputError(f"{run} is not the directory of a run: it has no job.toml")
-    settings = load_job(directory.job)
-    if asked.tokens < 1 and asked.problems < 1:
-        raise InputError("there is nothing to measure: ask for tokens or problems")
+    settings = run_settings(run)
+    _check_asked(asked, settings)
     kept = None if asked.again else _kept(directory, asked, settings)
     if kept is not None:
         return kept
@@ -96,8 +100,38 @@ def evaluate_run(
     )
     text = _text_identity(settings)
     kept = KeptEvaluation(checkpoint.header.digest, asked.tokens, asked.problems, text, result)
-    write_evaluation(directory.evaluations, kept)
+    try:
+        write_evaluation(directory.evaluations, kept)
+    except StorageError as error:
+        tell(f"the result is not kept: {error}")
     return result
+
+
+def why_no_problem(run: Path, asked: Asked, result: Evaluation) -> str:
+    """Say why an evaluation has no answers.
+
+    Args:
+        run: directory of the run.
+        asked: what was measured.
+        result: of it.
+
+    Returns:
+        Text for people; "" if there are answers, or none were asked for.
+    """
+    if asked.problems < 1 or result.problems.overall:
+        return ""
+    return NONE_FITS if _sets_problems(run_settings(run)) else NO_SETTER
+
+
+def _check_asked(asked: Asked, settings: Settings) -> None:
+    if asked.tokens < 1 and asked.problems < 1:
+        raise InputError("there is nothing to measure: ask for tokens or problems")
+    if asked.tokens < 1 and not _sets_problems(settings):
+        raise InputError(f"{NO_SETTER}; ask for held-out text: --tokens N")
+
+
+def _sets_problems(settings: Settings) -> bool:
+    return any(isinstance(source, ContentSource) for source in settings.data.sources)
 
 
 def _checkpoint(directory: RunDirectory, step: int) -> Path:
@@ -119,10 +153,12 @@ def _kept(directory: RunDirectory, asked: Asked, settings: Settings) -> Evaluati
     path = newest if asked.step is None else _checkpoint(directory, asked.step)
     found = evaluation_path(directory.evaluations, Step(step_of(path.name)))
     try:
-        kept = read_evaluation(found) if found.exists() else None
+        with explained("look at", found):
+            is_there = found.exists()
+        kept = read_evaluation(found) if is_there else None
         state = read_header(path).digest
-    except CorruptData:
-        # A damaged checkpoint is told when it is read; a damaged result is measured again.
+    except StorageError:
+        # Told when the checkpoint is read; a result that cannot be read is measured again.
         return None
     wanted = (state, asked.tokens, asked.problems, _text_identity(settings))
     if kept is None or (kept.state, kept.tokens, kept.problems, kept.text) != wanted:
@@ -158,6 +194,8 @@ class _Measurement:
         model = load_model(settings, payload)
         evaluator = Evaluator(model, settings.train.sequence_tokens)
         paper = make_paper(settings, self._sources, asked.tokens, asked.problems, self._progress)
+        if not (paper.rows or paper.prompts):
+            raise InputError(f"{NONE_FITS} of {settings.train.sequence_tokens} tokens")
         weights = {source.name: source.weight for source in settings.data.sources}
         marks = [*self._losses(evaluator, paper), *self._answers(evaluator, paper)]
         result = evaluation_of(step, marks, weights, paper.left_out)

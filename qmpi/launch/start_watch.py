@@ -113,6 +113,19 @@ class StartWatch:
             return 0
 
 
+def came_up(status: Path, started: Seconds) -> bool:
+    """Return whether a job that was started has written a status.
+
+    Args:
+        status: its file.
+        started: when the job was.
+    """
+    try:
+        return status.stat().st_mtime >= started - 1.0
+    except OSError:
+        return False
+
+
 def session(leader: int) -> Iterator[Kin]:
     """List the living processes of a session, but for its leader.
 

@@ -32,7 +32,7 @@ from qmpi.launch.room import check_room
 from qmpi.launch.scratch import make_scratch
 from qmpi.launch.sessions import has_ended
 from qmpi.launch.stall import StallWatch
-from qmpi.launch.start_watch import StartWatch
+from qmpi.launch.start_watch import StartWatch, came_up
 from qmpi.policy.relaunch import may_relaunch
 from qmpi.protocol.status import EndMarker
 from qmpi.runtime.clock import Clock
@@ -63,7 +63,7 @@ class _StopAskedError(Exception):
     """A stop was asked for while the hosts were being asked."""
 
 
-def _nothing() -> None:
+def _nothing(*_: EndMarker | None) -> None:
     """Do nothing."""
 
 
@@ -89,6 +89,8 @@ class Supervision(Struct, frozen=True):
         claimed: called once the run belongs to this command, before anything starts: checks that it
             is the run that is wanted, and writes what the ranks read. A command that is refused
             has changed nothing.
+        released: told at the end how the job of a claimed run ended, None by an error; the run
+            still belongs to this command.
         hosts: asked before each start which of them live; None: the plan says it all.
         check: called before the job is started again: checks what the ranks read, which people
             edit.
@@ -104,6 +106,7 @@ class Supervision(Struct, frozen=True):
     adopt: bool = False
     status_seconds: float = 1.0
     claimed: Callable[[], None] = _nothing
+    released: Callable[[EndMarker | None], None] = _nothing
     hosts: Muster | None = None
     check: Callable[[], None] = _nothing
     old_end: EndStamp = None
@@ -142,7 +145,13 @@ def supervise(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> EndMa
             if marker is not None:
                 return marker
         supervision.claimed()
-        return _supervise(plan, directory, supervision, clock)
+        try:
+            marker = _supervise(plan, directory, supervision, clock)
+        except BaseException:
+            supervision.released(None)
+            raise
+        supervision.released(marker)
+        return marker
 
 
 @contextmanager
@@ -263,7 +272,7 @@ def _keep_running(
             return marker
         if supervision.stop():
             break
-        stillborn = 0 if _came_up(directory, starts[-1]) else stillborn + 1
+        stillborn = 0 if came_up(directory.status, starts[-1]) else stillborn + 1
         refused = refused_marker(plan.run, supervision.check, clock)
         if refused is not None:
             return refused
@@ -370,13 +379,6 @@ def _asker(directory: RunDirectory, supervision: Supervision, clock: Clock) -> S
 def _new_end(directory: RunDirectory, supervision: Supervision) -> EndMarker | None:
     stamp = end_stamp(directory.root)
     return None if stamp == supervision.old_end else read_end(directory.root)
-
-
-def _came_up(directory: RunDirectory, started: Seconds) -> bool:
-    try:
-        return directory.status.stat().st_mtime >= started - 1.0
-    except OSError:
-        return False
 
 
 def _stopped_without_job(run: Path, clock: Clock, *, write: bool) -> EndMarker:

@@ -16,6 +16,7 @@ CAUSES = (
     ("apply", "update"),
     ("digest", "digests"),
     ("snapshot", "snapshots"),
+    ("evaluation", "evaluations"),
 )
 
 

@@ -14,6 +14,7 @@ from math import ceil
 from msgspec import Struct
 
 from qmpi.config.compiling import is_worth_compiling
+from qmpi.planning.evaluating import evaluation_seconds, evaluations
 from qmpi.planning.muon_work import muon_share
 from qmpi.planning.shape import attention_flops, flops_per_token, matrices_a_token, muon_flops
 from qmpi.planning.sweeps import (
@@ -49,6 +50,7 @@ class EngineTime(Struct, frozen=True, kw_only=True):
         apply: clipping and the update, Muon's products among it.
         digest: hashing the weights, spread over the steps between two digests.
         snapshot: hashing and copying the state, spread likewise.
+        evaluation: measuring on held-out text and problems, spread likewise.
     """
 
     products: float
@@ -59,12 +61,13 @@ class EngineTime(Struct, frozen=True, kw_only=True):
     apply: float
     digest: float
     snapshot: float
+    evaluation: float
 
     @property
     def total(self) -> float:
         """Seconds of a step."""
         work = self.products + self.attention + self.sweeps + self.calls
-        return work + self.reduce + self.apply + self.digest + self.snapshot
+        return work + self.reduce + self.apply + self.digest + self.snapshot + self.evaluation
 
 
 def engine_time(job: Workload, speeds: Speeds) -> EngineTime:
@@ -95,6 +98,7 @@ def engine_time(job: Workload, speeds: Speeds) -> EngineTime:
         apply=crowd * (updated.bytes / speeds.sweeps + muon / speeds.products),
         digest=hashed / speeds.hashing,
         snapshot=copied / speeds.hashing,
+        evaluation=crowd * evaluations(job) * evaluation_seconds(job, speeds) / job.steps,
     )
 
 

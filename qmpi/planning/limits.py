@@ -122,6 +122,11 @@ def _step(job: Workload, time: EngineTime) -> list[str]:
             f"digests: hashing the weights takes {time.digest / whole:.0%} of the time: raise "
             "train.digest_every"
         )
+    if time.evaluation > 0.05 * whole:
+        found.append(
+            f"evaluations: they take {time.evaluation / whole:.0%} of the time: raise "
+            "evaluation.every_steps, or ask for fewer tokens or problems"
+        )
     days = job.steps * whole / DAY
     if days > LONG_DAYS:
         found.append(

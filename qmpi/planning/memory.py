@@ -9,6 +9,8 @@ Weights are cast once a step, and the casts stay. Of the logits one chunk of row
 Systems of others, of which `layout_memory` speaks, keep what plain modules save.
 """
 
+from qmpi.planning.engine_time import is_compiled
+from qmpi.planning.evaluating import evaluation_bytes
 from qmpi.planning.layout import Layout
 from qmpi.planning.muon_work import direction_bytes
 from qmpi.planning.shape import Shape, layer_matrices, matrices_a_token, parameters
@@ -31,6 +33,11 @@ MOST_TOKENS, BLOCK, MOST_BLOCKS = 1024, 64, 16
 
 PROGRAM_BYTES = 385 * 2**20
 """Resident memory of a trainer before it has a model: Python, torch, MPI, gloo."""
+
+COMPILER_BYTES = 110 * 2**20
+"""Resident besides, once layers were compiled: torch's compiler stays in the process. Measured: 608
+and 623 MiB with it against 497 and 519 without (laptop's job with one and with two trainers,
+docs/benchmarks/plan_epyc-avx512-2core_2026-11-29.md)."""
 
 CONTEXT_BYTES = 500 * 2**20
 """What CUDA and its libraries take of a GPU before anything is allocated."""
@@ -62,6 +69,8 @@ def trainer_memory(job: Workload) -> dict[str, int]:
         "logits": _chunk_bytes(job, tokens, half=half),
         "blocks": block * lanes * (job.settings.data.prefetch_steps + 1),
         "program": CONTEXT_BYTES if job.on_gpus else PROGRAM_BYTES,
+        "compiler": COMPILER_BYTES if is_compiled(job) and not job.on_gpus else 0,
+        "evaluation": evaluation_bytes(job),
     }
 
 

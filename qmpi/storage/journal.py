@@ -113,10 +113,12 @@ class Glance(msgspec.Struct, frozen=True):
     Attributes:
         openings: of the starts, in order.
         committed: steps that stand.
+        trained: times that a step was committed, those that were given up later among them.
     """
 
     openings: tuple[RunOpened, ...] = ()
     committed: int = 0
+    trained: int = 0
 
 
 def glance_at(path: Path) -> Glance:
@@ -132,19 +134,21 @@ def glance_at(path: Path) -> Glance:
         StorageError: it cannot be read.
     """
     openings: list[RunOpened] = []
-    newest = b""
+    newest, trained = b"", 0
     with explained("read the journal", path):
         require_file(path)
         with path.open("rb") as file:
             for raw in filter(lambda raw: raw.endswith(b"\n"), file):
                 if any(kind in raw for kind in _STEPPING):
                     newest = raw
+                    trained += _STEPPING[0] in raw and raw.startswith(_LINE)
                 elif _OPENING in raw and isinstance(opened := _record_of(raw), RunOpened):
                     openings.append(opened)
                     newest = raw if opened.back_to >= 0 else newest
-    return Glance(tuple(openings), _committed(_record_of(newest)))
+    return Glance(tuple(openings), _committed(_record_of(newest)), trained)
 
 
+_LINE = b'{"n":'
 _OPENING = b'"type":"run_opened"'
 _STEPPING = (b'"type":"step_committed"', b'"type":"generation_opened"')
 """How the text of a record begins: no other place of a line can hold these unescaped."""

@@ -3,11 +3,17 @@
 Theory of operation. The digest covers name, shape, type and bytes of each parameter that the model
 has, in the order of `parameter_shapes`; not the files, so weights that are split into other files
 keep it.
+
+Weights with a value that is NaN or infinite are refused where the digest is made: a run that began
+with them could only skip its updates.
 """
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from math import prod
 from pathlib import Path
+
+import numpy as np
 
 from qmpi.config.model import ModelSettings
 from qmpi.errors import InputError
@@ -21,6 +27,11 @@ USABLE = ("F32", "BF16", "F16")
 HEAD, TABLE = "lm_head.weight", "model.embed_tokens.weight"
 _DERIVED = ".rotary_emb.inv_freq"
 """Ending of tensors that old files hold and that follow from the settings."""
+
+_EXPONENTS = {"F32": ("<u4", 0x7F800000), "BF16": ("<u2", 0x7F80), "F16": ("<u2", 0x7C00)}
+"""By type: its words, and the bits that are all set in a NaN or an infinity alone."""
+
+_PIECE = 1 << 20
 
 NAMED = 3
 """Tensors that a message names before it counts the rest."""
@@ -86,7 +97,8 @@ def weights_digest(path: Path, model: ModelSettings) -> Digest:
         SHA-256 over all parameters.
 
     Raises:
-        InputError: they do not fit the model, or a tied head differs from the embedding.
+        InputError: they do not fit the model, a tied head differs from the embedding, or a value is
+            NaN or infinite.
         StorageError: they are damaged or cannot be read.
     """
     entries = read_weights(path)
@@ -99,10 +111,44 @@ def weights_digest(path: Path, model: ModelSettings) -> Digest:
             raise InputError(
                 f"config.json says tie_word_embeddings, but {HEAD} in {path} differs from {TABLE}"
             )
-    sha = hashlib.sha256()
-    for _ in hashed(entries, names, sha):
-        pass
+    sha, bad = hashlib.sha256(), dict[str, int]()
+    for name, raw in hashed(entries, names, sha):
+        if count := count_not_finite(entries[name].type, raw):
+            bad[name] = count
+    if bad:
+        raise InputError(_told_not_finite(path, entries, bad))
     return Digest(sha.hexdigest())
+
+
+def count_not_finite(kind: str, raw: memoryview) -> int:
+    """Count the values of a tensor that are NaN or infinite.
+
+    Args:
+        kind: type of its elements, one of `USABLE`.
+        raw: its bytes, little-endian.
+
+    Returns:
+        How many.
+    """
+    word, exponent = _EXPONENTS[kind]
+    # By pieces: of a whole embedding the comparison alone would take as much memory as the tensor.
+    values, count = np.frombuffer(raw, word), 0
+    for first in range(0, values.size, _PIECE):
+        piece = values[first : first + _PIECE]
+        count += int(np.count_nonzero((piece & exponent) == exponent))
+    return count
+
+
+def _told_not_finite(path: Path, entries: Mapping[str, TensorEntry], bad: dict[str, int]) -> str:
+    named = ", ".join(
+        f"{count:,} of {prod(entries[name].shape):,} in {name}"
+        for name, count in list(bad.items())[:NAMED]
+    )
+    more = f" and in {len(bad) - NAMED} more tensors" if len(bad) > NAMED else ""
+    return (
+        f"the weights in {path} have values that are NaN or infinite: {named}{more}; such a model "
+        "cannot be trained on: take a sound copy, or an earlier checkpoint of it"
+    )
 
 
 def hashed(

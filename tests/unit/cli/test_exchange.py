@@ -42,6 +42,21 @@ def test_out_and_in_as_commands(place, capsys):
     assert run(["check", "job.toml"]) == 0
 
 
+def test_a_job_goes_to_standard_output(place, capsys):
+    assert run(["export", "run", "--to", "My Model"]) == 0
+    capsys.readouterr()
+    assert run(["import", "My Model", "-o", "-"]) == 0
+    shown = capsys.readouterr()
+    (place / "job.toml").write_text(shown.out)
+    job = load_job(place / "job.toml")
+    assert (job.job.name, job.initial.weights) == ("my-model", str(place / "My Model"))
+    assert "parameters" in shown.err
+    assert run(["import", "My Model", "-o", "-", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["name"], facts["text"].strip()) == ("my-model", shown.out.strip())
+    assert not (place / "-").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

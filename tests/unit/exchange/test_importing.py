@@ -30,6 +30,7 @@ from qmpi.exchange.export import Form, export_run
 from qmpi.exchange.importing import import_model
 from qmpi.launch.train import prepare_run
 from qmpi.storage.safetensors_file import read_weights, tensor_bytes
+from qmpi.training import initial_weights
 from qmpi.training.comm import Comm
 from qmpi.training.engine import Engine
 
@@ -180,6 +181,7 @@ def test_other_weights_than_were_meant_are_not_trained_on(tmp_path):
          r"have, beyond what the model has, model\.layers\.0\.self_attn\.q_proj\.bias"),
         (lambda t: t.update({"model.norm.weight": torch.ones(65)}), r"shape \[65\].*wants \[64\]"),
         (lambda t: t.update({"model.norm.weight": torch.ones(64).double()}), "type F64"),
+        (lambda t: t.update({"model.norm.weight": torch.ones(64).int()}), "type I32"),
         (lambda t: t.update({"lm_head.weight": torch.ones(320, 64)}), "tie_word_embeddings"),
     ],
 )  # fmt: skip
@@ -191,6 +193,50 @@ def test_weights_that_are_not_the_models_are_refused(tmp_path, change, named):
     save_file(tensors, path)
     with pytest.raises(InputError, match=named):
         import_model(path.parent, "", "laptop")
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16, torch.float16])
+def test_values_that_are_not_finite_are_counted(tmp_path, kind):
+    small_run(tmp_path)
+    path = export(tmp_path) / "model.safetensors"
+    tensors = {name: value.to(kind) for name, value in load_file(path).items()}
+    # The largest numbers and the smallest are sound.
+    tensors["model.norm.weight"][:3] = torch.tensor([torch.finfo(kind).max, -0.0, 1e-7])
+    save_file(tensors, path)
+    import_model(path.parent, "", "laptop")
+    odd = tensors["model.layers.0.mlp.up_proj.weight"].view(-1)
+    odd[:4] = torch.tensor([torch.nan, torch.inf, -torch.inf, 0.0])
+    tensors["model.norm.weight"][:] = torch.nan
+    save_file(tensors, path)
+    with pytest.raises(InputError) as told:
+        import_model(path.parent, "", "laptop")
+    for words in (f"3 of {odd.numel():,} in model.layers.0.mlp.up_proj", "64 of 64 in model.norm"):
+        assert words in str(told.value)
+
+
+def test_weights_that_are_all_nan_are_refused_in_few_words(tmp_path):
+    small_run(tmp_path)
+    path = export(tmp_path) / "model.safetensors"
+    tensors = {name: torch.full_like(value, torch.nan) for name, value in load_file(path).items()}
+    save_file(tensors, path)
+    with pytest.raises(InputError, match=rf"and in {len(tensors) - 3} more tensors"):
+        import_model(path.parent, "", "laptop")
+
+
+def test_pieces_are_counted_whole(monkeypatch):
+    monkeypatch.setattr(initial_weights, "_PIECE", 3)
+    values = torch.tensor([0.0, 1.0, torch.nan, torch.inf, 2.0, -torch.inf, torch.nan])
+    assert initial_weights.count_not_finite("F32", memoryview(values.numpy().tobytes())) == 4
+
+
+def test_weights_that_are_cut_short_do_not_come_in(tmp_path):
+    small_run(tmp_path)
+    path = export(tmp_path) / "model.safetensors"
+    raw = path.read_bytes()
+    for size in (0, 7, 200, len(raw) - 1):
+        path.write_bytes(raw[:size])
+        with pytest.raises(CorruptData, match="cut short"):
+            import_model(path.parent, "", "laptop")
 
 
 def test_a_head_that_repeats_the_embedding_and_derived_tables_are_passed_over(tmp_path):

@@ -18,16 +18,17 @@ from qmpi.config.load import dump_toml, load_job, settings_digest
 from qmpi.config.model import ModelSettings
 from qmpi.config.settings import Settings
 from qmpi.config.train import TrainSettings
+from qmpi.content import problems
 from qmpi.corpora.sources import Sources
 from qmpi.errors import CorruptData, InputError
 from qmpi.ingest.corpus import IngestOptions, ingest_corpus
-from qmpi.launch.evaluate import Asked, evaluate_run
+from qmpi.launch.evaluate import Asked, evaluate_run, why_no_problem
 from qmpi.model.initial import initialise
 from qmpi.model.transformer import Transformer
 from qmpi.policy.stream import first_recipe
-from qmpi.protocol.evaluation import Evaluation
+from qmpi.protocol.evaluation import Evaluation, Scores
 from qmpi.protocol.journal import RunOpened
-from qmpi.storage.evaluation_file import read_evaluations
+from qmpi.storage.evaluation_file import evaluation_path, read_evaluations
 from qmpi.storage.journal import JournalWriter
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.snapshot_file import SnapshotHeader, digest_of, write_snapshot
@@ -35,6 +36,7 @@ from qmpi.storage.snapshot_store import snapshot_path
 from qmpi.training.evaluation import Evaluator
 from qmpi.training.flat_state import FlatState, state_layout
 from qmpi.training.sample import load_model
+from qmpi.units import Step
 
 LENGTH = 192
 MODEL = ModelSettings(vocab_size=400, layers=1, width=16, heads=2, kv_heads=1)
@@ -157,6 +159,93 @@ def test_a_damaged_checkpoint_gives_way_to_an_older_one_unless_it_was_named(run:
         evaluated(run, Asked(step=2, tokens=400, problems=0))
 
 
+@pytest.mark.parametrize("blocked", ["folder", "file"])
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_result_that_cannot_be_kept_is_shown_all_the_same(
+    run: Path, blocked: str, as_json: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Root writes anywhere, so something stands in the way.
+    folder = run / "evaluations"
+    if blocked == "folder":
+        folder.write_text("a file")
+    else:
+        evaluation_path(folder, Step(2)).mkdir(parents=True)
+    arguments = ["evaluate", str(run), "--tokens", "400", "--problems", "0"]
+    assert command([*arguments, *(["--json"] if as_json else [])]) == 0
+    said = capsys.readouterr()
+    assert "not kept" in said.err
+    assert str(folder) in said.err
+    if as_json:
+        assert json.loads(said.out)["loss"]["overall"] > 1.0
+    else:
+        assert "source words" in said.out
+
+
+def only(run: Path, corpus: Path, kind: type, tokens: int = LENGTH) -> None:
+    """Leave sources of one kind in the job of a run."""
+    job = load_job(run / "job.toml")
+    kept = tuple(source for source in job.data.sources if isinstance(source, kind))
+    data = replace(job.data, sources=kept, tokenizer=str(corpus))
+    train = replace(job.train, sequence_tokens=tokens)
+    (run / "job.toml").write_text(dump_toml(replace(job, train=train, data=data)))
+
+
+def test_problems_alone_of_a_run_that_sets_none_are_refused_before_anything_is_measured(
+    run: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        pytest.fail("something was measured")
+
+    only(run, corpus, CorpusSource)
+    with pytest.raises(InputError, match=r"no generated source.*--tokens N"):
+        evaluate_run(run, Asked(tokens=0, problems=5), run, fail, fail)
+    assert command(["evaluate", str(run), "--tokens", "0", "--problems", "5"]) == 2
+    said = capsys.readouterr()
+    assert "no generated source" in said.err
+    assert not said.out
+    assert not (run / "evaluations").exists()
+
+
+def test_problems_that_do_not_fit_are_no_result(
+    run: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(problems, "BARREN", 5)
+    only(run, corpus, ContentSource, tokens=8)
+    with pytest.raises(InputError, match="none that fits a sequence of 8 tokens"):
+        evaluated(run, Asked(tokens=0, problems=2))
+    assert not (run / "evaluations").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "asked", "answered", "said"),
+    [
+        (ContentSource, 0, None, ""),
+        (CorpusSource, 0, None, ""),
+        (CorpusSource, 2, None, "no generated source"),
+        (ContentSource, 2, None, "none that fits"),
+        (ContentSource, 2, 2.0, ""),
+    ],
+)
+def test_why_there_are_no_answers_is_told_in_the_right_words(
+    run: Path, corpus: Path, source: type, asked: int, answered: float | None, said: str
+) -> None:
+    only(run, corpus, source)
+    none = Scores(None, {}, {}, {})
+    result = Evaluation(2, none, none, none, none, replace(none, overall=answered))
+    told = why_no_problem(run, Asked(problems=asked), result)
+    assert bool(told) == bool(said)
+    assert said in told
+
+
+def test_nothing_is_said_of_problems_that_nobody_asked_for(
+    run: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    only(run, corpus, CorpusSource)
+    for number, said in (("0", False), ("2", True)):
+        assert command(["evaluate", str(run), "--tokens", "400", "--problems", number]) == 0
+        assert ("no problem" in capsys.readouterr().out) == said
+
+
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
@@ -171,6 +260,13 @@ def test_what_cannot_be_measured_is_told(run: Path, asked: Asked, words: str) ->
 
 def test_what_is_no_run_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not the directory of a run"):
+        evaluated(tmp_path, Asked())
+    (tmp_path / "begun.toml").write_text("a")
+    with pytest.raises(InputError, match=r"has lost its job\.toml"):
+        evaluated(tmp_path, Asked())
+    (tmp_path / "begun.toml").unlink()
+    (tmp_path / "job.toml").touch()
+    with pytest.raises(InputError, match=r"job\.toml is empty"):
         evaluated(tmp_path, Asked())
 
 

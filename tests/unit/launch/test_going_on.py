@@ -5,21 +5,26 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from qmpi.cli.main import run as command
 from qmpi.config.data import ContentSource, DataSettings
 from qmpi.config.load import dump_toml, load_job, parse_job, settings_digest
 from qmpi.config.optimizer import OptimizerSettings
 from qmpi.config.settings import Settings
 from qmpi.config.train import TrainSettings
 from qmpi.errors import ConfigError
+from qmpi.launch import train as launch_train
+from qmpi.launch.job_file import JobFile
 from qmpi.launch.train import check_claimed, claim_run, options_of, way_on, will_change
 from qmpi.main import parse
 from qmpi.policy.hyperparameters import carried_on, first_hyperparameters
-from qmpi.protocol.journal import JournalRecord, RunOpened, StepCommitted
+from qmpi.protocol.journal import GenerationOpened, JournalRecord, RunOpened, StepCommitted
+from qmpi.protocol.status import EndMarker
 from qmpi.runtime.same_run import Continuation, check_same_run, keep_settings
 from qmpi.storage.journal import JournalWriter
 from qmpi.storage.run_directory import RunDirectory
-from qmpi.units import Digest, Generation, Step
+from qmpi.units import Digest, Generation, Rank, Step
 
+END = EndMarker(state="failed", exit_code=3, step=9, digest="", reason="", time=1.0)
 ON = Continuation(changes=True)
 LEVEL = OptimizerSettings(schedule="wsd", decay_share=0.0, warmup_steps=0)
 
@@ -127,3 +132,68 @@ def test_going_back_is_done_once(directory: RunDirectory) -> None:
 def test_a_run_that_has_not_begun_has_nothing_to_go_back_to(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="tells of no step to go back to"):
         will_change(job(tmp_path / "new"), replace(ON, back_to=4))
+
+
+@pytest.mark.parametrize("state", ["failed", ""])
+def test_a_job_that_failed_before_a_step_is_taken_back(directory: RunDirectory, state: str) -> None:
+    before = directory.job.read_bytes() + b"# by hand"
+    directory.job.write_bytes(before)
+    longer = job(directory.root, steps=40)
+    file = JobFile(longer, ON)
+    file.claim()
+    assert load_job(directory.job).train.steps == 40
+    # The ranks may have written the change down before they failed: nothing was trained with it.
+    formed = GenerationOpened(2.0, Generation(2), (Rank(0),), ((0,),), Step(9), "", "")
+    append(directory, opened(longer, job(directory.root), 9), formed)
+    file.release(replace(END, state=state) if state else None)
+    assert directory.job.read_bytes() == before
+    assert will_change(job(directory.root), ON)
+    assert not will_change(longer, ON)
+
+
+def test_a_job_that_trained_or_ended_in_order_or_was_edited_stays(directory: RunDirectory) -> None:
+    longer = job(directory.root, steps=40)
+    for state in ("stopped", "finished"):
+        file = JobFile(longer, ON)
+        file.claim()
+        file.release(replace(END, state=state))
+        assert load_job(directory.job).train.steps == 40
+    file = JobFile(job(directory.root, steps=50), ON)
+    file.claim()
+    edited = directory.job.read_bytes() + b"# by hand"
+    directory.job.write_bytes(edited)
+    file.release(None)
+    assert directory.job.read_bytes() == edited
+    file = JobFile(job(directory.root, steps=60), ON)
+    file.claim()
+    committed = StepCommitted(1.0, Step(9), Generation(2), 0, (), (1.0,), 1.0, Digest(""))
+    append(directory, opened(job(directory.root, steps=60), job(directory.root), 9), committed)
+    file.release(None)
+    assert load_job(directory.job).train.steps == 60
+
+
+def test_a_job_that_was_not_resumed_stays(directory: RunDirectory) -> None:
+    settings = job(directory.root)
+    other = replace(settings, monitor=replace(settings.monitor, status_seconds=7.0))
+    file = JobFile(other, Continuation())
+    file.claim()
+    file.release(None)
+    assert load_job(directory.job).monitor.status_seconds == 7.0
+
+
+def test_the_command_takes_a_job_back_that_nobody_trained_with(
+    directory: RunDirectory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mpirun = directory.root.parent / "mpirun"
+    mpirun.write_text('#!/bin/sh\ncp "$QMPI_RUN/job.toml" "$QMPI_RUN/seen.toml"\nexit 1\n')
+    mpirun.chmod(0o755)
+    monkeypatch.setattr(launch_train, "find_mpirun", lambda _: mpirun)
+    monkeypatch.setenv("QMPI_RUN", str(directory.root))
+    before = directory.job.read_bytes()
+    resume = ["train", "--resume", str(directory.root), "--quiet", "--set"]
+    assert command([*resume, "train.steps=5"]) == 2
+    assert directory.job.read_bytes() == before
+    assert command([*resume, "train.steps=40"]) == 3
+    assert "ended 2 times before it began" in capsys.readouterr().err
+    assert load_job(directory.root / "seen.toml").train.steps == 40
+    assert directory.job.read_bytes() == before
