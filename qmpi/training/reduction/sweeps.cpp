@@ -35,6 +35,9 @@ inline int32_t magnitude(float number) { return bits_of(number) & 0x7FFFFFFF; }
 // Sums are modulo 2**32; of signed integers that would be undefined.
 inline uint32_t rounded(float number) { return static_cast<uint32_t>(bits_of(number + ROUNDER)); }
 
+// Whether work is worth waking other threads.
+inline bool many(int64_t elements, int threads) { return threads > 1 && elements > 32768; }
+
 template <class Kind>
 int32_t largest_of(const Kind* from, int64_t count) {
   int32_t most = 0;
@@ -49,7 +52,7 @@ template <class Kind>
 void add_chunks(const Kind* from, int64_t count, int64_t chunk, const float* scales, int fresh,
                 uint32_t start, uint32_t* total, int32_t* largest, int threads) {
   const int64_t chunks = (count + chunk - 1) / chunk;
-#pragma omp parallel for num_threads(threads) if (threads > 1)
+#pragma omp parallel for num_threads(threads) if (many(count, threads))
   for (int64_t n = 0; n < chunks; ++n) {
     const int64_t size = std::min(chunk, count - n * chunk);
     const Kind* __restrict part = from + n * chunk;
@@ -78,7 +81,7 @@ void add_chunks(const Kind* from, int64_t count, int64_t chunk, const float* sca
 template <class Kind>
 int64_t look_at_rows(const Kind* from, int64_t rows, int64_t width, int32_t* largest, int threads) {
   int64_t all = 0;
-#pragma omp parallel for num_threads(threads) if (threads > 1) reduction(+ : all)
+#pragma omp parallel for num_threads(threads) if (many(rows * width, threads)) reduction(+ : all)
   for (int64_t row = 0; row < rows; ++row) {
     largest[row] = largest_of(from + row * width, width);
     all += largest[row];
@@ -99,7 +102,7 @@ int64_t add_rows(const Kind* from, int64_t rows, int64_t width, const int32_t* l
                  Grid fine, const float* noise, int64_t noisy_rows, int fresh, uint32_t start,
                  int threads) {
   int64_t outliers = 0;
-#pragma omp parallel for num_threads(threads) if (threads > 1) reduction(+ : outliers)
+#pragma omp parallel for num_threads(threads) if (many(rows * width, threads)) reduction(+ : outliers)
   for (int64_t row = 0; row < rows; ++row) {
     const float most = float_of(static_cast<uint32_t>(largest[row]));
     const float by = coarse.scale(row, most), finely_by = fine.scale(row, most);
@@ -167,7 +170,7 @@ int64_t qmpi_add_rows(const void* from, int is_half, int64_t rows, int64_t width
 
 void qmpi_take_rows(const uint8_t* wanted, int64_t rows, int64_t width, const uint32_t* from,
                     uint32_t* to, int threads) {
-#pragma omp parallel for num_threads(threads) if (threads > 1)
+#pragma omp parallel for num_threads(threads) if (many(rows * width, threads))
   for (int64_t row = 0; row < rows; ++row) {
     if (wanted[row]) std::memcpy(to + row * width, from + row * width, 4 * width);
   }
@@ -176,7 +179,7 @@ void qmpi_take_rows(const uint8_t* wanted, int64_t rows, int64_t width, const ui
 void qmpi_spread(const int32_t* total, int64_t count, int64_t chunk, const float* units,
                  float* mean, int threads) {
   const int64_t chunks = (count + chunk - 1) / chunk;
-#pragma omp parallel for num_threads(threads) if (threads > 1)
+#pragma omp parallel for num_threads(threads) if (many(count, threads))
   for (int64_t n = 0; n < chunks; ++n) {
     const int64_t end = std::min(count, (n + 1) * chunk);
     const float unit = units[n];

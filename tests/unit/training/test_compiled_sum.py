@@ -1,6 +1,7 @@
 """Compiled loops of the exact sum give the bits of torch's operations; broken ones are found."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.training.line_of_threads import ThreadLine, run_all
+from unit.training.small_job import alone, job, run
 
 from qmpi.config.exact_sum import lane_bits
 from qmpi.config.settings import Settings
@@ -171,6 +173,17 @@ def test_loops_that_err_are_found_by_the_trial(tmp_path, monkeypatch, right, wro
     broken.write_text(source.replace(right, wrong), encoding="utf-8")
     monkeypatch.setattr(compiled, "SOURCE", broken)
     assert not agree(compile_sweeps(1))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_an_engine_comes_to_the_same_weights(sweeps, precision):
+    engines = [alone(job(precision=precision)) for _ in range(2)]
+    engines[1].warm_up()
+    engines[1]._sum.use(sweeps)
+    for step in range(4):
+        plain, other = (run(engine, job(precision=precision), step) for engine in engines)
+        assert plain == replace(other, seconds=plain.seconds, times=plain.times)
+    assert engines[0].identity() == engines[1].identity()
 
 
 def preparer(reduction="exact"):
