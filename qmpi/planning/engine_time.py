@@ -130,13 +130,14 @@ def _step(job: Workload, speeds: Speeds, lanes: int) -> tuple[Sweeps, Sweeps]:
     lost = loss_sweeps(shape, rows, half=half)
     gathered = gathered_sweeps(shape, job.parameters, train.microbatches, half=half)
     single = half and train.microbatches == 1
-    added = added_sweeps(shape, job.parameters, half=single, exact=exact)
-    once = pass_sweeps(shape, job.parameters, half=half, exact=exact)
+    loops = is_compiled(job) and not job.on_gpus
+    added = added_sweeps(shape, job.parameters, lanes, half=single, exact=exact, compiled=loops)
+    once = pass_sweeps(shape, job.parameters, half=half, exact=exact, compiled=loops)
     through = (batch.times(train.microbatches) + gathered).times(lanes) + once
     cached = lost.times(train.microbatches * lanes)
-    if exact:
-        return through, cached + added.times(lanes)
-    return through + added.times(lanes), cached
+    if exact and not loops:
+        return through, cached + added
+    return through + added, cached
 
 
 def _update(job: Workload, speeds: Speeds) -> tuple[Sweeps, float]:

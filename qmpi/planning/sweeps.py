@@ -25,6 +25,9 @@ SUM_BYTES = 24
 TABLE_BYTES = 72
 """The same for embedding and head: looked at twice, rounded and added on two grids."""
 
+LOOP_BYTES, TABLE_LOOP_BYTES = 8, 20
+"""The same two in compiled loops, beside the gradient itself and, of a table, a second look."""
+
 UPDATE_BYTES = 28
 """AdamW: gradient, and weight and both moments to and fro."""
 
@@ -141,28 +144,38 @@ def gathered_sweeps(shape: Shape, count: int, microbatches: int, *, half: bool) 
     return zeroed + Sweeps(float(each) * (count - tables), microbatches * leaves)
 
 
-def added_sweeps(shape: Shape, count: int, *, half: bool, exact: bool) -> Sweeps:
-    """Return what adds a lane's gradient to the sum.
+def added_sweeps(
+    shape: Shape, count: int, lanes: int, *, half: bool, exact: bool, compiled: bool
+) -> Sweeps:
+    """Return what adds the gradients of a trainer's lanes to the sum.
 
     Args:
         shape: of the model.
         count: its parameters.
+        lanes: of the trainer.
         half: gradients of matrices come in bfloat16, as those of a single microbatch may.
         exact: by integers, chunk by chunk.
+        compiled: the loops of an exact sum are, which they are on CPUs only.
     """
     tables, matrices = table_elements(shape), block_matrices(shape)
     others, vectors = count - tables, 4 * shape.layers + 1
+    parameters, size = shape.layers * len(matrices) + vectors, HALF if half else FLOAT
     if not exact:
-        each = (HALF if half else FLOAT) + 2 * FLOAT
-        moved = each * others + 3 * FLOAT * tables
-        return Sweeps(float(moved), shape.layers * len(matrices) + vectors + 1)
-    moved = (SUM_BYTES + (HALF + FLOAT) * half) * others + TABLE_BYTES * tables
-    chunks = shape.layers * sum(ceil(rows * cols / CHUNK) for rows, cols in matrices)
-    kernels = (3 + half) * chunks + 3 * vectors + 6 * tables / CHUNK + 24
-    return Sweeps(float(moved), kernels)
+        moved = (size + 2 * FLOAT) * others + 3 * FLOAT * tables
+        return Sweeps(float(moved), parameters + 1).times(lanes)
+    if compiled:
+        moved = (size + LOOP_BYTES) * others + (FLOAT + TABLE_LOOP_BYTES) * tables
+        each = Sweeps(float(moved), parameters + 8)
+    else:
+        moved = (SUM_BYTES + (HALF + FLOAT) * half) * others + TABLE_BYTES * tables
+        chunks = shape.layers * sum(ceil(rows * cols / CHUNK) for rows, cols in matrices)
+        kernels = (3 + half) * chunks + 3 * vectors + 6 * tables / CHUNK + 24
+        each = Sweeps(float(moved), kernels)
+    # The first lane overwrites the sum, and that on the finer grid.
+    return each.times(lanes) + Sweeps(-float(FLOAT * (count + tables)))
 
 
-def pass_sweeps(shape: Shape, count: int, *, half: bool, exact: bool) -> Sweeps:
+def pass_sweeps(shape: Shape, count: int, *, half: bool, exact: bool, compiled: bool) -> Sweeps:
     """Return what each trainer moves once a step for all its lanes: weights cast, the sum.
 
     Args:
@@ -170,10 +183,16 @@ def pass_sweeps(shape: Shape, count: int, *, half: bool, exact: bool) -> Sweeps:
         count: its parameters.
         half: weights are cast to bfloat16.
         exact: the sum is of integers.
+        compiled: the loops of an exact sum are, which they are on CPUs only.
     """
     cast = (HALF + FLOAT) * (hidden_elements(shape) + shape.vocab_size * shape.width) * half
-    # The sum is filled, the right grid of each row chosen, and the integers are made a gradient.
-    summed = 5 * FLOAT * count + 4 * FLOAT * table_elements(shape) if exact else 3 * FLOAT * count
+    if not exact:
+        summed = 3 * FLOAT * count
+    elif compiled:
+        summed = 2 * FLOAT * (count + table_elements(shape))
+    else:
+        # The right grid of each row is chosen, and the integers are made a gradient.
+        summed = 4 * FLOAT * count + 3 * FLOAT * table_elements(shape)
     matrices = shape.layers * len(block_matrices(shape))
     return Sweeps(float(cast + summed), matrices * (half + 5 * exact) + 100)
 

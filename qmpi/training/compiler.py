@@ -25,6 +25,8 @@ from qmpi.errors import UserError
 from qmpi.model.layer import Layer, Layers
 from qmpi.model.shape import flops_per_token
 from qmpi.training.precision import machine_identity
+from qmpi.training.reduction.compiled import Sweeps, compile_sweeps
+from qmpi.training.reduction.trial import agree
 
 logger = logging.getLogger(__name__)
 
@@ -45,10 +47,12 @@ class Prepared:
     Attributes:
         layers: the function of each.
         mode: what its bits depend on beside shapes, torch and the device.
+        sweeps: loops of the exact sum, of which no bit depends; None: there are none.
     """
 
     layers: Layers
     mode: str
+    sweeps: Sweeps | None = None
 
 
 def at_once(tools: str, shape: str, work: Callable[[], None]) -> None:  # noqa: ARG001
@@ -126,11 +130,29 @@ class Preparer:
         layers = tuple(compiled[layer] for layer in plain)
         machine = f"{machine_identity(self._device)}; {train.threads}; {train.precision}"
         shapes = f"{machine}; {self._settings.model}; {train.sequences} x {train.sequence_tokens}"
+        sweeps: list[Sweeps] = []
+
+        def work() -> None:
+            rehearse(layers)
+            sweeps[:] = self._sweeps()
+
         # Of the shapes of a layer; what else is in the job does not change the code.
-        self._in_turn(
-            short(f"torch {torch.__version__}; {tools}"), short(shapes), lambda: rehearse(layers)
-        )
-        return Prepared(layers, f"compiled by {tools}")
+        self._in_turn(short(f"torch {torch.__version__}; {tools}"), short(shapes), work)
+        return Prepared(layers, f"compiled by {tools}", next(iter(sweeps), None))
+
+    def _sweeps(self) -> list[Sweeps]:
+        """Return the loops of the exact sum; none where they are not wanted or not to be had."""
+        if self._device.type != "cpu" or self._settings.train.reduction != "exact":
+            return []
+        try:
+            sweeps = compile_sweeps(self._settings.train.threads)
+        except (RuntimeError, OSError) as error:
+            logger.warning("the exact sum is not compiled, which costs time: %s", why_not(error))
+            return []
+        if agree(sweeps):
+            return [sweeps]
+        logger.warning("the exact sum is not compiled, which costs time: the compiler errs in it")
+        return []
 
     def _refuse(self, error: Exception) -> None:
         reason = why_not(error)

@@ -373,6 +373,8 @@ class Engine:
                 plain=make_layers(model, train.sequences, plain),
                 rehearse=self._runner.rehearse,
             )
+            if self._prepared.sweeps is not None:
+                self._sum.use(self._prepared.sweeps)
         return self._prepared
 
     def _skip(self, step: int) -> None:

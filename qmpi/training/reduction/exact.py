@@ -11,7 +11,9 @@ A number x of at most 2**22 is rounded by adding 1.5 * 2**23 in float32: the las
 are x, rounded half to even. They are added as they are, as int32, and the bits of the constant are
 taken out once a pass. So a chunk is read once for its extremes, once to be rounded, once to be
 added; a rounding and a conversion of their own would take two sweeps more. A pass begins with the
-constant taken out as often as the pass before needed it, so that nothing is left to do in most.
+constant taken out as often as the pass before needed it, so that nothing is left to do in most; the
+first lane overwrites what the pass before has left. Where there is a compiler, one loop does all
+three, to the same bits (see `compiled`).
 
 When all lanes are done the members take the largest of what each lane needed, chunk by chunk; the
 facts of the lanes ride along. From that each decides alike, before the sum and before anyone votes:
@@ -29,9 +31,10 @@ from torch import Tensor
 from qmpi.config.exact_sum import lane_bits, row_depth, spare_bits
 from qmpi.training.comm import Comm
 from qmpi.training.flat_state import CHUNK, FlatState, Layout, Slot
+from qmpi.training.reduction.compiled import Sweeps
 from qmpi.training.reduction.exponents import NOT_FINITE, Margins, needs_of, powers
 from qmpi.training.reduction.outliers import add_outliers
-from qmpi.training.reduction.table import ROUNDER, Table
+from qmpi.training.reduction.table import ROUNDER, Table, add_whole
 from qmpi.training.reduction.tail import FACTS, Tail
 
 ROUNDER_BITS = 0x4B400000
@@ -54,7 +57,9 @@ class ExactSum:
         self._margins = Margins(layout, spare_bits(lanes), row_depth(lanes), device)
         self._firsts = [0, *accumulate(slot.chunks for slot in layout.slots)]
         self._exponents = torch.zeros(layout.chunks, dtype=torch.int32, device=device)
-        self._scales: list[float] = []
+        self._scales = torch.zeros(layout.chunks, device=device)
+        self._factors: list[float] = []
+        self._sweeps: Sweeps | None = None
         self._rounder = torch.tensor(ROUNDER)
         self._scratch = torch.empty(CHUNK, device=device)
         self._tables = {
@@ -63,10 +68,20 @@ class ExactSum:
             if slot.is_table
         }
         self._added = [0] * len(layout.slots)
-        self._taken_out = 0
+        self._taken_out = self._start = 0
         # Of the lane in hand, and of all lanes of the pass so far.
         self._lows, self._highs, self._largest = torch.zeros(3, layout.chunks, device=device)
         self.renew()
+
+    def use(self, sweeps: Sweeps) -> None:
+        """Take compiled loops, which give the same bits; between passes.
+
+        Args:
+            sweeps: the loops.
+        """
+        self._sweeps = sweeps
+        for table in self._tables.values():
+            table.use(sweeps)
 
     def renew(self) -> None:
         """Take fresh memory: an operation left behind may still write to the old one."""
@@ -102,12 +117,12 @@ class ExactSum:
         for zeroed in (self._said, self._lows, self._highs, self._largest):
             zeroed.zero_()
         self._taken_out = max(self._added)
-        start = wrapped(-self._taken_out * ROUNDER_BITS)
-        self._sum.fill_(start)
+        self._start = wrapped(-self._taken_out * ROUNDER_BITS)
         self._added = [0] * len(self._added)
-        self._scales = powers(self._bits - self._exponents).tolist()
+        self._scales = powers(self._bits - self._exponents)
+        self._factors = [] if self._sweeps is not None else self._scales.tolist()
         for table in self._tables.values():
-            table.begin_pass(self._exponents[table.chunks].clone(), start)
+            table.begin_pass(self._exponents[table.chunks].clone(), self._start)
 
     @torch.no_grad()
     def add(self, number: int, slot: Slot, gradient: Tensor) -> None:
@@ -118,17 +133,18 @@ class ExactSum:
             slot: its place.
             gradient: float32 or bfloat16, contiguous; of the parameter's shape, or flat.
         """
-        flat, first = gradient.view(-1), self._firsts[number]
+        flat, chunks = gradient.view(-1), self._chunks(number, slot)
+        first = self._added[number] == 0
         self._added[number] += 1
         if slot.is_table:
-            self._tables[number].add(flat, self._highs[first : first + slot.chunks])
+            self._tables[number].add(flat, self._highs[chunks], first=first)
             return
-        parts = (flat.split(CHUNK), self._parts[number], self._scales[first : first + slot.chunks])
-        for part, (sums, scaled, whole, low, high), scale in zip(*parts, strict=True):
-            values = part if part.dtype == torch.float32 else scaled.copy_(part)
-            torch.aminmax(values, out=(low, high))
-            torch.add(self._rounder, values, alpha=scale, out=scaled)
-            sums.add_(whole)
+        start = self._start if first else None
+        if self._sweeps is None:
+            self._add_by_chunks(number, flat, self._factors[chunks], start)
+        else:
+            into = self._span(slot, self._sum), self._highs[chunks]
+            self._sweeps.add_chunks(flat, self._scales[chunks], start, *into)
 
     @torch.no_grad()
     def end_lane(self, lane: int, loss: float, digest: str) -> None:
@@ -188,7 +204,8 @@ class ExactSum:
         for number, slot in enumerate(self._layout.slots):
             mine = units[self._firsts[number] : self._firsts[number + 1]]
             total, mean = self._span(slot, self._sum), self._span(slot, gradient)
-            spread(total, mine.to(torch.float32), slot.chunk, mean)
+            to_mean = spread if self._sweeps is None else self._sweeps.spread
+            to_mean(total, mine.to(torch.float32), slot.chunk, mean)
             if number in areas:
                 levels, wire = areas[number]
                 rows = (mean.view(slot.shape), total.view(slot.shape))
@@ -215,6 +232,19 @@ class ExactSum:
         wholes = [scratch.view(torch.int32) for scratch in scratches]
         return list(zip(sums, scratches, wholes, *extremes, strict=True))
 
+    def _chunks(self, number: int, slot: Slot) -> slice:
+        return slice(self._firsts[number], self._firsts[number] + slot.chunks)
+
+    def _add_by_chunks(
+        self, number: int, flat: Tensor, factors: list[float], start: int | None
+    ) -> None:
+        parts = flat.split(CHUNK), self._parts[number], factors
+        for part, (sums, scaled, whole, low, high), factor in zip(*parts, strict=True):
+            values = part if part.dtype == torch.float32 else scaled.copy_(part)
+            torch.aminmax(values, out=(low, high))
+            torch.add(self._rounder, values, alpha=factor, out=scaled)
+            add_whole(whole, start, sums)
+
     def _over(self) -> Tensor:
         """Return which chunks make the pass be redone, bool [chunks]."""
         over = self._needs > self._exponents
@@ -225,6 +255,7 @@ class ExactSum:
 
     def _wire(self) -> Tensor:
         """Return what is summed: sums without the rounder, outliers behind them."""
+        self._fill_untouched()
         for table in self._tables.values():
             table.choose(self._needs)
         for slot, count in zip(self._layout.slots, self._added, strict=True):
@@ -235,6 +266,14 @@ class ExactSum:
         for table in self._tables.values():
             used += table.outliers.write(self._buffer[used:], table.levels(self._needs))
         return self._buffer[:used]
+
+    def _fill_untouched(self) -> None:
+        for number, slot in enumerate(self._layout.slots):
+            if self._added[number] == 0:
+                if slot.is_table:
+                    self._tables[number].leave_alone()
+                else:
+                    self._span(slot, self._sum).fill_(self._start)
 
     def _areas(self) -> dict[int, tuple[Tensor, Tensor]]:
         """Return levels of rows, and the part of the wire, of each table that has outliers."""

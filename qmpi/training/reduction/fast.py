@@ -5,6 +5,7 @@ from torch import Tensor
 
 from qmpi.training.comm import Comm
 from qmpi.training.flat_state import FlatState, Layout, Slot
+from qmpi.training.reduction.compiled import Sweeps
 from qmpi.training.reduction.tail import FACTS, Tail
 
 
@@ -21,6 +22,13 @@ class FastSum:
         """
         self._layout, self._lanes, self._device = layout, lanes, device
         self.renew()
+
+    def use(self, sweeps: Sweeps) -> None:
+        """Do nothing: the loops are those of an exact sum.
+
+        Args:
+            sweeps: not used.
+        """
 
     def renew(self) -> None:
         """Take fresh memory: an operation left behind may still write to the old one."""

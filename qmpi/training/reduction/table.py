@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from qmpi.training.flat_state import CHUNK, Slot
+from qmpi.training.reduction.compiled import Grid, Sweeps
 from qmpi.training.reduction.exponents import needs_of, powers
 from qmpi.training.reduction.outliers import Outliers, levels_of
 
@@ -46,6 +47,20 @@ def make_noise(count: int, device: torch.device) -> Tensor:
     return (whole.to(torch.float32) / (1 << 16)).to(device)
 
 
+def add_whole(whole: Tensor, start: int | None, total: Tensor) -> None:
+    """Add integers to a sum.
+
+    Args:
+        whole: int32.
+        start: what the sum begins with; None: it has begun.
+        total: the sum, int32, of the same shape.
+    """
+    if start is None:
+        total.add_(whole)
+    else:
+        torch.add(whole, start, out=total)
+
+
 class Table:
     """One table: its rows' grids in a pass, and their outliers."""
 
@@ -68,7 +83,16 @@ class Table:
         self._noise = make_noise(SHIFTS + self._scaled.numel(), device)
         self._fine = torch.zeros(rows, self._width, dtype=torch.int32, device=device)
         self._blocks: list[tuple[Tensor, ...]] = []
+        self._sweeps: Sweeps | None = None
         self.outliers = Outliers(rows, self._width, bits, device)
+
+    def use(self, sweeps: Sweeps) -> None:
+        """Take compiled loops, which give the same bits.
+
+        Args:
+            sweeps: the loops.
+        """
+        self._sweeps = sweeps
 
     def renew(self, total: Tensor) -> None:
         """Take the memory of the sum.
@@ -91,30 +115,39 @@ class Table:
             exponents: int32 [rows].
             start: what the elements of the sum begin with.
         """
+        self._start = start
         self._exponents, self._fines = exponents, exponents - self._depth
         self._scales, self._limits = powers(self._bits - exponents), powers(exponents)
         self._fine_scales = powers(self._bits - self._fines)
         self._fine_limits = powers(self._fines)
-        self._fine.fill_(start)
         self.outliers.clear()
 
-    def add(self, gradient: Tensor, largest: Tensor) -> None:
+    def add(self, gradient: Tensor, largest: Tensor, *, first: bool) -> None:
         """Add a lane's gradient; the bits of `ROUNDER` are added too.
 
         Args:
             gradient: float32 or bfloat16, [rows * width].
             largest: magnitude of the largest element of each row, float32 [rows], overwritten.
+            first: of the lanes of the pass; sums are overwritten.
         """
-        table = gradient.view(-1, self._width)
-        self._look(table, largest)
-        fits = largest < self._limits
-        coarse, fine = self._scales * fits, self._fine_scales * (largest < self._fine_limits)
-        noise = self._noise_of(largest)
-        self._sweep(table, coarse.unsqueeze(1), fine.unsqueeze(1), noise)
-        rows = (largest.isfinite() & ~fits).nonzero().squeeze(1)
+        table, start = gradient.view(-1, self._width), self._start if first else None
+        if self._sweeps is not None:
+            noise = self._noise_from(self._sweeps.look_at_rows(table, largest))
+            coarse = Grid(self._scales, self._limits, self._total)
+            fine = Grid(self._fine_scales, self._fine_limits, self._fine)
+            if not self._sweeps.add_rows(table, largest, coarse, fine, noise, start):
+                return
+        else:
+            self._add_by_blocks(table, largest, start)
+        rows = (largest.isfinite() & (largest >= self._limits)).nonzero().squeeze(1)
         if rows.numel():
             values, needs = table[rows].to(torch.float32), needs_of(largest[rows])
             self.outliers.add(rows, values, self._exponents[rows], needs)
+
+    def leave_alone(self) -> None:
+        """Set both sums to what they begin with: no lane has touched the table."""
+        for sums in (self._total, self._fine):
+            sums.fill_(self._start)
 
     def levels(self, needs: Tensor) -> Tensor:
         """Return the highest level of each row, int32 [rows], from the needs of all lanes."""
@@ -134,25 +167,37 @@ class Table:
         Args:
             needs: the largest of any lane, int32, of all chunks.
         """
-        is_fine = self._is_fine(needs).unsqueeze(1)
-        torch.where(is_fine, self._fine, self._total, out=self._total)
+        is_fine = self._is_fine(needs)
+        if self._sweeps is not None:
+            self._sweeps.take_rows(is_fine, self._fine, self._total)
+        else:
+            torch.where(is_fine.unsqueeze(1), self._fine, self._total, out=self._total)
 
     def _is_fine(self, needs: Tensor) -> Tensor:
         return needs[self.chunks] <= self._fines
 
-    def _noise_of(self, largest: Tensor) -> Tensor:
-        """Return the noise of the lane whose rows' largest elements are given, for one block."""
-        shift = int(largest.view(torch.int32).sum()) % SHIFTS
+    def _noise_from(self, bits: int) -> Tensor:
+        """Return the noise of a lane for one block.
+
+        Args:
+            bits: sum of the largest elements of the lane's rows, each taken for an int32.
+        """
+        shift = bits % SHIFTS
         return self._noise[shift : shift + self._scaled.numel()].view_as(self._scaled)
 
-    def _sweep(self, table: Tensor, coarse: Tensor, fine: Tensor, noise: Tensor) -> None:
-        parts = (each.split(self._rows_a_block) for each in (table, coarse, fine))
+    def _add_by_blocks(self, table: Tensor, largest: Tensor, start: int | None) -> None:
+        self._look(table, largest)
+        coarse = self._scales * (largest < self._limits)
+        fine = self._fine_scales * (largest < self._fine_limits)
+        noise = self._noise_from(int(largest.view(torch.int32).sum()))
+        columns = (coarse.unsqueeze(1), fine.unsqueeze(1))
+        parts = (each.split(self._rows_a_block) for each in (table, *columns))
         for part, *factors, block in zip(*parts, self._blocks, strict=True):
             *sums, values, scaled = block
             floats = part if part.dtype == torch.float32 else values.copy_(part)
             for factor, total in zip(factors, sums, strict=True):
                 torch.addcmul(noise[: part.shape[0]], floats, factor, out=scaled)
-                total.add_(scaled.add_(ROUNDER).view(torch.int32))
+                add_whole(scaled.add_(ROUNDER).view(torch.int32), start, total)
 
     def _look(self, table: Tensor, largest: Tensor) -> None:
         if table.dtype == torch.float32:

@@ -111,10 +111,10 @@ def test_a_step_moves_what_is_counted(precision, microbatches, tied, reduction, 
     single = half and microbatches == 1
     seen, lanes = Staged(settings, monkeypatch).counts, 2
     planned = {
-        "added": sweeps.added_sweeps(shape, count, half=single, exact=exact).times(lanes),
+        "added": sweeps.added_sweeps(shape, count, lanes, half=single, exact=exact, compiled=False),
         "gathered": sweeps.gathered_sweeps(shape, count, microbatches, half=half).times(lanes),
         "loss": sweeps.loss_sweeps(shape, 256, half=half).times(lanes * microbatches),
-        "pass": sweeps.pass_sweeps(shape, count, half=half, exact=exact),
+        "pass": sweeps.pass_sweeps(shape, count, half=half, exact=exact, compiled=False),
         "update": sweeps.update_sweeps(shape, count, half=half, muon=True),
         "directions": sweeps.direction_sweeps(shape, half=half),
     }
@@ -145,3 +145,20 @@ def test_compiled_layers_move_less(half):
     )
     assert compiled.bytes < eager.bytes / 2
     assert compiled.kernels < eager.kernels
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_compiled_loops_of_the_exact_sum_move_what_a_float_sum_does_and_tables_twice(half):
+    shape = shape_of(job().model)
+    count, tables = parameters(shape), sweeps.table_elements(shape)
+    by_loops, by_kernels, floats = (
+        sweeps.added_sweeps(shape, count, 3, half=half, exact=exact, compiled=compiled)
+        + sweeps.pass_sweeps(shape, count, half=half, exact=exact, compiled=compiled)
+        for exact, compiled in ((True, True), (True, False), (False, True))
+    )
+    # A second look and another grid for each lane, and rows of that grid copied once; but no sum
+    # is filled, nor read by the first lane.
+    more = 3 * (4 + 8) * tables + 8 * tables - 4 * (count + tables) - 4 * count
+    assert by_loops.bytes == floats.bytes + more
+    assert by_loops.bytes < by_kernels.bytes / 2
+    assert by_loops.kernels < by_kernels.kernels

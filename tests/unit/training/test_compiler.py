@@ -102,6 +102,8 @@ def test_compiled_bits_do_not_depend_on_when_or_where(tmp_path):
     assert first["graphs"] == first["graphs_warm"] == 1
     assert first["again"] == first["digests"][0]
     assert first["other_deal"] == first["digests"]
+    assert first["has_loops"]
+    assert first["without_loops"] == first["digests"]
     # From the cache, and from an empty one.
     for cache in (tmp_path, tmp_path / "empty"):
         other = member(cache, "on")
