@@ -208,7 +208,7 @@ class RowMaker:
         for number, row in enumerate(rows):
             # The id before the first is the end token of the last document: -1 leads to it.
             laid[number, 0] = ids[row[0].start - 1]
-            laid[number, 1:] = np.concatenate([ids[p.start : p.start + p.count] for p in row])
+            laid[number, 1:] = np.concatenate([ids[p.start : p.start + p.size] for p in row])
         return _Rows(laid.reshape(-1), tuple(row[0].start for row in rows))
 
 

@@ -86,4 +86,4 @@ def document_counts(corpus: Corpus) -> Iterator[int]:
 
 def _rows(corpus: Corpus, length: int) -> Iterator[list[tuple[int, int]]]:
     for row in pack(document_counts(corpus), length):
-        yield [(piece.start, piece.count) for piece in row]
+        yield [(piece.start, piece.size) for piece in row]

@@ -36,13 +36,13 @@ class Piece(NamedTuple):
 
     Attributes:
         start: place of the first id in the corpus.
-        count: ids, >= 1.
+        size: ids, >= 1.
         begins: the document begins here.
         ends: the document ends here.
     """
 
     start: int
-    count: int
+    size: int
     begins: bool
     ends: bool
 
@@ -123,7 +123,7 @@ class _Window:
 
 
 def _size(row: Row) -> int:
-    return sum(piece.count for piece in row)
+    return sum(piece.size for piece in row)
 
 
 def _best_fit(pieces: Sequence[Piece], length: int) -> list[Row]:
@@ -132,20 +132,18 @@ def _best_fit(pieces: Sequence[Piece], length: int) -> list[Row]:
     rows: list[Row] = []
     by_room: dict[int, list[Row]] = {}
     rooms = 0
-    for piece in sorted(pieces, key=lambda piece: (-piece.count, piece.start)):
-        fitting = rooms >> piece.count
-        room = piece.count + (fitting & -fitting).bit_length() - 1 if fitting else length
-        if fitting:
-            row = by_room[room].pop()
-            if not by_room[room]:
-                rooms &= ~(1 << room)
-        else:
-            row = []
+    for piece in sorted(pieces, key=lambda piece: (-piece.size, piece.start)):
+        fitting = rooms >> piece.size
+        room = piece.size + (fitting & -fitting).bit_length() - 1 if fitting else length
+        row: Row = by_room[room].pop() if fitting else []
+        if not fitting:
             rows.append(row)
+        elif not by_room[room]:
+            rooms &= ~(1 << room)
         row.append(piece)
-        if room > piece.count:
-            by_room.setdefault(room - piece.count, []).append(row)
-            rooms |= 1 << (room - piece.count)
+        if room > piece.size:
+            by_room.setdefault(room - piece.size, []).append(row)
+            rooms |= 1 << (room - piece.size)
     return rows
 
 
@@ -199,7 +197,7 @@ class _Pouring:
         row = self._rows[number]
         self._rooms.remove((self._length - _size(row), number))
         self._open.remove(number)
-        return sorted(row, key=lambda piece: (-piece.count, piece.start))
+        return sorted(row, key=lambda piece: (-piece.size, piece.start))
 
     def _give(self, piece: Piece) -> Piece | None:
         """Give a piece to rows, whole if one has room for it.
@@ -208,13 +206,13 @@ class _Pouring:
             What no row had room for.
         """
         while self._rooms:
-            at = bisect_left(self._rooms, (piece.count, -1))
+            at = bisect_left(self._rooms, (piece.size, -1))
             if at == len(self._rooms):
                 # The beginning of a document serves best where much of it fits.
                 at = len(self._rooms) - 1 if piece.begins else 0
             room, number = self._rooms.pop(at)
-            taken = min(room, piece.count)
-            whole = taken == piece.count
+            taken = min(room, piece.size)
+            whole = taken == piece.size
             row = self._rows[number]
             row.append(Piece(piece.start, taken, piece.begins, piece.ends and whole))
             if room > taken:
@@ -224,5 +222,5 @@ class _Pouring:
                 self._open.remove(number)
             if whole:
                 return None
-            piece = Piece(piece.start + taken, piece.count - taken, begins=False, ends=piece.ends)
+            piece = Piece(piece.start + taken, piece.size - taken, begins=False, ends=piece.ends)
         return piece

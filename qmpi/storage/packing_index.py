@@ -158,5 +158,5 @@ def read_index(path: Path, identity: str) -> PackingIndex:
 def _digest(identity: str, tables: Iterable[bytes | Table]) -> Digest:
     hasher = hashlib.blake2b(identity.encode(), digest_size=32)
     for table in tables:
-        hasher.update(memoryview(table))
+        hasher.update(table if isinstance(table, bytes) else table.data)
     return Digest(hasher.hexdigest())

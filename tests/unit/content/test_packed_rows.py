@@ -1,4 +1,4 @@
-"""Packed rows of generated text: the documents of a chapter, each once, from their address alone."""
+"""Packed rows of generated text: the documents of a chapter, each once, from an address."""
 
 from itertools import pairwise
 

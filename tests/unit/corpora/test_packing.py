@@ -140,14 +140,14 @@ def test_an_index_of_other_text_is_made_anew(folder: Path, corpus: Corpus, tmp_p
 def test_where_shards_may_not_be_written_the_index_lies_in_the_cache(
     corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "access", lambda path, mode: path != corpus.path)
+    monkeypatch.setattr(os, "access", lambda path, _: path != corpus.path)
     cache = tmp_path / "cache"
     packed = open_packed(corpus, LENGTH, cache)
     assert not (corpus.path / NAME).exists()
     assert [p.name for p in cache.rglob("*.rows")] == [NAME]
     monkeypatch.undo()
     assert open_packed(corpus, LENGTH, cache).index.digest == packed.index.digest
-    monkeypatch.setattr(os, "access", lambda path, mode: path != corpus.path)
+    monkeypatch.setattr(os, "access", lambda path, _: path != corpus.path)
     assert open_packed(corpus, LENGTH, tmp_path / "none").index.digest == packed.index.digest
     assert not (tmp_path / "none").exists()
 
@@ -212,7 +212,7 @@ def test_a_wrong_index_that_agrees_with_itself_is_found(
 ) -> None:
     index = open_packed(corpus, LENGTH, tmp_path).index
     rows = [index.pieces(n) for n in range(index.rows)]
-    monkeypatch.setattr("qmpi.corpora.packing._rows", lambda corpus, length: iter(change(rows)))
+    monkeypatch.setattr("qmpi.corpora.packing._rows", lambda *_: iter(change(rows)))
     (corpus.path / NAME).unlink()
     sources = Sources(job(corpus), tmp_path)
     sources.open()

@@ -14,12 +14,12 @@ lengths = st.integers(1, 40)
 
 
 def ids_of(row):
-    return [number for piece in row for number in range(piece.start, piece.start + piece.count)]
+    return [number for piece in row for number in range(piece.start, piece.start + piece.size)]
 
 
 def cut(rows, counts, length):
     """Return documents of at most a row that lie in more than one piece, or in none."""
-    whole = {(piece.start, piece.count) for row in rows for piece in row}
+    whole = {(piece.start, piece.size) for row in rows for piece in row}
     starts = [0, *accumulate(counts)]
     short = [(a, b - a) for a, b in pairwise(starts) if b - a <= length]
     return [document for document in short if document not in whole]
@@ -41,7 +41,7 @@ def test_pieces_say_whether_they_begin_and_end_a_document(counts, length, window
     of = {start + n: i for i, start in enumerate(starts[:-1]) for n in range(counts[i])}
     for row in pack(counts, length, window):
         for piece in row:
-            last = piece.start + piece.count - 1
+            last = piece.start + piece.size - 1
             assert of[piece.start] == of[last]
             assert piece.begins == (piece.start in starts)
             assert piece.ends == (last + 1 in starts)
@@ -99,4 +99,4 @@ def test_few_documents_are_cut(length):
 
 def test_best_fit_takes_the_fullest_row_that_has_room():
     # 7 and 6 open rows of rooms 3 and 4; 3 goes into the room of 3, 4 into that of 4.
-    assert [sorted(p.count for p in row) for row in pack([7, 6, 4, 3], 10)] == [[3, 7], [4, 6]]
+    assert [sorted(p.size for p in row) for row in pack([7, 6, 4, 3], 10)] == [[3, 7], [4, 6]]
