@@ -98,5 +98,14 @@ def test_few_documents_are_cut(length):
 
 
 def test_best_fit_takes_the_fullest_row_that_has_room():
-    # 7 and 6 open rows of rooms 3 and 4; 3 goes into the room of 3, 4 into that of 4.
-    assert [sorted(p.size for p in row) for row in pack([7, 6, 4, 3], 10)] == [[3, 7], [4, 6]]
+    # 3 fits the room of 5 as well; then 1 and 2 would fill what 7 leaves.
+    rows = pack([7, 5, 3, 2, 2, 1], 10)
+    assert [sorted(p.size for p in row) for row in rows] == [[3, 7], [1, 2, 2, 5]]
+
+
+@pytest.mark.parametrize("counts", [[19, 6, 6], [31, 8, 8, 8]])
+def test_gaps_are_filled_with_what_is_cut_already(counts):
+    # The tail of 9, though its row is the fullest; a full length from inside the document of 31.
+    rows = list(pack(counts, 10))
+    assert cut(rows, counts, 10) == []
+    assert len(rows) == sum(counts) // 10
