@@ -74,3 +74,12 @@ class DataSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     prefetch_steps: Annotated[
         int, Meta(ge=1, le=64, description="Steps that a trainer asks for ahead.")
     ] = 3
+    packing: Annotated[
+        Literal["concatenate", "best_fit"],
+        Meta(
+            description=(
+                'How rows are made of documents. "concatenate": laid end to end and cut. '
+                '"best_fit": put together so that few but those longer than a row are cut.'
+            )
+        ),
+    ] = "concatenate"

@@ -66,6 +66,9 @@ def identity(settings: Settings) -> dict[str, Any]:
     if settings.evaluation.held_out:
         # As with teams: what was begun with nothing held out stays what it was.
         kept["held_out"] = settings.evaluation.held_out
+    if settings.data.packing != "concatenate":
+        # Likewise.
+        kept["packing"] = settings.data.packing
     if settings.initial.digest:
         # Likewise; and the files may move, as those of a corpus.
         kept["initial"] = settings.initial.digest
@@ -124,6 +127,7 @@ def _fields(settings: Settings) -> Iterator[tuple[str, object]]:
     kept: dict[str, Any] = {
         "team": msgspec.to_builtins(TeamSettings()),
         "held_out": 0.0,
+        "packing": "concatenate",
         **identity(settings),
     }
     yield "job.seed", kept["seed"]
@@ -132,6 +136,7 @@ def _fields(settings: Settings) -> Iterator[tuple[str, object]]:
             yield f"{section}.{key}", value
     yield "initial.digest", kept.get("initial", "")
     yield "data.tokenizer", kept["tokenizer"]
+    yield "data.packing", kept["packing"]
     yield "evaluation.held_out", kept["held_out"]
     yield "the number of data.sources", len(kept["sources"])
     for number, source in enumerate(kept["sources"], 1):

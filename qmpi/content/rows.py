@@ -5,11 +5,15 @@ streams. Chapter c of the source is the next blocks of one of its streams; all s
 a cycle, in an order that a keyed permutation gives each cycle. A row is the next sequence of a
 chapter, so neighbouring rows come from one block, which is made once and kept. A row is a pure
 function of the seed, the source, the tokenizer, the generator's version and its number.
+
+Where rows are packed, the documents of a chapter are put together by best fit (`policy.packing`)
+when it is made. All its rows are full, so how many there are is arithmetic, as without packing.
 """
 
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,11 +28,12 @@ from qmpi.content.address import (
     generator_key,
     held_out_key,
 )
-from qmpi.content.block_maker import BlockMaker
+from qmpi.content.block_maker import Block, BlockMaker
 from qmpi.content.lexicons import lexicon_digest
 from qmpi.content.mix import coprime_stride
 from qmpi.errors import InputError
 from qmpi.policy.held_out import HELD_OUT_ROWS
+from qmpi.policy.packing import PACKING_VERSION, pack
 from qmpi.policy.shuffle import permute, shuffle_key
 from qmpi.storage.shard_layout import dtype_name
 from qmpi.storage.tokenizer import Tokenizer
@@ -55,17 +60,20 @@ def streams_of(source: ContentSource) -> list[Stream]:
     return [Stream(source.type, level, language) for level in levels for language in spoken]
 
 
-def source_digest(source: ContentSource) -> Digest:
+def source_digest(source: ContentSource, *, packed: bool = False) -> Digest:
     """Return the identity of a source's content, for `SourceFact`.
 
     Args:
         source: of the job file.
+        packed: its rows are packed by best fit.
 
     Returns:
-        SHA-256 over the generator's version, the vocabulary and the streams.
+        SHA-256 over the generator's version, the vocabulary and the streams, and how rows are
+        packed.
     """
     streams = " ".join(map(str, streams_of(source)))
     identity = f"{GENERATOR_VERSION} {lexicon_digest()} {streams}"
+    identity += f" best_fit {PACKING_VERSION}" if packed else ""
     return Digest(hashlib.sha256(identity.encode()).hexdigest())
 
 
@@ -79,6 +87,8 @@ class RowMaker:
         seed: int,
         sequence_tokens: int,
         vocab_size: int,
+        *,
+        packed: bool = False,
     ) -> None:
         """Remember what rows depend on.
 
@@ -88,18 +98,21 @@ class RowMaker:
             seed: of the job.
             sequence_tokens: tokens of a sequence, >= 1; a row has one more.
             vocab_size: rows of the model's embedding; fixes the type of ids.
+            packed: put documents together by best fit instead of cutting chapters.
         """
         self._name = source.name
         self._seed = seed
         self._streams = streams_of(source)
         self._length = sequence_tokens
         self._blocks = -(-(sequence_tokens + 1) // BLOCK_TOKENS)
-        self._rows = (self._blocks * BLOCK_TOKENS - 1) // sequence_tokens
+        # Rows that are cut from a chapter overlap by one id, packed ones lie side by side.
+        self._packed, self._stride = packed, sequence_tokens + packed
+        self._rows = (self._blocks * BLOCK_TOKENS - (not packed)) // sequence_tokens
         self._dtype = np.dtype(dtype_name(vocab_size)).newbyteorder("<")
         lexicons = lexicon_digest()
         keys = (generator_key(lexicons, seed), held_out_key(lexicons))
         self._makers = tuple(BlockMaker(tokenizer, key) for key in keys)
-        self._kept: OrderedDict[_Chapter, np.ndarray[Any, Any]] = OrderedDict()
+        self._kept: OrderedDict[_Chapter, _Rows] = OrderedDict()
 
     @property
     def rows(self) -> int:
@@ -124,7 +137,7 @@ class RowMaker:
         # Chapter by chapter: a chapter costs a thousand times what a row of it costs.
         for number in sorted(range(len(rows)), key=places.__getitem__):
             chapter, start = places[number]
-            made[number] = self._ids(chapter)[start : start + self._length + 1]
+            made[number] = self._laid_out(chapter).ids[start : start + self._length + 1]
         return made.tobytes()
 
     def where(self, row: int) -> tuple[Stream, int]:
@@ -138,7 +151,17 @@ class RowMaker:
         """
         chapter, start = self._place(row)
         stream, block = self._address(chapter)
+        if self._packed:
+            start = self._laid_out(chapter).firsts[start // self._stride]
         return stream, block * BLOCK_TOKENS + start
+
+    def stream_of(self, row: int) -> Stream:
+        """Return the stream that a row comes from; makes nothing.
+
+        Args:
+            row: below `rows`.
+        """
+        return self._address(self._place(row)[0])[0]
 
     def _place(self, row: int) -> "tuple[_Chapter, int]":
         held_out = row >= HELD_OUT_ROWS
@@ -147,13 +170,13 @@ class RowMaker:
             raise InputError(f"source {self._name!r} ends before row {row}")
         if not held_out:
             chapter, within = divmod(number, self._rows)
-            return _Chapter(held_out=False, number=chapter), within * self._length
+            return _Chapter(held_out=False, number=chapter), within * self._stride
         chapters = min(SHELF_CHAPTERS, len(self._streams))
         rest, chapter = divmod(number, chapters)
         shelf, at = divmod(rest, self._rows)
         # Neighbours of a chapter often lie in one document; a stride takes far ones first.
         within = (at * coprime_stride(self._rows) + chapter) % self._rows
-        return _Chapter(held_out=True, number=shelf * chapters + chapter), within * self._length
+        return _Chapter(held_out=True, number=shelf * chapters + chapter), within * self._stride
 
     def _address(self, chapter: "_Chapter") -> tuple[Stream, int]:
         count = len(self._streams)
@@ -164,17 +187,36 @@ class RowMaker:
             stream = self._streams[permute(place, count, shuffle_key(self._seed, 0, cycle))]
         return stream, cycle * self._blocks
 
-    def _ids(self, chapter: "_Chapter") -> np.ndarray[Any, Any]:
+    def _laid_out(self, chapter: "_Chapter") -> "_Rows":
         kept = self._kept.pop(chapter, None)
         if kept is None:
             stream, first = self._address(chapter)
             maker = self._makers[chapter.held_out]
-            blocks = [maker.make(stream, first + n).ids for n in range(self._blocks)]
-            kept = np.concatenate(blocks).astype(self._dtype)
+            blocks = [maker.make(stream, first + n) for n in range(self._blocks)]
+            ids = np.concatenate([block.ids for block in blocks]).astype(self._dtype)
+            kept = self._pack(ids, blocks) if self._packed else _Rows(ids)
         while len(self._kept) >= _KEPT_CHAPTERS:
             self._kept.popitem(last=False)
         self._kept[chapter] = kept
         return kept
+
+    def _pack(self, ids: np.ndarray[Any, Any], blocks: Sequence[Block]) -> "_Rows":
+        starts = [n * BLOCK_TOKENS + at for n, block in enumerate(blocks) for at in block.starts]
+        counts = [end - start for start, end in pairwise([*starts, ids.size])]
+        rows = list(pack(counts, self._length))
+        laid = np.empty((len(rows), self._stride), self._dtype)
+        for number, row in enumerate(rows):
+            # The id before the first is the end token of the last document: -1 leads to it.
+            laid[number, 0] = ids[row[0].start - 1]
+            laid[number, 1:] = np.concatenate([ids[p.start : p.start + p.size] for p in row])
+        return _Rows(laid.reshape(-1), tuple(row[0].start for row in rows))
+
+
+class _Rows(NamedTuple):
+    """Rows of a chapter, end to end; of packed ones also where in it each begins."""
+
+    ids: np.ndarray[Any, Any]
+    firsts: tuple[int, ...] = ()
 
 
 class _Chapter(NamedTuple):

@@ -278,6 +278,9 @@ def _check_blocks(
     sources = Sources(settings, cache)
     if sources.open() != opened.sources:
         return 0, "the data sources are not those of the run"
+    fault = sources.packing_fault()
+    if fault:
+        return 0, fault
     train = settings.train
     seen: dict[RowAddress, tuple[int, int]] = {}
     blocks = 0

@@ -7,7 +7,7 @@ coordinator or replica stays small.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from qmpi.config.data import ContentSource, CorpusSource
 from qmpi.config.settings import Settings
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from qmpi.content.rows import RowMaker
     from qmpi.storage.block_builder import Frame
     from qmpi.storage.corpus import Corpus
+    from qmpi.storage.packed_corpus import PackedCorpus
     from qmpi.storage.tokenizer import Tokenizer
 
 
@@ -45,9 +46,10 @@ class Sources:
         """
         self._settings = settings
         self._cache = cache
+        self._packed = settings.data.packing == "best_fit"
         self._facts: tuple[SourceFact, ...] | None = None
         self._makers: dict[str, RowMaker] = {}
-        self._corpora: dict[int, Corpus] = {}
+        self._corpora: dict[int, Corpus | PackedCorpus] = {}
 
     def open(self) -> tuple[SourceFact, ...]:
         """Open the tokenizer and every source; asked again, say the same.
@@ -74,19 +76,47 @@ class Sources:
                 case CorpusSource():
                     corpus = Corpus.open(resolve(source.path, self._cache))
                     _check_corpus(source.name, corpus, tokenizer, length)
-                    self._corpora[number] = corpus
+                    self._corpora[number], rows, digest = self._rows_of(corpus)
                     share = settings.evaluation.held_out
-                    rows = corpus.rows(length)
-                    facts.append(split(source.name, rows, corpus.digest, share, length))
+                    facts.append(split(source.name, rows, digest, share, length))
                 case ContentSource():
-                    seed = settings.job.seed
-                    maker = RowMaker(tokenizer, source, seed, length, settings.model.vocab_size)
+                    maker = RowMaker(
+                        tokenizer,
+                        source,
+                        settings.job.seed,
+                        length,
+                        settings.model.vocab_size,
+                        packed=self._packed,
+                    )
                     self._makers[source.name] = maker
-                    facts.append(SourceFact(source.name, 0, source_digest(source)))
+                    digest = source_digest(source, packed=self._packed)
+                    facts.append(SourceFact(source.name, 0, digest))
         self.tokenizer = tokenizer
         self._builder = BlockBuilder(settings.model.vocab_size, self._corpora, length)
         self._facts = tuple(facts)
         return self._facts
+
+    def _rows_of(self, corpus: "Corpus") -> "tuple[Corpus | PackedCorpus, int, Digest]":
+        length = self._settings.train.sequence_tokens
+        if not self._packed:
+            return corpus, corpus.rows(length), corpus.digest
+        from qmpi.corpora.packing import open_packed  # loads numpy
+
+        packed = open_packed(corpus, length, self._cache)
+        return packed, packed.index.rows, packed.index.digest
+
+    def packing_fault(self) -> str:
+        """Check that each id of a packed corpus is in one row at most; the sources must be open.
+
+        Returns:
+            What is wrong, in words; "" if nothing is, or rows are not packed.
+        """
+        if self._packed:
+            for number, corpus in self._corpora.items():
+                fault = cast("PackedCorpus", corpus).fault(self._settings.train.sequence_tokens)
+                if fault:
+                    return f"source {self._settings.data.sources[number].name!r}: {fault}"
+        return ""
 
     def build(
         self, rows: Sequence[RowAddress], made: Sequence[tuple[int, "Frame"]]
@@ -163,9 +193,9 @@ class Sources:
 
         source = self._settings.data.sources[address.source]
         if self.makes(source.name):
-            return self._makers[source.name].where(address.row)[0]
-        first = address.row * self._settings.train.sequence_tokens
-        named = self._corpora[address.source].stream_at(first)
+            return self._makers[source.name].stream_of(address.row)
+        length = self._settings.train.sequence_tokens
+        named = self._corpora[address.source].stream_of(address.row, length)
         return parse_stream(named) if named else None
 
 

@@ -32,7 +32,7 @@ from qmpi.runtime.same_run import (
 )
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.cache import default_cache
-from qmpi.storage.corpus import read_corpus_facts
+from qmpi.storage.corpus import Corpus, read_corpus_facts
 from qmpi.storage.journal import glance_at
 from qmpi.storage.ram_places import note_ram_places
 from qmpi.storage.run_directory import RunDirectory
@@ -285,6 +285,12 @@ def check_sources(settings: Settings, cache: Path) -> None:
                     f"source {source.name!r} has {facts.tokens} tokens, less than one sequence of "
                     f"{settings.train.sequence_tokens} + 1; ingest more text"
                 )
+            if settings.data.packing == "best_fit":
+                # Before the job, so that its ranks need not wait for one of them.
+                from qmpi.corpora.packing import open_packed  # loads numpy
+
+                corpus = Corpus.open(resolve(source.path, cache))
+                open_packed(corpus, settings.train.sequence_tokens, cache)
     tokenizer_path(settings, cache)
 
 

@@ -78,7 +78,7 @@ def scaled_job(name: str, model: ModelSettings) -> Settings:
     count, length = parameters(shape), sequence_tokens(model.width)
     tokens = TOKENS_A_PARAMETER * count
     operations = flops_per_token(shape, length) * tokens
-    train = batch(0.2920 * operations**0.3271, length)
+    train = batch(step_tokens(operations), length)
     step = train.lanes * train.microbatches * train.sequences * length
     large = model.vocab_size >= LARGE
     return Settings(
@@ -106,6 +106,11 @@ def scaled_job(name: str, model: ModelSettings) -> Settings:
 def sequence_tokens(width: int) -> int:
     """Return the length of a sequence: as the width, a power of two from 256 to 4,096."""
     return min(LONGEST_SEQUENCE, max(256, 2 ** round(log2(width))))
+
+
+def step_tokens(operations: float) -> float:
+    """Return the tokens of a step for the operations of a run, before they are dealt."""
+    return 0.2920 * operations**0.3271
 
 
 def batch(tokens: float, length: int) -> TrainSettings:

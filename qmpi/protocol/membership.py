@@ -34,8 +34,8 @@ class SourceFact(Struct, frozen=True):
 
     Attributes:
         name: name of the source in the job file.
-        rows: all rows (a row is sequence_tokens + 1 tokens, overlapping by one); 0: endless.
-        digest: identity of the content: corpus digest, or generator version.
+        rows: all rows (a row is sequence_tokens + 1 tokens); 0: endless.
+        digest: identity of the content: of a corpus, of its packed rows, or generator version.
         held_out: rows of a corpus that training never takes.
         stretch: neighbouring rows that are held out together.
     """

@@ -6,14 +6,14 @@ digest.
 """
 
 import hashlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
 from qmpi.errors import InputError, InvariantError, ProtocolError
 from qmpi.protocol.recipe import RowAddress
-from qmpi.storage.corpus import Corpus
 from qmpi.storage.shard_layout import dtype_name
 from qmpi.units import Digest
 
@@ -32,10 +32,22 @@ def block_digest(block: Frame) -> Digest:
     return Digest(hashlib.blake2b(block, digest_size=16).hexdigest())
 
 
+class StoredRows(Protocol):
+    """Rows that can be read: of a `Corpus` or a `PackedCorpus`."""
+
+    path: Path
+
+    def read_row(self, row: int, sequence_tokens: int) -> np.ndarray[Any, Any]:
+        """Return a row of `sequence_tokens` + 1 ids."""
+        ...
+
+
 class BlockBuilder:
     """Builds blocks from corpora and from rows made elsewhere."""
 
-    def __init__(self, vocab_size: int, corpora: dict[int, Corpus], sequence_tokens: int) -> None:
+    def __init__(
+        self, vocab_size: int, corpora: Mapping[int, StoredRows], sequence_tokens: int
+    ) -> None:
         """Remember where rows come from.
 
         Args:

@@ -33,7 +33,11 @@ def default_cache(environment: Mapping[str, str]) -> Path:
 
 
 def made_once(
-    cache: Path, name: str, make: Callable[[Path], None], begin: Callable[[], None]
+    cache: Path,
+    name: str,
+    make: Callable[[Path], None],
+    begin: Callable[[], None],
+    is_sound: Callable[[Path], bool] = Path.exists,
 ) -> Path:
     """Return something in the cache, made by the first of many processes that want it.
 
@@ -42,6 +46,7 @@ def made_once(
         name: of the file or directory.
         make: writes it; what it writes must appear whole or not at all.
         begin: called before it is made, or waited for while another process makes it.
+        is_sound: whether it is there and good; what is not is made again.
 
     Returns:
         Its path.
@@ -51,7 +56,7 @@ def made_once(
     """
     out = cache / name
     with explained(_USE, cache):
-        if out.exists():
+        if is_sound(out):
             return out
         cache.mkdir(parents=True, exist_ok=True)
         lock = cache / f"{out.name}.lock"
@@ -60,7 +65,7 @@ def made_once(
     try:
         with explained("lock", lock):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if not out.exists():
+        if not is_sound(out):
             make(out)
     finally:
         os.close(descriptor)

@@ -11,6 +11,7 @@ import hashlib
 import re
 from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -240,6 +241,18 @@ class Corpus:
             done += take
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
+    def document_starts(self) -> "Iterator[TokenArray]":
+        """Where documents begin, shard by shard; none is skipped, a document may cross shards.
+
+        Yields:
+            Number of each document's first id in the corpus, ascending.
+
+        Raises:
+            CorruptData: a shard is damaged or gone.
+        """
+        for shard, first in enumerate(self._starts[:-1]):
+            yield self._reader(shard).document_offsets + first
+
     def stream_at(self, token: int) -> str:
         """The generated stream that an id comes from.
 
@@ -258,6 +271,18 @@ class Corpus:
             return ""
         block = (token - self._starts[shard]) * len(reader.addresses) // reader.tokens
         return reader.addresses[block].stream
+
+    def stream_of(self, row: int, sequence_tokens: int) -> str:
+        """The generated stream that a row begins in.
+
+        Args:
+            row: 0 <= row < rows(sequence_tokens).
+            sequence_tokens: tokens of a sequence, >= 1.
+
+        Returns:
+            As `stream_at` says.
+        """
+        return self.stream_at(row * sequence_tokens)
 
     def _reader(self, number: int) -> "ShardReader":
         from qmpi.storage.shard_reader import ShardReader  # see `read`

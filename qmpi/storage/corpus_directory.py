@@ -29,6 +29,7 @@ _SHARD_NAMES = re.compile(r"shard-\d{6,}\.h5")
 _FILE_NAMES = re.compile(
     "|".join(map(re.escape, _FIXED_NAMES))
     + rf"|{_SHARD_NAMES.pattern}|origins-\d{{6,}}\.jsonl\.zst|{_TEMPORARY}"
+    + r"|packing-\d+\.rows(\.lock)?"
 )
 # "work" is what many people call a folder of theirs: by its name alone it is none of ours.
 _WORK_NAMES = re.compile(

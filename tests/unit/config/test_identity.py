@@ -1,5 +1,6 @@
 """The identity of a run: what joined it later leaves runs that do without as they were."""
 
+from qmpi.config.data import DataSettings
 from qmpi.config.evaluation import EvaluationSettings
 from qmpi.config.identity import differences, identity
 from qmpi.config.load import settings_digest
@@ -19,3 +20,10 @@ def test_a_share_held_out_is_part_of_it_and_named_where_it_differs() -> None:
     told = differences(Settings(), HELD_OUT)
     assert told == ("evaluation.held_out is 0.0, not 0.01",)
     assert differences(HELD_OUT, HELD_OUT) == ()
+
+
+def test_packing_joins_it_where_it_is_asked_for() -> None:
+    packed = Settings(data=DataSettings(packing="best_fit"))
+    assert settings_digest(packed) != settings_digest(Settings())
+    assert differences(Settings(), packed) == ('data.packing is "concatenate", not "best_fit"',)
+    assert differences(packed, packed) == ()
