@@ -74,3 +74,12 @@ class DataSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     prefetch_steps: Annotated[
         int, Meta(ge=1, le=64, description="Steps that a trainer asks for ahead.")
     ] = 3
+    document_mask: Annotated[
+        bool,
+        Meta(
+            description=(
+                "Documents of a sequence do not see one another, and positions begin anew with "
+                "each; the end token of the one before is a document's first."
+            )
+        ),
+    ] = False

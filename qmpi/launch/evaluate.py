@@ -20,6 +20,7 @@ from qmpi.corpora.held_out import HeldOutRows
 from qmpi.corpora.leaks import leaked, overlap_with
 from qmpi.corpora.paper import Paper, Progress, counter, make_paper
 from qmpi.corpora.sources import Sources
+from qmpi.corpora.tokenizer import find_divider
 from qmpi.errors import CorruptData, InputError
 from qmpi.exchange.checkpoint import read_checkpoint
 from qmpi.policy.scoring import evaluation_of, means
@@ -148,6 +149,7 @@ class _Measurement:
     ) -> None:
         self._directory, self._settings, self._asked = directory, settings, asked
         self._sources, self._progress = Sources(settings, cache), progress
+        self._cache = cache
 
     def of(self, step: int, payload: memoryview) -> Evaluation:
         # Loaded here: torch takes seconds, and a wrong argument should be told at once.
@@ -155,7 +157,7 @@ class _Measurement:
         from qmpi.training.sample import load_model
 
         settings, asked = self._settings, self._asked
-        model = load_model(settings, payload)
+        model = load_model(settings, payload, find_divider(settings, self._cache))
         evaluator = Evaluator(model, settings.train.sequence_tokens)
         paper = make_paper(settings, self._sources, asked.tokens, asked.problems, self._progress)
         weights = {source.name: source.weight for source in settings.data.sources}
