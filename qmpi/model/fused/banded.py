@@ -19,7 +19,7 @@ from qmpi.model.fused.query_blocks import BACKWARD
 from qmpi.model.plain import from_rows, to_rows
 
 LENGTHS = {"cpu": (64, 128), "cuda": (128, 512)}
-"""Queries of a block of `Bands` by kind of device: a quarter of a window, within these. A long block
+"""Queries of a block of `Bands` by kind of device: a quarter of a window, within these. A long one
 multiplies much that is hidden, a short one is calls of kernels that do little."""
 
 

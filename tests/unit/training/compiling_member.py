@@ -1,4 +1,4 @@
-"""A process that runs three steps of the small job: python compiling_member.py auto|on|off DEVICE.
+"""A process that runs three steps of the small job: compiling_member.py auto|on|off DEVICE SHAPE.
 
 Prints digests after each step, dealt in two ways, and what was compiled when.
 """
@@ -12,8 +12,15 @@ from unit.training.small_job import LANES, alone, job, run
 
 from qmpi.config import compiling
 from qmpi.config.model import ModelSettings
+from qmpi.model import plain
+from qmpi.model.fused import banded
 
 STEPS = 3
+
+DIVIDER = 7
+WINDOWED = {"window": 5, "sinks": 2, "window_pattern": "wwf"}
+"""What the shapes "windows" and "long" have beside masked documents. All sequences are short, but
+"long" ones are computed as long ones are."""
 
 
 class Kept(logging.Handler):
@@ -33,26 +40,32 @@ def graphs():
     return 0 if dynamo is None else dynamo.utils.counters["stats"]["unique_graphs"]
 
 
-def steps(settings, lanes):
-    engine = alone(settings)
+def steps(settings, lanes, divider):
+    engine = alone(settings, divider=divider)
     return [run(engine, settings, step, lanes) for step in range(STEPS)]
 
 
-def main(compile_, device):
+def main(compile_, device, shape="dense"):
     kept = Kept()
     logging.getLogger("qmpi").addHandler(kept)
     # So that "auto" wants what this small job would not be worth.
     compiling.WORTH = dict.fromkeys(compiling.WORTH, 0)
     settings = job(device=device)
-    model = ModelSettings(vocab_size=256, layers=3, width=32, heads=2, kv_heads=1)
+    divider, windowed = (None, {}) if shape == "dense" else (DIVIDER, WINDOWED)
+    if shape != "dense":
+        # Several blocks of queries in so short a sequence.
+        plain.BLOCK, banded.LENGTHS = 4, {"cpu": (4, 4), "cuda": (4, 4)}
+    if shape == "long":
+        plain.MOST_TOKENS = 8
+    model = ModelSettings(vocab_size=256, layers=3, width=32, heads=2, kv_heads=1, **windowed)
     settings = replace(settings, model=model, train=replace(settings.train, compile=compile_))
-    engine = alone(settings)
+    engine = alone(settings, divider=divider)
     engine.warm_up()
     warm = graphs()
     outcomes = [run(engine, settings, step) for step in range(STEPS)]
     engine.initialise()
     again = run(engine, settings, 0).weight_digest
-    other = steps(settings, list(reversed(range(LANES)))) if compile_ == "on" else outcomes
+    other = steps(settings, list(reversed(range(LANES))), divider) if compile_ == "on" else outcomes
     told = {
         "identity": engine.identity(),
         "digests": [outcome.weight_digest for outcome in outcomes],
