@@ -157,7 +157,8 @@ def learn(arm, seed, chosen):
     engine = Engine(settings, time.perf_counter, lambda: None, divider=END if masked else None)
     engine.warm_up()
     engine.initialise()
-    engine.join(Comm(None, "g1", 0, 1, timeout_seconds=9, aborted=lambda: None))
+    alone = {"store": None, "name": "g1", "index": 0, "size": 1}
+    engine.join(Comm(**alone, timeout_seconds=9, aborted=lambda: None))
     for step in range(steps):
         block = text[step * rows : (step + 1) * rows].tobytes()
         digest = hashlib.blake2b(block, digest_size=16).hexdigest()

@@ -1,5 +1,8 @@
 """What layers see: windows by layer, keys seen, and contradictions that name their field."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,3 +76,11 @@ def test_runs_without_keep_their_identity() -> None:
     assert len({settings_digest(s) for s in (plain, masked, windowed)}) == 3
     assert differences(plain, masked) == ("data.document_mask is false, not true",)
     assert differences(plain, windowed) == ("model.window is not there, not 64",)
+
+
+def test_the_jobs_that_the_page_shows_are_jobs() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "attention.md").read_text(encoding="utf-8")
+    jobs = re.findall(r"^```toml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert len(jobs) == 4
+    for text in jobs:
+        assert parse_job(text) != Settings()
