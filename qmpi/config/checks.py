@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from qmpi.config.attention import attention_faults
 from qmpi.config.data import ContentSource
 from qmpi.config.exact_sum import KEPT_BITS, LEAST_SPARE, SUM_BITS, lane_bits, spare_bits
 from qmpi.config.settings import RoleCount, Settings
@@ -31,6 +32,7 @@ def contradictions(settings: Settings) -> list[str]:
     return [
         *_name(settings),
         *_model(settings),
+        *attention_faults(settings.model, settings.train.sequence_tokens),
         *_initial(settings),
         *_roles(settings),
         *_team(settings),

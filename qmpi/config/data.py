@@ -83,3 +83,12 @@ class DataSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             )
         ),
     ] = "concatenate"
+    document_mask: Annotated[
+        bool,
+        Meta(
+            description=(
+                "Documents of a sequence do not see one another, and positions begin anew with "
+                "each; the end token of the one before is a document's first."
+            )
+        ),
+    ] = False

@@ -24,7 +24,13 @@ FREE = (
 """What may change when a run goes on, for messages."""
 
 LATER: dict[str, frozenset[str]] = {
-    "model": frozenset({"head_dim"}),
+    "model": frozenset(
+        {
+            "head_dim",
+            *("window", "window_pattern", "sinks", "logit_softcap"),
+            *("rope_scaling", "rope_factor", "rope_original_tokens"),
+        }
+    ),
     "train": frozenset(),
     "optimizer": frozenset(),
 }
@@ -69,6 +75,9 @@ def identity(settings: Settings) -> dict[str, Any]:
     if settings.data.packing != "concatenate":
         # Likewise.
         kept["packing"] = settings.data.packing
+    if settings.data.document_mask:
+        # Likewise.
+        kept["document_mask"] = True
     if settings.initial.digest:
         # Likewise; and the files may move, as those of a corpus.
         kept["initial"] = settings.initial.digest
@@ -128,6 +137,7 @@ def _fields(settings: Settings) -> Iterator[tuple[str, object]]:
         "team": msgspec.to_builtins(TeamSettings()),
         "held_out": 0.0,
         "packing": "concatenate",
+        "document_mask": False,
         **identity(settings),
     }
     yield "job.seed", kept["seed"]
@@ -137,6 +147,7 @@ def _fields(settings: Settings) -> Iterator[tuple[str, object]]:
     yield "initial.digest", kept.get("initial", "")
     yield "data.tokenizer", kept["tokenizer"]
     yield "data.packing", kept["packing"]
+    yield "data.document_mask", kept["document_mask"]
     yield "evaluation.held_out", kept["held_out"]
     yield "the number of data.sources", len(kept["sources"])
     for number, source in enumerate(kept["sources"], 1):

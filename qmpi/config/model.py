@@ -1,6 +1,6 @@
 """[model]: the shape of the model."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -56,3 +56,50 @@ class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     init_std: Annotated[
         float, Meta(gt=0.0, description="Standard deviation of the initial weights.")
     ] = 0.02
+    window: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_048_576,
+            description=(
+                "Tokens that a windowed layer sees, the token itself included; 0: no layer has a "
+                "window. One as long as the sequence hides nothing."
+            ),
+        ),
+    ] = 0
+    window_pattern: Annotated[
+        str,
+        Meta(
+            pattern=r"^[wf]{0,1000}$",
+            description=(
+                'Which layers have the window, "w", and which see all, "f": repeated over the '
+                'layers, as "wwwf". Empty: all have it.'
+            ),
+        ),
+    ] = ""
+    sinks: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65_536,
+            description=(
+                "First tokens of the sequence, or of the document where documents are masked, "
+                "that windowed layers always see."
+            ),
+        ),
+    ] = 0
+    logit_softcap: Annotated[
+        float,
+        Meta(ge=0.0, description="Output logits stay within this, by tanh; 0: no bound."),
+    ] = 0.0
+    rope_scaling: Annotated[
+        Literal["none", "linear", "llama3", "yarn"],
+        Meta(description="How positions reach beyond the length that weights were trained on."),
+    ] = "none"
+    rope_factor: Annotated[
+        float, Meta(ge=1.0, le=1024.0, description="By how much further they reach.")
+    ] = 1.0
+    rope_original_tokens: Annotated[
+        int,
+        Meta(ge=0, le=1_048_576, description="Length of sequences that they were trained on."),
+    ] = 0

@@ -122,6 +122,35 @@ def check_rows(settings: Settings, tokenizer: "Tokenizer") -> None:
         )
 
 
+def divider_of(settings: Settings, tokenizer: "Tokenizer") -> int | None:
+    """Return the id of the token at which attention begins anew.
+
+    Args:
+        settings: the job.
+        tokenizer: that it uses.
+
+    Returns:
+        None: documents see one another.
+    """
+    return tokenizer.end_of_text if settings.data.document_mask else None
+
+
+def find_divider(settings: Settings, cache: Path) -> int | None:
+    """Return what `divider_of` does; the tokenizer is opened only where documents are masked.
+
+    Args:
+        settings: the job.
+        cache: directory of built-in corpora.
+
+    Raises:
+        InputError: there is no tokenizer.
+        CorruptData: the built-in one is damaged.
+    """
+    if not settings.data.document_mask:
+        return None
+    return divider_of(settings, open_tokenizer(settings, cache))
+
+
 def _without_corpus(settings: Settings) -> str:
     from qmpi.corpora.content_tokenizer import VOCABULARY
 

@@ -17,6 +17,7 @@ from qmpi.exchange.checkpoint import Tell, read_checkpoint, run_settings
 from qmpi.exchange.folder import OwnFiles, check_folder, new_folder
 from qmpi.exchange.hugging_face import CONFIG, model_config
 from qmpi.exchange.model_card import Origin, model_card
+from qmpi.exchange.reach import check_export
 from qmpi.model.shape import parameter_shapes
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.end_token import DECLARATION_NAME
@@ -102,6 +103,7 @@ def export_run(
         StorageError: damage, no room, no permission; nothing is left behind.
     """
     settings = run_settings(run)
+    check_export(settings)
     check_folder(target, OWN, replace=form.replace)
     tokenizer = open_tokenizer(settings, cache)
     check_rows(settings, tokenizer)

@@ -1,13 +1,13 @@
 """A model's shape in the words of Hugging Face's `config.json`, out and in.
 
 Theory of operation. The transformer is Qwen3's: same parameters, same names, same arithmetic; with
-`qk_norm` off it is Llama's, and Mistral's without a window. So going out is a table of names.
+`qk_norm` off it is Llama's, or Mistral's where all layers have a window. So going out is a table of
+names.
 Coming in, a field that changes what the model computes and has no counterpart here is refused by
 name: weights that are read as another model are worse than none. A field that is absent means what
 `transformers` takes it for.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,19 @@ import msgspec
 
 from qmpi.config.model import ModelSettings
 from qmpi.errors import InputError
+from qmpi.exchange.reach import (
+    Fields,
+    read_rope,
+    read_windows,
+    rope_fields,
+    spelled,
+    unlike,
+    window_fields,
+)
 from qmpi.model.shape import ffn_width, head_dim
 from qmpi.storage.os_errors import explained, require_file
 
 CONFIG = "config.json"
-
-Fields = Mapping[str, Any]
 
 _KINDS: dict[str, dict[str, Any]] = {
     "qwen3": {"num_key_value_heads": 32, "head_dim": 128, "use_sliding_window": False},
@@ -69,9 +76,11 @@ def model_config(
     Returns:
         Fields of a Qwen3, or of a Llama where queries and keys have no norm.
     """
-    kind = {"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"]}
+    kind: dict[str, Any] = {"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"]}
     if not model.qk_norm:
         kind = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "mlp_bias": False}
+    if model.window:
+        kind |= window_fields(model)
     return {
         **kind,
         "vocab_size": model.vocab_size,
@@ -90,7 +99,7 @@ def model_config(
         "max_position_embeddings": sequence_tokens,
         # Releases before 5 read the first, later ones the second.
         "rope_theta": model.rope_theta,
-        "rope_parameters": {"rope_type": "default", "rope_theta": model.rope_theta},
+        "rope_parameters": rope_fields(model),
         "use_cache": True,
         "bos_token_id": None,
         "eos_token_id": end,
@@ -141,7 +150,7 @@ def model_settings(fields: Fields, path: Path) -> ModelSettings:
     kind = fields.get("model_type")
     if not isinstance(kind, str) or kind not in _KINDS:
         known = ", ".join(_KINDS)
-        raise InputError(f"{path}: model_type = {_spelled(kind)}; this version reads {known}")
+        raise InputError(f"{path}: model_type = {spelled(kind)}; this version reads {known}")
     said = {**_COMMON, **_KINDS[kind], **fields}
     _refuse(said, path)
     heads, width = said["num_attention_heads"], said["hidden_size"]
@@ -156,7 +165,8 @@ def model_settings(fields: Fields, path: Path) -> ModelSettings:
         "ffn_width": said["intermediate_size"],
         "tied_head": said["tie_word_embeddings"],
         "qk_norm": kind == "qwen3",
-        "rope_theta": _rope(said, path),
+        **read_rope(said, path),
+        **read_windows(said, path),
         "norm_eps": said["rms_norm_eps"],
         "init_std": said["initializer_range"],
     }
@@ -169,46 +179,10 @@ def model_settings(fields: Fields, path: Path) -> ModelSettings:
 def _refuse(said: Fields, path: Path) -> None:
     for name in _NEEDED:
         if type(said.get(name)) is not int or said[name] < 1:
-            raise InputError(f"{path}: {name} = {_spelled(said.get(name))}; it must be a number")
+            raise InputError(f"{path}: {name} = {spelled(said.get(name))}; it must be a number")
     for name in ("num_key_value_heads", "head_dim"):
         if said[name] is not None and (type(said[name]) is not int or said[name] < 1):
-            raise InputError(f"{path}: {name} = {_spelled(said[name])}; it must be a number")
+            raise InputError(f"{path}: {name} = {spelled(said[name])}; it must be a number")
     for name, values in _ONLY.items():
         if said.get(name, values[0]) not in values:
-            raise _unlike(path, name, said[name])
-    window = said.get("sliding_window")
-    if window is not None and said.get("use_sliding_window", True):
-        raise _unlike(path, "sliding_window", window)
-    kinds = said.get("layer_types") or []
-    if not isinstance(kinds, list) or any(kind != "full_attention" for kind in kinds):
-        raise _unlike(path, "layer_types", kinds)
-
-
-def _rope(said: Fields, path: Path) -> float:
-    theta: Any = said.get("rope_theta")
-    for name in ("rope_scaling", "rope_parameters"):
-        rope = said.get(name)
-        if rope is None:
-            continue
-        if not isinstance(rope, dict):
-            raise _unlike(path, name, rope)
-        kind = rope.get("rope_type", rope.get("type", "default"))
-        if kind != "default" or rope.get("partial_rotary_factor", 1.0) != 1.0:
-            raise _unlike(path, name, rope)
-        theta = rope.get("rope_theta", theta)
-    theta = 10000.0 if theta is None else theta
-    if isinstance(theta, bool) or not isinstance(theta, int | float):
-        raise InputError(f"{path}: rope_theta = {_spelled(theta)}; it must be a number")
-    try:
-        return float(theta)
-    except OverflowError as error:
-        raise _unlike(path, "rope_theta", theta) from error
-
-
-def _unlike(path: Path, name: str, value: object) -> InputError:
-    return InputError(f"{path}: {name} = {_spelled(value)} cannot be represented by qmpi's model")
-
-
-def _spelled(value: object) -> str:
-    text = msgspec.json.encode(value).decode()
-    return text if len(text) <= 80 else f"{text[:77]}..."
+            raise InputError(unlike(path, name, said[name]))

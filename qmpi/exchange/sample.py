@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import Struct
 
 from qmpi.config.settings import Settings
-from qmpi.corpora.tokenizer import check_rows, open_tokenizer
+from qmpi.corpora.tokenizer import check_rows, divider_of, open_tokenizer
 from qmpi.errors import InputError
 from qmpi.exchange.checkpoint import Tell, read_checkpoint, run_settings
 from qmpi.exchange.text_stream import TextStream
@@ -103,7 +103,9 @@ class Sampler:
         # Loaded here: torch takes seconds, and a wrong argument should be told at once.
         from qmpi.training.sample import load_model
 
-        self._model: Transformer = load_model(self._settings, checkpoint.payload)
+        self._model: Transformer = load_model(
+            self._settings, checkpoint.payload, divider_of(self._settings, self._tokenizer)
+        )
         self.step: Step = checkpoint.header.step
 
     def stream(self, wanted: Wanted, draws: Draws) -> Iterator[Piece]:

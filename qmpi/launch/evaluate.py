@@ -24,6 +24,7 @@ from qmpi.corpora.paper import Paper, Progress, counter, make_paper
 from qmpi.corpora.sources import Sources
 from qmpi.errors import InputError, StorageError
 from qmpi.exchange.checkpoint import read_checkpoint, run_settings
+from qmpi.corpora.tokenizer import find_divider
 from qmpi.policy.scoring import evaluation_of, means
 from qmpi.protocol.evaluation import Evaluation, Marks
 from qmpi.protocol.journal import RunOpened
@@ -184,6 +185,7 @@ class _Measurement:
     ) -> None:
         self._directory, self._settings, self._asked = directory, settings, asked
         self._sources, self._progress = Sources(settings, cache), progress
+        self._cache = cache
 
     def of(self, step: int, payload: memoryview) -> Evaluation:
         # Loaded here: torch takes seconds, and a wrong argument should be told at once.
@@ -191,7 +193,7 @@ class _Measurement:
         from qmpi.training.sample import load_model
 
         settings, asked = self._settings, self._asked
-        model = load_model(settings, payload)
+        model = load_model(settings, payload, find_divider(settings, self._cache))
         evaluator = Evaluator(model, settings.train.sequence_tokens)
         paper = make_paper(settings, self._sources, asked.tokens, asked.problems, self._progress)
         if not (paper.rows or paper.prompts):

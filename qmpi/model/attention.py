@@ -3,7 +3,8 @@
 Theory of operation. Shapes: B sequences, T tokens, H query heads, K key/value heads, D features a
 head. Torch's SDPA picks its flash kernel on CPU and GPU. Rotary angles are computed in float64 once
 a length and multiplied in float32: in bfloat16 the angles of far positions lose what tells them
-apart.
+apart. Windows and documents hide keys by a mask of T x T where a sequence is short, and by bands
+where it is long.
 """
 
 import torch
@@ -11,6 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from qmpi.config.model import ModelSettings
+from qmpi.model.bands import Band, dense
+from qmpi.model.fused.banded import Bands
+from qmpi.model.plain import MOST_TOKENS
 from qmpi.model.shape import head_dim
 
 
@@ -37,33 +41,13 @@ class Norm(nn.Module):
         )
 
 
-def rotary_table(
-    tokens: int, features: int, theta: float, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """Compute the rotary cosines and sines.
-
-    Args:
-        tokens: T.
-        features: D, even.
-        theta: base of the frequencies.
-        device: where the tables go.
-
-    Returns:
-        Two float32 tensors [T, D]; the two halves of D are equal.
-    """
-    power = torch.arange(0, features, 2, dtype=torch.float64) / features
-    angle = torch.outer(torch.arange(tokens, dtype=torch.float64), theta**-power)
-    angle = torch.cat((angle, angle), dim=-1)
-    return angle.cos().float().to(device), angle.sin().float().to(device)
-
-
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Turn pairs (i, i + D/2) of the features of `x` [B, H, T, D] by their position's angle.
 
     Args:
         x: queries or keys.
-        cos: [T, D].
-        sin: [T, D].
+        cos: [T, D], or [B, 1, T, D] where documents have positions of their own.
+        sin: likewise.
 
     Returns:
         A tensor like `x`.
@@ -72,18 +56,44 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return x * cos + torch.cat((-high, low), dim=-1) * sin
 
 
+def attend(q: Tensor, k: Tensor, v: Tensor, band: Band, first: Tensor | None) -> Tensor:
+    """Attend causally, within a band and a document.
+
+    Args:
+        q: [B, H, T, D], not scaled.
+        k: [B, K, T, D].
+        v: [B, K, T, D].
+        band: of the layer; a window of 0: none.
+        first: int64 [B, T], first token of each token's document; None: there is one.
+
+    Returns:
+        [B, H, T, D].
+    """
+    tokens, grouped = q.shape[2], q.shape[1] != k.shape[1]
+    if first is None and not 0 < band.window < tokens:
+        return functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=grouped)
+    band = Band(min(band.window or tokens, tokens), band.sinks if band.window else 0)
+    if tokens <= MOST_TOKENS:
+        mask = dense(tokens, band, first, q.device)
+        return functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=grouped)
+    scaled = q * q.shape[-1] ** -0.5
+    seen: Tensor = Bands.apply(*(x.transpose(1, 2) for x in (scaled, k, v)), first, band)
+    return seen.transpose(1, 2)
+
+
 class Attention(nn.Module):
     """Grouped-query attention; biases are absent."""
 
-    def __init__(self, settings: ModelSettings) -> None:
+    def __init__(self, settings: ModelSettings, window: int = 0) -> None:
         """Make the four projections.
 
         Args:
             settings: shape of the model.
+            window: of the layer; 0: none.
         """
         super().__init__()
+        self.band = Band(window, settings.sinks)
         self.head_dim, width = head_dim(settings), settings.width
-        self.grouped = settings.kv_heads != settings.heads
         query, key = settings.heads * self.head_dim, settings.kv_heads * self.head_dim
         self.q_proj = nn.Linear(width, query, bias=False)
         self.k_proj = nn.Linear(width, key, bias=False)
@@ -93,24 +103,34 @@ class Attention(nn.Module):
         self.q_norm = Norm(self.head_dim, settings.norm_eps) if normed else nn.Identity()
         self.k_norm = Norm(self.head_dim, settings.norm_eps) if normed else nn.Identity()
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, first: Tensor | None = None) -> Tensor:
         """Attend causally.
 
         Args:
             x: [B, T, width].
-            cos: [T, D].
-            sin: [T, D].
+            cos: [T, D], or [B, 1, T, D].
+            sin: likewise.
+            first: int64 [B, T], first token of each token's document; None: there is one.
 
         Returns:
             [B, T, width].
         """
         batch, tokens, _ = x.shape
-        split = (batch, tokens, -1, self.head_dim)
+        q, k, v = self.projected(x, cos, sin)
+        y = attend(q, k, v, self.band, first)
+        return self.o_proj(y.transpose(1, 2).reshape(batch, tokens, -1))
+
+    def projected(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return normed and turned queries and keys, and values, as [B, heads, T, D].
+
+        Args:
+            x: [B, T, width].
+            cos: as of `forward`.
+            sin: likewise.
+        """
+        split = (*x.shape[:2], -1, self.head_dim)
         q = self.q_norm(self.q_proj(x).view(split)).transpose(1, 2)
         k = self.k_norm(self.k_proj(x).view(split)).transpose(1, 2)
         v = self.v_proj(x).view(split).transpose(1, 2)
         q, k = (rotate(x.float(), cos, sin).to(v.dtype) for x in (q, k))
-        y = functional.scaled_dot_product_attention(
-            q, k, v, is_causal=True, enable_gqa=self.grouped
-        )
-        return self.o_proj(y.transpose(1, 2).reshape(batch, tokens, -1))
+        return q, k, v

@@ -3,7 +3,8 @@
 Theory of operation. A row's keys and values do not change when a token is added, so each new token
 costs one pass over itself and a look at what is kept. Rows have lengths of their own: a prompt is
 taken in alone, so that its numbers do not depend on its neighbours; then all rows take a token
-together, and a mask hides from each what lies beyond its end.
+together, and a mask hides from each what lies beyond its end, and what a window or the end of a
+document hides. What a window has left behind stays in the cache.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from qmpi.model.attention import Attention, rotary_table, rotate
+from qmpi.model.attention import attend
+from qmpi.model.bands import Band, starts
+from qmpi.model.rotary import rotary_table
 from qmpi.model.shape import head_dim
 from qmpi.model.transformer import Block, Transformer
 
@@ -35,14 +38,17 @@ class CachedModel:
         settings = model.settings
         self._model = model
         self._layers = [layer for layer in model.model.layers if isinstance(layer, Block)]
+        self._bands = {layer.self_attn.band for layer in self._layers}
         weight = model.model.embed_tokens.weight
         size = head_dim(settings)
-        cos, sin = rotary_table(tokens, size, settings.rope_theta, weight.device)
+        cos, sin = rotary_table(settings, tokens, weight.device)
         self._cos, self._sin = cos.to(weight.dtype), sin.to(weight.dtype)
         shape = (settings.layers, rows, settings.kv_heads, tokens, size)
         self._keys = torch.zeros(shape, dtype=weight.dtype, device=weight.device)
         self._values = torch.zeros_like(self._keys)
         self.lengths = torch.zeros(rows, dtype=torch.int64, device=weight.device)
+        # Where the document begins that each row is in.
+        self._first = torch.zeros_like(self.lengths)
 
     def fill(self, row: int, ids: Sequence[int]) -> Tensor:
         """Let a row be these tokens and nothing before.
@@ -55,19 +61,22 @@ class CachedModel:
             Logits of the next token [vocab]; zeros if there are no tokens.
         """
         settings, count = self._model.settings, len(ids)
-        self.lengths[row] = count
+        self.lengths[row], self._first[row] = count, 0
         if not count:
             return self._cos.new_zeros(settings.vocab_size)
-        x = self._embedded(list(ids)).unsqueeze(0)
-        cos, sin = self._cos[:count], self._sin[:count]
+        x = self._embedded(ids).unsqueeze(0)
+        cos, sin, first = self._cos[:count], self._sin[:count], None
+        if self._model.divider is not None:
+            first = starts(self._ids(ids).unsqueeze(0), self._model.divider)
+            self._first[row] = first[0, -1]
+            place = torch.arange(count, device=first.device) - first[0]
+            cos, sin = cos[place], sin[place]
         for number, layer in enumerate(self._layers):
             attention = layer.self_attn
-            q, k, v = _projected(attention, layer.input_layernorm(x), cos, sin)
+            q, k, v = attention.projected(layer.input_layernorm(x), cos, sin)
             self._keys[number, row, :, :count] = k[0]
             self._values[number, row, :, :count] = v[0]
-            y = functional.scaled_dot_product_attention(
-                q, k, v, is_causal=True, enable_gqa=attention.grouped
-            )
+            y = attend(q, k, v, attention.band, first)
             x = x + attention.o_proj(y.transpose(1, 2).flatten(2))
             x = x + layer.mlp(layer.post_attention_layernorm(x))
         return self._logits(x[:, -1])[0]
@@ -82,22 +91,26 @@ class CachedModel:
             Logits of the next token of each row [rows, vocab].
         """
         at = self.lengths
-        rows = torch.arange(len(ids), device=at.device)
+        if self._model.divider is not None:
+            self._first = torch.where(self._ids(ids) == self._model.divider, at, self._first)
+        rows, place = torch.arange(len(ids), device=at.device), at - self._first
         span = int(at.max()) + 1
-        seen = torch.arange(span, device=at.device) <= at[:, None]
-        mask = seen[:, None, None, :]
-        cos, sin = self._cos[at][:, None, None, :], self._sin[at][:, None, None, :]
-        x = self._embedded(list(ids)).unsqueeze(1)
+        masks = {band: self._seen(span, band) for band in self._bands}
+        cos, sin = self._cos[place][:, None, None, :], self._sin[place][:, None, None, :]
+        x = self._embedded(ids).unsqueeze(1)
         for number, layer in enumerate(self._layers):
             attention = layer.self_attn
-            q, k, v = _projected(attention, layer.input_layernorm(x), cos, sin)
+            q, k, v = attention.projected(layer.input_layernorm(x), cos, sin)
             keys, values = self._keys[number], self._values[number]
             keys[rows, :, at] = k[:, :, 0]
             values[rows, :, at] = v[:, :, 0]
             y = functional.scaled_dot_product_attention(
-                q, keys[:, :, :span], values[:, :, :span], attn_mask=mask,
-                enable_gqa=attention.grouped,
-            )  # fmt: skip
+                q,
+                keys[:, :, :span],
+                values[:, :, :span],
+                attn_mask=masks[attention.band],
+                enable_gqa=q.shape[1] != keys.shape[1],
+            )
             x = x + attention.o_proj(y.transpose(1, 2).flatten(2))
             x = x + layer.mlp(layer.post_attention_layernorm(x))
         self.lengths = at + 1
@@ -111,24 +124,22 @@ class CachedModel:
         """
         chosen = torch.tensor(list(rows), dtype=torch.int64, device=self.lengths.device)
         self._keys, self._values = self._keys[:, chosen], self._values[:, chosen]
-        self.lengths = self.lengths[chosen]
+        self.lengths, self._first = self.lengths[chosen], self._first[chosen]
 
-    def _embedded(self, ids: list[int]) -> Tensor:
-        table = self._model.model.embed_tokens
-        return table(torch.tensor(ids, dtype=torch.int64, device=self.lengths.device))
+    def _seen(self, span: int, band: Band) -> Tensor:
+        """Return which of the first `span` keys each row's next query sees [rows, 1, 1, span]."""
+        key, query = torch.arange(span, device=self.lengths.device), self.lengths[:, None]
+        first = self._first[:, None]
+        seen = (key <= query) & (key >= first)
+        if band.window:
+            seen &= (query - key < band.window) | (key - first < band.sinks)
+        return seen[:, None, None, :]
+
+    def _ids(self, ids: Sequence[int]) -> Tensor:
+        return torch.tensor(list(ids), dtype=torch.int64, device=self.lengths.device)
+
+    def _embedded(self, ids: Sequence[int]) -> Tensor:
+        return self._model.model.embed_tokens(self._ids(ids))
 
     def _logits(self, x: Tensor) -> Tensor:
-        features = self._model.model.norm(x)
-        if self._model.settings.tied_head:
-            return functional.linear(features, self._model.model.embed_tokens.weight)
-        return self._model.lm_head(features)
-
-
-def _projected(
-    attention: Attention, x: Tensor, cos: Tensor, sin: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    split = (*x.shape[:2], -1, attention.head_dim)
-    q = attention.q_norm(attention.q_proj(x).view(split)).transpose(1, 2)
-    k = attention.k_norm(attention.k_proj(x).view(split)).transpose(1, 2)
-    v = attention.v_proj(x).view(split).transpose(1, 2)
-    return rotate(q, cos, sin), rotate(k, cos, sin), v
+        return self._model.logits(self._model.model.norm(x))

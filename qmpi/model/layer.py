@@ -15,15 +15,14 @@ from torch.nn import functional
 
 from qmpi.config.model import ModelSettings
 from qmpi.model import plain
+from qmpi.model.bands import Band
+from qmpi.model.fused.banded import Bands, KeptBands
 from qmpi.model.fused.heads import Heads
 from qmpi.model.fused.norm import Norm
 from qmpi.model.fused.query_blocks import QueryBlocks
 from qmpi.model.fused.swiglu import SwiGlu
-from qmpi.model.plain import Positions, Split
+from qmpi.model.plain import Positions, Split, keeps_chances
 from qmpi.model.shape import LayerKind, layer_kinds
-
-MOST_TOKENS = 1024
-"""Longest sequence whose attention goes by blocks on a CPU: they keep T x T probabilities."""
 
 
 class LayerWeights(NamedTuple):
@@ -50,6 +49,10 @@ class LayerWeights(NamedTuple):
     down: Tensor
 
 
+Attend = Callable[[Tensor, Tensor, Tensor, Positions], Tensor]
+"""(scaled q [B, T, H, D], k and v [B, T, K, D], positions) to attention [B, T, H, D]."""
+
+
 class Kernels(NamedTuple):
     """The parts of a layer that are no matrix product.
 
@@ -62,7 +65,7 @@ class Kernels(NamedTuple):
 
     norm: Callable[[Tensor, Tensor, float, torch.dtype], Tensor]
     heads: Callable[..., tuple[Tensor, Tensor, Tensor]]
-    attend: Callable[[Tensor, Tensor, Tensor, Positions], Tensor]
+    attend: Attend
     swiglu: Callable[[Tensor], Tensor]
 
 
@@ -84,8 +87,7 @@ def choose_kernels(device: torch.device, tokens: int, *, compiled: bool) -> Kern
     Returns:
         The parts.
     """
-    blocks = device.type == "cpu" and tokens <= MOST_TOKENS
-    attend = QueryBlocks.apply if blocks else plain.attend
+    attend = QueryBlocks.apply if keeps_chances(tokens, device) else plain.attend
     if compiled:
         # Gradients that a compiler derives of cut heads and blocks are sums of padded parts, which
         # it does not merge: 7 % of a layer in bfloat16. Those written by hand it fuses as they are.
@@ -109,9 +111,34 @@ def make_layers(settings: ModelSettings, batch: int, kernels: Kernels) -> Layers
     return tuple(made[kind] for kind in kinds)
 
 
+def attention(kernels: Kernels, window: int, sinks: int) -> Attend:
+    """Return how a layer attends: over what its window and the documents leave of a sequence.
+
+    Args:
+        kernels: parts of a layer; theirs attends to all that came before.
+        window: of the layer; 0: none.
+        sinks: of the model.
+
+    Returns:
+        (q, k, v, positions) to their attention. What it chooses by is known when it is compiled.
+    """
+
+    def attend(q: Tensor, k: Tensor, v: Tensor, at: Positions) -> Tensor:
+        tokens = q.shape[1]
+        if at.first is None and not 0 < window < tokens:
+            return kernels.attend(q, k, v, at)
+        tables = at.near if window else at.far
+        if tables:
+            return KeptBands.apply(q, k, v, tables)
+        band = Band(min(window or tokens, tokens), sinks if window else 0)
+        return Bands.apply(q, k, v, at.first, band)
+
+    return attend
+
+
 def make_layer(
     settings: ModelSettings,
-    kind: LayerKind,  # noqa: ARG001
+    kind: LayerKind,
     batch: int,
     kernels: Kernels,
 ) -> Layer:
@@ -128,13 +155,14 @@ def make_layer(
     """
     epsilon = settings.norm_eps
     split = Split(batch, settings.heads, settings.kv_heads, epsilon)
+    attend = attention(kernels, kind.window, settings.sinks)
 
     def layer(x: Tensor, at: Positions, weights: LayerWeights) -> Tensor:
         computed = weights.qkv.dtype
         y = kernels.norm(x, weights.input_norm, epsilon, computed)
         merged = functional.linear(y, weights.qkv)
         q, k, v = kernels.heads(merged, weights.q_norm, weights.k_norm, at, split)
-        seen = kernels.attend(q, k, v, at).flatten(2).flatten(0, 1)
+        seen = attend(q, k, v, at).flatten(2).flatten(0, 1)
         x = x + functional.linear(seen, weights.output)
         y = kernels.norm(x, weights.post_norm, epsilon, computed)
         hidden = kernels.swiglu(functional.linear(y, weights.gate_up))

@@ -11,14 +11,22 @@ from torch import Tensor
 from torch.nn import functional
 
 from qmpi.config.model import ModelSettings
-from qmpi.model.attention import rotary_table
+from qmpi.model.bands import Band, Table, cut, tables_of
+from qmpi.model.rotary import rotary_table
 from qmpi.model.shape import head_dim
 
 BLOCK = 64
 """Queries of a block of attention."""
 
+MOST_TOKENS = 1024
+"""Longest sequence whose attention goes by blocks on a CPU: they keep T x T probabilities."""
+
 MOST_BLOCKS = 16
 """Longer blocks are taken rather than more of them: each is a part of the compiled graph."""
+
+
+MOST_TABLE = 4 * MOST_TOKENS
+"""Longest sequence that the table of what comes after has room for: its size is T x T / 16."""
 
 
 class Positions(NamedTuple):
@@ -30,12 +38,20 @@ class Positions(NamedTuple):
             whose halves are exchanged turns them.
         future: float32 [block * group, T + block]: row (t, g) at column T + u is -inf where u > t,
             else 0. Added to the scores of a block of queries, it hides the keys after each; the
-            block that starts at s needs the columns from T - s on.
+            block that starts at s needs the columns from T - s on. Empty for sequences that are too
+            long for it.
+        first: int64 [B, T], index of the first token of each token's document; None: documents see
+            one another.
+        near: of each block of queries, for layers with a window; empty: made where it is needed.
+        far: likewise for layers without one, where documents are masked.
     """
 
     cos: Tensor
     sin: Tensor
     future: Tensor
+    first: Tensor | None = None
+    near: tuple[Table, ...] = ()
+    far: tuple[Table, ...] = ()
 
     @classmethod
     def of(cls, settings: ModelSettings, tokens: int, device: torch.device) -> "Positions":
@@ -50,11 +66,38 @@ class Positions(NamedTuple):
             The tables.
         """
         features, length = head_dim(settings), min(block_length(tokens), tokens)
-        cos, sin = rotary_table(tokens, features, settings.rope_theta, device)
+        cos, sin = rotary_table(settings, tokens, device)
         sin[:, : features // 2].neg_()
-        hidden = torch.full((length, tokens + length), float("-inf")).triu_(tokens + 1)
+        shape = (length, tokens + length) if tokens <= MOST_TABLE else (0, 0)
+        hidden = torch.full(shape, float("-inf")).triu_(tokens + 1)
         future = hidden.repeat_interleave(settings.heads // settings.kv_heads, dim=0).to(device)
-        return cls(cos.unsqueeze(1), sin.unsqueeze(1), future)
+        near = ()
+        if settings.window and keeps_chances(tokens, device):
+            near = kept_tables(tokens, Band(settings.window, settings.sinks), None, device)
+        return cls(cos.unsqueeze(1), sin.unsqueeze(1), future, near=near)
+
+
+def keeps_chances(tokens: int, device: torch.device) -> bool:
+    """Return whether attention over so many tokens goes by blocks that keep probabilities."""
+    return device.type == "cpu" and tokens <= MOST_TOKENS
+
+
+def kept_tables(
+    tokens: int, band: Band, first: Tensor | None, device: torch.device
+) -> tuple[Table, ...]:
+    """Make the tables of a sequence whose probabilities are kept.
+
+    Args:
+        tokens: T.
+        band: of the layer.
+        first: of the sequences; None: each is one document.
+        device: where they go.
+
+    Returns:
+        A table for each block.
+    """
+    blocks = cut(tokens, block_length(tokens), band, documents=first is not None)
+    return tables_of(blocks, band, first, device)
 
 
 class Split(NamedTuple):

@@ -7,6 +7,7 @@ agree on. Names and orientation are those of Hugging Face's Qwen3, so that an ex
 from math import prod
 from typing import NamedTuple
 
+from qmpi.config.attention import keys_twice, layer_windows
 from qmpi.config.model import ModelSettings
 
 TABLES = frozenset({"model.embed_tokens.weight", "lm_head.weight"})
@@ -36,7 +37,13 @@ def head_dim(settings: ModelSettings) -> int:
 
 
 class LayerKind(NamedTuple):
-    """What tells layers of one model apart; those of one kind compute one function."""
+    """What tells layers of one model apart; those of one kind compute one function.
+
+    Attributes:
+        window: tokens that a query sees, itself included; 0: all before it.
+    """
+
+    window: int = 0
 
 
 def layer_kinds(settings: ModelSettings) -> tuple[LayerKind, ...]:
@@ -45,7 +52,7 @@ def layer_kinds(settings: ModelSettings) -> tuple[LayerKind, ...]:
     Args:
         settings: shape of the model.
     """
-    return (LayerKind(),) * settings.layers
+    return tuple(LayerKind(window) for window in layer_windows(settings))
 
 
 def layer_shapes(
@@ -120,14 +127,18 @@ def flops_per_token(settings: ModelSettings, sequence_tokens: int) -> int:
 
     Args:
         settings: shape of the model.
-        sequence_tokens: length of a sequence; causal attention sees half of it on average.
+        sequence_tokens: length of a sequence; causal attention sees half of it on average, or
+            what a window leaves.
 
     Returns:
         6 for each matrix weight (the embedding look-up is free, the head is not), plus attention.
     """
     queries = settings.heads * head_dim(settings)
     matrices = _matrix_elements(settings) + settings.vocab_size * settings.width
-    return 6 * matrices + 6 * settings.layers * queries * sequence_tokens
+    seen = sum(
+        keys_twice(sequence_tokens, kind.window, settings.sinks) for kind in layer_kinds(settings)
+    )
+    return 6 * matrices + 6 * queries * seen
 
 
 def _matrix_elements(settings: ModelSettings) -> int:

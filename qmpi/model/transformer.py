@@ -5,8 +5,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from qmpi.config.model import ModelSettings
-from qmpi.model.attention import Attention, Norm, rotary_table
-from qmpi.model.shape import ffn_width, head_dim
+from qmpi.model.attention import Attention, Norm
+from qmpi.model.bands import starts
+from qmpi.model.rotary import rotary_table
+from qmpi.model.shape import LayerKind, ffn_width, layer_kinds
 
 
 class FeedForward(nn.Module):
@@ -32,47 +34,50 @@ class FeedForward(nn.Module):
 class Block(nn.Module):
     """Pre-norm residual block: attention, then feed-forward."""
 
-    def __init__(self, settings: ModelSettings) -> None:
+    def __init__(self, settings: ModelSettings, kind: LayerKind) -> None:
         """Make one block.
 
         Args:
             settings: shape of the model.
+            kind: of the layer.
         """
         super().__init__()
         self.input_layernorm = Norm(settings.width, settings.norm_eps)
-        self.self_attn = Attention(settings)
+        self.self_attn = Attention(settings, kind.window)
         self.post_attention_layernorm = Norm(settings.width, settings.norm_eps)
         self.mlp = FeedForward(settings)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, first: Tensor | None = None) -> Tensor:
         """Map [B, T, width] to the same shape.
 
         Args:
             x: residual stream.
-            cos: rotary cosines [T, D].
-            sin: rotary sines [T, D].
+            cos: rotary cosines [T, D], or [B, 1, T, D].
+            sin: rotary sines, likewise.
+            first: int64 [B, T], first token of each token's document; None: there is one.
 
         Returns:
             The residual stream after this block.
         """
-        x = x + self.self_attn(self.input_layernorm(x), cos, sin)
+        x = x + self.self_attn(self.input_layernorm(x), cos, sin, first)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
 class Decoder(nn.Module):
     """Embedding, blocks and final norm."""
 
-    def __init__(self, settings: ModelSettings) -> None:
+    def __init__(self, settings: ModelSettings, divider: int | None) -> None:
         """Make the stack.
 
         Args:
             settings: shape of the model.
+            divider: id of the token that ends a document; None: documents see one another.
         """
         super().__init__()
         self.embed_tokens = nn.Embedding(settings.vocab_size, settings.width)
-        self.layers = nn.ModuleList([Block(settings) for _ in range(settings.layers)])
+        self.layers = nn.ModuleList([Block(settings, kind) for kind in layer_kinds(settings)])
         self.norm = Norm(settings.width, settings.norm_eps)
-        self._rotary = (head_dim(settings), settings.rope_theta)
+        self._settings, self._divider = settings, divider
         self._tables: dict[int, tuple[Tensor, Tensor]] = {}
 
     def forward(self, ids: Tensor) -> Tensor:
@@ -80,35 +85,47 @@ class Decoder(nn.Module):
         tokens = ids.shape[1]
         if tokens not in self._tables:
             # One length at a time: sampling walks through many, training uses one.
-            self._tables = {tokens: rotary_table(tokens, *self._rotary, device=ids.device)}
+            self._tables = {tokens: rotary_table(self._settings, tokens, ids.device)}
         cos, sin = self._tables[tokens]
+        first = None
+        if self._divider is not None:
+            first = starts(ids, self._divider)
+            place = (torch.arange(tokens, device=ids.device) - first).unsqueeze(1)
+            cos, sin = cos[place], sin[place]
         x = self.embed_tokens(ids)
         for layer in self.layers:
-            x = layer(x, cos, sin)
+            x = layer(x, cos, sin, first)
         return self.norm(x)
 
 
 class Transformer(nn.Module):
     """Decoder with its output head."""
 
-    def __init__(self, settings: ModelSettings) -> None:
+    def __init__(self, settings: ModelSettings, divider: int | None = None) -> None:
         """Make the model; `qmpi.model.initial.initialise` gives it its weights.
 
         Args:
             settings: shape of the model.
+            divider: id of the token that ends a document; None: documents see one another.
         """
         super().__init__()
-        self.settings = settings
-        self.model = Decoder(settings)
+        self.settings, self.divider = settings, divider
+        self.model = Decoder(settings, divider)
         if not settings.tied_head:
             self.lm_head = nn.Linear(settings.width, settings.vocab_size, bias=False)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Return logits [B, T, vocab] of token ids [B, T]."""
-        features = self.model(ids)
+        return self.logits(self.model(ids))
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Return logits [..., vocab] of normed features [..., width]."""
         if self.settings.tied_head:
-            return functional.linear(features, self.model.embed_tokens.weight)
-        return self.lm_head(features)
+            logits = functional.linear(features, self.model.embed_tokens.weight)
+        else:
+            logits = self.lm_head(features)
+        cap = self.settings.logit_softcap
+        return torch.tanh(logits / cap) * cap if cap else logits
 
     def loss(self, ids: Tensor, targets: Tensor) -> Tensor:
         """Compute the mean cross-entropy per token, in nats.

@@ -11,6 +11,7 @@ Systems of others, of which `layout_memory` speaks, keep what plain modules save
 
 from qmpi.planning.engine_time import is_compiled
 from qmpi.planning.evaluating import evaluation_bytes
+from qmpi.config.attention import keys_twice
 from qmpi.planning.layout import Layout
 from qmpi.planning.muon_work import direction_bytes
 from qmpi.planning.shape import Shape, layer_matrices, matrices_a_token, parameters
@@ -112,8 +113,19 @@ def kept_bytes(job: Workload, *, half: bool) -> float:
     if job.on_gpus or tokens > MOST_TOKENS:
         seen = size * shape.query
     else:
-        seen = size * shape.heads * (tokens + max(BLOCK, tokens / MOST_BLOCKS)) / 2
+        seen = size * shape.heads * _chances(shape, tokens)
     return stream + heads + seen + 3 * size * shape.ffn_width
+
+
+def _chances(shape: Shape, tokens: int) -> float:
+    """Return the probabilities that a query's block keeps for it, the mean of layers."""
+    length = max(BLOCK, tokens / MOST_BLOCKS)
+    full = (tokens + length) / 2
+    kept = [
+        (keys_twice(tokens, window, shape.sinks) + length) / 2 if 0 < window < tokens else full
+        for window in shape.windows
+    ]
+    return sum(kept) / len(kept) if kept else full
 
 
 def _chunk_bytes(job: Workload, tokens: int, *, half: bool) -> int:

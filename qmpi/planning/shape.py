@@ -14,6 +14,7 @@ they are compared.
 
 from msgspec import Struct
 
+from qmpi.config.attention import keys_twice, layer_windows
 from qmpi.config.model import ModelSettings
 
 FFN_MULTIPLE = 64
@@ -64,6 +65,8 @@ class Shape(Struct, frozen=True, kw_only=True):
     experts: Experts | None = None
     latent: Latent | None = None
     further_heads: int = 0
+    windows: tuple[int, ...] = ()
+    sinks: int = 0
 
     @property
     def query(self) -> int:
@@ -101,6 +104,8 @@ def shape_of(model: ModelSettings) -> Shape:
         vocab_size=model.vocab_size,
         tied_head=model.tied_head,
         qk_norm=model.qk_norm,
+        windows=layer_windows(model) if model.window else (),
+        sinks=model.sinks,
     )
 
 
@@ -159,8 +164,20 @@ def parameters(shape: Shape) -> int:
 
 
 def attention_flops(shape: Shape, sequence_tokens: int) -> float:
-    """Return the forward operations of scores and sums for one token in one layer, causal."""
-    return (shape.query + shape.value) * float(sequence_tokens)
+    """Return the forward operations of scores and sums for one token in one layer, causal.
+
+    Args:
+        shape: of the model.
+        sequence_tokens: length of a sequence.
+
+    Returns:
+        The mean of the layers, where some have a window.
+    """
+    seen = float(sequence_tokens)
+    if shape.windows:
+        seen = sum(keys_twice(sequence_tokens, w, shape.sinks) for w in shape.windows)
+        seen /= len(shape.windows)
+    return (shape.query + shape.value) * seen
 
 
 def block_matrices(shape: Shape) -> list[tuple[int, int]]:

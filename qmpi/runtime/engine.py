@@ -63,11 +63,14 @@ class Means(Struct, frozen=True):
         cache: of compiled code.
         device_number: which of the host's GPUs this rank computes on.
         paper: makes what evaluations ask; None: nothing can be evaluated.
+        divider: finds the id of the token that ends a document; asked when the engine is prepared.
+            None is found where documents see one another.
     """
 
     cache: CompileCache
     device_number: int = 0
     paper: MakePaper | None = None
+    divider: Callable[[], int | None] | None = None
 
 
 class Probes(Struct, frozen=True):
@@ -180,12 +183,14 @@ class TorchEngine:
             from qmpi.training.comm import open_store
             from qmpi.training.engine import Engine
 
+            means = self._means
             engine = Engine(
                 self._settings,
                 self._now,
                 self._condemned,
-                self._means.device_number,
-                self._means.cache.in_turn,
+                means.device_number,
+                means.cache.in_turn,
+                means.divider() if means.divider is not None else None,
             )
             self._store, self._address = open_store(self._find_host())
             # Before the identity: that says whether compiling has succeeded.

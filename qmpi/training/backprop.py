@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from qmpi.config.settings import Settings
+from qmpi.model.documents import Documents
 from qmpi.model.fused.cross_entropy import Loss
 from qmpi.model.layer import Kernels, Layers
 from qmpi.model.plain import Positions
@@ -26,6 +27,7 @@ class Backprop:
         weights: Weights,
         kernels: Kernels,
         watch: Stopwatch,
+        divider: int | None = None,
     ) -> None:
         """Compute the tables of positions, allocate scratch memory.
 
@@ -34,6 +36,7 @@ class Backprop:
             weights: of the model.
             kernels: parts of a layer, for the final norm.
             watch: told where forward ends; the loss, whose gradient is made with it, is forward.
+            divider: id of the token that ends a document; None: documents see one another.
         """
         self._watch = watch
         model, train = settings.model, settings.train
@@ -42,8 +45,11 @@ class Backprop:
         table = weights.table_values
         # Made once: a table that is filled by the first call would be compiled in another way.
         self._positions = Positions.of(model, train.sequence_tokens, table.device)
+        self._documents = None
+        if divider is not None:
+            self._documents = Documents(model, self._positions, divider)
         rows = train.sequences * train.sequence_tokens
-        self._loss = Loss(rows, model.vocab_size, weights.kind, table.device)
+        self._loss = Loss(rows, model.vocab_size, weights.kind, table.device, model.logit_softcap)
         self.of_head = torch.zeros_like(weights.head_values, dtype=torch.float32)
         tied = weights.head is weights.table
         self.of_table = self.of_head if tied else torch.zeros_like(table)
@@ -68,9 +74,11 @@ class Backprop:
         inputs, targets = ids[:, :-1].flatten(), ids[:, 1:].flatten()
         weights = self._weights
         start = weights.table_values.detach()[inputs].requires_grad_()
-        x = start
+        x, at = start, self._positions
+        if self._documents is not None:
+            at = self._documents.positions(ids[:, :-1])
         for layer, layer_weights in zip(layers, weights.layers, strict=True):
-            x = layer(x, self._positions, layer_weights)
+            x = layer(x, at, layer_weights)
         features = self._norm(x, weights.final_norm, self._epsilon, weights.kind)
         loss, gradient = self._loss.step(
             features.detach(), weights.head_values, targets, share / inputs.numel(), self.of_head

@@ -59,6 +59,7 @@ class Engine:
         aborted: Aborted,
         device_number: int = 0,
         in_turn: InTurn = at_once,
+        divider: int | None = None,
     ) -> None:
         """Lay the state out; there is none yet.
 
@@ -68,7 +69,9 @@ class Engine:
             aborted: says why the work in hand shall end, or None.
             device_number: which of the host's GPUs, as `choose_device` takes it.
             in_turn: lets one process of a host compile at a time.
+            divider: id of the token that ends a document; None: documents see one another.
         """
+        self._divider = divider
         self._settings, self._clock, self._aborted = settings, clock, aborted
         torch.set_num_threads(settings.train.threads)
         self._device = choose_device(settings.train, device_number)
@@ -88,7 +91,7 @@ class Engine:
         self._watch = make_stopwatch(self._device, clock)
         self._weights = Weights(settings.model, self._state, self._precision)
         self._fused = choose_kernels(self._device, train.sequence_tokens, compiled=False)
-        self._runner = LaneRunner(settings, self._weights, self._fused, self._watch)
+        self._runner = LaneRunner(settings, self._weights, self._fused, self._watch, divider)
         self._optimizer = Optimizer(layout, self._device, self._precision)
         self._preparer = Preparer(settings, self._device, in_turn)
         self._prepared: Prepared | None = None
@@ -117,10 +120,12 @@ class Engine:
         """Return what the bits of a lane depend on; members of a group must agree."""
         train = self._settings.train
         name = str(self._precision).removeprefix("torch.")
+        documents = "" if self._divider is None else f"; documents end with {self._divider}"
         return (
             f"torch {torch.__version__}; {machine_identity(self._device)}; "
             f"{train.threads} threads; {name}; {self._ready().mode}; "
             f"{train.reduction} sum of {train.lanes} lanes; {self._optimizer.identity()}"
+            f"{documents}"
         )
 
     def peak(self, clock: Callable[[], float]) -> float:
@@ -144,7 +149,7 @@ class Engine:
         if self._evaluator is None:
             # Views of the state: the model takes no memory, and is never out of date.
             with torch.device("meta"):
-                model = Transformer(self._settings.model)
+                model = Transformer(self._settings.model, self._divider)
             views = {slot.name: self._state.view(slot) for slot in self._state.layout.slots}
             model.load_state_dict(views, assign=True)
             model = model.requires_grad_(requires_grad=False).eval()

@@ -54,6 +54,7 @@ class LaneRunner:
         weights: Weights,
         kernels: Kernels,
         watch: Stopwatch,
+        divider: int | None = None,
     ) -> None:
         """Listen for the gradient of each leaf.
 
@@ -62,9 +63,10 @@ class LaneRunner:
             weights: of the model.
             kernels: parts of a layer.
             watch: measures forward, backward, and the sweep inside backward.
+            divider: id of the token that ends a document; None: documents see one another.
         """
         self._train, self._weights, self._watch = settings.train, weights, watch
-        self._backprop = Backprop(settings, weights, kernels, watch)
+        self._backprop = Backprop(settings, weights, kernels, watch, divider)
         self._device = weights.table_values.device
         self._sum: Sum | None = None
         self._microbatch = 0

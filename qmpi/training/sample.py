@@ -20,12 +20,13 @@ from qmpi.training.draws import Draws
 from qmpi.training.snapshot_weights import SnapshotWeights
 
 
-def load_model(settings: Settings, payload: memoryview) -> Transformer:
+def load_model(settings: Settings, payload: memoryview, divider: int | None = None) -> Transformer:
     """Build a model with the weights of a snapshot, on the CPU.
 
     Args:
         settings: the job that made the snapshot.
         payload: its state.
+        divider: id of the token that ends a document; None: documents see one another.
 
     Returns:
         The model, for inference.
@@ -34,7 +35,7 @@ def load_model(settings: Settings, payload: memoryview) -> Transformer:
         CorruptData: the snapshot is of another model.
     """
     weights = SnapshotWeights(settings, payload)
-    model = Transformer(settings.model)
+    model = Transformer(settings.model, divider)
     parameters = dict(model.named_parameters())
     with torch.no_grad():
         for name, values in weights:

@@ -21,10 +21,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from qmpi.config.attention import keys_twice, layer_windows
 from qmpi.config.model import ModelSettings
 from qmpi.config.settings import Settings
 from qmpi.model.fused.cross_entropy import ROWS, Loss
-from qmpi.model.layer import LayerWeights, choose_kernels, make_layers
+from qmpi.model.layer import LayerWeights, attention, choose_kernels, make_layers
 from qmpi.model.plain import Positions
 from qmpi.model.shape import ffn_width, head_dim
 from qmpi.planning.shape import block_matrices, shape_of
@@ -170,8 +171,11 @@ class Sample:
         merged = queries + 2 * model.kv_heads * self._head
         self._shapes = (merged, width), (width, queries), (2 * hidden, width), (width, hidden)
         self.product_flops = 6.0 * self._rows * sum(rows * cols for rows, cols in self._shapes)
+        window, sinks = layer_windows(model)[0], model.sinks
+        self._attend = attention(self._kernels, window, sinks)
         # Causal: half of the scores; counted as 2 products forward, 5 backward.
-        self.attention_flops = 3.5 * 2.0 * queries * tokens * self._rows
+        seen = keys_twice(tokens, window, sinks)
+        self.attention_flops = 3.5 * 2.0 * queries * seen * self._rows
 
     def sweeps(self) -> Sweeps:
         """Return what the layer does beside products and attention."""
@@ -203,7 +207,7 @@ class Sample:
         gradient = torch.ones_like(query)
 
         def work() -> None:
-            seen = self._kernels.attend(query, key, value, self._positions)
+            seen = self._attend(query, key, value, self._positions)
             torch.autograd.grad(seen, (query, key, value), gradient)
 
         return work

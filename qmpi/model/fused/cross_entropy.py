@@ -21,7 +21,14 @@ add to the head's gradient."""
 class Loss:
     """The loss of one shape of head; keeps its scratch memory."""
 
-    def __init__(self, rows: int, vocabulary: int, kind: torch.dtype, device: torch.device) -> None:
+    def __init__(
+        self,
+        rows: int,
+        vocabulary: int,
+        kind: torch.dtype,
+        device: torch.device,
+        cap: float = 0.0,
+    ) -> None:
         """Allocate for one chunk.
 
         Args:
@@ -29,7 +36,9 @@ class Loss:
             vocabulary: rows of the head, V.
             kind: type of features and head.
             device: where they live.
+            cap: bound of the logits, by tanh; 0: none.
         """
+        self._cap = cap
         self._rows = min(rows, max(LEAST_ROWS, CHUNK_LOGITS // vocabulary))
         self._logits = torch.empty(self._rows, vocabulary, dtype=kind, device=device)
         # Kept, too: memory that is asked for anew comes in pages that the machine clears first.
@@ -81,10 +90,16 @@ class Loss:
         wanted = targets.unsqueeze(-1)
         logits, chances = self._wide[:, : values.shape[0]]
         logits.copy_(values)
+        if self._cap:
+            logits.div_(self._cap).tanh_().mul_(self._cap)
         told = logits.gather(1, wanted)
         largest = logits.amax(dim=-1, keepdim=True)
         torch.softmax(logits, dim=-1, out=chances)
         # The likeliest is at least 1 / V: its logarithm is safe where that of the target is not.
         losses = largest - chances.amax(dim=-1, keepdim=True).log() - told
-        values.copy_(chances.scatter_add_(1, wanted, torch.full_like(told, -1.0)))
+        errors = chances.scatter_add_(1, wanted, torch.full_like(told, -1.0))
+        if self._cap:
+            # Of cap tanh(x / cap): 1 - tanh^2.
+            errors.mul_(logits.div_(self._cap).square_().neg_().add_(1.0))
+        values.copy_(errors)
         return losses.sum(dtype=torch.float64)

@@ -34,6 +34,14 @@ SHAPES = {
         vocab_size=320, layers=1, width=48, heads=3, kv_heads=3, head_dim=32, qk_norm=False,
         tied_head=False, ffn_width=72, norm_eps=1e-5,
     ),
+    "windows, yarn": ModelSettings(
+        vocab_size=320, layers=2, width=64, heads=4, kv_heads=2, window=16, window_pattern="wf",
+        rope_scaling="yarn", rope_factor=4.0, rope_original_tokens=16,
+    ),
+    "mistral, slow positions": ModelSettings(
+        vocab_size=320, layers=2, width=64, heads=4, kv_heads=1, qk_norm=False, window=16,
+        rope_scaling="llama3", rope_factor=8.0, rope_original_tokens=16,
+    ),
 }  # fmt: skip
 
 

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from qmpi.config.model import ModelSettings
+from qmpi.config.settings import Settings
 from qmpi.errors import InputError
 from qmpi.exchange.hugging_face import model_config, model_settings, read_config
+from qmpi.exchange.reach import check_export
 
 PATH = Path("DIR/config.json")
 
@@ -35,7 +37,7 @@ def said(**changes):
 @given(MODELS)
 def test_out_and_in_is_the_same_model(model):
     fields = json.loads(json.dumps(model_config(model, 128, 0, "float32")))
-    assert model_settings(fields, PATH) == model
+    assert replace(model_settings(fields, PATH), ffn_width=0) == replace(model, ffn_width=0)
 
 
 def test_an_absent_field_means_what_transformers_takes_it_for():
@@ -62,8 +64,8 @@ def test_theta_of_either_generation_is_read():
 def test_mistral_without_a_window_is_a_llama():
     plain = said(model_type="mistral", sliding_window=None)
     assert model_settings(plain, PATH) == replace(model_settings(said(), PATH), qk_norm=False)
-    with pytest.raises(InputError, match="sliding_window = 4096"):
-        model_settings(said(model_type="mistral"), PATH)
+    windowed = model_settings(said(model_type="mistral"), PATH)
+    assert windowed == replace(model_settings(plain, PATH), window=4096)
 
 
 @pytest.mark.parametrize(
@@ -77,13 +79,24 @@ def test_mistral_without_a_window_is_a_llama():
         ({"mlp_bias": True}, "mlp_bias"),
         ({"quantization_config": {"bits": 4}}, "quantization_config"),
         ({"auto_map": {"AutoModel": "x.Y"}}, "auto_map"),
-        ({"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, "rope_scaling.*yarn"),
-        ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "rope_scaling"),
+        ({"rope_scaling": {"rope_type": "longrope", "factor": 4.0}}, "rope_scaling.*longrope"),
+        ({"rope_scaling": {"rope_type": "yarn", "factor": 4.0, "beta_fast": 16}}, "beta_fast"),
+        ({"rope_scaling": {"rope_type": "yarn", "factor": 0.5}}, "rope_scaling"),
+        ({"rope_scaling": {"type": "linear", "factor": "2"}}, "rope_scaling"),
         ({"rope_parameters": {"rope_type": "llama3"}}, "rope_parameters.*llama3"),
         ({"rope_parameters": 7}, "rope_parameters"),
         ({"rope_parameters": {"rope_theta": "x"}}, "rope_theta"),
         ({"partial_rotary_factor": 0.5}, "partial_rotary_factor"),
-        ({"use_sliding_window": True, "sliding_window": 4096}, "sliding_window"),
+        ({"layer_types": ["sliding_attention"] * 4}, "layer_types"),
+        ({"layer_types": ["chunked_attention"] * 4}, "layer_types"),
+        (
+            {
+                "layer_types": ["sliding_attention"] * 4,
+                "use_sliding_window": True,
+                "sliding_window": "8",
+            },
+            "sliding_window",
+        ),
         ({"layer_types": ["full_attention", "sliding_attention"]}, "layer_types"),
         ({"hidden_size": "big"}, "hidden_size"),
         ({"vocab_size": 2.5}, "vocab_size"),
@@ -102,6 +115,41 @@ def test_what_cannot_be_represented_is_refused_by_name(changes, named):
     with pytest.raises(InputError, match=named) as told:
         model_settings(said(**changes), PATH)
     assert str(PATH) in str(told.value)
+
+
+def test_windows_and_scaled_positions_go_out_and_come_in():
+    scaled = {"rope_scaling": "yarn", "rope_factor": 4.0, "rope_original_tokens": 512}
+    for model in (
+        ModelSettings(layers=8, window=64, window_pattern="wwf", **scaled),
+        ModelSettings(layers=3, window=64, rope_scaling="llama3", rope_factor=8.0,
+                      rope_original_tokens=8192),
+        ModelSettings(layers=3, window=64, qk_norm=False),
+        ModelSettings(layers=3, qk_norm=False, rope_scaling="linear", rope_factor=2.0,
+                      rope_original_tokens=64),
+    ):  # fmt: skip
+        fields = json.loads(json.dumps(model_config(model, 128, 0, "float32")))
+        assert replace(model_settings(fields, PATH), ffn_width=0) == replace(model, ffn_width=0)
+
+
+def test_the_last_layers_of_a_qwen_without_kinds_have_the_window():
+    layers = {"num_hidden_layers": 6, "use_sliding_window": True, "sliding_window": 32}
+    found = model_settings(said(**layers, max_window_layers=4), PATH)
+    assert (found.window, found.window_pattern) == (32, "ffffww")
+    assert model_settings(said(**layers), PATH).window == 0
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ModelSettings(window=8, sinks=2),
+        ModelSettings(logit_softcap=30.0),
+        ModelSettings(window=8, window_pattern="wf", qk_norm=False),
+    ],
+)
+def test_what_no_other_program_computes_is_not_exported(model):
+    with pytest.raises(InputError, match=r"model\.(sinks|logit_softcap|window_pattern) .*exported"):
+        check_export(Settings(model=model))
+    check_export(Settings(model=replace(model, sinks=0, logit_softcap=0.0, qk_norm=True)))
 
 
 VALUES = (

@@ -5,7 +5,13 @@ import json
 import pytest
 import torch
 from torch.nn import functional
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM, Qwen3ForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LlamaForCausalLM,
+    MistralForCausalLM,
+    Qwen3ForCausalLM,
+)
 from unit.exchange.small_run import SHAPES, TEXT, small_run, tokenizer
 
 from qmpi.exchange.export import Form, export_run
@@ -34,7 +40,8 @@ def exported(tmp_path, shape, form=Form()):  # noqa: B008 - frozen
 @pytest.mark.parametrize("shape", SHAPES)
 def test_logits_gradients_and_greedy_text_are_equal(tmp_path, shape):
     run, job, ours, theirs = exported(tmp_path, shape)
-    assert type(theirs) is (Qwen3ForCausalLM if job.model.qk_norm else LlamaForCausalLM)
+    llama = MistralForCausalLM if job.model.window else LlamaForCausalLM
+    assert type(theirs) is (Qwen3ForCausalLM if job.model.qk_norm else llama)
     ids = torch.randint(0, 300, (3, 48), generator=torch.Generator().manual_seed(2))
     a, b = ours.requires_grad_()(ids), theirs(ids).logits
     assert (a - b).abs().max() < 1e-4

@@ -97,17 +97,19 @@ def test_attention_by_blocks_in_bfloat16():
         near(one.float(), other, 2e-2)
 
 
+@pytest.mark.parametrize("cap", [0.0, 2.0])
 @pytest.mark.parametrize("rows", [3, 512, 700])
-def test_loss_and_its_gradients(rows):
+def test_loss_and_its_gradients(rows, cap):
     vocabulary, width = 8200, 12  # of more than 512 rows a chunk has but 512
     features, head = drawn(rows, width), drawn(vocabulary, width, seed=2)
     targets = torch.randint(vocabulary, (rows,), generator=torch.Generator().manual_seed(3))
     before = 1e-4 * drawn(vocabulary, width, seed=9)
     of_head = before.clone()
-    loss = Loss(rows, vocabulary, torch.float32, CPU)
+    loss = Loss(rows, vocabulary, torch.float32, CPU, cap)
     value, of_features = loss.step(features, head, targets, 0.5 / rows, of_head)
     leaves = [features.clone().requires_grad_(), head.clone().requires_grad_()]
-    wanted = functional.cross_entropy(leaves[0] @ leaves[1].T, targets)
+    logits = leaves[0] @ leaves[1].T
+    wanted = functional.cross_entropy(torch.tanh(logits / cap) * cap if cap else logits, targets)
     (0.5 * wanted).backward()
     assert value == pytest.approx(float(wanted.detach()), rel=1e-6)
     near(of_features, leaves[0].grad, 1e-5)

@@ -87,9 +87,11 @@ def test_microbatches_keep_gradients_between_them() -> None:
 
 
 @pytest.mark.parametrize("half", [False, True])
-@pytest.mark.parametrize("tokens", [128, 2048])
-def test_layers_keep_what_fused_nodes_save(half: bool, tokens: int) -> None:
+@pytest.mark.parametrize(("tokens", "window"), [(128, 0), (2048, 0), (768, 100), (2048, 100)])
+def test_layers_keep_what_fused_nodes_save(half: bool, tokens: int, window: int) -> None:
     given = job("demo", half=half)
+    model = replace(given.settings.model, window=window, sinks=4 if window else 0)
+    given = replace(given, settings=replace(given.settings, model=model), shape=shape_of(model))
     train = replace(given.settings.train, sequences=1, sequence_tokens=tokens)
     planned = replace(given, settings=replace(given.settings, train=train))
     kind = torch.bfloat16 if half else torch.float32
@@ -98,7 +100,7 @@ def test_layers_keep_what_fused_nodes_save(half: bool, tokens: int) -> None:
     kernels = choose_kernels(torch.device("cpu"), tokens, compiled=False)
     layer = make_layers(planned.settings.model, 1, kernels)[0]
     positions = Positions.of(planned.settings.model, tokens, torch.device("cpu"))
-    tables = [*positions, *(leaf.tensor for leaf in weights.leaves)]
+    tables = [*positions[:3], *(leaf.tensor for leaf in weights.leaves)]
     own = {tensor.untyped_storage().data_ptr() for tensor in tables}
     held: dict[int, torch.UntypedStorage] = {}
 

@@ -35,6 +35,9 @@ def models(draw: st.DrawFn) -> ModelSettings:
         ffn_width=draw(st.sampled_from([0, 64, 1000])),
         tied_head=draw(st.booleans()),
         qk_norm=draw(st.booleans()),
+        window=draw(st.sampled_from([0, 0, 1, 500, 10_000])),
+        window_pattern=draw(st.sampled_from(["", "wf", "fww"])),
+        sinks=draw(st.sampled_from([0, 4, 2000])),
     )
 
 

@@ -1,4 +1,4 @@
-"""A process that runs three steps of the small job: python compiling_member.py auto|on|off DEVICE.
+"""A process that runs three steps of the small job: compiling_member.py auto|on|off DEVICE SHAPE.
 
 Prints digests after each step, dealt in two ways, and what was compiled when.
 """
@@ -12,9 +12,16 @@ from unit.training.small_job import LANES, alone, job, run
 
 from qmpi.config import compiling
 from qmpi.config.model import ModelSettings
+from qmpi.model import plain
+from qmpi.model.fused import banded
 from qmpi.training import compiler
 
 STEPS = 3
+
+DIVIDER = 7
+WINDOWED = {"window": 5, "sinks": 2, "window_pattern": "wwf"}
+"""What the shapes "windows" and "long" have beside masked documents. All sequences are short, but
+"long" ones are computed as long ones are."""
 
 
 class Kept(logging.Handler):
@@ -34,38 +41,46 @@ def graphs():
     return 0 if dynamo is None else dynamo.utils.counters["stats"]["unique_graphs"]
 
 
-def steps(settings, lanes):
-    engine = alone(settings)
+def steps(settings, lanes, divider):
+    engine = alone(settings, divider=divider)
     return [run(engine, settings, step, lanes) for step in range(STEPS)]
 
 
-def main(compile_, device):
+def main(compile_, device, shape="dense"):
     kept = Kept()
     logging.getLogger("qmpi").addHandler(kept)
     # So that "auto" wants what this small job would not be worth.
     compiling.WORTH = dict.fromkeys(compiling.WORTH, 0)
     settings = job(device=device)
-    model = ModelSettings(vocab_size=256, layers=3, width=32, heads=2, kv_heads=1)
+    divider, windowed = (None, {}) if shape == "dense" else (DIVIDER, WINDOWED)
+    if shape != "dense":
+        # Several blocks of queries in so short a sequence.
+        plain.BLOCK, banded.LENGTHS = 4, {"cpu": (4, 4), "cuda": (4, 4)}
+    if shape == "long":
+        plain.MOST_TOKENS = 8
+    model = ModelSettings(vocab_size=256, layers=3, width=32, heads=2, kv_heads=1, **windowed)
     settings = replace(settings, model=model, train=replace(settings.train, compile=compile_))
-    engine = alone(settings)
+    engine = alone(settings, divider=divider)
     engine.warm_up()
     warm = graphs()
     outcomes = [run(engine, settings, step) for step in range(STEPS)]
     engine.initialise()
     again = run(engine, settings, 0).weight_digest
-    other = steps(settings, list(reversed(range(LANES)))) if compile_ == "on" else outcomes
-    has_loops = engine._sum._sweeps is not None
+    on = compile_ == "on"
+    other = steps(settings, list(reversed(range(LANES))), divider) if on else outcomes
+    has_loops, made = engine._sum._sweeps is not None, graphs()
     compiler.agree = lambda _: False
+    bare = steps(settings, range(LANES), divider) if on else outcomes
     told = {
         "has_loops": has_loops,
-        "without_loops": [outcome.weight_digest for outcome in steps(settings, range(LANES))],
+        "without_loops": [outcome.weight_digest for outcome in bare],
         "identity": engine.identity(),
         "digests": [outcome.weight_digest for outcome in outcomes],
         "losses": [loss for outcome in outcomes for loss in outcome.lane_losses],
         "again": again,
         "other_deal": [outcome.weight_digest for outcome in other],
         "graphs_warm": warm,
-        "graphs": graphs(),
+        "graphs": made,
         "dynamo": "torch._dynamo" in sys.modules,
         "log": kept.lines,
     }

@@ -42,8 +42,8 @@ def never():
     return None
 
 
-def alone(settings, start=True):
-    engine = Engine(settings, time.monotonic, never)
+def alone(settings, start=True, divider=None):
+    engine = Engine(settings, time.monotonic, never, divider=divider)
     if start:
         engine.initialise()
     engine.join(Comm(store=None, name="g1", index=0, size=1, timeout_seconds=5, aborted=never))

@@ -9,6 +9,7 @@ from unit.training.on_cuda import CUDA, NEEDS_CUDA
 from unit.training.small_job import job
 
 from qmpi.config.model import ModelSettings
+from qmpi.model import plain
 from qmpi.model.initial import initialise
 from qmpi.model.layer import choose_kernels, make_layers
 from qmpi.model.shape import parameter_shapes
@@ -24,9 +25,17 @@ SHAPES = {
     "grouped": {},
     "untied": {"tied_head": False, "kv_heads": 4},
     "without norms of heads": {"qk_norm": False},
+    "windows": {"window": 5, "sinks": 2, "window_pattern": "wf"},
+    "windows, documents, capped": {"window": 4, "logit_softcap": 2.0, "vocab_size": 256},
+    "documents": {"vocab_size": 256},
+    "scaled": {"rope_scaling": "yarn", "rope_factor": 4.0, "rope_original_tokens": 8},
     "odd": {"width": 20, "heads": 2, "kv_heads": 1, "ffn_width": 6},
 }
 """At the odd shape no two parameters lie side by side: leaves are copies."""
+
+
+DIVIDERS = dict.fromkeys(("windows, documents, capped", "documents"), 3)
+"""Token that ends a document, by shape."""
 
 
 def settings_of(shape):
@@ -35,8 +44,8 @@ def settings_of(shape):
     return replace(job(), model=model)
 
 
-def reference(settings, ids):
-    model = Transformer(settings.model)
+def reference(settings, ids, divider=None):
+    model = Transformer(settings.model, divider)
     initialise(model, settings.model, 3)
     for number, parameter in enumerate(model.parameters()):
         if parameter.dim() == 1:  # ones would hide a forgotten scale
@@ -48,6 +57,7 @@ def reference(settings, ids):
 
 
 def gradients(settings, model, ids, kind, *, compiled=False, device=CPU):
+    """Compute them with the engine's parts; documents are those of the reference."""
     state = FlatState(lay_out(parameter_shapes(settings.model)), device)
     for slot in state.layout.slots:
         state.view(slot).copy_(model.get_parameter(slot.name).detach())
@@ -62,7 +72,9 @@ def gradients(settings, model, ids, kind, *, compiled=False, device=CPU):
     weights.on_gradient(take)
     weights.refresh()
     kernels = choose_kernels(device, ids.shape[1] - 1, compiled=compiled)
-    backprop = Backprop(settings, weights, kernels, make_stopwatch(device, time.monotonic))
+    backprop = Backprop(
+        settings, weights, kernels, make_stopwatch(device, time.monotonic), model.divider
+    )
     backprop.begin_lane()
     layers = make_layers(settings.model, ids.shape[0], kernels)
     loss = backprop.run(layers, ids.to(device), 1.0)
@@ -71,11 +83,14 @@ def gradients(settings, model, ids, kind, *, compiled=False, device=CPU):
     return loss, found
 
 
-def drawn_ids(settings):
+def drawn_ids(settings, name):
     train = settings.train
     generator = torch.Generator().manual_seed(5)
     shape = (train.sequences, train.sequence_tokens + 1)
-    return torch.randint(settings.model.vocab_size, shape, generator=generator)
+    ids = torch.randint(settings.model.vocab_size, shape, generator=generator)
+    if name in DIVIDERS:
+        ids[0, 4] = ids[0, 11] = ids[1, 0] = ids[1, 15] = DIVIDERS[name]
+    return ids
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -83,8 +98,8 @@ def drawn_ids(settings):
 @pytest.mark.parametrize("name", SHAPES)
 def test_loss_and_gradients_are_those_of_the_model(name, compiled, device):
     settings = settings_of(SHAPES[name])
-    ids = drawn_ids(settings)
-    model, wanted = reference(settings, ids)
+    ids, divider = drawn_ids(settings, name), DIVIDERS.get(name)
+    model, wanted = reference(settings, ids, divider)
     loss, found = gradients(settings, model, ids, torch.float32, compiled=compiled, device=device)
     assert loss == pytest.approx(wanted, rel=1e-6)
     assert found.keys() == dict(model.named_parameters()).keys()
@@ -93,12 +108,37 @@ def test_loss_and_gradients_are_those_of_the_model(name, compiled, device):
         assert float(error) <= 1e-5 * float(torch.linalg.vector_norm(parameter.grad))
 
 
+@pytest.mark.parametrize("kept", [True, False], ids=["short", "long"])
+def test_a_document_does_not_see_its_neighbour(kept, monkeypatch):
+    """Nor does it do so by its gradients: only its own tokens have any in the table."""
+    if not kept:
+        monkeypatch.setattr(plain, "MOST_TOKENS", 8)
+    settings = settings_of(SHAPES["windows"] | {"tied_head": False, "vocab_size": 256})
+    settings = replace(settings, train=replace(settings.train, sequences=1))
+    ids = drawn_ids(settings, "")
+    ids[0] = torch.arange(10, 10 + ids.shape[1])
+    ids[0, 9] = 3
+    other = ids.clone()
+    other[0, :9] += 100
+    losses, tables = [], []
+    for given in (ids, other):
+        model, _ = reference(settings, given, 3)
+        with torch.no_grad():
+            losses.append(model(given[:, :-1])[0, 9:])
+        _, found = gradients(settings, model, given, torch.float32)
+        tables.append(found["model.embed_tokens.weight"][10 + 10 : 10 + ids.shape[1] - 1])
+    torch.testing.assert_close(*losses, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(*tables, rtol=1e-5, atol=1e-7)
+    seeing, _ = reference(settings, ids, None)
+    assert not torch.allclose(seeing(ids[:, :-1])[0, 9:], losses[0], atol=1e-3)
+
+
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", SHAPES)
 def test_bfloat16_is_near(name, device):
     settings = settings_of(SHAPES[name] | {"init_std": 0.05})
-    ids = drawn_ids(settings)
-    model, wanted = reference(settings, ids)
+    ids, divider = drawn_ids(settings, name), DIVIDERS.get(name)
+    model, wanted = reference(settings, ids, divider)
     loss, found = gradients(settings, model, ids, torch.bfloat16, device=device)
     assert loss == pytest.approx(wanted, rel=1e-2)
     for parameter_name, parameter in model.named_parameters():

@@ -44,12 +44,12 @@ def test_on_and_off_are_obeyed():
     assert not wants_compiling(with_train(compile="off", lanes=4096, sequences=65_536), CPU)
 
 
-def member(cache, compile_, device="cpu", **environment):
+def member(cache, compile_, device="cpu", shape="dense", **environment):
     """Run a job in a process of its own; return what it tells, or what it says on failing."""
     known = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     known |= {"TORCHINDUCTOR_CACHE_DIR": str(cache), **environment}
     done = subprocess.run(
-        [sys.executable, str(MEMBER), compile_, device],
+        [sys.executable, str(MEMBER), compile_, device, shape],
         capture_output=True, text=True, env=known, timeout=1200, check=False,
     )  # fmt: skip
     return json.loads(done.stdout) if done.returncode == 0 else done.stderr
@@ -112,6 +112,21 @@ def test_compiled_bits_do_not_depend_on_when_or_where(tmp_path):
     plain = member(tmp_path, "off")
     assert plain["identity"] != first["identity"]
     assert plain["losses"] == pytest.approx(first["losses"], rel=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("shape", ["windows", "long"])
+def test_windows_and_documents_compile_once_for_each_kind_of_layer(tmp_path, shape):
+    first = member(tmp_path, "on", shape=shape)
+    assert first["graphs"] == first["graphs_warm"] == 2
+    assert first["again"] == first["digests"][0]
+    assert first["other_deal"] == first["digests"]
+    assert "documents end with 7" in first["identity"]
+    plain, dense = (member(tmp_path, "off", shape=name) for name in (shape, "dense"))
+    assert plain["losses"] == pytest.approx(first["losses"], rel=1e-5)
+    assert plain["losses"] != pytest.approx(dense["losses"], rel=1e-5)
+    assert not plain["dynamo"]
 
 
 @needs_cuda

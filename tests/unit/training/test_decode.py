@@ -17,11 +17,20 @@ SHAPES = {
         vocab_size=256, layers=1, width=24, heads=2, kv_heads=2, tied_head=False, qk_norm=False,
         init_std=0.3,
     ),
+    "windows and sinks, capped": ModelSettings(
+        vocab_size=256, layers=3, width=32, heads=4, kv_heads=2, init_std=0.3, window=3, sinks=2,
+        window_pattern="wwf", logit_softcap=3.0,
+    ),
+    "documents": ModelSettings(
+        vocab_size=256, layers=2, width=32, heads=4, kv_heads=2, init_std=0.3, window=4, sinks=1,
+        window_pattern="wf",
+    ),
 }  # fmt: skip
+DIVIDERS = {"documents": 7}
 
 
 def made(shape):
-    model = Transformer(SHAPES[shape]).requires_grad_(requires_grad=False)
+    model = Transformer(SHAPES[shape], DIVIDERS.get(shape)).requires_grad_(requires_grad=False)
     initialise(model, SHAPES[shape], 3)
     return model, Evaluator(model, 16)
 
@@ -41,7 +50,8 @@ def ignore(_):
     pass
 
 
-prompts = st.lists(st.lists(st.integers(0, 255), min_size=1, max_size=12), min_size=1, max_size=9)
+# Few ids, so that the one that ends a document is met.
+prompts = st.lists(st.lists(st.integers(0, 20), min_size=1, max_size=12), min_size=1, max_size=9)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

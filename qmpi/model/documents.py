@@ -1,0 +1,48 @@
+"""Positions of a microbatch whose documents do not see one another.
+
+Theory of operation. Where documents begin follows from the token ids, so a microbatch's positions
+do too: angles begin anew with each document, and attention gets the tables of its blocks. They have
+the shapes of every other microbatch's; whoever computes a lane makes the same.
+"""
+
+import torch
+from torch import Tensor
+
+from qmpi.config.model import ModelSettings
+from qmpi.model.bands import Band, starts
+from qmpi.model.plain import Positions, keeps_chances, kept_tables
+
+
+class Documents:
+    """Makes the positions of microbatches."""
+
+    def __init__(self, settings: ModelSettings, positions: Positions, divider: int) -> None:
+        """Keep what all microbatches share.
+
+        Args:
+            settings: shape of the model.
+            positions: of a sequence that is one document.
+            divider: id of the token that ends a document.
+        """
+        self._settings, self._positions, self._divider = settings, positions, divider
+
+    def positions(self, ids: Tensor) -> Positions:
+        """Return the positions of token ids.
+
+        Args:
+            ids: int64 [B, T].
+
+        Returns:
+            Angles [B, T, 1, D], and the tables that attention needs.
+        """
+        settings, at, tokens = self._settings, self._positions, ids.shape[1]
+        first = starts(ids, self._divider)
+        place = torch.arange(tokens, device=ids.device) - first
+        near, far = (), ()
+        if keeps_chances(tokens, ids.device):
+            whole = settings.window_pattern.strip("w") or not settings.window
+            if whole:
+                far = kept_tables(tokens, Band(tokens), first, ids.device)
+            if settings.window:
+                near = kept_tables(tokens, Band(settings.window, settings.sinks), first, ids.device)
+        return Positions(at.cos[place], at.sin[place], at.future, first, near, far)
