@@ -21,11 +21,15 @@ least as rounding does, as the root of the lanes: 2**13 / 2**5 / 0.29 units is 5
 """
 
 ROW_KEPT_BITS = 15
-"""Bits of the largest element of a row of a table.
+"""Bits of the largest element of a row of a table, at least."""
 
-A token that one of 4,096 lanes shows has a row that is small in all others, where rounding with
-noise errs by up to half a unit: 32 together. The largest element is some 3 to 6 times the mean of
-the row: 2**15 / 6 / 32 is 170 times the noise, or 45 dB.
+ROW_CLEAR_BITS = 10
+"""Bits of a row's largest element above the noise of all lanes, at least.
+
+A token that one lane shows has a row that is small in all others, where rounding with noise errs by
+up to half a unit: by half the root of the lanes together, 32 units for 4,096. The largest element
+is some 3 to 16 times the mean of the row (measured, `tests/benchmarks/bench_exact_sum.py`):
+2 * 2**10 / 16 is 128 times the noise, or 42 dB.
 """
 
 LEAST_SPARE = 5
@@ -63,6 +67,7 @@ def row_depth(lanes: int) -> int:
         lanes: of the global batch, >= 1; no more than an exact sum carries.
 
     Returns:
-        3 to 7.
+        2 to 7.
     """
-    return lane_bits(lanes) - ROW_KEPT_BITS
+    of_noise = -(-(lanes - 1).bit_length() // 2)
+    return lane_bits(lanes) - max(ROW_KEPT_BITS, ROW_CLEAR_BITS + of_noise)

@@ -22,9 +22,9 @@ from qmpi.corpora.held_out import HeldOutRows
 from qmpi.corpora.leaks import leaked, overlap_with
 from qmpi.corpora.paper import Paper, Progress, counter, make_paper
 from qmpi.corpora.sources import Sources
+from qmpi.corpora.tokenizer import find_divider
 from qmpi.errors import InputError, StorageError
 from qmpi.exchange.checkpoint import read_checkpoint, run_settings
-from qmpi.corpora.tokenizer import find_divider
 from qmpi.policy.scoring import evaluation_of, means
 from qmpi.protocol.evaluation import Evaluation, Marks
 from qmpi.protocol.journal import RunOpened

@@ -9,9 +9,9 @@ Weights are cast once a step, and the casts stay. Of the logits one chunk of row
 Systems of others, of which `layout_memory` speaks, keep what plain modules save.
 """
 
+from qmpi.config.attention import keys_twice
 from qmpi.planning.engine_time import is_compiled
 from qmpi.planning.evaluating import evaluation_bytes
-from qmpi.config.attention import keys_twice
 from qmpi.planning.layout import Layout
 from qmpi.planning.muon_work import direction_bytes
 from qmpi.planning.shape import Shape, layer_matrices, matrices_a_token, parameters

@@ -45,7 +45,9 @@ def models(draw: st.DrawFn) -> ModelSettings:
 def test_counts_are_those_of_the_model(model: ModelSettings, tokens: int) -> None:
     shape = shape_of(model)
     assert parameters(shape) == model_shape.parameter_count(model)
-    assert flops_per_token(shape, tokens) == model_shape.flops_per_token(model, tokens)
+    # The planner takes the mean over layers with windows.
+    wanted = pytest.approx(model_shape.flops_per_token(model, tokens), rel=1e-12)
+    assert flops_per_token(shape, tokens) == wanted
 
 
 @pytest.mark.parametrize(
