@@ -69,8 +69,9 @@ def main(compile_, device, shape="dense"):
     on = compile_ == "on"
     other = steps(settings, list(reversed(range(LANES))), divider) if on else outcomes
     has_loops, made = engine._sum._sweeps is not None, graphs()
+    # Layers as before, but the sum by torch's operations.
     compiler.agree = lambda _: False
-    bare = steps(settings, range(LANES), divider) if on else outcomes
+    bare = steps(settings, range(LANES), divider) if has_loops else []
     told = {
         "has_loops": has_loops,
         "without_loops": [outcome.weight_digest for outcome in bare],
