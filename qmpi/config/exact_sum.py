@@ -21,16 +21,23 @@ least as rounding does, as the root of the lanes: 2**13 / 2**5 / 0.29 units is 5
 """
 
 ROW_KEPT_BITS = 15
-"""Bits of the largest element of a row of a table, at least."""
+"""Bits of the largest element of a row of a table.
 
-ROW_CLEAR_BITS = 10
-"""Bits of a row's largest element above the noise of all lanes, at least.
-
-A token that one lane shows has a row that is small in all others, where rounding with noise errs by
-up to half a unit: by half the root of the lanes together, 32 units for 4,096. The largest element
-is some 3 to 16 times the mean of the row (measured, `tests/benchmarks/bench_exact_sum.py`):
-2 * 2**10 / 16 is 128 times the noise, or 42 dB.
+A token that one of 4,096 lanes shows has a row that is small in all others, where rounding with
+noise errs by up to half a unit: 32 together. The largest element is some 3 to 6 times the mean of
+the row: 2**15 / 6 / 32 is 170 times the noise, or 45 dB.
 """
+
+DEEP_ROWS = 7
+"""Bits between the two grids of a row that was lifted: whose exponent rose, and has not fallen yet.
+
+Its token is there in some lane. If it is gone in the next step the row shrinks by 2**8 to 2**10 in
+all lanes (measured): the finer grid has to be where the row will be then.
+"""
+
+CROWDED_LANES = 1024
+"""With more lanes a lifted row has one bit spare instead of two: bits are few, and the largest of
+so many lanes changes little from step to step."""
 
 LEAST_SPARE = 5
 """With fewer to spare a chunk's growth from step to step redoes passes (decision 0030)."""
@@ -67,7 +74,15 @@ def row_depth(lanes: int) -> int:
         lanes: of the global batch, >= 1; no more than an exact sum carries.
 
     Returns:
-        2 to 7.
+        3 to 7.
     """
-    of_noise = -(-(lanes - 1).bit_length() // 2)
-    return lane_bits(lanes) - max(ROW_KEPT_BITS, ROW_CLEAR_BITS + of_noise)
+    return lane_bits(lanes) - ROW_KEPT_BITS
+
+
+def row_spare(lanes: int) -> int:
+    """Return how many bits are spare when the exponent of a row is set anew.
+
+    Args:
+        lanes: of the global batch, >= 1.
+    """
+    return 1 if lanes > CROWDED_LANES else 2

@@ -28,11 +28,11 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from qmpi.config.exact_sum import lane_bits, row_depth, spare_bits
+from qmpi.config.exact_sum import lane_bits, row_depth, row_spare, spare_bits
 from qmpi.training.comm import Comm
 from qmpi.training.flat_state import CHUNK, FlatState, Layout, Slot
 from qmpi.training.reduction.compiled import Sweeps
-from qmpi.training.reduction.exponents import NOT_FINITE, Margins, needs_of, powers
+from qmpi.training.reduction.exponents import NOT_FINITE, Margins, needs_of, powers, unmarked
 from qmpi.training.reduction.outliers import add_outliers
 from qmpi.training.reduction.table import ROUNDER, Table, add_whole
 from qmpi.training.reduction.tail import FACTS, Tail
@@ -54,16 +54,18 @@ class ExactSum:
         """
         self._layout, self._lanes, self._device = layout, lanes, device
         self._bits = lane_bits(lanes)
-        self._margins = Margins(layout, spare_bits(lanes), row_depth(lanes), device)
+        room, depth, spare = spare_bits(lanes), row_depth(lanes), row_spare(lanes)
+        self._margins = Margins(layout, room, depth, spare, device)
         self._firsts = [0, *accumulate(slot.chunks for slot in layout.slots)]
         self._exponents = torch.zeros(layout.chunks, dtype=torch.int32, device=device)
+        self._begun, self._lifted = unmarked(self._exponents)
         self._scales = torch.zeros(layout.chunks, device=device)
         self._factors: list[float] = []
         self._sweeps: Sweeps | None = None
         self._rounder = torch.tensor(ROUNDER)
         self._scratch = torch.empty(CHUNK, device=device)
         self._tables = {
-            number: Table(slot, first, self._bits, row_depth(lanes), device)
+            number: Table(slot, first, self._bits, device)
             for number, (slot, first) in enumerate(zip(layout.slots, self._firsts, strict=False))
             if slot.is_table
         }
@@ -110,7 +112,8 @@ class ExactSum:
         Args:
             state: gives the exponents.
         """
-        self._exponents.copy_(state.exponents)
+        self._begun, self._lifted = unmarked(state.exponents)
+        self._exponents.copy_(self._begun)
 
     def begin_pass(self) -> None:
         """Start a pass over the lanes."""
@@ -121,8 +124,11 @@ class ExactSum:
         self._added = [0] * len(self._added)
         self._scales = powers(self._bits - self._exponents)
         self._factors = [] if self._sweeps is not None else self._scales.tolist()
+        depths = self._margins.depths(self._lifted)
         for table in self._tables.values():
-            table.begin_pass(self._exponents[table.chunks].clone(), self._start)
+            table.begin_pass(
+                self._exponents[table.chunks].clone(), depths[table.chunks], self._start
+            )
 
     @torch.no_grad()
     def add(self, number: int, slot: Slot, gradient: Tensor) -> None:
@@ -218,7 +224,9 @@ class ExactSum:
             state: its exponents change; its `updates` are those before this step's.
         """
         first = state.updates == 0
-        state.exponents.copy_(self._margins.following(self._exponents, self._needs, first=first))
+        following = self._margins.following(self._exponents, self._needs, first=first)
+        marked = self._margins.marked(self._begun, self._needs, self._lifted, following)
+        state.exponents.copy_(marked)
 
     def _parts_of(self, slot: Slot, first: int) -> list[tuple[Tensor, ...]]:
         """Return of each chunk: its sum, the scratch as float and as int, its extremes.

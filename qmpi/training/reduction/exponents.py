@@ -8,6 +8,11 @@ it jumps, its exponent falls at once to where that holds. An exponent that leave
 is set anew: a chunk's before a pass must be redone, a row's when it has been an outlier, which
 costs little.
 
+A row is lifted when its exponent rises, because its token is there. When the token is gone again it
+shrinks by far more than lies between the grids of other rows; so the finer grid of a lifted row is
+as deep as that, where many lanes leave others less. That a row is lifted is kept in the state as a
+mark on its exponent.
+
 A chunk that is zero in all lanes says nothing: its exponent stays. The first update has no past,
 and gradients change fastest after it, so more is kept spare, though for rows not all that may be:
 those that were there will shrink.
@@ -16,6 +21,7 @@ those that were there will shrink.
 import torch
 from torch import Tensor
 
+from qmpi.config.exact_sum import DEEP_ROWS
 from qmpi.training.flat_state import Layout
 
 FLOOR = -90
@@ -24,8 +30,8 @@ FLOOR = -90
 NOT_FINITE = 1 << 20
 """Needed exponent of a gradient with an infinity or a NaN."""
 
-TABLE_SPARE = 2
-"""Bits that are spare when the exponent of a row is set anew."""
+MARK = 1 << 12
+"""Added in the state to the exponent of a lifted row."""
 
 MOST_SPARE = 7
 """Bits of a chunk of a matrix that may be spare: more would keep no pass from being redone."""
@@ -61,16 +67,32 @@ def needs_of(largest: Tensor) -> Tensor:
     return needs
 
 
+def unmarked(kept: Tensor) -> tuple[Tensor, Tensor]:
+    """Take exponents out of the state.
+
+    Args:
+        kept: int32 [chunks].
+
+    Returns:
+        The exponents, and which are of lifted rows.
+    """
+    lifted = kept > MARK // 2
+    return torch.where(lifted, kept - MARK, kept), lifted
+
+
 class Margins:
     """How many bits each chunk keeps spare."""
 
-    def __init__(self, layout: Layout, room: int, depth: int, device: torch.device) -> None:
+    def __init__(
+        self, layout: Layout, room: int, depth: int, row_spare: int, device: torch.device
+    ) -> None:
         """Spread the rules over the chunks.
 
         Args:
             layout: of the parameters.
             room: bits that lanes leave to be spare, >= 4.
             depth: bits between the two grids of a row, >= 1.
+            row_spare: bits that are spare when the exponent of a row is set anew.
             device: where exponents live.
         """
         counts = torch.tensor([slot.chunks for slot in layout.slots])
@@ -80,9 +102,34 @@ class Margins:
         self._is_table = is_table.to(device)
         self._most, self._spare = (
             torch.where(is_table, of_rows, other).to(torch.int32).to(device)
-            for of_rows, other in ((2 * depth, most), (TABLE_SPARE, most - 2))
+            for of_rows, other in ((2 * depth, most), (row_spare, most - 2))
         )
         self._least = self._spare - 2
+
+    def depths(self, lifted: Tensor) -> Tensor:
+        """Return the bits between the two grids of each chunk, if it is a row; int32 [chunks].
+
+        Args:
+            lifted: which rows are, bool [chunks].
+        """
+        deeper = max(DEEP_ROWS - self._depth, 0)
+        return lifted.to(torch.int32) * deeper + self._depth
+
+    def marked(self, begun: Tensor, needs: Tensor, lifted: Tensor, following: Tensor) -> Tensor:
+        """Return what the state keeps: the exponents of the next step, those of lifted rows marked.
+
+        Args:
+            begun: exponents that the step began with, int32 [chunks].
+            needs: the largest of any lane, int32 [chunks].
+            lifted: which rows were, bool [chunks].
+            following: exponents of the next step, int32 [chunks].
+        """
+        if self._depth >= DEEP_ROWS:
+            return following
+        near = (begun - needs <= self._depth) | (needs == FLOOR)
+        stays = lifted & near & (following == begun)
+        lifted = self._is_table & ((following > begun) | stays)
+        return following + lifted.to(torch.int32) * MARK
 
     def raised(self, now: Tensor, needs: Tensor, over: Tensor) -> Tensor:
         """Return exponents for a pass that is done again.

@@ -2,7 +2,7 @@
 
 Theory of operation. The row of a token that is there in one step and not in the next shrinks by
 2**10; scaled for the step before, it would round to nothing. So each row of a lane is added twice:
-on the grid of the row's exponent, and on a finer one, `depth` bits below, as long as it fits there.
+on the grid of the row's exponent, and on a finer one, some bits below, as long as it fits there.
 When the members have agreed on what each row needs, the fine sum of a row takes the place of the
 other if all lanes fitted it. Either is a sum of integers over all lanes, and which is taken follows
 from what was agreed, so the bits do not depend on the deal. The fine sums cost memory and a sweep
@@ -64,19 +64,18 @@ def add_whole(whole: Tensor, start: int | None, total: Tensor) -> None:
 class Table:
     """One table: its rows' grids in a pass, and their outliers."""
 
-    def __init__(self, slot: Slot, first: int, bits: int, depth: int, device: torch.device) -> None:
+    def __init__(self, slot: Slot, first: int, bits: int, device: torch.device) -> None:
         """Prepare.
 
         Args:
             slot: of the table.
             first: the first of its rows among all chunks.
             bits: of a lane's integers.
-            depth: bits between a row's two grids.
             device: where gradients live.
         """
         rows, self._width = slot.chunks, slot.chunk
         self.slot, self.chunks = slot, slice(first, first + rows)
-        self._bits, self._depth = bits, depth
+        self._bits = bits
         self._rows_a_block = max(1, CHUNK // self._width)
         scratch = torch.empty(2, self._rows_a_block, self._width, device=device)
         self._values, self._scaled = scratch
@@ -108,15 +107,16 @@ class Table:
             for sums, fine in zip(*blocks, strict=True)
         ]
 
-    def begin_pass(self, exponents: Tensor, start: int) -> None:
+    def begin_pass(self, exponents: Tensor, depths: Tensor, start: int) -> None:
         """Take the rows' exponents.
 
         Args:
             exponents: int32 [rows].
+            depths: bits between the two grids of each row, int32 [rows].
             start: what the elements of the sum begin with.
         """
         self._start = start
-        self._exponents, self._fines = exponents, exponents - self._depth
+        self._exponents, self._fines = exponents, exponents - depths
         self._scales, self._limits = powers(self._bits - exponents), powers(exponents)
         self._fine_scales = powers(self._bits - self._fines)
         self._fine_limits = powers(self._fines)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from unit.training.line_of_threads import ThreadLine, run_all
 from unit.training.on_cuda import CUDA, needs_cuda
 
-from qmpi.config.exact_sum import ROW_KEPT_BITS, lane_bits, row_depth, spare_bits
+from qmpi.config.exact_sum import ROW_KEPT_BITS, lane_bits, row_depth, row_spare, spare_bits
 from qmpi.errors import InvariantError
 from qmpi.training.flat_state import CHUNK, FlatState, lay_out
 from qmpi.training.reduction.exact import ExactSum
@@ -17,13 +17,12 @@ from qmpi.training.reduction.exponents import (
     FLOOR,
     MOST_SPARE,
     NOT_FINITE,
-    TABLE_SPARE,
     needs_of,
 )
 from qmpi.training.reduction.fast import FastSum
 from qmpi.training.reduction.outliers import LEAST_PLACES, LEVELS, STEP
 
-ROOM, DEPTH = spare_bits(1), row_depth(1)
+ROOM, DEPTH, TABLE_SPARE = spare_bits(1), row_depth(1), row_spare(1)
 SPARE = MOST_SPARE - 2
 CPU = torch.device("cpu")
 TABLE = "model.embed_tokens.weight"
@@ -275,6 +274,44 @@ def test_rows_keep_their_bits_though_they_shrink(spare):
     kept = lane_bits(6) - (spare if spare < DEPTH else spare - DEPTH)
     assert kept >= ROW_KEPT_BITS
     assert float(error) <= 2.0 ** (-8 - spare - kept) + 2.0 ** (-8 - spare - 24)
+
+
+def test_of_thousands_of_lanes_a_row_whose_token_is_gone_keeps_its_precision():
+    lanes, width, rows = 4096, 16, 3
+    layout = lay_out({TABLE: (rows, width)})
+    state = FlatState(layout, CPU)
+    state.reset()
+    state.set_counters(1, 1, 0)
+    slot, *_ = layout.slots
+    generator = torch.Generator().manual_seed(5)
+    slope = torch.randn(rows, width, generator=generator)
+
+    def batch(*shown):
+        """Feed lanes that are alike but for noise; return signal to noise of each row in dB."""
+        total = ExactSum(layout, lanes, CPU)
+        total.begin_step(state)
+        total.begin_pass()
+        true = torch.zeros(rows, width, dtype=torch.float64)
+        for lane in range(lanes):
+            part = (slope + torch.randn(rows, width, generator=generator)) * 2.0**-12
+            if lane == 9:
+                part[list(shown)] *= 2.0**9
+            total.add(0, slot, part)
+            total.end_lane(lane, 0.0, "00" * 16)
+            true += part.double()
+        total.reduce(ThreadLine(1).member())
+        assert not total.overflowed()
+        mean = torch.zeros(layout.total)
+        total.unpack(mean)
+        total.settle(state)
+        error = mean.view(-1)[: slot.size].view(rows, width).double() - true / lanes
+        return 10 * torch.log10((true / lanes).square().sum(1) / error.square().sum(1))
+
+    batch()
+    batch(0, 1)  # two tokens are there: their rows are lifted
+    batch(0)  # one stays, the other is gone
+    quality = batch()
+    assert bool((quality > 45.0).all()), quality
 
 
 def test_what_is_zero_in_all_lanes_keeps_its_exponent():
