@@ -2,7 +2,7 @@
 
 `--cost`: one layer of the engine, forward and backward, over one sequence of each length, with a
 window, with all before it, and with documents; each in a process of its own. Time is that of the
-process, memory is its peak (VmHWM) less that of a process that computes a sequence of 64 tokens.
+process, memory its peak (VmHWM) less what it held after a sequence of 64 tokens (VmRSS).
 Growth is the exponent of a power of the length, by least squares of the logarithms.
 
 `--learn`: the engine's own step over rows of 1,024 tokens of real text, documents longer than that
@@ -69,14 +69,13 @@ def layer_weights(shape):
     )  # fmt: skip
 
 
-def peak_bytes():
+def held_bytes(name):
     lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(name))
 
 
-def one(kind, tokens, rounds):
-    """Compute a layer; print seconds and peak."""
-    torch.set_num_threads(1)
+def computed(kind, tokens, rounds):
+    """Compute a layer some times; return the seconds of each."""
     torch.manual_seed(0)
     shape = shape_of(kind)
     kernels = choose_kernels(CPU, tokens, compiled=False)
@@ -91,10 +90,20 @@ def one(kind, tokens, rounds):
         here = Documents(shape, at, END).positions(ids) if "documents" in kind else at
         torch.autograd.grad(layer(x, here, weights), [x, *weights], gradient)
         times.append(time.process_time() - begun)
-    sys.stdout.write(json.dumps({"seconds": min(times), "peak": peak_bytes()}))
+    return times
 
 
-def measured(kind, tokens, rounds=3):
+def one(kind, tokens, rounds):
+    """Print seconds and peak of one length."""
+    torch.set_num_threads(1)
+    computed(kind, 64, 1)
+    Path("/proc/self/clear_refs").write_text("5")
+    before = held_bytes("VmRSS")
+    times = computed(kind, tokens, rounds)
+    sys.stdout.write(json.dumps({"seconds": min(times), "peak": held_bytes("VmHWM") - before}))
+
+
+def measured(kind, tokens, rounds=2):
     command = [sys.executable, __file__, "--one", kind, str(tokens), str(rounds)]
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
@@ -106,10 +115,9 @@ def growth(lengths, values):
 
 def cost(kinds, lengths):
     for kind in kinds:
-        base = measured(kind, 64)["peak"]
         found = {n: measured(kind, n) for n in lengths if kind != "full" or n <= 16_384}
         seconds = [found[n]["seconds"] for n in found]
-        memory = [found[n]["peak"] - base for n in found]
+        memory = [found[n]["peak"] for n in found]
         for n, s, m in zip(found, seconds, memory, strict=True):
             sys.stdout.write(f"| {kind} | {n} | {s:.3f} s | {m / 2**20:.0f} MiB |\n")
         sys.stdout.write(

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from unit.exchange.small_run import SHAPES, engine, settings, small_run, tokenizer, write_run
 
+from qmpi.corpora.tokenizer import find_divider
 from qmpi.errors import CorruptData, InputError
 from qmpi.exchange import sample
 from qmpi.exchange.checkpoint import read_checkpoint
@@ -130,3 +132,14 @@ def test_a_tokenizer_that_is_not_the_models_is_refused(tmp_path) -> None:
     (tmp_path / "tokenizer" / "tokenizer.json").unlink()
     with pytest.raises(InputError, match="no tokenizer"):
         sampler(tmp_path / "run")
+
+
+def test_documents_are_masked_where_the_run_masks_them(run, tmp_path):
+    assert sampler(run)._model.divider is None
+    job = settings(tmp_path / "tokenizer")
+    masked = replace(job, data=replace(job.data, document_mask=True))
+    other = write_run(tmp_path / "masked", masked, {0: engine(masked)})
+    found = sampler(other)._model.divider
+    assert found == tokenizer(tmp_path / "again").end_of_text
+    assert find_divider(job, tmp_path / "cache") is None
+    assert find_divider(masked, tmp_path / "cache") == found
