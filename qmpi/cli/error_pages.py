@@ -130,6 +130,7 @@ ERRORS = {
         ),
         (
             "`qmpi plan JOB` shows what a trainer needs, kind by kind",
+            "`qmpi train --resume RUN --set train.checkpointing=full`: less memory, the same bits",
             "smaller microbatches: in a new run halve train.sequences, double train.microbatches",
             "fewer ranks a host, or more memory; then `qmpi train --resume RUN` goes on",
         ),

@@ -82,7 +82,6 @@ class Engine:
         refuse(True, warn_only=self._device.type != "cpu")  # noqa: FBT003
         layout = state_layout(settings)
         self._state = FlatState(layout, self._device)
-        self._gradient = torch.zeros(layout.total, device=self._device)
         train = settings.train
         self._sum = make_sum(train.reduction, layout, train.lanes, self._device)
         self._watch = make_stopwatch(self._device, clock)
@@ -307,7 +306,7 @@ class Engine:
         given, state, watch = held.hyperparameters, self._state, self._watch
         rate = learning_rate(given.optimizer, held.step, given.steps, given.onset)
         if math.isfinite(held.norm):
-            self._optimizer.apply(state, self._gradient, given.optimizer, rate)
+            self._optimizer.apply(state, self._sum.place, given.optimizer, rate)
             watch.lap("optimizer")
             self._sum.settle(state)
             state.set_counters(held.step + 1, state.updates + 1, 0)
@@ -363,11 +362,12 @@ class Engine:
         """
         if self._sum.broken():
             return math.inf
-        self._sum.unpack(self._gradient)
+        gradient = self._sum.place
+        self._sum.unpack(gradient)
         self._watch.lap("sweep")
-        norm = clip(self._gradient, given.optimizer.clip_norm)
+        norm = clip(gradient, given.optimizer.clip_norm)
         if math.isfinite(norm):
-            self._optimizer.prepare(self._state, self._gradient, given.optimizer, self._group())
+            self._optimizer.prepare(self._state, gradient, given.optimizer, self._group())
         self._watch.lap("optimizer")
         return norm
 

@@ -69,18 +69,23 @@ def with_memory_told(train: TrainSettings, what: str, work: Callable[[], Made]) 
 
 
 def remedy(train: TrainSettings) -> str:
-    """Return what makes a trainer smaller.
+    """Return what makes a trainer smaller, the cheapest first.
 
     Args:
-        train: how large a microbatch is.
+        train: how large a microbatch is, and what its layers keep.
 
     Returns:
-        A sentence for people.
+        Sentences for people.
     """
-    batch = f"{train.sequences} x {train.sequence_tokens} tokens"
+    batch = f"its microbatch is {train.sequences} x {train.sequence_tokens} tokens"
     less = (
-        f"Its microbatch is {batch}: halve train.sequences and double train.microbatches"
+        "halve train.sequences and double train.microbatches in a new run"
         if train.sequences > 1
-        else f"Its microbatch is {batch}: shorten train.sequence_tokens"
+        else "shorten train.sequence_tokens in a new run"
     )
-    return f"{less}, make the model smaller, or put fewer ranks on a host"
+    same = (
+        'Resume with train.checkpointing = "full" (the weights are the same bits); or: '
+        if train.checkpointing != "full" or train.checkpoint_every > 1
+        else "What helps: "
+    )
+    return f"{same}{batch}, {less}; a smaller model; fewer ranks on a host"

@@ -64,14 +64,15 @@ def test_it_is_the_machines_fault_and_says_what_helps_and_keeps_no_frame():
     error = caught.value
     assert (error.exit_code, error.wanted_bytes) == (ExitCode.MACHINE, 4 * TOO_MANY)
     assert "step 3: there is no memory for 64 TiB more" in str(error)
-    assert "2 x 16 tokens: halve train.sequences" in str(error)
+    assert "2 x 16 tokens, halve train.sequences" in str(error)
+    assert 'Resume with train.checkpointing = "full"' in str(error)
     assert error.__context__ is None
     assert error.__cause__ is None
 
 
 def test_a_single_sequence_cannot_be_halved():
-    train = replace(job().train, sequences=1)
-    with pytest.raises(OutOfMemory, match=r"shorten train\.sequence_tokens"):
+    train = replace(job().train, sequences=1, checkpointing="full")
+    with pytest.raises(OutOfMemory, match=r"helps: .*shorten train\.sequence_tokens"):
         with_memory_told(train, "step 3", of_torch)
 
 
