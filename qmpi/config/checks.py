@@ -37,6 +37,7 @@ def contradictions(settings: Settings) -> list[str]:
         *_roles(settings),
         *_team(settings),
         *_train(settings),
+        *_savers(settings),
         *_sources(settings),
         *_evaluation(settings),
         *_hosts(settings),
@@ -169,6 +170,21 @@ def _train(settings: Settings) -> Iterator[str]:
         yield (
             f"failure.dead_seconds = {failure.dead_seconds:g} must be more than three times "
             f"failure.heartbeat_seconds = {failure.heartbeat_seconds:g}"
+        )
+
+
+def _savers(settings: Settings) -> Iterator[str]:
+    train = settings.train
+    if train.checkpointing == "selective" and train.compile == "on":
+        yield (
+            'train.checkpointing = "selective" looks between the operations of a layer, and '
+            'train.compile = "on" makes one of them: set train.compile = "auto", or '
+            'train.checkpointing = "full"'
+        )
+    if train.checkpointing == "none" and train.checkpoint_every > 1:
+        yield (
+            f"train.checkpoint_every = {train.checkpoint_every} checkpoints nothing: set "
+            'train.checkpointing to "full" or "selective"'
         )
 
 

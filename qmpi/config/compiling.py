@@ -21,5 +21,8 @@ def is_worth_compiling(
     """
     if train.compile != "auto":
         return train.compile == "on"
+    if train.checkpointing == "selective":
+        # A compiled layer is one operation: there is nothing to select.
+        return False
     tokens = train.lanes * train.microbatches * train.sequences * train.sequence_tokens
     return tokens * flops_per_token >= WORTH[device]

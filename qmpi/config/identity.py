@@ -15,13 +15,17 @@ from qmpi.config.optimizer import OptimizerSettings
 from qmpi.config.settings import Settings, TeamSettings
 
 FREE = (
-    "job.name, job.run_dir, initial.weights, train.compile, data.prefetch_steps, the path of a "
+    "job.name, job.run_dir, initial.weights, train.compile, train.checkpointing, "
+    "train.checkpoint_every, data.prefetch_steps, the path of a "
     "source, evaluation.every_steps, evaluation.tokens, evaluation.problems, and all of [roles], "
     "[snapshot], [failure], [monitor], [hosts] and [machine]; and, "
     "with `qmpi train --resume RUN --set ...`, which writes down at which step, train.steps and "
     "[optimizer]"
 )
 """What may change when a run goes on, for messages."""
+
+HOW_COMPUTED = frozenset({"compile", "checkpointing", "checkpoint_every"})
+"""Fields of [train] that change no bit, or whose bits the identity of the arithmetic tells."""
 
 LATER: dict[str, frozenset[str]] = {
     "model": frozenset(
@@ -59,7 +63,7 @@ def identity(settings: Settings) -> dict[str, Any]:
         "train": {
             name: value
             for name, value in _kept("train", settings.train).items()
-            if name != "compile"
+            if name not in HOW_COMPUTED
         },
         "optimizer": _kept("optimizer", settings.optimizer),
         "tokenizer": settings.data.tokenizer,

@@ -73,3 +73,18 @@ class TrainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         ),
     ] = "auto"
     digest_every: Annotated[PositiveInt, Meta(description="Steps between two weight digests.")] = 10
+    checkpointing: Annotated[
+        Literal["none", "selective", "full"],
+        Meta(
+            description=(
+                "What a layer keeps for its backward pass. "
+                '"full": its input, and it runs again; "selective": also the results of matrix '
+                "products, and what lies between them is computed again (never compiled); "
+                '"none": all. The weights are the same bits.'
+            )
+        ),
+    ] = "none"
+    checkpoint_every: Annotated[
+        PositiveInt,
+        Meta(description="Of so many layers one is checkpointed: 1: all, 2: every second."),
+    ] = 1

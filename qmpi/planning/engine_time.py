@@ -16,6 +16,7 @@ from msgspec import Struct
 from qmpi.config.compiling import is_worth_compiling
 from qmpi.planning.evaluating import evaluation_seconds, evaluations
 from qmpi.planning.muon_work import muon_share
+from qmpi.planning.savers import done_again
 from qmpi.planning.shape import attention_flops, flops_per_token, matrices_a_token, muon_flops
 from qmpi.planning.sweeps import (
     CHUNK,
@@ -84,14 +85,16 @@ def engine_time(job: Workload, speeds: Speeds) -> EngineTime:
     lanes = ceil(train.lanes / job.counts.trainers)
     crowd, tokens = crowding(job), lanes * job.lane_tokens
     weights, scores = 6 * matrices_a_token(shape), attention_flops(shape, train.sequence_tokens)
+    again = done_again(train, shape)
+    attended = (1 + again.attention) * 3.5 * shape.layers * scores
     through, cached = _step(job, speeds, lanes)
     updated, muon = _update(job, speeds)
     hashed = FLOAT * job.parameters / train.digest_every
     copied = job.state_bytes / job.settings.snapshot.every_steps
     calls = through.kernels + cached.kernels + updated.kernels
     return EngineTime(
-        products=crowd * tokens * weights / speeds.products,
-        attention=crowd * tokens * 3.5 * shape.layers * scores / speeds.attention,
+        products=crowd * tokens * (weights + again.products) / speeds.products,
+        attention=crowd * tokens * attended / speeds.attention,
         sweeps=crowd * (through.bytes / speeds.sweeps + cached.bytes / speeds.in_cache),
         calls=crowd * calls * speeds.call,
         reduce=_reduce(job, speeds),
@@ -126,7 +129,8 @@ def _step(job: Workload, speeds: Speeds, lanes: int) -> tuple[Sweeps, Sweeps]:
     train, shape, half = job.settings.train, job.shape, speeds.half
     rows, exact = train.sequences * train.sequence_tokens, train.reduction == "exact"
     layer = layer_sweeps(shape, rows, half=half, compiled=is_compiled(job))
-    batch = layer.times(shape.layers) + end_sweeps(shape, rows, half=half)
+    swept = shape.layers * (1 + done_again(train, shape).sweeps)
+    batch = layer.times(swept) + end_sweeps(shape, rows, half=half)
     lost = loss_sweeps(shape, rows, half=half)
     gathered = gathered_sweeps(shape, job.parameters, train.microbatches, half=half)
     single = half and train.microbatches == 1

@@ -1,9 +1,13 @@
 """What limits a job, in words: each a fact with its figure, and what would lift it."""
 
 from math import ceil
+from typing import Literal
+
+from msgspec.structs import replace
 
 from qmpi.planning.engine_time import EngineTime
 from qmpi.planning.loads import Loads
+from qmpi.planning.memory import trainer_memory
 from qmpi.planning.reliability import DAY, Reliability
 from qmpi.planning.wording import amount, seconds_text, size_text
 from qmpi.planning.workload import Workload
@@ -64,10 +68,23 @@ def _memory(job: Workload, memory: dict[str, int]) -> list[str]:
     if not room or need <= room:
         return []
     return [
-        f"memory: a trainer needs {size_text(need)} and {where} has {size_text(room)}: fewer "
-        "sequences a microbatch, a smaller model, or a team of several ranks, which this version "
-        "does not have"
+        f"memory: a trainer needs {size_text(need)} and {where} has {size_text(room)}: "
+        f"{_checkpointed(job, room)}fewer sequences a microbatch, a smaller model, or a team of "
+        "several ranks, which this version does not have"
     ]
+
+
+def _checkpointed(job: Workload, room: float) -> str:
+    """Return the checkpointing that makes a trainer fit, the cheapest, in words; "" if none."""
+    train = job.settings.train
+    modes: tuple[Literal["selective", "full"], ...] = ("selective", "full")
+    for mode in modes[0 if train.checkpointing == "none" else 1 :]:
+        less = replace(train, checkpointing=mode, checkpoint_every=1)
+        saving = replace(job, settings=replace(job.settings, train=less))
+        need = sum(trainer_memory(saving).values())
+        if need <= room and less != train:
+            return f'train.checkpointing = "{mode}" makes that {size_text(need)}; or '
+    return ""
 
 
 def _lanes(job: Workload) -> list[str]:

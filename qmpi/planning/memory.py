@@ -1,9 +1,10 @@
 """Memory of a trainer by kind, for this system's engine as it is, and roughly for other layouts.
 
-Theory of operation. The flat state holds weights and moments in float32; beside it stand the
-flat gradient and the sum that is reduced; the exact one has tables a second time, on finer grids,
-and twice room for some rows more: what a trainer keeps, and what is sent. Activations are what
-autograd saves: counted tensor by tensor over the nodes of `qmpi.model.fused`, for one microbatch.
+Theory of operation. The flat state holds weights and moments in float32; beside it stands the sum
+that is reduced, whose memory the gradient takes over; the exact one has tables a second time, on
+finer grids, and twice room for some rows more: what a trainer keeps, and what is sent. Activations
+are what autograd saves: counted tensor by tensor over the nodes of `qmpi.model.fused`, for one
+microbatch, less what checkpointed layers let go.
 Weights are cast once a step, and the casts stay. Of the logits one chunk of rows is there at once.
 
 Systems of others, of which `layout_memory` speaks, keep what plain modules save.
@@ -14,6 +15,7 @@ from qmpi.planning.engine_time import is_compiled
 from qmpi.planning.evaluating import evaluation_bytes
 from qmpi.planning.layout import Layout
 from qmpi.planning.muon_work import direction_bytes
+from qmpi.planning.savers import kept_by_layers
 from qmpi.planning.shape import Shape, layer_matrices, matrices_a_token, parameters
 from qmpi.planning.sweeps import (
     CHUNK_LOGITS,
@@ -62,11 +64,11 @@ def trainer_memory(job: Workload) -> dict[str, int]:
     return {
         "weights": FLOAT * count,
         "moments": job.state_bytes - FLOAT * count,
-        "gradient": FLOAT * count + _transient(job),
+        "gradient": _transient(job),
         "sum": FLOAT * count + _tables(job),
         "directions": _directions(job, half=half),
         "casts": HALF * matrices * half,
-        "activations": round(tokens * job.shape.layers * kept_bytes(job, half=half)),
+        "activations": round(tokens * _kept_by_layers(job, half=half)),
         "logits": _chunk_bytes(job, tokens, half=half),
         "blocks": block * lanes * (job.settings.data.prefetch_steps + 1),
         "program": CONTEXT_BYTES if job.on_gpus else PROGRAM_BYTES,
@@ -85,7 +87,7 @@ def _tables(job: Workload) -> int:
 
 
 def _transient(job: Workload) -> int:
-    """Return gradients that stand beside the flat ones while a lane is computed."""
+    """Return gradients that stand beside the sum while a lane is computed."""
     if job.settings.train.microbatches > 1:
         return FLOAT * job.parameters
     return FLOAT * table_elements(job.shape)
@@ -96,6 +98,11 @@ def _directions(job: Workload, *, half: bool) -> int:
         return 0
     size, shape = HALF if half else FLOAT, job.shape
     return direction_bytes(shape, hidden_elements(shape), size, on_gpus=job.on_gpus)
+
+
+def _kept_by_layers(job: Workload, *, half: bool) -> float:
+    whole = kept_bytes(job, half=half)
+    return kept_by_layers(job.settings.train, job.shape, whole, HALF if half else FLOAT)
 
 
 def kept_bytes(job: Workload, *, half: bool) -> float:

@@ -43,6 +43,7 @@ from qmpi.runtime.engine_evaluations import EngineEvaluations, MakePaper
 from qmpi.runtime.engine_profiles import EngineProfiles
 from qmpi.runtime.worker import Task, Worker
 from qmpi.storage.trace_file import TraceFolder
+from qmpi.training.out_of_memory import with_memory_told
 from qmpi.units import Bytes, Digest, Generation, Seconds, Step
 
 if TYPE_CHECKING:
@@ -158,6 +159,11 @@ class TorchEngine:
 
     def _do(self, work: EngineWork, condemned: Condemned, reply: Reply) -> Event | None:
         self._in_hand = condemned
+        # Steps tell of it themselves; this is for all else, such as a state that is received.
+        name = type(work).__name__
+        return with_memory_told(self._settings.train, name, lambda: self._done(work, reply))
+
+    def _done(self, work: EngineWork, reply: Reply) -> Event | None:
         match work:
             case PrepareEngine():
                 return self._prepare()

@@ -24,6 +24,7 @@ from qmpi.config.settings import Settings
 from qmpi.errors import UserError
 from qmpi.model.layer import Layer, Layers
 from qmpi.model.shape import flops_per_token
+from qmpi.training.checkpointing import with_checkpoints
 from qmpi.training.precision import machine_identity
 from qmpi.training.reduction.compiled import Sweeps, compile_sweeps
 from qmpi.training.reduction.trial import agree
@@ -109,8 +110,9 @@ class Preparer:
                 return self._compiled(plain, rehearse)
             except (RuntimeError, OSError) as error:
                 self._refuse(error)
-        rehearse(eager)
-        return Prepared(eager, EAGER)
+        layers = with_checkpoints(eager, self._settings.train)
+        rehearse(layers)
+        return Prepared(layers, EAGER)
 
     def _compiled(self, plain: Layers, rehearse: Rehearse) -> Prepared:
         tools = toolchain(self._device)
@@ -127,7 +129,8 @@ class Preparer:
             layer: torch.compile(layer, fullgraph=True, dynamic=False, options=options)
             for layer in dict.fromkeys(plain)
         }
-        layers = tuple(compiled[layer] for layer in plain)
+        # Around what is compiled, not within: the code, and so its bits, are the same.
+        layers = with_checkpoints(tuple(compiled[layer] for layer in plain), train)
         machine = f"{machine_identity(self._device)}; {train.threads}; {train.precision}"
         shapes = f"{machine}; {self._settings.model}; {train.sequences} x {train.sequence_tokens}"
         sweeps: list[Sweeps] = []

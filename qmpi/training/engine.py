@@ -20,18 +20,18 @@ import torch
 
 from qmpi.config.schedule import learning_rate
 from qmpi.config.settings import Settings
-from qmpi.errors import InvariantError, PeerLost, UserError
+from qmpi.errors import InvariantError, OutOfMemory, PeerLost, UserError
 from qmpi.model.initial import initial_value
 from qmpi.model.layer import choose_kernels, make_layers
-from qmpi.model.transformer import Transformer
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.progress import MAX_SKIPPED
 from qmpi.training.comm import Aborted, Comm, pieces
 from qmpi.training.compiler import InTurn, Prepared, Preparer, at_once
-from qmpi.training.evaluation import Evaluator
+from qmpi.training.evaluation import Evaluator, model_over
 from qmpi.training.flat_state import FlatState, state_layout
 from qmpi.training.lanes import Block, LaneRunner
 from qmpi.training.optimizer import Optimizer, clip
+from qmpi.training.out_of_memory import Made, with_memory_told
 from qmpi.training.outcome import Held, StepOutcome, finite
 from qmpi.training.precision import choose_device, choose_precision, machine_identity
 from qmpi.training.pretrained import load_weights
@@ -85,7 +85,6 @@ class Engine:
         refuse(True, warn_only=self._device.type != "cpu")  # noqa: FBT003
         layout = state_layout(settings)
         self._state = FlatState(layout, self._device)
-        self._gradient = torch.zeros(layout.total, device=self._device)
         train = settings.train
         self._sum = make_sum(train.reduction, layout, train.lanes, self._device)
         self._watch = make_stopwatch(self._device, clock)
@@ -147,14 +146,9 @@ class Engine:
     def evaluator(self) -> Evaluator:
         """Return what measures the weights as they are whenever it is asked; it changes none."""
         if self._evaluator is None:
-            # Views of the state: the model takes no memory, and is never out of date.
-            with torch.device("meta"):
-                model = Transformer(self._settings.model, self._divider)
-            views = {slot.name: self._state.view(slot) for slot in self._state.layout.slots}
-            model.load_state_dict(views, assign=True)
-            model = model.requires_grad_(requires_grad=False).eval()
-            tokens = self._settings.train.sequence_tokens
-            self._evaluator = Evaluator(model, tokens, EVALUATED_LOGITS)
+            settings = self._settings
+            model = model_over(settings.model, self._state, self._divider)
+            self._evaluator = Evaluator(model, settings.train.sequence_tokens, EVALUATED_LOGITS)
         return self._evaluator
 
     def warm_up(self) -> None:
@@ -272,6 +266,7 @@ class Engine:
 
         Raises:
             InvariantError: the state is of another step.
+            OutOfMemory: memory was refused; before the vote the state is what it was.
         """
         if step != self._state.step:
             raise InvariantError(f"step {step} was granted to weights before {self._state.step}")
@@ -279,8 +274,10 @@ class Engine:
         self._watch.begin()
         self._held = None
         given = hyperparameters or self._own
-        redone = self._reduced(list(zip(lanes, blocks, digests, strict=True)))
-        norm = self._prepare(given)
+        work = list(zip(lanes, blocks, digests, strict=True))
+        redone, norm = self._told(
+            f"step {step}", lambda: (self._reduced(work), self._prepare(given))
+        )
         self._held = Held(step, norm, redone, digest_due, started, given)
         self._group().vote()
         self._watch.lap("communication")
@@ -295,7 +292,16 @@ class Engine:
         Raises:
             InvariantError: there is none.
             UserError: the run has diverged.
+            OutOfMemory: memory was refused; there is no state any more.
         """
+        try:
+            return self._told(self._state.step, self._applied)
+        except OutOfMemory:
+            # It may be half of one step and half of the next.
+            self._state.forget()
+            raise
+
+    def _applied(self) -> StepOutcome:
         # After a failure, what lies between is its time, not the step's.
         self._watch.resume()
         held = self._held
@@ -305,7 +311,7 @@ class Engine:
         given, state, watch = held.hyperparameters, self._state, self._watch
         rate = learning_rate(given.optimizer, held.step, given.steps, given.onset)
         if math.isfinite(held.norm):
-            self._optimizer.apply(state, self._gradient, given.optimizer, rate)
+            self._optimizer.apply(state, self._sum.place, given.optimizer, rate)
             watch.lap("optimizer")
             self._sum.settle(state)
             state.set_counters(held.step + 1, state.updates + 1, 0)
@@ -361,11 +367,12 @@ class Engine:
         """
         if self._sum.broken():
             return math.inf
-        self._sum.unpack(self._gradient)
+        gradient = self._sum.place
+        self._sum.unpack(gradient)
         self._watch.lap("sweep")
-        norm = clip(self._gradient, given.optimizer.clip_norm)
+        norm = clip(gradient, given.optimizer.clip_norm)
         if math.isfinite(norm):
-            self._optimizer.prepare(self._state, self._gradient, given.optimizer, self._group())
+            self._optimizer.prepare(self._state, gradient, given.optimizer, self._group())
         self._watch.lap("optimizer")
         return norm
 
@@ -390,6 +397,9 @@ class Engine:
                 f"the gradient was not finite in {MAX_SKIPPED} steps in a row, up to step {step}: "
                 "the run has diverged at this learning rate"
             )
+
+    def _told(self, step: int, work: Callable[[], Made]) -> Made:
+        return with_memory_told(self._settings.train, f"step {step}", work)
 
     def _group(self) -> Comm:
         if self._comm is None:

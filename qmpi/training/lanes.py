@@ -15,6 +15,7 @@ from qmpi.errors import InvariantError, PeerLost
 from qmpi.model.layer import Kernels, Layers
 from qmpi.training.backprop import Backprop
 from qmpi.training.comm import Aborted
+from qmpi.training.out_of_memory import with_memory_told
 from qmpi.training.reduction.kinds import Sum
 from qmpi.training.stopwatch import Stopwatch
 from qmpi.training.weights import Leaf, Weights, gradients_of
@@ -113,7 +114,13 @@ class LaneRunner:
 
         Args:
             layers: function of each layer.
+
+        Raises:
+            OutOfMemory: memory was refused; whoever compiles shall not take it for another fault.
         """
+        with_memory_told(self._train, "a microbatch", lambda: self._rehearse(layers))
+
+    def _rehearse(self, layers: Layers) -> None:
         self._sum, self._microbatch = None, 0
         shape = (self._train.sequences, self._train.sequence_tokens + 1)
         self._backprop.run(layers, torch.zeros(shape, dtype=torch.int64, device=self._device), 1.0)

@@ -159,6 +159,10 @@ class Coordinator(Chief):
         """It is decided that too few ranks are left for one team."""
         return self.groups.decided and self.groups.plan is None
 
+    def starved(self, _: object) -> bool:
+        """Nobody is left to train for want of memory, before any step was done."""
+        return self.nobody(_) and bool(self.failures.starved)
+
     def all_ready(self, _: object) -> bool:
         """Every member is connected."""
         return self.groups.all_ready
@@ -308,6 +312,11 @@ class Coordinator(Chief):
     def nobody_trains(self, _: None, now: Seconds) -> list[Effect]:
         """Leave, to be started again: too few ranks are left for one team."""
         return self._give_up("no rank is left that can train", now)
+
+    def nobody_fits(self, _: None, now: Seconds) -> list[Effect]:
+        """End a run that has too little memory: another start would end alike."""
+        why = f"no rank is left that can train; {self.failures.starved}"
+        return self._end(EndJob("failed", ExitCode.MACHINE, why), now)
 
     def note_ready(self, event: Received, now: Seconds) -> list[Effect]:
         """Note that a member is connected."""
@@ -583,6 +592,7 @@ RULES: tuple[Rule[Coordinator], ...] = (
         action=C.start_over_refused,
         to="ending",
     ),
+    Rule(phases=("regrouping",), on=None, guard=C.starved, action=C.nobody_fits, to="ending"),
     Rule(phases=("regrouping",), on=None, guard=C.nobody, action=C.nobody_trains, to="ended"),
     Rule(phases=("forming",), on=GroupReady, action=C.note_ready),
     Rule(phases=("forming",), on=None, guard=C.all_ready, action=C.grant_first, to="running"),

@@ -62,6 +62,7 @@ class ExactSum:
         self._scales = torch.zeros(layout.chunks, device=device)
         self._factors: list[float] = []
         self._sweeps: Sweeps | None = None
+        self._gaps = gaps(layout)
         self._rounder = torch.tensor(ROUNDER)
         self._scratch = torch.empty(CHUNK, device=device)
         self._tables = {
@@ -195,12 +196,20 @@ class ExactSum:
         """Return whether some gradient was not finite."""
         return bool((self._needs == NOT_FINITE).any())
 
+    @property
+    def place(self) -> Tensor:
+        """Memory of the sum as flat float32: where its mean may be written, until the next pass.
+
+        Another buffer would take 4 bytes a parameter, and hold what this one no longer needs to.
+        """
+        return self._sum.view(torch.float32)
+
     @torch.no_grad()
     def unpack(self, gradient: Tensor) -> None:
-        """Write the mean over lanes as float32.
+        """Write the mean over lanes as float32, zero in the padding.
 
         Args:
-            gradient: flat, overwritten but for its padding.
+            gradient: flat, overwritten; may be `place`.
         """
         grids = self._exponents.clone()
         for table in self._tables.values():
@@ -211,11 +220,16 @@ class ExactSum:
             mine = units[self._firsts[number] : self._firsts[number + 1]]
             total, mean = self._span(slot, self._sum), self._span(slot, gradient)
             to_mean = spread if self._sweeps is None else self._sweeps.spread
+            if number not in areas:
+                to_mean(total, mine.to(torch.float32), slot.chunk, mean)
+                continue
+            levels, wire = areas[number]
+            # Taken out before they are overwritten: sum and mean may lie in one place.
+            dense = total.view(slot.shape)[levels > 0]
             to_mean(total, mine.to(torch.float32), slot.chunk, mean)
-            if number in areas:
-                levels, wire = areas[number]
-                rows = (mean.view(slot.shape), total.view(slot.shape))
-                add_outliers(*rows, wire.view(-1, slot.chunk), levels, mine)
+            add_outliers(mean.view(slot.shape), dense, wire.view(-1, slot.chunk), levels, mine)
+        for gap in self._gaps:
+            gradient[gap].zero_()
 
     def settle(self, state: FlatState) -> None:
         """Choose the exponents of the next step.
@@ -298,6 +312,14 @@ class ExactSum:
     @staticmethod
     def _span(slot: Slot, flat: Tensor) -> Tensor:
         return flat[slot.start : slot.start + slot.size]
+
+
+def gaps(layout: Layout) -> list[slice]:
+    """Return the padding behind parameters that have any."""
+    slots = sorted(layout.slots, key=lambda slot: slot.start)
+    starts = [*(slot.start for slot in slots[1:]), layout.total]
+    ends = [slot.start + slot.size for slot in slots]
+    return [slice(end, start) for end, start in zip(ends, starts, strict=True) if end < start]
 
 
 def wrapped(number: int) -> int:

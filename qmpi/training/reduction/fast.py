@@ -86,12 +86,17 @@ class FastSum:
         """Return whether some gradient was not finite; a sum of infinities and NaNs stays one."""
         return not bool(torch.linalg.vector_norm(self._sum).isfinite())
 
+    @property
+    def place(self) -> Tensor:
+        """Memory of the sum: where its mean may be written, until the next pass."""
+        return self._sum
+
     @torch.no_grad()
     def unpack(self, gradient: Tensor) -> None:
         """Write the mean over lanes as float32.
 
         Args:
-            gradient: flat, overwritten.
+            gradient: flat, overwritten; may be `place`.
         """
         torch.mul(self._sum, 1.0 / self._lanes, out=gradient)
 

@@ -140,14 +140,14 @@ def add_outliers(mean: Tensor, dense: Tensor, wire: Tensor, levels: Tensor, unit
 
     Args:
         mean: float32 [rows, width]; rows with outliers are overwritten.
-        dense: sum on the rows' own grids, int32 [rows, width].
+        dense: sum of the rows that have outliers on their own grids, int32 [such rows, width].
         wire: sums on the coarser grids, int32 [sum of levels, width].
         levels: the highest of each row, int32 [rows].
         units: value of 1 on the rows' own grids, a power of two over the lanes, float64 [rows].
     """
     starts = levels.cumsum(0) - levels
     rows = levels.nonzero().squeeze(1)
-    total = dense[rows].to(torch.float64)
+    total = dense.to(torch.float64)
     for level in range(1, int(levels.max()) + 1):
         has = levels[rows] >= level
         coarse = wire[starts[rows[has]] + (level - 1)].to(torch.float64)

@@ -8,13 +8,15 @@ import torch
 from msgspec.structs import replace
 
 from qmpi.config.load import parse_job
-from qmpi.config.machine import Machine
+from qmpi.config.machine import Machine, NodeShape
 from qmpi.config.settings import Settings
 from qmpi.model.layer import choose_kernels, make_layers
 from qmpi.model.plain import Positions
 from qmpi.model.transformer import Transformer
 from qmpi.planning.advice import advise
+from qmpi.planning.engine_time import engine_time
 from qmpi.planning.layout import Layout
+from qmpi.planning.limits import limits
 from qmpi.planning.memory import kept_bytes, layout_memory, saved_bytes, trainer_memory
 from qmpi.planning.muon_work import BATCH_ELEMENTS, muon_share
 from qmpi.planning.shape import matrices_a_token, shape_of
@@ -82,8 +84,8 @@ def test_microbatches_keep_gradients_between_them() -> None:
     one = job("laptop", half=False)
     train = replace(one.settings.train, microbatches=2)
     two = replace(one, settings=replace(one.settings, train=train))
-    assert trainer_memory(two)["gradient"] == 2 * 4 * one.parameters
-    assert trainer_memory(one)["gradient"] < 2 * 4 * one.parameters
+    assert trainer_memory(two)["gradient"] == 4 * one.parameters
+    assert trainer_memory(one)["gradient"] < 4 * one.parameters
 
 
 @pytest.mark.parametrize("half", [False, True])
@@ -114,6 +116,55 @@ def test_layers_keep_what_fused_nodes_save(half: bool, tokens: int, window: int)
     assert out.shape == stream.shape
     seen = sum(storage.nbytes() for address, storage in held.items() if address not in own)
     assert tokens * kept_bytes(planned, half=half) == pytest.approx(seen, rel=0.1)
+
+
+def saving(given: Workload, mode: str, every: int = 1, **machine: float) -> Workload:
+    train = replace(given.settings.train, checkpointing=mode, checkpoint_every=every)
+    return replace(given, settings=replace(given.settings, train=train), **machine)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_checkpointed_layers_keep_what_the_engine_keeps(half: bool) -> None:
+    """The counts themselves are held to torch's in tests/unit/training/test_checkpointing.py."""
+    given = job("laptop", half=half)
+    shape, size, train = given.shape, 2 if half else 4, given.settings.train
+    rows = train.sequences * train.sequence_tokens
+    whole, width = kept_bytes(given, half=half), shape.width
+    products = shape.query + 2 * shape.key + 2 * shape.ffn_width + 2 * width
+    for mode, every, layer in (
+        ("full", 1, 4 * width),
+        ("full", 2, (4 * width + whole) / 2),
+        ("selective", 1, 4 * width + size * products),
+    ):
+        kept = trainer_memory(saving(given, mode, every))["activations"] / rows - whole
+        assert shape.layers % 2 == 0
+        assert kept / shape.layers == pytest.approx(layer, rel=1e-6)
+
+
+def test_what_is_done_again_takes_time_and_full_takes_more() -> None:
+    given = job("laptop", half=False)
+    assert given.speeds is not None
+    speeds = given.speeds
+    none, some, part, full = (
+        engine_time(saving(given, *form), speeds)
+        for form in (("none",), ("full", 2), ("selective",), ("full",))
+    )
+    assert none == engine_time(given, speeds)
+    assert none.total < some.total < full.total
+    assert none.total < part.total < full.total
+    assert part.products == none.products
+    # A third of the way there and back, less the last product of a layer and the head.
+    assert 1.15 < full.products / none.products < 4 / 3
+
+
+def test_a_job_that_does_not_fit_is_told_which_checkpointing_would() -> None:
+    given = job("laptop", half=False)
+    for mode in ("selective", "full"):
+        need = sum(trainer_memory(saving(given, mode)).values())
+        room = NodeShape(memory_gib=(need + 2**20) / 2**30, cores=2)
+        tight = replace(given, machine=replace(given.machine, node=room))
+        (told, *_) = limits(tight, trainer_memory(tight), None, None, None)
+        assert f'train.checkpointing = "{mode}" makes that' in told
 
 
 @pytest.mark.parametrize("trainers", [1, 2, 3, 64])
