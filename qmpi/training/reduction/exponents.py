@@ -104,7 +104,7 @@ class Margins:
             torch.where(is_table, of_rows, other).to(torch.int32).to(device)
             for of_rows, other in ((2 * depth, most), (row_spare, most - 2))
         )
-        self._least = self._spare - 2
+        self._least = (self._spare - 2).clamp_(min=0)
 
     def depths(self, lifted: Tensor) -> Tensor:
         """Return the bits between the two grids of each chunk, if it is a row; int32 [chunks].
