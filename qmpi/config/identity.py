@@ -25,7 +25,7 @@ FREE = (
 
 LATER: dict[str, frozenset[str]] = {
     "model": frozenset({"head_dim"}),
-    "train": frozenset(),
+    "train": frozenset({"masters"}),
     "optimizer": frozenset(),
 }
 """Fields of each section that runs of older versions do not have. At its default such a field is no

@@ -42,11 +42,11 @@ class TrainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         ),
     ] = "exact"
     precision: Annotated[
-        Literal["auto", "float32", "bfloat16"],
+        Literal["auto", "float32", "bfloat16", "float16"],
         Meta(
             description=(
-                'Compute type over float32 masters. "auto": bfloat16 where the device '
-                "computes it natively."
+                'Type that matrices are multiplied in. "auto": bfloat16 where the device '
+                'computes it natively. "float16": with a loss scale that follows the gradients.'
             )
         ),
     ] = "auto"
@@ -73,3 +73,12 @@ class TrainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         ),
     ] = "auto"
     digest_every: Annotated[PositiveInt, Meta(description="Steps between two weight digests.")] = 10
+    masters: Annotated[
+        Literal["float32", "bfloat16"],
+        Meta(
+            description=(
+                'Type of the weights in the state. "bfloat16": two bytes less a parameter; '
+                "updates are rounded up or down by a hash of seed, step and element."
+            )
+        ),
+    ] = "float32"

@@ -18,9 +18,10 @@ from hashlib import sha256
 
 import torch
 
+from qmpi.config.loss_scale import FIRST
 from qmpi.config.schedule import learning_rate
 from qmpi.config.settings import Settings
-from qmpi.errors import InvariantError, PeerLost, UserError
+from qmpi.errors import InvariantError, UserError
 from qmpi.model.initial import initial_value
 from qmpi.model.layer import choose_kernels, make_layers
 from qmpi.model.transformer import Transformer
@@ -33,7 +34,14 @@ from qmpi.training.flat_state import FlatState, state_layout
 from qmpi.training.lanes import Block, LaneRunner
 from qmpi.training.optimizer import Optimizer, clip
 from qmpi.training.outcome import Held, StepOutcome, finite
-from qmpi.training.precision import choose_device, choose_precision, machine_identity
+from qmpi.training.passes import Passes
+from qmpi.training.precision import (
+    choose_device,
+    choose_precision,
+    machine_identity,
+    refuse_short_sums,
+    update_precision,
+)
 from qmpi.training.pretrained import load_weights
 from qmpi.training.profiler import Profiler
 from qmpi.training.reduction.kinds import make_sum
@@ -41,9 +49,6 @@ from qmpi.training.speed import peak
 from qmpi.training.stopwatch import make_stopwatch
 from qmpi.training.weights import Weights
 from qmpi.units import Digest, Step
-
-MAX_PASSES = 4
-"""Equal data overflow once; more passes mean that a lane does not compute the same bits twice."""
 
 EVALUATED_LOGITS = 1 << 22
 """Logits that an evaluation computes at a time, beside all that training keeps: 16 MiB of them."""
@@ -80,6 +85,7 @@ class Engine:
         # takes seconds of each rank's start. The compiler is told by its own options.
         refuse = torch._C._set_deterministic_algorithms  # noqa: SLF001
         refuse(True, warn_only=self._device.type != "cpu")  # noqa: FBT003
+        refuse_short_sums(self._precision)
         layout = state_layout(settings)
         self._state = FlatState(layout, self._device)
         self._gradient = torch.zeros(layout.total, device=self._device)
@@ -89,7 +95,10 @@ class Engine:
         self._weights = Weights(settings.model, self._state, self._precision)
         self._fused = choose_kernels(self._device, train.sequence_tokens, compiled=False)
         self._runner = LaneRunner(settings, self._weights, self._fused, self._watch)
-        self._optimizer = Optimizer(layout, self._device, self._precision)
+        parts = (self._runner, self._sum, self._watch, aborted)
+        self._passes = Passes(*parts, self._precision)
+        kind = update_precision(self._precision)
+        self._optimizer = Optimizer(layout, self._device, kind, settings.job.seed)
         self._preparer = Preparer(settings, self._device, in_turn)
         self._prepared: Prepared | None = None
         self._own = Hyperparameters(Step(0), train.steps, settings.optimizer)
@@ -142,14 +151,15 @@ class Engine:
     def evaluator(self) -> Evaluator:
         """Return what measures the weights as they are whenever it is asked; it changes none."""
         if self._evaluator is None:
-            # Views of the state: the model takes no memory, and is never out of date.
+            # Views of the state, if it is in float32: the model takes no memory.
             with torch.device("meta"):
                 model = Transformer(self._settings.model)
-            views = {slot.name: self._state.view(slot) for slot in self._state.layout.slots}
-            model.load_state_dict(views, assign=True)
+            model.load_state_dict(self._state.wide_views(), assign=True)
             model = model.requires_grad_(requires_grad=False).eval()
             tokens = self._settings.train.sequence_tokens
             self._evaluator = Evaluator(model, tokens, EVALUATED_LOGITS)
+        elif self._state.layout.narrow:
+            self._evaluator.take(self._state.wide_views())
         return self._evaluator
 
     def warm_up(self) -> None:
@@ -166,6 +176,8 @@ class Engine:
         """
         self._held = None
         self._state.reset()
+        if self._precision == torch.float16:
+            self._state.set_scaling(FIRST, 0)
         settings = self._settings
         if settings.initial.weights:
             load_weights(self._state, settings.initial, settings.model)
@@ -274,9 +286,11 @@ class Engine:
         self._watch.begin()
         self._held = None
         given = hyperparameters or self._own
-        redone = self._reduced(list(zip(lanes, blocks, digests, strict=True)))
+        self._weights.refresh()
+        work = list(zip(lanes, blocks, digests, strict=True))
+        redone, scale = self._passes.run(self._group(), self._ready().layers, self._state, work)
         norm = self._prepare(given)
-        self._held = Held(step, norm, redone, digest_due, started, given)
+        self._held = Held(step, norm, redone, scale, digest_due, started, given)
         self._group().vote()
         self._watch.lap("communication")
         return self.apply_held()
@@ -299,7 +313,11 @@ class Engine:
         self._held = None
         given, state, watch = held.hyperparameters, self._state, self._watch
         rate = learning_rate(given.optimizer, held.step, given.steps, given.onset)
-        if math.isfinite(held.norm):
+        updated = math.isfinite(held.norm)
+        scaling = self._passes.next_scaling(held.scale, updated=updated)
+        if scaling != state.scaling:
+            state.set_scaling(*scaling)
+        if updated:
             self._optimizer.apply(state, self._gradient, given.optimizer, rate)
             watch.lap("optimizer")
             self._sum.settle(state)
@@ -321,31 +339,7 @@ class Engine:
             redone=held.redone,
             times=watch.times(),
             updates=state.updates,
-        )
-
-    def _reduced(self, work: list[tuple[int, Block, str]]) -> int:
-        comm, layers, watch = self._group(), self._ready().layers, self._watch
-        self._weights.refresh()
-        self._sum.begin_step(self._state)
-        for redone in range(MAX_PASSES):
-            self._runner.clear()
-            self._sum.begin_pass()
-            watch.lap("sweep")
-            for lane, block, digest in work:
-                loss = self._runner.run(layers, block, self._sum, self._aborted)
-                self._sum.end_lane(lane, loss, digest)
-                watch.lap("sweep")
-            try:
-                self._sum.reduce(comm)
-            except PeerLost:
-                self._sum.renew()
-                raise
-            watch.lap("communication")
-            if not self._sum.overflowed():
-                return redone
-        raise InvariantError(
-            f"step {self._state.step} overflowed {MAX_PASSES} times; "
-            "a lane gives other bits each time"
+            loss_scale=held.scale.factor,
         )
 
     def _prepare(self, given: Hyperparameters) -> float:

@@ -31,6 +31,14 @@ class Evaluator:
         self._rows = max(1, logits // (model.settings.vocab_size * self._columns))
 
     @torch.no_grad()
+    def take(self, weights: dict[str, Tensor]) -> None:
+        """Measure other weights from now on.
+
+        Args:
+            weights: by name, in float32.
+        """
+        self._model.load_state_dict(weights, assign=True)
+
     def row_losses(self, block: Block, rows: int, progress: Callable[[int], None]) -> list[float]:
         """Return the cross-entropy of each row, summed over its targets.
 

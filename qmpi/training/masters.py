@@ -1,0 +1,98 @@
+"""Weights in bfloat16: what an update gives is rounded up or down by chance, so none is lost.
+
+Theory of operation. An update is mostly smaller than half of bfloat16's last digit of the weight;
+rounded to nearest it would change nothing, step after step. Rounded up with the probability of its
+distance from below it is right on average. The chance is none: sixteen bits are a hash of the run's
+seed, the step and the element's number, so every member rounds alike, and so does whoever resumes.
+
+Those bits are added to a float32's last sixteen, which are then cut off: what is carried over
+rounds the magnitude up. Numbers that bfloat16 holds stay as they are, zero among them.
+"""
+
+import itertools
+from hashlib import blake2b
+
+import torch
+from torch import Tensor
+
+PIECE = 65_536
+"""Elements that are updated at a time: in float32 they stay in a core's cache. Pieces begin at its
+multiples, so that no piece crosses one of the 2**32 elements that one pair of keys is for."""
+
+_KEPT = -65_536
+"""The upper sixteen bits, as an int32."""
+
+_MULTIPLIERS = (0x7FEB352D, 0x846CA68B - (1 << 32))
+"""Of Wellons' hash of 32 bits ("lowbias32"), as int32."""
+
+
+def pieces(start: int, stop: int) -> list[slice]:
+    """Cut a run of elements at the multiples of `PIECE`.
+
+    Args:
+        start: first element.
+        stop: behind the last.
+
+    Returns:
+        Slices in order, none empty.
+    """
+    cuts = [start, *range((start // PIECE + 1) * PIECE, stop, PIECE), stop]
+    return [slice(a, b) for a, b in itertools.pairwise(cuts) if a < b]
+
+
+def keys(seed: int, step: int, high: int) -> tuple[int, int]:
+    """Return two int32 that stand for a run's step and 2**32 elements.
+
+    Args:
+        seed: of the run.
+        step: that is applied.
+        high: the element's number without its last 32 bits.
+    """
+    raw = blake2b(f"{seed}/{step}/{high}".encode(), digest_size=8, person=b"masters").digest()
+    return tuple(int.from_bytes(raw[at : at + 4], "little", signed=True) for at in (0, 4))  # pyright: ignore[reportReturnType]
+
+
+class Rounder:
+    """Rounds float32 to bfloat16 by the numbers of elements."""
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        """Prepare.
+
+        Args:
+            seed: of the run.
+            device: where the weights live.
+        """
+        self._seed = seed
+        self._count = torch.arange(PIECE, dtype=torch.int32, device=device)
+
+    def put(self, values: Tensor, step: int, start: int, out: Tensor) -> None:
+        """Round a piece.
+
+        Args:
+            values: float32 [n], n <= `PIECE`, finite; overwritten.
+            step: that is applied.
+            start: number of the first element.
+            out: bfloat16 [n]; takes the values.
+        """
+        bits = values.view(torch.int32)
+        bits.add_(self.chances(step, start, values.numel())).bitwise_and_(_KEPT)
+        out.copy_(values)
+
+    def chances(self, step: int, start: int, count: int) -> Tensor:
+        """Return sixteen bits for each element of a piece.
+
+        Args:
+            step: that is applied.
+            start: number of the first element.
+            count: of elements, at most `PIECE`.
+
+        Returns:
+            int32 [count], 0 <= value < 2**16.
+        """
+        first, second = keys(self._seed, step, start >> 32)
+        low = (start + first + 2**31) % 2**32 - 2**31
+        x = self._count[:count] + low
+        for multiplier, shift, key in zip(_MULTIPLIERS, (16, 15), (second, 0), strict=True):
+            x.bitwise_xor_((x >> shift).bitwise_and_((1 << (32 - shift)) - 1))
+            x.mul_(multiplier).bitwise_xor_(key)
+        return (x >> 16).bitwise_and_(PIECE - 1)
