@@ -15,9 +15,12 @@ from hashlib import blake2b
 import torch
 from torch import Tensor
 
-PIECE = 65_536
-"""Elements that are updated at a time: in float32 they stay in a core's cache. Pieces begin at its
-multiples, so that no piece crosses one of the 2**32 elements that one pair of keys is for."""
+PIECES = {"cpu": 1 << 16, "cuda": 1 << 24}
+"""Elements that are updated at a time: in float32 they stay in a core's cache; a GPU wants many.
+Pieces begin at multiples, so that none crosses one of the 2**32 elements that a pair of keys is
+for; their size has no part in the bits."""
+
+CHANCES = 1 << 16
 
 _KEPT = -65_536
 """The upper sixteen bits, as an int32."""
@@ -26,17 +29,18 @@ _MULTIPLIERS = (0x7FEB352D, 0x846CA68B - (1 << 32))
 """Of Wellons' hash of 32 bits ("lowbias32"), as int32."""
 
 
-def pieces(start: int, stop: int) -> list[slice]:
-    """Cut a run of elements at the multiples of `PIECE`.
+def pieces(start: int, stop: int, size: int) -> list[slice]:
+    """Cut a run of elements at the multiples of a size.
 
     Args:
         start: first element.
         stop: behind the last.
+        size: of a piece, a power of two.
 
     Returns:
         Slices in order, none empty.
     """
-    cuts = [start, *range((start // PIECE + 1) * PIECE, stop, PIECE), stop]
+    cuts = [start, *range((start // size + 1) * size, stop, size), stop]
     return [slice(a, b) for a, b in itertools.pairwise(cuts) if a < b]
 
 
@@ -63,13 +67,14 @@ class Rounder:
             device: where the weights live.
         """
         self._seed = seed
-        self._count = torch.arange(PIECE, dtype=torch.int32, device=device)
+        size = PIECES[device.type]
+        self._count = torch.arange(size, dtype=torch.int32, device=device)
 
     def put(self, values: Tensor, step: int, start: int, out: Tensor) -> None:
         """Round a piece.
 
         Args:
-            values: float32 [n], n <= `PIECE`, finite; overwritten.
+            values: float32 [n], of one piece, finite; overwritten.
             step: that is applied.
             start: number of the first element.
             out: bfloat16 [n]; takes the values.
@@ -84,7 +89,7 @@ class Rounder:
         Args:
             step: that is applied.
             start: number of the first element.
-            count: of elements, at most `PIECE`.
+            count: of elements, those of a piece at most.
 
         Returns:
             int32 [count], 0 <= value < 2**16.
@@ -95,4 +100,4 @@ class Rounder:
         for multiplier, shift, key in zip(_MULTIPLIERS, (16, 15), (second, 0), strict=True):
             x.bitwise_xor_((x >> shift).bitwise_and_((1 << (32 - shift)) - 1))
             x.mul_(multiplier).bitwise_xor_(key)
-        return (x >> 16).bitwise_and_(PIECE - 1)
+        return (x >> 16).bitwise_and_(CHANCES - 1)

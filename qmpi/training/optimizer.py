@@ -18,7 +18,7 @@ from torch import Tensor
 from qmpi.config.optimizer import OptimizerSettings
 from qmpi.training.eight_bit import EightBit
 from qmpi.training.flat_state import FlatState, Layout, lay_out
-from qmpi.training.masters import Rounder, pieces
+from qmpi.training.masters import PIECES, Rounder, pieces
 from qmpi.training.muon import Directions, Members
 from qmpi.training.norm import global_norm
 
@@ -54,6 +54,7 @@ class Optimizer:
             seed: of the run; weights in bfloat16 are rounded by it.
         """
         self._device, self._precision = device, precision
+        self._size = PIECES[device.type]
         self._directions = Directions(layout, device, precision) if layout.uses_muon else None
         self._eight = EightBit(device) if layout.eight else None
         self._rounder = Rounder(seed, device) if layout.narrow else None
@@ -130,7 +131,7 @@ class Optimizer:
             directions.apply(state, rate)
             return
         for slot, direction, scale in directions.scaled():
-            for piece in pieces(slot.start, slot.start + slot.size):
+            for piece in pieces(slot.start, slot.start + slot.size, self._size):
                 own = slice(piece.start - slot.start, piece.stop - slot.start)
                 weights = state.params[piece].to(torch.float32).mul_(keeps)
                 weights.add_(direction[own], alpha=-rate * scale)
@@ -151,7 +152,7 @@ class Optimizer:
             parts = (state.params[run], gradient[run], *moments)
             adamw(parts, state.updates + 1, settings, *pace)
             return
-        for piece in pieces(run.start, run.stop):
+        for piece in pieces(run.start, run.stop, self._size):
             weights = state.params[piece]
             wide = weights.to(torch.float32)
             moments = (

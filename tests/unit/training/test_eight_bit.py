@@ -14,7 +14,7 @@ from qmpi.config.optimizer import OptimizerSettings
 from qmpi.model.shape import MOMENT_BLOCK, state_bytes
 from qmpi.training.eight_bit import LEAST_SHARE, Codes, EightBit, code_values
 from qmpi.training.flat_state import FlatState, lay_out, state_layout
-from qmpi.training.masters import PIECE
+from qmpi.training.masters import PIECES
 from qmpi.training.optimizer import Optimizer
 
 CPU = torch.device("cpu")
@@ -23,7 +23,7 @@ SHAPES = {
     "model.embed_tokens.weight": (40, 24),
     "norm": (24,),
     "a": (33, 24),
-    "wide": (3, PIECE // 2),
+    "wide": (3, PIECES["cpu"] // 2),
 }
 BLOCKS = 64
 
@@ -147,7 +147,7 @@ def test_updates_are_those_of_adamw_with_rounded_moments():
 def test_pieces_play_no_part():
     whole = played("adamw8", 3)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("qmpi.training.masters.PIECE", 4 * MOMENT_BLOCK)
+        patched.setitem(PIECES, "cpu", 4 * MOMENT_BLOCK)
         assert torch.equal(played("adamw8", 3).buffer, whole.buffer)
 
 

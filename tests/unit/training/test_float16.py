@@ -5,6 +5,7 @@ import threading
 
 import pytest
 import torch
+from msgspec.structs import replace
 from unit.training.line_of_threads import ThreadLine, run_all
 from unit.training.small_job import LANES, alone, job, run
 
@@ -249,3 +250,16 @@ def test_other_types_have_no_scale():
     engine._state.params[:2000] = math.nan
     outcome = run(engine, settings, 0)
     assert (outcome.loss_scale, outcome.redone, engine._state.scaling) == (1.0, 0, (0, 0))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.slow
+def test_compiled_layers_take_float16() -> None:
+    """Slow: other types show that a compiler is found, cached and shared."""
+    plain = half_job()
+    compiled = replace(plain, train=replace(plain.train, compile="on"))
+    engines = alone(plain), alone(compiled)
+    assert "compiled by" in engines[1].identity()
+    first, second = run(engines[0], plain, 0), run(engines[1], compiled, 0)
+    assert second.lane_losses == pytest.approx(first.lane_losses, abs=1e-3)
+    assert second.gradient_norm == pytest.approx(first.gradient_norm, rel=1e-3)

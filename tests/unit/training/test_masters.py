@@ -14,10 +14,11 @@ from unit.training.test_eight_bit import SHAPES, played
 from qmpi.config.identity import differences, identity
 from qmpi.model.shape import state_bytes
 from qmpi.training.flat_state import FlatState, lay_out, state_layout
-from qmpi.training.masters import PIECE, Rounder, pieces
+from qmpi.training.masters import PIECES, Rounder, pieces
 from qmpi.training.snapshot_weights import SnapshotWeights
 
 CPU = torch.device("cpu")
+PIECE = PIECES["cpu"]
 
 
 def narrow_job(**changes):
@@ -91,13 +92,21 @@ def test_small_updates_add_up_where_rounding_to_nearest_loses_them():
 
 def test_pieces_cover_a_run_and_begin_at_multiples():
     for start, stop in ((0, 5), (PIECE, 3 * PIECE), (7, 2 * PIECE + 1), (PIECE - 1, PIECE + 1)):
-        cut = pieces(start, stop)
+        cut = pieces(start, stop, PIECE)
         assert [n for part in cut for n in (part.start, part.stop)][:: 2 * len(cut) - 1] == [
             start,
             stop,
         ]
         assert all(a.stop == b.start and b.start % PIECE == 0 for a, b in itertools.pairwise(cut))
-    assert pieces(4, 4) == []
+    assert pieces(4, 4, PIECE) == []
+
+
+@pytest.mark.parametrize("kind", ["adamw", "muon"])
+def test_pieces_play_no_part(kind):
+    whole = played_with_muon(kind, "bfloat16", steps=2)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(PIECES, "cpu", 1 << 10)
+        assert torch.equal(played_with_muon(kind, "bfloat16", steps=2).buffer, whole.buffer)
 
 
 @pytest.mark.parametrize("kind", ["adamw", "adamw8", "muon"])
