@@ -58,7 +58,7 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
     train, number = settings.train, rank_count(settings.roles, ranks)
     placement = placed(settings, number)
     parameters = parameter_count(settings.model)
-    state = state_bytes(settings.model, settings.optimizer.kind)
+    state = state_bytes(settings.model, settings.optimizer.kind, train.masters)
     tokens = train.lanes * train.microbatches * train.sequences * train.sequence_tokens
     return {
         "name": settings.job.name,

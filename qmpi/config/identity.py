@@ -35,7 +35,7 @@ LATER: dict[str, frozenset[str]] = {
             *("rope_scaling", "rope_factor", "rope_original_tokens"),
         }
     ),
-    "train": frozenset(),
+    "train": frozenset({"masters"}),
     "optimizer": frozenset(),
 }
 """Fields of each section that runs of older versions do not have. At its default such a field is no

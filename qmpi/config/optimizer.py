@@ -11,11 +11,12 @@ class OptimizerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """[optimizer]: how gradients become updates, the learning-rate schedule, clipping."""
 
     kind: Annotated[
-        Literal["muon", "adamw"],
+        Literal["muon", "adamw", "adamw8"],
         Meta(
             description=(
                 '"muon": orthogonalised momentum for the matrices of the blocks, AdamW for '
-                'embedding, head and norms. "adamw": AdamW for all.'
+                'embedding, head and norms. "adamw": AdamW for all. "adamw8": AdamW with '
+                "moments of matrices in eight bits."
             )
         ),
     ] = "muon"

@@ -42,11 +42,11 @@ class TrainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         ),
     ] = "exact"
     precision: Annotated[
-        Literal["auto", "float32", "bfloat16"],
+        Literal["auto", "float32", "bfloat16", "float16"],
         Meta(
             description=(
-                'Compute type over float32 masters. "auto": bfloat16 where the device '
-                "computes it natively."
+                'Type that matrices are multiplied in. "auto": bfloat16 where the device '
+                'computes it natively. "float16": with a loss scale that follows the gradients.'
             )
         ),
     ] = "auto"
@@ -88,3 +88,12 @@ class TrainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         PositiveInt,
         Meta(description="Of so many layers one is checkpointed: 1: all, 2: every second."),
     ] = 1
+    masters: Annotated[
+        Literal["float32", "bfloat16"],
+        Meta(
+            description=(
+                'Type of the weights in the state. "bfloat16": two bytes less a parameter; '
+                "updates are rounded up or down by a hash of seed, step and element."
+            )
+        ),
+    ] = "float32"

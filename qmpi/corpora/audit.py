@@ -5,9 +5,9 @@ generation that starts at step s voids the committed steps from s on, so each st
 once in the end, and a step done again must name the same blocks. No block may hold a row that is
 held out. Where the user went back, what came after is given up and the steps count by their last
 execution. Each block of each standing step is built anew from its address and compared with the
-digest of what was trained on, each learning rate is derived anew from the hyperparameter log, and
-the updates are counted. Last, the weight digests that the status and the end marker name must be
-the journal's.
+digest of what was trained on, each learning rate is derived anew from the hyperparameter log,
+the loss scale of float16 from the steps before, and the updates are counted. Last, the weight
+digests that the status and the end marker name must be the journal's.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -19,6 +19,7 @@ from msgspec import Struct
 from qmpi.config.data import CorpusSource
 from qmpi.config.identity import with_hyperparameters
 from qmpi.config.load import load_job, settings_digest
+from qmpi.config.loss_scale import FIRST, HALVINGS, UNSCALED, LossScale
 from qmpi.config.settings import Settings
 from qmpi.corpora.sources import Sources
 from qmpi.errors import CorruptData, InputError, QmpiError
@@ -49,7 +50,7 @@ class AuditReport(Struct, frozen=True):
         updates: steps that changed the weights.
         skipped: steps that did not, since their gradient was not finite.
         undefined_lanes: losses of lanes that are not finite; they are in no mean.
-        redone_passes: passes repeated because the integer scale overflowed.
+        redone_passes: passes repeated because a scale overflowed.
         wait_share: share of the time spent waiting for blocks; None without a step.
         gradient_norm: of the last update, before clipping; None if there is none.
         learning_rate: of the last step; None if there is none.
@@ -119,6 +120,7 @@ def audit_run(
     as_begun = with_hyperparameters(settings, begun.train.steps, begun.optimizer)
     fault = standing.fault or _check_facts(standing, settings_digest(as_begun), run, log)
     fault = fault or check_training(standing.steps, log, is_logged=_is_logged(standing))
+    fault = fault or check_scales(standing.steps, settings.train.precision)
     if fault:
         return _report(fault, standing, 0, log)
     try:
@@ -184,6 +186,32 @@ def check_training(steps: Mapping[int, StepCommitted], log: Log, *, is_logged: b
                 f"step {number} was trained at the learning rate {record.learning_rate:.6g}, where "
                 f"{rate:.6g} held"
             )
+    return ""
+
+
+def check_scales(steps: Mapping[int, StepCommitted], precision: str) -> str:
+    """Derive the loss scale of each step anew from what the steps before it came to.
+
+    Args:
+        steps: those that stand, from 0 on.
+        precision: type that matrices are multiplied in, as the job says.
+
+    Returns:
+        The first fault in words; "" if there is none.
+    """
+    scale = LossScale(FIRST) if precision == "float16" else UNSCALED
+    for number, record in sorted(steps.items()):
+        tries = min(record.redone, HALVINGS, scale.exponent)
+        possible = [2.0 ** (scale.exponent - lower) for lower in range(tries + 1)]
+        if record.loss_scale not in possible:
+            return (
+                f"step {number} was computed with the loss scale {record.loss_scale:g}, where at "
+                f"most {scale.factor:g} held and {record.redone} passes were done again"
+            )
+        scale = scale.lowered(possible.index(record.loss_scale))
+        if precision == "float16":
+            is_update = not is_skipped(record.gradient_norm)
+            scale = scale.after_update() if is_update else scale.after_skip()
     return ""
 
 

@@ -85,7 +85,7 @@ def needs_of(job: Settings, ranks: int, hosts: int) -> Needs:
         if RoleName.TRAINER in played and not seated:
             copies[name] += 1
             seated = True
-    snapshot = state_bytes(job.model, job.optimizer.kind)
+    snapshot = state_bytes(job.model, job.optimizer.kind, job.train.masters)
     number, busiest = max(Counter(names).values()), max(trainers.values())
     trainer = TRAINER_BYTES + snapshot + GRADIENT_BYTES * parameter_count(job.model)
     kept = max(2, job.snapshot.keep)

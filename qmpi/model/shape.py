@@ -13,6 +13,10 @@ from qmpi.config.model import ModelSettings
 TABLES = frozenset({"model.embed_tokens.weight", "lm_head.weight"})
 """Matrices with a row for each token of the vocabulary: embedding and head."""
 
+MOMENT_BLOCK = 256
+"""Elements that share the scale of their moments in eight bits (Dettmers et al.: small blocks keep
+one large element from costing many others their digits)."""
+
 FFN_MULTIPLE = 64
 """The default hidden size is rounded up to this, so that matrix kernels see whole tiles."""
 
@@ -111,15 +115,22 @@ def parameter_count(settings: ModelSettings) -> int:
     return sum(prod(shape) for shape in parameter_shapes(settings).values())
 
 
-def state_bytes(settings: ModelSettings, kind: str) -> int:
-    """Return the bytes of a run's state: float32 weights and moments, padding apart.
+def state_bytes(settings: ModelSettings, kind: str, masters: str = "float32") -> int:
+    """Return the bytes of a run's state: weights and moments, padding apart.
 
     Args:
         settings: shape of the model.
-        kind: of optimizer; "muon" keeps one moment of the blocks' matrices instead of two.
+        kind: of optimizer; "muon" keeps one moment of the blocks' matrices instead of two,
+            "adamw8" two bytes of each element of a matrix or table.
+        masters: type of the weights.
     """
+    count, vectors = parameter_count(settings), _vector_elements(settings)
+    weights = (2 if masters == "bfloat16" else 4) * count
+    if kind == "adamw8":
+        # Two bytes, and four of the scales for each of the two moments of a block.
+        return weights + 8 * vectors + (count - vectors) * (2 * MOMENT_BLOCK + 8) // MOMENT_BLOCK
     spared = _matrix_elements(settings) if kind == "muon" else 0
-    return 4 * (3 * parameter_count(settings) - spared)
+    return weights + 4 * (2 * count - spared)
 
 
 def flops_per_token(settings: ModelSettings, sequence_tokens: int) -> int:
@@ -139,6 +150,10 @@ def flops_per_token(settings: ModelSettings, sequence_tokens: int) -> int:
         keys_twice(sequence_tokens, kind.window, settings.sinks) for kind in layer_kinds(settings)
     )
     return 6 * matrices + 6 * queries * seen
+
+
+def _vector_elements(settings: ModelSettings) -> int:
+    return sum(prod(shape) for shape in parameter_shapes(settings).values() if len(shape) == 1)
 
 
 def _matrix_elements(settings: ModelSettings) -> int:

@@ -88,7 +88,8 @@ def step_facts(report: StatusReport) -> list[tuple[str, str]]:
             norm = "not finite: the update was skipped"
         rate = f"{norm}, learning rate {report.learning_rate:.3g}"
         again = f", {report.redone_passes} passes done again" if report.redone_passes else ""
-        told.append(("gradient", rate + again))
+        scaled = f", loss scale {report.loss_scale:,.0f}" if report.loss_scale != 1.0 else ""
+        told.append(("gradient", rate + scaled + again))
     if report.skipped:
         told.append(("updates", f"{report.updates:,} applied, {skips_text(report)}"))
     told.append(("tokens", f"{report.tokens:,} ({report.tokens_per_second:,.0f} a second)"))

@@ -7,6 +7,7 @@ other rank stands in the status alone.
 """
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 from msgspec import Struct
 
@@ -179,6 +180,7 @@ class _Trained(Struct, frozen=True):
     seconds: float
     waited: float
     redone: int
+    scale: float
 
 
 class _Teller:
@@ -224,6 +226,7 @@ class _Teller:
                     seconds=record.seconds,
                     waited=record.wait_seconds,
                     redone=record.redone,
+                    scale=record.loss_scale,
                 )
                 self.digest = record.weight_digest or self.digest
             case FailureSeen():
@@ -333,6 +336,15 @@ def _facts(status: StatusReport, teller: _Teller) -> list[tuple[str, str]]:
     ]
 
 
+def _scale_facts(scales: list[float]) -> list[tuple[str, str]]:
+    if set(scales) == {1.0}:
+        return []
+    changes = [(a, b) for a, b in pairwise(scales) if a != b]
+    smaller = sum(after < before for before, after in changes)
+    words = f"{scales[-1]:,.0f}, from {min(scales):,.0f} to {max(scales):,.0f}"
+    return [("loss scale", f"{words}; lowered {smaller}, raised {len(changes) - smaller} times")]
+
+
 def _training_facts(teller: _Teller) -> list[tuple[str, str]]:
     steps = [step for _, step in sorted(teller.steps.items())]
     if not steps:
@@ -347,5 +359,6 @@ def _training_facts(teller: _Teller) -> list[tuple[str, str]]:
         ("last gradient norm", norm),
         ("learning rate", f"{steps[-1].rate:.3g}, highest {max(s.rate for s in steps):.3g}"),
         ("passes done again", f"{sum(step.redone for step in steps):,}"),
+        *_scale_facts([step.scale for step in steps]),
         ("waiting for blocks", f"{share:.1f} % of the time"),
     ]

@@ -169,7 +169,8 @@ def _shared_bytes(job: Workload, speeds: Speeds) -> int:
     """Return what trainers on CPUs tell each other of Muon's directions."""
     if job.on_gpus or not uses_muon(job):
         return 0
-    return hidden_elements(job.shape) * (HALF if speeds.half else FLOAT)
+    narrow = speeds.half and job.settings.train.precision != "float16"
+    return hidden_elements(job.shape) * (HALF if narrow else FLOAT)
 
 
 def _told_bytes(job: Workload) -> int:

@@ -56,18 +56,19 @@ def trainer_memory(job: Workload) -> dict[str, int]:
         Bytes where it computes: on its GPU if it has one.
     """
     count, train = job.parameters, job.settings.train
-    half = job.speeds.half if job.speeds is not None else train.precision == "bfloat16"
+    halves = ("bfloat16", "float16")
+    half = job.speeds.half if job.speeds is not None else train.precision in halves
     tokens = train.sequences * train.sequence_tokens
     lanes = -(-train.lanes // job.counts.trainers)
     matrices = round(matrices_a_token(job.shape))
     block = job.lane_tokens * (HALF if job.shape.vocab_size <= 65_536 else FLOAT)
     return {
-        "weights": FLOAT * count,
-        "moments": job.state_bytes - FLOAT * count,
+        "weights": job.weight_bytes,
+        "moments": job.state_bytes - job.weight_bytes,
         "gradient": _transient(job),
         "sum": FLOAT * count + _tables(job),
         "directions": _directions(job, half=half),
-        "casts": HALF * matrices * half,
+        "casts": _casts(job, matrices, half=half),
         "activations": round(tokens * _kept_by_layers(job, half=half)),
         "logits": _chunk_bytes(job, tokens, half=half),
         "blocks": block * lanes * (job.settings.data.prefetch_steps + 1),
@@ -75,6 +76,14 @@ def trainer_memory(job: Workload) -> dict[str, int]:
         "compiler": COMPILER_BYTES if is_compiled(job) and not job.on_gpus else 0,
         "evaluation": evaluation_bytes(job),
     }
+
+
+def _casts(job: Workload, matrices: int, *, half: bool) -> int:
+    """Return the copies of weights in the compute type, if that is not the state's."""
+    narrow = job.settings.train.masters == "bfloat16"
+    if half:
+        return 0 if narrow and job.settings.train.precision != "float16" else HALF * matrices
+    return FLOAT * matrices * narrow
 
 
 def _tables(job: Workload) -> int:
@@ -96,7 +105,9 @@ def _transient(job: Workload) -> int:
 def _directions(job: Workload, *, half: bool) -> int:
     if job.settings.optimizer.kind != "muon":
         return 0
-    size, shape = HALF if half else FLOAT, job.shape
+    # Muon computes in float32 where products are in float16.
+    narrow = half and job.settings.train.precision != "float16"
+    size, shape = HALF if narrow else FLOAT, job.shape
     return direction_bytes(shape, hidden_elements(shape), size, on_gpus=job.on_gpus)
 
 

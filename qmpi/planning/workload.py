@@ -21,6 +21,9 @@ HASH_BYTES = 1.2e9
 HOST_LINK_BYTES = 25e9
 """Between GPU and host memory, bytes a second: PCIe 4 x16, which a copy attains."""
 
+MOMENT_BLOCK = 256
+"""Elements that share the scale of their moments in eight bits."""
+
 CORE_ATTENTION = 0.3
 """Attention's rate on a core as a share of the products', as measured in place on one machine."""
 
@@ -111,9 +114,18 @@ class Workload(Struct, frozen=True, kw_only=True):
     @property
     def state_bytes(self) -> int:
         """Bytes of a snapshot: weights and moments, of which Muon keeps one where it works."""
-        muon = self.settings.optimizer.kind == "muon"
+        kind, count = self.settings.optimizer.kind, self.parameters
+        if kind == "adamw8":
+            # Norms, whose moments stay in float32, are a thousandth of all.
+            return self.weight_bytes + 2 * count + 8 * count // MOMENT_BLOCK
+        muon = kind == "muon"
         spared = round(self.shape.layers * layer_matrices(self.shape, active=False)) if muon else 0
-        return 4 * (3 * self.parameters - spared)
+        return self.weight_bytes + 4 * (2 * count - spared)
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of the weights in the state."""
+        return (2 if self.settings.train.masters == "bfloat16" else 4) * self.parameters
 
     @property
     def lane_tokens(self) -> int:

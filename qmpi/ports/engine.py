@@ -165,6 +165,7 @@ class StepApplied(Event, frozen=True):
     redone: int
     updates: int = -1
     times: StepTimes = StepTimes()
+    loss_scale: float = 1.0
 
 
 class GroupJoined(Event, frozen=True):

@@ -76,8 +76,9 @@ class StepCommitted(Struct, frozen=True, tag="step_committed"):
         learning_rate: rate used.
         seconds: wall time of the step on the trainer that reported it.
         wait_seconds: time spent waiting for blocks before it.
-        redone: passes repeated because the integer scale overflowed.
+        redone: passes repeated because a scale overflowed, of the integers or of the loss.
         updates: updates in the weights after the step; -1: not told.
+        loss_scale: that gradients were computed with, a power of two; 1: none is used.
     """
 
     time: float
@@ -94,6 +95,7 @@ class StepCommitted(Struct, frozen=True, tag="step_committed"):
     wait_seconds: float = 0.0
     redone: int = 0
     updates: int = -1
+    loss_scale: float = 1.0
 
 
 class FailureSeen(Struct, frozen=True, tag="failure_seen"):

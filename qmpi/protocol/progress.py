@@ -74,9 +74,10 @@ class StepReport(Struct, frozen=True, tag="step_report"):
         weight_digest: digest of the weights after the step; "" when not due.
         seconds: wall time of the step on this trainer.
         wait_seconds: time spent waiting for blocks before it.
-        redone: passes repeated because the integer scale overflowed.
+        redone: passes repeated because a scale overflowed, of the integers or of the loss.
         updates: updates in the weights after the step; steps less these were skipped. -1: not told.
         times: where its time went.
+        loss_scale: that gradients were computed with, a power of two; 1: none is used.
     """
 
     generation: Generation
@@ -91,6 +92,7 @@ class StepReport(Struct, frozen=True, tag="step_report"):
     redone: int = 0
     updates: int = -1
     times: StepTimes = StepTimes()
+    loss_scale: float = 1.0
 
 
 def is_skipped(gradient_norm: float) -> bool:

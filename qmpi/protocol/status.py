@@ -100,7 +100,8 @@ class StatusReport(Struct, frozen=True, kw_only=True):
             finite, so its update was skipped.
         learning_rate: of that step; None likewise.
         wait_share: share of the last steps' time spent waiting for blocks; None likewise.
-        redone_passes: passes repeated since the run began because the integer scale overflowed.
+        redone_passes: passes repeated since the run began because a scale overflowed, of the
+            integers or of the loss.
         healing: why the death of a rank ends the job, in words; "": it is healed inside the job.
         updates: updates in the weights.
         skipped: committed steps whose update was skipped, since their gradient was not finite.
@@ -114,6 +115,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
         evaluation: newest evaluation of the run; None if there is none.
         evaluations: (step, held-out loss, share of problems solved) of each, thinned to 200.
         evaluations_missed: evaluations that were due and are not there.
+        loss_scale: of the last committed step; 1: none is used.
         work: units of a work farm; None for a training run. A farm's `step` and `steps` count the
             units of all stages known so far.
     """
@@ -154,6 +156,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     evaluation: EvaluationReport | None = None
     evaluations: tuple[tuple[int, float | None, float | None], ...] = ()
     evaluations_missed: int = 0
+    loss_scale: float = 1.0
 
 
 class EndMarker(Struct, frozen=True, kw_only=True):

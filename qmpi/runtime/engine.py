@@ -354,6 +354,7 @@ class TorchEngine:
             redone=outcome.redone,
             times=replace(outcome.times, snapshot=copying),
             updates=outcome.updates,
+            loss_scale=outcome.loss_scale,
         )
 
     def _aborted(

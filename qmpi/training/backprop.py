@@ -52,7 +52,7 @@ class Backprop:
         self._loss = Loss(rows, model.vocab_size, weights.kind, table.device, model.logit_softcap)
         self.of_head = torch.zeros_like(weights.head_values, dtype=torch.float32)
         tied = weights.head is weights.table
-        self.of_table = self.of_head if tied else torch.zeros_like(table)
+        self.of_table = self.of_head if tied else torch.zeros_like(table, dtype=torch.float32)
 
     def begin_lane(self) -> None:
         """Start a lane: the gradients of embedding and head are sums over its microbatches."""
@@ -73,7 +73,8 @@ class Backprop:
         """
         inputs, targets = ids[:, :-1].flatten(), ids[:, 1:].flatten()
         weights = self._weights
-        start = weights.table_values.detach()[inputs].requires_grad_()
+        # The residual stream is in float32, whatever the weights are in.
+        start = weights.table_values.detach()[inputs].to(torch.float32).requires_grad_()
         x, at = start, self._positions
         if self._documents is not None:
             at = self._documents.positions(ids[:, :-1])

@@ -18,9 +18,10 @@ from hashlib import sha256
 
 import torch
 
+from qmpi.config.loss_scale import FIRST, LossScale
 from qmpi.config.schedule import learning_rate
 from qmpi.config.settings import Settings
-from qmpi.errors import InvariantError, OutOfMemory, PeerLost, UserError
+from qmpi.errors import InvariantError, OutOfMemory, UserError
 from qmpi.model.initial import initial_value
 from qmpi.model.layer import choose_kernels, make_layers
 from qmpi.protocol.hyperparameters import Hyperparameters
@@ -33,7 +34,14 @@ from qmpi.training.lanes import Block, LaneRunner
 from qmpi.training.optimizer import Optimizer, clip
 from qmpi.training.out_of_memory import Made, with_memory_told
 from qmpi.training.outcome import Held, StepOutcome, finite
-from qmpi.training.precision import choose_device, choose_precision, machine_identity
+from qmpi.training.passes import Passes, Work
+from qmpi.training.precision import (
+    choose_device,
+    choose_precision,
+    machine_identity,
+    refuse_short_sums,
+    update_precision,
+)
 from qmpi.training.pretrained import load_weights
 from qmpi.training.profiler import Profiler
 from qmpi.training.reduction.kinds import make_sum
@@ -41,9 +49,6 @@ from qmpi.training.speed import peak
 from qmpi.training.stopwatch import make_stopwatch
 from qmpi.training.weights import Weights
 from qmpi.units import Digest, Step
-
-MAX_PASSES = 4
-"""Equal data overflow once; more passes mean that a lane does not compute the same bits twice."""
 
 EVALUATED_LOGITS = 1 << 22
 """Logits that an evaluation computes at a time, beside all that training keeps: 16 MiB of them."""
@@ -83,6 +88,7 @@ class Engine:
         # takes seconds of each rank's start. The compiler is told by its own options.
         refuse = torch._C._set_deterministic_algorithms  # noqa: SLF001
         refuse(True, warn_only=self._device.type != "cpu")  # noqa: FBT003
+        refuse_short_sums(self._precision)
         layout = state_layout(settings)
         self._state = FlatState(layout, self._device)
         train = settings.train
@@ -91,7 +97,10 @@ class Engine:
         self._weights = Weights(settings.model, self._state, self._precision)
         self._fused = choose_kernels(self._device, train.sequence_tokens, compiled=False)
         self._runner = LaneRunner(settings, self._weights, self._fused, self._watch, divider)
-        self._optimizer = Optimizer(layout, self._device, self._precision)
+        parts = (self._runner, self._sum, self._watch, aborted)
+        self._passes = Passes(*parts, self._precision)
+        kind = update_precision(self._precision)
+        self._optimizer = Optimizer(layout, self._device, kind, settings.job.seed)
         self._preparer = Preparer(settings, self._device, in_turn)
         self._prepared: Prepared | None = None
         self._own = Hyperparameters(Step(0), train.steps, settings.optimizer)
@@ -149,6 +158,8 @@ class Engine:
             settings = self._settings
             model = model_over(settings.model, self._state, self._divider)
             self._evaluator = Evaluator(model, settings.train.sequence_tokens, EVALUATED_LOGITS)
+        elif self._state.layout.narrow:
+            self._evaluator.take(self._state.wide_views())
         return self._evaluator
 
     def warm_up(self) -> None:
@@ -165,6 +176,8 @@ class Engine:
         """
         self._held = None
         self._state.reset()
+        if self._precision == torch.float16:
+            self._state.set_scaling(FIRST, 0)
         settings = self._settings
         if settings.initial.weights:
             load_weights(self._state, settings.initial, settings.model)
@@ -275,10 +288,10 @@ class Engine:
         self._held = None
         given = hyperparameters or self._own
         work = list(zip(lanes, blocks, digests, strict=True))
-        redone, norm = self._told(
-            f"step {step}", lambda: (self._reduced(work), self._prepare(given))
+        (redone, scale), norm = self._told(
+            step, lambda: (self._reduced(work), self._prepare(given))
         )
-        self._held = Held(step, norm, redone, digest_due, started, given)
+        self._held = Held(step, norm, redone, scale, digest_due, started, given)
         self._group().vote()
         self._watch.lap("communication")
         return self.apply_held()
@@ -310,7 +323,11 @@ class Engine:
         self._held = None
         given, state, watch = held.hyperparameters, self._state, self._watch
         rate = learning_rate(given.optimizer, held.step, given.steps, given.onset)
-        if math.isfinite(held.norm):
+        updated = math.isfinite(held.norm)
+        scaling = self._passes.next_scaling(held.scale, updated=updated)
+        if scaling != state.scaling:
+            state.set_scaling(*scaling)
+        if updated:
             self._optimizer.apply(state, self._sum.place, given.optimizer, rate)
             watch.lap("optimizer")
             self._sum.settle(state)
@@ -332,32 +349,12 @@ class Engine:
             redone=held.redone,
             times=watch.times(),
             updates=state.updates,
+            loss_scale=held.scale.factor,
         )
 
-    def _reduced(self, work: list[tuple[int, Block, str]]) -> int:
-        comm, layers, watch = self._group(), self._ready().layers, self._watch
+    def _reduced(self, work: Work) -> tuple[int, LossScale]:
         self._weights.refresh()
-        self._sum.begin_step(self._state)
-        for redone in range(MAX_PASSES):
-            self._runner.clear()
-            self._sum.begin_pass()
-            watch.lap("sweep")
-            for lane, block, digest in work:
-                loss = self._runner.run(layers, block, self._sum, self._aborted)
-                self._sum.end_lane(lane, loss, digest)
-                watch.lap("sweep")
-            try:
-                self._sum.reduce(comm)
-            except PeerLost:
-                self._sum.renew()
-                raise
-            watch.lap("communication")
-            if not self._sum.overflowed():
-                return redone
-        raise InvariantError(
-            f"step {self._state.step} overflowed {MAX_PASSES} times; "
-            "a lane gives other bits each time"
-        )
+        return self._passes.run(self._group(), self._ready().layers, self._state, work)
 
     def _prepare(self, given: Hyperparameters) -> float:
         """Make the update of the reduced gradient, with the others.

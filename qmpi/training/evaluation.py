@@ -21,7 +21,7 @@ def model_over(
 ) -> Transformer:
     """Return a model for inference whose weights are views of a state.
 
-    It takes no memory, and is never out of date.
+    It takes no memory, and is never out of date; if the state is not in float32 it has copies.
 
     Args:
         settings: shape of the model.
@@ -30,8 +30,7 @@ def model_over(
     """
     with torch.device("meta"):
         model = Transformer(settings, divider)
-    views = {slot.name: state.view(slot) for slot in state.layout.slots}
-    model.load_state_dict(views, assign=True)
+    model.load_state_dict(state.wide_views(), assign=True)
     return model.requires_grad_(requires_grad=False).eval()
 
 
@@ -52,6 +51,14 @@ class Evaluator:
         self._rows = max(1, logits // (model.settings.vocab_size * self._columns))
 
     @torch.no_grad()
+    def take(self, weights: dict[str, Tensor]) -> None:
+        """Measure other weights from now on.
+
+        Args:
+            weights: by name, in float32.
+        """
+        self._model.load_state_dict(weights, assign=True)
+
     def row_losses(self, block: Block, rows: int, progress: Callable[[int], None]) -> list[float]:
         """Return the cross-entropy of each row, summed over its targets.
 

@@ -10,9 +10,11 @@ there is zero too.
 The exact sum scales gradients by powers of two, one a chunk: a row of a table of tokens, whose rows
 differ as widely as tokens are rare, and a run of elements of anything else.
 
-Layout: counters (3 int64), exponents (int32 a chunk), weights, first moments, second moments
-(float32). Muon keeps one moment only: second moments then begin where the tables do. Whoever
-changes it raises the version of `qmpi.storage.snapshot_format`.
+Layout: counters (5 int64), exponents (int32 a chunk), weights (float32, or bfloat16 if the job says
+so), first moments, second moments (float32). Muon keeps one moment only: second moments then begin
+where the tables do. Moments in eight bits stand behind all others (see `eight_bit`), for whole
+blocks of one parameter; those in float32 then begin where the vectors do. Whoever changes what a
+state that is there means raises the version of `qmpi.storage.snapshot_format`.
 """
 
 import hashlib
@@ -24,7 +26,7 @@ from torch import Tensor, nn
 
 from qmpi.config.settings import Settings
 from qmpi.errors import CorruptData
-from qmpi.model.shape import TABLES, parameter_shapes
+from qmpi.model.shape import MOMENT_BLOCK, TABLES, parameter_shapes
 from qmpi.units import Bytes, Digest
 
 ALIGN = 64
@@ -74,7 +76,9 @@ class Layout:
         hidden: elements of the matrices of the blocks, padding included.
         decayed: elements of these and of the tables, padding included.
         total: elements of all, padding included.
-        second: first element that has a second moment.
+        second: first element that has a second moment in float32.
+        eight: elements, from the first on, whose moments are in eight bits; whole blocks.
+        narrow: weights are in bfloat16.
     """
 
     slots: tuple[Slot, ...]
@@ -82,11 +86,18 @@ class Layout:
     decayed: int
     total: int
     second: int
+    eight: int = 0
+    narrow: bool = False
 
     @property
     def moments(self) -> int:
-        """Elements of the first and the second moments together."""
-        return 2 * self.total - self.second
+        """Elements of the first and the second moments in float32 together."""
+        return 2 * self.total - self.second - self.eight
+
+    @property
+    def uses_muon(self) -> bool:
+        """Whether the matrices of the blocks have one moment."""
+        return self.second > self.eight
 
     @property
     def chunks(self) -> int:
@@ -99,12 +110,16 @@ def padded(count: int, multiple: int) -> int:
     return -(-count // multiple) * multiple
 
 
-def lay_out(shapes: dict[str, tuple[int, ...]], kind: str = "adamw") -> Layout:
+def lay_out(
+    shapes: dict[str, tuple[int, ...]], kind: str = "adamw", masters: str = "float32"
+) -> Layout:
     """Place the parameters.
 
     Args:
         shapes: by name, in model order.
-        kind: of optimizer; "muon" keeps no second moments of the blocks' matrices.
+        kind: of optimizer; "muon" keeps no second moments of the blocks' matrices, "adamw8" those
+            of all matrices in eight bits.
+        masters: type of the weights.
 
     Returns:
         The layout; a function of the arguments alone.
@@ -113,25 +128,31 @@ def lay_out(shapes: dict[str, tuple[int, ...]], kind: str = "adamw") -> Layout:
     hidden = [item for item in matrices if item[0] not in TABLES]
     tables = [item for item in matrices if item[0] in TABLES]
     vectors = [item for item in shapes.items() if len(item[1]) <= 1]
+    eight, narrow = kind == "adamw8", masters == "bfloat16"
+    # A block of moments belongs to one parameter, whose gradients are of one size.
+    line = LANE_FLOATS * (2 if narrow else 1)
+    block = MOMENT_BLOCK if eight else line
     slots: list[Slot] = []
     ends: list[int] = []
     at = 0
-    for group in (hidden, tables, vectors):
+    for group, multiple in ((hidden, block), (tables, block), (vectors, line)):
         for name, shape in group:
             slots.append(_slot(name, shape, at))
-            at += padded(prod(shape), LANE_FLOATS)
+            at += padded(prod(shape), multiple)
         ends.append(at)
-    second = ends[0] if kind == "muon" else 0
-    return Layout(tuple(slots), ends[0], ends[1], ends[2], second)
+    kept = ends[1] if eight else 0
+    second = ends[0] if kind == "muon" else kept
+    return Layout(tuple(slots), ends[0], ends[1], ends[2], second, kept, narrow)
 
 
 def state_layout(settings: Settings) -> Layout:
     """Return the layout of a job's state.
 
     Args:
-        settings: the job; its shape and its kind of optimizer count.
+        settings: the job; its shape, its kind of optimizer and the type of its weights count.
     """
-    return lay_out(parameter_shapes(settings.model), settings.optimizer.kind)
+    shapes = parameter_shapes(settings.model)
+    return lay_out(shapes, settings.optimizer.kind, settings.train.masters)
 
 
 def _slot(name: str, shape: tuple[int, ...], start: int) -> Slot:
@@ -152,16 +173,21 @@ class FlatState:
         """
         self.layout = layout
         exponents = padded(4 * layout.chunks, ALIGN)
-        floats = 4 * layout.total
-        ends = [ALIGN, exponents, floats, floats, floats - 4 * layout.second]
+        kind = torch.bfloat16 if layout.narrow else torch.float32
+        moments = [4 * (layout.total - begin) for begin in (layout.eight, layout.second)]
+        scales = padded(4 * (layout.eight // MOMENT_BLOCK), ALIGN)
+        eights = [layout.eight, layout.eight, scales, scales]
+        ends = [ALIGN, exponents, kind.itemsize * layout.total, *moments, *eights]
         self.buffer = torch.zeros(sum(ends), dtype=torch.uint8, device=device)
-        counters, powers, params, first, second = self.buffer.split(ends)
+        counters, powers, params, first, second, *eights = self.buffer.split(ends)
         self._counters = counters.view(torch.int64)
         self.exponents = powers.view(torch.int32)[: layout.chunks]
-        self.params = params.view(torch.float32)
+        self.params = params.view(kind)
         self.exp_avg = first.view(torch.float32)
         self.exp_avg_sq = second.view(torch.float32)
+        self.eights = (eights[0], eights[1], *(part.view(torch.float32) for part in eights[2:]))
         self._params_bytes = params
+        self._scaling = 0, 0
         self.set_counters(NO_STATE, 0, 0)
 
     @property
@@ -184,6 +210,21 @@ class FlatState:
         """Steps skipped in a row, up to now."""
         return self._skipped
 
+    @property
+    def scaling(self) -> tuple[int, int]:
+        """Exponent of the loss scale, and updates since it changed; zeros where none is used."""
+        return self._scaling
+
+    def set_scaling(self, exponent: int, updates: int) -> None:
+        """Set the loss scale.
+
+        Args:
+            exponent: of two.
+            updates: since it changed.
+        """
+        self._scaling = exponent, updates
+        self._counters[3:5] = torch.tensor([exponent, updates], dtype=torch.int64)
+
     def set_counters(self, step: int, updates: int, skipped: int) -> None:
         """Set the counters.
 
@@ -200,6 +241,7 @@ class FlatState:
         self.buffer.zero_()
         self.exponents.fill_(FIRST_EXPONENT)
         self.set_counters(0, 0, 0)
+        self._scaling = 0, 0
 
     def forget(self) -> None:
         """Hold no state any more."""
@@ -208,6 +250,10 @@ class FlatState:
     def view(self, slot: Slot) -> Tensor:
         """Return a parameter's view of the weights."""
         return self.params[slot.start : slot.start + slot.size].view(slot.shape)
+
+    def wide_views(self) -> dict[str, Tensor]:
+        """Return each parameter in float32: a view of the weights, or a copy if they are not."""
+        return {slot.name: self.view(slot).to(torch.float32) for slot in self.layout.slots}
 
     def adopt(self, model: nn.Module) -> None:
         """Make the model's parameters views of the weights; their values are taken over.
@@ -254,7 +300,9 @@ class FlatState:
             payload: uint8 [total_bytes].
         """
         self.buffer.copy_(payload)
-        self._step, self._updates, self._skipped = (int(x) for x in self._counters[:3].tolist())
+        counted = [int(x) for x in self._counters[:5].tolist()]
+        self._step, self._updates, self._skipped = counted[:3]
+        self._scaling = counted[3], counted[4]
 
 
 def weight_digest(weights: memoryview, step: int) -> Digest:

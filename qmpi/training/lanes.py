@@ -71,11 +71,18 @@ class LaneRunner:
         self._device = weights.table_values.device
         self._sum: Sum | None = None
         self._microbatch = 0
+        self._factor = 1.0
         self._parts: dict[int, Tensor] = {}
         weights.on_gradient(self._finished)
 
-    def clear(self) -> None:
-        """Drop gradients that an aborted lane left."""
+    def begin_pass(self, factor: float) -> None:
+        """Drop gradients that an aborted lane left.
+
+        Args:
+            factor: that losses are multiplied with before they are differentiated, a power of two;
+                gradients are divided by it before they are added up.
+        """
+        self._factor = factor
         self._weights.drop_gradients()
 
     def run(self, layers: Layers, block: Block, total: Sum, aborted: Aborted) -> float:
@@ -95,7 +102,7 @@ class LaneRunner:
         """
         count, train = self._train.microbatches, self._train
         ids = read_block(block, count * train.sequences, train.sequence_tokens + 1)
-        losses = 0.0
+        losses, share = 0.0, self._factor / count
         self._backprop.begin_lane()
         for number, rows in enumerate(ids.split(train.sequences)):
             reason = aborted()
@@ -103,7 +110,7 @@ class LaneRunner:
                 raise PeerLost(f"told to leave: {reason}")
             self._microbatch = number
             self._sum = total if number == count - 1 else None
-            losses += self._backprop.run(layers, rows.to(self._device), 1.0 / count)
+            losses += self._backprop.run(layers, rows.to(self._device), share)
             self._watch.lap("backward")
         self._sum = None
         self._add_ends(total)
@@ -124,20 +131,26 @@ class LaneRunner:
         self._sum, self._microbatch = None, 0
         shape = (self._train.sequences, self._train.sequence_tokens + 1)
         self._backprop.run(layers, torch.zeros(shape, dtype=torch.int64, device=self._device), 1.0)
-        self.clear()
+        self.begin_pass(1.0)
 
     def _add_ends(self, total: Sum) -> None:
         table, head = self._weights.table, self._weights.head
         if head is not table:
-            total.add(head.number, head.slot, self._backprop.of_head)
-        total.add(table.number, table.slot, self._backprop.of_table)
+            total.add(head.number, head.slot, self._unscaled(self._backprop.of_head))
+        total.add(table.number, table.slot, self._unscaled(self._backprop.of_table))
+
+    def _unscaled(self, gradient: Tensor) -> Tensor:
+        # Exact in float32, since the factor is a power of two.
+        if self._factor == 1.0:
+            return gradient
+        return gradient.to(torch.float32).mul_(1.0 / self._factor)
 
     def _finished(self, leaf: Leaf, gradient: Tensor) -> None:
         if self._train.microbatches > 1:
             gradient = self._accumulated(leaf, gradient)
         if self._sum is not None:
             self._watch.lap("backward")
-            for part, of_part in gradients_of(leaf, gradient):
+            for part, of_part in gradients_of(leaf, self._unscaled(gradient)):
                 self._sum.add(part.number, part.slot, of_part)
             self._watch.lap("sweep")
 

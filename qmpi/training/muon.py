@@ -15,6 +15,7 @@ that is worth it from a side of some tens on. On a GPU, whose tensors travel thr
 member computes all of them.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import sqrt
 from typing import Protocol
@@ -149,6 +150,12 @@ class Directions:
         for batch in self.batches:
             for slot in batch.slots:
                 state.view(slot).add_(self._of(slot), alpha=-rate * batch.scale)
+
+    def scaled(self) -> Iterator[tuple[Slot, Tensor, float]]:
+        """Yield each matrix's place, direction and what that is multiplied with beside the rate."""
+        for batch in self.batches:
+            for slot in batch.slots:
+                yield slot, self._of(slot).view(-1), batch.scale
 
     def _fill(self, batch: Batch, state: FlatState, gradient: Tensor, momentum: float) -> None:
         shape = (len(batch.slots), batch.rows, batch.cols)

@@ -7,13 +7,18 @@ momentum stands where AdamW's first moment would. What costs time, and may be sh
 `prepare` and changes nothing; `apply` then needs nobody. The norm is taken over the reduced
 gradient, which is equal on every member, by one kernel with a fixed number of threads; so no member
 needs another's partial sums.
+
+Where moments are in eight bits or weights in bfloat16, an update goes by pieces: each is unpacked
+into float32, given to the same kernels, and packed again.
 """
 
 import torch
 from torch import Tensor
 
 from qmpi.config.optimizer import OptimizerSettings
+from qmpi.training.eight_bit import EightBit
 from qmpi.training.flat_state import FlatState, Layout, lay_out
+from qmpi.training.masters import PIECES, Rounder, pieces
 from qmpi.training.muon import Directions, Members
 from qmpi.training.norm import global_norm
 
@@ -37,21 +42,29 @@ def clip(gradient: Tensor, limit: float) -> float:
 class Optimizer:
     """How a reduced gradient becomes new weights and moments."""
 
-    def __init__(self, layout: Layout, device: torch.device, precision: torch.dtype) -> None:
+    def __init__(
+        self, layout: Layout, device: torch.device, precision: torch.dtype, seed: int = 0
+    ) -> None:
         """Group the matrices.
 
         Args:
             layout: of the state; without second moments of the blocks' matrices, Muon has these.
             device: where the state lives.
             precision: type that Muon computes in.
+            seed: of the run; weights in bfloat16 are rounded by it.
         """
         self._device, self._precision = device, precision
-        self._directions = Directions(layout, device, precision) if layout.second else None
+        self._size = PIECES[device.type]
+        self._directions = Directions(layout, device, precision) if layout.uses_muon else None
+        self._eight = EightBit(device) if layout.eight else None
+        self._rounder = Rounder(seed, device) if layout.narrow else None
 
     def identity(self) -> str:
         """Return what the bits of an update depend on, beside settings and machine."""
         made = self._directions
-        return f"muon in {len(made.batches)} batches" if made is not None else "adamw"
+        moments = "adamw of moments in eight bits" if self._eight is not None else "adamw"
+        name = f"muon in {len(made.batches)} batches" if made is not None else moments
+        return name + ("; masters in bfloat16" if self._rounder is not None else "")
 
     def warm_up(self) -> None:
         """Load lazily loaded parts of torch."""
@@ -100,46 +113,94 @@ class Optimizer:
         if self._directions is not None:
             hidden = slice(0, layout.hidden)
             state.exp_avg[hidden].lerp_(gradient[hidden], 1.0 - settings.momentum)
-            state.params[hidden].mul_(1.0 - rate * settings.weight_decay)
-            self._directions.apply(state, rate)
+            self._move(self._directions, state, rate, 1.0 - rate * settings.weight_decay)
         ratio = 1.0 if self._directions is None else settings.table_ratio
         # The share of a table that decays in a step is that of a matrix, whatever its rate.
         decay = settings.weight_decay / ratio if settings.decay_tables else 0.0
         for begin, end, own_rate, own_decay in (
-            (layout.second, layout.hidden, rate, settings.weight_decay),
+            (layout.second if layout.uses_muon else 0, layout.hidden, rate, settings.weight_decay),
             (layout.hidden, layout.decayed, rate * ratio, decay),
             (layout.decayed, layout.total, rate, 0.0),
         ):
             if begin < end:
-                adamw(state, gradient, slice(begin, end), settings, own_rate, own_decay)
+                self._adamw(state, gradient, slice(begin, end), settings, (own_rate, own_decay))
+
+    def _move(self, directions: Directions, state: FlatState, rate: float, keeps: float) -> None:
+        if self._rounder is None:
+            state.params[: state.layout.hidden].mul_(keeps)
+            directions.apply(state, rate)
+            return
+        for slot, direction, scale in directions.scaled():
+            for piece in pieces(slot.start, slot.start + slot.size, self._size):
+                own = slice(piece.start - slot.start, piece.stop - slot.start)
+                weights = state.params[piece].to(torch.float32).mul_(keeps)
+                weights.add_(direction[own], alpha=-rate * scale)
+                self._rounder.put(weights, state.step, piece.start, state.params[piece])
+
+    def _adamw(
+        self,
+        state: FlatState,
+        gradient: Tensor,
+        run: slice,
+        settings: OptimizerSettings,
+        pace: tuple[float, float],
+    ) -> None:
+        """Apply AdamW to a run of the state; `pace` is rate and decay."""
+        eight = self._eight if run.start < state.layout.eight else None
+        if eight is None and self._rounder is None:
+            moments = (_first(state, run), _second(state, run))
+            parts = (state.params[run], gradient[run], *moments)
+            adamw(parts, state.updates + 1, settings, *pace)
+            return
+        for piece in pieces(run.start, run.stop, self._size):
+            weights = state.params[piece]
+            wide = weights.to(torch.float32)
+            moments = (
+                eight.take(state, piece)
+                if eight is not None
+                else (_first(state, piece), _second(state, piece))
+            )
+            adamw((wide, gradient[piece], *moments), state.updates + 1, settings, *pace)
+            if eight is not None:
+                eight.put(state, piece, moments)
+            if self._rounder is not None:
+                self._rounder.put(wide, state.step, piece.start, weights)
+
+
+def _first(state: FlatState, run: slice) -> Tensor:
+    begin = state.layout.eight
+    return state.exp_avg[run.start - begin : run.stop - begin]
+
+
+def _second(state: FlatState, run: slice) -> Tensor:
+    begin = state.layout.second
+    return state.exp_avg_sq[run.start - begin : run.stop - begin]
 
 
 def adamw(
-    state: FlatState,
-    gradient: Tensor,
-    run: slice,
+    parts: tuple[Tensor, Tensor, Tensor, Tensor],
+    update: int,
     settings: OptimizerSettings,
     rate: float,
     decay: float,
 ) -> None:
-    """Apply AdamW to a run of the state, in place.
+    """Apply AdamW to a run, in place.
 
     Args:
-        state: weights and moments.
-        gradient: float32, flat.
-        run: elements that have second moments.
+        parts: weights, gradient, first and second moments; float32 [n].
+        update: its number, from 1.
         settings: betas, epsilon.
         rate: learning rate.
         decay: decoupled weight decay.
     """
-    second = state.layout.second
-    step = torch.tensor(float(state.updates + 1), device=gradient.device)
+    weights, gradient, first, second = parts
+    step = torch.tensor(float(update), device=gradient.device)
     # Not torch.optim, which would hold the moments outside the flat state.
     torch._fused_adamw_(  # pyright: ignore[reportPrivateImportUsage]
-        [state.params[run]],
-        [gradient[run]],
-        [state.exp_avg[run]],
-        [state.exp_avg_sq[run.start - second : run.stop - second]],
+        [weights],
+        [gradient],
+        [first],
+        [second],
         [],
         [step],
         lr=rate,

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from qmpi.config.loss_scale import LossScale
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.progress import UNDEFINED, StepTimes
 
@@ -19,9 +20,10 @@ class StepOutcome:
         learning_rate: rate used.
         weight_digest: digest of the weights after the step; "" when not due.
         seconds: wall time on this member.
-        redone: passes repeated because the integer scale overflowed.
+        redone: passes repeated because a scale overflowed.
         times: where the time went, on this member.
         updates: updates in the weights after the step; steps less these were skipped.
+        loss_scale: that the step ended with; a power of two, 1: none is used.
     """
 
     step: int
@@ -34,6 +36,7 @@ class StepOutcome:
     redone: int
     times: StepTimes
     updates: int
+    loss_scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class Held:
     Attributes:
         step: that it belongs to.
         norm: of the gradient before clipping; not finite: the update is skipped.
-        redone: passes repeated because the integer scale overflowed.
+        redone: passes repeated because a scale overflowed.
+        scale: of the loss, in the last pass.
         digest_due: compute the weight digest.
         started: when the step began, by the engine's clock.
         hyperparameters: what the step is trained with.
@@ -52,6 +56,7 @@ class Held:
     step: int
     norm: float
     redone: int
+    scale: LossScale
     digest_due: bool
     started: float
     hyperparameters: Hyperparameters

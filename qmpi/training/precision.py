@@ -36,17 +36,38 @@ def computes_bfloat16(device: torch.device) -> bool:
 
 
 def choose_precision(settings: TrainSettings, device: torch.device) -> torch.dtype:
-    """Choose the type that matrices are multiplied in; masters are float32 always.
+    """Choose the type that matrices are multiplied in.
 
     Args:
         settings: `precision`.
         device: where the model computes.
 
     Returns:
-        `torch.float32` or `torch.bfloat16`.
+        `torch.float32`, `torch.bfloat16` or `torch.float16`.
     """
+    if settings.precision == "float16":
+        return torch.float16
     native = settings.precision == "auto" and computes_bfloat16(device)
     return torch.bfloat16 if native or settings.precision == "bfloat16" else torch.float32
+
+
+def update_precision(precision: torch.dtype) -> torch.dtype:
+    """Return the type that Muon computes in: float16 would lose the small ones of its squares.
+
+    Args:
+        precision: that matrices are multiplied in.
+    """
+    return torch.float32 if precision == torch.float16 else precision
+
+
+def refuse_short_sums(precision: torch.dtype) -> None:
+    """Have a GPU add up products of float16 in float32: a sum of many may be beyond float16.
+
+    Args:
+        precision: that matrices are multiplied in.
+    """
+    if precision == torch.float16:
+        torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
 
 
 def machine_identity(device: torch.device) -> str:

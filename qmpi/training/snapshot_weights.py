@@ -11,8 +11,6 @@ from qmpi.errors import CorruptData
 from qmpi.training.flat_state import FlatState, host_view, state_layout, weight_digest
 from qmpi.units import Digest
 
-FLOAT_BYTES = 4
-
 
 class SnapshotWeights:
     """Weights of a snapshot; its bytes are read when they are asked for."""
@@ -35,8 +33,9 @@ class SnapshotWeights:
                 f"a snapshot of {payload.nbytes} bytes does not fit this model, whose state takes "
                 f"{state.total_bytes} bytes; it belongs to a run with another [model] section"
             )
-        start = state.params.storage_offset() * FLOAT_BYTES
-        self._bytes = payload[start : start + state.params.numel() * FLOAT_BYTES]
+        self._kind = state.params.dtype
+        start = state.params.storage_offset() * self._kind.itemsize
+        self._bytes = payload[start : start + state.params.numel() * self._kind.itemsize]
         self._slots = {slot.name: slot for slot in self._layout.slots}
 
     def digest(self, step: int) -> Digest:
@@ -57,9 +56,9 @@ class SnapshotWeights:
             float32, on the CPU.
         """
         slot = self._slots[name]
-        start = slot.start * FLOAT_BYTES
-        raw = bytearray(self._bytes[start : start + slot.size * FLOAT_BYTES])
-        return torch.frombuffer(raw, dtype=torch.float32).view(slot.shape)
+        start, size = slot.start * self._kind.itemsize, slot.size * self._kind.itemsize
+        raw = bytearray(self._bytes[start : start + size])
+        return torch.frombuffer(raw, dtype=self._kind).view(slot.shape).to(torch.float32)
 
     def encoded(self, name: str, dtype: Literal["float32", "bfloat16"]) -> memoryview:
         """Return a copy of a parameter as bytes.

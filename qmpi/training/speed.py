@@ -123,7 +123,7 @@ def measure(
         in_cache=_in_cache(settings, kind, timer),
         hashing=HASHED_BYTES / hashed,
         call=call,
-        half=kind == torch.bfloat16,
+        half=kind != torch.float32,
     )
 
 
@@ -179,7 +179,7 @@ class Sample:
 
     def sweeps(self) -> Sweeps:
         """Return what the layer does beside products and attention."""
-        half = self._kind == torch.bfloat16
+        half = self._kind != torch.float32
         return layer_sweeps(shape_of(self._model), self._rows, half=half, compiled=False)
 
     def products(self) -> Callable[[], None]:
@@ -254,7 +254,7 @@ def _in_cache(settings: Settings, kind: torch.dtype, timer: Timer) -> float:
     rows = min(ROWS, train.sequences * train.sequence_tokens)
     loss = Loss(rows, vocabulary, kind, CPU)
     logits, targets = torch.randn(rows, vocabulary, dtype=kind), torch.zeros(rows, dtype=torch.long)
-    moved = loss_sweeps(shape_of(settings.model), rows, half=kind == torch.bfloat16).bytes
+    moved = loss_sweeps(shape_of(settings.model), rows, half=kind != torch.float32).bytes
     return moved / _seconds(lambda: loss.to_errors(logits, targets), timer, SECONDS)
 
 

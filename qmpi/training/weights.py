@@ -78,7 +78,7 @@ class Weights:
         # No leaf: their gradients are made by hand, for that of a tied table has two sources.
         self.table_values = state.view(self.table.slot)
         head = state.view(self.head.slot)
-        self.head_values = head if kind == torch.float32 else torch.empty_like(head, dtype=kind)
+        self.head_values = head if kind == head.dtype else torch.empty_like(head, dtype=kind)
 
     @torch.no_grad()
     def refresh(self) -> None:
@@ -87,7 +87,7 @@ class Weights:
             if leaf.copied:
                 for part in leaf.parts:
                     part.of(leaf.tensor).copy_(self._state.view(part.slot))
-        if self.kind != torch.float32:
+        if self.kind != self._state.params.dtype:
             self.head_values.copy_(self._state.view(self.head.slot))
 
     def drop_gradients(self) -> None:
@@ -136,7 +136,7 @@ class Weights:
         # Vectors stay in float32: norms are computed in it.
         kind = self.kind if len(shape) > 1 else torch.float32
         beside = all(a.start + a.size == b.start for a, b in pairwise(slots))
-        copied = kind != torch.float32 or not beside
+        copied = kind != self._state.params.dtype or not beside
         if copied:
             tensor = torch.empty(shape, dtype=kind, device=self._state.params.device)
         else:

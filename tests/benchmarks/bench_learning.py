@@ -1,6 +1,7 @@
 """How far a model gets on real text with so many tokens: recipes side by side.
 
 An arm is a line "MODEL KIND KEY=VALUE ...": "ours muon rate=3e-3 min=0", "nanogpt adamw rate=1e-3".
+masters=bfloat16 keeps weights as train.masters does; masters=nearest rounds them to nearest.
 The text is the sources of Python's standard library; one document in twenty is held out. Every arm
 of a seed sees the same rows in the same order, and its schedule ends with its budget. Each result
 is a line of JSON in --results, and what stands there is not done again; so a table grows as the
@@ -41,10 +42,11 @@ class Learner:
         name, settings, self.rest = read_arm(arm)
         self.model, self.precision = make_model(name, SIZES[size], seed), precision
         shapes = {key: tuple(p.shape) for key, p in self.model.named_parameters()}
-        layout = lay_out(shapes, settings.kind)
+        masters = self.rest.get("masters", "float32")
+        layout = lay_out(shapes, settings.kind, masters.replace("nearest", "bfloat16"))
         self.state = FlatState(layout, torch.device("cpu"))
         self.state.reset()
-        self.state.adopt(self.model)
+        self.take_over()
         self.steps, self.gradient = steps, torch.zeros(layout.total)
         self.parameters = dict(self.model.named_parameters())
         for slot in layout.slots:
@@ -52,10 +54,30 @@ class Learner:
             self.parameters[slot.name].grad = view
         warmup = round(float(self.rest.get("warmup", 0.1)) * steps)
         self.settings = replace(settings, warmup_steps=warmup)
-        self.optimizer = Optimizer(layout, torch.device("cpu"), precision)
+        self.optimizer = Optimizer(layout, torch.device("cpu"), precision, seed)
+        if masters == "nearest":
+            self.optimizer._rounder.put = lambda values, *rest: rest[-1].copy_(values)
         steps = getattr(orthogonal, self.rest.get("steps", "POLAR"))
         muon.orthogonalise = partial(orthogonal.orthogonalise, steps=steps)
         self.seconds = 0.0
+
+    @torch.no_grad()
+    def take_over(self):
+        """Let the state have the model's weights, and the model those of the state."""
+        if not self.state.layout.narrow:
+            self.state.adopt(self.model)
+            return
+        for name, parameter in self.model.named_parameters():
+            slot = next(slot for slot in self.state.layout.slots if slot.name == name)
+            self.state.view(slot).copy_(parameter)
+        self.show()
+
+    @torch.no_grad()
+    def show(self):
+        """Give the model the weights of a state in bfloat16: it computes with float32's type."""
+        parameters = dict(self.model.named_parameters())
+        for slot in self.state.layout.slots:
+            parameters[slot.name].copy_(self.state.view(slot))
 
     def loss(self, batch):
         mixed = self.precision != torch.float32
@@ -73,6 +95,8 @@ class Learner:
         self.optimizer.apply(self.state, self.gradient, self.settings, rate)
         self.state.set_counters(number + 1, number + 1, 0)
         self.seconds += time.process_time() - begun
+        if self.state.layout.narrow:
+            self.show()
         return float(loss.detach())
 
     @torch.no_grad()

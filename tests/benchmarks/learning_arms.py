@@ -31,6 +31,7 @@ HELD_OUT = 20
 """One document in so many is held out."""
 
 SIZES = {
+    "0.3M": ModelSettings(vocab_size=VOCABULARY, width=64, layers=2, heads=2, kv_heads=1),
     "1.3M": ModelSettings(vocab_size=VOCABULARY, width=128, layers=4, heads=4, kv_heads=2),
     "4M": ModelSettings(vocab_size=VOCABULARY, width=256, layers=4, heads=4, kv_heads=2),
     "13M": ModelSettings(vocab_size=VOCABULARY, width=384, layers=7, heads=6, kv_heads=2),

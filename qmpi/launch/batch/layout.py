@@ -25,8 +25,11 @@ from qmpi.errors import ConfigError
 from qmpi.policy.placement import Placement, place
 from qmpi.protocol.envelope import RoleName
 
-STATE_BYTES = {"adamw": 16, "muon": 12}
+STATE_BYTES = {"adamw": 16, "adamw8": 10, "muon": 12}
 """Of a parameter on a trainer at least: float32 weight, gradient, and two moments or one."""
+
+NARROW_BYTES = 2
+"""Less, where weights are in bfloat16."""
 
 GIB = 1 << 30
 
@@ -150,7 +153,8 @@ def _check_memory(settings: Settings, parameters: int, node: _Node, machine: Mac
     where, size = "a GPU", machine.gpu.memory_gib
     if not node.gpus:
         where, size = "a node", machine.node.memory_gib
-    state = STATE_BYTES[settings.optimizer.kind] * parameters / GIB
+    narrow = NARROW_BYTES if settings.train.masters == "bfloat16" else 0
+    state = (STATE_BYTES[settings.optimizer.kind] - narrow) * parameters / GIB
     if size and state > size:
         raise ConfigError(
             f"the state of {parameters:,} parameters is {state:,.1f} GiB a trainer, and {where} "

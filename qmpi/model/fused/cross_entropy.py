@@ -4,6 +4,11 @@ Theory of operation. The loss is the last thing computed, so its gradient is kno
 chunk of rows goes from features to logits, probabilities, gradient of the logits and on into the
 gradients of features and head, before the next chunk begins. Never are all logits there, and none
 are kept for a backward pass. Sums over chunks are in float32.
+
+In float16 the gradients of the logits are between -1 and 1 times `LIFT`, so that small
+probabilities keep their digits, and whatever is multiplied with them is scaled before it becomes
+float16 again: what is out of its range then is so for the scale of the loss alone, and finds its
+cure in a smaller one.
 """
 
 import torch
@@ -16,6 +21,9 @@ LEAST_ROWS = 512
 CHUNK_LOGITS = 1 << 22
 """Rows of a chunk, at least, and its logits, if these are more: a product over few rows is slow to
 add to the head's gradient."""
+
+LIFT = 2.0**12
+"""Of the gradients of logits in float16: 2**-26 is a normal number then, 1 / 50,000 among them."""
 
 
 class Loss:
@@ -42,6 +50,7 @@ class Loss:
         self._rows = min(rows, max(LEAST_ROWS, CHUNK_LOGITS // vocabulary))
         self._logits = torch.empty(self._rows, vocabulary, dtype=kind, device=device)
         # Kept, too: memory that is asked for anew comes in pages that the machine clears first.
+        self._lift = LIFT if kind == torch.float16 else 1.0
         self._wide = torch.empty(2, min(rows, ROWS), vocabulary, device=device)
 
     @torch.no_grad()
@@ -60,7 +69,7 @@ class Loss:
         Returns:
             The mean loss in nats, and the gradient of `features`, like them.
         """
-        of_features = torch.empty_like(features)
+        of_features, scale = torch.empty_like(features), scale / self._lift
         total = torch.zeros((), dtype=torch.float64, device=features.device)
         for start in range(0, features.shape[0], self._rows):
             part = features[start : start + self._rows]
@@ -73,12 +82,16 @@ class Loss:
             torch.addmm(out, errors, head, beta=0, alpha=scale, out=out)
             if part.dtype == torch.float32:
                 of_head.addmm_(errors.t(), part, alpha=scale)
+            elif part.dtype == torch.float16:
+                of_head.add_(torch.addmm(part[:1], errors.t(), part, beta=0, alpha=scale))
             else:
                 of_head.add_(torch.mm(errors.t(), part), alpha=scale)
         return float(total) / features.shape[0], of_features
 
     def to_errors(self, values: Tensor, targets: Tensor) -> Tensor:
         """Turn logits of at most `ROWS` rows into probabilities, less one at the targets, in place.
+
+        In float16 they come out times `LIFT`.
 
         Args:
             values: logits [rows, V]; overwritten.
@@ -101,5 +114,5 @@ class Loss:
         if self._cap:
             # Of cap tanh(x / cap): 1 - tanh^2.
             errors.mul_(logits.div_(self._cap).square_().neg_().add_(1.0))
-        values.copy_(errors)
+        values.copy_(errors if self._lift == 1.0 else errors.mul_(self._lift))
         return losses.sum(dtype=torch.float64)

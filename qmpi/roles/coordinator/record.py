@@ -201,6 +201,7 @@ class Record:
             wait_seconds=report.wait_seconds,
             redone=report.redone,
             updates=report.updates,
+            loss_scale=report.loss_scale,
         )
         self._note(record)
         self._times.append(report.times)
@@ -262,6 +263,7 @@ class Record:
             times=mean_times(self._times),
             updates=self.committed - len(self.skips),
             skipped=len(self.skips),
+            loss_scale=self._last.loss_scale if self._last else 1.0,
             undefined_lanes=undefined_lanes(self._last.lane_losses) if self._last else 0,
             **self._evaluated(),
         )

@@ -398,6 +398,7 @@ class Trainer(Follower):
                 redone=event.redone,
                 times=event.times,
                 updates=event.updates,
+                loss_scale=event.loss_scale,
             )
         )
 

@@ -232,6 +232,9 @@ def test_skipped_updates_and_lanes_that_are_not_finite_are_said(
     assert "norm -1" not in text
     answer = shown(tmp_path, capsys)
     assert (answer["updates"], answer["skipped"], answer["undefined_lanes"]) == (2, 10, 2)
+    write_status(tmp_path, replace(bad, loss_scale=16_384.0))
+    assert run(["status", str(tmp_path)]) == 0
+    assert "rate 0.5, loss scale 16,384, 4 passes done again" in capsys.readouterr().out
     write_status(tmp_path, replace(bad, loss=None, undefined_lanes=1))
     assert run(["status", str(tmp_path)]) == 0
     assert "none: 1 lane not finite" in capsys.readouterr().out

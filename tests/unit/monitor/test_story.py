@@ -136,6 +136,15 @@ def test_norms_rates_skips_and_waits_are_told() -> None:
     assert "Most updates were skipped" in render_report(replace(story, skipped=2))
 
 
+def test_the_loss_scale_of_float16_is_told_and_no_other() -> None:
+    begun = [opened(100.0), group(101.0, 1, (1,), 0)]
+    scales = (65_536.0, 16_384.0, 16_384.0, 32_768.0)
+    steps = [replace(trained(n), loss_scale=scale) for n, scale in enumerate(scales)]
+    facts = dict(story_from_run([*begun, *steps], STATUS).facts)
+    assert facts["loss scale"] == "32,768, from 16,384 to 65,536; lowered 1, raised 1 times"
+    assert "loss scale" not in dict(story_from_run([*begun, trained(0)], STATUS).facts)
+
+
 def test_a_mean_of_an_old_version_that_counted_lanes_as_minus_one_is_taken_anew() -> None:
     old = replace(committed(102.0, 0, 1.0), lane_losses=(3.0, -1.0), loss=1.0)
     assert story_from_run([opened(100.0), old], STATUS).losses == ((0, 3.0),)

@@ -20,6 +20,7 @@ from qmpi.config.optimizer import OptimizerSettings
 from qmpi.model.shape import parameter_shapes
 from qmpi.policy.step_split import seconds
 from qmpi.training.flat_state import FlatState, lay_out
+from qmpi.training.masters import Rounder
 from qmpi.training.norm import global_norm
 from qmpi.training.optimizer import Optimizer
 from qmpi.training.precision import choose_precision, computes_bfloat16, machine_identity
@@ -45,7 +46,7 @@ def trained(settings, steps: int = STEPS):
 
 
 @pytest.mark.parametrize("reduction", ["exact", "fast"])
-@pytest.mark.parametrize("kind", ["muon", "adamw"])
+@pytest.mark.parametrize("kind", ["muon", "adamw", "adamw8"])
 def test_losses_are_near_those_of_a_cpu(kind: str, reduction: str) -> None:
     found, wanted = (
         trained(settings_of(device, kind, reduction=reduction))[1] for device in (CUDA, CPU)
@@ -56,8 +57,8 @@ def test_losses_are_near_those_of_a_cpu(kind: str, reduction: str) -> None:
         assert mine.block_digests == theirs.block_digests
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("kind", ["muon", "adamw"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("kind", ["muon", "adamw", "adamw8"])
 def test_the_same_steps_give_the_same_bits(kind: str, precision: str) -> None:
     settings = settings_of(CUDA, kind, precision=precision)
     digests = [[one.weight_digest for one in trained(settings)[1]] for _ in range(2)]
@@ -115,7 +116,7 @@ def test_the_parts_of_a_step_make_up_its_time() -> None:
     assert seconds(last.times) <= last.seconds * 1.1
 
 
-@pytest.mark.parametrize("kind", ["muon", "adamw"])
+@pytest.mark.parametrize("kind", ["muon", "adamw", "adamw8"])
 def test_an_update_is_near_that_of_a_cpu(kind: str) -> None:
     shapes = parameter_shapes(
         ModelSettings(vocab_size=300, layers=2, width=32, heads=4, kv_heads=2, tied_head=False)
@@ -136,7 +137,28 @@ def test_an_update_is_near_that_of_a_cpu(kind: str) -> None:
             optimizer.apply(state, gradient.to(device, copy=True), OptimizerSettings(), 0.01)
             state.set_counters(number + 1, number + 1, 0)
         ends.append(state.params.cpu())
-    torch.testing.assert_close(ends[0], ends[1], rtol=1e-3, atol=1e-4)
+    # A moment on the border between two codes may take the other one.
+    near = 1e-3 if kind == "adamw8" else 1e-4
+    torch.testing.assert_close(ends[0], ends[1], rtol=1e-3, atol=near)
+
+
+def test_weights_in_bfloat16_are_rounded_as_on_a_cpu() -> None:
+    values = torch.randn(1000, generator=torch.Generator().manual_seed(1))
+    ends = []
+    for device in (CUDA, CPU):
+        out = torch.empty(1000, dtype=torch.bfloat16, device=device)
+        Rounder(5, device).put(values.to(device, copy=True), 3, 1 << 20, out)
+        ends.append(out.cpu())
+    assert torch.equal(*ends)
+
+
+def test_an_overflow_in_float16_is_done_again_with_a_smaller_scale() -> None:
+    settings = settings_of(CUDA, precision="float16")
+    engine = alone(settings)
+    engine._state.set_scaling(24, 0)
+    outcome = run(engine, settings, 0)
+    assert outcome.gradient_norm > 0
+    assert outcome.loss_scale < 2.0**24
 
 
 def test_the_norm_is_that_of_a_cpu() -> None:
