@@ -31,6 +31,7 @@ ARMS = {
 MODELS = {
     # vocabulary, width, layers, heads, kv heads
     "17M": (8192, 384, 8, 6, 2),
+    "0.4B": (16_384, 1536, 16, 12, 4),
     "1B": (32_768, 2048, 22, 16, 4),
 }
 SEQUENCES = 8
@@ -45,6 +46,7 @@ def settings_of(options):
     from msgspec.structs import replace
 
     from qmpi.config.model import ModelSettings
+    from qmpi.config.optimizer import OptimizerSettings
     from qmpi.config.settings import Settings
     from qmpi.config.train import TrainSettings
 
@@ -60,7 +62,7 @@ def settings_of(options):
     )  # fmt: skip
     if mode != "none":
         train = replace(train, checkpointing=mode, checkpoint_every=every)
-    return Settings(model=model, train=train)
+    return Settings(model=model, train=train, optimizer=OptimizerSettings(kind=options.optimizer))
 
 
 def measured(options):
@@ -112,7 +114,7 @@ def measured(options):
 def apart(options, arm, precision):
     """Measure in a process of its own."""
     command = [sys.executable, __file__, "--arm", arm, "--precision", precision]
-    for name in ("model", "steps", "lanes", "sequences", "tokens"):
+    for name in ("model", "optimizer", "steps", "lanes", "sequences", "tokens"):
         command += [f"--{name}", str(getattr(options, name))]
     command += ["--heap"] * options.heap + ["--no-warm-up"] * options.no_warm_up
     known = {**os.environ, "PYTHONPATH": str(options.root), "OMP_NUM_THREADS": "1"}
@@ -146,6 +148,7 @@ def main():
     parser.add_argument("--precision", nargs="+", default=["float32", "bfloat16"])
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--arm", choices=ARMS, help="measure this one here")
+    parser.add_argument("--optimizer", choices=("muon", "adamw"), default="muon")
     parser.add_argument("--steps", type=int, default=1)
     parser.add_argument("--lanes", type=int, default=1)
     parser.add_argument("--sequences", type=int, default=SEQUENCES)

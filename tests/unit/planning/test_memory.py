@@ -118,9 +118,9 @@ def test_layers_keep_what_fused_nodes_save(half: bool, tokens: int, window: int)
     assert tokens * kept_bytes(planned, half=half) == pytest.approx(seen, rel=0.1)
 
 
-def saving(given: Workload, mode: str, every: int = 1, **machine: float) -> Workload:
+def saving(given: Workload, mode: str, every: int = 1) -> Workload:
     train = replace(given.settings.train, checkpointing=mode, checkpoint_every=every)
-    return replace(given, settings=replace(given.settings, train=train), **machine)
+    return replace(given, settings=replace(given.settings, train=train))
 
 
 @pytest.mark.parametrize("half", [False, True])
@@ -145,10 +145,8 @@ def test_what_is_done_again_takes_time_and_full_takes_more() -> None:
     given = job("laptop", half=False)
     assert given.speeds is not None
     speeds = given.speeds
-    none, some, part, full = (
-        engine_time(saving(given, *form), speeds)
-        for form in (("none",), ("full", 2), ("selective",), ("full",))
-    )
+    forms: tuple[tuple[str, int], ...] = (("none", 1), ("full", 2), ("selective", 1), ("full", 1))
+    none, some, part, full = (engine_time(saving(given, *form), speeds) for form in forms)
     assert none == engine_time(given, speeds)
     assert none.total < some.total < full.total
     assert none.total < part.total < full.total

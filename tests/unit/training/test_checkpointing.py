@@ -11,11 +11,12 @@ from msgspec.structs import replace
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
+from unit.training.on_cuda import needs_cuda
 from unit.training.small_job import alone, job, run
 
 from qmpi.config.checks import contradictions
 from qmpi.config.compiling import is_worth_compiling
-from qmpi.config.identity import identity
+from qmpi.config.identity import differences, identity
 from qmpi.config.model import ModelSettings
 from qmpi.errors import PeerLost
 from qmpi.model.shape import ffn_width
@@ -166,6 +167,7 @@ def test_without_it_the_functions_are_the_ones_that_were_given():
 
 def test_it_is_no_part_of_a_runs_identity():
     assert identity(saving("full", 2)) == identity(saving("none"))
+    assert differences(saving("none"), saving("selective")) == ()
 
 
 def test_a_selective_job_is_not_compiled_and_cannot_be():
@@ -176,6 +178,16 @@ def test_a_selective_job_is_not_compiled_and_cannot_be():
     assert any("train.checkpointing" in line for line in told)
     assert not contradictions(saving("full", compile="on"))
     assert any("checkpoint_every = 2" in line for line in contradictions(saving("none", 2)))
+
+
+@needs_cuda
+@pytest.mark.parametrize(("mode", "every"), MODES)
+def test_cuda_gives_the_same_bits_too(mode, every):
+    wanted, found = (
+        [o.weight_digest for o in digests(saving(*form, device="cuda"))]
+        for form in (("none",), (mode, every))
+    )
+    assert found == wanted
 
 
 COMPILED = """
