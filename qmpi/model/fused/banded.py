@@ -42,7 +42,9 @@ class Rows(NamedTuple):
     def of(cls, q: Tensor, k: Tensor, v: Tensor) -> Self:
         """Return the rows of what comes as [B, T, heads, D]."""
         batch, _, kv_heads, _ = k.shape
-        return cls(to_rows(q, kv_heads), to_rows(k, kv_heads), to_rows(v, kv_heads), batch)
+        # In one piece: what picks sinks of a view would copy all keys for each block.
+        q, k, v = (to_rows(x, kv_heads).contiguous() for x in (q, k, v))
+        return cls(q, k, v, batch)
 
     def queries(self, block: Block) -> slice:
         """Return the rows of a block's queries."""
