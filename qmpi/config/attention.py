@@ -39,9 +39,9 @@ def keys_twice(tokens: int, window: int, sinks: int) -> int:
     """
     if not 0 < window < tokens:
         return tokens
-    beyond = tokens - window
-    seen = 2 * window * tokens - window * window + 2 * min(sinks, beyond) * beyond
-    return min(tokens, seen // tokens)
+    # A query sees all before it, up to as many as sinks and window hold together.
+    reach = min(window + sinks, tokens)
+    return min(tokens, (2 * reach * tokens - reach * reach) // tokens)
 
 
 def attention_faults(model: ModelSettings, sequence_tokens: int) -> Iterator[str]:

@@ -39,6 +39,7 @@ from qmpi.training.precision import (
     choose_device,
     choose_precision,
     machine_identity,
+    refuse_chance,
     refuse_short_sums,
     update_precision,
 )
@@ -81,13 +82,7 @@ class Engine:
         torch.set_num_threads(settings.train.threads)
         self._device = choose_device(settings.train, device_number)
         self._precision = choose_precision(settings.train, self._device)
-        # Filling fresh memory costs time and only hides kernels that read what nobody wrote.
-        deterministic = torch.utils.deterministic
-        deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
-        # What `torch.use_deterministic_algorithms` does, less its import of torch's compiler: that
-        # takes seconds of each rank's start. The compiler is told by its own options.
-        refuse = torch._C._set_deterministic_algorithms  # noqa: SLF001
-        refuse(True, warn_only=self._device.type != "cpu")  # noqa: FBT003
+        refuse_chance(self._device)
         refuse_short_sums(self._precision)
         layout = state_layout(settings)
         self._state = FlatState(layout, self._device)

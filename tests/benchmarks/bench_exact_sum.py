@@ -331,6 +331,7 @@ def learner(arm, chosen, seed):
     if "lanes" in arm:
         engine._sum = ExactSum(engine._state.layout, MANY, torch.device("cpu"))
         engine._sum._lanes = 8  # the mean is that of the lanes there are
+        engine._passes._sum = engine._sum
     if "nudged" in arm:
         draw = torch.Generator().manual_seed(int(arm.split()[-1]))
         params = engine._state.params
