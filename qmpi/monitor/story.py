@@ -19,6 +19,7 @@ from qmpi.protocol.journal import (
     EvaluationMissed,
     FailureSeen,
     GenerationOpened,
+    HyperparametersChanged,
     JournalRecord,
     RunEnded,
     RunOpened,
@@ -79,6 +80,7 @@ class RunStory(Struct, frozen=True, kw_only=True):
         speed: (name, value) pairs on how near the machine's peak it was.
         evaluations: of held-out text and problems, by step.
         unmeasured: steps whose evaluation is missing, and why.
+        spikes: of the steps that stand, those whose update was left out as a spike.
     """
 
     title: str
@@ -102,6 +104,7 @@ class RunStory(Struct, frozen=True, kw_only=True):
     speed: tuple[tuple[str, str], ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
     unmeasured: tuple[tuple[int, str], ...] = ()
+    spikes: int = 0
 
 
 def story_from_run(
@@ -129,6 +132,7 @@ def story_from_run(
         ended=teller.now,
         steps=len(teller.steps),
         skipped=teller.skipped,
+        spikes=teller.spikes,
         losses=teller.losses,
         spans=teller.finish(),
         marks=tuple(teller.marks),
@@ -179,6 +183,7 @@ class _Trained(Struct, frozen=True):
     seconds: float
     waited: float
     redone: int
+    spike: str
 
 
 class _Teller:
@@ -208,12 +213,18 @@ class _Teller:
     def skipped(self) -> int:
         return sum(is_skipped(step.norm) for step in self.steps.values())
 
+    @property
+    def spikes(self) -> int:
+        return sum(bool(step.spike) for step in self.steps.values())
+
     def hear(self, record: JournalRecord) -> None:
         self.started = self.started or record.time
         self.now = max(self.now, record.time)
         match record:
             case RunOpened():
                 self._launch(record)
+            case HyperparametersChanged():
+                self._change(record)
             case GenerationOpened():
                 self._generation(record)
             case StepCommitted():
@@ -224,6 +235,7 @@ class _Teller:
                     seconds=record.seconds,
                     waited=record.wait_seconds,
                     redone=record.redone,
+                    spike=record.spike,
                 )
                 self.digest = record.weight_digest or self.digest
             case FailureSeen():
@@ -257,6 +269,13 @@ class _Teller:
         for rank in range(record.ranks):
             # The first generation says who trains; until then the status is all that is known.
             self._open[rank] = (self._roles.get(rank, SPARE), record.time)
+
+    def _change(self, record: HyperparametersChanged) -> None:
+        self.log = record.hyperparameters
+        words = f"{changes(record.hyperparameters[-2:])[-1]}: {record.reason}"
+        if record.back_to >= 0:
+            self.given_up.append((record.back_to, self._void(record.back_to)))
+        self.marks.append(Mark(record.time, -1, "change", words))
 
     def _void(self, first: int) -> int:
         voided = [step for step in self.steps if step >= first]
@@ -342,8 +361,9 @@ def _training_facts(teller: _Teller) -> list[tuple[str, str]]:
     share = 100.0 * waited / (seconds + waited) if seconds + waited else 0.0
     norm = f"{norms[-1]:.3g}, largest {max(norms):.3g}" if norms else "none was finite"
     return [
-        ("updates", f"{len(steps) - teller.skipped:,}"),
+        ("updates", f"{len(steps) - teller.skipped - teller.spikes:,}"),
         ("updates skipped", f"{teller.skipped:,}"),
+        *([("spikes left out", f"{teller.spikes:,}")] if teller.spikes else []),
         ("last gradient norm", norm),
         ("learning rate", f"{steps[-1].rate:.3g}, highest {max(s.rate for s in steps):.3g}"),
         ("passes done again", f"{sum(step.redone for step in steps):,}"),

@@ -343,6 +343,9 @@ class TorchEngine:
             redone=outcome.redone,
             times=replace(outcome.times, snapshot=copying),
             updates=outcome.updates,
+            spike=outcome.spike,
+            halts=outcome.halts,
+            lane_square=outcome.lane_square,
         )
 
     def _aborted(

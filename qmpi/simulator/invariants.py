@@ -22,6 +22,7 @@ from qmpi.protocol.journal import (
     EvaluationDone,
     EvaluationMissed,
     GenerationOpened,
+    HyperparametersChanged,
     JournalRecord,
     RunEnded,
     RunOpened,
@@ -131,6 +132,8 @@ class Invariants:
             match record:
                 case RunOpened():
                     self._open(record)
+                case HyperparametersChanged():
+                    self._change(record)
                 case GenerationOpened():
                     self.generations += 1
                     self.redone += max(0, self.committed - record.step)
@@ -154,6 +157,16 @@ class Invariants:
         self._on_disk = {step: kept for step, kept in self._on_disk.items() if step <= back}
         if record.hyperparameters:
             self._expected.follow(record.hyperparameters, self.committed)
+
+    def _change(self, record: HyperparametersChanged) -> None:
+        first = record.hyperparameters[-1].first_step
+        if record.back_to >= 0:
+            self._rewind(record.back_to)
+            kept = self._on_disk.items()
+            self._on_disk = {step: parts for step, parts in kept if step <= record.back_to}
+        if first < self.committed:
+            raise InvariantError(f"step {first} is committed, and what it was done with changes")
+        self._expected.follow(record.hyperparameters, first)
 
     def _rewind(self, step: int) -> None:
         if step < self.committed:

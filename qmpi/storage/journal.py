@@ -23,7 +23,13 @@ from typing import BinaryIO, Self
 import msgspec
 
 from qmpi.errors import CorruptData, InvariantError
-from qmpi.protocol.journal import GenerationOpened, JournalRecord, RunOpened, StepCommitted
+from qmpi.protocol.journal import (
+    GenerationOpened,
+    HyperparametersChanged,
+    JournalRecord,
+    RunOpened,
+    StepCommitted,
+)
 from qmpi.storage.os_errors import explained, require_file, storage_error
 
 _FIRST_HASH = "0" * 64
@@ -113,10 +119,12 @@ class Glance(msgspec.Struct, frozen=True):
     Attributes:
         openings: of the starts, in order.
         committed: steps that stand.
+        told: records that hold the hyperparameter log, in order.
     """
 
     openings: tuple[RunOpened, ...] = ()
     committed: int = 0
+    told: tuple[RunOpened | HyperparametersChanged, ...] = ()
 
 
 def glance_at(path: Path) -> Glance:
@@ -131,7 +139,7 @@ def glance_at(path: Path) -> Glance:
     Raises:
         StorageError: it cannot be read.
     """
-    openings: list[RunOpened] = []
+    told: list[RunOpened | HyperparametersChanged] = []
     newest = b""
     with explained("read the journal", path):
         require_file(path)
@@ -139,13 +147,16 @@ def glance_at(path: Path) -> Glance:
             for raw in filter(lambda raw: raw.endswith(b"\n"), file):
                 if any(kind in raw for kind in _STEPPING):
                     newest = raw
-                elif _OPENING in raw and isinstance(opened := _record_of(raw), RunOpened):
-                    openings.append(opened)
-                    newest = raw if opened.back_to >= 0 else newest
-    return Glance(tuple(openings), _committed(_record_of(newest)))
+                elif any(kind in raw for kind in _TELLING):
+                    record = _record_of(raw)
+                    if isinstance(record, RunOpened | HyperparametersChanged):
+                        told.append(record)
+                        newest = raw if record.back_to >= 0 else newest
+    openings = tuple(record for record in told if isinstance(record, RunOpened))
+    return Glance(openings, _committed(_record_of(newest)), tuple(told))
 
 
-_OPENING = b'"type":"run_opened"'
+_TELLING = (b'"type":"run_opened"', b'"type":"hyperparameters_changed"')
 _STEPPING = (b'"type":"step_committed"', b'"type":"generation_opened"')
 """How the text of a record begins: no other place of a line can hold these unescaped."""
 
@@ -164,7 +175,7 @@ def _committed(record: JournalRecord | None) -> int:
             return record.step + 1
         case GenerationOpened():
             return record.step
-        case RunOpened():
+        case RunOpened() | HyperparametersChanged():
             return record.back_to
         case _:
             return 0

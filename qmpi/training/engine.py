@@ -18,21 +18,24 @@ from hashlib import sha256
 
 import torch
 
-from qmpi.config.schedule import learning_rate
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError, PeerLost, UserError
 from qmpi.model.initial import initial_value
 from qmpi.model.layer import choose_kernels, make_layers
 from qmpi.model.transformer import Transformer
-from qmpi.protocol.hyperparameters import Hyperparameters
+from qmpi.protocol.batch import lanes_at
+from qmpi.protocol.hyperparameters import Hyperparameters, first_hyperparameters, rate_of
 from qmpi.protocol.progress import MAX_SKIPPED
+from qmpi.protocol.spikes import Levels, halts, judged
 from qmpi.training.comm import Aborted, Comm, pieces
 from qmpi.training.compiler import InTurn, Prepared, Preparer, at_once
+from qmpi.training.determinism import refuse_chance
 from qmpi.training.evaluation import Evaluator
 from qmpi.training.flat_state import FlatState, state_layout
+from qmpi.training.lane_squares import LaneSquares
 from qmpi.training.lanes import Block, LaneRunner
 from qmpi.training.optimizer import Optimizer, clip
-from qmpi.training.outcome import Held, StepOutcome, finite
+from qmpi.training.outcome import Held, StepOutcome, finite, lane_square
 from qmpi.training.precision import choose_device, choose_precision, machine_identity
 from qmpi.training.pretrained import load_weights
 from qmpi.training.profiler import Profiler
@@ -40,7 +43,7 @@ from qmpi.training.reduction.kinds import make_sum
 from qmpi.training.speed import peak
 from qmpi.training.stopwatch import make_stopwatch
 from qmpi.training.weights import Weights
-from qmpi.units import Digest, Step
+from qmpi.units import Digest
 
 MAX_PASSES = 4
 """Equal data overflow once; more passes mean that a lane does not compute the same bits twice."""
@@ -73,26 +76,22 @@ class Engine:
         torch.set_num_threads(settings.train.threads)
         self._device = choose_device(settings.train, device_number)
         self._precision = choose_precision(settings.train, self._device)
-        # Filling fresh memory costs time and only hides kernels that read what nobody wrote.
-        deterministic = torch.utils.deterministic
-        deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
-        # What `torch.use_deterministic_algorithms` does, less its import of torch's compiler: that
-        # takes seconds of each rank's start. The compiler is told by its own options.
-        refuse = torch._C._set_deterministic_algorithms  # noqa: SLF001
-        refuse(True, warn_only=self._device.type != "cpu")  # noqa: FBT003
+        refuse_chance(only_warn=self._device.type != "cpu")
         layout = state_layout(settings)
         self._state = FlatState(layout, self._device)
         self._gradient = torch.zeros(layout.total, device=self._device)
         train = settings.train
-        self._sum = make_sum(train.reduction, layout, train.lanes, self._device)
+        measures = settings.batch.is_measured
+        self._sum = make_sum(train.reduction, layout, train.lanes, self._device, measures=measures)
+        squares = LaneSquares(len(layout.slots), self._device) if measures else None
         self._watch = make_stopwatch(self._device, clock)
         self._weights = Weights(settings.model, self._state, self._precision)
         self._fused = choose_kernels(self._device, train.sequence_tokens, compiled=False)
-        self._runner = LaneRunner(settings, self._weights, self._fused, self._watch)
+        self._runner = LaneRunner(settings, self._weights, self._fused, self._watch, squares)
         self._optimizer = Optimizer(layout, self._device, self._precision)
         self._preparer = Preparer(settings, self._device, in_turn)
         self._prepared: Prepared | None = None
-        self._own = Hyperparameters(Step(0), train.steps, settings.optimizer)
+        self._own = first_hyperparameters(settings)
         self._held: Held | None = None
         self._evaluator: Evaluator | None = None
         self._comm: Comm | None = None
@@ -274,9 +273,9 @@ class Engine:
         self._watch.begin()
         self._held = None
         given = hyperparameters or self._own
-        redone = self._reduced(list(zip(lanes, blocks, digests, strict=True)))
-        norm = self._prepare(given)
-        self._held = Held(step, norm, redone, digest_due, started, given)
+        redone = self._reduced(list(zip(lanes, blocks, digests, strict=True)), given)
+        norm, spike, levels = self._prepare(given)
+        self._held = Held(step, norm, redone, digest_due, started, given, spike, levels)
         self._group().vote()
         self._watch.lap("communication")
         return self.apply_held()
@@ -298,15 +297,17 @@ class Engine:
             raise InvariantError(f"no reduced gradient of step {self._state.step} is held")
         self._held = None
         given, state, watch = held.hyperparameters, self._state, self._watch
-        rate = learning_rate(given.optimizer, held.step, given.steps, given.onset)
-        if math.isfinite(held.norm):
+        rate = rate_of(given, held.step)
+        if math.isfinite(held.norm) and not held.spike:
             self._optimizer.apply(state, self._gradient, given.optimizer, rate)
             watch.lap("optimizer")
             self._sum.settle(state)
             state.set_counters(held.step + 1, state.updates + 1, 0)
+            if given.guard.is_on:
+                state.set_levels(held.levels)
         else:
-            self._skip(held.step)
-        facts = self._sum.tail.facts()
+            self._skip(held)
+        facts = self._sum.facts()
         watch.lap("sweep")
         digest = state.digest() if held.digest_due else ""
         watch.lap("digest")
@@ -321,19 +322,23 @@ class Engine:
             redone=held.redone,
             times=watch.times(),
             updates=state.updates,
+            spike=held.spike,
+            halts=halts(given.guard, held.spike, state.skipped),
+            lane_square=lane_square(facts.squares),
         )
 
-    def _reduced(self, work: list[tuple[int, Block, str]]) -> int:
+    def _reduced(self, work: list[tuple[int, Block, str]], given: Hyperparameters) -> int:
         comm, layers, watch = self._group(), self._ready().layers, self._watch
         self._weights.refresh()
-        self._sum.begin_step(self._state)
+        many = lanes_at(given.batch, self._state.step, self._settings.train.lanes)
+        self._sum.begin_step(self._state, many)
         for redone in range(MAX_PASSES):
             self._runner.clear()
             self._sum.begin_pass()
             watch.lap("sweep")
             for lane, block, digest in work:
                 loss = self._runner.run(layers, block, self._sum, self._aborted)
-                self._sum.end_lane(lane, loss, digest)
+                self._sum.end_lane(lane, loss, digest, self._runner.square())
                 watch.lap("sweep")
             try:
                 self._sum.reduce(comm)
@@ -348,21 +353,25 @@ class Engine:
             "a lane gives other bits each time"
         )
 
-    def _prepare(self, given: Hyperparameters) -> float:
+    def _prepare(self, given: Hyperparameters) -> tuple[float, str, Levels]:
         """Make the update of the reduced gradient, with the others.
 
         Returns:
-            The gradient's norm before clipping; not finite: there is no update.
+            The gradient's norm before clipping; not finite: there is no update. What stands out:
+            nor is there one. The levels after the step.
         """
+        spike, levels = "", self._state.levels
         if self._sum.broken():
-            return math.inf
+            return math.inf, spike, levels
         self._sum.unpack(self._gradient)
         self._watch.lap("sweep")
         norm = clip(self._gradient, given.optimizer.clip_norm)
-        if math.isfinite(norm):
+        if given.guard.is_on:
+            spike, levels = judged(given.guard, levels, self._sum.facts().losses, norm)
+        if math.isfinite(norm) and not spike:
             self._optimizer.prepare(self._state, self._gradient, given.optimizer, self._group())
         self._watch.lap("optimizer")
-        return norm
+        return norm, spike, levels
 
     def _ready(self) -> Prepared:
         if self._prepared is None:
@@ -375,13 +384,13 @@ class Engine:
             )
         return self._prepared
 
-    def _skip(self, step: int) -> None:
+    def _skip(self, held: Held) -> None:
         state = self._state
-        state.set_counters(step + 1, state.updates, state.skipped + 1)
-        if state.skipped >= MAX_SKIPPED:
+        state.set_counters(held.step + 1, state.updates, state.skipped + 1)
+        if state.skipped >= MAX_SKIPPED and not held.spike:
             raise UserError(
-                f"the gradient was not finite in {MAX_SKIPPED} steps in a row, up to step {step}: "
-                "the run has diverged at this learning rate"
+                f"the gradient was not finite in {MAX_SKIPPED} steps in a row, up to step "
+                f"{held.step}: the run has diverged at this learning rate"
             )
 
     def _group(self) -> Comm:

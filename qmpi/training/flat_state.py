@@ -10,21 +10,24 @@ there is zero too.
 The exact sum scales gradients by powers of two, one a chunk: a row of a table of tokens, whose rows
 differ as widely as tokens are rare, and a run of elements of anything else.
 
-Layout: counters (3 int64), exponents (int32 a chunk), weights, first moments, second moments
-(float32). Muon keeps one moment only: second moments then begin where the tables do. Whoever
-changes it raises the version of `qmpi.storage.snapshot_format`.
+Layout: counters (3 int64, then 5 float64: the levels that a guard judges by, zero where none does),
+exponents (int32 a chunk), weights, first moments, second moments (float32). Muon keeps one moment
+only: second moments then begin where the tables do. Whoever changes it raises the version of
+`qmpi.storage.snapshot_format`.
 """
 
 import hashlib
 from dataclasses import dataclass
 from math import prod
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
 from qmpi.config.settings import Settings
 from qmpi.errors import CorruptData
 from qmpi.model.shape import TABLES, parameter_shapes
+from qmpi.protocol.spikes import NO_LEVELS, Levels
 from qmpi.units import Bytes, Digest
 
 ALIGN = 64
@@ -157,6 +160,8 @@ class FlatState:
         self.buffer = torch.zeros(sum(ends), dtype=torch.uint8, device=device)
         counters, powers, params, first, second = self.buffer.split(ends)
         self._counters = counters.view(torch.int64)
+        self._numbers = counters.view(torch.float64)[3:]
+        self._levels = NO_LEVELS
         self.exponents = powers.view(torch.int32)[: layout.chunks]
         self.params = params.view(torch.float32)
         self.exp_avg = first.view(torch.float32)
@@ -195,10 +200,25 @@ class FlatState:
         self._step, self._updates, self._skipped = step, updates, skipped
         self._counters[:3] = torch.tensor([step, updates, skipped], dtype=torch.int64)
 
+    @property
+    def levels(self) -> Levels:
+        """Where loss and norm have been, as far as they were followed."""
+        return self._levels
+
+    def set_levels(self, levels: Levels) -> None:
+        """Keep where loss and norm have been.
+
+        Args:
+            levels: after the step that the counters name.
+        """
+        self._levels = levels
+        self._numbers.copy_(torch.tensor(msgspec.structs.astuple(levels), dtype=torch.float64))
+
     def reset(self) -> None:
         """Become the state before step 0, apart from the weights, which the caller sets next."""
         self.buffer.zero_()
         self.exponents.fill_(FIRST_EXPONENT)
+        self._levels = NO_LEVELS
         self.set_counters(0, 0, 0)
 
     def forget(self) -> None:
@@ -255,6 +275,7 @@ class FlatState:
         """
         self.buffer.copy_(payload)
         self._step, self._updates, self._skipped = (int(x) for x in self._counters[:3].tolist())
+        self._levels = Levels(*self._numbers.tolist())
 
 
 def weight_digest(weights: memoryview, step: int) -> Digest:

@@ -27,7 +27,8 @@ from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError
-from qmpi.policy.hyperparameters import first_hyperparameters, hyperparameters_at
+from qmpi.policy.hyperparameters import Log, first_hyperparameters, hyperparameters_at
+from qmpi.policy.shares import Share
 from qmpi.ports.base import Effect, Event, Started
 from qmpi.ports.copies import SnapshotBroken, SnapshotRead, SnapshotStored, SnapshotTaken
 from qmpi.ports.engine import (
@@ -153,7 +154,8 @@ class Trainer(Follower):
         """The next step is granted, is one of the run, and all its blocks are here."""
         granted = self.grant.generation == self._generation and self.state_step < self.grant.until
         step = Step(self.state_step)
-        return granted and step < self.settings.train.steps and self.prefetch.complete(step)
+        goes_on = step < self.settings.train.steps and not self._halted
+        return granted and goes_on and self.prefetch.complete(step)
 
     def must_evaluate(self, _: object) -> bool:
         """An evaluation is due before the next step, and this member has not done its share."""
@@ -257,7 +259,9 @@ class Trainer(Follower):
             origin_digest=form.origin_digest,
         )
         steps = Step(self.settings.train.steps)
-        want = self.prefetch.aim(form.step, steps, form.lanes, self.directory.memories, now)
+        most = self.settings.train.lanes
+        share = Share(form.lanes, form.team, form.teams, most, self._log())
+        want = self.prefetch.aim(form.step, steps, share, self.directory.memories, now)
         return [join, *want]
 
     def joined(self, event: GroupJoined, now: Seconds) -> list[Effect]:
@@ -331,10 +335,14 @@ class Trainer(Follower):
 
     def note_grant(self, event: Received, now: Seconds) -> list[Effect]:
         """Take a grant; a snapshot may be due at once."""
-        del now
-        if isinstance(event.message, Grant):
-            self.grant = event.message
-        return self._copy() if self.phase == "ready" else []
+        grant, reached = event.message, list[Effect]()
+        if isinstance(grant, Grant):
+            self.grant = grant
+            if grant.generation == self._generation and self.group is not None:
+                first, memories = Step(self.state_step), self.directory.memories
+                log = grant.hyperparameters
+                reached = self.prefetch.reach(log, grant.until, first, memories, now)
+        return [*reached, *(self._copy() if self.phase == "ready" else [])]
 
     def step(self, _: None, now: Seconds) -> list[Effect]:
         """Let the engine compute the next step, and ask for blocks ahead."""
@@ -356,8 +364,13 @@ class Trainer(Follower):
         return [run, *self.prefetch.advance(step, self.directory.memories, now)]
 
     def _held_for(self, step: Step) -> Hyperparameters:
+        return hyperparameters_at(self._log(), step)
+
+    def _log(self) -> Log:
         log = self.group.hyperparameters if self.group is not None else ()
-        return hyperparameters_at(log or (first_hyperparameters(self.settings),), step)
+        if self.grant.generation == self._generation and self.grant.hyperparameters:
+            log = self.grant.hyperparameters
+        return log or (first_hyperparameters(self.settings),)
 
     def applied(self, event: StepApplied, now: Seconds) -> list[Effect]:
         """Note the step, report it if that is this member's part, copy if due."""
@@ -398,6 +411,9 @@ class Trainer(Follower):
                 redone=event.redone,
                 times=event.times,
                 updates=event.updates,
+                spike=event.spike,
+                halts=event.halts,
+                lane_square=event.lane_square,
             )
         )
 
@@ -455,10 +471,17 @@ class Trainer(Follower):
         del now
         return self.copies.on_event(event, self.directory.replicas, self.tell)
 
+    @property
+    def _halted(self) -> bool:
+        """The last step was one after which nothing is trained."""
+        return bool(self.outcomes) and self.outcomes[-1].halts
+
     def _copy(self) -> list[Effect]:
         if self.group is None or not self.group.keeps_copy:
             return []
         step, branch = Step(self.state_step), self.group.branch
+        if self._halted and step not in self.grant.checkpoint_steps:
+            return []  # the copy of this step is the last, and goes to disk
         return self.copies.due(step, self.grant, self._generation, branch)
 
 
