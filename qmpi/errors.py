@@ -97,6 +97,24 @@ class MachineError(QmpiError):
     fault = "machine"
 
 
+class OutOfMemory(MachineError):
+    """Memory was refused: on the host, or on the device that computes.
+
+    Attributes:
+        wanted_bytes: what the allocation that failed asked for; 0: it does not say.
+    """
+
+    def __init__(self, message: str, wanted_bytes: int = 0) -> None:
+        """Say what was refused.
+
+        Args:
+            message: for people, with what helps.
+            wanted_bytes: of the allocation that failed; 0: not known.
+        """
+        super().__init__(message)
+        self.wanted_bytes = wanted_bytes
+
+
 class StorageError(MachineError):
     """A file cannot be read or written (full disk, permission, missing)."""
 

@@ -118,6 +118,23 @@ ERRORS = {
             "newest snapshot",
         ),
     ),
+    "out-of-memory": Page(
+        "memory was refused",
+        "A trainer asked for more memory than its host or its GPU has left, or than a limit lets "
+        "it have. The message says how much the allocation that failed wanted. The step in hand "
+        "was not applied; checkpoints and journal are whole.",
+        (
+            "a microbatch whose activations do not fit",
+            "a limit on the process: `ulimit -v`, or memory.max of the container or batch job",
+            "other programs, or more ranks on the host than its memory is for",
+        ),
+        (
+            "`qmpi plan JOB` shows what a trainer needs, kind by kind",
+            "smaller microbatches: in a new run halve train.sequences, double train.microbatches",
+            "`batch.halve_microbatches = true`: the run halves them itself, where a step needs it",
+            "fewer ranks a host, or more memory; then `qmpi train --resume RUN` goes on",
+        ),
+    ),
     "storage-error": Page(
         "a file cannot be read or written",
         "The operating system refused. Files are replaced as a whole, so none is half written.",

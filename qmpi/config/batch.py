@@ -53,6 +53,16 @@ class BatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         ),
     ] = "none"
 
+    halve_microbatches: Annotated[
+        bool,
+        Meta(
+            description=(
+                "Where a trainer has no memory for a step, all go on with microbatches of half as "
+                "many sequences, and twice as many of them; off: that trainer dies."
+            )
+        ),
+    ] = False
+
     @property
     def is_fixed(self) -> bool:
         """Whether each step has all lanes."""

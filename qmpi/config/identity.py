@@ -19,8 +19,8 @@ from qmpi.config.settings import Settings, TeamSettings
 FREE = (
     "job.name, job.run_dir, initial.weights, train.compile, data.prefetch_steps, the path of a "
     "source, evaluation.every_steps, evaluation.tokens, evaluation.problems, "
-    "batch.noise_scale, and all of [roles], [snapshot], [failure], [monitor], [hosts] and "
-    "[machine]; and, "
+    "batch.noise_scale, batch.halve_microbatches, and all of [roles], [snapshot], [failure], "
+    "[monitor], [hosts] and [machine]; and, "
     "with `qmpi train --resume RUN --set ...`, which writes down at which step, train.steps, "
     "[optimizer], [guard] and [batch]"
 )
@@ -33,6 +33,10 @@ LATER: dict[str, frozenset[str]] = {
 }
 """Fields of each section that runs of older versions do not have. At its default such a field is no
 part of an identity, so that these runs keep theirs."""
+
+FREE_OF_BATCH = ("noise_scale", "halve_microbatches")
+"""Settings of the batch that are no part of an identity: that noise is measured decides nothing,
+and that microbatches are halved is a record of the journal."""
 
 LAYOUT = ("kind",)
 """Settings of the optimizer that give the state its layout, and so never change; a version may lack
@@ -75,8 +79,11 @@ def identity(settings: Settings) -> dict[str, Any]:
     if settings.guard.is_on:
         kept["guard"] = msgspec.to_builtins(settings.guard)
     if not settings.batch.is_fixed:
-        # Whether noise is measured decides nothing.
-        kept["batch"] = msgspec.to_builtins(replace(settings.batch, noise_scale=False))
+        kept["batch"] = {
+            name: value
+            for name, value in msgspec.to_builtins(settings.batch).items()
+            if name not in FREE_OF_BATCH
+        }
     return kept
 
 
@@ -103,8 +110,8 @@ def with_hyperparameters(
         steps: length of the run.
         optimizer: section [optimizer]; what gives the state its layout is left as the job has it.
         guard: section [guard].
-        batch: section [batch]; None: as in a job that says nothing of it. Whether noise is measured
-            is left as the job has it.
+        batch: section [batch]; None: as in a job that says nothing of it. What of it is no
+            part of an identity is left as the job has it.
 
     Returns:
         The job; equal in identity to the one that a run was begun with if nothing else differs and
@@ -117,7 +124,10 @@ def with_hyperparameters(
         train=replace(settings.train, steps=steps),
         optimizer=replace(optimizer, **laid_out),
         guard=guard,
-        batch=replace(batch or BatchSettings(), noise_scale=settings.batch.noise_scale),
+        batch=replace(
+            batch or BatchSettings(),
+            **{name: getattr(settings.batch, name) for name in FREE_OF_BATCH},
+        ),
     )
 
 

@@ -244,7 +244,7 @@ def replay(records: Iterable[JournalRecord]) -> StandingSteps:
                     _give_up(standing, void, record.back_to)
             case HyperparametersChanged():
                 standing.log = record.hyperparameters
-                if record.back_to >= 0:
+                if any(step >= record.back_to >= 0 for step in (*standing.steps, *void)):
                     _give_up(standing, void, record.back_to)
             case GenerationOpened():
                 for step in [s for s in standing.steps if s >= record.step]:

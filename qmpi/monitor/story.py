@@ -272,10 +272,10 @@ class _Teller:
 
     def _change(self, record: HyperparametersChanged) -> None:
         self.log = record.hyperparameters
-        words = f"{changes(record.hyperparameters[-2:])[-1]}: {record.reason}"
-        if record.back_to >= 0:
-            self.given_up.append((record.back_to, self._void(record.back_to)))
-        self.marks.append(Mark(record.time, -1, "change", words))
+        given_up = self._void(record.back_to) if record.back_to >= 0 else 0
+        if given_up:
+            self.given_up.append((record.back_to, given_up))
+        self.marks.append(Mark(record.time, -1, "change", record.reason))
 
     def _void(self, first: int) -> int:
         voided = [step for step in self.steps if step >= first]

@@ -141,7 +141,31 @@ def carried_on(log: Log, wanted: Settings, step: int, *, replanned: bool = False
         raise ConfigError(bent)
     if bent:
         onset = replan(last.optimizer, step, last.steps, last.onset)
-    return (*kept, Hyperparameters(Step(step), steps, optimizer, onset, wanted.guard, batch))
+    guard, halvings = wanted.guard, last.halvings
+    new = Hyperparameters(Step(step), steps, optimizer, onset, guard, batch, halvings)
+    return (*kept, new)
+
+
+def with_halving(log: Log, step: int) -> Log:
+    """Halve the microbatches from a step on.
+
+    Args:
+        log: ascending by `first_step`.
+        step: first step with smaller microbatches.
+
+    Returns:
+        The log with a record from that step on; later records have no larger microbatches.
+    """
+    held = hyperparameters_at(log, step)
+    new = replace(held, first_step=Step(step), halvings=held.halvings + 1)
+    longer = [record for record in log if record.first_step < step]
+    longer.append(new)
+    for record in log:
+        least = max(record.halvings, new.halvings)
+        later = replace(record, halvings=least)
+        if record.first_step > step and replace(longer[-1], first_step=later.first_step) != later:
+            longer.append(later)
+    return tuple(longer)
 
 
 def bends(log: Log, wanted: Settings, step: int) -> bool:
@@ -228,6 +252,9 @@ def _differences(old: Hyperparameters, new: Hyperparameters) -> list[str]:
     told += _unlike("optimizer", old.optimizer, new.optimizer)
     told += _unlike("guard", old.guard, new.guard)
     told += batch_changes(old.batch, new.batch)
+    many = new.halvings - old.halvings
+    if many:
+        told.append("microbatches halved" if many == 1 else f"microbatches halved {many} times")
     if old.onset != new.onset and new.onset is not None:
         told.append(f"the schedule planned anew from {new.onset.top:.3g} of the peak")
     return told

@@ -41,7 +41,7 @@ def rule_of(settings: BatchSettings) -> BatchSettings:
     Args:
         settings: section [batch].
     """
-    return replace(settings, noise_scale=False)
+    return replace(settings, noise_scale=False, halve_microbatches=False)
 
 
 def begun_batch(settings: Settings, step: Step, block: int) -> Batch | None:

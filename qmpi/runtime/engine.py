@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
-from qmpi.errors import InvariantError, PeerLost, StorageError
+from qmpi.errors import InvariantError, OutOfMemory, PeerLost, StorageError
 from qmpi.policy.teams import DATA, Layout, Line, Seat, lines_of
 from qmpi.ports.base import Event, Frame, Reply
 from qmpi.ports.copies import SnapshotBroken, SnapshotTaken
@@ -43,6 +43,7 @@ from qmpi.runtime.engine_evaluations import EngineEvaluations, MakePaper
 from qmpi.runtime.engine_profiles import EngineProfiles
 from qmpi.runtime.worker import Task, Worker
 from qmpi.storage.trace_file import TraceFolder
+from qmpi.training.out_of_memory import with_memory_told
 from qmpi.units import Bytes, Digest, Generation, Seconds, Step
 
 if TYPE_CHECKING:
@@ -155,6 +156,11 @@ class TorchEngine:
 
     def _do(self, work: EngineWork, condemned: Condemned, reply: Reply) -> Event | None:
         self._in_hand = condemned
+        # Steps tell of it themselves; this is for all else, such as a state that is received.
+        name = type(work).__name__
+        return with_memory_told(self._settings.train, name, lambda: self._done(work, reply))
+
+    def _done(self, work: EngineWork, reply: Reply) -> Event | None:
         match work:
             case PrepareEngine():
                 return self._prepare()
@@ -236,6 +242,11 @@ class TorchEngine:
                 )
         except PeerLost as error:
             return self._aborted(engine, work.generation, str(error))
+        except OutOfMemory as error:
+            if engine.state_step != work.step:
+                raise  # in the middle of the update: nothing is left to go on with
+            told = self._aborted(engine, work.generation, str(error))
+            return replace(told, out_of_memory=True)
         return self._applied(work.generation, outcome)
 
     def _evaluate(self, work: Evaluate) -> Evaluated | EngineAborted:

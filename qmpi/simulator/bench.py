@@ -88,6 +88,7 @@ class Bench:
         self._finished: StepApplied | None = None
         # A step whose digest was due and could not be gathered yet.
         self._owed: StepApplied | None = None
+        self._short_of_memory = 0
         self.state: State | None = None
         self.held: Held | None = None
 
@@ -123,7 +124,7 @@ class Bench:
     def _bug(self, text: str) -> None:
         self._crashed(WorkCrashed("InvariantError", text, int(ExitCode.BUG)))
 
-    def _give_up(self, reason: str) -> None:
+    def _give_up(self, reason: str, *, out_of_memory: bool = False) -> None:
         if self._seating is not None:
             self._seating.leave()
         state = self.state
@@ -135,6 +136,7 @@ class Bench:
                 reason=reason,
                 finished=self._finished,
                 position=state.position if state is not None else 0,
+                out_of_memory=out_of_memory,
             )
         )
 

@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from qmpi.errors import InvariantError
 from qmpi.policy.evaluation_schedule import evaluated_steps
 from qmpi.policy.scoring import evaluation_of
+from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.journal import (
     EvaluationDone,
     EvaluationMissed,
@@ -58,6 +59,7 @@ class Invariants:
         self._opened_at = 0
         self.evaluated: dict[int, EvaluationDone | EvaluationMissed] = {}
         self._on_disk: dict[int, set[int]] = {}
+        self._log: tuple[Hyperparameters, ...] = ()
 
     def progress(self, now: Seconds) -> None:
         """Note that something happened.
@@ -155,17 +157,20 @@ class Invariants:
         self._rewind(back)
         self._opened_at = self.committed
         self._on_disk = {step: kept for step, kept in self._on_disk.items() if step <= back}
+        self._log = record.hyperparameters
         if record.hyperparameters:
             self._expected.follow(record.hyperparameters, self.committed)
 
     def _change(self, record: HyperparametersChanged) -> None:
-        first = record.hyperparameters[-1].first_step
+        new = [r for r in record.hyperparameters if r not in self._log]
+        first = min(r.first_step for r in new)
         if record.back_to >= 0:
             self._rewind(record.back_to)
             kept = self._on_disk.items()
             self._on_disk = {step: parts for step, parts in kept if step <= record.back_to}
         if first < self.committed:
             raise InvariantError(f"step {first} is committed, and what it was done with changes")
+        self._log = record.hyperparameters
         self._expected.follow(record.hyperparameters, first)
 
     def _rewind(self, step: int) -> None:

@@ -31,6 +31,9 @@ class Stepping(Bench):
         reason = self._reason()
         if reason is not None:
             self._give_up(reason)
+        elif self._short_of_memory:
+            self._short_of_memory -= 1
+            self._give_up("there is no memory for a lane", out_of_memory=True)
         elif number < len(work.lanes):
             seconds = self._spread(self._around.hardware.compute.lane_seconds)
             self._then(seconds, lambda: self._lane(work, number, began))

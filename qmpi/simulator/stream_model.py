@@ -167,7 +167,8 @@ def next_state(
     if spike:
         return skipped, spike
     followed = astuple(levels) if given.guard.is_on else state.levels
-    text = state.weights + summed.link + f" at {rate!r}".encode() + _mark(position, team_size)
+    cut = f" halved {given.halvings}".encode() if given.halvings else b""
+    text = state.weights + summed.link + f" at {rate!r}".encode() + cut + _mark(position, team_size)
     weights = blake2b(text, digest_size=32).digest()
     broken = rate > DIVERGES_ABOVE
     return State(step, position, weights, state.updates + 1, 0, broken, followed), ""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
 from qmpi.model.fused.cross_entropy import Loss
 from qmpi.model.layer import Kernels, Layers
 from qmpi.model.plain import Positions
@@ -42,11 +43,21 @@ class Backprop:
         table = weights.table_values
         # Made once: a table that is filled by the first call would be compiled in another way.
         self._positions = Positions.of(model, train.sequence_tokens, table.device)
-        rows = train.sequences * train.sequence_tokens
-        self._loss = Loss(rows, model.vocab_size, weights.kind, table.device)
+        self._vocabulary = model.vocab_size
+        self.resize(train)
         self.of_head = torch.zeros_like(weights.head_values, dtype=torch.float32)
         tied = weights.head is weights.table
         self.of_table = self.of_head if tied else torch.zeros_like(table)
+
+    def resize(self, train: TrainSettings) -> None:
+        """Compute microbatches of another shape from now on.
+
+        Args:
+            train: their sequences.
+        """
+        rows = train.sequences * train.sequence_tokens
+        device = self._weights.table_values.device
+        self._loss = Loss(rows, self._vocabulary, self._weights.kind, device)
 
     def begin_lane(self) -> None:
         """Start a lane: the gradients of embedding and head are sums over its microbatches."""

@@ -19,22 +19,23 @@ from hashlib import sha256
 import torch
 
 from qmpi.config.settings import Settings
-from qmpi.errors import InvariantError, PeerLost, UserError
+from qmpi.errors import InvariantError, OutOfMemory, PeerLost, UserError
 from qmpi.model.initial import initial_value
-from qmpi.model.layer import choose_kernels, make_layers
-from qmpi.model.transformer import Transformer
+from qmpi.model.layer import choose_kernels
 from qmpi.protocol.batch import lanes_at
 from qmpi.protocol.hyperparameters import Hyperparameters, first_hyperparameters, rate_of
 from qmpi.protocol.progress import MAX_SKIPPED
 from qmpi.protocol.spikes import Levels, halts, judged
 from qmpi.training.comm import Aborted, Comm, pieces
-from qmpi.training.compiler import InTurn, Prepared, Preparer, at_once
+from qmpi.training.compiler import InTurn, at_once
 from qmpi.training.determinism import refuse_chance
-from qmpi.training.evaluation import Evaluator
+from qmpi.training.evaluation import Evaluator, model_over
 from qmpi.training.flat_state import FlatState, state_layout
 from qmpi.training.lane_squares import LaneSquares
 from qmpi.training.lanes import Block, LaneRunner
+from qmpi.training.microbatches import Microbatches
 from qmpi.training.optimizer import Optimizer, clip
+from qmpi.training.out_of_memory import Made, with_memory_told
 from qmpi.training.outcome import Held, StepOutcome, finite, lane_square
 from qmpi.training.precision import choose_device, choose_precision, machine_identity
 from qmpi.training.pretrained import load_weights
@@ -86,11 +87,10 @@ class Engine:
         squares = LaneSquares(len(layout.slots), self._device) if measures else None
         self._watch = make_stopwatch(self._device, clock)
         self._weights = Weights(settings.model, self._state, self._precision)
-        self._fused = choose_kernels(self._device, train.sequence_tokens, compiled=False)
-        self._runner = LaneRunner(settings, self._weights, self._fused, self._watch, squares)
+        fused = choose_kernels(self._device, train.sequence_tokens, compiled=False)
+        self._runner = LaneRunner(settings, self._weights, fused, self._watch, squares)
+        self._microbatches = Microbatches(settings, self._device, self._runner, in_turn)
         self._optimizer = Optimizer(layout, self._device, self._precision)
-        self._preparer = Preparer(settings, self._device, in_turn)
-        self._prepared: Prepared | None = None
         self._own = first_hyperparameters(settings)
         self._held: Held | None = None
         self._evaluator: Evaluator | None = None
@@ -118,7 +118,7 @@ class Engine:
         name = str(self._precision).removeprefix("torch.")
         return (
             f"torch {torch.__version__}; {machine_identity(self._device)}; "
-            f"{train.threads} threads; {name}; {self._ready().mode}; "
+            f"{train.threads} threads; {name}; {self._microbatches.warm_up().mode}; "
             f"{train.reduction} sum of {train.lanes} lanes; {self._optimizer.identity()}"
         )
 
@@ -141,19 +141,14 @@ class Engine:
     def evaluator(self) -> Evaluator:
         """Return what measures the weights as they are whenever it is asked; it changes none."""
         if self._evaluator is None:
-            # Views of the state: the model takes no memory, and is never out of date.
-            with torch.device("meta"):
-                model = Transformer(self._settings.model)
-            views = {slot.name: self._state.view(slot) for slot in self._state.layout.slots}
-            model.load_state_dict(views, assign=True)
-            model = model.requires_grad_(requires_grad=False).eval()
-            tokens = self._settings.train.sequence_tokens
-            self._evaluator = Evaluator(model, tokens, EVALUATED_LOGITS)
+            settings = self._settings
+            model = model_over(settings.model, self._state)
+            self._evaluator = Evaluator(model, settings.train.sequence_tokens, EVALUATED_LOGITS)
         return self._evaluator
 
     def warm_up(self) -> None:
         """Compile, or else load lazily loaded parts of torch; changes no state."""
-        self._ready()
+        self._microbatches.warm_up()
         self._optimizer.warm_up()
 
     def initialise(self) -> None:
@@ -266,6 +261,7 @@ class Engine:
 
         Raises:
             InvariantError: the state is of another step.
+            OutOfMemory: memory was refused; before the vote the state is what it was.
         """
         if step != self._state.step:
             raise InvariantError(f"step {step} was granted to weights before {self._state.step}")
@@ -273,8 +269,10 @@ class Engine:
         self._watch.begin()
         self._held = None
         given = hyperparameters or self._own
-        redone = self._reduced(list(zip(lanes, blocks, digests, strict=True)), given)
-        norm, spike, levels = self._prepare(given)
+        work = list(zip(lanes, blocks, digests, strict=True))
+        redone, (norm, spike, levels) = self._told(
+            step, lambda: (self._reduced(work, given), self._prepare(given))
+        )
         self._held = Held(step, norm, redone, digest_due, started, given, spike, levels)
         self._group().vote()
         self._watch.lap("communication")
@@ -289,7 +287,16 @@ class Engine:
         Raises:
             InvariantError: there is none.
             UserError: the run has diverged.
+            OutOfMemory: memory was refused; there is no state any more.
         """
+        try:
+            return self._told(self._state.step, self._applied)
+        except OutOfMemory:
+            # It may be half of one step and half of the next.
+            self._state.forget()
+            raise
+
+    def _applied(self) -> StepOutcome:
         # After a failure, what lies between is its time, not the step's.
         self._watch.resume()
         held = self._held
@@ -328,7 +335,9 @@ class Engine:
         )
 
     def _reduced(self, work: list[tuple[int, Block, str]], given: Hyperparameters) -> int:
-        comm, layers, watch = self._group(), self._ready().layers, self._watch
+        comm, watch = self._group(), self._watch
+        self._microbatches.cut(given.halvings)
+        layers = self._microbatches.ready().layers
         self._weights.refresh()
         many = lanes_at(given.batch, self._state.step, self._settings.train.lanes)
         self._sum.begin_step(self._state, many)
@@ -342,7 +351,7 @@ class Engine:
                 watch.lap("sweep")
             try:
                 self._sum.reduce(comm)
-            except PeerLost:
+            except (PeerLost, MemoryError, RuntimeError):
                 self._sum.renew()
                 raise
             watch.lap("communication")
@@ -373,17 +382,6 @@ class Engine:
         self._watch.lap("optimizer")
         return norm, spike, levels
 
-    def _ready(self) -> Prepared:
-        if self._prepared is None:
-            model, train = self._settings.model, self._settings.train
-            plain = choose_kernels(self._device, train.sequence_tokens, compiled=True)
-            self._prepared = self._preparer.prepare(
-                eager=make_layers(model, train.sequences, self._fused),
-                plain=make_layers(model, train.sequences, plain),
-                rehearse=self._runner.rehearse,
-            )
-        return self._prepared
-
     def _skip(self, held: Held) -> None:
         state = self._state
         state.set_counters(held.step + 1, state.updates, state.skipped + 1)
@@ -392,6 +390,9 @@ class Engine:
                 f"the gradient was not finite in {MAX_SKIPPED} steps in a row, up to step "
                 f"{held.step}: the run has diverged at this learning rate"
             )
+
+    def _told(self, step: int, work: Callable[[], Made]) -> Made:
+        return with_memory_told(self._settings.train, f"step {step}", work)
 
     def _group(self) -> Comm:
         if self._comm is None:

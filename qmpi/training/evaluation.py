@@ -6,12 +6,30 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from qmpi.config.model import ModelSettings
 from qmpi.model.transformer import Transformer
 from qmpi.training.decode import Stop, batches_of, greedy
+from qmpi.training.flat_state import FlatState
 from qmpi.training.lanes import Block, read_block
 
 LOGITS = 1 << 25
 """Logits computed at a time: 128 MiB of them."""
+
+
+def model_over(settings: ModelSettings, state: FlatState) -> Transformer:
+    """Return a model for inference whose weights are views of a state.
+
+    It takes no memory, and is never out of date.
+
+    Args:
+        settings: shape of the model.
+        state: of it; its memory stays where it is.
+    """
+    with torch.device("meta"):
+        model = Transformer(settings)
+    views = {slot.name: state.view(slot) for slot in state.layout.slots}
+    model.load_state_dict(views, assign=True)
+    return model.requires_grad_(requires_grad=False).eval()
 
 
 class Evaluator:

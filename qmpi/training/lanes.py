@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
 from qmpi.errors import InvariantError, PeerLost
 from qmpi.model.layer import Kernels, Layers
 from qmpi.training.backprop import Backprop
 from qmpi.training.comm import Aborted
 from qmpi.training.lane_squares import LaneSquares
+from qmpi.training.out_of_memory import with_memory_told
 from qmpi.training.reduction.kinds import Sum
 from qmpi.training.stopwatch import Stopwatch
 from qmpi.training.weights import Leaf, Part, Weights, gradients_of
@@ -68,12 +70,23 @@ class LaneRunner:
         """
         self._train, self._weights, self._watch = settings.train, weights, watch
         self._backprop = Backprop(settings, weights, kernels, watch)
-        self._squares = squares
+        self._squares, self.kernels = squares, kernels
         self._device = weights.table_values.device
         self._sum: Sum | None = None
         self._microbatch = 0
         self._parts: dict[int, Tensor] = {}
         weights.on_gradient(self._finished)
+
+    def resize(self, train: TrainSettings) -> None:
+        """Cut lanes into other microbatches from now on.
+
+        Args:
+            train: how many, of how many sequences; the rows of a lane stay as many.
+        """
+        self.clear()
+        self._train = train
+        self._parts.clear()
+        self._backprop.resize(train)
 
     def clear(self) -> None:
         """Drop gradients that an aborted lane left."""
@@ -121,7 +134,13 @@ class LaneRunner:
 
         Args:
             layers: function of each layer.
+
+        Raises:
+            OutOfMemory: memory was refused; whoever compiles shall not take it for another fault.
         """
+        with_memory_told(self._train, "a microbatch", lambda: self._rehearse(layers))
+
+    def _rehearse(self, layers: Layers) -> None:
         self._sum, self._microbatch = None, 0
         shape = (self._train.sequences, self._train.sequence_tokens + 1)
         self._backprop.run(layers, torch.zeros(shape, dtype=torch.int64, device=self._device), 1.0)

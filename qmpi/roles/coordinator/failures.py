@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from shlex import quote
 
 from qmpi.config.settings import Settings
+from qmpi.errors import OutOfMemory
 from qmpi.policy.hyperparameters import Log, bends
 from qmpi.ports.base import Effect
 from qmpi.ports.books import AppendJournal
@@ -40,6 +41,7 @@ class Failures:
         self.crew = crew
         self.last_copies_failed = 0
         self._refusing: set[Rank] = set()
+        self._begun_at, self._last_death = record.committed, ""
 
     def died(self, rank: Rank, roles: list[RoleName], reason: str, now: Seconds) -> list[Effect]:
         """Note a death.
@@ -53,8 +55,19 @@ class Failures:
         Returns:
             The record.
         """
+        self._last_death = reason
         what = f"{ranks_text([rank])} ({', '.join(roles)}) died"
         return self.note(now, (rank,), what, self.crew.cure(roles), reason)
+
+    @property
+    def starved(self) -> str:
+        """Why another start would end as this one does: "" if it may not.
+
+        The last rank to die had no memory for a step, and no step was committed in this start.
+        """
+        stands_still = self.record.committed <= self._begun_at
+        out_of_memory = self._last_death.startswith(f"{OutOfMemory.__name__}: ")
+        return self._last_death if stands_still and out_of_memory else ""
 
     def left_out(self, run: RunFacts, now: Seconds) -> list[Effect]:
         """Note the hosts that this start had to do without.

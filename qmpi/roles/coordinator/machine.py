@@ -43,7 +43,7 @@ from qmpi.protocol.snapshots import SnapshotFailed, SnapshotHeld
 from qmpi.protocol.status import RunState
 from qmpi.roles.chief import STATUS, WATCH, Chief, EndJob
 from qmpi.roles.coordinator.agreement import disagreement, opening
-from qmpi.roles.coordinator.changing import growth
+from qmpi.roles.coordinator.changing import HALVE, growth, halving
 from qmpi.roles.coordinator.copies import CopyBook
 from qmpi.roles.coordinator.crew import Crew
 from qmpi.roles.coordinator.evaluations import GRACE_STEPS, Evaluations, newest
@@ -101,6 +101,7 @@ class Coordinator(Chief):
         self.stopping = ""
         self.stop_code = ExitCode.REQUEUE
         self.why = run.placement
+        self.halves = False
 
     @property
     def generation(self) -> Generation:
@@ -161,6 +162,10 @@ class Coordinator(Chief):
     def nobody(self, _: object) -> bool:
         """It is decided that too few ranks are left for one team."""
         return self.groups.decided and self.groups.plan is None
+
+    def starved(self, _: object) -> bool:
+        """Nobody is left to train for want of memory, before any step was done."""
+        return self.nobody(_) and bool(self.failures.starved)
 
     def all_ready(self, _: object) -> bool:
         """Every member is connected."""
@@ -252,11 +257,16 @@ class Coordinator(Chief):
         return asked
 
     def regroup_broken(self, event: Received, now: Seconds) -> list[Effect]:
-        """Form the next group: a member cannot go on."""
-        del now
-        message = event.message
-        reason = message.reason if isinstance(message, GroupBroken) else ""
-        return self._regroup(f"rank {event.header.source.rank}: {reason}")
+        """Form the next group: a member cannot go on, perhaps for want of memory."""
+        message, rank = event.message, event.header.source.rank
+        if not isinstance(message, GroupBroken):
+            return []
+        noted: list[Effect] = []
+        if message.out_of_memory:
+            self.halves = True
+            what = f"{ranks_text([rank])} had no memory for a step"
+            noted = self.failures.note(now, (rank,), what, HALVE, message.reason)
+        return [*noted, *self._regroup(f"rank {rank}: {message.reason}")]
 
     def hear_holding(self, event: Received, now: Seconds) -> list[Effect]:
         """Take in what a trainer holds."""
@@ -285,6 +295,7 @@ class Coordinator(Chief):
             self.profiles.lose(rank, f"rank {rank} trains no more: {plan.reason}")
         step = Step(min(plan.step, self.record.committed))
         opened = self.groups.record(plan, step, self.why, now)
+        changed = self._halved(plan.step, now)
         self.groups.seat(plan)
         changes = [
             self.crew.assign(rank, role, plan.reason, now)
@@ -297,11 +308,20 @@ class Coordinator(Chief):
         return [
             *noted,
             *missed,
-            AppendJournal((opened,)),
+            AppendJournal((opened, *changed)),
             *chain.from_iterable(changes),
             *self.groups.form(plan, self.record.committed, self.why),
             self._status("running", now),
         ]
+
+    def _halved(self, step: Step, now: Seconds) -> tuple[HyperparametersChanged, ...]:
+        wanted, self.halves = self.halves, False
+        if not wanted:
+            return ()
+        changed = halving(self.groups.hyperparameters, self.record, step, now)
+        self._change(changed)
+        self.groups.branches = tuple(self.record.branches)
+        return changed
 
     def start_over_refused(self, _: None, now: Seconds) -> list[Effect]:
         """End a run that would silently begin anew although checkpoints of it were written."""
@@ -312,6 +332,11 @@ class Coordinator(Chief):
     def nobody_trains(self, _: None, now: Seconds) -> list[Effect]:
         """Leave, to be started again: too few ranks are left for one team."""
         return self._give_up("no rank is left that can train", now)
+
+    def nobody_fits(self, _: None, now: Seconds) -> list[Effect]:
+        """End a run that has too little memory: another start would end alike."""
+        why = f"no rank is left that can train; {self.failures.starved}"
+        return self._end(EndJob("failed", ExitCode.MACHINE, why), now)
 
     def note_ready(self, event: Received, now: Seconds) -> list[Effect]:
         """Note that a member is connected."""
@@ -606,6 +631,7 @@ RULES: tuple[Rule[Coordinator], ...] = (
         action=C.start_over_refused,
         to="ending",
     ),
+    Rule(phases=("regrouping",), on=None, guard=C.starved, action=C.nobody_fits, to="ending"),
     Rule(phases=("regrouping",), on=None, guard=C.nobody, action=C.nobody_trains, to="ended"),
     Rule(phases=("forming",), on=GroupReady, action=C.note_ready),
     Rule(phases=("forming",), on=None, guard=C.all_ready, action=C.grant_first, to="running"),

@@ -26,10 +26,10 @@ from typing import Literal
 from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
-from qmpi.errors import InvariantError
+from qmpi.errors import ExitCode, InvariantError
 from qmpi.policy.hyperparameters import Log, first_hyperparameters, hyperparameters_at
 from qmpi.policy.shares import Share
-from qmpi.ports.base import Effect, Event, Started
+from qmpi.ports.base import Effect, Event, Started, WorkCrashed
 from qmpi.ports.copies import SnapshotBroken, SnapshotRead, SnapshotStored, SnapshotTaken
 from qmpi.ports.engine import (
     AbortEngine,
@@ -47,7 +47,7 @@ from qmpi.ports.engine import (
 from qmpi.ports.transport import Received
 from qmpi.protocol.blocks import BlockFailed, BlockReply, DataFault
 from qmpi.protocol.envelope import RoleName
-from qmpi.protocol.hyperparameters import Hyperparameters
+from qmpi.protocol.hyperparameters import Hyperparameters, can_halve
 from qmpi.protocol.membership import (
     FormGroup,
     GroupBroken,
@@ -284,9 +284,17 @@ class Trainer(Follower):
     def broken(self, event: EngineAborted, now: Seconds) -> list[Effect]:
         """Ask for a new group."""
         del now
+        gives_up = event.out_of_memory and not self._may_halve(event.state_step)
         self._fall(event)
+        if gives_up:
+            return self._crashed(WorkCrashed("OutOfMemory", event.reason, ExitCode.MACHINE))
         self._activity = f"waiting for a new group: {event.reason}"
-        return [self.tell(GroupBroken(event.generation, event.reason))]
+        return [self.tell(GroupBroken(event.generation, event.reason, event.out_of_memory))]
+
+    def _may_halve(self, step: int) -> bool:
+        halvings = hyperparameters_at(self._log(), max(0, step)).halvings
+        settings = self.settings
+        return settings.batch.halve_microbatches and can_halve(settings.train, halvings)
 
     def aborted(self, event: EngineAborted, now: Seconds) -> list[Effect]:
         """Say what is held."""

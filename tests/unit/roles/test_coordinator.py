@@ -1,5 +1,6 @@
 """The coordinator, event by event: what it refuses, forgives and finds out."""
 
+import pytest
 from msgspec.structs import replace
 from unit.roles.coordinated_job import NOW, G, Job, M, R, S, T, journal, sent
 
@@ -227,6 +228,43 @@ def test_a_machines_fault_loses_the_rank_and_a_users_ends_the_run() -> None:
     assert job.role.phase == "regrouping"
     job.word(3, Crashed("InputError", "no such corpus", int(ExitCode.USER)))
     assert job.end == ("failed", "rank 3: InputError: no such corpus")
+
+
+STARVED = Crashed("OutOfMemory", "step 0: there is no memory for 2 GiB more", 3)
+
+
+def test_when_nobody_has_memory_for_a_step_the_run_ends_and_says_so() -> None:
+    job = Job()
+    job.run()
+    job.word(6, STARVED)
+    job.word(4, STARVED)
+    assert job.role.phase == "regrouping"
+    job.word(3, STARVED)
+    state, reason = job.end
+    assert state == "failed"
+    assert reason.startswith("no rank is left that can train; OutOfMemory: step 0: there is no")
+    assert job.role.ending.exit_code == ExitCode.MACHINE
+
+
+def test_want_of_memory_in_the_first_rehearsal_ends_the_run_too() -> None:
+    job = Job()
+    for rank in (3, 4, 6):
+        job.word(rank, STARVED)
+    job.greet()
+    assert job.end[0] == "failed"
+
+
+@pytest.mark.parametrize("last", [STARVED, Crashed("StorageError", "disk gone", 3)])
+@pytest.mark.parametrize("steps", [0, 1])
+def test_want_of_memory_that_may_pass_is_answered_by_another_start(last, steps) -> None:
+    job = Job()
+    job.run()
+    if steps:
+        job.report(0)
+    job.word(6, STARVED)
+    job.word(4, STARVED)
+    job.word(3, last)
+    assert any(isinstance(e, WriteEnd) for e in job.effects) == (last is STARVED and not steps)
 
 
 def test_what_cannot_be_written_down_ends_the_run() -> None:

@@ -6,6 +6,7 @@ import time
 from queue import SimpleQueue
 
 import pytest
+import torch
 from msgspec.structs import replace
 from unit.runtime.small_disk import SmallDisk, install
 from unit.training.small_job import LANES, alone, block, digest, job, run
@@ -169,6 +170,18 @@ def test_an_engine_that_raises_is_a_crash_and_the_next_work_runs(rank, monkeypat
     assert isinstance(crashed, WorkCrashed)
     assert (crashed.what, crashed.exit_code) == ("RuntimeError", 4)
     assert rank.do(stepping(rank.settings)).step == 0
+
+
+@pytest.mark.parametrize("work", ["initialise", "run_step"])
+def test_a_want_of_memory_is_the_machines_fault_and_the_next_work_runs(rank, monkeypatch, work):
+    with monkeypatch.context() as patch:
+        patch.setattr(Engine, work, lambda *_, **__: torch.empty(2**60))
+        crashed = rank.do(joining() if work == "initialise" else stepping(rank.settings))
+    assert isinstance(crashed, WorkCrashed)
+    assert (crashed.what, crashed.exit_code) == ("OutOfMemory", 3)
+    assert "no memory for 4.1e+03 PiB more" in crashed.reason
+    assert isinstance(rank.do(joining(5)), GroupJoined)
+    assert rank.do(stepping(rank.settings, generation=5)).step == 0
 
 
 @pytest.mark.parametrize("kind", ["join", "step"])
