@@ -56,11 +56,9 @@ def command(*, run: Path, as_json: bool) -> int:
 
 
 def _found_good(report: "AuditReport") -> str:
-    skips = (
-        f", {report.updates} updates, {report.skipped} skipped (gradient not finite)"
-        if report.skipped
-        else ""
-    )
+    skipped = f", {report.skipped} skipped (gradient not finite)" if report.skipped else ""
+    spikes = f", {report.spikes} left out as spikes" if report.spikes else ""
+    skips = f", {report.updates} updates{skipped}{spikes}" if skipped or spikes else ""
     lines = [
         f"ok: {report.steps} steps{skips}, {report.blocks} blocks, each trained on exactly once; "
         f"weights {report.digest[:16]}"

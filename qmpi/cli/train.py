@@ -299,13 +299,13 @@ def _show(settings: "Settings", marker: "EndMarker", *, as_json: bool) -> None:
 
 
 def _summary(marker: "EndMarker", status: "StatusReport") -> str:
-    from qmpi.monitor.status_text import skips_text
+    from qmpi.monitor.status_text import left_out_text
 
     without = "no finite loss" if status.step else "no loss yet"
     loss = without if status.loss is None else f"loss {status.loss:.4f}"
     healed = f", {len(status.failures)} failures healed" if status.failures else ""
-    if status.skipped:
-        healed += f", {skips_text(status)}"
+    if status.skipped or status.spikes:
+        healed += f", {left_out_text(status)}"
     if marker.state == "stopped":
         return f"stopped at step {marker.step} ({loss}{healed}): {marker.reason}"
     return f"finished: {marker.step} steps, {loss}{healed}, weights {marker.digest[:16]}"

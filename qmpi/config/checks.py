@@ -41,6 +41,7 @@ def contradictions(settings: Settings) -> list[str]:
         *_sources(settings),
         *_evaluation(settings),
         *_hosts(settings),
+        *_batch(settings),
     ]
 
 
@@ -229,4 +230,24 @@ def _hosts(settings: Settings) -> Iterator[str]:
         yield (
             f"hosts.domain = {pattern!r} has no group: put what names the failure domain in "
             'brackets, as "^(rack[0-9]+)"'
+        )
+
+
+def _batch(settings: Settings) -> Iterator[str]:
+    batch, lanes = settings.batch, settings.train.lanes
+    if batch.is_measured and min(lanes, batch.first_lanes or lanes) < 2:
+        yield (
+            "the noise of the gradient is measured between lanes (batch.noise_scale, batch.grow), "
+            "and there is only one: let train.lanes and batch.first_lanes be 2 or more"
+        )
+    if batch.first_lanes > lanes:
+        yield f"batch.first_lanes = {batch.first_lanes} is above train.lanes = {lanes}, the most"
+    if batch.grow != "none" and not batch.first_lanes:
+        yield f'batch.grow = "{batch.grow}" needs batch.first_lanes: where does it grow from?'
+    if batch.grow != "none" and not batch.grow_steps:
+        yield f'batch.grow = "{batch.grow}" needs batch.grow_steps: over how many steps?'
+    if batch.is_fixed and batch.rate != "none":
+        yield (
+            f'batch.rate = "{batch.rate}" lets the learning rate follow the lanes, but these are '
+            "always the same: set batch.first_lanes, or leave batch.rate out"
         )

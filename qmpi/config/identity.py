@@ -11,16 +11,19 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from qmpi.config.batch import BatchSettings
+from qmpi.config.guard import NO_GUARD, GuardSettings
 from qmpi.config.optimizer import OptimizerSettings
 from qmpi.config.settings import Settings, TeamSettings
 
 FREE = (
     "job.name, job.run_dir, initial.weights, train.compile, train.checkpointing, "
     "train.checkpoint_every, data.prefetch_steps, the path of a "
-    "source, evaluation.every_steps, evaluation.tokens, evaluation.problems, and all of [roles], "
-    "[snapshot], [failure], [monitor], [hosts] and [machine]; and, "
-    "with `qmpi train --resume RUN --set ...`, which writes down at which step, train.steps and "
-    "[optimizer]"
+    "source, evaluation.every_steps, evaluation.tokens, evaluation.problems, "
+    "batch.noise_scale, batch.halve_microbatches, and all of [roles], [snapshot], [failure], "
+    "[monitor], [hosts] and [machine]; and, "
+    "with `qmpi train --resume RUN --set ...`, which writes down at which step, train.steps, "
+    "[optimizer], [guard] and [batch]"
 )
 """What may change when a run goes on, for messages."""
 
@@ -40,6 +43,10 @@ LATER: dict[str, frozenset[str]] = {
 }
 """Fields of each section that runs of older versions do not have. At its default such a field is no
 part of an identity, so that these runs keep theirs."""
+
+FREE_OF_BATCH = ("noise_scale", "halve_microbatches")
+"""Settings of the batch that are no part of an identity: that noise is measured decides nothing,
+and that microbatches are halved is a record of the journal."""
 
 LAYOUT = ("kind",)
 """Settings of the optimizer that give the state its layout, and so never change; a version may lack
@@ -85,6 +92,14 @@ def identity(settings: Settings) -> dict[str, Any]:
     if settings.initial.digest:
         # Likewise; and the files may move, as those of a corpus.
         kept["initial"] = settings.initial.digest
+    if settings.guard.is_on:
+        kept["guard"] = msgspec.to_builtins(settings.guard)
+    if not settings.batch.is_fixed:
+        kept["batch"] = {
+            name: value
+            for name, value in msgspec.to_builtins(settings.batch).items()
+            if name not in FREE_OF_BATCH
+        }
     return kept
 
 
@@ -97,13 +112,22 @@ def _kept(section: str, settings: msgspec.Struct) -> dict[str, Any]:
     }
 
 
-def with_hyperparameters(settings: Settings, steps: int, optimizer: OptimizerSettings) -> Settings:
+def with_hyperparameters(
+    settings: Settings,
+    steps: int,
+    optimizer: OptimizerSettings,
+    guard: GuardSettings = NO_GUARD,
+    batch: BatchSettings | None = None,
+) -> Settings:
     """Return a job with other hyperparameters, as far as they may change while a run goes on.
 
     Args:
         settings: the job.
         steps: length of the run.
         optimizer: section [optimizer]; what gives the state its layout is left as the job has it.
+        guard: section [guard].
+        batch: section [batch]; None: as in a job that says nothing of it. What of it is no
+            part of an identity is left as the job has it.
 
     Returns:
         The job; equal in identity to the one that a run was begun with if nothing else differs and
@@ -115,6 +139,11 @@ def with_hyperparameters(settings: Settings, steps: int, optimizer: OptimizerSet
         settings,
         train=replace(settings.train, steps=steps),
         optimizer=replace(optimizer, **laid_out),
+        guard=guard,
+        batch=replace(
+            batch or BatchSettings(),
+            **{name: getattr(settings.batch, name) for name in FREE_OF_BATCH},
+        ),
     )
 
 
@@ -149,6 +178,9 @@ def _fields(settings: Settings) -> Iterator[tuple[str, object]]:
         for key, value in kept[section].items():
             yield f"{section}.{key}", value
     yield "initial.digest", kept.get("initial", "")
+    for section in ("guard", "batch"):
+        for key, value in kept.get(section, {}).items():
+            yield f"{section}.{key}", value
     yield "data.tokenizer", kept["tokenizer"]
     yield "data.packing", kept["packing"]
     yield "data.document_mask", kept["document_mask"]

@@ -9,9 +9,11 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from qmpi.config.batch import BatchSettings
 from qmpi.config.bounds import PositiveInt, PositiveSeconds
 from qmpi.config.data import DataSettings
 from qmpi.config.evaluation import EvaluationSettings
+from qmpi.config.guard import GuardSettings
 from qmpi.config.model import ModelSettings
 from qmpi.config.optimizer import OptimizerSettings
 from qmpi.config.surroundings import HostSettings, MachineSettings
@@ -186,3 +188,5 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     monitor: MonitorSettings = MonitorSettings()
     hosts: HostSettings = HostSettings()
     machine: MachineSettings = MachineSettings()
+    guard: GuardSettings = GuardSettings()
+    batch: BatchSettings = BatchSettings()

@@ -5,9 +5,10 @@ generation that starts at step s voids the committed steps from s on, so each st
 once in the end, and a step done again must name the same blocks. No block may hold a row that is
 held out. Where the user went back, what came after is given up and the steps count by their last
 execution. Each block of each standing step is built anew from its address and compared with the
-digest of what was trained on, each learning rate is derived anew from the hyperparameter log,
-the loss scale of float16 from the steps before, and the updates are counted. Last, the weight
-digests that the status and the end marker name must be the journal's.
+digest of what was trained on, each learning rate is derived anew from the hyperparameter log, the
+loss scale of float16 from the steps before, each step is judged again by the guard that held, and
+the updates are counted. Last, the weight digests that the status and the end marker name must be
+the journal's.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -24,16 +25,31 @@ from qmpi.config.settings import Settings
 from qmpi.corpora.sources import Sources
 from qmpi.errors import CorruptData, InputError, QmpiError
 from qmpi.policy.held_out import is_held_out
-from qmpi.policy.hyperparameters import Log, changes, log_of, rate_at
-from qmpi.policy.stream import rows_of_block
-from qmpi.protocol.journal import GenerationOpened, JournalRecord, RunOpened, StepCommitted
+from qmpi.policy.hyperparameters import (
+    Log,
+    block_of,
+    changes,
+    first_hyperparameters,
+    hyperparameters_at,
+    lanes_of,
+    rate_at,
+)
+from qmpi.policy.stream import numbered_rows
+from qmpi.protocol.journal import (
+    GenerationOpened,
+    HyperparametersChanged,
+    JournalRecord,
+    RunOpened,
+    StepCommitted,
+)
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.progress import is_skipped, undefined_lanes
 from qmpi.protocol.recipe import RowAddress
+from qmpi.protocol.spikes import NO_LEVELS, judged
 from qmpi.storage.journal import read_journal
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.status_file import read_end
-from qmpi.units import Digest, Lane, Step
+from qmpi.units import Digest, Step
 
 RATE_TOLERANCE = 1e-9
 """A rate may be off in its last bits where another machine's cosine rounds differently."""
@@ -56,6 +72,7 @@ class AuditReport(Struct, frozen=True):
         learning_rate: of the last step; None if there is none.
         changes: what changed at which step, in words.
         went_back: steps that the user went back to, in order.
+        spikes: steps whose update was left out, since loss or norm stood out.
     """
 
     audit: str
@@ -71,6 +88,7 @@ class AuditReport(Struct, frozen=True):
     learning_rate: float | None = None
     changes: tuple[str, ...] = ()
     went_back: tuple[int, ...] = ()
+    spikes: int = 0
 
 
 class StandingSteps(Struct):
@@ -82,6 +100,7 @@ class StandingSteps(Struct):
         fault: first contradiction, "" if none.
         redone: steps that were committed more than once, net of voids.
         went_back: steps that the user went back to, in order.
+        log: the hyperparameter log as it stands; empty in journals of old versions.
     """
 
     steps: dict[int, StepCommitted]
@@ -89,6 +108,7 @@ class StandingSteps(Struct):
     fault: str
     redone: int
     went_back: tuple[int, ...] = ()
+    log: Log = ()
 
 
 def audit_run(
@@ -116,15 +136,17 @@ def audit_run(
         return AuditReport(str(error), 0, 0, "")
     settings = load_job(directory.require_job())
     begun = load_job(directory.begun) if directory.begun.exists() else settings
-    log = log_of([standing.opened] if standing.opened else [], begun)
-    as_begun = with_hyperparameters(settings, begun.train.steps, begun.optimizer)
+    log = standing.log or (first_hyperparameters(begun),)
+    as_begun = with_hyperparameters(
+        settings, begun.train.steps, begun.optimizer, begun.guard, begun.batch
+    )
     fault = standing.fault or _check_facts(standing, settings_digest(as_begun), run, log)
     fault = fault or check_training(standing.steps, log, is_logged=_is_logged(standing))
     fault = fault or check_scales(standing.steps, settings.train.precision)
     if fault:
         return _report(fault, standing, 0, log)
     try:
-        blocks, fault = _check_blocks(standing, settings, cache, progress or _silent)
+        blocks, fault = _check_blocks(standing, log, settings, cache, progress or _silent)
     except QmpiError as error:
         blocks, fault = 0, f"the data cannot be read again: {error}"
     return _report(fault or "ok", standing, blocks, log)
@@ -132,8 +154,9 @@ def audit_run(
 
 def _report(verdict: str, standing: StandingSteps, blocks: int, log: Log) -> AuditReport:
     steps = [record for _, record in sorted(standing.steps.items())]
-    norms = [step.gradient_norm for step in steps if not is_skipped(step.gradient_norm)]
-    skipped = len(steps) - len(norms)
+    finite = [step for step in steps if not is_skipped(step.gradient_norm)]
+    norms = [step.gradient_norm for step in finite if not step.spike]
+    skipped = len(steps) - len(finite)
     waited, worked = sum(s.wait_seconds for s in steps), sum(s.seconds for s in steps)
     if verdict == "ok" and 2 * skipped > len(steps):
         verdict = (
@@ -154,16 +177,17 @@ def _report(verdict: str, standing: StandingSteps, blocks: int, log: Log) -> Aud
         learning_rate=steps[-1].learning_rate if steps else None,
         changes=changes(log),
         went_back=standing.went_back,
+        spikes=len(finite) - len(norms),
     )
 
 
 def _is_logged(standing: StandingSteps) -> bool:
     # Rates of old versions may follow from other formulas.
-    return standing.opened is not None and bool(standing.opened.hyperparameters)
+    return bool(standing.log)
 
 
 def check_training(steps: Mapping[int, StepCommitted], log: Log, *, is_logged: bool) -> str:
-    """Derive the learning rate of each step anew, and count the updates.
+    """Derive the learning rate of each step anew, judge it again, and count the updates.
 
     Args:
         steps: those that stand, from 0 on.
@@ -173,9 +197,14 @@ def check_training(steps: Mapping[int, StepCommitted], log: Log, *, is_logged: b
     Returns:
         The first fault in words; "" if there is none.
     """
-    updates = 0
+    updates, levels = 0, NO_LEVELS
     for number, record in sorted(steps.items()):
-        updates += not is_skipped(record.gradient_norm)
+        guard = hyperparameters_at(log, number).guard
+        spike, levels = judged(guard, levels, record.lane_losses, record.gradient_norm)
+        if record.spike != spike:
+            told = f"its {record.spike} stood out" if record.spike else "nothing stood out"
+            return f"step {number} tells that {told}, but by its guard {_judgement(spike)}"
+        updates += not is_skipped(record.gradient_norm) and not spike
         if record.updates not in (-1, updates):
             return f"step {number} tells of {record.updates} updates, but {updates} were applied"
         if not is_logged:
@@ -215,6 +244,10 @@ def check_scales(steps: Mapping[int, StepCommitted], precision: str) -> str:
     return ""
 
 
+def _judgement(spike: str) -> str:
+    return f"its {spike} did" if spike else "nothing did"
+
+
 def _silent(done: int, of: int) -> None:
     """Tell nobody."""
     del done, of
@@ -235,7 +268,12 @@ def replay(records: Iterable[JournalRecord]) -> StandingSteps:
         match record:
             case RunOpened():
                 standing.opened = record
+                standing.log = record.hyperparameters
                 if record.back_to >= 0:
+                    _give_up(standing, void, record.back_to)
+            case HyperparametersChanged():
+                standing.log = record.hyperparameters
+                if any(step >= record.back_to >= 0 for step in (*standing.steps, *void)):
                     _give_up(standing, void, record.back_to)
             case GenerationOpened():
                 for step in [s for s in standing.steps if s >= record.step]:
@@ -298,7 +336,11 @@ def _check_facts(standing: StandingSteps, job: Digest, run: Path, log: Log) -> s
 
 
 def _check_blocks(
-    standing: StandingSteps, settings: Settings, cache: Path, progress: Callable[[int, int], None]
+    standing: StandingSteps,
+    log: Log,
+    settings: Settings,
+    cache: Path,
+    progress: Callable[[int, int], None],
 ) -> tuple[int, str]:
     opened = standing.opened
     if opened is None:
@@ -315,13 +357,12 @@ def _check_blocks(
     for step, record in sorted(standing.steps.items()):
         progress(step, len(standing.steps))
         for lane, digest in enumerate(record.block_digests):
-            rows = rows_of_block(
+            rows = numbered_rows(
                 opened.recipes,
                 opened.sources,
                 Step(step),
-                Lane(lane),
-                lanes=train.lanes,
-                rows_per_block=train.microbatches * train.sequences,
+                block_of(log, step, lane, train.lanes),
+                train.microbatches * train.sequences,
             )
             fault = _leak(opened.sources, rows, (step, lane))
             fault = fault or _count_endless(seen, settings, rows, (step, lane))
@@ -330,8 +371,9 @@ def _check_blocks(
             if fault:
                 return blocks, fault
             blocks += 1
-        if len(record.block_digests) != train.lanes:
-            return blocks, f"step {step} names {len(record.block_digests)} blocks of {train.lanes}"
+        many = lanes_of(log, step, train.lanes)
+        if len(record.block_digests) != many:
+            return blocks, f"step {step} names {len(record.block_digests)} blocks of {many}"
     return blocks, ""
 
 

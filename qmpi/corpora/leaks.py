@@ -15,10 +15,11 @@ from msgspec import Struct
 
 from qmpi.config.settings import Settings
 from qmpi.corpora.sources import Sources
-from qmpi.policy.stream import rows_of_block
+from qmpi.policy.hyperparameters import block_of, first_hyperparameters, lanes_of
+from qmpi.policy.stream import numbered_rows
 from qmpi.protocol.journal import RunOpened
 from qmpi.storage.shard_layout import dtype_name
-from qmpi.units import Lane, Step
+from qmpi.units import Step
 
 WINDOW = 32
 """Tokens: longer than what everybody writes alike, shorter than a paragraph."""
@@ -54,7 +55,8 @@ def overlap_with(
     Args:
         sources: of the run, open.
         settings: the job.
-        opened: newest opening of the run: recipes and facts.
+        opened: newest opening of the run: recipes, facts, and the
+            hyperparameter log as it stands.
         steps: steps that were trained.
         held: held-out rows, as a lane's block has them.
         progress: told how many more steps are done.
@@ -67,15 +69,15 @@ def overlap_with(
     """
     search = _Search(_unpacked(held, settings))
     train = settings.train
+    log = opened.hyperparameters or (first_hyperparameters(settings),)
     for step in range(steps):
-        for lane in range(train.lanes):
-            rows = rows_of_block(
+        for lane in range(lanes_of(log, step, train.lanes)):
+            rows = numbered_rows(
                 opened.recipes,
                 opened.sources,
                 Step(step),
-                Lane(lane),
-                lanes=train.lanes,
-                rows_per_block=train.microbatches * train.sequences,
+                block_of(log, step, lane, train.lanes),
+                train.microbatches * train.sequences,
             )
             block = sources.build_all(rows)[1]
             search.through(_unpacked(block, settings), (step, lane))

@@ -44,10 +44,11 @@ def model_card(settings: Settings, origin: Origin) -> str:
     model, train = settings.model, settings.train
     tokens = origin.step * train.lanes * train.microbatches * train.sequences
     tokens *= train.sequence_tokens
+    most = "" if settings.batch.is_fixed else "at most "
     kind = "Qwen3" if model.qk_norm else "Llama"
     facts = [
         ("run", f"{_plain(settings.job.name)}, {origin.run_id}"),
-        ("step", f"{origin.step} of {train.steps}, {tokens:,} tokens"),
+        ("step", f"{origin.step} of {train.steps}, {most}{tokens:,} tokens"),
         ("digest of the weights", f"`{origin.weights}`"),
         ("digest of the checkpoint", f"`{origin.state}`"),
         ("parameters", f"{parameter_count(model):,}, as {origin.dtype}"),

@@ -27,7 +27,7 @@ from qmpi.errors import InputError, StorageError
 from qmpi.exchange.checkpoint import read_checkpoint, run_settings
 from qmpi.policy.scoring import evaluation_of, means
 from qmpi.protocol.evaluation import Evaluation, Marks
-from qmpi.protocol.journal import RunOpened
+from qmpi.protocol.journal import HyperparametersChanged, JournalRecord, RunOpened
 from qmpi.storage.evaluation_file import (
     KeptEvaluation,
     evaluation_path,
@@ -215,11 +215,29 @@ class _Measurement:
         return paper.marks_of_answers(range(many), added)
 
     def _searched(self, result: Evaluation, held: HeldOutRows) -> Evaluation:
-        openings = [r for r in read_journal(self._directory.journal) if isinstance(r, RunOpened)]
+        opened = newest_opening(read_journal(self._directory.journal))
         told = counter("looking for leaks", result.step, self._progress)
-        found = overlap_with(
-            self._sources, self._settings, openings[-1], result.step, held.block, told
-        )
+        found = overlap_with(self._sources, self._settings, opened, result.step, held.block, told)
         shares = zip(held.labels, found.shares, strict=True)
         overlap = means(((label, share, 1.0) for label, share in shares), {})
         return replace(result, overlap=overlap, leaked_rows=len(leaked(found)))
+
+
+def newest_opening(history: Iterable[JournalRecord]) -> RunOpened:
+    """Return the newest opening of a run, with the hyperparameter log as it stands.
+
+    Args:
+        history: the journal of a run that has begun.
+
+    Raises:
+        InputError: it has not.
+    """
+    opened: RunOpened | None = None
+    for record in history:
+        if isinstance(record, RunOpened):
+            opened = record
+        elif isinstance(record, HyperparametersChanged) and opened is not None:
+            opened = replace(opened, hyperparameters=record.hyperparameters)
+    if opened is None:
+        raise InputError("the journal does not say how the run was opened")
+    return opened

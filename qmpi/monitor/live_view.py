@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from qmpi.monitor.sparkline import sparkline
-from qmpi.monitor.status_text import duration, skips_text, speed_facts
+from qmpi.monitor.status_text import duration, left_out_text, speed_facts
 from qmpi.protocol.status import FailureReport, RankReport, StatusReport
 
 REDRAW_SECONDS = 0.2
@@ -125,8 +125,8 @@ def frame(title: str, report: StatusReport | None, said: Sequence[str]) -> Rende
         if report.losses:
             parts.append(_losses(report))
         parts += [Text(f"{name}  {value}") for name, value in speed_facts(report)]
-        if report.skipped:
-            parts.append(Text(f"! {skips_text(report)}", style="red"))
+        if report.skipped or report.spikes:
+            parts.append(Text(f"! {left_out_text(report)}", style="red"))
         parts += [_failure(failure) for failure in report.failures[-SHOWN_FAILURES:]]
     parts += [Text(f"· {text}", style="dim") for text in said]
     return Group(*parts)
@@ -145,6 +145,7 @@ def plain_line(title: str, report: StatusReport) -> str:
     loss = "no loss yet" if report.loss is None else f"loss {report.loss:.4f}"
     alive = sum(rank.alive for rank in report.ranks)
     skips = f"{counted(report.skipped, 'update')} skipped, " if report.skipped else ""
+    skips += f"{counted(report.spikes, 'spike')} left out, " if report.spikes else ""
     return (
         f"{title}: {report.state}, step {report.step} of {report.steps}, {loss}, {skips}"
         f"{report.tokens_per_second:,.0f} tokens/s, {duration(report.eta_seconds)} to go, "

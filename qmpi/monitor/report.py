@@ -86,6 +86,13 @@ def _tiles(story: RunStory) -> str:
 
 
 def _skips(story: RunStory) -> str:
+    if story.spikes:
+        stood = "1 step was a spike" if story.spikes == 1 else f"{story.spikes:,} steps were spikes"
+        return _nothing_finite(story) + _verdict(f"{stood}: left out, as [guard] says.", good=False)
+    return _nothing_finite(story)
+
+
+def _nothing_finite(story: RunStory) -> str:
     if not story.skipped:
         return ""
     most = "Most updates were skipped: " if 2 * story.skipped > story.steps else ""

@@ -90,8 +90,10 @@ def step_facts(report: StatusReport) -> list[tuple[str, str]]:
         again = f", {report.redone_passes} passes done again" if report.redone_passes else ""
         scaled = f", loss scale {report.loss_scale:,.0f}" if report.loss_scale != 1.0 else ""
         told.append(("gradient", rate + scaled + again))
-    if report.skipped:
-        told.append(("updates", f"{report.updates:,} applied, {skips_text(report)}"))
+    if report.skipped or report.spikes:
+        told.append(("updates", f"{report.updates:,} applied, {left_out_text(report)}"))
+    if report.noise_lanes is not None:
+        told.append(("noise", f"weighs as much as the gradient at {report.noise_lanes:.3g} lanes"))
     told.append(("tokens", f"{report.tokens:,} ({report.tokens_per_second:,.0f} a second)"))
     if report.wait_share:
         told.append(("waiting", f"{100 * report.wait_share:.0f} % of the time, for blocks"))
@@ -203,6 +205,32 @@ def skips_text(report: StatusReport) -> str:
     most = ", most of them" if 2 * report.skipped > report.step else ""
     counted = f"{report.skipped:,} of {report.step:,} updates skipped"
     return f"{counted}{most}: the gradient was not finite"
+
+
+def spikes_text(report: StatusReport) -> str:
+    """Return how many updates were left out as spikes, in words that fit the count.
+
+    Args:
+        report: the status of a run with spikes.
+
+    Returns:
+        Text such as "1 of 20 updates left out: a spike".
+    """
+    what = "a spike" if report.spikes == 1 else "spikes"
+    return f"{report.spikes:,} of {report.step:,} updates left out: {what}"
+
+
+def left_out_text(report: StatusReport) -> str:
+    """Return how many updates were not applied, and why.
+
+    Args:
+        report: the status of a run with skips or spikes.
+
+    Returns:
+        Both counts, as far as they are not zero.
+    """
+    told = [skips_text(report)] if report.skipped else []
+    return ", ".join([*told, *([spikes_text(report)] if report.spikes else [])])
 
 
 def work_facts(report: StatusReport, work: WorkStatus) -> list[tuple[str, str]]:

@@ -20,6 +20,7 @@ from qmpi.protocol.journal import (
     EvaluationMissed,
     FailureSeen,
     GenerationOpened,
+    HyperparametersChanged,
     JournalRecord,
     RunEnded,
     RunOpened,
@@ -80,6 +81,7 @@ class RunStory(Struct, frozen=True, kw_only=True):
         speed: (name, value) pairs on how near the machine's peak it was.
         evaluations: of held-out text and problems, by step.
         unmeasured: steps whose evaluation is missing, and why.
+        spikes: of the steps that stand, those whose update was left out as a spike.
     """
 
     title: str
@@ -103,6 +105,7 @@ class RunStory(Struct, frozen=True, kw_only=True):
     speed: tuple[tuple[str, str], ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
     unmeasured: tuple[tuple[int, str], ...] = ()
+    spikes: int = 0
 
 
 def story_from_run(
@@ -130,6 +133,7 @@ def story_from_run(
         ended=teller.now,
         steps=len(teller.steps),
         skipped=teller.skipped,
+        spikes=teller.spikes,
         losses=teller.losses,
         spans=teller.finish(),
         marks=tuple(teller.marks),
@@ -181,6 +185,7 @@ class _Trained(Struct, frozen=True):
     waited: float
     redone: int
     scale: float
+    spike: str
 
 
 class _Teller:
@@ -210,12 +215,18 @@ class _Teller:
     def skipped(self) -> int:
         return sum(is_skipped(step.norm) for step in self.steps.values())
 
+    @property
+    def spikes(self) -> int:
+        return sum(bool(step.spike) for step in self.steps.values())
+
     def hear(self, record: JournalRecord) -> None:
         self.started = self.started or record.time
         self.now = max(self.now, record.time)
         match record:
             case RunOpened():
                 self._launch(record)
+            case HyperparametersChanged():
+                self._change(record)
             case GenerationOpened():
                 self._generation(record)
             case StepCommitted():
@@ -227,6 +238,7 @@ class _Teller:
                     waited=record.wait_seconds,
                     redone=record.redone,
                     scale=record.loss_scale,
+                    spike=record.spike,
                 )
                 self.digest = record.weight_digest or self.digest
             case FailureSeen():
@@ -260,6 +272,13 @@ class _Teller:
         for rank in range(record.ranks):
             # The first generation says who trains; until then the status is all that is known.
             self._open[rank] = (self._roles.get(rank, SPARE), record.time)
+
+    def _change(self, record: HyperparametersChanged) -> None:
+        self.log = record.hyperparameters
+        given_up = self._void(record.back_to) if record.back_to >= 0 else 0
+        if given_up:
+            self.given_up.append((record.back_to, given_up))
+        self.marks.append(Mark(record.time, -1, "change", record.reason))
 
     def _void(self, first: int) -> int:
         voided = [step for step in self.steps if step >= first]
@@ -354,8 +373,9 @@ def _training_facts(teller: _Teller) -> list[tuple[str, str]]:
     share = 100.0 * waited / (seconds + waited) if seconds + waited else 0.0
     norm = f"{norms[-1]:.3g}, largest {max(norms):.3g}" if norms else "none was finite"
     return [
-        ("updates", f"{len(steps) - teller.skipped:,}"),
+        ("updates", f"{len(steps) - teller.skipped - teller.spikes:,}"),
         ("updates skipped", f"{teller.skipped:,}"),
+        *([("spikes left out", f"{teller.spikes:,}")] if teller.spikes else []),
         ("last gradient norm", norm),
         ("learning rate", f"{steps[-1].rate:.3g}, highest {max(s.rate for s in steps):.3g}"),
         ("passes done again", f"{sum(step.redone for step in steps):,}"),

@@ -23,8 +23,10 @@ from qmpi.config.optimizer import OptimizerSettings
 from qmpi.config.schedule import extension, learning_rate, replan
 from qmpi.config.settings import Settings
 from qmpi.errors import ConfigError, InvariantError
-from qmpi.protocol.hyperparameters import Hyperparameters
-from qmpi.protocol.journal import JournalRecord, RunOpened
+from qmpi.policy.batch import batch_changes
+from qmpi.protocol.batch import Batch, begun_batch, first_block, lanes_at, rule_of
+from qmpi.protocol.hyperparameters import Hyperparameters, first_hyperparameters, rate_of
+from qmpi.protocol.journal import HyperparametersChanged, JournalRecord, RunOpened
 from qmpi.units import Step
 
 SHAPE = ("schedule", "min_ratio", "warmup_steps", "decay_share", "power")
@@ -33,23 +35,11 @@ SHAPE = ("schedule", "min_ratio", "warmup_steps", "decay_share", "power")
 Log = tuple[Hyperparameters, ...]
 
 
-def first_hyperparameters(settings: Settings) -> Hyperparameters:
-    """Open a hyperparameter log.
-
-    Args:
-        settings: those that the run is begun with.
-
-    Returns:
-        The record that covers every step from 0.
-    """
-    return Hyperparameters(Step(0), settings.train.steps, settings.optimizer)
-
-
 def log_of(history: Iterable[JournalRecord], begun: Settings) -> Log:
     """Return the log of a run as its journal has it.
 
     Args:
-        history: the journal, or its openings alone.
+        history: the journal, or what of it names a log.
         begun: settings that the run was begun with; what journals without a log mean.
 
     Returns:
@@ -57,7 +47,8 @@ def log_of(history: Iterable[JournalRecord], begun: Settings) -> Log:
     """
     log: Log = ()
     for record in history:
-        if isinstance(record, RunOpened) and record.hyperparameters:
+        opens = isinstance(record, RunOpened | HyperparametersChanged)
+        if opens and record.hyperparameters:
             log = record.hyperparameters
     return log or (first_hyperparameters(begun),)
 
@@ -88,8 +79,30 @@ def rate_at(log: Sequence[Hyperparameters], step: int) -> float:
         log: ascending by `first_step`.
         step: >= 0.
     """
-    held = hyperparameters_at(log, step)
-    return learning_rate(held.optimizer, step, held.steps, held.onset)
+    return rate_of(hyperparameters_at(log, step), step)
+
+
+def lanes_of(log: Sequence[Hyperparameters], step: int, most: int) -> int:
+    """Return how many lanes a step has.
+
+    Args:
+        log: ascending by `first_step`.
+        step: >= 0.
+        most: lanes of the job.
+    """
+    return lanes_at(hyperparameters_at(log, step).batch, step, most)
+
+
+def block_of(log: Sequence[Hyperparameters], step: int, lane: int, most: int) -> int:
+    """Return which block of the stream a lane trains on.
+
+    Args:
+        log: ascending by `first_step`.
+        step: >= 0.
+        lane: of the step.
+        most: lanes of the job.
+    """
+    return first_block(hyperparameters_at(log, step).batch, step, most) + lane
 
 
 def carried_on(log: Log, wanted: Settings, step: int, *, replanned: bool = False) -> Log:
@@ -117,7 +130,9 @@ def carried_on(log: Log, wanted: Settings, step: int, *, replanned: bool = False
             f"train.steps = {steps}, but {step} steps are done; give more, or go back with "
             f"--back-to {steps}{anew}"
         )
-    if (last.steps, last.optimizer) == (steps, optimizer):
+    batch = _carried_batch(last, wanted, step)
+    held = (last.steps, last.optimizer, last.guard, last.batch)
+    if held == (steps, optimizer, wanted.guard, batch):
         return kept
     if step == 0:
         return (first_hyperparameters(wanted),)
@@ -126,7 +141,31 @@ def carried_on(log: Log, wanted: Settings, step: int, *, replanned: bool = False
         raise ConfigError(bent)
     if bent:
         onset = replan(last.optimizer, step, last.steps, last.onset)
-    return (*kept, Hyperparameters(Step(step), steps, optimizer, onset))
+    guard, halvings = wanted.guard, last.halvings
+    new = Hyperparameters(Step(step), steps, optimizer, onset, guard, batch, halvings)
+    return (*kept, new)
+
+
+def with_halving(log: Log, step: int) -> Log:
+    """Halve the microbatches from a step on.
+
+    Args:
+        log: ascending by `first_step`.
+        step: first step with smaller microbatches.
+
+    Returns:
+        The log with a record from that step on; later records have no larger microbatches.
+    """
+    held = hyperparameters_at(log, step)
+    new = replace(held, first_step=Step(step), halvings=held.halvings + 1)
+    longer = [record for record in log if record.first_step < step]
+    longer.append(new)
+    for record in log:
+        least = max(record.halvings, new.halvings)
+        later = replace(record, halvings=least)
+        if record.first_step > step and replace(longer[-1], first_step=later.first_step) != later:
+            longer.append(later)
+    return tuple(longer)
 
 
 def bends(log: Log, wanted: Settings, step: int) -> bool:
@@ -140,6 +179,14 @@ def bends(log: Log, wanted: Settings, step: int) -> bool:
     if step == 0 or not log:
         return False
     return bool(_bent(_before(log, step)[-1], wanted.optimizer, step, wanted.train.steps))
+
+
+def _carried_batch(last: Hyperparameters, wanted: Settings, step: int) -> Batch | None:
+    rule, held = wanted.batch, last.batch
+    same = rule.is_fixed if held is None else held.settings == rule_of(rule)
+    if same:
+        return held
+    return begun_batch(wanted, Step(step), first_block(held, step, wanted.train.lanes))
 
 
 def _before(log: Log, step: int) -> Log:
@@ -202,12 +249,21 @@ def changes(log: Sequence[Hyperparameters]) -> tuple[str, ...]:
 
 def _differences(old: Hyperparameters, new: Hyperparameters) -> list[str]:
     told = [f"train.steps {old.steps} -> {new.steps}"] if old.steps != new.steps else []
-    before, after = (msgspec.structs.asdict(record.optimizer) for record in (old, new))
-    told += [
-        f"optimizer.{name} {before[name]} -> {value}"
-        for name, value in after.items()
-        if before[name] != value
-    ]
+    told += _unlike("optimizer", old.optimizer, new.optimizer)
+    told += _unlike("guard", old.guard, new.guard)
+    told += batch_changes(old.batch, new.batch)
+    many = new.halvings - old.halvings
+    if many:
+        told.append("microbatches halved" if many == 1 else f"microbatches halved {many} times")
     if old.onset != new.onset and new.onset is not None:
         told.append(f"the schedule planned anew from {new.onset.top:.3g} of the peak")
     return told
+
+
+def _unlike(section: str, old: msgspec.Struct, new: msgspec.Struct) -> list[str]:
+    before, after = msgspec.structs.asdict(old), msgspec.structs.asdict(new)
+    return [
+        f"{section}.{name} {before[name]} -> {value}"
+        for name, value in after.items()
+        if before[name] != value
+    ]

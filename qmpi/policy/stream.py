@@ -1,14 +1,15 @@
 """The stream as an address: which row of which source is sequence n, for any n of the stream.
 
 Theory of operation. The recipe log is the only state. Step s has lanes x rows_per_block sequences,
-numbered through: n = (s * lanes + lane) * rows_per_block + row. Within its recipe, n falls into a
-period of `MIXTURE_PERIOD` sequences and a slot of it; the slot names the source and how many of the
-source's rows came before (`mixture`). That gives a counter per source that grows by one from row to
-row, over recipes too. An endless source is read in the order of its counter; a finite one is read
-epoch by epoch, each in its own shuffled order (`shuffle`) of the rows that are not held out
-(`held_out`). All of it is arithmetic: the far end
-costs what the start costs, and anyone can make any block again. Loader state was rejected: it must
-be saved, moved and trusted after each failure.
+numbered through: n = (s * lanes + lane) * rows_per_block + row; where the number of lanes changes
+on the way, the block's own number takes the place of s * lanes + lane (`qmpi.protocol.batch`).
+Within its recipe, n falls into a period of `MIXTURE_PERIOD` sequences and a slot of it; the slot
+names the source and how many of the source's rows came before (`mixture`). That gives a counter per
+source that grows by one from row to row, over recipes too. An endless source is read in the order
+of its counter; a finite one is read epoch by epoch, each in its own shuffled order (`shuffle`) of
+the rows that are not held out (`held_out`). All of it is arithmetic: the far end costs what the
+start costs, and anyone can make any block again. Loader state was rejected: it must be saved, moved
+and trusted after each failure.
 
 Invariants: `starts` of each recipe are the counters that the recipes before have reached; so no
 counter is used twice, and within an epoch each row of a source that is not held out is used exactly
@@ -139,8 +140,33 @@ def rows_of_block(
     """
     if not 0 <= lane < lanes:
         raise InvariantError(f"lane {lane} is not one of {lanes} lanes")
+    return numbered_rows(recipes, facts, step, step * lanes + lane, rows_per_block)
+
+
+def numbered_rows(
+    recipes: Sequence[Recipe],
+    facts: Sequence[SourceFact],
+    step: Step,
+    block: int,
+    rows_per_block: int,
+) -> tuple[RowAddress, ...]:
+    """Return the rows of a block that is given by its number, in order.
+
+    Args:
+        recipes: the log, ascending by `first_step`.
+        facts: the sources, in the order of the job file.
+        step: that trains on it.
+        block: its number in the stream, >= 0.
+        rows_per_block: microbatches x sequences of a lane.
+
+    Returns:
+        `rows_per_block` addresses.
+
+    Raises:
+        InvariantError: recipe and facts name different sources.
+    """
     recipe = _checked(recipes, facts, step)
-    first = (step * lanes + lane) * rows_per_block - recipe.first_sequence
+    first = block * rows_per_block - recipe.first_sequence
     return tuple(_address(recipe, facts, m) for m in range(first, first + rows_per_block))
 
 

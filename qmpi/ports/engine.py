@@ -7,6 +7,10 @@ nobody applies before all have voted. An abort condemns the joins and steps aske
 those after: work that has not begun changes nothing, work that only waits ends within a moment, a
 step that all have voted for is applied. Snapshots and profiles are not condemned.
 
+A step that finds no memory for its lanes ends early, says so, and leaves the state as it was; it
+may be asked for again, with smaller microbatches or not. What a step is trained with, the size of
+microbatches included, comes with the step.
+
 An evaluation reads the weights of its step and changes none; an abort condemns it like a step. What
 members measure adds up to the same, however many share it.
 
@@ -25,7 +29,7 @@ from qmpi.ports.base import Effect, Event, Frame, Reply
 from qmpi.protocol.evaluation import Marks
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.membership import SnapshotFact
-from qmpi.protocol.progress import StepTimes
+from qmpi.protocol.progress import UNDEFINED, StepTimes
 from qmpi.units import Digest, Generation, Step
 
 Condemned = Callable[[], str | None]
@@ -166,6 +170,9 @@ class StepApplied(Event, frozen=True):
     updates: int = -1
     times: StepTimes = StepTimes()
     loss_scale: float = 1.0
+    spike: str = ""
+    halts: bool = False
+    lane_square: float = UNDEFINED
 
 
 class GroupJoined(Event, frozen=True):
@@ -206,6 +213,7 @@ class EngineAborted(Event, frozen=True):
             of it.
         position: whose part of the state it is: that of the seat before, while nothing was
             received at the new one.
+        out_of_memory: `RunStep` had no memory for its lanes; it may have for smaller microbatches.
     """
 
     generation: Generation
@@ -214,6 +222,7 @@ class EngineAborted(Event, frozen=True):
     reason: str
     finished: StepApplied | None = None
     position: int = 0
+    out_of_memory: bool = False
 
 
 class ProfileWritten(Event, frozen=True):

@@ -6,10 +6,15 @@ from qmpi.units import Digest, Lane, Step
 
 
 class BlockRequest(Struct, frozen=True, tag="block_request"):
-    """A trainer (or anyone) wants the block of (step, lane)."""
+    """A trainer (or anyone) wants the block of (step, lane).
+
+    Attributes:
+        block: its number in the stream; -1: each step before has all lanes.
+    """
 
     step: Step
     lane: Lane
+    block: int = -1
 
 
 class BlockReply(Struct, frozen=True, tag="block_reply"):

@@ -42,6 +42,24 @@ class RunOpened(Struct, frozen=True, tag="run_opened"):
     back_to: int = -1
 
 
+class HyperparametersChanged(Struct, frozen=True, tag="hyperparameters_changed"):
+    """What steps are trained with changes while the job runs.
+
+    Attributes:
+        step: steps committed by then.
+        hyperparameters: the whole log, the new record last.
+        reason: in words.
+        back_to: steps from this one on were done with other hyperparameters once and are given up,
+            and so are copies of the state after it; -1: none were.
+    """
+
+    time: float
+    step: Step
+    hyperparameters: tuple[Hyperparameters, ...]
+    reason: str
+    back_to: int = -1
+
+
 class GenerationOpened(Struct, frozen=True, tag="generation_opened"):
     """A group was formed. Committed steps from `step` on are void and done again.
 
@@ -79,6 +97,10 @@ class StepCommitted(Struct, frozen=True, tag="step_committed"):
         redone: passes repeated because a scale overflowed, of the integers or of the loss.
         updates: updates in the weights after the step; -1: not told.
         loss_scale: that gradients were computed with, a power of two; 1: none is used.
+        spike: what stood out so far that the update was not applied, "loss" or "norm"; "": nothing.
+        halts: the run stops after it, because of that.
+        lane_square: mean over the lanes of the squared norm of each one's gradient; -1: not
+            measured, or not finite.
     """
 
     time: float
@@ -96,6 +118,9 @@ class StepCommitted(Struct, frozen=True, tag="step_committed"):
     redone: int = 0
     updates: int = -1
     loss_scale: float = 1.0
+    spike: str = ""
+    halts: bool = False
+    lane_square: float = -1.0
 
 
 class FailureSeen(Struct, frozen=True, tag="failure_seen"):
@@ -161,6 +186,7 @@ class RunEnded(Struct, frozen=True, tag="run_ended"):
 
 JournalRecord = (
     RunOpened
+    | HyperparametersChanged
     | GenerationOpened
     | StepCommitted
     | FailureSeen

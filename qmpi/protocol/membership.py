@@ -170,10 +170,15 @@ class GroupReady(Struct, frozen=True, tag="group_ready"):
 
 
 class GroupBroken(Struct, frozen=True, tag="group_broken"):
-    """A member cannot go on in `generation`; the coordinator must regroup."""
+    """A member cannot go on in `generation`; the coordinator must regroup.
+
+    Attributes:
+        out_of_memory: for want of memory; it may go on with smaller microbatches.
+    """
 
     generation: Generation
     reason: str
+    out_of_memory: bool = False
 
 
 class Fence(Struct, frozen=True, tag="fence"):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.units import Digest, Generation, Step
 
 UNDEFINED = -1.0
@@ -21,12 +22,14 @@ class Grant(Struct, frozen=True, tag="grant"):
         until: first step that may not be applied yet.
         snapshot_steps: steps, up to `until`, whose state before them is copied to RAM.
         checkpoint_steps: those of them that also go to disk.
+        hyperparameters: the log, if it has changed since the group was formed; else empty.
     """
 
     generation: Generation
     until: Step
     snapshot_steps: tuple[int, ...] = ()
     checkpoint_steps: tuple[int, ...] = ()
+    hyperparameters: tuple[Hyperparameters, ...] = ()
 
 
 class StepTimes(Struct, frozen=True):
@@ -78,6 +81,10 @@ class StepReport(Struct, frozen=True, tag="step_report"):
         updates: updates in the weights after the step; steps less these were skipped. -1: not told.
         times: where its time went.
         loss_scale: that gradients were computed with, a power of two; 1: none is used.
+        spike: what stood out so far that the update was not applied, "loss" or "norm"; "": nothing.
+        halts: nothing is trained after this step, because of it.
+        lane_square: mean over the lanes of the squared norm of each one's gradient; `UNDEFINED`:
+            not measured, or not finite.
     """
 
     generation: Generation
@@ -93,6 +100,9 @@ class StepReport(Struct, frozen=True, tag="step_report"):
     updates: int = -1
     times: StepTimes = StepTimes()
     loss_scale: float = 1.0
+    spike: str = ""
+    halts: bool = False
+    lane_square: float = UNDEFINED
 
 
 def is_skipped(gradient_norm: float) -> bool:

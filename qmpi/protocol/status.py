@@ -105,6 +105,9 @@ class StatusReport(Struct, frozen=True, kw_only=True):
         healing: why the death of a rank ends the job, in words; "": it is healed inside the job.
         updates: updates in the weights.
         skipped: committed steps whose update was skipped, since their gradient was not finite.
+        noise_lanes: lanes at which noise and gradient weigh alike, over the last 64 steps; None:
+            not measured, or noise hides the gradient.
+        spikes: committed steps whose update was left out, since loss or norm stood out.
         undefined_lanes: lanes of the last committed step whose loss is not finite.
         summary: above 512 ranks: `ranks` then holds the exceptions only.
         times: mean seconds of the last 32 steps by part, as the reporting trainer saw them; None
@@ -157,6 +160,8 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     evaluations: tuple[tuple[int, float | None, float | None], ...] = ()
     evaluations_missed: int = 0
     loss_scale: float = 1.0
+    spikes: int = 0
+    noise_lanes: float | None = None
 
 
 class EndMarker(Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ from qmpi.config.data import CorpusSource
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError
 from qmpi.policy.homes import ROWS_TOGETHER, home_of
-from qmpi.policy.stream import rows_of_block
+from qmpi.policy.stream import numbered_rows
 from qmpi.ports.base import Effect, Event, Frame
 from qmpi.ports.data import BlockBroken, BlockBuilt, BuildBlock, OpenSources, SourcesOpened
 from qmpi.ports.transport import Received, Send
@@ -96,6 +96,7 @@ class Memory(Follower):
         self.building: set[Key] = set()
         self.held: OrderedDict[Key, tuple[Digest, Frame]] = OrderedDict()
         self.waiting: dict[Key, list[Address]] = {}
+        self.numbers: dict[Key, int] = {}
 
     def on_start(self, now: Seconds) -> list[Effect]:
         """Open the shards before saying hello."""
@@ -110,7 +111,8 @@ class Memory(Follower):
                 self._activity = "idle"
                 hello = Hello(self.facts.host, self.facts.pid, sources=sources)
                 return [self.tell(hello)]
-            case Received(header, BlockRequest(step, lane)):
+            case Received(header, BlockRequest(step, lane, block)):
+                self.numbers.setdefault((step, lane), block)
                 return self._asked(header.source, (step, lane), now)
             case Received(_, RowsReply(step, lane, source), frames) if frames:
                 return self._rows_arrived((step, lane), source, frames[0])
@@ -166,13 +168,11 @@ class Memory(Follower):
     def _gather(self, key: Key, now: Seconds) -> list[Effect]:
         step, lane = key
         self._activity = f"assembling step {step}"
-        rows = rows_of_block(
-            self.recipes,
-            self.directory.sources,
-            step,
-            lane,
-            lanes=self.settings.train.lanes,
-            rows_per_block=self.rows_per_block,
+        number = self.numbers.get(key, -1)
+        if number < 0:
+            number = step * self.settings.train.lanes + lane
+        rows = numbered_rows(
+            self.recipes, self.directory.sources, step, number, self.rows_per_block
         )
         missing: dict[int, tuple[int, ...]] = {}
         for address in rows:
@@ -235,7 +235,8 @@ class Memory(Follower):
         self.building.discard(key)
         self.held[key] = (digest, frame)
         while len(self.held) > self.capacity:
-            self.held.popitem(last=False)
+            dropped, _ = self.held.popitem(last=False)
+            self.numbers.pop(dropped, None)
         self._activity = "idle"
         reply = BlockReply(*key, digest)
         return [Send(asker, reply, (frame,)) for asker in self.waiting.pop(key, [])]

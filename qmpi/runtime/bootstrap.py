@@ -253,8 +253,10 @@ def _open(world: Surroundings, directory: RunDirectory, start: Start) -> Coordin
         )
     run_id = openings[0].run_id if openings else os.urandom(8).hex()
     first = (begun_with(directory) if openings else None) or settings
-    log = log_of(openings, first)
-    begun = with_hyperparameters(settings, first.train.steps, first.optimizer)
+    log = log_of(history, first)
+    begun = with_hyperparameters(
+        settings, first.train.steps, first.optimizer, first.guard, first.batch
+    )
     digest = settings_digest(begun)
     if openings and openings[0].settings_digest != digest:
         raise ConfigError(refusal(directory, ()))

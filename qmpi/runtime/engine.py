@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
-from qmpi.errors import InvariantError, PeerLost, StorageError
+from qmpi.errors import InvariantError, OutOfMemory, PeerLost, StorageError
 from qmpi.policy.teams import DATA, Layout, Line, Seat, lines_of
 from qmpi.ports.base import Event, Frame, Reply
 from qmpi.ports.copies import SnapshotBroken, SnapshotTaken
@@ -247,6 +247,11 @@ class TorchEngine:
                 )
         except PeerLost as error:
             return self._aborted(engine, work.generation, str(error))
+        except OutOfMemory as error:
+            if engine.state_step != work.step:
+                raise  # in the middle of the update: nothing is left to go on with
+            told = self._aborted(engine, work.generation, str(error))
+            return replace(told, out_of_memory=True)
         return self._applied(work.generation, outcome)
 
     def _evaluate(self, work: Evaluate) -> Evaluated | EngineAborted:
@@ -355,6 +360,9 @@ class TorchEngine:
             times=replace(outcome.times, snapshot=copying),
             updates=outcome.updates,
             loss_scale=outcome.loss_scale,
+            spike=outcome.spike,
+            halts=outcome.halts,
+            lane_square=outcome.lane_square,
         )
 
     def _aborted(

@@ -72,12 +72,16 @@ def check_same_run(
             raise ConfigError(f"the journal of {directory.root} tells of no step to go back to")
         return False
     glance = glance_at(directory.journal)
-    log = log_of(glance.openings, begun)
+    log = log_of(glance.told, begun)
     if not way.changes:
-        held = with_hyperparameters(begun, log[-1].steps, log[-1].optimizer)
+        last = log[-1]
+        held = with_hyperparameters(begun, last.steps, last.optimizer, last.guard)
         _refuse(directory, held, settings)
         return False
-    _refuse(directory, begun, with_hyperparameters(settings, begun.train.steps, begun.optimizer))
+    as_begun = with_hyperparameters(
+        settings, begun.train.steps, begun.optimizer, begun.guard, begun.batch
+    )
+    _refuse(directory, begun, as_begun)
     return _check_way(log, glance, settings, way)
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from qmpi.config.schedule import learning_rate
 from qmpi.errors import ExitCode, InvariantError, UserError
 from qmpi.policy.teams import whole_digest
 from qmpi.ports.base import Event, Reply, WorkCrashed
@@ -22,14 +21,15 @@ from qmpi.ports.engine import (
     RunStep,
     StepApplied,
 )
-from qmpi.protocol.hyperparameters import Hyperparameters
+from qmpi.protocol.hyperparameters import Hyperparameters, rate_of
 from qmpi.protocol.progress import MAX_SKIPPED, UNDEFINED, StepTimes
+from qmpi.protocol.spikes import halts
 from qmpi.simulator.agenda import Action
 from qmpi.simulator.hardware import spread
 from qmpi.simulator.life import Life
 from qmpi.simulator.line import Contribution, Lines, Meeting, Wait
 from qmpi.simulator.seating import Seating
-from qmpi.simulator.stream_model import State, Sum, next_state
+from qmpi.simulator.stream_model import NORM, State, Sum, next_state
 from qmpi.simulator.surroundings import Surroundings
 from qmpi.units import Digest, Generation, Rank, Step
 
@@ -88,6 +88,7 @@ class Bench:
         self._finished: StepApplied | None = None
         # A step whose digest was due and could not be gathered yet.
         self._owed: StepApplied | None = None
+        self._short_of_memory = 0
         self.state: State | None = None
         self.held: Held | None = None
 
@@ -123,7 +124,7 @@ class Bench:
     def _bug(self, text: str) -> None:
         self._crashed(WorkCrashed("InvariantError", text, int(ExitCode.BUG)))
 
-    def _give_up(self, reason: str) -> None:
+    def _give_up(self, reason: str, *, out_of_memory: bool = False) -> None:
         if self._seating is not None:
             self._seating.leave()
         state = self.state
@@ -135,6 +136,7 @@ class Bench:
                 reason=reason,
                 finished=self._finished,
                 position=state.position if state is not None else 0,
+                out_of_memory=out_of_memory,
             )
         )
 
@@ -191,20 +193,20 @@ class Bench:
         if held is None or state is None or held.step != state.step:
             raise InvariantError(f"rank {self._rank} holds no gradient to apply")
         given = held.hyperparameters
-        rate = learning_rate(given.optimizer, held.step, given.steps, given.onset)
-        after = next_state(state, held.sum.link, rate, self._size)
+        rate = rate_of(given, held.step)
+        after, spike = next_state(state, held.sum, given, self._size)
         self._hold(generation, after)
-        if after.skipped >= MAX_SKIPPED:
+        if after.skipped >= MAX_SKIPPED and not spike:
             raise UserError(f"the run has diverged, up to step {held.step}")
         digest = after.weights.hex() if held.digest_due and self._size == 1 else ""
-        lost = after.skipped > 0
+        lost = after.skipped > 0 and not spike
         seconds, computing = self._around.agenda.now - held.began, held.computing
         applied = StepApplied(
             generation=generation,
             step=Step(held.step),
             lane_losses=(UNDEFINED,) * len(held.sum.losses) if lost else held.sum.losses,
             block_digests=held.sum.digests,
-            gradient_norm=UNDEFINED if lost else 1.0,
+            gradient_norm=UNDEFINED if lost else NORM,
             learning_rate=rate,
             weight_digest=Digest(digest),
             seconds=seconds,
@@ -215,6 +217,9 @@ class Bench:
                 communication=max(0.0, seconds - computing),
             ),
             updates=after.updates,
+            spike=spike,
+            halts=halts(given.guard, spike, after.skipped),
+            lane_square=held.sum.lane_square if not lost else UNDEFINED,
         )
         self._owed = applied if held.digest_due and self._size > 1 else None
         return applied

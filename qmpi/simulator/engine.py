@@ -20,6 +20,7 @@ from qmpi.policy.relaunch import may_relaunch
 from qmpi.policy.stream import first_recipe
 from qmpi.ports.books import AppendJournal, Entry, WriteEnd
 from qmpi.ports.engine import GroupJoined
+from qmpi.protocol.journal import HyperparametersChanged
 from qmpi.simulator.agenda import Agenda, Chance
 from qmpi.simulator.building import Builder, TrainingBuilder
 from qmpi.simulator.faults import Deed, Fault, LoseHost
@@ -272,6 +273,8 @@ class Simulation(Onlooker):
             incarnations=self.invariants.incarnations,
             failures=len(status.failures) if status else 0,
             skipped=status.skipped if status else 0,
+            spikes=status.spikes if status else 0,
+            changes=sum(isinstance(r, HyperparametersChanged) for r in self.files.journal),
             evaluations=len(status.evaluations) if status else 0,
             evaluations_missed=status.evaluations_missed if status else 0,
             time=float(self.agenda.now),

@@ -16,6 +16,7 @@
     at 5 fill disk                      # freed again by `free disk`
     on reducing of rank 3 #4 crash engine of rank 3    # the machine's fault; or `as bug`, `as user`
     on voting of rank 3 #4 cut group of rank 3
+    on computing of rank 3 #4 exhaust memory of rank 3     # for one step; or `x3` behind
     when step 12 change optimizer.learning_rate = 0.001    # for the next start; also `and replan`
     on end go back to 10                                   # the user goes on with a run that ended
 
@@ -140,6 +141,13 @@ class CrashEngine(Struct, frozen=True):
     code: ExitCode
 
 
+class Exhaust(Struct, frozen=True):
+    """The next attempts of a rank at a step find no memory."""
+
+    rank: Rank
+    times: int
+
+
 class CutGroup(Struct, frozen=True):
     """The lines that a rank sits on break, though all their members live."""
 
@@ -176,6 +184,7 @@ Deed = (
     | Free
     | CrashEngine
     | CutGroup
+    | Exhaust
     | Change
     | GoBack
 )
@@ -262,6 +271,10 @@ _DEEDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Deed]], ...] = (
         lambda m: CrashEngine(Rank(int(m[1])), _CODES[m[2]]),
     ),
     (re.compile(r"cut group of rank (\d+)"), lambda m: CutGroup(Rank(int(m[1])))),
+    (
+        re.compile(r"exhaust memory of rank (\d+)(?: x(\d+))?"),
+        lambda m: Exhaust(Rank(int(m[1])), int(m[2] or 1)),
+    ),
     (
         re.compile(r"change (\w+)\.(\w+) = (.+?)( and replan)?"),
         lambda m: Change(m[1], m[2], m[3], bool(m[4])),

@@ -18,10 +18,12 @@ from collections.abc import Iterable
 from qmpi.errors import InvariantError
 from qmpi.policy.evaluation_schedule import evaluated_steps
 from qmpi.policy.scoring import evaluation_of
+from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.journal import (
     EvaluationDone,
     EvaluationMissed,
     GenerationOpened,
+    HyperparametersChanged,
     JournalRecord,
     RunEnded,
     RunOpened,
@@ -57,6 +59,7 @@ class Invariants:
         self._opened_at = 0
         self.evaluated: dict[int, EvaluationDone | EvaluationMissed] = {}
         self._on_disk: dict[int, set[int]] = {}
+        self._log: tuple[Hyperparameters, ...] = ()
 
     def progress(self, now: Seconds) -> None:
         """Note that something happened.
@@ -131,6 +134,8 @@ class Invariants:
             match record:
                 case RunOpened():
                     self._open(record)
+                case HyperparametersChanged():
+                    self._change(record)
                 case GenerationOpened():
                     self.generations += 1
                     self.redone += max(0, self.committed - record.step)
@@ -152,8 +157,21 @@ class Invariants:
         self._rewind(back)
         self._opened_at = self.committed
         self._on_disk = {step: kept for step, kept in self._on_disk.items() if step <= back}
+        self._log = record.hyperparameters
         if record.hyperparameters:
             self._expected.follow(record.hyperparameters, self.committed)
+
+    def _change(self, record: HyperparametersChanged) -> None:
+        new = [r for r in record.hyperparameters if r not in self._log]
+        first = min(r.first_step for r in new)
+        if record.back_to >= 0:
+            self._rewind(record.back_to)
+            kept = self._on_disk.items()
+            self._on_disk = {step: parts for step, parts in kept if step <= record.back_to}
+        if first < self.committed:
+            raise InvariantError(f"step {first} is committed, and what it was done with changes")
+        self._log = record.hyperparameters
+        self._expected.follow(record.hyperparameters, first)
 
     def _rewind(self, step: int) -> None:
         if step < self.committed:

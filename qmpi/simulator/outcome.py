@@ -20,6 +20,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
         evaluations: that were made and stand.
         evaluations_missed: that were due and are missing.
         skipped: committed steps whose update was skipped.
+        changes: of what steps are trained with, made while a job ran.
+        spikes: committed steps whose update was left out as a spike.
         time: virtual seconds.
         events: actions of the agenda.
     """
@@ -37,6 +39,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     incarnations: int
     failures: int
     skipped: int
+    spikes: int
+    changes: int
     evaluations: int
     evaluations_missed: int
     time: float

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from qmpi.errors import InvariantError, UserError
 from qmpi.policy.hyperparameters import first_hyperparameters
 from qmpi.ports.engine import RunStep, StepApplied
+from qmpi.protocol.batch import lanes_at
 from qmpi.simulator.bench import Bench, Held
 from qmpi.simulator.line import Meeting, Values
 from qmpi.simulator.stream_model import Sum, sum_of
@@ -30,6 +31,9 @@ class Stepping(Bench):
         reason = self._reason()
         if reason is not None:
             self._give_up(reason)
+        elif self._short_of_memory:
+            self._short_of_memory -= 1
+            self._give_up("there is no memory for a lane", out_of_memory=True)
         elif number < len(work.lanes):
             seconds = self._spread(self._around.hardware.compute.lane_seconds)
             self._then(seconds, lambda: self._lane(work, number, began))
@@ -61,13 +65,15 @@ class Stepping(Bench):
         self._meet("team", name, mine, computed, self._give_up)
 
     def _reduced(self, work: RunStep, meeting: Meeting, began: float, computing: float) -> None:
+        given = work.hyperparameters or first_hyperparameters(self._around.settings)
+
         def add(values: Values) -> Sum:
             pairs = sorted(pair for value in values.values() for pair in value)
-            if [lane for lane, _ in pairs] != list(range(self._around.settings.train.lanes)):
+            many = lanes_at(given.batch, work.step, self._around.settings.train.lanes)
+            if [lane for lane, _ in pairs] != list(range(many)):
                 raise InvariantError(f"step {work.step} was computed on the lanes {pairs}")
             return sum_of(work.step, [Digest(digest) for _, digest in pairs])
 
-        given = work.hyperparameters or first_hyperparameters(self._around.settings)
         self.held = Held(work.step, meeting.sum(add), work.digest_due, began, computing, given)
         # Unpacking takes a moment: who dies in it holds back the vote of all.
         self._then(0.004 * self._around.chance.random(), lambda: self._vote(work))

@@ -11,20 +11,32 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from msgspec import Struct
+from msgspec.structs import astuple, replace
 
 from qmpi.config.data import CorpusSource
 from qmpi.config.settings import Settings
 from qmpi.policy.held_out import split
-from qmpi.policy.hyperparameters import Log, first_hyperparameters, rate_at
-from qmpi.policy.stream import rows_of_block
+from qmpi.policy.hyperparameters import (
+    Log,
+    block_of,
+    first_hyperparameters,
+    hyperparameters_at,
+    lanes_of,
+)
+from qmpi.policy.stream import numbered_rows
 from qmpi.policy.teams import whole_digest
 from qmpi.ports.base import Frame
+from qmpi.protocol.hyperparameters import Hyperparameters, rate_of
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import Recipe, RowAddress
+from qmpi.protocol.spikes import Levels, judged
 from qmpi.units import Digest, Lane, Step
 
 DIVERGES_ABOVE = 1.0
 """Largest learning rate that leaves weights with finite gradients."""
+
+NORM = 1.0
+"""Of each gradient that is finite."""
 
 ROWS_BYTES = 16
 """Size of the frame that stands for generated rows, whatever their number."""
@@ -40,6 +52,7 @@ class State(Struct, frozen=True, array_like=True):
         updates: steps that changed it.
         skipped: steps skipped in a row.
         is_broken: no gradient of these weights is finite.
+        levels: that a guard judges by; empty: nothing was followed.
     """
 
     step: int
@@ -48,6 +61,7 @@ class State(Struct, frozen=True, array_like=True):
     updates: int = 0
     skipped: int = 0
     is_broken: bool = False
+    levels: tuple[float, ...] = ()
 
 
 class Sum(Struct, frozen=True):
@@ -62,6 +76,11 @@ class Sum(Struct, frozen=True):
     digests: tuple[Digest, ...]
     losses: tuple[float, ...]
     link: bytes
+
+    @property
+    def lane_square(self) -> float:
+        """Mean squared norm of the lanes' gradients; `NORM` is that of their mean."""
+        return 1.0 + int.from_bytes(self.link[:2], "little") / 4096.0
 
 
 def source_facts(settings: Settings, corpus_rows: int) -> tuple[SourceFact, ...]:
@@ -125,22 +144,34 @@ def first_weights(seed: int, position: int, team_size: int) -> bytes:
     return blake2b(text, digest_size=32).digest()
 
 
-def next_state(state: State, link: bytes, rate: float, team_size: int) -> State:
+def next_state(
+    state: State, summed: Sum, given: Hyperparameters, team_size: int
+) -> tuple[State, str]:
     """Return the state of a position after a step.
 
     Args:
         state: before it.
-        link: of the step, see `sum_of`.
-        rate: learning rate of the step.
+        summed: the reduced gradient of the step.
+        given: what the step is trained with.
         team_size: ranks of a team.
+
+    Returns:
+        The state, and what stood out so far that the step changed no weights.
     """
     step, position = state.step + 1, state.position
+    rate = rate_of(given, state.step)
+    skipped = replace(state, step=step, skipped=state.skipped + 1)
     if state.is_broken:
-        skipped = state.skipped + 1
-        return State(step, position, state.weights, state.updates, skipped, is_broken=True)
-    text = state.weights + link + f" at {rate!r}".encode() + _mark(position, team_size)
+        return skipped, ""
+    spike, levels = judged(given.guard, Levels(*state.levels), summed.losses, NORM)
+    if spike:
+        return skipped, spike
+    followed = astuple(levels) if given.guard.is_on else state.levels
+    cut = f" halved {given.halvings}".encode() if given.halvings else b""
+    text = state.weights + summed.link + f" at {rate!r}".encode() + cut + _mark(position, team_size)
     weights = blake2b(text, digest_size=32).digest()
-    return State(step, position, weights, state.updates + 1, 0, rate > DIVERGES_ABOVE)
+    broken = rate > DIVERGES_ABOVE
+    return State(step, position, weights, state.updates + 1, 0, broken, followed), ""
 
 
 def _mark(position: int, team_size: int) -> bytes:
@@ -207,6 +238,7 @@ class Expected:
             step: steps before it stay as they were.
         """
         self._log = log
+        del self._sums[step:]
         for chain in self._states:
             del chain[step + 1 :]
 
@@ -220,8 +252,9 @@ class Expected:
         chain = self._states[position]
         while len(chain) <= step:
             done = len(chain) - 1
-            rate = rate_at(self._log, done)
-            chain.append(next_state(chain[-1], self._sum(done).link, rate, self.team_size))
+            given = hyperparameters_at(self._log, done)
+            after, _ = next_state(chain[-1], self._sum(done), given, self.team_size)
+            chain.append(after)
         return chain[step]
 
     def digest(self, step: int) -> Digest:
@@ -236,20 +269,19 @@ class Expected:
     def _sum(self, step: int) -> Sum:
         while len(self._sums) <= step:
             following = Step(len(self._sums))
-            lanes = range(self.settings.train.lanes)
+            lanes = range(lanes_of(self._log, following, self.settings.train.lanes))
             digests = [self._block(following, Lane(lane)) for lane in lanes]
             self._sums.append(sum_of(following, digests))
         return self._sums[step]
 
     def _block(self, step: Step, lane: Lane) -> Digest:
         train = self.settings.train
-        rows = rows_of_block(
+        rows = numbered_rows(
             self._recipes,
             self._facts,
             step,
-            lane,
-            lanes=train.lanes,
-            rows_per_block=train.microbatches * train.sequences,
+            block_of(self._log, step, lane, train.lanes),
+            train.microbatches * train.sequences,
         )
         wanted: dict[int, list[int]] = {}
         for address in rows:

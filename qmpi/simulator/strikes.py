@@ -18,6 +18,7 @@ from qmpi.simulator.faults import (
     CrashEngine,
     CutGroup,
     Deed,
+    Exhaust,
     Fault,
     Fill,
     Free,
@@ -35,6 +36,7 @@ from qmpi.simulator.faults import (
 )
 from qmpi.simulator.files import DISK
 from qmpi.simulator.incarnation import Incarnation
+from qmpi.simulator.ports.engine import SimulatedEngine
 from qmpi.simulator.ports.processes import SimulatedProcesses
 from qmpi.simulator.surroundings import Surroundings
 from qmpi.units import Rank
@@ -156,7 +158,7 @@ def _wish(deed: Change | GoBack, around: Surroundings) -> None:
 
 
 def _spoil(
-    deed: Corrupt | Break | Fill | Free | CrashEngine | CutGroup | Change | GoBack,
+    deed: Corrupt | Break | Fill | Free | CrashEngine | CutGroup | Exhaust | Change | GoBack,
     job: Incarnation,
     around: Surroundings,
 ) -> None:
@@ -169,16 +171,22 @@ def _spoil(
             around.files.fill(_place(job, rank))
         case Free(rank):
             around.files.free(_place(job, rank))
-        case CrashEngine(rank, code):
+        case CrashEngine(rank) | CutGroup(rank) | Exhaust(rank):
             process = job.at(rank)
             if process is not None and process.engine is not None:
-                process.engine.crash("the machine broke" if code == 3 else "an error", code)
-        case CutGroup(rank):
-            process = job.at(rank)
-            if process is not None and process.engine is not None:
-                process.engine.cut()
+                _break(deed, process.engine)
         case Change() | GoBack():
             _wish(deed, around)
+
+
+def _break(deed: CrashEngine | CutGroup | Exhaust, engine: SimulatedEngine) -> None:
+    match deed:
+        case CrashEngine(_, code):
+            engine.crash("the machine broke" if code == 3 else "an error", code)
+        case CutGroup():
+            engine.cut()
+        case Exhaust(_, times):
+            engine.exhaust(times)
 
 
 def _place(job: Incarnation, rank: Rank | None) -> str:

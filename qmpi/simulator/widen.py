@@ -20,6 +20,7 @@ from qmpi.simulator.faults import (
     CrashEngine,
     CutGroup,
     Deed,
+    Exhaust,
     Fault,
     Fill,
     Free,
@@ -117,7 +118,7 @@ def _deed(deed: Deed, moved: Moved) -> Deed:
     match deed:
         case Partition(ranks):
             return replace(deed, ranks=tuple(moved(rank) for rank in ranks))
-        case Kill() | Hang() | Break() | CrashEngine() | CutGroup() | Profile():
+        case Kill() | Hang() | Break() | CrashEngine() | CutGroup() | Exhaust() | Profile():
             return replace(deed, rank=moved(deed.rank))
         case Corrupt() | Fill() | Free() if deed.rank is not None:
             return replace(deed, rank=moved(deed.rank))

@@ -23,7 +23,13 @@ from typing import BinaryIO, Self
 import msgspec
 
 from qmpi.errors import CorruptData, InvariantError
-from qmpi.protocol.journal import GenerationOpened, JournalRecord, RunOpened, StepCommitted
+from qmpi.protocol.journal import (
+    GenerationOpened,
+    HyperparametersChanged,
+    JournalRecord,
+    RunOpened,
+    StepCommitted,
+)
 from qmpi.storage.os_errors import explained, require_file, storage_error
 
 _FIRST_HASH = "0" * 64
@@ -114,11 +120,13 @@ class Glance(msgspec.Struct, frozen=True):
         openings: of the starts, in order.
         committed: steps that stand.
         trained: times that a step was committed, those that were given up later among them.
+        told: records that hold the hyperparameter log, in order.
     """
 
     openings: tuple[RunOpened, ...] = ()
     committed: int = 0
     trained: int = 0
+    told: tuple[RunOpened | HyperparametersChanged, ...] = ()
 
 
 def glance_at(path: Path) -> Glance:
@@ -133,7 +141,7 @@ def glance_at(path: Path) -> Glance:
     Raises:
         StorageError: it cannot be read.
     """
-    openings: list[RunOpened] = []
+    told: list[RunOpened | HyperparametersChanged] = []
     newest, trained = b"", 0
     with explained("read the journal", path):
         require_file(path)
@@ -142,14 +150,17 @@ def glance_at(path: Path) -> Glance:
                 if any(kind in raw for kind in _STEPPING):
                     newest = raw
                     trained += _STEPPING[0] in raw and raw.startswith(_LINE)
-                elif _OPENING in raw and isinstance(opened := _record_of(raw), RunOpened):
-                    openings.append(opened)
-                    newest = raw if opened.back_to >= 0 else newest
-    return Glance(tuple(openings), _committed(_record_of(newest)), trained)
+                elif any(kind in raw for kind in _TELLING):
+                    record = _record_of(raw)
+                    if isinstance(record, RunOpened | HyperparametersChanged):
+                        told.append(record)
+                        newest = raw if record.back_to >= 0 else newest
+    openings = tuple(record for record in told if isinstance(record, RunOpened))
+    return Glance(openings, _committed(_record_of(newest)), trained, tuple(told))
 
 
 _LINE = b'{"n":'
-_OPENING = b'"type":"run_opened"'
+_TELLING = (b'"type":"run_opened"', b'"type":"hyperparameters_changed"')
 _STEPPING = (b'"type":"step_committed"', b'"type":"generation_opened"')
 """How the text of a record begins: no other place of a line can hold these unescaped."""
 
@@ -168,7 +179,7 @@ def _committed(record: JournalRecord | None) -> int:
             return record.step + 1
         case GenerationOpened():
             return record.step
-        case RunOpened():
+        case RunOpened() | HyperparametersChanged():
             return record.back_to
         case _:
             return 0

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
 from qmpi.model.documents import Documents
 from qmpi.model.fused.cross_entropy import Loss
 from qmpi.model.layer import Kernels, Layers
@@ -48,11 +49,21 @@ class Backprop:
         self._documents = None
         if divider is not None:
             self._documents = Documents(model, self._positions, divider)
-        rows = train.sequences * train.sequence_tokens
-        self._loss = Loss(rows, model.vocab_size, weights.kind, table.device, model.logit_softcap)
+        self._vocabulary, self._cap = model.vocab_size, model.logit_softcap
+        self.resize(train)
         self.of_head = torch.zeros_like(weights.head_values, dtype=torch.float32)
         tied = weights.head is weights.table
         self.of_table = self.of_head if tied else torch.zeros_like(table, dtype=torch.float32)
+
+    def resize(self, train: TrainSettings) -> None:
+        """Compute microbatches of another shape from now on.
+
+        Args:
+            train: their sequences.
+        """
+        rows = train.sequences * train.sequence_tokens
+        device = self._weights.table_values.device
+        self._loss = Loss(rows, self._vocabulary, self._weights.kind, device, self._cap)
 
     def begin_lane(self) -> None:
         """Start a lane: the gradients of embedding and head are sums over its microbatches."""

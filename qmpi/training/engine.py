@@ -19,27 +19,30 @@ from hashlib import sha256
 import torch
 
 from qmpi.config.loss_scale import FIRST, LossScale
-from qmpi.config.schedule import learning_rate
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError, OutOfMemory, UserError
 from qmpi.model.initial import initial_value
-from qmpi.model.layer import choose_kernels, make_layers
-from qmpi.protocol.hyperparameters import Hyperparameters
+from qmpi.model.layer import choose_kernels
+from qmpi.protocol.batch import lanes_at
+from qmpi.protocol.hyperparameters import Hyperparameters, first_hyperparameters, rate_of
 from qmpi.protocol.progress import MAX_SKIPPED
+from qmpi.protocol.spikes import Levels, halts, judged
 from qmpi.training.comm import Aborted, Comm, pieces
-from qmpi.training.compiler import InTurn, Prepared, Preparer, at_once
+from qmpi.training.compiler import InTurn, at_once
+from qmpi.training.determinism import refuse_chance
 from qmpi.training.evaluation import Evaluator, model_over
 from qmpi.training.flat_state import FlatState, state_layout
+from qmpi.training.lane_squares import LaneSquares
 from qmpi.training.lanes import Block, LaneRunner
+from qmpi.training.microbatches import Microbatches
 from qmpi.training.optimizer import Optimizer, clip
 from qmpi.training.out_of_memory import Made, with_memory_told
-from qmpi.training.outcome import Held, StepOutcome, finite
+from qmpi.training.outcome import Held, StepOutcome, finite, lane_square
 from qmpi.training.passes import Passes, Work
 from qmpi.training.precision import (
     choose_device,
     choose_precision,
     machine_identity,
-    refuse_chance,
     refuse_short_sums,
     update_precision,
 )
@@ -49,7 +52,7 @@ from qmpi.training.reduction.kinds import make_sum
 from qmpi.training.speed import peak
 from qmpi.training.stopwatch import make_stopwatch
 from qmpi.training.weights import Weights
-from qmpi.units import Digest, Step
+from qmpi.units import Digest
 
 EVALUATED_LOGITS = 1 << 22
 """Logits that an evaluation computes at a time, beside all that training keeps: 16 MiB of them."""
@@ -82,23 +85,24 @@ class Engine:
         torch.set_num_threads(settings.train.threads)
         self._device = choose_device(settings.train, device_number)
         self._precision = choose_precision(settings.train, self._device)
-        refuse_chance(self._device)
+        refuse_chance(only_warn=self._device.type != "cpu")
         refuse_short_sums(self._precision)
         layout = state_layout(settings)
         self._state = FlatState(layout, self._device)
         train = settings.train
-        self._sum = make_sum(train.reduction, layout, train.lanes, self._device)
+        measures = settings.batch.is_measured
+        self._sum = make_sum(train.reduction, layout, train.lanes, self._device, measures=measures)
+        squares = LaneSquares(len(layout.slots), self._device) if measures else None
         self._watch = make_stopwatch(self._device, clock)
         self._weights = Weights(settings.model, self._state, self._precision)
-        self._fused = choose_kernels(self._device, train.sequence_tokens, compiled=False)
-        self._runner = LaneRunner(settings, self._weights, self._fused, self._watch, divider)
-        parts = (self._runner, self._sum, self._watch, aborted)
-        self._passes = Passes(*parts, self._precision)
+        fused = choose_kernels(self._device, train.sequence_tokens, compiled=False)
+        weights = self._weights
+        self._runner = LaneRunner(settings, weights, fused, self._watch, divider, squares)
+        self._passes = Passes(self._runner, self._sum, self._watch, aborted, self._precision)
+        self._microbatches = Microbatches(settings, self._device, self._runner, in_turn)
         kind = update_precision(self._precision)
         self._optimizer = Optimizer(layout, self._device, kind, settings.job.seed)
-        self._preparer = Preparer(settings, self._device, in_turn)
-        self._prepared: Prepared | None = None
-        self._own = Hyperparameters(Step(0), train.steps, settings.optimizer)
+        self._own = first_hyperparameters(settings)
         self._held: Held | None = None
         self._evaluator: Evaluator | None = None
         self._comm: Comm | None = None
@@ -126,7 +130,7 @@ class Engine:
         documents = "" if self._divider is None else f"; documents end with {self._divider}"
         return (
             f"torch {torch.__version__}; {machine_identity(self._device)}; "
-            f"{train.threads} threads; {name}; {self._ready().mode}; "
+            f"{train.threads} threads; {name}; {self._microbatches.warm_up().mode}; "
             f"{train.reduction} sum of {train.lanes} lanes; {self._optimizer.identity()}"
             f"{documents}"
         )
@@ -159,7 +163,7 @@ class Engine:
 
     def warm_up(self) -> None:
         """Compile, or else load lazily loaded parts of torch; changes no state."""
-        self._ready()
+        self._microbatches.warm_up()
         self._optimizer.warm_up()
 
     def initialise(self) -> None:
@@ -283,10 +287,12 @@ class Engine:
         self._held = None
         given = hyperparameters or self._own
         work = list(zip(lanes, blocks, digests, strict=True))
-        (redone, scale), norm = self._told(
-            step, lambda: (self._reduced(work), self._prepare(given))
+        (redone, scale), (norm, spike, levels) = self._told(
+            step, lambda: (self._reduced(work, given), self._prepare(given))
         )
-        self._held = Held(step, norm, redone, scale, digest_due, started, given)
+        self._held = Held(
+            step, norm, redone, scale, digest_due, started, given, spike, levels
+        )
         self._group().vote()
         self._watch.lap("communication")
         return self.apply_held()
@@ -317,8 +323,8 @@ class Engine:
             raise InvariantError(f"no reduced gradient of step {self._state.step} is held")
         self._held = None
         given, state, watch = held.hyperparameters, self._state, self._watch
-        rate = learning_rate(given.optimizer, held.step, given.steps, given.onset)
-        updated = math.isfinite(held.norm)
+        rate = rate_of(given, held.step)
+        updated = math.isfinite(held.norm) and not held.spike
         scaling = self._passes.next_scaling(held.scale, updated=updated)
         if scaling != state.scaling:
             state.set_scaling(*scaling)
@@ -327,9 +333,11 @@ class Engine:
             watch.lap("optimizer")
             self._sum.settle(state)
             state.set_counters(held.step + 1, state.updates + 1, 0)
+            if given.guard.is_on:
+                state.set_levels(held.levels)
         else:
-            self._skip(held.step)
-        facts = self._sum.tail.facts()
+            self._skip(held)
+        facts = self._sum.facts()
         watch.lap("sweep")
         digest = state.digest() if held.digest_due else ""
         watch.lap("digest")
@@ -345,49 +353,48 @@ class Engine:
             times=watch.times(),
             updates=state.updates,
             loss_scale=held.scale.factor,
+            spike=held.spike,
+            halts=halts(given.guard, held.spike, state.skipped),
+            lane_square=lane_square(facts.squares),
         )
 
-    def _reduced(self, work: Work) -> tuple[int, LossScale]:
+    def _reduced(self, work: Work, given: Hyperparameters) -> tuple[int, LossScale]:
+        self._microbatches.cut(given.halvings)
+        prepared = self._microbatches.ready()
+        if prepared.sweeps is not None:
+            self._sum.use(prepared.sweeps)
         self._weights.refresh()
-        return self._passes.run(self._group(), self._ready().layers, self._state, work)
+        many = lanes_at(given.batch, self._state.step, self._settings.train.lanes)
+        return self._passes.run(self._group(), prepared.layers, self._state, work, many)
 
-    def _prepare(self, given: Hyperparameters) -> float:
+    def _prepare(self, given: Hyperparameters) -> tuple[float, str, Levels]:
         """Make the update of the reduced gradient, with the others.
 
         Returns:
-            The gradient's norm before clipping; not finite: there is no update.
+            The gradient's norm before clipping; not finite: there is no update. What stands out:
+            nor is there one. The levels after the step.
         """
+        spike, levels = "", self._state.levels
         if self._sum.broken():
-            return math.inf
+            return math.inf, spike, levels
         gradient = self._sum.place
         self._sum.unpack(gradient)
         self._watch.lap("sweep")
         norm = clip(gradient, given.optimizer.clip_norm)
-        if math.isfinite(norm):
+        if given.guard.is_on:
+            spike, levels = judged(given.guard, levels, self._sum.facts().losses, norm)
+        if math.isfinite(norm) and not spike:
             self._optimizer.prepare(self._state, gradient, given.optimizer, self._group())
         self._watch.lap("optimizer")
-        return norm
+        return norm, spike, levels
 
-    def _ready(self) -> Prepared:
-        if self._prepared is None:
-            model, train = self._settings.model, self._settings.train
-            plain = choose_kernels(self._device, train.sequence_tokens, compiled=True)
-            self._prepared = self._preparer.prepare(
-                eager=make_layers(model, train.sequences, self._fused),
-                plain=make_layers(model, train.sequences, plain),
-                rehearse=self._runner.rehearse,
-            )
-            if self._prepared.sweeps is not None:
-                self._sum.use(self._prepared.sweeps)
-        return self._prepared
-
-    def _skip(self, step: int) -> None:
+    def _skip(self, held: Held) -> None:
         state = self._state
-        state.set_counters(step + 1, state.updates, state.skipped + 1)
-        if state.skipped >= MAX_SKIPPED:
+        state.set_counters(held.step + 1, state.updates, state.skipped + 1)
+        if state.skipped >= MAX_SKIPPED and not held.spike:
             raise UserError(
-                f"the gradient was not finite in {MAX_SKIPPED} steps in a row, up to step {step}: "
-                "the run has diverged at this learning rate"
+                f"the gradient was not finite in {MAX_SKIPPED} steps in a row, up to step "
+                f"{held.step}: the run has diverged at this learning rate"
             )
 
     def _told(self, step: int, work: Callable[[], Made]) -> Made:

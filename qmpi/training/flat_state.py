@@ -10,23 +10,27 @@ there is zero too.
 The exact sum scales gradients by powers of two, one a chunk: a row of a table of tokens, whose rows
 differ as widely as tokens are rare, and a run of elements of anything else.
 
-Layout: counters (5 int64), exponents (int32 a chunk), weights (float32, or bfloat16 if the job says
-so), first moments, second moments (float32). Muon keeps one moment only: second moments then begin
-where the tables do. Moments in eight bits stand behind all others (see `eight_bit`), for whole
-blocks of one parameter; those in float32 then begin where the vectors do. Whoever changes what a
-state that is there means raises the version of `qmpi.storage.snapshot_format`.
+Layout: counters (3 int64), then 5 float64, the levels that a guard judges by, zero where none does;
+exponents (int32 a chunk), weights (float32, or bfloat16 if the job says so), first moments, second
+moments (float32). The third counter holds the loss scale too, above its low 32 bits. Muon keeps one
+moment only: second moments then begin where the tables do. Moments in eight bits stand behind all
+others (see `eight_bit`), for whole blocks of one parameter; those in float32 then begin where the
+vectors do. Whoever changes what a state that is there means raises the version of
+`qmpi.storage.snapshot_format`.
 """
 
 import hashlib
 from dataclasses import dataclass
 from math import prod
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
 from qmpi.config.settings import Settings
 from qmpi.errors import CorruptData
 from qmpi.model.shape import MOMENT_BLOCK, TABLES, parameter_shapes
+from qmpi.protocol.spikes import NO_LEVELS, Levels
 from qmpi.units import Bytes, Digest
 
 ALIGN = 64
@@ -34,6 +38,10 @@ ALIGN = 64
 
 LANE_FLOATS = ALIGN // 4
 NO_STATE = -1
+SKIPPED, SCALE = (1 << 32) - 1, (1 << 8) - 1
+EXPONENT_AT, UPDATES_AT = 32, 40
+"""Bits of the third counter: steps skipped in a row, then the loss scale's exponent and updates."""
+
 FIRST_EXPONENT = -8
 """Gradients of a fresh model are mostly below 2**-8; a wrong guess costs one repeated pass."""
 
@@ -181,6 +189,8 @@ class FlatState:
         self.buffer = torch.zeros(sum(ends), dtype=torch.uint8, device=device)
         counters, powers, params, first, second, *eights = self.buffer.split(ends)
         self._counters = counters.view(torch.int64)
+        self._numbers = counters.view(torch.float64)[3:]
+        self._levels = NO_LEVELS
         self.exponents = powers.view(torch.int32)[: layout.chunks]
         self.params = params.view(kind)
         self.exp_avg = first.view(torch.float32)
@@ -223,7 +233,7 @@ class FlatState:
             updates: since it changed.
         """
         self._scaling = exponent, updates
-        self._counters[3:5] = torch.tensor([exponent, updates], dtype=torch.int64)
+        self.set_counters(self._step, self._updates, self._skipped)
 
     def set_counters(self, step: int, updates: int, skipped: int) -> None:
         """Set the counters.
@@ -234,14 +244,31 @@ class FlatState:
             skipped: steps skipped in a row.
         """
         self._step, self._updates, self._skipped = step, updates, skipped
-        self._counters[:3] = torch.tensor([step, updates, skipped], dtype=torch.int64)
+        exponent, scaled = self._scaling
+        packed = skipped | exponent << EXPONENT_AT | scaled << UPDATES_AT
+        self._counters[:3] = torch.tensor([step, updates, packed], dtype=torch.int64)
+
+    @property
+    def levels(self) -> Levels:
+        """Where loss and norm have been, as far as they were followed."""
+        return self._levels
+
+    def set_levels(self, levels: Levels) -> None:
+        """Keep where loss and norm have been.
+
+        Args:
+            levels: after the step that the counters name.
+        """
+        self._levels = levels
+        self._numbers.copy_(torch.tensor(msgspec.structs.astuple(levels), dtype=torch.float64))
 
     def reset(self) -> None:
         """Become the state before step 0, apart from the weights, which the caller sets next."""
         self.buffer.zero_()
         self.exponents.fill_(FIRST_EXPONENT)
-        self.set_counters(0, 0, 0)
+        self._levels = NO_LEVELS
         self._scaling = 0, 0
+        self.set_counters(0, 0, 0)
 
     def forget(self) -> None:
         """Hold no state any more."""
@@ -300,9 +327,10 @@ class FlatState:
             payload: uint8 [total_bytes].
         """
         self.buffer.copy_(payload)
-        counted = [int(x) for x in self._counters[:5].tolist()]
-        self._step, self._updates, self._skipped = counted[:3]
-        self._scaling = counted[3], counted[4]
+        self._step, self._updates, packed = (int(x) for x in self._counters[:3].tolist())
+        self._skipped = packed & SKIPPED
+        self._scaling = packed >> EXPONENT_AT & SCALE, packed >> UPDATES_AT
+        self._levels = Levels(*self._numbers.tolist())
 
 
 def weight_digest(weights: memoryview, step: int) -> Digest:

@@ -11,14 +11,16 @@ import torch
 from torch import Tensor
 
 from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
 from qmpi.errors import InvariantError, PeerLost
 from qmpi.model.layer import Kernels, Layers
 from qmpi.training.backprop import Backprop
 from qmpi.training.comm import Aborted
+from qmpi.training.lane_squares import LaneSquares
 from qmpi.training.out_of_memory import with_memory_told
 from qmpi.training.reduction.kinds import Sum
 from qmpi.training.stopwatch import Stopwatch
-from qmpi.training.weights import Leaf, Weights, gradients_of
+from qmpi.training.weights import Leaf, Part, Weights, gradients_of
 
 Block = bytes | bytearray | memoryview
 """uint16 or uint32, little-endian, [microbatches * sequences, sequence_tokens + 1]."""
@@ -56,6 +58,7 @@ class LaneRunner:
         kernels: Kernels,
         watch: Stopwatch,
         divider: int | None = None,
+        squares: LaneSquares | None = None,
     ) -> None:
         """Listen for the gradient of each leaf.
 
@@ -65,15 +68,28 @@ class LaneRunner:
             kernels: parts of a layer.
             watch: measures forward, backward, and the sweep inside backward.
             divider: id of the token that ends a document; None: documents see one another.
+            squares: takes each gradient too, if the noise is measured.
         """
         self._train, self._weights, self._watch = settings.train, weights, watch
         self._backprop = Backprop(settings, weights, kernels, watch, divider)
+        self._squares, self.kernels = squares, kernels
         self._device = weights.table_values.device
         self._sum: Sum | None = None
         self._microbatch = 0
         self._factor = 1.0
         self._parts: dict[int, Tensor] = {}
         weights.on_gradient(self._finished)
+
+    def resize(self, train: TrainSettings) -> None:
+        """Cut lanes into other microbatches from now on.
+
+        Args:
+            train: how many, of how many sequences; the rows of a lane stay as many.
+        """
+        self._weights.drop_gradients()
+        self._train = train
+        self._parts.clear()
+        self._backprop.resize(train)
 
     def begin_pass(self, factor: float) -> None:
         """Drop gradients that an aborted lane left.
@@ -104,6 +120,8 @@ class LaneRunner:
         ids = read_block(block, count * train.sequences, train.sequence_tokens + 1)
         losses, share = 0.0, self._factor / count
         self._backprop.begin_lane()
+        if self._squares is not None:
+            self._squares.begin_lane()
         for number, rows in enumerate(ids.split(train.sequences)):
             reason = aborted()
             if reason is not None:
@@ -115,6 +133,10 @@ class LaneRunner:
         self._sum = None
         self._add_ends(total)
         return losses / count
+
+    def square(self) -> float:
+        """Return the squared norm of the gradient of the last lane; 0 where it is not measured."""
+        return self._squares.total() if self._squares is not None else 0.0
 
     def rehearse(self, layers: Layers) -> None:
         """Run a microbatch of the true shape whose gradients go nowhere.
@@ -136,8 +158,13 @@ class LaneRunner:
     def _add_ends(self, total: Sum) -> None:
         table, head = self._weights.table, self._weights.head
         if head is not table:
-            total.add(head.number, head.slot, self._unscaled(self._backprop.of_head))
-        total.add(table.number, table.slot, self._unscaled(self._backprop.of_table))
+            self._add(total, head, self._unscaled(self._backprop.of_head))
+        self._add(total, table, self._unscaled(self._backprop.of_table))
+
+    def _add(self, total: Sum, part: Part, gradient: Tensor) -> None:
+        total.add(part.number, part.slot, gradient)
+        if self._squares is not None:
+            self._squares.add(part.number, gradient)
 
     def _unscaled(self, gradient: Tensor) -> Tensor:
         # Exact in float32, since the factor is a power of two.
@@ -151,7 +178,7 @@ class LaneRunner:
         if self._sum is not None:
             self._watch.lap("backward")
             for part, of_part in gradients_of(leaf, self._unscaled(gradient)):
-                self._sum.add(part.number, part.slot, of_part)
+                self._add(self._sum, part, of_part)
             self._watch.lap("sweep")
 
     def _accumulated(self, leaf: Leaf, gradient: Tensor) -> Tensor:

@@ -22,8 +22,20 @@ def global_norm(flat: Tensor) -> float:
     Returns:
         The norm; infinite or NaN if an element is, or if a piece's squares overflow.
     """
-    whole = flat.numel() // PIECE * PIECE
-    norms = [torch.linalg.vector_norm(flat[:whole].view(-1, PIECE), dim=1)]
+    return float(norm_of(flat))
+
+
+def norm_of(flat: Tensor) -> Tensor:
+    """Return the norm where the gradient lives.
+
+    Args:
+        flat: float32 or bfloat16, contiguous, one dimension.
+
+    Returns:
+        float64, a scalar; as `global_norm`.
+    """
+    whole, exact = flat.numel() // PIECE * PIECE, torch.float32
+    norms = [torch.linalg.vector_norm(flat[:whole].view(-1, PIECE), dim=1, dtype=exact)]
     if whole < flat.numel():
-        norms.append(torch.linalg.vector_norm(flat[whole:]).view(1))
-    return float(torch.linalg.vector_norm(torch.cat(norms), dtype=torch.float64))
+        norms.append(torch.linalg.vector_norm(flat[whole:], dtype=exact).view(1))
+    return torch.linalg.vector_norm(torch.cat(norms), dtype=torch.float64)

@@ -7,8 +7,10 @@ own way, to kill a process, gives nobody a chance to speak; its peers hear of it
 Source: c10/core/impl/alloc_cpu.cpp and c10/cuda/CUDACachingAllocator.cpp of torch 2.13.
 """
 
+import ctypes
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from qmpi.config.train import TrainSettings
@@ -20,7 +22,12 @@ Made = TypeVar("Made")
 UNITS = {"": 1, "bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 _WANTED = re.compile(r"[Tt]ried to allocate ([0-9.]+) ?([KMGT]iB|bytes|)")
-_REFUSED = re.compile(r"DefaultCPUAllocator: |not enough memory: |out of memory")
+_REFUSED = re.compile(
+    r"DefaultCPUAllocator: |not enough memory: |out of memory|"
+    r"could not (create|execute) a primitive"
+)
+"""The last is all that oneDNN says where memory for its code or its scratch is refused. It has a
+primitive for each product of the step, so it means nothing else here."""
 
 
 def refused_bytes(error: BaseException) -> int | None:
@@ -64,8 +71,19 @@ def with_memory_told(train: TrainSettings, what: str, work: Callable[[], Made]) 
         wanted = refused_bytes(error)
         if wanted is None:
             raise
+    give_back()
     asked = f"{size_text(wanted)} more" if wanted else "more"
     raise OutOfMemory(f"{what}: there is no memory for {asked}. {remedy(train)}", wanted)
+
+
+def give_back() -> None:
+    """Return to the machine what is free in the heap; nothing where the C library is another.
+
+    A trainer keeps what it frees. After a refusal that is memory which smaller work, and what does
+    not come from the heap, cannot have.
+    """
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def remedy(train: TrainSettings) -> str:

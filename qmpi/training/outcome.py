@@ -1,11 +1,13 @@
 """What a step came to, and the reduced gradient that an update is made of."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qmpi.config.loss_scale import LossScale
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.progress import UNDEFINED, StepTimes
+from qmpi.protocol.spikes import NO_LEVELS, Levels
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class StepOutcome:
         times: where the time went, on this member.
         updates: updates in the weights after the step; steps less these were skipped.
         loss_scale: that the step ended with; a power of two, 1: none is used.
+        spike, halts, lane_square: as in `qmpi.protocol.progress.StepReport`.
     """
 
     step: int
@@ -37,6 +40,9 @@ class StepOutcome:
     times: StepTimes
     updates: int
     loss_scale: float = 1.0
+    spike: str = ""
+    halts: bool = False
+    lane_square: float = UNDEFINED
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,8 @@ class Held:
         digest_due: compute the weight digest.
         started: when the step began, by the engine's clock.
         hyperparameters: what the step is trained with.
+        spike: what of the step stands out, as its guard judges; the update is then left out.
+        levels: of loss and norm after the step.
     """
 
     step: int
@@ -60,8 +68,25 @@ class Held:
     digest_due: bool
     started: float
     hyperparameters: Hyperparameters
+    spike: str = ""
+    levels: Levels = NO_LEVELS
 
 
 def finite(value: float) -> float:
     """Return a finite value as it is, others as `UNDEFINED`."""
     return value if math.isfinite(value) else UNDEFINED
+
+
+def lane_square(squares: Sequence[float]) -> float:
+    """Return the mean over the lanes, summed in lane order.
+
+    Args:
+        squares: squared norm of each lane's gradient; empty: not measured.
+
+    Returns:
+        The mean; `UNDEFINED` if there is none.
+    """
+    total = 0.0
+    for square in squares:
+        total += square
+    return finite(total / len(squares)) if squares else UNDEFINED

@@ -67,7 +67,7 @@ class Passes:
         return scale.exponent, scale.updates
 
     def run(
-        self, comm: Comm, layers: Layers, state: FlatState, work: Work
+        self, comm: Comm, layers: Layers, state: FlatState, work: Work, many: int
     ) -> tuple[int, LossScale]:
         """Compute the lanes of a step until their sum can be used, or no pass will help.
 
@@ -76,6 +76,7 @@ class Passes:
             layers: function of each layer.
             state: weights and exponents; stays as it is.
             work: lanes of this member.
+            many: lanes of the step, of all members.
 
         Returns:
             Passes that were of no use, and the loss scale of the last one.
@@ -85,7 +86,7 @@ class Passes:
             InvariantError: a lane gives other bits each time.
         """
         scale, overflows, halvings = self.first_scale(state), 0, 0
-        self._sum.begin_step(state)
+        self._sum.begin_step(state, many)
         while overflows < MAX_PASSES:
             self._once(comm, layers, work, scale)
             if self._sum.overflowed():
@@ -103,7 +104,7 @@ class Passes:
         """Return whether the scale is what keeps a gradient from being finite."""
         if not scale.exponent or not self._sum.broken():
             return False
-        return all(map(math.isfinite, self._sum.tail.facts().losses))
+        return all(map(math.isfinite, self._sum.facts().losses))
 
     def _once(self, comm: Comm, layers: Layers, work: Work, scale: LossScale) -> None:
         watch = self._watch
@@ -112,11 +113,11 @@ class Passes:
         watch.lap("sweep")
         for lane, block, digest in work:
             loss = self._runner.run(layers, block, self._sum, self._aborted)
-            self._sum.end_lane(lane, loss, digest)
+            self._sum.end_lane(lane, loss, digest, self._runner.square())
             watch.lap("sweep")
         try:
             self._sum.reduce(comm)
-        except PeerLost:
+        except (PeerLost, MemoryError, RuntimeError):
             self._sum.renew()
             raise
         watch.lap("communication")

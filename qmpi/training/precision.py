@@ -60,21 +60,6 @@ def update_precision(precision: torch.dtype) -> torch.dtype:
     return torch.float32 if precision == torch.float16 else precision
 
 
-def refuse_chance(device: torch.device) -> None:
-    """Let torch refuse kernels that may give other bits each time; on a GPU it only warns.
-
-    Args:
-        device: that computes.
-    """
-    # Filling fresh memory costs time and only hides kernels that read what nobody wrote.
-    deterministic = torch.utils.deterministic
-    deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
-    # What `torch.use_deterministic_algorithms` does, less its import of torch's compiler: that
-    # takes seconds of each rank's start. The compiler is told by its own options.
-    refuse = torch._C._set_deterministic_algorithms  # noqa: SLF001
-    refuse(True, warn_only=device.type != "cpu")  # noqa: FBT003
-
-
 def refuse_short_sums(precision: torch.dtype) -> None:
     """Have a GPU add up products of float16 in float32: a sum of many may be beyond float16.
 

@@ -59,6 +59,10 @@ class World(Moving, Protocol):
         """End a member's process at once, wherever its work is."""
         ...
 
+    def exhaust(self, member: int) -> None:
+        """Let the next lane of a member that is in a group find no memory."""
+        ...
+
     def fill_ram(self) -> None:
         """Leave no room in RAM."""
         ...

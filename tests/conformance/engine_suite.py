@@ -259,6 +259,21 @@ def check_a_step_that_fails_does_not_count_in_a_profile(world: World) -> None:
     crew.finish()
 
 
+def check_a_step_without_memory_leaves_all_as_it_was(world: World) -> None:
+    crew = Crew(world)
+    wanted = crew.undisturbed(1)
+    crew.joined(2)
+    world.exhaust(0)
+    short, waits = crew.step(2, 0)
+    said = short.end(EngineAborted)
+    assert (said.out_of_memory, said.reduced, said.state_step) == (True, False, 0)
+    crew.members[1].abort()
+    assert not waits.end(EngineAborted).out_of_memory
+    crew.joined(3)
+    assert crew.applied(3, 0).weight_digest == wanted[0]
+    crew.finish()
+
+
 CHECKS: tuple[Check, ...] = (
     check_it_is_prepared_once_and_tells_the_same_again,
     check_a_step_says_what_it_did,
@@ -268,6 +283,7 @@ CHECKS: tuple[Check, ...] = (
     check_work_is_done_in_the_order_asked,
     check_a_snapshot_of_another_step_is_broken,
     check_a_full_ram_costs_no_checkpoint,
+    check_a_step_without_memory_leaves_all_as_it_was,
     check_work_that_raises_is_told_and_the_next_still_runs,
     check_a_step_without_a_group_is_told_and_the_next_work_still_runs,
     check_a_damaged_snapshot_is_never_trained_on,

@@ -252,6 +252,24 @@ class ModelledHurried(SimulatedEngine):
         self._end_profile("")
 
 
+class ModelledReticent(SimulatedEngine):
+    """Does not say that it had no memory."""
+
+    def _give_up(self, reason, *, out_of_memory=False):
+        del out_of_memory
+        super()._give_up(reason)
+
+
+class RealReticent(real_engine.GatedEngine):
+    """Dies where it could say that it had no memory."""
+
+    def _run(self, work):
+        event = super()._run(work)
+        if getattr(event, "out_of_memory", False):
+            raise MemoryError
+        return event
+
+
 class RealRuthless(HostProcesses):
     """Kills whoever has the number."""
 
@@ -329,6 +347,11 @@ CAUGHT = [
         modelled_engine, ModelledHurried,
         engine_suite.check_a_profile_ends_after_its_steps_and_changes_no_weights,
     ),
+    (
+        modelled_engine, ModelledReticent,
+        engine_suite.check_a_step_without_memory_leaves_all_as_it_was,
+    ),
+    (real_engine, RealReticent, engine_suite.check_a_step_without_memory_leaves_all_as_it_was),
     (real_processes, RealRuthless, processes_suite.check_a_stranger_is_never_fenced),
     (
         real_processes, RealRuthless,

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError
+from qmpi.policy.batch import LEAD_STEPS
+from qmpi.policy.hyperparameters import Log
 from qmpi.policy.snapshot_schedule import is_checkpoint, snapshot_steps
 from qmpi.ports.base import Effect
 from qmpi.ports.transport import Send
@@ -18,12 +20,16 @@ from qmpi.protocol.envelope import Address
 from qmpi.protocol.progress import Grant
 from qmpi.units import Generation, Step
 
-GRANT_STEPS = 8
-"""Steps granted ahead of the last commit."""
+GRANT_STEPS = LEAD_STEPS
+"""Steps granted ahead of the last commit; what changes on the way changes no earlier than these."""
 
 
 class Grants:
-    """The window of granted steps."""
+    """The window of granted steps.
+
+    Attributes:
+        changed: the hyperparameter log, if it has changed since the group was formed; else empty.
+    """
 
     def __init__(self, settings: Settings) -> None:
         """Start with nothing granted.
@@ -34,6 +40,7 @@ class Grants:
         self.snapshot = settings.snapshot
         self.end = Step(settings.train.steps)
         self.granted = Step(0)
+        self.changed: Log = ()
 
     def check(self) -> None:
         """Check the invariants of the class.
@@ -57,6 +64,15 @@ class Grants:
         self.granted = Step(0)
         return self.end
 
+    def halt(self, committed: Step) -> None:
+        """Let the run end with what is committed: no member goes on.
+
+        Args:
+            committed: steps in the weights.
+        """
+        self.end = Step(min(self.end, committed))
+        self.granted = Step(0)
+
     def first(
         self, generation: Generation, members: Iterable[Address], committed: Step
     ) -> list[Effect]:
@@ -70,7 +86,7 @@ class Grants:
         Returns:
             A message for each member.
         """
-        self.granted = Step(0)
+        self.granted, self.changed = Step(0), ()
         return self.extend(generation, members, committed)
 
     def extend(
@@ -94,5 +110,5 @@ class Grants:
         due = snapshot_steps(committed, until, self.snapshot.every_steps, self.end)
         every = self.snapshot.disk_every_steps
         to_disk = tuple(s for s in due if is_checkpoint(Step(s), every, self.end))
-        grant = Grant(generation, until, due, to_disk)
+        grant = Grant(generation, until, due, to_disk, self.changed)
         return [Send(member, grant) for member in members]

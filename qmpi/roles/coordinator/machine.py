@@ -34,7 +34,7 @@ from qmpi.ports.transport import RankLost, Received, Send
 from qmpi.protocol.blocks import DataFault
 from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.evaluation import EvaluationPart
-from qmpi.protocol.journal import RunEnded
+from qmpi.protocol.journal import HyperparametersChanged, RunEnded
 from qmpi.protocol.membership import Crashed, GroupBroken, GroupReady, Hello, Holding, Left
 from qmpi.protocol.profiles import ProfileDone
 from qmpi.protocol.progress import StepReport
@@ -43,12 +43,14 @@ from qmpi.protocol.snapshots import SnapshotFailed, SnapshotHeld
 from qmpi.protocol.status import RunState
 from qmpi.roles.chief import STATUS, WATCH, Chief, EndJob
 from qmpi.roles.coordinator.agreement import disagreement, opening
+from qmpi.roles.coordinator.changing import HALVE, growth, halving
 from qmpi.roles.coordinator.copies import CopyBook
 from qmpi.roles.coordinator.crew import Crew
 from qmpi.roles.coordinator.evaluations import GRACE_STEPS, Evaluations, newest
 from qmpi.roles.coordinator.facts import RunFacts
 from qmpi.roles.coordinator.failures import LEAVE_AGAIN, Failures
 from qmpi.roles.coordinator.grants import Grants
+from qmpi.roles.coordinator.halting import why_halted
 from qmpi.roles.coordinator.profiles import Profiles
 from qmpi.roles.coordinator.record import Record, ranks_text
 from qmpi.roles.coordinator.teams import Groups
@@ -82,7 +84,7 @@ class Coordinator(Chief):
         super().__init__(settings, facts, run.expected, run.hosts, "gathering", run.domains)
         self.run, train = run, settings.train
         tokens = train.lanes * train.microbatches * train.sequences * train.sequence_tokens
-        self.record = Record(tokens)
+        self.record = Record(tokens, train.lanes)
         self.record.replay(run.history)
         self.crew = Crew(self.roster, facts)
         self.copies = CopyBook(settings.snapshot.keep, settings.team.size)
@@ -97,7 +99,9 @@ class Coordinator(Chief):
         self.flops_per_token = flops_per_token(shape, train.sequence_tokens)
         self.peak_flops = 0.0
         self.stopping = ""
+        self.stop_code = ExitCode.REQUEUE
         self.why = run.placement
+        self.halves = False
 
     @property
     def generation(self) -> Generation:
@@ -231,6 +235,7 @@ class Coordinator(Chief):
         """Write down that the job has begun, and form the first group."""
         opened = opening(self.run, self.roster, self.record, self.settings, now)
         self.record.take(opened)
+        self._halt()
         self.groups.hyperparameters = opened.hyperparameters
         self.groups.branches = tuple(self.record.branches)
         again = f"start {opened.incarnation} of the job"
@@ -252,11 +257,16 @@ class Coordinator(Chief):
         return asked
 
     def regroup_broken(self, event: Received, now: Seconds) -> list[Effect]:
-        """Form the next group: a member cannot go on."""
-        del now
-        message = event.message
-        reason = message.reason if isinstance(message, GroupBroken) else ""
-        return self._regroup(f"rank {event.header.source.rank}: {reason}")
+        """Form the next group: a member cannot go on, perhaps for want of memory."""
+        message, rank = event.message, event.header.source.rank
+        if not isinstance(message, GroupBroken):
+            return []
+        noted: list[Effect] = []
+        if message.out_of_memory:
+            self.halves = True
+            what = f"{ranks_text([rank])} had no memory for a step"
+            noted = self.failures.note(now, (rank,), what, HALVE, message.reason)
+        return [*noted, *self._regroup(f"rank {rank}: {message.reason}")]
 
     def hear_holding(self, event: Received, now: Seconds) -> list[Effect]:
         """Take in what a trainer holds."""
@@ -285,6 +295,7 @@ class Coordinator(Chief):
             self.profiles.lose(rank, f"rank {rank} trains no more: {plan.reason}")
         step = Step(min(plan.step, self.record.committed))
         opened = self.groups.record(plan, step, self.why, now)
+        changed = self._halved(plan.step, now)
         self.groups.seat(plan)
         changes = [
             self.crew.assign(rank, role, plan.reason, now)
@@ -297,11 +308,20 @@ class Coordinator(Chief):
         return [
             *noted,
             *missed,
-            AppendJournal((opened,)),
+            AppendJournal((opened, *changed)),
             *chain.from_iterable(changes),
             *self.groups.form(plan, self.record.committed, self.why),
             self._status("running", now),
         ]
+
+    def _halved(self, step: Step, now: Seconds) -> tuple[HyperparametersChanged, ...]:
+        wanted, self.halves = self.halves, False
+        if not wanted:
+            return ()
+        changed = halving(self.groups.hyperparameters, self.record, step, now)
+        self._change(changed)
+        self.groups.branches = tuple(self.record.branches)
+        return changed
 
     def start_over_refused(self, _: None, now: Seconds) -> list[Effect]:
         """End a run that would silently begin anew although checkpoints of it were written."""
@@ -346,8 +366,25 @@ class Coordinator(Chief):
         record = self.record.commit(report, recipe, now)
         if record is None:
             return []
+        self._halt()
+        changed = growth(self.groups.hyperparameters, self.record, now)
+        self._change(changed)
         evaluated = self._evaluated(now, self.record.committed)
-        return [AppendJournal((record,)), *evaluated, *self._extend()]
+        return [AppendJournal((record, *changed)), *evaluated, *self._extend()]
+
+    def _change(self, changed: tuple[HyperparametersChanged, ...]) -> None:
+        for record in changed:
+            self.record.take(record)
+            self.groups.hyperparameters = self.grants.changed = record.hyperparameters
+
+    def _halt(self) -> None:
+        """Stop after a spike that says so; a run that is over anyway just ends."""
+        record, halted = self.record, self.record.outcomes.halted
+        if halted is None or record.committed >= self.settings.train.steps:
+            return
+        self.why = why_halted(halted, record, self.run.directory)
+        self.stopping, self.stop_code = self.why, ExitCode.USER
+        self.grants.halt(record.committed)
 
     def hear_evaluation(self, event: Received, now: Seconds) -> list[Effect]:
         """Take in a share of an evaluation."""
@@ -496,7 +533,7 @@ class Coordinator(Chief):
 
     def finish_stopped(self, _: None, now: Seconds) -> list[Effect]:
         """End a run that was asked to stop."""
-        return self._end(EndJob("stopped", ExitCode.REQUEUE, self.stopping), now)
+        return self._end(EndJob("stopped", self.stop_code, self.stopping), now)
 
     def end(self, event: EndJob, now: Seconds) -> list[Effect]:
         """End the run."""
@@ -521,14 +558,16 @@ class Coordinator(Chief):
 
     def _skips(self) -> list[str]:
         record = self.record
+        spikes = len(record.outcomes.spikes)
+        told_spikes = f"{spikes} of {record.committed} updates were left out as spikes"
         if not record.skips:
-            return []
+            return [told_spikes] if spikes else []
         told = f"{len(record.skips)} of {record.committed} updates were skipped"
         kept = self.copies.readable(self.roster, record.committed)
         steps = {*self.groups.whole_steps(record.committed), *(copy.fact.step for copy in kept)}
         log = self.groups.hyperparameters or self.run.hyperparameters
         way = self.failures.rescue(self.run, self.settings, log, sorted(steps))
-        return [told, *filter(None, [way])]
+        return [told, *([told_spikes] if spikes else []), *filter(None, [way])]
 
     def give_up(self, event: GiveUp, now: Seconds) -> list[Effect]:
         """Leave without an end marker, so that the supervisor starts the job again."""

@@ -5,21 +5,25 @@ rebuilt from the journal alone (`Record.replay`), which is how a relaunched coor
 story so far.
 """
 
-from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
 from qmpi.errors import InvariantError
+from qmpi.policy.hyperparameters import hyperparameters_at
 from qmpi.policy.step_split import mean_times
 from qmpi.policy.throughput import eta, rate, thin
+from qmpi.protocol.batch import first_block
 from qmpi.protocol.evaluation import EvaluationReport
+from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.journal import (
     EvaluationDone,
     EvaluationMissed,
     FailureSeen,
     GenerationOpened,
+    HyperparametersChanged,
     JournalRecord,
+    RunEnded,
     RunOpened,
     SnapshotKept,
     StepCommitted,
@@ -27,11 +31,11 @@ from qmpi.protocol.journal import (
 from qmpi.protocol.progress import (
     StepReport,
     StepTimes,
-    is_skipped,
     mean_loss,
     undefined_lanes,
 )
 from qmpi.protocol.status import FailureReport, RunState, StatusReport
+from qmpi.roles.coordinator.outcomes import Outcomes, in_a_row
 from qmpi.units import Digest, Generation, Rank, Seconds, Step
 
 RATE_WINDOW_SECONDS = Seconds(15.0)
@@ -48,7 +52,9 @@ class Record:
 
     Attributes:
         checkpointed: newest step of a checkpoint that was kept on disk and is not void; 0: none.
-        skips: committed steps whose update was skipped, ascending.
+        log: the hyperparameter log; empty: each step has all lanes.
+        furthest: most steps that were committed on this branch.
+        outcomes: what came of the committed steps.
         branches: the steps that the user went back to, in order.
         evaluations: those that stand, done or missing, by step.
 
@@ -56,13 +62,16 @@ class Record:
     falls only by `rewind`; no step is committed twice without a rewind between.
     """
 
-    def __init__(self, tokens_per_step: int) -> None:
+    def __init__(self, tokens_per_step: int, most_lanes: int = 1) -> None:
         """Start an empty record.
 
         Args:
-            tokens_per_step: tokens trained on in a step.
+            tokens_per_step: tokens trained on in a step that has all lanes.
+            most_lanes: lanes of such a step.
         """
-        self.tokens_per_step = tokens_per_step
+        self.tokens_per_step, self.most_lanes = tokens_per_step, most_lanes
+        self.log: tuple[Hyperparameters, ...] = ()
+        self.furthest = Step(0)
         self.committed = Step(0)
         self.generation = Generation(0)
         self.incarnation = 0
@@ -81,19 +90,30 @@ class Record:
         self._waits: deque[tuple[float, float]] = deque(maxlen=SPLIT_STEPS)
         self._times: deque[StepTimes] = deque(maxlen=SPLIT_STEPS)
         self.redone_passes = 0
-        self.skips: list[Step] = []
+        self.outcomes = Outcomes()
         self.branches: list[Step] = []
         self.evaluations: list[EvaluationDone | EvaluationMissed] = []
+
+    def tokens_before(self, step: int) -> int:
+        """Return the tokens that the steps before a step train on, as the log stands.
+
+        Args:
+            step: >= 0.
+        """
+        batch = hyperparameters_at(self.log, step).batch if self.log else None
+        if batch is None:
+            return step * self.tokens_per_step
+        return first_block(batch, step, batch.most) * self.tokens_per_step // self.most_lanes
 
     @property
     def skipped_in_a_row(self) -> int:
         """Steps skipped in a row, up to the last committed one."""
-        first = self.committed
-        for step in reversed(self.skips):
-            if step != first - 1:
-                break
-            first = step
-        return self.committed - first
+        return in_a_row(self.skips, self.committed)
+
+    @property
+    def skips(self) -> list[Step]:
+        """Committed steps whose update was skipped since nothing was finite, ascending."""
+        return self.outcomes.skips
 
     def replay(self, records: Iterable[JournalRecord]) -> None:
         """Take in the records of earlier incarnations.
@@ -112,12 +132,8 @@ class Record:
             record: the next one of the journal.
         """
         match record:
-            case RunOpened():
-                self.run_id = record.run_id
-                self.incarnation = record.incarnation
-                self.started = self.started or Seconds(record.time)
-                if record.back_to >= 0:
-                    self._go_back(Step(record.back_to))
+            case RunOpened() | HyperparametersChanged():
+                self._tell_anew(record)
             case GenerationOpened():
                 self.generation = record.generation
                 self.rewind(record.step)
@@ -129,6 +145,8 @@ class Record:
                 self.checkpointed = Step(max(self.checkpointed, record.step))
             case EvaluationDone() | EvaluationMissed():
                 self.evaluations.append(record)
+            case RunEnded():
+                self.outcomes.halted = None  # whoever goes on has read why
             case _:
                 pass
 
@@ -146,7 +164,7 @@ class Record:
             self.committed = step
             self.checkpointed = min(self.checkpointed, step)
             self.losses = [(s, x) for s, x in self.losses if s < step]
-            del self.skips[bisect_left(self.skips, step) :]
+            self.outcomes.rewind(step)
             self.evaluations = [e for e in self.evaluations if e.step <= step]
             self._points.clear()
             self._forget(step)
@@ -160,9 +178,18 @@ class Record:
             self._named.pop()
         self.digest_step, self.digest = self._named[-1] if self._named else (Step(0), Digest(""))
 
+    def _tell_anew(self, record: RunOpened | HyperparametersChanged) -> None:
+        self.log = record.hyperparameters
+        if isinstance(record, RunOpened):
+            self.run_id, self.incarnation = record.run_id, record.incarnation
+            self.started = self.started or Seconds(record.time)
+        if record.back_to >= 0:
+            self._go_back(Step(record.back_to))
+
     def _go_back(self, step: Step) -> None:
         self.branches.append(step)
         self.rewind(step)
+        self.outcomes.halted, self.furthest = None, min(self.furthest, step)
         # What comes now may give other weights.
         self._digests = {s: digest for s, digest in self._digests.items() if s <= step}
 
@@ -202,6 +229,9 @@ class Record:
             redone=report.redone,
             updates=report.updates,
             loss_scale=report.loss_scale,
+            spike=report.spike,
+            halts=report.halts,
+            lane_square=report.lane_square,
         )
         self._note(record)
         self._times.append(report.times)
@@ -243,7 +273,7 @@ class Record:
             state=state,
             step=self.committed,
             steps=steps,
-            tokens=self.committed * self.tokens_per_step,
+            tokens=self.tokens_before(self.committed),
             tokens_per_second=speed,
             loss=self.loss,
             digest=self.digest,
@@ -254,16 +284,18 @@ class Record:
             incarnation=self.incarnation,
             started=self.started,
             updated=now,
-            eta_seconds=eta((steps - self.committed) * self.tokens_per_step, speed),
+            eta_seconds=eta(self.tokens_before(steps) - self.tokens_before(self.committed), speed),
             losses=tuple(thin(self.losses)),
             gradient_norm=self._last.gradient_norm if self._last else None,
             learning_rate=self._last.learning_rate if self._last else None,
             wait_share=self._wait_share(),
             redone_passes=self.redone_passes,
             times=mean_times(self._times),
-            updates=self.committed - len(self.skips),
+            updates=self.committed - self.outcomes.left_out,
             skipped=len(self.skips),
             loss_scale=self._last.loss_scale if self._last else 1.0,
+            spikes=len(self.outcomes.spikes),
+            noise_lanes=self.outcomes.noise_lanes,
             undefined_lanes=undefined_lanes(self._last.lane_losses) if self._last else 0,
             **self._evaluated(),
         )
@@ -309,17 +341,17 @@ class Record:
 
     def _note(self, record: StepCommitted) -> None:
         self.committed = Step(record.step + 1)
+        self.furthest = max(self.furthest, self.committed)
         self._last = record
         self._waits.append((record.wait_seconds, record.seconds))
         self.redone_passes += record.redone
-        if is_skipped(record.gradient_norm):
-            self.skips.append(record.step)
+        self.outcomes.note(record)
         self.loss = mean_loss(record.lane_losses)
         if self.loss is not None:
             self.losses.append((record.step, self.loss))
         if len(self.losses) > 4096:
             self.losses = list(thin(self.losses, 2048))
-        self._points.append((Seconds(record.time), self.committed * self.tokens_per_step))
+        self._points.append((Seconds(record.time), self.tokens_before(self.committed)))
         del self._points[:-256]
         if record.weight_digest:
             self.digest, self.digest_step = record.weight_digest, self.committed

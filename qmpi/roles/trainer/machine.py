@@ -26,9 +26,10 @@ from typing import Literal
 from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
-from qmpi.errors import InvariantError
-from qmpi.policy.hyperparameters import first_hyperparameters, hyperparameters_at
-from qmpi.ports.base import Effect, Event, Started
+from qmpi.errors import ExitCode, InvariantError
+from qmpi.policy.hyperparameters import Log, first_hyperparameters, hyperparameters_at
+from qmpi.policy.shares import Share
+from qmpi.ports.base import Effect, Event, Started, WorkCrashed
 from qmpi.ports.copies import SnapshotBroken, SnapshotRead, SnapshotStored, SnapshotTaken
 from qmpi.ports.engine import (
     AbortEngine,
@@ -46,7 +47,7 @@ from qmpi.ports.engine import (
 from qmpi.ports.transport import Received
 from qmpi.protocol.blocks import BlockFailed, BlockReply, DataFault
 from qmpi.protocol.envelope import RoleName
-from qmpi.protocol.hyperparameters import Hyperparameters
+from qmpi.protocol.hyperparameters import Hyperparameters, can_halve
 from qmpi.protocol.membership import (
     FormGroup,
     GroupBroken,
@@ -153,7 +154,8 @@ class Trainer(Follower):
         """The next step is granted, is one of the run, and all its blocks are here."""
         granted = self.grant.generation == self._generation and self.state_step < self.grant.until
         step = Step(self.state_step)
-        return granted and step < self.settings.train.steps and self.prefetch.complete(step)
+        goes_on = step < self.settings.train.steps and not self._halted
+        return granted and goes_on and self.prefetch.complete(step)
 
     def must_evaluate(self, _: object) -> bool:
         """An evaluation is due before the next step, and this member has not done its share."""
@@ -257,7 +259,9 @@ class Trainer(Follower):
             origin_digest=form.origin_digest,
         )
         steps = Step(self.settings.train.steps)
-        want = self.prefetch.aim(form.step, steps, form.lanes, self.directory.memories, now)
+        most = self.settings.train.lanes
+        share = Share(form.lanes, form.team, form.teams, most, self._log())
+        want = self.prefetch.aim(form.step, steps, share, self.directory.memories, now)
         return [join, *want]
 
     def joined(self, event: GroupJoined, now: Seconds) -> list[Effect]:
@@ -280,9 +284,17 @@ class Trainer(Follower):
     def broken(self, event: EngineAborted, now: Seconds) -> list[Effect]:
         """Ask for a new group."""
         del now
+        gives_up = event.out_of_memory and not self._may_halve(event.state_step)
         self._fall(event)
+        if gives_up:
+            return self._crashed(WorkCrashed("OutOfMemory", event.reason, ExitCode.MACHINE))
         self._activity = f"waiting for a new group: {event.reason}"
-        return [self.tell(GroupBroken(event.generation, event.reason))]
+        return [self.tell(GroupBroken(event.generation, event.reason, event.out_of_memory))]
+
+    def _may_halve(self, step: int) -> bool:
+        halvings = hyperparameters_at(self._log(), max(0, step)).halvings
+        settings = self.settings
+        return settings.batch.halve_microbatches and can_halve(settings.train, halvings)
 
     def aborted(self, event: EngineAborted, now: Seconds) -> list[Effect]:
         """Say what is held."""
@@ -331,10 +343,14 @@ class Trainer(Follower):
 
     def note_grant(self, event: Received, now: Seconds) -> list[Effect]:
         """Take a grant; a snapshot may be due at once."""
-        del now
-        if isinstance(event.message, Grant):
-            self.grant = event.message
-        return self._copy() if self.phase == "ready" else []
+        grant, reached = event.message, list[Effect]()
+        if isinstance(grant, Grant):
+            self.grant = grant
+            if grant.generation == self._generation and self.group is not None:
+                first, memories = Step(self.state_step), self.directory.memories
+                log = grant.hyperparameters
+                reached = self.prefetch.reach(log, grant.until, first, memories, now)
+        return [*reached, *(self._copy() if self.phase == "ready" else [])]
 
     def step(self, _: None, now: Seconds) -> list[Effect]:
         """Let the engine compute the next step, and ask for blocks ahead."""
@@ -356,8 +372,13 @@ class Trainer(Follower):
         return [run, *self.prefetch.advance(step, self.directory.memories, now)]
 
     def _held_for(self, step: Step) -> Hyperparameters:
+        return hyperparameters_at(self._log(), step)
+
+    def _log(self) -> Log:
         log = self.group.hyperparameters if self.group is not None else ()
-        return hyperparameters_at(log or (first_hyperparameters(self.settings),), step)
+        if self.grant.generation == self._generation and self.grant.hyperparameters:
+            log = self.grant.hyperparameters
+        return log or (first_hyperparameters(self.settings),)
 
     def applied(self, event: StepApplied, now: Seconds) -> list[Effect]:
         """Note the step, report it if that is this member's part, copy if due."""
@@ -399,6 +420,9 @@ class Trainer(Follower):
                 times=event.times,
                 updates=event.updates,
                 loss_scale=event.loss_scale,
+                spike=event.spike,
+                halts=event.halts,
+                lane_square=event.lane_square,
             )
         )
 
@@ -456,10 +480,17 @@ class Trainer(Follower):
         del now
         return self.copies.on_event(event, self.directory.replicas, self.tell)
 
+    @property
+    def _halted(self) -> bool:
+        """The last step was one after which nothing is trained."""
+        return bool(self.outcomes) and self.outcomes[-1].halts
+
     def _copy(self) -> list[Effect]:
         if self.group is None or not self.group.keeps_copy:
             return []
         step, branch = Step(self.state_step), self.group.branch
+        if self._halted and step not in self.grant.checkpoint_steps:
+            return []  # the copy of this step is the last, and goes to disk
         return self.copies.due(step, self.grant, self._generation, branch)
 
 

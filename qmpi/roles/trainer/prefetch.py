@@ -7,8 +7,12 @@ asked for; nothing outside the window is asked for.
 from collections.abc import Sequence
 from hashlib import blake2b
 
+from msgspec.structs import replace
+
 from qmpi.config.settings import Settings
 from qmpi.policy.homes import home_of
+from qmpi.policy.hyperparameters import Log
+from qmpi.policy.shares import Share
 from qmpi.ports.base import Effect, Frame
 from qmpi.ports.transport import Send
 from qmpi.protocol.blocks import BlockFailed, BlockReply, BlockRequest
@@ -38,7 +42,8 @@ class Prefetch:
         """
         self.depth = settings.data.prefetch_steps
         self.steps = Step(settings.train.steps)
-        self.lanes: tuple[int, ...] = ()
+        self.share: Share | None = None
+        self.horizon = self.steps
         self.held: dict[Key, tuple[Digest, Frame]] = {}
         self.asked: dict[Key, tuple[Rank | None, Seconds]] = {}
         self.refusals: dict[Key, set[Rank]] = {}
@@ -48,7 +53,7 @@ class Prefetch:
         self,
         step: Step,
         end: Step,
-        lanes: tuple[int, ...],
+        share: Share,
         memories: Sequence[Rank],
         now: Seconds,
     ) -> list[Effect]:
@@ -57,18 +62,41 @@ class Prefetch:
         Args:
             step: first step of the group.
             end: first step that never runs.
-            lanes: own lanes.
+            share: own lanes of each step.
             memories: live memory ranks.
             now: clock.
 
         Returns:
             Requests for what is not held yet.
         """
-        self.steps, self.lanes = end, lanes
-        window = {(s, Lane(lane)) for s in self._range(step) for lane in lanes}
+        self.steps, self.share = end, share
+        # Where later steps may still get more lanes, only what is granted is known for good.
+        self.horizon = step if share.is_open else end
+        window = {(s, lane) for s in self._range(step) for lane in self._lanes(s)}
         self.held = {k: v for k, v in self.held.items() if k in window}
         self.asked = {k: v for k, v in self.asked.items() if k in window}
         self.refusals = {k: v for k, v in self.refusals.items() if k in window}
+        return self._ask_window(step, memories, now)
+
+    def reach(
+        self, log: Log, until: Step, step: Step, memories: Sequence[Rank], now: Seconds
+    ) -> list[Effect]:
+        """Look as far as a grant says that the lanes of steps are known.
+
+        Args:
+            log: the hyperparameter log, if it has changed; else empty.
+            until: first step that is not granted.
+            step: first step of the window.
+            memories: live memory ranks.
+            now: clock.
+
+        Returns:
+            Requests for the steps that came into the window.
+        """
+        if self.share is None or not self.share.is_open:
+            return []
+        self.share = replace(self.share, log=log or self.share.log)
+        self.horizon = until if self.share.is_open else self.steps
         return self._ask_window(step, memories, now)
 
     def advance(self, step: Step, memories: Sequence[Rank], now: Seconds) -> list[Effect]:
@@ -90,7 +118,7 @@ class Prefetch:
         Args:
             step: the step about to run.
         """
-        return all((step, lane) in self.held for lane in self.lanes)
+        return all((step, lane) in self.held for lane in self._lanes(step))
 
     def take(self, step: Step) -> Taken:
         """Return (lanes, digests, frames) of a step that is `complete`.
@@ -101,8 +129,13 @@ class Prefetch:
         Returns:
             Everything `RunStep` needs; the blocks stay held until `done`, for the case of a redo.
         """
-        found = [self.held[(step, Lane(lane))] for lane in self.lanes]
-        return self.lanes, tuple(f[0] for f in found), tuple(f[1] for f in found)
+        lanes = self._lanes(step)
+        found = [self.held[(step, lane)] for lane in lanes]
+        return lanes, tuple(f[0] for f in found), tuple(f[1] for f in found)
+
+    def _lanes(self, step: Step) -> tuple[Lane, ...]:
+        lanes = self.share.of(step) if self.share is not None else ()
+        return tuple(map(Lane, lanes))
 
     def done(self, step: Step) -> None:
         """Forget the blocks of an applied step.
@@ -202,13 +235,14 @@ class Prefetch:
         return home_of(*key, [rank for rank in memories if rank not in refused] or memories)
 
     def _range(self, step: Step) -> list[Step]:
-        return [Step(s) for s in range(step, min(step + self.depth, self.steps))]
+        end = min(step + self.depth, self.steps, self.horizon)
+        return [Step(s) for s in range(step, end)]
 
     def _ask_window(self, step: Step, memories: Sequence[Rank], now: Seconds) -> list[Effect]:
         requests: list[Effect] = []
         for wanted in self._range(step):
-            for lane in self.lanes:
-                key = (wanted, Lane(lane))
+            for lane in self._lanes(wanted):
+                key = (wanted, lane)
                 if key in self.held or key in self.asked:
                     continue
                 if memories:
@@ -219,4 +253,5 @@ class Prefetch:
 
     def _ask(self, key: Key, home: Rank, now: Seconds) -> Effect:
         self.asked[key] = (home, now)
-        return Send(Address(home, RoleName.MEMORY), BlockRequest(*key))
+        block = self.share.block(*key) if self.share is not None else -1
+        return Send(Address(home, RoleName.MEMORY), BlockRequest(*key, block))

@@ -111,6 +111,14 @@ class SimulatedEngine(Joining, Stepping, Evaluating):
         if self._seating is not None:
             self._seating.cut()
 
+    def exhaust(self, times: int) -> None:
+        """Let the next steps find no memory.
+
+        Args:
+            times: how many attempts at one.
+        """
+        self._short_of_memory = times
+
     def crash(self, reason: str, code: ExitCode) -> None:
         """Let the work in hand raise an error, or else the next.
 

@@ -35,7 +35,7 @@ from qmpi.training.reduction.compiled import Sweeps
 from qmpi.training.reduction.exponents import NOT_FINITE, Margins, needs_of, powers, unmarked
 from qmpi.training.reduction.outliers import add_outliers
 from qmpi.training.reduction.table import ROUNDER, Table, add_whole
-from qmpi.training.reduction.tail import FACTS, Tail
+from qmpi.training.reduction.tail import FACTS, LaneFacts, Tail
 
 ROUNDER_BITS = 0x4B400000
 """`ROUNDER` as an int32."""
@@ -44,15 +44,19 @@ ROUNDER_BITS = 0x4B400000
 class ExactSum:
     """Integer sum over lanes and members."""
 
-    def __init__(self, layout: Layout, lanes: int, device: torch.device) -> None:
+    def __init__(
+        self, layout: Layout, lanes: int, device: torch.device, facts: int = FACTS
+    ) -> None:
         """Allocate the sum.
 
         Args:
             layout: of the parameters.
             lanes: lanes of the global batch.
             device: where gradients live.
+            facts: int32 of the tail a lane.
         """
         self._layout, self._lanes, self._device = layout, lanes, device
+        self._facts, self._counted = facts, lanes
         self._bits = lane_bits(lanes)
         room, depth, spare = spare_bits(lanes), row_depth(lanes), row_spare(lanes)
         self._margins = Margins(layout, room, depth, spare, device)
@@ -89,7 +93,9 @@ class ExactSum:
     def renew(self) -> None:
         """Take fresh memory: an operation left behind may still write to the old one."""
         chunks = self._layout.chunks
-        said = torch.zeros(chunks + self._lanes * FACTS, dtype=torch.int32, device=self._device)
+        said = torch.zeros(
+            chunks + self._lanes * self._facts, dtype=torch.int32, device=self._device
+        )
         self._said, self._needs = said, said[:chunks]
         self.tail = Tail(said[chunks:], self._lanes)
         room = sum(table.outliers.places * table.slot.chunk for table in self._tables.values())
@@ -103,7 +109,7 @@ class ExactSum:
             for slot, first in zip(self._layout.slots, self._firsts, strict=False)
         ]
 
-    def begin_step(self, state: FlatState) -> None:
+    def begin_step(self, state: FlatState, lanes: int = 0) -> None:
         """Start a step from the state's exponents.
 
         They are copied, not shared: a step that a failure ends after an overflow leaves the state
@@ -112,7 +118,9 @@ class ExactSum:
 
         Args:
             state: gives the exponents.
+            lanes: of this step; 0: all.
         """
+        self._counted = lanes or self._lanes
         self._begun, self._lifted = unmarked(state.exponents)
         self._exponents.copy_(self._begun)
 
@@ -154,15 +162,16 @@ class ExactSum:
             self._sweeps.add_chunks(flat, self._scales[chunks], start, *into)
 
     @torch.no_grad()
-    def end_lane(self, lane: int, loss: float, digest: str) -> None:
+    def end_lane(self, lane: int, loss: float, digest: str, square: float = 0.0) -> None:
         """Record a lane whose gradients have all been added.
 
         Args:
             lane: which.
             loss: in nats.
             digest: of its block.
+            square: squared norm of its gradient, where that is measured.
         """
-        self.tail.put(lane, loss, digest)
+        self.tail.put(lane, loss, digest, square)
         for largest in (self._highs, -self._lows):
             torch.maximum(self._largest, largest, out=self._largest)
         # A parameter that the next lane leaves alone needs nothing there.
@@ -179,6 +188,10 @@ class ExactSum:
         comm.maximum(self._said)
         if not self.broken() and not bool(self._over().any()):
             comm.allreduce(self._wire())
+
+    def facts(self) -> LaneFacts:
+        """Return what is told of the lanes of the step."""
+        return self.tail.facts(self._counted)
 
     def overflowed(self) -> bool:
         """Raise the exponents of the gradients that did not fit.
@@ -214,7 +227,7 @@ class ExactSum:
         grids = self._exponents.clone()
         for table in self._tables.values():
             grids[table.chunks] = table.grids(self._needs)
-        units = powers(grids - self._bits).to(torch.float64) / self._lanes
+        units = powers(grids - self._bits).to(torch.float64) / self._counted
         areas = self._areas()
         for number, slot in enumerate(self._layout.slots):
             mine = units[self._firsts[number] : self._firsts[number + 1]]

@@ -6,21 +6,25 @@ from torch import Tensor
 from qmpi.training.comm import Comm
 from qmpi.training.flat_state import FlatState, Layout, Slot
 from qmpi.training.reduction.compiled import Sweeps
-from qmpi.training.reduction.tail import FACTS, Tail
+from qmpi.training.reduction.tail import FACTS, LaneFacts, Tail
 
 
 class FastSum:
     """Float sum over lanes and members; the interface of `ExactSum`."""
 
-    def __init__(self, layout: Layout, lanes: int, device: torch.device) -> None:
+    def __init__(
+        self, layout: Layout, lanes: int, device: torch.device, facts: int = FACTS
+    ) -> None:
         """Allocate the sum.
 
         Args:
             layout: of the parameters.
             lanes: lanes of the global batch.
             device: where gradients live.
+            facts: int32 of the tail a lane.
         """
         self._layout, self._lanes, self._device = layout, lanes, device
+        self._facts, self._counted = facts, lanes
         self.renew()
 
     def use(self, sweeps: Sweeps) -> None:
@@ -33,15 +37,17 @@ class FastSum:
     def renew(self) -> None:
         """Take fresh memory: an operation left behind may still write to the old one."""
         self._sum = torch.zeros(self._layout.total, device=self._device)
-        self._tail = torch.zeros(self._lanes * FACTS, dtype=torch.int32, device=self._device)
+        self._tail = torch.zeros(self._lanes * self._facts, dtype=torch.int32, device=self._device)
         self.tail = Tail(self._tail, self._lanes)
 
-    def begin_step(self, state: FlatState) -> None:
-        """Do nothing: there are no exponents to copy.
+    def begin_step(self, state: FlatState, lanes: int = 0) -> None:  # noqa: ARG002
+        """Start a step; there are no exponents to copy.
 
         Args:
             state: not used.
+            lanes: of this step; 0: all.
         """
+        self._counted = lanes or self._lanes
 
     def begin_pass(self) -> None:
         """Start a pass over the lanes."""
@@ -59,15 +65,16 @@ class FastSum:
         """
         self._sum[slot.start : slot.start + slot.size].add_(gradient.view(-1))
 
-    def end_lane(self, lane: int, loss: float, digest: str) -> None:
+    def end_lane(self, lane: int, loss: float, digest: str, square: float = 0.0) -> None:
         """Record a lane whose gradients have all been added.
 
         Args:
             lane: which.
             loss: in nats.
             digest: of its block.
+            square: squared norm of its gradient, where that is measured.
         """
-        self.tail.put(lane, loss, digest)
+        self.tail.put(lane, loss, digest, square)
 
     def reduce(self, comm: Comm) -> None:
         """Sum over the members.
@@ -77,6 +84,10 @@ class FastSum:
         """
         comm.allreduce(self._sum)
         comm.allreduce(self._tail)
+
+    def facts(self) -> LaneFacts:
+        """Return what is told of the lanes of the step."""
+        return self.tail.facts(self._counted)
 
     def overflowed(self) -> bool:
         """Return False: floats have their own exponents."""
@@ -98,7 +109,7 @@ class FastSum:
         Args:
             gradient: flat, overwritten; may be `place`.
         """
-        torch.mul(self._sum, 1.0 / self._lanes, out=gradient)
+        torch.mul(self._sum, 1.0 / self._counted, out=gradient)
 
     def settle(self, state: FlatState) -> None:
         """Do nothing: there are no exponents to choose.

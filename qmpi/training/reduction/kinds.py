@@ -5,11 +5,14 @@ import torch
 from qmpi.training.flat_state import Layout
 from qmpi.training.reduction.exact import ExactSum
 from qmpi.training.reduction.fast import FastSum
+from qmpi.training.reduction.tail import FACTS, MEASURED
 
 Sum = ExactSum | FastSum
 
 
-def make_sum(kind: str, layout: Layout, lanes: int, device: torch.device) -> Sum:
+def make_sum(
+    kind: str, layout: Layout, lanes: int, device: torch.device, *, measures: bool = False
+) -> Sum:
     """Make the reduction that the settings name.
 
     Args:
@@ -17,8 +20,10 @@ def make_sum(kind: str, layout: Layout, lanes: int, device: torch.device) -> Sum
         layout: of the parameters.
         lanes: lanes of the global batch.
         device: where gradients live.
+        measures: each lane tells the squared norm of its gradient.
 
     Returns:
         The reduction.
     """
-    return (ExactSum if kind == "exact" else FastSum)(layout, lanes, device)
+    facts = FACTS + MEASURED if measures else FACTS
+    return (ExactSum if kind == "exact" else FastSum)(layout, lanes, device, facts)

@@ -16,6 +16,9 @@ from qmpi.errors import InvariantError
 FACTS = 12
 """int32 of a lane: loss 4 (float64), digest 8."""
 
+MEASURED = 4
+"""Further int32 of a lane whose gradient is measured: its squared norm (float64)."""
+
 DIGEST_BYTES = 16
 
 
@@ -26,10 +29,12 @@ class LaneFacts:
     Attributes:
         losses: mean cross-entropy per token, in nats.
         digests: BLAKE2b-128 of the blocks, in hex.
+        squares: squared norm of each lane's gradient; empty: not measured.
     """
 
     losses: tuple[float, ...]
     digests: tuple[str, ...]
+    squares: tuple[float, ...] = ()
 
 
 class Tail:
@@ -39,18 +44,19 @@ class Tail:
         """Lay the slots over a buffer.
 
         Args:
-            buffer: int32 [lanes * FACTS].
+            buffer: int32, FACTS a lane, or MEASURED more.
             lanes: lanes of the global batch.
         """
-        self._rows = buffer.view(lanes, FACTS)
+        self._rows = buffer.view(lanes, -1)
 
-    def put(self, lane: int, loss: float, digest: str) -> None:
+    def put(self, lane: int, loss: float, digest: str, square: float = 0.0) -> None:
         """Record a lane.
 
         Args:
             lane: which.
             loss: in nats.
             digest: 32 hex digits.
+            square: squared norm of its gradient; left out where that is not measured.
 
         Raises:
             InvariantError: the digest is not of 128 bits.
@@ -58,11 +64,23 @@ class Tail:
         raw = bytes.fromhex(digest)
         if len(raw) != DIGEST_BYTES:
             raise InvariantError(f"block digest of lane {lane} is no BLAKE2b-128: {digest!r}")
-        values = struct.unpack("<12H", struct.pack("<d", loss) + raw)
+        told = (struct.pack("<d", loss) + raw + struct.pack("<d", square))[: 2 * self._width]
+        values = struct.unpack(f"<{self._width}H", told)
         self._rows[lane] = torch.tensor(values, dtype=torch.int32)
 
-    def facts(self) -> LaneFacts:
-        """Return losses and digests of all lanes."""
-        raw = [struct.pack("<12H", *row) for row in self._rows.tolist()]
+    @property
+    def _width(self) -> int:
+        return self._rows.shape[1]
+
+    def facts(self, lanes: int | None = None) -> LaneFacts:
+        """Return what is told of the lanes.
+
+        Args:
+            lanes: how many of them a step has; None: all.
+        """
+        raw = [struct.pack(f"<{self._width}H", *row) for row in self._rows[:lanes].tolist()]
         losses = tuple(struct.unpack("<d", row[:8])[0] for row in raw)
-        return LaneFacts(losses, tuple(row[8:].hex() for row in raw))
+        digests = tuple(row[8 : 8 + DIGEST_BYTES].hex() for row in raw)
+        measured = self._width > FACTS
+        squares = tuple(struct.unpack("<d", row[-8:])[0] for row in raw) if measured else ()
+        return LaneFacts(losses, digests, squares)

@@ -84,6 +84,9 @@ class ModelledWorld(Machine, Onlooker):
         self._lives[member].end()
         self._engines[member].die()
 
+    def exhaust(self, member: int) -> None:
+        self._engines[member].exhaust(1)
+
     def fill_ram(self) -> None:
         self.around.files.fill(HOST)
 

@@ -1,8 +1,10 @@
 """The identity of a run: what joined it later leaves runs that do without as they were."""
 
 from qmpi.config.data import DataSettings
+from qmpi.config.batch import BatchSettings
 from qmpi.config.evaluation import EvaluationSettings
-from qmpi.config.identity import differences, identity
+from qmpi.config.guard import GuardSettings
+from qmpi.config.identity import differences, identity, with_hyperparameters
 from qmpi.config.load import settings_digest
 from qmpi.config.settings import Settings
 
@@ -27,3 +29,12 @@ def test_packing_joins_it_where_it_is_asked_for() -> None:
     assert settings_digest(packed) != settings_digest(Settings())
     assert differences(Settings(), packed) == ('data.packing is "concatenate", not "best_fit"',)
     assert differences(packed, packed) == ()
+def test_a_guard_is_part_of_it_where_it_judges_and_may_be_changed() -> None:
+    guarded = Settings(guard=GuardSettings(loss_spike=4.0))
+    idle = Settings(guard=GuardSettings(window_steps=9), batch=BatchSettings(noise_scale=True))
+    assert identity(idle) == identity(Settings())
+    assert "guard.loss_spike is not there, not 4.0" in differences(Settings(), guarded)
+    train, optimizer = guarded.train, guarded.optimizer
+    assert differences(Settings(), with_hyperparameters(guarded, train.steps, optimizer)) == ()
+    kept = with_hyperparameters(Settings(), train.steps, optimizer, guarded.guard)
+    assert differences(guarded, kept) == ()

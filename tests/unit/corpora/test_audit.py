@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from qmpi.config.data import ContentSource, CorpusSource, DataSettings
 from qmpi.config.evaluation import EvaluationSettings
+from qmpi.config.guard import GuardSettings
 from qmpi.config.load import dump_toml, load_job, settings_digest
 from qmpi.config.model import ModelSettings
 from qmpi.config.settings import Settings
@@ -257,3 +258,25 @@ def _damage(shard: Path) -> None:
     data = bytearray(shard.read_bytes())
     data[span.byte_offset + span.size // 2] ^= 1
     shard.write_bytes(data)
+
+
+def _guarded(settings: Settings, cache: Path) -> RunOpened:
+    guard = GuardSettings(loss_spike=2.0, warmup_steps=2, window_steps=8)
+    log = (replace(first_hyperparameters(settings), guard=guard),)
+    return replace(_opened(settings, cache), hyperparameters=log)
+
+
+def test_spikes_are_judged_again_and_counted_apart(run: RunDirectory) -> None:
+    settings, cache = load_job(run.job), run.root.parent
+    steps = _trained(run)
+    odd = replace(steps[2], lane_losses=(9.0, 9.0), spike="loss", updates=2)
+    _lines(run, {0: _guarded(settings, cache)}, [*steps[:2], odd])
+    report = audit_run(run.root, cache)
+    assert (report.audit, report.updates, report.skipped, report.spikes) == ("ok", 2, 0, 1)
+    _lines(run, {0: _guarded(settings, cache)}, [*steps[:2], replace(odd, spike="", updates=3)])
+    told = audit_run(run.root, cache).audit
+    assert told == "step 2 tells that nothing stood out, but by its guard its loss did"
+    calm = replace(steps[2], spike="norm", updates=2)
+    _lines(run, {0: _guarded(settings, cache)}, [*steps[:2], calm])
+    told = audit_run(run.root, cache).audit
+    assert told == "step 2 tells that its norm stood out, but by its guard nothing did"

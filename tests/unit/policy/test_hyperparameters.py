@@ -5,18 +5,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from qmpi.config.batch import BatchSettings
 from qmpi.config.optimizer import OptimizerSettings
 from qmpi.config.settings import Settings
 from qmpi.config.train import TrainSettings
 from qmpi.errors import ConfigError, InvariantError
 from qmpi.policy.hyperparameters import (
     Log,
+    block_of,
     carried_on,
     changes,
     first_hyperparameters,
     hyperparameters_at,
+    lanes_of,
     log_of,
     rate_at,
+    with_halving,
 )
 from qmpi.protocol.journal import RunOpened
 from qmpi.units import Digest
@@ -132,3 +136,34 @@ def test_a_log_is_always_in_order(wanted: list[tuple[int, float, int]]) -> None:
         assert rate_at(log, step) == rate
         assert log[-1].steps == steps
         assert [rate_at(log, s) for s in range(step)] == [rate_at(before, s) for s in range(step)]
+
+
+def test_a_halving_holds_from_its_step_on_for_later_records_too() -> None:
+    log = carried_on((first_hyperparameters(job()),), job(rate=0.5), 40)
+    once = with_halving(log, 20)
+    assert [(r.first_step, r.halvings) for r in once] == [(0, 0), (20, 1), (40, 1)]
+    assert [r.optimizer for r in once] == [log[0].optimizer, *(r.optimizer for r in log)]
+    twice = with_halving(once, 30)
+    assert [(r.first_step, r.halvings) for r in twice] == [(0, 0), (20, 1), (30, 2), (40, 2)]
+    # Steps from before are done again without memory: the record that follows says nothing new.
+    anew = with_halving(with_halving((first_hyperparameters(job()),), 13), 11)
+    assert [(r.first_step, r.halvings) for r in anew] == [(0, 0), (11, 1)]
+    assert [r.halvings for r in with_halving(log, 0)] == [1, 1]
+    assert changes(once)[0] == "from step 20 on: microbatches halved"
+    resumed = carried_on(once, job(rate=0.25), 60)
+    assert resumed[-1].halvings == 1
+
+
+def test_a_batch_that_changes_begins_where_the_one_before_ended() -> None:
+    few = replace(job(), batch=BatchSettings(first_lanes=2, grow="linear", grow_steps=10))
+    most = few.train.lanes
+    log = carried_on((first_hyperparameters(job()),), few, 40)
+    assert [lanes_of(log, step, most) for step in (39, 40, 50)] == [most, 2, most]
+    assert block_of(log, 40, 0, most) == 40 * most
+    used = sum(lanes_of(log, step, most) for step in range(60))
+    assert block_of(log, 60, 0, most) == used
+    assert carried_on(log, few, 60) == log, "nothing changes"
+    back = carried_on(log, job(), 60)
+    assert block_of(back, 60, 1, most) == used + 1
+    assert lanes_of(back, 60, most) == most
+    assert changes(log)[0] == 'from step 40 on: batch.grow = "linear" from 2 lanes over 10 steps'

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from unit.simulator.machine import Group, Member, settings
 
 from qmpi.errors import ExitCode
-from qmpi.policy.hyperparameters import first_hyperparameters, rate_at
+from qmpi.policy.hyperparameters import first_hyperparameters, hyperparameters_at
 from qmpi.policy.teams import whole_digest
 from qmpi.ports.base import WorkCrashed
 from qmpi.ports.copies import SnapshotBroken, SnapshotTaken
@@ -34,7 +34,8 @@ def state(steps: int, position: int, size: int) -> State:
     log = (first_hyperparameters(settings(size)),)
     for step in range(steps):
         digests = [Digest(f"{step:08x}{lane:024x}") for lane in range(4)]
-        held = next_state(held, sum_of(step, digests).link, rate_at(log, step), size)
+        held, spike = next_state(held, sum_of(step, digests), hyperparameters_at(log, step), size)
+        assert not spike
     return held
 
 

@@ -15,6 +15,8 @@ from msgspec.structs import asdict, replace
 from unit.training.on_cuda import CUDA, NEEDS_CUDA
 from unit.training.small_job import alone, block, digest, job, run
 
+from qmpi.config.batch import BatchSettings
+from qmpi.config.guard import GuardSettings
 from qmpi.config.model import ModelSettings
 from qmpi.config.optimizer import OptimizerSettings
 from qmpi.model.shape import parameter_shapes
@@ -105,6 +107,20 @@ def test_an_overflow_is_redone_and_what_is_not_finite_is_skipped() -> None:
     assert run(engine, settings, 0).redone == 1
     engine._state.params[:2000] = 3e38
     assert run(engine, settings, 1).gradient_norm == -1.0
+
+
+def test_lanes_are_measured_and_levels_kept_as_on_a_cpu() -> None:
+    guard, batch = GuardSettings(loss_spike=1e6), BatchSettings(noise_scale=True)
+    told: list[float] = []
+    for device in (CUDA, CPU):
+        settings = replace(settings_of(device), guard=guard, batch=batch)
+        engine, outcomes = trained(settings, 2)
+        told += [outcomes[0].lane_square, engine._state.levels.norm]
+        kept = b"".join(engine.snapshot()[1])
+        other = alone(settings, start=False)
+        other.load_snapshot(2, kept)
+        assert other._state.levels == engine._state.levels
+    assert told[:2] == pytest.approx(told[2:], rel=1e-2)
 
 
 def test_the_parts_of_a_step_make_up_its_time() -> None:

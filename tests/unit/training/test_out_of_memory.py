@@ -44,6 +44,10 @@ def test_a_gpus_refusal_is_known_with_its_size():
     assert refused_bytes(torch.OutOfMemoryError(said)) == 3 * 2**29
 
 
+def test_one_dnn_does_not_say_how_much_it_was_refused():
+    assert refused_bytes(RuntimeError("could not create a primitive")) == 0
+
+
 @pytest.mark.parametrize(
     "error",
     [RuntimeError("the size of tensor a must match"), ValueError("out of memory"), OSError(12, "")],

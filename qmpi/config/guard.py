@@ -1,0 +1,65 @@
+"""[guard]: the section on steps that stand out, which the weights shall not follow."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Deviations = Annotated[float, Meta(ge=0.0, le=1e6)]
+
+
+class GuardSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[guard]: which steps are spikes, and what is done; may change when a run goes on."""
+
+    loss_spike: Annotated[
+        Deviations,
+        Meta(
+            description=(
+                "A step whose loss lies above the running mean by more than so many running "
+                "standard deviations is a spike; 0: none is."
+            )
+        ),
+    ] = 0.0
+    norm_spike: Annotated[
+        Deviations,
+        Meta(description="The same of the gradient's norm before clipping; 0: none is."),
+    ] = 0.0
+    action: Annotated[
+        Literal["skip", "stop"],
+        Meta(
+            description=(
+                '"skip": the update of a spike is not applied. "stop": nor is it, and the run '
+                "stops before the next step, with a checkpoint."
+            )
+        ),
+    ] = "skip"
+    window_steps: Annotated[
+        int,
+        Meta(
+            ge=2,
+            le=1_000_000,
+            description="Steps that the running mean and deviation reach back, fading.",
+        ),
+    ] = 128
+    warmup_steps: Annotated[
+        int,
+        Meta(ge=2, le=1_000_000, description="Steps that are looked at before one is judged."),
+    ] = 100
+    most_in_a_row: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=19,
+            description=(
+                "Updates left out in a row at which a spike stops the run: so many are no spike, "
+                "but how things are now."
+            ),
+        ),
+    ] = 5
+
+    @property
+    def is_on(self) -> bool:
+        """Whether any step is judged."""
+        return self.loss_spike > 0.0 or self.norm_spike > 0.0
+
+
+NO_GUARD = GuardSettings()

@@ -1,0 +1,85 @@
+"""The size of microbatches, which may be halved while a run goes on, and layers ready for it.
+
+Theory of operation. Layers are prepared at one set of shapes (`compiler`). After a halving the
+lanes have the same rows in smaller microbatches: other shapes, prepared when a step first asks for
+them. A sum over rows depends on how they are cut, so the size is part of what a step is trained
+with; it is never chosen here.
+"""
+
+import torch
+from msgspec.structs import replace
+
+from qmpi.config.settings import Settings
+from qmpi.errors import OutOfMemory
+from qmpi.model.layer import choose_kernels, make_layers
+from qmpi.protocol.hyperparameters import can_halve, halved
+from qmpi.training.compiler import InTurn, Prepared, Preparer
+from qmpi.training.lanes import LaneRunner
+
+
+class Microbatches:
+    """The lanes' runner and its layers, at the size that holds."""
+
+    def __init__(
+        self, settings: Settings, device: torch.device, runner: LaneRunner, in_turn: InTurn
+    ) -> None:
+        """Prepare nothing yet.
+
+        Args:
+            settings: the job.
+            device: where it computes.
+            runner: computes lanes.
+            in_turn: lets one process of a host compile at a time.
+        """
+        self._settings, self._device, self._in_turn = settings, device, in_turn
+        self._runner = runner
+        self._halvings = 0
+        self._prepared: Prepared | None = None
+
+    def cut(self, halvings: int) -> None:
+        """Take microbatches of a size from now on.
+
+        Args:
+            halvings: how often the job's were halved.
+        """
+        if halvings != self._halvings:
+            self._halvings, self._prepared = halvings, None
+            self._runner.resize(halved(self._settings.train, halvings))
+
+    def ready(self) -> Prepared:
+        """Return the layers, prepared for the size that holds.
+
+        Raises:
+            OutOfMemory: it is too large.
+        """
+        if self._prepared is None:
+            train = halved(self._settings.train, self._halvings)
+            settings = replace(self._settings, train=train)
+            plain = choose_kernels(self._device, train.sequence_tokens, compiled=True)
+            self._prepared = Preparer(settings, self._device, self._in_turn).prepare(
+                eager=make_layers(settings.model, train.sequences, self._runner.kernels),
+                plain=make_layers(settings.model, train.sequences, plain),
+                rehearse=self._runner.rehearse,
+            )
+        return self._prepared
+
+    def warm_up(self) -> Prepared:
+        """Prepare the layers ahead of the first step.
+
+        Where microbatches may be halved, those that fit are: the first step then tells that the
+        job's do not, and all members halve them alike.
+
+        Returns:
+            The layers.
+
+        Raises:
+            OutOfMemory: no size fits, or none other is allowed.
+        """
+        while True:
+            try:
+                return self.ready()
+            except OutOfMemory:
+                batch, train = self._settings.batch, self._settings.train
+                if not (batch.halve_microbatches and can_halve(train, self._halvings)):
+                    raise
+            self.cut(self._halvings + 1)
