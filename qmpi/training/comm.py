@@ -330,6 +330,18 @@ def timed_out(error: Exception) -> bool:
     return "Operation timed out" in str(error)
 
 
+def look_on(comm: Comm, like: Tensor, root: int) -> None:
+    """Take part in a broadcast, which wants everybody, and throw away what comes, piece by piece.
+
+    Args:
+        comm: the group.
+        like: what is broadcast is of its shape and type.
+        root: index of the member that gives it.
+    """
+    for piece in pieces(like):
+        comm.broadcast(torch.empty_like(piece), root)
+
+
 def pieces(tensor: Tensor) -> tuple[Tensor, ...]:
     """Return views of at most `CHUNK_BYTES` that make up a contiguous tensor."""
     return tensor.view(-1).split(CHUNK_BYTES // tensor.element_size())

@@ -27,7 +27,7 @@ from qmpi.protocol.batch import lanes_at
 from qmpi.protocol.hyperparameters import Hyperparameters, first_hyperparameters, rate_of
 from qmpi.protocol.progress import MAX_SKIPPED
 from qmpi.protocol.spikes import Levels, halts, judged
-from qmpi.training.comm import Aborted, Comm, pieces
+from qmpi.training.comm import Aborted, Comm, look_on
 from qmpi.training.compiler import InTurn, at_once
 from qmpi.training.determinism import refuse_chance
 from qmpi.training.evaluation import Evaluator, model_over
@@ -94,9 +94,8 @@ class Engine:
         self._sum = make_sum(train.reduction, layout, train.lanes, self._device, measures=measures)
         squares = LaneSquares(len(layout.slots), self._device) if measures else None
         self._watch = make_stopwatch(self._device, clock)
-        self._weights = Weights(settings.model, self._state, self._precision)
+        weights = self._weights = Weights(settings.model, self._state, self._precision)
         fused = choose_kernels(self._device, train.sequence_tokens, compiled=False)
-        weights = self._weights
         self._runner = LaneRunner(settings, weights, fused, self._watch, divider, squares)
         self._passes = Passes(self._runner, self._sum, self._watch, aborted, self._precision)
         self._microbatches = Microbatches(settings, self._device, self._runner, in_turn)
@@ -220,9 +219,7 @@ class Engine:
             self._held = None
             self._state.take(staging)
         else:
-            # A broadcast wants everybody; those who need nothing throw it away piece by piece.
-            for piece in pieces(self._state.buffer):
-                comm.broadcast(torch.empty_like(piece), root)
+            look_on(comm, self._state.buffer, root)
 
     def snapshot(self) -> tuple[Digest, list[memoryview]]:
         """Return the state, without a copy.
@@ -290,9 +287,7 @@ class Engine:
         (redone, scale), (norm, spike, levels) = self._told(
             step, lambda: (self._reduced(work, given), self._prepare(given))
         )
-        self._held = Held(
-            step, norm, redone, scale, digest_due, started, given, spike, levels
-        )
+        self._held = Held(step, norm, redone, scale, digest_due, started, given, spike, levels)
         self._group().vote()
         self._watch.lap("communication")
         return self.apply_held()

@@ -1,7 +1,7 @@
 """The identity of a run: what joined it later leaves runs that do without as they were."""
 
-from qmpi.config.data import DataSettings
 from qmpi.config.batch import BatchSettings
+from qmpi.config.data import DataSettings
 from qmpi.config.evaluation import EvaluationSettings
 from qmpi.config.guard import GuardSettings
 from qmpi.config.identity import differences, identity, with_hyperparameters
@@ -29,6 +29,8 @@ def test_packing_joins_it_where_it_is_asked_for() -> None:
     assert settings_digest(packed) != settings_digest(Settings())
     assert differences(Settings(), packed) == ('data.packing is "concatenate", not "best_fit"',)
     assert differences(packed, packed) == ()
+
+
 def test_a_guard_is_part_of_it_where_it_judges_and_may_be_changed() -> None:
     guarded = Settings(guard=GuardSettings(loss_spike=4.0))
     idle = Settings(guard=GuardSettings(window_steps=9), batch=BatchSettings(noise_scale=True))
