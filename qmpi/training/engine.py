@@ -80,8 +80,7 @@ class Engine:
             in_turn: lets one process of a host compile at a time.
             divider: id of the token that ends a document; None: documents see one another.
         """
-        self._divider = divider
-        self._settings, self._clock, self._aborted = settings, clock, aborted
+        self._settings, self._clock, self._divider = settings, clock, divider
         torch.set_num_threads(settings.train.threads)
         self._device = choose_device(settings.train, device_number)
         self._precision = choose_precision(settings.train, self._device)
@@ -90,9 +89,9 @@ class Engine:
         layout = state_layout(settings)
         self._state = FlatState(layout, self._device)
         train = settings.train
-        measures = settings.batch.is_measured
-        self._sum = make_sum(train.reduction, layout, train.lanes, self._device, measures=measures)
-        squares = LaneSquares(len(layout.slots), self._device) if measures else None
+        noise = settings.batch.is_measured
+        self._sum = make_sum(train.reduction, layout, train.lanes, self._device, measures=noise)
+        squares = LaneSquares(len(layout.slots), self._device) if noise else None
         self._watch = make_stopwatch(self._device, clock)
         weights = self._weights = Weights(settings.model, self._state, self._precision)
         fused = choose_kernels(self._device, train.sequence_tokens, compiled=False)

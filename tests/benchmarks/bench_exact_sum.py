@@ -215,7 +215,7 @@ class Fan:
 
 
 def feed(engine, lanes, sides):
-    fan, layers = Fan(sides), engine._ready().layers
+    fan, layers = Fan(sides), engine._microbatches.ready().layers
     engine._weights.refresh()
     while fan.wanting():
         engine._runner.run(layers, lanes.block(), fan, lambda: None)
@@ -302,7 +302,7 @@ def cost(chosen):
                 seconds.setdefault(f"{name} {str(kind).split('.')[1]}", []).append(took)
         for name, total in sums.items():
             begun = time.process_time()
-            engine._runner.run(engine._ready().layers, block, total, lambda: None)
+            engine._runner.run(engine._microbatches.ready().layers, block, total, lambda: None)
             seconds.setdefault(f"lane {name}", []).append(time.process_time() - begun)
         if number < 2:
             seconds.clear()
