@@ -20,8 +20,8 @@ from msgspec import Struct
 from qmpi.config.data import CorpusSource
 from qmpi.config.identity import with_hyperparameters
 from qmpi.config.load import load_job, settings_digest
-from qmpi.config.loss_scale import FIRST, HALVINGS, UNSCALED, LossScale
 from qmpi.config.settings import Settings
+from qmpi.corpora.scales import check_scales
 from qmpi.corpora.sources import Sources
 from qmpi.errors import CorruptData, InputError, QmpiError
 from qmpi.policy.held_out import is_held_out
@@ -215,32 +215,6 @@ def check_training(steps: Mapping[int, StepCommitted], log: Log, *, is_logged: b
                 f"step {number} was trained at the learning rate {record.learning_rate:.6g}, where "
                 f"{rate:.6g} held"
             )
-    return ""
-
-
-def check_scales(steps: Mapping[int, StepCommitted], precision: str) -> str:
-    """Derive the loss scale of each step anew from what the steps before it came to.
-
-    Args:
-        steps: those that stand, from 0 on.
-        precision: type that matrices are multiplied in, as the job says.
-
-    Returns:
-        The first fault in words; "" if there is none.
-    """
-    scale = LossScale(FIRST) if precision == "float16" else UNSCALED
-    for number, record in sorted(steps.items()):
-        tries = min(record.redone, HALVINGS, scale.exponent)
-        possible = [2.0 ** (scale.exponent - lower) for lower in range(tries + 1)]
-        if record.loss_scale not in possible:
-            return (
-                f"step {number} was computed with the loss scale {record.loss_scale:g}, where at "
-                f"most {scale.factor:g} held and {record.redone} passes were done again"
-            )
-        scale = scale.lowered(possible.index(record.loss_scale))
-        if precision == "float16":
-            is_update = not is_skipped(record.gradient_norm)
-            scale = scale.after_update() if is_update else scale.after_skip()
     return ""
 
 

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from qmpi.config import loss_scale
 from qmpi.config.loss_scale import FIRST, HALVINGS
-from qmpi.corpora.audit import check_scales
+from qmpi.corpora.scales import check_scales
 from qmpi.protocol.journal import StepCommitted
 from qmpi.protocol.progress import UNDEFINED
 from qmpi.units import Digest, Generation, Step
