@@ -20,7 +20,7 @@ from qmpi.corpora.sources import Sources
 from qmpi.ingest.corpus import IngestOptions, ingest_corpus
 from qmpi.policy.held_out import held_out_row
 from qmpi.policy.hyperparameters import carried_on, first_hyperparameters, rate_at
-from qmpi.policy.stream import first_recipe, rows_of_block
+from qmpi.policy.stream import first_recipe, numbered_rows, rows_of_block
 from qmpi.protocol.journal import GenerationOpened, RunOpened, StepCommitted
 from qmpi.protocol.recipe import RowAddress
 from qmpi.storage.journal import JournalWriter
@@ -135,9 +135,9 @@ def test_a_held_out_row_that_is_trained_on_is_found(
     leaky = RowAddress(0, held_out_row(Sources(held, run.root.parent).open()[0], 0))
 
     def planted(*args: Any, **kwargs: Any) -> tuple[RowAddress, ...]:
-        return (*rows_of_block(*args, **kwargs)[1:], leaky)
+        return (*numbered_rows(*args, **kwargs)[1:], leaky)
 
-    monkeypatch.setattr(audit, "rows_of_block", planted)
+    monkeypatch.setattr(audit, "numbered_rows", planted)
     told = audit_run(run.root, run.root.parent).audit
     assert told == f"row {leaky.row} of source 'cats' is held out, but in block (0, 0)"
 
