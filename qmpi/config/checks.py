@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from qmpi.config.data import ContentSource
 from qmpi.config.exact_sum import KEPT_BITS, LEAST_SPARE, SUM_BITS, lane_bits, spare_bits
+from qmpi.config.expert_checks import expert_contradictions
 from qmpi.config.settings import RoleCount, Settings
 
 LONGEST_WARMUP_STEPS = 2000
@@ -31,6 +32,7 @@ def contradictions(settings: Settings) -> list[str]:
     return [
         *_name(settings),
         *_model(settings),
+        *expert_contradictions(settings),
         *_initial(settings),
         *_roles(settings),
         *_team(settings),

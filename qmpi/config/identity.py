@@ -24,7 +24,13 @@ FREE = (
 """What may change when a run goes on, for messages."""
 
 LATER: dict[str, frozenset[str]] = {
-    "model": frozenset({"head_dim"}),
+    "model": frozenset(
+        {
+            "head_dim",
+            *("experts", "experts_per_token", "shared_experts", "expert_width", "dense_layers"),
+            *("router", "capacity_factor", "balance_rate", "router_z_loss"),
+        }
+    ),
     "train": frozenset(),
     "optimizer": frozenset(),
 }

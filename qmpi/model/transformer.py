@@ -6,43 +6,27 @@ from torch.nn import functional
 
 from qmpi.config.model import ModelSettings
 from qmpi.model.attention import Attention, Norm, rotary_table
-from qmpi.model.shape import ffn_width, head_dim
-
-
-class FeedForward(nn.Module):
-    """SwiGLU: down(silu(gate(x)) * up(x))."""
-
-    def __init__(self, settings: ModelSettings) -> None:
-        """Make the three projections.
-
-        Args:
-            settings: shape of the model.
-        """
-        super().__init__()
-        width, hidden = settings.width, ffn_width(settings)
-        self.gate_proj = nn.Linear(width, hidden, bias=False)
-        self.up_proj = nn.Linear(width, hidden, bias=False)
-        self.down_proj = nn.Linear(hidden, width, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return features [B, T, width] for `x` of the same shape."""
-        return self.down_proj(functional.silu(self.gate_proj(x)) * self.up_proj(x))
+from qmpi.model.experts.module import FeedForward, Mixture
+from qmpi.model.shape import LayerKind, ffn_width, head_dim, layer_kinds
 
 
 class Block(nn.Module):
     """Pre-norm residual block: attention, then feed-forward."""
 
-    def __init__(self, settings: ModelSettings) -> None:
+    def __init__(self, settings: ModelSettings, kind: LayerKind = LayerKind()) -> None:  # noqa: B008 - a constant
         """Make one block.
 
         Args:
             settings: shape of the model.
+            kind: of the layer.
         """
         super().__init__()
         self.input_layernorm = Norm(settings.width, settings.norm_eps)
         self.self_attn = Attention(settings)
         self.post_attention_layernorm = Norm(settings.width, settings.norm_eps)
-        self.mlp = FeedForward(settings)
+        self.mlp = (
+            Mixture(settings) if kind.experts else FeedForward(settings.width, ffn_width(settings))
+        )
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """Map [B, T, width] to the same shape.
@@ -70,7 +54,7 @@ class Decoder(nn.Module):
         """
         super().__init__()
         self.embed_tokens = nn.Embedding(settings.vocab_size, settings.width)
-        self.layers = nn.ModuleList([Block(settings) for _ in range(settings.layers)])
+        self.layers = nn.ModuleList([Block(settings, kind) for kind in layer_kinds(settings)])
         self.norm = Norm(settings.width, settings.norm_eps)
         self._rotary = (head_dim(settings), settings.rope_theta)
         self._tables: dict[int, tuple[Tensor, Tensor]] = {}

@@ -25,7 +25,7 @@ from qmpi.ports.base import Effect, Event, Frame, Reply
 from qmpi.protocol.evaluation import Marks
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.membership import SnapshotFact
-from qmpi.protocol.progress import StepTimes
+from qmpi.protocol.progress import ExpertLoads, StepTimes
 from qmpi.units import Digest, Generation, Step
 
 Condemned = Callable[[], str | None]
@@ -165,6 +165,7 @@ class StepApplied(Event, frozen=True):
     redone: int
     updates: int = -1
     times: StepTimes = StepTimes()
+    experts: ExpertLoads | None = None
 
 
 class GroupJoined(Event, frozen=True):

@@ -5,6 +5,7 @@ from msgspec import Struct
 from qmpi.protocol.evaluation import Evaluation
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.membership import SourceFact
+from qmpi.protocol.progress import ExpertLoads
 from qmpi.protocol.recipe import Recipe
 from qmpi.units import Digest, Generation, Rank, Step
 
@@ -78,6 +79,7 @@ class StepCommitted(Struct, frozen=True, tag="step_committed"):
         wait_seconds: time spent waiting for blocks before it.
         redone: passes repeated because the integer scale overflowed.
         updates: updates in the weights after the step; -1: not told.
+        experts: loads of experts; None: there are none, or the step was skipped.
     """
 
     time: float
@@ -94,6 +96,7 @@ class StepCommitted(Struct, frozen=True, tag="step_committed"):
     wait_seconds: float = 0.0
     redone: int = 0
     updates: int = -1
+    experts: ExpertLoads | None = None
 
 
 class FailureSeen(Struct, frozen=True, tag="failure_seen"):

@@ -59,6 +59,22 @@ class StepTimes(Struct, frozen=True):
     other: float = 0.0
 
 
+class ExpertLoads(Struct, frozen=True):
+    """How evenly tokens went to the experts of a step, in the layer where it was least even.
+
+    Attributes:
+        layer: which, from 0.
+        largest: load of the expert that most tokens wanted, in mean loads; 1: all even.
+        smallest: of the one that fewest wanted.
+        dropped: share of all choices, of all layers, that met a full expert; 0 without a capacity.
+    """
+
+    layer: int
+    largest: float
+    smallest: float
+    dropped: float = 0.0
+
+
 class StepReport(Struct, frozen=True, tag="step_report"):
     """A step was applied; told once, by the member that the group's order names.
 
@@ -77,6 +93,7 @@ class StepReport(Struct, frozen=True, tag="step_report"):
         redone: passes repeated because the integer scale overflowed.
         updates: updates in the weights after the step; steps less these were skipped. -1: not told.
         times: where its time went.
+        experts: loads of experts; None: the model has none, or the step was skipped.
     """
 
     generation: Generation
@@ -91,6 +108,7 @@ class StepReport(Struct, frozen=True, tag="step_report"):
     redone: int = 0
     updates: int = -1
     times: StepTimes = StepTimes()
+    experts: ExpertLoads | None = None
 
 
 def is_skipped(gradient_norm: float) -> bool:

@@ -343,6 +343,7 @@ class TorchEngine:
             redone=outcome.redone,
             times=replace(outcome.times, snapshot=copying),
             updates=outcome.updates,
+            experts=outcome.experts,
         )
 
     def _aborted(

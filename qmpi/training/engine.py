@@ -26,6 +26,7 @@ from qmpi.model.layer import choose_kernels, make_layers
 from qmpi.model.transformer import Transformer
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.progress import MAX_SKIPPED
+from qmpi.training.balance import Balance
 from qmpi.training.comm import Aborted, Comm, pieces
 from qmpi.training.compiler import InTurn, Prepared, Preparer, at_once
 from qmpi.training.evaluation import Evaluator
@@ -39,6 +40,7 @@ from qmpi.training.profiler import Profiler
 from qmpi.training.reduction.kinds import make_sum
 from qmpi.training.speed import peak
 from qmpi.training.stopwatch import make_stopwatch
+from qmpi.training.tallies import Tallies
 from qmpi.training.weights import Weights
 from qmpi.units import Digest, Step
 
@@ -84,9 +86,12 @@ class Engine:
         self._state = FlatState(layout, self._device)
         self._gradient = torch.zeros(layout.total, device=self._device)
         train = settings.train
-        self._sum = make_sum(train.reduction, layout, train.lanes, self._device)
+        self._tallies = Tallies(settings.model, self._device)
+        self._balance = Balance(settings, self._state, self._tallies)
+        size = self._tallies.size
+        self._sum = make_sum(train.reduction, layout, train.lanes, self._device, size)
         self._watch = make_stopwatch(self._device, clock)
-        self._weights = Weights(settings.model, self._state, self._precision)
+        self._weights = Weights(settings.model, self._state, self._precision, self._tallies)
         self._fused = choose_kernels(self._device, train.sequence_tokens, compiled=False)
         self._runner = LaneRunner(settings, self._weights, self._fused, self._watch)
         self._optimizer = Optimizer(layout, self._device, self._precision)
@@ -301,6 +306,7 @@ class Engine:
         rate = learning_rate(given.optimizer, held.step, given.steps, given.onset)
         if math.isfinite(held.norm):
             self._optimizer.apply(state, self._gradient, given.optimizer, rate)
+            self._balance.move(held.step, given, rate)
             watch.lap("optimizer")
             self._sum.settle(state)
             state.set_counters(held.step + 1, state.updates + 1, 0)
@@ -321,6 +327,7 @@ class Engine:
             redone=held.redone,
             times=watch.times(),
             updates=state.updates,
+            experts=self._balance.told(),
         )
 
     def _reduced(self, work: list[tuple[int, Block, str]]) -> int:
@@ -354,12 +361,14 @@ class Engine:
         Returns:
             The gradient's norm before clipping; not finite: there is no update.
         """
+        self._balance.hold(None)
         if self._sum.broken():
             return math.inf
         self._sum.unpack(self._gradient)
         self._watch.lap("sweep")
         norm = clip(self._gradient, given.optimizer.clip_norm)
         if math.isfinite(norm):
+            self._balance.hold(self._sum.counts)
             self._optimizer.prepare(self._state, self._gradient, given.optimizer, self._group())
         self._watch.lap("optimizer")
         return norm
@@ -369,8 +378,8 @@ class Engine:
             model, train = self._settings.model, self._settings.train
             plain = choose_kernels(self._device, train.sequence_tokens, compiled=True)
             self._prepared = self._preparer.prepare(
-                eager=make_layers(model, train.sequences, self._fused),
-                plain=make_layers(model, train.sequences, plain),
+                eager=make_layers(model, train.sequences, self._fused, train.microbatches),
+                plain=make_layers(model, train.sequences, plain, train.microbatches),
                 rehearse=self._runner.rehearse,
             )
         return self._prepared

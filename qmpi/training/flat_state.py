@@ -22,9 +22,10 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
+from qmpi.config.model import ModelSettings
 from qmpi.config.settings import Settings
 from qmpi.errors import CorruptData
-from qmpi.model.shape import TABLES, parameter_shapes
+from qmpi.model.shape import TABLES, bias_shapes, parameter_shapes
 from qmpi.units import Bytes, Digest
 
 ALIGN = 64
@@ -131,7 +132,18 @@ def state_layout(settings: Settings) -> Layout:
     Args:
         settings: the job; its shape and its kind of optimizer count.
     """
-    return lay_out(parameter_shapes(settings.model), settings.optimizer.kind)
+    return lay_out(state_shapes(settings.model), settings.optimizer.kind)
+
+
+def state_shapes(model: ModelSettings) -> dict[str, tuple[int, ...]]:
+    """Return the shape of all that a state keeps with moments: parameters, biases of experts.
+
+    Biases are vectors whose gradient is zero, so no optimizer moves them.
+
+    Args:
+        model: its shape.
+    """
+    return parameter_shapes(model) | bias_shapes(model)
 
 
 def _slot(name: str, shape: tuple[int, ...], start: int) -> Slot:

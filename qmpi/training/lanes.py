@@ -94,6 +94,7 @@ class LaneRunner:
         ids = read_block(block, count * train.sequences, train.sequence_tokens + 1)
         losses = 0.0
         self._backprop.begin_lane()
+        self._weights.tallies.clear()
         for number, rows in enumerate(ids.split(train.sequences)):
             reason = aborted()
             if reason is not None:
@@ -104,6 +105,7 @@ class LaneRunner:
             self._watch.lap("backward")
         self._sum = None
         self._add_ends(total)
+        self._weights.tallies.add_to(total.counts)
         return losses / count
 
     def rehearse(self, layers: Layers) -> None:

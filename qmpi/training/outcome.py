@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from qmpi.protocol.hyperparameters import Hyperparameters
-from qmpi.protocol.progress import UNDEFINED, StepTimes
+from qmpi.protocol.progress import UNDEFINED, ExpertLoads, StepTimes
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class StepOutcome:
         redone: passes repeated because the integer scale overflowed.
         times: where the time went, on this member.
         updates: updates in the weights after the step; steps less these were skipped.
+        experts: their loads; None: there are none, or the step was skipped.
     """
 
     step: int
@@ -34,6 +35,7 @@ class StepOutcome:
     redone: int
     times: StepTimes
     updates: int
+    experts: ExpertLoads | None = None
 
 
 @dataclass(frozen=True)

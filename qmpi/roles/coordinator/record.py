@@ -201,6 +201,7 @@ class Record:
             wait_seconds=report.wait_seconds,
             redone=report.redone,
             updates=report.updates,
+            experts=report.experts,
         )
         self._note(record)
         self._times.append(report.times)

@@ -398,6 +398,7 @@ class Trainer(Follower):
                 redone=event.redone,
                 times=event.times,
                 updates=event.updates,
+                experts=event.experts,
             )
         )
 

@@ -11,22 +11,25 @@ from qmpi.training.reduction.tail import FACTS, Tail
 class FastSum:
     """Float sum over lanes and members; the interface of `ExactSum`."""
 
-    def __init__(self, layout: Layout, lanes: int, device: torch.device) -> None:
+    def __init__(self, layout: Layout, lanes: int, device: torch.device, counts: int = 0) -> None:
         """Allocate the sum.
 
         Args:
             layout: of the parameters.
             lanes: lanes of the global batch.
             device: where gradients live.
+            counts: integers that are summed beside the gradient, in integers.
         """
         self._layout, self._lanes, self._device = layout, lanes, device
+        self._counted = counts
         self.renew()
 
     def renew(self) -> None:
         """Take fresh memory: an operation left behind may still write to the old one."""
         self._sum = torch.zeros(self._layout.total, device=self._device)
-        self._tail = torch.zeros(self._lanes * FACTS, dtype=torch.int32, device=self._device)
-        self.tail = Tail(self._tail, self._lanes)
+        facts = self._lanes * FACTS
+        self._tail = torch.zeros(facts + self._counted, dtype=torch.int32, device=self._device)
+        self.tail, self.counts = Tail(self._tail[:facts], self._lanes), self._tail[facts:]
 
     def begin_step(self, state: FlatState) -> None:
         """Do nothing: there are no exponents to copy.

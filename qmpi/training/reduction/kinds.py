@@ -9,7 +9,7 @@ from qmpi.training.reduction.fast import FastSum
 Sum = ExactSum | FastSum
 
 
-def make_sum(kind: str, layout: Layout, lanes: int, device: torch.device) -> Sum:
+def make_sum(kind: str, layout: Layout, lanes: int, device: torch.device, counts: int = 0) -> Sum:
     """Make the reduction that the settings name.
 
     Args:
@@ -17,8 +17,9 @@ def make_sum(kind: str, layout: Layout, lanes: int, device: torch.device) -> Sum
         layout: of the parameters.
         lanes: lanes of the global batch.
         device: where gradients live.
+        counts: integers that are summed beside the gradient.
 
     Returns:
         The reduction.
     """
-    return (ExactSum if kind == "exact" else FastSum)(layout, lanes, device)
+    return (ExactSum if kind == "exact" else FastSum)(layout, lanes, device, counts)

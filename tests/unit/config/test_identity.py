@@ -3,6 +3,7 @@
 from qmpi.config.evaluation import EvaluationSettings
 from qmpi.config.identity import differences, identity
 from qmpi.config.load import settings_digest
+from qmpi.config.model import ModelSettings
 from qmpi.config.settings import Settings
 
 HELD_OUT = Settings(evaluation=EvaluationSettings(held_out=0.01))
@@ -19,3 +20,10 @@ def test_a_share_held_out_is_part_of_it_and_named_where_it_differs() -> None:
     told = differences(Settings(), HELD_OUT)
     assert told == ("evaluation.held_out is 0.0, not 0.01",)
     assert differences(HELD_OUT, HELD_OUT) == ()
+
+
+def test_a_dense_model_has_no_word_of_experts_in_it() -> None:
+    assert not any("expert" in name or "rout" in name for name in identity(Settings())["model"])
+    mixed = Settings(model=ModelSettings(experts=8))
+    assert settings_digest(mixed) != settings_digest(Settings())
+    assert differences(Settings(), mixed) == ("model.experts is not there, not 8",)
