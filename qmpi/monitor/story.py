@@ -25,11 +25,14 @@ from qmpi.protocol.journal import (
     SnapshotKept,
     StepCommitted,
 )
-from qmpi.protocol.progress import StepTimes, is_skipped, mean_loss
+from qmpi.protocol.progress import ExpertLoads, StepTimes, is_skipped, mean_loss
 from qmpi.protocol.status import FailureReport, StatusReport
 
 TRAINER = "trainer"
 SPARE = "spare"
+
+LOAD_STEPS = 20
+"""Steps at the end of a run whose loads of experts are told."""
 
 
 class Span(Struct, frozen=True):
@@ -179,6 +182,7 @@ class _Trained(Struct, frozen=True):
     seconds: float
     waited: float
     redone: int
+    experts: ExpertLoads | None = None
 
 
 class _Teller:
@@ -224,6 +228,7 @@ class _Teller:
                     seconds=record.seconds,
                     waited=record.wait_seconds,
                     redone=record.redone,
+                    experts=record.experts,
                 )
                 self.digest = record.weight_digest or self.digest
             case FailureSeen():
@@ -348,4 +353,18 @@ def _training_facts(teller: _Teller) -> list[tuple[str, str]]:
         ("learning rate", f"{steps[-1].rate:.3g}, highest {max(s.rate for s in steps):.3g}"),
         ("passes done again", f"{sum(step.redone for step in steps):,}"),
         ("waiting for blocks", f"{share:.1f} % of the time"),
+        *_load_facts([step.experts for step in steps if step.experts is not None]),
     ]
+
+
+def _load_facts(told: list[ExpertLoads]) -> list[tuple[str, str]]:
+    """Return how even the loads of experts were in the last steps, in each in its worst layer."""
+    last = told[-LOAD_STEPS:]
+    if not last:
+        return []
+    most, fewest = max(one.largest for one in last), min(one.smallest for one in last)
+    words = f"{fewest:.2f} to {most:.2f} of the mean in the last {len(last)} steps"
+    dropped = sum(one.dropped for one in last) / len(last)
+    if dropped:
+        words += f", {100 * dropped:.1f} % dropped"
+    return [("loads of experts", f"{words}; least even at the end: layer {last[-1].layer}")]

@@ -1,4 +1,6 @@
-"""A process that runs three steps of the small job: python compiling_member.py auto|on|off DEVICE.
+"""A process that runs three steps of the small job.
+
+python compiling_member.py auto|on|off DEVICE EXPERTS
 
 Prints digests after each step, dealt in two ways, and what was compiled when.
 """
@@ -38,13 +40,15 @@ def steps(settings, lanes):
     return [run(engine, settings, step, lanes) for step in range(STEPS)]
 
 
-def main(compile_, device):
+def main(compile_, device, experts):
     kept = Kept()
     logging.getLogger("qmpi").addHandler(kept)
     # So that "auto" wants what this small job would not be worth.
     compiling.WORTH = dict.fromkeys(compiling.WORTH, 0)
     settings = job(device=device)
-    model = ModelSettings(vocab_size=256, layers=3, width=32, heads=2, kv_heads=1)
+    model = ModelSettings(
+        vocab_size=256, layers=3, width=32, heads=2, kv_heads=1, experts=int(experts)
+    )
     settings = replace(settings, model=model, train=replace(settings.train, compile=compile_))
     engine = alone(settings)
     engine.warm_up()

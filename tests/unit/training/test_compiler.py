@@ -44,12 +44,12 @@ def test_on_and_off_are_obeyed():
     assert not wants_compiling(with_train(compile="off", lanes=4096, sequences=65_536), CPU)
 
 
-def member(cache, compile_, device="cpu", **environment):
+def member(cache, compile_, device="cpu", experts=0, **environment):
     """Run a job in a process of its own; return what it tells, or what it says on failing."""
     known = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     known |= {"TORCHINDUCTOR_CACHE_DIR": str(cache), **environment}
     done = subprocess.run(
-        [sys.executable, str(MEMBER), compile_, device],
+        [sys.executable, str(MEMBER), compile_, device, str(experts)],
         capture_output=True, text=True, env=known, timeout=1200, check=False,
     )  # fmt: skip
     return json.loads(done.stdout) if done.returncode == 0 else done.stderr
@@ -110,6 +110,18 @@ def test_compiled_bits_do_not_depend_on_when_or_where(tmp_path):
     plain = member(tmp_path, "off")
     assert plain["identity"] != first["identity"]
     assert plain["losses"] == pytest.approx(first["losses"], rel=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_of_layers_with_experts_attention_is_compiled(tmp_path):
+    told = member(tmp_path, "on", experts=4)
+    assert "compiled by" in told["identity"]
+    assert told["graphs"] == told["graphs_warm"] == 1
+    assert told["again"] == told["digests"][0]
+    assert told["other_deal"] == told["digests"]
+    plain = member(tmp_path, "off", experts=4)
+    assert plain["losses"] == pytest.approx(told["losses"], rel=1e-4)
 
 
 @needs_cuda
