@@ -1,6 +1,11 @@
 """A mixture of experts over real MPI: the same weights and biases on any number of trainers."""
 
 import json
+import os
+import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,3 +61,24 @@ def test_a_trainer_is_killed_and_loads_are_told(tmp_path: Path, undisturbed: str
     assert export.returncode == 0, export.stderr
     said = json.loads((tmp_path / "hf" / "config.json").read_text())
     assert (said["model_type"], said["num_experts"]) == ("qwen3_moe", 4)
+
+
+def test_what_the_page_shows_runs(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "experts.md").read_text()
+    (block,) = re.findall(r"^```\n(.*?)^```\n", text, re.DOTALL | re.MULTILINE)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for line in block.splitlines():
+        done = subprocess.run(
+            shlex.split(line),
+            cwd=tmp_path,
+            env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=400,
+            check=False,
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+        if "check" in line:
+            assert "active" in done.stdout
+    said = json.loads((tmp_path / "models" / "moe" / "config.json").read_text())
+    assert said["architectures"] == ["Qwen3MoeForCausalLM"]
