@@ -78,8 +78,9 @@ class Balance:
         Args:
             total: what all lanes told, summed; None: there is nothing, or the step is skipped.
         """
-        told = total is not None and total.numel()
-        self._held = self._tallies.read(total, self._lanes) if told else None
+        self._held = None
+        if total is not None and total.numel():
+            self._held = self._tallies.read(total, self._lanes)
 
     @torch.no_grad()
     def move(self, step: int, given: Hyperparameters, rate: float) -> None:
