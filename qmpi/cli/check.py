@@ -53,7 +53,7 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
         Facts by name.
     """
     from qmpi.config.schedule import schedule_text
-    from qmpi.model.shape import parameter_count, state_bytes
+    from qmpi.model.shape import active_count, parameter_count, state_bytes
 
     train, number = settings.train, rank_count(settings.roles, ranks)
     placement = placed(settings, number)
@@ -63,6 +63,7 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
     return {
         "name": settings.job.name,
         "parameters": parameters,
+        **({"active_parameters": active_count(settings.model)} if settings.model.experts else {}),
         "tokens_a_step": tokens,
         "steps": train.steps,
         "tokens": tokens * train.steps,

@@ -43,6 +43,11 @@ Examples:
     help="Largest file of weights.",
 )
 @click.option("--force", is_flag=True, help="Replace an older export in the directory.")
+@click.option(
+    "--drop-expert-bias",
+    is_flag=True,
+    help="Leave biases of experts away where the model that is written has none.",
+)
 @json_option
 def command(
     *,
@@ -52,6 +57,7 @@ def command(
     dtype: Literal["float32", "bfloat16"],
     shard_bytes: int,
     force: bool,
+    drop_expert_bias: bool,
     as_json: bool,
 ) -> None:
     """Write a checkpoint of RUN as safetensors with all that `transformers` needs to load it.
@@ -65,7 +71,7 @@ def command(
     def tell(text: str) -> None:
         click.echo(f"qmpi: {text}", err=True)
 
-    form = Form(dtype, shard_bytes, force)
+    form = Form(dtype, shard_bytes, force, drop_expert_bias)
     done = export_run(run, target, step, form, cache=default_cache(os.environ), tell=tell)
     if as_json:
         show_json(

@@ -36,6 +36,8 @@ LATER: dict[str, frozenset[str]] = {
             "head_dim",
             *("window", "window_pattern", "sinks", "logit_softcap"),
             *("rope_scaling", "rope_factor", "rope_original_tokens"),
+            *("experts", "experts_per_token", "shared_experts", "expert_width", "dense_layers"),
+            *("router", "capacity_factor", "balance_rate", "router_z_loss"),
         }
     ),
     "train": frozenset({"masters"}),

@@ -8,7 +8,7 @@ from qmpi.config.bounds import PositiveInt
 
 
 class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[model]: shape of the decoder-only transformer (RMSNorm, RoPE, GQA, SwiGLU)."""
+    """[model]: shape of the decoder-only transformer (RMSNorm, RoPE, GQA, SwiGLU or experts)."""
 
     vocab_size: Annotated[
         int,
@@ -103,3 +103,74 @@ class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         int,
         Meta(ge=0, le=1_048_576, description="Length of sequences that they were trained on."),
     ] = 0
+    experts: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=4096,
+            description="Experts of a layer, each a SwiGLU of its own; 0: a dense model.",
+        ),
+    ] = 0
+    experts_per_token: Annotated[
+        PositiveInt, Meta(le=256, description="Experts that a token passes through.")
+    ] = 2
+    shared_experts: Annotated[
+        int, Meta(ge=0, le=256, description="Experts beside these that every token passes through.")
+    ] = 0
+    expert_width: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=4_194_304,
+            description=(
+                "Hidden size of an expert; 0: ffn_width / (experts_per_token + shared_experts), "
+                "rounded up to a multiple of 32, so that a token meets as much as in a dense layer."
+            ),
+        ),
+    ] = 0
+    dense_layers: Annotated[
+        int, Meta(ge=0, le=10_000, description="First layers, which stay without experts.")
+    ] = 0
+    router: Annotated[
+        Literal["softmax", "sigmoid"],
+        Meta(
+            description=(
+                'Scores of experts. "softmax": as Qwen3-MoE. "sigmoid": each by itself, as '
+                "DeepSeek-V3; with shared_experts, to export as dots1."
+            )
+        ),
+    ] = "softmax"
+    capacity_factor: Annotated[
+        float,
+        Meta(
+            ge=0.0,
+            le=4096.0,
+            description=(
+                "Tokens that an expert takes of a microbatch at most, in mean loads; those after "
+                "them are dropped there while training. 0: none is."
+            ),
+        ),
+    ] = 0.0
+    balance_rate: Annotated[
+        float,
+        Meta(
+            ge=0.0,
+            le=1.0,
+            description=(
+                "What an update adds to the bias of an expert with less than the mean load, and "
+                "takes from one with more, at the peak of the learning rate. The bias counts in "
+                "the choice alone. 0: no balance."
+            ),
+        ),
+    ] = 0.01
+    router_z_loss: Annotated[
+        float,
+        Meta(
+            ge=0.0,
+            le=1.0,
+            description=(
+                "Weight of the mean square of the router's log-sum-exp in what is minimised; "
+                "0: none."
+            ),
+        ),
+    ] = 0.0

@@ -68,6 +68,24 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
             "data": {"sources": _BUILTIN},
         },
     ),
+    "moe": (
+        "A small mixture of experts on the built-in corpus; 200 steps take minutes on two cores.",
+        {
+            "job": {"name": "moe"},
+            "roles": {"trainer": 2, "spare": 1},
+            "model": {
+                "layers": 4,
+                "width": 192,
+                "heads": 4,
+                "kv_heads": 2,
+                "experts": 8,
+                "balance_rate": 0.1,
+            },
+            "train": {"steps": 200, "lanes": 8, "sequences": 4, "sequence_tokens": 128},
+            "evaluation": {"held_out": 0.01, "every_steps": 50},
+            "data": {"sources": _BUILTIN},
+        },
+    ),
     "gpu": (
         "One GPU, a 100 M parameter model; put your own corpus in data.sources.",
         {

@@ -13,12 +13,14 @@ from msgspec import Struct
 
 from qmpi.config.settings import Settings
 from qmpi.corpora.tokenizer import check_rows, open_tokenizer
+from qmpi.errors import InputError
 from qmpi.exchange.checkpoint import Tell, read_checkpoint, run_settings
 from qmpi.exchange.folder import OwnFiles, check_folder, new_folder
 from qmpi.exchange.hugging_face import CONFIG, model_config
+from qmpi.exchange.mixtures import why_not
 from qmpi.exchange.model_card import Origin, model_card
 from qmpi.exchange.reach import check_export
-from qmpi.model.shape import parameter_shapes
+from qmpi.model.shape import BIAS, bias_shapes, parameter_shapes
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.end_token import DECLARATION_NAME
 from qmpi.storage.safetensors_file import (
@@ -32,6 +34,7 @@ from qmpi.units import Bytes, Digest, Step
 
 if TYPE_CHECKING:
     from qmpi.storage.tokenizer import Tokenizer
+    from qmpi.training.snapshot_weights import SnapshotWeights
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -57,11 +60,13 @@ class Form(Struct, frozen=True):
         dtype: of the numbers.
         shard_bytes: largest file of weights, >= 1; a parameter that is larger has one of its own.
         replace: replace an older export.
+        drop_bias: leave biases of experts away where the model that is written has none.
     """
 
     dtype: Precision = "float32"
     shard_bytes: int = SHARD_BYTES
     replace: bool = False
+    drop_bias: bool = False
 
 
 class Exported(Struct, frozen=True):
@@ -105,6 +110,9 @@ def export_run(
     settings = run_settings(run)
     check_export(settings)
     check_folder(target, OWN, replace=form.replace)
+    reason = why_not(settings.model)
+    if reason:
+        raise InputError(f"{run} cannot be exported: {reason}")
     tokenizer = open_tokenizer(settings, cache)
     check_rows(settings, tokenizer)
     checkpoint = read_checkpoint(run, step, tell)
@@ -112,6 +120,7 @@ def export_run(
     from qmpi.training.snapshot_weights import SnapshotWeights
 
     weights = SnapshotWeights(settings, checkpoint.payload)
+    _check_biases(settings, weights, checkpoint.header.step, form)
     files = shard(settings, form)
     size = sum(tensor.size for tensors in files.values() for tensor in tensors)
     header = checkpoint.header
@@ -120,7 +129,7 @@ def export_run(
     )
     with new_folder(target, Bytes(size), OWN, replace=form.replace) as part:
         for name, tensors in files.items():
-            data = (weights.encoded(tensor.name, form.dtype) for tensor in tensors)
+            data = (weights.encoded(tensor.name, _type_of(tensor.name, form)) for tensor in tensors)
             write_tensors(part / name, tensors, data)
         if len(files) > 1:
             write_atomic(part / INDEX, encode_index(files))
@@ -140,8 +149,10 @@ def shard(settings: Settings, form: Form) -> dict[str, list[NewTensor]]:
     """
     groups: list[list[NewTensor]] = [[]]
     held = 0
-    for name, shape in parameter_shapes(settings.model).items():
-        tensor = NewTensor(name, _TYPES[form.dtype], shape)
+    model = settings.model
+    biases = bias_shapes(model) if model.router == "sigmoid" else {}
+    for name, shape in {**parameter_shapes(model), **biases}.items():
+        tensor = NewTensor(name, _TYPES[_type_of(name, form)], shape)
         if groups[-1] and held + tensor.size > form.shard_bytes:
             groups.append([])
             held = 0
@@ -153,6 +164,23 @@ def shard(settings: Settings, form: Form) -> dict[str, list[NewTensor]]:
         f"model-{number:05d}-of-{len(groups):05d}.safetensors": group
         for number, group in enumerate(groups, 1)
     }
+
+
+def _type_of(name: str, form: Form) -> Precision:
+    # A bias that is rounded would choose other experts.
+    return "float32" if name.endswith(BIAS) else form.dtype
+
+
+def _check_biases(settings: Settings, weights: "SnapshotWeights", step: int, form: Form) -> None:
+    model = settings.model
+    if model.router == "sigmoid" or form.drop_bias:
+        return
+    if any(bool(weights.parameter(name).any()) for name in bias_shapes(model)):
+        raise InputError(
+            f"the weights of step {step} still have biases of experts, which a Qwen3-MoE has not: "
+            f"they fade until the run ends at step {settings.train.steps}; export that, or leave "
+            "them away with --drop-expert-bias, and some tokens go to other experts"
+        )
 
 
 def _describe(part: Path, settings: Settings, tokenizer: "Tokenizer", origin: Origin) -> None:

@@ -1,11 +1,10 @@
 """A model's shape in the words of Hugging Face's `config.json`, out and in.
 
 Theory of operation. The transformer is Qwen3's: same parameters, same names, same arithmetic; with
-`qk_norm` off it is Llama's, or Mistral's where all layers have a window. So going out is a table of
-names.
-Coming in, a field that changes what the model computes and has no counterpart here is refused by
-name: weights that are read as another model are worse than none. A field that is absent means what
-`transformers` takes it for.
+`qk_norm` off it is Llama's, or Mistral's where all layers have a window; of experts `mixtures`
+knows. So going out is a table of names. Coming in, a field that changes what the model computes and
+has no counterpart here is refused by name: weights that are read as another model are worse than
+none. A field that is absent means what `transformers` takes it for.
 """
 
 from pathlib import Path
@@ -15,6 +14,14 @@ import msgspec
 
 from qmpi.config.model import ModelSettings
 from qmpi.errors import InputError
+from qmpi.exchange.mixtures import (
+    ABSENT,
+    COUNTS,
+    ONLY,
+    mixture_config,
+    mixture_fields,
+    other_names,
+)
 from qmpi.exchange.reach import (
     Fields,
     read_rope,
@@ -33,6 +40,7 @@ _KINDS: dict[str, dict[str, Any]] = {
     "qwen3": {"num_key_value_heads": 32, "head_dim": 128, "use_sliding_window": False},
     "llama": {"num_key_value_heads": None, "head_dim": None},
     "mistral": {"num_key_value_heads": 8, "head_dim": None, "sliding_window": 4096},
+    **ABSENT,
 }
 """What `transformers` takes an absent field for, by kind of model."""
 
@@ -74,7 +82,7 @@ def model_config(
         dtype: of its weights, "float32" or "bfloat16".
 
     Returns:
-        Fields of a Qwen3, or of a Llama where queries and keys have no norm.
+        Fields of a Qwen3, or of a Llama where queries and keys have no norm, or of a mixture.
     """
     kind: dict[str, Any] = {"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"]}
     if not model.qk_norm:
@@ -104,6 +112,7 @@ def model_config(
         "bos_token_id": None,
         "eos_token_id": end,
         "dtype": dtype,
+        **(mixture_config(model) if model.experts else {}),
     }
 
 
@@ -151,7 +160,7 @@ def model_settings(fields: Fields, path: Path) -> ModelSettings:
     if not isinstance(kind, str) or kind not in _KINDS:
         known = ", ".join(_KINDS)
         raise InputError(f"{path}: model_type = {spelled(kind)}; this version reads {known}")
-    said = {**_COMMON, **_KINDS[kind], **fields}
+    said = {**_COMMON, **_KINDS[kind], **fields, **other_names(fields)}
     _refuse(said, path)
     heads, width = said["num_attention_heads"], said["hidden_size"]
     given = said["head_dim"]
@@ -164,25 +173,35 @@ def model_settings(fields: Fields, path: Path) -> ModelSettings:
         "head_dim": 0 if given is None or given * heads == width else given,
         "ffn_width": said["intermediate_size"],
         "tied_head": said["tie_word_embeddings"],
-        "qk_norm": kind == "qwen3",
+        "qk_norm": kind == "qwen3" or kind in ABSENT,
         **read_rope(said, path),
         **read_windows(said, path),
         "norm_eps": said["rms_norm_eps"],
         "init_std": said["initializer_range"],
     }
+    if kind in ABSENT:
+        found |= _mixture(said, path)
     try:
         return msgspec.convert(found, ModelSettings)
     except msgspec.ValidationError as error:
         raise InputError(f"{path} describes a model that qmpi has not: {error}") from error
 
 
+def _mixture(said: Fields, path: Path) -> dict[str, Any]:
+    found = mixture_fields(said)
+    if isinstance(found, str):
+        raise InputError(unlike(path, found, said[found]))
+    return found
+
+
 def _refuse(said: Fields, path: Path) -> None:
-    for name in _NEEDED:
+    kind = said["model_type"]
+    for name in (*_NEEDED, *COUNTS.get(kind, ())):
         if type(said.get(name)) is not int or said[name] < 1:
             raise InputError(f"{path}: {name} = {spelled(said.get(name))}; it must be a number")
     for name in ("num_key_value_heads", "head_dim"):
         if said[name] is not None and (type(said[name]) is not int or said[name] < 1):
             raise InputError(f"{path}: {name} = {spelled(said[name])}; it must be a number")
-    for name, values in _ONLY.items():
+    for name, values in {**_ONLY, **ONLY.get(kind, {})}.items():
         if said.get(name, values[0]) not in values:
             raise InputError(unlike(path, name, said[name]))

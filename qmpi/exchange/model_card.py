@@ -6,8 +6,10 @@ from msgspec import Struct
 
 from qmpi import __version__
 from qmpi.config.data import ContentSource, CorpusSource
+from qmpi.config.model import ModelSettings
 from qmpi.config.settings import Settings
-from qmpi.model.shape import parameter_count
+from qmpi.exchange.mixtures import mixture_name
+from qmpi.model.shape import active_count, parameter_count
 from qmpi.units import Digest, Step
 
 GENERATED_LICENCE = "the vocabulary that generated text is made of is under CC BY-SA 4.0"
@@ -46,12 +48,15 @@ def model_card(settings: Settings, origin: Origin) -> str:
     tokens *= train.sequence_tokens
     most = "" if settings.batch.is_fixed else "at most "
     kind = "Qwen3" if model.qk_norm else "Llama"
+    if model.experts:
+        kind = mixture_name(model)
     facts = [
         ("run", f"{_plain(settings.job.name)}, {origin.run_id}"),
         ("step", f"{origin.step} of {train.steps}, {most}{tokens:,} tokens"),
         ("digest of the weights", f"`{origin.weights}`"),
         ("digest of the checkpoint", f"`{origin.state}`"),
         ("parameters", f"{parameter_count(model):,}, as {origin.dtype}"),
+        *_met_by_a_token(model),
         ("trained on sequences of", f"{train.sequence_tokens} tokens"),
         ("seed", str(settings.job.seed)),
         ("initial weights", f"`{settings.initial.digest}`" if settings.initial.digest else "seed"),
@@ -69,6 +74,11 @@ def model_card(settings: Settings, origin: Origin) -> str:
         "a text that shall begin a document.\n\n"
         f"## Licence\n\n{_licence(settings)}\n"
     )
+
+
+def _met_by_a_token(model: ModelSettings) -> Iterator[tuple[str, str]]:
+    if model.experts:
+        yield "met by a token", f"{active_count(model):,}"
 
 
 def _sources(settings: Settings) -> Iterator[str]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from qmpi.config.model import ModelSettings
+from qmpi.model.shape import BIAS
 
 RESIDUAL = ("o_proj.weight", "down_proj.weight")
 """Endings of the parameters that write to the residual stream."""
@@ -54,6 +55,9 @@ def initial_value(name: str, parameter: Tensor, settings: ModelSettings, seed: i
         settings: shape of the model.
         seed: seed of the run.
     """
+    if name.endswith(BIAS):
+        parameter.zero_()
+        return
     if parameter.dim() == 1:
         parameter.fill_(1.0)
         return

@@ -16,6 +16,7 @@ from torch.nn import functional
 from qmpi.config.model import ModelSettings
 from qmpi.model import plain
 from qmpi.model.bands import Band
+from qmpi.model.experts.mix import ExpertWeights, Mix, make_mix
 from qmpi.model.fused.banded import Bands, KeptBands
 from qmpi.model.fused.heads import Heads
 from qmpi.model.fused.norm import Norm
@@ -35,8 +36,9 @@ class LayerWeights(NamedTuple):
         k_norm: [D], or None.
         output: [width, H * D].
         post_norm: [width].
-        gate_up: [2 * hidden, width].
-        down: [width, hidden].
+        gate_up: [2 * hidden, width]; of a layer with experts theirs, one below the other.
+        down: [width, hidden]; likewise.
+        experts: what else a layer with experts has; None: it has none.
     """
 
     input_norm: Tensor
@@ -47,6 +49,7 @@ class LayerWeights(NamedTuple):
     post_norm: Tensor
     gate_up: Tensor
     down: Tensor
+    experts: ExpertWeights | None = None
 
 
 Attend = Callable[[Tensor, Tensor, Tensor, Positions], Tensor]
@@ -95,19 +98,44 @@ def choose_kernels(device: torch.device, tokens: int, *, compiled: bool) -> Kern
     return Kernels(Norm.apply, Heads.apply, attend, SwiGlu.apply)
 
 
-def make_layers(settings: ModelSettings, batch: int, kernels: Kernels) -> Layers:
+class ExpertLayer:
+    """A layer with experts, in two parts, of which attention can be compiled.
+
+    What depends on where tokens go has other shapes each time.
+    """
+
+    def __init__(self, attend: Callable[..., tuple[Tensor, Tensor]], mix: Mix) -> None:
+        """Put a layer together.
+
+        Args:
+            attend: (residual stream, positions, weights) to the stream behind attention, and its
+                norm in float32.
+            mix: the feed-forward part.
+        """
+        self.attend, self.mix = attend, mix
+
+    def __call__(self, x: Tensor, at: Positions, weights: LayerWeights) -> Tensor:
+        """Return the residual stream behind the layer; arguments as of `Layer`."""
+        x, y = self.attend(x, at, weights)
+        return x + self.mix(y, weights.gate_up, weights.down, weights.experts)
+
+
+def make_layers(
+    settings: ModelSettings, batch: int, kernels: Kernels, microbatches: int = 1
+) -> Layers:
     """Make the functions of all layers.
 
     Args:
         settings: shape of the model.
         batch: sequences of a microbatch.
         kernels: parts of a layer.
+        microbatches: of a lane.
 
     Returns:
         One for each layer; the same object for layers of one kind.
     """
     kinds = layer_kinds(settings)
-    made = {kind: make_layer(settings, kind, batch, kernels) for kind in set(kinds)}
+    made = {kind: make_layer(settings, kind, batch, kernels, microbatches) for kind in set(kinds)}
     return tuple(made[kind] for kind in kinds)
 
 
@@ -137,10 +165,7 @@ def attention(kernels: Kernels, window: int, sinks: int) -> Attend:
 
 
 def make_layer(
-    settings: ModelSettings,
-    kind: LayerKind,
-    batch: int,
-    kernels: Kernels,
+    settings: ModelSettings, kind: LayerKind, batch: int, kernels: Kernels, microbatches: int = 1
 ) -> Layer:
     """Make the function of a layer.
 
@@ -149,6 +174,7 @@ def make_layer(
         kind: of the layer.
         batch: sequences of a microbatch.
         kernels: its parts.
+        microbatches: of a lane.
 
     Returns:
         The function.
@@ -168,4 +194,14 @@ def make_layer(
         hidden = kernels.swiglu(functional.linear(y, weights.gate_up))
         return x + functional.linear(hidden, weights.down)
 
+    def behind(x: Tensor, at: Positions, weights: LayerWeights) -> tuple[Tensor, Tensor]:
+        y = kernels.norm(x, weights.input_norm, epsilon, weights.qkv.dtype)
+        merged = functional.linear(y, weights.qkv)
+        q, k, v = kernels.heads(merged, weights.q_norm, weights.k_norm, at, split)
+        seen = attend(q, k, v, at).flatten(2).flatten(0, 1)
+        x = x + functional.linear(seen, weights.output)
+        return x, kernels.norm(x, weights.post_norm, epsilon, torch.float32)
+
+    if kind.experts:
+        return ExpertLayer(behind, make_mix(settings, kernels.swiglu, microbatches))
     return layer

@@ -40,14 +40,36 @@ def head_dim(settings: ModelSettings) -> int:
     return settings.head_dim or settings.width // settings.heads
 
 
+EXPERT_MULTIPLE = 32
+"""The default hidden size of an expert is rounded up to this."""
+
+
+def expert_width(settings: ModelSettings) -> int:
+    """Return the hidden size of an expert.
+
+    Args:
+        settings: shape of the model; `expert_width` 0 shares the features of a dense layer among
+            the experts that a token passes through.
+
+    Returns:
+        Hidden features.
+    """
+    if settings.expert_width:
+        return settings.expert_width
+    used = settings.experts_per_token + settings.shared_experts
+    return -(-ffn_width(settings) // (used * EXPERT_MULTIPLE)) * EXPERT_MULTIPLE
+
+
 class LayerKind(NamedTuple):
     """What tells layers of one model apart; those of one kind compute one function.
 
     Attributes:
         window: tokens that a query sees, itself included; 0: all before it.
+        experts: the feed-forward part is a mixture of experts.
     """
 
     window: int = 0
+    experts: bool = False
 
 
 def layer_kinds(settings: ModelSettings) -> tuple[LayerKind, ...]:
@@ -56,13 +78,13 @@ def layer_kinds(settings: ModelSettings) -> tuple[LayerKind, ...]:
     Args:
         settings: shape of the model.
     """
-    return tuple(LayerKind(window) for window in layer_windows(settings))
+    return tuple(
+        LayerKind(window, bool(settings.experts) and number >= settings.dense_layers)
+        for number, window in enumerate(layer_windows(settings))
+    )
 
 
-def layer_shapes(
-    settings: ModelSettings,
-    kind: LayerKind,  # noqa: ARG001
-) -> dict[str, tuple[int, ...]]:
+def layer_shapes(settings: ModelSettings, kind: LayerKind) -> dict[str, tuple[int, ...]]:
     """Return shape by name within one block.
 
     Args:
@@ -72,7 +94,7 @@ def layer_shapes(
     Returns:
         Shapes as [out, in] for matrices, in the order of computation.
     """
-    width, head, hidden = settings.width, head_dim(settings), ffn_width(settings)
+    width, head = settings.width, head_dim(settings)
     shapes: dict[str, tuple[int, ...]] = {
         "input_layernorm.weight": (width,),
         "self_attn.q_proj.weight": (settings.heads * head, width),
@@ -82,11 +104,66 @@ def layer_shapes(
     }
     if settings.qk_norm:
         shapes |= {"self_attn.q_norm.weight": (head,), "self_attn.k_norm.weight": (head,)}
-    return shapes | {
-        "post_attention_layernorm.weight": (width,),
-        "mlp.gate_proj.weight": (hidden, width),
-        "mlp.up_proj.weight": (hidden, width),
-        "mlp.down_proj.weight": (width, hidden),
+    shapes["post_attention_layernorm.weight"] = (width,)
+    if kind.experts:
+        return shapes | expert_shapes(settings)
+    return shapes | feed_forward_shapes("mlp", ffn_width(settings), width)
+
+
+def feed_forward_shapes(name: str, hidden: int, width: int) -> dict[str, tuple[int, ...]]:
+    """Return shape by name of the three projections of a SwiGLU.
+
+    Args:
+        name: that theirs begin with.
+        hidden: its features.
+        width: of the residual stream.
+    """
+    return {
+        f"{name}.gate_proj.weight": (hidden, width),
+        f"{name}.up_proj.weight": (hidden, width),
+        f"{name}.down_proj.weight": (width, hidden),
+    }
+
+
+def expert_shapes(settings: ModelSettings) -> dict[str, tuple[int, ...]]:
+    """Return shape by name of a mixture of experts within a block.
+
+    The names are those of Qwen3-MoE's files, and dots1's for shared experts. The order keeps gates
+    and ups of all experts side by side, and downs likewise, so that each is one tensor to multiply.
+
+    Args:
+        settings: shape of the model.
+    """
+    width, hidden = settings.width, expert_width(settings)
+    shapes: dict[str, tuple[int, ...]] = {"mlp.gate.weight": (settings.experts, width)}
+    for expert in range(settings.experts):
+        shapes[f"mlp.experts.{expert}.gate_proj.weight"] = (hidden, width)
+        shapes[f"mlp.experts.{expert}.up_proj.weight"] = (hidden, width)
+    for expert in range(settings.experts):
+        shapes[f"mlp.experts.{expert}.down_proj.weight"] = (width, hidden)
+    if settings.shared_experts:
+        shared = settings.shared_experts * hidden
+        shapes |= feed_forward_shapes("mlp.shared_experts", shared, width)
+    return shapes
+
+
+BIAS = "mlp.gate.e_score_correction_bias"
+"""Ending of the names of experts' biases, as dots1 calls them."""
+
+
+def bias_shapes(settings: ModelSettings) -> dict[str, tuple[int, ...]]:
+    """Return shape by name of the biases that balance experts: state, but moved by no gradient.
+
+    Args:
+        settings: shape of the model.
+
+    Returns:
+        One vector for each layer with experts; empty for a dense model.
+    """
+    return {
+        f"model.layers.{layer}.{BIAS}": (settings.experts,)
+        for layer, kind in enumerate(layer_kinds(settings))
+        if kind.experts
     }
 
 
@@ -115,8 +192,13 @@ def parameter_count(settings: ModelSettings) -> int:
     return sum(prod(shape) for shape in parameter_shapes(settings).values())
 
 
+def active_count(settings: ModelSettings) -> int:
+    """Return the parameters that one token meets; of a dense model all of them."""
+    return parameter_count(settings) - _idle_elements(settings)
+
+
 def state_bytes(settings: ModelSettings, kind: str, masters: str = "float32") -> int:
-    """Return the bytes of a run's state: weights and moments, padding apart.
+    """Return the bytes of a run's state: weights and moments, biases and padding apart.
 
     Args:
         settings: shape of the model.
@@ -142,10 +224,12 @@ def flops_per_token(settings: ModelSettings, sequence_tokens: int) -> int:
             what a window leaves.
 
     Returns:
-        6 for each matrix weight (the embedding look-up is free, the head is not), plus attention.
+        6 for each matrix weight that a token meets (the embedding look-up is free, the head is
+        not), plus attention.
     """
     queries = settings.heads * head_dim(settings)
-    matrices = _matrix_elements(settings) + settings.vocab_size * settings.width
+    met = _matrix_elements(settings) - _idle_elements(settings)
+    matrices = met + settings.vocab_size * settings.width
     seen = sum(
         keys_twice(sequence_tokens, kind.window, settings.sinks) for kind in layer_kinds(settings)
     )
@@ -163,3 +247,10 @@ def _matrix_elements(settings: ModelSettings) -> int:
         for shape in layer_shapes(settings, kind).values()
         if len(shape) > 1
     )
+
+
+def _idle_elements(settings: ModelSettings) -> int:
+    """Return the elements of the experts that a token passes by."""
+    mixed = sum(kind.experts for kind in layer_kinds(settings))
+    idle = settings.experts - settings.experts_per_token
+    return mixed * idle * 3 * settings.width * expert_width(settings) if mixed else 0

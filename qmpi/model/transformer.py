@@ -7,28 +7,9 @@ from torch.nn import functional
 from qmpi.config.model import ModelSettings
 from qmpi.model.attention import Attention, Norm
 from qmpi.model.bands import starts
+from qmpi.model.experts.module import FeedForward, Mixture
 from qmpi.model.rotary import rotary_table
 from qmpi.model.shape import LayerKind, ffn_width, layer_kinds
-
-
-class FeedForward(nn.Module):
-    """SwiGLU: down(silu(gate(x)) * up(x))."""
-
-    def __init__(self, settings: ModelSettings) -> None:
-        """Make the three projections.
-
-        Args:
-            settings: shape of the model.
-        """
-        super().__init__()
-        width, hidden = settings.width, ffn_width(settings)
-        self.gate_proj = nn.Linear(width, hidden, bias=False)
-        self.up_proj = nn.Linear(width, hidden, bias=False)
-        self.down_proj = nn.Linear(hidden, width, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return features [B, T, width] for `x` of the same shape."""
-        return self.down_proj(functional.silu(self.gate_proj(x)) * self.up_proj(x))
 
 
 class Block(nn.Module):
@@ -45,7 +26,9 @@ class Block(nn.Module):
         self.input_layernorm = Norm(settings.width, settings.norm_eps)
         self.self_attn = Attention(settings, kind.window)
         self.post_attention_layernorm = Norm(settings.width, settings.norm_eps)
-        self.mlp = FeedForward(settings)
+        self.mlp = (
+            Mixture(settings) if kind.experts else FeedForward(settings.width, ffn_width(settings))
+        )
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, first: Tensor | None = None) -> Tensor:
         """Map [B, T, width] to the same shape.

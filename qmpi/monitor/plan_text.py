@@ -32,8 +32,11 @@ def plan_lines(details: Details, where: str) -> list[tuple[str, str]]:
     """
     job, plan = details.job, details.plan
     train = job.settings.train
+    met = plan.active_parameters
+    active = f" ({count_text(met)} met by a token)" if met != plan.parameters else ""
     flops = (
-        f"{count_text(plan.parameters)} parameters, {count_text(plan.flops_per_token)}FLOP a token "
+        f"{count_text(plan.parameters)} parameters{active}, "
+        f"{count_text(plan.flops_per_token)}FLOP a token "
         "(6 a matrix weight, causal attention by half)"
     )
     return [

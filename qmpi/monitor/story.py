@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from msgspec import Struct
 
+from qmpi.monitor.loads import load_facts
 from qmpi.monitor.status_text import speed_facts
 from qmpi.policy.hyperparameters import changes
 from qmpi.protocol.evaluation import Evaluation
@@ -27,7 +28,7 @@ from qmpi.protocol.journal import (
     SnapshotKept,
     StepCommitted,
 )
-from qmpi.protocol.progress import StepTimes, is_skipped, mean_loss
+from qmpi.protocol.progress import ExpertLoads, StepTimes, is_skipped, mean_loss
 from qmpi.protocol.status import FailureReport, StatusReport
 
 TRAINER = "trainer"
@@ -186,6 +187,7 @@ class _Trained(Struct, frozen=True):
     redone: int
     scale: float
     spike: str
+    experts: ExpertLoads | None = None
 
 
 class _Teller:
@@ -239,6 +241,7 @@ class _Teller:
                     redone=record.redone,
                     scale=record.loss_scale,
                     spike=record.spike,
+                    experts=record.experts,
                 )
                 self.digest = record.weight_digest or self.digest
             case FailureSeen():
@@ -381,4 +384,5 @@ def _training_facts(teller: _Teller) -> list[tuple[str, str]]:
         ("passes done again", f"{sum(step.redone for step in steps):,}"),
         *_scale_facts([step.scale for step in steps]),
         ("waiting for blocks", f"{share:.1f} % of the time"),
+        *load_facts([step.experts for step in steps if step.experts is not None]),
     ]

@@ -16,7 +16,7 @@ from qmpi.planning.limits import affordable, limits
 from qmpi.planning.loads import Loads, loads
 from qmpi.planning.memory import trainer_memory
 from qmpi.planning.reliability import DAY, Reliability, reliability
-from qmpi.planning.shape import flops_per_token
+from qmpi.planning.shape import active_parameters, flops_per_token
 from qmpi.planning.workload import Workload
 
 
@@ -25,6 +25,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     Attributes:
         parameters: trained; a tied head counts once.
+        active_parameters: that one token meets; of a dense model all of them.
         flops_per_token: forward and backward, causal attention counted by half.
         memory_bytes_by_kind: of a trainer.
         step_seconds: of a step, failures apart.
@@ -39,6 +40,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     """
 
     parameters: int
+    active_parameters: int
     flops_per_token: float
     memory_bytes_by_kind: dict[str, int]
     step_seconds: float | None
@@ -93,6 +95,7 @@ def make_plan(job: Workload) -> Details:
     flops = flops_per_token(job.shape, train.sequence_tokens)
     plan = Plan(
         parameters=job.parameters,
+        active_parameters=active_parameters(job.shape),
         flops_per_token=flops,
         memory_bytes_by_kind=memory,
         step_seconds=None if time is None else time.total,

@@ -16,7 +16,13 @@ from qmpi.planning.evaluating import evaluation_bytes
 from qmpi.planning.layout import Layout
 from qmpi.planning.muon_work import direction_bytes
 from qmpi.planning.savers import kept_by_layers
-from qmpi.planning.shape import Shape, layer_matrices, matrices_a_token, parameters
+from qmpi.planning.shape import (
+    Shape,
+    head_matrix,
+    hidden_features,
+    layer_matrices,
+    parameters,
+)
 from qmpi.planning.sweeps import (
     CHUNK_LOGITS,
     LEAST_ROWS,
@@ -60,7 +66,7 @@ def trainer_memory(job: Workload) -> dict[str, int]:
     half = job.speeds.half if job.speeds is not None else train.precision in halves
     tokens = train.sequences * train.sequence_tokens
     lanes = -(-train.lanes // job.counts.trainers)
-    matrices = round(matrices_a_token(job.shape))
+    matrices = hidden_elements(job.shape) + head_matrix(job.shape)
     block = job.lane_tokens * (HALF if job.shape.vocab_size <= 65_536 else FLOAT)
     return {
         "weights": job.weight_bytes,
@@ -132,7 +138,7 @@ def kept_bytes(job: Workload, *, half: bool) -> float:
         seen = size * shape.query
     else:
         seen = size * shape.heads * _chances(shape, tokens)
-    return stream + heads + seen + 3 * size * shape.ffn_width
+    return stream + heads + seen + 3 * size * hidden_features(shape)
 
 
 def _chances(shape: Shape, tokens: int) -> float:
@@ -162,7 +168,7 @@ def saved_bytes(shape: Shape, *, half: bool) -> float:
         shape: of the model.
         half: products are in bfloat16; norms stay in float32.
     """
-    size, width, hidden = (HALF if half else FLOAT), shape.width, shape.ffn_width
+    size, width, hidden = (HALF if half else FLOAT), shape.width, hidden_features(shape)
     # A norm saves what it is given and that scaled; what it gives is saved by the products, as a
     # cast of its own in bfloat16.
     stream = 2 * (2 * FLOAT + size) * width

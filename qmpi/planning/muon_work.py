@@ -7,7 +7,7 @@ largest batch: with more trainers than batches some have nothing to do.
 
 from collections import Counter
 
-from qmpi.planning.shape import Shape, block_matrices
+from qmpi.planning.shape import Shape, matrix_counts
 
 BATCH_ELEMENTS = {"cpu": 1 << 17, "cuda": 1 << 24}
 """Elements of the matrices that are orthogonalised together, at most, but one matrix at least."""
@@ -23,11 +23,13 @@ def muon_share(shape: Shape, trainers: int, *, on_gpus: bool) -> float:
     """
     if on_gpus or trainers == 1:
         return 1.0
-    sides = Counter((min(pair), max(pair)) for pair in block_matrices(shape))
+    sides: Counter[tuple[int, int]] = Counter()
+    for pair, many in matrix_counts(shape).items():
+        sides[min(pair), max(pair)] += many
     largest = total = 0.0
-    for (rows, cols), count in sides.items():
+    for (rows, cols), matrices in sides.items():
         together = max(1, BATCH_ELEMENTS["cpu"] // (rows * cols))
-        matrices, each = count * shape.layers, float(rows * rows * (2 * cols + rows))
+        each = float(rows * rows * (2 * cols + rows))
         total += matrices * each
         largest = max(largest, min(together, matrices) * each)
     return max(1 / trainers, largest / total)
@@ -42,7 +44,7 @@ def direction_bytes(shape: Shape, elements: int, size: int, *, on_gpus: bool) ->
         size: bytes of an element.
         on_gpus: where a batch is larger.
     """
-    most = max(rows * cols for rows, cols in block_matrices(shape))
+    most = max(rows * cols for rows, cols in matrix_counts(shape))
     batch = max(most, BATCH_ELEMENTS["cuda" if on_gpus else "cpu"])
     # The batch, its Gram matrix and the next iterate, and a few matrices in float32 before.
     return size * (elements + 4 * min(batch, elements))

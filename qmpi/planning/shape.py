@@ -12,6 +12,8 @@ that are done again to save memory. Published figures that follow another one ar
 they are compared.
 """
 
+from collections import Counter
+
 from msgspec import Struct
 
 from qmpi.config.attention import keys_twice, layer_windows
@@ -19,6 +21,9 @@ from qmpi.config.model import ModelSettings
 
 FFN_MULTIPLE = 64
 """The default hidden size is rounded up to this, as the model does."""
+
+EXPERT_MULTIPLE = 32
+"""That of an expert to this."""
 
 MUON_STEPS = 3
 """Polynomials by which an update is orthogonalised; three products each."""
@@ -106,6 +111,20 @@ def shape_of(model: ModelSettings) -> Shape:
         qk_norm=model.qk_norm,
         windows=layer_windows(model) if model.window else (),
         sinks=model.sinks,
+        experts=_experts(model, model.ffn_width or default) if model.experts else None,
+    )
+
+
+def _experts(model: ModelSettings, dense: int) -> Experts:
+    """Return a job's experts; `dense` are the features of a layer without them."""
+    used = model.experts_per_token + model.shared_experts
+    default = -(-dense // (used * EXPERT_MULTIPLE)) * EXPERT_MULTIPLE
+    return Experts(
+        number=model.experts,
+        active=model.experts_per_token,
+        shared=model.shared_experts,
+        width=model.expert_width or default,
+        dense_layers=model.dense_layers,
     )
 
 
@@ -180,18 +199,44 @@ def attention_flops(shape: Shape, sequence_tokens: int) -> float:
     return (shape.query + shape.value) * seen
 
 
-def block_matrices(shape: Shape) -> list[tuple[int, int]]:
-    """Return the sides of the matrices of one layer, without experts or latent attention."""
-    width = shape.width
-    matrices = [(shape.query, width)] * 2 + [(shape.key, width)] * 2
-    return matrices + [(shape.ffn_width, width)] * (3 if shape.gated else 2)
+def hidden_features(shape: Shape) -> float:
+    """Return the hidden features that a token passes in a layer, on average over the layers."""
+    if shape.experts is None:
+        return shape.ffn_width
+    experts = shape.experts
+    mixed = (experts.active + experts.shared) * experts.width
+    dense = experts.dense_layers * shape.ffn_width
+    return (dense + mixed * (shape.layers - experts.dense_layers)) / shape.layers
+
+
+def active_parameters(shape: Shape) -> int:
+    """Return the parameters that one token meets; of a dense model all of them."""
+    layers = [layer_matrices(shape, active=active) for active in (False, True)]
+    return parameters(shape) - round(shape.layers * (layers[0] - layers[1]))
+
+
+def matrix_counts(shape: Shape) -> Counter[tuple[int, int]]:
+    """Return how many matrices of which sides all blocks have, without latent attention."""
+    width, layers, gates = shape.width, shape.layers, 3 if shape.gated else 2
+    counts = Counter({(shape.query, width): 2 * layers})
+    counts[shape.key, width] += 2 * layers
+    experts = shape.experts
+    if experts is None:
+        counts[shape.ffn_width, width] += gates * layers
+        return counts
+    mixed = layers - experts.dense_layers
+    counts[experts.number, width] += mixed
+    counts[experts.width, width] += gates * experts.number * mixed
+    counts[experts.shared * experts.width, width] += gates * mixed * bool(experts.shared)
+    counts[shape.ffn_width, width] += gates * experts.dense_layers
+    return +counts
 
 
 def muon_flops(shape: Shape) -> float:
     """Return the operations of one update by Muon: its products over the blocks' matrices."""
-    sides = [(min(pair), max(pair)) for pair in block_matrices(shape)]
-    products = sum(4.0 * rows * rows * cols + 2.0 * rows**3 for rows, cols in sides)
-    return MUON_STEPS * shape.layers * products
+    sides = [(min(pair), max(pair), many) for pair, many in matrix_counts(shape).items()]
+    products = sum(many * (4.0 * rows * rows * cols + 2.0 * rows**3) for rows, cols, many in sides)
+    return MUON_STEPS * products
 
 
 def flops_per_token(shape: Shape, sequence_tokens: int) -> float:

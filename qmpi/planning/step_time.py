@@ -23,6 +23,7 @@ from qmpi.planning.shape import (
     attention_flops,
     ffn_matrices,
     head_matrix,
+    hidden_features,
     layer_matrices,
     parameters,
 )
@@ -169,7 +170,7 @@ def _attention_seconds(shape: Shape, layout: Layout, at: Links) -> float:
 
 def _sweep_bytes(shape: Shape, layout: Layout) -> float:
     """Return the bytes that one token of a layer moves through memory, attention's apart."""
-    width, hidden = shape.width, _hidden(shape)
+    width, hidden = shape.width, hidden_features(shape)
     passes = 3 + FORWARD_AGAIN[layout.recompute]
     stream = HALF * width * (2 * 2 + 2 * 3) + (10 * width if layout.dropout else 0)
     shared = HALF * (2 * (shape.query + shape.key) + (3 if shape.gated else 2) * hidden)
@@ -182,16 +183,6 @@ def _sweep_bytes(shape: Shape, layout: Layout) -> float:
         grads = shape.query + 2 * shape.key + 2 * width + (2 if shape.gated else 1) * hidden
         moved += CAST_BYTES * (inputs + grads) / layout.tensor
     return moved
-
-
-def _hidden(shape: Shape) -> float:
-    """Return the hidden features that a token passes in a layer, on average."""
-    if shape.experts is None:
-        return shape.ffn_width
-    experts = shape.experts
-    mixed = (experts.active + experts.shared) * experts.width
-    dense = experts.dense_layers * shape.ffn_width
-    return (dense + mixed * (shape.layers - experts.dense_layers)) / shape.layers
 
 
 def _travel(shape: Shape, layout: Layout, at: Links) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from math import ceil
 
 from msgspec import Struct
 
-from qmpi.planning.shape import Shape, block_matrices, layer_matrices
+from qmpi.planning.shape import Shape, hidden_features, layer_matrices, matrix_counts
 
 FLOAT, HALF = 4, 2
 
@@ -74,9 +74,26 @@ def layer_sweeps(shape: Shape, rows: int, *, half: bool, compiled: bool) -> Swee
     residual = (56 if half else 48) * shape.width
     turned = (shape.query + shape.key) * _head_bytes(half=half, normed=shape.qk_norm)
     heads = turned + 4 * size * shape.key
-    gates = 16 * size * shape.ffn_width
+    gates = 16 * size * hidden_features(shape) + _sorted_bytes(shape, size)
     kernels = (46 if half else 38) + (56 if half else 52) * (1 if shape.qk_norm else 0.5)
-    return Sweeps(rows * float(norms + residual + heads + gates), kernels)
+    return Sweeps(rows * float(norms + residual + heads + gates), kernels + _expert_kernels(shape))
+
+
+def _sorted_bytes(shape: Shape, size: int) -> float:
+    """Return what gathering tokens for experts and summing what these make moves, a token."""
+    if shape.experts is None:
+        return 0.0
+    share = 1 - shape.experts.dense_layers / shape.layers
+    # Forward: gathered, laid by choices, summed; backward: gathered twice, laid, summed.
+    return share * shape.experts.active * shape.width * size * 14
+
+
+def _expert_kernels(shape: Shape) -> float:
+    """Return the kernels of a layer beyond those of a dense one: 6 products for each expert."""
+    if shape.experts is None:
+        return 0.0
+    share = 1 - shape.experts.dense_layers / shape.layers
+    return share * (80 + 6 * shape.experts.number)
 
 
 def _head_bytes(*, half: bool, normed: bool) -> int:
@@ -93,8 +110,9 @@ def _compiled_layer(shape: Shape, rows: int, *, half: bool) -> Sweeps:
     forward = 2 * (FLOAT + size) + 2 * (size + 2 * FLOAT)
     norms = forward + 2 * ((size + 3 * FLOAT) + (size + FLOAT) + half * size)
     heads = size * (3 * (shape.query + 2 * shape.key) + 4 * (shape.query + shape.key))
-    gates = size * (3 + 5) * shape.ffn_width
-    return Sweeps(rows * float(norms * shape.width + heads + gates), COMPILED_LOOPS)
+    gates = size * (3 + 5) * hidden_features(shape) + _sorted_bytes(shape, size)
+    loops = COMPILED_LOOPS + _expert_kernels(shape)
+    return Sweeps(rows * float(norms * shape.width + heads + gates), loops)
 
 
 def loss_sweeps(shape: Shape, rows: int, *, half: bool) -> Sweeps:
@@ -157,9 +175,9 @@ def added_sweeps(
         exact: by integers, chunk by chunk.
         compiled: the loops of an exact sum are, which they are on CPUs only.
     """
-    tables, matrices = table_elements(shape), block_matrices(shape)
+    tables, matrices = table_elements(shape), matrix_counts(shape)
     others, vectors = count - tables, 4 * shape.layers + 1
-    parameters, size = shape.layers * len(matrices) + vectors, HALF if half else FLOAT
+    parameters, size = matrices.total() + vectors, HALF if half else FLOAT
     if not exact:
         moved = (size + 2 * FLOAT) * others + 3 * FLOAT * tables
         return Sweeps(float(moved), parameters + 1).times(lanes)
@@ -168,7 +186,7 @@ def added_sweeps(
         each = Sweeps(float(moved), parameters + 8)
     else:
         moved = (SUM_BYTES + (HALF + FLOAT) * half) * others + TABLE_BYTES * tables
-        chunks = shape.layers * sum(ceil(rows * cols / CHUNK) for rows, cols in matrices)
+        chunks = sum(many * ceil(rows * cols / CHUNK) for (rows, cols), many in matrices.items())
         kernels = (3 + half) * chunks + 3 * vectors + 6 * tables / CHUNK + 24
         each = Sweeps(float(moved), kernels)
     # The first lane overwrites the sum, and that on the finer grid.
@@ -193,7 +211,7 @@ def pass_sweeps(shape: Shape, count: int, *, half: bool, exact: bool, compiled: 
     else:
         # The right grid of each row is chosen, and the integers are made a gradient.
         summed = 4 * FLOAT * count + 3 * FLOAT * table_elements(shape)
-    matrices = shape.layers * len(block_matrices(shape))
+    matrices = matrix_counts(shape).total()
     return Sweeps(float(cast + summed), matrices * (half + 5 * exact) + 100)
 
 
@@ -211,7 +229,7 @@ def update_sweeps(shape: Shape, count: int, *, half: bool, muon: bool) -> Sweeps
         return Sweeps(float(clipped + UPDATE_BYTES * count), 10)
     hidden = hidden_elements(shape)
     moved = (7 * FLOAT + size) * hidden + UPDATE_BYTES * (count - hidden)
-    return Sweeps(float(clipped + moved), 10 + shape.layers * len(block_matrices(shape)))
+    return Sweeps(float(clipped + moved), 10 + matrix_counts(shape).total())
 
 
 def direction_sweeps(shape: Shape, *, half: bool) -> Sweeps:
@@ -224,7 +242,7 @@ def direction_sweeps(shape: Shape, *, half: bool) -> Sweeps:
     size = HALF if half else FLOAT
     # Momentum, Nesterov's look ahead, cast, norm, scaled, copied out.
     each = 6 * FLOAT + (FLOAT + size) + size + 2 * size + 2 * size
-    matrices = shape.layers * len(block_matrices(shape))
+    matrices = matrix_counts(shape).total()
     return Sweeps(float(each) * hidden_elements(shape), 10 * matrices)
 
 

@@ -29,7 +29,7 @@ from qmpi.ports.base import Effect, Event, Frame, Reply
 from qmpi.protocol.evaluation import Marks
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.membership import SnapshotFact
-from qmpi.protocol.progress import UNDEFINED, StepTimes
+from qmpi.protocol.progress import UNDEFINED, ExpertLoads, StepTimes
 from qmpi.units import Digest, Generation, Step
 
 Condemned = Callable[[], str | None]
@@ -173,6 +173,7 @@ class StepApplied(Event, frozen=True):
     spike: str = ""
     halts: bool = False
     lane_square: float = UNDEFINED
+    experts: ExpertLoads | None = None
 
 
 class GroupJoined(Event, frozen=True):

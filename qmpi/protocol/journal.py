@@ -5,6 +5,7 @@ from msgspec import Struct
 from qmpi.protocol.evaluation import Evaluation
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.membership import SourceFact
+from qmpi.protocol.progress import ExpertLoads
 from qmpi.protocol.recipe import Recipe
 from qmpi.units import Digest, Generation, Rank, Step
 
@@ -101,6 +102,7 @@ class StepCommitted(Struct, frozen=True, tag="step_committed"):
         halts: the run stops after it, because of that.
         lane_square: mean over the lanes of the squared norm of each one's gradient; -1: not
             measured, or not finite.
+        experts: loads of experts; None: there are none, or the step was skipped.
     """
 
     time: float
@@ -121,6 +123,7 @@ class StepCommitted(Struct, frozen=True, tag="step_committed"):
     spike: str = ""
     halts: bool = False
     lane_square: float = -1.0
+    experts: ExpertLoads | None = None
 
 
 class FailureSeen(Struct, frozen=True, tag="failure_seen"):

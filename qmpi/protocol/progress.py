@@ -62,6 +62,22 @@ class StepTimes(Struct, frozen=True):
     other: float = 0.0
 
 
+class ExpertLoads(Struct, frozen=True):
+    """How evenly tokens went to the experts of a step, in the layer where it was least even.
+
+    Attributes:
+        layer: which, from 0.
+        largest: load of the expert that most tokens wanted, in mean loads; 1: all even.
+        smallest: of the one that fewest wanted.
+        dropped: share of all choices, of all layers, that met a full expert; 0 without a capacity.
+    """
+
+    layer: int
+    largest: float
+    smallest: float
+    dropped: float = 0.0
+
+
 class StepReport(Struct, frozen=True, tag="step_report"):
     """A step was applied; told once, by the member that the group's order names.
 
@@ -85,6 +101,7 @@ class StepReport(Struct, frozen=True, tag="step_report"):
         halts: nothing is trained after this step, because of it.
         lane_square: mean over the lanes of the squared norm of each one's gradient; `UNDEFINED`:
             not measured, or not finite.
+        experts: loads of experts; None: the model has none, or the step was skipped.
     """
 
     generation: Generation
@@ -103,6 +120,7 @@ class StepReport(Struct, frozen=True, tag="step_report"):
     spike: str = ""
     halts: bool = False
     lane_square: float = UNDEFINED
+    experts: ExpertLoads | None = None
 
 
 def is_skipped(gradient_norm: float) -> bool:

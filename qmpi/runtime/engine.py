@@ -363,6 +363,7 @@ class TorchEngine:
             spike=outcome.spike,
             halts=outcome.halts,
             lane_square=outcome.lane_square,
+            experts=outcome.experts,
         )
 
     def _aborted(

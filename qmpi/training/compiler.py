@@ -22,7 +22,7 @@ import torch
 from qmpi.config.compiling import is_worth_compiling
 from qmpi.config.settings import Settings
 from qmpi.errors import UserError
-from qmpi.model.layer import Layer, Layers
+from qmpi.model.layer import ExpertLayer, Layer, Layers
 from qmpi.model.shape import flops_per_token
 from qmpi.training.checkpointing import with_checkpoints
 from qmpi.training.precision import machine_identity
@@ -107,14 +107,14 @@ class Preparer:
         """
         if wants_compiling(self._settings, self._device):
             try:
-                return self._compiled(plain, rehearse)
+                return self._compiled(eager, plain, rehearse)
             except (RuntimeError, OSError) as error:
                 self._refuse(error)
         layers = with_checkpoints(eager, self._settings.train)
         rehearse(layers)
         return Prepared(layers, EAGER)
 
-    def _compiled(self, plain: Layers, rehearse: Rehearse) -> Prepared:
+    def _compiled(self, eager: Layers, plain: Layers, rehearse: Rehearse) -> Prepared:
         tools = toolchain(self._device)
         train = self._settings.train
         options = {
@@ -125,12 +125,18 @@ class Preparer:
             "fx_graph_cache": True,
             "max_autotune": False,
         }
-        compiled: dict[Layer, Layer] = {
-            layer: torch.compile(layer, fullgraph=True, dynamic=False, options=options)
-            for layer in dict.fromkeys(plain)
-        }
+
+        def compiled(layer: Layer, other: Layer) -> Layer:
+            if isinstance(layer, ExpertLayer) and isinstance(other, ExpertLayer):
+                # Where tokens go changes the shapes: experts stay as they run eagerly.
+                part = torch.compile(layer.attend, fullgraph=True, dynamic=False, options=options)
+                return ExpertLayer(part, other.mix)
+            return torch.compile(layer, fullgraph=True, dynamic=False, options=options)
+
+        pairs = dict(zip(plain, eager, strict=True))
+        made = {layer: compiled(layer, other) for layer, other in pairs.items()}
         # Around what is compiled, not within: the code, and so its bits, are the same.
-        layers = with_checkpoints(tuple(compiled[layer] for layer in plain), train)
+        layers = with_checkpoints(tuple(made[layer] for layer in plain), train)
         machine = f"{machine_identity(self._device)}; {train.threads}; {train.precision}"
         shapes = f"{machine}; {self._settings.model}; {train.sequences} x {train.sequence_tokens}"
         sweeps: list[Sweeps] = []

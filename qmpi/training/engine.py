@@ -20,14 +20,15 @@ import torch
 
 from qmpi.config.loss_scale import FIRST, LossScale
 from qmpi.config.settings import Settings
-from qmpi.errors import InvariantError, OutOfMemory, UserError
+from qmpi.errors import InvariantError, OutOfMemory
 from qmpi.model.initial import initial_value
 from qmpi.model.layer import choose_kernels
 from qmpi.protocol.batch import lanes_at
 from qmpi.protocol.hyperparameters import Hyperparameters, first_hyperparameters, rate_of
 from qmpi.protocol.progress import MAX_SKIPPED
 from qmpi.protocol.spikes import Levels, halts, judged
-from qmpi.training.comm import Aborted, Comm, look_on
+from qmpi.training.balance import Balance
+from qmpi.training.comm import Aborted, Comm
 from qmpi.training.compiler import InTurn, at_once
 from qmpi.training.determinism import refuse_chance
 from qmpi.training.evaluation import Evaluator, model_over
@@ -37,7 +38,7 @@ from qmpi.training.lanes import Block, LaneRunner
 from qmpi.training.microbatches import Microbatches
 from qmpi.training.optimizer import Optimizer, clip
 from qmpi.training.out_of_memory import Made, with_memory_told
-from qmpi.training.outcome import Held, StepOutcome, finite, lane_square
+from qmpi.training.outcome import Held, StepOutcome, diverged, finite, lane_square
 from qmpi.training.passes import Passes, Work
 from qmpi.training.precision import (
     choose_device,
@@ -49,8 +50,10 @@ from qmpi.training.precision import (
 from qmpi.training.pretrained import load_weights
 from qmpi.training.profiler import Profiler
 from qmpi.training.reduction.kinds import make_sum
+from qmpi.training.share import share
 from qmpi.training.speed import peak
 from qmpi.training.stopwatch import make_stopwatch
+from qmpi.training.tallies import Tallies
 from qmpi.training.weights import Weights
 from qmpi.units import Digest
 
@@ -89,17 +92,19 @@ class Engine:
         layout = state_layout(settings)
         self._state = FlatState(layout, self._device)
         train = settings.train
-        noise = settings.batch.is_measured
-        self._sum = make_sum(train.reduction, layout, train.lanes, self._device, measures=noise)
+        told = Tallies(settings.model, self._device)
+        self._balance = Balance(settings, self._state, told)
+        noise, kind = settings.batch.is_measured, train.reduction
+        self._sum = make_sum(kind, layout, train.lanes, self._device, told.size, measures=noise)
         squares = LaneSquares(len(layout.slots), self._device) if noise else None
         self._watch = make_stopwatch(self._device, clock)
-        weights = self._weights = Weights(settings.model, self._state, self._precision)
+        weights = self._weights = Weights(settings.model, self._state, self._precision, told)
         fused = choose_kernels(self._device, train.sequence_tokens, compiled=False)
         self._runner = LaneRunner(settings, weights, fused, self._watch, divider, squares)
         self._passes = Passes(self._runner, self._sum, self._watch, aborted, self._precision)
         self._microbatches = Microbatches(settings, self._device, self._runner, in_turn)
-        kind = update_precision(self._precision)
-        self._optimizer = Optimizer(layout, self._device, kind, settings.job.seed)
+        computed = update_precision(self._precision)
+        self._optimizer = Optimizer(layout, self._device, computed, settings.job.seed)
         self._own = first_hyperparameters(settings)
         self._held: Held | None = None
         self._evaluator: Evaluator | None = None
@@ -209,16 +214,8 @@ class Engine:
             root: index of the member whose state counts.
             receives: this member takes it.
         """
-        comm = self._group()
-        if comm.index == root:
-            comm.broadcast(self._state.buffer, root)
-        elif receives:
-            staging = torch.empty_like(self._state.buffer)
-            comm.broadcast(staging, root)
+        if share(self._group(), self._state, root, receives=receives):
             self._held = None
-            self._state.take(staging)
-        else:
-            look_on(comm, self._state.buffer, root)
 
     def snapshot(self) -> tuple[Digest, list[memoryview]]:
         """Return the state, without a copy.
@@ -324,6 +321,7 @@ class Engine:
             state.set_scaling(*scaling)
         if updated:
             self._optimizer.apply(state, self._sum.place, given.optimizer, rate)
+            self._balance.move(held.step, given, rate)
             watch.lap("optimizer")
             self._sum.settle(state)
             state.set_counters(held.step + 1, state.updates + 1, 0)
@@ -350,6 +348,7 @@ class Engine:
             spike=held.spike,
             halts=halts(given.guard, held.spike, state.skipped),
             lane_square=lane_square(facts.squares),
+            experts=self._balance.told(),
         )
 
     def _reduced(self, work: Work, given: Hyperparameters) -> tuple[int, LossScale]:
@@ -358,8 +357,11 @@ class Engine:
         if prepared.sweeps is not None:
             self._sum.use(prepared.sweeps)
         self._weights.refresh()
-        many = lanes_at(given.batch, self._state.step, self._settings.train.lanes)
-        return self._passes.run(self._group(), prepared.layers, self._state, work, many)
+        work_of = self._group(), prepared.layers, self._state, work
+        return self._passes.run(*work_of, self._many(given))
+
+    def _many(self, given: Hyperparameters) -> int:
+        return lanes_at(given.batch, self._state.step, self._settings.train.lanes)
 
     def _prepare(self, given: Hyperparameters) -> tuple[float, str, Levels]:
         """Make the update of the reduced gradient, with the others.
@@ -369,6 +371,7 @@ class Engine:
             nor is there one. The levels after the step.
         """
         spike, levels = "", self._state.levels
+        self._balance.hold(None)
         if self._sum.broken():
             return math.inf, spike, levels
         gradient = self._sum.place
@@ -378,6 +381,7 @@ class Engine:
         if given.guard.is_on:
             spike, levels = judged(given.guard, levels, self._sum.facts().losses, norm)
         if math.isfinite(norm) and not spike:
+            self._balance.hold(self._sum.counts, self._many(given))
             self._optimizer.prepare(self._state, gradient, given.optimizer, self._group())
         self._watch.lap("optimizer")
         return norm, spike, levels
@@ -386,10 +390,7 @@ class Engine:
         state = self._state
         state.set_counters(held.step + 1, state.updates, state.skipped + 1)
         if state.skipped >= MAX_SKIPPED and not held.spike:
-            raise UserError(
-                f"the gradient was not finite in {MAX_SKIPPED} steps in a row, up to step "
-                f"{held.step}: the run has diverged at this learning rate"
-            )
+            raise diverged(held)
 
     def _told(self, step: int, work: Callable[[], Made]) -> Made:
         return with_memory_told(self._settings.train, f"step {step}", work)

@@ -27,9 +27,10 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
+from qmpi.config.model import ModelSettings
 from qmpi.config.settings import Settings
 from qmpi.errors import CorruptData
-from qmpi.model.shape import MOMENT_BLOCK, TABLES, parameter_shapes
+from qmpi.model.shape import MOMENT_BLOCK, TABLES, bias_shapes, parameter_shapes
 from qmpi.protocol.spikes import NO_LEVELS, Levels
 from qmpi.units import Bytes, Digest
 
@@ -159,8 +160,19 @@ def state_layout(settings: Settings) -> Layout:
     Args:
         settings: the job; its shape, its kind of optimizer and the type of its weights count.
     """
-    shapes = parameter_shapes(settings.model)
+    shapes = state_shapes(settings.model)
     return lay_out(shapes, settings.optimizer.kind, settings.train.masters)
+
+
+def state_shapes(model: ModelSettings) -> dict[str, tuple[int, ...]]:
+    """Return the shape of all that a state keeps with moments: parameters, biases of experts.
+
+    Biases are vectors whose gradient is zero, so no optimizer moves them.
+
+    Args:
+        model: its shape.
+    """
+    return parameter_shapes(model) | bias_shapes(model)
 
 
 def _slot(name: str, shape: tuple[int, ...], start: int) -> Slot:

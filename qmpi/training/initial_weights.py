@@ -17,7 +17,7 @@ import numpy as np
 
 from qmpi.config.model import ModelSettings
 from qmpi.errors import InputError
-from qmpi.model.shape import parameter_shapes
+from qmpi.model.shape import bias_shapes, parameter_shapes
 from qmpi.storage.safetensors_file import TensorEntry, read_weights, tensor_bytes
 from qmpi.units import Digest
 
@@ -46,12 +46,15 @@ def fitting(entries: Mapping[str, TensorEntry], model: ModelSettings, path: Path
         path: of the weights, for messages.
 
     Returns:
-        Names of the parameters, in the order of `parameter_shapes`.
+        Names of the parameters, in the order of `parameter_shapes`, and of biases of experts.
 
     Raises:
         InputError: one is missing, of another shape or of a type without use, or one is left over.
     """
     shapes = parameter_shapes(model)
+    if model.router == "sigmoid":
+        # Biases are no parameters, but files of such models hold them.
+        shapes |= {name: s for name, s in bias_shapes(model).items() if name in entries}
     missing = [name for name in shapes if name not in entries]
     known = {*shapes, HEAD} if model.tied_head else set(shapes)
     extra = [name for name in entries if name not in known and not name.endswith(_DERIVED)]

@@ -122,6 +122,7 @@ class LaneRunner:
         self._backprop.begin_lane()
         if self._squares is not None:
             self._squares.begin_lane()
+        self._weights.tallies.clear()
         for number, rows in enumerate(ids.split(train.sequences)):
             reason = aborted()
             if reason is not None:
@@ -132,6 +133,7 @@ class LaneRunner:
             self._watch.lap("backward")
         self._sum = None
         self._add_ends(total)
+        self._weights.tallies.add_to(total.counts)
         return losses / count
 
     def square(self) -> float:

@@ -10,8 +10,9 @@ import torch
 from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
 from qmpi.errors import OutOfMemory
-from qmpi.model.layer import choose_kernels, make_layers
+from qmpi.model.layer import Kernels, Layers, choose_kernels, make_layers
 from qmpi.protocol.hyperparameters import can_halve, halved
 from qmpi.training.compiler import InTurn, Prepared, Preparer
 from qmpi.training.lanes import LaneRunner
@@ -57,11 +58,14 @@ class Microbatches:
             settings = replace(self._settings, train=train)
             plain = choose_kernels(self._device, train.sequence_tokens, compiled=True)
             self._prepared = Preparer(settings, self._device, self._in_turn).prepare(
-                eager=make_layers(settings.model, train.sequences, self._runner.kernels),
-                plain=make_layers(settings.model, train.sequences, plain),
+                eager=self._layers(train, self._runner.kernels),
+                plain=self._layers(train, plain),
                 rehearse=self._runner.rehearse,
             )
         return self._prepared
+
+    def _layers(self, train: TrainSettings, kernels: Kernels) -> Layers:
+        return make_layers(self._settings.model, train.sequences, kernels, train.microbatches)
 
     def warm_up(self) -> Prepared:
         """Prepare the layers ahead of the first step.

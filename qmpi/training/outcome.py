@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qmpi.config.loss_scale import LossScale
+from qmpi.errors import UserError
 from qmpi.protocol.hyperparameters import Hyperparameters
-from qmpi.protocol.progress import UNDEFINED, StepTimes
+from qmpi.protocol.progress import MAX_SKIPPED, UNDEFINED, ExpertLoads, StepTimes
 from qmpi.protocol.spikes import NO_LEVELS, Levels
 
 
@@ -27,6 +28,7 @@ class StepOutcome:
         updates: updates in the weights after the step; steps less these were skipped.
         loss_scale: that the step ended with; a power of two, 1: none is used.
         spike, halts, lane_square: as in `qmpi.protocol.progress.StepReport`.
+        experts: their loads; None: there are none, or the step was skipped.
     """
 
     step: int
@@ -43,6 +45,7 @@ class StepOutcome:
     spike: str = ""
     halts: bool = False
     lane_square: float = UNDEFINED
+    experts: ExpertLoads | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,18 @@ class Held:
     hyperparameters: Hyperparameters
     spike: str = ""
     levels: Levels = NO_LEVELS
+
+
+def diverged(held: Held) -> UserError:
+    """Return what is said of a run whose updates are skipped again and again.
+
+    Args:
+        held: of the last of its steps.
+    """
+    return UserError(
+        f"the gradient was not finite in {MAX_SKIPPED} steps in a row, up to step {held.step}: "
+        "the run has diverged at this learning rate"
+    )
 
 
 def finite(value: float) -> float:

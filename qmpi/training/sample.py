@@ -36,10 +36,10 @@ def load_model(settings: Settings, payload: memoryview, divider: int | None = No
     """
     weights = SnapshotWeights(settings, payload)
     model = Transformer(settings.model, divider)
-    parameters = dict(model.named_parameters())
+    tensors = model.state_dict()
     with torch.no_grad():
         for name, values in weights:
-            parameters[name].copy_(values)
+            tensors[name].copy_(values)
     return model.requires_grad_(requires_grad=False).eval()
 
 

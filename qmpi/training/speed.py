@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
+from msgspec.structs import replace
 from torch import Tensor
 from torch.nn import functional
 
@@ -28,7 +29,7 @@ from qmpi.model.fused.cross_entropy import ROWS, Loss
 from qmpi.model.layer import LayerWeights, attention, choose_kernels, make_layers
 from qmpi.model.plain import Positions
 from qmpi.model.shape import ffn_width, head_dim
-from qmpi.planning.shape import block_matrices, shape_of
+from qmpi.planning.shape import hidden_features, layer_matrices, shape_of
 from qmpi.planning.sweeps import Sweeps, layer_sweeps, loss_sweeps
 from qmpi.training.precision import choose_precision
 
@@ -107,7 +108,7 @@ def measure(
     timer = Timer(clock, pick)
     torch.set_num_threads(settings.train.threads)
     kind, data = choose_precision(settings.train, CPU), bytes(HASHED_BYTES)
-    work = Sample(settings.model, *_batch(settings), kind)
+    work = Sample(stand_in(settings.model), *_batch(settings), kind)
     hashed = _seconds(lambda: hashlib.sha256(data), timer, SECONDS / 6)
     call = _call(timer)
     products, attention = (
@@ -240,10 +241,21 @@ class Sample:
         return torch.randn(*shape, dtype=self._kind)
 
 
+def stand_in(model: ModelSettings) -> ModelSettings:
+    """Return a dense model whose layers multiply a token as often as a model's do on average.
+
+    Args:
+        model: dense, or with experts.
+    """
+    if not model.experts:
+        return model
+    return replace(model, experts=0, ffn_width=round(hidden_features(shape_of(model))))
+
+
 def _batch(settings: Settings) -> tuple[int, int]:
     """Return sequences of a batch and tokens of each: those of a microbatch, if not too many."""
     train = settings.train
-    matrices = 6 * sum(rows * cols for rows, cols in block_matrices(shape_of(settings.model)))
+    matrices = 6 * layer_matrices(shape_of(settings.model), active=True)
     most = min(MOST_ROWS, max(LEAST_ROWS, int(MOST_WORK / matrices)))
     tokens = min(train.sequence_tokens, most)
     return max(1, min(train.sequences, most // tokens)), tokens

@@ -15,8 +15,11 @@ import torch
 from torch import Tensor
 
 from qmpi.config.model import ModelSettings
+from qmpi.model.experts.mix import ExpertWeights
 from qmpi.model.layer import LayerWeights
+from qmpi.model.shape import BIAS, LayerKind, layer_kinds
 from qmpi.training.flat_state import FlatState, Slot
+from qmpi.training.tallies import Tallies
 
 TABLE = "model.embed_tokens.weight"
 HEAD = "lm_head.weight"
@@ -60,18 +63,29 @@ class Leaf:
 class Weights:
     """All weights of the model, as leaves."""
 
-    def __init__(self, settings: ModelSettings, state: FlatState, kind: torch.dtype) -> None:
+    def __init__(
+        self,
+        settings: ModelSettings,
+        state: FlatState,
+        kind: torch.dtype,
+        tallies: Tallies | None = None,
+    ) -> None:
         """Lay the leaves out.
 
         Args:
             settings: shape of the model.
             state: holds the parameters; its memory stays where it is.
             kind: type that matrices are multiplied in.
+            tallies: take what layers with experts count; None: they have their own.
         """
         self._state, self.kind = state, kind
         self._numbers = {slot.name: n for n, slot in enumerate(state.layout.slots)}
         self.leaves: list[Leaf] = []
-        self.layers = tuple(self._layer(number) for number in range(settings.layers))
+        kinds = layer_kinds(settings)
+        self._experts = settings.experts
+        self.tallies = tallies or Tallies(settings, state.params.device)
+        told = zip(self.tallies.counts, self.tallies.features, strict=True)
+        self.layers = tuple(self._layer(n, kind, told) for n, kind in enumerate(kinds))
         self.final_norm = self._leaf(FINAL_NORM)
         self.table = self._part(TABLE)
         self.head = self.table if settings.tied_head else self._part(HEAD)
@@ -104,12 +118,20 @@ class Weights:
         for leaf in self.leaves:
             leaf.tensor.register_post_accumulate_grad_hook(_handing(leaf, take))
 
-    def _layer(self, number: int) -> LayerWeights:
+    def _layer(
+        self, number: int, kind: LayerKind, told: Iterator[tuple[Tensor, Tensor]]
+    ) -> LayerWeights:
         prefix = f"model.layers.{number}."
 
         def leaf(*names: str) -> Tensor:
             return self._leaf(*(f"{prefix}{name}.weight" for name in names))
 
+        each = range(self._experts)
+        gate_up, down = ("mlp.gate_proj", "mlp.up_proj"), ("mlp.down_proj",)
+        if kind.experts:
+            pairs = ((f"mlp.experts.{n}.gate_proj", f"mlp.experts.{n}.up_proj") for n in each)
+            gate_up = tuple(name for pair in pairs for name in pair)
+            down = tuple(f"mlp.experts.{n}.down_proj" for n in each)
         normed = f"{prefix}self_attn.q_norm.weight" in self._numbers
         return LayerWeights(
             input_norm=leaf("input_layernorm"),
@@ -118,15 +140,31 @@ class Weights:
             k_norm=leaf("self_attn.k_norm") if normed else None,
             output=leaf("self_attn.o_proj"),
             post_norm=leaf("post_attention_layernorm"),
-            gate_up=leaf("mlp.gate_proj", "mlp.up_proj"),
-            down=leaf("mlp.down_proj"),
+            gate_up=leaf(*gate_up),
+            down=leaf(*down),
+            experts=self._mixture(prefix, *next(told)) if kind.experts else None,
+        )
+
+    def _mixture(self, prefix: str, counts: Tensor, features: Tensor) -> ExpertWeights:
+        shared = [
+            f"{prefix}mlp.shared_experts.{name}_proj.weight" for name in ("gate", "up", "down")
+        ]
+        has_shared = shared[0] in self._numbers
+        return ExpertWeights(
+            router=self._leaf(f"{prefix}mlp.gate.weight", kind=torch.float32),
+            # No leaf: what moves it are loads, not a gradient.
+            bias=self._state.view(self._part(f"{prefix}{BIAS}").slot),
+            counts=counts,
+            features=features if features.numel() else None,
+            shared_gate_up=self._leaf(*shared[:2]) if has_shared else None,
+            shared_down=self._leaf(shared[2]) if has_shared else None,
         )
 
     def _part(self, name: str, first: int = 0) -> Part:
         number = self._numbers[name]
         return Part(number, self._state.layout.slots[number], first)
 
-    def _leaf(self, *names: str) -> Tensor:
+    def _leaf(self, *names: str, kind: torch.dtype | None = None) -> Tensor:
         parts, rows = [], 0
         for name in names:
             parts.append(self._part(name, rows))
@@ -134,7 +172,7 @@ class Weights:
         slots = [part.slot for part in parts]
         shape = (rows, *slots[0].shape[1:])
         # Vectors stay in float32: norms are computed in it.
-        kind = self.kind if len(shape) > 1 else torch.float32
+        kind = kind or (self.kind if len(shape) > 1 else torch.float32)
         beside = all(a.start + a.size == b.start for a, b in pairwise(slots))
         copied = kind != self._state.params.dtype or not beside
         if copied:

@@ -232,6 +232,7 @@ class Record:
             spike=report.spike,
             halts=report.halts,
             lane_square=report.lane_square,
+            experts=report.experts,
         )
         self._note(record)
         self._times.append(report.times)

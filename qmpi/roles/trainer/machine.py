@@ -423,6 +423,7 @@ class Trainer(Follower):
                 spike=event.spike,
                 halts=event.halts,
                 lane_square=event.lane_square,
+                experts=event.experts,
             )
         )
 

@@ -42,10 +42,19 @@ ROUNDER_BITS = 0x4B400000
 
 
 class ExactSum:
-    """Integer sum over lanes and members."""
+    """Integer sum over lanes and members.
+
+    Attributes:
+        counts: int32 integers that are summed as they are; whoever computes a lane adds to them.
+    """
 
     def __init__(
-        self, layout: Layout, lanes: int, device: torch.device, facts: int = FACTS
+        self,
+        layout: Layout,
+        lanes: int,
+        device: torch.device,
+        facts: int = FACTS,
+        counts: int = 0,
     ) -> None:
         """Allocate the sum.
 
@@ -54,7 +63,9 @@ class ExactSum:
             lanes: lanes of the global batch.
             device: where gradients live.
             facts: int32 of the tail a lane.
+            counts: integers that are summed beside the gradient.
         """
+        self._used = layout.total + counts
         self._layout, self._lanes, self._device = layout, lanes, device
         self._facts, self._counted = facts, lanes
         self._bits = lane_bits(lanes)
@@ -100,8 +111,8 @@ class ExactSum:
         self.tail = Tail(said[chunks:], self._lanes)
         room = sum(table.outliers.places * table.slot.chunk for table in self._tables.values())
         total = self._layout.total
-        self._buffer = torch.zeros(total + room, dtype=torch.int32, device=self._device)
-        self._sum = self._buffer[:total]
+        self._buffer = torch.zeros(self._used + room, dtype=torch.int32, device=self._device)
+        self._sum, self.counts = self._buffer[:total], self._buffer[total : self._used]
         for number, table in self._tables.items():
             table.renew(self._span(self._layout.slots[number], self._sum))
         self._parts = [
@@ -130,6 +141,8 @@ class ExactSum:
             zeroed.zero_()
         self._taken_out = max(self._added)
         self._start = wrapped(-self._taken_out * ROUNDER_BITS)
+        if self.counts.numel():
+            self.counts.zero_()
         self._added = [0] * len(self._added)
         self._scales = powers(self._bits - self._exponents)
         self._factors = [] if self._sweeps is not None else self._scales.tolist()
@@ -297,7 +310,7 @@ class ExactSum:
             if count != self._taken_out:
                 left = wrapped((count - self._taken_out) * ROUNDER_BITS)
                 self._span(slot, self._sum).sub_(left)
-        used = self._layout.total
+        used = self._used
         for table in self._tables.values():
             used += table.outliers.write(self._buffer[used:], table.levels(self._needs))
         return self._buffer[:used]
@@ -313,7 +326,7 @@ class ExactSum:
     def _areas(self) -> dict[int, tuple[Tensor, Tensor]]:
         """Return levels of rows, and the part of the wire, of each table that has outliers."""
         areas: dict[int, tuple[Tensor, Tensor]] = {}
-        at = self._layout.total
+        at = self._used
         for number, table in self._tables.items():
             levels = table.levels(self._needs)
             used = int(levels.sum()) * table.slot.chunk

@@ -13,7 +13,12 @@ class FastSum:
     """Float sum over lanes and members; the interface of `ExactSum`."""
 
     def __init__(
-        self, layout: Layout, lanes: int, device: torch.device, facts: int = FACTS
+        self,
+        layout: Layout,
+        lanes: int,
+        device: torch.device,
+        facts: int = FACTS,
+        counts: int = 0,
     ) -> None:
         """Allocate the sum.
 
@@ -22,9 +27,10 @@ class FastSum:
             lanes: lanes of the global batch.
             device: where gradients live.
             facts: int32 of the tail a lane.
+            counts: integers that are summed beside the gradient, in integers.
         """
         self._layout, self._lanes, self._device = layout, lanes, device
-        self._facts, self._counted = facts, lanes
+        self._facts, self._counted, self._beside = facts, lanes, counts
         self.renew()
 
     def use(self, sweeps: Sweeps) -> None:
@@ -37,8 +43,9 @@ class FastSum:
     def renew(self) -> None:
         """Take fresh memory: an operation left behind may still write to the old one."""
         self._sum = torch.zeros(self._layout.total, device=self._device)
-        self._tail = torch.zeros(self._lanes * self._facts, dtype=torch.int32, device=self._device)
-        self.tail = Tail(self._tail, self._lanes)
+        facts = self._lanes * self._facts
+        self._tail = torch.zeros(facts + self._beside, dtype=torch.int32, device=self._device)
+        self.tail, self.counts = Tail(self._tail[:facts], self._lanes), self._tail[facts:]
 
     def begin_step(self, state: FlatState, lanes: int = 0) -> None:  # noqa: ARG002
         """Start a step; there are no exponents to copy.

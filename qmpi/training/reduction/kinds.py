@@ -11,7 +11,13 @@ Sum = ExactSum | FastSum
 
 
 def make_sum(
-    kind: str, layout: Layout, lanes: int, device: torch.device, *, measures: bool = False
+    kind: str,
+    layout: Layout,
+    lanes: int,
+    device: torch.device,
+    counts: int = 0,
+    *,
+    measures: bool = False,
 ) -> Sum:
     """Make the reduction that the settings name.
 
@@ -20,10 +26,11 @@ def make_sum(
         layout: of the parameters.
         lanes: lanes of the global batch.
         device: where gradients live.
+        counts: integers that are summed beside the gradient.
         measures: each lane tells the squared norm of its gradient.
 
     Returns:
         The reduction.
     """
     facts = FACTS + MEASURED if measures else FACTS
-    return (ExactSum if kind == "exact" else FastSum)(layout, lanes, device, facts)
+    return (ExactSum if kind == "exact" else FastSum)(layout, lanes, device, facts, counts)

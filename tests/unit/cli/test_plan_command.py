@@ -10,6 +10,7 @@ from qmpi.cli.main import run
 JOBS = Path(__file__).parents[3] / "jobs"
 KEYS = {
     "parameters",
+    "active_parameters",
     "flops_per_token",
     "memory_bytes_by_kind",
     "step_seconds",

@@ -6,6 +6,7 @@ from qmpi.config.evaluation import EvaluationSettings
 from qmpi.config.guard import GuardSettings
 from qmpi.config.identity import differences, identity, with_hyperparameters
 from qmpi.config.load import settings_digest
+from qmpi.config.model import ModelSettings
 from qmpi.config.settings import Settings
 
 HELD_OUT = Settings(evaluation=EvaluationSettings(held_out=0.01))
@@ -40,3 +41,10 @@ def test_a_guard_is_part_of_it_where_it_judges_and_may_be_changed() -> None:
     assert differences(Settings(), with_hyperparameters(guarded, train.steps, optimizer)) == ()
     kept = with_hyperparameters(Settings(), train.steps, optimizer, guarded.guard)
     assert differences(guarded, kept) == ()
+
+
+def test_a_dense_model_has_no_word_of_experts_in_it() -> None:
+    assert not any("expert" in name or "rout" in name for name in identity(Settings())["model"])
+    mixed = Settings(model=ModelSettings(experts=8))
+    assert settings_digest(mixed) != settings_digest(Settings())
+    assert differences(Settings(), mixed) == ("model.experts is not there, not 8",)

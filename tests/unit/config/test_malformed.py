@@ -58,6 +58,20 @@ MALFORMED = {
     "odd head dim": ("[model]\nhead_dim = 7\n", ["model.head_dim = 7", "odd"]),
     "initial weights alone": ("[initial]\nweights = 'x'\n", ["initial.digest", "qmpi import"]),
     "no digest": ("[initial]\nweights = 'x'\ndigest = 'abc'\n", ["initial.digest"]),
+    "one expert": ("[model]\nexperts = 1\n", ["model.experts = 1", "2 or more"]),
+    "more experts of a token than there are": (
+        "[model]\nexperts = 4\nexperts_per_token = 5\n",
+        ["model.experts_per_token = 5", "model.experts = 4"],
+    ),
+    "no layer with experts": (
+        "[model]\nlayers = 2\nexperts = 4\ndense_layers = 2\n",
+        ["model.dense_layers = 2", "model.layers = 2"],
+    ),
+    "capacity below the mean": (
+        "[model]\nexperts = 4\ncapacity_factor = 0.5\n",
+        ["model.capacity_factor = 0.5", "1 or more"],
+    ),
+    "router by another name": ('[model]\nrouter = "top"\n', ["model.router", "softmax"]),
     "odd head": ("[model]\nwidth = 12\n", ["is odd", "even"]),
     "warm-up longer than the run": (
         "[train]\nsteps = 10\n[optimizer]\nwarmup_steps = 20\n",

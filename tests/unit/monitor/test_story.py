@@ -15,6 +15,7 @@ from qmpi.protocol.journal import (
     SnapshotKept,
     StepCommitted,
 )
+from qmpi.protocol.progress import ExpertLoads
 from qmpi.protocol.status import RankReport, StatusReport
 from qmpi.units import Digest, Generation, Rank, Step
 
@@ -189,3 +190,17 @@ def test_evaluations_that_stand_are_told_and_those_that_are_missing() -> None:
     assert "source words" in page
     assert "before step 3: a rank died &lt;before&gt;" in page
     assert "are missing" in render_report(replace(story, evaluations=()))
+
+
+def test_loads_of_experts_are_told_and_a_dense_run_has_no_word_of_them() -> None:
+    assert "loads of experts" not in dict(story_from_run(TALE, STATUS).facts)
+    loads = {0: ExpertLoads(0, 1.9, 0.1), 1: ExpertLoads(3, 1.25, 0.5, 0.02)}
+    tale = [
+        replace(record, experts=loads.get(record.step))
+        if isinstance(record, StepCommitted)
+        else record
+        for record in TALE
+    ]
+    told = dict(story_from_run(tale, STATUS).facts)["loads of experts"]
+    assert told.startswith("0.10 to 1.90 of the mean in the last 2 steps, 1.0 % dropped; ")
+    assert told.endswith("least even at the end: layer 3")

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from published_runs import RUNS
 
 from qmpi.config.model import ModelSettings
@@ -10,6 +11,7 @@ from qmpi.model import shape as model_shape
 from qmpi.model.shape import parameter_shapes
 from qmpi.planning.scaling import model_of_depth
 from qmpi.planning.shape import (
+    active_parameters,
     flops_per_token,
     matrices_a_token,
     muon_flops,
@@ -48,6 +50,38 @@ def test_counts_are_those_of_the_model(model: ModelSettings, tokens: int) -> Non
     # The planner takes the mean over layers with windows.
     wanted = pytest.approx(model_shape.flops_per_token(model, tokens), rel=1e-12)
     assert flops_per_token(shape, tokens) == wanted
+
+
+@st.composite
+def mixtures(draw: st.DrawFn) -> ModelSettings:
+    dense = draw(models())
+    experts = draw(st.integers(2, 256))
+    return replace(
+        dense,
+        layers=dense.layers + 1,
+        experts=experts,
+        experts_per_token=draw(st.integers(1, min(8, experts))),
+        shared_experts=draw(st.sampled_from([0, 1, 3])),
+        expert_width=draw(st.sampled_from([0, 8, 768])),
+        dense_layers=draw(st.integers(0, dense.layers)),
+    )
+
+
+@given(mixtures(), st.integers(8, 1_000_000))
+def test_experts_are_counted_as_the_model_does(model: ModelSettings, tokens: int) -> None:
+    shape = shape_of(model)
+    assert parameters(shape) == model_shape.parameter_count(model)
+    assert active_parameters(shape) == model_shape.active_count(model)
+    assert flops_per_token(shape, tokens) == pytest.approx(
+        model_shape.flops_per_token(model, tokens), rel=1e-12
+    )
+
+
+def test_the_products_of_an_update_count_every_expert() -> None:
+    model = ModelSettings(layers=3, experts=5, shared_experts=1, router="sigmoid", dense_layers=1)
+    parts = batches(lay_out(parameter_shapes(model), "muon"), "cpu")
+    each = [len(part.slots) * (4 * part.rows**2 * part.cols + 2 * part.rows**3) for part in parts]
+    assert muon_flops(shape_of(model)) == len(POLAR) * sum(each)
 
 
 @pytest.mark.parametrize(

@@ -52,13 +52,15 @@ def main(compile_, device, shape="dense"):
     # So that "auto" wants what this small job would not be worth.
     compiling.WORTH = dict.fromkeys(compiling.WORTH, 0)
     settings = job(device=device)
-    divider, windowed = (None, {}) if shape == "dense" else (DIVIDER, WINDOWED)
-    if shape != "dense":
+    divider, more = (None, {}) if shape in ("dense", "experts") else (DIVIDER, WINDOWED)
+    if shape in ("windows", "long"):
         # Several blocks of queries in so short a sequence.
         plain.BLOCK, banded.LENGTHS = 4, {"cpu": (4, 4), "cuda": (4, 4)}
     if shape == "long":
         plain.MOST_TOKENS = 8
-    model = ModelSettings(vocab_size=256, layers=3, width=32, heads=2, kv_heads=1, **windowed)
+    if shape == "experts":
+        more = {"experts": 4}
+    model = ModelSettings(vocab_size=256, layers=3, width=32, heads=2, kv_heads=1, **more)
     settings = replace(settings, model=model, train=replace(settings.train, compile=compile_))
     engine = alone(settings, divider=divider)
     engine.warm_up()

@@ -12,10 +12,9 @@ from qmpi.config.model import ModelSettings
 from qmpi.model import plain
 from qmpi.model.initial import initialise
 from qmpi.model.layer import choose_kernels, make_layers
-from qmpi.model.shape import parameter_shapes
 from qmpi.model.transformer import Transformer
 from qmpi.training.backprop import Backprop
-from qmpi.training.flat_state import FlatState, lay_out
+from qmpi.training.flat_state import FlatState, lay_out, state_shapes
 from qmpi.training.stopwatch import make_stopwatch
 from qmpi.training.weights import Weights, gradients_of
 
@@ -32,6 +31,14 @@ SHAPES = {
     "odd": {"width": 20, "heads": 2, "kv_heads": 1, "ffn_width": 6},
 }
 """At the odd shape no two parameters lie side by side: leaves are copies."""
+MIXTURES = {
+    "experts": {"experts": 4},
+    "shared experts": {
+        "experts": 6, "experts_per_token": 3, "shared_experts": 1, "router": "sigmoid",
+        "dense_layers": 1, "ffn_width": 48,
+    },
+    "odd experts": {"experts": 5, "expert_width": 7, "width": 20, "heads": 2, "kv_heads": 1},
+}  # fmt: skip
 
 
 DIVIDERS = dict.fromkeys(("windows, documents, capped", "documents"), 3)
@@ -58,9 +65,10 @@ def reference(settings, ids, divider=None):
 
 def gradients(settings, model, ids, kind, *, compiled=False, device=CPU):
     """Compute them with the engine's parts; documents are those of the reference."""
-    state = FlatState(lay_out(parameter_shapes(settings.model)), device)
+    state = FlatState(lay_out(state_shapes(settings.model)), device)
+    held = model.state_dict()
     for slot in state.layout.slots:
-        state.view(slot).copy_(model.get_parameter(slot.name).detach())
+        state.view(slot).copy_(held[slot.name])
     weights, found = Weights(settings.model, state, kind), {}
 
     def take(leaf, gradient):
@@ -95,9 +103,9 @@ def drawn_ids(settings, name):
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("compiled", [False, True], ids=["fused", "plain"])
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", [*SHAPES, *MIXTURES])
 def test_loss_and_gradients_are_those_of_the_model(name, compiled, device):
-    settings = settings_of(SHAPES[name])
+    settings = settings_of((SHAPES | MIXTURES)[name])
     ids, divider = drawn_ids(settings, name), DIVIDERS.get(name)
     model, wanted = reference(settings, ids, divider)
     loss, found = gradients(settings, model, ids, torch.float32, compiled=compiled, device=device)
@@ -148,7 +156,7 @@ def test_bfloat16_is_near(name, device):
 
 def test_leaves_follow_the_state_only_when_refreshed():
     settings = settings_of(SHAPES["grouped"])
-    state = FlatState(lay_out(parameter_shapes(settings.model)), CPU)
+    state = FlatState(lay_out(state_shapes(settings.model)), CPU)
     weights = Weights(settings.model, state, torch.bfloat16)
     weights.refresh()
     state.params.fill_(2.0)
@@ -162,7 +170,7 @@ def test_leaves_follow_the_state_only_when_refreshed():
 
 def test_in_float32_leaves_are_the_state():
     settings = settings_of(SHAPES["grouped"])
-    state = FlatState(lay_out(parameter_shapes(settings.model)), CPU)
+    state = FlatState(lay_out(state_shapes(settings.model)), CPU)
     weights = Weights(settings.model, state, torch.float32)
     assert not any(leaf.copied for leaf in weights.leaves)
     state.params.fill_(2.0)

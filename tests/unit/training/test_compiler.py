@@ -129,6 +129,18 @@ def test_windows_and_documents_compile_once_for_each_kind_of_layer(tmp_path, sha
     assert not plain["dynamo"]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_of_layers_with_experts_attention_is_compiled(tmp_path):
+    told = member(tmp_path, "on", shape="experts")
+    assert "compiled by" in told["identity"]
+    assert told["graphs"] == told["graphs_warm"] == 1
+    assert told["again"] == told["digests"][0]
+    assert told["other_deal"] == told["digests"]
+    plain = member(tmp_path, "off", shape="experts")
+    assert plain["losses"] == pytest.approx(told["losses"], rel=1e-4)
+
+
 @needs_cuda
 @pytest.mark.timeout(900)
 def test_cuda_layers_compile_to_nearly_the_eager_losses(tmp_path):

@@ -1,0 +1,110 @@
+"""The feed-forward part of a layer with experts, for training, as a function of its weights.
+
+Theory of operation. The router works in float32 on the normed features before they are rounded to
+the compute type: of two experts that are nearly equal, rounding would take any. How often each
+expert was wanted is counted into integers that come with the weights; whoever computes a lane hands
+them on. What is decided here depends on the tokens of one microbatch alone, thus on the lane.
+
+The penalty on large router logits (z-loss, Zoph et al., arXiv 2202.08906) is in the gradient only:
+the loss that is reported stays the cross-entropy.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from qmpi.config.model import ModelSettings
+from qmpi.model.experts.choice import capacity, choose, plan
+from qmpi.model.experts.products import Products
+
+
+class ExpertWeights(NamedTuple):
+    """What a layer with experts has beside the matrices of these.
+
+    Attributes:
+        router: float32 [experts, width].
+        bias: of the choice, float32 [experts]; no gradient.
+        counts: int32 [1 or 2, experts], added to: how many tokens wanted an expert, and, where
+            there is a capacity, how many of them it dropped.
+        features: float32 [width], added to: the mean of the features that the router saw over the
+            lane's tokens; or None.
+        shared_gate_up: [2 * shared hidden, width], or None.
+        shared_down: [width, shared hidden], or None.
+    """
+
+    router: Tensor
+    bias: Tensor
+    counts: Tensor
+    features: Tensor | None = None
+    shared_gate_up: Tensor | None = None
+    shared_down: Tensor | None = None
+
+
+class ZLoss(torch.autograd.Function):
+    """Logits as they are; the gradient of scale * mean(log-sum-exp ** 2) joins theirs."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, scale: float) -> Tensor:  # noqa: ANN401
+        """Return the logits.
+
+        Args:
+            ctx: of autograd.
+            logits: float32 [tokens, experts].
+            scale: of the penalty.
+        """
+        ctx.save_for_backward(logits)
+        ctx.scale = scale
+        return logits.view_as(logits)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
+        """Return the gradient of the logits."""
+        (logits,) = ctx.saved_tensors
+        size = logits.logsumexp(dim=-1, keepdim=True)
+        factor = 2.0 * ctx.scale / logits.shape[0]
+        return gradients[0] + size.mul(factor) * logits.softmax(dim=-1), None
+
+
+Mix = Callable[[Tensor, Tensor, Tensor, ExpertWeights | None], Tensor]
+"""(normed features float32 [tokens, width], gate_up, down, weights) to what is added to the stream,
+float32; the matrices as `Products` takes them."""
+
+
+def make_mix(settings: ModelSettings, swiglu: Callable[[Tensor], Tensor], microbatches: int) -> Mix:
+    """Make the function.
+
+    Args:
+        settings: shape of the model.
+        swiglu: merged gate and up to hidden features.
+        microbatches: of a lane, which share the penalty on logits.
+
+    Returns:
+        The function.
+    """
+    penalty = settings.router_z_loss / microbatches
+
+    def mix(x: Tensor, gate_up: Tensor, down: Tensor, weights: ExpertWeights | None) -> Tensor:
+        if weights is None:
+            raise ValueError("a layer with experts was given the weights of a dense one")
+        logits = functional.linear(x, weights.router)
+        if penalty:
+            logits = ZLoss.apply(logits, penalty)
+        chosen, shares = choose(logits, weights.bias, settings)
+        most = capacity(x.shape[0], settings) if settings.capacity_factor else None
+        given, wanted, dropped = plan(chosen, settings.experts, most)
+        weights.counts[0].add_(wanted)
+        if dropped is not None:
+            weights.counts[1].add_(dropped)
+        if weights.features is not None:
+            weights.features.add_(x.detach().mean(dim=0), alpha=1.0 / microbatches)
+        seen = x.to(gate_up.dtype)
+        mixed = Products.apply(seen, shares, given, gate_up, down)
+        if weights.shared_gate_up is None or weights.shared_down is None:
+            return mixed
+        hidden = swiglu(functional.linear(seen, weights.shared_gate_up))
+        return mixed + functional.linear(hidden, weights.shared_down)
+
+    return mix
