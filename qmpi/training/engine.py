@@ -31,7 +31,7 @@ from qmpi.training.balance import Balance
 from qmpi.training.comm import Aborted, Comm
 from qmpi.training.compiler import InTurn, at_once
 from qmpi.training.determinism import refuse_chance
-from qmpi.training.evaluation import Evaluator, model_over
+from qmpi.training.evaluation import EVALUATED_LOGITS, Evaluator, model_over
 from qmpi.training.flat_state import FlatState, state_layout
 from qmpi.training.lane_squares import LaneSquares
 from qmpi.training.lanes import Block, LaneRunner
@@ -56,9 +56,6 @@ from qmpi.training.stopwatch import make_stopwatch
 from qmpi.training.tallies import Tallies
 from qmpi.training.weights import Weights
 from qmpi.units import Digest
-
-EVALUATED_LOGITS = 1 << 22
-"""Logits that an evaluation computes at a time, beside all that training keeps: 16 MiB of them."""
 
 
 class Engine:
@@ -97,12 +94,12 @@ class Engine:
         noise, kind = settings.batch.is_measured, train.reduction
         self._sum = make_sum(kind, layout, train.lanes, self._device, told.size, measures=noise)
         squares = LaneSquares(len(layout.slots), self._device) if noise else None
-        self._watch = make_stopwatch(self._device, clock)
+        watch = self._watch = make_stopwatch(self._device, clock)
         weights = self._weights = Weights(settings.model, self._state, self._precision, told)
         fused = choose_kernels(self._device, train.sequence_tokens, compiled=False)
-        self._runner = LaneRunner(settings, weights, fused, self._watch, divider, squares)
-        self._passes = Passes(self._runner, self._sum, self._watch, aborted, self._precision)
-        self._microbatches = Microbatches(settings, self._device, self._runner, in_turn)
+        runner = self._runner = LaneRunner(settings, weights, fused, watch, divider, squares)
+        self._passes = Passes(runner, self._sum, watch, aborted, self._precision)
+        self._microbatches = Microbatches(settings, self._device, runner, in_turn)
         computed = update_precision(self._precision)
         self._optimizer = Optimizer(layout, self._device, computed, settings.job.seed)
         self._own = first_hyperparameters(settings)
@@ -357,8 +354,8 @@ class Engine:
         if prepared.sweeps is not None:
             self._sum.use(prepared.sweeps)
         self._weights.refresh()
-        work_of = self._group(), prepared.layers, self._state, work
-        return self._passes.run(*work_of, self._many(given))
+        many, layers = self._many(given), prepared.layers
+        return self._passes.run(self._group(), layers, self._state, work, many)
 
     def _many(self, given: Hyperparameters) -> int:
         return lanes_at(given.batch, self._state.step, self._settings.train.lanes)

@@ -16,6 +16,10 @@ LOGITS = 1 << 25
 """Logits computed at a time: 128 MiB of them."""
 
 
+EVALUATED_LOGITS = 1 << 22
+"""Logits that an evaluation computes at a time, beside all that training keeps: 16 MiB of them."""
+
+
 def model_over(
     settings: ModelSettings, state: FlatState, divider: int | None = None
 ) -> Transformer:

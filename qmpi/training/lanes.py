@@ -133,7 +133,8 @@ class LaneRunner:
             self._watch.lap("backward")
         self._sum = None
         self._add_ends(total)
-        self._weights.tallies.add_to(total.counts)
+        if self._weights.tallies.size:
+            self._weights.tallies.add_to(total.counts)
         return losses / count
 
     def square(self) -> float:

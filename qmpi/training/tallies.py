@@ -52,9 +52,8 @@ class Tallies:
         Args:
             total: int32 [size], of all lanes.
         """
-        if self.size:
-            grid = self.features.clamp(-MOST, MOST).mul_(GRID).round_().to(torch.int32)
-            total.add_(torch.cat((self.counts.flatten(), grid.flatten())))
+        grid = self.features.clamp(-MOST, MOST).mul_(GRID).round_().to(torch.int32)
+        total.add_(torch.cat((self.counts.flatten(), grid.flatten())))
 
     def read(self, total: Tensor, lanes: int) -> tuple[Tensor, Tensor]:
         """Read the sum over all lanes.

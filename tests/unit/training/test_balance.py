@@ -133,13 +133,13 @@ def test_what_a_fading_bias_loses_is_given_to_the_router_on_average_over_the_tok
     bias = engine._state.view(slots[name])
     bias.copy_(torch.tensor([1.0, -2.0, 0.5, 0.0]))
     mean = torch.linspace(-1, 2, settings.model.width)
-    tallies = engine._tallies
+    tallies = engine._balance._tallies
     counts = torch.zeros(tallies.counts.shape, dtype=torch.int64)
     counts[:, 0] = torch.tensor([3, 5, 4, 4])
     grid = (mean * 4096 * LANES).round().to(torch.int64).repeat(len(counts), 1)
     total = torch.cat((counts.flatten(), grid.flatten())).to(torch.int32)
     before, full = router.clone(), bias + 0.25 * torch.tensor([1.0, -1.0, 0.0, 0.0])
-    engine._balance.hold(total)
+    engine._balance.hold(total, LANES)
     engine._balance.move(6, given, settings.optimizer.learning_rate)
     # Of 8 steps the last two fade, so one before the last half is left.
     torch.testing.assert_close(bias, full / 2)
