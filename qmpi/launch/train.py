@@ -36,7 +36,6 @@ from qmpi.storage.corpus import Corpus, read_corpus_facts
 from qmpi.storage.journal import glance_at
 from qmpi.storage.ram_places import note_ram_places
 from qmpi.storage.run_directory import RunDirectory
-from qmpi.training.initial_weights import check_weights
 from qmpi.units import Seconds
 
 
@@ -165,6 +164,8 @@ def prepare_run(
     directory = RunDirectory(run_path(settings))
     check_same_run(directory, settings, way)
     if settings.initial.weights and not directory.checkpoint_names():
+        from qmpi.training.initial_weights import check_weights
+
         check_weights(Path(settings.initial.weights), settings.model)
     return LaunchPlan(
         mpirun=mpirun,

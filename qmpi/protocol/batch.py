@@ -8,13 +8,17 @@ So a step's data stay an address, and every block is trained on exactly once wha
 """
 
 from math import sqrt
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from qmpi.config.batch import BatchSettings
-from qmpi.config.settings import Settings
 from qmpi.units import Step
+
+if TYPE_CHECKING:
+    # Whoever only reads records does without: it costs the start of each command.
+    from qmpi.config.settings import Settings
 
 
 class Batch(Struct, frozen=True):
@@ -44,7 +48,7 @@ def rule_of(settings: BatchSettings) -> BatchSettings:
     return replace(settings, noise_scale=False, halve_microbatches=False)
 
 
-def begun_batch(settings: Settings, step: Step, block: int) -> Batch | None:
+def begun_batch(settings: "Settings", step: Step, block: int) -> Batch | None:
     """Return the rule that a job begins with at a step.
 
     Args:

@@ -1,15 +1,20 @@
 """Hyperparameters: what a window of steps is trained with. What may change while a run goes on."""
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 from msgspec.structs import replace
 
 from qmpi.config.guard import NO_GUARD, GuardSettings
 from qmpi.config.optimizer import OptimizerSettings
 from qmpi.config.schedule import Onset, learning_rate
-from qmpi.config.settings import Settings
 from qmpi.config.train import TrainSettings
 from qmpi.protocol.batch import Batch, begun_batch, rate_factor
 from qmpi.units import Step
+
+if TYPE_CHECKING:
+    # Whoever only reads records does without: it costs the start of each command.
+    from qmpi.config.settings import Settings
 
 
 class Hyperparameters(Struct, frozen=True):
@@ -34,7 +39,7 @@ class Hyperparameters(Struct, frozen=True):
     halvings: int = 0
 
 
-def first_hyperparameters(settings: Settings) -> Hyperparameters:
+def first_hyperparameters(settings: "Settings") -> Hyperparameters:
     """Open a hyperparameter log.
 
     Args:

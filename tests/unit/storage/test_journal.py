@@ -148,13 +148,13 @@ def test_a_glance_tells_the_starts_and_the_steps_that_stand(tmp_path):
     path = tmp_path / "journal.jsonl"
     first, second, third = _opened(1), _opened(2), _opened(3, back_to=1)
     _write(path, [first, *(_step(n) for n in range(4))])
-    assert glance_at(path) == Glance((first,), 4, 4)
+    assert glance_at(path) == Glance((first,), 4, 4, (first,))
     _write(path, [second])
-    assert glance_at(path) == Glance((first, second), 4, 4)
+    assert glance_at(path) == Glance((first, second), 4, 4, (first, second))
     _write(path, [GenerationOpened(1.0, 2, (1,), ((0,),), 2, "live", "why"), _step(2)])
     assert glance_at(path).committed == 3
     _write(path, [FailureSeen(1.0, 3, (), '"type":"run_opened"', "", ""), third])
-    assert glance_at(path) == Glance((first, second, third), 1, 5)
+    assert glance_at(path) == Glance((first, second, third), 1, 5, (first, second, third))
 
 
 def test_a_glance_at_what_is_no_journal_tells_nothing(tmp_path):
