@@ -175,12 +175,17 @@ def model_settings(fields: Fields, path: Path) -> ModelSettings:
         "tied_head": said["tie_word_embeddings"],
         "qk_norm": kind == "qwen3" or kind in ABSENT,
         **read_rope(said, path),
-        **read_windows(said, path),
         "norm_eps": said["rms_norm_eps"],
         "init_std": said["initializer_range"],
     }
     if kind in ABSENT:
         found |= _mixture(said, path)
+    # Windows are told layer by layer: their number is to be one that there can be.
+    _converted(found, path)
+    return _converted(found | read_windows(said, path), path)
+
+
+def _converted(found: dict[str, Any], path: Path) -> ModelSettings:
     try:
         return msgspec.convert(found, ModelSettings)
     except msgspec.ValidationError as error:

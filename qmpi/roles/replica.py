@@ -4,8 +4,9 @@ Theory of operation. A trainer offers a snapshot; the replica pulls it part by p
 `WINDOW` parts in flight, so it bounds what it must hold. When all parts are there the driver
 verifies them against the offered digest and writes a node-local RAM file, and a checkpoint on disk
 when asked. Only what was verified is reported as held. A newer offer, or one that also goes to
-disk, takes the place of a transfer that did not finish; an older one is passed over. The parts of a
-team's positions come beside each other.
+disk, takes the place of a transfer that did not finish; an older one is passed over. One of the
+same worth by another rank is kept: the source may be dead already, and the next group's keeper of
+copies offers once. The parts of a team's positions come beside each other.
 """
 
 from msgspec import Struct
@@ -28,7 +29,7 @@ from qmpi.protocol.snapshots import (
 )
 from qmpi.roles.facts import RankFacts
 from qmpi.roles.follower import Follower
-from qmpi.units import Seconds, Step
+from qmpi.units import Rank, Seconds, Step
 
 WINDOW = 2
 """Parts in flight; two keep the link busy and bound the memory to two parts."""
@@ -36,6 +37,9 @@ WINDOW = 2
 
 class Transfer(Struct):
     """One snapshot on its way.
+
+    Attributes:
+        others: who else offers it, with the offer; the latest last.
 
     Invariants: parts [0, asked) were asked for, `parts` holds a prefix-complete subset of them.
     """
@@ -45,6 +49,7 @@ class Transfer(Struct):
     count: int
     asked: int
     parts: dict[int, Frame]
+    others: dict[Address, SnapshotOffer]
 
 
 def _worth(offer: SnapshotOffer) -> tuple[Step, bool]:
@@ -55,7 +60,7 @@ class Replica(Follower):
     """A rank that keeps snapshots.
 
     Invariants: at most one transfer a position; `storing` maps each part of a state that is being
-    written to its offer and to who made it.
+    written to those who offered it.
     """
 
     role = RoleName.REPLICA
@@ -69,7 +74,7 @@ class Replica(Follower):
         """
         super().__init__(settings, facts)
         self.transfers: dict[int, Transfer] = {}
-        self.storing: dict[tuple[Step, int], Address] = {}
+        self.storing: dict[tuple[Step, int], tuple[Address, ...]] = {}
 
     def on_event(self, event: Event, now: Seconds) -> list[Effect]:
         """Pull, store, report."""
@@ -80,20 +85,16 @@ class Replica(Follower):
             case Received(_, SnapshotPart() as part, frames) if frames:
                 return self._arrived(part, frames[0])
             case Received(_, SnapshotGone(step, position)):
-                self._drop(step, position)
-                return []
+                return self._drop(step, position)
             case SnapshotStored(facts, fault):
                 return self._stored(facts, fault)
             case SnapshotBroken(step, reason, position, place):
                 self._activity = "idle"
-                offerer = self.storing.pop((step, position), None)
+                offerers = self.storing.pop((step, position), ())
                 failed = SnapshotFailed(step, reason, position, place)
-                return [self.tell(failed), *([Send(offerer, failed)] if offerer else [])]
+                return [self.tell(failed), *(Send(offerer, failed) for offerer in offerers)]
             case RankLost(rank):
-                for transfer in list(self.transfers.values()):
-                    if transfer.source.rank == rank:
-                        self._drop(transfer.offer.step, transfer.offer.position)
-                return []
+                return self._lost(rank)
             case _:
                 return []
 
@@ -113,10 +114,12 @@ class Replica(Follower):
         current = self.transfers.get(offer.position)
         # A former lead may still offer what is older; it must not displace what is on its way.
         if current is not None and _worth(current.offer) >= _worth(offer):
+            if current.offer == offer and source != current.source:
+                current.others[source] = offer
             return []
         self._activity = f"receiving snapshot of step {offer.step}"
         count = max(1, -(-offer.size // offer.part_size))
-        transfer = self.transfers[offer.position] = Transfer(source, offer, count, 0, {})
+        transfer = self.transfers[offer.position] = Transfer(source, offer, count, 0, {}, {})
         return self._pull(transfer)
 
     def _pull(self, transfer: Transfer) -> list[Effect]:
@@ -140,7 +143,7 @@ class Replica(Follower):
             return self._pull(transfer)
         offer = transfer.offer
         del self.transfers[offer.position]
-        self.storing[(offer.step, offer.position)] = transfer.source
+        self.storing[(offer.step, offer.position)] = (transfer.source, *transfer.others)
         self._activity = f"writing snapshot of step {offer.step}"
         parts = tuple(transfer.parts[i] for i in range(transfer.count))
         return [
@@ -160,16 +163,32 @@ class Replica(Follower):
     def _stored(self, facts: tuple[SnapshotFact, ...], fault: str) -> list[Effect]:
         fact = facts[0]
         self._activity = f"holds step {fact.step}"
-        offerer = self.storing.pop((fact.step, fact.position), None)
+        offerers = self.storing.pop((fact.step, fact.position), ())
         words: list[Message] = [SnapshotHeld(facts)]
         if fault:
             place = "ram" if fact.place == "disk" else ""
             words.append(SnapshotFailed(fact.step, fault, fact.position, place))
-        to = [self.facts.chief, *([offerer] if offerer else [])]
+        to = [self.facts.chief, *offerers]
         return [Send(address, word) for word in words for address in to]
 
-    def _drop(self, step: Step, position: int) -> None:
+    def _lost(self, rank: Rank) -> list[Effect]:
+        effects: list[Effect] = []
+        for transfer in list(self.transfers.values()):
+            for other in [other for other in transfer.others if other.rank == rank]:
+                del transfer.others[other]
+            if transfer.source.rank == rank:
+                effects += self._drop(transfer.offer.step, transfer.offer.position)
+        return effects
+
+    def _drop(self, step: Step, position: int) -> list[Effect]:
         transfer = self.transfers.get(position)
-        if transfer is not None and transfer.offer.step == step:
-            del self.transfers[position]
-            self._activity = "idle"
+        if transfer is None or transfer.offer.step != step:
+            return []
+        del self.transfers[position]
+        self._activity = "idle"
+        if not transfer.others:
+            return []
+        source, offer = transfer.others.popitem()
+        effects = self._offered(source, offer)
+        self.transfers[position].others = transfer.others
+        return effects

@@ -194,9 +194,10 @@ class Invariants:
             raise InvariantError(f"step {step} was evaluated to other numbers than its weights'")
 
     def _check_evaluated(self, record: RunEnded) -> None:
-        settings, first = self._expected.settings, min(self.evaluated, default=record.step)
-        every, end = settings.evaluation.every_steps, settings.train.steps
-        due = evaluated_steps(first - 1, record.step, every, end)
+        every = self._expected.settings.evaluation.every_steps
+        first = min(self.evaluated, default=record.step)
+        # A finished run ends at its length, which may have changed since it was begun.
+        due = evaluated_steps(first - 1, record.step, every, record.step)
         untold = [step for step in due if step not in self.evaluated]
         if record.state == "finished" and untold:
             raise InvariantError(f"nothing is told of the evaluations of the steps {untold}")

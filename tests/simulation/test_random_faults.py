@@ -161,6 +161,15 @@ def test_random_faults(seed: int) -> None:
     survives(seed, (1, 1, 2, 4)[seed % 4])
 
 
+def test_the_last_checkpoint_is_pulled_though_its_first_source_dies_unnoticed() -> None:
+    survives(1517)
+
+
+@pytest.mark.parametrize("seed", [2000, 2128])
+def test_a_run_that_became_longer_is_evaluated_where_it_ends(seed: int) -> None:
+    changed_and_taken_back(seed, 1)
+
+
 def changed_and_taken_back(seed: int, size: int) -> None:
     """A rate that changes where the job happens to start again; then the user goes back, and on."""
     chance = random.Random(seed)

@@ -1,6 +1,7 @@
 """The words of config.json: out and in again, and what is refused by name."""
 
 import json
+import tracemalloc
 from contextlib import suppress
 from pathlib import Path
 
@@ -166,6 +167,16 @@ NAMES = st.sampled_from([*sorted(said()), "rope_scaling", "layer_types"])
 def test_no_config_is_a_bug(changes):
     with suppress(InputError):
         assert model_settings(said(**changes), PATH).vocab_size >= 256
+
+
+@pytest.mark.parametrize("layers", [10**5, 10**10, 10**400])
+def test_layers_without_end_are_refused_before_they_are_counted_off(layers):
+    tracemalloc.start()
+    with pytest.raises(InputError, match="layers"):
+        model_settings(said(num_hidden_layers=layers), PATH)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2**20
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "\xff", "[" * 5000])
