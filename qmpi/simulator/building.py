@@ -108,6 +108,7 @@ class TrainingBuilder:
             hyperparameters=log_of(history, self.around.begun),
             back_to=wish.back_to if starts == wish.starts else -1,
             replan=wish.replan,
+            replayed=self.around.replayed,
         )
         chief = Address(CHIEF, RoleName.COORDINATOR)
         for facts in facts_of(job, number, chief):

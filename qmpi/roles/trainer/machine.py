@@ -294,7 +294,8 @@ class Trainer(Follower):
     def _may_halve(self, step: int) -> bool:
         halvings = hyperparameters_at(self._log(), max(0, step)).halvings
         settings = self.settings
-        return settings.batch.halve_microbatches and can_halve(settings.train, halvings)
+        allowed = settings.batch.halve_microbatches and not self._replays
+        return allowed and can_halve(settings.train, halvings)
 
     def aborted(self, event: EngineAborted, now: Seconds) -> list[Effect]:
         """Say what is held."""
@@ -484,7 +485,12 @@ class Trainer(Follower):
     @property
     def _halted(self) -> bool:
         """The last step was one after which nothing is trained."""
-        return bool(self.outcomes) and self.outcomes[-1].halts
+        return bool(self.outcomes) and self.outcomes[-1].halts and not self._replays
+
+    @property
+    def _replays(self) -> bool:
+        """The run goes by the records of another one."""
+        return self.group is not None and self.group.replays
 
     def _copy(self) -> list[Effect]:
         if self.group is None or not self.group.keeps_copy:
