@@ -104,7 +104,7 @@ def test_a_decision_that_a_relaunch_has_dropped_is_not_taken_by_a_replay() -> No
 
 def test_where_memory_is_short_a_replay_does_not_halve() -> None:
     scenario, outcome = played("microbatches_halved")
-    short = ("on computing of rank 3 #20 exhaust memory of rank 3",)
+    short = ("on computing of rank 5 #3 exhaust memory of rank 5",)  # its second trainer
     again, found = replayed(scenario, outcome.journal, *short, trainers=2)
     assert again.changes == 0
     assert (again.state, found.difference) == ("finished", None)

@@ -498,7 +498,8 @@ class Trainer(Follower):
         step, branch = Step(self.state_step), self.group.branch
         if self._halted and step not in self.grant.checkpoint_steps:
             return []  # the copy of this step is the last, and goes to disk
-        return self.copies.due(step, self.grant, self._generation, branch)
+        replicas = self.directory.replicas
+        return self.copies.due(step, self.grant, self._generation, branch, replicas)
 
 
 GROUPED = ("joining", "ready", "evaluating", "stepping")
