@@ -166,7 +166,14 @@ def _job(
 
 
 def _claim(new: RunDirectory, wanted: Replay) -> bool:
-    """Write down what is replayed; return whether that was replayed to its end before."""
+    """Write down what is replayed.
+
+    Returns:
+        Whether that was replayed to its end before.
+
+    Raises:
+        ConfigError: the directory holds another run, or the replay of another story.
+    """
     if str(new.root) == wanted.run:
         raise ConfigError(f"{new.root} is the run itself; name another --run-dir for its replay")
     held, is_trained = read_replay(new.replay), new.journal.exists()

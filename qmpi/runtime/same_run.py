@@ -97,7 +97,11 @@ def check_same_run(
 def _check_replay(
     directory: RunDirectory, replayed: Replay, settings: Settings, way: Continuation
 ) -> None:
-    """Refuse whatever would make a replay a run of its own."""
+    """Refuse whatever would make a replay a run of its own.
+
+    Raises:
+        ConfigError: the settings are others, or shall change.
+    """
     is_its_job = settings_digest(settings) == replayed.settings_digest
     if not is_its_job or way.changes or way.back_to >= 0:
         raise ConfigError(

@@ -21,7 +21,6 @@ from qmpi.policy.stream import first_recipe
 from qmpi.ports.books import AppendJournal, Entry, WriteEnd
 from qmpi.ports.engine import GroupJoined
 from qmpi.protocol.journal import HyperparametersChanged
-from qmpi.protocol.replay import Replay
 from qmpi.simulator.agenda import Agenda, Chance
 from qmpi.simulator.building import Builder, TrainingBuilder
 from qmpi.simulator.faults import Deed, Fault, LoseHost
@@ -76,7 +75,6 @@ class Simulation(Onlooker):
         hardware: Hardware | None = None,
         *,
         care: Care | None = None,
-        replayed: Replay | None = None,
     ) -> None:
         """Set the stage.
 
@@ -87,7 +85,6 @@ class Simulation(Onlooker):
             faults: what goes wrong.
             hardware: durations; the default is a small cluster.
             care: how closely it is followed.
-            replayed: what the run goes by, if it replays another one; the job ends where that says.
         """
         self.settings = settings
         self.hardware = hardware or Hardware()
@@ -96,7 +93,6 @@ class Simulation(Onlooker):
         self.chance: Chance = random.Random(seed)
         self.around = Surroundings(settings, self.hardware, self.agenda, self.chance)
         self.around.onlooker = self
-        self.around.replayed = replayed
         self.files = self.around.files
         self.trace = Trace(keep=self.care.keep_trace)
         weights = [source.weight for source in settings.data.sources]

@@ -4,7 +4,6 @@ from msgspec import Struct
 
 from qmpi.config.settings import Settings
 from qmpi.ports.books import Entry
-from qmpi.protocol.replay import Replay
 from qmpi.simulator.agenda import Agenda, Chance
 from qmpi.simulator.files import Files
 from qmpi.simulator.hardware import Hardware
@@ -75,7 +74,6 @@ class Surroundings:
         onlooker: sees what ports do.
         begun: the job as the run was begun; `settings` is what the next start reads.
         wish: how the next start goes on.
-        replayed: what the run goes by, if it replays another one.
     """
 
     def __init__(
@@ -91,7 +89,6 @@ class Surroundings:
         """
         self.settings = self.begun = settings
         self.wish = Wish()
-        self.replayed: Replay | None = None
         self.hardware = hardware
         self.agenda = agenda
         self.chance = chance

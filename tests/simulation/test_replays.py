@@ -6,15 +6,14 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from qmpi.config.identity import ending_at
 from qmpi.config.settings import RoleSettings
 from qmpi.corpora.audit import replay
 from qmpi.launch.replay import goes_by
 from qmpi.policy.replay import Likeness, likeness
 from qmpi.protocol.journal import HyperparametersChanged, JournalRecord, RunOpened, StepCommitted
-from qmpi.simulator.engine import Care, Simulation
-from qmpi.simulator.faults import Fault, parse_fault
+from qmpi.simulator.faults import parse_fault
 from qmpi.simulator.outcome import Outcome
+from qmpi.simulator.replaying import ReplaySimulation
 from qmpi.simulator.scenario import Scenario, parse_scenario, play
 
 FOLDER = Path(__file__).parent / "scenarios"
@@ -52,12 +51,9 @@ def replayed(
     standing = replay(journal)
     wanted = goes_by("RUN", standing, to)
     roles = RoleSettings(generator=1, memory=1, trainer=trainers, replica=1)
-    settings = ending_at(replace(scenario.settings, roles=roles), wanted.steps)
-    struck: tuple[Fault, ...] = tuple(map(parse_fault, faults))
-    simulation = Simulation(
-        settings, trainers + 4, 11, struck, care=Care(keep_trace=100), replayed=wanted
-    )
-    outcome = simulation.run()
+    settings = replace(scenario.settings, roles=roles)
+    struck = tuple(map(parse_fault, faults))
+    outcome = ReplaySimulation(wanted, settings, trainers + 4, 11, struck).run()
     return outcome, likeness(standing.steps, replay(outcome.journal).steps, wanted.steps)
 
 

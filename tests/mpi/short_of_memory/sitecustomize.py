@@ -1,9 +1,9 @@
-"""One rank whose memory becomes short: Python loads this module at its start, where it is on the path.
+"""One rank whose memory becomes short. Python loads this module at its start, if it is on the path.
 
-SHORT_OF_MEMORY=RANK:ROWS:CALLS: from the CALLS-th microbatch on, rank RANK has no memory for one of
-more than ROWS rows. It then asks torch for more than any machine has, so the refusal is torch's own,
-at the place where a large one would come. A real limit (RLIMIT_AS) also strikes libraries that
-abort where they are refused, and what a process has kept from earlier steps is not refused at all.
+SHORT_OF_MEMORY=RANK:ROWS:CALLS: from the CALLS-th microbatch on, rank RANK has no memory for one
+of more than ROWS rows. It then asks torch for more than any machine has: the refusal is torch's
+own, at the place where a large one would come. A real limit (RLIMIT_AS) also strikes libraries
+that abort where they are refused, and what a process has kept from earlier steps it never refuses.
 """
 
 import importlib.abc

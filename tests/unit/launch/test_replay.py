@@ -101,7 +101,7 @@ def test_a_replay_has_nothing_of_its_own_that_decides_weights(directory: RunDire
 
 
 def test_what_cannot_be_replayed_is_refused(tmp_path: Path, directory: RunDirectory) -> None:
-    with pytest.raises(InputError, match="--to 10: .* has 9 steps"):
+    with pytest.raises(InputError, match=r"--to 10: .* has 9 steps"):
         prepare_replay(directory.root, None, 10, ())
     with pytest.raises(ConfigError, match="is the run itself"):
         prepare_replay(directory.root, directory.root, None, ())
