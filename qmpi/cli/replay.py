@@ -12,7 +12,7 @@ from qmpi.errors import ExitCode, pointer
 
 if TYPE_CHECKING:
     from qmpi.launch.replay import Prepared
-    from qmpi.policy.replay import Likeness
+    from qmpi.policy.replay import Difference, Likeness
     from qmpi.protocol.status import EndMarker
 
 EPILOG = """\b
@@ -132,14 +132,21 @@ def _told(
     }
 
 
+def _difference(prepared: "Prepared", found: "Difference") -> str:
+    text = (
+        f"step {found.step} differs: {found.what}: {found.run} in {prepared.goes_by.run}, "
+        f"{found.replay} in {prepared.settings.job.run_dir}; the {found.step} steps before it are "
+        "the same bits"
+    )
+    if prepared.settings.train.reduction == "fast":
+        text += '; train.reduction = "fast" promises no more: its bits depend on who computes what'
+    return text
+
+
 def _verdict(prepared: "Prepared", found: "Likeness", marker: "EndMarker | None") -> str:
-    difference, of = found.difference, prepared.goes_by.steps
-    if difference is not None:
-        return (
-            f"step {difference.step} differs: {difference.what}: {difference.run} in "
-            f"{prepared.goes_by.run}, {difference.replay} in {prepared.settings.job.run_dir}; the "
-            f"{difference.step} steps before it are the same bits"
-        )
+    of = prepared.goes_by.steps
+    if found.difference is not None:
+        return _difference(prepared, found.difference)
     if marker is not None and marker.state == "failed":
         return (
             f"qmpi: the replay failed at step {marker.step}: {marker.reason}\n"
