@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from qmpi.protocol.journal import StepCommitted
+from qmpi.protocol.progress import ExpertLoads
 from qmpi.units import Step
 
 
@@ -48,7 +49,8 @@ class Likeness(Struct, frozen=True):
     difference: Difference | None = None
 
 
-Fact = Callable[[StepCommitted], object]
+Value = str | float | ExpertLoads | tuple[str | float, ...] | None
+Fact = Callable[[StepCommitted], Value]
 
 _FACTS: tuple[tuple[str, Fact], ...] = (
     ("digests of blocks", lambda step: step.block_digests),
@@ -103,18 +105,18 @@ def _first_difference(run: StepCommitted, replay: StepCommitted) -> Difference |
     return None
 
 
-def _shown(before: object, after: object) -> tuple[str, str]:
-    """Return two unlike values for people: of lists the first entries that differ."""
+def _shown(before: Value, after: Value) -> tuple[str, str]:
+    """Return two unlike values for people: of one value a lane the first that differs."""
     if isinstance(before, tuple) and isinstance(after, tuple):
-        if len(before) != len(after):
-            return f"{len(before)} of them", f"{len(after)} of them"
-        place = next(n for n, pair in enumerate(zip(before, after, strict=True)) if _unlike(pair))
-        return f"{before[place]} of lane {place}", f"{after[place]} of lane {place}"
+        return _of_lane(before, after)
     return str(before) or "none", str(after) or "none"
 
 
-def _unlike(pair: tuple[object, object]) -> bool:
-    return pair[0] != pair[1]
+def _of_lane(before: tuple[str | float, ...], after: tuple[str | float, ...]) -> tuple[str, str]:
+    if len(before) != len(after):
+        return f"{len(before)} of them", f"{len(after)} of them"
+    lane = next(lane for lane, value in enumerate(before) if value != after[lane])
+    return f"{before[lane]} of lane {lane}", f"{after[lane]} of lane {lane}"
 
 
 def _told(value: float) -> float | None:

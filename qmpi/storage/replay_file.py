@@ -42,7 +42,7 @@ def read_replay(path: Path) -> Replay | None:
         data = path.read_bytes()
     try:
         return msgspec.json.decode(data, type=Replay)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CorruptData(
             f"{path} does not tell what the run replays ({error}); begin the replay again with "
             "another --run-dir"

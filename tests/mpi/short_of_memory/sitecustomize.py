@@ -36,7 +36,7 @@ class Finder(importlib.abc.MetaPathFinder):
                 load(module)
                 self.limit(module)
 
-            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+            spec.loader.exec_module = exec_module
         return spec
 
     def limit(self, module: ModuleType) -> None:
