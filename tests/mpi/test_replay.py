@@ -20,6 +20,9 @@ SHORT = (
     *("--set", "batch.halve_microbatches=true"),
 )
 
+WATCHED = ("--set", "monitor.status_seconds=0.1")
+"""So that a job of few milliseconds a step is struck where it shall be."""
+
 pytestmark = pytest.mark.timeout(900)
 
 
@@ -66,10 +69,10 @@ def test_microbatches_that_one_trainer_had_no_memory_for_are_replayed_without_th
 
 def test_a_batch_that_grew_by_noise_through_kills_is_replayed(tmp_path: Path) -> None:
     """A guard leaves spikes out on the way; the whole job dies once, and is started again."""
-    with LiveRun(tmp_path, *GROWING) as run:
+    with LiveRun(tmp_path, *GROWING, "--set", "train.steps=40", *WATCHED) as run:
         run.wait_for_step(7)
         run.kill("trainer", 1)
-        run.wait_for_step(13)
+        run.wait_for_step(20)
         run.kill("coordinator")
         end = run.finish()
     assert (end["state"], end["exit_code"]) == ("finished", 0), run.logs()
@@ -78,7 +81,7 @@ def test_a_batch_that_grew_by_noise_through_kills_is_replayed(tmp_path: Path) ->
     steps = [r for r in read_journal(run.run / "journal.jsonl") if isinstance(r, StepCommitted)]
     assert {len(step.lane_losses) for step in steps} >= {2, 4}
     report = replayed(run.run, 3)
-    assert (report["replay"], report["steps"], report["digests"]) == ("same", 20, 20), report
+    assert (report["replay"], report["steps"], report["digests"]) == ("same", 40, 40), report
     assert report["digest"] == end["digest"]
     assert not changes_of(Path(report["run_dir"]))
 
@@ -86,9 +89,9 @@ def test_a_batch_that_grew_by_noise_through_kills_is_replayed(tmp_path: Path) ->
 def test_a_run_resumed_with_layers_checkpointed_has_the_bits_of_one_without(
     tmp_path: Path,
 ) -> None:
-    few = ("--set", "train.steps=24", "--set", "train.lanes=2", "--set", "roles.spare=0")
+    few = ("--set", "train.steps=40", "--set", "roles.spare=0", *WATCHED)
     with LiveRun(tmp_path, *few) as run:
-        run.wait_for_step(3)
+        run.wait_for_step(6)
         (run.run / "stop").touch()
         stopped = run.finish()
     assert (stopped["state"], stopped["exit_code"]) == ("stopped", 75), run.logs()
@@ -97,6 +100,6 @@ def test_a_run_resumed_with_layers_checkpointed_has_the_bits_of_one_without(
     )
     assert done.returncode == 0, done.stderr
     end = json.loads(done.stdout)
-    assert (end["state"], end["step"]) == ("finished", 24)
+    assert (end["state"], end["step"]) == ("finished", 40)
     with LiveRun(tmp_path, *few, "--set", "roles.trainer=1", name="alone") as alone:
         assert alone.finish()["digest"] == end["digest"]
