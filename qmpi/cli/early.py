@@ -13,7 +13,7 @@ import signal
 from collections.abc import Sequence
 from types import FrameType
 
-RESUMABLE = ("train", "generate", "ingest")
+RESUMABLE = ("train", "replay", "generate", "ingest")
 ASKING = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
 REQUEUE = 75
 """As `qmpi.errors.ExitCode`, which takes time to load."""

@@ -83,6 +83,7 @@ def command(
                 "dtype": dtype,
                 "files": done.files,
                 "bytes": done.bytes,
+                "dropped_bias": done.dropped_bias,
             }
         )
         return

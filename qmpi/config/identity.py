@@ -149,6 +149,16 @@ def with_hyperparameters(
     )
 
 
+def ending_at(settings: Settings, steps: int) -> Settings:
+    """Return a job that ends at a step.
+
+    Args:
+        settings: the job.
+        steps: > 0. Unlike one that was read from a file, the job may end within its warm-up.
+    """
+    return replace(settings, train=replace(settings.train, steps=steps))
+
+
 def differences(begun: Settings, wanted: Settings) -> tuple[str, ...]:
     """Say in which fields of its identity a run differs from what is wanted of it.
 

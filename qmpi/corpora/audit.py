@@ -47,6 +47,7 @@ from qmpi.protocol.progress import is_skipped, undefined_lanes
 from qmpi.protocol.recipe import RowAddress
 from qmpi.protocol.spikes import NO_LEVELS, judged
 from qmpi.storage.journal import read_journal
+from qmpi.storage.replay_file import read_replay
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.status_file import read_end
 from qmpi.units import Digest, Step
@@ -302,8 +303,10 @@ def _check_facts(standing: StandingSteps, job: Digest, run: Path, log: Log) -> s
         return "job.toml is not the job that the journal was opened with"
     end, digest = read_end(run), _newest_digest(standing)
     if end is not None and end.state == "finished":
-        if len(standing.steps) != log[-1].steps:
-            return f"{len(standing.steps)} steps stand, but the run has {log[-1].steps}"
+        replayed = read_replay(RunDirectory(run).replay)
+        due = log[-1].steps if replayed is None else replayed.steps
+        if len(standing.steps) != due:
+            return f"{len(standing.steps)} steps stand, but the run has {due}"
         if end.digest not in {"", digest}:
             return f"the end marker says {end.digest[:16]}, the journal {digest[:16]}"
     return ""

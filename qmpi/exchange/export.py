@@ -18,7 +18,7 @@ from qmpi.exchange.checkpoint import Tell, read_checkpoint, run_settings
 from qmpi.exchange.folder import OwnFiles, check_folder, new_folder
 from qmpi.exchange.hugging_face import CONFIG, model_config
 from qmpi.exchange.mixtures import why_not
-from qmpi.exchange.model_card import Origin, model_card
+from qmpi.exchange.model_card import Origin, bias_text, model_card
 from qmpi.exchange.reach import check_export
 from qmpi.model.shape import BIAS, bias_shapes, parameter_shapes
 from qmpi.storage.atomic_file import write_atomic
@@ -78,6 +78,8 @@ class Exported(Struct, frozen=True):
         digest: of the weights, as the run's journal has it.
         files: of weights.
         bytes: of weights.
+        dropped_bias: largest spread of the biases of experts of a layer, if they were left away:
+            tokens go to other experts where scores lie less far apart; 0: none were.
     """
 
     directory: Path
@@ -85,6 +87,7 @@ class Exported(Struct, frozen=True):
     digest: Digest
     files: int
     bytes: int
+    dropped_bias: float = 0.0
 
 
 def export_run(
@@ -98,7 +101,7 @@ def export_run(
         step: of the checkpoint; None: the newest that is whole.
         form: how.
         cache: directory of built-in corpora.
-        tell: told if newer checkpoints are passed over.
+        tell: told if newer checkpoints are passed over, or biases left away.
 
     Returns:
         What was written.
@@ -120,12 +123,14 @@ def export_run(
     from qmpi.training.snapshot_weights import SnapshotWeights
 
     weights = SnapshotWeights(settings, checkpoint.payload)
-    _check_biases(settings, weights, checkpoint.header.step, form)
+    dropped = _dropped_bias(settings, weights, checkpoint.header.step, form)
+    if dropped:
+        tell(f"biases of experts are left away: {bias_text(dropped)}")
     files = shard(settings, form)
     size = sum(tensor.size for tensors in files.values() for tensor in tensors)
     header = checkpoint.header
     origin = Origin(
-        header.run_id, header.step, weights.digest(header.step), header.digest, form.dtype
+        header.run_id, header.step, weights.digest(header.step), header.digest, form.dtype, dropped
     )
     with new_folder(target, Bytes(size), OWN, replace=form.replace) as part:
         for name, tensors in files.items():
@@ -134,7 +139,7 @@ def export_run(
         if len(files) > 1:
             write_atomic(part / INDEX, encode_index(files))
         _describe(part, settings, tokenizer, origin)
-    return Exported(target, header.step, origin.weights, len(files), size)
+    return Exported(target, header.step, origin.weights, len(files), size, dropped)
 
 
 def shard(settings: Settings, form: Form) -> dict[str, list[NewTensor]]:
@@ -171,16 +176,19 @@ def _type_of(name: str, form: Form) -> Precision:
     return "float32" if name.endswith(BIAS) else form.dtype
 
 
-def _check_biases(settings: Settings, weights: "SnapshotWeights", step: int, form: Form) -> None:
+def _dropped_bias(settings: Settings, weights: "SnapshotWeights", step: int, form: Form) -> float:
     model = settings.model
-    if model.router == "sigmoid" or form.drop_bias:
-        return
-    if any(bool(weights.parameter(name).any()) for name in bias_shapes(model)):
+    if model.router == "sigmoid":
+        return 0.0
+    biases = [weights.parameter(name) for name in bias_shapes(model)]
+    spread = max((float(bias.max() - bias.min()) for bias in biases), default=0.0)
+    if spread and not form.drop_bias:
         raise InputError(
             f"the weights of step {step} still have biases of experts, which a Qwen3-MoE has not: "
             f"they fade until the run ends at step {settings.train.steps}; export that, or leave "
-            "them away with --drop-expert-bias, and some tokens go to other experts"
+            f"them away with --drop-expert-bias: {bias_text(spread)}"
         )
+    return spread
 
 
 def _describe(part: Path, settings: Settings, tokenizer: "Tokenizer", origin: Origin) -> None:

@@ -24,6 +24,7 @@ class Origin(Struct, frozen=True):
         weights: digest of the weights, as the run's journal has it.
         state: digest of the snapshot that they were taken from.
         dtype: type of the exported numbers.
+        dropped_bias: largest spread of biases of experts that were left away; 0: none were.
     """
 
     run_id: str
@@ -31,6 +32,23 @@ class Origin(Struct, frozen=True):
     weights: Digest
     state: Digest
     dtype: str
+    dropped_bias: float = 0.0
+
+
+def bias_text(spread: float) -> str:
+    """Say what follows where biases of experts are left away.
+
+    Args:
+        spread: largest difference of two of them in a layer, > 0.
+
+    Returns:
+        A clause. A bias decides the order of scores alone, so no choice turns where they lie
+        further apart.
+    """
+    return (
+        f"they lie up to {spread:.3g} apart in a layer; where the scores of two experts lie less "
+        "far apart than that, a token may go to another one than in the run"
+    )
 
 
 def model_card(settings: Settings, origin: Origin) -> str:
@@ -57,6 +75,7 @@ def model_card(settings: Settings, origin: Origin) -> str:
         ("digest of the checkpoint", f"`{origin.state}`"),
         ("parameters", f"{parameter_count(model):,}, as {origin.dtype}"),
         *_met_by_a_token(model),
+        *_left_away(origin),
         ("trained on sequences of", f"{train.sequence_tokens} tokens"),
         ("seed", str(settings.job.seed)),
         ("initial weights", f"`{settings.initial.digest}`" if settings.initial.digest else "seed"),
@@ -79,6 +98,11 @@ def model_card(settings: Settings, origin: Origin) -> str:
 def _met_by_a_token(model: ModelSettings) -> Iterator[tuple[str, str]]:
     if model.experts:
         yield "met by a token", f"{active_count(model):,}"
+
+
+def _left_away(origin: Origin) -> Iterator[tuple[str, str]]:
+    if origin.dropped_bias:
+        yield "biases of experts", f"left away: {bias_text(origin.dropped_bias)}"
 
 
 def _sources(settings: Settings) -> Iterator[str]:

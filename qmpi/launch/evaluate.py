@@ -127,6 +127,8 @@ def why_no_problem(run: Path, asked: Asked, result: Evaluation) -> str:
 def _check_asked(asked: Asked, settings: Settings) -> None:
     if asked.tokens < 1 and asked.problems < 1:
         raise InputError("there is nothing to measure: ask for tokens or problems")
+    if asked.leaks and asked.tokens < 1:
+        raise InputError("--leaks looks for held-out text: ask for some, --tokens N")
     if asked.tokens < 1 and not _sets_problems(settings):
         raise InputError(f"{NO_SETTER}; ask for held-out text: --tokens N")
 

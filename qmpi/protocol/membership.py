@@ -138,6 +138,8 @@ class FormGroup(Struct, frozen=True, tag="form_group"):
         hyperparameters: the hyperparameter log; empty: what the job says holds for all steps.
         branch: times that the run has gone back to an earlier step.
         evaluated: evaluations due before steps up to this one are done, or given up.
+        replays: the run goes by the records of another one: no spike stops it, and microbatches are
+            as that run had them.
     """
 
     generation: Generation
@@ -160,6 +162,7 @@ class FormGroup(Struct, frozen=True, tag="form_group"):
     hyperparameters: tuple[Hyperparameters, ...] = ()
     branch: int = 0
     evaluated: int = 0
+    replays: bool = False
 
 
 class GroupReady(Struct, frozen=True, tag="group_ready"):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from qmpi.config.identity import with_hyperparameters
+from qmpi.config.identity import ending_at, with_hyperparameters
 from qmpi.config.load import settings_digest
 from qmpi.config.settings import Settings
 from qmpi.config.variables import HOSTS_LEFT_OUT
@@ -54,6 +54,7 @@ from qmpi.runtime.same_run import (
 from qmpi.storage.cache import default_cache
 from qmpi.storage.journal import JournalWriter
 from qmpi.storage.ram_places import note_ram_places
+from qmpi.storage.replay_file import read_replay
 from qmpi.storage.run_directory import RunDirectory, RunLock
 from qmpi.storage.snapshot_store import what_is_wrong
 from qmpi.storage.trace_file import TraceFolder
@@ -117,7 +118,9 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
     Raises:
         QmpiError: the run cannot start; raised on every rank alike.
     """
-    settings, directory = start.settings, RunDirectory(start.run)
+    directory = RunDirectory(start.run)
+    replayed = read_replay(directory.replay)
+    settings = start.settings if replayed is None else ending_at(start.settings, replayed.steps)
     meeting: Meeting[CoordinatorFiles] = meet(
         world,
         directory,
@@ -133,6 +136,7 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
     run_facts = replace(
         _run_facts(start, meeting, placement),
         healing=healing,
+        replayed=replayed,
         left_out=tuple(filter(None, world.environ.get(HOSTS_LEFT_OUT, "").split("\n"))),
     )
     assignment = Assignment(settings, facts, run_facts)

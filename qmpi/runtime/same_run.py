@@ -6,6 +6,8 @@ log of hyperparameters that held since; `begun.toml` holds the settings themselv
 who says so, and at the step where the run goes on.
 """
 
+from shlex import quote
+
 from msgspec import Struct
 
 from qmpi.config.identity import FREE, differences, with_hyperparameters
@@ -13,8 +15,10 @@ from qmpi.config.load import dump_toml, load_job, settings_digest
 from qmpi.config.settings import Settings
 from qmpi.errors import ConfigError
 from qmpi.policy.hyperparameters import Log, carried_on, log_of
+from qmpi.protocol.replay import Replay
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.journal import Glance, glance_at
+from qmpi.storage.replay_file import read_replay
 from qmpi.storage.run_directory import RunDirectory
 
 
@@ -66,6 +70,10 @@ def check_same_run(
         ConfigError: names every field that differs, and what may; or says why the run cannot be
             extended so, or not go back.
     """
+    replayed = read_replay(directory.replay)
+    if replayed is not None:
+        _check_replay(directory, replayed, settings, way)
+        return False
     begun = begun_with(directory)
     if begun is None:
         if way.back_to > 0:
@@ -75,7 +83,8 @@ def check_same_run(
     log = log_of(glance.told, begun)
     if not way.changes:
         last = log[-1]
-        held = with_hyperparameters(begun, last.steps, last.optimizer, last.guard)
+        rule = None if last.batch is None else last.batch.settings
+        held = with_hyperparameters(begun, last.steps, last.optimizer, last.guard, rule)
         _refuse(directory, held, settings)
         return False
     as_begun = with_hyperparameters(
@@ -83,6 +92,24 @@ def check_same_run(
     )
     _refuse(directory, begun, as_begun)
     return _check_way(log, glance, settings, way)
+
+
+def _check_replay(
+    directory: RunDirectory, replayed: Replay, settings: Settings, way: Continuation
+) -> None:
+    """Refuse whatever would make a replay a run of its own.
+
+    Raises:
+        ConfigError: the settings are others, or shall change.
+    """
+    is_its_job = settings_digest(settings) == replayed.settings_digest
+    if not is_its_job or way.changes or way.back_to >= 0:
+        raise ConfigError(
+            f"{directory.root} replays {replayed.run} and goes by its records alone; `qmpi replay "
+            f"{quote(replayed.run)} --to {replayed.steps} --run-dir {quote(str(directory.root))}` "
+            "goes on with it. To train with other settings begin another run, with another "
+            "--run-dir"
+        )
 
 
 def _check_way(log: Log, glance: Glance, settings: Settings, way: Continuation) -> bool:

@@ -13,6 +13,7 @@ from qmpi.policy.placement import place
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.journal import RunOpened
 from qmpi.protocol.recipe import Recipe
+from qmpi.protocol.replay import Replay
 from qmpi.roles.build import Assignment, build_role
 from qmpi.roles.coordinator.facts import RunFacts
 from qmpi.roles.coordinator.machine import Coordinator
@@ -66,15 +67,19 @@ class Builder(Protocol):
 class TrainingBuilder:
     """Makes training jobs."""
 
-    def __init__(self, around: Surroundings, recipes: tuple[Recipe, ...]) -> None:
+    def __init__(
+        self, around: Surroundings, recipes: tuple[Recipe, ...], replayed: Replay | None = None
+    ) -> None:
         """Note what all jobs share.
 
         Args:
             around: the machine.
             recipes: the recipe log.
+            replayed: what the run goes by, if it replays another one.
         """
         self.around = around
         self.recipes = recipes
+        self.replayed = replayed
 
     def build(self, job: Incarnation, number: int, observe: Observer) -> Born:
         """Make the processes of a training job.
@@ -108,6 +113,7 @@ class TrainingBuilder:
             hyperparameters=log_of(history, self.around.begun),
             back_to=wish.back_to if starts == wish.starts else -1,
             replan=wish.replan,
+            replayed=self.replayed,
         )
         chief = Address(CHIEF, RoleName.COORDINATOR)
         for facts in facts_of(job, number, chief):

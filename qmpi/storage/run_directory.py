@@ -28,6 +28,7 @@ class RunDirectory:
         self.job = root / "job.toml"
         self.begun = root / "begun.toml"
         self.checkpoints = root / "checkpoints"
+        self.replay = root / "replay.json"
         self.evaluations = root / "evaluations"
         self.log_dir = root / "logs"
         self.stop_request = root / "stop"

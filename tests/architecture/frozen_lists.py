@@ -22,6 +22,7 @@ from qmpi.planning.estimate import Plan
 from qmpi.protocol.envelope import WIRE_VERSION, Header
 from qmpi.protocol.journal import JournalRecord
 from qmpi.protocol.messages import GENERATION_BOUND, Message
+from qmpi.protocol.replay import Replay
 from qmpi.protocol.status import EndMarker, StatusReport
 
 BOUNDS = ("gt", "ge", "lt", "le", "pattern", "min_length", "max_length")
@@ -34,8 +35,8 @@ def messages() -> str:
 
 
 def files() -> str:
-    """Records of the journal, the status report and the end marker."""
-    return _text(_structs(*get_args(JournalRecord), StatusReport, EndMarker))
+    """Records of the journal, the status report, the end marker, and what a run replays."""
+    return _text(_structs(*get_args(JournalRecord), StatusReport, EndMarker, Replay))
 
 
 def job_file() -> str:

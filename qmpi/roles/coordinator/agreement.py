@@ -10,6 +10,7 @@ from qmpi.config.settings import Settings
 from qmpi.policy.hyperparameters import carried_on, first_hyperparameters
 from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.journal import JournalRecord, RunOpened
+from qmpi.protocol.replay import Replay
 from qmpi.roles.coordinator.facts import RunFacts
 from qmpi.roles.coordinator.record import Record
 from qmpi.roles.roster import Roster
@@ -58,6 +59,30 @@ def disagreement(roster: Roster, history: Sequence[JournalRecord]) -> str:
     return ""
 
 
+def unlike_replayed(roster: Roster, replayed: Replay | None) -> str:
+    """Say why a run cannot be replayed by these ranks.
+
+    Args:
+        roster: who is there.
+        replayed: what is replayed; None: nothing.
+
+    Returns:
+        A sentence; "" if they can.
+    """
+    if replayed is None:
+        return ""
+    if replayed.sources and replayed.sources != roster.sources():
+        return f"the data sources are not those of {replayed.run}; restore them to replay it"
+    kinds = identities(roster)
+    if replayed.identity and kinds and kinds != [replayed.identity]:
+        return (
+            f"{replayed.run} was trained with the arithmetic {replayed.identity}; that of these "
+            f"ranks, {kinds[0]}, may give other bits, so that nothing could be proven: replay it "
+            "where it was trained"
+        )
+    return ""
+
+
 def opening(
     run: RunFacts, roster: Roster, record: Record, settings: Settings, now: Seconds
 ) -> RunOpened:
@@ -88,6 +113,8 @@ def opening(
         identity="".join(identities(roster)),
         lanes=settings.train.lanes,
         ranks=len(roster.heard),
-        hyperparameters=carried_on(log, settings, step, replanned=run.replan),
+        hyperparameters=carried_on(log, settings, step, replanned=run.replan)
+        if run.replayed is None
+        else run.replayed.log,
         back_to=run.back_to,
     )

@@ -6,6 +6,7 @@ from qmpi.protocol.envelope import Address
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.journal import JournalRecord
 from qmpi.protocol.recipe import Recipe
+from qmpi.protocol.replay import Replay
 from qmpi.units import Digest, Rank
 
 
@@ -32,6 +33,7 @@ class RunFacts(Struct, frozen=True):
         replan: plan a schedule anew whose shape would change.
         back_to: the step that the user goes back to; -1: the run goes on where it is.
         directory: of the run, for messages.
+        replayed: what this run goes by, if it replays another one; None: it decides by itself.
     """
 
     run_id: str
@@ -52,3 +54,4 @@ class RunFacts(Struct, frozen=True):
     replan: bool = False
     back_to: int = -1
     directory: str = "RUN"
+    replayed: Replay | None = None

@@ -42,7 +42,7 @@ from qmpi.protocol.pulse import Beat, BeatHeard, DirectoryWanted, Pulse
 from qmpi.protocol.snapshots import SnapshotFailed, SnapshotHeld
 from qmpi.protocol.status import RunState
 from qmpi.roles.chief import STATUS, WATCH, Chief, EndJob
-from qmpi.roles.coordinator.agreement import disagreement, opening
+from qmpi.roles.coordinator.agreement import disagreement, opening, unlike_replayed
 from qmpi.roles.coordinator.changing import HALVE, growth, halving
 from qmpi.roles.coordinator.copies import CopyBook
 from qmpi.roles.coordinator.crew import Crew
@@ -223,7 +223,8 @@ class Coordinator(Chief):
         return self._end(EndJob("failed", ExitCode.USER, self._no_way_back()), now)
 
     def _contradiction(self) -> str:
-        return disagreement(self.roster, self.run.history)
+        fault = disagreement(self.roster, self.run.history)
+        return fault or unlike_replayed(self.roster, self.run.replayed)
 
     def _no_way_back(self) -> str:
         step = Step(self.run.back_to)
@@ -367,7 +368,8 @@ class Coordinator(Chief):
         if record is None:
             return []
         self._halt()
-        changed = growth(self.groups.hyperparameters, self.record, now)
+        log = () if self.run.replayed else self.groups.hyperparameters
+        changed = growth(log, self.record, now)
         self._change(changed)
         evaluated = self._evaluated(now, self.record.committed)
         return [AppendJournal((record, *changed)), *evaluated, *self._extend()]
@@ -378,9 +380,9 @@ class Coordinator(Chief):
             self.groups.hyperparameters = self.grants.changed = record.hyperparameters
 
     def _halt(self) -> None:
-        """Stop after a spike that says so; a run that is over anyway just ends."""
+        """Stop after a spike that says so; a run that is over, or replays one that went on, not."""
         record, halted = self.record, self.record.outcomes.halted
-        if halted is None or record.committed >= self.settings.train.steps:
+        if halted is None or self.run.replayed or record.committed >= self.settings.train.steps:
             return
         self.why = why_halted(halted, record, self.run.directory)
         self.stopping, self.stop_code = self.why, ExitCode.USER

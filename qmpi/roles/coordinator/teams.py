@@ -59,6 +59,7 @@ class Groups:
         self.hyperparameters: tuple[Hyperparameters, ...] = ()
         self.branches: tuple[Step, ...] = ()
         self.evaluated = Step(0)
+        self.replays = run.replayed is not None
         self.seats: dict[Rank, tuple[int, int]] = {
             rank: (team, position)
             for team, ranks in enumerate(run.teams)
@@ -236,6 +237,7 @@ class Groups:
                     hyperparameters=self.hyperparameters,
                     branch=len(self.branches),
                     evaluated=self.evaluated,
+                    replays=self.replays,
                 ),
             )
             for rank, (team, position) in self.seats.items()

@@ -5,7 +5,8 @@ node-local RAM file and offers it to every replica, which pulls it. When a check
 replica lives, the rank writes it to disk itself; so it does when RAM refuses the copy. That is
 slower for the step, but a checkpoint is never silently left out.
 
-Invariants: `on_disk_wanted` is the newest checkpoint step that nobody has confirmed yet.
+Invariants: `on_disk_wanted` is the newest checkpoint step that nobody has confirmed yet;
+`_meant_for_disk` is about the copy of step `taken`.
 """
 
 from collections.abc import Callable, Sequence
@@ -55,9 +56,15 @@ class Copies:
         self.on_disk_wanted: Step | None = None
         self.sizes: dict[Step, Bytes] = {}
         self._checkpoints: tuple[int, ...] = ()
+        self._meant_for_disk = False
 
     def due(
-        self, step: Step, grant: Grant, generation: Generation, branch: int = 0
+        self,
+        step: Step,
+        grant: Grant,
+        generation: Generation,
+        branch: int = 0,
+        replicas: Sequence[Rank] = (),
     ) -> list[Effect]:
         """Take a snapshot if one is due at `step`.
 
@@ -66,17 +73,25 @@ class Copies:
             grant: the grant in force.
             generation: the group's generation; a grant of another one is not followed.
             branch: the group's.
+            replicas: live replicas.
 
         Returns:
-            `TakeSnapshot`, once a step.
+            `TakeSnapshot`, once a step. Of a copy that a later grant makes a checkpoint, as a stop
+            does, the way to disk.
         """
         if grant.generation != generation or step not in grant.snapshot_steps:
             return []
         self._checkpoints = grant.checkpoint_steps
         if self.taken == step and any(f.step == step for f in self.known):
-            return []
-        self.taken = step
+            return self._now_to_disk(step, replicas)
+        self.taken, self._meant_for_disk = step, step in grant.checkpoint_steps
         return [TakeSnapshot(step, to_disk=step in grant.checkpoint_steps, branch=branch)]
+
+    def _now_to_disk(self, step: Step, replicas: Sequence[Rank]) -> list[Effect]:
+        if self._meant_for_disk or step not in self._checkpoints:
+            return []
+        self._meant_for_disk, self.on_disk_wanted = True, step
+        return self.retarget(replicas)
 
     def on_event(
         self,

@@ -294,7 +294,8 @@ class Trainer(Follower):
     def _may_halve(self, step: int) -> bool:
         halvings = hyperparameters_at(self._log(), max(0, step)).halvings
         settings = self.settings
-        return settings.batch.halve_microbatches and can_halve(settings.train, halvings)
+        allowed = settings.batch.halve_microbatches and not self._replays
+        return allowed and can_halve(settings.train, halvings)
 
     def aborted(self, event: EngineAborted, now: Seconds) -> list[Effect]:
         """Say what is held."""
@@ -484,7 +485,12 @@ class Trainer(Follower):
     @property
     def _halted(self) -> bool:
         """The last step was one after which nothing is trained."""
-        return bool(self.outcomes) and self.outcomes[-1].halts
+        return bool(self.outcomes) and self.outcomes[-1].halts and not self._replays
+
+    @property
+    def _replays(self) -> bool:
+        """The run goes by the records of another one."""
+        return self.group is not None and self.group.replays
 
     def _copy(self) -> list[Effect]:
         if self.group is None or not self.group.keeps_copy:
@@ -492,7 +498,8 @@ class Trainer(Follower):
         step, branch = Step(self.state_step), self.group.branch
         if self._halted and step not in self.grant.checkpoint_steps:
             return []  # the copy of this step is the last, and goes to disk
-        return self.copies.due(step, self.grant, self._generation, branch)
+        replicas = self.directory.replicas
+        return self.copies.due(step, self.grant, self._generation, branch, replicas)
 
 
 GROUPED = ("joining", "ready", "evaluating", "stepping")

@@ -127,7 +127,16 @@ def test_biases_that_qwen3_moe_has_not_are_refused_or_dropped(tmp_path):
     run, _, ours = run_of(tmp_path, SHAPES["qwen3_moe"], zeroed=False)
     with pytest.raises(InputError, match=r"biases of experts.*step 20.*--drop-expert-bias"):
         export(tmp_path, run)
-    theirs = loaded(export(tmp_path, run, drop_bias=True))
+    said: list[str] = []
+    form = Form(drop_bias=True)
+    done = export_run(run, tmp_path / "hf", None, form, cache=tmp_path / "cache", tell=said.append)
+    spreads = [float(bias.max() - bias.min()) for _, bias in ours.named_buffers()]
+    assert done.dropped_bias == pytest.approx(max(spreads), rel=1e-6)
+    assert max(spreads) > 0
+    told_so = f"they lie up to {max(spreads):.3g} apart in a layer"
+    assert told_so in said[-1]
+    assert told_so in (tmp_path / "hf" / "README.md").read_text()
+    theirs = loaded(tmp_path / "hf")
     ids = torch.randint(0, 300, (1, 48), generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         assert (ours(ids) - theirs(ids).logits).abs().max() > 1e-3

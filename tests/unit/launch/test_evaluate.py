@@ -251,6 +251,7 @@ def test_nothing_is_said_of_problems_that_nobody_asked_for(
     [
         (Asked(step=7), "no checkpoint of step 7; there are: 1, 2"),
         (Asked(tokens=0, problems=0), "nothing to measure"),
+        (Asked(tokens=0, problems=4, leaks=True), "ask for some, --tokens N"),
     ],
 )
 def test_what_cannot_be_measured_is_told(run: Path, asked: Asked, words: str) -> None:
