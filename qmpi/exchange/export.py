@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
 from qmpi.corpora.tokenizer import check_rows, open_tokenizer
@@ -20,7 +21,7 @@ from qmpi.exchange.hugging_face import CONFIG, model_config
 from qmpi.exchange.mixtures import why_not
 from qmpi.exchange.model_card import Origin, model_card
 from qmpi.exchange.reach import check_export
-from qmpi.model.shape import BIAS, bias_shapes, parameter_shapes
+from qmpi.model.shape import BIAS, bias_shapes, parameter_count, parameter_shapes, without_ahead
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.end_token import DECLARATION_NAME
 from qmpi.storage.safetensors_file import (
@@ -78,6 +79,7 @@ class Exported(Struct, frozen=True):
         digest: of the weights, as the run's journal has it.
         files: of weights.
         bytes: of weights.
+        left_out: parameters of ahead modules, which no such model has.
     """
 
     directory: Path
@@ -85,6 +87,7 @@ class Exported(Struct, frozen=True):
     digest: Digest
     files: int
     bytes: int
+    left_out: int = 0
 
 
 def export_run(
@@ -120,6 +123,9 @@ def export_run(
     from qmpi.training.snapshot_weights import SnapshotWeights
 
     weights = SnapshotWeights(settings, checkpoint.payload)
+    trained = parameter_count(settings.model)
+    settings = replace(settings, model=without_ahead(settings.model))
+    left_out = trained - parameter_count(settings.model)
     _check_biases(settings, weights, checkpoint.header.step, form)
     files = shard(settings, form)
     size = sum(tensor.size for tensors in files.values() for tensor in tensors)
@@ -134,7 +140,7 @@ def export_run(
         if len(files) > 1:
             write_atomic(part / INDEX, encode_index(files))
         _describe(part, settings, tokenizer, origin)
-    return Exported(target, header.step, origin.weights, len(files), size)
+    return Exported(target, header.step, origin.weights, len(files), size, left_out)
 
 
 def shard(settings: Settings, form: Form) -> dict[str, list[NewTensor]]:
