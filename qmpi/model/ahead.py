@@ -47,7 +47,9 @@ Norm = Callable[[Tensor, Tensor, float, torch.dtype], Tensor]
 """(x, weight, epsilon, type) to RMSNorm."""
 
 
-def joined(x: Tensor, embedded: Tensor, weights: AheadWeights, norm: Norm, epsilon: float) -> Tensor:
+def joined(
+    x: Tensor, embedded: Tensor, weights: AheadWeights, norm: Norm, epsilon: float
+) -> Tensor:
     """Return what a module's block is given.
 
     Args:

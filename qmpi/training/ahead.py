@@ -17,7 +17,6 @@ from qmpi.model.layer import Layers
 from qmpi.model.plain import Positions
 from qmpi.training.weights import Weights
 
-
 Loss = Callable[[Tensor, Tensor, float], tuple[float, Tensor]]
 """(normed features [n, width], targets int64 [n], share of their mean loss in what is minimised) to
 that mean in nats and the gradient of the features; adds to the gradient of the head."""

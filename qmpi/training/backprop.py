@@ -1,9 +1,9 @@
 """Loss and gradients of one microbatch.
 
 Theory of operation. Autograd differentiates the layers and the final norm. What lies at both ends
-is done by hand: the losses give their gradients as they are computed, and the gradient of the
-embedding is a sum over tokens that goes, in float32, into the buffer that already holds the gradient
-of a tied head.
+is done by hand: losses give their gradients as they are computed, and the gradient of the embedding
+is a sum over tokens that goes, in float32, into the buffer that already holds the gradient of a
+tied head.
 """
 
 import torch
@@ -108,7 +108,11 @@ class Backprop:
         return loss
 
     def _head_loss(self, features: Tensor, targets: Tensor, share: float) -> tuple[float, Tensor]:
-        """Compute a mean loss; the gradient of the head is added to `of_head`."""
+        """Compute a mean loss, in nats; the gradient of the head is added to `of_head`.
+
+        Returns:
+            The loss, and the gradient of the features.
+        """
         if not targets.numel():
             return 0.0, torch.empty_like(features)
         return self._loss.step(

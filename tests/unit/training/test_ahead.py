@@ -1,16 +1,23 @@
 """Ahead modules: their losses and gradients, against plain torch in float64 and token by token."""
 
+import math
+
 import pytest
 import torch
 from msgspec.structs import replace
 from torch.nn import functional
-from unit.training.small_job import LANES, alone, job, run
-from unit.training.test_backprop import CPU, gradients, reference
+from unit.training.small_job import LANES, alone, block, digest, job, run
+from unit.training.test_backprop import gradients, reference
 
+from qmpi.config.batch import BatchSettings
 from qmpi.config.model import ModelSettings
 from qmpi.model.ahead import shifted, with_target
 from qmpi.model.bands import starts
+from qmpi.model.cached import CachedModel
+from qmpi.model.transformer import Transformer
 from qmpi.training.backprop import Backprop
+from qmpi.training.evaluation import model_over
+from qmpi.training.flat_state import state_layout
 
 DIVIDER = 3
 WEIGHT = 0.4
@@ -128,8 +135,8 @@ def test_losses_and_gradients_are_those_of_plain_torch(name, compiled, monkeypat
     weights = {n: p.detach().double().requires_grad_() for n, p in model.named_parameters()}
     wanted = plain_losses(weights, settings.model, ids, -1 if divider is None else divider)
     (wanted[0] + WEIGHT * torch.stack(wanted[1:]).mean()).backward()
-    told, run = [], Backprop.run
-    monkeypatch.setattr(Backprop, "run", lambda self, *given: told.append(self) or run(self, *given))
+    told, whole = [], Backprop.run
+    monkeypatch.setattr(Backprop, "run", lambda own, *args: told.append(own) or whole(own, *args))
     loss, found = gradients(settings, model, ids, torch.float32, compiled=compiled)
     assert loss == pytest.approx(float(wanted[0].detach()), rel=1e-6)
     assert told[0].ahead.told(1) == pytest.approx([float(x.detach()) for x in wanted[1:]], rel=1e-6)
@@ -182,3 +189,89 @@ def test_which_positions_have_a_target_by_hand():
     assert with_target(ids, 1, first).tolist() == [0, 1, 2, 6]
     assert with_target(ids, 2, first).tolist() == [0, 1]
     assert with_target(ids, 3, first).tolist() == [0]
+
+
+def digests(steps=2, **train):
+    settings = job(predict_ahead=2)
+    settings = replace(settings, train=replace(settings.train, **train))
+    engine = alone(settings, divider=DIVIDER)
+    engine.warm_up()
+    return [run(engine, settings, step) for step in range(steps)]
+
+
+@pytest.fixture(scope="module")
+def wanted():
+    return digests()
+
+
+@pytest.mark.parametrize("mode", ["full", "selective"])
+def test_checkpoints_give_the_same_bits(mode, wanted):
+    found = digests(checkpointing=mode, checkpoint_every=2)
+    assert [o.weight_digest for o in found] == [o.weight_digest for o in wanted]
+    assert [o.ahead_losses for o in found] == [o.ahead_losses for o in wanted]
+
+
+def test_losses_are_told_of_all_lanes_and_the_weight_of_the_losses_matters(wanted):
+    told = wanted[0].ahead_losses
+    # Untrained: each token is as likely as any other.
+    assert told == pytest.approx([math.log(256)] * 2, abs=0.1)
+    assert told[0] != told[1]
+    other = digests(ahead_weight=0.1)
+    assert other[0].ahead_losses == told
+    assert other[0].lane_losses == wanted[0].lane_losses
+    assert other[-1].lane_losses != wanted[-1].lane_losses
+
+
+def test_a_deal_in_another_order_changes_nothing(wanted):
+    settings = job(predict_ahead=2)
+    found = run(alone(settings, divider=DIVIDER), settings, 0, list(reversed(range(LANES))))
+    assert found.weight_digest == wanted[0].weight_digest
+    assert found.ahead_losses == wanted[0].ahead_losses
+
+
+@pytest.mark.parametrize("form", [
+    {"precision": "float16"}, {"reduction": "fast"}, {"microbatches": 2, "precision": "bfloat16"},
+    {"masters": "bfloat16"},
+], ids=lambda form: "-".join(form))  # fmt: skip
+def test_other_forms_of_a_step_learn_all_losses(form):
+    settings = job(predict_ahead=2)
+    train = replace(settings.train, **form)
+    settings = replace(
+        settings, train=train, batch=BatchSettings(noise_scale=True),
+        optimizer=replace(settings.optimizer, learning_rate=0.02),
+    )  # fmt: skip
+    engine, blocks = alone(settings), [block(settings, 0, lane) for lane in range(LANES)]
+    names = list(map(digest, blocks))
+    # The same blocks each time: what is learnt is them.
+    told = [
+        engine.run_step(step, range(LANES), blocks, names, digest_due=False) for step in range(6)
+    ]
+    for before, after in zip(told[0].ahead_losses, told[-1].ahead_losses, strict=True):
+        assert after < before - 0.05
+    assert told[-1].lane_square > 0
+
+
+def test_the_matrix_of_a_module_is_moved_as_those_of_blocks():
+    layout = state_layout(job(predict_ahead=1))
+    (slot,) = (slot for slot in layout.slots if slot.name.endswith("eh_proj.weight"))
+    assert slot.start + slot.size <= layout.hidden
+    assert [s.name for s in layout.slots if "shared_head" in s.name] == [
+        "model.layers.2.shared_head.norm.weight"
+    ]
+
+
+def test_what_samples_and_is_evaluated_knows_nothing_of_them():
+    settings = job(predict_ahead=2)
+    engine = alone(settings)
+    run(engine, settings, 0)
+    ids = torch.randint(0, 256, (1, 9), generator=torch.Generator().manual_seed(1))
+    model = model_over(settings.model, engine._state)
+    plain = Transformer(replace(settings.model, predict_ahead=0))
+    plain.load_state_dict({n: v for n, v in model.state_dict().items() if n in plain.state_dict()})
+    with torch.no_grad():
+        assert torch.equal(model(ids), plain(ids))
+        cached = CachedModel(model, 1, 16)
+        torch.testing.assert_close(cached.fill(0, ids[0].tolist()), plain(ids)[0, -1])
+        torch.testing.assert_close(
+            cached.advance([7])[0], plain(torch.cat((ids, torch.tensor([[7]])), 1))[0, -1]
+        )
