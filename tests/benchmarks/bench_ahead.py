@@ -31,7 +31,7 @@ JUDGED_ROWS = 256
 SHAPE = {"vocab_size": 4096, "layers": 2, "width": 64, "heads": 2, "kv_heads": 1}
 
 
-def begun(ahead: int, seed: int, steps: int) -> tuple[Settings, Engine]:
+def begun(ahead: int, seed: int, steps: int) -> Engine:
     settings = Settings(
         job=JobSettings(seed=seed),
         model=ModelSettings(**SHAPE, predict_ahead=ahead),
@@ -44,12 +44,12 @@ def begun(ahead: int, seed: int, steps: int) -> tuple[Settings, Engine]:
     engine = Engine(settings, time.process_time, lambda: None)
     engine.initialise()
     engine.join(Comm(store=None, name="", index=0, size=1, timeout_seconds=1, aborted=lambda: None))
-    return settings, engine
+    return engine
 
 
 def trained(ahead: int, seed: int, steps: int) -> dict[str, object]:
     """Train an arm; return what it came to."""
-    _, engine = begun(ahead, seed, steps)
+    engine = begun(ahead, seed, steps)
     lanes = CorpusLanes(default_cache(os.environ), SEQUENCES, TOKENS, seed)
     started, seconds = time.process_time(), []
     for step in range(steps):

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mpi.live_run import LiveRun
@@ -26,7 +27,7 @@ def finished(run: LiveRun) -> str:
     return str(status["digest"])
 
 
-def committed(run: Path) -> list[dict[str, object]]:
+def committed(run: Path) -> list[dict[str, Any]]:
     lines = (run / "journal.jsonl").read_text().splitlines()
     records = [line.get("record", line) for line in map(json.loads, lines)]
     return [one for one in records if one["type"] == "step_committed"]
