@@ -53,17 +53,19 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
         Facts by name.
     """
     from qmpi.config.schedule import schedule_text
-    from qmpi.model.shape import active_count, parameter_count, state_bytes
+    from qmpi.model.shape import active_count, parameter_count, state_bytes, without_ahead
 
     train, number = settings.train, rank_count(settings.roles, ranks)
     placement = placed(settings, number)
     parameters = parameter_count(settings.model)
+    ahead = parameters - parameter_count(without_ahead(settings.model))
     state = state_bytes(settings.model, settings.optimizer.kind, train.masters)
     tokens = train.lanes * train.microbatches * train.sequences * train.sequence_tokens
     return {
         "name": settings.job.name,
         "parameters": parameters,
         **({"active_parameters": active_count(settings.model)} if settings.model.experts else {}),
+        **({"ahead_parameters": ahead} if ahead else {}),
         "tokens_a_step": tokens,
         "steps": train.steps,
         "tokens": tokens * train.steps,

@@ -84,9 +84,15 @@ def command(
                 "files": done.files,
                 "bytes": done.bytes,
                 "dropped_bias": done.dropped_bias,
+                "left_out_parameters": done.left_out,
             }
         )
         return
+    if done.left_out:
+        click.echo(
+            f"left out: {done.left_out:,} parameters of the modules that predict further ahead; "
+            "they serve training alone"
+        )
     files = "1 file" if done.files == 1 else f"{done.files} files"
     click.echo(
         f"{done.directory}: step {done.step}, {dtype}, {files}, {done.bytes / 1e6:,.1f} MB\n"

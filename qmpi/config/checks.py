@@ -10,6 +10,7 @@ from qmpi.config.data import ContentSource
 from qmpi.config.exact_sum import KEPT_BITS, LEAST_SPARE, SUM_BITS, lane_bits, spare_bits
 from qmpi.config.expert_checks import expert_contradictions
 from qmpi.config.settings import RoleCount, Settings
+from qmpi.config.train import TrainSettings
 
 LONGEST_WARMUP_STEPS = 2000
 
@@ -35,6 +36,7 @@ def contradictions(settings: Settings) -> list[str]:
         *_model(settings),
         *attention_faults(settings.model, settings.train.sequence_tokens),
         *expert_contradictions(settings),
+        *_ahead(settings),
         *_initial(settings),
         *_roles(settings),
         *_team(settings),
@@ -88,6 +90,20 @@ def _model(settings: Settings) -> Iterator[str]:
         )
     if model.heads % model.kv_heads:
         yield f"model.heads = {model.heads} is not a multiple of model.kv_heads = {model.kv_heads}"
+
+
+def _ahead(settings: Settings) -> Iterator[str]:
+    ahead, train = settings.model.predict_ahead, settings.train
+    if ahead >= train.sequence_tokens:
+        yield (
+            f"model.predict_ahead = {ahead} leaves no token to predict in sequences of "
+            f"train.sequence_tokens = {train.sequence_tokens}: predict fewer, or take longer ones"
+        )
+    if not ahead and train.ahead_weight != TrainSettings().ahead_weight:
+        yield (
+            f"train.ahead_weight = {train.ahead_weight:g} weighs nothing while "
+            "model.predict_ahead is 0: set that to 1 or more, or leave the weight out"
+        )
 
 
 def _initial(settings: Settings) -> Iterator[str]:

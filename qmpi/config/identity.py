@@ -38,9 +38,10 @@ LATER: dict[str, frozenset[str]] = {
             *("rope_scaling", "rope_factor", "rope_original_tokens"),
             *("experts", "experts_per_token", "shared_experts", "expert_width", "dense_layers"),
             *("router", "capacity_factor", "balance_rate", "router_z_loss"),
+            "predict_ahead",
         }
     ),
-    "train": frozenset({"masters"}),
+    "train": frozenset({"masters", "ahead_weight"}),
     "optimizer": frozenset(),
 }
 """Fields of each section that runs of older versions do not have. At its default such a field is no

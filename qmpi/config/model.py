@@ -174,3 +174,15 @@ class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             ),
         ),
     ] = 0.0
+    predict_ahead: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=16,
+            description=(
+                "Tokens beyond the next that training predicts too, each by a block of its own "
+                "behind the last layer (multi-token prediction). What samples, evaluates and "
+                "exports leaves these blocks out. 0: none."
+            ),
+        ),
+    ] = 0

@@ -88,6 +88,17 @@ class TrainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         PositiveInt,
         Meta(description="Of so many layers one is checkpointed: 1: all, 2: every second."),
     ] = 1
+    ahead_weight: Annotated[
+        float,
+        Meta(
+            gt=0.0,
+            le=16.0,
+            description=(
+                "Weight of the mean loss of model.predict_ahead's tokens in what is minimised, "
+                "beside the loss of the next token."
+            ),
+        ),
+    ] = 0.3
     masters: Annotated[
         Literal["float32", "bfloat16"],
         Meta(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
 from qmpi.corpora.tokenizer import check_rows, open_tokenizer
@@ -20,7 +21,7 @@ from qmpi.exchange.hugging_face import CONFIG, model_config
 from qmpi.exchange.mixtures import why_not
 from qmpi.exchange.model_card import Origin, bias_text, model_card
 from qmpi.exchange.reach import check_export
-from qmpi.model.shape import BIAS, bias_shapes, parameter_shapes
+from qmpi.model.shape import BIAS, bias_shapes, parameter_count, parameter_shapes, without_ahead
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.end_token import DECLARATION_NAME
 from qmpi.storage.safetensors_file import (
@@ -80,6 +81,7 @@ class Exported(Struct, frozen=True):
         bytes: of weights.
         dropped_bias: largest spread of the biases of experts of a layer, if they were left away:
             tokens go to other experts where scores lie less far apart; 0: none were.
+        left_out: parameters of ahead modules, which no such model has.
     """
 
     directory: Path
@@ -88,6 +90,7 @@ class Exported(Struct, frozen=True):
     files: int
     bytes: int
     dropped_bias: float = 0.0
+    left_out: int = 0
 
 
 def export_run(
@@ -123,6 +126,9 @@ def export_run(
     from qmpi.training.snapshot_weights import SnapshotWeights
 
     weights = SnapshotWeights(settings, checkpoint.payload)
+    trained = parameter_count(settings.model)
+    settings = replace(settings, model=without_ahead(settings.model))
+    left_out = trained - parameter_count(settings.model)
     dropped = _dropped_bias(settings, weights, checkpoint.header.step, form)
     if dropped:
         tell(f"biases of experts are left away: {bias_text(dropped)}")
@@ -139,7 +145,8 @@ def export_run(
         if len(files) > 1:
             write_atomic(part / INDEX, encode_index(files))
         _describe(part, settings, tokenizer, origin)
-    return Exported(target, header.step, origin.weights, len(files), size, dropped)
+    told = (len(files), size, dropped, left_out)
+    return Exported(target, header.step, origin.weights, *told)
 
 
 def shard(settings: Settings, form: Form) -> dict[str, list[NewTensor]]:

@@ -8,6 +8,7 @@ document hides. What a window has left behind stays in the cache.
 """
 
 from collections.abc import Sequence
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -37,7 +38,8 @@ class CachedModel:
         """
         settings = model.settings
         self._model = model
-        self._layers = [layer for layer in model.model.layers if isinstance(layer, Block)]
+        blocks = (layer for layer in model.model.layers if isinstance(layer, Block))
+        self._layers = list(islice(blocks, settings.layers))
         self._bands = {layer.self_attn.band for layer in self._layers}
         weight = model.model.embed_tokens.weight
         size = head_dim(settings)

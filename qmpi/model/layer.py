@@ -23,7 +23,7 @@ from qmpi.model.fused.norm import Norm
 from qmpi.model.fused.query_blocks import QueryBlocks
 from qmpi.model.fused.swiglu import SwiGlu
 from qmpi.model.plain import Positions, Split, keeps_chances
-from qmpi.model.shape import LayerKind, layer_kinds
+from qmpi.model.shape import LayerKind, block_kinds
 
 
 class LayerWeights(NamedTuple):
@@ -76,7 +76,7 @@ Layer = Callable[[Tensor, Positions, LayerWeights], Tensor]
 """(residual stream float32 [B * T, width], positions, weights) to the residual stream behind it."""
 
 Layers = tuple[Layer, ...]
-"""The function of each layer of a model; layers of one kind share theirs."""
+"""The function of each block of a model; blocks of one kind share theirs."""
 
 
 def choose_kernels(device: torch.device, tokens: int, *, compiled: bool) -> Kernels:
@@ -123,7 +123,7 @@ class ExpertLayer:
 def make_layers(
     settings: ModelSettings, batch: int, kernels: Kernels, microbatches: int = 1
 ) -> Layers:
-    """Make the functions of all layers.
+    """Make the functions of all layers, and of the blocks of ahead modules behind them.
 
     Args:
         settings: shape of the model.
@@ -132,9 +132,9 @@ def make_layers(
         microbatches: of a lane.
 
     Returns:
-        One for each layer; the same object for layers of one kind.
+        One for each block; the same object for those of one kind.
     """
-    kinds = layer_kinds(settings)
+    kinds = block_kinds(settings)
     made = {kind: make_layer(settings, kind, batch, kernels, microbatches) for kind in set(kinds)}
     return tuple(made[kind] for kind in kinds)
 

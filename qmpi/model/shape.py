@@ -7,6 +7,8 @@ agree on. Names and orientation are those of Hugging Face's Qwen3, so that an ex
 from math import prod
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from qmpi.config.attention import keys_twice, layer_windows
 from qmpi.config.model import ModelSettings
 
@@ -82,6 +84,16 @@ def layer_kinds(settings: ModelSettings) -> tuple[LayerKind, ...]:
         LayerKind(window, bool(settings.experts) and number >= settings.dense_layers)
         for number, window in enumerate(layer_windows(settings))
     )
+
+
+def block_kinds(settings: ModelSettings) -> tuple[LayerKind, ...]:
+    """Return the kind of each block: of the layers, then of the ahead modules, like the last layer.
+
+    Args:
+        settings: shape of the model.
+    """
+    kinds = layer_kinds(settings)
+    return kinds + kinds[-1:] * settings.predict_ahead
 
 
 def layer_shapes(settings: ModelSettings, kind: LayerKind) -> dict[str, tuple[int, ...]]:
@@ -162,7 +174,7 @@ def bias_shapes(settings: ModelSettings) -> dict[str, tuple[int, ...]]:
     """
     return {
         f"model.layers.{layer}.{BIAS}": (settings.experts,)
-        for layer, kind in enumerate(layer_kinds(settings))
+        for layer, kind in enumerate(block_kinds(settings))
         if kind.experts
     }
 
@@ -184,7 +196,35 @@ def parameter_shapes(settings: ModelSettings) -> dict[str, tuple[int, ...]]:
     shapes["model.norm.weight"] = (settings.width,)
     if not settings.tied_head:
         shapes["lm_head.weight"] = table
+    return shapes | ahead_shapes(settings)
+
+
+AHEAD_PARTS = ("enorm.weight", "hnorm.weight", "eh_proj.weight", "shared_head.norm.weight")
+"""Names of what an ahead module has beside its block, as DeepSeek-V3's files call them: norms of
+embedding and stream, the matrix behind these, and the norm before the head."""
+
+
+def ahead_shapes(settings: ModelSettings) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every parameter of the ahead modules by its name.
+
+    Args:
+        settings: shape of the model.
+
+    Returns:
+        Shapes by name; modules are numbered on from the last layer.
+    """
+    width, shapes = settings.width, dict[str, tuple[int, ...]]()
+    for layer in range(settings.layers, settings.layers + settings.predict_ahead):
+        sizes = ((width,), (width,), (width, 2 * width), (width,))
+        own = dict(zip(AHEAD_PARTS, sizes, strict=True))
+        block = layer_shapes(settings, layer_kinds(settings)[-1])
+        shapes |= {f"model.layers.{layer}.{name}": shape for name, shape in (own | block).items()}
     return shapes
+
+
+def without_ahead(settings: ModelSettings) -> ModelSettings:
+    """Return the shape of the model alone: what samples, is evaluated and is exported."""
+    return replace(settings, predict_ahead=0)
 
 
 def parameter_count(settings: ModelSettings) -> int:
@@ -229,9 +269,10 @@ def flops_per_token(settings: ModelSettings, sequence_tokens: int) -> int:
     """
     queries = settings.heads * head_dim(settings)
     met = _matrix_elements(settings) - _idle_elements(settings)
-    matrices = met + settings.vocab_size * settings.width
+    heads = 1 + settings.predict_ahead
+    matrices = met + heads * settings.vocab_size * settings.width
     seen = sum(
-        keys_twice(sequence_tokens, kind.window, settings.sinks) for kind in layer_kinds(settings)
+        keys_twice(sequence_tokens, kind.window, settings.sinks) for kind in block_kinds(settings)
     )
     return 6 * matrices + 6 * queries * seen
 
@@ -243,14 +284,13 @@ def _vector_elements(settings: ModelSettings) -> int:
 def _matrix_elements(settings: ModelSettings) -> int:
     return sum(
         prod(shape)
-        for kind in layer_kinds(settings)
-        for shape in layer_shapes(settings, kind).values()
-        if len(shape) > 1
+        for name, shape in parameter_shapes(settings).items()
+        if len(shape) > 1 and name not in TABLES
     )
 
 
 def _idle_elements(settings: ModelSettings) -> int:
     """Return the elements of the experts that a token passes by."""
-    mixed = sum(kind.experts for kind in layer_kinds(settings))
+    mixed = sum(kind.experts for kind in block_kinds(settings))
     idle = settings.experts - settings.experts_per_token
     return mixed * idle * 3 * settings.width * expert_width(settings) if mixed else 0

@@ -1,5 +1,7 @@
 """The decoder-only transformer, with the parameter names of Hugging Face's Qwen3."""
 
+from itertools import islice
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -9,7 +11,7 @@ from qmpi.model.attention import Attention, Norm
 from qmpi.model.bands import starts
 from qmpi.model.experts.module import FeedForward, Mixture
 from qmpi.model.rotary import rotary_table
-from qmpi.model.shape import LayerKind, ffn_width, layer_kinds
+from qmpi.model.shape import LayerKind, block_kinds, ffn_width, layer_kinds
 
 
 class Block(nn.Module):
@@ -46,6 +48,23 @@ class Block(nn.Module):
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
+class AheadBlock(Block):
+    """A block of an ahead module, with what leads to it and from it (see `qmpi.model.ahead`)."""
+
+    def __init__(self, settings: ModelSettings, kind: LayerKind) -> None:
+        """Make one module.
+
+        Args:
+            settings: shape of the model.
+            kind: of its block.
+        """
+        super().__init__(settings, kind)
+        width = settings.width
+        self.enorm, self.hnorm = (Norm(width, settings.norm_eps) for _ in range(2))
+        self.eh_proj = nn.Linear(2 * width, width, bias=False)
+        self.shared_head = nn.ModuleDict({"norm": Norm(width, settings.norm_eps)})
+
+
 class Decoder(nn.Module):
     """Embedding, blocks and final norm."""
 
@@ -58,7 +77,10 @@ class Decoder(nn.Module):
         """
         super().__init__()
         self.embed_tokens = nn.Embedding(settings.vocab_size, settings.width)
-        self.layers = nn.ModuleList([Block(settings, kind) for kind in layer_kinds(settings)])
+        blocks = [Block(settings, kind) for kind in layer_kinds(settings)]
+        # They hold weights; what the model computes knows nothing of them.
+        further = [AheadBlock(settings, kind) for kind in block_kinds(settings)[len(blocks) :]]
+        self.layers = nn.ModuleList([*blocks, *further])
         self.norm = Norm(settings.width, settings.norm_eps)
         self._settings, self._divider = settings, divider
         self._tables: dict[int, tuple[Tensor, Tensor]] = {}
@@ -76,7 +98,7 @@ class Decoder(nn.Module):
             place = (torch.arange(tokens, device=ids.device) - first).unsqueeze(1)
             cos, sin = cos[place], sin[place]
         x = self.embed_tokens(ids)
-        for layer in self.layers:
+        for layer in islice(self.layers, self._settings.layers):
             x = layer(x, cos, sin, first)
         return self.norm(x)
 

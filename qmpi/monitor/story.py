@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from msgspec import Struct
 
+from qmpi.monitor.further_losses import ahead_facts
 from qmpi.monitor.loads import load_facts
 from qmpi.monitor.status_text import speed_facts
 from qmpi.policy.hyperparameters import changes
@@ -188,6 +189,7 @@ class _Trained(Struct, frozen=True):
     scale: float
     spike: str
     experts: ExpertLoads | None = None
+    ahead: tuple[float, ...] = ()
 
 
 class _Teller:
@@ -242,6 +244,7 @@ class _Teller:
                     scale=record.loss_scale,
                     spike=record.spike,
                     experts=record.experts,
+                    ahead=record.ahead_losses,
                 )
                 self.digest = record.weight_digest or self.digest
             case FailureSeen():
@@ -385,4 +388,5 @@ def _training_facts(teller: _Teller) -> list[tuple[str, str]]:
         *_scale_facts([step.scale for step in steps]),
         ("waiting for blocks", f"{share:.1f} % of the time"),
         *load_facts([step.experts for step in steps if step.experts is not None]),
+        *ahead_facts(steps[-1].ahead),
     ]

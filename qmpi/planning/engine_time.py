@@ -17,13 +17,14 @@ from qmpi.config.compiling import is_worth_compiling
 from qmpi.planning.evaluating import evaluation_seconds, evaluations
 from qmpi.planning.muon_work import muon_share
 from qmpi.planning.savers import done_again
-from qmpi.planning.shape import attention_flops, flops_per_token, matrices_a_token, muon_flops
+from qmpi.planning.shape import all_attention_flops, flops_per_token, matrices_a_token, muon_flops
 from qmpi.planning.sweeps import (
     CHUNK,
     Sweeps,
     added_sweeps,
     direction_sweeps,
     end_sweeps,
+    further_sweeps,
     gathered_sweeps,
     hidden_elements,
     layer_sweeps,
@@ -35,8 +36,8 @@ from qmpi.planning.workload import HOST_LINK_BYTES, Speeds, Workload
 
 FLOAT, HALF = 4, 2
 
-FACTS_BYTES = 48
-"""What is told of a lane."""
+FACTS_BYTES, NUMBER_BYTES = 48, 16
+"""What is told of a lane, and of each loss beyond the next token's."""
 
 
 class EngineTime(Struct, frozen=True, kw_only=True):
@@ -84,9 +85,10 @@ def engine_time(job: Workload, speeds: Speeds) -> EngineTime:
     train, shape = job.settings.train, job.shape
     lanes = ceil(train.lanes / job.counts.trainers)
     crowd, tokens = crowding(job), lanes * job.lane_tokens
-    weights, scores = 6 * matrices_a_token(shape), attention_flops(shape, train.sequence_tokens)
+    weights = 6 * matrices_a_token(shape)
     again = done_again(train, shape)
-    attended = (1 + again.attention) * 3.5 * shape.layers * scores
+    scores = all_attention_flops(shape, train.sequence_tokens)
+    attended = (1 + again.attention) * 3.5 * scores
     through, cached = _step(job, speeds, lanes)
     updated, muon = _update(job, speeds)
     hashed = FLOAT * job.parameters / train.digest_every
@@ -129,9 +131,10 @@ def _step(job: Workload, speeds: Speeds, lanes: int) -> tuple[Sweeps, Sweeps]:
     train, shape, half = job.settings.train, job.shape, speeds.half
     rows, exact = train.sequences * train.sequence_tokens, train.reduction == "exact"
     layer = layer_sweeps(shape, rows, half=half, compiled=is_compiled(job))
-    swept = shape.layers * (1 + done_again(train, shape).sweeps)
+    swept = shape.blocks * (1 + done_again(train, shape).sweeps)
     batch = layer.times(swept) + end_sweeps(shape, rows, half=half)
-    lost = loss_sweeps(shape, rows, half=half)
+    batch += further_sweeps(shape, rows, half=half)
+    lost = loss_sweeps(shape, rows, half=half).times(1 + shape.further_heads)
     gathered = gathered_sweeps(shape, job.parameters, train.microbatches, half=half)
     single = half and train.microbatches == 1
     loops = is_compiled(job) and not job.on_gpus
@@ -178,4 +181,5 @@ def _told_bytes(job: Workload) -> int:
     train, shape = job.settings.train, job.shape
     rows = shape.vocab_size * (1 if shape.tied_head else 2)
     needs = rows + job.parameters // CHUNK if train.reduction == "exact" else 0
-    return FACTS_BYTES * train.lanes + FLOAT * needs
+    told = FACTS_BYTES + NUMBER_BYTES * shape.further_heads
+    return told * train.lanes + FLOAT * needs

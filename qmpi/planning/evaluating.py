@@ -12,6 +12,8 @@ do.
 
 from math import ceil
 
+from msgspec.structs import replace
+
 from qmpi.config.data import ContentSource
 from qmpi.planning.shape import attention_flops, matrices_a_token
 from qmpi.planning.sweeps import layer_sweeps
@@ -70,6 +72,8 @@ def evaluation_seconds(job: Workload, speeds: Speeds) -> float:
     Returns:
         Seconds of the trainer with the most pieces.
     """
+    # What predicts further tokens is left out.
+    job = replace(job, shape=replace(job.shape, further_heads=0))
     products = speeds.products * _float_share(job, speeds)
     call = max(speeds.call, CORE_CALL_SECONDS)
     together, rows = _rows_together(job), _rows(job)

@@ -118,8 +118,10 @@ def _directions(job: Workload, *, half: bool) -> int:
 
 
 def _kept_by_layers(job: Workload, *, half: bool) -> float:
-    whole = kept_bytes(job, half=half)
-    return kept_by_layers(job.settings.train, job.shape, whole, HALF if half else FLOAT)
+    whole, size = kept_bytes(job, half=half), HALF if half else FLOAT
+    # Around a further block: the embedding, what norms give, the stream before the last of them.
+    ends = job.shape.further_heads * (2 * FLOAT + 3 * size) * job.shape.width
+    return kept_by_layers(job.settings.train, job.shape, whole, size) + ends
 
 
 def kept_bytes(job: Workload, *, half: bool) -> float:
@@ -157,7 +159,7 @@ def _chunk_bytes(job: Workload, tokens: int, *, half: bool) -> int:
     shape, size = job.shape, HALF if half else FLOAT
     rows = min(tokens, max(LEAST_ROWS, CHUNK_LOGITS // shape.vocab_size))
     wide = 2 * FLOAT * min(tokens, LOSS_ROWS)
-    features = (2 * size + 2 * FLOAT) * tokens * shape.width
+    features = (1 + shape.further_heads) * (2 * size + 2 * FLOAT) * tokens * shape.width
     return shape.vocab_size * (size * rows + wide + half * size * shape.width) + features
 
 

@@ -42,7 +42,7 @@ def checkpointed_layers(train: TrainSettings, layers: int) -> int:
 
 
 def kept_by_layers(train: TrainSettings, shape: Shape, whole: float, size: int) -> float:
-    """Return what all layers keep for backward, bytes a token.
+    """Return what all blocks keep for backward, bytes a token.
 
     Args:
         train: which layers are checkpointed, and how.
@@ -50,14 +50,14 @@ def kept_by_layers(train: TrainSettings, shape: Shape, whole: float, size: int) 
         whole: what a layer keeps that is not checkpointed.
         size: bytes of an element of the compute type.
     """
-    some = checkpointed_layers(train, shape.layers)
+    some = checkpointed_layers(train, shape.blocks)
     if not some:
-        return shape.layers * whole
+        return shape.blocks * whole
     least = FLOAT * shape.width
     if train.checkpointing == "selective":
         least += size * (shape.query + 2 * shape.key + 2 * shape.ffn_width + 2 * shape.width)
     # In turn one of them holds all that it did not keep.
-    return some * min(least, whole) + (shape.layers - some) * whole + whole
+    return some * min(least, whole) + (shape.blocks - some) * whole + whole
 
 
 def done_again(train: TrainSettings, shape: Shape) -> Again:
@@ -67,8 +67,8 @@ def done_again(train: TrainSettings, shape: Shape) -> Again:
         train: which layers are checkpointed, and how.
         shape: of the model.
     """
-    some = checkpointed_layers(train, shape.layers)
-    share = some / shape.layers
+    some = checkpointed_layers(train, shape.blocks)
+    share = some / shape.blocks
     last = shape.ffn_width * shape.width
     full = train.checkpointing == "full"
     return Again(

@@ -74,6 +74,11 @@ class Shape(Struct, frozen=True, kw_only=True):
     sinks: int = 0
 
     @property
+    def blocks(self) -> int:
+        """Layers, and blocks of further heads."""
+        return self.layers + self.further_heads
+
+    @property
     def query(self) -> int:
         """Features of all query heads."""
         return self.heads * self.head_dim
@@ -111,6 +116,7 @@ def shape_of(model: ModelSettings) -> Shape:
         qk_norm=model.qk_norm,
         windows=layer_windows(model) if model.window else (),
         sinks=model.sinks,
+        further_heads=model.predict_ahead,
         experts=_experts(model, model.ffn_width or default) if model.experts else None,
     )
 
@@ -151,21 +157,44 @@ def layer_matrices(shape: Shape, *, active: bool) -> float:
         shape: of the model.
         active: count only experts that a token passes through.
     """
+    last, experts = last_layer_matrices(shape, active=active), shape.experts
+    if experts is None:
+        return last
+    dense = attention_matrices(shape) + ffn_matrices(shape, shape.ffn_width)
+    mixed = shape.layers - experts.dense_layers
+    return (dense * experts.dense_layers + last * mixed) / shape.layers
+
+
+def last_layer_matrices(shape: Shape, *, active: bool) -> int:
+    """Return the matrix parameters of the last layer, which has experts if any has.
+
+    Args:
+        shape: of the model.
+        active: count only experts that a token passes through.
+    """
     attention, experts = attention_matrices(shape), shape.experts
     if experts is None:
         return attention + ffn_matrices(shape, shape.ffn_width)
     used = (experts.active if active else experts.number) + experts.shared
-    mixed = used * ffn_matrices(shape, experts.width) + shape.width * experts.number
-    dense = ffn_matrices(shape, shape.ffn_width) * experts.dense_layers
-    return attention + (dense + mixed * (shape.layers - experts.dense_layers)) / shape.layers
+    return attention + used * ffn_matrices(shape, experts.width) + shape.width * experts.number
+
+
+def further_matrices(shape: Shape, *, active: bool) -> int:
+    """Return the matrix parameters of all further heads, the shared one apart.
+
+    Args:
+        shape: of the model.
+        active: count only experts that a token passes through.
+    """
+    block = last_layer_matrices(shape, active=active)
+    return shape.further_heads * (block + 2 * shape.width**2)
 
 
 def matrices_a_token(shape: Shape) -> float:
     """Return the matrix parameters that a token is multiplied with; the look-up is free."""
-    further = shape.further_heads * (
-        layer_matrices(shape, active=True) + 2 * shape.width**2 + head_matrix(shape)
-    )
-    return shape.layers * layer_matrices(shape, active=True) + head_matrix(shape) + further
+    heads = (1 + shape.further_heads) * head_matrix(shape)
+    layers = shape.layers * layer_matrices(shape, active=True)
+    return layers + heads + further_matrices(shape, active=True)
 
 
 def head_matrix(shape: Shape) -> int:
@@ -178,7 +207,8 @@ def parameters(shape: Shape) -> int:
     vectors = shape.plain_vectors * shape.width + 2 * shape.head_dim * shape.qk_norm
     layer = layer_matrices(shape, active=False) + vectors
     tables = (1 if shape.tied_head else 2) * head_matrix(shape) + shape.positions * shape.width
-    further = shape.further_heads * (layer + 2 * shape.width**2)
+    further = shape.further_heads * (vectors + 3 * shape.width)
+    further += further_matrices(shape, active=False)
     return round(shape.layers * layer + tables + shape.width + further)
 
 
@@ -199,6 +229,19 @@ def attention_flops(shape: Shape, sequence_tokens: int) -> float:
     return (shape.query + shape.value) * seen
 
 
+def all_attention_flops(shape: Shape, sequence_tokens: int) -> float:
+    """Return the forward operations of scores and sums for one token in all blocks, causal.
+
+    Args:
+        shape: of the model.
+        sequence_tokens: length of a sequence.
+    """
+    last = shape.windows[-1] if shape.windows else 0
+    seen = shape.further_heads * keys_twice(sequence_tokens, last, shape.sinks)
+    further = (shape.query + shape.value) * seen
+    return shape.layers * attention_flops(shape, sequence_tokens) + further
+
+
 def hidden_features(shape: Shape) -> float:
     """Return the hidden features that a token passes in a layer, on average over the layers."""
     if shape.experts is None:
@@ -212,18 +255,21 @@ def hidden_features(shape: Shape) -> float:
 def active_parameters(shape: Shape) -> int:
     """Return the parameters that one token meets; of a dense model all of them."""
     layers = [layer_matrices(shape, active=active) for active in (False, True)]
-    return parameters(shape) - round(shape.layers * (layers[0] - layers[1]))
+    further = [further_matrices(shape, active=active) for active in (False, True)]
+    idle = shape.layers * (layers[0] - layers[1]) + further[0] - further[1]
+    return parameters(shape) - round(idle)
 
 
 def matrix_counts(shape: Shape) -> Counter[tuple[int, int]]:
     """Return how many matrices of which sides all blocks have, without latent attention."""
-    width, layers, gates = shape.width, shape.layers, 3 if shape.gated else 2
+    width, layers, gates = shape.width, shape.blocks, 3 if shape.gated else 2
     counts = Counter({(shape.query, width): 2 * layers})
+    counts[width, 2 * width] += shape.further_heads
     counts[shape.key, width] += 2 * layers
     experts = shape.experts
     if experts is None:
         counts[shape.ffn_width, width] += gates * layers
-        return counts
+        return +counts
     mixed = layers - experts.dense_layers
     counts[experts.number, width] += mixed
     counts[experts.width, width] += gates * experts.number * mixed
@@ -249,6 +295,5 @@ def flops_per_token(shape: Shape, sequence_tokens: int) -> float:
     Returns:
         6 a matrix parameter, plus causal attention.
     """
-    layers = shape.layers + shape.further_heads
-    attention = TRAINING * layers * attention_flops(shape, sequence_tokens)
+    attention = TRAINING * all_attention_flops(shape, sequence_tokens)
     return 2 * TRAINING * matrices_a_token(shape) + attention

@@ -22,6 +22,7 @@ from qmpi.planning.shape import (
     Shape,
     attention_flops,
     ffn_matrices,
+    further_matrices,
     head_matrix,
     hidden_features,
     layer_matrices,
@@ -208,7 +209,7 @@ def _travel(shape: Shape, layout: Layout, at: Links) -> tuple[float, float]:
 
 def _head(shape: Shape, layout: Layout, at: Links) -> _Cost:
     heads = 1 + shape.further_heads
-    extra = shape.further_heads * (layer_matrices(shape, active=True) + 2 * shape.width**2)
+    extra = further_matrices(shape, active=True)
     products = 6 * (heads * head_matrix(shape) + extra) / layout.tensor / at.products
     sweeps = heads * HEAD_BYTES * shape.vocab_size / layout.tensor / at.memory
     return _Cost(products=products, sweeps=sweeps)

@@ -12,7 +12,13 @@ from math import ceil
 
 from msgspec import Struct
 
-from qmpi.planning.shape import Shape, hidden_features, layer_matrices, matrix_counts
+from qmpi.planning.shape import (
+    Shape,
+    further_matrices,
+    hidden_features,
+    layer_matrices,
+    matrix_counts,
+)
 
 FLOAT, HALF = 4, 2
 
@@ -144,6 +150,21 @@ def end_sweeps(shape: Shape, rows: int, *, half: bool) -> Sweeps:
     return moved + Sweeps(float(added), chunks)
 
 
+def further_sweeps(shape: Shape, rows: int, *, half: bool) -> Sweeps:
+    """Return what a microbatch moves around the blocks of further heads, products and loss apart.
+
+    Args:
+        shape: of the model.
+        rows: tokens of a microbatch.
+        half: products are in bfloat16.
+    """
+    size = HALF if half else FLOAT
+    # Two norms more than the model's end has, and what they give laid side by side, and back.
+    joined = 2 * (88 if half else 76) * shape.width + 2 * 4 * size * shape.width
+    each = end_sweeps(shape, rows, half=half) + Sweeps(float(rows) * joined, 40)
+    return each.times(shape.further_heads)
+
+
 def gathered_sweeps(shape: Shape, count: int, microbatches: int, *, half: bool) -> Sweeps:
     """Return what gathers a lane's gradient before it is added to the sum.
 
@@ -158,7 +179,7 @@ def gathered_sweeps(shape: Shape, count: int, microbatches: int, *, half: bool) 
     if microbatches == 1:
         return zeroed
     each = (size + FLOAT) + (microbatches - 1) * (size + 2 * FLOAT)
-    leaves = 8 * shape.layers + 1
+    leaves = 8 * shape.layers + 1 + 12 * shape.further_heads
     return zeroed + Sweeps(float(each) * (count - tables), microbatches * leaves)
 
 
@@ -176,7 +197,7 @@ def added_sweeps(
         compiled: the loops of an exact sum are, which they are on CPUs only.
     """
     tables, matrices = table_elements(shape), matrix_counts(shape)
-    others, vectors = count - tables, 4 * shape.layers + 1
+    others, vectors = count - tables, 4 * shape.blocks + 3 * shape.further_heads + 1
     parameters, size = matrices.total() + vectors, HALF if half else FLOAT
     if not exact:
         moved = (size + 2 * FLOAT) * others + 3 * FLOAT * tables
@@ -253,4 +274,5 @@ def table_elements(shape: Shape) -> int:
 
 def hidden_elements(shape: Shape) -> int:
     """Return the elements of the matrices of the blocks."""
-    return round(shape.layers * layer_matrices(shape, active=False))
+    layers = shape.layers * layer_matrices(shape, active=False)
+    return round(layers) + further_matrices(shape, active=False)

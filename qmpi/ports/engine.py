@@ -174,6 +174,7 @@ class StepApplied(Event, frozen=True):
     halts: bool = False
     lane_square: float = UNDEFINED
     experts: ExpertLoads | None = None
+    ahead_losses: tuple[float, ...] = ()
 
 
 class GroupJoined(Event, frozen=True):

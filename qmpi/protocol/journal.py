@@ -103,6 +103,8 @@ class StepCommitted(Struct, frozen=True, tag="step_committed"):
         lane_square: mean over the lanes of the squared norm of each one's gradient; -1: not
             measured, or not finite.
         experts: loads of experts; None: there are none, or the step was skipped.
+        ahead_losses: mean cross-entropy per token, in nats, of the tokens 1, 2 and more beyond the
+            next; -1: not finite; empty: they are not predicted.
     """
 
     time: float
@@ -124,6 +126,7 @@ class StepCommitted(Struct, frozen=True, tag="step_committed"):
     halts: bool = False
     lane_square: float = -1.0
     experts: ExpertLoads | None = None
+    ahead_losses: tuple[float, ...] = ()
 
 
 class FailureSeen(Struct, frozen=True, tag="failure_seen"):

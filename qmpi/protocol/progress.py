@@ -102,6 +102,8 @@ class StepReport(Struct, frozen=True, tag="step_report"):
         lane_square: mean over the lanes of the squared norm of each one's gradient; `UNDEFINED`:
             not measured, or not finite.
         experts: loads of experts; None: the model has none, or the step was skipped.
+        ahead_losses: mean cross-entropy per token, in nats, of the tokens 1, 2 and more beyond the
+            next, of all lanes; `UNDEFINED`: not finite; empty: they are not predicted.
     """
 
     generation: Generation
@@ -121,6 +123,7 @@ class StepReport(Struct, frozen=True, tag="step_report"):
     halts: bool = False
     lane_square: float = UNDEFINED
     experts: ExpertLoads | None = None
+    ahead_losses: tuple[float, ...] = ()
 
 
 def is_skipped(gradient_norm: float) -> bool:

@@ -364,6 +364,7 @@ class TorchEngine:
             halts=outcome.halts,
             lane_square=outcome.lane_square,
             experts=outcome.experts,
+            ahead_losses=outcome.ahead_losses,
         )
 
     def _aborted(

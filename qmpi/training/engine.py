@@ -21,7 +21,6 @@ import torch
 from qmpi.config.loss_scale import FIRST, LossScale
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError, OutOfMemory
-from qmpi.model.initial import initial_value
 from qmpi.model.layer import choose_kernels
 from qmpi.protocol.batch import lanes_at
 from qmpi.protocol.hyperparameters import Hyperparameters, first_hyperparameters, rate_of
@@ -38,7 +37,7 @@ from qmpi.training.lanes import Block, LaneRunner
 from qmpi.training.microbatches import Microbatches
 from qmpi.training.optimizer import Optimizer, clip
 from qmpi.training.out_of_memory import Made, with_memory_told
-from qmpi.training.outcome import Held, StepOutcome, diverged, finite, lane_square
+from qmpi.training.outcome import Held, StepOutcome, diverged, finite, lane_square, means
 from qmpi.training.passes import Passes, Work
 from qmpi.training.precision import (
     choose_device,
@@ -47,9 +46,10 @@ from qmpi.training.precision import (
     refuse_short_sums,
     update_precision,
 )
-from qmpi.training.pretrained import load_weights
+from qmpi.training.pretrained import first_weights
 from qmpi.training.profiler import Profiler
 from qmpi.training.reduction.kinds import make_sum
+from qmpi.training.reduction.tail import TailForm
 from qmpi.training.share import share
 from qmpi.training.speed import peak
 from qmpi.training.stopwatch import make_stopwatch
@@ -91,9 +91,9 @@ class Engine:
         train = settings.train
         told = Tallies(settings.model, self._device)
         self._balance = Balance(settings, self._state, told)
-        noise, kind = settings.batch.is_measured, train.reduction
-        self._sum = make_sum(kind, layout, train.lanes, self._device, told.size, measures=noise)
-        squares = LaneSquares(len(layout.slots), self._device) if noise else None
+        form = TailForm(settings.batch.is_measured, settings.model.predict_ahead)
+        self._sum = make_sum(train.reduction, layout, train.lanes, self._device, form, told.size)
+        squares = LaneSquares(len(layout.slots), self._device) if form.measures else None
         watch = self._watch = make_stopwatch(self._device, clock)
         weights = self._weights = Weights(settings.model, self._state, self._precision, told)
         fused = choose_kernels(self._device, train.sequence_tokens, compiled=False)
@@ -177,13 +177,7 @@ class Engine:
         self._state.reset()
         if self._precision == torch.float16:
             self._state.set_scaling(FIRST, 0)
-        settings = self._settings
-        if settings.initial.weights:
-            load_weights(self._state, settings.initial, settings.model)
-            return
-        for slot in self._state.layout.slots:
-            view = self._state.view(slot)
-            initial_value(slot.name, view, settings.model, settings.job.seed)
+        first_weights(self._state, self._settings)
 
     def join(self, comm: Comm) -> None:
         """Compute with a group from now on.
@@ -346,6 +340,7 @@ class Engine:
             halts=halts(given.guard, held.spike, state.skipped),
             lane_square=lane_square(facts.squares),
             experts=self._balance.told(),
+            ahead_losses=means(facts.ahead),
         )
 
     def _reduced(self, work: Work, given: Hyperparameters) -> tuple[int, LossScale]:

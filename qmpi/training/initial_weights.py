@@ -17,7 +17,7 @@ import numpy as np
 
 from qmpi.config.model import ModelSettings
 from qmpi.errors import InputError
-from qmpi.model.shape import bias_shapes, parameter_shapes
+from qmpi.model.shape import bias_shapes, parameter_shapes, without_ahead
 from qmpi.storage.safetensors_file import TensorEntry, read_weights, tensor_bytes
 from qmpi.units import Digest
 
@@ -46,11 +46,13 @@ def fitting(entries: Mapping[str, TensorEntry], model: ModelSettings, path: Path
         path: of the weights, for messages.
 
     Returns:
-        Names of the parameters, in the order of `parameter_shapes`, and of biases of experts.
+        Names of the parameters, in the order of `parameter_shapes`, and of biases of experts; those
+        of ahead modules are not among them.
 
     Raises:
         InputError: one is missing, of another shape or of a type without use, or one is left over.
     """
+    model = without_ahead(model)
     shapes = parameter_shapes(model)
     if model.router == "sigmoid":
         # Biases are no parameters, but files of such models hold them.

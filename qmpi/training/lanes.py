@@ -137,9 +137,13 @@ class LaneRunner:
             self._weights.tallies.add_to(total.counts)
         return losses / count
 
-    def square(self) -> float:
-        """Return the squared norm of the gradient of the last lane; 0 where it is not measured."""
-        return self._squares.total() if self._squares is not None else 0.0
+    def numbers(self) -> tuple[float, ...]:
+        """Return what the last lane tells besides (see `TailForm`).
+
+        The squared norm of its gradient where that is measured, then the losses of ahead modules.
+        """
+        square = (self._squares.total(),) if self._squares is not None else ()
+        return square + self._backprop.ahead.told(self._train.microbatches)
 
     def rehearse(self, layers: Layers) -> None:
         """Run a microbatch of the true shape whose gradients go nowhere.

@@ -29,6 +29,7 @@ class StepOutcome:
         loss_scale: that the step ended with; a power of two, 1: none is used.
         spike, halts, lane_square: as in `qmpi.protocol.progress.StepReport`.
         experts: their loads; None: there are none, or the step was skipped.
+        ahead_losses: as in `qmpi.protocol.progress.StepReport`.
     """
 
     step: int
@@ -46,6 +47,7 @@ class StepOutcome:
     halts: bool = False
     lane_square: float = UNDEFINED
     experts: ExpertLoads | None = None
+    ahead_losses: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,22 @@ def lane_square(squares: Sequence[float]) -> float:
     Returns:
         The mean; `UNDEFINED` if there is none.
     """
-    total = 0.0
-    for square in squares:
-        total += square
-    return finite(total / len(squares)) if squares else UNDEFINED
+    return means([(square,) for square in squares])[0] if squares else UNDEFINED
+
+
+def means(lanes: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
+    """Return the means over the lanes, summed in lane order.
+
+    Args:
+        lanes: what each tells of as many things.
+
+    Returns:
+        One for each thing; `UNDEFINED` where it is not finite.
+    """
+    if not lanes:
+        return ()
+    # Not `sum`, which rounds in another way in other versions of Python.
+    totals = [0.0] * len(lanes[0])
+    for lane in lanes:
+        totals = [total + told for total, told in zip(totals, lane, strict=True)]
+    return tuple(finite(total / len(lanes)) for total in totals)

@@ -113,7 +113,7 @@ class Passes:
         watch.lap("sweep")
         for lane, block, digest in work:
             loss = self._runner.run(layers, block, self._sum, self._aborted)
-            self._sum.end_lane(lane, loss, digest, self._runner.square())
+            self._sum.end_lane(lane, loss, digest, self._runner.numbers())
             watch.lap("sweep")
         try:
             self._sum.reduce(comm)

@@ -6,14 +6,37 @@ from pathlib import Path
 import torch
 
 from qmpi.config.model import ModelSettings
-from qmpi.config.settings import InitialSettings
+from qmpi.config.settings import InitialSettings, Settings
 from qmpi.errors import InputError, QmpiError
+from qmpi.model.initial import initial_value
+from qmpi.model.shape import ahead_shapes, parameter_shapes
 from qmpi.storage.safetensors_file import read_weights
 from qmpi.training.flat_state import FlatState
 from qmpi.training.initial_weights import fitting, hashed
 from qmpi.units import Digest, brief
 
 TYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
+
+
+def first_weights(state: FlatState, settings: Settings) -> None:
+    """Give a state its initial weights: the job's; those of the seed where it has none.
+
+    Ahead modules are not in weights from outside, so they begin from the seed.
+
+    Args:
+        state: of the model; the rest of it stays as it is.
+        settings: the job.
+
+    Raises:
+        QmpiError: as of `load_weights`.
+    """
+    model, given = settings.model, settings.initial.weights
+    drawn = ahead_shapes(model) if given else parameter_shapes(model)
+    for slot in state.layout.slots:
+        if slot.name in drawn:
+            initial_value(slot.name, state.view(slot), model, settings.job.seed)
+    if given:
+        load_weights(state, settings.initial, model)
 
 
 def load_weights(state: FlatState, initial: InitialSettings, model: ModelSettings) -> None:

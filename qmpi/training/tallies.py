@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from qmpi.config.model import ModelSettings
-from qmpi.model.shape import layer_kinds
+from qmpi.model.shape import block_kinds
 
 GRID = 1 << 12
 """Steps of 1 of a mean feature: 4096 lanes of 64 at most make 2**30."""
@@ -34,7 +34,7 @@ class Tallies:
             model: its shape.
             device: where lanes are computed.
         """
-        layers = sum(kind.experts for kind in layer_kinds(model))
+        layers = sum(kind.experts for kind in block_kinds(model))
         rows, width = 1 + (model.capacity_factor > 0), model.width if fades(model) else 0
         self.counts = torch.zeros(layers, rows, model.experts, dtype=torch.int32, device=device)
         self.features = torch.zeros(layers, width, device=device)

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from qmpi.config.model import ModelSettings
+from qmpi.model.ahead import AheadWeights
 from qmpi.model.experts.mix import ExpertWeights
 from qmpi.model.layer import LayerWeights
-from qmpi.model.shape import BIAS, LayerKind, layer_kinds
+from qmpi.model.shape import AHEAD_PARTS, BIAS, LayerKind, block_kinds
 from qmpi.training.flat_state import FlatState, Slot
 from qmpi.training.tallies import Tallies
 
@@ -81,11 +82,16 @@ class Weights:
         self._state, self.kind = state, kind
         self._numbers = {slot.name: n for n, slot in enumerate(state.layout.slots)}
         self.leaves: list[Leaf] = []
-        kinds = layer_kinds(settings)
+        kinds = block_kinds(settings)
         self._experts = settings.experts
         self.tallies = tallies or Tallies(settings, state.params.device)
         told = zip(self.tallies.counts, self.tallies.features, strict=True)
-        self.layers = tuple(self._layer(n, kind, told) for n, kind in enumerate(kinds))
+        blocks = tuple(self._layer(n, kind, told) for n, kind in enumerate(kinds))
+        self.layers = blocks[: settings.layers]
+        self.ahead = tuple(
+            self._ahead(n, block)
+            for n, block in enumerate(blocks[settings.layers :], settings.layers)
+        )
         self.final_norm = self._leaf(FINAL_NORM)
         self.table = self._part(TABLE)
         self.head = self.table if settings.tied_head else self._part(HEAD)
@@ -103,6 +109,17 @@ class Weights:
                     part.of(leaf.tensor).copy_(self._state.view(part.slot))
         if self.kind != self._state.params.dtype:
             self.head_values.copy_(self._state.view(self.head.slot))
+
+    def embedded(self, ids: Tensor) -> Tensor:
+        """Return the embedding of tokens, a leaf that is no part of the state.
+
+        Args:
+            ids: int64 [n].
+
+        Returns:
+            float32 [n, width]: the residual stream is so, whatever the weights are in.
+        """
+        return self.table_values.detach()[ids].to(torch.float32).requires_grad_()
 
     def drop_gradients(self) -> None:
         """Forget what an unfinished pass has left."""
@@ -144,6 +161,12 @@ class Weights:
             down=leaf(*down),
             experts=self._mixture(prefix, *next(told)) if kind.experts else None,
         )
+
+    def _ahead(self, number: int, block: LayerWeights) -> AheadWeights:
+        embedding, stream, join, final = (
+            self._leaf(f"model.layers.{number}.{part}") for part in AHEAD_PARTS
+        )
+        return AheadWeights(embedding, stream, join, block, final)
 
     def _mixture(self, prefix: str, counts: Tensor, features: Tensor) -> ExpertWeights:
         shared = [

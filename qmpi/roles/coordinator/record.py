@@ -233,6 +233,7 @@ class Record:
             halts=report.halts,
             lane_square=report.lane_square,
             experts=report.experts,
+            ahead_losses=report.ahead_losses,
         )
         self._note(record)
         self._times.append(report.times)

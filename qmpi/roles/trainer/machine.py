@@ -425,6 +425,7 @@ class Trainer(Follower):
                 halts=event.halts,
                 lane_square=event.lane_square,
                 experts=event.experts,
+                ahead_losses=event.ahead_losses,
             )
         )
 

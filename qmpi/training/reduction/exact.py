@@ -23,6 +23,7 @@ facts of the lanes ride along. From that each decides alike, before the sum and 
 - else the integers are summed, and the exponents of the next step follow the needs.
 """
 
+from collections.abc import Sequence
 from itertools import accumulate
 
 import torch
@@ -35,7 +36,7 @@ from qmpi.training.reduction.compiled import Sweeps
 from qmpi.training.reduction.exponents import NOT_FINITE, Margins, needs_of, powers, unmarked
 from qmpi.training.reduction.outliers import add_outliers
 from qmpi.training.reduction.table import ROUNDER, Table, add_whole
-from qmpi.training.reduction.tail import FACTS, LaneFacts, Tail
+from qmpi.training.reduction.tail import PLAIN, LaneFacts, Tail, TailForm
 
 ROUNDER_BITS = 0x4B400000
 """`ROUNDER` as an int32."""
@@ -53,7 +54,7 @@ class ExactSum:
         layout: Layout,
         lanes: int,
         device: torch.device,
-        facts: int = FACTS,
+        form: TailForm = PLAIN,
         counts: int = 0,
     ) -> None:
         """Allocate the sum.
@@ -62,12 +63,12 @@ class ExactSum:
             layout: of the parameters.
             lanes: lanes of the global batch.
             device: where gradients live.
-            facts: int32 of the tail a lane.
+            form: of what a lane tells.
             counts: integers that are summed beside the gradient.
         """
         self._used = layout.total + counts
         self._layout, self._lanes, self._device = layout, lanes, device
-        self._facts, self._counted = facts, lanes
+        self._form, self._counted = form, lanes
         self._bits = lane_bits(lanes)
         room, depth, spare = spare_bits(lanes), row_depth(lanes), row_spare(lanes)
         self._margins = Margins(layout, room, depth, spare, device)
@@ -105,10 +106,10 @@ class ExactSum:
         """Take fresh memory: an operation left behind may still write to the old one."""
         chunks = self._layout.chunks
         said = torch.zeros(
-            chunks + self._lanes * self._facts, dtype=torch.int32, device=self._device
+            chunks + self._lanes * self._form.integers, dtype=torch.int32, device=self._device
         )
         self._said, self._needs = said, said[:chunks]
-        self.tail = Tail(said[chunks:], self._lanes)
+        self.tail = Tail(said[chunks:], self._lanes, self._form)
         room = sum(table.outliers.places * table.slot.chunk for table in self._tables.values())
         total = self._layout.total
         self._buffer = torch.zeros(self._used + room, dtype=torch.int32, device=self._device)
@@ -175,16 +176,16 @@ class ExactSum:
             self._sweeps.add_chunks(flat, self._scales[chunks], start, *into)
 
     @torch.no_grad()
-    def end_lane(self, lane: int, loss: float, digest: str, square: float = 0.0) -> None:
+    def end_lane(self, lane: int, loss: float, digest: str, numbers: Sequence[float] = ()) -> None:
         """Record a lane whose gradients have all been added.
 
         Args:
             lane: which.
             loss: in nats.
             digest: of its block.
-            square: squared norm of its gradient, where that is measured.
+            numbers: what it tells besides, as `Tail.put` takes it.
         """
-        self.tail.put(lane, loss, digest, square)
+        self.tail.put(lane, loss, digest, numbers)
         for largest in (self._highs, -self._lows):
             torch.maximum(self._largest, largest, out=self._largest)
         # A parameter that the next lane leaves alone needs nothing there.

@@ -1,12 +1,14 @@
 """Float sum over lanes and members: no scales, but its bits depend on the deal."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from qmpi.training.comm import Comm
 from qmpi.training.flat_state import FlatState, Layout, Slot
 from qmpi.training.reduction.compiled import Sweeps
-from qmpi.training.reduction.tail import FACTS, LaneFacts, Tail
+from qmpi.training.reduction.tail import PLAIN, LaneFacts, Tail, TailForm
 
 
 class FastSum:
@@ -17,7 +19,7 @@ class FastSum:
         layout: Layout,
         lanes: int,
         device: torch.device,
-        facts: int = FACTS,
+        form: TailForm = PLAIN,
         counts: int = 0,
     ) -> None:
         """Allocate the sum.
@@ -26,11 +28,11 @@ class FastSum:
             layout: of the parameters.
             lanes: lanes of the global batch.
             device: where gradients live.
-            facts: int32 of the tail a lane.
+            form: of what a lane tells.
             counts: integers that are summed beside the gradient, in integers.
         """
         self._layout, self._lanes, self._device = layout, lanes, device
-        self._facts, self._counted, self._beside = facts, lanes, counts
+        self._form, self._counted, self._beside = form, lanes, counts
         self.renew()
 
     def use(self, sweeps: Sweeps) -> None:
@@ -43,9 +45,10 @@ class FastSum:
     def renew(self) -> None:
         """Take fresh memory: an operation left behind may still write to the old one."""
         self._sum = torch.zeros(self._layout.total, device=self._device)
-        facts = self._lanes * self._facts
+        facts = self._lanes * self._form.integers
         self._tail = torch.zeros(facts + self._beside, dtype=torch.int32, device=self._device)
-        self.tail, self.counts = Tail(self._tail[:facts], self._lanes), self._tail[facts:]
+        self.tail = Tail(self._tail[:facts], self._lanes, self._form)
+        self.counts = self._tail[facts:]
 
     def begin_step(self, state: FlatState, lanes: int = 0) -> None:  # noqa: ARG002
         """Start a step; there are no exponents to copy.
@@ -72,16 +75,16 @@ class FastSum:
         """
         self._sum[slot.start : slot.start + slot.size].add_(gradient.view(-1))
 
-    def end_lane(self, lane: int, loss: float, digest: str, square: float = 0.0) -> None:
+    def end_lane(self, lane: int, loss: float, digest: str, numbers: Sequence[float] = ()) -> None:
         """Record a lane whose gradients have all been added.
 
         Args:
             lane: which.
             loss: in nats.
             digest: of its block.
-            square: squared norm of its gradient, where that is measured.
+            numbers: what it tells besides, as `Tail.put` takes it.
         """
-        self.tail.put(lane, loss, digest, square)
+        self.tail.put(lane, loss, digest, numbers)
 
     def reduce(self, comm: Comm) -> None:
         """Sum over the members.

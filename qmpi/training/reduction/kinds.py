@@ -5,7 +5,7 @@ import torch
 from qmpi.training.flat_state import Layout
 from qmpi.training.reduction.exact import ExactSum
 from qmpi.training.reduction.fast import FastSum
-from qmpi.training.reduction.tail import FACTS, MEASURED
+from qmpi.training.reduction.tail import PLAIN, TailForm
 
 Sum = ExactSum | FastSum
 
@@ -15,9 +15,8 @@ def make_sum(
     layout: Layout,
     lanes: int,
     device: torch.device,
+    form: TailForm = PLAIN,
     counts: int = 0,
-    *,
-    measures: bool = False,
 ) -> Sum:
     """Make the reduction that the settings name.
 
@@ -26,11 +25,10 @@ def make_sum(
         layout: of the parameters.
         lanes: lanes of the global batch.
         device: where gradients live.
+        form: of what a lane tells.
         counts: integers that are summed beside the gradient.
-        measures: each lane tells the squared norm of its gradient.
 
     Returns:
         The reduction.
     """
-    facts = FACTS + MEASURED if measures else FACTS
-    return (ExactSum if kind == "exact" else FastSum)(layout, lanes, device, facts, counts)
+    return (ExactSum if kind == "exact" else FastSum)(layout, lanes, device, form, counts)

@@ -1,4 +1,4 @@
-"""What is told of each lane beside its gradient: its loss, and the digest of its block.
+"""What is told of each lane beside its gradient: its loss, the digest of its block, and numbers.
 
 Theory of operation. Each lane has a slot of its own, which the member that computed it fills; all
 others leave it zero. Bits are kept as 16-bit numbers in int32, so none is negative, and both a sum
@@ -6,7 +6,9 @@ and a maximum over the members hand every member everything.
 """
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,10 +18,35 @@ from qmpi.errors import InvariantError
 FACTS = 12
 """int32 of a lane: loss 4 (float64), digest 8."""
 
-MEASURED = 4
-"""Further int32 of a lane whose gradient is measured: its squared norm (float64)."""
+NUMBER = 4
+"""int32 of each further number of a lane (float64)."""
 
 DIGEST_BYTES = 16
+
+
+class TailForm(NamedTuple):
+    """Which numbers a lane tells besides.
+
+    Attributes:
+        measures: the squared norm of its gradient.
+        ahead: how many losses of tokens beyond the next.
+    """
+
+    measures: bool = False
+    ahead: int = 0
+
+    @property
+    def numbers(self) -> int:
+        """How many these are."""
+        return self.measures + self.ahead
+
+    @property
+    def integers(self) -> int:
+        """int32 of a lane."""
+        return FACTS + NUMBER * self.numbers
+
+
+PLAIN = TailForm()
 
 
 @dataclass(frozen=True)
@@ -30,47 +57,49 @@ class LaneFacts:
         losses: mean cross-entropy per token, in nats.
         digests: BLAKE2b-128 of the blocks, in hex.
         squares: squared norm of each lane's gradient; empty: not measured.
+        ahead: mean cross-entropy of each lane for the tokens beyond the next, by depth; of each
+            lane as many as there are ahead modules.
     """
 
     losses: tuple[float, ...]
     digests: tuple[str, ...]
     squares: tuple[float, ...] = ()
+    ahead: tuple[tuple[float, ...], ...] = ()
 
 
 class Tail:
     """Facts of all lanes in disjoint slots of an int32 buffer."""
 
-    def __init__(self, buffer: Tensor, lanes: int) -> None:
+    def __init__(self, buffer: Tensor, lanes: int, form: TailForm) -> None:
         """Lay the slots over a buffer.
 
         Args:
-            buffer: int32, FACTS a lane, or MEASURED more.
+            buffer: int32, as many a lane as the form says.
             lanes: lanes of the global batch.
+            form: of what a lane tells.
         """
-        self._rows = buffer.view(lanes, -1)
+        self._rows, self._form = buffer.view(lanes, form.integers), form
 
-    def put(self, lane: int, loss: float, digest: str, square: float = 0.0) -> None:
+    def put(self, lane: int, loss: float, digest: str, numbers: Sequence[float] = ()) -> None:
         """Record a lane.
 
         Args:
             lane: which.
             loss: in nats.
             digest: 32 hex digits.
-            square: squared norm of its gradient; left out where that is not measured.
+            numbers: what it tells besides, in the order of the form.
 
         Raises:
-            InvariantError: the digest is not of 128 bits.
+            InvariantError: the digest is not of 128 bits, or the numbers are not those of the form.
         """
-        raw = bytes.fromhex(digest)
+        raw, form = bytes.fromhex(digest), self._form
         if len(raw) != DIGEST_BYTES:
             raise InvariantError(f"block digest of lane {lane} is no BLAKE2b-128: {digest!r}")
-        told = (struct.pack("<d", loss) + raw + struct.pack("<d", square))[: 2 * self._width]
-        values = struct.unpack(f"<{self._width}H", told)
+        if len(numbers) != form.numbers:
+            raise InvariantError(f"lane {lane} tells {len(numbers)} numbers, not {form.numbers}")
+        told = struct.pack("<d", loss) + raw + struct.pack(f"<{form.numbers}d", *numbers)
+        values = struct.unpack(f"<{form.integers}H", told)
         self._rows[lane] = torch.tensor(values, dtype=torch.int32)
-
-    @property
-    def _width(self) -> int:
-        return self._rows.shape[1]
 
     def facts(self, lanes: int | None = None) -> LaneFacts:
         """Return what is told of the lanes.
@@ -78,9 +107,10 @@ class Tail:
         Args:
             lanes: how many of them a step has; None: all.
         """
-        raw = [struct.pack(f"<{self._width}H", *row) for row in self._rows[:lanes].tolist()]
+        form, end = self._form, 8 + DIGEST_BYTES
+        raw = [struct.pack(f"<{form.integers}H", *row) for row in self._rows[:lanes].tolist()]
         losses = tuple(struct.unpack("<d", row[:8])[0] for row in raw)
-        digests = tuple(row[8 : 8 + DIGEST_BYTES].hex() for row in raw)
-        measured = self._width > FACTS
-        squares = tuple(struct.unpack("<d", row[-8:])[0] for row in raw) if measured else ()
-        return LaneFacts(losses, digests, squares)
+        digests = tuple(row[8:end].hex() for row in raw)
+        numbers = [struct.unpack(f"<{form.numbers}d", row[end:]) for row in raw]
+        squares = tuple(told[0] for told in numbers) if form.measures else ()
+        return LaneFacts(losses, digests, squares, tuple(told[form.measures :] for told in numbers))

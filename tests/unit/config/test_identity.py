@@ -8,6 +8,7 @@ from qmpi.config.identity import differences, identity, with_hyperparameters
 from qmpi.config.load import settings_digest
 from qmpi.config.model import ModelSettings
 from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
 
 HELD_OUT = Settings(evaluation=EvaluationSettings(held_out=0.01))
 
@@ -48,3 +49,14 @@ def test_a_dense_model_has_no_word_of_experts_in_it() -> None:
     mixed = Settings(model=ModelSettings(experts=8))
     assert settings_digest(mixed) != settings_digest(Settings())
     assert differences(Settings(), mixed) == ("model.experts is not there, not 8",)
+
+
+def test_predicting_ahead_is_part_of_it_where_it_is_asked_for() -> None:
+    plain = identity(Settings())
+    assert "predict_ahead" not in plain["model"]
+    assert "ahead_weight" not in plain["train"]
+    ahead = Settings(model=ModelSettings(predict_ahead=1), train=TrainSettings(ahead_weight=0.1))
+    assert differences(Settings(), ahead) == (
+        "model.predict_ahead is not there, not 1",
+        "train.ahead_weight is not there, not 0.1",
+    )

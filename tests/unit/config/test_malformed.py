@@ -71,6 +71,14 @@ MALFORMED = {
         "[model]\nexperts = 4\ncapacity_factor = 0.5\n",
         ["model.capacity_factor = 0.5", "1 or more"],
     ),
+    "nothing left to predict": (
+        "[model]\npredict_ahead = 8\n[train]\nsequence_tokens = 8\n",
+        ["model.predict_ahead = 8", "train.sequence_tokens = 8"],
+    ),
+    "a weight of nothing": (
+        "[train]\nahead_weight = 0.1\n",
+        ["train.ahead_weight = 0.1", "model.predict_ahead"],
+    ),
     "router by another name": ('[model]\nrouter = "top"\n', ["model.router", "softmax"]),
     "odd head": ("[model]\nwidth = 12\n", ["is odd", "even"]),
     "warm-up longer than the run": (

@@ -18,6 +18,7 @@ SHAPES = [
         {"layers": 2, "heads": 4, "kv_heads": 2},
         {"layers": 1, "heads": 2, "kv_heads": 2, "tied_head": False},
         {"layers": 2, "heads": 4, "kv_heads": 1, "qk_norm": False},
+        {"layers": 2, "heads": 4, "kv_heads": 2, "predict_ahead": 2},
     )
 ]
 

@@ -1,5 +1,6 @@
 """Planned memory against what torch holds."""
 
+import time
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +24,9 @@ from qmpi.planning.shape import matrices_a_token, shape_of
 from qmpi.planning.sweeps import hidden_elements
 from qmpi.planning.workload import Counts, Workload, speeds_of_cores, workload
 from qmpi.training import muon
+from qmpi.training.backprop import Backprop
 from qmpi.training.flat_state import FlatState, state_layout
+from qmpi.training.stopwatch import make_stopwatch
 from qmpi.training.weights import Weights
 
 JOBS = Path(__file__).parents[3] / "jobs"
@@ -116,6 +119,43 @@ def test_layers_keep_what_fused_nodes_save(half: bool, tokens: int, window: int)
     assert out.shape == stream.shape
     seen = sum(storage.nbytes() for address, storage in held.items() if address not in own)
     assert tokens * kept_bytes(planned, half=half) == pytest.approx(seen, rel=0.1)
+
+
+def kept_by_backprop(given: Workload, *, half: bool) -> int:
+    """Return the bytes that autograd keeps in the engine's pass over one microbatch."""
+    settings, cpu = given.settings, torch.device("cpu")
+    state = FlatState(state_layout(settings), cpu)
+    weights = Weights(settings.model, state, torch.bfloat16 if half else torch.float32)
+    train = settings.train
+    kernels = choose_kernels(cpu, train.sequence_tokens, compiled=False)
+    backprop = Backprop(settings, weights, kernels, make_stopwatch(cpu, time.monotonic))
+    own = {leaf.tensor.untyped_storage().data_ptr() for leaf in weights.leaves}
+    own |= {tensor.untyped_storage().data_ptr() for tensor in backprop._positions[:3]}
+    held: dict[int, torch.UntypedStorage] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        held[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()
+        return tensor
+
+    ids = torch.randint(0, 256, (train.sequences, train.sequence_tokens + 1))
+    layers = make_layers(settings.model, train.sequences, kernels)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        backprop.run(layers, ids, 1.0)
+    return sum(storage.nbytes() for address, storage in held.items() if address not in own)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_an_ahead_module_keeps_what_is_counted(half: bool) -> None:
+    plain = job("demo", half=half)
+    model = replace(plain.settings.model, predict_ahead=2)
+    train = replace(plain.settings.train, sequences=1)
+    both = [
+        replace(plain, settings=replace(plain.settings, model=m, train=train), shape=shape_of(m))
+        for m in (plain.settings.model, model)
+    ]
+    planned = [trainer_memory(given)["activations"] for given in both]
+    seen = [kept_by_backprop(given, half=half) for given in both]
+    assert planned[1] - planned[0] == pytest.approx(seen[1] - seen[0], rel=0.1)
 
 
 def saving(given: Workload, mode: str, every: int = 1) -> Workload:

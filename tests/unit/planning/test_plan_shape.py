@@ -40,6 +40,7 @@ def models(draw: st.DrawFn) -> ModelSettings:
         window=draw(st.sampled_from([0, 0, 1, 500, 10_000])),
         window_pattern=draw(st.sampled_from(["", "wf", "fww"])),
         sinks=draw(st.sampled_from([0, 4, 2000])),
+        predict_ahead=draw(st.sampled_from([0, 0, 1, 3])),
     )
 
 
@@ -79,6 +80,15 @@ def test_experts_are_counted_as_the_model_does(model: ModelSettings, tokens: int
 
 def test_the_products_of_an_update_count_every_expert() -> None:
     model = ModelSettings(layers=3, experts=5, shared_experts=1, router="sigmoid", dense_layers=1)
+    assert_muon_flops(model)
+
+
+@pytest.mark.parametrize("experts", [{}, {"experts": 4, "dense_layers": 1}])
+def test_the_products_of_an_update_count_ahead_modules(experts: dict[str, int]) -> None:
+    assert_muon_flops(ModelSettings(layers=3, predict_ahead=2, **experts))
+
+
+def assert_muon_flops(model: ModelSettings) -> None:
     parts = batches(lay_out(parameter_shapes(model), "muon"), "cpu")
     each = [len(part.slots) * (4 * part.rows**2 * part.cols + 2 * part.rows**3) for part in parts]
     assert muon_flops(shape_of(model)) == len(POLAR) * sum(each)
@@ -113,7 +123,4 @@ def test_a_mixture_counts_what_a_token_passes() -> None:
 
 @pytest.mark.parametrize("depth", [3, 12])
 def test_the_products_of_an_update_are_those_of_the_engine(depth: int) -> None:
-    model = model_of_depth(depth)
-    parts = batches(lay_out(parameter_shapes(model), "muon"), "cpu")
-    each = [len(part.slots) * (4 * part.rows**2 * part.cols + 2 * part.rows**3) for part in parts]
-    assert muon_flops(shape_of(model)) == len(POLAR) * sum(each)
+    assert_muon_flops(model_of_depth(depth))

@@ -106,14 +106,23 @@ def test_a_layer_moves_what_is_counted(precision, normed):
 @pytest.mark.parametrize("reduction", ["exact", "fast"])
 def test_a_step_moves_what_is_counted(precision, microbatches, tied, reduction, monkeypatch):
     settings = job(precision, microbatches=microbatches, tied_head=tied, reduction=reduction)
-    shape, half = shape_of(settings.model), precision == "bfloat16"
-    count, exact = parameters(shape), reduction == "exact"
-    single = half and microbatches == 1
+    assert_moved(settings, monkeypatch)
+
+
+def test_a_step_that_predicts_ahead_moves_what_is_counted(monkeypatch):
+    assert_moved(job(microbatches=2, predict_ahead=1), monkeypatch)
+
+
+def assert_moved(settings, monkeypatch):
+    train, shape = settings.train, shape_of(settings.model)
+    half, microbatches = train.precision == "bfloat16", train.microbatches
+    count, exact = parameters(shape), train.reduction == "exact"
+    single, heads = half and microbatches == 1, 1 + shape.further_heads
     seen, lanes = Staged(settings, monkeypatch).counts, 2
     planned = {
         "added": sweeps.added_sweeps(shape, count, lanes, half=single, exact=exact, compiled=False),
         "gathered": sweeps.gathered_sweeps(shape, count, microbatches, half=half).times(lanes),
-        "loss": sweeps.loss_sweeps(shape, 256, half=half).times(lanes * microbatches),
+        "loss": sweeps.loss_sweeps(shape, 256, half=half).times(lanes * microbatches * heads),
         "pass": sweeps.pass_sweeps(shape, count, half=half, exact=exact, compiled=False),
         "update": sweeps.update_sweeps(shape, count, half=half, muon=True),
         "directions": sweeps.direction_sweeps(shape, half=half),

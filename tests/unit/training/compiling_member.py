@@ -52,7 +52,7 @@ def main(compile_, device, shape="dense"):
     # So that "auto" wants what this small job would not be worth.
     compiling.WORTH = dict.fromkeys(compiling.WORTH, 0)
     settings = job(device=device)
-    divider, more = (None, {}) if shape in ("dense", "experts") else (DIVIDER, WINDOWED)
+    divider, more = (None, {}) if shape in ("dense", "experts", "ahead") else (DIVIDER, WINDOWED)
     if shape in ("windows", "long"):
         # Several blocks of queries in so short a sequence.
         plain.BLOCK, banded.LENGTHS = 4, {"cpu": (4, 4), "cuda": (4, 4)}
@@ -60,6 +60,8 @@ def main(compile_, device, shape="dense"):
         plain.MOST_TOKENS = 8
     if shape == "experts":
         more = {"experts": 4}
+    if shape == "ahead":
+        more = {"predict_ahead": 2}
     model = ModelSettings(vocab_size=256, layers=3, width=32, heads=2, kv_heads=1, **more)
     settings = replace(settings, model=model, train=replace(settings.train, compile=compile_))
     engine = alone(settings, divider=divider)

@@ -15,10 +15,10 @@ from qmpi.training.engine import Engine
 LANES = 4
 
 
-def job(reduction="exact", microbatches=1, precision="float32", device="cpu"):
+def job(reduction="exact", microbatches=1, precision="float32", device="cpu", **model):
     return Settings(
         job=JobSettings(seed=5),
-        model=ModelSettings(vocab_size=256, layers=2, width=32, heads=2, kv_heads=1),
+        model=ModelSettings(vocab_size=256, layers=2, width=32, heads=2, kv_heads=1, **model),
         train=TrainSettings(
             steps=8, lanes=LANES, microbatches=microbatches, sequences=2, sequence_tokens=16,
             reduction=reduction, precision=precision, device=device,

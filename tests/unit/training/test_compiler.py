@@ -141,6 +141,19 @@ def test_of_layers_with_experts_attention_is_compiled(tmp_path):
     assert plain["losses"] == pytest.approx(told["losses"], rel=1e-4)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_ahead_modules_share_the_graph_of_the_layers(tmp_path):
+    told = member(tmp_path, "on", shape="ahead")
+    assert "compiled by" in told["identity"]
+    assert told["graphs"] == told["graphs_warm"] == 1
+    assert told["again"] == told["digests"][0]
+    assert told["other_deal"] == told["without_loops"] == told["digests"]
+    plain, dense = (member(tmp_path, "off", shape=name) for name in ("ahead", "dense"))
+    assert plain["losses"] == pytest.approx(told["losses"], rel=1e-5)
+    assert plain["losses"] != pytest.approx(dense["losses"], rel=1e-5)
+
+
 @needs_cuda
 @pytest.mark.timeout(900)
 def test_cuda_layers_compile_to_nearly_the_eager_losses(tmp_path):

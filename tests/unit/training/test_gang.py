@@ -25,14 +25,14 @@ def start(spec):
     )  # fmt: skip
 
 
-def gang(size, reduction="exact", plans=None, spare=None, device="cpu"):
+def gang(size, reduction="exact", plans=None, spare=None, device="cpu", **model):
     """Run a gang; return what each survivor printed, by index."""
     plans = plans or {}
     dead = [index for index, plan in plans.items() if plan != "miss_vote"]
     members = list(range(size))
     survivors = [index for index in members if index not in dead]
     common = {"reduction": reduction, "members": members, "survivors": survivors, "spare": spare}
-    common["device"] = device
+    common |= {"device": device, "model": model}
     everyone = members + ([] if spare is None else [spare])
     processes = [start(common | {"index": i, "plan": plans.get(i, "")}) for i in everyone]
     try:
@@ -51,8 +51,8 @@ def gang(size, reduction="exact", plans=None, spare=None, device="cpu"):
             process.communicate()
 
 
-def single(reduction, device="cpu"):
-    settings = job(reduction, device=device)
+def single(reduction, device="cpu", **model):
+    settings = job(reduction, device=device, **model)
     engine = alone(settings)
     outcomes = [run(engine, settings, step) for step in range(STEPS)]
     return [STEPS, outcomes[-1].weight_digest, list(outcomes[-1].lane_losses)]
@@ -68,6 +68,12 @@ def test_any_number_of_trainers_gives_the_same_bits(size, undisturbed):
     said = gang(size)
     assert len(said) == size
     assert all(row == ["undisturbed", *undisturbed] for row in said.values())
+
+
+def test_with_ahead_modules_any_number_of_trainers_gives_the_same_bits():
+    wanted = single("exact", predict_ahead=2)
+    said = gang(3, predict_ahead=2)
+    assert all(row == ["undisturbed", *wanted] for row in said.values())
 
 
 def test_float_sum_agrees_among_members_and_depends_on_the_deal():
