@@ -251,7 +251,7 @@ def _differences(old: Hyperparameters, new: Hyperparameters) -> list[str]:
     told = [f"train.steps {old.steps} -> {new.steps}"] if old.steps != new.steps else []
     told += _unlike("optimizer", old.optimizer, new.optimizer)
     told += _unlike("guard", old.guard, new.guard)
-    told += batch_changes(old.batch, new.batch)
+    told += batch_changes(old.batch, new.batch, new.first_step)
     many = new.halvings - old.halvings
     if many:
         told.append("microbatches halved" if many == 1 else f"microbatches halved {many} times")

@@ -50,7 +50,7 @@ from qmpi.roles.coordinator.evaluations import GRACE_STEPS, Evaluations, newest
 from qmpi.roles.coordinator.facts import RunFacts
 from qmpi.roles.coordinator.failures import LEAVE_AGAIN, Failures
 from qmpi.roles.coordinator.grants import Grants
-from qmpi.roles.coordinator.halting import why_halted
+from qmpi.roles.coordinator.halting import goes_back, opened_back, way_back, why_halted
 from qmpi.roles.coordinator.profiles import Profiles
 from qmpi.roles.coordinator.record import Record, ranks_text
 from qmpi.roles.coordinator.teams import Groups
@@ -227,19 +227,24 @@ class Coordinator(Chief):
 
     def _no_way_back(self) -> str:
         step = Step(self.run.back_to)
-        if step <= 0 or self.groups.whole_steps(step):
+        if step < 0:
+            return way_back(self.run, self.record, self.settings, self.groups)[1]
+        if step == 0 or self.groups.whole_steps(step):
             return ""
         return self.failures.no_way_back(self.run, self.groups.whole_steps(self.record.committed))
 
     def open_run(self, _: None, now: Seconds) -> list[Effect]:
         """Write down that the job has begun, and form the first group."""
-        opened = opening(self.run, self.roster, self.record, self.settings, now)
+        roll_back, _ = way_back(self.run, self.record, self.settings, self.groups)
+        opened = opening(self.run, self.roster, self.record, self.settings, now, roll_back)
         self.record.take(opened)
         self._halt()
         self.groups.hyperparameters = opened.hyperparameters
         self.groups.branches = tuple(self.record.branches)
         again = f"start {opened.incarnation} of the job"
-        if opened.back_to >= 0:
+        if roll_back is not None:
+            again += f": {opened_back(roll_back, self.settings)}"
+        elif opened.back_to >= 0:
             again += f", which goes back to step {opened.back_to}"
         crew = [*self.crew.fill_roles(now), *self.crew.publish(again, now)]
         noted = [
@@ -382,8 +387,9 @@ class Coordinator(Chief):
         record, halted = self.record, self.record.outcomes.halted
         if halted is None or record.committed >= self.settings.train.steps:
             return
-        self.why = why_halted(halted, record, self.run.directory)
-        self.stopping, self.stop_code = self.why, ExitCode.USER
+        self.why = why_halted(halted, record, self.settings, self.run.directory)
+        back = goes_back(record, self.settings)
+        self.stopping, self.stop_code = self.why, ExitCode.REQUEUE if back else ExitCode.USER
         self.grants.halt(record.committed)
 
     def hear_evaluation(self, event: Received, now: Seconds) -> list[Effect]:
@@ -549,6 +555,7 @@ class Coordinator(Chief):
             record.digest,
             self.why,
             record.digest_step,
+            event.state == "stopped" and goes_back(record, self.settings),
         )
         ended = RunEnded(now, how.state, how.step, how.digest, how.reason, how.digest_step)
         forget: list[Effect] = [ForgetCopies()] if how.state == "finished" else []
