@@ -75,7 +75,8 @@ def check_same_run(
     log = log_of(glance.told, begun)
     if not way.changes:
         last = log[-1]
-        held = with_hyperparameters(begun, last.steps, last.optimizer, last.guard)
+        rule = last.batch.settings if last.batch is not None else None
+        held = with_hyperparameters(begun, last.steps, last.optimizer, last.guard, rule)
         _refuse(directory, held, settings)
         return False
     as_begun = with_hyperparameters(
