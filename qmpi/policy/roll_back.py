@@ -98,3 +98,26 @@ def _moved(batch: Batch | None, wanted: Settings, roll_back: RollBack) -> Batch 
         return begun_batch(wanted, roll_back.back_to, roll_back.block)
     passed = roll_back.block - first_block(batch, roll_back.back_to, batch.most)
     return replace(batch, block=batch.block + passed)
+
+
+def roll_back_text(settings: Settings) -> str:
+    """Say how far a job goes back at a spike, and whether its checkpoints reach so far.
+
+    Args:
+        settings: the job.
+
+    Returns:
+        Text for people; "" if it does not go back by itself.
+    """
+    guard, snapshot = settings.guard, settings.snapshot
+    if not may_roll_back(guard, 0):
+        return ""
+    # The run that stops at a spike writes a checkpoint too; the one before it may be of that step.
+    needed = 2 - -guard.back_steps // snapshot.disk_every_steps
+    told = f"{guard.back_steps} steps before a spike, {guard.most_roll_backs} times at most"
+    if snapshot.keep >= needed:
+        return told
+    return (
+        f"{told}; WARNING: checkpoints so old are not kept, so that it may go back less far: set "
+        f"snapshot.keep to {needed} or more, or fewer guard.back_steps"
+    )
