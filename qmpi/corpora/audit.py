@@ -4,12 +4,12 @@ Theory of operation. The journal's hash chain is checked first. Then its records
 generation that starts at step s voids the committed steps from s on, so each step stands exactly
 once in the end, and a step done again must name the same blocks. No block may hold a row that is
 held out. Where the user went back, what came after is given up and the steps count by their last
-execution; where it went back by itself, it is derived anew that its last step was a spike, and where
-the stream goes on. Each block of each standing step is built anew from its address and compared with the
-digest of what was trained on, each learning rate is derived anew from the hyperparameter log, the
-loss scale of float16 from the steps before, each step is judged again by the guard that held, and
-the updates are counted. Last, the weight digests that the status and the end marker name must be
-the journal's.
+execution; where it went back by itself, it is derived anew that its last step was a spike, and
+where the stream goes on. Each block of each standing step is built anew from its address and
+compared with the digest of what was trained on, each learning rate is derived anew from the
+hyperparameter log, the loss scale of float16 from the steps before, each step is judged again by
+the guard that held, and the updates are counted. Last, the weight digests that the status and the
+end marker name must be the journal's.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -249,14 +249,7 @@ def replay(records: Iterable[JournalRecord]) -> StandingSteps:
     for record in records:
         match record:
             case RunOpened():
-                told = record.roll_back
-                if told is not None and (fault := _roll_back(standing, record, told)):
-                    standing.fault = fault
-                    break
-                standing.opened = record
-                standing.log = record.hyperparameters
-                if record.back_to >= 0:
-                    _give_up(standing, void, record.back_to)
+                standing.fault = _open(standing, void, record)
             case HyperparametersChanged():
                 standing.log = record.hyperparameters
                 if any(step >= record.back_to >= 0 for step in (*standing.steps, *void)):
@@ -265,13 +258,21 @@ def replay(records: Iterable[JournalRecord]) -> StandingSteps:
                 for step in [s for s in standing.steps if s >= record.step]:
                     void[step] = standing.steps.pop(step)
             case StepCommitted():
-                fault = _commit(standing, void, record)
-                if fault:
-                    standing.fault = fault
-                    break
+                standing.fault = _commit(standing, void, record)
             case _:
                 pass
+        if standing.fault:
+            break
     return standing
+
+
+def _open(standing: StandingSteps, void: dict[int, StepCommitted], record: RunOpened) -> str:
+    told = record.roll_back
+    fault = _roll_back(standing, record, told) if told is not None else ""
+    standing.opened, standing.log = record, record.hyperparameters
+    if record.back_to >= 0:
+        _give_up(standing, void, record.back_to)
+    return fault
 
 
 def _roll_back(standing: StandingSteps, opened: RunOpened, told: RollBack) -> str:

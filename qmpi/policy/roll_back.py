@@ -8,7 +8,7 @@ to, lets the stream go on behind the spike. Nothing else is another way.
 
 To go back to a step means to take the newest copy of it or of an earlier one, and to do the steps
 between again. So a copy must be old enough. If none is, the run goes back to the oldest there is.
-Before the first copy there are the initial weights, which are always at hand.
+Before the first checkpoint of a run there are the initial weights, which are always at hand.
 """
 
 from collections.abc import Sequence
@@ -43,21 +43,23 @@ def step_before(spike: int, guard: GuardSettings) -> Step:
     return Step(max(0, spike - guard.back_steps))
 
 
-def step_with_copy(spike: int, guard: GuardSettings, copies: Sequence[int]) -> Step:
+def step_with_copy(spike: int, settings: Settings, copies: Sequence[int]) -> Step:
     """Return the step that a run goes back to.
 
     Args:
         spike: step that stood out.
-        guard: how far back.
+        settings: how far back, and when a run writes its first checkpoint.
         copies: steps of the whole copies of the state that there are, in any order.
 
     Returns:
-        `step_before`, if a copy of it or of an earlier step is there, or none at all of a step up
-        to the spike; else the step of the oldest copy.
+        `step_before`, if it is before the first checkpoint of a run, or a copy of it or of an
+        earlier step is there, or none at all of a step up to the spike; else the step of the oldest
+        copy.
     """
-    wanted = step_before(spike, guard)
-    oldest = min((step for step in copies if step <= spike), default=wanted)
-    return wanted if wanted == 0 else Step(max(wanted, oldest))
+    wanted = step_before(spike, settings.guard)
+    if wanted < settings.snapshot.disk_every_steps:
+        return wanted
+    return Step(max(wanted, min((step for step in copies if step <= spike), default=wanted)))
 
 
 def roll_back_to(log: Log, spike: int, step: int, most: int) -> RollBack:

@@ -27,7 +27,7 @@ LEAVING = "leaving"
 
 
 class HowItEnded(Struct, frozen=True):
-    """State, exit code, steps in the weights, newest digest, why, the steps it covers, what next."""
+    """State, exit code, steps in the weights, newest digest, why, its steps, and what follows."""
 
     state: EndState
     exit_code: int

@@ -51,7 +51,7 @@ def way_back(
     if spike is None or run.back_to >= 0 or not goes_back(record, settings):
         return None, ""
     copies = groups.whole_steps(spike.step)
-    step = step_with_copy(spike.step, settings.guard, copies)
+    step = step_with_copy(spike.step, settings, copies)
     lost = [kept for kept in record.checkpoints if kept <= step]
     if step > 0 and lost and not any(copy <= step for copy in copies):
         why = (

@@ -322,9 +322,7 @@ def test_a_roll_back_is_derived_anew_and_a_forged_one_found(run: RunDirectory) -
     report = audited(second)
     assert (report.audit, report.steps, report.spikes) == ("ok", STEPS, 0)
     assert (report.went_back, report.roll_backs) == ((1,), (told,))
-    assert report.changes == (
-        "from step 1 on: blocks 2 to 5 of the stream are passed over",
-    )
+    assert report.changes == ("from step 1 on: blocks 2 to 5 of the stream are passed over",)
     # The journal's own word on the block is not believed, nor is a log that goes on elsewhere.
     forged = replace(second, roll_back=replace(told, block=4 * LANES))
     assert "tells of block 8" in audited(forged).audit

@@ -102,7 +102,7 @@ def test_a_run_goes_on_with_the_batch_that_it_has_and_past_data_that_it_passed_o
     directory: RunDirectory,
 ) -> None:
     begun = job(directory.root)
-    growing = replace(begun, batch=BatchSettings(first_lanes=1, grow="noise", grow_steps=5))
+    growing = replace(begun, batch=BatchSettings(first_lanes=1, grow="linear", grow_steps=5))
     claim_run(growing, ON)
     append(directory, opened(growing, begun, 9))
     check_claimed(directory.root)

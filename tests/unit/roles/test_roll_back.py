@@ -5,6 +5,7 @@ from unit.roles.coordinated_job import SETTINGS, Job, sent
 from unit.roles.test_rescue import committed, fact, greet, opened, status, story
 
 from qmpi.config.guard import GuardSettings
+from qmpi.config.settings import SnapshotSettings
 from qmpi.errors import ExitCode
 from qmpi.policy.hyperparameters import block_of
 from qmpi.ports.books import WriteEnd
@@ -16,7 +17,9 @@ from qmpi.protocol.snapshots import SnapshotHeld
 from qmpi.units import Digest, Rank, Step
 
 GUARD = GuardSettings(loss_spike=4.0, action="roll_back", back_steps=4, most_roll_backs=1)
-GUARDED = replace(SETTINGS, guard=GUARD)
+GUARDED = replace(
+    SETTINGS, guard=GUARD, snapshot=SnapshotSettings(every_steps=1, disk_every_steps=2)
+)
 ENDED = RunEnded(1.0, "stopped", Step(12), Digest(""), "a spike")
 
 
@@ -76,7 +79,7 @@ def test_without_an_old_copy_it_goes_to_the_oldest_and_says_so() -> None:
     job = Job(history=spiked(kept(10), kept(12), ENDED), settings=GUARDED)
     greet(job, fact(12), fact(10))
     assert opened(job.effects).roll_back == RollBack(11, 10, 24)
-    assert "the oldest that there is a copy of; 7 was wanted" in status(job.effects).reason
+    assert "the oldest that there is a copy of; 7 was wanted" in job.role.why
 
 
 def test_a_checkpoint_that_cannot_be_read_is_no_reason_to_begin_anew() -> None:
