@@ -99,7 +99,8 @@ def opening(
     if roll_back is not None:
         longer = rolled_back(log, settings, roll_back)
     else:
-        longer = carried_on(log, settings, step, replanned=run.replan)
+        on = run.back_to < 0
+        longer = carried_on(log, settings, step, replanned=run.replan, keeps_later=on)
     return RunOpened(
         time=now,
         run_id=run.run_id,

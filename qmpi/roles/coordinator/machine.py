@@ -100,6 +100,7 @@ class Coordinator(Chief):
         self.peak_flops = 0.0
         self.stopping = ""
         self.stop_code = ExitCode.REQUEUE
+        self.is_asked = False
         self.why = run.placement
         self.halves = False
 
@@ -522,6 +523,7 @@ class Coordinator(Chief):
     def stop(self, event: StopRequested, now: Seconds) -> list[Effect]:
         """Let the run end once what is granted is done."""
         del now
+        self.is_asked = True
         if self.stopping:
             return []
         self.stopping = event.reason
@@ -531,6 +533,7 @@ class Coordinator(Chief):
 
     def stop_at_once(self, event: StopRequested, now: Seconds) -> list[Effect]:
         """End a run that has done nothing yet."""
+        self.is_asked = True
         return self._end(EndJob("stopped", ExitCode.REQUEUE, event.reason), now)
 
     def finish(self, _: None, now: Seconds) -> list[Effect]:
@@ -555,7 +558,7 @@ class Coordinator(Chief):
             record.digest,
             self.why,
             record.digest_step,
-            event.state == "stopped" and goes_back(record, self.settings),
+            event.state == "stopped" and not self.is_asked and goes_back(record, self.settings),
         )
         ended = RunEnded(now, how.state, how.step, how.digest, how.reason, how.digest_step)
         forget: list[Effect] = [ForgetCopies()] if how.state == "finished" else []

@@ -189,9 +189,12 @@ class Record:
         if isinstance(record, RunOpened):
             self.run_id, self.incarnation = record.run_id, record.incarnation
             self.started = self.started or Seconds(record.time)
-            self.roll_backs += [record.roll_back] if record.roll_back is not None else []
         if record.back_to >= 0:
             self._go_back(Step(record.back_to))
+        if isinstance(record, RunOpened) and record.roll_back is not None:
+            self.roll_backs.append(record.roll_back)
+            # Before the first checkpoint the initial weights are meant, and no loss.
+            self.checkpointed = max(self.checkpoints, default=Step(0))
 
     def _go_back(self, step: Step) -> None:
         self.branches.append(step)
@@ -199,7 +202,6 @@ class Record:
         self.outcomes.rewind(step)
         self.furthest = min(self.furthest, step)
         self.checkpoints = [kept for kept in self.checkpoints if kept <= step]
-        self.checkpointed = max(self.checkpoints, default=Step(0))
         # What comes now may give other weights.
         self._digests = {s: digest for s, digest in self._digests.items() if s <= step}
 

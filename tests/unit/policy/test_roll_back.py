@@ -83,6 +83,11 @@ def test_a_run_that_goes_on_as_it_is_keeps_what_a_roll_back_wrote(job, spike, ba
     step = max(0, spike - back)
     longer = rolled_back(log, job, roll_back_to(log, spike, step, MOST))
     assert carried_on(longer, job, 95) == longer
+    # Also if nothing was trained since.
+    assert carried_on(longer, job, step, keeps_later=True) == longer
+    slower = replace(job, optimizer=replace(job.optimizer, learning_rate=1e-4))
+    changed = carried_on(longer, slower, step, keeps_later=True)
+    assert block_of(changed, step, 0, MOST) == block_of(longer, step, 0, MOST)
 
 
 @given(st.integers(0, 300), st.lists(st.integers(1, 301), max_size=6))

@@ -9,6 +9,7 @@ from qmpi.config.settings import SnapshotSettings
 from qmpi.errors import ExitCode
 from qmpi.policy.hyperparameters import block_of
 from qmpi.ports.books import WriteEnd
+from qmpi.ports.processes import StopRequested
 from qmpi.protocol.journal import JournalRecord, RunEnded, SnapshotKept
 from qmpi.protocol.membership import FormGroup
 from qmpi.protocol.progress import StepReport
@@ -54,6 +55,7 @@ def test_it_is_done_once_and_no_further_than_the_guard_allows() -> None:
     again = Job(history=spiked(ENDED, opened(job.effects)), settings=GUARDED)
     greet(again, fact(12), fact(6))
     assert (opened(again.effects).back_to, opened(again.effects).roll_back) == (-1, None)
+    assert opened(again.effects).hyperparameters == opened(job.effects).hyperparameters
     redone = [committed(step) for step in range(7, 11)]
     spike = replace(committed(11), spike="loss", halts=True)
     full = Job(history=spiked(ENDED, opened(job.effects), *redone, spike, ENDED), settings=GUARDED)
@@ -99,6 +101,27 @@ def test_a_checkpoint_that_cannot_be_read_is_no_reason_to_begin_anew() -> None:
     assert {(f.step, f.origin) for f in forms} == {(0, "initial")}
 
 
+def test_who_asks_the_run_to_stop_does_not_have_it_started_again() -> None:
+    early = Job(history=spiked(ENDED), settings=GUARDED)
+    early.tell(StopRequested("a stop was requested"))
+    late = Job(settings=GUARDED)
+    late.run()
+    halting(late)
+    late.tell(StopRequested("a stop was requested"))
+    late.word(5, SnapshotHeld((fact(2),)))
+    for job in (early, late):
+        (marker,) = [e.marker for e in job.effects if isinstance(e, WriteEnd)]
+        assert (marker.state, marker.exit_code, marker.goes_back) == ("stopped", 75, False)
+
+
+def halting(job: Job) -> None:
+    """Report two steps, the second one a spike at which the run stops."""
+    job.report(0)
+    generation = job.role.generation
+    told = StepReport(generation, Step(1), (9.0, 9.0), (), 0.5, 0.1, Digest("w"), 2.0, 0.5, 0, 1)
+    job.word(3, replace(told, spike="loss", halts=True))
+
+
 def test_the_job_that_meets_the_spike_ends_and_says_what_follows() -> None:
     for guard, code, goes_back, words in (
         (GUARD, ExitCode.REQUEUE, True, "go back to step 0 and past the data"),
@@ -107,12 +130,7 @@ def test_the_job_that_meets_the_spike_ends_and_says_what_follows() -> None:
     ):
         job = Job(settings=replace(SETTINGS, guard=guard))
         job.run()
-        job.report(0)
-        generation = job.role.generation
-        told = StepReport(
-            generation, Step(1), (9.0, 9.0), (), 0.5, 0.1, Digest("w"), 2.0, 0.5, 0, 1
-        )
-        job.word(3, replace(told, spike="loss", halts=True))
+        halting(job)
         job.word(5, SnapshotHeld((fact(2),)))
         (marker,) = [e.marker for e in job.effects if isinstance(e, WriteEnd)]
         assert (marker.state, marker.step) == ("stopped", 2)
