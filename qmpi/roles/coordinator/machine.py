@@ -236,7 +236,7 @@ class Coordinator(Chief):
 
     def open_run(self, _: None, now: Seconds) -> list[Effect]:
         """Write down that the job has begun, and form the first group."""
-        roll_back, _ = way_back(self.run, self.record, self.settings, self.groups)
+        roll_back = way_back(self.run, self.record, self.settings, self.groups)[0]
         opened = opening(self.run, self.roster, self.record, self.settings, now, roll_back)
         self.record.take(opened)
         self._halt()
