@@ -23,7 +23,7 @@ from qmpi.policy.hyperparameters import (
     with_halving,
 )
 from qmpi.protocol.journal import RunOpened
-from qmpi.units import Digest
+from qmpi.units import Digest, Step
 
 LEVEL = OptimizerSettings(learning_rate=0.1, schedule="wsd", decay_share=0.0, warmup_steps=0)
 COSINE = OptimizerSettings(learning_rate=0.1, schedule="cosine", warmup_steps=10)
