@@ -56,6 +56,8 @@ def command(*, run: Path, as_json: bool) -> int:
 
 
 def _found_good(report: "AuditReport") -> str:
+    from qmpi.monitor.roll_backs import rolled_back_text
+
     skipped = f", {report.skipped} skipped (gradient not finite)" if report.skipped else ""
     spikes = f", {report.spikes} left out as spikes" if report.spikes else ""
     skips = f", {report.updates} updates{skipped}{spikes}" if skipped or spikes else ""
@@ -66,5 +68,6 @@ def _found_good(report: "AuditReport") -> str:
     lines += [
         f"  went back to step {step}: what came after was given up" for step in report.went_back
     ]
+    lines += [f"  {rolled_back_text(back)}" for back in report.roll_backs]
     lines += [f"  {change}" for change in report.changes]
     return "\n".join(lines)

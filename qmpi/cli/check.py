@@ -54,6 +54,7 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
     """
     from qmpi.config.schedule import schedule_text
     from qmpi.model.shape import active_count, parameter_count, state_bytes, without_ahead
+    from qmpi.policy.roll_back import roll_back_text
 
     train, number = settings.train, rank_count(settings.roles, ranks)
     placement = placed(settings, number)
@@ -77,6 +78,7 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
         "reduction": train.reduction,
         "optimizer": settings.optimizer.kind,
         "schedule": schedule_text(settings.optimizer, train.steps),
+        **({"roll_back": back} if (back := roll_back_text(settings)) else {}),
     }
 
 

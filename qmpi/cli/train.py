@@ -299,6 +299,7 @@ def _show(settings: "Settings", marker: "EndMarker", *, as_json: bool) -> None:
 
 
 def _summary(marker: "EndMarker", status: "StatusReport") -> str:
+    from qmpi.monitor.roll_backs import roll_backs_text
     from qmpi.monitor.status_text import left_out_text
 
     without = "no finite loss" if status.step else "no loss yet"
@@ -306,6 +307,8 @@ def _summary(marker: "EndMarker", status: "StatusReport") -> str:
     healed = f", {len(status.failures)} failures healed" if status.failures else ""
     if status.skipped or status.spikes:
         healed += f", {left_out_text(status)}"
+    if status.roll_backs:
+        healed += f", roll backs {roll_backs_text(status.roll_backs)}"
     if marker.state == "stopped":
         return f"stopped at step {marker.step} ({loss}{healed}): {marker.reason}"
     return f"finished: {marker.step} steps, {loss}{healed}, weights {marker.digest[:16]}"

@@ -24,14 +24,34 @@ class GuardSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         Meta(description="The same of the gradient's norm before clipping; 0: none is."),
     ] = 0.0
     action: Annotated[
-        Literal["skip", "stop"],
+        Literal["skip", "stop", "roll_back"],
         Meta(
             description=(
                 '"skip": the update of a spike is not applied. "stop": nor is it, and the run '
-                "stops before the next step, with a checkpoint."
+                'stops before the next step, with a checkpoint. "roll_back": it stops, goes back '
+                "by itself, and passes over the data up to the spike."
             )
         ),
     ] = "skip"
+    back_steps: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description=(
+                'With "roll_back": steps before the spike that the run goes back to; less if no '
+                "copy of the state is so old."
+            ),
+        ),
+    ] = 100
+    most_roll_backs: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1000,
+            description='Roll backs of a run after which a spike stops it as "stop" does.',
+        ),
+    ] = 3
     window_steps: Annotated[
         int,
         Meta(

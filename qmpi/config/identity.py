@@ -43,6 +43,7 @@ LATER: dict[str, frozenset[str]] = {
     ),
     "train": frozenset({"masters", "ahead_weight"}),
     "optimizer": frozenset(),
+    "guard": frozenset({"back_steps", "most_roll_backs"}),
 }
 """Fields of each section that runs of older versions do not have. At its default such a field is no
 part of an identity, so that these runs keep theirs."""
@@ -96,7 +97,7 @@ def identity(settings: Settings) -> dict[str, Any]:
         # Likewise; and the files may move, as those of a corpus.
         kept["initial"] = settings.initial.digest
     if settings.guard.is_on:
-        kept["guard"] = msgspec.to_builtins(settings.guard)
+        kept["guard"] = _kept("guard", settings.guard)
     if not settings.batch.is_fixed:
         kept["batch"] = {
             name: value

@@ -4,11 +4,12 @@ Theory of operation. The journal's hash chain is checked first. Then its records
 generation that starts at step s voids the committed steps from s on, so each step stands exactly
 once in the end, and a step done again must name the same blocks. No block may hold a row that is
 held out. Where the user went back, what came after is given up and the steps count by their last
-execution. Each block of each standing step is built anew from its address and compared with the
-digest of what was trained on, each learning rate is derived anew from the hyperparameter log, the
-loss scale of float16 from the steps before, each step is judged again by the guard that held, and
-the updates are counted. Last, the weight digests that the status and the end marker name must be
-the journal's.
+execution; where it went back by itself, it is derived anew that its last step was a spike, and
+where the stream goes on. Each block of each standing step is built anew from its address and
+compared with the digest of what was trained on, each learning rate is derived anew from the
+hyperparameter log, the loss scale of float16 from the steps before, each step is judged again by
+the guard that held, and the updates are counted. Last, the weight digests that the status and the
+end marker name must be the journal's.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -21,6 +22,7 @@ from qmpi.config.data import CorpusSource
 from qmpi.config.identity import with_hyperparameters
 from qmpi.config.load import load_job, settings_digest
 from qmpi.config.settings import Settings
+from qmpi.corpora.roll_backs import roll_back_fault
 from qmpi.corpora.scales import check_scales
 from qmpi.corpora.sources import Sources
 from qmpi.errors import CorruptData, InputError, QmpiError
@@ -45,6 +47,7 @@ from qmpi.protocol.journal import (
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.progress import is_skipped, undefined_lanes
 from qmpi.protocol.recipe import RowAddress
+from qmpi.protocol.roll_back import RollBack
 from qmpi.protocol.spikes import NO_LEVELS, judged
 from qmpi.storage.journal import read_journal
 from qmpi.storage.replay_file import read_replay
@@ -74,6 +77,7 @@ class AuditReport(Struct, frozen=True):
         changes: what changed at which step, in words.
         went_back: steps that the user went back to, in order.
         spikes: steps whose update was left out, since loss or norm stood out.
+        roll_backs: of `went_back`, each time that the run went back by itself.
     """
 
     audit: str
@@ -90,6 +94,7 @@ class AuditReport(Struct, frozen=True):
     changes: tuple[str, ...] = ()
     went_back: tuple[int, ...] = ()
     spikes: int = 0
+    roll_backs: tuple[RollBack, ...] = ()
 
 
 class StandingSteps(Struct):
@@ -102,6 +107,7 @@ class StandingSteps(Struct):
         redone: steps that were committed more than once, net of voids.
         went_back: steps that the user went back to, in order.
         log: the hyperparameter log as it stands; empty in journals of old versions.
+        roll_backs: each time that the run went back by itself, in order.
     """
 
     steps: dict[int, StepCommitted]
@@ -110,6 +116,7 @@ class StandingSteps(Struct):
     redone: int
     went_back: tuple[int, ...] = ()
     log: Log = ()
+    roll_backs: tuple[RollBack, ...] = ()
 
 
 def audit_run(
@@ -179,6 +186,7 @@ def _report(verdict: str, standing: StandingSteps, blocks: int, log: Log) -> Aud
         changes=changes(log),
         went_back=standing.went_back,
         spikes=len(finite) - len(norms),
+        roll_backs=standing.roll_backs,
     )
 
 
@@ -242,10 +250,7 @@ def replay(records: Iterable[JournalRecord]) -> StandingSteps:
     for record in records:
         match record:
             case RunOpened():
-                standing.opened = record
-                standing.log = record.hyperparameters
-                if record.back_to >= 0:
-                    _give_up(standing, void, record.back_to)
+                standing.fault = _open(standing, void, record)
             case HyperparametersChanged():
                 standing.log = record.hyperparameters
                 if any(step >= record.back_to >= 0 for step in (*standing.steps, *void)):
@@ -254,13 +259,28 @@ def replay(records: Iterable[JournalRecord]) -> StandingSteps:
                 for step in [s for s in standing.steps if s >= record.step]:
                     void[step] = standing.steps.pop(step)
             case StepCommitted():
-                fault = _commit(standing, void, record)
-                if fault:
-                    standing.fault = fault
-                    break
+                standing.fault = _commit(standing, void, record)
             case _:
                 pass
+        if standing.fault:
+            break
     return standing
+
+
+def _open(standing: StandingSteps, void: dict[int, StepCommitted], record: RunOpened) -> str:
+    told = record.roll_back
+    fault = _roll_back(standing, record, told) if told is not None else ""
+    standing.opened, standing.log = record, record.hyperparameters
+    if record.back_to >= 0:
+        _give_up(standing, void, record.back_to)
+    return fault
+
+
+def _roll_back(standing: StandingSteps, opened: RunOpened, told: RollBack) -> str:
+    # What is given up is judged here, for the last time.
+    fault = check_training(standing.steps, standing.log, is_logged=True) if standing.log else ""
+    standing.roll_backs = (*standing.roll_backs, told)
+    return fault or roll_back_fault(standing.steps, standing.log, opened, told)
 
 
 def _give_up(standing: StandingSteps, void: dict[int, StepCommitted], step: int) -> None:

@@ -98,6 +98,27 @@ def stopped_marker(run: Path, reason: str, clock: Clock) -> EndMarker:
     )
 
 
+def stopped_without_job(run: Path, clock: Clock, *, write: bool) -> EndMarker:
+    """Say that a command was stopped while no job of it ran.
+
+    Args:
+        run: directory of the run; the caller holds the supervisor's lock.
+        clock: the clock.
+        write: it has started one since the run last ended; else how that ended still holds.
+
+    Returns:
+        As `stopped_marker`.
+
+    Raises:
+        StorageError: the run directory takes no data.
+    """
+    reason = "stopped while the job was down; the newest snapshot holds what can be resumed"
+    marker = stopped_marker(run, reason, clock)
+    if write:
+        write_end(run, marker)
+    return marker
+
+
 def refused_marker(run: Path, check: Callable[[], None], clock: Clock) -> EndMarker | None:
     """Check what the ranks of a run would read, where no rank is there to refuse it.
 

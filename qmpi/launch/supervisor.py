@@ -3,15 +3,14 @@
 Theory of operation. The death of a rank is healed inside the job. The death of the coordinator, of
 mpirun, of an MPI daemon or of the machine ends the MPI job. Then there is no end marker, and the
 supervisor starts the job again: the ranks find the newest verified snapshot in node-local RAM
-files, else on disk, and go on to the same bits. How often and how soon is `policy.relaunch`.
+files, else on disk, and go on to the same bits. How often and how soon is `policy.relaunch`. A job
+that ended for the run to go back is started again too; the ranks find in the journal where it goes.
 mpirun's exit code is never believed. However this loop is left, nothing that it started is left
 running.
 """
 
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,11 +19,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from qmpi.config.settings import FailureSettings
-from qmpi.errors import ExitCode, LaunchError, RunInUse
+from qmpi.errors import LaunchError, RunInUse
 from qmpi.launch.allocation.muster import Muster
 from qmpi.launch.asking import StopAsker
 from qmpi.launch.death import cause_of_death, died_option, how_launcher_ended
-from qmpi.launch.followed import clear_followed, end_before, refused_marker, stopped_marker
+from qmpi.launch.followed import (
+    clear_followed,
+    end_before,
+    refused_marker,
+    stopped_marker,
+    stopped_without_job,
+)
 from qmpi.launch.job_log import excerpt, next_log
 from qmpi.launch.mpirun import LaunchPlan
 from qmpi.launch.mpirun_process import finish_launcher, start_launcher
@@ -37,9 +42,9 @@ from qmpi.policy.relaunch import may_relaunch
 from qmpi.protocol.status import EndMarker
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.leftovers import clear_stop, end_leftovers
-from qmpi.runtime.ownership import beating, refusal_by_living, take_run
+from qmpi.runtime.ownership import beating, leave_at_once, refusal_by_living, take_run
 from qmpi.storage.run_directory import RunDirectory
-from qmpi.storage.status_file import EndStamp, end_stamp, read_end, write_end
+from qmpi.storage.status_file import EndStamp, end_stamp, read_end
 from qmpi.units import Seconds
 
 POLL_SECONDS = 0.05
@@ -159,17 +164,9 @@ def _own(directory: RunDirectory, supervision: Supervision, clock: Clock) -> Ite
     """Hold the run; if another host takes it over, this process must not write there any more."""
     with (
         take_run(directory.supervisor_lock, clock, supervision.on_tick, (directory.lock,)) as lock,
-        beating(lock, _leave_at_once),
+        beating(lock, leave_at_once),
     ):
         yield
-
-
-def _leave_at_once() -> None:
-    # Neither in order nor with an end marker: both would strike the job of the new owner. The ranks
-    # of this one notice by themselves.
-    sys.stderr.write("qmpi: another host took this one for dead and has taken the run over\n")
-    sys.stderr.flush()
-    os._exit(int(ExitCode.MACHINE))
 
 
 def _wait_for_command(directory: RunDirectory, supervision: Supervision, clock: Clock) -> bool:
@@ -243,7 +240,12 @@ def _supervise(
     supervision = replace(supervision, old_end=end_stamp(plan.run))
     clear_stop(directory)
     try:
-        return _keep_running(plan, directory, supervision, clock)
+        marker = _keep_running(plan, directory, supervision, clock)
+        while marker.goes_back and not supervision.stop():
+            _say(supervision, clock, f"started again, to go back: {marker.reason}")
+            supervision = replace(supervision, old_end=end_stamp(plan.run))
+            marker = _keep_running(replace(plan, once=()), directory, supervision, clock)
+        return marker
     finally:
         if supervision.hosts is not None:
             supervision.hosts.dismiss()
@@ -291,7 +293,7 @@ def _keep_running(
         told = f"the job died without an end marker; {why}\n{excerpt(log, DEATH_LINES)}"
         _say(supervision, clock, told)
         _wait(decision.wait_seconds, supervision, clock)
-    return _stopped_without_job(plan.run, clock, write=bool(starts) or not supervision.old_end)
+    return stopped_without_job(plan.run, clock, write=bool(starts) or not supervision.old_end)
 
 
 def _mustered(plan: LaunchPlan, supervision: Supervision, clock: Clock) -> LaunchPlan:
@@ -379,14 +381,6 @@ def _asker(directory: RunDirectory, supervision: Supervision, clock: Clock) -> S
 def _new_end(directory: RunDirectory, supervision: Supervision) -> EndMarker | None:
     stamp = end_stamp(directory.root)
     return None if stamp == supervision.old_end else read_end(directory.root)
-
-
-def _stopped_without_job(run: Path, clock: Clock, *, write: bool) -> EndMarker:
-    reason = "stopped while the job was down; the newest snapshot holds what can be resumed"
-    marker = stopped_marker(run, reason, clock)
-    if write:  # else nothing was started, and how the run ended before still holds
-        write_end(run, marker)
-    return marker
 
 
 def _wait(seconds: float, supervision: Supervision, clock: Clock) -> None:

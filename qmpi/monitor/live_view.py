@@ -18,6 +18,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from qmpi.monitor.roll_backs import roll_backs_text
 from qmpi.monitor.sparkline import sparkline
 from qmpi.monitor.status_text import duration, left_out_text, speed_facts
 from qmpi.protocol.status import FailureReport, RankReport, StatusReport
@@ -127,6 +128,8 @@ def frame(title: str, report: StatusReport | None, said: Sequence[str]) -> Rende
         parts += [Text(f"{name}  {value}") for name, value in speed_facts(report)]
         if report.skipped or report.spikes:
             parts.append(Text(f"! {left_out_text(report)}", style="red"))
+        if report.roll_backs:
+            parts.append(Text(f"! roll backs {roll_backs_text(report.roll_backs)}", style="red"))
         parts += [_failure(failure) for failure in report.failures[-SHOWN_FAILURES:]]
     parts += [Text(f"· {text}", style="dim") for text in said]
     return Group(*parts)
@@ -146,6 +149,7 @@ def plain_line(title: str, report: StatusReport) -> str:
     alive = sum(rank.alive for rank in report.ranks)
     skips = f"{counted(report.skipped, 'update')} skipped, " if report.skipped else ""
     skips += f"{counted(report.spikes, 'spike')} left out, " if report.spikes else ""
+    skips += f"{counted(len(report.roll_backs), 'roll back')}, " if report.roll_backs else ""
     return (
         f"{title}: {report.state}, step {report.step} of {report.steps}, {loss}, {skips}"
         f"{report.tokens_per_second:,.0f} tokens/s, {duration(report.eta_seconds)} to go, "

@@ -10,6 +10,7 @@ from pathlib import Path
 from qmpi.monitor.charts import ROLES, loss_chart, role_chart
 from qmpi.monitor.evaluation_section import evaluation_section
 from qmpi.monitor.html_page import page, section, table
+from qmpi.monitor.roll_backs import rolled_back_text
 from qmpi.monitor.split_chart import split_section
 from qmpi.monitor.story import RunStory
 from qmpi.storage.atomic_file import write_atomic
@@ -86,10 +87,13 @@ def _tiles(story: RunStory) -> str:
 
 
 def _skips(story: RunStory) -> str:
+    told = _nothing_finite(story)
     if story.spikes:
         stood = "1 step was a spike" if story.spikes == 1 else f"{story.spikes:,} steps were spikes"
-        return _nothing_finite(story) + _verdict(f"{stood}: left out, as [guard] says.", good=False)
-    return _nothing_finite(story)
+        told += _verdict(f"{stood}: left out, as [guard] says.", good=False)
+    for back in story.roll_backs:
+        told += _verdict(f"The run was {rolled_back_text(back)}, as [guard] says.", good=False)
+    return told
 
 
 def _nothing_finite(story: RunStory) -> str:

@@ -39,6 +39,7 @@ class RunLine(Struct, frozen=True):
         updated: when it last gave a sign, seconds since the epoch.
         name: of the job.
         reason: why it is in this state, in words.
+        roll_backs: times that it went back by itself.
     """
 
     directory: str
@@ -50,6 +51,7 @@ class RunLine(Struct, frozen=True):
     updated: float
     name: str = ""
     reason: str = ""
+    roll_backs: int = 0
 
 
 class Observer:
@@ -117,6 +119,7 @@ class Observer:
             report.updated,
             report.name or run.name,
             report.reason,
+            len(report.roll_backs),
         )
 
     def _signs(self, directory: RunDirectory) -> Signs:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from qmpi.monitor.crowd_text import host_lines, role_table
 from qmpi.monitor.paint import Cell, paint, table
+from qmpi.monitor.roll_backs import roll_backs_text
 from qmpi.policy.step_split import seconds, shares, utilisation
 from qmpi.protocol.evaluation import Evaluation
 from qmpi.protocol.progress import StepTimes, is_skipped
@@ -92,6 +93,8 @@ def step_facts(report: StatusReport) -> list[tuple[str, str]]:
         told.append(("gradient", rate + scaled + again))
     if report.skipped or report.spikes:
         told.append(("updates", f"{report.updates:,} applied, {left_out_text(report)}"))
+    if report.roll_backs:
+        told.append(("roll backs", roll_backs_text(report.roll_backs)))
     if report.noise_lanes is not None:
         told.append(("noise", f"weighs as much as the gradient at {report.noise_lanes:.3g} lanes"))
     told.append(("tokens", f"{report.tokens:,} ({report.tokens_per_second:,.0f} a second)"))

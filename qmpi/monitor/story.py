@@ -30,6 +30,7 @@ from qmpi.protocol.journal import (
     StepCommitted,
 )
 from qmpi.protocol.progress import ExpertLoads, StepTimes, is_skipped, mean_loss
+from qmpi.protocol.roll_back import RollBack
 from qmpi.protocol.status import FailureReport, StatusReport
 
 TRAINER = "trainer"
@@ -84,6 +85,7 @@ class RunStory(Struct, frozen=True, kw_only=True):
         evaluations: of held-out text and problems, by step.
         unmeasured: steps whose evaluation is missing, and why.
         spikes: of the steps that stand, those whose update was left out as a spike.
+        roll_backs: each time that the run went back by itself, in order.
     """
 
     title: str
@@ -108,6 +110,7 @@ class RunStory(Struct, frozen=True, kw_only=True):
     evaluations: tuple[Evaluation, ...] = ()
     unmeasured: tuple[tuple[int, str], ...] = ()
     spikes: int = 0
+    roll_backs: tuple[RollBack, ...] = ()
 
 
 def story_from_run(
@@ -136,6 +139,7 @@ def story_from_run(
         steps=len(teller.steps),
         skipped=teller.skipped,
         spikes=teller.spikes,
+        roll_backs=tuple(teller.roll_backs),
         losses=teller.losses,
         spans=teller.finish(),
         marks=tuple(teller.marks),
@@ -201,6 +205,7 @@ class _Teller:
         self.failures: list[FailureReport] = []
         self.log: tuple[Hyperparameters, ...] = ()
         self.given_up: list[tuple[int, int]] = []
+        self.roll_backs: list[RollBack] = []
         self.digest = ""
         self.evaluations: dict[int, Evaluation] = {}
         self.unmeasured: list[tuple[int, str]] = []
@@ -274,6 +279,7 @@ class _Teller:
         if record.back_to >= 0:
             self.given_up.append((record.back_to, self._void(record.back_to)))
             words += f", back at step {record.back_to}"
+        self.roll_backs += [record.roll_back] if record.roll_back is not None else []
         self.marks.append(Mark(record.time, -1, "launch", words))
         for rank in range(record.ranks):
             # The first generation says who trains; until then the status is all that is known.

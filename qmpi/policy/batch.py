@@ -13,7 +13,7 @@ from itertools import takewhile
 from msgspec.structs import replace
 
 from qmpi.policy.noise import Noise
-from qmpi.protocol.batch import Batch, first_block
+from qmpi.protocol.batch import Batch, first_block, lanes_at
 from qmpi.units import Step
 
 LEAD_STEPS = 8
@@ -46,17 +46,28 @@ def grown(batch: Batch | None, noises: Sequence[Noise], committed: int) -> Batch
     return replace(batch, since=step, block=first_block(batch, step, batch.most), lanes=lanes)
 
 
-def batch_changes(old: Batch | None, new: Batch | None) -> list[str]:
+def batch_changes(old: Batch | None, new: Batch | None, step: int) -> list[str]:
     """Say how the rules of two neighbouring records differ.
 
     Args:
         old: rule of the earlier record.
         new: rule of the later one.
+        step: first one under the later.
 
     Returns:
-        One clause or none.
+        A clause on the lanes or none, and one on blocks that are passed over or none.
     """
     if new is None or old == new:
+        return []
+    begin, end = (first_block(batch, step, new.most) for batch in (old, new))
+    passed = [f"blocks {begin} to {end - 1} of the stream are passed over"] if end > begin else []
+    return [*_lane_changes(old, new, step), *passed]
+
+
+def _lane_changes(old: Batch | None, new: Batch, step: int) -> list[str]:
+    lanes = [lanes_at(batch, step, new.most) for batch in (old, new)]
+    fixed = new.settings.is_fixed if old is None else old.settings == new.settings
+    if fixed and lanes[0] == lanes[1]:
         return []
     before = old.lanes if old is not None else new.most
     if old is not None and old.settings == new.settings and new.settings.grow == "noise":

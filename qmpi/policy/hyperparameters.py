@@ -105,14 +105,18 @@ def block_of(log: Sequence[Hyperparameters], step: int, lane: int, most: int) ->
     return first_block(hyperparameters_at(log, step).batch, step, most) + lane
 
 
-def carried_on(log: Log, wanted: Settings, step: int, *, replanned: bool = False) -> Log:
+def carried_on(
+    log: Log, wanted: Settings, step: int, *, replanned: bool = False, keeps_later: bool = False
+) -> Log:
     """Return the log of a run that goes on at a step with the settings wanted.
 
     Args:
         log: so far.
         wanted: the job as it shall go on.
-        step: first step that is trained with them; records from there on fall away.
+        step: first step that is trained with them.
         replanned: plan a schedule anew whose shape would change, from the rate it has.
+        keeps_later: the run does not go back, and what was decided for steps from `step` on holds
+            if the settings do not differ; else such records fall away.
 
     Returns:
         The log, longer by a record if the settings differ from those that held.
@@ -123,6 +127,7 @@ def carried_on(log: Log, wanted: Settings, step: int, *, replanned: bool = False
     """
     kept = _before(log, step)
     last = kept[-1]
+    newest, now = (log[-1], hyperparameters_at(log, step)) if keeps_later else (last, last)
     steps, optimizer = wanted.train.steps, wanted.optimizer
     if steps < step:
         anew = " --replan" if bends(log, wanted, steps) else ""
@@ -130,20 +135,19 @@ def carried_on(log: Log, wanted: Settings, step: int, *, replanned: bool = False
             f"train.steps = {steps}, but {step} steps are done; give more, or go back with "
             f"--back-to {steps}{anew}"
         )
-    batch = _carried_batch(last, wanted, step)
-    held = (last.steps, last.optimizer, last.guard, last.batch)
-    if held == (steps, optimizer, wanted.guard, batch):
-        return kept
+    if _says(newest, wanted):
+        return log if keeps_later else kept
+    batch = _carried_batch(now, wanted, step)
     if step == 0:
-        return (first_hyperparameters(wanted),)
+        return (replace(first_hyperparameters(wanted), batch=batch),)
     onset, bent = last.onset, _bent(last, optimizer, step, steps)
     if bent and not replanned:
         raise ConfigError(bent)
     if bent:
         onset = replan(last.optimizer, step, last.steps, last.onset)
-    guard, halvings = wanted.guard, last.halvings
+    guard, halvings = wanted.guard, now.halvings
     new = Hyperparameters(Step(step), steps, optimizer, onset, guard, batch, halvings)
-    return (*kept, new)
+    return kept if replace(last, first_step=new.first_step) == new else (*kept, new)
 
 
 def with_halving(log: Log, step: int) -> Log:
@@ -181,10 +185,23 @@ def bends(log: Log, wanted: Settings, step: int) -> bool:
     return bool(_bent(_before(log, step)[-1], wanted.optimizer, step, wanted.train.steps))
 
 
+def _says(held: Hyperparameters, wanted: Settings) -> bool:
+    """Return whether a record holds what is wanted already."""
+    same = (held.steps, held.optimizer, held.guard) == (
+        wanted.train.steps,
+        wanted.optimizer,
+        wanted.guard,
+    )
+    return same and _same_rule(held.batch, wanted)
+
+
+def _same_rule(held: Batch | None, wanted: Settings) -> bool:
+    return wanted.batch.is_fixed if held is None else held.settings == rule_of(wanted.batch)
+
+
 def _carried_batch(last: Hyperparameters, wanted: Settings, step: int) -> Batch | None:
-    rule, held = wanted.batch, last.batch
-    same = rule.is_fixed if held is None else held.settings == rule_of(rule)
-    if same:
+    held = last.batch
+    if _same_rule(held, wanted):
         return held
     return begun_batch(wanted, Step(step), first_block(held, step, wanted.train.lanes))
 
@@ -251,7 +268,7 @@ def _differences(old: Hyperparameters, new: Hyperparameters) -> list[str]:
     told = [f"train.steps {old.steps} -> {new.steps}"] if old.steps != new.steps else []
     told += _unlike("optimizer", old.optimizer, new.optimizer)
     told += _unlike("guard", old.guard, new.guard)
-    told += batch_changes(old.batch, new.batch)
+    told += batch_changes(old.batch, new.batch, new.first_step)
     many = new.halvings - old.halvings
     if many:
         told.append("microbatches halved" if many == 1 else f"microbatches halved {many} times")

@@ -7,6 +7,7 @@ from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.progress import ExpertLoads
 from qmpi.protocol.recipe import Recipe
+from qmpi.protocol.roll_back import RollBack
 from qmpi.units import Digest, Generation, Rank, Step
 
 
@@ -26,8 +27,9 @@ class RunOpened(Struct, frozen=True, tag="run_opened"):
         ranks: size of the MPI job.
         hyperparameters: the hyperparameter log; empty in journals of old versions: what the run was
             begun with.
-        back_to: the user went back to this step: steps from it on are given up, and so are copies
+        back_to: the run goes back to this step: steps from it on are given up, and so are copies
             of the state after it; -1: they stand.
+        roll_back: the run goes back to `back_to` by itself; None: it does not, or the user said so.
     """
 
     time: float
@@ -41,6 +43,7 @@ class RunOpened(Struct, frozen=True, tag="run_opened"):
     ranks: int
     hyperparameters: tuple[Hyperparameters, ...] = ()
     back_to: int = -1
+    roll_back: RollBack | None = None
 
 
 class HyperparametersChanged(Struct, frozen=True, tag="hyperparameters_changed"):

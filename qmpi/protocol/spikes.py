@@ -121,11 +121,11 @@ def judged(
 
 
 def halts(guard: GuardSettings, spike: str, in_a_row: int) -> bool:
-    """Return whether the run stops before the next step.
+    """Return whether the run stops before the next step, perhaps to go back by itself.
 
     Args:
         guard: what is done about spikes.
         spike: as `spike_of` judged the step.
         in_a_row: updates left out in a row, up to and with the step's.
     """
-    return bool(spike) and (guard.action == "stop" or in_a_row >= guard.most_in_a_row)
+    return bool(spike) and (guard.action != "skip" or in_a_row >= guard.most_in_a_row)

@@ -7,6 +7,7 @@ from msgspec import Struct
 from qmpi.protocol.evaluation import EvaluationReport
 from qmpi.protocol.profiles import ProfileReport
 from qmpi.protocol.progress import StepTimes
+from qmpi.protocol.roll_back import RollBack
 from qmpi.protocol.work import WorkStatus
 
 RunState = Literal["starting", "running", "finished", "stopped", "failed", "stale"]
@@ -108,6 +109,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
         noise_lanes: lanes at which noise and gradient weigh alike, over the last 64 steps; None:
             not measured, or noise hides the gradient.
         spikes: committed steps whose update was left out, since loss or norm stood out.
+        roll_backs: each time that the run went back by itself, in order.
         undefined_lanes: lanes of the last committed step whose loss is not finite.
         summary: above 512 ranks: `ranks` then holds the exceptions only.
         times: mean seconds of the last 32 steps by part, as the reporting trainer saw them; None
@@ -162,6 +164,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     loss_scale: float = 1.0
     spikes: int = 0
     noise_lanes: float | None = None
+    roll_backs: tuple[RollBack, ...] = ()
 
 
 class EndMarker(Struct, frozen=True, kw_only=True):
@@ -173,6 +176,7 @@ class EndMarker(Struct, frozen=True, kw_only=True):
         digest: newest weight digest; "" if there is none.
         digest_step: number of steps that it covers; may be less than `step`, since digests are due
             every few steps only.
+        goes_back: the run stopped at a spike, and the next start goes back to before it.
     """
 
     state: Literal["finished", "stopped", "failed"]
@@ -182,3 +186,4 @@ class EndMarker(Struct, frozen=True, kw_only=True):
     reason: str
     time: float
     digest_step: int = 0
+    goes_back: bool = False

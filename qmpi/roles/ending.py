@@ -27,7 +27,7 @@ LEAVING = "leaving"
 
 
 class HowItEnded(Struct, frozen=True):
-    """State, exit code, steps in the weights, newest digest, why, and the steps it covers."""
+    """State, exit code, steps in the weights, newest digest, why, its steps, and what follows."""
 
     state: EndState
     exit_code: int
@@ -35,6 +35,7 @@ class HowItEnded(Struct, frozen=True):
     digest: Digest
     reason: str
     digest_step: int = 0
+    goes_back: bool = False
 
 
 class Ending:
@@ -72,6 +73,7 @@ class Ending:
             reason=how.reason,
             time=now,
             digest_step=how.digest_step,
+            goes_back=how.goes_back,
         )
         forget = copies and how.state == "finished"
         leave = self.orders.dismiss(self.exit_code, self.reason, forget_copies=forget)

@@ -6,12 +6,14 @@ not look like death. Two hosts that find a dead holder at the same moment may bo
 each finds after a moment whether the file that stays is its own, and the other one leaves.
 """
 
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from qmpi.errors import RunInUse
+from qmpi.errors import ExitCode, RunInUse
 from qmpi.runtime.clock import Clock
 from qmpi.storage.run_lock import RunLock, holder_of, in_use, refusal_of
 
@@ -161,3 +163,14 @@ def begin_beating(lock: RunLock, taken: Callable[[], None]) -> Callable[[], None
         thread.join()
 
     return stop
+
+
+def leave_at_once() -> None:
+    """End a command whose run another host has taken over; does not return.
+
+    Neither in order nor with an end marker: both would strike the job of the new owner. The ranks
+    of this command notice by themselves.
+    """
+    sys.stderr.write("qmpi: another host took this one for dead and has taken the run over\n")
+    sys.stderr.flush()
+    os._exit(int(ExitCode.MACHINE))

@@ -117,7 +117,7 @@ def _check_way(log: Log, glance: Glance, settings: Settings, way: Continuation) 
     if back > glance.committed:
         raise ConfigError(f"--back-to {back}: the run has {glance.committed} steps only")
     step = back if back >= 0 else glance.committed
-    went_on = carried_on(log, settings, step, replanned=way.replan)
+    went_on = carried_on(log, settings, step, replanned=way.replan, keeps_later=back < 0)
     return back >= 0 or went_on != log
 
 

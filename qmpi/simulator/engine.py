@@ -224,7 +224,13 @@ class Simulation(Onlooker):
         return job
 
     def _ended(self) -> None:
-        if self.files.end is not None and not self._pending.happened(END, CHIEF):
+        end = self.files.end
+        if end is not None and end.goes_back:
+            # The command starts such a run again, and no death is counted.
+            self.files.end = None
+            self.agenda.after(self.hardware.relaunch_seconds, lambda: self._launch() and None)
+            return
+        if end is not None and not self._pending.happened(END, CHIEF):
             self._over = True
             return
         self.files.end = None
@@ -274,6 +280,7 @@ class Simulation(Onlooker):
             failures=len(status.failures) if status else 0,
             skipped=status.skipped if status else 0,
             spikes=status.spikes if status else 0,
+            roll_backs=len(status.roll_backs) if status else 0,
             changes=sum(isinstance(r, HyperparametersChanged) for r in self.files.journal),
             evaluations=len(status.evaluations) if status else 0,
             evaluations_missed=status.evaluations_missed if status else 0,

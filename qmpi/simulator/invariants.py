@@ -7,6 +7,8 @@
   one.
 - The journal commits every step once, in order (net of what a generation declares void), with its
   blocks.
+- A run that goes back by itself does so from its last step, a spike; no block of a step that is
+  given up so is ever trained on again.
 - An evaluation is that of the weights of an undisturbed run, whole; each that is due is told once,
   as made or as missing, before a run ends well.
 - A run that ends well, or is stopped after it worked, has the checkpoint of its last step on disk.
@@ -30,9 +32,10 @@ from qmpi.protocol.journal import (
     SnapshotKept,
     StepCommitted,
 )
+from qmpi.protocol.roll_back import RollBack
 from qmpi.simulator.evaluating import row_marks, rows_of
 from qmpi.simulator.stream_model import Expected, State
-from qmpi.units import Generation, Rank, Seconds
+from qmpi.units import Digest, Generation, Rank, Seconds
 
 
 class Invariants:
@@ -60,6 +63,8 @@ class Invariants:
         self.evaluated: dict[int, EvaluationDone | EvaluationMissed] = {}
         self._on_disk: dict[int, set[int]] = {}
         self._log: tuple[Hyperparameters, ...] = ()
+        self._last: StepCommitted | None = None
+        self._passed: set[Digest] = set()
 
     def progress(self, now: Seconds) -> None:
         """Note that something happened.
@@ -154,12 +159,23 @@ class Invariants:
     def _open(self, record: RunOpened) -> None:
         self.incarnations += 1
         back = record.back_to if record.back_to >= 0 else self.committed
+        if record.roll_back is not None:
+            self._roll_back(record.roll_back)
         self._rewind(back)
         self._opened_at = self.committed
         self._on_disk = {step: kept for step, kept in self._on_disk.items() if step <= back}
         self._log = record.hyperparameters
         if record.hyperparameters:
             self._expected.follow(record.hyperparameters, self.committed)
+
+    def _roll_back(self, roll_back: RollBack) -> None:
+        last = self._last
+        if last is None or not last.spike or roll_back.spike != last.step:
+            raise InvariantError(f"{roll_back} does not follow from the last step")
+        if last.step != self.committed - 1 or roll_back.back_to > last.step:
+            raise InvariantError(f"{roll_back} is no way back from step {self.committed}")
+        for step in range(roll_back.back_to, self.committed):
+            self._passed.update(self._expected.blocks(step))
 
     def _change(self, record: HyperparametersChanged) -> None:
         new = [r for r in record.hyperparameters if r not in self._log]
@@ -219,4 +235,6 @@ class Invariants:
             raise InvariantError(f"step {step} is committed with other blocks than its own")
         if record.weight_digest and record.weight_digest != self._expected.digest(step + 1):
             raise InvariantError(f"step {step} is committed with other weights")
-        self.committed = step + 1
+        if not self._passed.isdisjoint(record.block_digests):
+            raise InvariantError(f"step {step} is trained on data that was passed over")
+        self.committed, self._last = step + 1, record

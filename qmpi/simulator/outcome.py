@@ -22,6 +22,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
         skipped: committed steps whose update was skipped.
         changes: of what steps are trained with, made while a job ran.
         spikes: committed steps whose update was left out as a spike.
+        roll_backs: times that the run went back by itself.
         time: virtual seconds.
         events: actions of the agenda.
     """
@@ -40,6 +41,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     failures: int
     skipped: int
     spikes: int
+    roll_backs: int
     changes: int
     evaluations: int
     evaluations_missed: int

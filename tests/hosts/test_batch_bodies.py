@@ -19,7 +19,7 @@ from hosts.host_run import JOB, ROOT
 from hosts.pretend import PretendHosts
 from unit.launch.batch.sandbox import KINDS
 
-from qmpi.launch.batch.submission import Asked, Given, keep, prepare
+from qmpi.launch.batch.submission import Asked, Given, prepare
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -109,7 +109,9 @@ class BatchJob:
             qmpi=f"{sys.executable} -m qmpi.cli.main",
         )
         submission = prepare(given, asked, {})
-        keep(submission)
+        # No scheduler is here to hand it in to.
+        submission.path.parent.mkdir(parents=True)
+        submission.path.write_text(submission.script)
         self._script, self._hosts = submission.path, hosts
         tools(kind, hosts, folder)
         path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"

@@ -7,10 +7,12 @@ incarnation. A run that cannot promise both does not start.
 from collections.abc import Sequence
 
 from qmpi.config.settings import Settings
-from qmpi.policy.hyperparameters import carried_on, first_hyperparameters
+from qmpi.policy.hyperparameters import Log, carried_on, first_hyperparameters
+from qmpi.policy.roll_back import rolled_back
 from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.journal import JournalRecord, RunOpened
 from qmpi.protocol.replay import Replay
+from qmpi.protocol.roll_back import RollBack
 from qmpi.roles.coordinator.facts import RunFacts
 from qmpi.roles.coordinator.record import Record
 from qmpi.roles.roster import Roster
@@ -83,8 +85,37 @@ def unlike_replayed(roster: Roster, replayed: Replay | None) -> str:
     return ""
 
 
+def contradiction(roster: Roster, run: RunFacts) -> str:
+    """Say why these ranks cannot go on with the run, or replay another one.
+
+    Args:
+        roster: who is there.
+        run: the run so far.
+
+    Returns:
+        A sentence; "" if they can.
+    """
+    fault = disagreement(roster, run.history)
+    return fault or unlike_replayed(roster, run.replayed)
+
+
+def log_before(run: RunFacts, settings: Settings) -> Log:
+    """Return the hyperparameter log of the starts before.
+
+    Args:
+        run: the run so far.
+        settings: the job, which a run without a log is begun with.
+    """
+    return run.hyperparameters or (first_hyperparameters(settings),)
+
+
 def opening(
-    run: RunFacts, roster: Roster, record: Record, settings: Settings, now: Seconds
+    run: RunFacts,
+    roster: Roster,
+    record: Record,
+    settings: Settings,
+    now: Seconds,
+    roll_back: RollBack | None = None,
 ) -> RunOpened:
     """Return the record that opens an incarnation.
 
@@ -94,6 +125,7 @@ def opening(
         record: knows the incarnations before.
         settings: the job as it goes on.
         now: clock.
+        roll_back: where the run goes by itself, if it does.
 
     Returns:
         The record to append.
@@ -102,7 +134,14 @@ def opening(
         ConfigError: the hyperparameters cannot go on so; whoever starts a run has checked this.
     """
     step = run.back_to if run.back_to >= 0 else record.committed
-    log = run.hyperparameters or (first_hyperparameters(settings),)
+    log = log_before(run, settings)
+    if run.replayed is not None:
+        longer = run.replayed.log
+    elif roll_back is not None:
+        longer = rolled_back(log, settings, roll_back)
+    else:
+        on = run.back_to < 0
+        longer = carried_on(log, settings, step, replanned=run.replan, keeps_later=on)
     return RunOpened(
         time=now,
         run_id=run.run_id,
@@ -113,8 +152,7 @@ def opening(
         identity="".join(identities(roster)),
         lanes=settings.train.lanes,
         ranks=len(roster.heard),
-        hyperparameters=carried_on(log, settings, step, replanned=run.replan)
-        if run.replayed is None
-        else run.replayed.log,
-        back_to=run.back_to,
+        hyperparameters=longer,
+        back_to=roll_back.back_to if roll_back is not None else run.back_to,
+        roll_back=roll_back,
     )

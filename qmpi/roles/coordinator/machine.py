@@ -42,7 +42,7 @@ from qmpi.protocol.pulse import Beat, BeatHeard, DirectoryWanted, Pulse
 from qmpi.protocol.snapshots import SnapshotFailed, SnapshotHeld
 from qmpi.protocol.status import RunState
 from qmpi.roles.chief import STATUS, WATCH, Chief, EndJob
-from qmpi.roles.coordinator.agreement import disagreement, opening, unlike_replayed
+from qmpi.roles.coordinator.agreement import contradiction, opening
 from qmpi.roles.coordinator.changing import HALVE, growth, halving
 from qmpi.roles.coordinator.copies import CopyBook
 from qmpi.roles.coordinator.crew import Crew
@@ -50,7 +50,7 @@ from qmpi.roles.coordinator.evaluations import GRACE_STEPS, Evaluations, newest
 from qmpi.roles.coordinator.facts import RunFacts
 from qmpi.roles.coordinator.failures import LEAVE_AGAIN, Failures
 from qmpi.roles.coordinator.grants import Grants
-from qmpi.roles.coordinator.halting import why_halted
+from qmpi.roles.coordinator.halting import goes_back, opened_back, way_back, why_halted
 from qmpi.roles.coordinator.profiles import Profiles
 from qmpi.roles.coordinator.record import Record, ranks_text
 from qmpi.roles.coordinator.teams import Groups
@@ -100,6 +100,7 @@ class Coordinator(Chief):
         self.peak_flops = 0.0
         self.stopping = ""
         self.stop_code = ExitCode.REQUEUE
+        self.is_asked = False
         self.why = run.placement
         self.halves = False
 
@@ -139,7 +140,11 @@ class Coordinator(Chief):
 
     def all_agree(self, _: object) -> bool:
         """All instances have said hello, none contradicts another, the journal or the user."""
-        return self.roster.complete and not self._contradiction() and not self._no_way_back()
+        return (
+            self.roster.complete
+            and not contradiction(self.roster, self.run)
+            and not self._no_way_back()
+        )
 
     def all_here(self, _: object) -> bool:
         """All instances have said hello."""
@@ -217,30 +222,31 @@ class Coordinator(Chief):
 
     def refuse(self, _: None, now: Seconds) -> list[Effect]:
         """End a run whose ranks contradict each other, or its past."""
-        fault = self._contradiction()
+        fault = contradiction(self.roster, self.run)
         if fault:
             return self._end(EndJob("failed", ExitCode.MACHINE, fault), now)
         return self._end(EndJob("failed", ExitCode.USER, self._no_way_back()), now)
 
-    def _contradiction(self) -> str:
-        fault = disagreement(self.roster, self.run.history)
-        return fault or unlike_replayed(self.roster, self.run.replayed)
-
     def _no_way_back(self) -> str:
         step = Step(self.run.back_to)
-        if step <= 0 or self.groups.whole_steps(step):
+        if step < 0:
+            return way_back(self.run, self.record, self.settings, self.groups)[1]
+        if step == 0 or self.groups.whole_steps(step):
             return ""
         return self.failures.no_way_back(self.run, self.groups.whole_steps(self.record.committed))
 
     def open_run(self, _: None, now: Seconds) -> list[Effect]:
         """Write down that the job has begun, and form the first group."""
-        opened = opening(self.run, self.roster, self.record, self.settings, now)
+        roll_back = way_back(self.run, self.record, self.settings, self.groups)[0]
+        opened = opening(self.run, self.roster, self.record, self.settings, now, roll_back)
         self.record.take(opened)
         self._halt()
         self.groups.hyperparameters = opened.hyperparameters
         self.groups.branches = tuple(self.record.branches)
         again = f"start {opened.incarnation} of the job"
-        if opened.back_to >= 0:
+        if roll_back is not None:
+            again += f": {opened_back(roll_back, self.settings)}"
+        elif opened.back_to >= 0:
             again += f", which goes back to step {opened.back_to}"
         crew = [*self.crew.fill_roles(now), *self.crew.publish(again, now)]
         noted = [
@@ -384,8 +390,9 @@ class Coordinator(Chief):
         record, halted = self.record, self.record.outcomes.halted
         if halted is None or self.run.replayed or record.committed >= self.settings.train.steps:
             return
-        self.why = why_halted(halted, record, self.run.directory)
-        self.stopping, self.stop_code = self.why, ExitCode.USER
+        self.why = why_halted(halted, record, self.settings, self.run.directory)
+        back = goes_back(record, self.settings)
+        self.stopping, self.stop_code = self.why, ExitCode.REQUEUE if back else ExitCode.USER
         self.grants.halt(record.committed)
 
     def hear_evaluation(self, event: Received, now: Seconds) -> list[Effect]:
@@ -518,6 +525,7 @@ class Coordinator(Chief):
     def stop(self, event: StopRequested, now: Seconds) -> list[Effect]:
         """Let the run end once what is granted is done."""
         del now
+        self.is_asked = True
         if self.stopping:
             return []
         self.stopping = event.reason
@@ -527,6 +535,7 @@ class Coordinator(Chief):
 
     def stop_at_once(self, event: StopRequested, now: Seconds) -> list[Effect]:
         """End a run that has done nothing yet."""
+        self.is_asked = True
         return self._end(EndJob("stopped", ExitCode.REQUEUE, event.reason), now)
 
     def finish(self, _: None, now: Seconds) -> list[Effect]:
@@ -551,6 +560,7 @@ class Coordinator(Chief):
             record.digest,
             self.why,
             record.digest_step,
+            event.state == "stopped" and not self.is_asked and goes_back(record, self.settings),
         )
         ended = RunEnded(now, how.state, how.step, how.digest, how.reason, how.digest_step)
         forget: list[Effect] = [ForgetCopies()] if how.state == "finished" else []

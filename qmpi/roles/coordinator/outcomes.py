@@ -19,7 +19,8 @@ class Outcomes:
         skips: steps whose update was skipped since nothing was finite, ascending.
         spikes: steps whose update was left out as a spike, ascending.
         noises: what the newest of them tell of noise, ascending.
-        halted: the last of them, if it is one after which the run stops.
+        halted: the last of them, if it is one after which the run stops and has not stopped yet.
+        stopped_at: the same, also once the run has stopped, unless it was over anyway.
     """
 
     def __init__(self) -> None:
@@ -28,6 +29,7 @@ class Outcomes:
         self.spikes: list[Step] = []
         self.noises: list[Noise] = []
         self.halted: StepCommitted | None = None
+        self.stopped_at: StepCommitted | None = None
 
     @property
     def noise_lanes(self) -> float | None:
@@ -49,7 +51,7 @@ class Outcomes:
             self.skips.append(record.step)
         if record.spike:
             self.spikes.append(record.step)
-        self.halted = record if record.halts else None
+        self.halted = self.stopped_at = record if record.halts else None
         lanes = len(record.block_digests)
         noise = noise_of(record.step, record.lane_square, record.gradient_norm, lanes)
         if noise is not None:
@@ -65,7 +67,17 @@ class Outcomes:
         del self.skips[bisect_left(self.skips, step) :]
         del self.spikes[bisect_left(self.spikes, step) :]
         self.noises = [noise for noise in self.noises if noise.step < step]
+        self.halted = self.stopped_at = None
+
+    def end(self, state: str) -> None:
+        """Note that a start has ended, and has said why.
+
+        Args:
+            state: as of the end marker.
+        """
         self.halted = None
+        if state == "finished":
+            self.stopped_at = None
 
 
 def in_a_row(steps: Sequence[Step], end: Step) -> int:

@@ -34,6 +34,7 @@ from qmpi.protocol.progress import (
     mean_loss,
     undefined_lanes,
 )
+from qmpi.protocol.roll_back import RollBack
 from qmpi.protocol.status import FailureReport, RunState, StatusReport
 from qmpi.roles.coordinator.outcomes import Outcomes, in_a_row
 from qmpi.units import Digest, Generation, Rank, Seconds, Step
@@ -55,7 +56,9 @@ class Record:
         log: the hyperparameter log; empty: each step has all lanes.
         furthest: most steps that were committed on this branch.
         outcomes: what came of the committed steps.
-        branches: the steps that the user went back to, in order.
+        branches: the steps that the run went back to, in order.
+        roll_backs: of these, those that it went back to by itself.
+        checkpoints: steps of the checkpoints of this branch, those that are gone since among them.
         evaluations: those that stand, done or missing, by step.
 
     Invariants: `committed` is the number of steps in the weights; it grows by one a commit and
@@ -92,6 +95,8 @@ class Record:
         self.redone_passes = 0
         self.outcomes = Outcomes()
         self.branches: list[Step] = []
+        self.roll_backs: list[RollBack] = []
+        self.checkpoints: list[Step] = []
         self.evaluations: list[EvaluationDone | EvaluationMissed] = []
 
     def tokens_before(self, step: int) -> int:
@@ -142,11 +147,12 @@ class Record:
             case FailureSeen():
                 self._fail(record)
             case SnapshotKept() if record.place == "disk":
+                self.checkpoints.append(record.step)
                 self.checkpointed = Step(max(self.checkpointed, record.step))
             case EvaluationDone() | EvaluationMissed():
                 self.evaluations.append(record)
             case RunEnded():
-                self.outcomes.halted = None  # whoever goes on has read why
+                self.outcomes.end(record.state)  # whoever goes on has read why
             case _:
                 pass
 
@@ -185,11 +191,17 @@ class Record:
             self.started = self.started or Seconds(record.time)
         if record.back_to >= 0:
             self._go_back(Step(record.back_to))
+        if isinstance(record, RunOpened) and record.roll_back is not None:
+            self.roll_backs.append(record.roll_back)
+            # Before the first checkpoint the initial weights are meant, and no loss.
+            self.checkpointed = max(self.checkpoints, default=Step(0))
 
     def _go_back(self, step: Step) -> None:
         self.branches.append(step)
         self.rewind(step)
-        self.outcomes.halted, self.furthest = None, min(self.furthest, step)
+        self.outcomes.rewind(step)
+        self.furthest = min(self.furthest, step)
+        self.checkpoints = [kept for kept in self.checkpoints if kept <= step]
         # What comes now may give other weights.
         self._digests = {s: digest for s, digest in self._digests.items() if s <= step}
 
@@ -297,6 +309,7 @@ class Record:
             skipped=len(self.skips),
             loss_scale=self._last.loss_scale if self._last else 1.0,
             spikes=len(self.outcomes.spikes),
+            roll_backs=tuple(self.roll_backs),
             noise_lanes=self.outcomes.noise_lanes,
             undefined_lanes=undefined_lanes(self._last.lane_losses) if self._last else 0,
             **self._evaluated(),

@@ -54,6 +54,8 @@ def test_runs_are_listed_newest_first(
         "step",
         "loss",
         "failures",
+        "roll",
+        "backs",
         "last",
         "sign",
         "directory",
@@ -83,6 +85,7 @@ def test_json_holds_what_a_script_asks_for(
         "updated": answer["runs"][1]["updated"],
         "name": "a",
         "reason": "",
+        "roll_backs": 0,
     }
     assert run(["runs", str(tmp_path), "--state", "failed", "--json"]) == 0
     assert [one["name"] for one in json.loads(capsys.readouterr().out)["runs"]] == ["b"]

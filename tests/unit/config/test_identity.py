@@ -44,6 +44,13 @@ def test_a_guard_is_part_of_it_where_it_judges_and_may_be_changed() -> None:
     assert differences(guarded, kept) == ()
 
 
+def test_a_guard_of_an_older_version_stays_what_it_was() -> None:
+    fields = {"loss_spike", "norm_spike", "action", "window_steps", "warmup_steps", "most_in_a_row"}
+    assert set(identity(Settings(guard=GuardSettings(loss_spike=4.0)))["guard"]) == fields
+    back = Settings(guard=GuardSettings(loss_spike=4.0, action="roll_back", back_steps=7))
+    assert identity(back)["guard"]["back_steps"] == 7
+
+
 def test_a_dense_model_has_no_word_of_experts_in_it() -> None:
     assert not any("expert" in name or "rout" in name for name in identity(Settings())["model"])
     mixed = Settings(model=ModelSettings(experts=8))

@@ -15,14 +15,16 @@ from qmpi.config.model import ModelSettings
 from qmpi.config.settings import Settings
 from qmpi.config.train import TrainSettings
 from qmpi.corpora import audit
-from qmpi.corpora.audit import audit_run
+from qmpi.corpora.audit import AuditReport, audit_run
 from qmpi.corpora.sources import Sources
 from qmpi.ingest.corpus import IngestOptions, ingest_corpus
 from qmpi.policy.held_out import held_out_row
 from qmpi.policy.hyperparameters import carried_on, first_hyperparameters, rate_at
+from qmpi.policy.roll_back import roll_back_to, rolled_back
 from qmpi.policy.stream import first_recipe, numbered_rows, rows_of_block
 from qmpi.protocol.journal import GenerationOpened, RunOpened, StepCommitted
 from qmpi.protocol.recipe import RowAddress
+from qmpi.protocol.roll_back import RollBack
 from qmpi.storage.journal import JournalWriter
 from qmpi.storage.run_directory import RunDirectory
 
@@ -65,7 +67,7 @@ def _opened(settings: Settings, cache: Path) -> RunOpened:
     return RunOpened(0.0, "r", 1, settings_digest(settings), facts, recipes, "", LANES, 1)
 
 
-def _block_digests(settings: Settings, cache: Path) -> list[tuple[str, ...]]:
+def _block_digests(settings: Settings, cache: Path, steps: int = STEPS) -> list[tuple[str, ...]]:
     sources = Sources(settings, cache)
     facts = sources.open()
     recipes = _opened(settings, cache).recipes
@@ -76,7 +78,7 @@ def _block_digests(settings: Settings, cache: Path) -> list[tuple[str, ...]]:
         assert wanted, "both sources are in every block"
         return sources.build(rows, [(1, sources.make("sums", wanted))])[0]
 
-    return [tuple(digest(step, lane) for lane in range(LANES)) for step in range(STEPS)]
+    return [tuple(digest(step, lane) for lane in range(LANES)) for step in range(steps)]
 
 
 def _write_journal(directory: RunDirectory, digests: list[tuple[str, ...]]) -> None:
@@ -280,3 +282,56 @@ def test_spikes_are_judged_again_and_counted_apart(run: RunDirectory) -> None:
     _lines(run, {0: _guarded(settings, cache)}, [*steps[:2], calm])
     told = audit_run(run.root, cache).audit
     assert told == "step 2 tells that its norm stood out, but by its guard nothing did"
+
+
+def _rolled_back(settings: Settings, cache: Path) -> tuple[RunOpened, RunOpened]:
+    """Return how a run is opened whose step 2 is a spike, and how it goes on at step 1."""
+    first = _guarded(settings, cache)
+    held = first.hyperparameters[0]
+    guard = replace(held.guard, action="roll_back", back_steps=1)
+    first = replace(first, hyperparameters=(replace(held, guard=guard),))
+    told = roll_back_to(first.hyperparameters, 2, 1, LANES)
+    log = rolled_back(first.hyperparameters, replace(settings, guard=guard), told)
+    return first, replace(
+        first, incarnation=2, hyperparameters=log, back_to=told.back_to, roll_back=told
+    )
+
+
+def _blocks_from(settings: Settings, cache: Path, block: int) -> tuple[str, ...]:
+    """Return the digests of a step whose first block has a number."""
+    return _block_digests(settings, cache, block // LANES + 1)[-1]
+
+
+def test_a_roll_back_is_derived_anew_and_a_forged_one_found(run: RunDirectory) -> None:
+    settings, cache = load_job(run.job), run.root.parent
+    steps = _trained(run)
+    first, second = _rolled_back(settings, cache)
+    told = second.roll_back
+    assert told == RollBack(2, 1, 3 * LANES)
+    odd = replace(steps[2], lane_losses=(9.0, 9.0), spike="loss", updates=2, halts=True)
+
+    def audited(opened: RunOpened, blocks: int = 3 * LANES, **changed: Any) -> AuditReport:
+        spike = replace(odd, **changed)
+        anew = [
+            replace(step, block_digests=_blocks_from(settings, cache, blocks + LANES * number))
+            for number, step in enumerate(steps[1:])
+        ]
+        _lines(run, {0: first, 3: opened}, [*steps[:2], spike, *anew])
+        return audit_run(run.root, cache)
+
+    report = audited(second)
+    assert (report.audit, report.steps, report.spikes) == ("ok", STEPS, 0)
+    assert (report.went_back, report.roll_backs) == ((1,), (told,))
+    assert report.changes == ("from step 1 on: blocks 2 to 5 of the stream are passed over",)
+    # The journal's own word on the block is not believed, nor is a log that goes on elsewhere.
+    forged = replace(second, roll_back=replace(told, block=4 * LANES))
+    assert "tells of block 8" in audited(forged).audit
+    log = second.hyperparameters
+    batch = replace(log[1].batch, block=4 * LANES)
+    other = replace(second, hyperparameters=(log[0], replace(log[1], batch=batch)))
+    assert "goes on with block 8" in audited(other, 4 * LANES).audit
+    assert audited(second, 4 * LANES).audit == "block (1, 0) is not what was trained on"
+    assert "no such spike" in audited(second, halts=False).audit
+    assert "by its guard nothing did" in audited(second, lane_losses=(1.0, 1.0)).audit
+    far = replace(second, back_to=0, roll_back=replace(told, back_to=0))
+    assert "its guard says 1 steps" in audited(far).audit

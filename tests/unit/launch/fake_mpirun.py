@@ -55,9 +55,15 @@ for word in lines[0].split():
     elif name == "say":
         sys.stderr.write(rest + "\n")
     elif name == "end":
-        state, _, code = rest.partition(":")
+        state, code, *more = rest.split(":")
         marker = EndMarker(
-            state=state, exit_code=int(code), step=5, digest="ab", reason="", time=0.0
+            state=state,
+            exit_code=int(code),
+            step=5,
+            digest="ab",
+            reason="",
+            time=0.0,
+            goes_back=more == ["goes_back"],
         )
         write_end(directory.root, marker)
     elif name == "wait":

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from qmpi.cli.main import run as command
+from qmpi.config.batch import BatchSettings
 from qmpi.config.data import ContentSource, DataSettings
 from qmpi.config.load import dump_toml, load_job, parse_job, settings_digest
 from qmpi.config.optimizer import OptimizerSettings
@@ -17,7 +18,9 @@ from qmpi.launch.job_file import JobFile
 from qmpi.launch.train import check_claimed, claim_run, options_of, way_on, will_change
 from qmpi.main import parse
 from qmpi.policy.hyperparameters import carried_on, first_hyperparameters
+from qmpi.policy.roll_back import rolled_back
 from qmpi.protocol.journal import GenerationOpened, JournalRecord, RunOpened, StepCommitted
+from qmpi.protocol.roll_back import RollBack
 from qmpi.protocol.status import EndMarker
 from qmpi.runtime.same_run import Continuation, check_same_run, keep_settings
 from qmpi.storage.journal import JournalWriter
@@ -93,6 +96,22 @@ def test_after_a_change_the_run_is_what_it_became(directory: RunDirectory) -> No
     with pytest.raises(ConfigError, match=r"train\.steps is 40, not 20"):
         check_same_run(directory, begun)
     check_claimed(directory.root, ON)
+
+
+def test_a_run_goes_on_with_the_batch_that_it_has_and_past_data_that_it_passed_over(
+    directory: RunDirectory,
+) -> None:
+    begun = job(directory.root)
+    growing = replace(begun, batch=BatchSettings(first_lanes=1, grow="linear", grow_steps=5))
+    claim_run(growing, ON)
+    append(directory, opened(growing, begun, 9))
+    check_claimed(directory.root)
+    with pytest.raises(ConfigError, match=r"batch\.first_lanes is 1"):
+        check_same_run(directory, begun)
+    log = rolled_back((first_hyperparameters(begun),), begun, RollBack(Step(8), Step(3), 99))
+    append(directory, replace(opened(begun, begun), hyperparameters=log, back_to=3))
+    check_same_run(directory, begun)
+    assert not will_change(begun, ON)
 
 
 def test_a_job_of_an_old_version_keeps_what_it_was_begun_with(directory: RunDirectory) -> None:

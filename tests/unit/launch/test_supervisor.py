@@ -116,6 +116,24 @@ def test_a_job_that_dies_is_started_again_until_it_ends(job: Job):
     assert sum("second-cause" in what for what in job.said) == 1
 
 
+def test_a_run_that_goes_back_is_started_again_and_no_death_is_counted(job: Job):
+    lines = ["up args end:stopped:75:goes_back"] * 3 + ["up args end:finished:0"]
+    marker = job.play(*lines, max_relaunches=0, once=("--from-scratch",))
+    assert marker.state == "finished"
+    assert sum(what.startswith("starting") for what in job.said) == 4
+    assert sum(what.startswith("started again, to go back") for what in job.said) == 3
+    # What the user insisted on was for the first start.
+    told = (job.folder / "args").read_text().splitlines()
+    assert ["--from-scratch" in line for line in told] == [True, False, False, False]
+
+
+def test_a_run_that_was_stopped_goes_back_when_it_is_resumed(job: Job):
+    job.stop = lambda: (job.run / "end.json").exists()
+    marker = job.play("up end:stopped:75:goes_back", "up end:finished:0")
+    assert (marker.state, marker.exit_code, marker.goes_back) == ("stopped", 75, True)
+    assert sum(what.startswith("starting") for what in job.said) == 1
+
+
 def test_an_old_end_marker_does_not_count(job: Job):
     job.play("end:finished:0")
     assert job.play("end:failed:4").state == "failed"

@@ -5,7 +5,9 @@ from rich.console import Console
 
 from qmpi.monitor.live_view import LiveView, frame
 from qmpi.protocol.progress import StepTimes
+from qmpi.protocol.roll_back import RollBack
 from qmpi.protocol.status import FailureReport, RankReport, StatusReport
+from qmpi.units import Step
 
 REPORT = StatusReport(
     state="running",
@@ -114,3 +116,14 @@ def test_skipped_updates_are_said() -> None:
     console = plain_console()
     console.print(frame("demo", skipping, ()))
     assert "! 3 of 20 updates skipped: the gradient was not finite" in written(console)
+
+
+def test_roll_backs_are_counted_and_named() -> None:
+    backs = (RollBack(Step(74), Step(66), 450), RollBack(Step(90), Step(82), 600))
+    console = plain_console()
+    with LiveView(console, "demo") as view:
+        view.update(replace(REPORT, roll_backs=backs), now=0.0)
+    assert "loss 5.2500, 2 roll backs, " in written(console)
+    console = plain_console()
+    console.print(frame("demo", replace(REPORT, roll_backs=backs), ()))
+    assert "! roll backs 2: from step 74 to 66, from step 90 to 82" in written(console)

@@ -16,6 +16,7 @@ from qmpi.protocol.journal import (
     StepCommitted,
 )
 from qmpi.protocol.progress import ExpertLoads
+from qmpi.protocol.roll_back import RollBack
 from qmpi.protocol.status import RankReport, StatusReport
 from qmpi.units import Digest, Generation, Rank, Step
 
@@ -161,6 +162,10 @@ def test_what_the_user_gave_up_and_changed_is_told() -> None:
     assert facts["went back"] == "to step 1; 3 steps after it were given up"
     assert facts["changed"] == "from step 1 on: optimizer.learning_rate 0.01 -> 0.005"
     assert facts["steps done again"] == "2"
+    assert story.roll_backs == ()
+    told = RollBack(Step(3), Step(1), 8)
+    again = story_from_run([*TALE, replace(back, roll_back=told)], STATUS)
+    assert again.roll_backs == (told,)
 
 
 def measured(time: float, step: int, nats: float) -> EvaluationDone:

@@ -23,7 +23,7 @@ from qmpi.policy.hyperparameters import (
     with_halving,
 )
 from qmpi.protocol.journal import RunOpened
-from qmpi.units import Digest
+from qmpi.units import Digest, Step
 
 LEVEL = OptimizerSettings(learning_rate=0.1, schedule="wsd", decay_share=0.0, warmup_steps=0)
 COSINE = OptimizerSettings(learning_rate=0.1, schedule="cosine", warmup_steps=10)
@@ -167,3 +167,18 @@ def test_a_batch_that_changes_begins_where_the_one_before_ended() -> None:
     assert block_of(back, 60, 1, most) == used + 1
     assert lanes_of(back, 60, most) == most
     assert changes(log)[0] == 'from step 40 on: batch.grow = "linear" from 2 lanes over 10 steps'
+
+
+def test_what_was_decided_for_later_steps_holds_where_a_run_goes_on() -> None:
+    few = replace(job(), batch=BatchSettings(first_lanes=1, grow="noise", grow_steps=5))
+    log = (first_hyperparameters(few),)
+    grown = replace(log[0].batch, since=Step(48), block=48, lanes=2)
+    log = (*log, replace(log[0], first_step=Step(48), batch=grown))
+    assert carried_on(log, few, 40, keeps_later=True) == log
+    assert carried_on(log, few, 40) == log[:1], "but not where it goes back"
+    slower = replace(few, optimizer=replace(few.optimizer, learning_rate=1e-4))
+    changed = carried_on(log, slower, 40, keeps_later=True)
+    assert [record.first_step for record in changed] == [0, 40]
+    # A change of the user from before a loss of state is not made earlier than it was.
+    log = carried_on((first_hyperparameters(job()),), job(rate=0.05), 40)
+    assert carried_on(log, job(rate=0.05), 30, keeps_later=True) == log
