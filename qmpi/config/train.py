@@ -88,6 +88,16 @@ class TrainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         PositiveInt,
         Meta(description="Of so many layers one is checkpointed: 1: all, 2: every second."),
     ] = 1
+    offload: Annotated[
+        Literal["none", "optimizer", "activations", "all"],
+        Meta(
+            description=(
+                "What of a GPU's memory waits in the host's until it is needed. "
+                '"optimizer": moments; "activations": what layers keep for their backward pass; '
+                '"all": both. No effect on a CPU. The weights are the same bits.'
+            )
+        ),
+    ] = "none"
     masters: Annotated[
         Literal["float32", "bfloat16"],
         Meta(

@@ -36,6 +36,7 @@ from qmpi.training.flat_state import FlatState, state_layout
 from qmpi.training.lane_squares import LaneSquares
 from qmpi.training.lanes import Block, LaneRunner
 from qmpi.training.microbatches import Microbatches
+from qmpi.training.offload.places import offloads_moments
 from qmpi.training.optimizer import Optimizer, clip
 from qmpi.training.out_of_memory import Made, with_memory_told
 from qmpi.training.outcome import Held, StepOutcome, diverged, finite, lane_square
@@ -87,8 +88,8 @@ class Engine:
         refuse_chance(only_warn=self._device.type != "cpu")
         refuse_short_sums(self._precision)
         layout = state_layout(settings)
-        self._state = FlatState(layout, self._device)
         train = settings.train
+        self._state = FlatState(layout, self._device, split=offloads_moments(train, self._device))
         told = Tallies(settings.model, self._device)
         self._balance = Balance(settings, self._state, told)
         noise, kind = settings.batch.is_measured, train.reduction
