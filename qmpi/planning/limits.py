@@ -79,7 +79,7 @@ def _memory(job: Workload, memory: dict[str, int]) -> list[str]:
 
 
 def _host_memory(job: Workload) -> list[str]:
-    """Say that what trainers keep beside their GPUs does not fit a node."""
+    """Return what is to be said if trainers keep more beside their GPUs than a node has."""
     each, room = on_host(job).host_bytes, job.machine.node.memory_gib * GIB
     sharing = ceil(job.counts.trainers / max(1, job.nodes))
     if not room or sharing * each <= room:

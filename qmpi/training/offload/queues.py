@@ -88,7 +88,7 @@ class Streams:
                 tensor.record_stream(stream)
 
     def mark(self, queue: Queue) -> Mark:
-        """Record an event."""
+        """Return an event, recorded at the end of the stream."""
         return self._of(queue).record_event()
 
     def wait(self, queue: Queue, mark: Mark) -> None:

@@ -62,9 +62,10 @@ def digests(settings, steps=STEPS):
     return [outcome.weight_digest for outcome in trained(settings, steps)[1]]
 
 
+@pytest.mark.usefixtures("apart")
 @pytest.mark.parametrize("masters", ["float32", "bfloat16"])
 @pytest.mark.parametrize("kind", ["adamw", "muon", "adamw8"])
-def test_moments_on_the_host_give_the_same_bits(apart, kind, masters):
+def test_moments_on_the_host_give_the_same_bits(kind, masters):
     (whole, wanted), (split, found) = (
         trained(offloading(what, kind, masters=masters)) for what in ("none", "optimizer")
     )
@@ -75,7 +76,8 @@ def test_moments_on_the_host_give_the_same_bits(apart, kind, masters):
     assert split.snapshot()[0] == whole.snapshot()[0]
 
 
-def test_a_snapshot_fits_both_ways(apart):
+@pytest.mark.usefixtures("apart")
+def test_a_snapshot_fits_both_ways():
     settings = {what: offloading(what) for what in ("none", "optimizer")}
     ends = []
     for before, after in (("none", "optimizer"), ("optimizer", "none")):
@@ -86,6 +88,7 @@ def test_a_snapshot_fits_both_ways(apart):
     assert ends == [digests(settings["none"])[-1]] * 2
 
 
+@pytest.mark.usefixtures("apart")
 @pytest.mark.parametrize(
     "form",
     [
@@ -96,7 +99,7 @@ def test_a_snapshot_fits_both_ways(apart):
     ],
     ids=lambda form: "-".join(form) or "plain",
 )
-def test_activations_on_the_host_give_the_same_bits(apart, form):
+def test_activations_on_the_host_give_the_same_bits(form):
     settings = offloading("activations", **form)
     if "microbatches" in form:
         # A block has the rows of both.
@@ -117,7 +120,7 @@ def test_late_copies_of_moments_change_nothing(seed):
         wanted = [tuple(tensor.clone() for tensor in group) for group in groups]
         seen = []
 
-        def use(number, here, back=back, seen=seen):
+        def use(number, here, seen=seen):
             def work(place=here):
                 seen.append((number, *(tensor.clone() for tensor in place)))
                 for tensor in place:
@@ -149,12 +152,13 @@ def test_a_visit_that_fails_leaves_no_copy_under_way():
     assert not queues.under_way()
 
 
+@pytest.mark.usefixtures("apart")
 @pytest.mark.parametrize("seed", range(5))
-def test_late_copies_of_activations_change_nothing(apart, monkeypatch, seed):
+def test_late_copies_of_activations_change_nothing(monkeypatch, seed):
     wanted = digests(offloading("none"), 2)
     made = []
 
-    def late(device):
+    def late(_device):
         made.append(LateCopies(seed))
         return made[-1]
 
@@ -163,7 +167,8 @@ def test_late_copies_of_activations_change_nothing(apart, monkeypatch, seed):
     assert sum(queues.copies for queues in made) > LAYERS
 
 
-def test_layers_keep_on_the_host_what_they_save(apart):
+@pytest.mark.usefixtures("apart")
+def test_layers_keep_on_the_host_what_they_save():
     """On the device stay the last layer's tensors, and those of two more."""
     settings = offloading("activations")
     engine = alone(settings)
@@ -209,7 +214,8 @@ def test_what_has_gaps_is_small_or_a_weight_stays(monkeypatch):
         assert one._pack(0, own, stays).data_ptr() == stays.data_ptr()
 
 
-def test_a_pass_that_was_aborted_leaves_nothing(apart):
+@pytest.mark.usefixtures("apart")
+def test_a_pass_that_was_aborted_leaves_nothing():
     settings = offloading("activations")
     engine, _ = trained(settings, 1)
     backprop = engine._runner._backprop
@@ -225,7 +231,8 @@ def test_a_pass_that_was_aborted_leaves_nothing(apart):
     assert run(engine, settings, 1).weight_digest == digests(offloading("none"), 2)[-1]
 
 
-def test_a_split_state_goes_to_who_lacks_it(apart):
+@pytest.mark.usefixtures("apart")
+def test_a_split_state_goes_to_who_lacks_it():
     layout = lay_out({"a": (40, 300), "v": (7,)}, "muon")
     states = [FlatState(layout, CPU, split=True) for _ in range(2)]
     states[0].reset()
@@ -269,7 +276,7 @@ def test_memory_that_cannot_be_pinned_is_told(monkeypatch):
             return 2
 
     monkeypatch.setattr(torch.cuda, "cudart", Refusing)
-    with pytest.raises(MachineError, match="train.offload"):
+    with pytest.raises(MachineError, match=r"train\.offload"):
         places.pin(Refusing(), torch.zeros(8))
 
 
