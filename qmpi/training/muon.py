@@ -134,19 +134,20 @@ class Directions:
         Raises:
             PeerLost: a member is gone.
         """
-        alone = members is None or members.size == 1 or not self._shared
-        own = self.batches if alone else dealt(self.batches, members.size)[members.index]
-        if not alone:
+        others = members if members is not None and members.size > 1 and self._shared else None
+        own = self.batches
+        if others is not None:
+            own = dealt(self.batches, others.size)[others.index]
             self._flat.zero_()
 
         def fill(number: int, firsts: tuple[Tensor, ...]) -> None:
             self._fill(own[number], firsts, gradient, momentum)
 
         visit([_firsts(batch, state) for batch in own], fill, back=False)
-        if alone:
+        if others is None:
             return
         try:
-            members.allreduce(self._flat.view(torch.int32))
+            others.allreduce(self._flat.view(torch.int32))
         except PeerLost:
             self.renew()
             raise

@@ -8,6 +8,7 @@ Source: torch/cuda/_pin_memory_utils.py and aten/src/ATen/core/CachingHostAlloca
 
 import logging
 import weakref
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -60,7 +61,7 @@ def pin(owner: object, memory: Tensor) -> None:
         MachineError: the system refuses.
     """
     address, size = memory.data_ptr(), memory.nbytes
-    refused = int(torch.cuda.cudart().cudaHostRegister(address, size, PORTABLE))
+    refused = int(_runtime().cudaHostRegister(address, size, PORTABLE))
     if refused:
         raise MachineError(
             f"{size:,} bytes of the host's memory cannot be pinned for the moments (CUDA error "
@@ -72,4 +73,9 @@ def pin(owner: object, memory: Tensor) -> None:
 
 
 def _unpin(address: int) -> None:
-    torch.cuda.cudart().cudaHostUnregister(address)
+    _runtime().cudaHostUnregister(address)
+
+
+def _runtime() -> Any:  # noqa: ANN401
+    # torch's stubs say that there may be none.
+    return torch.cuda.cudart()

@@ -1,5 +1,7 @@
 """Where bytes lie when moments and activations wait on the host, and what the bus costs."""
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -21,16 +23,17 @@ from qmpi.training.optimizer import CARRIED
 H100 = load_machine("h100")
 
 
-def job(machine: Machine = H100, kind: str = "adamw", **train: object) -> Workload:
+def job(machine: Machine = H100, kind: str = "adamw", **train: Any) -> Workload:
     settings: Settings = preset("quintillion")
-    changed = {"optimizer": replace(settings.optimizer, kind=kind)}
-    changed["train"] = replace(settings.train, device="auto", **train)
-    return workload(
-        replace(settings, **changed), Counts(ranks=64, trainers=32), machine, None, None
+    settings = replace(
+        settings,
+        optimizer=replace(settings.optimizer, kind=kind),
+        train=replace(settings.train, device="auto", **train),
     )
+    return workload(settings, Counts(ranks=64, trainers=32), machine, None, None)
 
 
-def planned(**train: object) -> Details:
+def planned(**train: Any) -> Details:
     return make_plan(job(**train))
 
 
