@@ -42,11 +42,12 @@ class TrainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         ),
     ] = "exact"
     precision: Annotated[
-        Literal["auto", "float32", "bfloat16", "float16"],
+        Literal["auto", "float32", "bfloat16", "float16", "float8"],
         Meta(
             description=(
                 'Type that matrices are multiplied in. "auto": bfloat16 where the device '
-                'computes it natively. "float16": with a loss scale that follows the gradients.'
+                'computes it natively. "float16": with a loss scale that follows the gradients. '
+                '"float8": products of layers in eight bits, on GPUs from Ada and Hopper on.'
             )
         ),
     ] = "auto"

@@ -42,7 +42,7 @@ def limits(
     Returns:
         Sentences, the gravest first; empty if nothing stands out.
     """
-    found = [*_memory(job, memory), *_lanes(job), *_steps(job)]
+    found = [*_memory(job, memory), *_float8(job), *_lanes(job), *_steps(job)]
     if time is None or load is None or failing is None:
         return (*found, _unknown(job))
     found += [*_step(job, time), *_load(load), *_failures(failing)]
@@ -75,6 +75,17 @@ def _memory(job: Workload, memory: dict[str, int]) -> list[str]:
         f"{_saved(job, room)}fewer sequences a microbatch, a smaller model, or a team of "
         "several ranks, which this version does not have",
         *found,
+    ]
+
+
+def _float8(job: Workload) -> list[str]:
+    known = job.machine.gpu.fp8_tflops or not job.machine.gpu.bf16_tflops
+    if job.settings.train.precision != "float8" or not job.on_gpus or known:
+        return []
+    return [
+        "float8: the machine file knows no float8 products of its GPU ([gpu] fp8_tflops): it has "
+        "none, and refuses the job, or the file is to be completed; else "
+        'train.precision = "bfloat16"'
     ]
 
 

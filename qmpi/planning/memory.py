@@ -97,7 +97,7 @@ def on_host(job: Workload) -> Apart:
 def _is_half(job: Workload) -> bool:
     if job.speeds is not None:
         return job.speeds.half
-    return job.settings.train.precision in ("bfloat16", "float16")
+    return job.settings.train.precision in ("bfloat16", "float16", "float8")
 
 
 def _casts(job: Workload, matrices: int, *, half: bool) -> int:

@@ -22,7 +22,6 @@ from qmpi.config.loss_scale import FIRST, LossScale
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError, OutOfMemory
 from qmpi.model.initial import initial_value
-from qmpi.model.layer import choose_kernels
 from qmpi.protocol.batch import lanes_at
 from qmpi.protocol.hyperparameters import Hyperparameters, first_hyperparameters, rate_of
 from qmpi.protocol.progress import MAX_SKIPPED
@@ -43,8 +42,10 @@ from qmpi.training.outcome import Held, StepOutcome, diverged, finite, lane_squa
 from qmpi.training.passes import Passes, Work
 from qmpi.training.precision import (
     choose_device,
+    choose_parts,
     choose_precision,
     machine_identity,
+    precision_name,
     refuse_short_sums,
     update_precision,
 )
@@ -97,7 +98,7 @@ class Engine:
         squares = LaneSquares(len(layout.slots), self._device) if noise else None
         watch = self._watch = make_stopwatch(self._device, clock)
         weights = self._weights = Weights(settings.model, self._state, self._precision, told)
-        fused = choose_kernels(self._device, train.sequence_tokens, compiled=False)
+        fused = choose_parts(train, self._device, compiled=False)
         runner = self._runner = LaneRunner(settings, weights, fused, watch, divider, squares)
         self._passes = Passes(runner, self._sum, watch, aborted, self._precision)
         self._microbatches = Microbatches(settings, self._device, runner, in_turn)
@@ -127,7 +128,7 @@ class Engine:
     def identity(self) -> str:
         """Return what the bits of a lane depend on; members of a group must agree."""
         train = self._settings.train
-        name = str(self._precision).removeprefix("torch.")
+        name = precision_name(train, self._precision)
         documents = "" if self._divider is None else f"; documents end with {self._divider}"
         return (
             f"torch {torch.__version__}; {machine_identity(self._device)}; "

@@ -36,7 +36,7 @@ from qmpi.config.settings import Settings
 from qmpi.errors import CorruptData
 from qmpi.model.shape import MOMENT_BLOCK, TABLES, bias_shapes, parameter_shapes
 from qmpi.protocol.spikes import NO_LEVELS, Levels
-from qmpi.training.offload.places import pin
+from qmpi.training.offload.places import needs_pinning, pin
 from qmpi.units import Bytes, Digest
 
 ALIGN = 64
@@ -213,7 +213,7 @@ class FlatState:
         if split:
             self.buffers.append(torch.zeros(sum(ends[near:]), dtype=torch.uint8))
             moments = self.buffers[1].split(ends[near:])
-            if device.type != "cpu":
+            if needs_pinning(device):
                 pin(self, self.buffers[1])
         first, second, *eights = moments
         self._counters = counters.view(torch.int64)

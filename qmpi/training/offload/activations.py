@@ -30,7 +30,7 @@ from qmpi.config.train import TrainSettings
 from qmpi.errors import InvariantError
 from qmpi.model.layer import Layer, Layers, LayerWeights
 from qmpi.model.plain import Positions
-from qmpi.training.offload.places import offloads_activations
+from qmpi.training.offload.places import needs_pinning, offloads_activations
 from qmpi.training.offload.queues import COMPUTE, INCOMING, OUTGOING, Mark, Queues, queues_of
 
 LEAST_BYTES = 1 << 20
@@ -129,7 +129,7 @@ class Activations:
         tensor = tensor.detach()
         if tensor.nbytes < LEAST_BYTES or _address(tensor) in own or _has_gaps(tensor):
             return tensor
-        pinned = self._device.type != "cpu"
+        pinned = needs_pinning(self._device)
         host = torch.empty_like(tensor, device="cpu", pin_memory=pinned)
         self._queues.wait(OUTGOING, self._queues.mark(COMPUTE))
         self._queues.copy(OUTGOING, host, tensor)

@@ -50,6 +50,15 @@ def offloads_activations(train: TrainSettings, device: torch.device) -> bool:
     return train.offload in {"activations", "all"} and device.type in DEVICES
 
 
+def needs_pinning(device: torch.device) -> bool:
+    """Return whether the host's memory must be pinned for a device to reach it.
+
+    Args:
+        device: where a job computes.
+    """
+    return device.type != "cpu"
+
+
 def pin(owner: object, memory: Tensor) -> None:
     """Let GPUs read and write a tensor of the host directly, as long as somebody needs it.
 

@@ -9,7 +9,7 @@ class LateQueues:
     """What computes, comes and goes; whoever forgets to wait sees what was there before."""
 
     def __init__(self, seed):
-        self._draw = random.Random(seed)
+        self._draw, self._pace = random.Random(seed), seed % 3
         self._todo = {queue: [] for queue in (COMPUTE, INCOMING, OUTGOING)}
         self.copies = 0
 
@@ -39,7 +39,8 @@ class LateQueues:
         return self._todo[INCOMING] + self._todo[OUTGOING]
 
     def _some(self):
-        for _ in range(self._draw.randrange(3)):
+        # At the slowest pace nothing is done before somebody waits for it.
+        for _ in range(self._draw.randrange(self._pace + 1)):
             self._one()
 
     def _one(self):

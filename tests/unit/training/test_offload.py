@@ -329,8 +329,14 @@ COMPILED = """
 from qmpi.training.offload import activations, places
 from unit.training.test_offload import digests, offloading
 activations.LEAST_BYTES, places.DEVICES = 1, frozenset({"cpu"})
+kept, unpack = [], activations.Activations._unpack
+def counting(self, packed):
+    kept.append(isinstance(packed, activations.Kept))
+    return unpack(self, packed)
+activations.Activations._unpack = counting
 for what in ("none", "all"):
     print(digests(offloading(what, compile="on"), 2))
+print(sum(kept))
 """
 
 
@@ -346,3 +352,4 @@ def test_compiled_layers_give_the_same_bits_too(tmp_path):
     ).stdout.splitlines()
     assert told[0] == told[1]
     assert len(told[0]) > 2 * 64
+    assert int(told[2]) > 2 * LAYERS
