@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-from threading import Thread
 
 import pytest
 import torch
@@ -22,7 +21,6 @@ from qmpi.config.identity import differences, identity
 from qmpi.config.model import ModelSettings
 from qmpi.errors import MachineError, PeerLost
 from qmpi.training import optimizer as optimizer_module
-from qmpi.training.comm import Comm, open_store
 from qmpi.training.flat_state import FlatState, lay_out
 from qmpi.training.offload import activations, places
 from qmpi.training.offload.activations import Activations, Kept
@@ -231,29 +229,34 @@ def test_a_pass_that_was_aborted_leaves_nothing():
     assert run(engine, settings, 1).weight_digest == digests(offloading("none"), 2)[-1]
 
 
-@pytest.mark.usefixtures("apart")
+class Told:
+    """A member to whom a root that spoke before gives what it gave."""
+
+    def __init__(self, index, said):
+        self.index, self._said, self._heard = index, said, 0
+
+    def broadcast(self, tensor, root):
+        if self.index == root:
+            self._said.append(tensor.clone())
+            return
+        tensor.copy_(self._said[self._heard])
+        self._heard += 1
+
+
 def test_a_split_state_goes_to_who_lacks_it():
     layout = lay_out({"a": (40, 300), "v": (7,)}, "muon")
-    states = [FlatState(layout, CPU, split=True) for _ in range(2)]
+    states, said = [FlatState(layout, CPU, split=True) for _ in range(3)], []
     states[0].reset()
     for buffer in states[0].buffers:
         buffer[64:].copy_(torch.arange(buffer.numel() - 64) % 251)
-    store, _ = open_store("127.0.0.1")
-
-    def member(index):
-        comm = Comm(
-            store=store, name="share", index=index, size=2, timeout_seconds=30,
-            aborted=lambda: None,
-        )  # fmt: skip
-        share(comm, states[index], 0, receives=index == 1)
-
-    threads = [Thread(target=member, args=(index,)) for index in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert b"".join(states[1].to_parts()) == b"".join(states[0].to_parts())
-    assert states[1].step == 0
+    took = [
+        share(Told(index, said), state, 0, receives=index == 1)
+        for index, state in enumerate(states)
+    ]
+    assert took == [False, True, False]
+    payloads = [b"".join(state.to_parts()) for state in states]
+    assert payloads[1] == payloads[0] != payloads[2]
+    assert [state.step for state in states] == [0, 0, -1]
 
 
 def test_it_is_no_part_of_a_runs_identity():
