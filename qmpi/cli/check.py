@@ -77,9 +77,19 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
         "snapshot_bytes": state,
         "reduction": train.reduction,
         "optimizer": settings.optimizer.kind,
+        **({"offload": offload_text(train.offload)} if train.offload != "none" else {}),
         "schedule": schedule_text(settings.optimizer, train.steps),
         **({"roll_back": back} if (back := roll_back_text(settings)) else {}),
     }
+
+
+def offload_text(offload: str) -> str:
+    """Return what a job has in the host's memory, and where that has no effect.
+
+    Args:
+        offload: setting of the job, not "none".
+    """
+    return f"{offload}, where trainers have GPUs; no effect on a CPU"
 
 
 def rank_count(roles: Any, ranks: int | None) -> int:  # noqa: ANN401

@@ -131,6 +131,7 @@ ERRORS = {
         (
             "`qmpi plan JOB` shows what a trainer needs, kind by kind",
             "`qmpi train --resume RUN --set train.checkpointing=full`: less memory, the same bits",
+            "on a GPU `--set train.offload=all`: the host's memory takes a part, the same bits",
             "smaller microbatches: in a new run halve train.sequences, double train.microbatches",
             "`batch.halve_microbatches = true`: the run halves them itself, where a step needs it",
             "fewer ranks a host, or more memory; then `qmpi train --resume RUN` goes on",

@@ -9,6 +9,7 @@ from qmpi.config.attention import attention_faults
 from qmpi.config.data import ContentSource
 from qmpi.config.exact_sum import KEPT_BITS, LEAST_SPARE, SUM_BITS, lane_bits, spare_bits
 from qmpi.config.expert_checks import expert_contradictions
+from qmpi.config.float8_checks import float8_contradictions
 from qmpi.config.settings import RoleCount, Settings
 from qmpi.config.train import TrainSettings
 
@@ -37,6 +38,7 @@ def contradictions(settings: Settings) -> list[str]:
         *attention_faults(settings.model, settings.train.sequence_tokens),
         *expert_contradictions(settings),
         *_ahead(settings),
+        *float8_contradictions(settings),
         *_initial(settings),
         *_roles(settings),
         *_team(settings),

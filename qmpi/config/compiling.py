@@ -21,8 +21,8 @@ def is_worth_compiling(
     """
     if train.compile != "auto":
         return train.compile == "on"
-    if train.checkpointing == "selective":
-        # A compiled layer is one operation: there is nothing to select.
+    if train.checkpointing == "selective" or train.precision == "float8":
+        # A compiled layer is one operation: there is nothing to select. Float8 was never compiled.
         return False
     tokens = train.lanes * train.microbatches * train.sequences * train.sequence_tokens
     return tokens * flops_per_token >= WORTH[device]

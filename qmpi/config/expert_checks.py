@@ -32,6 +32,7 @@ def expert_contradictions(settings: Settings) -> Iterator[str]:
     train = settings.train
     for name, value, other in (
         ("precision", train.precision, "float16"),
+        ("precision", train.precision, "float8"),
         ("masters", train.masters, "bfloat16"),
     ):
         if value == other:

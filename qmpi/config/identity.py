@@ -18,7 +18,7 @@ from qmpi.config.settings import Settings, TeamSettings
 
 FREE = (
     "job.name, job.run_dir, initial.weights, train.compile, train.checkpointing, "
-    "train.checkpoint_every, data.prefetch_steps, the path of a "
+    "train.checkpoint_every, train.offload, data.prefetch_steps, the path of a "
     "source, evaluation.every_steps, evaluation.tokens, evaluation.problems, "
     "batch.noise_scale, batch.halve_microbatches, and all of [roles], [snapshot], [failure], "
     "[monitor], [hosts] and [machine]; and, "
@@ -27,7 +27,7 @@ FREE = (
 )
 """What may change when a run goes on, for messages."""
 
-HOW_COMPUTED = frozenset({"compile", "checkpointing", "checkpoint_every"})
+HOW_COMPUTED = frozenset({"compile", "checkpointing", "checkpoint_every", "offload"})
 """Fields of [train] that change no bit, or whose bits the identity of the arithmetic tells."""
 
 LATER: dict[str, frozenset[str]] = {

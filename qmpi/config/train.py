@@ -42,11 +42,12 @@ class TrainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         ),
     ] = "exact"
     precision: Annotated[
-        Literal["auto", "float32", "bfloat16", "float16"],
+        Literal["auto", "float32", "bfloat16", "float16", "float8"],
         Meta(
             description=(
                 'Type that matrices are multiplied in. "auto": bfloat16 where the device '
-                'computes it natively. "float16": with a loss scale that follows the gradients.'
+                'computes it natively. "float16": with a loss scale that follows the gradients. '
+                '"float8": products of layers in eight bits, on GPUs from Ada and Hopper on.'
             )
         ),
     ] = "auto"
@@ -99,6 +100,16 @@ class TrainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             ),
         ),
     ] = 0.3
+    offload: Annotated[
+        Literal["none", "optimizer", "activations", "all"],
+        Meta(
+            description=(
+                "What of a GPU's memory waits in the host's until it is needed. "
+                '"optimizer": moments; "activations": what layers keep for their backward pass; '
+                '"all": both. No effect on a CPU. The weights are the same bits.'
+            )
+        ),
+    ] = "none"
     masters: Annotated[
         Literal["float32", "bfloat16"],
         Meta(

@@ -57,19 +57,21 @@ Attend = Callable[[Tensor, Tensor, Tensor, Positions], Tensor]
 
 
 class Kernels(NamedTuple):
-    """The parts of a layer that are no matrix product.
+    """The parts of a layer.
 
     Attributes:
         norm: (x, weight, epsilon, type) to RMSNorm.
         heads: (merged, q_norm, k_norm, positions, split) to scaled q, k, v.
         attend: (q, k, v, positions) to their attention.
         swiglu: merged gate and up to hidden features.
+        product: (features [rows, in], weight [out, in]) to [rows, out].
     """
 
     norm: Callable[[Tensor, Tensor, float, torch.dtype], Tensor]
     heads: Callable[..., tuple[Tensor, Tensor, Tensor]]
     attend: Attend
     swiglu: Callable[[Tensor], Tensor]
+    product: Callable[[Tensor, Tensor], Tensor] = functional.linear
 
 
 Layer = Callable[[Tensor, Positions, LayerWeights], Tensor]
@@ -186,13 +188,13 @@ def make_layer(
     def layer(x: Tensor, at: Positions, weights: LayerWeights) -> Tensor:
         computed = weights.qkv.dtype
         y = kernels.norm(x, weights.input_norm, epsilon, computed)
-        merged = functional.linear(y, weights.qkv)
+        merged = kernels.product(y, weights.qkv)
         q, k, v = kernels.heads(merged, weights.q_norm, weights.k_norm, at, split)
         seen = attend(q, k, v, at).flatten(2).flatten(0, 1)
-        x = x + functional.linear(seen, weights.output)
+        x = x + kernels.product(seen, weights.output)
         y = kernels.norm(x, weights.post_norm, epsilon, computed)
-        hidden = kernels.swiglu(functional.linear(y, weights.gate_up))
-        return x + functional.linear(hidden, weights.down)
+        hidden = kernels.swiglu(kernels.product(y, weights.gate_up))
+        return x + kernels.product(hidden, weights.down)
 
     def behind(x: Tensor, at: Positions, weights: LayerWeights) -> tuple[Tensor, Tensor]:
         y = kernels.norm(x, weights.input_norm, epsilon, weights.qkv.dtype)

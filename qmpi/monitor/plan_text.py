@@ -17,6 +17,7 @@ CAUSES = (
     ("digest", "digests"),
     ("snapshot", "snapshots"),
     ("evaluation", "evaluations"),
+    ("offload", "copies from and to the host"),
 )
 
 
@@ -163,7 +164,9 @@ def _ranks(details: Details) -> str:
 def _memory(details: Details) -> str:
     memory = details.plan.memory_bytes_by_kind
     parts = ", ".join(f"{name} {size_text(size)}" for name, size in memory.items() if size)
-    return f"{size_text(sum(memory.values()))} a trainer: {parts}"
+    host = details.there.host_bytes
+    beside = f"; beside it {size_text(host)} of the host's, pinned" if host else ""
+    return f"{size_text(sum(memory.values()))} a trainer: {parts}{beside}"
 
 
 def _step(details: Details) -> str:

@@ -53,6 +53,7 @@ class EngineTime(Struct, frozen=True, kw_only=True):
         digest: hashing the weights, spread over the steps between two digests.
         snapshot: hashing and copying the state, spread likewise.
         evaluation: measuring on held-out text and problems, spread likewise.
+        offload: copies from and to the host's memory that nothing hides; the caller's.
     """
 
     products: float
@@ -64,12 +65,18 @@ class EngineTime(Struct, frozen=True, kw_only=True):
     digest: float
     snapshot: float
     evaluation: float
+    offload: float = 0.0
+
+    @property
+    def lanes(self) -> float:
+        """Seconds of a trainer's lanes, forward and backward."""
+        return self.products + self.attention + self.sweeps + self.calls
 
     @property
     def total(self) -> float:
         """Seconds of a step."""
-        work = self.products + self.attention + self.sweeps + self.calls
-        return work + self.reduce + self.apply + self.digest + self.snapshot + self.evaluation
+        beside = self.digest + self.snapshot + self.evaluation + self.offload
+        return self.lanes + self.reduce + self.apply + beside
 
 
 def engine_time(job: Workload, speeds: Speeds) -> EngineTime:

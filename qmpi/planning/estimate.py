@@ -9,12 +9,14 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from qmpi.planning.advice import Advice, advise
 from qmpi.planning.engine_time import EngineTime, engine_time
 from qmpi.planning.limits import affordable, limits
 from qmpi.planning.loads import Loads, loads
-from qmpi.planning.memory import trainer_memory
+from qmpi.planning.memory import on_host, trainer_memory
+from qmpi.planning.offload import Apart, carry_seconds, told
 from qmpi.planning.reliability import DAY, Reliability, reliability
 from qmpi.planning.shape import active_parameters, flops_per_token
 from qmpi.planning.workload import Workload
@@ -64,6 +66,7 @@ class Details(Struct, frozen=True, kw_only=True):
         load: on network, files, coordinator, generators; None likewise.
         failing: what failures cost; None likewise.
         advice: the layout that would be fastest; None: not known.
+        there: what of a trainer is in the host's memory beside its GPU.
     """
 
     job: Workload
@@ -72,6 +75,7 @@ class Details(Struct, frozen=True, kw_only=True):
     load: Loads | None
     failing: Reliability | None
     advice: Advice | None
+    there: Apart
 
 
 def make_plan(job: Workload) -> Details:
@@ -84,7 +88,10 @@ def make_plan(job: Workload) -> Details:
         The plan.
     """
     memory, train = trainer_memory(job), job.settings.train
-    time = None if job.speeds is None else engine_time(job, job.speeds)
+    there, time = on_host(job), None
+    if job.speeds is not None:
+        time = engine_time(job, job.speeds)
+        time = replace(time, offload=carry_seconds(job, there, time.lanes))
     load = None if time is None else loads(job, time.total)
     failing = None if time is None else reliability(job, time.total)
     days = _days(job, time, failing)
@@ -105,10 +112,12 @@ def make_plan(job: Workload) -> Details:
         cost=_cost(job, days, energy),
         failures_per_day=_node_losses(job),
         effective_share=None if failing is None else failing.share,
-        layout=_layout(job, advice, time, load),
+        layout={**_layout(job, advice, time, load), "host_bytes_by_kind": told(there)},
         limits=limits(job, memory, time, load, failing),
     )
-    return Details(job=job, plan=plan, time=time, load=load, failing=failing, advice=advice)
+    return Details(
+        job=job, plan=plan, time=time, load=load, failing=failing, advice=advice, there=there
+    )
 
 
 def _node_losses(job: Workload) -> float | None:

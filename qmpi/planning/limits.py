@@ -1,13 +1,15 @@
 """What limits a job, in words: each a fact with its figure, and what would lift it."""
 
+from collections.abc import Iterator
 from math import ceil
 from typing import Literal
 
 from msgspec.structs import replace
 
+from qmpi.config.train import TrainSettings
 from qmpi.planning.engine_time import EngineTime
 from qmpi.planning.loads import Loads
-from qmpi.planning.memory import trainer_memory
+from qmpi.planning.memory import on_host, trainer_memory
 from qmpi.planning.reliability import DAY, Reliability
 from qmpi.planning.wording import amount, seconds_text, size_text
 from qmpi.planning.workload import Workload
@@ -40,7 +42,7 @@ def limits(
     Returns:
         Sentences, the gravest first; empty if nothing stands out.
     """
-    found = [*_memory(job, memory), *_lanes(job), *_steps(job)]
+    found = [*_memory(job, memory), *_float8(job), *_lanes(job), *_steps(job)]
     if time is None or load is None or failing is None:
         return (*found, _unknown(job))
     found += [*_step(job, time), *_load(load), *_failures(failing)]
@@ -65,26 +67,71 @@ def _memory(job: Workload, memory: dict[str, int]) -> list[str]:
     else:
         sharing = ceil(job.counts.trainers / max(1, job.nodes))
         room, where = node.memory_gib * GIB / sharing, "its share of a node"
+    found = _host_memory(job)
     if not room or need <= room:
-        return []
+        return found
     return [
         f"memory: a trainer needs {size_text(need)} and {where} has {size_text(room)}: "
-        f"{_checkpointed(job, room)}fewer sequences a microbatch, a smaller model, or a team of "
-        "several ranks, which this version does not have"
+        f"{_saved(job, room)}fewer sequences a microbatch, a smaller model, or a team of "
+        "several ranks, which this version does not have",
+        *found,
     ]
 
 
-def _checkpointed(job: Workload, room: float) -> str:
-    """Return the checkpointing that makes a trainer fit, the cheapest, in words; "" if none."""
+def _float8(job: Workload) -> list[str]:
+    known = job.machine.gpu.fp8_tflops or not job.machine.gpu.bf16_tflops
+    if job.settings.train.precision != "float8" or not job.on_gpus or known:
+        return []
+    return [
+        "float8: the machine file knows no float8 products of its GPU ([gpu] fp8_tflops): it has "
+        "none, and refuses the job, or the file is to be completed; else "
+        'train.precision = "bfloat16"'
+    ]
+
+
+def _host_memory(job: Workload) -> list[str]:
+    """Return what is to be said if trainers keep more beside their GPUs than a node has."""
+    each, room = on_host(job).host_bytes, job.machine.node.memory_gib * GIB
+    sharing = ceil(job.counts.trainers / max(1, job.nodes))
+    if not room or sharing * each <= room:
+        return []
+    return [
+        f"host memory: {sharing} trainers of a node keep {size_text(sharing * each)} beside their "
+        f"GPUs and it has {size_text(room)}: offload less (train.offload)"
+    ]
+
+
+def _saved(job: Workload, room: float) -> str:
+    """Return what makes a trainer fit, in words; "" if nothing does."""
     train = job.settings.train
-    modes: tuple[Literal["selective", "full"], ...] = ("selective", "full")
-    for mode in modes[0 if train.checkpointing == "none" else 1 :]:
-        less = replace(train, checkpointing=mode, checkpoint_every=1)
+    for less in _savings(train, on_gpus=job.on_gpus):
         saving = replace(job, settings=replace(job.settings, train=less))
         need = sum(trainer_memory(saving).values())
         if need <= room and less != train:
-            return f'train.checkpointing = "{mode}" makes that {size_text(need)}; or '
+            fields = [
+                f'train.{name} = "{getattr(less, name)}"'
+                for name in ("checkpointing", "offload")
+                if getattr(less, name) != getattr(train, name)
+            ]
+            made = " and ".join(fields) or "train.checkpoint_every = 1"
+            return f"{made} makes that {size_text(need)}; or "
     return ""
+
+
+def _savings(train: TrainSettings, *, on_gpus: bool) -> Iterator[TrainSettings]:
+    """Yield a job's settings with less memory each, the cheapest in time first."""
+    modes: tuple[Literal["selective", "full"], ...] = ("selective", "full")
+    modes = modes[0 if train.checkpointing == "none" else 1 :]
+    for mode in modes:
+        yield replace(train, checkpointing=mode, checkpoint_every=1)
+    if not on_gpus or train.offload == "all":
+        return
+    parts: tuple[Literal["optimizer", "activations"], ...] = ("optimizer", "activations")
+    if train.offload == "none":
+        for part in parts:
+            yield replace(train, offload=part)
+    yield replace(train, offload="all")
+    yield replace(train, offload="all", checkpointing="full", checkpoint_every=1)
 
 
 def _lanes(job: Workload) -> list[str]:

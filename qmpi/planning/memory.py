@@ -15,6 +15,7 @@ from qmpi.planning.engine_time import is_compiled
 from qmpi.planning.evaluating import evaluation_bytes
 from qmpi.planning.layout import Layout
 from qmpi.planning.muon_work import direction_bytes
+from qmpi.planning.offload import Apart, apart
 from qmpi.planning.savers import kept_by_layers
 from qmpi.planning.shape import (
     Shape,
@@ -61,27 +62,42 @@ def trainer_memory(job: Workload) -> dict[str, int]:
     Returns:
         Bytes where it computes: on its GPU if it has one.
     """
-    count, train = job.parameters, job.settings.train
-    halves = ("bfloat16", "float16")
-    half = job.speeds.half if job.speeds is not None else train.precision in halves
+    count, train, half = job.parameters, job.settings.train, _is_half(job)
     tokens = train.sequences * train.sequence_tokens
     lanes = -(-train.lanes // job.counts.trainers)
     matrices = hidden_elements(job.shape) + head_matrix(job.shape)
     block = job.lane_tokens * (HALF if job.shape.vocab_size <= 65_536 else FLOAT)
+    there = on_host(job)
     return {
         "weights": job.weight_bytes,
-        "moments": job.state_bytes - job.weight_bytes,
+        "moments": job.state_bytes - job.weight_bytes - there.moments + there.rooms,
         "gradient": _transient(job),
         "sum": FLOAT * count + _tables(job),
         "directions": _directions(job, half=half),
         "casts": _casts(job, matrices, half=half),
-        "activations": round(tokens * _kept_by_layers(job, half=half)),
+        "activations": round(tokens * _kept_by_layers(job, half=half)) - there.activations,
         "logits": _chunk_bytes(job, tokens, half=half),
         "blocks": block * lanes * (job.settings.data.prefetch_steps + 1),
         "program": CONTEXT_BYTES if job.on_gpus else PROGRAM_BYTES,
         "compiler": COMPILER_BYTES if is_compiled(job) and not job.on_gpus else 0,
         "evaluation": evaluation_bytes(job),
     }
+
+
+def on_host(job: Workload) -> Apart:
+    """Return what of a trainer waits in the host's memory.
+
+    Args:
+        job: the job.
+    """
+    half = _is_half(job)
+    return apart(job, kept_bytes(job, half=half), HALF if half else FLOAT)
+
+
+def _is_half(job: Workload) -> bool:
+    if job.speeds is not None:
+        return job.speeds.half
+    return job.settings.train.precision in ("bfloat16", "float16", "float8")
 
 
 def _casts(job: Workload, matrices: int, *, half: bool) -> int:

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from qmpi.config.machine import Machine
 from qmpi.config.settings import Settings
-from qmpi.planning.rates import GIGA, Rates, links
-from qmpi.planning.shape import Shape, layer_matrices, parameters, shape_of
+from qmpi.planning.rates import GIGA, Links, Rates, links
+from qmpi.planning.shape import Shape, head_matrix, layer_matrices, parameters, shape_of
 
 HASH_BYTES = 1.2e9
 """SHA-256 of a state by one thread, bytes a second, where it was not measured."""
@@ -212,7 +212,7 @@ def gpu_speeds(job: Workload) -> Speeds | None:
     slower = 1.0 if half else 0.5
     across = at.across or GLOO_BYTES
     return Speeds(
-        products=at.products * slower,
+        products=_in_float8(job, at) if at.fp8 and _is_float8(job) else at.products * slower,
         attention=at.attention * slower,
         sweeps=at.memory,
         in_cache=at.memory,
@@ -220,6 +220,17 @@ def gpu_speeds(job: Workload) -> Speeds | None:
         half=half,
         reduce=min(GLOO_BYTES, across) if job.counts.trainers > 1 else GIGA,
     )
+
+
+def _is_float8(job: Workload) -> bool:
+    return job.settings.train.precision == "float8"
+
+
+def _in_float8(job: Workload, at: Links) -> float:
+    """Return the rate of all products where those of layers are in float8; the head's are not."""
+    layers = job.shape.layers * layer_matrices(job.shape, active=True)
+    head = head_matrix(job.shape)
+    return (layers + head) / (layers / at.fp8 + head / at.products)
 
 
 def core_speeds(job: Workload) -> Speeds | None:

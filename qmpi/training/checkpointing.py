@@ -36,7 +36,12 @@ from qmpi.model.layer import Layer, Layers, LayerWeights
 from qmpi.model.plain import Positions
 
 KEPT_OPERATIONS = frozenset(
-    {torch.ops.aten.mm.default, torch.ops.aten.addmm.default, torch.ops.aten._grouped_mm.default}  # noqa: SLF001
+    {
+        torch.ops.aten.mm.default,
+        torch.ops.aten.addmm.default,
+        torch.ops.aten._grouped_mm.default,  # noqa: SLF001
+        torch.ops.aten._scaled_mm.default,  # noqa: SLF001
+    }
 )
 """Products with weights. Batched ones are attention's, whose results are what takes the memory."""
 

@@ -25,6 +25,7 @@ from qmpi.errors import UserError
 from qmpi.model.layer import ExpertLayer, Layer, Layers
 from qmpi.model.shape import flops_per_token
 from qmpi.training.checkpointing import with_checkpoints
+from qmpi.training.offload.activations import with_offload
 from qmpi.training.precision import machine_identity
 from qmpi.training.reduction.compiled import Sweeps, compile_sweeps
 from qmpi.training.reduction.trial import agree
@@ -110,7 +111,7 @@ class Preparer:
                 return self._compiled(eager, plain, rehearse)
             except (RuntimeError, OSError) as error:
                 self._refuse(error)
-        layers = with_checkpoints(eager, self._settings.train)
+        layers = self._keeping(eager)
         rehearse(layers)
         return Prepared(layers, EAGER)
 
@@ -136,7 +137,7 @@ class Preparer:
         pairs = dict(zip(plain, eager, strict=True))
         made = {layer: compiled(layer, other) for layer, other in pairs.items()}
         # Around what is compiled, not within: the code, and so its bits, are the same.
-        layers = with_checkpoints(tuple(made[layer] for layer in plain), train)
+        layers = self._keeping(tuple(made[layer] for layer in plain))
         machine = f"{machine_identity(self._device)}; {train.threads}; {train.precision}"
         shapes = f"{machine}; {self._settings.model}; {train.sequences} x {train.sequence_tokens}"
         sweeps: list[Sweeps] = []
@@ -148,6 +149,11 @@ class Preparer:
         # Of the shapes of a layer; what else is in the job does not change the code.
         self._in_turn(short(f"torch {torch.__version__}; {tools}"), short(shapes), work)
         return Prepared(layers, f"compiled by {tools}", next(iter(sweeps), None))
+
+    def _keeping(self, layers: Layers) -> Layers:
+        """Return layers that keep for their backward pass what the job says, where it says."""
+        train = self._settings.train
+        return with_offload(with_checkpoints(layers, train), train, self._device)
 
     def _sweeps(self) -> list[Sweeps]:
         """Return the loops of the exact sum; none where they are not wanted or not to be had."""

@@ -136,36 +136,38 @@ class EightBit:
         """
         self._codes = tuple(Codes.make(device, signed=signed) for signed in (True, False))
 
-    def take(self, state: FlatState, run: slice) -> tuple[Tensor, Tensor]:
+    def take(self, stored: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Return first and second moments in float32.
 
         Args:
-            state: that has them.
-            run: whole blocks.
+            stored: from `stored_moments`.
         """
-        first, second = (
-            kind.unpack(codes[run], scales[_blocks(run)])
-            for kind, (codes, scales) in zip(self._codes, _stored(state), strict=True)
-        )
-        return first, second
+        first, second, first_scales, second_scales = stored
+        of_first, of_second = self._codes
+        return of_first.unpack(first, first_scales), of_second.unpack(second, second_scales)
 
-    def put(self, state: FlatState, run: slice, moments: tuple[Tensor, Tensor]) -> None:
+    def put(self, stored: tuple[Tensor, ...], moments: tuple[Tensor, ...]) -> None:
         """Store first and second moments.
 
         Args:
-            state: that takes them.
-            run: whole blocks.
+            stored: from `stored_moments`; takes them.
             moments: float32; overwritten.
         """
-        parts = zip(self._codes, _stored(state), moments, strict=True)
-        for kind, (codes, scales), values in parts:
-            kind.pack(values, codes[run], scales[_blocks(run)])
+        parts = zip(self._codes, stored[:2], stored[2:], moments, strict=True)
+        for kind, codes, scales, values in parts:
+            kind.pack(values, codes, scales)
 
 
-def _stored(state: FlatState) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+def stored_moments(state: FlatState, run: slice) -> tuple[Tensor, ...]:
+    """Return a run's moments as they are stored.
+
+    Args:
+        state: that has them.
+        run: whole blocks.
+
+    Returns:
+        Codes of first and second moments, uint8 [n]; their scales, float32 [n / MOMENT_BLOCK].
+    """
+    blocks = slice(run.start // MOMENT_BLOCK, run.stop // MOMENT_BLOCK)
     first, second, first_scales, second_scales = state.eights
-    return (first, first_scales), (second, second_scales)
-
-
-def _blocks(run: slice) -> slice:
-    return slice(run.start // MOMENT_BLOCK, run.stop // MOMENT_BLOCK)
+    return first[run], second[run], first_scales[blocks], second_scales[blocks]

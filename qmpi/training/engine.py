@@ -21,7 +21,6 @@ import torch
 from qmpi.config.loss_scale import FIRST, LossScale
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError, OutOfMemory
-from qmpi.model.layer import choose_kernels
 from qmpi.protocol.batch import lanes_at
 from qmpi.protocol.hyperparameters import Hyperparameters, first_hyperparameters, rate_of
 from qmpi.protocol.progress import MAX_SKIPPED
@@ -35,14 +34,17 @@ from qmpi.training.flat_state import FlatState, state_layout
 from qmpi.training.lane_squares import LaneSquares
 from qmpi.training.lanes import Block, LaneRunner
 from qmpi.training.microbatches import Microbatches
+from qmpi.training.offload.places import offloads_moments
 from qmpi.training.optimizer import Optimizer, clip
 from qmpi.training.out_of_memory import Made, with_memory_told
 from qmpi.training.outcome import Held, StepOutcome, diverged, finite, lane_square, means
 from qmpi.training.passes import Passes, Work
 from qmpi.training.precision import (
     choose_device,
+    choose_parts,
     choose_precision,
     machine_identity,
+    precision_name,
     refuse_short_sums,
     update_precision,
 )
@@ -87,8 +89,8 @@ class Engine:
         refuse_chance(only_warn=self._device.type != "cpu")
         refuse_short_sums(self._precision)
         layout = state_layout(settings)
-        self._state = FlatState(layout, self._device)
         train = settings.train
+        self._state = FlatState(layout, self._device, split=offloads_moments(train, self._device))
         told = Tallies(settings.model, self._device)
         self._balance = Balance(settings, self._state, told)
         form = TailForm(settings.batch.is_measured, settings.model.predict_ahead)
@@ -96,7 +98,7 @@ class Engine:
         squares = LaneSquares(len(layout.slots), self._device) if form.measures else None
         watch = self._watch = make_stopwatch(self._device, clock)
         weights = self._weights = Weights(settings.model, self._state, self._precision, told)
-        fused = choose_kernels(self._device, train.sequence_tokens, compiled=False)
+        fused = choose_parts(train, self._device, compiled=False)
         runner = self._runner = LaneRunner(settings, weights, fused, watch, divider, squares)
         self._passes = Passes(runner, self._sum, watch, aborted, self._precision)
         self._microbatches = Microbatches(settings, self._device, runner, in_turn)
@@ -126,7 +128,7 @@ class Engine:
     def identity(self) -> str:
         """Return what the bits of a lane depend on; members of a group must agree."""
         train = self._settings.train
-        name = str(self._precision).removeprefix("torch.")
+        name = precision_name(train, self._precision)
         documents = "" if self._divider is None else f"; documents end with {self._divider}"
         return (
             f"torch {torch.__version__}; {machine_identity(self._device)}; "

@@ -1,4 +1,4 @@
-"""The whole training state in one buffer: counters, exponents, weights and moments.
+"""The whole training state in one buffer, or two: counters, exponents, weights and moments.
 
 Theory of operation. One allocation of bytes is cut into views, each on a multiple of 64 bytes, so
 that kernels take the same path on every rank, a snapshot is the buffer itself, and a peer's state
@@ -6,6 +6,9 @@ is one broadcast. Weights stand in three runs, because these differ in how they 
 decayed: matrices of the blocks, tables (embedding and head), vectors. An optimizer then needs a
 call a run, whatever the number of parameters. Padding is zero and stays zero, for the gradient
 there is zero too.
+
+A state that is split keeps its moments in a second buffer, in the host's memory. What is hashed,
+stored and sent is one after the other: byte for byte what a single buffer holds.
 
 The exact sum scales gradients by powers of two, one a chunk: a row of a table of tokens, whose rows
 differ as widely as tokens are rare, and a run of elements of anything else.
@@ -20,6 +23,7 @@ vectors do. Whoever changes what a state that is there means raises the version 
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -32,6 +36,7 @@ from qmpi.config.settings import Settings
 from qmpi.errors import CorruptData
 from qmpi.model.shape import MOMENT_BLOCK, TABLES, bias_shapes, parameter_shapes
 from qmpi.protocol.spikes import NO_LEVELS, Levels
+from qmpi.training.offload.places import needs_pinning, pin
 from qmpi.units import Bytes, Digest
 
 ALIGN = 64
@@ -184,22 +189,33 @@ def _slot(name: str, shape: tuple[int, ...], start: int) -> Slot:
 class FlatState:
     """State of a training run between two steps."""
 
-    def __init__(self, layout: Layout, device: torch.device) -> None:
+    def __init__(self, layout: Layout, device: torch.device, *, split: bool = False) -> None:
         """Allocate; holds no state until it is initialised or loaded.
 
         Args:
             layout: from `state_layout`.
             device: where the state lives.
+            split: its moments live in the host's memory, pinned if the device is another.
+
+        Raises:
+            MachineError: the host's memory cannot be pinned.
         """
-        self.layout = layout
+        self.layout, self.is_split = layout, split
         exponents = padded(4 * layout.chunks, ALIGN)
         kind = torch.bfloat16 if layout.narrow else torch.float32
         moments = [4 * (layout.total - begin) for begin in (layout.eight, layout.second)]
         scales = padded(4 * (layout.eight // MOMENT_BLOCK), ALIGN)
         eights = [layout.eight, layout.eight, scales, scales]
         ends = [ALIGN, exponents, kind.itemsize * layout.total, *moments, *eights]
-        self.buffer = torch.zeros(sum(ends), dtype=torch.uint8, device=device)
-        counters, powers, params, first, second, *eights = self.buffer.split(ends)
+        near = 3 if split else len(ends)
+        self.buffers = [torch.zeros(sum(ends[:near]), dtype=torch.uint8, device=device)]
+        counters, powers, params, *moments = self.buffers[0].split(ends[:near])
+        if split:
+            self.buffers.append(torch.zeros(sum(ends[near:]), dtype=torch.uint8))
+            moments = self.buffers[1].split(ends[near:])
+            if needs_pinning(device):
+                pin(self, self.buffers[1])
+        first, second, *eights = moments
         self._counters = counters.view(torch.int64)
         self._numbers = counters.view(torch.float64)[3:]
         self._levels = NO_LEVELS
@@ -215,7 +231,7 @@ class FlatState:
     @property
     def total_bytes(self) -> Bytes:
         """Bytes of the payload."""
-        return Bytes(self.buffer.numel())
+        return Bytes(sum(buffer.numel() for buffer in self.buffers))
 
     @property
     def step(self) -> int:
@@ -276,7 +292,8 @@ class FlatState:
 
     def reset(self) -> None:
         """Become the state before step 0, apart from the weights, which the caller sets next."""
-        self.buffer.zero_()
+        for buffer in self.buffers:
+            buffer.zero_()
         self.exponents.fill_(FIRST_EXPONENT)
         self._levels = NO_LEVELS
         self._scaling = 0, 0
@@ -312,7 +329,7 @@ class FlatState:
 
     def to_parts(self) -> list[memoryview]:
         """Return the payload without a copy; valid until the state changes."""
-        return [host_view(self.buffer)]
+        return [host_view(buffer) for buffer in self.buffers]
 
     def load(self, payload: bytes | bytearray | memoryview) -> None:
         """Take over a payload.
@@ -324,21 +341,23 @@ class FlatState:
             CorruptData: the size is not that of this model's state.
         """
         raw = memoryview(payload).cast("B")
-        if raw.nbytes != self.buffer.numel():
+        if raw.nbytes != self.total_bytes:
             raise CorruptData(
                 f"a snapshot of {raw.nbytes} bytes does not fit this model, whose state takes "
-                f"{self.buffer.numel()} bytes; it belongs to a run with another [model] section"
+                f"{self.total_bytes} bytes; it belongs to a run with another [model] section"
             )
         # A writable copy: torch warns of read-only memory, and the file's map may go away.
-        self.take(torch.frombuffer(bytearray(raw), dtype=torch.uint8))
+        whole = torch.frombuffer(bytearray(raw), dtype=torch.uint8)
+        self.take(whole.split([buffer.numel() for buffer in self.buffers]))
 
-    def take(self, payload: Tensor) -> None:
-        """Take over a payload that is a tensor of bytes of the right size.
+    def take(self, payload: Sequence[Tensor]) -> None:
+        """Take over a payload that is cut as the buffers are.
 
         Args:
-            payload: uint8 [total_bytes].
+            payload: uint8, of each buffer's size.
         """
-        self.buffer.copy_(payload)
+        for buffer, part in zip(self.buffers, payload, strict=True):
+            buffer.copy_(part)
         self._step, self._updates, packed = (int(x) for x in self._counters[:3].tolist())
         self._skipped = packed & SKIPPED
         self._scaling = packed >> EXPONENT_AT & SCALE, packed >> UPDATES_AT

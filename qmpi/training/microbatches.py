@@ -12,10 +12,11 @@ from msgspec.structs import replace
 from qmpi.config.settings import Settings
 from qmpi.config.train import TrainSettings
 from qmpi.errors import OutOfMemory
-from qmpi.model.layer import Kernels, Layers, choose_kernels, make_layers
+from qmpi.model.layer import Kernels, Layers, make_layers
 from qmpi.protocol.hyperparameters import can_halve, halved
 from qmpi.training.compiler import InTurn, Prepared, Preparer
 from qmpi.training.lanes import LaneRunner
+from qmpi.training.precision import choose_parts
 
 
 class Microbatches:
@@ -56,7 +57,7 @@ class Microbatches:
         if self._prepared is None:
             train = halved(self._settings.train, self._halvings)
             settings = replace(self._settings, train=train)
-            plain = choose_kernels(self._device, train.sequence_tokens, compiled=True)
+            plain = choose_parts(train, self._device, compiled=True)
             self._prepared = Preparer(settings, self._device, self._in_turn).prepare(
                 eager=self._layers(train, self._runner.kernels),
                 plain=self._layers(train, plain),

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from qmpi.errors import PeerLost
 from qmpi.training.flat_state import FlatState, Layout, Slot
+from qmpi.training.offload.carrier import Visit, in_place
 from qmpi.training.orthogonal import orthogonalise
 
 BATCH_ELEMENTS = {"cpu": 1 << 17, "cuda": 1 << 24}
@@ -114,7 +115,12 @@ class Directions:
         self._flat = torch.zeros(self._size, dtype=self._kind, device=self._device)
 
     def make(
-        self, state: FlatState, gradient: Tensor, momentum: float, members: Members | None
+        self,
+        state: FlatState,
+        gradient: Tensor,
+        momentum: float,
+        members: Members | None,
+        visit: Visit = in_place,
     ) -> None:
         """Orthogonalise the directions of one step; the state stays as it is.
 
@@ -123,19 +129,25 @@ class Directions:
             gradient: float32, flat, reduced and clipped.
             momentum: its decay.
             members: that share the work; None: nobody else.
+            visit: shows the momentum where it is computed with.
 
         Raises:
             PeerLost: a member is gone.
         """
-        if members is None or members.size == 1 or not self._shared:
-            for batch in self.batches:
-                self._fill(batch, state, gradient, momentum)
+        others = members if members is not None and members.size > 1 and self._shared else None
+        own = self.batches
+        if others is not None:
+            own = dealt(self.batches, others.size)[others.index]
+            self._flat.zero_()
+
+        def fill(number: int, firsts: tuple[Tensor, ...]) -> None:
+            self._fill(own[number], firsts, gradient, momentum)
+
+        visit([_firsts(batch, state) for batch in own], fill, back=False)
+        if others is None:
             return
-        self._flat.zero_()
-        for batch in dealt(self.batches, members.size)[members.index]:
-            self._fill(batch, state, gradient, momentum)
         try:
-            members.allreduce(self._flat.view(torch.int32))
+            others.allreduce(self._flat.view(torch.int32))
         except PeerLost:
             self.renew()
             raise
@@ -157,18 +169,24 @@ class Directions:
             for slot in batch.slots:
                 yield slot, self._of(slot).view(-1), batch.scale
 
-    def _fill(self, batch: Batch, state: FlatState, gradient: Tensor, momentum: float) -> None:
+    def _fill(
+        self, batch: Batch, firsts: tuple[Tensor, ...], gradient: Tensor, momentum: float
+    ) -> None:
         shape = (len(batch.slots), batch.rows, batch.cols)
         stack = torch.empty(shape, dtype=self._kind, device=self._device)
-        for row, slot in zip(stack, batch.slots, strict=True):
+        for row, slot, first in zip(stack, batch.slots, firsts, strict=True):
             run = slice(slot.start, slot.start + slot.size)
-            ahead = state.exp_avg[run].lerp(gradient[run], 1.0 - momentum)
+            ahead = first.lerp(gradient[run], 1.0 - momentum)
             row.copy_(lying(gradient[run].lerp(ahead, momentum).view(slot.shape)))
         for update, slot in zip(orthogonalise(stack), batch.slots, strict=True):
             lying(self._of(slot)).copy_(update)
 
     def _of(self, slot: Slot) -> Tensor:
         return self._flat[slot.start : slot.start + slot.size].view(slot.shape)
+
+
+def _firsts(batch: Batch, state: FlatState) -> tuple[Tensor, ...]:
+    return tuple(state.exp_avg[slot.start : slot.start + slot.size] for slot in batch.slots)
 
 
 def dealt(work: tuple[Batch, ...], members: int) -> tuple[tuple[Batch, ...], ...]:

@@ -9,18 +9,23 @@ gradient, which is equal on every member, by one kernel with a fixed number of t
 needs another's partial sums.
 
 Where moments are in eight bits or weights in bfloat16, an update goes by pieces: each is unpacked
-into float32, given to the same kernels, and packed again.
+into float32, given to the same kernels, and packed again. So it does where moments live on the
+host: each piece is carried to the device and back.
 """
 
 import torch
 from torch import Tensor
 
 from qmpi.config.optimizer import OptimizerSettings
-from qmpi.training.eight_bit import EightBit
+from qmpi.training.eight_bit import EightBit, stored_moments
 from qmpi.training.flat_state import FlatState, Layout, lay_out
 from qmpi.training.masters import PIECES, Rounder, pieces
 from qmpi.training.muon import Directions, Members
 from qmpi.training.norm import global_norm
+from qmpi.training.offload.carrier import Carrier, Visit, in_place
+
+CARRIED = {"cpu": 1 << 16, "cuda": 1 << 22}
+"""Elements of a piece whose moments come from the host: two are on the device at a time."""
 
 
 def clip(gradient: Tensor, limit: float) -> float:
@@ -54,7 +59,7 @@ class Optimizer:
             seed: of the run; weights in bfloat16 are rounded by it.
         """
         self._device, self._precision = device, precision
-        self._size = PIECES[device.type]
+        self._size, self._carrier = PIECES[device.type], Carrier(device)
         self._directions = Directions(layout, device, precision) if layout.uses_muon else None
         self._eight = EightBit(device) if layout.eight else None
         self._rounder = Rounder(seed, device) if layout.narrow else None
@@ -95,7 +100,8 @@ class Optimizer:
             PeerLost: a member is gone.
         """
         if self._directions is not None:
-            self._directions.make(state, gradient, settings.momentum, members)
+            visit = self._visit(state)
+            self._directions.make(state, gradient, settings.momentum, members, visit)
 
     @torch.no_grad()
     def apply(
@@ -111,8 +117,7 @@ class Optimizer:
         """
         layout = state.layout
         if self._directions is not None:
-            hidden = slice(0, layout.hidden)
-            state.exp_avg[hidden].lerp_(gradient[hidden], 1.0 - settings.momentum)
+            self._follow(state, gradient, 1.0 - settings.momentum)
             self._move(self._directions, state, rate, 1.0 - rate * settings.weight_decay)
         ratio = 1.0 if self._directions is None else settings.table_ratio
         # The share of a table that decays in a step is that of a matrix, whatever its rate.
@@ -124,6 +129,22 @@ class Optimizer:
         ):
             if begin < end:
                 self._adamw(state, gradient, slice(begin, end), settings, (own_rate, own_decay))
+
+    def _visit(self, state: FlatState) -> Visit:
+        return self._carrier.visit if state.is_split else in_place
+
+    def _cuts(self, state: FlatState, start: int, stop: int) -> list[slice]:
+        return pieces(start, stop, CARRIED[self._device.type] if state.is_split else self._size)
+
+    def _follow(self, state: FlatState, gradient: Tensor, share: float) -> None:
+        """Move Muon's momentum towards the gradient."""
+        hidden = state.layout.hidden
+        cuts = self._cuts(state, 0, hidden) if state.is_split else [slice(0, hidden)]
+
+        def follow(number: int, moments: tuple[Tensor, ...]) -> None:
+            moments[0].lerp_(gradient[cuts[number]], share)
+
+        self._visit(state)([(state.exp_avg[piece],) for piece in cuts], follow, back=True)
 
     def _move(self, directions: Directions, state: FlatState, rate: float, keeps: float) -> None:
         if self._rounder is None:
@@ -147,34 +168,29 @@ class Optimizer:
     ) -> None:
         """Apply AdamW to a run of the state; `pace` is rate and decay."""
         eight = self._eight if run.start < state.layout.eight else None
-        if eight is None and self._rounder is None:
-            moments = (_first(state, run), _second(state, run))
-            parts = (state.params[run], gradient[run], *moments)
-            adamw(parts, state.updates + 1, settings, *pace)
-            return
-        for piece in pieces(run.start, run.stop, self._size):
+        whole = eight is None and self._rounder is None and not state.is_split
+        cuts = [run] if whole else self._cuts(state, run.start, run.stop)
+
+        def update(number: int, stored: tuple[Tensor, ...]) -> None:
+            piece = cuts[number]
             weights = state.params[piece]
             wide = weights.to(torch.float32)
-            moments = (
-                eight.take(state, piece)
-                if eight is not None
-                else (_first(state, piece), _second(state, piece))
-            )
-            adamw((wide, gradient[piece], *moments), state.updates + 1, settings, *pace)
+            first, second = stored if eight is None else eight.take(stored)
+            adamw((wide, gradient[piece], first, second), state.updates + 1, settings, *pace)
             if eight is not None:
-                eight.put(state, piece, moments)
+                eight.put(stored, (first, second))
             if self._rounder is not None:
                 self._rounder.put(wide, state.step, piece.start, weights)
 
-
-def _first(state: FlatState, run: slice) -> Tensor:
-    begin = state.layout.eight
-    return state.exp_avg[run.start - begin : run.stop - begin]
+        kept = stored_moments if eight is not None else _moments
+        self._visit(state)([kept(state, piece) for piece in cuts], update, back=True)
 
 
-def _second(state: FlatState, run: slice) -> Tensor:
-    begin = state.layout.second
-    return state.exp_avg_sq[run.start - begin : run.stop - begin]
+def _moments(state: FlatState, run: slice) -> tuple[Tensor, ...]:
+    """Return a run's first and second moments in float32."""
+    layout = state.layout
+    first = state.exp_avg[run.start - layout.eight : run.stop - layout.eight]
+    return first, state.exp_avg_sq[run.start - layout.second : run.stop - layout.second]
 
 
 def adamw(

@@ -101,9 +101,9 @@ def remedy(train: TrainSettings) -> str:
         if train.sequences > 1
         else "shorten train.sequence_tokens in a new run"
     )
-    same = (
-        'Resume with train.checkpointing = "full" (the weights are the same bits); or: '
-        if train.checkpointing != "full" or train.checkpoint_every > 1
-        else "What helps: "
-    )
+    same = "What helps: "
+    if train.checkpointing != "full" or train.checkpoint_every > 1:
+        same = 'Resume with train.checkpointing = "full" (the weights are the same bits); or: '
+    elif train.offload != "all":
+        same = 'What helps: on a GPU, train.offload = "all" (the weights are the same bits); '
     return f"{same}{batch}, {less}; a smaller model; fewer ranks on a host"

@@ -1,9 +1,18 @@
 """Which device and compute type a run uses, and what of the machine its bits depend on."""
 
+import logging
+
 import torch
 
 from qmpi.config.train import TrainSettings
 from qmpi.errors import UserError
+from qmpi.model.fused import float8
+from qmpi.model.layer import Kernels, choose_kernels
+
+logger = logging.getLogger(__name__)
+
+FLOAT8_CAPABILITY = (8, 9)
+"""Of the first GPUs that multiply float8: Ada."""
 
 
 def choose_device(settings: TrainSettings, number: int = 0) -> torch.device:
@@ -43,12 +52,70 @@ def choose_precision(settings: TrainSettings, device: torch.device) -> torch.dty
         device: where the model computes.
 
     Returns:
-        `torch.float32`, `torch.bfloat16` or `torch.float16`.
+        `torch.float32`, `torch.bfloat16` or `torch.float16`; with "float8", whose products give it,
+        bfloat16.
+
+    Raises:
+        UserError: float8 is asked for on a GPU that does not multiply it.
     """
+    if settings.precision == "float8":
+        refuse_without_float8(device)
+        return torch.bfloat16
     if settings.precision == "float16":
         return torch.float16
     native = settings.precision == "auto" and computes_bfloat16(device)
     return torch.bfloat16 if native or settings.precision == "bfloat16" else torch.float32
+
+
+def refuse_without_float8(device: torch.device) -> None:
+    """Let no GPU begin that does not multiply float8; a CPU stands in for one, slowly.
+
+    Args:
+        device: where the model computes.
+
+    Raises:
+        UserError: it is such a GPU.
+    """
+    if device.type == "cpu":
+        logger.warning(
+            "a CPU multiplies float8 as float32, rounded alike: to try a job, not to be fast"
+        )
+        return
+    if torch.cuda.get_device_capability(device) < FLOAT8_CAPABILITY:
+        raise UserError(
+            f'[train] precision = "float8", but {torch.cuda.get_device_name(device)} does not '
+            "multiply float8; GPUs from Ada (L4, L40, RTX 40) and Hopper (H100, H200) on do: begin "
+            'a run with train.precision = "bfloat16"'
+        )
+
+
+def choose_parts(settings: TrainSettings, device: torch.device, *, compiled: bool) -> Kernels:
+    """Choose the parts of a job's layers.
+
+    Args:
+        settings: length of a sequence, and `precision`.
+        device: where they compute.
+        compiled: a compiler will fuse what is plain.
+
+    Returns:
+        The parts.
+    """
+    parts = choose_kernels(device, settings.sequence_tokens, compiled=compiled)
+    return parts._replace(product=float8.linear) if settings.precision == "float8" else parts
+
+
+def precision_name(settings: TrainSettings, precision: torch.dtype) -> str:
+    """Name the type that matrices are multiplied in.
+
+    Args:
+        settings: `precision`.
+        precision: from `choose_precision`.
+
+    Returns:
+        Such as "bfloat16"; "float8 in bfloat16" where the products of layers are in float8.
+    """
+    name = str(precision).removeprefix("torch.")
+    return f"float8 in {name}" if settings.precision == "float8" else name
 
 
 def update_precision(precision: torch.dtype) -> torch.dtype:

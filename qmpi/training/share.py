@@ -24,12 +24,15 @@ def share(comm: Comm, state: FlatState, root: int, *, receives: bool) -> bool:
         PeerLost: a member is gone.
     """
     if comm.index == root:
-        comm.broadcast(state.buffer, root)
+        for buffer in state.buffers:
+            comm.broadcast(buffer, root)
         return False
     if not receives:
-        look_on(comm, state.buffer, root)
+        for buffer in state.buffers:
+            look_on(comm, buffer, root)
         return False
-    staging = torch.empty_like(state.buffer)
-    comm.broadcast(staging, root)
+    staging = [torch.empty_like(buffer) for buffer in state.buffers]
+    for buffer in staging:
+        comm.broadcast(buffer, root)
     state.take(staging)
     return True

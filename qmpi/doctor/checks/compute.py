@@ -45,9 +45,9 @@ def check_bfloat16(probes: Probes) -> Verdict:
         The verdict.
     """
     torch, precision = probes.imports.pick(Torch), probes.around.job.train.precision
-    if precision == "float16" and not torch.devices:
+    if precision in {"float16", "float8"} and not torch.devices:
         return warning(
-            "[train] precision = 'float16' on a processor, where products in it are very slow",
+            f"[train] precision = {precision!r} on a processor, where products in it are very slow",
             'set [train] precision = "auto" where runs begin on this machine',
         )
     if torch.native_bfloat16:

@@ -249,10 +249,7 @@ class Coordinator(Chief):
         elif opened.back_to >= 0:
             again += f", which goes back to step {opened.back_to}"
         crew = [*self.crew.fill_roles(now), *self.crew.publish(again, now)]
-        noted = [
-            *self.failures.died_before(self.run, now),
-            *self.failures.left_out(self.run, now),
-        ]
+        noted = [*self.failures.died_before(self.run, now), *self.failures.left_out(self.run, now)]
         return [AppendJournal((opened,)), *noted, *crew, *self._regroup(again)]
 
     # --- groups -----------------------------------------------------------------------------------

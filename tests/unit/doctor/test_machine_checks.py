@@ -214,6 +214,12 @@ def test_a_program_that_a_signal_ended_says_which(machine: Machine) -> None:
     machine.expect("Python", "ok", "3.11.7")
 
 
+def test_float8_on_a_processor_is_slow(machine: Machine) -> None:
+    machine.play("programs.imports", imports_with(replace(TORCH, devices=())))
+    machine.changes["job"] = Settings(train=TrainSettings(precision="float8"))
+    machine.expect("bfloat16", "warning", "float8")
+
+
 def test_bfloat16_that_is_asked_for_and_emulated(machine: Machine) -> None:
     machine.play("programs.imports", imports_with(replace(TORCH, native_bfloat16=False)))
     machine.expect("bfloat16", "ok", "float32")

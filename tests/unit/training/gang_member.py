@@ -50,7 +50,8 @@ class Member:
     def __init__(self, spec):
         self.spec, self.index, self.generation = spec, spec["index"], 1
         self.store = None
-        self.settings = job(spec["reduction"], device=spec["device"], **spec["model"])
+        told = {"precision": spec["precision"], "device": spec["device"]}
+        self.settings = job(spec["reduction"], **told, **spec["model"])
         self.engine = Engine(self.settings, time.monotonic, self.aborted)
         self.computed = 0
 

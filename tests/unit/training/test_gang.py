@@ -25,14 +25,16 @@ def start(spec):
     )  # fmt: skip
 
 
-def gang(size, reduction="exact", plans=None, spare=None, device="cpu", **model):
+def gang(
+    size, reduction="exact", plans=None, spare=None, device="cpu", precision="float32", **model
+):
     """Run a gang; return what each survivor printed, by index."""
     plans = plans or {}
     dead = [index for index, plan in plans.items() if plan != "miss_vote"]
     members = list(range(size))
     survivors = [index for index in members if index not in dead]
     common = {"reduction": reduction, "members": members, "survivors": survivors, "spare": spare}
-    common |= {"device": device, "model": model}
+    common |= {"device": device, "precision": precision, "model": model}
     everyone = members + ([] if spare is None else [spare])
     processes = [start(common | {"index": i, "plan": plans.get(i, "")}) for i in everyone]
     try:

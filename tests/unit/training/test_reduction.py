@@ -371,7 +371,7 @@ def test_cuda_gives_the_bits_of_a_cpu():
     parts[2][0][5] *= 2.0**12
     expected = alone(4, parts, fresh())
     state = FlatState(LAYOUT, CUDA)
-    state.buffer.copy_(fresh().buffer)
+    state.buffers[0].copy_(fresh().buffers[0])
     total = ExactSum(LAYOUT, 4, CUDA)
     total.begin_step(state)
     total.begin_pass()

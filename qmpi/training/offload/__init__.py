@@ -1,0 +1,1 @@
+"""What a GPU need not hold: moments and activations that wait in the host's memory."""
