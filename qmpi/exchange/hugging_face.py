@@ -20,6 +20,7 @@ from qmpi.exchange.mixtures import (
     ONLY,
     mixture_config,
     mixture_fields,
+    mixture_name,
     other_names,
 )
 from qmpi.exchange.reach import (
@@ -70,6 +71,22 @@ _ONLY: dict[str, tuple[Any, ...]] = {
 """Values of fields that this model has; an absent field has the first."""
 
 
+def family_name(model: ModelSettings) -> str:
+    """Return what `transformers` calls the family that computes what a model computes.
+
+    Args:
+        model: its shape.
+
+    Returns:
+        The family; of a dense model its class is called so, with "ForCausalLM" behind.
+    """
+    if model.experts:
+        return mixture_name(model)
+    if model.qk_norm:
+        return "Qwen3"
+    return "Mistral" if model.window else "Llama"
+
+
 def model_config(
     model: ModelSettings, sequence_tokens: int, end: int, dtype: str
 ) -> dict[str, Any]:
@@ -82,11 +99,12 @@ def model_config(
         dtype: of its weights, "float32" or "bfloat16".
 
     Returns:
-        Fields of a Qwen3, or of a Llama where queries and keys have no norm, or of a mixture.
+        Fields of the family that `family_name` names.
     """
-    kind: dict[str, Any] = {"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"]}
+    name = family_name(model)
+    kind: dict[str, Any] = {"model_type": name.lower(), "architectures": [f"{name}ForCausalLM"]}
     if not model.qk_norm:
-        kind = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "mlp_bias": False}
+        kind["mlp_bias"] = False
     if model.window:
         kind |= window_fields(model)
     return {

@@ -67,8 +67,7 @@ def window_fields(model: ModelSettings) -> dict[str, Any]:
     """
     windows = layer_windows(model)
     if not model.qk_norm:
-        kind = {"model_type": "mistral", "architectures": ["MistralForCausalLM"]}
-        return {**kind, "sliding_window": model.window}
+        return {"sliding_window": model.window}
     return {
         "use_sliding_window": True,
         "sliding_window": model.window,

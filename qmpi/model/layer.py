@@ -52,6 +52,36 @@ class LayerWeights(NamedTuple):
     experts: ExpertWeights | None = None
 
 
+def merged_names(settings: ModelSettings, kind: LayerKind) -> dict[str, tuple[str, ...]]:
+    """Return which parameters each field of `LayerWeights` holds, one below the other.
+
+    What is particular to experts is not among them: `ExpertWeights` holds it.
+
+    Args:
+        settings: shape of the model.
+        kind: of the layer.
+
+    Returns:
+        Names within the layer, as of `layer_shapes`, by field; none: the layer lacks the field.
+    """
+    gates, downs = ["mlp.gate_proj.weight", "mlp.up_proj.weight"], ["mlp.down_proj.weight"]
+    if kind.experts:
+        each = [f"mlp.experts.{number}" for number in range(settings.experts)]
+        gates = [f"{expert}.{name}_proj.weight" for expert in each for name in ("gate", "up")]
+        downs = [f"{expert}.down_proj.weight" for expert in each]
+    fields = {
+        "input_norm": ["input_layernorm.weight"],
+        "qkv": [f"self_attn.{name}_proj.weight" for name in "qkv"],
+        "q_norm": ["self_attn.q_norm.weight"] if settings.qk_norm else [],
+        "k_norm": ["self_attn.k_norm.weight"] if settings.qk_norm else [],
+        "output": ["self_attn.o_proj.weight"],
+        "post_norm": ["post_attention_layernorm.weight"],
+        "gate_up": gates,
+        "down": downs,
+    }
+    return {field: tuple(names) for field, names in fields.items()}
+
+
 Attend = Callable[[Tensor, Tensor, Tensor, Positions], Tensor]
 """(scaled q [B, T, H, D], k and v [B, T, K, D], positions) to attention [B, T, H, D]."""
 

@@ -21,6 +21,17 @@ FFN_MULTIPLE = 64
 """The default hidden size is rounded up to this, so that matrix kernels see whole tiles."""
 
 
+def is_matrix(shape: tuple[int, ...]) -> bool:
+    """Return whether a parameter is a matrix: Muon's, if it is no table, and decayed.
+
+    All others, vectors and the filters of a convolution, are AdamW's and do not decay.
+
+    Args:
+        shape: of the parameter.
+    """
+    return len(shape) == 2
+
+
 def ffn_width(settings: ModelSettings) -> int:
     """Return the hidden size of SwiGLU.
 
@@ -206,7 +217,7 @@ def state_bytes(settings: ModelSettings, kind: str, masters: str = "float32") ->
             "adamw8" two bytes of each element of a matrix or table.
         masters: type of the weights.
     """
-    count, vectors = parameter_count(settings), _vector_elements(settings)
+    count, vectors = parameter_count(settings), _other_elements(settings)
     weights = (2 if masters == "bfloat16" else 4) * count
     if kind == "adamw8":
         # Two bytes, and four of the scales for each of the two moments of a block.
@@ -225,7 +236,7 @@ def flops_per_token(settings: ModelSettings, sequence_tokens: int) -> int:
 
     Returns:
         6 for each matrix weight that a token meets (the embedding look-up is free, the head is
-        not), plus attention.
+        not), plus attention. What is no matrix counts nothing.
     """
     queries = settings.heads * head_dim(settings)
     met = _matrix_elements(settings) - _idle_elements(settings)
@@ -236,8 +247,9 @@ def flops_per_token(settings: ModelSettings, sequence_tokens: int) -> int:
     return 6 * matrices + 6 * queries * seen
 
 
-def _vector_elements(settings: ModelSettings) -> int:
-    return sum(prod(shape) for shape in parameter_shapes(settings).values() if len(shape) == 1)
+def _other_elements(settings: ModelSettings) -> int:
+    shapes = parameter_shapes(settings).values()
+    return sum(prod(shape) for shape in shapes if not is_matrix(shape))
 
 
 def _matrix_elements(settings: ModelSettings) -> int:
@@ -245,7 +257,7 @@ def _matrix_elements(settings: ModelSettings) -> int:
         prod(shape)
         for kind in layer_kinds(settings)
         for shape in layer_shapes(settings, kind).values()
-        if len(shape) > 1
+        if is_matrix(shape)
     )
 
 

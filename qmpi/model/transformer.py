@@ -1,5 +1,8 @@
 """The decoder-only transformer, with the parameter names of Hugging Face's Qwen3."""
 
+from collections.abc import Callable
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -42,7 +45,20 @@ class Block(nn.Module):
         Returns:
             The residual stream after this block.
         """
-        x = x + self.self_attn(self.input_layernorm(x), cos, sin, first)
+        return self.around(x, lambda y: self.self_attn(y, cos, sin, first))
+
+    def around(self, x: Tensor, attend: Callable[[Tensor], Tensor]) -> Tensor:
+        """Map [B, T, width] to the same shape, with attention computed by another.
+
+        Args:
+            x: residual stream.
+            attend: normed features [B, T, width] to what attention adds to the stream; a cache
+                knows more keys than are given here.
+
+        Returns:
+            The residual stream after this block.
+        """
+        x = x + attend(self.input_layernorm(x))
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
@@ -62,6 +78,11 @@ class Decoder(nn.Module):
         self.norm = Norm(settings.width, settings.norm_eps)
         self._settings, self._divider = settings, divider
         self._tables: dict[int, tuple[Tensor, Tensor]] = {}
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The layers, in order."""
+        return tuple(cast("Block", layer) for layer in self.layers)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Return normed features [B, T, width] of token ids [B, T]."""

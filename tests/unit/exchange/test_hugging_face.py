@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from unit.model.families import FAMILIES
 
 from qmpi.config.model import ModelSettings
 from qmpi.config.settings import Settings
@@ -38,6 +39,22 @@ def said(**changes):
 def test_out_and_in_is_the_same_model(model):
     fields = json.loads(json.dumps(model_config(model, 128, 0, "float32")))
     assert replace(model_settings(fields, PATH), ffn_width=0) == replace(model, ffn_width=0)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_goes_out_and_in_or_is_refused(family):
+    model, counterpart, _ = FAMILIES[family]
+    if not counterpart:
+        with pytest.raises(InputError, match="no counterpart"):
+            check_export(Settings(model=model))
+        return
+    check_export(Settings(model=model))
+    fields = json.loads(json.dumps(model_config(model, 128, 0, "float32")))
+    assert fields["architectures"] == [counterpart]
+    back = model_settings(fields, PATH)
+    # What acts while training alone has no place in the file.
+    free = {"ffn_width": 0, "expert_width": 0}
+    assert replace(back, **free) == replace(model, **free)
 
 
 def test_an_absent_field_means_what_transformers_takes_it_for():

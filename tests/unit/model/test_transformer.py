@@ -6,10 +6,21 @@ import sys
 import numpy as np
 import pytest
 import torch
+from unit.model.families import FAMILIES
 
 from qmpi.config.model import ModelSettings
-from qmpi.model.initial import initialise, parameter_seed
-from qmpi.model.shape import ffn_width, flops_per_token, parameter_count, parameter_shapes
+from qmpi.model.initial import RESIDUAL, ZERO, initialise, parameter_seed
+from qmpi.model.layer import merged_names
+from qmpi.model.shape import (
+    bias_shapes,
+    ffn_width,
+    flops_per_token,
+    is_matrix,
+    layer_kinds,
+    layer_shapes,
+    parameter_count,
+    parameter_shapes,
+)
 from qmpi.model.transformer import Transformer
 
 SHAPES = [
@@ -99,11 +110,59 @@ def test_logits_and_loss_equal_the_plain_form(settings):
     assert float(loss.detach()) == pytest.approx(-likely[np.arange(12), targets].mean(), rel=1e-4)
 
 
-@pytest.mark.parametrize("settings", SHAPES)
+@pytest.mark.parametrize("settings", [*SHAPES, *(family.model for family in FAMILIES.values())])
 def test_table_of_shapes_is_that_of_the_model(settings):
     model = Transformer(settings)
     assert {n: tuple(p.shape) for n, p in model.named_parameters()} == parameter_shapes(settings)
     assert parameter_count(settings) == sum(p.numel() for p in model.parameters())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_without_the_residual_parameters_a_layer_leaves_the_stream_alone(family):
+    """So none is forgotten among those whose spread shrinks with depth, and none is there twice."""
+    settings = FAMILIES[family].model
+    model = made(settings)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith(RESIDUAL):
+                parameter.zero_()
+        ids = torch.arange(24).view(2, 12)
+        embedded = model.model.embed_tokens(ids)
+        assert torch.equal(model.model(ids), model.model.norm(embedded))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_weights_begin_as_their_names_and_shapes_say(family):
+    settings = FAMILIES[family].model
+    model = made(settings)
+    for name, parameter in model.named_parameters():
+        values = parameter.detach()
+        if name.endswith(ZERO):
+            assert not values.any(), name
+        elif values.dim() == 1:
+            assert torch.equal(values, torch.ones_like(values)), name
+        elif is_matrix(tuple(values.shape)):
+            depth = (2 * settings.layers) ** 0.5 if name.endswith(RESIDUAL) else 1.0
+            wanted = pytest.approx(settings.init_std / depth, rel=0.2)
+            assert float(values.std()) == wanted, name
+    state = dict(model.named_buffers())
+    assert {name: tuple(state[name].shape) for name in bias_shapes(settings)} == bias_shapes(
+        settings
+    )
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_weights_are_merged_from_parameters_of_one_width(family):
+    settings = FAMILIES[family].model
+    for kind in set(layer_kinds(settings)):
+        shapes = layer_shapes(settings, kind)
+        merged = merged_names(settings, kind)
+        names = [name for held in merged.values() for name in held]
+        assert len(set(names)) == len(names)
+        for held in merged.values():
+            assert len({shapes[name][1:] for name in held}) <= 1
+        own = ("mlp.gate.", "mlp.shared_experts.")
+        assert set(shapes) - set(names) == {name for name in shapes if name.startswith(own)}
 
 
 def test_counts_by_hand():

@@ -5,6 +5,7 @@ import time
 import pytest
 import torch
 from msgspec.structs import replace
+from unit.model.families import FAMILIES
 from unit.training.on_cuda import CUDA, NEEDS_CUDA
 from unit.training.small_job import job
 
@@ -41,8 +42,15 @@ MIXTURES = {
 }  # fmt: skip
 
 
-DIVIDERS = dict.fromkeys(("windows, documents, capped", "documents"), 3)
+DIVIDERS = dict.fromkeys(("windows, documents, capped", "documents"), 3) | {
+    name: family.divider for name, family in FAMILIES.items() if family.divider is not None
+}
 """Token that ends a document, by shape."""
+
+
+def family_job(name):
+    model = replace(FAMILIES[name].model, init_std=0.2)
+    return replace(job(), model=model)
 
 
 def settings_of(shape):
@@ -103,9 +111,10 @@ def drawn_ids(settings, name):
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("compiled", [False, True], ids=["fused", "plain"])
-@pytest.mark.parametrize("name", [*SHAPES, *MIXTURES])
+@pytest.mark.parametrize("name", [*SHAPES, *MIXTURES, *FAMILIES])
 def test_loss_and_gradients_are_those_of_the_model(name, compiled, device):
-    settings = settings_of((SHAPES | MIXTURES)[name])
+    known = SHAPES | MIXTURES
+    settings = settings_of(known[name]) if name in known else family_job(name)
     ids, divider = drawn_ids(settings, name), DIVIDERS.get(name)
     model, wanted = reference(settings, ids, divider)
     loss, found = gradients(settings, model, ids, torch.float32, compiled=compiled, device=device)

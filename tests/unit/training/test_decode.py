@@ -4,6 +4,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
+from unit.model.families import FAMILIES
 
 from qmpi.config.model import ModelSettings
 from qmpi.model.initial import initialise
@@ -26,7 +28,8 @@ SHAPES = {
         window_pattern="wf",
     ),
 }  # fmt: skip
-DIVIDERS = {"documents": 7}
+SHAPES |= {name: replace(family.model, init_std=0.3) for name, family in FAMILIES.items()}
+DIVIDERS = {"documents": 7, **{name: family.divider for name, family in FAMILIES.items()}}
 
 
 def made(shape):
