@@ -6,8 +6,8 @@ taken in alone, so that its numbers do not depend on its neighbours; then all ro
 together, and a mask hides from each what lies beyond its end, and what a window or the end of a
 document hides. What a window has left behind stays in the cache.
 
-How a layer is put together stands in `Block`; a `LayerCache` is what it keeps, and says what it adds
-to the stream for a prompt and for a token.
+How a layer is put together stands in `Block`; a `LayerCache` is what it keeps, and says what it
+adds to the stream for a prompt and for a token.
 """
 
 from collections.abc import Sequence
