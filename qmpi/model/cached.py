@@ -6,8 +6,8 @@ taken in alone, so that its numbers do not depend on its neighbours; then all ro
 together, and a mask hides from each what lies beyond its end, and what a window or the end of a
 document hides. What a window has left behind stays in the cache.
 
-How a layer is put together stands in `Block`; a `LayerCache` is what it keeps, and says what it
-adds to the stream for a prompt and for a token.
+How a layer is put together stands in `Block`; a `LayerCache` is what it keeps, and says what its
+attention makes of a prompt and of a token.
 """
 
 from collections.abc import Sequence
@@ -65,11 +65,11 @@ class LayerCache(Protocol):
     """What a layer keeps of the tokens that it has seen."""
 
     def fill(self, x: Tensor, at: Prompt) -> Tensor:
-        """Let a row be a prompt: map normed features [1, T, width] to what the stream gets."""
+        """Let a row be a prompt: map features [1, T, width] to what attention makes."""
         ...
 
     def advance(self, x: Tensor, at: NextTokens) -> Tensor:
-        """Let each row take a token; map normed features [rows, 1, width] likewise."""
+        """Let each row take a token; map features [rows, 1, width] likewise."""
         ...
 
     def keep(self, rows: Tensor) -> None:
@@ -98,11 +98,11 @@ class KeysValues:
         """Attend within a prompt, and keep its keys and values.
 
         Args:
-            x: normed features [1, T, width].
+            x: features [1, T, width].
             at: the prompt.
 
         Returns:
-            What is added to the stream, like `x`.
+            What attention makes of them, like `x`.
         """
         q, k, v = self._attention.projected(x, at.cos, at.sin)
         count = x.shape[1]
@@ -115,11 +115,11 @@ class KeysValues:
         """Attend to what is kept, and keep the tokens' keys and values.
 
         Args:
-            x: normed features [rows, 1, width].
+            x: features [rows, 1, width].
             at: the tokens.
 
         Returns:
-            What is added to the stream, like `x`.
+            What attention makes of them, like `x`.
         """
         q, k, v = self._attention.projected(x, at.cos, at.sin)
         rows = torch.arange(len(x), device=x.device)

@@ -1,7 +1,8 @@
 """Shapes, names and costs of the transformer's parameters, without torch.
 
 Theory of operation. `parameter_shapes` is the one table that the model, the counters and the tests
-agree on. Names and orientation are those of Hugging Face's Qwen3, so that an export is a copy.
+agree on. Names and orientation are those of Hugging Face's Qwen3, and of its OLMo 2 where norms
+stand behind, so that an export is a copy.
 """
 
 from math import prod
@@ -49,6 +50,14 @@ def ffn_width(settings: ModelSettings) -> int:
 def head_dim(settings: ModelSettings) -> int:
     """Return the features of one attention head."""
     return settings.head_dim or settings.width // settings.heads
+
+
+def qk_norm_features(settings: ModelSettings) -> tuple[int, int]:
+    """Return the features that the norms of queries and of keys go over, if there are any."""
+    head = head_dim(settings)
+    if settings.qk_norm_over == "head":
+        return head, head
+    return settings.heads * head, settings.kv_heads * head
 
 
 EXPERT_MULTIPLE = 32
@@ -106,16 +115,20 @@ def layer_shapes(settings: ModelSettings, kind: LayerKind) -> dict[str, tuple[in
         Shapes as [out, in] for matrices, in the order of computation.
     """
     width, head = settings.width, head_dim(settings)
-    shapes: dict[str, tuple[int, ...]] = {
-        "input_layernorm.weight": (width,),
+    behind = settings.norm_place == "post"
+    shapes: dict[str, tuple[int, ...]] = {} if behind else {"input_layernorm.weight": (width,)}
+    shapes |= {
         "self_attn.q_proj.weight": (settings.heads * head, width),
         "self_attn.k_proj.weight": (settings.kv_heads * head, width),
         "self_attn.v_proj.weight": (settings.kv_heads * head, width),
         "self_attn.o_proj.weight": (width, settings.heads * head),
     }
     if settings.qk_norm:
-        shapes |= {"self_attn.q_norm.weight": (head,), "self_attn.k_norm.weight": (head,)}
+        query, key = qk_norm_features(settings)
+        shapes |= {"self_attn.q_norm.weight": (query,), "self_attn.k_norm.weight": (key,)}
     shapes["post_attention_layernorm.weight"] = (width,)
+    if behind:
+        shapes["post_feedforward_layernorm.weight"] = (width,)
     if kind.experts:
         return shapes | expert_shapes(settings)
     return shapes | feed_forward_shapes("mlp", ffn_width(settings), width)

@@ -1,4 +1,4 @@
-"""The decoder-only transformer, with the parameter names of Hugging Face's Qwen3."""
+"""The decoder-only transformer, with the parameter names of Hugging Face's Qwen3 and OLMo 2."""
 
 from collections.abc import Callable
 from typing import cast
@@ -16,7 +16,7 @@ from qmpi.model.shape import LayerKind, ffn_width, layer_kinds
 
 
 class Block(nn.Module):
-    """Pre-norm residual block: attention, then feed-forward."""
+    """Residual block: attention, then feed-forward; each with a norm before it or behind it."""
 
     def __init__(self, settings: ModelSettings, kind: LayerKind) -> None:
         """Make one block.
@@ -26,9 +26,13 @@ class Block(nn.Module):
             kind: of the layer.
         """
         super().__init__()
-        self.input_layernorm = Norm(settings.width, settings.norm_eps)
+        self._behind = settings.norm_place == "post"
+        if not self._behind:
+            self.input_layernorm = Norm(settings.width, settings.norm_eps)
         self.self_attn = Attention(settings, kind.window)
         self.post_attention_layernorm = Norm(settings.width, settings.norm_eps)
+        if self._behind:
+            self.post_feedforward_layernorm = Norm(settings.width, settings.norm_eps)
         self.mlp = (
             Mixture(settings) if kind.experts else FeedForward(settings.width, ffn_width(settings))
         )
@@ -52,12 +56,15 @@ class Block(nn.Module):
 
         Args:
             x: residual stream.
-            attend: normed features [B, T, width] to what attention adds to the stream; a cache
-                knows more keys than are given here.
+            attend: features [B, T, width] to what attention makes of them; a cache knows more keys
+                than are given here.
 
         Returns:
             The residual stream after this block.
         """
+        if self._behind:
+            x = x + self.post_attention_layernorm(attend(x))
+            return x + self.post_feedforward_layernorm(self.mlp(x))
         x = x + attend(self.input_layernorm(x))
         return x + self.mlp(self.post_attention_layernorm(x))
 

@@ -72,6 +72,18 @@ def test_an_absent_field_means_what_transformers_takes_it_for():
     assert (found.kv_heads, found.head_dim) == (32, 128)
 
 
+def test_an_absent_epsilon_of_olmo_is_its_own():
+    fields = {name: value for name, value in said(model_type="olmo2").items() if "eps" not in name}
+    found = model_settings(fields, PATH)
+    assert (found.norm_eps, found.norm_place, found.qk_norm_over) == (1e-5, "post", "projection")
+
+
+def test_no_token_of_olmo_pads():
+    """What its class takes for padding gets no gradient."""
+    model = ModelSettings(norm_place="post", qk_norm_over="projection")
+    assert model_config(model, 128, 0, "float32")["pad_token_id"] is None
+
+
 def test_theta_of_either_generation_is_read():
     old = said(rope_parameters=..., rope_theta=5e5)
     new = said(rope_theta=..., rope_parameters={"rope_type": "default", "rope_theta": 5e5})
@@ -161,12 +173,18 @@ def test_the_last_layers_of_a_qwen_without_kinds_have_the_window():
         ModelSettings(window=8, sinks=2),
         ModelSettings(logit_softcap=30.0),
         ModelSettings(window=8, window_pattern="wf", qk_norm=False),
+        ModelSettings(norm_place="post"),
+        ModelSettings(norm_place="post", qk_norm=False),
+        ModelSettings(qk_norm_over="projection"),
+        ModelSettings(norm_place="post", qk_norm_over="projection", window=8),
     ],
 )
 def test_what_no_other_program_computes_is_not_exported(model):
-    with pytest.raises(InputError, match=r"model\.(sinks|logit_softcap|window_pattern) .*exported"):
+    names = "sinks|logit_softcap|window_pattern|norm_place|qk_norm_over|window"
+    with pytest.raises(InputError, match=rf"model\.({names}) .*exported"):
         check_export(Settings(model=model))
-    check_export(Settings(model=replace(model, sinks=0, logit_softcap=0.0, qk_norm=True)))
+    sound = replace(model, sinks=0, logit_softcap=0.0, qk_norm=True)
+    check_export(Settings(model=replace(sound, norm_place="pre", qk_norm_over="head")))
 
 
 VALUES = (

@@ -12,6 +12,7 @@ from transformers import (
     AutoTokenizer,
     LlamaForCausalLM,
     MistralForCausalLM,
+    Olmo2ForCausalLM,
     Qwen3ForCausalLM,
 )
 from unit.exchange.small_run import (
@@ -52,8 +53,8 @@ def exported(tmp_path, shape, form=Form()):  # noqa: B008 - frozen
 @pytest.mark.parametrize("shape", SHAPES)
 def test_logits_gradients_and_greedy_text_are_equal(tmp_path, shape):
     run, job, ours, theirs = exported(tmp_path, shape)
-    llama = MistralForCausalLM if job.model.window else LlamaForCausalLM
-    assert type(theirs) is (Qwen3ForCausalLM if job.model.qk_norm else llama)
+    named = {"llama": LlamaForCausalLM, "mistral": MistralForCausalLM, "olmo2": Olmo2ForCausalLM}
+    assert type(theirs) is named.get(shape.partition(",")[0], Qwen3ForCausalLM)
     ids = torch.randint(0, 300, (3, 48), generator=torch.Generator().manual_seed(2))
     a, b = ours.requires_grad_()(ids), theirs(ids).logits
     assert (a - b).abs().max() < 1e-4

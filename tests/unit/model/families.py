@@ -37,6 +37,9 @@ FAMILIES = {
     "qwen3": Family(small(), "Qwen3ForCausalLM"),
     "llama": Family(small(qk_norm=False, tied_head=False), "LlamaForCausalLM"),
     "mistral": Family(small(qk_norm=False, window=5), "MistralForCausalLM"),
+    "olmo2": Family(
+        small(qk_norm_over="projection", norm_place="post", tied_head=False), "Olmo2ForCausalLM"
+    ),
     "qwen3, windows": Family(small(window=5, window_pattern="wf"), "Qwen3ForCausalLM"),
     "sinks, documents": Family(small(window=5, window_pattern="wwf", sinks=2), "", 7),
     "qwen3_moe": Family(small(**MIXED), "Qwen3MoeForCausalLM"),

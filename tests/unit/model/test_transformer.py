@@ -29,8 +29,14 @@ SHAPES = [
         {"layers": 2, "heads": 4, "kv_heads": 2},
         {"layers": 1, "heads": 2, "kv_heads": 2, "tied_head": False},
         {"layers": 2, "heads": 4, "kv_heads": 1, "qk_norm": False},
+        {"layers": 2, "heads": 4, "kv_heads": 2, "norm_place": "post"},
+        {"layers": 2, "heads": 4, "kv_heads": 2, "qk_norm_over": "projection"},
+        {
+            "layers": 2, "heads": 4, "kv_heads": 2, "tied_head": False,
+            "norm_place": "post", "qk_norm_over": "projection",
+        },
     )
-]
+]  # fmt: skip
 
 
 def made(settings, seed=1):
@@ -60,6 +66,9 @@ def attend(x, w, s):
     head = s.width // s.heads
     out = np.zeros((len(x), s.heads * head))
     q, k, v = (x @ w[f"self_attn.{n}_proj.weight"].T for n in "qkv")
+    if s.qk_norm_over == "projection":
+        q = norm(q, w["self_attn.q_norm.weight"], s.norm_eps)
+        k = norm(k, w["self_attn.k_norm.weight"], s.norm_eps)
     for h in range(s.heads):
         g = h // (s.heads // s.kv_heads)
         qh, kh, vh = (
@@ -67,7 +76,7 @@ def attend(x, w, s):
             k[:, g * head :][:, :head],
             v[:, g * head :][:, :head],
         )
-        if s.qk_norm:
+        if s.qk_norm and s.qk_norm_over == "head":
             qh = norm(qh, w["self_attn.q_norm.weight"], s.norm_eps)
             kh = norm(kh, w["self_attn.k_norm.weight"], s.norm_eps)
         scores = turn(qh, s.rope_theta) @ turn(kh, s.rope_theta).T / np.sqrt(head)
@@ -77,16 +86,24 @@ def attend(x, w, s):
     return out @ w["self_attn.o_proj.weight"].T
 
 
+def feed(x, w):
+    gate = x @ w["mlp.gate_proj.weight"].T
+    hidden = gate / (1 + np.exp(-gate)) * (x @ w["mlp.up_proj.weight"].T)
+    return hidden @ w["mlp.down_proj.weight"].T
+
+
 def plain(weights, s, ids):
     x = weights["model.embed_tokens.weight"][ids]
     for layer in range(s.layers):
         prefix = f"model.layers.{layer}."
         w = {n.removeprefix(prefix): v for n, v in weights.items() if n.startswith(prefix)}
+        if s.norm_place == "post":
+            y = norm(attend(x, w, s), w["post_attention_layernorm.weight"], s.norm_eps)
+            x = x + y
+            x = x + norm(feed(x, w), w["post_feedforward_layernorm.weight"], s.norm_eps)
+            continue
         x = x + attend(norm(x, w["input_layernorm.weight"], s.norm_eps), w, s)
-        y = norm(x, w["post_attention_layernorm.weight"], s.norm_eps)
-        gate = y @ w["mlp.gate_proj.weight"].T
-        hidden = gate / (1 + np.exp(-gate)) * (y @ w["mlp.up_proj.weight"].T)
-        x = x + hidden @ w["mlp.down_proj.weight"].T
+        x = x + feed(norm(x, w["post_attention_layernorm.weight"], s.norm_eps), w)
     x = norm(x, weights["model.norm.weight"], s.norm_eps)
     return x @ weights.get("lm_head.weight", weights["model.embed_tokens.weight"]).T
 

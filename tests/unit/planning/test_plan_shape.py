@@ -38,6 +38,8 @@ def models(draw: st.DrawFn) -> ModelSettings:
         ffn_width=draw(st.sampled_from([0, 64, 1000])),
         tied_head=draw(st.booleans()),
         qk_norm=draw(st.booleans()),
+        qk_norm_over=draw(st.sampled_from(["head", "projection"])),
+        norm_place=draw(st.sampled_from(["pre", "post"])),
         window=draw(st.sampled_from([0, 0, 1, 500, 10_000])),
         window_pattern=draw(st.sampled_from(["", "wf", "fww"])),
         sinks=draw(st.sampled_from([0, 4, 2000])),

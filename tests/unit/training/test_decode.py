@@ -27,9 +27,17 @@ SHAPES = {
         vocab_size=256, layers=2, width=32, heads=4, kv_heads=2, init_std=0.3, window=4, sinks=1,
         window_pattern="wf",
     ),
+    "norms behind, documents": ModelSettings(
+        vocab_size=256, layers=2, width=32, heads=4, kv_heads=2, init_std=0.3, window=4,
+        window_pattern="wf", norm_place="post", qk_norm_over="projection",
+    ),
 }  # fmt: skip
 SHAPES |= {name: replace(family.model, init_std=0.3) for name, family in FAMILIES.items()}
-DIVIDERS = {"documents": 7, **{name: family.divider for name, family in FAMILIES.items()}}
+DIVIDERS = {
+    "documents": 7,
+    "norms behind, documents": 7,
+    **{name: family.divider for name, family in FAMILIES.items()},
+}
 
 
 def made(shape):
