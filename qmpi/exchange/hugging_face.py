@@ -2,9 +2,10 @@
 
 Theory of operation. The transformer is Qwen3's: same parameters, same names, same arithmetic; with
 `qk_norm` off it is Llama's, or Mistral's where all layers have a window; with norms behind it is
-OLMo 2's; of experts `mixtures` knows. So going out is a table of names. Coming in, a field that changes what the model computes and
-has no counterpart here is refused by name: weights that are read as another model are worse than
-none. A field that is absent means what `transformers` takes it for.
+OLMo 2's; of experts `mixtures` knows. So going out is a table of names. Coming in, a field that
+changes what the model computes and has no counterpart here is refused by name: weights that are
+read as another model are worse than none. A field that is absent means what `transformers` takes it
+for.
 """
 
 from pathlib import Path

@@ -66,7 +66,8 @@ def check_export(settings: Settings) -> None:
         if lacks:
             raise InputError(
                 f"{field} has no counterpart in the models of transformers (Qwen3, Llama, "
-                "Mistral, OLMo 2); this run cannot be exported. `qmpi sample` and `qmpi evaluate` work"
+                "Mistral, OLMo 2); this run cannot be exported. `qmpi sample` and `qmpi evaluate` "
+                "work"
             )
 
 

@@ -138,6 +138,8 @@ def test_a_family_compiles_once_for_each_kind_of_layer(tmp_path, family):
     told = member(tmp_path, "on", shape=family)
     assert "compiled by" in told["identity"]
     assert told["graphs"] == told["graphs_warm"] == len(set(layer_kinds(FAMILIES[family].model)))
+    plain = member(tmp_path, "off", shape=family)
+    assert plain["losses"] == pytest.approx(told["losses"], rel=1e-5)
     assert told["again"] == told["digests"][0]
     assert told["other_deal"] == told["digests"]
     plain = member(tmp_path, "off", shape=family)
