@@ -21,6 +21,11 @@ def family_job(name):
     return replace(job(precision="bfloat16"), model=FAMILIES[name].model)
 
 
+def checkpointed(name, mode):
+    settings = family_job(name)
+    return replace(settings, train=replace(settings.train, checkpointing=mode))
+
+
 def together(settings, divider):
     """Run the steps on three members in threads; return the digests that each has seen."""
     store, address = open_store("127.0.0.1")
@@ -51,6 +56,16 @@ def test_three_members_give_the_bits_of_one(family, monkeypatch):
     wanted = [run(engine, settings, step).weight_digest for step in range(STEPS)]
     assert len(set(wanted)) == STEPS
     assert together(settings, divider) == [wanted] * MEMBERS
+
+
+@pytest.mark.parametrize("mode", ["full", "selective"])
+@pytest.mark.parametrize("family", [name for name in FAMILIES if not FAMILIES[name].model.experts])
+def test_layers_that_keep_less_give_the_same_bits(family, mode):
+    wanted, found = (
+        run(alone(settings, divider=FAMILIES[family].divider), settings, 0).weight_digest
+        for settings in (family_job(family), checkpointed(family, mode))
+    )
+    assert found == wanted
 
 
 @pytest.mark.parametrize("family", FAMILIES)
