@@ -58,10 +58,11 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Write a job that trains on from the Qwen3, Llama, Mistral, Qwen3-MoE or dots1 model in DIR.
+    """Write a job that trains on from a model in DIR.
 
-    DIR holds config.json, safetensors and tokenizer.json, and stays where it is: the job names it,
-    with the digest of its weights. What qmpi's model cannot represent is refused by name.
+    It is a Qwen3, Llama, Mistral, OLMo 2, Qwen3-MoE or dots1. DIR holds config.json, safetensors
+    and tokenizer.json, and stays where it is: the job names it, with the digest of its weights.
+    What qmpi's model cannot represent is refused by name.
     """
     from qmpi.config.describe import describe
     from qmpi.exchange.importing import import_model

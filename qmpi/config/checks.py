@@ -92,6 +92,11 @@ def _model(settings: Settings) -> Iterator[str]:
         )
     if model.heads % model.kv_heads:
         yield f"model.heads = {model.heads} is not a multiple of model.kv_heads = {model.kv_heads}"
+    if model.qk_norm_over != "head" and not model.qk_norm:
+        yield (
+            f'model.qk_norm_over = "{model.qk_norm_over}" says over what a norm goes that '
+            "model.qk_norm = false leaves out: leave out one of them"
+        )
 
 
 def _ahead(settings: Settings) -> Iterator[str]:

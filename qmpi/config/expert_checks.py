@@ -29,6 +29,11 @@ def expert_contradictions(settings: Settings) -> Iterator[str]:
             f"model.dense_layers = {model.dense_layers} leaves none of model.layers = "
             f"{model.layers} for experts: fewer, or model.experts = 0"
         )
+    if model.norm_place != "pre":
+        yield (
+            f'model.norm_place = "{model.norm_place}" is not there for models with experts in this '
+            'version: "pre", or model.experts = 0'
+        )
     train = settings.train
     for name, value, other in (
         ("precision", train.precision, "float16"),

@@ -33,7 +33,7 @@ HOW_COMPUTED = frozenset({"compile", "checkpointing", "checkpoint_every", "offlo
 LATER: dict[str, frozenset[str]] = {
     "model": frozenset(
         {
-            "head_dim",
+            *("head_dim", "qk_norm_over", "norm_place"),
             *("window", "window_pattern", "sinks", "logit_softcap"),
             *("rope_scaling", "rope_factor", "rope_original_tokens"),
             *("experts", "experts_per_token", "shared_experts", "expert_width", "dense_layers"),

@@ -48,7 +48,25 @@ class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tied_head: Annotated[bool, Meta(description="Output head shares the embedding's weights.")] = (
         True
     )
-    qk_norm: Annotated[bool, Meta(description="RMSNorm on queries and keys of each head.")] = True
+    qk_norm: Annotated[bool, Meta(description="RMSNorm on queries and keys.")] = True
+    qk_norm_over: Annotated[
+        Literal["head", "projection"],
+        Meta(
+            description=(
+                "What it is taken over: each head by itself, or the whole projection, all heads "
+                "together, as in OLMo 2."
+            )
+        ),
+    ] = "head"
+    norm_place: Annotated[
+        Literal["pre", "post"],
+        Meta(
+            description=(
+                'Where the norms of attention and feed-forward stand. "pre": before them. "post": '
+                "behind them, before their result is added to the residual stream, as in OLMo 2."
+            )
+        ),
+    ] = "pre"
     rope_theta: Annotated[
         float, Meta(gt=1.0, description="Base of the rotary position embedding.")
     ] = 10000.0

@@ -1,10 +1,11 @@
 """A model's shape in the words of Hugging Face's `config.json`, out and in.
 
 Theory of operation. The transformer is Qwen3's: same parameters, same names, same arithmetic; with
-`qk_norm` off it is Llama's, or Mistral's where all layers have a window; of experts `mixtures`
-knows. So going out is a table of names. Coming in, a field that changes what the model computes and
-has no counterpart here is refused by name: weights that are read as another model are worse than
-none. A field that is absent means what `transformers` takes it for.
+`qk_norm` off it is Llama's, or Mistral's where all layers have a window; with norms behind it is
+OLMo 2's; of experts `mixtures` knows. So going out is a table of names. Coming in, a field that
+changes what the model computes and has no counterpart here is refused by name: weights that are
+read as another model are worse than none. A field that is absent means what `transformers` takes it
+for.
 """
 
 from pathlib import Path
@@ -20,6 +21,7 @@ from qmpi.exchange.mixtures import (
     ONLY,
     mixture_config,
     mixture_fields,
+    mixture_name,
     other_names,
 )
 from qmpi.exchange.reach import (
@@ -40,9 +42,17 @@ _KINDS: dict[str, dict[str, Any]] = {
     "qwen3": {"num_key_value_heads": 32, "head_dim": 128, "use_sliding_window": False},
     "llama": {"num_key_value_heads": None, "head_dim": None},
     "mistral": {"num_key_value_heads": 8, "head_dim": None, "sliding_window": 4096},
+    "olmo2": {"num_key_value_heads": None, "head_dim": None, "rms_norm_eps": 1e-5},
     **ABSENT,
 }
 """What `transformers` takes an absent field for, by kind of model."""
+
+_MEANS: dict[str, dict[str, Any]] = {
+    "llama": {"qk_norm": False},
+    "mistral": {"qk_norm": False},
+    "olmo2": {"qk_norm_over": "projection", "norm_place": "post"},
+}
+"""Fields of [model] that the kind of model alone says."""
 
 _COMMON: dict[str, Any] = {
     "hidden_act": "silu",
@@ -70,6 +80,24 @@ _ONLY: dict[str, tuple[Any, ...]] = {
 """Values of fields that this model has; an absent field has the first."""
 
 
+def family_name(model: ModelSettings) -> str:
+    """Return what `transformers` calls the family that computes what a model computes.
+
+    Args:
+        model: its shape.
+
+    Returns:
+        The family; of a dense model its class is called so, with "ForCausalLM" behind.
+    """
+    if model.experts:
+        return mixture_name(model)
+    if model.norm_place == "post":
+        return "Olmo2"
+    if model.qk_norm:
+        return "Qwen3"
+    return "Mistral" if model.window else "Llama"
+
+
 def model_config(
     model: ModelSettings, sequence_tokens: int, end: int, dtype: str
 ) -> dict[str, Any]:
@@ -82,11 +110,15 @@ def model_config(
         dtype: of its weights, "float32" or "bfloat16".
 
     Returns:
-        Fields of a Qwen3, or of a Llama where queries and keys have no norm, or of a mixture.
+        Fields of the family that `family_name` names.
     """
-    kind: dict[str, Any] = {"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"]}
+    name = family_name(model)
+    kind: dict[str, Any] = {"model_type": name.lower(), "architectures": [f"{name}ForCausalLM"]}
     if not model.qk_norm:
-        kind = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "mlp_bias": False}
+        kind["mlp_bias"] = False
+    if name == "Olmo2":
+        # Absent it is 1, and a token that pads gets no gradient.
+        kind["pad_token_id"] = None
     if model.window:
         kind |= window_fields(model)
     return {
@@ -173,7 +205,7 @@ def model_settings(fields: Fields, path: Path) -> ModelSettings:
         "head_dim": 0 if given is None or given * heads == width else given,
         "ffn_width": said["intermediate_size"],
         "tied_head": said["tie_word_embeddings"],
-        "qk_norm": kind == "qwen3" or kind in ABSENT,
+        **_MEANS.get(kind, {}),
         **read_rope(said, path),
         "norm_eps": said["rms_norm_eps"],
         "init_std": said["initializer_range"],

@@ -8,7 +8,7 @@ from qmpi import __version__
 from qmpi.config.data import ContentSource, CorpusSource
 from qmpi.config.model import ModelSettings
 from qmpi.config.settings import Settings
-from qmpi.exchange.mixtures import mixture_name
+from qmpi.exchange.hugging_face import family_name
 from qmpi.model.shape import active_count, parameter_count
 from qmpi.units import Digest, Step
 
@@ -65,9 +65,6 @@ def model_card(settings: Settings, origin: Origin) -> str:
     tokens = origin.step * train.lanes * train.microbatches * train.sequences
     tokens *= train.sequence_tokens
     most = "" if settings.batch.is_fixed else "at most "
-    kind = "Qwen3" if model.qk_norm else "Llama"
-    if model.experts:
-        kind = mixture_name(model)
     facts = [
         ("run", f"{_plain(settings.job.name)}, {origin.run_id}"),
         ("step", f"{origin.step} of {train.steps}, {most}{tokens:,} tokens"),
@@ -85,7 +82,8 @@ def model_card(settings: Settings, origin: Origin) -> str:
     head = "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags: [qmpi]\n---\n"
     return (
         f"{head}# {_plain(settings.job.name)}\n\n"
-        f"A decoder-only transformer, pretrained by qmpi. It loads in `transformers` as a {kind}, "
+        f"A decoder-only transformer, pretrained by qmpi. It loads in `transformers` as a "
+        f"{family_name(model)}, "
         "by `AutoModelForCausalLM` and `AutoTokenizer`, without code of its own.\n\n"
         f"| | |\n|---|---|\n{table}\n"
         f"## Data\n\n| source | share | what |\n|---|---|---|\n{''.join(_sources(settings))}\n"

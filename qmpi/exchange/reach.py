@@ -1,9 +1,9 @@
 """How far a model sees, in the words of `config.json`: windows and scaled positions, out and in.
 
 Theory of operation. A window of `transformers` counts the query's own token, as ours does. Its
-Qwen3 has a kind for each layer; its Mistral has the window in all layers, its Llama in none. None
-has sinks, a bound of logits or a mask between documents: what computes something else is refused.
-Positions are scaled by the same formulas, with their usual constants.
+Qwen3 has a kind for each layer; its Mistral has the window in all layers, its Llama and its OLMo 2
+in none. None has sinks, a bound of logits or a mask between documents: what computes something else
+is refused. Positions are scaled by the same formulas, with their usual constants.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,18 @@ def check_export(settings: Settings) -> None:
         InputError: names the field.
     """
     model = settings.model
+    behind = model.norm_place == "post"
+    over_all = model.qk_norm and model.qk_norm_over == "projection"
     lacking = {
+        'model.norm_place = "post" without model.qk_norm_over = "projection"': (
+            behind and not over_all
+        ),
+        'model.qk_norm_over = "projection" without model.norm_place = "post"': (
+            over_all and not behind
+        ),
+        f'model.window = {model.window} with model.norm_place = "post"': bool(
+            behind and model.window
+        ),
         f"model.sinks = {model.sinks}": bool(model.window and model.sinks),
         f"model.logit_softcap = {model.logit_softcap:g}": bool(model.logit_softcap),
         f"model.window_pattern = {model.window_pattern!r} without model.qk_norm": (
@@ -55,7 +66,8 @@ def check_export(settings: Settings) -> None:
         if lacks:
             raise InputError(
                 f"{field} has no counterpart in the models of transformers (Qwen3, Llama, "
-                "Mistral); this run cannot be exported. `qmpi sample` and `qmpi evaluate` work"
+                "Mistral, OLMo 2); this run cannot be exported. `qmpi sample` and `qmpi evaluate` "
+                "work"
             )
 
 
@@ -67,8 +79,7 @@ def window_fields(model: ModelSettings) -> dict[str, Any]:
     """
     windows = layer_windows(model)
     if not model.qk_norm:
-        kind = {"model_type": "mistral", "architectures": ["MistralForCausalLM"]}
-        return {**kind, "sliding_window": model.window}
+        return {"sliding_window": model.window}
     return {
         "use_sliding_window": True,
         "sliding_window": model.window,
@@ -117,7 +128,7 @@ def read_windows(said: Fields, path: Path) -> dict[str, Any]:
         raise InputError(unlike(path, "layer_types", kinds))
     if said["model_type"] == "mistral" and windowed and _FULL in kinds:
         raise InputError(unlike(path, "layer_types", kinds))
-    if _SLIDING not in kinds or said["model_type"] == "llama":
+    if _SLIDING not in kinds or said["model_type"] in ("llama", "olmo2"):
         return {}
     if type(window) is not int or window < 1:
         raise InputError(unlike(path, "sliding_window", window))

@@ -15,7 +15,7 @@ from qmpi.config.model import ModelSettings
 from qmpi.model.bands import Band, dense
 from qmpi.model.fused.banded import Bands
 from qmpi.model.plain import MOST_TOKENS
-from qmpi.model.shape import head_dim
+from qmpi.model.shape import head_dim, qk_norm_features
 
 
 class Norm(nn.Module):
@@ -99,9 +99,11 @@ class Attention(nn.Module):
         self.k_proj = nn.Linear(width, key, bias=False)
         self.v_proj = nn.Linear(width, key, bias=False)
         self.o_proj = nn.Linear(query, width, bias=False)
-        normed = settings.qk_norm
-        self.q_norm = Norm(self.head_dim, settings.norm_eps) if normed else nn.Identity()
-        self.k_norm = Norm(self.head_dim, settings.norm_eps) if normed else nn.Identity()
+        self._normed = qk_norm_features(settings)
+        self.q_norm, self.k_norm = (
+            Norm(features, settings.norm_eps) if settings.qk_norm else nn.Identity()
+            for features in self._normed
+        )
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, first: Tensor | None = None) -> Tensor:
         """Attend causally.
@@ -128,9 +130,11 @@ class Attention(nn.Module):
             cos: as of `forward`.
             sin: likewise.
         """
-        split = (*x.shape[:2], -1, self.head_dim)
-        q = self.q_norm(self.q_proj(x).view(split)).transpose(1, 2)
-        k = self.k_norm(self.k_proj(x).view(split)).transpose(1, 2)
+        row = (*x.shape[:2], -1)
+        split, (query, key) = (*row, self.head_dim), self._normed
+        # A norm goes over the last dimension: of a head, or of all heads before they are cut.
+        q = self.q_norm(self.q_proj(x).view(*row, query)).view(split).transpose(1, 2)
+        k = self.k_norm(self.k_proj(x).view(*row, key)).view(split).transpose(1, 2)
         v = self.v_proj(x).view(split).transpose(1, 2)
         q, k = (rotate(x.float(), cos, sin).to(v.dtype) for x in (q, k))
         return q, k, v

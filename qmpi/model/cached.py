@@ -5,20 +5,157 @@ costs one pass over itself and a look at what is kept. Rows have lengths of thei
 taken in alone, so that its numbers do not depend on its neighbours; then all rows take a token
 together, and a mask hides from each what lies beyond its end, and what a window or the end of a
 document hides. What a window has left behind stays in the cache.
+
+How a layer is put together stands in `Block`; a `LayerCache` is what it keeps, and says what its
+attention makes of a prompt and of a token.
 """
 
 from collections.abc import Sequence
-from itertools import islice
+from functools import partial
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from qmpi.model.attention import attend
+from qmpi.model.attention import Attention, attend
 from qmpi.model.bands import Band, starts
 from qmpi.model.rotary import rotary_table
-from qmpi.model.shape import head_dim
+from qmpi.model.shape import layer_kinds
 from qmpi.model.transformer import Block, Transformer
+
+
+class Prompt(NamedTuple):
+    """A prompt that becomes a row.
+
+    Attributes:
+        row: which.
+        cos: rotary cosines of its tokens [T, D].
+        sin: likewise.
+        first: int64 [1, T], first token of each token's document; None: there is one.
+    """
+
+    row: int
+    cos: Tensor
+    sin: Tensor
+    first: Tensor | None
+
+
+class NextTokens(NamedTuple):
+    """The token that each row takes.
+
+    Attributes:
+        place: of the token in its row, int64 [rows].
+        first: where the document begins that it is in, int64 [rows].
+        cos: rotary cosines [rows, 1, 1, D].
+        sin: likewise.
+        span: length of the longest row, the token included.
+        seen: keys that it sees, by band, bool [rows, 1, 1, span].
+    """
+
+    place: Tensor
+    first: Tensor
+    cos: Tensor
+    sin: Tensor
+    span: int
+    seen: dict[Band, Tensor]
+
+
+class LayerCache(Protocol):
+    """What a layer keeps of the tokens that it has seen."""
+
+    def fill(self, x: Tensor, at: Prompt) -> Tensor:
+        """Let a row be a prompt: map features [1, T, width] to what attention makes."""
+        ...
+
+    def advance(self, x: Tensor, at: NextTokens) -> Tensor:
+        """Let each row take a token; map features [rows, 1, width] likewise."""
+        ...
+
+    def keep(self, rows: Tensor) -> None:
+        """Forget all rows but these, int64, and number them anew."""
+        ...
+
+
+class KeysValues:
+    """Cache of a layer with attention."""
+
+    def __init__(self, attention: Attention, rows: int, tokens: int, kv_heads: int) -> None:
+        """Make room.
+
+        Args:
+            attention: of the layer.
+            rows: that are continued at once.
+            tokens: of the longest row.
+            kv_heads: key and value heads.
+        """
+        self._attention = attention
+        shape = (rows, kv_heads, tokens, attention.head_dim)
+        self._keys = attention.k_proj.weight.new_zeros(shape)
+        self._values = torch.zeros_like(self._keys)
+
+    def fill(self, x: Tensor, at: Prompt) -> Tensor:
+        """Attend within a prompt, and keep its keys and values.
+
+        Args:
+            x: features [1, T, width].
+            at: the prompt.
+
+        Returns:
+            What attention makes of them, like `x`.
+        """
+        q, k, v = self._attention.projected(x, at.cos, at.sin)
+        count = x.shape[1]
+        self._keys[at.row, :, :count] = k[0]
+        self._values[at.row, :, :count] = v[0]
+        y = attend(q, k, v, self._attention.band, at.first)
+        return self._attention.o_proj(y.transpose(1, 2).flatten(2))
+
+    def advance(self, x: Tensor, at: NextTokens) -> Tensor:
+        """Attend to what is kept, and keep the tokens' keys and values.
+
+        Args:
+            x: features [rows, 1, width].
+            at: the tokens.
+
+        Returns:
+            What attention makes of them, like `x`.
+        """
+        q, k, v = self._attention.projected(x, at.cos, at.sin)
+        rows = torch.arange(len(x), device=x.device)
+        self._keys[rows, :, at.place] = k[:, :, 0]
+        self._values[rows, :, at.place] = v[:, :, 0]
+        y = functional.scaled_dot_product_attention(
+            q,
+            self._keys[:, :, : at.span],
+            self._values[:, :, : at.span],
+            attn_mask=at.seen[self._attention.band],
+            enable_gqa=q.shape[1] != self._keys.shape[1],
+        )
+        return self._attention.o_proj(y.transpose(1, 2).flatten(2))
+
+    def keep(self, rows: Tensor) -> None:
+        """Forget all other rows.
+
+        Args:
+            rows: to keep, int64, in their new order.
+        """
+        self._keys, self._values = self._keys[rows], self._values[rows]
+
+
+def cache_of(layer: Block, rows: int, tokens: int, kv_heads: int) -> LayerCache:
+    """Make the cache of a layer.
+
+    Args:
+        layer: decides by its kind.
+        rows: that are continued at once, >= 1.
+        tokens: of the longest row, >= 1.
+        kv_heads: key and value heads.
+
+    Returns:
+        The cache, which has seen nothing.
+    """
+    return KeysValues(layer.self_attn, rows, tokens, kv_heads)
 
 
 class CachedModel:
@@ -38,16 +175,14 @@ class CachedModel:
         """
         settings = model.settings
         self._model = model
-        blocks = (layer for layer in model.model.layers if isinstance(layer, Block))
-        self._layers = list(islice(blocks, settings.layers))
-        self._bands = {layer.self_attn.band for layer in self._layers}
+        blocks = model.model.blocks
+        self._layers = [
+            (block, cache_of(block, rows, tokens, settings.kv_heads)) for block in blocks
+        ]
+        self._bands = {Band(kind.window, settings.sinks) for kind in layer_kinds(settings)}
         weight = model.model.embed_tokens.weight
-        size = head_dim(settings)
         cos, sin = rotary_table(settings, tokens, weight.device)
         self._cos, self._sin = cos.to(weight.dtype), sin.to(weight.dtype)
-        shape = (settings.layers, rows, settings.kv_heads, tokens, size)
-        self._keys = torch.zeros(shape, dtype=weight.dtype, device=weight.device)
-        self._values = torch.zeros_like(self._keys)
         self.lengths = torch.zeros(rows, dtype=torch.int64, device=weight.device)
         # Where the document begins that each row is in.
         self._first = torch.zeros_like(self.lengths)
@@ -73,14 +208,9 @@ class CachedModel:
             self._first[row] = first[0, -1]
             place = torch.arange(count, device=first.device) - first[0]
             cos, sin = cos[place], sin[place]
-        for number, layer in enumerate(self._layers):
-            attention = layer.self_attn
-            q, k, v = attention.projected(layer.input_layernorm(x), cos, sin)
-            self._keys[number, row, :, :count] = k[0]
-            self._values[number, row, :, :count] = v[0]
-            y = attend(q, k, v, attention.band, first)
-            x = x + attention.o_proj(y.transpose(1, 2).flatten(2))
-            x = x + layer.mlp(layer.post_attention_layernorm(x))
+        at = Prompt(row, cos, sin, first)
+        for layer, cache in self._layers:
+            x = layer.around(x, partial(cache.fill, at=at))
         return self._logits(x[:, -1])[0]
 
     def advance(self, ids: Sequence[int]) -> Tensor:
@@ -92,30 +222,22 @@ class CachedModel:
         Returns:
             Logits of the next token of each row [rows, vocab].
         """
-        at = self.lengths
+        place = self.lengths
         if self._model.divider is not None:
-            self._first = torch.where(self._ids(ids) == self._model.divider, at, self._first)
-        rows, place = torch.arange(len(ids), device=at.device), at - self._first
-        span = int(at.max()) + 1
-        masks = {band: self._seen(span, band) for band in self._bands}
-        cos, sin = self._cos[place][:, None, None, :], self._sin[place][:, None, None, :]
+            self._first = torch.where(self._ids(ids) == self._model.divider, place, self._first)
+        turned, span = place - self._first, int(place.max()) + 1
+        at = NextTokens(
+            place=place,
+            first=self._first,
+            cos=self._cos[turned][:, None, None, :],
+            sin=self._sin[turned][:, None, None, :],
+            span=span,
+            seen={band: self._seen(span, band) for band in self._bands},
+        )
         x = self._embedded(ids).unsqueeze(1)
-        for number, layer in enumerate(self._layers):
-            attention = layer.self_attn
-            q, k, v = attention.projected(layer.input_layernorm(x), cos, sin)
-            keys, values = self._keys[number], self._values[number]
-            keys[rows, :, at] = k[:, :, 0]
-            values[rows, :, at] = v[:, :, 0]
-            y = functional.scaled_dot_product_attention(
-                q,
-                keys[:, :, :span],
-                values[:, :, :span],
-                attn_mask=masks[attention.band],
-                enable_gqa=q.shape[1] != keys.shape[1],
-            )
-            x = x + attention.o_proj(y.transpose(1, 2).flatten(2))
-            x = x + layer.mlp(layer.post_attention_layernorm(x))
-        self.lengths = at + 1
+        for layer, cache in self._layers:
+            x = layer.around(x, partial(cache.advance, at=at))
+        self.lengths = place + 1
         return self._logits(x[:, -1])
 
     def keep(self, rows: Sequence[int]) -> None:
@@ -125,7 +247,8 @@ class CachedModel:
             rows: to keep, in their new order.
         """
         chosen = torch.tensor(list(rows), dtype=torch.int64, device=self.lengths.device)
-        self._keys, self._values = self._keys[:, chosen], self._values[:, chosen]
+        for _, cache in self._layers:
+            cache.keep(chosen)
         self.lengths, self._first = self.lengths[chosen], self._first[chosen]
 
     def _seen(self, span: int, band: Band) -> Tensor:

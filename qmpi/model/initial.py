@@ -12,10 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from qmpi.config.model import ModelSettings
-from qmpi.model.shape import BIAS
 
 RESIDUAL = ("o_proj.weight", "down_proj.weight")
 """Endings of the parameters that write to the residual stream."""
+
+ZERO = "bias"
+"""Ending of the parameters that begin with 0; all other vectors, scales of norms, begin with 1."""
 
 
 def parameter_seed(seed: int, name: str) -> int:
@@ -55,7 +57,7 @@ def initial_value(name: str, parameter: Tensor, settings: ModelSettings, seed: i
         settings: shape of the model.
         seed: seed of the run.
     """
-    if name.endswith(BIAS):
+    if name.endswith(ZERO):
         parameter.zero_()
         return
     if parameter.dim() == 1:

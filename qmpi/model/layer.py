@@ -30,26 +30,59 @@ class LayerWeights(NamedTuple):
     """Weights of one layer; matrices in the compute type as [out, in], vectors in float32.
 
     Attributes:
-        input_norm: [width].
+        attention_norm: [width]; before attention, or behind it.
         qkv: [(H + 2 K) * D, width].
-        q_norm: [D], or None.
-        k_norm: [D], or None.
+        q_norm: [D], or [H * D] over all heads together, or None.
+        k_norm: [D], or [K * D], or None.
         output: [width, H * D].
-        post_norm: [width].
+        mlp_norm: [width]; before the feed-forward part, or behind it.
         gate_up: [2 * hidden, width]; of a layer with experts theirs, one below the other.
         down: [width, hidden]; likewise.
         experts: what else a layer with experts has; None: it has none.
     """
 
-    input_norm: Tensor
+    attention_norm: Tensor
     qkv: Tensor
     q_norm: Tensor | None
     k_norm: Tensor | None
     output: Tensor
-    post_norm: Tensor
+    mlp_norm: Tensor
     gate_up: Tensor
     down: Tensor
     experts: ExpertWeights | None = None
+
+
+def merged_names(settings: ModelSettings, kind: LayerKind) -> dict[str, tuple[str, ...]]:
+    """Return which parameters each field of `LayerWeights` holds, one below the other.
+
+    What is particular to experts is not among them: `ExpertWeights` holds it.
+
+    Args:
+        settings: shape of the model.
+        kind: of the layer.
+
+    Returns:
+        Names within the layer, as of `layer_shapes`, by field; none: the layer lacks the field.
+    """
+    gates, downs = ["mlp.gate_proj.weight", "mlp.up_proj.weight"], ["mlp.down_proj.weight"]
+    if kind.experts:
+        each = [f"mlp.experts.{number}" for number in range(settings.experts)]
+        gates = [f"{expert}.{name}_proj.weight" for expert in each for name in ("gate", "up")]
+        downs = [f"{expert}.down_proj.weight" for expert in each]
+    norms = ["input_layernorm.weight", "post_attention_layernorm.weight"]
+    if settings.norm_place == "post":
+        norms = ["post_attention_layernorm.weight", "post_feedforward_layernorm.weight"]
+    fields = {
+        "attention_norm": norms[:1],
+        "qkv": [f"self_attn.{name}_proj.weight" for name in "qkv"],
+        "q_norm": ["self_attn.q_norm.weight"] if settings.qk_norm else [],
+        "k_norm": ["self_attn.k_norm.weight"] if settings.qk_norm else [],
+        "output": ["self_attn.o_proj.weight"],
+        "mlp_norm": norms[1:],
+        "gate_up": gates,
+        "down": downs,
+    }
+    return {field: tuple(names) for field, names in fields.items()}
 
 
 Attend = Callable[[Tensor, Tensor, Tensor, Positions], Tensor]
@@ -185,25 +218,34 @@ def make_layer(
     split = Split(batch, settings.heads, settings.kv_heads, epsilon)
     attend = attention(kernels, kind.window, settings.sinks)
 
-    def layer(x: Tensor, at: Positions, weights: LayerWeights) -> Tensor:
-        computed = weights.qkv.dtype
-        y = kernels.norm(x, weights.input_norm, epsilon, computed)
+    def attended(y: Tensor, at: Positions, weights: LayerWeights) -> Tensor:
         merged = kernels.product(y, weights.qkv)
         q, k, v = kernels.heads(merged, weights.q_norm, weights.k_norm, at, split)
         seen = attend(q, k, v, at).flatten(2).flatten(0, 1)
-        x = x + kernels.product(seen, weights.output)
-        y = kernels.norm(x, weights.post_norm, epsilon, computed)
-        hidden = kernels.swiglu(kernels.product(y, weights.gate_up))
-        return x + kernels.product(hidden, weights.down)
+        return kernels.product(seen, weights.output)
 
-    def behind(x: Tensor, at: Positions, weights: LayerWeights) -> tuple[Tensor, Tensor]:
-        y = kernels.norm(x, weights.input_norm, epsilon, weights.qkv.dtype)
-        merged = functional.linear(y, weights.qkv)
-        q, k, v = kernels.heads(merged, weights.q_norm, weights.k_norm, at, split)
-        seen = attend(q, k, v, at).flatten(2).flatten(0, 1)
-        x = x + functional.linear(seen, weights.output)
-        return x, kernels.norm(x, weights.post_norm, epsilon, torch.float32)
+    def fed(y: Tensor, weights: LayerWeights) -> Tensor:
+        hidden = kernels.swiglu(kernels.product(y, weights.gate_up))
+        return kernels.product(hidden, weights.down)
+
+    def pre(x: Tensor, at: Positions, weights: LayerWeights) -> Tensor:
+        y = kernels.norm(x, weights.attention_norm, epsilon, weights.qkv.dtype)
+        x = x + attended(y, at, weights)
+        y = kernels.norm(x, weights.mlp_norm, epsilon, weights.qkv.dtype)
+        return x + fed(y, weights)
+
+    def post(x: Tensor, at: Positions, weights: LayerWeights) -> Tensor:
+        y = attended(x.to(weights.qkv.dtype), at, weights)
+        x = x + kernels.norm(y, weights.attention_norm, epsilon, torch.float32)
+        y = fed(x.to(weights.qkv.dtype), weights)
+        return x + kernels.norm(y, weights.mlp_norm, epsilon, torch.float32)
+
+    def before_experts(x: Tensor, at: Positions, weights: LayerWeights) -> tuple[Tensor, Tensor]:
+        y = kernels.norm(x, weights.attention_norm, epsilon, weights.qkv.dtype)
+        x = x + attended(y, at, weights)
+        return x, kernels.norm(x, weights.mlp_norm, epsilon, torch.float32)
 
     if kind.experts:
-        return ExpertLayer(behind, make_mix(settings, kernels.swiglu, microbatches))
-    return layer
+        mix = make_mix(settings, kernels.swiglu, microbatches)
+        return ExpertLayer(before_experts, mix)
+    return post if settings.norm_place == "post" else pre

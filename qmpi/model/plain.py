@@ -146,8 +146,8 @@ def heads(
 
     Args:
         merged: [B * T, (H + 2 K) * D].
-        q_norm: float32 [D], or None: no norm.
-        k_norm: float32 [D], or None.
+        q_norm: float32 [D], of each head, or [H * D], of all together; None: no norm.
+        k_norm: float32 [D] or [K * D], or None.
         at: T positions.
         split: how `merged` is cut.
 
@@ -159,7 +159,11 @@ def heads(
     q, k, v = parts.split((count, shared, shared), dim=2)
 
     def turned(x: Tensor, weight: Tensor | None, scale: float) -> Tensor:
-        y = x.float() if weight is None else norm(x, weight, epsilon, torch.float32)
+        y = x.float()
+        if weight is not None:
+            # Over the last dimension: of one head, or of all heads as one.
+            y = norm(y.view(*y.shape[:2], -1, weight.numel()), weight, epsilon, torch.float32)
+            y = y.view(x.shape)
         return ((y * at.cos + exchange(y) * at.sin) * scale).to(merged.dtype)
 
     return turned(q, q_norm, q.shape[-1] ** -0.5), turned(k, k_norm, 1.0), v

@@ -1,7 +1,8 @@
 """Shapes, names and costs of the transformer's parameters, without torch.
 
 Theory of operation. `parameter_shapes` is the one table that the model, the counters and the tests
-agree on. Names and orientation are those of Hugging Face's Qwen3, so that an export is a copy.
+agree on. Names and orientation are those of Hugging Face's Qwen3, and of its OLMo 2 where norms
+stand behind, so that an export is a copy.
 """
 
 from math import prod
@@ -23,6 +24,17 @@ FFN_MULTIPLE = 64
 """The default hidden size is rounded up to this, so that matrix kernels see whole tiles."""
 
 
+def is_matrix(shape: tuple[int, ...]) -> bool:
+    """Return whether a parameter is a matrix: Muon's, if it is no table, and decayed.
+
+    All others, vectors and the filters of a convolution, are AdamW's and do not decay.
+
+    Args:
+        shape: of the parameter.
+    """
+    return len(shape) == 2
+
+
 def ffn_width(settings: ModelSettings) -> int:
     """Return the hidden size of SwiGLU.
 
@@ -40,6 +52,14 @@ def ffn_width(settings: ModelSettings) -> int:
 def head_dim(settings: ModelSettings) -> int:
     """Return the features of one attention head."""
     return settings.head_dim or settings.width // settings.heads
+
+
+def qk_norm_features(settings: ModelSettings) -> tuple[int, int]:
+    """Return the features that the norms of queries and of keys go over, if there are any."""
+    head = head_dim(settings)
+    if settings.qk_norm_over == "head":
+        return head, head
+    return settings.heads * head, settings.kv_heads * head
 
 
 EXPERT_MULTIPLE = 32
@@ -107,16 +127,20 @@ def layer_shapes(settings: ModelSettings, kind: LayerKind) -> dict[str, tuple[in
         Shapes as [out, in] for matrices, in the order of computation.
     """
     width, head = settings.width, head_dim(settings)
-    shapes: dict[str, tuple[int, ...]] = {
-        "input_layernorm.weight": (width,),
+    behind = settings.norm_place == "post"
+    shapes: dict[str, tuple[int, ...]] = {} if behind else {"input_layernorm.weight": (width,)}
+    shapes |= {
         "self_attn.q_proj.weight": (settings.heads * head, width),
         "self_attn.k_proj.weight": (settings.kv_heads * head, width),
         "self_attn.v_proj.weight": (settings.kv_heads * head, width),
         "self_attn.o_proj.weight": (width, settings.heads * head),
     }
     if settings.qk_norm:
-        shapes |= {"self_attn.q_norm.weight": (head,), "self_attn.k_norm.weight": (head,)}
+        query, key = qk_norm_features(settings)
+        shapes |= {"self_attn.q_norm.weight": (query,), "self_attn.k_norm.weight": (key,)}
     shapes["post_attention_layernorm.weight"] = (width,)
+    if behind:
+        shapes["post_feedforward_layernorm.weight"] = (width,)
     if kind.experts:
         return shapes | expert_shapes(settings)
     return shapes | feed_forward_shapes("mlp", ffn_width(settings), width)
@@ -246,7 +270,7 @@ def state_bytes(settings: ModelSettings, kind: str, masters: str = "float32") ->
             "adamw8" two bytes of each element of a matrix or table.
         masters: type of the weights.
     """
-    count, vectors = parameter_count(settings), _vector_elements(settings)
+    count, vectors = parameter_count(settings), _other_elements(settings)
     weights = (2 if masters == "bfloat16" else 4) * count
     if kind == "adamw8":
         # Two bytes, and four of the scales for each of the two moments of a block.
@@ -265,7 +289,7 @@ def flops_per_token(settings: ModelSettings, sequence_tokens: int) -> int:
 
     Returns:
         6 for each matrix weight that a token meets (the embedding look-up is free, the head is
-        not), plus attention.
+        not), plus attention. What is no matrix counts nothing.
     """
     queries = settings.heads * head_dim(settings)
     met = _matrix_elements(settings) - _idle_elements(settings)
@@ -277,15 +301,16 @@ def flops_per_token(settings: ModelSettings, sequence_tokens: int) -> int:
     return 6 * matrices + 6 * queries * seen
 
 
-def _vector_elements(settings: ModelSettings) -> int:
-    return sum(prod(shape) for shape in parameter_shapes(settings).values() if len(shape) == 1)
+def _other_elements(settings: ModelSettings) -> int:
+    shapes = parameter_shapes(settings).values()
+    return sum(prod(shape) for shape in shapes if not is_matrix(shape))
 
 
 def _matrix_elements(settings: ModelSettings) -> int:
     return sum(
         prod(shape)
         for name, shape in parameter_shapes(settings).items()
-        if len(shape) > 1 and name not in TABLES
+        if is_matrix(shape) and name not in TABLES
     )
 
 

@@ -1,6 +1,8 @@
-"""The decoder-only transformer, with the parameter names of Hugging Face's Qwen3."""
+"""The decoder-only transformer, with the parameter names of Hugging Face's Qwen3 and OLMo 2."""
 
+from collections.abc import Callable
 from itertools import islice
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +17,7 @@ from qmpi.model.shape import LayerKind, block_kinds, ffn_width, layer_kinds
 
 
 class Block(nn.Module):
-    """Pre-norm residual block: attention, then feed-forward."""
+    """Residual block: attention, then feed-forward; each with a norm before it or behind it."""
 
     def __init__(self, settings: ModelSettings, kind: LayerKind) -> None:
         """Make one block.
@@ -25,9 +27,13 @@ class Block(nn.Module):
             kind: of the layer.
         """
         super().__init__()
-        self.input_layernorm = Norm(settings.width, settings.norm_eps)
+        self._behind = settings.norm_place == "post"
+        if not self._behind:
+            self.input_layernorm = Norm(settings.width, settings.norm_eps)
         self.self_attn = Attention(settings, kind.window)
         self.post_attention_layernorm = Norm(settings.width, settings.norm_eps)
+        if self._behind:
+            self.post_feedforward_layernorm = Norm(settings.width, settings.norm_eps)
         self.mlp = (
             Mixture(settings) if kind.experts else FeedForward(settings.width, ffn_width(settings))
         )
@@ -44,7 +50,23 @@ class Block(nn.Module):
         Returns:
             The residual stream after this block.
         """
-        x = x + self.self_attn(self.input_layernorm(x), cos, sin, first)
+        return self.around(x, lambda y: self.self_attn(y, cos, sin, first))
+
+    def around(self, x: Tensor, attend: Callable[[Tensor], Tensor]) -> Tensor:
+        """Map [B, T, width] to the same shape, with attention computed by another.
+
+        Args:
+            x: residual stream.
+            attend: features [B, T, width] to what attention makes of them; a cache knows more keys
+                than are given here.
+
+        Returns:
+            The residual stream after this block.
+        """
+        if self._behind:
+            x = x + self.post_attention_layernorm(attend(x))
+            return x + self.post_feedforward_layernorm(self.mlp(x))
+        x = x + attend(self.input_layernorm(x))
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
@@ -84,6 +106,12 @@ class Decoder(nn.Module):
         self.norm = Norm(settings.width, settings.norm_eps)
         self._settings, self._divider = settings, divider
         self._tables: dict[int, tuple[Tensor, Tensor]] = {}
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The layers, in order; ahead modules come after them."""
+        count = self._settings.layers
+        return tuple(cast("Block", layer) for layer in islice(self.layers, count))
 
     def forward(self, ids: Tensor) -> Tensor:
         """Return normed features [B, T, width] of token ids [B, T]."""

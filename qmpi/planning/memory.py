@@ -148,8 +148,9 @@ def kept_bytes(job: Workload, *, half: bool) -> float:
         half: products are in bfloat16; the residual stream stays in float32.
     """
     size, shape, tokens = HALF if half else FLOAT, job.shape, job.settings.train.sequence_tokens
-    # Each norm keeps the stream; the products keep what it gives.
-    stream = 2 * (FLOAT + size) * shape.width
+    # Each norm keeps what it is given, and the products what they are: the stream and its norm; or,
+    # with norms behind, a product's result, and the stream in their type.
+    stream = 2 * ((size if shape.norms_behind else FLOAT) + size) * shape.width
     # The merged product, queries, keys and values made of it, what they attend to.
     heads = size * (2 * (shape.query + 2 * shape.key) + shape.query)
     if job.on_gpus or tokens > MOST_TOKENS:

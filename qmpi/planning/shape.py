@@ -65,6 +65,8 @@ class Shape(Struct, frozen=True, kw_only=True):
     tied_head: bool = False
     gated: bool = True
     qk_norm: bool = False
+    qk_norm_over_all_heads: bool = False
+    norms_behind: bool = False
     plain_vectors: int = 2
     positions: int = 0
     experts: Experts | None = None
@@ -114,6 +116,8 @@ def shape_of(model: ModelSettings) -> Shape:
         vocab_size=model.vocab_size,
         tied_head=model.tied_head,
         qk_norm=model.qk_norm,
+        qk_norm_over_all_heads=model.qk_norm_over == "projection",
+        norms_behind=model.norm_place == "post",
         windows=layer_windows(model) if model.window else (),
         sinks=model.sinks,
         further_heads=model.predict_ahead,
@@ -204,7 +208,8 @@ def head_matrix(shape: Shape) -> int:
 
 def parameters(shape: Shape) -> int:
     """Return the trained parameters; a tied head counts once."""
-    vectors = shape.plain_vectors * shape.width + 2 * shape.head_dim * shape.qk_norm
+    normed = shape.query + shape.key if shape.qk_norm_over_all_heads else 2 * shape.head_dim
+    vectors = shape.plain_vectors * shape.width + normed * shape.qk_norm
     layer = layer_matrices(shape, active=False) + vectors
     tables = (1 if shape.tied_head else 2) * head_matrix(shape) + shape.positions * shape.width
     further = shape.further_heads * (vectors + 3 * shape.width)

@@ -34,7 +34,7 @@ from torch import Tensor, nn
 from qmpi.config.model import ModelSettings
 from qmpi.config.settings import Settings
 from qmpi.errors import CorruptData
-from qmpi.model.shape import MOMENT_BLOCK, TABLES, bias_shapes, parameter_shapes
+from qmpi.model.shape import MOMENT_BLOCK, TABLES, bias_shapes, is_matrix, parameter_shapes
 from qmpi.protocol.spikes import NO_LEVELS, Levels
 from qmpi.training.offload.places import needs_pinning, pin
 from qmpi.units import Bytes, Digest
@@ -138,10 +138,10 @@ def lay_out(
     Returns:
         The layout; a function of the arguments alone.
     """
-    matrices = [item for item in shapes.items() if len(item[1]) > 1]
+    matrices = [item for item in shapes.items() if is_matrix(item[1])]
     hidden = [item for item in matrices if item[0] not in TABLES]
     tables = [item for item in matrices if item[0] in TABLES]
-    vectors = [item for item in shapes.items() if len(item[1]) <= 1]
+    others = [item for item in shapes.items() if not is_matrix(item[1])]
     eight, narrow = kind == "adamw8", masters == "bfloat16"
     # A block of moments belongs to one parameter, whose gradients are of one size.
     line = LANE_FLOATS * (2 if narrow else 1)
@@ -149,7 +149,7 @@ def lay_out(
     slots: list[Slot] = []
     ends: list[int] = []
     at = 0
-    for group, multiple in ((hidden, block), (tables, block), (vectors, line)):
+    for group, multiple in ((hidden, block), (tables, block), (others, line)):
         for name, shape in group:
             slots.append(_slot(name, shape, at))
             at += padded(prod(shape), multiple)

@@ -15,7 +15,8 @@ itself.
 
 import hashlib
 from collections.abc import Callable
-from typing import NamedTuple
+from math import prod
+from typing import Any, NamedTuple
 
 import torch
 from msgspec.structs import replace
@@ -26,9 +27,9 @@ from qmpi.config.attention import keys_twice, layer_windows
 from qmpi.config.model import ModelSettings
 from qmpi.config.settings import Settings
 from qmpi.model.fused.cross_entropy import ROWS, Loss
-from qmpi.model.layer import LayerWeights, attention, choose_kernels, make_layers
+from qmpi.model.layer import LayerWeights, attention, choose_kernels, make_layers, merged_names
 from qmpi.model.plain import Positions
-from qmpi.model.shape import ffn_width, head_dim
+from qmpi.model.shape import head_dim, is_matrix, layer_kinds, layer_shapes
 from qmpi.planning.shape import hidden_features, layer_matrices, shape_of
 from qmpi.planning.sweeps import Sweeps, layer_sweeps, loss_sweeps
 from qmpi.training.precision import choose_precision
@@ -152,6 +153,17 @@ def peak(kind: torch.dtype, device: torch.device, clock: Callable[[], float]) ->
     return 2.0 * size**3 / _seconds(work, Timer(clock, min), PEAK_SECONDS)
 
 
+def _merged_shapes(model: ModelSettings) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each field of a layer's weights; empty: it lacks the field."""
+    kind = layer_kinds(model)[0]
+    shapes = layer_shapes(model, kind)
+    merged: dict[str, tuple[int, ...]] = {}
+    for field, names in merged_names(model, kind).items():
+        rows = sum(shapes[name][0] for name in names)
+        merged[field] = (rows, *shapes[names[0]][1:]) if names else ()
+    return merged
+
+
 class Sample:
     """Work of one layer of the job, on tensors of its sizes."""
 
@@ -168,15 +180,14 @@ class Sample:
         self._rows, self._head = batch * tokens, head_dim(model)
         self._kernels = choose_kernels(CPU, tokens, compiled=False)
         self._positions = Positions.of(model, tokens, CPU)
-        queries, width, hidden = model.heads * self._head, model.width, ffn_width(model)
-        merged = queries + 2 * model.kv_heads * self._head
-        self._shapes = (merged, width), (width, queries), (2 * hidden, width), (width, hidden)
-        self.product_flops = 6.0 * self._rows * sum(rows * cols for rows, cols in self._shapes)
+        self._fields = _merged_shapes(model)
+        self._shapes = [shape for shape in self._fields.values() if shape and is_matrix(shape)]
+        self.product_flops = 6.0 * self._rows * sum(map(prod, self._shapes))
         window, sinks = layer_windows(model)[0], model.sinks
         self._attend = attention(self._kernels, window, sinks)
         # Causal: half of the scores; counted as 2 products forward, 5 backward.
         seen = keys_twice(tokens, window, sinks)
-        self.attention_flops = 3.5 * 2.0 * queries * seen * self._rows
+        self.attention_flops = 3.5 * 2.0 * model.heads * self._head * seen * self._rows
 
     def sweeps(self) -> Sweeps:
         """Return what the layer does beside products and attention."""
@@ -226,16 +237,14 @@ class Sample:
         return work
 
     def _weights(self) -> LayerWeights:
-        def vector(size: int) -> Tensor:
-            return torch.ones(size, requires_grad=True)
+        def made(shape: tuple[int, ...]) -> Tensor | None:
+            if not shape:
+                return None
+            values = self._random(*shape).mul_(0.02) if is_matrix(shape) else torch.ones(shape)
+            return values.requires_grad_()
 
-        width = self._model.width
-        q_norm, k_norm = (vector(self._head) if self._model.qk_norm else None for _ in range(2))
-        qkv, output, gate_up, down = (
-            self._random(*shape).mul_(0.02).requires_grad_() for shape in self._shapes
-        )
-        first, second = vector(width), vector(width)
-        return LayerWeights(first, qkv, q_norm, k_norm, output, second, gate_up, down)
+        fields: dict[str, Any] = {field: made(shape) for field, shape in self._fields.items()}
+        return LayerWeights(**fields)
 
     def _random(self, *shape: int) -> Tensor:
         return torch.randn(*shape, dtype=self._kind)

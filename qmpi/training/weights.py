@@ -10,6 +10,7 @@ nothing of this: `Leaf.parts` leads back from a leaf's gradient to the parameter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from torch import Tensor
 from qmpi.config.model import ModelSettings
 from qmpi.model.ahead import AheadWeights
 from qmpi.model.experts.mix import ExpertWeights
-from qmpi.model.layer import LayerWeights
+from qmpi.model.layer import LayerWeights, merged_names
 from qmpi.model.shape import AHEAD_PARTS, BIAS, LayerKind, block_kinds
 from qmpi.training.flat_state import FlatState, Slot
 from qmpi.training.tallies import Tallies
@@ -83,7 +84,7 @@ class Weights:
         self._numbers = {slot.name: n for n, slot in enumerate(state.layout.slots)}
         self.leaves: list[Leaf] = []
         kinds = block_kinds(settings)
-        self._experts = settings.experts
+        self._settings = settings
         self.tallies = tallies or Tallies(settings, state.params.device)
         told = zip(self.tallies.counts, self.tallies.features, strict=True)
         blocks = tuple(self._layer(n, kind, told) for n, kind in enumerate(kinds))
@@ -139,28 +140,12 @@ class Weights:
         self, number: int, kind: LayerKind, told: Iterator[tuple[Tensor, Tensor]]
     ) -> LayerWeights:
         prefix = f"model.layers.{number}."
-
-        def leaf(*names: str) -> Tensor:
-            return self._leaf(*(f"{prefix}{name}.weight" for name in names))
-
-        each = range(self._experts)
-        gate_up, down = ("mlp.gate_proj", "mlp.up_proj"), ("mlp.down_proj",)
-        if kind.experts:
-            pairs = ((f"mlp.experts.{n}.gate_proj", f"mlp.experts.{n}.up_proj") for n in each)
-            gate_up = tuple(name for pair in pairs for name in pair)
-            down = tuple(f"mlp.experts.{n}.down_proj" for n in each)
-        normed = f"{prefix}self_attn.q_norm.weight" in self._numbers
-        return LayerWeights(
-            input_norm=leaf("input_layernorm"),
-            qkv=leaf("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-            q_norm=leaf("self_attn.q_norm") if normed else None,
-            k_norm=leaf("self_attn.k_norm") if normed else None,
-            output=leaf("self_attn.o_proj"),
-            post_norm=leaf("post_attention_layernorm"),
-            gate_up=leaf(*gate_up),
-            down=leaf(*down),
-            experts=self._mixture(prefix, *next(told)) if kind.experts else None,
-        )
+        fields: dict[str, Any] = {
+            field: self._leaf(*(prefix + name for name in names)) if names else None
+            for field, names in merged_names(self._settings, kind).items()
+        }
+        mixture = self._mixture(prefix, *next(told)) if kind.experts else None
+        return LayerWeights(**fields, experts=mixture)
 
     def _ahead(self, number: int, block: LayerWeights) -> AheadWeights:
         embedding, stream, join, final = (

@@ -63,3 +63,26 @@ def test_no_page_has_a_place_that_is_still_to_be_filled() -> None:
         if OPEN in line
     ]
     assert not found, "\n".join(found)
+
+
+MODELS = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+
+
+def test_code_on_the_page_of_models_is_that_of_the_files() -> None:
+    shown = re.findall(r"```python\n# (\S+)\n(.*?)```", MODELS, re.DOTALL)
+    assert len(shown) >= 5
+    for name, code in shown:
+        assert code in (ROOT / name).read_text(encoding="utf-8"), f"not in {name}:\n{code}"
+
+
+def test_files_on_the_page_of_models_are_there_and_families_are_gone_through() -> None:
+    named = re.findall(r"(?:tests|qmpi)/[\w/]+\.py", MODELS)
+    assert all((ROOT / name).is_file() for name in named)
+    table = MODELS.partition("| test, over all families |")[2].partition("\n\n")[0]
+    listed = set(re.findall(r"tests/[\w/]+\.py", table))
+    using = {
+        name_of(path)
+        for path in python_files("tests/unit")
+        if "unit.model.families import" in path.read_text(encoding="utf-8")
+    }
+    assert using - {"tests/unit/training/compiling_member.py"} == listed

@@ -30,7 +30,10 @@ def scales(size: int) -> tuple[float, float]:
 
 
 class Heads(torch.autograd.Function):
-    """RMSNorm of each head of q and k, if weights are given, then rotary; in float32 inside."""
+    """RMSNorm of q and k, if weights are given, then rotary; in float32 inside.
+
+    A weight says by its length what is normed: each head by itself, or all heads as one row.
+    """
 
     @staticmethod
     def forward(
@@ -46,8 +49,8 @@ class Heads(torch.autograd.Function):
         Args:
             ctx: of autograd.
             merged: [B * T, (H + 2 K) * D].
-            q_norm: float32 [D], or None.
-            k_norm: float32 [D], or None.
+            q_norm: float32 [D], of each head, or [H * D], of all together; None: no norm.
+            k_norm: float32 [D] or [K * D], or None.
             at: T positions.
             split: how `merged` is cut.
 
@@ -62,8 +65,9 @@ class Heads(torch.autograd.Function):
             if weight is None:
                 y = x.float() * scale
             else:
-                inverses.append(inverse_rms(x, epsilon))
-                y = (x * inverses[-1]).mul_(weight * scale)
+                rows = _normed_rows(x, weight)
+                inverses.append(inverse_rms(rows, epsilon))
+                y = (rows * inverses[-1]).mul_(weight * scale).view(x.shape)
             turned.append(turn(y, at.cos, at.sin).to(merged.dtype))
         ctx.save_for_backward(merged, q_norm, k_norm, at.cos, at.sin, *inverses)
         ctx.split = split
@@ -92,6 +96,12 @@ class Heads(torch.autograd.Function):
         return out.view(merged.shape), *of_norms, None, None
 
 
+def _normed_rows(x: Tensor, weight: Tensor) -> Tensor:
+    """Return [B, T, heads, D] with what a norm goes over as last dimension."""
+    # Gradients may come with heads and tokens exchanged: all heads as one row is then a copy.
+    return x.reshape(*x.shape[:2], -1, weight.numel())
+
+
 def _unturned(gradient: Tensor, cos: Tensor, sin: Tensor, scale: float) -> Tensor:
     return turn(gradient.float() * scale, cos, -sin)
 
@@ -114,9 +124,11 @@ def _unnormed(
     if weight is None or inverse is None:
         out.copy_(gradient)
         return None
-    normed = x * inverse
+    gradient, rows = _normed_rows(gradient, weight), _normed_rows(x, weight)
+    normed = rows * inverse
     of_weight = (gradient * normed).sum((0, 1, 2))
     gradient.mul_(weight)
     along = (gradient * normed).mean(-1, keepdim=True)
-    out.copy_(gradient.addcmul_(normed, along, value=-1.0).mul_(inverse))
+    gradient = gradient.addcmul_(normed, along, value=-1.0).mul_(inverse)
+    out.copy_(gradient.view(out.shape))
     return of_weight

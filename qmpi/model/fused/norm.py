@@ -29,7 +29,7 @@ class Norm(torch.autograd.Function):
 
         Args:
             ctx: of autograd.
-            x: float32 [rows, features].
+            x: [rows, features], of any float type.
             weight: float32 [features].
             epsilon: added to the mean square.
             kind: type of the result.
@@ -43,7 +43,7 @@ class Norm(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:  # noqa: ANN401
-        """Return the gradients of `x` and of the weight, both float32."""
+        """Return the gradients of `x`, typed as it is, and of the weight, float32."""
         x, weight, inverse = ctx.saved_tensors
         gradient = gradients[0].float()
         normed = x * inverse
@@ -52,4 +52,4 @@ class Norm(torch.autograd.Function):
         # The part of the gradient along x itself is lost, for the length of x is divided away.
         along = torch.mv(product, weight).mul_(1.0 / x.shape[-1]).unsqueeze(-1)
         of_x = torch.addcmul(gradient * weight, normed, along, value=-1.0).mul_(inverse)
-        return of_x, of_weight, None, None
+        return of_x.to(x.dtype), of_weight, None, None

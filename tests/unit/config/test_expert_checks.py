@@ -1,5 +1,7 @@
 """What a mixture of experts cannot be, or go with."""
 
+from typing import Any
+
 import pytest
 
 from qmpi.config.checks import contradictions
@@ -8,7 +10,7 @@ from qmpi.config.settings import Settings
 from qmpi.config.train import TrainSettings
 
 
-def faults(train: TrainSettings, **model: int) -> list[str]:
+def faults(train: TrainSettings, **model: Any) -> list[str]:
     settings = Settings(model=ModelSettings(experts=4, **model), train=train)
     return [fault for fault in contradictions(settings) if "experts" in fault]
 
@@ -28,6 +30,11 @@ def test_a_sound_mixture_has_no_fault() -> None:
 def test_what_is_not_there_for_experts_is_refused_by_name(train: TrainSettings, field: str) -> None:
     (fault,) = faults(train)
     assert field in fault
+
+
+def test_norms_behind_are_not_there_for_experts() -> None:
+    (fault,) = faults(TrainSettings(), norm_place="post")
+    assert "model.norm_place" in fault
 
 
 def test_more_experts_a_token_than_there_are_are_refused() -> None:

@@ -55,6 +55,10 @@ MALFORMED = {
     ),
     "heads do not divide": ("[model]\nheads = 3\n", ["model.width = 128", "model.heads = 3"]),
     "kv heads do not divide": ("[model]\nkv_heads = 3\n", ["model.heads = 4", "kv_heads = 3"]),
+    "over what no norm goes": (
+        '[model]\nqk_norm = false\nqk_norm_over = "projection"\n',
+        ["model.qk_norm_over", "model.qk_norm = false"],
+    ),
     "odd head dim": ("[model]\nhead_dim = 7\n", ["model.head_dim = 7", "odd"]),
     "initial weights alone": ("[initial]\nweights = 'x'\n", ["initial.digest", "qmpi import"]),
     "no digest": ("[initial]\nweights = 'x'\ndigest = 'abc'\n", ["initial.digest"]),

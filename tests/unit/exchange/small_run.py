@@ -42,6 +42,11 @@ SHAPES = {
         vocab_size=320, layers=2, width=64, heads=4, kv_heads=1, qk_norm=False, window=16,
         rope_scaling="llama3", rope_factor=8.0, rope_original_tokens=16,
     ),
+    "olmo2, yarn": ModelSettings(
+        vocab_size=320, layers=2, width=64, heads=4, kv_heads=2, tied_head=False, norm_eps=1e-5,
+        qk_norm_over="projection", norm_place="post", rope_scaling="yarn", rope_factor=4.0,
+        rope_original_tokens=16,
+    ),
 }  # fmt: skip
 
 

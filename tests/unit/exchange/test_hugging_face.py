@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from unit.model.families import FAMILIES
 
 from qmpi.config.model import ModelSettings
 from qmpi.config.settings import Settings
@@ -41,6 +42,22 @@ def test_out_and_in_is_the_same_model(model):
     assert replace(model_settings(fields, PATH), ffn_width=0) == replace(model, ffn_width=0)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_goes_out_and_in_or_is_refused(family):
+    model, counterpart, _ = FAMILIES[family]
+    if not counterpart:
+        with pytest.raises(InputError, match="no counterpart"):
+            check_export(Settings(model=model))
+        return
+    check_export(Settings(model=model))
+    fields = json.loads(json.dumps(model_config(model, 128, 0, "float32")))
+    assert fields["architectures"] == [counterpart]
+    back = model_settings(fields, PATH)
+    # What acts while training alone has no place in the file.
+    free = {"ffn_width": 0, "expert_width": 0}
+    assert replace(back, **free) == replace(model, **free)
+
+
 def test_an_absent_field_means_what_transformers_takes_it_for():
     plain = model_settings(
         {
@@ -54,6 +71,18 @@ def test_an_absent_field_means_what_transformers_takes_it_for():
     qwen = said(num_key_value_heads=..., head_dim=..., num_attention_heads=32, hidden_size=1024)
     found = model_settings(qwen, PATH)
     assert (found.kv_heads, found.head_dim) == (32, 128)
+
+
+def test_an_absent_epsilon_of_olmo_is_its_own():
+    fields = {name: value for name, value in said(model_type="olmo2").items() if "eps" not in name}
+    found = model_settings(fields, PATH)
+    assert (found.norm_eps, found.norm_place, found.qk_norm_over) == (1e-5, "post", "projection")
+
+
+def test_no_token_of_olmo_pads():
+    """What its class takes for padding gets no gradient."""
+    model = ModelSettings(norm_place="post", qk_norm_over="projection")
+    assert model_config(model, 128, 0, "float32")["pad_token_id"] is None
 
 
 def test_theta_of_either_generation_is_read():
@@ -145,12 +174,18 @@ def test_the_last_layers_of_a_qwen_without_kinds_have_the_window():
         ModelSettings(window=8, sinks=2),
         ModelSettings(logit_softcap=30.0),
         ModelSettings(window=8, window_pattern="wf", qk_norm=False),
+        ModelSettings(norm_place="post"),
+        ModelSettings(norm_place="post", qk_norm=False),
+        ModelSettings(qk_norm_over="projection"),
+        ModelSettings(norm_place="post", qk_norm_over="projection", window=8),
     ],
 )
 def test_what_no_other_program_computes_is_not_exported(model):
-    with pytest.raises(InputError, match=r"model\.(sinks|logit_softcap|window_pattern) .*exported"):
+    names = "sinks|logit_softcap|window_pattern|norm_place|qk_norm_over|window"
+    with pytest.raises(InputError, match=rf"model\.({names}) .*exported"):
         check_export(Settings(model=model))
-    check_export(Settings(model=replace(model, sinks=0, logit_softcap=0.0, qk_norm=True)))
+    sound = replace(model, sinks=0, logit_softcap=0.0, qk_norm=True)
+    check_export(Settings(model=replace(sound, norm_place="pre", qk_norm_over="head")))
 
 
 VALUES = (

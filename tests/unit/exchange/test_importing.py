@@ -111,24 +111,34 @@ def test_weights_in_half_precision_come_in_exactly(tmp_path):
         assert torch.equal(parameter, halves[name].float())
 
 
-def test_what_transformers_saves_comes_in(tmp_path):
-    pytest.importorskip("transformers")
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    made = LlamaForCausalLM(
-        LlamaConfig(
+@pytest.mark.parametrize("name", ["Llama", "Olmo2"])
+def test_what_transformers_saves_comes_in_and_goes_on(tmp_path, name):
+    transformers = pytest.importorskip("transformers")
+    config = getattr(transformers, f"{name}Config")
+    made = getattr(transformers, f"{name}ForCausalLM")(
+        config(
             vocab_size=320, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
             num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64,
+            eos_token_id=0,
         )
     )  # fmt: skip
+    with torch.no_grad():
+        for parameter in made.parameters():
+            if parameter.dim() == 1:  # ones would hide a forgotten scale
+                parameter.uniform_(0.5, 1.5)
     made.save_pretrained(tmp_path / "hf")
     tokenizer(tmp_path / "hf")
     job = import_model(tmp_path / "hf", "", "laptop").settings
-    assert (job.model.qk_norm, job.model.tied_head, job.train.sequence_tokens) == (False, False, 64)
-    ours = model_of(job, begun(job))
+    assert job.model.qk_norm == (name == "Olmo2")
+    assert (job.model.tied_head, job.train.sequence_tokens) == (False, 64)
+    small = replace(job.train, lanes=2, microbatches=1, sequences=2, precision="float32")
+    job = replace(job, train=replace(small, device="cpu"))
+    engine_of_job = begun(job)
+    ours = model_of(job, engine_of_job)
     ids = torch.randint(0, 320, (2, 20))
     with torch.no_grad():
         assert (ours(ids) - made.eval()(ids).logits).abs().max() < 1e-4
+    assert step(engine_of_job, job).gradient_norm > 0
 
 
 def test_a_job_that_is_written_loads_and_its_identity_is_the_digest(tmp_path, monkeypatch):

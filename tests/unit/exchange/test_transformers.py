@@ -4,15 +4,28 @@ import json
 
 import pytest
 import torch
+import transformers
+from msgspec.structs import replace
 from torch.nn import functional
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     LlamaForCausalLM,
     MistralForCausalLM,
+    Olmo2ForCausalLM,
     Qwen3ForCausalLM,
 )
-from unit.exchange.small_run import SHAPES, TEXT, small_run, tokenizer
+from unit.exchange.small_run import (
+    SHAPES,
+    TEXT,
+    engine,
+    model_of,
+    settings,
+    small_run,
+    tokenizer,
+    write_run,
+)
+from unit.model.families import FAMILIES
 
 from qmpi.exchange.export import Form, export_run
 from qmpi.exchange.sample import Sampler, Wanted
@@ -40,8 +53,8 @@ def exported(tmp_path, shape, form=Form()):  # noqa: B008 - frozen
 @pytest.mark.parametrize("shape", SHAPES)
 def test_logits_gradients_and_greedy_text_are_equal(tmp_path, shape):
     run, job, ours, theirs = exported(tmp_path, shape)
-    llama = MistralForCausalLM if job.model.window else LlamaForCausalLM
-    assert type(theirs) is (Qwen3ForCausalLM if job.model.qk_norm else llama)
+    named = {"llama": LlamaForCausalLM, "mistral": MistralForCausalLM, "olmo2": Olmo2ForCausalLM}
+    assert type(theirs) is named.get(shape.partition(",")[0], Qwen3ForCausalLM)
     ids = torch.randint(0, 300, (3, 48), generator=torch.Generator().manual_seed(2))
     a, b = ours.requires_grad_()(ids), theirs(ids).logits
     assert (a - b).abs().max() < 1e-4
@@ -68,6 +81,29 @@ def test_logits_gradients_and_greedy_text_are_equal(tmp_path, shape):
     ended = ids.index(made.end_of_text) if made.end_of_text in ids else len(ids)
     assert text == made.decode(ids[:ended])
     assert ended > len(start), "a text that ends at once proves nothing"
+
+
+@pytest.mark.parametrize("family", [name for name in FAMILIES if FAMILIES[name].counterpart])
+def test_an_export_of_a_family_gives_the_same_logits(tmp_path, family):
+    model, counterpart, _ = FAMILIES[family]
+    job = settings(tmp_path / "tokenizer", replace(model, init_std=0.2))
+    made = engine(job, noise=None)
+    for slot in made._state.layout.slots:
+        if len(slot.shape) == 1 and not slot.name.endswith("bias"):
+            # Ones would hide a forgotten scale.
+            made._state.view(slot).copy_(torch.linspace(0.5, 1.5, slot.size))
+    run = write_run(tmp_path / "run", job, {0: made})
+    export_run(run, tmp_path / "hf", None, Form(), cache=tmp_path / "cache", tell=told)
+    theirs, found = AutoModelForCausalLM.from_pretrained(
+        tmp_path / "hf", output_loading_info=True, trust_remote_code=False
+    )
+    assert not any(found.values()), found
+    assert type(theirs) is getattr(transformers, counterpart)
+    ids = torch.randint(0, 300, (3, 40), generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        a, b = model_of(job, made)(ids), theirs.eval()(ids).logits
+    assert (a - b).abs().max() < 1e-4
+    assert a.std() > 0.1, "logits that are all alike prove nothing"
 
 
 def test_text_becomes_the_same_tokens(tmp_path):

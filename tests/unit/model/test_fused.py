@@ -56,16 +56,27 @@ def test_norm(kind, tolerance):
 
 
 @pytest.mark.parametrize(("kind", "tolerance"), KINDS)
+def test_norm_of_a_product(kind, tolerance):
+    """Behind a part a norm reads the compute type and writes what the stream is in."""
+    agree(
+        lambda x, w: Norm.apply(x, w, 1e-3, torch.float32),
+        lambda x, w: plain.norm(x, w, 1e-3, torch.float32),
+        (drawn(10, 24, kind=kind), 1 + 0.1 * drawn(24)),
+        tolerance,
+    )
+
+
+@pytest.mark.parametrize(("kind", "tolerance"), KINDS)
 def test_gate(kind, tolerance):
     agree(SwiGlu.apply, plain.swiglu, (drawn(10, 48, kind=kind),), tolerance)
 
 
-@pytest.mark.parametrize("normed", [True, False])
+@pytest.mark.parametrize("normed", [(8, 8), (32, 16), None], ids=["head", "projection", "none"])
 @pytest.mark.parametrize(("kind", "tolerance"), KINDS)
 def test_heads(kind, tolerance, normed):
     at = Positions.of(ModelSettings(width=32, heads=4, kv_heads=2), 6, CPU)
     split = Split(batch=3, heads=4, kv_heads=2, epsilon=1e-3)
-    weights = [1 + 0.1 * drawn(8, seed=n) if normed else None for n in range(2)]
+    weights = [1 + 0.1 * drawn(size) for size in normed] if normed else [None, None]
     agree(
         lambda *leaves: Heads.apply(*leaves, at, split),
         lambda *leaves: plain.heads(*leaves, at, split),

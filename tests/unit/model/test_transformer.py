@@ -6,10 +6,21 @@ import sys
 import numpy as np
 import pytest
 import torch
+from unit.model.families import FAMILIES
 
 from qmpi.config.model import ModelSettings
-from qmpi.model.initial import initialise, parameter_seed
-from qmpi.model.shape import ffn_width, flops_per_token, parameter_count, parameter_shapes
+from qmpi.model.initial import RESIDUAL, ZERO, initialise, parameter_seed
+from qmpi.model.layer import merged_names
+from qmpi.model.shape import (
+    bias_shapes,
+    ffn_width,
+    flops_per_token,
+    is_matrix,
+    layer_kinds,
+    layer_shapes,
+    parameter_count,
+    parameter_shapes,
+)
 from qmpi.model.transformer import Transformer
 
 SHAPES = [
@@ -19,8 +30,14 @@ SHAPES = [
         {"layers": 1, "heads": 2, "kv_heads": 2, "tied_head": False},
         {"layers": 2, "heads": 4, "kv_heads": 1, "qk_norm": False},
         {"layers": 2, "heads": 4, "kv_heads": 2, "predict_ahead": 2},
+        {"layers": 2, "heads": 4, "kv_heads": 2, "norm_place": "post"},
+        {"layers": 2, "heads": 4, "kv_heads": 2, "qk_norm_over": "projection"},
+        {
+            "layers": 2, "heads": 4, "kv_heads": 2, "tied_head": False,
+            "norm_place": "post", "qk_norm_over": "projection",
+        },
     )
-]
+]  # fmt: skip
 
 
 def made(settings, seed=1):
@@ -50,6 +67,9 @@ def attend(x, w, s):
     head = s.width // s.heads
     out = np.zeros((len(x), s.heads * head))
     q, k, v = (x @ w[f"self_attn.{n}_proj.weight"].T for n in "qkv")
+    if s.qk_norm_over == "projection":
+        q = norm(q, w["self_attn.q_norm.weight"], s.norm_eps)
+        k = norm(k, w["self_attn.k_norm.weight"], s.norm_eps)
     for h in range(s.heads):
         g = h // (s.heads // s.kv_heads)
         qh, kh, vh = (
@@ -57,7 +77,7 @@ def attend(x, w, s):
             k[:, g * head :][:, :head],
             v[:, g * head :][:, :head],
         )
-        if s.qk_norm:
+        if s.qk_norm and s.qk_norm_over == "head":
             qh = norm(qh, w["self_attn.q_norm.weight"], s.norm_eps)
             kh = norm(kh, w["self_attn.k_norm.weight"], s.norm_eps)
         scores = turn(qh, s.rope_theta) @ turn(kh, s.rope_theta).T / np.sqrt(head)
@@ -67,16 +87,24 @@ def attend(x, w, s):
     return out @ w["self_attn.o_proj.weight"].T
 
 
+def feed(x, w):
+    gate = x @ w["mlp.gate_proj.weight"].T
+    hidden = gate / (1 + np.exp(-gate)) * (x @ w["mlp.up_proj.weight"].T)
+    return hidden @ w["mlp.down_proj.weight"].T
+
+
 def plain(weights, s, ids):
     x = weights["model.embed_tokens.weight"][ids]
     for layer in range(s.layers):
         prefix = f"model.layers.{layer}."
         w = {n.removeprefix(prefix): v for n, v in weights.items() if n.startswith(prefix)}
+        if s.norm_place == "post":
+            y = norm(attend(x, w, s), w["post_attention_layernorm.weight"], s.norm_eps)
+            x = x + y
+            x = x + norm(feed(x, w), w["post_feedforward_layernorm.weight"], s.norm_eps)
+            continue
         x = x + attend(norm(x, w["input_layernorm.weight"], s.norm_eps), w, s)
-        y = norm(x, w["post_attention_layernorm.weight"], s.norm_eps)
-        gate = y @ w["mlp.gate_proj.weight"].T
-        hidden = gate / (1 + np.exp(-gate)) * (y @ w["mlp.up_proj.weight"].T)
-        x = x + hidden @ w["mlp.down_proj.weight"].T
+        x = x + feed(norm(x, w["post_attention_layernorm.weight"], s.norm_eps), w)
     x = norm(x, weights["model.norm.weight"], s.norm_eps)
     return x @ weights.get("lm_head.weight", weights["model.embed_tokens.weight"]).T
 
@@ -100,11 +128,59 @@ def test_logits_and_loss_equal_the_plain_form(settings):
     assert float(loss.detach()) == pytest.approx(-likely[np.arange(12), targets].mean(), rel=1e-4)
 
 
-@pytest.mark.parametrize("settings", SHAPES)
+@pytest.mark.parametrize("settings", [*SHAPES, *(family.model for family in FAMILIES.values())])
 def test_table_of_shapes_is_that_of_the_model(settings):
     model = Transformer(settings)
     assert {n: tuple(p.shape) for n, p in model.named_parameters()} == parameter_shapes(settings)
     assert parameter_count(settings) == sum(p.numel() for p in model.parameters())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_without_the_residual_parameters_a_layer_leaves_the_stream_alone(family):
+    """So none is forgotten among those whose spread shrinks with depth, and none is there twice."""
+    settings = FAMILIES[family].model
+    model = made(settings)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith(RESIDUAL):
+                parameter.zero_()
+        ids = torch.arange(24).view(2, 12)
+        embedded = model.model.embed_tokens(ids)
+        assert torch.equal(model.model(ids), model.model.norm(embedded))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_weights_begin_as_their_names_and_shapes_say(family):
+    settings = FAMILIES[family].model
+    model = made(settings)
+    for name, parameter in model.named_parameters():
+        values = parameter.detach()
+        if name.endswith(ZERO):
+            assert not values.any(), name
+        elif values.dim() == 1:
+            assert torch.equal(values, torch.ones_like(values)), name
+        elif is_matrix(tuple(values.shape)):
+            depth = (2 * settings.layers) ** 0.5 if name.endswith(RESIDUAL) else 1.0
+            wanted = pytest.approx(settings.init_std / depth, rel=0.2)
+            assert float(values.std()) == wanted, name
+    state = dict(model.named_buffers())
+    assert {name: tuple(state[name].shape) for name in bias_shapes(settings)} == bias_shapes(
+        settings
+    )
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_weights_are_merged_from_parameters_of_one_width(family):
+    settings = FAMILIES[family].model
+    for kind in set(layer_kinds(settings)):
+        shapes = layer_shapes(settings, kind)
+        merged = merged_names(settings, kind)
+        names = [name for held in merged.values() for name in held]
+        assert len(set(names)) == len(names)
+        for held in merged.values():
+            assert len({shapes[name][1:] for name in held}) <= 1
+        own = ("mlp.gate.", "mlp.shared_experts.")
+        assert set(shapes) - set(names) == {name for name in shapes if name.startswith(own)}
 
 
 def test_counts_by_hand():

@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -92,10 +92,19 @@ def test_microbatches_keep_gradients_between_them() -> None:
 
 
 @pytest.mark.parametrize("half", [False, True])
-@pytest.mark.parametrize(("tokens", "window"), [(128, 0), (2048, 0), (768, 100), (2048, 100)])
-def test_layers_keep_what_fused_nodes_save(half: bool, tokens: int, window: int) -> None:
+@pytest.mark.parametrize(
+    ("tokens", "fields"),
+    [
+        (128, {}),
+        (2048, {}),
+        (768, {"window": 100, "sinks": 4}),
+        (2048, {"window": 100, "sinks": 4}),
+        (128, {"norm_place": "post", "qk_norm_over": "projection"}),
+    ],
+)
+def test_layers_keep_what_fused_nodes_save(half: bool, tokens: int, fields: dict[str, Any]) -> None:
     given = job("demo", half=half)
-    model = replace(given.settings.model, window=window, sinks=4 if window else 0)
+    model = replace(given.settings.model, **fields)
     given = replace(given, settings=replace(given.settings, model=model), shape=shape_of(model))
     train = replace(given.settings.train, sequences=1, sequence_tokens=tokens)
     planned = replace(given, settings=replace(given.settings, train=train))

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from published_runs import RUNS
+from unit.model.families import FAMILIES
 
 from qmpi.config.model import ModelSettings
 from qmpi.model import shape as model_shape
@@ -37,6 +38,8 @@ def models(draw: st.DrawFn) -> ModelSettings:
         ffn_width=draw(st.sampled_from([0, 64, 1000])),
         tied_head=draw(st.booleans()),
         qk_norm=draw(st.booleans()),
+        qk_norm_over=draw(st.sampled_from(["head", "projection"])),
+        norm_place=draw(st.sampled_from(["pre", "post"])),
         window=draw(st.sampled_from([0, 0, 1, 500, 10_000])),
         window_pattern=draw(st.sampled_from(["", "wf", "fww"])),
         sinks=draw(st.sampled_from([0, 4, 2000])),
@@ -51,6 +54,18 @@ def test_counts_are_those_of_the_model(model: ModelSettings, tokens: int) -> Non
     # The planner takes the mean over layers with windows.
     wanted = pytest.approx(model_shape.flops_per_token(model, tokens), rel=1e-12)
     assert flops_per_token(shape, tokens) == wanted
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_is_counted_as_the_model_does(family: str) -> None:
+    model = FAMILIES[family].model
+    shape = shape_of(model)
+    assert parameters(shape) == model_shape.parameter_count(model)
+    assert active_parameters(shape) == model_shape.active_count(model)
+    assert flops_per_token(shape, 8) == pytest.approx(model_shape.flops_per_token(model, 8))
+    parts = batches(lay_out(parameter_shapes(model), "muon"), "cpu")
+    each = [len(part.slots) * (4 * part.rows**2 * part.cols + 2 * part.rows**3) for part in parts]
+    assert muon_flops(shape) == len(POLAR) * sum(each)
 
 
 @st.composite

@@ -82,9 +82,13 @@ class Staged:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("normed", [False, True])
-def test_a_layer_moves_what_is_counted(precision, normed):
-    settings = job(precision, qk_norm=normed)
+@pytest.mark.parametrize(
+    "fields",
+    [{"qk_norm": False}, {}, {"qk_norm_over": "projection", "norm_place": "post"}],
+    ids=["no norm of heads", "qwen3", "olmo2"],
+)
+def test_a_layer_moves_what_is_counted(precision, fields):
+    settings = job(precision, **fields)
     model, kind = settings.model, getattr(torch, precision)
     kernels = choose_kernels(CPU, 64, compiled=False)._replace(attend=attend)
     layer, positions = make_layers(model, 4, kernels)[0], Positions.of(model, 64, CPU)

@@ -8,6 +8,7 @@ import logging
 import sys
 
 from msgspec.structs import replace
+from unit.model.families import FAMILIES
 from unit.training.small_job import LANES, alone, job, run
 
 from qmpi.config import compiling
@@ -20,8 +21,8 @@ STEPS = 3
 
 DIVIDER = 7
 WINDOWED = {"window": 5, "sinks": 2, "window_pattern": "wwf"}
-"""What the shapes "windows" and "long" have beside masked documents. All sequences are short, but
-"long" ones are computed as long ones are."""
+"""What the shapes "masked windows" and "long" have beside masked documents. All sequences are
+short, but "long" ones are computed as long ones are."""
 
 
 class Kept(logging.Handler):
@@ -52,8 +53,9 @@ def main(compile_, device, shape="dense"):
     # So that "auto" wants what this small job would not be worth.
     compiling.WORTH = dict.fromkeys(compiling.WORTH, 0)
     settings = job(device=device)
-    divider, more = (None, {}) if shape in ("dense", "experts", "ahead") else (DIVIDER, WINDOWED)
-    if shape in ("windows", "long"):
+    is_long = shape in ("masked windows", "long")
+    divider, more = (DIVIDER, WINDOWED) if is_long else (None, {})
+    if is_long:
         # Several blocks of queries in so short a sequence.
         plain.BLOCK, banded.LENGTHS = 4, {"cpu": (4, 4), "cuda": (4, 4)}
     if shape == "long":
@@ -63,6 +65,8 @@ def main(compile_, device, shape="dense"):
     if shape == "ahead":
         more = {"predict_ahead": 2}
     model = ModelSettings(vocab_size=256, layers=3, width=32, heads=2, kv_heads=1, **more)
+    if shape in FAMILIES:
+        model, _, divider = FAMILIES[shape]
     settings = replace(settings, model=model, train=replace(settings.train, compile=compile_))
     engine = alone(settings, divider=divider)
     engine.warm_up()

@@ -5,6 +5,7 @@ import time
 import pytest
 import torch
 from msgspec.structs import replace
+from unit.model.families import FAMILIES
 from unit.training.on_cuda import CUDA, NEEDS_CUDA
 from unit.training.small_job import job
 
@@ -28,8 +29,12 @@ SHAPES = {
     "windows, documents, capped": {"window": 4, "logit_softcap": 2.0, "vocab_size": 256},
     "documents": {"vocab_size": 256},
     "scaled": {"rope_scaling": "yarn", "rope_factor": 4.0, "rope_original_tokens": 8},
+    "norms behind": {"norm_place": "post", "qk_norm_over": "projection"},
+    "norms behind, windows, documents": {
+        "norm_place": "post", "window": 4, "window_pattern": "wf", "vocab_size": 256,
+    },
     "odd": {"width": 20, "heads": 2, "kv_heads": 1, "ffn_width": 6},
-}
+}  # fmt: skip
 """At the odd shape no two parameters lie side by side: leaves are copies."""
 MIXTURES = {
     "experts": {"experts": 4},
@@ -37,12 +42,21 @@ MIXTURES = {
         "experts": 6, "experts_per_token": 3, "shared_experts": 1, "router": "sigmoid",
         "dense_layers": 1, "ffn_width": 48,
     },
+    "experts, norms over all heads": {"experts": 4, "qk_norm_over": "projection"},
     "odd experts": {"experts": 5, "expert_width": 7, "width": 20, "heads": 2, "kv_heads": 1},
 }  # fmt: skip
 
 
-DIVIDERS = dict.fromkeys(("windows, documents, capped", "documents"), 3)
+MASKED = ("windows, documents, capped", "norms behind, windows, documents", "documents")
+DIVIDERS = dict.fromkeys(MASKED, 3) | {
+    name: family.divider for name, family in FAMILIES.items() if family.divider is not None
+}
 """Token that ends a document, by shape."""
+
+
+def family_job(name):
+    model = replace(FAMILIES[name].model, init_std=0.2)
+    return replace(job(), model=model)
 
 
 def settings_of(shape):
@@ -103,9 +117,10 @@ def drawn_ids(settings, name):
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("compiled", [False, True], ids=["fused", "plain"])
-@pytest.mark.parametrize("name", [*SHAPES, *MIXTURES])
+@pytest.mark.parametrize("name", [*SHAPES, *MIXTURES, *FAMILIES])
 def test_loss_and_gradients_are_those_of_the_model(name, compiled, device):
-    settings = settings_of((SHAPES | MIXTURES)[name])
+    known = SHAPES | MIXTURES
+    settings = settings_of(known[name]) if name in known else family_job(name)
     ids, divider = drawn_ids(settings, name), DIVIDERS.get(name)
     model, wanted = reference(settings, ids, divider)
     loss, found = gradients(settings, model, ids, torch.float32, compiled=compiled, device=device)
@@ -165,7 +180,7 @@ def test_leaves_follow_the_state_only_when_refreshed():
     assert float(weights.layers[1].qkv.detach().min()) == 2.0
     assert float(weights.head_values.min()) == 2.0
     assert weights.layers[0].qkv.dtype == torch.bfloat16
-    assert weights.layers[0].post_norm.dtype == torch.float32
+    assert weights.layers[0].mlp_norm.dtype == torch.float32
 
 
 def test_in_float32_leaves_are_the_state():

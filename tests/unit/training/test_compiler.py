@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 import torch
 from msgspec.structs import replace
+from unit.model.families import FAMILIES
 from unit.training.on_cuda import CUDA, needs_cuda
 from unit.training.small_job import job
 
 from qmpi.config.model import ModelSettings
+from qmpi.model.shape import layer_kinds
 from qmpi.training.compiler import wants_compiling
 
 CPU = torch.device("cpu")
@@ -116,7 +118,7 @@ def test_compiled_bits_do_not_depend_on_when_or_where(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("shape", ["windows", "long"])
+@pytest.mark.parametrize("shape", ["masked windows", "long"])
 def test_windows_and_documents_compile_once_for_each_kind_of_layer(tmp_path, shape):
     first = member(tmp_path, "on", shape=shape)
     assert first["graphs"] == first["graphs_warm"] == 2
@@ -127,6 +129,21 @@ def test_windows_and_documents_compile_once_for_each_kind_of_layer(tmp_path, sha
     assert plain["losses"] == pytest.approx(first["losses"], rel=1e-5)
     assert plain["losses"] != pytest.approx(dense["losses"], rel=1e-5)
     assert not plain["dynamo"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_compiles_once_for_each_kind_of_layer(tmp_path, family):
+    told = member(tmp_path, "on", shape=family)
+    assert "compiled by" in told["identity"]
+    assert told["graphs"] == told["graphs_warm"] == len(set(layer_kinds(FAMILIES[family].model)))
+    plain = member(tmp_path, "off", shape=family)
+    assert plain["losses"] == pytest.approx(told["losses"], rel=1e-5)
+    assert told["again"] == told["digests"][0]
+    assert told["other_deal"] == told["digests"]
+    plain = member(tmp_path, "off", shape=family)
+    assert plain["losses"] == pytest.approx(told["losses"], rel=1e-4)
 
 
 @pytest.mark.slow

@@ -4,6 +4,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
+from unit.model.families import FAMILIES
 
 from qmpi.config.model import ModelSettings
 from qmpi.model.initial import initialise
@@ -25,8 +27,17 @@ SHAPES = {
         vocab_size=256, layers=2, width=32, heads=4, kv_heads=2, init_std=0.3, window=4, sinks=1,
         window_pattern="wf",
     ),
+    "norms behind, documents": ModelSettings(
+        vocab_size=256, layers=2, width=32, heads=4, kv_heads=2, init_std=0.3, window=4,
+        window_pattern="wf", norm_place="post", qk_norm_over="projection",
+    ),
 }  # fmt: skip
-DIVIDERS = {"documents": 7}
+SHAPES |= {name: replace(family.model, init_std=0.3) for name, family in FAMILIES.items()}
+DIVIDERS = {
+    "documents": 7,
+    "norms behind, documents": 7,
+    **{name: family.divider for name, family in FAMILIES.items()},
+}
 
 
 def made(shape):

@@ -25,6 +25,15 @@ def test_layout_puts_matrices_first_and_aligns_everything():
     assert all(view.data_ptr() % 64 == 0 for view in [*views, state.exp_avg, state.exp_avg_sq])
 
 
+def test_filters_stand_with_vectors_where_nothing_decays():
+    shapes = {"conv.weight": (8, 1, 3), "a": (3, 5), "n": (6,)}
+    for kind in ("adamw", "muon", "adamw8"):
+        layout = lay_out(shapes, kind)
+        starts = {slot.name: slot.start for slot in layout.slots}
+        assert starts["a"] < layout.hidden == layout.decayed
+        assert layout.decayed == starts["conv.weight"] < starts["n"]
+
+
 def test_digest_follows_weights_and_step():
     state = FlatState(lay_out(SHAPES), CPU)
     state.reset()
