@@ -111,8 +111,9 @@ def command(
     in order: the granted steps are finished and a checkpoint is written; exit code 75 says that the
     run can go on. So do the signals by which a scheduler or a closed terminal ends a command.
 
-    A run that goes on (--resume) may have other train.steps and another [optimizer]: the change is
-    written down at the step where it goes on. --back-to gives up steps after a divergence.
+    A run that goes on (--resume) may have other train.steps, another [optimizer], [guard] and
+    [batch]: the change is written down at the step where it goes on. What costs memory alone,
+    as train.checkpointing, may change too. --back-to gives up steps after a divergence.
 
     Inside an allocation (Slurm, PBS, LSF, Flux, Grid Engine), or with --hostfile, the ranks are
     dealt to its hosts. Before each start all hosts are asked; those that do not answer are left
@@ -304,7 +305,8 @@ def _summary(marker: "EndMarker", status: "StatusReport") -> str:
 
     without = "no finite loss" if status.step else "no loss yet"
     loss = without if status.loss is None else f"loss {status.loss:.4f}"
-    healed = f", {len(status.failures)} failures healed" if status.failures else ""
+    count = len(status.failures)
+    healed = f", {count} failure{'' if count == 1 else 's'} healed" if count else ""
     if status.skipped or status.spikes:
         healed += f", {left_out_text(status)}"
     if status.roll_backs:

@@ -10,6 +10,7 @@ from qmpi.config.data import ContentSource
 from qmpi.config.exact_sum import KEPT_BITS, LEAST_SPARE, SUM_BITS, lane_bits, spare_bits
 from qmpi.config.expert_checks import expert_contradictions
 from qmpi.config.float8_checks import float8_contradictions
+from qmpi.config.guard import guard_contradictions
 from qmpi.config.settings import RoleCount, Settings
 from qmpi.config.train import TrainSettings
 
@@ -48,6 +49,7 @@ def contradictions(settings: Settings) -> list[str]:
         *_evaluation(settings),
         *_hosts(settings),
         *_batch(settings),
+        *guard_contradictions(settings.guard),
     ]
 
 
@@ -275,4 +277,9 @@ def _batch(settings: Settings) -> Iterator[str]:
         yield (
             f'batch.rate = "{batch.rate}" lets the learning rate follow the lanes, but these are '
             "always the same: set batch.first_lanes, or leave batch.rate out"
+        )
+    if batch.halve_microbatches and settings.train.sequences == 1:
+        yield (
+            "batch.halve_microbatches = true, but train.sequences = 1 cannot be halved: more "
+            "sequences and fewer microbatches, or false"
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from qmpi.config.model import ModelSettings
 from qmpi.config.settings import Settings
 
 
@@ -16,6 +17,7 @@ def expert_contradictions(settings: Settings) -> Iterator[str]:
     """
     model = settings.model
     if not model.experts:
+        yield from _without(model)
         return
     if model.experts < 2:
         yield "model.experts = 1 leaves a router nothing to choose: 2 or more, or 0 for none"
@@ -51,4 +53,12 @@ def expert_contradictions(settings: Settings) -> Iterator[str]:
         yield (
             f"model.capacity_factor = {model.capacity_factor:g} drops tokens however even the "
             "loads: 1 or more, or 0 for no limit"
+        )
+
+
+def _without(model: ModelSettings) -> Iterator[str]:
+    if model.shared_experts:
+        yield (
+            f"model.shared_experts = {model.shared_experts} stands beside experts, and "
+            "model.experts = 0: 2 or more of these, or model.shared_experts = 0"
         )

@@ -1,5 +1,6 @@
 """[guard]: the section on steps that stand out, which the weights shall not follow."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -83,3 +84,19 @@ class GuardSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 NO_GUARD = GuardSettings()
+
+
+def guard_contradictions(guard: GuardSettings) -> Iterator[str]:
+    """Yield what contradicts itself in [guard].
+
+    Args:
+        guard: the section; each field legal by itself.
+
+    Yields:
+        One sentence each.
+    """
+    if guard.action == "roll_back" and not guard.is_on:
+        yield (
+            'guard.action = "roll_back", but no step is ever a spike: give guard.loss_spike or '
+            "guard.norm_spike, as 6.0"
+        )

@@ -219,7 +219,8 @@ def schedule_text(settings: OptimizerSettings, steps: int, onset: Onset | None =
     onset = onset or beginning(settings)
     begin = fall_begin(settings, steps, onset)
     top = settings.learning_rate * onset.top
-    climb = f"climbs to {top:.3g} over {onset.climb_steps:,} steps" if onset.climb_steps else ""
+    count = onset.climb_steps
+    climb = f"climbs to {top:.3g} over {count:,} step{'' if count == 1 else 's'}" if count else ""
     parts = [climb or f"begins at {top:.3g}"]
     if begin >= steps:
         parts.append("stays there")

@@ -211,7 +211,8 @@ def in_use(path: Path, holder: Holder) -> str:
     """
     return (
         f"the run {path.parent} is in use by {holder.said or 'another process'}:"
-        " wait for it, stop it with Ctrl-C or SIGTERM, or choose another run directory"
+        " wait for it, stop it with Ctrl-C or SIGTERM (`kill PID` of the process named), or choose "
+        "another run directory"
     )
 
 

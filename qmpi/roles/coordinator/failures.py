@@ -160,8 +160,12 @@ class Failures:
             now: clock.
 
         Returns:
-            The record.
+            The record; none where the run has just gone back by itself to a step from before any
+            copy, which its opening tells.
         """
+        backs = self.record.roll_backs
+        if backs and backs[-1].back_to == self.record.committed:
+            return []
         insists = run.from_scratch and self.record.checkpointed
         why = "as the user insists" if insists else "no checkpoint was written yet"
         return self.note(now, (), self._lost(), "begin again at step 0", why)

@@ -49,6 +49,18 @@ def test_the_next_start_goes_back_whether_the_end_was_told_or_not() -> None:
         assert status(job.effects).roll_backs == (record.roll_back,)
 
 
+def test_to_begin_with_the_initial_weights_as_meant_is_no_failure() -> None:
+    rare = replace(GUARDED, snapshot=SnapshotSettings(every_steps=1, disk_every_steps=20))
+    job = Job(history=spiked(kept(12), ENDED), settings=rare)
+    greet(job, fact(12))
+    assert opened(job.effects).back_to == 7
+    for rank in (3, 4):
+        job.hold(rank)
+    forms = [f for f in sent(job.effects, FormGroup).values() if isinstance(f, FormGroup)]
+    assert {f.step for f in forms} == {0}
+    assert status(job.effects).failures == ()
+
+
 def test_it_is_done_once_and_no_further_than_the_guard_allows() -> None:
     job = Job(history=spiked(ENDED), settings=GUARDED)
     greet(job, fact(12), fact(6))
