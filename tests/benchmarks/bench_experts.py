@@ -2,11 +2,13 @@
 
 An arm is a line of fields: "dense", "experts=8 balance_rate=0.1", "... ends=kept", where biases do
 not fade, "... ends=dropped", where the router is not given what they lose. The engine itself
-trains, alone, with its exact sum, on bytes of the sources of Python's standard library; one module
-in eight is held out. Every arm of a seed sees the same rows in the same order. Each result is a
-line of JSON in --results, and what stands there is not done again.
+trains, alone, with its exact sum, on the sources of Python's standard library: with --size bytes
+on their bytes (one module in eight is held out), with another size of bench_learning on its
+tokens. Every arm of a seed sees the same rows in the same order. Each result is a line of JSON in
+--results, and what stands there is not done again.
 
     python tests/benchmarks/bench_experts.py --steps 300 --arm dense --arm "experts=8"
+    python tests/benchmarks/bench_experts.py --size 1.3M --steps 2000 --arm dense --arm "experts=8"
 """
 
 import argparse
@@ -16,11 +18,14 @@ import sys
 import sysconfig
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from bench_learning import add, read
-from msgspec import convert
+from learning_arms import CONTEXT, SIZES, documents
+from learning_arms import rows as token_rows
+from msgspec import convert, to_builtins
 
 from qmpi.config.model import ModelSettings
 from qmpi.config.optimizer import OptimizerSettings
@@ -31,12 +36,33 @@ from qmpi.training import balance
 from qmpi.training.comm import Comm
 from qmpi.training.engine import Engine
 
-LANES, SEQUENCES, TOKENS = 2, 4, 64
+LANES = 2
 HELD_OUT = 8
 JUDGED_ROWS = 128
 LEAST_BYTES = 20_000
 PARTS = 10
-SHAPE = {"vocab_size": 256, "layers": 3, "width": 64, "heads": 2, "kv_heads": 1}
+BYTES = ModelSettings(vocab_size=256, layers=3, width=64, heads=2, kv_heads=1)
+
+
+class Case(NamedTuple):
+    """What is trained on: the shape of the dense model, sequences of a lane, tokens of one."""
+
+    shape: ModelSettings
+    sequences: int
+    tokens: int
+
+    @classmethod
+    def of(cls, size):
+        return cls(SIZES[size], 2, CONTEXT) if size in SIZES else cls(BYTES, 4, 64)
+
+    def rows(self, count, seed):
+        """Return so many rows to train on, and those that are judged."""
+        if self.shape is BYTES:
+            text, held = texts()
+            return cut(text, count, self.tokens, seed), cut(held, JUDGED_ROWS, self.tokens, 0)
+        kept, held = documents()
+        sides = token_rows(kept, seed)[:count], token_rows(held, 0)[:JUDGED_ROWS]
+        return [side.numpy().astype(np.uint16) for side in sides]
 
 
 def texts():
@@ -50,22 +76,22 @@ def texts():
     return [np.frombuffer(b"".join(p.read_bytes() for p in side), dtype=np.uint8) for side in sides]
 
 
-def rows(text, count, seed):
-    starts = np.random.default_rng(seed).permutation((len(text) - 1) // TOKENS)[:count] * TOKENS
-    return text[starts[:, None] + np.arange(TOKENS + 1)].astype(np.uint16)
+def cut(text, count, tokens, seed):
+    starts = np.random.default_rng(seed).permutation((len(text) - 1) // tokens)[:count] * tokens
+    return text[starts[:, None] + np.arange(tokens + 1)].astype(np.uint16)
 
 
-def begun(arm, seed, steps):
+def begun(arm, case, seed, steps):
     words = dict(word.split("=") for word in arm.split() if "=" in word)
-    ends = words.pop("ends", "given")
-    model = convert({**SHAPE, **words}, ModelSettings, strict=False)
+    ends, rate = words.pop("ends", "given"), float(words.pop("rate", 3e-3))
+    model = convert({**to_builtins(case.shape), **words}, ModelSettings, strict=False)
     train = TrainSettings(
-        steps=steps, lanes=LANES, sequences=SEQUENCES, sequence_tokens=TOKENS, device="cpu",
-        precision="float32",
+        steps=steps, lanes=LANES, sequences=case.sequences, sequence_tokens=case.tokens,
+        device="cpu", precision="float32" if case.shape is BYTES else "auto", compile="off",
     )  # fmt: skip
     settings = Settings(
         job=JobSettings(seed=seed), model=model, train=train,
-        optimizer=OptimizerSettings(warmup_steps=steps // 10),
+        optimizer=OptimizerSettings(warmup_steps=steps // 10, learning_rate=rate),
     )  # fmt: skip
     engine = Engine(settings, time.thread_time, lambda: None)
     engine.initialise()
@@ -86,10 +112,10 @@ def evenness(loads):
     return [round(float(mean.max()), 3), round(float(mean.min()), 3)]
 
 
-def train(arm, seed, steps):
-    engine, model = begun(arm, seed, steps)
-    text, held = texts()
-    data, out = rows(text, steps * LANES * SEQUENCES, seed), rows(held, JUDGED_ROWS, 0)
+def train(arm, size, seed, steps):
+    case = Case.of(size)
+    engine, model = begun(arm, case, seed, steps)
+    data, out = case.rows(steps * LANES * case.sequences, seed)
     loads, redone, spent = [], 0, {}
     started = time.process_time()
     for step, batch in enumerate(np.split(data, steps)):
@@ -105,10 +131,10 @@ def train(arm, seed, steps):
     losses = engine.evaluator().row_losses(out.tobytes(), len(out), lambda _: None)
     each = max(1, steps // PARTS)
     return {
-        "arm": arm, "seed": seed, "steps": steps,
+        "arm": arm, "size": size, "seed": seed, "steps": steps,
         "held_out": round(sum(losses) / out[:, 1:].size, 4),
         "parameters": parameter_count(model), "active": active_count(model),
-        "flops_per_token": flops_per_token(model, TOKENS), "redone": redone,
+        "flops_per_token": flops_per_token(model, case.tokens), "redone": redone,
         "cpu_seconds": round(seconds, 1),
         "parts": {name: round(value, 1) for name, value in spent.items()},
         "loads": [evenness(loads[n : n + each]) for n in range(0, len(loads), each)],
@@ -118,6 +144,7 @@ def train(arm, seed, steps):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--arm", action="append", default=[])
+    parser.add_argument("--size", choices=("bytes", *SIZES), default="bytes")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--results", type=Path, default=Path("experts.jsonl"))
@@ -125,10 +152,11 @@ def main():
     torch.set_num_threads(1)
     for seed in asked.seeds:
         for arm in asked.arm:
-            done = {(row["arm"], row["seed"], row["steps"]) for row in read(asked.results)}
-            if (arm, seed, asked.steps) in done:
+            fields = ("arm", "size", "seed", "steps")
+            done = {tuple(row[name] for name in fields) for row in read(asked.results)}
+            if (arm, asked.size, seed, asked.steps) in done:
                 continue
-            row = train(arm, seed, asked.steps)
+            row = train(arm, asked.size, seed, asked.steps)
             add(asked.results, row)
             sys.stdout.write(json.dumps(row) + "\n")
             sys.stdout.flush()
