@@ -16,17 +16,37 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 REPOSITORY = Path(__file__).parents[2]
+
+
+class Arm(NamedTuple):
+    """Checkpointing, of how many layers one, sequences of a microbatch, masters and optimizer."""
+
+    checkpointing: str = "none"
+    every: int = 1
+    sequences: int = 8
+    masters: str = "float32"
+    optimizer: str = ""
+
+
+FULL = Arm("full")
 ARMS = {
-    "none": ("none", 1, 8),
-    "every second": ("full", 2, 8),
-    "selective": ("selective", 1, 8),
-    "full": ("full", 1, 8),
-    "none, 8 microbatches": ("none", 1, 1),
-    "full, 8 microbatches": ("full", 1, 1),
+    "none": Arm(),
+    "every second": Arm("full", 2),
+    "selective": Arm("selective"),
+    "full": FULL,
+    "masters": Arm(masters="bfloat16"),
+    "adamw8": Arm(optimizer="adamw8"),
+    "none, 8 microbatches": Arm(sequences=1),
+    "full, 8 microbatches": Arm("full", sequences=1),
+    "full, masters": FULL._replace(masters="bfloat16"),
+    "full, masters, adamw8": FULL._replace(masters="bfloat16", optimizer="adamw8"),
+    "all but adamw8": Arm("full", 1, 1, "bfloat16"),
+    "all": Arm("full", 1, 1, "bfloat16", "adamw8"),
 }
-"""Checkpointing, of how many layers one, and sequences of a microbatch; a lane has 8 sequences."""
+"""A lane has 8 sequences; "all": each saver at once."""
 
 MODELS = {
     # vocabulary, width, layers, heads, kv heads
@@ -43,14 +63,13 @@ def status(name):
 
 
 def settings_of(options):
-    from msgspec.structs import replace
-
     from qmpi.config.model import ModelSettings
     from qmpi.config.optimizer import OptimizerSettings
     from qmpi.config.settings import Settings
     from qmpi.config.train import TrainSettings
 
-    mode, every, sequences = ARMS[options.arm]
+    arm = ARMS[options.arm]
+    sequences = arm.sequences
     vocabulary, width, layers, heads, kv_heads = MODELS[options.model]
     model = ModelSettings(
         vocab_size=vocabulary, width=width, layers=layers, heads=heads, kv_heads=kv_heads
@@ -59,10 +78,10 @@ def settings_of(options):
         steps=options.steps + 1, lanes=options.lanes, microbatches=options.sequences // sequences
         if sequences == 1 else 1, sequences=min(sequences, options.sequences),
         sequence_tokens=options.tokens, precision=options.precision, compile="off", device="cpu",
+        masters=arm.masters, checkpointing=arm.checkpointing, checkpoint_every=arm.every,
     )  # fmt: skip
-    if mode != "none":
-        train = replace(train, checkpointing=mode, checkpoint_every=every)
-    return Settings(model=model, train=train, optimizer=OptimizerSettings(kind=options.optimizer))
+    kind = arm.optimizer or options.optimizer
+    return Settings(model=model, train=train, optimizer=OptimizerSettings(kind=kind))
 
 
 def measured(options):
@@ -105,6 +124,7 @@ def measured(options):
         "precision": options.precision,
         "heap": options.heap,
         "peak_bytes": status("VmHWM") - start,
+        "program_bytes": start,
         "seconds": min(seconds[-options.steps :]),
         "losses": losses,
         "digest": outcome.weight_digest,
