@@ -75,10 +75,12 @@ def test_a_job_runs_from_the_pack_and_ends_in_the_same_weights(
 def test_no_rank_looks_into_the_old_environment(unpacked: Path, tmp_path: Path) -> None:
     program = "import qmpi.main, qmpi.runtime.bootstrap, mpi4py.MPI, torch, h5py, tokenizers"
     trace = tmp_path / "trace"
+    # A program that is looked for along PATH (platform asks for uname) would be seen there.
+    around = _environment(OMP_NUM_THREADS="1", PATH=os.defpath)
     strace = ["strace", "-f", "-e", "trace=%file", "-o", str(trace)]
     done = subprocess.run(
         [*strace, str(unpacked / "bin" / "python"), "-P", "-c", program],
-        cwd=tmp_path, env=_environment(OMP_NUM_THREADS="1"), capture_output=True, text=True,
+        cwd=tmp_path, env=around, capture_output=True, text=True,
         timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
