@@ -89,6 +89,11 @@ Attend = Callable[[Tensor, Tensor, Tensor, Positions], Tensor]
 """(scaled q [B, T, H, D], k and v [B, T, K, D], positions) to attention [B, T, H, D]."""
 
 
+def as_it_is(x: Tensor) -> Tensor:
+    """Return `x`: what a rank that computes whole layers has of the stream is all of it."""
+    return x
+
+
 class Kernels(NamedTuple):
     """The parts of a layer.
 
@@ -98,6 +103,8 @@ class Kernels(NamedTuple):
         attend: (q, k, v, positions) to their attention.
         swiglu: merged gate and up to hidden features.
         product: (features [rows, in], weight [out, in]) to [rows, out].
+        gather: rows of the stream that this rank has, to all that its part of the layer reads.
+        scatter: what its part writes, to what all parts together add to the rows that it has.
     """
 
     norm: Callable[[Tensor, Tensor, float, torch.dtype], Tensor]
@@ -105,6 +112,8 @@ class Kernels(NamedTuple):
     attend: Attend
     swiglu: Callable[[Tensor], Tensor]
     product: Callable[[Tensor, Tensor], Tensor] = functional.linear
+    gather: Callable[[Tensor], Tensor] = as_it_is
+    scatter: Callable[[Tensor], Tensor] = as_it_is
 
 
 Layer = Callable[[Tensor, Positions, LayerWeights], Tensor]
@@ -139,20 +148,27 @@ class ExpertLayer:
     What depends on where tokens go has other shapes each time.
     """
 
-    def __init__(self, attend: Callable[..., tuple[Tensor, Tensor]], mix: Mix) -> None:
+    def __init__(
+        self,
+        attend: Callable[..., tuple[Tensor, Tensor]],
+        mix: Mix,
+        scatter: Callable[[Tensor], Tensor] = as_it_is,
+    ) -> None:
         """Put a layer together.
 
         Args:
-            attend: (residual stream, positions, weights) to the stream behind attention, and its
-                norm in float32.
+            attend: (residual stream, positions, weights) to the stream behind attention, and to
+                what the experts read of its norm in float32.
             mix: the feed-forward part.
+            scatter: as of `Kernels`.
         """
-        self.attend, self.mix = attend, mix
+        self.attend, self.mix, self.scatter = attend, mix, scatter
 
     def __call__(self, x: Tensor, at: Positions, weights: LayerWeights) -> Tensor:
         """Return the residual stream behind the layer; arguments as of `Layer`."""
         x, y = self.attend(x, at, weights)
-        return x + self.mix(y, weights.gate_up, weights.down, weights.experts)
+        mixed = self.mix(y, weights.gate_up, weights.down, weights.experts)
+        return x + self.scatter(mixed)
 
 
 def make_layers(
@@ -219,14 +235,14 @@ def make_layer(
     attend = attention(kernels, kind.window, settings.sinks)
 
     def attended(y: Tensor, at: Positions, weights: LayerWeights) -> Tensor:
-        merged = kernels.product(y, weights.qkv)
+        merged = kernels.product(kernels.gather(y), weights.qkv)
         q, k, v = kernels.heads(merged, weights.q_norm, weights.k_norm, at, split)
         seen = attend(q, k, v, at).flatten(2).flatten(0, 1)
-        return kernels.product(seen, weights.output)
+        return kernels.scatter(kernels.product(seen, weights.output))
 
     def fed(y: Tensor, weights: LayerWeights) -> Tensor:
-        hidden = kernels.swiglu(kernels.product(y, weights.gate_up))
-        return kernels.product(hidden, weights.down)
+        hidden = kernels.swiglu(kernels.product(kernels.gather(y), weights.gate_up))
+        return kernels.scatter(kernels.product(hidden, weights.down))
 
     def pre(x: Tensor, at: Positions, weights: LayerWeights) -> Tensor:
         y = kernels.norm(x, weights.attention_norm, epsilon, weights.qkv.dtype)
@@ -243,9 +259,9 @@ def make_layer(
     def before_experts(x: Tensor, at: Positions, weights: LayerWeights) -> tuple[Tensor, Tensor]:
         y = kernels.norm(x, weights.attention_norm, epsilon, weights.qkv.dtype)
         x = x + attended(y, at, weights)
-        return x, kernels.norm(x, weights.mlp_norm, epsilon, torch.float32)
+        return x, kernels.gather(kernels.norm(x, weights.mlp_norm, epsilon, torch.float32))
 
     if kind.experts:
         mix = make_mix(settings, kernels.swiglu, microbatches)
-        return ExpertLayer(before_experts, mix)
+        return ExpertLayer(before_experts, mix, kernels.scatter)
     return post if settings.norm_place == "post" else pre

@@ -6,7 +6,6 @@ before the head. The losses' gradients start autograd's pass together with that 
 so each leaf gets its gradient once, the sum of all.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import Tensor
@@ -15,11 +14,8 @@ from qmpi.config.settings import Settings
 from qmpi.model.ahead import Norm, joined, shifted, with_target
 from qmpi.model.layer import Layers
 from qmpi.model.plain import Positions
+from qmpi.training.ends import Ends
 from qmpi.training.weights import Weights
-
-Loss = Callable[[Tensor, Tensor, float], tuple[float, Tensor]]
-"""(normed features [n, width], targets int64 [n], share of their mean loss in what is minimised) to
-that mean in nats and the gradient of the features; adds to the gradient of the head."""
 
 
 class Depth(NamedTuple):
@@ -41,14 +37,16 @@ class Depth(NamedTuple):
 class Ahead:
     """Computes the further losses of microbatches; without ahead modules there are none."""
 
-    def __init__(self, settings: Settings, weights: Weights, norm: Norm) -> None:
+    def __init__(self, settings: Settings, weights: Weights, norm: Norm, ends: Ends) -> None:
         """Take the parts.
 
         Args:
             settings: the job.
             weights: of the model.
             norm: part of a layer.
+            ends: embedding and head.
         """
+        self._ends = ends
         self._weights, self._norm, self._epsilon = weights, norm, settings.model.norm_eps
         self._weight = settings.train.ahead_weight / max(1, settings.model.predict_ahead)
         self._losses = [0.0] * settings.model.predict_ahead
@@ -66,7 +64,7 @@ class Ahead:
         return tuple(loss / microbatches for loss in self._losses)
 
     def run(
-        self, layers: Layers, x: Tensor, at: Positions, ids: Tensor, share: float, loss: Loss
+        self, layers: Layers, x: Tensor, at: Positions, ids: Tensor, share: float
     ) -> list[Depth]:
         """Compute the losses and the gradients of their features.
 
@@ -76,7 +74,6 @@ class Ahead:
             at: positions.
             ids: int64 [B, T + 1].
             share: of the mean loss of the next token in what is minimised.
-            loss: of the model's head.
 
         Returns:
             One for each depth.
@@ -85,7 +82,7 @@ class Ahead:
         each = zip(layers, self._weights.ahead, strict=True)
         for depth, (layer, weights) in enumerate(each, 1):
             taken = shifted(ids, depth).flatten()
-            embedded = self._weights.embedded(taken)
+            embedded = self._ends.embedded(taken)
             x = layer(joined(x, embedded, weights, self._norm, self._epsilon), at, weights.block)
             rows = with_target(ids, depth, at.first)
             features = self._norm(
@@ -93,7 +90,7 @@ class Ahead:
             )
             # Target of a position: the token behind the one that the module takes in there.
             targets = shifted(ids, depth + 1).flatten()[rows]
-            mean, gradient = loss(features, targets, share * self._weight)
+            mean, gradient = self._ends.loss(features, targets, share * self._weight)
             self._losses[depth - 1] += mean
             depths.append(Depth(taken, embedded, features, gradient))
         return depths

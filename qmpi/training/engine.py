@@ -25,38 +25,28 @@ from qmpi.protocol.batch import lanes_at
 from qmpi.protocol.hyperparameters import Hyperparameters, first_hyperparameters, rate_of
 from qmpi.protocol.progress import MAX_SKIPPED
 from qmpi.protocol.spikes import Levels, halts, judged
-from qmpi.training.balance import Balance
 from qmpi.training.comm import Aborted, Comm
 from qmpi.training.compiler import InTurn, at_once
 from qmpi.training.determinism import refuse_chance
 from qmpi.training.evaluation import EVALUATED_LOGITS, Evaluator, model_over
-from qmpi.training.flat_state import FlatState, state_layout
-from qmpi.training.lane_squares import LaneSquares
-from qmpi.training.lanes import Block, LaneRunner
-from qmpi.training.microbatches import Microbatches
-from qmpi.training.offload.places import offloads_moments
-from qmpi.training.optimizer import Optimizer, clip
+from qmpi.training.lanes import Block
+from qmpi.training.optimizer import clip
 from qmpi.training.out_of_memory import Made, with_memory_told
 from qmpi.training.outcome import Held, StepOutcome, diverged, finite, lane_square, means
-from qmpi.training.passes import Passes, Work
+from qmpi.training.parallel.team import TeamLines
+from qmpi.training.passes import Work
 from qmpi.training.precision import (
     choose_device,
-    choose_parts,
     choose_precision,
     machine_identity,
     precision_name,
     refuse_short_sums,
-    update_precision,
 )
 from qmpi.training.pretrained import first_weights
 from qmpi.training.profiler import Profiler
-from qmpi.training.reduction.kinds import make_sum
-from qmpi.training.reduction.tail import TailForm
 from qmpi.training.share import share
 from qmpi.training.speed import peak
-from qmpi.training.stopwatch import make_stopwatch
-from qmpi.training.tallies import Tallies
-from qmpi.training.weights import Weights
+from qmpi.training.station import Means, Station, build_station
 from qmpi.units import Digest
 
 
@@ -88,27 +78,31 @@ class Engine:
         self._precision = choose_precision(settings.train, self._device)
         refuse_chance(only_warn=self._device.type != "cpu")
         refuse_short_sums(self._precision)
-        layout = state_layout(settings)
-        train = settings.train
-        self._state = FlatState(layout, self._device, split=offloads_moments(train, self._device))
-        told = Tallies(settings.model, self._device)
-        self._balance = Balance(settings, self._state, told)
-        form = TailForm(settings.batch.is_measured, settings.model.predict_ahead)
-        self._sum = make_sum(train.reduction, layout, train.lanes, self._device, form, told.size)
-        squares = LaneSquares(len(layout.slots), self._device) if form.measures else None
-        watch = self._watch = make_stopwatch(self._device, clock)
-        weights = self._weights = Weights(settings.model, self._state, self._precision, told)
-        fused = choose_parts(train, self._device, compiled=False)
-        runner = self._runner = LaneRunner(settings, weights, fused, watch, divider, squares)
-        self._passes = Passes(runner, self._sum, watch, aborted, self._precision)
-        self._microbatches = Microbatches(settings, self._device, runner, in_turn)
-        computed = update_precision(self._precision)
-        self._optimizer = Optimizer(layout, self._device, computed, settings.job.seed)
+        self._means = Means(self._device, self._precision, clock, aborted, in_turn, divider)
         self._own = first_hyperparameters(settings)
         self._held: Held | None = None
         self._evaluator: Evaluator | None = None
         self._comm: Comm | None = None
         self._graveyard: list[Comm] = []
+        self._position = 0
+        self._take(build_station(settings, 0, self._means))
+
+    def seat(self, position: int) -> None:
+        """Compute at a position of a team from now on; at another than before there is no state.
+
+        Args:
+            position: 0 <= position < team size.
+        """
+        if position != self._position:
+            self._held = self._evaluator = None
+            self._position = position
+            self._take(build_station(self._settings, position, self._means))
+
+    def _take(self, at: Station) -> None:
+        self._at, self._team, self._state = at, at.team, at.state
+        self._balance, self._sum, self._watch = at.balance, at.total, at.watch
+        self._runner, self._passes, self._microbatches = at.runner, at.passes, at.microbatches
+        self._weights, self._optimizer = at.weights, at.optimizer
 
     @property
     def state_step(self) -> int:
@@ -179,21 +173,23 @@ class Engine:
         self._state.reset()
         if self._precision == torch.float16:
             self._state.set_scaling(FIRST, 0)
-        first_weights(self._state, self._settings)
+        first_weights(self._state, self._settings, self._at.part)
 
-    def join(self, comm: Comm) -> None:
+    def join(self, comm: Comm, within: TeamLines | None = None) -> None:
         """Compute with a group from now on.
 
         Args:
-            comm: connected; the engine owns it.
+            comm: the ranks of this position in all teams, connected; the engine owns it.
+            within: the lines within the team, likewise; None: a team is one rank.
         """
         self.leave()
         self._comm = comm
+        self._team.meet(within)
 
     def leave(self) -> None:
         """Leave the group; what a dead peer left stuck in it is kept until it has ended."""
         if self._comm is not None:
-            self._graveyard.append(self._comm)
+            self._graveyard += [self._comm, *self._team.leave()]
             self._comm = None
         # Dropping a stuck group joins its threads, which blocks until its time-out.
         self._graveyard = [comm for comm in self._graveyard if comm.stuck]
@@ -277,7 +273,7 @@ class Engine:
             step, lambda: (self._reduced(work, given), self._prepare(given))
         )
         self._held = Held(step, norm, redone, scale, digest_due, started, given, spike, levels)
-        self._group().vote()
+        self._team.vote(self._group())
         self._watch.lap("communication")
         return self.apply_held()
 
@@ -324,7 +320,7 @@ class Engine:
             self._skip(held)
         facts = self._sum.facts()
         watch.lap("sweep")
-        digest = state.digest() if held.digest_due else ""
+        digest = self._team.digest(state.digest()) if held.digest_due else ""
         watch.lap("digest")
         return StepOutcome(
             step=held.step,
@@ -352,7 +348,7 @@ class Engine:
             self._sum.use(prepared.sweeps)
         self._weights.refresh()
         many, layers = self._many(given), prepared.layers
-        return self._passes.run(self._group(), layers, self._state, work, many)
+        return self._passes.run(self._group(), self._team, layers, self._state, work, many)
 
     def _many(self, given: Hyperparameters) -> int:
         return lanes_at(given.batch, self._state.step, self._settings.train.lanes)
@@ -371,7 +367,8 @@ class Engine:
         gradient = self._sum.place
         self._sum.unpack(gradient)
         self._watch.lap("sweep")
-        norm = clip(gradient, given.optimizer.clip_norm)
+        norm = self._team.norm(gradient)
+        clip(gradient, given.optimizer.clip_norm, norm)
         if given.guard.is_on:
             spike, levels = judged(given.guard, levels, self._sum.facts().losses, norm)
         if math.isfinite(norm) and not spike:

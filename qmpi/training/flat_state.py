@@ -93,6 +93,7 @@ class Layout:
         second: first element that has a second moment in float32.
         eight: elements, from the first on, whose moments are in eight bits; whole blocks.
         narrow: weights are in bfloat16.
+        shares: ranks of a team that each have a share of the gradient of what is common.
     """
 
     slots: tuple[Slot, ...]
@@ -102,6 +103,7 @@ class Layout:
     second: int
     eight: int = 0
     narrow: bool = False
+    shares: int = 1
 
     @property
     def moments(self) -> int:

@@ -13,7 +13,7 @@ from torch import Tensor
 from qmpi.config.settings import Settings
 from qmpi.config.train import TrainSettings
 from qmpi.errors import InvariantError, PeerLost
-from qmpi.model.layer import Kernels, Layers
+from qmpi.model.layer import Layers
 from qmpi.training.backprop import Backprop
 from qmpi.training.comm import Aborted
 from qmpi.training.lane_squares import LaneSquares
@@ -55,9 +55,8 @@ class LaneRunner:
         self,
         settings: Settings,
         weights: Weights,
-        kernels: Kernels,
+        backprop: Backprop,
         watch: Stopwatch,
-        divider: int | None = None,
         squares: LaneSquares | None = None,
     ) -> None:
         """Listen for the gradient of each leaf.
@@ -65,14 +64,12 @@ class LaneRunner:
         Args:
             settings: the job.
             weights: of the model.
-            kernels: parts of a layer.
+            backprop: computes microbatches with these.
             watch: measures forward, backward, and the sweep inside backward.
-            divider: id of the token that ends a document; None: documents see one another.
             squares: takes each gradient too, if the noise is measured.
         """
         self._train, self._weights, self._watch = settings.train, weights, watch
-        self._backprop = Backprop(settings, weights, kernels, watch, divider)
-        self._squares, self.kernels = squares, kernels
+        self._backprop, self._squares = backprop, squares
         self._device = weights.table_values.device
         self._sum: Sum | None = None
         self._microbatch = 0
@@ -165,8 +162,8 @@ class LaneRunner:
     def _add_ends(self, total: Sum) -> None:
         table, head = self._weights.table, self._weights.head
         if head is not table:
-            self._add(total, head, self._unscaled(self._backprop.of_head))
-        self._add(total, table, self._unscaled(self._backprop.of_table))
+            self._add(total, head, self._unscaled(self._backprop.ends.of_head))
+        self._add(total, table, self._unscaled(self._backprop.ends.of_table))
 
     def _add(self, total: Sum, part: Part, gradient: Tensor) -> None:
         total.add(part.number, part.slot, gradient)

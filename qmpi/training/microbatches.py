@@ -23,7 +23,12 @@ class Microbatches:
     """The lanes' runner and its layers, at the size that holds."""
 
     def __init__(
-        self, settings: Settings, device: torch.device, runner: LaneRunner, in_turn: InTurn
+        self,
+        settings: Settings,
+        device: torch.device,
+        runner: LaneRunner,
+        kernels: Kernels,
+        in_turn: InTurn,
     ) -> None:
         """Prepare nothing yet.
 
@@ -31,10 +36,11 @@ class Microbatches:
             settings: the job.
             device: where it computes.
             runner: computes lanes.
+            kernels: parts of its layers.
             in_turn: lets one process of a host compile at a time.
         """
         self._settings, self._device, self._in_turn = settings, device, in_turn
-        self._runner = runner
+        self._runner, self._kernels = runner, kernels
         self._halvings = 0
         self._prepared: Prepared | None = None
 
@@ -59,7 +65,7 @@ class Microbatches:
             settings = replace(self._settings, train=train)
             plain = choose_parts(train, self._device, compiled=True)
             self._prepared = Preparer(settings, self._device, self._in_turn).prepare(
-                eager=self._layers(train, self._runner.kernels),
+                eager=self._layers(train, self._kernels),
                 plain=self._layers(train, plain),
                 rehearse=self._runner.rehearse,
             )

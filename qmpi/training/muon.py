@@ -159,9 +159,9 @@ class Directions:
             state: weights.
             rate: learning rate.
         """
-        for batch in self.batches:
-            for slot in batch.slots:
-                state.view(slot).add_(self._of(slot), alpha=-rate * batch.scale)
+        for slot, direction, scale in self.scaled():
+            run = state.params[slot.start : slot.start + slot.size]
+            run.add_(direction, alpha=-rate * scale)
 
     def scaled(self) -> Iterator[tuple[Slot, Tensor, float]]:
         """Yield each matrix's place, direction and what that is multiplied with beside the rate."""
@@ -169,17 +169,29 @@ class Directions:
             for slot in batch.slots:
                 yield slot, self._of(slot).view(-1), batch.scale
 
+    def turn(self, batch: Batch, matrices: list[Tensor]) -> None:
+        """Orthogonalise the matrices of a batch.
+
+        Args:
+            batch: which.
+            matrices: momentum of each, ahead of the step, as it stands or lies.
+        """
+        shape = (len(batch.slots), batch.rows, batch.cols)
+        stack = torch.empty(shape, dtype=self._kind, device=self._device)
+        for row, matrix in zip(stack, matrices, strict=True):
+            row.copy_(lying(matrix))
+        for update, slot in zip(orthogonalise(stack), batch.slots, strict=True):
+            lying(self._of(slot)).copy_(update)
+
     def _fill(
         self, batch: Batch, firsts: tuple[Tensor, ...], gradient: Tensor, momentum: float
     ) -> None:
-        shape = (len(batch.slots), batch.rows, batch.cols)
-        stack = torch.empty(shape, dtype=self._kind, device=self._device)
-        for row, slot, first in zip(stack, batch.slots, firsts, strict=True):
-            run = slice(slot.start, slot.start + slot.size)
-            ahead = first.lerp(gradient[run], 1.0 - momentum)
-            row.copy_(lying(gradient[run].lerp(ahead, momentum).view(slot.shape)))
-        for update, slot in zip(orthogonalise(stack), batch.slots, strict=True):
-            lying(self._of(slot)).copy_(update)
+        matrices: list[Tensor] = []
+        for slot, first in zip(batch.slots, firsts, strict=True):
+            run = gradient[slot.start : slot.start + slot.size]
+            ahead = run.lerp(first.lerp(run, 1.0 - momentum), momentum)
+            matrices.append(ahead.view(slot.shape))
+        self.turn(batch, matrices)
 
     def _of(self, slot: Slot) -> Tensor:
         return self._flat[slot.start : slot.start + slot.size].view(slot.shape)

@@ -21,34 +21,34 @@ from qmpi.training.eight_bit import EightBit, stored_moments
 from qmpi.training.flat_state import FlatState, Layout, lay_out
 from qmpi.training.masters import PIECES, Rounder, pieces
 from qmpi.training.muon import Directions, Members
-from qmpi.training.norm import global_norm
 from qmpi.training.offload.carrier import Carrier, Visit, in_place
 
 CARRIED = {"cpu": 1 << 16, "cuda": 1 << 22}
 """Elements of a piece whose moments come from the host: two are on the device at a time."""
 
 
-def clip(gradient: Tensor, limit: float) -> float:
+def clip(gradient: Tensor, limit: float, norm: float) -> None:
     """Scale the gradient to a norm of at most `limit`, in place.
 
     Args:
         gradient: float32, flat.
         limit: largest norm; 0: no clipping.
-
-    Returns:
-        The norm before clipping; may be infinite or NaN, and then the gradient is left alone.
+        norm: that it has; if that is infinite or NaN the gradient is left alone.
     """
-    norm = global_norm(gradient)
     if 0.0 < limit < norm < float("inf"):
         gradient.mul_(limit / (norm + 1e-6))
-    return norm
 
 
 class Optimizer:
     """How a reduced gradient becomes new weights and moments."""
 
     def __init__(
-        self, layout: Layout, device: torch.device, precision: torch.dtype, seed: int = 0
+        self,
+        layout: Layout,
+        device: torch.device,
+        precision: torch.dtype,
+        seed: int = 0,
+        directions: Directions | None = None,
     ) -> None:
         """Group the matrices.
 
@@ -57,10 +57,13 @@ class Optimizer:
             device: where the state lives.
             precision: type that Muon computes in.
             seed: of the run; weights in bfloat16 are rounded by it.
+            directions: Muon's; None: those of matrices that the state holds whole.
         """
         self._device, self._precision = device, precision
         self._size, self._carrier = PIECES[device.type], Carrier(device)
-        self._directions = Directions(layout, device, precision) if layout.uses_muon else None
+        self._directions = directions
+        if directions is None and layout.uses_muon:
+            self._directions = Directions(layout, device, precision)
         self._eight = EightBit(device) if layout.eight else None
         self._rounder = Rounder(seed, device) if layout.narrow else None
 

@@ -18,6 +18,7 @@ from qmpi.model.layer import Layers
 from qmpi.training.comm import Aborted, Comm
 from qmpi.training.flat_state import FlatState
 from qmpi.training.lanes import Block, LaneRunner
+from qmpi.training.reduction.common import Within
 from qmpi.training.reduction.kinds import Sum
 from qmpi.training.stopwatch import Stopwatch
 
@@ -67,12 +68,13 @@ class Passes:
         return scale.exponent, scale.updates
 
     def run(
-        self, comm: Comm, layers: Layers, state: FlatState, work: Work, many: int
+        self, comm: Comm, team: Within, layers: Layers, state: FlatState, work: Work, many: int
     ) -> tuple[int, LossScale]:
         """Compute the lanes of a step until their sum can be used, or no pass will help.
 
         Args:
             comm: the group.
+            team: ranks that compute the same lanes.
             layers: function of each layer.
             state: weights and exponents; stays as it is.
             work: lanes of this member.
@@ -88,7 +90,7 @@ class Passes:
         scale, overflows, halvings = self.first_scale(state), 0, 0
         self._sum.begin_step(state, many)
         while overflows < MAX_PASSES:
-            self._once(comm, layers, work, scale)
+            self._once(comm, team, layers, work, scale)
             if self._sum.overflowed():
                 overflows += 1
             elif self._is_scaled and halvings < HALVINGS and self._outgrown(scale):
@@ -106,7 +108,7 @@ class Passes:
             return False
         return all(map(math.isfinite, self._sum.facts().losses))
 
-    def _once(self, comm: Comm, layers: Layers, work: Work, scale: LossScale) -> None:
+    def _once(self, comm: Comm, team: Within, layers: Layers, work: Work, scale: LossScale) -> None:
         watch = self._watch
         self._runner.begin_pass(scale.factor)
         self._sum.begin_pass()
@@ -116,7 +118,7 @@ class Passes:
             self._sum.end_lane(lane, loss, digest, self._runner.numbers())
             watch.lap("sweep")
         try:
-            self._sum.reduce(comm)
+            self._sum.reduce(comm, team)
         except (PeerLost, MemoryError, RuntimeError):
             self._sum.renew()
             raise

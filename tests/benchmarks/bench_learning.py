@@ -27,6 +27,7 @@ from msgspec.structs import replace
 from qmpi.config.schedule import learning_rate
 from qmpi.training import muon, orthogonal
 from qmpi.training.flat_state import FlatState, lay_out
+from qmpi.training.norm import global_norm
 from qmpi.training.optimizer import Optimizer, clip
 from qmpi.training.precision import computes_bfloat16
 
@@ -90,7 +91,7 @@ class Learner:
         loss.backward()
         begun = time.process_time()
         rate = learning_rate(self.settings, number, self.steps)
-        clip(self.gradient, self.settings.clip_norm)
+        clip(self.gradient, self.settings.clip_norm, global_norm(self.gradient))
         self.optimizer.prepare(self.state, self.gradient, self.settings)
         self.optimizer.apply(self.state, self.gradient, self.settings, rate)
         self.state.set_counters(number + 1, number + 1, 0)

@@ -75,9 +75,7 @@ class Loss:
             part = features[start : start + self._rows]
             wanted = targets[start : start + self._rows]
             errors = torch.mm(part, head.t(), out=self._logits[: part.shape[0]])
-            for row in range(0, part.shape[0], ROWS):
-                rows = slice(row, row + ROWS)
-                total += self.to_errors(errors[rows], wanted[rows])
+            self.turn(errors, wanted, total)
             out = of_features[start : start + self._rows]
             torch.addmm(out, errors, head, beta=0, alpha=scale, out=out)
             if part.dtype == torch.float32:
@@ -88,31 +86,61 @@ class Loss:
                 of_head.add_(torch.mm(errors.t(), part), alpha=scale)
         return float(total) / features.shape[0], of_features
 
-    def to_errors(self, values: Tensor, targets: Tensor) -> Tensor:
-        """Turn logits of at most `ROWS` rows into probabilities, less one at the targets, in place.
+    def turn(self, values: Tensor, targets: Tensor, total: Tensor) -> None:
+        """Turn the logits of a chunk into probabilities, less one at the targets, in place.
 
         In float16 they come out times `LIFT`.
 
         Args:
             values: logits [rows, V]; overwritten.
             targets: int64 [rows].
+            total: float64; the sum of the losses is added to it.
+        """
+        for row in range(0, values.shape[0], ROWS):
+            rows = slice(row, row + ROWS)
+            total += self.to_errors(values[rows], targets[rows])
+
+    def widened(self, values: Tensor) -> Tensor:
+        """Return logits in float32, within their bound, in scratch memory.
+
+        Args:
+            values: [at most ROWS, V].
+        """
+        logits = self._wide[0, : values.shape[0]].copy_(values)
+        if self._cap:
+            logits.div_(self._cap).tanh_().mul_(self._cap)
+        return logits
+
+    def put(self, errors: Tensor, logits: Tensor, values: Tensor) -> None:
+        """Write the gradients of logits over them.
+
+        Args:
+            errors: float32, of the logits within their bound; overwritten.
+            logits: those; overwritten.
+            values: takes the gradients.
+        """
+        if self._cap:
+            # Of cap tanh(x / cap): 1 - tanh^2.
+            errors.mul_(logits.div_(self._cap).square_().neg_().add_(1.0))
+        values.copy_(errors if self._lift == 1.0 else errors.mul_(self._lift))
+
+    def to_errors(self, values: Tensor, targets: Tensor) -> Tensor:
+        """Do so for at most `ROWS` rows.
+
+        Args:
+            values: as of `turn`.
+            targets: likewise.
 
         Returns:
             The sum of losses, float64.
         """
         wanted = targets.unsqueeze(-1)
-        logits, chances = self._wide[:, : values.shape[0]]
-        logits.copy_(values)
-        if self._cap:
-            logits.div_(self._cap).tanh_().mul_(self._cap)
+        logits, chances = self.widened(values), self._wide[1, : values.shape[0]]
         told = logits.gather(1, wanted)
         largest = logits.amax(dim=-1, keepdim=True)
         torch.softmax(logits, dim=-1, out=chances)
         # The likeliest is at least 1 / V: its logarithm is safe where that of the target is not.
         losses = largest - chances.amax(dim=-1, keepdim=True).log() - told
         errors = chances.scatter_add_(1, wanted, torch.full_like(told, -1.0))
-        if self._cap:
-            # Of cap tanh(x / cap): 1 - tanh^2.
-            errors.mul_(logits.div_(self._cap).square_().neg_().add_(1.0))
-        values.copy_(errors if self._lift == 1.0 else errors.mul_(self._lift))
+        self.put(errors, logits, values)
         return losses.sum(dtype=torch.float64)

@@ -32,6 +32,7 @@ from torch import Tensor
 from qmpi.config.exact_sum import lane_bits, row_depth, row_spare, spare_bits
 from qmpi.training.comm import Comm
 from qmpi.training.flat_state import CHUNK, FlatState, Layout, Slot
+from qmpi.training.reduction.common import ALONE, Within
 from qmpi.training.reduction.compiled import Sweeps
 from qmpi.training.reduction.exponents import NOT_FINITE, Margins, needs_of, powers, unmarked
 from qmpi.training.reduction.outliers import add_outliers
@@ -69,8 +70,10 @@ class ExactSum:
         self._used = layout.total + counts
         self._layout, self._lanes, self._device = layout, lanes, device
         self._form, self._counted = form, lanes
-        self._bits = lane_bits(lanes)
-        room, depth, spare = spare_bits(lanes), row_depth(lanes), row_spare(lanes)
+        added = lanes * layout.shares
+        self._bits = lane_bits(added)
+        room, depth, spare = spare_bits(added), row_depth(added), row_spare(added)
+        self._told_broken = self._told_over = False
         self._margins = Margins(layout, room, depth, spare, device)
         self._firsts = [0, *accumulate(slot.chunks for slot in layout.slots)]
         self._exponents = torch.zeros(layout.chunks, dtype=torch.int32, device=device)
@@ -192,16 +195,21 @@ class ExactSum:
         self._lows.zero_()
         self._highs.zero_()
 
-    def reduce(self, comm: Comm) -> None:
+    def reduce(self, comm: Comm, team: Within = ALONE) -> None:
         """Agree on the needs, and sum over the members unless the pass is of no use.
 
         Args:
             comm: the group.
+            team: ranks that the pass is redone with, or of no use for.
         """
         self._needs.copy_(needs_of(self._largest))
         comm.maximum(self._said)
-        if not self.broken() and not bool(self._over().any()):
+        team.maximum(self._needs)
+        broken, over = bool((self._needs == NOT_FINITE).any()), bool(self._over().any())
+        self._told_broken, self._told_over = team.any_of((broken, over))
+        if not self._told_broken and not self._told_over:
             comm.allreduce(self._wire())
+            team.add_up(self._sum)
 
     def facts(self) -> LaneFacts:
         """Return what is told of the lanes of the step."""
@@ -213,15 +221,15 @@ class ExactSum:
         Returns:
             Whether there were any, so that the pass must be redone.
         """
-        over = self._over()
-        if self.broken() or not bool(over.any()):
+        if self._told_broken or not self._told_over:
             return False
-        self._exponents.copy_(self._margins.raised(self._exponents, self._needs, over))
+        raised = self._margins.raised(self._exponents, self._needs, self._over())
+        self._exponents.copy_(raised)
         return True
 
     def broken(self) -> bool:
         """Return whether some gradient was not finite."""
-        return bool((self._needs == NOT_FINITE).any())
+        return self._told_broken
 
     @property
     def place(self) -> Tensor:

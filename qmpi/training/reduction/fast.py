@@ -7,6 +7,7 @@ from torch import Tensor
 
 from qmpi.training.comm import Comm
 from qmpi.training.flat_state import FlatState, Layout, Slot
+from qmpi.training.reduction.common import ALONE, Within
 from qmpi.training.reduction.compiled import Sweeps
 from qmpi.training.reduction.tail import PLAIN, LaneFacts, Tail, TailForm
 
@@ -31,6 +32,7 @@ class FastSum:
             form: of what a lane tells.
             counts: integers that are summed beside the gradient, in integers.
         """
+        self._told_broken = False
         self._layout, self._lanes, self._device = layout, lanes, device
         self._form, self._counted, self._beside = form, lanes, counts
         self.renew()
@@ -86,14 +88,19 @@ class FastSum:
         """
         self.tail.put(lane, loss, digest, numbers)
 
-    def reduce(self, comm: Comm) -> None:
+    def reduce(self, comm: Comm, team: Within = ALONE) -> None:
         """Sum over the members.
 
         Args:
             comm: the group.
+            team: ranks that the pass is of no use for, if it is for one.
         """
         comm.allreduce(self._sum)
         comm.allreduce(self._tail)
+        team.add_up(self._sum)
+        # A sum of infinities and NaNs stays one.
+        finite = bool(torch.linalg.vector_norm(self._sum).isfinite())
+        (self._told_broken,) = team.any_of((not finite,))
 
     def facts(self) -> LaneFacts:
         """Return what is told of the lanes of the step."""
@@ -104,8 +111,8 @@ class FastSum:
         return False
 
     def broken(self) -> bool:
-        """Return whether some gradient was not finite; a sum of infinities and NaNs stays one."""
-        return not bool(torch.linalg.vector_norm(self._sum).isfinite())
+        """Return whether some gradient was not finite."""
+        return self._told_broken
 
     @property
     def place(self) -> Tensor:

@@ -25,6 +25,7 @@ from qmpi.planning.sweeps import hidden_elements
 from qmpi.planning.workload import Counts, Workload, speeds_of_cores, workload
 from qmpi.training import muon
 from qmpi.training.backprop import Backprop
+from qmpi.training.ends import Ends
 from qmpi.training.flat_state import FlatState, state_layout
 from qmpi.training.stopwatch import make_stopwatch
 from qmpi.training.weights import Weights
@@ -137,7 +138,8 @@ def kept_by_backprop(given: Workload, *, half: bool) -> int:
     weights = Weights(settings.model, state, torch.bfloat16 if half else torch.float32)
     train = settings.train
     kernels = choose_kernels(cpu, train.sequence_tokens, compiled=False)
-    backprop = Backprop(settings, weights, kernels, make_stopwatch(cpu, time.monotonic))
+    watch, ends = make_stopwatch(cpu, time.monotonic), Ends(weights, settings.model)
+    backprop = Backprop(settings, weights, kernels, watch, ends)
     own = {leaf.tensor.untyped_storage().data_ptr() for leaf in weights.leaves}
     own |= {tensor.untyped_storage().data_ptr() for tensor in backprop._positions[:3]}
     held: dict[int, torch.UntypedStorage] = {}

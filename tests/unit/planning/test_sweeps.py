@@ -53,9 +53,10 @@ class Staged:
             (made._weights, {"refresh": "pass"}),
             (made._optimizer, {"prepare": "directions", "apply": "update"}),
             (engine_module, {"clip": "update"}),
+            (made._team, {"norm": "update"}),
             (runner, {"_accumulated": "gathered"}),
             (runner._backprop, {"begin_lane": "gathered"}),
-            (runner._backprop._loss, {"to_errors": "loss"}),
+            (runner._backprop.ends._loss, {"to_errors": "loss"}),
         ):
             for name, part in names.items():
                 monkeypatch.setattr(owner, name, self._counted(getattr(owner, name), part))

@@ -11,47 +11,91 @@ class ThreadLine:
     """What members share: where each lays its tensor, and what comes of all of them."""
 
     def __init__(self, size):
-        self._size, self._lock = size, threading.Lock()
-        self._given, self._result = [], None
+        self.size, self._lock = size, threading.Lock()
+        self._given, self._result = {}, None
         self._all_here = threading.Barrier(size, self._combine)
         self._all_gone = threading.Barrier(size)
         self.sums = []
 
-    def member(self):
-        return ThreadMember(self)
+    def member(self, index=None):
+        return ThreadMember(self, index)
 
-    def together(self, tensor, combine):
+    def together(self, tensor, combine, index=None):
         with self._lock:
-            self._given.append((tensor, combine))
-        self._all_here.wait(30)
-        tensor.copy_(self._result)
-        self._all_gone.wait(30)
+            key = len(self._given) if index is None else index
+            self._given[key] = (tensor, combine)
+        self._all_here.wait(60)
+        result = self._result
+        self._all_gone.wait(60)
+        return result
+
+    def stop(self):
+        self._all_here.abort()
+        self._all_gone.abort()
 
     def _combine(self):
-        tensors = [tensor.clone() for tensor, _ in self._given]
-        combine = self._given[0][1]
-        assert all(other is combine for _, other in self._given)
-        self._result = reduce(combine, tensors)
-        if combine is torch.add:
+        given = [self._given[key] for key in sorted(self._given)]
+        tensors = [tensor.clone() for tensor, _ in given]
+        combine = given[0][1]
+        assert all(other is combine for _, other in given)
+        self._result = combine(tensors)
+        if combine is added:
             self.sums.append(tensors[0].numel())
-        self._given = []
+        self._given = {}
+
+
+def added(tensors):
+    return reduce(torch.add, tensors)
+
+
+def largest(tensors):
+    return reduce(torch.maximum, tensors)
+
+
+def first(tensors):
+    return tensors[0]
 
 
 class ThreadMember:
-    """The calls of `Comm` that a reduction makes."""
+    """The calls of `Comm` that trainers make; float sums are in order of index."""
 
-    def __init__(self, line):
-        self._line = line
+    def __init__(self, line, index):
+        self._line, self.index, self.size = line, index, line.size
 
     def allreduce(self, tensor):
-        self._line.together(tensor, torch.add)
+        tensor.copy_(self._line.together(tensor, added, self.index))
 
     def maximum(self, tensor):
-        self._line.together(tensor, torch.maximum)
+        tensor.copy_(self._line.together(tensor, largest, self.index))
+
+    def sum_scattered(self, tensor):
+        return self._line.together(tensor, added, self.index).chunk(self.size)[self.index].clone()
+
+    def allgather(self, part):
+        return self._line.together(part, torch.cat, self.index).clone()
+
+    def vote(self):
+        self.allreduce(torch.ones(1))
+
+    stuck = False
 
 
-def run_all(calls):
+def run_all(calls, lines=()):
     """Call each in a thread of its own; raise the first error."""
+    def call(one):
+        try:
+            return one()
+        except BaseException:
+            for line in lines:
+                line.stop()
+            raise
+
     with ThreadPoolExecutor(len(calls)) as pool:
-        for future in [pool.submit(call) for call in calls]:
-            future.result()
+        results, errors = [], []
+        for future in [pool.submit(call, one) for one in calls]:
+            error = future.exception()
+            results.append(None if error else future.result())
+            errors += [error] if error else []
+    for error in sorted(errors, key=lambda e: isinstance(e, threading.BrokenBarrierError)):
+        raise error
+    return results

@@ -15,6 +15,7 @@ from qmpi.model.initial import initialise
 from qmpi.model.layer import choose_kernels, make_layers
 from qmpi.model.transformer import Transformer
 from qmpi.training.backprop import Backprop
+from qmpi.training.ends import Ends
 from qmpi.training.flat_state import FlatState, lay_out, state_shapes
 from qmpi.training.stopwatch import make_stopwatch
 from qmpi.training.weights import Weights, gradients_of
@@ -94,14 +95,13 @@ def gradients(settings, model, ids, kind, *, compiled=False, device=CPU):
     weights.on_gradient(take)
     weights.refresh()
     kernels = choose_kernels(device, ids.shape[1] - 1, compiled=compiled)
-    backprop = Backprop(
-        settings, weights, kernels, make_stopwatch(device, time.monotonic), model.divider
-    )
+    watch, ends = make_stopwatch(device, time.monotonic), Ends(weights, settings.model)
+    backprop = Backprop(settings, weights, kernels, watch, ends, model.divider)
     backprop.begin_lane()
     layers = make_layers(settings.model, ids.shape[0], kernels)
     loss = backprop.run(layers, ids.to(device), 1.0)
-    found[weights.head.slot.name] = backprop.of_head.cpu()
-    found[weights.table.slot.name] = backprop.of_table.cpu()
+    found[weights.head.slot.name] = ends.of_head.cpu()
+    found[weights.table.slot.name] = ends.of_table.cpu()
     return loss, found
 
 

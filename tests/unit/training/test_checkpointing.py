@@ -132,7 +132,7 @@ def kept_a_token(mode, every=1, precision="float32"):
                 found.append(alive.bytes())
                 raise PeerLost("enough seen")
 
-            backprop._loss.step = look
+            backprop.ends._loss.step = look
             return whole(*given)
 
     backprop.run = watched

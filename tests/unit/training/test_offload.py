@@ -217,15 +217,15 @@ def test_a_pass_that_was_aborted_leaves_nothing():
     settings = offloading("activations")
     engine, _ = trained(settings, 1)
     backprop = engine._runner._backprop
-    step = backprop._loss.step
+    step = backprop.ends._loss.step
 
     def fails(*_):
         raise PeerLost("enough seen")
 
-    backprop._loss.step = fails
+    backprop.ends._loss.step = fails
     with pytest.raises(PeerLost):
         run(engine, settings, 1)
-    backprop._loss.step = step
+    backprop.ends._loss.step = step
     assert run(engine, settings, 1).weight_digest == digests(offloading("none"), 2)[-1]
 
 

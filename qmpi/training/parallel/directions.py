@@ -1,0 +1,118 @@
+"""Muon's directions where each rank of a team has parts of the matrices.
+
+Theory of operation. A matrix is orthogonalised as a whole, whatever the layout: else the layout
+would change what is learnt. So the ranks of the tensor axis give one another what they have of
+each, as a sum of integers of which one alone is not zero; then all ranks of the axis, in all teams,
+deal the matrices as members of teams of one do (see `muon`), and each moves what it holds.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from qmpi.errors import InvariantError, PeerLost
+from qmpi.model.partition import Partition
+from qmpi.training.flat_state import FlatState, Layout, Slot, lay_out
+from qmpi.training.muon import Batch, Directions, Members, dealt
+from qmpi.training.offload.carrier import Visit, in_place
+from qmpi.training.parallel.rows import Rows
+
+
+class TeamDirections(Directions):
+    """The directions of one step, of whole matrices and of the parts that a rank holds."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        part: Partition,
+        between: Rows,
+        device: torch.device,
+        kind: torch.dtype,
+    ) -> None:
+        """Group the matrices.
+
+        Args:
+            layout: of the rank's state.
+            part: what it holds.
+            between: ranks of the tensor axis.
+            device: where the state lives.
+            kind: type that is computed in.
+        """
+        whole = lay_out({name: cut.shape for name, cut in part.cuts.items()}, "muon")
+        self._ahead = torch.zeros(0)
+        super().__init__(whole, device, kind)
+        self._part, self._between = part, between
+        self._held = [slot for slot in layout.slots if slot.start < layout.hidden]
+        self._whole = {slot.name: slot for slot in whole.slots}
+
+    def renew(self) -> None:
+        """Take fresh memory: an operation left behind may still write to the old one."""
+        super().renew()
+        self._ahead = torch.zeros_like(self._flat)
+
+    def make(
+        self,
+        state: FlatState,
+        gradient: Tensor,
+        momentum: float,
+        members: Members | None,
+        visit: Visit = in_place,
+    ) -> None:
+        """Orthogonalise the directions of one step; the state stays as it is.
+
+        Args:
+            state: first moments are Muon's momentum.
+            gradient: float32, flat, reduced and clipped.
+            momentum: its decay.
+            members: ranks of this position in all teams.
+            visit: shows the momentum where it is computed with.
+
+        Raises:
+            PeerLost: a rank is gone.
+            InvariantError: the others have not been met.
+        """
+        line = self._between.line
+        if members is None or line is None:
+            raise InvariantError("a rank of a team cannot make directions without the others")
+        self._ahead.zero_()
+
+        def fill(number: int, firsts: tuple[Tensor, ...]) -> None:
+            self._put_ahead(self._held[number], firsts[0], gradient, momentum)
+
+        runs = [slice(slot.start, slot.start + slot.size) for slot in self._held]
+        visit([(state.exp_avg[run],) for run in runs], fill, back=False)
+        ranks = members.size * self._part.shares if self._shared else 1
+        mine = members.index * self._part.shares + self._part.share if self._shared else 0
+        try:
+            line.allreduce(self._ahead.view(torch.int32))
+            self._flat.zero_()
+            for batch in dealt(self.batches, ranks)[mine]:
+                self._orthogonalise(batch)
+            if self._shared:
+                members.allreduce(self._flat.view(torch.int32))
+                line.allreduce(self._flat.view(torch.int32))
+        except PeerLost:
+            self.renew()
+            raise
+
+    def scaled(self) -> Iterator[tuple[Slot, Tensor, float]]:
+        """Yield place, direction and scale of what the rank holds; see `Directions.scaled`."""
+        scales = {slot.name: batch.scale for batch in self.batches for slot in batch.slots}
+        for slot in self._held:
+            direction = self._of(self._whole[slot.name])[self._part.cuts[slot.name].index]
+            yield slot, direction.reshape(-1), scales[slot.name]
+
+    def _put_ahead(self, slot: Slot, first: Tensor, gradient: Tensor, momentum: float) -> None:
+        cut = self._part.cuts[slot.name]
+        if cut.is_whole and self._part.share:
+            return  # the first rank tells what is common
+        run = gradient[slot.start : slot.start + slot.size]
+        ahead = run.lerp(first.lerp(run, 1.0 - momentum), momentum)
+        self._ahead_of(self._whole[slot.name])[cut.index].copy_(ahead.view(slot.shape))
+
+    def _orthogonalise(self, batch: Batch) -> None:
+        self.turn(batch, [self._ahead_of(slot) for slot in batch.slots])
+
+    def _ahead_of(self, slot: Slot) -> Tensor:
+        return self._ahead[slot.start : slot.start + slot.size].view(slot.shape)

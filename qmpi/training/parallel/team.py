@@ -1,0 +1,155 @@
+"""What the ranks of one team do together, seen from one of them.
+
+Theory of operation. Each rank sums its part of the gradient with the ranks of its position in other
+teams. What is decided about a step is decided by whole teams: a pass that is of no use for one part
+is done again by all, the gradient's norm is that of all parts, and a step is applied when every
+rank of every team holds its part. A team of one rank asks nobody.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from qmpi.errors import InvariantError
+from qmpi.model.partition import Partition
+from qmpi.policy.teams import whole_digest
+from qmpi.training.comm import Comm
+from qmpi.training.flat_state import Layout
+from qmpi.training.norm import global_norm, norm_of
+from qmpi.training.parallel.rows import Rows
+from qmpi.training.reduction.common import Common
+from qmpi.units import Digest
+
+
+class TeamLines(NamedTuple):
+    """The lines of a rank within its team.
+
+    Attributes:
+        tensor: ranks that have the other parts of its matrices.
+        team: all ranks of the team, in order of position.
+    """
+
+    tensor: Comm
+    team: Comm
+
+
+class Team:
+    """One rank's part of a team."""
+
+    def __init__(self, part: Partition, layout: Layout, rows: Rows) -> None:
+        """Take the rank's part.
+
+        Args:
+            part: what it holds.
+            layout: where that lies.
+            rows: of the stream; they meet with the team.
+        """
+        self.part, self._rows = part, rows
+        self._common = Common(layout, part.common)
+        self._counted = _left(self._common.count_once(part.share), layout.total)
+        self._lines: TeamLines | None = None
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether a team is one rank."""
+        return self.part.shares == 1
+
+    def meet(self, lines: TeamLines | None) -> None:
+        """Work with these from now on.
+
+        Args:
+            lines: within the team; None: it has one rank.
+        """
+        self._lines = lines
+        self._rows.line = lines.tensor if lines is not None else None
+
+    def leave(self) -> tuple[Comm, ...]:
+        """Work with nobody from now on.
+
+        Returns:
+            The lines so far.
+        """
+        left = self._lines or ()
+        self.meet(None)
+        return tuple(left)
+
+    @property
+    def lines(self) -> TeamLines:
+        """The lines within the team.
+
+        Raises:
+            InvariantError: there are none.
+        """
+        if self._lines is None:
+            raise InvariantError("a rank of a team works without having met the others")
+        return self._lines
+
+    def maximum(self, needs: Tensor) -> None:
+        """Take the largest need where chunks are common; see `Within`."""
+        if not self.is_alone:
+            self._common.maximum(self.lines.tensor, needs)
+
+    def add_up(self, total: Tensor) -> None:
+        """Add the shares of what is common; see `Within`."""
+        if not self.is_alone:
+            self._common.add_up(self.lines.tensor, total)
+
+    def any_of(self, flags: Sequence[bool]) -> tuple[bool, ...]:
+        """Return of each flag whether it is up on some rank of the team."""
+        if self.is_alone:
+            return tuple(flags)
+        told = torch.tensor(flags, dtype=torch.int32)
+        self.lines.team.maximum(told)
+        return tuple(bool(flag) for flag in told.tolist())
+
+    def norm(self, gradient: Tensor) -> float:
+        """Return the Euclidean norm of the whole gradient.
+
+        Args:
+            gradient: float32, flat; this rank's part.
+
+        Returns:
+            The norm, the same on all ranks of all teams; infinite or NaN if an element is.
+        """
+        if self.is_alone:
+            return global_norm(gradient)
+        square = sum(float(norm_of(gradient[span])) ** 2 for span in self._counted)
+        told = self.lines.team.allgather(torch.tensor([square], dtype=torch.float64))
+        # Not `sum`, which rounds in another way in other versions of Python.
+        total = 0.0
+        for number in told.tolist():
+            total += number
+        return math.sqrt(total) if total >= 0.0 else math.nan
+
+    def vote(self, members: Comm) -> None:
+        """Return once every rank of every team has called this.
+
+        Args:
+            members: ranks of this position in all teams.
+        """
+        if not self.is_alone:
+            # Who comes out of this knows of its whole team; who then votes speaks for it.
+            self.lines.team.vote()
+        members.vote()
+
+    def digest(self, own: Digest) -> Digest:
+        """Return the digest of the whole weights.
+
+        Args:
+            own: of this rank's part.
+        """
+        if self.is_alone:
+            return own
+        raw = torch.frombuffer(bytearray.fromhex(own), dtype=torch.uint8)
+        parts = self.lines.team.allgather(raw).view(-1, raw.numel())
+        return whole_digest([Digest(bytes(part.tolist()).hex()) for part in parts])
+
+
+def _left(taken: list[slice], total: int) -> list[slice]:
+    """Return what some spans leave of a run, in order."""
+    edges = [0, *(edge for span in taken for edge in (span.start, span.stop)), total]
+    spans = [slice(edges[n], edges[n + 1]) for n in range(0, len(edges), 2)]
+    return [span for span in spans if span.start < span.stop]

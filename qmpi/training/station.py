@@ -1,0 +1,146 @@
+"""All that a rank computes with at one position of a team: its part of the state and of the layers.
+
+Theory of operation. A position's part of a model is itself a model, of fewer heads, hidden features
+and tokens, so everything is laid out and computed by that narrower shape; what joins the parts is
+in `parallel`. A rank that moves to a position whose part is another one builds a station anew.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from msgspec.structs import replace
+
+from qmpi.config.settings import Settings
+from qmpi.model.partition import Partition, partition
+from qmpi.policy.teams import Layout as TeamLayout
+from qmpi.training.backprop import Backprop
+from qmpi.training.balance import Balance
+from qmpi.training.comm import Aborted
+from qmpi.training.compiler import InTurn
+from qmpi.training.ends import Ends
+from qmpi.training.flat_state import FlatState, state_layout
+from qmpi.training.lane_squares import LaneSquares
+from qmpi.training.lanes import LaneRunner
+from qmpi.training.microbatches import Microbatches
+from qmpi.training.offload.places import offloads_moments
+from qmpi.training.optimizer import Optimizer
+from qmpi.training.parallel.directions import TeamDirections
+from qmpi.training.parallel.rows import Rows
+from qmpi.training.parallel.team import Team
+from qmpi.training.parallel.vocabulary import VocabularyEnds
+from qmpi.training.passes import Passes
+from qmpi.training.precision import choose_parts, update_precision
+from qmpi.training.reduction.kinds import Sum, make_sum
+from qmpi.training.reduction.tail import TailForm
+from qmpi.training.stopwatch import Stopwatch, make_stopwatch
+from qmpi.training.tallies import Tallies
+from qmpi.training.weights import Weights
+
+
+class Means(NamedTuple):
+    """What a station is built with.
+
+    Attributes:
+        device: that computes.
+        precision: type that matrices are multiplied in.
+        clock: seconds.
+        aborted: says why the work in hand shall end, or None.
+        in_turn: lets one process of a host compile at a time.
+        divider: id of the token that ends a document; None: documents see one another.
+    """
+
+    device: torch.device
+    precision: torch.dtype
+    clock: Callable[[], float]
+    aborted: Aborted
+    in_turn: InTurn
+    divider: int | None = None
+
+
+@dataclass(frozen=True)
+class Station:
+    """What a rank computes with.
+
+    Attributes:
+        part: of the model that it holds.
+        team: the ranks that hold the others.
+        state: its part.
+        weights: of it, as lanes compute with them.
+        balance: of experts.
+        total: the reduction.
+        watch: times parts of a step.
+        runner: computes lanes.
+        passes: computes those of a step, until they are of use.
+        microbatches: layers, at the size that holds.
+        optimizer: updates the state.
+    """
+
+    part: Partition
+    team: Team
+    state: FlatState
+    weights: Weights
+    balance: Balance
+    total: Sum
+    watch: Stopwatch
+    runner: LaneRunner
+    passes: Passes
+    microbatches: Microbatches
+    optimizer: Optimizer
+
+
+def build_station(settings: Settings, position: int, means: Means) -> Station:
+    """Lay out what a position computes with; there is no state yet.
+
+    Args:
+        settings: the job.
+        position: place in the team.
+        means: what it is built with.
+
+    Returns:
+        The station.
+    """
+    part = partition(settings.model, TeamLayout.of(settings.team), position)
+    own = _narrowed(settings, part)
+    train, device, kind = own.train, means.device, means.precision
+    shares, told = part.shares, Tallies(own.model, device)
+    layout = dataclasses.replace(state_layout(own), shares=shares)
+    state = FlatState(layout, device, split=offloads_moments(train, device))
+    form = TailForm(own.batch.is_measured, own.model.predict_ahead)
+    total = make_sum(train.reduction, layout, train.lanes, device, form, told.size)
+    squares = LaneSquares(len(layout.slots), device) if form.measures else None
+    watch, rows = make_stopwatch(device, means.clock), Rows(part.share, shares)
+    weights = Weights(own.model, state, kind, told)
+    kernels = choose_parts(train, device, compiled=False)
+    directions, ends = None, Ends(weights, own.model)
+    if shares > 1:
+        kernels = kernels._replace(gather=rows.gather, scatter=rows.scatter)
+        ends = VocabularyEnds(weights, part, rows)
+        if layout.uses_muon:
+            directions = TeamDirections(layout, part, rows, device, update_precision(kind))
+    backprop = Backprop(own, weights, kernels, watch, ends, means.divider)
+    runner = LaneRunner(own, weights, backprop, watch, squares)
+    return Station(
+        part=part,
+        team=Team(part, layout, rows),
+        state=state,
+        weights=weights,
+        balance=Balance(own, state, told),
+        total=total,
+        watch=watch,
+        runner=runner,
+        passes=Passes(runner, total, watch, means.aborted, kind),
+        microbatches=Microbatches(own, device, runner, kernels, means.in_turn),
+        optimizer=Optimizer(layout, device, update_precision(kind), own.job.seed, directions),
+    )
+
+
+def _narrowed(settings: Settings, part: Partition) -> Settings:
+    """Return the job as if the model were the part of it that a position holds."""
+    train = settings.train
+    if part.shares > 1:
+        # What is between the parts of a layer is not for a compiler.
+        train = replace(train, compile="off")
+    return replace(settings, model=part.model, train=train)

@@ -1,0 +1,65 @@
+"""What positions of a team hold: parts that make up the model, no more and no less."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qmpi.config.model import ModelSettings
+from qmpi.errors import InvariantError
+from qmpi.model.partition import partition, span
+from qmpi.model.shape import bias_shapes, parameter_shapes
+from qmpi.policy.teams import Layout
+
+MODELS = {
+    "dense": ModelSettings(heads=4, kv_heads=4, vocab_size=259),
+    "untied": ModelSettings(heads=8, kv_heads=4, tied_head=False),
+    "experts": ModelSettings(heads=4, kv_heads=4, experts=4, shared_experts=1, dense_layers=1),
+    "ahead": ModelSettings(heads=4, kv_heads=4, predict_ahead=1),
+}
+
+
+@given(st.integers(0, 10_000), st.integers(1, 64))
+def test_spans_cover_a_run_in_order_and_evenly(count, parts):
+    spans = [span(count, parts, number) for number in range(parts)]
+    assert spans[0][0] == 0
+    assert spans[-1][1] == count
+    assert all(a[1] == b[0] for a, b in pairwise(spans))
+    sizes = [stop - start for start, stop in spans]
+    assert max(sizes) - min(sizes) <= 1
+
+
+@pytest.mark.parametrize("tensor", [1, 2, 4])
+@pytest.mark.parametrize("name", MODELS)
+def test_parts_of_each_parameter_make_up_the_whole(name, tensor):
+    model, layout = MODELS[name], Layout(1, 1, 1, tensor)
+    parts = [partition(model, layout, position) for position in range(tensor)]
+    for parameter, shape in (parameter_shapes(model) | bias_shapes(model)).items():
+        seen = np.zeros(shape, dtype=int)
+        for part in parts:
+            seen[part.cuts[parameter].index] += 1
+        common = parameter in parts[0].common
+        assert (seen == (tensor if common else 1)).all(), parameter
+
+
+@pytest.mark.parametrize("tensor", [2, 4])
+@pytest.mark.parametrize("name", MODELS)
+def test_a_position_computes_a_model_of_the_shapes_that_it_holds(name, tensor):
+    """What is laid out by the narrowed model is what the cuts say."""
+    for position in range(tensor):
+        part = partition(MODELS[name], Layout(1, 1, 1, tensor), position)
+        own = {parameter: cut.own for parameter, cut in part.cuts.items()}
+        assert own == parameter_shapes(part.model) | bias_shapes(part.model)
+
+
+def test_a_team_of_one_holds_the_model_as_it_is():
+    part = partition(MODELS["experts"], Layout(1, 1, 1, 1), 0)
+    assert part.model == MODELS["experts"]
+    assert not part.common
+
+
+def test_what_cannot_be_cut_evenly_is_our_fault_to_ask_for():
+    with pytest.raises(InvariantError, match="kv_heads = 4 cannot be cut in 3"):
+        partition(ModelSettings(heads=12, kv_heads=4), Layout(1, 1, 1, 3), 0)

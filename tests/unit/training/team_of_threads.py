@@ -1,0 +1,95 @@
+"""Teams of engines in threads of one process."""
+
+import time
+
+from unit.training.line_of_threads import ThreadLine, run_all
+from unit.training.small_job import block, digest, never
+
+from qmpi.config.settings import TeamSettings
+from qmpi.policy.lanes import deal_lanes
+from qmpi.policy.teams import DATA, Layout, Seat, lines_of
+from qmpi.training.engine import Engine
+from qmpi.training.parallel.team import TeamLines
+
+
+class Teams:
+    """Some teams of one layout, their ranks by seat."""
+
+    def __init__(self, settings, teams, divider=None):
+        self.settings, self.teams = settings, teams
+        self.layout = Layout.of(settings.team)
+        self.seats = [Seat(t, p) for t in range(teams) for p in range(self.layout.size)]
+        self.lines = {}
+        self.engines = {seat: self._engine(seat, divider) for seat in self.seats}
+
+    def _engine(self, seat, divider):
+        engine = Engine(self.settings, time.monotonic, never, divider=divider)
+        engine.seat(seat.position)
+        engine.initialise()
+        members = {line.axis: self._member(line) for line in lines_of(self.layout, seat, self.teams)}
+        within = TeamLines(
+            tensor=members.get("tensor", ThreadLine(1).member(0)),
+            team=self._shared(f"team/{seat.team}", self.layout.size).member(seat.position),
+        )
+        engine.join(members[DATA], within if self.layout.size > 1 else None)
+        return engine
+
+    def _member(self, line):
+        return self._shared(line.name, line.size).member(line.index)
+
+    def _shared(self, name, size):
+        return self.lines.setdefault(name, ThreadLine(size))
+
+    def step(self, number):
+        """Train a step; return the outcome of each rank, by seat."""
+        lanes = deal_lanes(self.settings.train.lanes, self.teams)
+
+        def work(seat):
+            mine = lanes[seat.team]
+            blocks = [block(self.settings, number, lane) for lane in mine]
+            return self.engines[seat].run_step(
+                number, mine, blocks, list(map(digest, blocks)), digest_due=True
+            )
+
+        calls = [lambda seat=seat: work(seat) for seat in self.seats]
+        return dict(zip(self.seats, run_all(calls, self.lines.values()), strict=True))
+
+    def train(self, steps, first=0):
+        """Train up to a step; return losses of all lanes, norm and digest of each step; all ranks agree."""
+        told = []
+        for number in range(first, steps):
+            found = {
+                (o.lane_losses, o.gradient_norm, o.weight_digest)
+                for o in self.step(number).values()
+            }
+            assert len(found) == 1, found
+            told += found
+        return told
+
+    def parameter(self, name, team=0):
+        """Return a parameter of a team, put together."""
+        return self._together(name, team, lambda engine: engine._state.params)
+
+    def gradient(self, name, team=0):
+        """Return its clipped gradient in the last step."""
+        return self._together(name, team, lambda engine: engine._sum.place)
+
+    def _together(self, name, team, flat_of):
+        ranks = [self.engines[seat] for seat in self.seats if seat.team == team]
+        cuts = [engine._at.part.cuts[name] for engine in ranks]
+        slots = [{slot.name: slot for slot in engine._state.layout.slots} for engine in ranks]
+        views = [
+            flat_of(e)[s[name].start : s[name].start + s[name].size].view(s[name].shape)
+            for e, s in zip(ranks, slots, strict=True)
+        ]
+        whole = views[0].new_zeros(cuts[0].shape)
+        for cut, view in zip(cuts, views, strict=True):
+            whole[cut.index] = view
+        return whole
+
+
+def teamed(settings, teams=1, **axes):
+    """Return teams of a job with these axes."""
+    from msgspec.structs import replace
+
+    return Teams(replace(settings, team=TeamSettings(**axes)), teams)

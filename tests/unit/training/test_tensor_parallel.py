@@ -1,0 +1,72 @@
+"""Layers cut over the ranks of a team: the losses of one rank, and one digest for any number."""
+
+import pytest
+import torch
+from msgspec.structs import replace
+from unit.training.small_job import job
+from unit.training.team_of_threads import teamed
+
+from qmpi.config.model import ModelSettings
+
+STEPS = 20
+
+MODELS = {
+    "dense": {},
+    "untied": {"tied_head": False, "qk_norm": False},
+    "capped": {"logit_softcap": 5.0, "vocab_size": 259},
+    "window": {"window": 5, "sinks": 2},
+    "olmo2": {"norm_place": "post"},
+    "experts": {"experts": 4, "shared_experts": 1, "router_z_loss": 0.01, "dense_layers": 1},
+    "sigmoid": {"experts": 4, "router": "sigmoid", "capacity_factor": 1.0},
+}
+
+
+def four_heads(name="dense", **told):
+    settings = job(**told)
+    shape = {"vocab_size": 256, "layers": 2, "width": 32, "heads": 4, "kv_heads": 4}
+    # Updates of AdamW turn differences of gradients that are nearly zero into whole steps.
+    pace = replace(settings.optimizer, learning_rate=5e-4)
+    train = replace(settings.train, steps=STEPS)
+    model = ModelSettings(**shape | MODELS[name])
+    return replace(settings, model=model, optimizer=pace, train=train)
+
+
+def losses(told):
+    return torch.tensor([one[0] for one in told], dtype=torch.float64)
+
+
+def same(found, wanted, most):
+    torch.testing.assert_close(found, wanted, rtol=0, atol=most)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_losses_are_those_of_one_rank(name):
+    settings = four_heads(name)
+    alone, two = teamed(settings), teamed(settings, tensor=2)
+    one, other = alone.train(1), two.train(1)
+    for slot in alone.engines[alone.seats[0]]._state.layout.slots:
+        same(alone.gradient(slot.name), two.gradient(slot.name), 1e-5)
+    one += alone.train(STEPS, 1)
+    other += two.train(STEPS, 1)
+    same(losses(one), losses(other), 1e-5)
+    norms = [torch.tensor([step[1] for step in told]) for told in (one, other)]
+    torch.testing.assert_close(*norms, rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("name", ["dense", "experts"])
+def test_the_digest_is_the_same_for_any_number_of_teams(name):
+    told = [teamed(four_heads(name), teams, tensor=2).train(4) for teams in (1, 2, 3)]
+    assert told[0] == told[1] == told[2]
+
+
+def test_parts_of_one_position_are_equal_in_all_teams():
+    teams = teamed(four_heads(), 2, tensor=4)
+    teams.train(2)
+    for slot in teams.engines[teams.seats[0]]._state.layout.slots:
+        assert torch.equal(teams.parameter(slot.name, 0), teams.parameter(slot.name, 1))
+
+
+def test_a_team_begins_with_the_weights_of_one_rank():
+    alone, four = teamed(four_heads()), teamed(four_heads(), tensor=4)
+    for slot in alone.engines[alone.seats[0]]._state.layout.slots:
+        assert torch.equal(alone.parameter(slot.name), four.parameter(slot.name))
