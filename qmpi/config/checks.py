@@ -11,6 +11,7 @@ from qmpi.config.exact_sum import KEPT_BITS, LEAST_SPARE, SUM_BITS, lane_bits, s
 from qmpi.config.expert_checks import expert_contradictions
 from qmpi.config.float8_checks import float8_contradictions
 from qmpi.config.guard import guard_contradictions
+from qmpi.config.parallel_checks import parallel_contradictions
 from qmpi.config.settings import RoleCount, Settings
 from qmpi.config.train import TrainSettings
 
@@ -42,7 +43,7 @@ def contradictions(settings: Settings) -> list[str]:
         *float8_contradictions(settings),
         *_initial(settings),
         *_roles(settings),
-        *_team(settings),
+        *parallel_contradictions(settings),
         *_train(settings),
         *_savers(settings),
         *_sources(settings),
@@ -143,22 +144,6 @@ def _roles(settings: Settings) -> Iterator[str]:
     shares = sum(float(c.rstrip("%")) for c in counts.values() if isinstance(c, str))
     if shares > 100.0:
         yield f"the shares in [roles] add up to {shares:g}%, more than all ranks"
-
-
-def _team(settings: Settings) -> Iterator[str]:
-    team = settings.team
-    axes = {
-        "pipeline": team.pipeline,
-        "context": team.context,
-        "expert": team.expert,
-        "tensor": team.tensor,
-    }
-    for axis, size in axes.items():
-        if size != 1:
-            yield (
-                f"team.{axis} = {size}: must be 1 in this version; each trainer holds the whole "
-                "model, so use more trainers, or a smaller model"
-            )
 
 
 def _train(settings: Settings) -> Iterator[str]:

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from qmpi.config.batch import BatchSettings
 from qmpi.config.guard import NO_GUARD, GuardSettings
 from qmpi.config.optimizer import OptimizerSettings
-from qmpi.config.settings import Settings, TeamSettings
+from qmpi.config.parallel import ParallelSettings
+from qmpi.config.settings import Settings
 
 FREE = (
     "job.name, job.run_dir, initial.weights, train.compile, train.checkpointing, "
@@ -81,9 +82,9 @@ def identity(settings: Settings) -> dict[str, Any]:
         # A corpus may move; its content has a digest of its own, compared when the run is opened.
         "sources": [{**source, "path": ""} for source in sources],
     }
-    if settings.team.size > 1:
+    if settings.parallel.team_size > 1:
         # Left out otherwise: runs begun before there were teams keep their identity.
-        kept["team"] = msgspec.to_builtins(settings.team)
+        kept["parallel"] = _layout(settings.parallel)
     if settings.evaluation.held_out:
         # As with teams: what was begun with nothing held out stays what it was.
         kept["held_out"] = settings.evaluation.held_out
@@ -105,6 +106,17 @@ def identity(settings: Settings) -> dict[str, Any]:
             if name not in FREE_OF_BATCH
         }
     return kept
+
+
+def _layout(parallel: ParallelSettings) -> dict[str, int]:
+    """Return what says which part of the state lies at which position of a team."""
+    return {
+        "pipeline": parallel.pipeline,
+        "context": parallel.context,
+        "expert": parallel.expert,
+        "tensor": parallel.tensor,
+        "chunks": parallel.chunks,
+    }
 
 
 def _kept(section: str, settings: msgspec.Struct) -> dict[str, Any]:
@@ -181,14 +193,14 @@ def differences(begun: Settings, wanted: Settings) -> tuple[str, ...]:
 
 def _fields(settings: Settings) -> Iterator[tuple[str, object]]:
     kept: dict[str, Any] = {
-        "team": msgspec.to_builtins(TeamSettings()),
+        "parallel": _layout(ParallelSettings()),
         "held_out": 0.0,
         "packing": "concatenate",
         "document_mask": False,
         **identity(settings),
     }
     yield "job.seed", kept["seed"]
-    for section in ("model", "train", "optimizer", "team"):
+    for section in ("model", "train", "optimizer", "parallel"):
         for key, value in kept[section].items():
             yield f"{section}.{key}", value
     yield "initial.digest", kept.get("initial", "")

@@ -18,6 +18,7 @@ from qmpi.config.data import CorpusSource
 from qmpi.config.explain import explain
 from qmpi.config.identity import identity
 from qmpi.config.machine import known_machines
+from qmpi.config.parallel import renamed
 from qmpi.config.settings import Settings
 from qmpi.errors import ConfigError
 from qmpi.units import Digest
@@ -64,7 +65,7 @@ def parse_job(
         ConfigError: it says something illegal.
     """
     try:
-        raw = tomllib.loads(text)
+        raw = renamed(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name} is not TOML: {error}") from error
     except ValueError as error:
@@ -73,6 +74,7 @@ def parse_job(
         raise ConfigError(f"{name}: arrays or tables are nested too deep for a job") from error
     for override in overrides:
         _override(raw, override)
+    raw = renamed(raw)
     if run_dir is not None:
         _section(raw, "job")["run_dir"] = run_dir
     faults = explain(raw, Settings)

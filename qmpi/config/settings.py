@@ -16,6 +16,7 @@ from qmpi.config.evaluation import EvaluationSettings
 from qmpi.config.guard import GuardSettings
 from qmpi.config.model import ModelSettings
 from qmpi.config.optimizer import OptimizerSettings
+from qmpi.config.parallel import ParallelSettings
 from qmpi.config.surroundings import HostSettings, MachineSettings
 from qmpi.config.train import TrainSettings
 
@@ -74,31 +75,6 @@ class RoleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     spare: Annotated[
         RoleCount, Meta(description="Wait with torch loaded and take a dead rank's place.")
     ] = 0
-
-
-class TeamSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[team]: how many ranks share one replica of the model, axis by axis, outermost first.
-
-    The layout is part of the run's identity; the number of teams is not.
-    """
-
-    pipeline: Annotated[
-        PositiveInt, Meta(le=1024, description="Stages of layers. Exactly 1 in this version.")
-    ] = 1
-    context: Annotated[
-        PositiveInt, Meta(le=1024, description="Parts of a sequence. Exactly 1 in this version.")
-    ] = 1
-    expert: Annotated[
-        PositiveInt, Meta(le=1024, description="Parts of the experts. Exactly 1 in this version.")
-    ] = 1
-    tensor: Annotated[
-        PositiveInt, Meta(le=1024, description="Parts of a matrix. Exactly 1 in this version.")
-    ] = 1
-
-    @property
-    def size(self) -> int:
-        """Ranks of a team."""
-        return self.pipeline * self.context * self.expert * self.tensor
 
 
 class InitialSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -176,7 +152,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     job: JobSettings = JobSettings()
     roles: RoleSettings = RoleSettings()
-    team: TeamSettings = TeamSettings()
+    parallel: ParallelSettings = ParallelSettings()
     model: ModelSettings = ModelSettings()
     initial: InitialSettings = InitialSettings()
     train: TrainSettings = TrainSettings()

@@ -77,7 +77,7 @@ def needs_of(job: Settings, ranks: int, hosts: int) -> Needs:
         The needs.
     """
     names = [str(rank * hosts // max(ranks, hosts)) for rank in range(ranks)]
-    roles = place(names, job.roles, job.train.lanes, job.team.size).roles
+    roles = place(names, job.roles, job.train.lanes, job.parallel.team_size).roles
     copies, trainers, seated = Counter[str](), Counter[str](), False
     for name, played in zip(names, roles, strict=True):
         trainers[name] += RoleName.TRAINER in played

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from qmpi.config.model import ModelSettings
+from qmpi.config.widths import ffn_width
 from qmpi.errors import InputError
 from qmpi.exchange.mixtures import (
     ABSENT,
@@ -33,7 +34,7 @@ from qmpi.exchange.reach import (
     unlike,
     window_fields,
 )
-from qmpi.model.shape import ffn_width, head_dim
+from qmpi.model.shape import head_dim
 from qmpi.storage.os_errors import explained, require_file
 
 CONFIG = "config.json"

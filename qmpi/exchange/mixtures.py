@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from qmpi.config.model import ModelSettings
-from qmpi.model.shape import expert_width
+from qmpi.config.widths import expert_width
 
 QWEN, DOTS = "qwen3_moe", "dots1"
 

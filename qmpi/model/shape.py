@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from qmpi.config.attention import keys_twice, layer_windows
 from qmpi.config.model import ModelSettings
+from qmpi.config.widths import expert_width, ffn_width
 
 TABLES = frozenset({"model.embed_tokens.weight", "lm_head.weight"})
 """Matrices with a row for each token of the vocabulary: embedding and head."""
@@ -19,9 +20,6 @@ TABLES = frozenset({"model.embed_tokens.weight", "lm_head.weight"})
 MOMENT_BLOCK = 256
 """Elements that share the scale of their moments in eight bits (Dettmers et al.: small blocks keep
 one large element from costing many others their digits)."""
-
-FFN_MULTIPLE = 64
-"""The default hidden size is rounded up to this, so that matrix kernels see whole tiles."""
 
 
 def is_matrix(shape: tuple[int, ...]) -> bool:
@@ -35,20 +33,6 @@ def is_matrix(shape: tuple[int, ...]) -> bool:
     return len(shape) == 2
 
 
-def ffn_width(settings: ModelSettings) -> int:
-    """Return the hidden size of SwiGLU.
-
-    Args:
-        settings: shape of the model; `ffn_width` 0 stands for 8/3 of the width.
-
-    Returns:
-        Hidden features.
-    """
-    if settings.ffn_width:
-        return settings.ffn_width
-    return -(-8 * settings.width // (3 * FFN_MULTIPLE)) * FFN_MULTIPLE
-
-
 def head_dim(settings: ModelSettings) -> int:
     """Return the features of one attention head."""
     return settings.head_dim or settings.width // settings.heads
@@ -60,26 +44,6 @@ def qk_norm_features(settings: ModelSettings) -> tuple[int, int]:
     if settings.qk_norm_over == "head":
         return head, head
     return settings.heads * head, settings.kv_heads * head
-
-
-EXPERT_MULTIPLE = 32
-"""The default hidden size of an expert is rounded up to this."""
-
-
-def expert_width(settings: ModelSettings) -> int:
-    """Return the hidden size of an expert.
-
-    Args:
-        settings: shape of the model; `expert_width` 0 shares the features of a dense layer among
-            the experts that a token passes through.
-
-    Returns:
-        Hidden features.
-    """
-    if settings.expert_width:
-        return settings.expert_width
-    used = settings.experts_per_token + settings.shared_experts
-    return -(-ffn_width(settings) // (used * EXPERT_MULTIPLE)) * EXPERT_MULTIPLE
 
 
 class LayerKind(NamedTuple):

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from qmpi.config.model import ModelSettings
+from qmpi.config.widths import ffn_width
 from qmpi.model.attention import Attention, Norm
 from qmpi.model.bands import starts
 from qmpi.model.experts.module import FeedForward, Mixture
 from qmpi.model.rotary import rotary_table
-from qmpi.model.shape import LayerKind, block_kinds, ffn_width, layer_kinds
+from qmpi.model.shape import LayerKind, block_kinds, layer_kinds
 
 
 class Block(nn.Module):

@@ -18,12 +18,7 @@ from msgspec import Struct
 
 from qmpi.config.attention import keys_twice, layer_windows
 from qmpi.config.model import ModelSettings
-
-FFN_MULTIPLE = 64
-"""The default hidden size is rounded up to this, as the model does."""
-
-EXPERT_MULTIPLE = 32
-"""That of an expert to this."""
+from qmpi.config.widths import expert_width, ffn_width
 
 MUON_STEPS = 3
 """Polynomials by which an update is orthogonalised; three products each."""
@@ -105,14 +100,13 @@ def shape_of(model: ModelSettings) -> Shape:
     Returns:
         The shape.
     """
-    default = -(-8 * model.width // (3 * FFN_MULTIPLE)) * FFN_MULTIPLE
     return Shape(
         layers=model.layers,
         width=model.width,
         heads=model.heads,
         kv_heads=model.kv_heads,
         head_dim=model.head_dim or model.width // model.heads,
-        ffn_width=model.ffn_width or default,
+        ffn_width=ffn_width(model),
         vocab_size=model.vocab_size,
         tied_head=model.tied_head,
         qk_norm=model.qk_norm,
@@ -121,19 +115,16 @@ def shape_of(model: ModelSettings) -> Shape:
         windows=layer_windows(model) if model.window else (),
         sinks=model.sinks,
         further_heads=model.predict_ahead,
-        experts=_experts(model, model.ffn_width or default) if model.experts else None,
+        experts=_experts(model) if model.experts else None,
     )
 
 
-def _experts(model: ModelSettings, dense: int) -> Experts:
-    """Return a job's experts; `dense` are the features of a layer without them."""
-    used = model.experts_per_token + model.shared_experts
-    default = -(-dense // (used * EXPERT_MULTIPLE)) * EXPERT_MULTIPLE
+def _experts(model: ModelSettings) -> Experts:
     return Experts(
         number=model.experts,
         active=model.experts_per_token,
         shared=model.shared_experts,
-        width=model.expert_width or default,
+        width=expert_width(model),
         dense_layers=model.dense_layers,
     )
 

@@ -150,7 +150,7 @@ def place(
     if size < team_size:
         raise ConfigError(
             f"a team of {team_size} ranks does not fit on {_number(size, 'rank')}: start at least "
-            f"{team_size} ranks, or make the axes of [team] smaller"
+            f"{team_size} ranks, or make the axes of [parallel] smaller"
         )
     asked = _asked(roles, size, lanes, team_size)
     counts = _fit(asked, size, lanes, team_size)

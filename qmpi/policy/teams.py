@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from qmpi.config.settings import TeamSettings
+from qmpi.config.parallel import ParallelSettings
 from qmpi.errors import InvariantError
 from qmpi.units import Digest
 
@@ -42,16 +42,16 @@ class Layout(Struct, frozen=True):
     tensor: int
 
     @classmethod
-    def of(cls, team: TeamSettings) -> "Layout":
+    def of(cls, parallel: ParallelSettings) -> "Layout":
         """Return the layout that a job asks for.
 
         Args:
-            team: section [team] of the job.
+            parallel: section [parallel] of the job.
 
         Returns:
             The layout.
         """
-        return cls(team.pipeline, team.context, team.expert, team.tensor)
+        return cls(parallel.pipeline, parallel.context, parallel.expert, parallel.tensor)
 
     @property
     def shape(self) -> Coordinates:

@@ -194,7 +194,7 @@ def _place(settings: Settings, meeting: Meeting[CoordinatorFiles]) -> Placement:
         meeting.hosts,
         settings.roles,
         settings.train.lanes,
-        settings.team.size,
+        settings.parallel.team_size,
         meeting.domains,
     )
 

@@ -57,7 +57,7 @@ class CopyFiles:
         self._run, self._checkpoints = directory.root, directory.checkpoints
         before = (place for place in ram_places(directory) if place != self._ram_dir)
         self._old_places = list(before)
-        self._in_parts = settings.team.size > 1
+        self._in_parts = settings.parallel.team_size > 1
         self._locks = {RAM: threading.Lock(), DISK: threading.Lock()}
 
     def find(self) -> tuple[SnapshotFact, ...]:

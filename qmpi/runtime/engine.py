@@ -115,7 +115,7 @@ class TorchEngine:
         """
         self._settings = settings
         self._means = means
-        self._layout = Layout.of(settings.team)
+        self._layout = Layout.of(settings.parallel)
         self._find_host = find_host
         self._now = now
         self._files = files

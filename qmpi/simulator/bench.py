@@ -81,7 +81,7 @@ class Bench:
         self._rank = rank
         self._host = host
         self._lines = lines
-        self._size = around.settings.team.size
+        self._size = around.settings.parallel.team_size
         self._task: Task | None = None
         self._seating: Seating | None = None
         self._wait: Wait | None = None

@@ -94,7 +94,7 @@ class TrainingBuilder:
         """
         settings, hosts = self.around.settings, job.hosts
         domains = tuple(domain_of(host, settings.hosts.domain) for host in hosts)
-        lanes, size = settings.train.lanes, settings.team.size
+        lanes, size = settings.train.lanes, settings.parallel.team_size
         placement = place(hosts, settings.roles, lanes, size, domains)
         history, wish = tuple(self.around.files.journal), self.around.wish
         starts = sum(isinstance(record, RunOpened) for record in history)

@@ -217,7 +217,7 @@ class Expected:
         self._recipes = tuple(recipes)
         self._facts = source_facts(settings, corpus_rows)
         self._sums: list[Sum] = []
-        size, seed = settings.team.size, settings.job.seed
+        size, seed = settings.parallel.team_size, settings.job.seed
         self.team_size = size
         self._log: Log = (first_hyperparameters(settings),)
         self._states = [[State(0, p, first_weights(seed, p, size))] for p in range(size)]

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from qmpi.config.settings import Settings, TeamSettings
+from qmpi.config.parallel import ParallelSettings
+from qmpi.config.settings import Settings
 from qmpi.errors import InputError
 from qmpi.policy.domains import domain_of
 from qmpi.policy.placement import Placement, place
@@ -52,7 +53,7 @@ def widen(scenario: Scenario, size: int) -> Scenario:
     """
     if size == 1:
         return scenario
-    if scenario.settings.team.size != 1:
+    if scenario.settings.parallel.team_size != 1:
         raise InputError("the scenario has teams of its own")
     settings = _wide_settings(scenario.settings, size)
     hosts = -(-scenario.ranks // scenario.ranks_per_host)
@@ -78,13 +79,13 @@ def _wide_settings(settings: Settings, size: int) -> Settings:
     if not isinstance(trainer, int) or not isinstance(spare, int):
         raise InputError("a scenario with shares of ranks cannot be widened")
     roles = replace(settings.roles, trainer=trainer * size, spare=spare * size)
-    return replace(settings, roles=roles, team=TeamSettings(tensor=size))
+    return replace(settings, roles=roles, parallel=ParallelSettings(tensor=size))
 
 
 def _placed(settings: Settings, ranks: int, per_host: int) -> Placement:
     hosts = [f"host{rank // per_host}" for rank in range(ranks)]
     domains = [domain_of(host, settings.hosts.domain) for host in hosts]
-    return place(hosts, settings.roles, settings.train.lanes, settings.team.size, domains)
+    return place(hosts, settings.roles, settings.train.lanes, settings.parallel.team_size, domains)
 
 
 def _moved(old: Placement, new: Placement, size: int) -> Moved:

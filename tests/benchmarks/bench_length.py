@@ -30,10 +30,11 @@ from qmpi.config.model import ModelSettings
 from qmpi.config.optimizer import OptimizerSettings
 from qmpi.config.settings import Settings
 from qmpi.config.train import TrainSettings
+from qmpi.config.widths import ffn_width
 from qmpi.model.documents import Documents
 from qmpi.model.layer import LayerWeights, choose_kernels, make_layers
 from qmpi.model.plain import Positions
-from qmpi.model.shape import ffn_width, head_dim
+from qmpi.model.shape import head_dim
 from qmpi.training.comm import Comm
 from qmpi.training.engine import Engine
 

@@ -121,7 +121,8 @@ def qwen3(settings):
     """The same shapes in `transformers`; ImportError where it is not installed."""
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
-    from qmpi.model.shape import ffn_width, head_dim
+    from qmpi.config.widths import ffn_width
+    from qmpi.model.shape import head_dim
 
     shape = settings.model
     config = Qwen3Config(

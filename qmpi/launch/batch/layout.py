@@ -212,7 +212,7 @@ def _useful(settings: Settings, nodes: int, ranks: int) -> int:
     Raises:
         ConfigError: there are more nodes than ranks.
     """
-    useful, team = ranks, settings.team.size
+    useful, team = ranks, settings.parallel.team_size
     # With shares fewer ranks ask for fewer spares in turn.
     for _ in range(TRIES):
         spares = sum(RoleName.SPARE in hosted for hosted in _place(settings, nodes, useful).roles)
@@ -274,7 +274,7 @@ def _fits(settings: Settings, node: _Node, nodes: int, ranks: int) -> bool:
 
 def _place(settings: Settings, nodes: int, ranks: int) -> Placement:
     hosts = _hosts(nodes, ranks)
-    return place(hosts, settings.roles, settings.train.lanes, settings.team.size)
+    return place(hosts, settings.roles, settings.train.lanes, settings.parallel.team_size)
 
 
 def _hosts(nodes: int, ranks: int) -> list[str]:

@@ -5,8 +5,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from qmpi.config.model import ModelSettings
+from qmpi.config.widths import expert_width
 from qmpi.model.experts.choice import choose
-from qmpi.model.shape import expert_width
 
 
 class FeedForward(nn.Module):

@@ -87,8 +87,8 @@ class Coordinator(Chief):
         self.record = Record(tokens, train.lanes)
         self.record.replay(run.history)
         self.crew = Crew(self.roster, facts)
-        self.copies = CopyBook(settings.snapshot.keep, settings.team.size)
-        generation, size = self.record.generation, settings.team.size
+        self.copies = CopyBook(settings.snapshot.keep, settings.parallel.team_size)
+        generation, size = self.record.generation, settings.parallel.team_size
         self.groups = Groups(self.roster, generation, run, train.lanes, size)
         self.groups.branches = tuple(self.record.branches)
         self.grants = Grants(settings)

@@ -50,7 +50,7 @@ class Copies:
         Args:
             settings: the job.
         """
-        self.most_known = 2 * settings.snapshot.keep * settings.team.size
+        self.most_known = 2 * settings.snapshot.keep * settings.parallel.team_size
         self.known: tuple[SnapshotFact, ...] = ()
         self.taken: Step | None = None
         self.on_disk_wanted: Step | None = None

@@ -8,7 +8,8 @@ import msgspec
 from conformance.copies_suite import KEEP
 from conformance.modelled.machine import Machine
 
-from qmpi.config.settings import Settings, SnapshotSettings, TeamSettings
+from qmpi.config.parallel import ParallelSettings
+from qmpi.config.settings import Settings, SnapshotSettings
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.simulator.files import DISK
 from qmpi.simulator.hardware import Compute, Hardware
@@ -28,7 +29,9 @@ class ModelledWorld(Machine):
     """Copies of four ranks on two hosts."""
 
     def __init__(self, kind: type[SimulatedCopies], team: int) -> None:
-        settings = Settings(snapshot=SnapshotSettings(keep=KEEP), team=TeamSettings(tensor=team))
+        settings = Settings(
+            snapshot=SnapshotSettings(keep=KEEP), parallel=ParallelSettings(tensor=team)
+        )
         size = Bytes(len(_payload(0, 0)))
         super().__init__(settings, Hardware(compute=Compute(state_bytes=size)))
         self._kind = kind

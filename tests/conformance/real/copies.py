@@ -13,7 +13,8 @@ from conformance.copies_suite import KEEP
 from conformance.real.full_disk import FullDisks, full_disks
 from conformance.real.moving import Threads
 
-from qmpi.config.settings import Settings, SnapshotSettings, TeamSettings
+from qmpi.config.parallel import ParallelSettings
+from qmpi.config.settings import Settings, SnapshotSettings
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.runtime.copies import FileCopies
 from qmpi.runtime.copy_files import CopyFiles
@@ -30,7 +31,7 @@ class RealWorld(Threads):
         self._folder = folder
         self._disks = disks
         self._kind = kind
-        self._team = TeamSettings(tensor=team)
+        self._parallel = ParallelSettings(tensor=team)
         self._files: dict[Rank, CopyFiles] = {}
         self._copies: dict[Rank, FileCopies] = {}
         for rank in range(0, 2 * RANKS_OF_A_HOST, RANKS_OF_A_HOST):
@@ -54,7 +55,7 @@ class RealWorld(Threads):
         self._enter_host_of(rank)
         if rank not in self._files:
             snapshot = SnapshotSettings(keep=KEEP, ram_dir=str(self._mount))
-            settings = Settings(snapshot=snapshot, team=self._team)
+            settings = Settings(snapshot=snapshot, parallel=self._parallel)
             self._files[rank] = CopyFiles(settings, "run", rank, RunDirectory(self._folder))
         return self._files[rank]
 

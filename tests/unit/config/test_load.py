@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from qmpi.config.data import CorpusSource
 from qmpi.config.identity import differences
 from qmpi.config.load import dump_toml, load_job, parse_job, settings_digest
-from qmpi.config.settings import Settings, TeamSettings
+from qmpi.config.parallel import ParallelSettings
+from qmpi.config.settings import Settings
 from qmpi.errors import ConfigError
 
 
@@ -150,9 +151,14 @@ def test_a_field_that_is_new_takes_no_run_its_identity() -> None:
 
 def test_the_layout_of_a_team_is_identity() -> None:
     job = parse_job("")
-    layouts = [TeamSettings(), TeamSettings(tensor=4), TeamSettings(tensor=2, pipeline=2)]
-    assert len({settings_digest(replace(job, team=team)) for team in layouts}) == len(layouts)
-    assert differences(job, replace(job, team=layouts[2]))
+    layouts = [
+        ParallelSettings(),
+        ParallelSettings(tensor=4),
+        ParallelSettings(tensor=2, pipeline=2),
+    ]
+    jobs = [replace(job, parallel=layout) for layout in layouts]
+    assert len({settings_digest(laid_out) for laid_out in jobs}) == len(layouts)
+    assert differences(job, jobs[2])
 
 
 def test_every_path_of_a_job_is_expanded_alike(

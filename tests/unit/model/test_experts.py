@@ -9,12 +9,13 @@ from transformers.models.qwen3_moe.modeling_qwen3_moe import Qwen3MoeTopKRouter
 from unit.training.on_cuda import CUDA, NEEDS_CUDA
 
 from qmpi.config.model import ModelSettings
+from qmpi.config.widths import expert_width
 from qmpi.model.experts.choice import capacity, choose, plan
 from qmpi.model.experts.mix import ExpertWeights, make_mix
 from qmpi.model.experts.module import Mixture
 from qmpi.model.experts.products import Products
 from qmpi.model.fused.swiglu import SwiGlu
-from qmpi.model.shape import active_count, expert_width, flops_per_token, parameter_count
+from qmpi.model.shape import active_count, flops_per_token, parameter_count
 
 CPU = torch.device("cpu")
 DEVICES = [pytest.param(CPU, id="cpu"), pytest.param(CUDA, marks=NEEDS_CUDA, id="cuda")]

@@ -9,11 +9,11 @@ import torch
 from unit.model.families import FAMILIES
 
 from qmpi.config.model import ModelSettings
+from qmpi.config.widths import ffn_width
 from qmpi.model.initial import RESIDUAL, ZERO, initialise, parameter_seed
 from qmpi.model.layer import merged_names
 from qmpi.model.shape import (
     bias_shapes,
-    ffn_width,
     flops_per_token,
     is_matrix,
     layer_kinds,

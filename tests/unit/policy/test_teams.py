@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qmpi.config.settings import TeamSettings
+from qmpi.config.parallel import ParallelSettings
 from qmpi.errors import InvariantError
 from qmpi.policy.teams import AXES, DATA, Layout, Line, Seat, lines_of, whole_digest
 
@@ -16,9 +16,10 @@ layouts = st.builds(Layout, sizes, sizes, sizes, sizes)
 
 
 def test_the_layout_is_that_of_the_job():
-    layout = Layout.of(TeamSettings(pipeline=2, context=3, expert=5, tensor=7))
+    parallel = ParallelSettings(pipeline=2, context=3, expert=5, tensor=7)
+    layout = Layout.of(parallel)
     assert layout == Layout(2, 3, 5, 7)
-    assert layout.size == TeamSettings(pipeline=2, context=3, expert=5, tensor=7).size == 210
+    assert layout.size == parallel.team_size == 210
 
 
 @given(layouts)

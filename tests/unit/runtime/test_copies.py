@@ -7,7 +7,8 @@ import pytest
 from msgspec.structs import replace
 from unit.runtime.small_disk import SmallDisk, install
 
-from qmpi.config.settings import Settings, SnapshotSettings, TeamSettings
+from qmpi.config.parallel import ParallelSettings
+from qmpi.config.settings import Settings, SnapshotSettings
 from qmpi.ports.copies import (
     ForgetCopies,
     ReadSnapshotPart,
@@ -48,7 +49,7 @@ class Host:
         self.ram.mkdir()
         self.settings = Settings(
             snapshot=SnapshotSettings(keep=keep, ram_dir=str(self.ram)),
-            team=TeamSettings(tensor=tensor),
+            parallel=ParallelSettings(tensor=tensor),
         )
 
     def files(self, rank=0):

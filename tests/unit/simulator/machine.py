@@ -4,7 +4,8 @@ import random
 
 from msgspec.structs import replace
 
-from qmpi.config.settings import Settings, TeamSettings
+from qmpi.config.parallel import ParallelSettings
+from qmpi.config.settings import Settings
 from qmpi.ports.base import Event
 from qmpi.ports.engine import JoinGroup, RunStep
 from qmpi.simulator.agenda import Agenda
@@ -21,7 +22,7 @@ LANES = 4
 
 def settings(team_size: int = 1) -> Settings:
     train = replace(USUAL.train, lanes=LANES)
-    return replace(USUAL, train=train, team=TeamSettings(tensor=team_size))
+    return replace(USUAL, train=train, parallel=ParallelSettings(tensor=team_size))
 
 
 class Stages(Onlooker):

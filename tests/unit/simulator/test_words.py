@@ -105,7 +105,7 @@ EVERY = "\n".join(f"at {rank} kill rank {rank}" for rank in range(12)) + "\nexpe
 def test_a_wide_scenario_strikes_ranks_of_the_same_role(size):
     narrow = parse_scenario(EVERY)
     wide = widen(narrow, size)
-    assert wide.settings.team.size == size
+    assert wide.settings.parallel.team_size == size
     roles = [_roles(narrow), _roles(wide)]
     assert len(roles[1]) == wide.ranks == 12 + 5 * (size - 1)
     for before, after in zip(narrow.faults, wide.faults, strict=True):
@@ -118,11 +118,11 @@ def test_a_wide_scenario_strikes_ranks_of_the_same_role(size):
 def _roles(scenario):
     hosts = [f"host{rank // scenario.ranks_per_host}" for rank in range(scenario.ranks)]
     settings = scenario.settings
-    return place(hosts, settings.roles, settings.train.lanes, settings.team.size).roles
+    return place(hosts, settings.roles, settings.train.lanes, settings.parallel.team_size).roles
 
 
 def test_a_scenario_with_teams_of_its_own_is_not_widened():
-    scenario = parse_scenario("set team.tensor = 2\nset roles.trainer = 6\nexpect end finished")
+    scenario = parse_scenario("set parallel.tensor = 2\nset roles.trainer = 6\nexpect end finished")
     assert widen(scenario, 1) is scenario
     with pytest.raises(InputError):
         widen(scenario, 2)

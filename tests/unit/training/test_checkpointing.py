@@ -18,8 +18,8 @@ from qmpi.config.checks import contradictions
 from qmpi.config.compiling import is_worth_compiling
 from qmpi.config.identity import differences, identity
 from qmpi.config.model import ModelSettings
+from qmpi.config.widths import ffn_width
 from qmpi.errors import PeerLost
-from qmpi.model.shape import ffn_width
 from qmpi.training.checkpointing import with_checkpoints
 
 STEPS, LAYERS = 3, 4

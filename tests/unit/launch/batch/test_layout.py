@@ -35,7 +35,7 @@ def on_nodes(settings: Settings, layout: Layout) -> list[Counter[RoleName]]:
     """What each node holds when ranks lie on nodes as even as can be."""
     each, more = divmod(layout.ranks, layout.nodes)
     hosts = [str(node) for node in range(layout.nodes) for _ in range(each + (node < more))]
-    placement = place(hosts, settings.roles, settings.train.lanes, settings.team.size)
+    placement = place(hosts, settings.roles, settings.train.lanes, settings.parallel.team_size)
     found = [Counter[RoleName]() for _ in range(layout.nodes)]
     for host, roles in zip(hosts, placement.roles, strict=True):
         found[int(host)].update(roles)

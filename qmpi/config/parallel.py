@@ -1,0 +1,85 @@
+"""[parallel]: the section on how ranks share a replica of the model."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from qmpi.config.bounds import PositiveInt
+from qmpi.errors import ConfigError
+
+SECTION = "parallel"
+
+OLDER_NAME = "team"
+"""Of the section, in job files of runs that were begun before it said more than sizes."""
+
+
+class ParallelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[parallel]: how many ranks share one replica of the model, axis by axis, outermost first.
+
+    Sizes and chunks are part of the run's identity; the number of teams is not.
+    """
+
+    pipeline: Annotated[
+        PositiveInt, Meta(le=1024, description="Stages of layers. Exactly 1 in this version.")
+    ] = 1
+    context: Annotated[
+        PositiveInt, Meta(le=1024, description="Parts of a sequence. Exactly 1 in this version.")
+    ] = 1
+    expert: Annotated[
+        PositiveInt, Meta(le=1024, description="Parts of the experts. Exactly 1 in this version.")
+    ] = 1
+    tensor: Annotated[
+        PositiveInt, Meta(le=1024, description="Parts of a matrix. Exactly 1 in this version.")
+    ] = 1
+    shard: Annotated[
+        Literal["none", "optimizer", "full"],
+        Meta(
+            description=(
+                "What teams share out among each other instead of holding it all: nothing, the "
+                'moments, or weights and gradients too. "none" in this version.'
+            )
+        ),
+    ] = "none"
+    schedule: Annotated[
+        Literal["gpipe", "1f1b", "interleaved", "zero_bubble"],
+        Meta(
+            description=(
+                "Order in which the stages of a pipeline pass microbatches forward and backward; "
+                "nothing to set while there is one stage."
+            )
+        ),
+    ] = "1f1b"
+    chunks: Annotated[
+        PositiveInt,
+        Meta(
+            le=1024,
+            description='Runs of layers that each stage holds; above 1 with "interleaved" alone.',
+        ),
+    ] = 1
+
+    @property
+    def team_size(self) -> int:
+        """Ranks of a team: those that hold one replica together."""
+        return self.pipeline * self.context * self.expert * self.tensor
+
+
+def renamed(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return a raw job with the section called by its name of today.
+
+    Args:
+        raw: what TOML gave.
+
+    Returns:
+        The job; the same one if it does not use the older name.
+
+    Raises:
+        ConfigError: it uses both names.
+    """
+    if OLDER_NAME not in raw:
+        return raw
+    if SECTION in raw:
+        raise ConfigError(
+            f"[{OLDER_NAME}] is the older name of [{SECTION}], and both are there: move what "
+            f"[{OLDER_NAME}] says to [{SECTION}]"
+        )
+    return {SECTION if name == OLDER_NAME else name: fields for name, fields in raw.items()}

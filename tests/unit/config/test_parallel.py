@@ -1,0 +1,205 @@
+"""Section [parallel]: its older name, its place in the identity, what it is divided by."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qmpi.config.identity import differences
+from qmpi.config.load import dump_toml, parse_job, settings_digest
+from qmpi.config.model import ModelSettings
+from qmpi.config.parallel import ParallelSettings
+from qmpi.config.parallel_checks import (
+    context_faults,
+    expert_faults,
+    pipeline_faults,
+    tensor_faults,
+)
+from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
+from qmpi.errors import ConfigError
+
+OLD = "[team]\npipeline = 1\ncontext = 1\nexpert = 1\ntensor = 1\n"
+
+Check = Callable[[Settings], Iterator[str]]
+
+
+def job(model: dict[str, Any], train: dict[str, Any], **parallel: Any) -> Settings:
+    return Settings(
+        model=ModelSettings(**model),
+        train=TrainSettings(**train),
+        parallel=ParallelSettings(**parallel),
+    )
+
+
+def told(check: Check, model: dict[str, Any], train: dict[str, Any], **parallel: Any) -> list[str]:
+    return list(check(job(model, train, **parallel)))
+
+
+def test_the_older_name_of_the_section_is_read() -> None:
+    settings = parse_job(OLD)
+    assert settings == parse_job("")
+    assert settings_digest(settings) == settings_digest(parse_job(""))
+    assert parse_job(dump_toml(settings)) == settings
+    assert "[team]" not in dump_toml(settings)
+
+
+def test_an_older_file_takes_overrides_by_the_name_of_today() -> None:
+    assert parse_job(OLD, ["parallel.tensor=1"]) == parse_job("")
+    assert parse_job("", ["team.tensor=1"]) == parse_job("")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[team]\ntensor = 2\n", "parallel.tensor = 2: must be 1 in this version"),
+        ("[team]\ntensors = 1\n", "did you mean parallel.tensor?"),
+        ("team = 5\n", "written [parallel]"),
+        ("[team]\ntensor = 1\n[parallel]\ntensor = 1\n", "older name of [parallel], and both"),
+        ('[parallel]\nshard = "full"\n', 'parallel.shard = "full": must be "none"'),
+        ('[parallel]\nschedule = "gpipe"\n', '"gpipe" does nothing while parallel.pipeline = 1'),
+        ("[parallel]\nchunks = 2\n", "parallel.chunks = 2 does nothing while"),
+        ('[parallel]\nschedule = "1f1f"\n', "did you mean '1f1b'?"),
+    ],
+)
+def test_what_cannot_be_is_told_by_the_name_of_today(text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse_job(text)
+    assert said in str(refused.value)
+
+
+def test_order_of_work_is_no_part_of_the_identity_but_sizes_and_chunks_are() -> None:
+    staged = job({}, {}, pipeline=2)
+    assert differences(staged, job({}, {}, pipeline=2, schedule="gpipe")) == ()
+    assert differences(staged, job({}, {}, pipeline=2, chunks=2)) == (
+        "parallel.chunks is 1, not 2",
+    )
+    assert differences(Settings(), staged) == ("parallel.pipeline is 1, not 2",)
+
+
+def test_a_matrix_is_cut_where_all_of_it_divides() -> None:
+    model = {"width": 96, "heads": 6, "kv_heads": 2, "ffn_width": 256}
+    assert told(tensor_faults, model, {}, tensor=2) == []
+    assert told(tensor_faults, model, {}, tensor=3) == [
+        "parallel.tensor = 3 does not divide model.kv_heads = 2, nor model.ffn_width = 256, nor "
+        "the tokens of a microbatch, train.sequences x train.sequence_tokens = 512: 1 or 2 would"
+    ]
+
+
+def test_hidden_features_of_experts_are_cut_too() -> None:
+    model = {"experts": 4, "expert_width": 33, "ffn_width": 31, "heads": 4, "kv_heads": 4}
+    (fault,) = told(tensor_faults, model, {}, tensor=2)
+    assert "divide model.expert_width = 33: only 1 would" in fault
+    assert "ffn_width" not in fault
+    (fault,) = told(tensor_faults, {**model, "dense_layers": 1}, {}, tensor=2)
+    assert "model.ffn_width = 31, nor model.expert_width = 33" in fault
+
+
+def test_each_rank_has_a_row_of_the_vocabulary() -> None:
+    model = {"vocab_size": 256, "width": 1024, "heads": 512, "kv_heads": 512, "ffn_width": 512}
+    assert told(tensor_faults, model, {}, tensor=512) == [
+        "parallel.tensor = 512 is above model.vocab_size = 256"
+    ]
+
+
+@given(
+    heads=st.integers(1, 48),
+    groups=st.integers(1, 4),
+    hidden=st.integers(1, 200),
+    tokens=st.integers(8, 99),
+    size=st.integers(2, 64),
+)
+def test_sizes_that_are_named_would_do(
+    heads: int, groups: int, hidden: int, tokens: int, size: int
+) -> None:
+    model = {"heads": heads * groups, "kv_heads": heads, "ffn_width": hidden}
+    train = {"sequence_tokens": tokens, "sequences": 3}
+    faults = told(tensor_faults, model, train, tensor=size)
+    divided = not any(n % size for n in (heads, hidden, 3 * tokens))
+    assert (faults == []) == divided
+    for fault in faults:
+        named = fault.rpartition(": ")[2].removeprefix("only ").removesuffix(" would")
+        for good in map(int, named.replace(" or ", ", ").split(", ")):
+            assert told(tensor_faults, model, train, tensor=good) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "train", "parallel", "said"),
+    [
+        ({"layers": 3}, {}, {"pipeline": 4}, "model.layers = 3 make 3 stages at most"),
+        ({"layers": 2}, {}, {"pipeline": 2, "chunks": 2}, "parallel.chunks = 2 does nothing"),
+        (
+            {"layers": 8},
+            {"microbatches": 4},
+            {"pipeline": 2, "schedule": "interleaved"},
+            "parallel.chunks = 1 interleaves nothing",
+        ),
+        (
+            {"layers": 12},
+            {"microbatches": 4},
+            {"pipeline": 2, "schedule": "interleaved", "chunks": 4},
+            "= 8 does not divide model.layers = 12: of chunks 2, 3 or 6 would",
+        ),
+        (
+            {"layers": 8},
+            {"microbatches": 3},
+            {"pipeline": 2, "schedule": "interleaved", "chunks": 2},
+            "rounds of parallel.pipeline = 2, which does not divide train.microbatches = 3",
+        ),
+    ],
+)
+def test_what_does_not_fit_a_pipeline_is_told(
+    model: dict[str, Any], train: dict[str, Any], parallel: dict[str, Any], said: str
+) -> None:
+    (fault,) = told(pipeline_faults, model, train, **parallel)
+    assert said in fault
+
+
+@pytest.mark.parametrize(
+    ("model", "train", "parallel"),
+    [
+        ({"layers": 3, "predict_ahead": 1}, {}, {"pipeline": 4}),
+        ({"layers": 4}, {"microbatches": 1}, {"pipeline": 4, "schedule": "zero_bubble"}),
+        (
+            {"layers": 12},
+            {"microbatches": 6},
+            {"pipeline": 2, "schedule": "interleaved", "chunks": 3},
+        ),
+    ],
+)
+def test_what_fits_a_pipeline_is_not(
+    model: dict[str, Any], train: dict[str, Any], parallel: dict[str, Any]
+) -> None:
+    assert told(pipeline_faults, model, train, **parallel) == []
+
+
+@pytest.mark.parametrize(
+    ("tokens", "size", "said"),
+    [
+        (128, 4, ""),
+        (24, 8, "16 do not divide train.sequence_tokens = 24: 1, 2, 3, 4, 6 or 12 would"),
+        (9, 2, "no size would"),
+    ],
+)
+def test_a_sequence_is_cut_into_mirrored_pieces(tokens: int, size: int, said: str) -> None:
+    faults = told(context_faults, {}, {"sequence_tokens": tokens}, context=size)
+    assert (not said and not faults) or said in faults[0]
+
+
+@pytest.mark.parametrize(
+    ("experts", "rows", "size", "said"),
+    [
+        (8, (2, 4), 4, ""),
+        (0, (2, 4), 4, "model.experts = 0 is none"),
+        (6, (2, 4), 4, "does not divide model.experts = 6: 1 or 2 would"),
+        (8, (3, 2), 4, "does not divide the rows of a lane"),
+    ],
+)
+def test_experts_and_rows_are_shared_out(
+    experts: int, rows: tuple[int, int], size: int, said: str
+) -> None:
+    train = {"microbatches": rows[0], "sequences": rows[1]}
+    faults = told(expert_faults, {"experts": experts}, train, expert=size)
+    assert (not said and not faults) or said in faults[0]
