@@ -20,7 +20,7 @@ import torch
 
 from qmpi.config.loss_scale import FIRST, LossScale
 from qmpi.config.settings import Settings
-from qmpi.errors import InvariantError, OutOfMemory
+from qmpi.errors import InvariantError, OutOfMemory, PeerLost
 from qmpi.protocol.batch import lanes_at
 from qmpi.protocol.hyperparameters import Hyperparameters, first_hyperparameters, rate_of
 from qmpi.protocol.progress import MAX_SKIPPED
@@ -38,8 +38,6 @@ from qmpi.training.passes import Work
 from qmpi.training.precision import (
     choose_device,
     choose_precision,
-    machine_identity,
-    precision_name,
     refuse_short_sums,
 )
 from qmpi.training.pretrained import first_weights
@@ -121,15 +119,7 @@ class Engine:
 
     def identity(self) -> str:
         """Return what the bits of a lane depend on; members of a group must agree."""
-        train = self._settings.train
-        name = precision_name(train, self._precision)
-        documents = "" if self._divider is None else f"; documents end with {self._divider}"
-        return (
-            f"torch {torch.__version__}; {machine_identity(self._device)}; "
-            f"{train.threads} threads; {name}; {self._microbatches.warm_up().mode}; "
-            f"{train.reduction} sum of {train.lanes} lanes; {self._optimizer.identity()}"
-            f"{documents}"
-        )
+        return self._at.identity()
 
     def peak(self, clock: Callable[[], float]) -> float:
         """Measure the FLOP/s that matrix products reach here at most; takes a tenth of a second.
@@ -273,7 +263,7 @@ class Engine:
             step, lambda: (self._reduced(work, given), self._prepare(given))
         )
         self._held = Held(step, norm, redone, scale, digest_due, started, given, spike, levels)
-        self._team.vote(self._group())
+        self._team.vote(self._group(), digests)
         self._watch.lap("communication")
         return self.apply_held()
 
@@ -320,7 +310,7 @@ class Engine:
             self._skip(held)
         facts = self._sum.facts()
         watch.lap("sweep")
-        digest = self._team.digest(state.digest()) if held.digest_due else ""
+        digest = self._told_digest() if held.digest_due else ""
         watch.lap("digest")
         return StepOutcome(
             step=held.step,
@@ -340,6 +330,24 @@ class Engine:
             experts=self._balance.told(),
             ahead_losses=means(facts.ahead),
         )
+
+    def whole_digest(self) -> Digest:
+        """Return the digest of the whole weights; all ranks of a team call this together.
+
+        Returns:
+            The digest; "" while a rank of several has not met the others.
+
+        Raises:
+            PeerLost: a rank is gone.
+        """
+        return self._team.digest(self._state.digest())
+
+    def _told_digest(self) -> Digest:
+        try:
+            return self.whole_digest()
+        except PeerLost:
+            # The step is applied: that costs the digest, which the next group can tell.
+            return Digest("")
 
     def _reduced(self, work: Work, given: Hyperparameters) -> tuple[int, LossScale]:
         self._microbatches.cut(given.halvings)

@@ -32,7 +32,12 @@ from qmpi.training.parallel.rows import Rows
 from qmpi.training.parallel.team import Team
 from qmpi.training.parallel.vocabulary import VocabularyEnds
 from qmpi.training.passes import Passes
-from qmpi.training.precision import choose_parts, update_precision
+from qmpi.training.precision import (
+    choose_parts,
+    machine_identity,
+    precision_name,
+    update_precision,
+)
 from qmpi.training.reduction.kinds import Sum, make_sum
 from qmpi.training.reduction.tail import TailForm
 from qmpi.training.stopwatch import Stopwatch, make_stopwatch
@@ -65,6 +70,8 @@ class Station:
     """What a rank computes with.
 
     Attributes:
+        settings: the job.
+        means: what it is built with.
         part: of the model that it holds.
         team: the ranks that hold the others.
         state: its part.
@@ -78,6 +85,8 @@ class Station:
         optimizer: updates the state.
     """
 
+    settings: Settings
+    means: Means
     part: Partition
     team: Team
     state: FlatState
@@ -89,6 +98,19 @@ class Station:
     passes: Passes
     microbatches: Microbatches
     optimizer: Optimizer
+
+    def identity(self) -> str:
+        """Return what the bits of a lane depend on; all ranks of a group must agree."""
+        train, means = self.settings.train, self.means
+        name = precision_name(train, means.precision)
+        divider = means.divider
+        documents = "" if divider is None else f"; documents end with {divider}"
+        return (
+            f"torch {torch.__version__}; {machine_identity(means.device)}; "
+            f"{train.threads} threads; {name}; {self.microbatches.warm_up().mode}; "
+            f"{train.reduction} sum of {train.lanes} lanes; {self.optimizer.identity()}"
+            f"{documents}{self.team.identity()}"
+        )
 
 
 def build_station(settings: Settings, position: int, means: Means) -> Station:
@@ -102,7 +124,7 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
     Returns:
         The station.
     """
-    part = partition(settings.model, TeamLayout.of(settings.team), position)
+    part = partition(settings.model, TeamLayout.of(settings.parallel), position)
     own = _narrowed(settings, part)
     train, device, kind = own.train, means.device, means.precision
     shares, told = part.shares, Tallies(own.model, device)
@@ -123,6 +145,8 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
     backprop = Backprop(own, weights, kernels, watch, ends, means.divider)
     runner = LaneRunner(own, weights, backprop, watch, squares)
     return Station(
+        settings=settings,
+        means=means,
         part=part,
         team=Team(part, layout, rows),
         state=state,

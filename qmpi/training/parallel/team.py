@@ -7,6 +7,7 @@ rank of every team holds its part. A team of one rank asks nobody.
 """
 
 import math
+import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -56,6 +57,10 @@ class Team:
     def is_alone(self) -> bool:
         """Whether a team is one rank."""
         return self.part.shares == 1
+
+    def identity(self) -> str:
+        """Return what the bits of a lane depend on besides; "" where a team is one rank."""
+        return "" if self.is_alone else f"; layers in {self.part.shares} parts"
 
     def meet(self, lines: TeamLines | None) -> None:
         """Work with these from now on.
@@ -124,15 +129,23 @@ class Team:
             total += number
         return math.sqrt(total) if total >= 0.0 else math.nan
 
-    def vote(self, members: Comm) -> None:
+    def vote(self, members: Comm, blocks: Sequence[str]) -> None:
         """Return once every rank of every team has called this.
 
         Args:
             members: ranks of this position in all teams.
+            blocks: digests of the blocks that this rank has computed with.
+
+        Raises:
+            InvariantError: another rank of the team has computed with others.
         """
         if not self.is_alone:
             # Who comes out of this knows of its whole team; who then votes speaks for it.
-            self.lines.team.vote()
+            mark = zlib.crc32("".join(blocks).encode()) >> 1
+            told = torch.tensor([mark, -mark], dtype=torch.int32)
+            self.lines.team.maximum(told)
+            if int(told[0]) != -int(told[1]):
+                raise InvariantError("ranks of a team have computed a step on different blocks")
         members.vote()
 
     def digest(self, own: Digest) -> Digest:
@@ -140,9 +153,14 @@ class Team:
 
         Args:
             own: of this rank's part.
+
+        Returns:
+            The digest; "" while a rank of several has not met the others.
         """
         if self.is_alone:
             return own
+        if self._lines is None:
+            return Digest("")
         raw = torch.frombuffer(bytearray.fromhex(own), dtype=torch.uint8)
         parts = self.lines.team.allgather(raw).view(-1, raw.numel())
         return whole_digest([Digest(bytes(part.tolist()).hex()) for part in parts])

@@ -82,6 +82,7 @@ class ThreadMember:
 
 def run_all(calls, lines=()):
     """Call each in a thread of its own; raise the first error."""
+
     def call(one):
         try:
             return one()

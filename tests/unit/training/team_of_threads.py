@@ -5,7 +5,7 @@ import time
 from unit.training.line_of_threads import ThreadLine, run_all
 from unit.training.small_job import block, digest, never
 
-from qmpi.config.settings import TeamSettings
+from qmpi.config.parallel import ParallelSettings
 from qmpi.policy.lanes import deal_lanes
 from qmpi.policy.teams import DATA, Layout, Seat, lines_of
 from qmpi.training.engine import Engine
@@ -17,7 +17,7 @@ class Teams:
 
     def __init__(self, settings, teams, divider=None):
         self.settings, self.teams = settings, teams
-        self.layout = Layout.of(settings.team)
+        self.layout = Layout.of(settings.parallel)
         self.seats = [Seat(t, p) for t in range(teams) for p in range(self.layout.size)]
         self.lines = {}
         self.engines = {seat: self._engine(seat, divider) for seat in self.seats}
@@ -26,7 +26,8 @@ class Teams:
         engine = Engine(self.settings, time.monotonic, never, divider=divider)
         engine.seat(seat.position)
         engine.initialise()
-        members = {line.axis: self._member(line) for line in lines_of(self.layout, seat, self.teams)}
+        lines = lines_of(self.layout, seat, self.teams)
+        members = {line.axis: self._member(line) for line in lines}
         within = TeamLines(
             tensor=members.get("tensor", ThreadLine(1).member(0)),
             team=self._shared(f"team/{seat.team}", self.layout.size).member(seat.position),
@@ -55,7 +56,7 @@ class Teams:
         return dict(zip(self.seats, run_all(calls, self.lines.values()), strict=True))
 
     def train(self, steps, first=0):
-        """Train up to a step; return losses of all lanes, norm and digest of each step; all ranks agree."""
+        """Train up to a step; return losses, norm and digest of each, on which all ranks agree."""
         told = []
         for number in range(first, steps):
             found = {
@@ -92,4 +93,4 @@ def teamed(settings, teams=1, **axes):
     """Return teams of a job with these axes."""
     from msgspec.structs import replace
 
-    return Teams(replace(settings, team=TeamSettings(**axes)), teams)
+    return Teams(replace(settings, parallel=ParallelSettings(**axes)), teams)
