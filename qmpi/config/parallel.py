@@ -29,7 +29,14 @@ class ParallelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         PositiveInt, Meta(le=1024, description="Parts of the experts. Exactly 1 in this version.")
     ] = 1
     tensor: Annotated[
-        PositiveInt, Meta(le=1024, description="Parts of a matrix. Exactly 1 in this version.")
+        PositiveInt,
+        Meta(
+            le=1024,
+            description=(
+                "Parts of each matrix, of heads, hidden features and vocabulary; must divide "
+                "heads, kv_heads and hidden features."
+            ),
+        ),
     ] = 1
     shard: Annotated[
         Literal["none", "optimizer", "full"],

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from math import gcd
 
 from qmpi.config.parallel import ParallelSettings
+from qmpi.config.parallel_gaps import parallel_gaps
 from qmpi.config.settings import Settings
 from qmpi.config.widths import expert_width, ffn_width
 
@@ -15,7 +16,6 @@ REFUSED = (
     "pipeline",
     "context",
     "expert",
-    "tensor",
 )
 """Axes that must be of size 1 in this version."""
 
@@ -57,6 +57,8 @@ def parallel_contradictions(settings: Settings) -> Iterator[str]:
         )
     if parallel.pipeline == 1:
         yield from _idle(parallel)
+    if parallel.team_size > 1:
+        yield from parallel_gaps(settings)
 
 
 def pipeline_faults(settings: Settings) -> Iterator[str]:

@@ -7,6 +7,10 @@ writes to it by inputs, so that each rank adds its share; tables by their rows, 
 is left, norms and routers, every rank holds whole: these are common. A rank sees some rows of the
 stream or some outputs alone, so it has a share of the gradient of what is common: they add up.
 
+Along the pipeline axis layers are dealt in runs, the chunks of a chain (see
+`qmpi.policy.pipeline.actions`): the first stage has the embedding too, the last the final norm and
+the head. A head that is tied to the embedding is the first stage's, and the last one borrows it.
+
 Cuts are contiguous and along one dimension, so that the parts of a parameter laid one behind the
 other are the parameter: who reads a state needs no more than `Cut`.
 """
@@ -19,6 +23,7 @@ from qmpi.config.model import ModelSettings
 from qmpi.errors import InvariantError
 from qmpi.model.shape import TABLES, bias_shapes, expert_width, ffn_width, head_dim
 from qmpi.model.shape import parameter_shapes as shapes_of
+from qmpi.policy.pipeline.actions import Chain
 from qmpi.policy.teams import AXES, Layout
 
 READERS = ("q_proj.weight", "k_proj.weight", "v_proj.weight", "gate_proj.weight", "up_proj.weight")
@@ -26,6 +31,8 @@ READERS = ("q_proj.weight", "k_proj.weight", "v_proj.weight", "gate_proj.weight"
 
 WRITERS = ("o_proj.weight", "down_proj.weight")
 """Endings of those that write to it: cut by inputs."""
+
+LAYERS, EMBEDDING = "model.layers.", "model.embed_tokens.weight"
 
 WHOLE = -1
 
@@ -71,11 +78,15 @@ class Partition:
     """What a position holds and computes.
 
     Attributes:
-        model: shape of what it computes: its heads, hidden features and rows of the vocabulary.
+        model: shape of what it computes: its heads, hidden features and rows of the vocabulary; all
+            layers count.
         cuts: of each parameter and each bias of experts that it holds, in model order.
         first_token: first row of the vocabulary that it holds.
         share: its place along the tensor axis.
         shares: ranks along it.
+        chain: of the chunks of layers that it and the other stages hold.
+        stage: its place along the pipeline axis.
+        ranks: of a team.
     """
 
     model: ModelSettings
@@ -83,6 +94,27 @@ class Partition:
     first_token: int
     share: int
     shares: int
+    chain: Chain
+    stage: int
+    ranks: int
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the embedding is here."""
+        return self.stage == 0
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the final norm and the head are here."""
+        return self.stage == self.chain.stages - 1
+
+    @property
+    def blocks(self) -> tuple[range, ...]:
+        """Numbers of the layers of each of its chunks."""
+        return tuple(
+            blocks_at(self.model, self.chain, self.chain.place(self.stage, chunk))
+            for chunk in range(self.chain.chunks)
+        )
 
     @property
     def common(self) -> frozenset[str]:
@@ -108,13 +140,29 @@ def span(count: int, parts: int, number: int) -> tuple[int, int]:
     return start, start + share + (number < rest)
 
 
-def partition(settings: ModelSettings, layout: Layout, position: int) -> Partition:
+def blocks_at(settings: ModelSettings, chain: Chain, place: int) -> range:
+    """Return the layers at a place of a pipeline.
+
+    Args:
+        settings: shape of the model.
+        chain: of the pipeline.
+        place: in it, from the embedding on.
+
+    Returns:
+        Their numbers; those of ahead modules come with the last place.
+    """
+    start, stop = span(settings.layers, chain.places, place)
+    return range(start, stop + settings.predict_ahead * (place == chain.places - 1))
+
+
+def partition(settings: ModelSettings, layout: Layout, position: int, chunks: int = 1) -> Partition:
     """Say what a position holds.
 
     Args:
         settings: shape of the whole model.
         layout: shape of a team.
         position: place in it.
+        chunks: of layers that each stage of a pipeline holds.
 
     Returns:
         Its part.
@@ -122,14 +170,23 @@ def partition(settings: ModelSettings, layout: Layout, position: int) -> Partiti
     Raises:
         InvariantError: heads or hidden features cannot be cut so.
     """
-    share, shares = layout.coordinates(position)[AXES.index("tensor")], layout.tensor
+    at = dict(zip(AXES, layout.coordinates(position), strict=True))
+    share, shares, stage = at["tensor"], layout.tensor, at["pipeline"]
     first, behind = span(settings.vocab_size, shares, share)
-    cuts = {
-        name: _cut(name, shape, shares, share)
-        for name, shape in (shapes_of(settings) | bias_shapes(settings)).items()
-    }
+    chain = Chain(layout.pipeline, chunks, 1)
     model = settings if shares == 1 else _narrowed(settings, shares, behind - first)
-    return Partition(model, cuts, first, share, shares)
+    part = Partition(model, {}, first, share, shares, chain, stage, layout.size)
+    numbers = {number for blocks in part.blocks for number in blocks}
+    for name, shape in (shapes_of(settings) | bias_shapes(settings)).items():
+        if _is_held(name, part, numbers):
+            part.cuts[name] = _cut(name, shape, shares, share)
+    return part
+
+
+def _is_held(name: str, part: Partition, numbers: set[int]) -> bool:
+    if name.startswith(LAYERS):
+        return int(name.removeprefix(LAYERS).split(".", 1)[0]) in numbers
+    return part.is_first if name == EMBEDDING else part.is_last
 
 
 def _narrowed(settings: ModelSettings, shares: int, tokens: int) -> ModelSettings:

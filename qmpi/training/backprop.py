@@ -4,6 +4,8 @@ Theory of operation. Autograd differentiates the layers and the final norm. What
 embedding and head, is done by hand (see `ends`).
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -16,6 +18,26 @@ from qmpi.training.ahead import Ahead
 from qmpi.training.ends import Ends
 from qmpi.training.stopwatch import Stopwatch
 from qmpi.training.weights import Weights
+
+
+def positions_of(
+    settings: Settings, device: torch.device, divider: int | None
+) -> Callable[[Tensor], Positions]:
+    """Compute the tables of positions that all microbatches share.
+
+    Args:
+        settings: the job.
+        device: where they go.
+        divider: id of the token that ends a document; None: documents see one another.
+
+    Returns:
+        The positions of token ids, int64 [B, T].
+    """
+    # Made once: a table that is filled by the first call would be compiled in another way.
+    shared = Positions.of(settings.model, settings.train.sequence_tokens, device)
+    if divider is None:
+        return lambda _: shared
+    return Documents(settings.model, shared, divider).positions
 
 
 class Backprop:
@@ -45,12 +67,7 @@ class Backprop:
         model, train = settings.model, settings.train
         self._weights, self._norm = weights, kernels.norm
         self._epsilon = model.norm_eps
-        table = weights.table_values
-        # Made once: a table that is filled by the first call would be compiled in another way.
-        self._positions = Positions.of(model, train.sequence_tokens, table.device)
-        self._documents = None
-        if divider is not None:
-            self._documents = Documents(model, self._positions, divider)
+        self._positions = positions_of(settings, weights.device, divider)
         self.resize(train)
 
     def resize(self, train: TrainSettings) -> None:
@@ -80,9 +97,7 @@ class Backprop:
         inputs, targets = ids[:, :-1].flatten(), ids[:, 1:].flatten()
         weights, ends = self._weights, self.ends
         start = ends.embedded(inputs)
-        x, at = start, self._positions
-        if self._documents is not None:
-            at = self._documents.positions(ids[:, :-1])
+        x, at = start, self._positions(ids[:, :-1])
         own, further = layers[: len(weights.layers)], layers[len(weights.layers) :]
         for layer, layer_weights in zip(own, weights.layers, strict=True):
             x = layer(x, at, layer_weights)

@@ -64,10 +64,13 @@ class Balance:
         """
         model = settings.model
         slots = {slot.name: slot for slot in state.layout.slots}
-        names = bias_shapes(model)
+        every = list(bias_shapes(model))
+        # Of those of all layers: a stage of a pipeline has some.
+        self._rows = [row for row, name in enumerate(every) if name in slots]
+        names = [every[row] for row in self._rows]
         self._biases = [state.view(slots[name]) for name in names]
         self._routers = [state.view(slots[name.replace(BIAS, ROUTER)]) for name in names]
-        self._numbers = [int(name.split(".")[2]) for name in names]
+        self._numbers = [int(name.split(".")[2]) for name in every]
         self._tallies = tallies
         self._rate, self._fades = model.balance_rate, fades(model)
         self._held: tuple[Tensor, Tensor] | None = None
@@ -94,7 +97,7 @@ class Balance:
         """
         if self._held is None or not self._rate:
             return
-        wanted, means = self._held[0][:, 0], self._held[1]
+        wanted, means = self._held[0][self._rows, 0], self._held[1][self._rows]
         lacks = wanted.sum(dim=-1, keepdim=True) - wanted * wanted.shape[-1]
         by = self._rate * rate / given.optimizer.learning_rate
         for bias, sign in zip(self._biases, lacks.sign(), strict=True):

@@ -5,12 +5,14 @@ is a sum over tokens that goes, in float32, into the buffer that already holds t
 Both are sums over the microbatches of a lane.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 from qmpi.config.model import ModelSettings
 from qmpi.model.fused.cross_entropy import Loss
-from qmpi.training.weights import Weights
+from qmpi.training.weights import Part, Weights
 
 
 class Ends:
@@ -29,10 +31,10 @@ class Ends:
             model: shape of what they are of.
         """
         self._weights, self._model = weights, model
-        table = weights.table_values
         self.of_head = torch.zeros_like(weights.head_values, dtype=torch.float32)
-        tied = weights.head is weights.table
-        self.of_table = self.of_head if tied else torch.zeros_like(table, dtype=torch.float32)
+        self.of_table = self.of_head
+        if weights.head is not weights.table or weights.table is None:
+            self.of_table = torch.zeros_like(weights.table_values, dtype=torch.float32)
 
     def resize(self, rows: int) -> None:
         """Compute microbatches of another size from now on.
@@ -52,7 +54,7 @@ class Ends:
             It.
         """
         model, weights = self._model, self._weights
-        device = weights.table_values.device
+        device = weights.device
         return Loss(rows, model.vocab_size, weights.kind, device, model.logit_softcap)
 
     def begin_lane(self) -> None:
@@ -60,6 +62,14 @@ class Ends:
         self.of_head.zero_()
         if self.of_table is not self.of_head:
             self.of_table.zero_()
+
+    def gradients(self) -> Iterator[tuple[Part, Tensor]]:
+        """Yield each parameter that is at an end here, with its gradient."""
+        weights = self._weights
+        if weights.head is not None and weights.head is not weights.table:
+            yield weights.head, self.of_head
+        if weights.table is not None:
+            yield weights.table, self.of_table
 
     def embedded(self, ids: Tensor) -> Tensor:
         """Return the embedding of tokens, a leaf.

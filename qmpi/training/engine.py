@@ -29,12 +29,11 @@ from qmpi.training.comm import Aborted, Comm
 from qmpi.training.compiler import InTurn, at_once
 from qmpi.training.determinism import refuse_chance
 from qmpi.training.evaluation import EVALUATED_LOGITS, Evaluator, model_over
-from qmpi.training.lanes import Block
+from qmpi.training.lanes import Block, Work
 from qmpi.training.optimizer import clip
 from qmpi.training.out_of_memory import Made, with_memory_told
 from qmpi.training.outcome import Held, StepOutcome, diverged, finite, lane_square, means
 from qmpi.training.parallel.team import TeamLines
-from qmpi.training.passes import Work
 from qmpi.training.precision import (
     choose_device,
     choose_precision,
@@ -354,7 +353,7 @@ class Engine:
         prepared = self._microbatches.ready()
         if prepared.sweeps is not None:
             self._sum.use(prepared.sweeps)
-        self._weights.refresh()
+        self._at.refresh()
         many, layers = self._many(given), prepared.layers
         return self._passes.run(self._group(), self._team, layers, self._state, work, many)
 

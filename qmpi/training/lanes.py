@@ -1,10 +1,6 @@
-"""Forward and backward of one lane; gradients flow into the reduction as they become complete.
+"""Forward and backward of lanes on a rank that has all layers, microbatch by microbatch."""
 
-Theory of operation. A lane is the unit of arithmetic: its microbatches are accumulated in float32
-in fixed order. During the last one each gradient goes to the reduction as soon as autograd has
-finished it, and its memory is free again. That happens in whatever order autograd likes; integers
-do not mind.
-"""
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,14 +12,18 @@ from qmpi.errors import InvariantError, PeerLost
 from qmpi.model.layer import Layers
 from qmpi.training.backprop import Backprop
 from qmpi.training.comm import Aborted
+from qmpi.training.gradients import Gradients
 from qmpi.training.lane_squares import LaneSquares
 from qmpi.training.out_of_memory import with_memory_told
 from qmpi.training.reduction.kinds import Sum
 from qmpi.training.stopwatch import Stopwatch
-from qmpi.training.weights import Leaf, Part, Weights, gradients_of
+from qmpi.training.weights import Weights
 
 Block = bytes | bytearray | memoryview
 """uint16 or uint32, little-endian, [microbatches * sequences, sequence_tokens + 1]."""
+
+Work = list[tuple[int, Block, str]]
+"""Lane, block and its digest."""
 
 
 def read_block(block: Block, rows: int, columns: int) -> Tensor:
@@ -48,6 +48,26 @@ def read_block(block: Block, rows: int, columns: int) -> Tensor:
     return torch.from_numpy(ids).view(rows, columns)
 
 
+class Runner(Protocol):
+    """What computes the lanes of a rank."""
+
+    def resize(self, train: TrainSettings) -> None:
+        """Cut lanes into other microbatches from now on; their rows stay as many."""
+        ...
+
+    def begin_pass(self, factor: float) -> None:
+        """Drop gradients that an aborted lane left; as `Gradients.begin_pass`."""
+        ...
+
+    def run_all(self, layers: Layers, work: Work, total: Sum, aborted: Aborted) -> None:
+        """Compute lanes, and add their gradients and what they tell; may raise `PeerLost`."""
+        ...
+
+    def rehearse(self, layers: Layers) -> None:
+        """Run a microbatch of the true shape whose gradients go nowhere."""
+        ...
+
+
 class LaneRunner:
     """Computes lanes with one set of weights."""
 
@@ -59,7 +79,7 @@ class LaneRunner:
         watch: Stopwatch,
         squares: LaneSquares | None = None,
     ) -> None:
-        """Listen for the gradient of each leaf.
+        """Take the parts.
 
         Args:
             settings: the job.
@@ -70,12 +90,9 @@ class LaneRunner:
         """
         self._train, self._weights, self._watch = settings.train, weights, watch
         self._backprop, self._squares = backprop, squares
-        self._device = weights.table_values.device
-        self._sum: Sum | None = None
-        self._microbatch = 0
+        self._gradients = Gradients(weights, watch, squares)
+        self._device = weights.device
         self._factor = 1.0
-        self._parts: dict[int, Tensor] = {}
-        weights.on_gradient(self._finished)
 
     def resize(self, train: TrainSettings) -> None:
         """Cut lanes into other microbatches from now on.
@@ -83,20 +100,35 @@ class LaneRunner:
         Args:
             train: how many, of how many sequences; the rows of a lane stay as many.
         """
-        self._weights.drop_gradients()
         self._train = train
-        self._parts.clear()
+        self._gradients.resize()
         self._backprop.resize(train)
 
     def begin_pass(self, factor: float) -> None:
         """Drop gradients that an aborted lane left.
 
         Args:
-            factor: that losses are multiplied with before they are differentiated, a power of two;
-                gradients are divided by it before they are added up.
+            factor: as `Gradients.begin_pass` takes it.
         """
         self._factor = factor
-        self._weights.drop_gradients()
+        self._gradients.begin_pass(factor)
+
+    def run_all(self, layers: Layers, work: Work, total: Sum, aborted: Aborted) -> None:
+        """Compute lanes, and add their gradients and what they tell.
+
+        Args:
+            layers: function of each layer.
+            work: the lanes.
+            total: the reduction.
+            aborted: looked at before each microbatch.
+
+        Raises:
+            PeerLost: `aborted` says so.
+        """
+        for lane, block, digest in work:
+            loss = self.run(layers, block, total, aborted)
+            total.end_lane(lane, loss, digest, self.numbers())
+            self._watch.lap("sweep")
 
     def run(self, layers: Layers, block: Block, total: Sum, aborted: Aborted) -> float:
         """Compute a lane and add its gradients to `total`.
@@ -121,14 +153,10 @@ class LaneRunner:
             self._squares.begin_lane()
         self._weights.tallies.clear()
         for number, rows in enumerate(ids.split(train.sequences)):
-            reason = aborted()
-            if reason is not None:
-                raise PeerLost(f"told to leave: {reason}")
-            self._microbatch = number
-            self._sum = total if number == count - 1 else None
+            leave_if(aborted)
+            self._gradients.expect(number, count, total)
             losses += self._backprop.run(layers, rows.to(self._device), share)
             self._watch.lap("backward")
-        self._sum = None
         self._add_ends(total)
         if self._weights.tallies.size:
             self._weights.tallies.add_to(total.counts)
@@ -154,40 +182,25 @@ class LaneRunner:
         with_memory_told(self._train, "a microbatch", lambda: self._rehearse(layers))
 
     def _rehearse(self, layers: Layers) -> None:
-        self._sum, self._microbatch = None, 0
+        self._gradients.expect(0, self._train.microbatches, None)
         shape = (self._train.sequences, self._train.sequence_tokens + 1)
         self._backprop.run(layers, torch.zeros(shape, dtype=torch.int64, device=self._device), 1.0)
         self.begin_pass(1.0)
 
     def _add_ends(self, total: Sum) -> None:
-        table, head = self._weights.table, self._weights.head
-        if head is not table:
-            self._add(total, head, self._unscaled(self._backprop.ends.of_head))
-        self._add(total, table, self._unscaled(self._backprop.ends.of_table))
+        for part, gradient in self._backprop.ends.gradients():
+            self._gradients.add(total, part, gradient)
 
-    def _add(self, total: Sum, part: Part, gradient: Tensor) -> None:
-        total.add(part.number, part.slot, gradient)
-        if self._squares is not None:
-            self._squares.add(part.number, gradient)
 
-    def _unscaled(self, gradient: Tensor) -> Tensor:
-        # Exact in float32, since the factor is a power of two.
-        if self._factor == 1.0:
-            return gradient
-        return gradient.to(torch.float32).mul_(1.0 / self._factor)
+def leave_if(aborted: Aborted) -> None:
+    """Leave what is in hand if it shall end.
 
-    def _finished(self, leaf: Leaf, gradient: Tensor) -> None:
-        if self._train.microbatches > 1:
-            gradient = self._accumulated(leaf, gradient)
-        if self._sum is not None:
-            self._watch.lap("backward")
-            for part, of_part in gradients_of(leaf, self._unscaled(gradient)):
-                self._add(self._sum, part, of_part)
-            self._watch.lap("sweep")
+    Args:
+        aborted: says why, or None.
 
-    def _accumulated(self, leaf: Leaf, gradient: Tensor) -> Tensor:
-        number = leaf.parts[0].number
-        if number not in self._parts:
-            self._parts[number] = torch.empty_like(gradient, dtype=torch.float32)
-        sums = self._parts[number]
-        return sums.copy_(gradient) if self._microbatch == 0 else sums.add_(gradient)
+    Raises:
+        PeerLost: it says so.
+    """
+    reason = aborted()
+    if reason is not None:
+        raise PeerLost(f"told to leave: {reason}")

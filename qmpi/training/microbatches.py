@@ -15,7 +15,7 @@ from qmpi.errors import OutOfMemory
 from qmpi.model.layer import Kernels, Layers, make_layers
 from qmpi.protocol.hyperparameters import can_halve, halved
 from qmpi.training.compiler import InTurn, Prepared, Preparer
-from qmpi.training.lanes import LaneRunner
+from qmpi.training.lanes import Runner
 from qmpi.training.precision import choose_parts
 
 
@@ -26,7 +26,7 @@ class Microbatches:
         self,
         settings: Settings,
         device: torch.device,
-        runner: LaneRunner,
+        runner: Runner,
         kernels: Kernels,
         in_turn: InTurn,
     ) -> None:

@@ -17,7 +17,7 @@ from qmpi.errors import InvariantError, PeerLost
 from qmpi.model.layer import Layers
 from qmpi.training.comm import Aborted, Comm
 from qmpi.training.flat_state import FlatState
-from qmpi.training.lanes import Block, LaneRunner
+from qmpi.training.lanes import Runner, Work
 from qmpi.training.reduction.common import Within
 from qmpi.training.reduction.kinds import Sum
 from qmpi.training.stopwatch import Stopwatch
@@ -25,15 +25,12 @@ from qmpi.training.stopwatch import Stopwatch
 MAX_PASSES = 4
 """Equal data overflow once; more passes mean that a lane does not compute the same bits twice."""
 
-Work = list[tuple[int, Block, str]]
-"""Lane, block and its digest."""
-
 
 class Passes:
     """Computes, adds up and agrees, as often as needed."""
 
     def __init__(
-        self, runner: LaneRunner, total: Sum, watch: Stopwatch, aborted: Aborted, kind: torch.dtype
+        self, runner: Runner, total: Sum, watch: Stopwatch, aborted: Aborted, kind: torch.dtype
     ) -> None:
         """Take the parts.
 
@@ -113,10 +110,7 @@ class Passes:
         self._runner.begin_pass(scale.factor)
         self._sum.begin_pass()
         watch.lap("sweep")
-        for lane, block, digest in work:
-            loss = self._runner.run(layers, block, self._sum, self._aborted)
-            self._sum.end_lane(lane, loss, digest, self._runner.numbers())
-            watch.lap("sweep")
+        self._runner.run_all(layers, work, self._sum, self._aborted)
         try:
             self._sum.reduce(comm, team)
         except (PeerLost, MemoryError, RuntimeError):

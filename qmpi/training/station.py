@@ -16,20 +16,22 @@ from msgspec.structs import replace
 from qmpi.config.settings import Settings
 from qmpi.model.partition import Partition, partition
 from qmpi.policy.teams import Layout as TeamLayout
-from qmpi.training.backprop import Backprop
+from qmpi.training.backprop import Backprop, positions_of
 from qmpi.training.balance import Balance
 from qmpi.training.comm import Aborted
 from qmpi.training.compiler import InTurn
 from qmpi.training.ends import Ends
 from qmpi.training.flat_state import FlatState, state_layout
 from qmpi.training.lane_squares import LaneSquares
-from qmpi.training.lanes import LaneRunner
+from qmpi.training.lanes import LaneRunner, Runner
 from qmpi.training.microbatches import Microbatches
 from qmpi.training.offload.places import offloads_moments
 from qmpi.training.optimizer import Optimizer
 from qmpi.training.parallel.directions import TeamDirections
 from qmpi.training.parallel.rows import Rows
+from qmpi.training.parallel.stage import StageParts, StageRunner
 from qmpi.training.parallel.team import Team
+from qmpi.training.parallel.tie import Tie
 from qmpi.training.parallel.vocabulary import VocabularyEnds
 from qmpi.training.passes import Passes
 from qmpi.training.precision import (
@@ -94,10 +96,20 @@ class Station:
     balance: Balance
     total: Sum
     watch: Stopwatch
-    runner: LaneRunner
+    runner: Runner
     passes: Passes
     microbatches: Microbatches
     optimizer: Optimizer
+
+    def refresh(self) -> None:
+        """Take the values of the state over into what lanes compute with; before a step.
+
+        Raises:
+            PeerLost: a rank that lends some is gone.
+        """
+        self.weights.refresh()
+        if isinstance(self.runner, StageRunner):
+            self.runner.refresh()
 
     def identity(self) -> str:
         """Return what the bits of a lane depend on; all ranks of a group must agree."""
@@ -124,31 +136,39 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
     Returns:
         The station.
     """
-    part = partition(settings.model, TeamLayout.of(settings.parallel), position)
+    parallel = settings.parallel
+    part = partition(settings.model, TeamLayout.of(parallel), position, parallel.chunks)
     own = _narrowed(settings, part)
     train, device, kind = own.train, means.device, means.precision
-    shares, told = part.shares, Tallies(own.model, device)
-    layout = dataclasses.replace(state_layout(own), shares=shares)
+    told, held = Tallies(own.model, device), state_layout(own, part.cuts.keys())
+    layout = dataclasses.replace(held, shares=part.shares)
     state = FlatState(layout, device, split=offloads_moments(train, device))
     form = TailForm(own.batch.is_measured, own.model.predict_ahead)
     total = make_sum(train.reduction, layout, train.lanes, device, form, told.size)
-    squares = LaneSquares(len(layout.slots), device) if form.measures else None
-    watch, rows = make_stopwatch(device, means.clock), Rows(part.share, shares)
     weights = Weights(own.model, state, kind, told)
+    watch, rows = make_stopwatch(device, means.clock), Rows(part.share, part.shares)
     kernels = choose_parts(train, device, compiled=False)
-    directions, ends = None, Ends(weights, own.model)
-    if shares > 1:
+    directions = None
+    if part.shares > 1:
         kernels = kernels._replace(gather=rows.gather, scatter=rows.scatter)
-        ends = VocabularyEnds(weights, part, rows)
         if layout.uses_muon:
             directions = TeamDirections(layout, part, rows, device, update_precision(kind))
-    backprop = Backprop(own, weights, kernels, watch, ends, means.divider)
-    runner = LaneRunner(own, weights, backprop, watch, squares)
+    # Before the ends: a head that is tied to another rank's embedding has its values from there.
+    tie = Tie(weights, part)
+    ends = VocabularyEnds(weights, part, rows) if part.shares > 1 else Ends(weights, own.model)
+    runner: Runner
+    if part.chain.stages > 1:
+        seen = positions_of(own, device, means.divider)
+        runner = StageRunner(own, weights, StageParts(part, ends, tie, kernels.norm, seen), watch)
+    else:
+        backprop = Backprop(own, weights, kernels, watch, ends, means.divider)
+        squares = LaneSquares(len(layout.slots), device) if form.measures else None
+        runner = LaneRunner(own, weights, backprop, watch, squares)
     return Station(
         settings=settings,
         means=means,
         part=part,
-        team=Team(part, layout, rows),
+        team=Team(part, layout, rows, runner if isinstance(runner, StageRunner) else None),
         state=state,
         weights=weights,
         balance=Balance(own, state, told),
@@ -164,7 +184,7 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
 def _narrowed(settings: Settings, part: Partition) -> Settings:
     """Return the job as if the model were the part of it that a position holds."""
     train = settings.train
-    if part.shares > 1:
+    if part.ranks > 1:
         # What is between the parts of a layer is not for a compiler.
         train = replace(train, compile="off")
     return replace(settings, model=part.model, train=train)

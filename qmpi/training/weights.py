@@ -63,7 +63,17 @@ class Leaf:
 
 
 class Weights:
-    """All weights of the model, as leaves."""
+    """All weights of the model that a state holds, as leaves.
+
+    Attributes:
+        blocks: those of each layer and each ahead module's block, by number.
+        layers: those of the layers, in order.
+        table: the embedding; None: it is not here.
+        head: what it is a parameter of; None: it is not here.
+        table_values: its values, [vocabulary, width]; empty if it is not here.
+        head_values: likewise, in the type that is computed with. One that is tied to an embedding
+            elsewhere is put here by whoever brings it.
+    """
 
     def __init__(
         self,
@@ -87,18 +97,24 @@ class Weights:
         self._settings = settings
         self.tallies = tallies or Tallies(settings, state.params.device)
         told = zip(self.tallies.counts, self.tallies.features, strict=True)
-        blocks = tuple(self._layer(n, kind, told) for n, kind in enumerate(kinds))
-        self.layers = blocks[: settings.layers]
+        self.blocks = dict[int, LayerWeights]()
+        for number, kind in enumerate(kinds):
+            mixture = next(told) if kind.experts else None
+            if f"model.layers.{number}.self_attn.q_proj.weight" in self._numbers:
+                self.blocks[number] = self._layer(number, kind, mixture)
+        self.layers = tuple(block for n, block in self.blocks.items() if n < settings.layers)
         self.ahead = tuple(
-            self._ahead(n, block)
-            for n, block in enumerate(blocks[settings.layers :], settings.layers)
+            self._ahead(n, block) for n, block in self.blocks.items() if n >= settings.layers
         )
-        self.final_norm = self._leaf(FINAL_NORM)
-        self.table = self._part(TABLE)
-        self.head = self.table if settings.tied_head else self._part(HEAD)
+        self.device = state.params.device
+        nothing = torch.empty(0, device=self.device)
+        self.final_norm = self._leaf(FINAL_NORM) if FINAL_NORM in self._numbers else nothing
+        self.table = self._part(TABLE) if TABLE in self._numbers else None
+        own_head = HEAD if HEAD in self._numbers else None
+        self.head = self._part(own_head) if own_head else self.table
         # No leaf: their gradients are made by hand, for that of a tied table has two sources.
-        self.table_values = state.view(self.table.slot)
-        head = state.view(self.head.slot)
+        self.table_values = state.view(self.table.slot) if self.table else nothing
+        head = state.view(self.head.slot) if self.head else nothing
         self.head_values = head if kind == head.dtype else torch.empty_like(head, dtype=kind)
 
     @torch.no_grad()
@@ -108,7 +124,7 @@ class Weights:
             if leaf.copied:
                 for part in leaf.parts:
                     part.of(leaf.tensor).copy_(self._state.view(part.slot))
-        if self.kind != self._state.params.dtype:
+        if self.head is not None and self.kind != self._state.params.dtype:
             self.head_values.copy_(self._state.view(self.head.slot))
 
     def embedded(self, ids: Tensor) -> Tensor:
@@ -137,14 +153,14 @@ class Weights:
             leaf.tensor.register_post_accumulate_grad_hook(_handing(leaf, take))
 
     def _layer(
-        self, number: int, kind: LayerKind, told: Iterator[tuple[Tensor, Tensor]]
+        self, number: int, kind: LayerKind, told: tuple[Tensor, Tensor] | None
     ) -> LayerWeights:
         prefix = f"model.layers.{number}."
         fields: dict[str, Any] = {
             field: self._leaf(*(prefix + name for name in names)) if names else None
             for field, names in merged_names(self._settings, kind).items()
         }
-        mixture = self._mixture(prefix, *next(told)) if kind.experts else None
+        mixture = self._mixture(prefix, *told) if told is not None else None
         return LayerWeights(**fields, experts=mixture)
 
     def _ahead(self, number: int, block: LayerWeights) -> AheadWeights:

@@ -21,6 +21,7 @@ from qmpi.training.comm import Comm
 from qmpi.training.flat_state import Layout
 from qmpi.training.norm import global_norm, norm_of
 from qmpi.training.parallel.rows import Rows
+from qmpi.training.parallel.stage import StageRunner
 from qmpi.training.reduction.common import Common
 from qmpi.units import Digest
 
@@ -30,25 +31,33 @@ class TeamLines(NamedTuple):
 
     Attributes:
         tensor: ranks that have the other parts of its matrices.
+        pipeline: stages of the same parts of the layers.
+        tie: first and last of these; a line of one where there is nothing between them, or this
+            rank is neither.
         team: all ranks of the team, in order of position.
     """
 
     tensor: Comm
+    pipeline: Comm
+    tie: Comm
     team: Comm
 
 
 class Team:
     """One rank's part of a team."""
 
-    def __init__(self, part: Partition, layout: Layout, rows: Rows) -> None:
+    def __init__(
+        self, part: Partition, layout: Layout, rows: Rows, stage: StageRunner | None = None
+    ) -> None:
         """Take the rank's part.
 
         Args:
             part: what it holds.
             layout: where that lies.
             rows: of the stream; they meet with the team.
+            stage: of the pipeline, likewise; None: there is one stage alone.
         """
-        self.part, self._rows = part, rows
+        self.part, self._rows, self._stage = part, rows, stage
         self._common = Common(layout, part.common)
         self._counted = _left(self._common.count_once(part.share), layout.total)
         self._lines: TeamLines | None = None
@@ -56,11 +65,14 @@ class Team:
     @property
     def is_alone(self) -> bool:
         """Whether a team is one rank."""
-        return self.part.shares == 1
+        return self.part.ranks == 1
 
     def identity(self) -> str:
         """Return what the bits of a lane depend on besides; "" where a team is one rank."""
-        return "" if self.is_alone else f"; layers in {self.part.shares} parts"
+        if self.is_alone:
+            return ""
+        chain = self.part.chain
+        return f"; layers in {self.part.shares} parts, {chain.stages} x {chain.chunks} chunks"
 
     def meet(self, lines: TeamLines | None) -> None:
         """Work with these from now on.
@@ -70,6 +82,8 @@ class Team:
         """
         self._lines = lines
         self._rows.line = lines.tensor if lines is not None else None
+        if self._stage is not None:
+            self._stage.meet(lines.pipeline, lines.tie) if lines else self._stage.meet(None, None)
 
     def leave(self) -> tuple[Comm, ...]:
         """Work with nobody from now on.

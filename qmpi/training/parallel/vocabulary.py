@@ -91,7 +91,7 @@ class VocabularyEnds(Ends):
         Returns:
             It.
         """
-        device = self._weights.table_values.device
+        device = self._weights.device
         return VocabularyLoss(rows, self._part, self._weights.kind, device, self._between)
 
     @torch.no_grad()

@@ -189,6 +189,10 @@ class ExactSum:
             numbers: what it tells besides, as `Tail.put` takes it.
         """
         self.tail.put(lane, loss, digest, numbers)
+        self.fold()
+
+    def fold(self) -> None:
+        """Take over what was needed so far; before a gradient of the same parameter comes again."""
         for largest in (self._highs, -self._lows):
             torch.maximum(self._largest, largest, out=self._largest)
         # A parameter that the next lane leaves alone needs nothing there.

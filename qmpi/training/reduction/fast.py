@@ -88,6 +88,9 @@ class FastSum:
         """
         self.tail.put(lane, loss, digest, numbers)
 
+    def fold(self) -> None:
+        """Do nothing: floats have no needs."""
+
     def reduce(self, comm: Comm, team: Within = ALONE) -> None:
         """Sum over the members.
 

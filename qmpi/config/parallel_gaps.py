@@ -1,0 +1,49 @@
+"""What of a job a team of several ranks does not compute in this version."""
+
+from collections.abc import Iterator
+
+from qmpi.config.exact_sum import LEAST_SPARE, spare_bits
+from qmpi.config.settings import Settings
+
+MOST_SHARES = 4096
+"""Of what is common to ranks, over all lanes: what the exact sum has bits for."""
+
+
+def parallel_gaps(settings: Settings) -> Iterator[str]:
+    """Say what does not go together with ranks that share a model, yet.
+
+    Args:
+        settings: the job; a team has more than one rank.
+
+    Yields:
+        One sentence each.
+    """
+    size, model, train = settings.parallel.team_size, settings.model, settings.train
+    together = f"a model that {size} ranks share"
+    if settings.evaluation.every_steps:
+        yield (
+            f"evaluation.every_steps = {settings.evaluation.every_steps}: {together} is not "
+            "evaluated while it is trained; set 0, and run `qmpi evaluate` on its checkpoints"
+        )
+    if model.predict_ahead:
+        yield f"model.predict_ahead = {model.predict_ahead}: {together} predicts the next alone"
+    if model.qk_norm and model.qk_norm_over == "projection":
+        yield f'model.qk_norm_over = "projection" spans heads, and {together} has them apart'
+    if settings.batch.is_measured:
+        yield (
+            f"the noise of gradients is not measured in {together}: set batch.noise_scale = false, "
+            "and let the batch grow by a schedule"
+        )
+    if train.compile == "on":
+        yield f'train.compile = "on": layers of {together} are not compiled; "auto" or "off"'
+    if train.masters == "bfloat16" and model.vocab_size % settings.parallel.tensor:
+        yield (
+            f'train.masters = "bfloat16" wants parallel.tensor = {settings.parallel.tensor} to '
+            f"divide model.vocab_size = {model.vocab_size}"
+        )
+    shares = train.lanes * settings.parallel.tensor
+    if shares > MOST_SHARES or spare_bits(shares) < LEAST_SPARE:
+        yield (
+            f"train.lanes x parallel.tensor = {shares} gradients are more than the exact sum has "
+            f"bits for: {MOST_SHARES} at most"
+        )

@@ -1,0 +1,284 @@
+"""Lanes on a rank that has some chunks of the layers: one stage of a pipeline.
+
+Theory of operation. All microbatches of a step, of all its lanes, pass the pipeline in one go, so
+it fills and drains once a step. A schedule says what a stage does in which order
+(`qmpi.policy.pipeline`); here stands how. Whatever the schedule, gradients of a chunk are completed
+in the order of microbatches, so they are the same bits.
+
+A microbatch's loss is computed when its backward pass begins, not when its forward pass ends: the
+gradient of the head then grows in the order of backward passes too, and belongs to one lane at a
+time. Only the last stage knows the losses, and tells the others at the end.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
+from qmpi.errors import InvariantError
+from qmpi.model.layer import Layers
+from qmpi.model.partition import Partition
+from qmpi.model.plain import Positions
+from qmpi.policy.pipeline.actions import Value
+from qmpi.policy.pipeline.programs import Program, programs_of
+from qmpi.policy.pipeline.schedules import table_of
+from qmpi.policy.pipeline.stage import perform
+from qmpi.training.comm import Aborted, Comm
+from qmpi.training.comm.pending import Pending
+from qmpi.training.ends import Ends
+from qmpi.training.gradients import Gradients
+from qmpi.training.lanes import Work, leave_if, read_block
+from qmpi.training.out_of_memory import with_memory_told
+from qmpi.training.parallel.tie import Tie
+from qmpi.training.reduction.kinds import Sum
+from qmpi.training.stopwatch import Stopwatch
+from qmpi.training.weights import Weights
+
+
+class StageParts(NamedTuple):
+    """What a stage computes with beside its weights.
+
+    Attributes:
+        part: what the rank holds.
+        ends: embedding and head, as far as they are here.
+        tie: of the head to the embedding.
+        norm: (x, weight, epsilon, type) to RMSNorm.
+        positions: of token ids, int64 [B, T].
+    """
+
+    part: Partition
+    ends: Ends
+    tie: Tie
+    norm: Callable[[Tensor, Tensor, float, torch.dtype], Tensor]
+    positions: Callable[[Tensor], Positions]
+
+
+class StageRunner:
+    """Computes the lanes of a step together with the other stages."""
+
+    def __init__(
+        self, settings: Settings, weights: Weights, parts: StageParts, watch: Stopwatch
+    ) -> None:
+        """Take the parts.
+
+        Args:
+            settings: the job, as if the model were what this rank holds of each layer.
+            weights: of what the rank holds.
+            parts: what else it computes with.
+            watch: measures forward, backward, and waiting.
+        """
+        self._settings, self._weights, self._watch = settings, weights, watch
+        self._part, self._ends, self._tie, self._norm, self._positions = parts
+        self._chain = self._part.chain
+        self._gradients = Gradients(weights, watch)
+        self._programs = dict[int, Program]()
+        self._line: Comm | None = None
+        self.resize(settings.train)
+        self.begin_pass(1.0)
+
+    def meet(self, line: Comm | None, tie: Comm | None) -> None:
+        """Work with these from now on.
+
+        Args:
+            line: stages of the team's pipeline; None: nobody.
+            tie: first and last of them; None, or a line of one: this rank is neither.
+        """
+        self._line, self._tie.line = line, tie
+
+    def refresh(self) -> None:
+        """Bring what is borrowed up to date; before a step.
+
+        Raises:
+            PeerLost: a stage is gone.
+        """
+        self._tie.refresh()
+
+    def resize(self, train: TrainSettings) -> None:
+        """Cut lanes into other microbatches from now on.
+
+        Args:
+            train: how many, of how many sequences; the rows of a lane stay as many.
+        """
+        self._train = train
+        self._gradients.resize()
+        self._ends.resize(train.sequences * train.sequence_tokens)
+
+    def begin_pass(self, factor: float) -> None:
+        """Drop what an aborted pass left.
+
+        Args:
+            factor: as `Gradients.begin_pass` takes it.
+        """
+        self._factor = factor
+        self._gradients.begin_pass(factor)
+        self._kept = dict[tuple[int, int], tuple[Tensor, Tensor]]()
+        self._values = dict[Value, Tensor]()
+        self._sent = list[Pending]()
+        self._microbatches: list[Tensor] = []
+        self._losses: list[float] = []
+        self._sum: Sum | None = None
+        self._ends.begin_lane()
+
+    def run_all(self, layers: Layers, work: Work, total: Sum, aborted: Aborted) -> None:
+        """Compute lanes, and add the gradients of what is here, and what they tell.
+
+        Args:
+            layers: function of each layer of the model.
+            work: the lanes; the same on all stages.
+            total: the reduction.
+            aborted: looked at before each microbatch.
+
+        Raises:
+            PeerLost: `aborted` says so, or a stage is gone.
+            InvariantError: the other stages have not been met.
+        """
+        train = self._train
+        line = self._met()
+        self._layers, self._sum, self._aborted = layers, total, aborted
+        for _, block, _ in work:
+            rows = train.microbatches * train.sequences
+            ids = read_block(block, rows, train.sequence_tokens + 1).to(self._weights.device)
+            self._microbatches += ids.split(train.sequences)
+        self._losses = [0.0] * len(work)
+        perform(self._program(len(self._microbatches)), self)
+        for pending in self._sent:
+            pending.wait()
+        losses = torch.tensor(self._losses, dtype=torch.float64)
+        line.broadcast(losses, self._chain.stages - 1)
+        for (lane, _, digest), loss in zip(work, losses.tolist(), strict=True):
+            total.tail.put(lane, loss / train.microbatches, digest)
+        self._watch.lap("communication")
+
+    def rehearse(self, layers: Layers) -> None:
+        """Run a microbatch of the true shape through each chunk; gradients go nowhere.
+
+        Args:
+            layers: function of each layer of the model.
+
+        Raises:
+            OutOfMemory: memory was refused.
+        """
+        with_memory_told(self._train, "a microbatch", lambda: self._rehearse(layers))
+
+    def forward(self, chunk: int, microbatch: int) -> None:
+        """Compute a chunk; as `StageWork.forward`."""
+        leave_if(self._aborted)
+        ids = self._microbatches[microbatch]
+        place = self._chain.place(self._part.stage, chunk)
+        if place == 0:
+            x = self._ends.embedded(ids[:, :-1].flatten())
+        else:
+            x = self._values.pop(Value(False, place, microbatch)).requires_grad_()
+        at, y = self._positions(ids[:, :-1]), x
+        for number in self._part.blocks[chunk]:
+            y = self._layers[number](y, at, self._weights.blocks[number])
+        if place == self._chain.places - 1:
+            weights, epsilon = self._weights, self._settings.model.norm_eps
+            y = self._norm(y, weights.final_norm, epsilon, weights.kind)
+        else:
+            self._values[Value(False, place + 1, microbatch)] = y.detach()
+        self._kept[chunk, microbatch] = x, y
+        self._watch.lap("forward")
+
+    def backward(self, chunk: int, microbatch: int) -> None:
+        """Compute the gradients of a chunk; as `StageWork.backward`."""
+        leave_if(self._aborted)
+        x, y = self._kept.pop((chunk, microbatch))
+        place, many = self._chain.place(self._part.stage, chunk), self._train.microbatches
+        lane, number = divmod(microbatch, many)
+        if place == self._chain.places - 1:
+            targets = self._microbatches[microbatch][:, 1:].flatten()
+            loss, gradient = self._ends.loss(y, targets, self._factor / many)
+            self._losses[lane] += loss
+        else:
+            gradient = self._values.pop(Value(True, place, microbatch))
+        self._gradients.expect(number, many, self._sum)
+        torch.autograd.backward([y], [gradient])
+        if x.grad is not None:
+            if place == 0:
+                self._ends.take(self._microbatches[microbatch][:, :-1].flatten(), x.grad)
+            else:
+                self._values[Value(True, place - 1, microbatch)] = x.grad
+        self._watch.lap("backward")
+        if number == many - 1 and self._sum is not None:
+            self._end_lane(place, self._sum)
+
+    def backward_input(self, chunk: int, microbatch: int) -> None:
+        """Never asked for: no schedule that splits backward passes is in use.
+
+        Args:
+            chunk: number among those of this stage.
+            microbatch: number within the step.
+
+        Raises:
+            InvariantError: always.
+        """
+        raise InvariantError(f"backward of chunk {chunk}, microbatch {microbatch}, is not split")
+
+    def backward_weight(self, chunk: int, microbatch: int) -> None:
+        """Never asked for, as `backward_input`."""
+        self.backward_input(chunk, microbatch)
+
+    def send(self, peer: int, value: Value) -> None:
+        """Send a value; as `StageWork.send`."""
+        self._sent.append(self._met().start.send(self._values.pop(value).contiguous(), peer))
+
+    def receive(self, peer: int, value: Value) -> None:
+        """Wait for a value; as `StageWork.receive`."""
+        buffer = self._stream()
+        self._met().receive(buffer, peer)
+        self._values[value] = buffer
+        self._watch.lap("communication")
+
+    def _met(self) -> Comm:
+        if self._line is None:
+            raise InvariantError("a stage works without having met the others")
+        return self._line
+
+    def _stream(self) -> Tensor:
+        """Return room for the rows that this rank has of a microbatch's stream."""
+        rows = self._train.sequences * self._train.sequence_tokens // self._part.shares
+        shape = (rows, self._settings.model.width)
+        return torch.zeros(shape, device=self._weights.device)
+
+    def _end_lane(self, place: int, total: Sum) -> None:
+        """Add what belongs to an end of the model, and begin the next lane there."""
+        is_head, is_table = place == self._chain.places - 1, place == 0
+        if is_head and self._tie.borrows:
+            self._tie.give(self._ends.of_head)
+        if is_table and self._tie.lends:
+            self._tie.take(self._ends.of_table)
+        if is_head or is_table:
+            for part, gradient in self._ends.gradients():
+                self._gradients.add(total, part, gradient)
+            self._ends.begin_lane()
+        total.fold()
+        self._watch.lap("sweep")
+
+    def _program(self, microbatches: int) -> Program:
+        if microbatches not in self._programs:
+            chain = self._chain.of(microbatches)
+            table = table_of(self._settings.parallel.schedule, chain)
+            self._programs[microbatches] = programs_of(table)[self._part.stage]
+        return self._programs[microbatches]
+
+    def _rehearse(self, layers: Layers) -> None:
+        self.begin_pass(1.0)
+        self._layers, self._aborted, self._losses = layers, _never, [0.0]
+        shape = (self._train.sequences, self._train.sequence_tokens + 1)
+        self._microbatches = [torch.zeros(shape, dtype=torch.int64, device=self._weights.device)]
+        for chunk in range(self._chain.chunks):
+            place = self._chain.place(self._part.stage, chunk)
+            self._values[Value(False, place, 0)] = self._stream()
+            self._values[Value(True, place, 0)] = self._stream()
+            self.forward(chunk, 0)
+            self.backward(chunk, 0)
+        self.begin_pass(1.0)
+
+
+def _never() -> None:
+    """Return None: nothing ends a rehearsal."""
+    return
