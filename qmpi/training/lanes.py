@@ -15,7 +15,7 @@ from qmpi.config.train import TrainSettings
 from qmpi.errors import InvariantError, PeerLost
 from qmpi.model.layer import Kernels, Layers
 from qmpi.training.backprop import Backprop
-from qmpi.training.comm import Aborted
+from qmpi.training.comm.waits import Aborted
 from qmpi.training.lane_squares import LaneSquares
 from qmpi.training.out_of_memory import with_memory_told
 from qmpi.training.reduction.kinds import Sum
