@@ -47,7 +47,8 @@ from qmpi.training.out_of_memory import with_memory_told
 from qmpi.units import Bytes, Digest, Generation, Seconds, Step
 
 if TYPE_CHECKING:
-    from qmpi.training.comm import Comm, Store
+    from qmpi.training.comm.line import Comm
+    from qmpi.training.comm.store import Store
     from qmpi.training.engine import Engine
     from qmpi.training.outcome import StepOutcome
 
@@ -186,7 +187,7 @@ class TorchEngine:
 
     def _prepare(self) -> EngineReady:
         if self._engine is None:
-            from qmpi.training.comm import open_store
+            from qmpi.training.comm.store import open_store
             from qmpi.training.engine import Engine
 
             means = self._means
@@ -324,7 +325,8 @@ class TorchEngine:
             self._position = work.position
 
     def _connect(self, work: JoinGroup) -> "Comm":
-        from qmpi.training.comm import Comm, connect_store
+        from qmpi.training.comm.line import Comm
+        from qmpi.training.comm.store import connect_store
 
         line = self._data_line(work)
         store = self._store

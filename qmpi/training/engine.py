@@ -25,7 +25,8 @@ from qmpi.protocol.batch import lanes_at
 from qmpi.protocol.hyperparameters import Hyperparameters, first_hyperparameters, rate_of
 from qmpi.protocol.progress import MAX_SKIPPED
 from qmpi.protocol.spikes import Levels, halts, judged
-from qmpi.training.comm import Aborted, Comm
+from qmpi.training.comm.line import Comm
+from qmpi.training.comm.waits import Aborted
 from qmpi.training.compiler import InTurn, at_once
 from qmpi.training.determinism import refuse_chance
 from qmpi.training.evaluation import EVALUATED_LOGITS, Evaluator, model_over

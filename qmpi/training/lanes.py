@@ -11,7 +11,7 @@ from qmpi.config.train import TrainSettings
 from qmpi.errors import InvariantError, PeerLost
 from qmpi.model.layer import Layers
 from qmpi.training.backprop import Backprop
-from qmpi.training.comm import Aborted
+from qmpi.training.comm.waits import Aborted
 from qmpi.training.gradients import Gradients
 from qmpi.training.lane_squares import LaneSquares
 from qmpi.training.out_of_memory import with_memory_told

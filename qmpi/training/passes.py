@@ -15,7 +15,8 @@ import torch
 from qmpi.config.loss_scale import HALVINGS, UNSCALED, LossScale
 from qmpi.errors import InvariantError, PeerLost
 from qmpi.model.layer import Layers
-from qmpi.training.comm import Aborted, Comm
+from qmpi.training.comm.line import Comm
+from qmpi.training.comm.waits import Aborted
 from qmpi.training.flat_state import FlatState
 from qmpi.training.lanes import Runner, Work
 from qmpi.training.reduction.common import Within

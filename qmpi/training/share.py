@@ -2,7 +2,7 @@
 
 import torch
 
-from qmpi.training.comm import Comm, look_on
+from qmpi.training.comm.line import Comm
 from qmpi.training.flat_state import FlatState
 
 
@@ -29,7 +29,7 @@ def share(comm: Comm, state: FlatState, root: int, *, receives: bool) -> bool:
         return False
     if not receives:
         for buffer in state.buffers:
-            look_on(comm, buffer, root)
+            comm.look_on(buffer, root)
         return False
     staging = [torch.empty_like(buffer) for buffer in state.buffers]
     for buffer in staging:

@@ -18,7 +18,7 @@ from qmpi.model.partition import Partition, partition
 from qmpi.policy.teams import Layout as TeamLayout
 from qmpi.training.backprop import Backprop, positions_of
 from qmpi.training.balance import Balance
-from qmpi.training.comm import Aborted
+from qmpi.training.comm.waits import Aborted
 from qmpi.training.compiler import InTurn
 from qmpi.training.ends import Ends
 from qmpi.training.flat_state import FlatState, state_layout

@@ -98,10 +98,10 @@ class Weights:
         self.tallies = tallies or Tallies(settings, state.params.device)
         told = zip(self.tallies.counts, self.tallies.features, strict=True)
         self.blocks = dict[int, LayerWeights]()
-        for number, kind in enumerate(kinds):
-            mixture = next(told) if kind.experts else None
+        for number, block in enumerate(kinds):
+            mixture = next(told) if block.experts else None
             if f"model.layers.{number}.self_attn.q_proj.weight" in self._numbers:
-                self.blocks[number] = self._layer(number, kind, mixture)
+                self.blocks[number] = self._layer(number, block, mixture)
         self.layers = tuple(block for n, block in self.blocks.items() if n < settings.layers)
         self.ahead = tuple(
             self._ahead(n, block) for n, block in self.blocks.items() if n >= settings.layers

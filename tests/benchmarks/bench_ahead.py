@@ -23,7 +23,7 @@ from qmpi.config.optimizer import OptimizerSettings
 from qmpi.config.settings import JobSettings, Settings
 from qmpi.config.train import TrainSettings
 from qmpi.storage.cache import default_cache
-from qmpi.training.comm import Comm
+from qmpi.training.comm.line import Comm
 from qmpi.training.engine import Engine
 
 LANES, SEQUENCES, TOKENS = 2, 8, 64

@@ -30,7 +30,7 @@ from qmpi.config.settings import JobSettings, Settings
 from qmpi.config.train import TrainSettings
 from qmpi.model.shape import parameter_count
 from qmpi.storage.cache import default_cache
-from qmpi.training.comm import Comm
+from qmpi.training.comm.line import Comm
 from qmpi.training.engine import Engine
 from qmpi.training.reduction.exact import ExactSum
 from qmpi.training.reduction.exponents import needs_of

@@ -33,7 +33,7 @@ from qmpi.config.settings import JobSettings, Settings
 from qmpi.config.train import TrainSettings
 from qmpi.model.shape import active_count, flops_per_token, parameter_count
 from qmpi.training import balance
-from qmpi.training.comm import Comm
+from qmpi.training.comm.line import Comm
 from qmpi.training.engine import Engine
 
 LANES = 2

@@ -19,7 +19,7 @@ from qmpi.config.optimizer import OptimizerSettings
 from qmpi.config.settings import JobSettings, Settings
 from qmpi.config.train import TrainSettings
 from qmpi.model.transformer import Transformer
-from qmpi.training.comm import Comm
+from qmpi.training.comm.line import Comm
 from qmpi.training.engine import Engine
 
 LANES, SEQUENCES, JUDGED_ROWS = 2, 4, 128

@@ -35,7 +35,7 @@ from qmpi.model.documents import Documents
 from qmpi.model.layer import LayerWeights, choose_kernels, make_layers
 from qmpi.model.plain import Positions
 from qmpi.model.shape import head_dim
-from qmpi.training.comm import Comm
+from qmpi.training.comm.line import Comm
 from qmpi.training.engine import Engine
 
 CPU = torch.device("cpu")

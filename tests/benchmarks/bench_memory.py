@@ -95,7 +95,7 @@ def measured(options):
     import torch
 
     from qmpi.model.shape import parameter_count
-    from qmpi.training.comm import Comm
+    from qmpi.training.comm.line import Comm
     from qmpi.training.engine import Engine
 
     settings = settings_of(options)

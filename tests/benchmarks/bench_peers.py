@@ -39,7 +39,7 @@ from qmpi.config.settings import Settings
 from qmpi.config.train import TrainSettings
 from qmpi.model.shape import flops_per_token, parameter_count
 from qmpi.runtime.heap import keep_memory
-from qmpi.training.comm import Comm
+from qmpi.training.comm.line import Comm
 from qmpi.training.engine import Engine
 
 SIZES = {

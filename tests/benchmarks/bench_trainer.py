@@ -36,7 +36,8 @@ from qmpi.config.train import TrainSettings
 from qmpi.model.initial import initialise
 from qmpi.model.shape import parameter_count
 from qmpi.model.transformer import Transformer
-from qmpi.training.comm import Comm, connect_store, open_store
+from qmpi.training.comm.line import Comm
+from qmpi.training.comm.store import connect_store, open_store
 from qmpi.training.engine import Engine
 
 SIZES = {

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qmpi.training.comm import Comm
+from qmpi.training.comm.line import Comm
 
 
 class Rows:

@@ -26,8 +26,9 @@ from qmpi.policy.pipeline.actions import Value
 from qmpi.policy.pipeline.programs import Program, programs_of
 from qmpi.policy.pipeline.schedules import table_of
 from qmpi.policy.pipeline.stage import perform
-from qmpi.training.comm import Aborted, Comm
+from qmpi.training.comm.line import Comm
 from qmpi.training.comm.pending import Pending
+from qmpi.training.comm.waits import Aborted
 from qmpi.training.ends import Ends
 from qmpi.training.gradients import Gradients
 from qmpi.training.lanes import Work, leave_if, read_block
@@ -171,7 +172,7 @@ class StageRunner:
         if place == 0:
             x = self._ends.embedded(ids[:, :-1].flatten())
         else:
-            x = self._values.pop(Value(False, place, microbatch)).requires_grad_()
+            x = self._values.pop(_activation(place, microbatch)).requires_grad_()
         at, y = self._positions(ids[:, :-1]), x
         for number in self._part.blocks[chunk]:
             y = self._layers[number](y, at, self._weights.blocks[number])
@@ -179,7 +180,7 @@ class StageRunner:
             weights, epsilon = self._weights, self._settings.model.norm_eps
             y = self._norm(y, weights.final_norm, epsilon, weights.kind)
         else:
-            self._values[Value(False, place + 1, microbatch)] = y.detach()
+            self._values[_activation(place + 1, microbatch)] = y.detach()
         self._kept[chunk, microbatch] = x, y
         self._watch.lap("forward")
 
@@ -194,14 +195,14 @@ class StageRunner:
             loss, gradient = self._ends.loss(y, targets, self._factor / many)
             self._losses[lane] += loss
         else:
-            gradient = self._values.pop(Value(True, place, microbatch))
+            gradient = self._values.pop(_gradient(place, microbatch))
         self._gradients.expect(number, many, self._sum)
         torch.autograd.backward([y], [gradient])
         if x.grad is not None:
             if place == 0:
                 self._ends.take(self._microbatches[microbatch][:, :-1].flatten(), x.grad)
             else:
-                self._values[Value(True, place - 1, microbatch)] = x.grad
+                self._values[_gradient(place - 1, microbatch)] = x.grad
         self._watch.lap("backward")
         if number == many - 1 and self._sum is not None:
             self._end_lane(place, self._sum)
@@ -272,11 +273,19 @@ class StageRunner:
         self._microbatches = [torch.zeros(shape, dtype=torch.int64, device=self._weights.device)]
         for chunk in range(self._chain.chunks):
             place = self._chain.place(self._part.stage, chunk)
-            self._values[Value(False, place, 0)] = self._stream()
-            self._values[Value(True, place, 0)] = self._stream()
+            self._values[_activation(place, 0)] = self._stream()
+            self._values[_gradient(place, 0)] = self._stream()
             self.forward(chunk, 0)
             self.backward(chunk, 0)
         self.begin_pass(1.0)
+
+
+def _activation(place: int, microbatch: int) -> Value:
+    return Value(is_gradient=False, place=place, microbatch=microbatch)
+
+
+def _gradient(place: int, microbatch: int) -> Value:
+    return Value(is_gradient=True, place=place, microbatch=microbatch)
 
 
 def _never() -> None:

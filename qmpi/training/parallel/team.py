@@ -17,7 +17,7 @@ from torch import Tensor
 from qmpi.errors import InvariantError
 from qmpi.model.partition import Partition
 from qmpi.policy.teams import whole_digest
-from qmpi.training.comm import Comm
+from qmpi.training.comm.line import Comm
 from qmpi.training.flat_state import Layout
 from qmpi.training.norm import global_norm, norm_of
 from qmpi.training.parallel.rows import Rows

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from qmpi.errors import InvariantError
 from qmpi.model.partition import Partition
-from qmpi.training.comm import Comm
+from qmpi.training.comm.line import Comm
 from qmpi.training.weights import Weights
 
 FIRST, LAST = 0, 1

@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from qmpi.config.exact_sum import lane_bits, row_depth, row_spare, spare_bits
-from qmpi.training.comm import Comm
+from qmpi.training.comm.line import Comm
 from qmpi.training.flat_state import CHUNK, FlatState, Layout, Slot
 from qmpi.training.reduction.common import ALONE, Within
 from qmpi.training.reduction.compiled import Sweeps

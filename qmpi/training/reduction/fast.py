@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from qmpi.training.comm import Comm
+from qmpi.training.comm.line import Comm
 from qmpi.training.flat_state import FlatState, Layout, Slot
 from qmpi.training.reduction.common import ALONE, Within
 from qmpi.training.reduction.compiled import Sweeps

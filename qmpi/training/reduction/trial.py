@@ -10,7 +10,7 @@ the liberty to add in another order is found out here.
 import torch
 from torch import Tensor
 
-from qmpi.training.comm import Comm
+from qmpi.training.comm.line import Comm
 from qmpi.training.flat_state import CHUNK, FlatState, Layout, lay_out
 from qmpi.training.reduction.compiled import Sweeps
 from qmpi.training.reduction.exact import ExactSum

@@ -31,7 +31,7 @@ from qmpi.exchange.importing import import_model
 from qmpi.launch.train import prepare_run
 from qmpi.storage.safetensors_file import read_weights, tensor_bytes
 from qmpi.training import initial_weights
-from qmpi.training.comm import Comm
+from qmpi.training.comm.line import Comm
 from qmpi.training.engine import Engine
 
 ROOT = Path(__file__).parents[3]

@@ -19,7 +19,7 @@ from qmpi.model.plain import Positions, attend
 from qmpi.planning import sweeps
 from qmpi.planning.shape import parameters, shape_of
 from qmpi.training import engine as engine_module
-from qmpi.training.comm import Comm
+from qmpi.training.comm.line import Comm
 from qmpi.training.engine import Engine
 from qmpi.training.flat_state import CHUNK, FlatState, state_layout
 from qmpi.training.weights import Weights

@@ -30,7 +30,7 @@ from qmpi.runtime.compile_cache import CompileCache
 from qmpi.runtime.copy_files import CopyFiles
 from qmpi.runtime.engine import Means, TorchEngine
 from qmpi.storage.run_directory import RunDirectory
-from qmpi.training.comm import Comm
+from qmpi.training.comm.line import Comm
 from qmpi.training.engine import Engine
 from qmpi.training.lanes import LaneRunner
 

@@ -17,7 +17,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from unit.training.small_job import LANES, job, run
 
 from qmpi.errors import PeerLost
-from qmpi.training.comm import Comm, connect_store, open_store
+from qmpi.training.comm.line import Comm
+from qmpi.training.comm.store import connect_store, open_store
 from qmpi.training.engine import Engine
 
 STEPS, FAULT = 5, 2

@@ -9,7 +9,7 @@ from qmpi.config.model import ModelSettings
 from qmpi.config.optimizer import OptimizerSettings
 from qmpi.config.settings import JobSettings, Settings
 from qmpi.config.train import TrainSettings
-from qmpi.training.comm import Comm
+from qmpi.training.comm.line import Comm
 from qmpi.training.engine import Engine
 
 LANES = 4

@@ -28,8 +28,14 @@ class Teams:
         engine.initialise()
         lines = lines_of(self.layout, seat, self.teams)
         members = {line.axis: self._member(line) for line in lines}
+        alone = ThreadLine(1).member(0)
+        stage = members.get("pipeline", alone)
+        place = {0: 0, stage.size - 1: 1}.get(stage.index)
+        tie = f"tie/{seat.team}/{seat.position % self.layout.tensor}"
         within = TeamLines(
-            tensor=members.get("tensor", ThreadLine(1).member(0)),
+            tensor=members.get("tensor", alone),
+            pipeline=stage,
+            tie=alone if place is None or stage is alone else self._shared(tie, 2).member(place),
             team=self._shared(f"team/{seat.team}", self.layout.size).member(seat.position),
         )
         engine.join(members[DATA], within if self.layout.size > 1 else None)
@@ -76,7 +82,8 @@ class Teams:
         return self._together(name, team, lambda engine: engine._sum.place)
 
     def _together(self, name, team, flat_of):
-        ranks = [self.engines[seat] for seat in self.seats if seat.team == team]
+        every = [self.engines[seat] for seat in self.seats if seat.team == team]
+        ranks = [engine for engine in every if name in engine._at.part.cuts]
         cuts = [engine._at.part.cuts[name] for engine in ranks]
         slots = [{slot.name: slot for slot in engine._state.layout.slots} for engine in ranks]
         views = [

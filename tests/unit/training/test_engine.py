@@ -7,7 +7,7 @@ from unit.training.small_job import alone, block, digest, job, run
 
 from qmpi.errors import CorruptData, InvariantError, PeerLost, UserError
 from qmpi.protocol.progress import MAX_SKIPPED
-from qmpi.training.comm import Comm
+from qmpi.training.comm.line import Comm
 from qmpi.training.engine import Engine
 from qmpi.training.flat_state import state_layout
 from qmpi.training.lanes import read_block

@@ -10,7 +10,8 @@ from unit.model.families import FAMILIES
 from unit.training.line_of_threads import run_all
 from unit.training.small_job import LANES, alone, job, never, run
 
-from qmpi.training.comm import Comm, connect_store, open_store
+from qmpi.training.comm.line import Comm
+from qmpi.training.comm.store import connect_store, open_store
 from qmpi.training.engine import Engine
 from qmpi.training.speed import Sample, stand_in
 

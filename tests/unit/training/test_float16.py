@@ -14,7 +14,7 @@ from qmpi.config.loss_scale import FIRST, HALVINGS, MOST, LossScale
 from qmpi.errors import PeerLost, UserError
 from qmpi.model.fused.cross_entropy import LIFT, Loss
 from qmpi.protocol.progress import MAX_SKIPPED
-from qmpi.training.comm import Comm
+from qmpi.training.comm.line import Comm
 
 CPU = torch.device("cpu")
 TOO_LARGE = 24

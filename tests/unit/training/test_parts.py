@@ -8,7 +8,9 @@ from torch import nn
 
 from qmpi.config.optimizer import OptimizerSettings
 from qmpi.errors import PeerLost
-from qmpi.training.comm import CHUNK_BYTES, Comm, connect_store, open_store, pieces
+from qmpi.training.comm.line import Comm
+from qmpi.training.comm.pieces import PIECE_BYTES, pieces
+from qmpi.training.comm.store import connect_store, open_store
 from qmpi.training.flat_state import FlatState, lay_out
 from qmpi.training.norm import global_norm
 from qmpi.training.optimizer import Optimizer, clip
@@ -120,7 +122,7 @@ def test_unreachable_store_is_a_lost_peer():
 
 
 def test_pieces_cover_the_tensor_without_copy():
-    tensor = torch.zeros(CHUNK_BYTES // 4 + 5)
+    tensor = torch.zeros(PIECE_BYTES // 4 + 5)
     parts = pieces(tensor)
-    assert [part.numel() for part in parts] == [CHUNK_BYTES // 4, 5]
-    assert parts[1].data_ptr() == tensor[CHUNK_BYTES // 4 :].data_ptr()
+    assert [part.numel() for part in parts] == [PIECE_BYTES // 4, 5]
+    assert parts[1].data_ptr() == tensor[PIECE_BYTES // 4 :].data_ptr()

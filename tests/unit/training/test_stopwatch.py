@@ -15,7 +15,7 @@ from qmpi.config.train import TrainSettings
 from qmpi.errors import PeerLost
 from qmpi.policy.step_split import seconds
 from qmpi.protocol.progress import StepTimes
-from qmpi.training.comm import Comm
+from qmpi.training.comm.line import Comm
 from qmpi.training.engine import Engine
 from qmpi.training.stopwatch import DeviceStopwatch, HostStopwatch, make_stopwatch
 

@@ -1,4 +1,4 @@
-"""Layers cut over the ranks of a team: the losses of one rank, and one digest for any number."""
+"""Models that ranks share: the losses of one rank, and one digest for any number of teams."""
 
 import pytest
 import torch
@@ -22,8 +22,8 @@ MODELS = {
 
 
 def four_heads(name="dense", **told):
-    settings = job(**told)
-    shape = {"vocab_size": 256, "layers": 2, "width": 32, "heads": 4, "kv_heads": 4}
+    settings = job(microbatches=2, **told)
+    shape = {"vocab_size": 256, "layers": 4, "width": 32, "heads": 4, "kv_heads": 4}
     # Updates of AdamW turn differences of gradients that are nearly zero into whole steps.
     pace = replace(settings.optimizer, learning_rate=5e-4)
     train = replace(settings.train, steps=STEPS)
@@ -39,10 +39,20 @@ def same(found, wanted, most):
     torch.testing.assert_close(found, wanted, rtol=0, atol=most)
 
 
+LAYOUTS = {
+    "tensor": {"tensor": 2},
+    "pipeline": {"pipeline": 2},
+    "gpipe": {"pipeline": 2, "schedule": "gpipe"},
+    "interleaved": {"pipeline": 2, "schedule": "interleaved", "chunks": 2},
+    "both": {"tensor": 2, "pipeline": 2},
+}
+
+
 @pytest.mark.parametrize("name", MODELS)
-def test_the_losses_are_those_of_one_rank(name):
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_losses_are_those_of_one_rank(name, layout):
     settings = four_heads(name)
-    alone, two = teamed(settings), teamed(settings, tensor=2)
+    alone, two = teamed(settings), teamed(settings, **LAYOUTS[layout])
     one, other = alone.train(1), two.train(1)
     for slot in alone.engines[alone.seats[0]]._state.layout.slots:
         same(alone.gradient(slot.name), two.gradient(slot.name), 1e-5)
@@ -54,8 +64,10 @@ def test_the_losses_are_those_of_one_rank(name):
 
 
 @pytest.mark.parametrize("name", ["dense", "experts"])
-def test_the_digest_is_the_same_for_any_number_of_teams(name):
-    told = [teamed(four_heads(name), teams, tensor=2).train(4) for teams in (1, 2, 3)]
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_digest_is_the_same_for_any_number_of_teams(name, layout):
+    axes = LAYOUTS[layout]
+    told = [teamed(four_heads(name), teams, **axes).train(4) for teams in (1, 2, 3)]
     assert told[0] == told[1] == told[2]
 
 
