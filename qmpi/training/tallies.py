@@ -46,6 +46,21 @@ class Tallies:
             self.counts.zero_()
             self.features.zero_()
 
+    def kept(self) -> tuple[Tensor, Tensor]:
+        """Return a copy of what the lane in hand has told so far."""
+        return self.counts.clone(), self.features.clone()
+
+    def resume(self, kept: tuple[Tensor, Tensor] | None) -> None:
+        """Take a lane in hand.
+
+        Args:
+            kept: of it, as `kept` gave it; None: it begins.
+        """
+        self.clear()
+        if kept is not None:
+            self.counts.copy_(kept[0])
+            self.features.copy_(kept[1])
+
     def add_to(self, total: Tensor) -> None:
         """Add what the lane tells.
 

@@ -120,6 +120,7 @@ class StageRunner:
         self._sent = list[Pending]()
         self._microbatches: list[Tensor] = []
         self._losses: list[float] = []
+        self._tallied = dict[int, tuple[Tensor, Tensor]]()
         self._sum: Sum | None = None
         self._ends.begin_lane()
 
@@ -151,6 +152,9 @@ class StageRunner:
         line.broadcast(losses, self._chain.stages - 1)
         for (lane, _, digest), loss in zip(work, losses.tolist(), strict=True):
             total.tail.put(lane, loss / train.microbatches, digest)
+        for kept in self._tallied.values():
+            self._weights.tallies.resume(kept)
+            self._weights.tallies.add_to(total.counts)
         self._watch.lap("communication")
 
     def rehearse(self, layers: Layers) -> None:
@@ -173,9 +177,7 @@ class StageRunner:
             x = self._ends.embedded(ids[:, :-1].flatten())
         else:
             x = self._values.pop(_activation(place, microbatch)).requires_grad_()
-        at, y = self._positions(ids[:, :-1]), x
-        for number in self._part.blocks[chunk]:
-            y = self._layers[number](y, at, self._weights.blocks[number])
+        y = self._through(chunk, microbatch // self._train.microbatches, x, ids)
         if place == self._chain.places - 1:
             weights, epsilon = self._weights, self._settings.model.norm_eps
             y = self._norm(y, weights.final_norm, epsilon, weights.kind)
@@ -233,6 +235,18 @@ class StageRunner:
         self._met().receive(buffer, peer)
         self._values[value] = buffer
         self._watch.lap("communication")
+
+    def _through(self, chunk: int, lane: int, x: Tensor, ids: Tensor) -> Tensor:
+        """Return what the layers of a chunk make of the stream, for a microbatch of a lane."""
+        tallies, at = self._weights.tallies, self._positions(ids[:, :-1])
+        # Forward passes of several lanes are under way; what experts are told of is a lane's.
+        if tallies.size:
+            tallies.resume(self._tallied.get(lane))
+        for number in self._part.blocks[chunk]:
+            x = self._layers[number](x, at, self._weights.blocks[number])
+        if tallies.size:
+            self._tallied[lane] = tallies.kept()
+        return x
 
     def _met(self) -> Comm:
         if self._line is None:

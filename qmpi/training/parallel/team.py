@@ -116,6 +116,11 @@ class Team:
         if not self.is_alone:
             self._common.add_up(self.lines.tensor, total)
 
+    def gather(self, counts: Tensor) -> None:
+        """Add what other stages have counted; see `Within`."""
+        if counts.numel() and self.part.chain.stages > 1:
+            self.lines.pipeline.allreduce(counts)
+
     def any_of(self, flags: Sequence[bool]) -> tuple[bool, ...]:
         """Return of each flag whether it is up on some rank of the team."""
         if self.is_alone:

@@ -44,6 +44,10 @@ class Within(Protocol):
         """Add the ranks' shares of what is common; flat, of all parameters, in place."""
         ...
 
+    def gather(self, counts: Tensor) -> None:
+        """Add what other stages have counted beside the gradient; int32, in place."""
+        ...
+
     def any_of(self, flags: Sequence[bool]) -> tuple[bool, ...]:
         """Return of each flag whether it is up on some rank of the team."""
         ...
@@ -64,6 +68,13 @@ class Alone:
 
         Args:
             total: flat.
+        """
+
+    def gather(self, counts: Tensor) -> None:
+        """Do nothing: it has counted all.
+
+        Args:
+            counts: int32.
         """
 
     def any_of(self, flags: Sequence[bool]) -> tuple[bool, ...]:

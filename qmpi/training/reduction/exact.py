@@ -214,6 +214,7 @@ class ExactSum:
         if not self._told_broken and not self._told_over:
             comm.allreduce(self._wire())
             team.add_up(self._sum)
+            team.gather(self.counts)
 
     def facts(self) -> LaneFacts:
         """Return what is told of the lanes of the step."""

@@ -101,6 +101,7 @@ class FastSum:
         comm.allreduce(self._sum)
         comm.allreduce(self._tail)
         team.add_up(self._sum)
+        team.gather(self.counts)
         # A sum of infinities and NaNs stays one.
         finite = bool(torch.linalg.vector_norm(self._sum).isfinite())
         (self._told_broken,) = team.any_of((not finite,))
