@@ -20,7 +20,8 @@ class ParallelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     pipeline: Annotated[
-        PositiveInt, Meta(le=1024, description="Stages of layers. Exactly 1 in this version.")
+        PositiveInt,
+        Meta(le=1024, description="Stages of layers, which pass microbatches to each other."),
     ] = 1
     context: Annotated[
         PositiveInt, Meta(le=1024, description="Parts of a sequence. Exactly 1 in this version.")

@@ -13,7 +13,6 @@ from qmpi.config.settings import Settings
 from qmpi.config.widths import expert_width, ffn_width
 
 REFUSED = (
-    "pipeline",
     "context",
     "expert",
 )

@@ -34,6 +34,10 @@ def parallel_gaps(settings: Settings) -> Iterator[str]:
             f"the noise of gradients is not measured in {together}: set batch.noise_scale = false, "
             "and let the batch grow by a schedule"
         )
+    if settings.parallel.schedule == "zero_bubble":
+        yield 'parallel.schedule = "zero_bubble" splits backward passes, which no engine does yet'
+    if settings.parallel.pipeline > 1 and train.offload in ("activations", "all"):
+        yield f'train.offload = "{train.offload}": stages of a pipeline keep activations themselves'
     if train.compile == "on":
         yield f'train.compile = "on": layers of {together} are not compiled; "auto" or "off"'
     if train.masters == "bfloat16" and model.vocab_size % settings.parallel.tensor:

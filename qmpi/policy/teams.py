@@ -17,7 +17,7 @@ from qmpi.config.parallel import ParallelSettings
 from qmpi.errors import InvariantError
 from qmpi.units import Digest
 
-DATA = "data"
+DATA, TEAM, TIE = "data", "team", "tie"
 
 AXES = ("pipeline", "context", "expert", "tensor")
 """Axes of a team, outermost first."""
@@ -154,6 +154,25 @@ def lines_of(layout: Layout, seat: Seat, teams: int) -> tuple[Line, ...]:
             number = _number(layout, mine, axis)
             lines.append(Line(name, f"{name}/{seat.team}/{number}", mine[axis], size))
     return tuple(lines)
+
+
+def inner_lines(layout: Layout, seat: Seat) -> tuple[Line, ...]:
+    """List the lines of a seat within its team that are no axis's.
+
+    Args:
+        layout: shape of a team.
+        seat: whose lines.
+
+    Returns:
+        That of the whole team, in order of position; and, of a pipeline, that of its first and its
+        last stage, which a table may tie, one apart for each rank that is neither.
+    """
+    mine, stages = layout.coordinates(seat.position), layout.pipeline
+    whole = Line(TEAM, f"{TEAM}/{seat.team}", seat.position, layout.size)
+    number = _number(layout, mine, 0)
+    if stages == 1 or 0 < mine[0] < stages - 1:
+        return whole, Line(TIE, f"{TIE}/{seat.team}/{number}/{mine[0]}", 0, 1)
+    return whole, Line(TIE, f"{TIE}/{seat.team}/{number}", int(mine[0] > 0), 2)
 
 
 def whole_digest(parts: Sequence[Digest]) -> Digest:

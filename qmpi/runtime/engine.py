@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError, OutOfMemory, PeerLost, StorageError
-from qmpi.policy.teams import DATA, Layout, Line, Seat, lines_of
+from qmpi.policy.teams import Layout
 from qmpi.ports.base import Event, Frame, Reply
 from qmpi.ports.copies import SnapshotBroken, SnapshotTaken
 from qmpi.ports.engine import (
@@ -40,6 +40,7 @@ from qmpi.protocol.membership import SnapshotFact
 from qmpi.runtime.compile_cache import CompileCache
 from qmpi.runtime.copy_files import DISK, RAM, CopyFiles
 from qmpi.runtime.engine_evaluations import EngineEvaluations, MakePaper
+from qmpi.runtime.engine_lines import connect
 from qmpi.runtime.engine_profiles import EngineProfiles
 from qmpi.runtime.worker import Task, Worker
 from qmpi.storage.trace_file import TraceFolder
@@ -47,15 +48,11 @@ from qmpi.training.out_of_memory import with_memory_told
 from qmpi.units import Bytes, Digest, Generation, Seconds, Step
 
 if TYPE_CHECKING:
-    from qmpi.training.comm.line import Comm
     from qmpi.training.comm.store import Store
     from qmpi.training.engine import Engine
     from qmpi.training.outcome import StepOutcome
 
 logger = logging.getLogger(__name__)
-
-JOIN_SECONDS = 60.0
-"""Time-out of a rendezvous: the last resort, since a dead member is heard of and aborts it."""
 
 
 class Means(Struct, frozen=True):
@@ -131,6 +128,7 @@ class TorchEngine:
         self._address = ""
         self._identity = ""
         self._peak = 0.0
+        self._owed: StepApplied | None = None
         # Seconds spent on snapshots since the last step: they held up the one that comes.
         self._copying = 0.0
 
@@ -218,11 +216,13 @@ class TorchEngine:
             engine.leave()
             if work.finish:
                 finished = self._applied(work.generation, engine.apply_held())
+            engine.seat(work.position)
             self._reach(engine, work)
-            engine.join(self._connect(work))
+            engine.join(*connect(self._layout, work, self._store, self._condemned))
             if work.transfer:
                 engine.sync_state(work.root, receives=work.receives)
                 self._position = work.position if work.receives else self._position
+            finished = self._told_again(engine, work) or finished
         except PeerLost as error:
             return self._aborted(engine, work.generation, str(error), finished)
         if engine.state_step != work.step:
@@ -324,32 +324,19 @@ class TorchEngine:
             engine.load_snapshot(work.step, self._files.payload(work.origin, work.origin_digest))
             self._position = work.position
 
-    def _connect(self, work: JoinGroup) -> "Comm":
-        from qmpi.training.comm.line import Comm
-        from qmpi.training.comm.store import connect_store
-
-        line = self._data_line(work)
-        store = self._store
-        if not work.is_lead and line.size > 1:
-            store = connect_store(work.store_address, JOIN_SECONDS, self._condemned)
-        return Comm(
-            store=store,
-            name=f"g{work.generation}/{line.name}",
-            index=line.index,
-            size=line.size,
-            timeout_seconds=JOIN_SECONDS,
-            aborted=self._condemned,
-        )
-
-    def _data_line(self, work: JoinGroup) -> Line:
-        lines = lines_of(self._layout, Seat(work.team, work.position), work.teams)
-        if [line.axis for line in lines] != [DATA]:
-            raise InvariantError("this engine computes a lane on one rank, not on a team of them")
-        return lines[0]
+    def _told_again(self, engine: "Engine", work: JoinGroup) -> StepApplied | None:
+        """Return the step before, with the digest that it lacks: a team's is told by all of it."""
+        if self._layout.size == 1:
+            return None
+        owed, self._owed = self._owed, None
+        digest = engine.whole_digest()
+        if owed is None or owed.step + 1 != engine.state_step or engine.state_step != work.step:
+            return None
+        return replace(owed, weight_digest=digest)
 
     def _applied(self, generation: Generation, outcome: "StepOutcome") -> StepApplied:
         copying, self._copying = self._copying, 0.0
-        return StepApplied(
+        told = StepApplied(
             generation=generation,
             step=Step(outcome.step),
             lane_losses=tuple(outcome.lane_losses),
@@ -368,6 +355,8 @@ class TorchEngine:
             experts=outcome.experts,
             ahead_losses=outcome.ahead_losses,
         )
+        self._owed = told if outcome.owes_digest else None
+        return told
 
     def _aborted(
         self,

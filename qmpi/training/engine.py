@@ -92,8 +92,7 @@ class Engine:
             position: 0 <= position < team size.
         """
         if position != self._position:
-            self._held = self._evaluator = None
-            self._position = position
+            self._position, self._held, self._evaluator = position, None, None
             self._take(build_station(self._settings, position, self._means))
 
     def _take(self, at: Station) -> None:
@@ -329,6 +328,7 @@ class Engine:
             lane_square=lane_square(facts.squares),
             experts=self._balance.told(),
             ahead_losses=means(facts.ahead),
+            owes_digest=held.digest_due and not digest,
         )
 
     def whole_digest(self) -> Digest:

@@ -6,6 +6,8 @@ them. A sum over rows depends on how they are cut, so the size is part of what a
 with; it is never chosen here.
 """
 
+from collections.abc import Callable
+
 import torch
 from msgspec.structs import replace
 
@@ -29,6 +31,7 @@ class Microbatches:
         runner: Runner,
         kernels: Kernels,
         in_turn: InTurn,
+        apart: Callable[[Callable[[], None]], None],
     ) -> None:
         """Prepare nothing yet.
 
@@ -38,7 +41,9 @@ class Microbatches:
             runner: computes lanes.
             kernels: parts of its layers.
             in_turn: lets one process of a host compile at a time.
+            apart: does work without the other ranks of a team.
         """
+        self._apart = apart
         self._settings, self._device, self._in_turn = settings, device, in_turn
         self._runner, self._kernels = runner, kernels
         self._halvings = 0
@@ -67,7 +72,7 @@ class Microbatches:
             self._prepared = Preparer(settings, self._device, self._in_turn).prepare(
                 eager=self._layers(train, self._kernels),
                 plain=self._layers(train, plain),
-                rehearse=self._runner.rehearse,
+                rehearse=lambda layers: self._apart(lambda: self._runner.rehearse(layers)),
             )
         return self._prepared
 

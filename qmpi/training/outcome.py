@@ -30,6 +30,7 @@ class StepOutcome:
         spike, halts, lane_square: as in `qmpi.protocol.progress.StepReport`.
         experts: their loads; None: there are none, or the step was skipped.
         ahead_losses: as in `qmpi.protocol.progress.StepReport`.
+        owes_digest: the digest is due, and the team that tells it together is not there.
     """
 
     step: int
@@ -48,6 +49,7 @@ class StepOutcome:
     lane_square: float = UNDEFINED
     experts: ExpertLoads | None = None
     ahead_losses: tuple[float, ...] = ()
+    owes_digest: bool = False
 
 
 @dataclass(frozen=True)

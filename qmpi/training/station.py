@@ -164,11 +164,12 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
         backprop = Backprop(own, weights, kernels, watch, ends, means.divider)
         squares = LaneSquares(len(layout.slots), device) if form.measures else None
         runner = LaneRunner(own, weights, backprop, watch, squares)
+    team = Team(part, layout, rows, runner if isinstance(runner, StageRunner) else None)
     return Station(
         settings=settings,
         means=means,
         part=part,
-        team=Team(part, layout, rows, runner if isinstance(runner, StageRunner) else None),
+        team=team,
         state=state,
         weights=weights,
         balance=Balance(own, state, told),
@@ -176,7 +177,7 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
         watch=watch,
         runner=runner,
         passes=Passes(runner, total, watch, means.aborted, kind),
-        microbatches=Microbatches(own, device, runner, kernels, means.in_turn),
+        microbatches=Microbatches(own, device, runner, kernels, means.in_turn, team.apart),
         optimizer=Optimizer(layout, device, update_precision(kind), own.job.seed, directions),
     )
 

@@ -37,7 +37,7 @@ class Gloo:
         # torch's stubs leave these names out; torch.distributed itself sets them so.
         self._options = ProcessGroupGloo._Options()  # pyright: ignore[reportAttributeAccessIssue]  # noqa: SLF001 - see above
         self._options._timeout = timedelta(seconds=timeout_seconds)  # noqa: SLF001 - see above
-        self._options._devices = [_device(address)]  # noqa: SLF001 - see above
+        self._address = address
         self._group = self._made(store, place.index, place.size)
         self._ways = {
             way: self._made(PrefixStore(f"way{way[0]}-{way[1]}", store), way.index(place.index), 2)
@@ -91,6 +91,8 @@ class Gloo:
         """Do nothing: gloo has no call that ends an operation."""
 
     def _made(self, store: Store, index: int, size: int) -> Group:
+        # Groups that share a device and connect at first use find the wrong peers, and hang.
+        self._options._devices = [_device(self._address)]  # noqa: SLF001 - as above
         make = cast(Callable[..., Group], ProcessGroupGloo)
         return make(store, index, size, self._options)
 

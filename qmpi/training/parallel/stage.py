@@ -263,7 +263,7 @@ class StageRunner:
         """Add what belongs to an end of the model, and begin the next lane there."""
         is_head, is_table = place == self._chain.places - 1, place == 0
         if is_head and self._tie.borrows:
-            self._tie.give(self._ends.of_head)
+            self._sent += self._tie.give(self._ends.of_head)
         if is_table and self._tie.lends:
             self._tie.take(self._ends.of_table)
         if is_head or is_table:

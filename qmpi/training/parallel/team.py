@@ -8,7 +8,7 @@ rank of every team holds its part. A team of one rank asks nobody.
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -84,6 +84,19 @@ class Team:
         self._rows.line = lines.tensor if lines is not None else None
         if self._stage is not None:
             self._stage.meet(lines.pipeline, lines.tie) if lines else self._stage.meet(None, None)
+
+    def apart(self, work: Callable[[], None]) -> None:
+        """Do work as if the others had not been met: a rehearsal is each rank's own affair.
+
+        Args:
+            work: what to do.
+        """
+        lines = self._lines
+        self.meet(None)
+        try:
+            work()
+        finally:
+            self.meet(lines)
 
     def leave(self) -> tuple[Comm, ...]:
         """Work with nobody from now on.

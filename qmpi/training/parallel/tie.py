@@ -12,6 +12,7 @@ from torch import Tensor
 from qmpi.errors import InvariantError
 from qmpi.model.partition import Partition
 from qmpi.training.comm.line import Comm
+from qmpi.training.comm.pending import Pending
 from qmpi.training.weights import Weights
 
 FIRST, LAST = 0, 1
@@ -51,17 +52,22 @@ class Tie:
         elif self.borrows:
             self._met().receive(self._weights.head_values, FIRST)
 
-    def give(self, gradient: Tensor) -> None:
-        """Give a lane's gradient of the head to whom the table belongs.
+    def give(self, gradient: Tensor) -> list[Pending]:
+        """Begin to give a lane's gradient of the head to whom the table belongs.
+
+        The other end takes it when its own lane ends, for which it needs more from here: so nobody
+        may wait for that before.
 
         Args:
-            gradient: float32 [vocabulary, width].
+            gradient: float32 [vocabulary, width]; may be changed at once.
+
+        Returns:
+            What is to be waited for when nothing else is left to do.
 
         Raises:
             PeerLost: the other end is gone.
         """
-        if self.line is not None:
-            self.line.send(gradient, FIRST)
+        return [] if self.line is None else [self.line.start.send(gradient.clone(), FIRST)]
 
     def take(self, gradient: Tensor) -> None:
         """Add the gradient of the head to a lane's gradient of the embedding.

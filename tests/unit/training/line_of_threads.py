@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 from queue import Queue
+from typing import NamedTuple
 
 import torch
 
@@ -79,17 +80,34 @@ class ThreadMember:
         self.allreduce(torch.ones(1))
 
     def send(self, tensor, target):
-        self._line.ways[self.index, target].put(tensor.clone())
-        return self
+        self._sent(tensor, target).wait()
 
     def receive(self, tensor, source):
-        tensor.copy_(self._line.ways[source, self.index].get(timeout=60))
+        sent, taken = self._line.ways[source, self.index].get(timeout=60)
+        tensor.copy_(sent)
+        taken.set()
 
-    start = property(lambda self: self)
+    def _sent(self, tensor, target):
+        way = self._line.ways[self.index, target]
+        taken = threading.Event()
+        way.put((tensor, taken))
+        return Sent(taken)
+
+    start = property(lambda self: Starts(self._sent))
     stuck = False
 
+
+class Starts(NamedTuple):
+    send: object
+
+
+class Sent(NamedTuple):
+    """A message that is under way until it is received, as one that is too large to be kept."""
+
+    taken: object
+
     def wait(self):
-        pass
+        assert self.taken.wait(60), "nobody receives what is sent"
 
 
 def run_all(calls, lines=()):
