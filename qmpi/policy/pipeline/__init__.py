@@ -1,0 +1,1 @@
+"""Pipelines: which stage does what in which order, as tables that can be checked."""
