@@ -1,10 +1,11 @@
 """What the stages of a pipeline do with microbatches, and what passes between them.
 
 Theory of operation. The layers of a model are cut into chunks, a chain of `stages` x `chunks`
-places. Going round, place 0 is chunk 0 of stage 0, place 1 is chunk 0 of stage 1, and after the
-last stage comes chunk 1 of stage 0. An activation goes from place to place up the chain, its
-gradient down again. A backward pass may be done in two: that of the input, which the place below
-waits for, and that of the weights, which nobody does.
+places. Place 0 is chunk 0 of stage 0, place 1 is chunk 0 of stage 1; after chunk 0 of the last
+stage comes chunk 1 of the first, or, where the chain turns back, of the last stage itself. An
+activation goes from place to place up the chain, its gradient down again. A backward pass may be
+done in two: that of the input, which the place below waits for, and that of the weights, which
+nobody does.
 """
 
 from enum import StrEnum
@@ -76,11 +77,13 @@ class Chain(Struct, frozen=True):
         stages: ranks along the pipeline axis, >= 1.
         chunks: of each stage, >= 1.
         microbatches: of a lane, >= 1.
+        turns_back: the chain goes up the stages and down again, so chunks are two.
     """
 
     stages: int
     chunks: int
     microbatches: int
+    turns_back: bool = False
 
     @property
     def places(self) -> int:
@@ -89,11 +92,18 @@ class Chain(Struct, frozen=True):
 
     def place(self, stage: int, chunk: int) -> int:
         """Return where a chunk of a stage lies in the chain."""
+        if self.turns_back and chunk:
+            return self.places - 1 - stage
         return chunk * self.stages + stage
 
     def stage(self, place: int) -> int:
         """Return the stage that holds a place."""
-        return place % self.stages
+        chunk, stage = divmod(place, self.stages)
+        return self.stages - 1 - stage if self.turns_back and chunk else stage
+
+    def chunk(self, place: int) -> int:
+        """Return the number of a place among those of its stage."""
+        return place // self.stages
 
     def needs(self, stage: int, action: Action) -> Value | None:
         """Return the tensor that an action of a stage takes from another place, if it does."""

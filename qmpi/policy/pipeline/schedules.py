@@ -4,52 +4,56 @@ Theory of operation. With S stages and M microbatches a stage waits while the pi
 drains. "gpipe" (Huang et al. 2019) does all forward passes, then all backward passes, and holds M
 activations. "1f1b" (Narayanan et al. 2019) begins a backward pass as soon as it can: it waits as
 long, and holds S activations at most. "interleaved" (Narayanan et al. 2021) gives each stage C
-chunks that lie apart in the chain: filling takes 1/C of the time. "zero_bubble" (Qi et al. 2023,
-their ZB-H1) splits backward passes and fills most of the waiting with gradients of the weights,
-in the memory of "1f1b".
+chunks that lie apart in the chain: filling takes 1/C of the time. "zero_bubble" (Qi et al. 2023)
+splits backward passes, and gradients of weights fill most of the waiting, in the memory of "1f1b":
+a third of it is left (their ZB-H1), a sixth with two chunks in a chain that turns back (ZB-V).
 
 Every schedule completes the gradients of a chunk in the order of microbatches. So they are summed
 in one order whatever the schedule, and the sum is the same bits.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Literal
 
+from qmpi.config.parallel import PipelineSchedule
 from qmpi.errors import InvariantError
 from qmpi.policy.pipeline.actions import Action, Chain, Pass, Table
+from qmpi.policy.pipeline.turning import turning
 
-Schedule = Literal["gpipe", "1f1b", "interleaved", "zero_bubble"]
 
-
-def table_of(schedule: Schedule, chain: Chain) -> Table:
+def table_of(schedule: PipelineSchedule, stages: int, chunks: int, microbatches: int) -> Table:
     """Write a schedule down.
 
     Args:
         schedule: as `parallel.schedule` names it.
-        chain: of the pipeline; more than one chunk a stage, and microbatches in rounds of the
-            stages, with "interleaved" alone.
+        stages: ranks along the pipeline axis, >= 1.
+        chunks: of each stage, >= 1; 1 with "gpipe" and "1f1b", 1 or 2 with "zero_bubble".
+        microbatches: of a lane, >= 1; whole rounds of the stages with "interleaved".
 
     Returns:
         The table.
 
     Raises:
-        InvariantError: the schedule has no table for such a chain.
+        InvariantError: the schedule has no table for such a pipeline.
     """
-    if schedule == "interleaved":
-        if chain.microbatches % chain.stages:
+    chain = Chain(stages, chunks, microbatches)
+    order: Callable[[Chain, int], Iterator[Action]]
+    match schedule, chunks:
+        case "gpipe", 1:
+            order = _gpipe
+        case "1f1b", 1:
+            order = _one_by_one
+        case "zero_bubble", 1:
+            order = _zero_bubble
+        case "zero_bubble", 2:
+            chain, order = Chain(stages, chunks, microbatches, turns_back=True), turning
+        case "interleaved", _ if microbatches % stages == 0:
+            order = _one_by_one
+        case _:
             raise InvariantError(
-                f"{chain.microbatches} microbatches are no whole rounds of {chain.stages} stages"
+                f"{schedule} has no table for {microbatches} microbatches and {stages} stages of "
+                f"{chunks} chunks"
             )
-    elif chain.chunks > 1:
-        raise InvariantError(f"{schedule} has one chunk a stage, not {chain.chunks}")
-    orders: dict[Schedule, Callable[[Chain, int], Iterator[Action]]] = {
-        "gpipe": _gpipe,
-        "1f1b": _one_by_one,
-        "interleaved": _one_by_one,
-        "zero_bubble": _zero_bubble,
-    }
-    stages = range(chain.stages)
-    return Table(chain, tuple(tuple(orders[schedule](chain, stage)) for stage in stages))
+    return Table(chain, tuple(tuple(order(chain, stage)) for stage in range(stages)))
 
 
 def _gpipe(chain: Chain, _stage: int) -> Iterator[Action]:

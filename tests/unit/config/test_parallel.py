@@ -128,8 +128,20 @@ def test_sizes_that_are_named_would_do(
 @pytest.mark.parametrize(
     ("model", "train", "parallel", "said"),
     [
-        ({"layers": 3}, {}, {"pipeline": 4}, "model.layers = 3 make 3 stages at most"),
-        ({"layers": 2}, {}, {"pipeline": 2, "chunks": 2}, "parallel.chunks = 2 does nothing"),
+        ({"layers": 3}, {}, {"pipeline": 4}, "without a layer: there are 3, model.layers = 3"),
+        ({"layers": 4}, {}, {"pipeline": 2, "chunks": 2}, '"1f1b" has a use for: 1, or'),
+        (
+            {"layers": 9},
+            {},
+            {"pipeline": 3, "chunks": 3, "schedule": "zero_bubble"},
+            '"zero_bubble" has a use for: 2, or "interleaved"',
+        ),
+        (
+            {"layers": 5},
+            {},
+            {"pipeline": 3, "chunks": 2, "schedule": "zero_bubble"},
+            "parallel.pipeline = 3 x parallel.chunks = 2 leaves stages without a layer",
+        ),
         (
             {"layers": 8},
             {"microbatches": 4},
@@ -162,6 +174,7 @@ def test_what_does_not_fit_a_pipeline_is_told(
     [
         ({"layers": 3, "predict_ahead": 1}, {}, {"pipeline": 4}),
         ({"layers": 4}, {"microbatches": 1}, {"pipeline": 4, "schedule": "zero_bubble"}),
+        ({"layers": 9}, {}, {"pipeline": 4, "chunks": 2, "schedule": "zero_bubble"}),
         (
             {"layers": 12},
             {"microbatches": 6},

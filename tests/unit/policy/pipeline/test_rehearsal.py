@@ -5,24 +5,26 @@ from itertools import combinations
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from unit.policy.pipeline.cases import SCHEDULES, tables
+from unit.policy.pipeline.cases import SCHEDULES, Size, tables
 
+from qmpi.config.parallel import PipelineSchedule
 from qmpi.policy.pipeline.actions import Action, Chain, Pass, Table
 from qmpi.policy.pipeline.player import Costs
 from qmpi.policy.pipeline.programs import Compute, Program, Receive, Send, programs_of
 from qmpi.policy.pipeline.rehearsal import rehearse
-from qmpi.policy.pipeline.schedules import Schedule, table_of
+from qmpi.policy.pipeline.schedules import table_of
 
-CHAIN = Chain(2, 1, 3)
+SIZE: Size = (2, 1, 3)
+CHAIN = Chain(*SIZE)
 
 
 def faults(chain: Chain, programs: list[Program]) -> str:
     return "\n".join(rehearse(chain, programs, Costs()).faults)
 
 
-def damaged(stage: int, number: int, *, schedule: Schedule = "1f1b") -> list[Program]:
+def damaged(stage: int, number: int, *, schedule: PipelineSchedule = "1f1b") -> list[Program]:
     """Return programs of two stages without one step."""
-    programs = list(programs_of(table_of(schedule, CHAIN)))
+    programs = list(programs_of(table_of(schedule, *SIZE)))
     programs[stage] = programs[stage][:number] + programs[stage][number + 1 :]
     return programs
 
@@ -80,7 +82,7 @@ def test_gradients_of_weights_out_of_order_are_found(table: Table, data: st.Data
 
 
 def test_gradients_of_weights_in_the_order_of_gpipes_paper_are_named() -> None:
-    table = table_of("gpipe", CHAIN)
+    table = table_of("gpipe", *SIZE)
     half = CHAIN.microbatches
     turned = tuple((*stage[:half], *reversed(stage[half:])) for stage in table.actions)
     told = faults(CHAIN, list(programs_of(Table(CHAIN, turned))))
@@ -88,7 +90,7 @@ def test_gradients_of_weights_in_the_order_of_gpipes_paper_are_named() -> None:
 
 
 def test_a_backward_pass_before_its_forward_pass_is_named() -> None:
-    table = table_of("1f1b", CHAIN)
+    table = table_of("1f1b", *SIZE)
     last = list(table.actions[1])
     last[0], last[1] = last[1], last[0]
     programs = list(programs_of(Table(CHAIN, (table.actions[0], tuple(last)))))
@@ -97,7 +99,7 @@ def test_a_backward_pass_before_its_forward_pass_is_named() -> None:
 
 
 def test_stages_that_wait_for_each_other_are_named() -> None:
-    table = table_of("1f1b", CHAIN)
+    table = table_of("1f1b", *SIZE)
     # The first stage wants a gradient before it feeds the last one.
     eager = (Action(Pass.BACKWARD, 0, 0), *(a for a in table.actions[0] if a[0] != Pass.BACKWARD))
     programs = list(programs_of(Table(CHAIN, (eager, table.actions[1]))))
@@ -115,12 +117,12 @@ def test_stages_that_wait_for_each_other_are_named() -> None:
     ],
 )
 def test_a_step_that_is_missing_is_named(kind: type, stage: int, said: str) -> None:
-    number = where(programs_of(table_of("1f1b", CHAIN))[stage], kind)
+    number = where(programs_of(table_of("1f1b", *SIZE))[stage], kind)
     assert said in faults(CHAIN, damaged(stage, number))
 
 
 def test_a_value_that_nobody_takes_is_named() -> None:
-    programs = list(programs_of(table_of("1f1b", CHAIN)))
+    programs = list(programs_of(table_of("1f1b", *SIZE)))
     programs[0] = programs[0][:-2]
     assert "stage 0 leaves out backward" in faults(CHAIN, programs)
     assert "stage 0 never receives from stage 1 the gradient for place 0, microbatch 2" in faults(
@@ -129,12 +131,12 @@ def test_a_value_that_nobody_takes_is_named() -> None:
 
 
 def test_an_action_of_another_pipeline_is_named() -> None:
-    programs = list(programs_of(table_of("1f1b", CHAIN)))
+    programs = list(programs_of(table_of("1f1b", *SIZE)))
     programs[1] += (Compute(Action(Pass.FORWARD, 0, 3)),)
     assert "stage 1 has no forward of chunk 0 for microbatch 3" in faults(CHAIN, programs)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
-def test_one_stage_exchanges_nothing(schedule: Schedule) -> None:
-    (program,) = programs_of(table_of(schedule, Chain(1, 1, 3)))
+def test_one_stage_exchanges_nothing(schedule: PipelineSchedule) -> None:
+    (program,) = programs_of(table_of(schedule, 1, 1, 3))
     assert all(isinstance(step, Compute) for step in program)

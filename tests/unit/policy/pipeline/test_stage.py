@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import pytest
 import torch
 from torch import Tensor
+from unit.policy.pipeline.cases import Size
 
+from qmpi.config.parallel import PipelineSchedule
 from qmpi.policy.pipeline.actions import Chain, Value
 from qmpi.policy.pipeline.programs import programs_of
-from qmpi.policy.pipeline.schedules import Schedule, table_of
+from qmpi.policy.pipeline.schedules import table_of
 from qmpi.policy.pipeline.stage import perform
 
 WIDTH, ROWS, PATIENCE_SECONDS = 5, 3, 20.0
@@ -105,13 +107,15 @@ class QueuedStage:
         self._values[Value(is_gradient=True, place=below, microbatch=microbatch)] = gradient
 
 
-def piped(schedule: Schedule, chain: Chain, room: int = 2) -> list[Tensor]:
+def piped(schedule: PipelineSchedule, size: Size, room: int = 2) -> list[Tensor]:
     """Return the gradient of each layer, as threads compute it."""
+    table = table_of(schedule, *size)
+    chain = table.chain
     weights, lane = layers(chain.places), rows(chain.microbatches)
     stages = range(chain.stages)
     ways: Ways = {(a, b): queue.Queue(room) for a in stages for b in stages}
     works = [QueuedStage(chain, s, weights, lane if s == 0 else [], ways) for s in stages]
-    programs = programs_of(table_of(schedule, chain))
+    programs = programs_of(table)
     threads = [
         threading.Thread(target=perform, args=pair, daemon=True)
         for pair in zip(programs, works, strict=True)
@@ -124,7 +128,7 @@ def piped(schedule: Schedule, chain: Chain, room: int = 2) -> list[Tensor]:
     assert all(way.empty() for way in ways.values())
     assert not any(work.left() for work in works)
     return [
-        works[chain.stage(place)].gradients[place // chain.stages] for place in range(chain.places)
+        works[chain.stage(place)].gradients[chain.chunk(place)] for place in range(chain.places)
     ]
 
 
@@ -149,24 +153,28 @@ def alone(count: int, microbatches: int) -> list[Tensor]:
         ("interleaved", 2, 4, 4),
         ("interleaved", 3, 2, 6),
         ("interleaved", 1, 3, 2),
+        ("zero_bubble", 3, 2, 7),
+        ("zero_bubble", 4, 2, 2),
+        ("zero_bubble", 1, 2, 3),
     ],
 )
 def test_stages_give_the_gradients_of_one_process(
-    schedule: Schedule, stages: int, chunks: int, microbatches: int
+    schedule: PipelineSchedule, stages: int, chunks: int, microbatches: int
 ) -> None:
-    found = piped(schedule, Chain(stages, chunks, microbatches))
+    found = piped(schedule, (stages, chunks, microbatches))
     for ours, theirs in zip(found, alone(stages * chunks, microbatches), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6)
 
 
 def test_every_schedule_gives_the_same_bits() -> None:
-    chains: list[tuple[Schedule, Chain]] = [
-        ("gpipe", Chain(4, 1, 4)),
-        ("1f1b", Chain(4, 1, 4)),
-        ("zero_bubble", Chain(4, 1, 4)),
-        ("interleaved", Chain(2, 2, 4)),
-        ("interleaved", Chain(1, 4, 4)),
+    cases: list[tuple[PipelineSchedule, Size]] = [
+        ("gpipe", (4, 1, 4)),
+        ("1f1b", (4, 1, 4)),
+        ("zero_bubble", (4, 1, 4)),
+        ("interleaved", (2, 2, 4)),
+        ("zero_bubble", (2, 2, 4)),
+        ("interleaved", (1, 4, 4)),
     ]
-    first, *others = [piped(schedule, chain) for schedule, chain in chains]
+    first, *others = [piped(schedule, size) for schedule, size in cases]
     for other in others:
         assert all(torch.equal(ours, theirs) for ours, theirs in zip(first, other, strict=True))
