@@ -9,6 +9,8 @@ from qmpi.errors import ConfigError
 
 SECTION = "parallel"
 
+PipelineSchedule = Literal["gpipe", "1f1b", "interleaved", "zero_bubble"]
+
 OLDER_NAME = "team"
 """Of the section, in job files of runs that were begun before it said more than sizes."""
 
@@ -49,7 +51,7 @@ class ParallelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ),
     ] = "none"
     schedule: Annotated[
-        Literal["gpipe", "1f1b", "interleaved", "zero_bubble"],
+        PipelineSchedule,
         Meta(
             description=(
                 "Order in which the stages of a pipeline pass microbatches forward and backward; "
@@ -61,7 +63,10 @@ class ParallelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         PositiveInt,
         Meta(
             le=1024,
-            description='Runs of layers that each stage holds; above 1 with "interleaved" alone.',
+            description=(
+                'Runs of layers that each stage holds: 2 or more with "interleaved", 1 or 2 with '
+                '"zero_bubble", else 1.'
+            ),
         ),
     ] = 1
 

@@ -7,7 +7,7 @@ What this version does not compute is refused by name. Once an axis is computed,
 from collections.abc import Callable, Iterator, Mapping
 from math import gcd
 
-from qmpi.config.parallel import ParallelSettings
+from qmpi.config.parallel import ParallelSettings, PipelineSchedule
 from qmpi.config.parallel_gaps import parallel_gaps
 from qmpi.config.settings import Settings
 from qmpi.config.widths import expert_width, ffn_width
@@ -20,6 +20,13 @@ REFUSED = (
 
 MOST_SIZE = 1024
 """Of an axis, as the job file allows."""
+
+MOST_CHUNKS: dict[PipelineSchedule, int] = {
+    "gpipe": 1,
+    "1f1b": 1,
+    "interleaved": MOST_SIZE,
+    "zero_bubble": 2,
+}
 
 SHOWN_SIZES = 8
 """Sizes that a message names at most."""
@@ -70,19 +77,23 @@ def pipeline_faults(settings: Settings) -> Iterator[str]:
         One sentence each.
     """
     parallel, model = settings.parallel, settings.model
+    stages, chunks, schedule = parallel.pipeline, parallel.chunks, parallel.schedule
     blocks = model.layers + model.predict_ahead
-    if parallel.pipeline > blocks:
+    if stages * chunks > blocks:
         ahead = f" + model.predict_ahead = {model.predict_ahead}" if model.predict_ahead else ""
-        yield (
-            f"parallel.pipeline = {parallel.pipeline} leaves stages without a layer: model.layers "
-            f"= {model.layers}{ahead} make {blocks} stages at most"
+        asked = f"parallel.pipeline = {stages}" + (
+            f" x parallel.chunks = {chunks}" if chunks > 1 else ""
         )
-    if parallel.schedule == "interleaved":
-        yield from _interleaved(settings)
-    elif parallel.chunks > 1:
         yield (
-            f"parallel.chunks = {parallel.chunks} does nothing with parallel.schedule = "
-            f'"{parallel.schedule}": 1 of them, or "interleaved"'
+            f"{asked} leaves stages without a layer: there are {blocks}, model.layers = "
+            f"{model.layers}{ahead}"
+        )
+    elif schedule == "interleaved":
+        yield from _interleaved(settings)
+    if chunks > MOST_CHUNKS[schedule]:
+        yield (
+            f"parallel.chunks = {chunks} is more than parallel.schedule = "
+            f'"{schedule}" has a use for: {MOST_CHUNKS[schedule]}, or "interleaved"'
         )
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qmpi.config import parallel_checks
 from qmpi.config.identity import differences
 from qmpi.config.load import dump_toml, parse_job, settings_digest
 from qmpi.config.model import ModelSettings
@@ -14,6 +15,7 @@ from qmpi.config.parallel import ParallelSettings
 from qmpi.config.parallel_checks import (
     context_faults,
     expert_faults,
+    parallel_contradictions,
     pipeline_faults,
     tensor_faults,
 )
@@ -68,6 +70,25 @@ def test_what_cannot_be_is_told_by_the_name_of_today(text: str, said: str) -> No
     with pytest.raises(ConfigError) as refused:
         parse_job(text)
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("axis", "said"),
+    [
+        ("pipeline", "leaves stages without a layer"),
+        ("context", "takes two pieces of a sequence a rank"),
+        ("expert", "model.experts = 0 is none"),
+        ("tensor", "does not divide model.heads"),
+    ],
+)
+def test_an_axis_that_is_computed_is_checked_instead_of_refused(
+    axis: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (refused,) = parallel_contradictions(job({}, {}, **{axis: 7}))
+    assert "must be 1 in this version" in refused
+    monkeypatch.setattr(parallel_checks, "REFUSED", ())
+    (checked,) = parallel_contradictions(job({}, {}, **{axis: 7}))
+    assert said in checked
 
 
 def test_order_of_work_is_no_part_of_the_identity_but_sizes_and_chunks_are() -> None:
@@ -128,8 +149,20 @@ def test_sizes_that_are_named_would_do(
 @pytest.mark.parametrize(
     ("model", "train", "parallel", "said"),
     [
-        ({"layers": 3}, {}, {"pipeline": 4}, "model.layers = 3 make 3 stages at most"),
-        ({"layers": 2}, {}, {"pipeline": 2, "chunks": 2}, "parallel.chunks = 2 does nothing"),
+        ({"layers": 3}, {}, {"pipeline": 4}, "without a layer: there are 3, model.layers = 3"),
+        ({"layers": 4}, {}, {"pipeline": 2, "chunks": 2}, '"1f1b" has a use for: 1, or'),
+        (
+            {"layers": 9},
+            {},
+            {"pipeline": 3, "chunks": 3, "schedule": "zero_bubble"},
+            '"zero_bubble" has a use for: 2, or "interleaved"',
+        ),
+        (
+            {"layers": 5},
+            {},
+            {"pipeline": 3, "chunks": 2, "schedule": "zero_bubble"},
+            "parallel.pipeline = 3 x parallel.chunks = 2 leaves stages without a layer",
+        ),
         (
             {"layers": 8},
             {"microbatches": 4},
@@ -162,6 +195,7 @@ def test_what_does_not_fit_a_pipeline_is_told(
     [
         ({"layers": 3, "predict_ahead": 1}, {}, {"pipeline": 4}),
         ({"layers": 4}, {"microbatches": 1}, {"pipeline": 4, "schedule": "zero_bubble"}),
+        ({"layers": 9}, {}, {"pipeline": 4, "chunks": 2, "schedule": "zero_bubble"}),
         (
             {"layers": 12},
             {"microbatches": 6},
