@@ -34,7 +34,7 @@ from qmpi.ports.transport import RankLost, Received, Send
 from qmpi.protocol.blocks import DataFault
 from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.evaluation import EvaluationPart
-from qmpi.protocol.journal import HyperparametersChanged, RunEnded
+from qmpi.protocol.journal import RunEnded
 from qmpi.protocol.membership import Crashed, GroupBroken, GroupReady, Hello, Holding, Left
 from qmpi.protocol.profiles import ProfileDone
 from qmpi.protocol.progress import StepReport
@@ -43,7 +43,7 @@ from qmpi.protocol.snapshots import SnapshotFailed, SnapshotHeld
 from qmpi.protocol.status import RunState
 from qmpi.roles.chief import STATUS, WATCH, Chief, EndJob
 from qmpi.roles.coordinator.agreement import contradiction, opening
-from qmpi.roles.coordinator.changing import HALVE, growth, halving
+from qmpi.roles.coordinator.changing import HALVE, Changes
 from qmpi.roles.coordinator.copies import CopyBook
 from qmpi.roles.coordinator.crew import Crew
 from qmpi.roles.coordinator.evaluations import GRACE_STEPS, Evaluations, newest
@@ -102,7 +102,7 @@ class Coordinator(Chief):
         self.stop_code = ExitCode.REQUEUE
         self.is_asked = False
         self.why = run.placement
-        self.halves = False
+        self.changes = Changes(self.record, self.groups, self.grants)
 
     @property
     def generation(self) -> Generation:
@@ -267,7 +267,7 @@ class Coordinator(Chief):
             return []
         noted: list[Effect] = []
         if message.out_of_memory:
-            self.halves = True
+            self.changes.halve_next()
             what = f"{ranks_text([rank])} had no memory for a step"
             noted = self.failures.note(now, (rank,), what, HALVE, message.reason)
         return [*noted, *self._regroup(f"rank {rank}: {message.reason}")]
@@ -299,7 +299,7 @@ class Coordinator(Chief):
             self.profiles.lose(rank, f"rank {rank} trains no more: {plan.reason}")
         step = Step(min(plan.step, self.record.committed))
         opened = self.groups.record(plan, step, self.why, now)
-        changed = self._halved(plan.step, now)
+        changed = self.changes.halved(plan.step, now)
         self.groups.seat(plan)
         changes = [
             self.crew.assign(rank, role, plan.reason, now)
@@ -317,15 +317,6 @@ class Coordinator(Chief):
             *self.groups.form(plan, self.record.committed, self.why),
             self._status("running", now),
         ]
-
-    def _halved(self, step: Step, now: Seconds) -> tuple[HyperparametersChanged, ...]:
-        wanted, self.halves = self.halves, False
-        if not wanted:
-            return ()
-        changed = halving(self.groups.hyperparameters, self.record, step, now)
-        self._change(changed)
-        self.groups.branches = tuple(self.record.branches)
-        return changed
 
     def start_over_refused(self, _: None, now: Seconds) -> list[Effect]:
         """End a run that would silently begin anew although checkpoints of it were written."""
@@ -371,16 +362,9 @@ class Coordinator(Chief):
         if record is None:
             return []
         self._halt()
-        log = () if self.run.replayed else self.groups.hyperparameters
-        changed = growth(log, self.record, now)
-        self._change(changed)
+        changed = () if self.run.replayed else self.changes.grown(now)
         evaluated = self._evaluated(now, self.record.committed)
         return [AppendJournal((record, *changed)), *evaluated, *self._extend()]
-
-    def _change(self, changed: tuple[HyperparametersChanged, ...]) -> None:
-        for record in changed:
-            self.record.take(record)
-            self.groups.hyperparameters = self.grants.changed = record.hyperparameters
 
     def _halt(self) -> None:
         """Stop after a spike that says so; a run that is over, or replays one that went on, not."""
@@ -549,7 +533,11 @@ class Coordinator(Chief):
 
     def _end(self, event: EndJob, now: Seconds) -> list[Effect]:
         record = self.record
-        self.why = "; ".join([event.why, *self._skips()])
+        kept = self.copies.readable(self.roster, record.committed)
+        steps = {*self.groups.whole_steps(record.committed), *(copy.fact.step for copy in kept)}
+        log = self.groups.hyperparameters or self.run.hyperparameters
+        left_out = self.failures.left_out_updates(self.run, self.settings, log, sorted(steps))
+        self.why = "; ".join([event.why, *left_out])
         how = HowItEnded(
             event.state,
             int(event.exit_code),
@@ -564,19 +552,6 @@ class Coordinator(Chief):
         leave = self.ending.begin(how, now, copies=True)
         missed = self._evaluated(now, record.committed, grace=1)
         return [*missed, self._status(event.state, now), AppendJournal((ended,)), *leave, *forget]
-
-    def _skips(self) -> list[str]:
-        record = self.record
-        spikes = len(record.outcomes.spikes)
-        told_spikes = f"{spikes} of {record.committed} updates were left out as spikes"
-        if not record.skips:
-            return [told_spikes] if spikes else []
-        told = f"{len(record.skips)} of {record.committed} updates were skipped"
-        kept = self.copies.readable(self.roster, record.committed)
-        steps = {*self.groups.whole_steps(record.committed), *(copy.fact.step for copy in kept)}
-        log = self.groups.hyperparameters or self.run.hyperparameters
-        way = self.failures.rescue(self.run, self.settings, log, sorted(steps))
-        return [told, *([told_spikes] if spikes else []), *filter(None, [way])]
 
     def give_up(self, event: GiveUp, now: Seconds) -> list[Effect]:
         """Leave without an end marker, so that the supervisor starts the job again."""
