@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
-from qmpi.errors import InvariantError, OutOfMemory, PeerLost, StorageError
+from qmpi.errors import InvariantError, NoConnection, OutOfMemory, PeerLost, StorageError
 from qmpi.policy.teams import DATA, Layout, Line, Seat, lines_of
 from qmpi.ports.base import Event, Frame, Reply
 from qmpi.ports.copies import SnapshotBroken, SnapshotTaken
@@ -224,6 +224,9 @@ class TorchEngine:
                 self._position = work.position if work.receives else self._position
         except PeerLost as error:
             return self._aborted(engine, work.generation, str(error), finished)
+        except NoConnection as error:
+            told = self._aborted(engine, work.generation, str(error), finished)
+            return replace(told, own_fault=True)
         if engine.state_step != work.step:
             raise InvariantError(
                 f"generation {work.generation} starts with step {work.step}, "

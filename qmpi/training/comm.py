@@ -11,6 +11,8 @@ One backend serves all devices: gloo stages CUDA tensors through the host. NCCL 
 its waits are of another kind, and nothing here is built that has not been run.
 """
 
+import errno
+import os
 import select
 import socket
 from collections.abc import Callable
@@ -27,7 +29,7 @@ from torch._C._distributed_c10d import (
     TCPStore,
 )
 
-from qmpi.errors import MachineError, PeerLost
+from qmpi.errors import MachineError, NoConnection, PeerLost
 
 Aborted = Callable[[], str | None]
 """Says why the work in hand shall end, or None."""
@@ -44,6 +46,12 @@ CONNECT_SLICE_SECONDS = 2.0
 PROBE_SECONDS = 1.0
 PAUSE_SECONDS = 0.05
 """How long one look for a listener lasts, and the pause after one that found none."""
+
+REFUSALS = tuple(
+    os.strerror(number) for number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+)
+"""What the machine says that gives a process no more threads, memory or descriptors. C++ hands
+on the words alone."""
 
 FIRST_SLICE = 0.002
 LAST_SLICE = 0.02
@@ -112,6 +120,7 @@ def connect_store(address: str, timeout_seconds: float, aborted: Aborted | None 
 
     Raises:
         PeerLost: it cannot be reached.
+        NoConnection: this machine has no room for the connection.
     """
     host, _, port = address.rpartition(":")
     slice_seconds = min(CONNECT_SLICE_SECONDS, timeout_seconds)
@@ -126,6 +135,8 @@ def connect_store(address: str, timeout_seconds: float, aborted: Aborted | None 
             continue
         store.set_timeout(timedelta(seconds=STORE_SECONDS))
         return store
+    if refused(why):
+        raise NoConnection(f"no way to the rendezvous store at {address}: {why}")
     raise PeerLost(f"the rendezvous store at {address} is gone: {why}")
 
 
@@ -164,6 +175,11 @@ def first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
+def refused(why: str) -> bool:
+    """Return whether an error says that this machine gives the process no more of something."""
+    return any(refusal in why for refusal in REFUSALS)
+
+
 class Comm:
     """The ranks of one generation along one axis. A line of one talks to nobody."""
 
@@ -189,6 +205,7 @@ class Comm:
 
         Raises:
             PeerLost: a member did not come, or `aborted` says so.
+            NoConnection: this machine has no room for the connection.
         """
         self.index, self.size = index, size
         self._aborted, self._timeout = aborted, timeout_seconds
@@ -204,7 +221,10 @@ class Comm:
             make = cast(Callable[..., Group], ProcessGroupGloo)
             self._group = make(prefixed, index, size, _options(store, timeout_seconds))
         except RuntimeError as error:
-            raise PeerLost(f"the rendezvous failed: {first_line(error)}") from None
+            told = f"the rendezvous failed: {first_line(error)}"
+            if refused(told):
+                raise NoConnection(told) from None
+            raise PeerLost(told) from None
 
     @property
     def stuck(self) -> bool:

@@ -43,6 +43,7 @@ from qmpi.protocol.snapshots import SnapshotFailed, SnapshotHeld
 from qmpi.protocol.status import RunState
 from qmpi.roles.chief import STATUS, WATCH, Chief, EndJob
 from qmpi.roles.coordinator.agreement import contradiction, opening
+from qmpi.roles.coordinator.broken import REFORM, BrokenGroups
 from qmpi.roles.coordinator.changing import HALVE, Changes
 from qmpi.roles.coordinator.copies import CopyBook
 from qmpi.roles.coordinator.crew import Crew
@@ -93,6 +94,7 @@ class Coordinator(Chief):
         self.groups.branches = tuple(self.record.branches)
         self.grants = Grants(settings)
         self.failures = Failures(self.record, self.crew)
+        self.broken = BrokenGroups(self.roster, run, facts.rank, size)
         self.profiles = Profiles()
         self.evaluations = Evaluations(settings, newest(self.record.evaluations))
         shape = shape_of(settings.model)
@@ -151,8 +153,8 @@ class Coordinator(Chief):
         return self.roster.complete
 
     def undecided(self, _: object) -> bool:
-        """Every live trainer has said what it holds, and nothing is decided yet."""
-        return self.groups.all_heard and not self.groups.decided
+        """Every live trainer has said what it holds, and the next group need not wait."""
+        return self.groups.all_heard and not self.groups.decided and not self.broken.waits
 
     def planned(self, _: object) -> bool:
         """The next group is decided, and throws no checkpoint away."""
@@ -261,16 +263,33 @@ class Coordinator(Chief):
         return asked
 
     def regroup_broken(self, event: Received, now: Seconds) -> list[Effect]:
-        """Form the next group: a member cannot go on, perhaps for want of memory."""
+        """Form the next group, perhaps later or without a member; or end a run that gets none."""
         message, rank = event.message, event.header.source.rank
         if not isinstance(message, GroupBroken):
             return []
-        noted: list[Effect] = []
+        why = f"rank {rank}: {message.reason}"
         if message.out_of_memory:
             self.changes.halve_next()
             what = f"{ranks_text([rank])} had no memory for a step"
             noted = self.failures.note(now, (rank,), what, HALVE, message.reason)
-        return [*noted, *self._regroup(f"rank {rank}: {message.reason}")]
+            return [*noted, *self._regroup(why)]
+        follows = self.broken.broke(rank, message, now)
+        if follows.unfit is not None:
+            unfit = RankLost(follows.unfit, self.broken.why_unfit(follows.unfit))
+            return [*self.orders.fence(unfit.rank, unfit.reason), *self.lose_trainer(unfit, now)]
+        if follows.ends:
+            why = self.broken.why_ends(self.record.committed)
+            self.raised.append(EndJob("failed", ExitCode.MACHINE, why))
+        if not self.broken.waits:
+            return self._regroup(why)
+        later = SetTimer(REFORM, Seconds(now + follows.wait_seconds))
+        return [*self._regroup(f"{why}; tried again in {follows.wait_seconds:g} s"), later]
+
+    def reform(self, _: TimerFired, now: Seconds) -> list[Effect]:
+        """Let the next group wait no longer."""
+        del now
+        self.broken.waits = False
+        return []
 
     def hear_holding(self, event: Received, now: Seconds) -> list[Effect]:
         """Take in what a trainer holds."""
@@ -301,6 +320,7 @@ class Coordinator(Chief):
         opened = self.groups.record(plan, step, self.why, now)
         changed = self.changes.halved(plan.step, now)
         self.groups.seat(plan)
+        self.broken.formed(plan.members)
         changes = [
             self.crew.assign(rank, role, plan.reason, now)
             for ranks, role in (
@@ -361,6 +381,7 @@ class Coordinator(Chief):
         record = self.record.commit(report, recipe, now)
         if record is None:
             return []
+        self.broken.begin_anew()
         self._halt()
         changed = () if self.run.replayed else self.changes.grown(now)
         evaluated = self._evaluated(now, self.record.committed)
@@ -448,6 +469,7 @@ class Coordinator(Chief):
         rank = event.rank
         roles = self.roster.bury(rank)
         self.groups.lose(rank)
+        self.broken.begin_anew()
         self.profiles.lose(rank, f"rank {rank} died: {event.reason}")
         died = self.failures.died(rank, roles, event.reason, now)
         if self.phase == "gathering":
@@ -667,6 +689,7 @@ RULES: tuple[Rule[Coordinator], ...] = (
     Rule(phases=LIVING, on=TimerFired, guard=named(STATUS), action=C.write_status),
     Rule(phases=("gathering",), on=TimerFired, guard=named(WATCH), action=C.watch_gathering),
     Rule(phases=GATHERED, on=TimerFired, guard=named(WATCH), action=C.watch),
+    Rule(phases=("regrouping",), on=TimerFired, guard=named(REFORM), action=C.reform),
     Rule(phases=("ending",), on=TimerFired, guard=named(LEAVING), action=C.leave, to="ended"),
 )
 """The transition table, in order of precedence."""

@@ -21,9 +21,10 @@ from unit.training.small_job import block, job
 from qmpi.config.settings import Settings, SnapshotSettings
 from qmpi.corpora.held_out import HeldOutRows
 from qmpi.corpora.paper import Paper
+from qmpi.errors import NoConnection
 from qmpi.policy.scoring import Label
 from qmpi.ports.base import Event, Frame, Reply
-from qmpi.ports.engine import Condemned, EngineWork, RunStep
+from qmpi.ports.engine import Condemned, EngineWork, JoinGroup, RunStep
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.compile_cache import CompileCache
@@ -31,6 +32,7 @@ from qmpi.runtime.copy_files import CopyFiles
 from qmpi.runtime.engine import Means, Probes, TorchEngine
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.trace_file import TraceFolder
+from qmpi.training.comm import Comm
 from qmpi.units import Digest, Generation, Rank, Step
 
 STANDING_SECONDS = 60.0
@@ -195,6 +197,18 @@ class RealWorld(Threads):
             raise MemoryError
 
         runner.run = short
+
+    def refuse(self, member: int) -> None:
+        engine = self._engines[member]
+        assert isinstance(engine, GatedEngine), "done in this process"
+        whole = engine._connect
+
+        def short(work: JoinGroup) -> Comm:
+            del work
+            engine._connect = whole
+            raise NoConnection("no room for a thread")
+
+        engine._connect = short
 
     def tell_stacks(self) -> None:
         super().tell_stacks()
