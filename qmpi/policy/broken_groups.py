@@ -31,6 +31,9 @@ UNFIT_TRIES = 8
 UNFIT_SECONDS = 15.0
 """Bounds of a series after which a member counts as unfit, if it reported half of it, of itself."""
 
+UNFIT_LEAST = 2
+"""So many reports are enough where the job would end otherwise."""
+
 MOST_TRIES = 10
 LEAST_SECONDS = 30.0
 """Bounds of a series after which the job ends."""
@@ -77,14 +80,14 @@ def after_broken(series: Sequence[BrokenGroup], spared: Collection[Rank]) -> Aft
         The decision.
     """
     tries, lasted = len(series), series[-1].at - series[0].at
+    ends = tries >= MOST_TRIES and lasted >= LEAST_SECONDS
     if tries >= UNFIT_TRIES and lasted >= UNFIT_SECONDS:
         own = Counter(group.rank for group in series if group.own_fault and group.rank in spared)
         worst = max(own, key=lambda rank: (own[rank], -rank), default=None)
-        if worst is not None and 2 * own[worst] >= tries:
+        enough = UNFIT_LEAST if ends else tries / 2
+        if worst is not None and own[worst] >= enough:
             return AfterBroken(unfit=worst)
-    if tries >= MOST_TRIES and lasted >= LEAST_SECONDS:
-        return AfterBroken(ends=True)
-    return AfterBroken(_wait(tries))
+    return AfterBroken(ends=True) if ends else AfterBroken(_wait(tries))
 
 
 def _wait(tries: int) -> Seconds:

@@ -7,6 +7,7 @@ from qmpi.policy.broken_groups import (
     LEAST_SECONDS,
     LONGEST_WAIT_SECONDS,
     MOST_TRIES,
+    UNFIT_LEAST,
     UNFIT_SECONDS,
     UNFIT_TRIES,
     AfterBroken,
@@ -68,7 +69,7 @@ def test_the_bounds_hold(tries: list[tuple[float, int, bool]], spared: set[int])
             assert (number >= UNFIT_TRIES, lasted >= UNFIT_SECONDS) == (True, True)
             assert decided.unfit in spared
             mine = [group for group in series if group.rank == decided.unfit and group.own_fault]
-            assert 2 * len(mine) >= number
+            assert len(mine) >= min(UNFIT_LEAST, number / 2)
         enough = number >= MOST_TRIES and lasted >= LEAST_SECONDS
         assert decided.ends == (enough and decided.unfit is None)
 
