@@ -115,6 +115,10 @@ class OutOfMemory(MachineError):
         self.wanted_bytes = wanted_bytes
 
 
+class NoConnection(MachineError):
+    """This rank's own machine has no room for its connections: threads, memory or descriptors."""
+
+
 class StorageError(MachineError):
     """A file cannot be read or written (full disk, permission, missing)."""
 

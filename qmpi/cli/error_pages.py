@@ -137,6 +137,25 @@ ERRORS = {
             "fewer ranks a host, or more memory; then `qmpi train --resume RUN` goes on",
         ),
     ),
+    "no-connection": Page(
+        "a rank has no room for its connections",
+        "To join its group a trainer opens connections to the others. Its own machine refused the "
+        "threads, the memory or the descriptors for that. The next group is tried for again, at "
+        "once and then later and later. A rank that says this of itself for 15 seconds and 8 tries "
+        "counts as dead, and the others go on. If nobody can be spared, or others have part in it, "
+        "the job ends after 30 seconds and 10 tries in which no step was done; its reason names "
+        "the ranks, their hosts and what each said. Checkpoints and journal are whole.",
+        (
+            "a limit on the process: `ulimit -v`, `-u` or `-n`, or pids.max of its container",
+            "more ranks or threads on a host than it allows one user",
+            "where a peer is named as gone: a firewall, or a name that means another host there",
+        ),
+        (
+            "raise the limit on the hosts that the reason names; `qmpi doctor` looks at a machine",
+            "fewer ranks a host, or fewer threads a rank",
+            "`qmpi train --resume RUN` goes on from the newest snapshot",
+        ),
+    ),
     "storage-error": Page(
         "a file cannot be read or written",
         "The operating system refused. Files are replaced as a whole, so none is half written.",

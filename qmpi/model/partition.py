@@ -101,12 +101,15 @@ class Partition:
     @property
     def is_first(self) -> bool:
         """Whether the embedding is here."""
-        return self.stage == 0
+        return self._has(0)
 
     @property
     def is_last(self) -> bool:
         """Whether the final norm and the head are here."""
-        return self.stage == self.chain.stages - 1
+        return self._has(self.chain.places - 1)
+
+    def _has(self, place: int) -> bool:
+        return self.chain.stage(place) == self.stage
 
     @property
     def blocks(self) -> tuple[range, ...]:

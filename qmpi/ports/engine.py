@@ -11,6 +11,9 @@ A step that finds no memory for its lanes ends early, says so, and leaves the st
 may be asked for again, with smaller microbatches or not. What a step is trained with, the size of
 microbatches included, comes with the step.
 
+A join whose own machine has no room for a connection ends early, says so, and may be asked for
+again.
+
 An evaluation reads the weights of its step and changes none; an abort condemns it like a step. What
 members measure adds up to the same, however many share it.
 
@@ -216,6 +219,7 @@ class EngineAborted(Event, frozen=True):
         position: whose part of the state it is: that of the seat before, while nothing was
             received at the new one.
         out_of_memory: `RunStep` had no memory for its lanes; it may have for smaller microbatches.
+        own_fault: `JoinGroup` was refused a connection by this rank's own machine, not by a peer.
     """
 
     generation: Generation
@@ -225,6 +229,7 @@ class EngineAborted(Event, frozen=True):
     finished: StepApplied | None = None
     position: int = 0
     out_of_memory: bool = False
+    own_fault: bool = False
 
 
 class ProfileWritten(Event, frozen=True):

@@ -177,11 +177,13 @@ class GroupBroken(Struct, frozen=True, tag="group_broken"):
 
     Attributes:
         out_of_memory: for want of memory; it may go on with smaller microbatches.
+        own_fault: its own machine refuses it a connection to the others.
     """
 
     generation: Generation
     reason: str
     out_of_memory: bool = False
+    own_fault: bool = False
 
 
 class Fence(Struct, frozen=True, tag="fence"):

@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
-from qmpi.errors import InvariantError, OutOfMemory, PeerLost, StorageError
+from qmpi.errors import InvariantError, NoConnection, OutOfMemory, PeerLost, StorageError
 from qmpi.policy.teams import Layout
 from qmpi.ports.base import Event, Frame, Reply
 from qmpi.ports.copies import SnapshotBroken, SnapshotTaken
@@ -48,9 +48,11 @@ from qmpi.training.out_of_memory import with_memory_told
 from qmpi.units import Bytes, Digest, Generation, Seconds, Step
 
 if TYPE_CHECKING:
+    from qmpi.training.comm.line import Comm
     from qmpi.training.comm.store import Store
     from qmpi.training.engine import Engine
     from qmpi.training.outcome import StepOutcome
+    from qmpi.training.parallel.team import TeamLines
 
 logger = logging.getLogger(__name__)
 
@@ -218,13 +220,16 @@ class TorchEngine:
                 finished = self._applied(work.generation, engine.apply_held())
             engine.seat(work.position)
             self._reach(engine, work)
-            engine.join(*connect(self._layout, work, self._store, self._condemned))
+            engine.join(*self._connect(work))
             if work.transfer:
                 engine.sync_state(work.root, receives=work.receives)
                 self._position = work.position if work.receives else self._position
             finished = self._told_again(engine, work) or finished
         except PeerLost as error:
             return self._aborted(engine, work.generation, str(error), finished)
+        except NoConnection as error:
+            told = self._aborted(engine, work.generation, str(error), finished)
+            return replace(told, own_fault=True)
         if engine.state_step != work.step:
             raise InvariantError(
                 f"generation {work.generation} starts with step {work.step}, "
@@ -323,6 +328,9 @@ class TorchEngine:
         elif work.origin != "live" and is_root:
             engine.load_snapshot(work.step, self._files.payload(work.origin, work.origin_digest))
             self._position = work.position
+
+    def _connect(self, work: JoinGroup) -> "tuple[Comm, TeamLines | None]":
+        return connect(self._layout, work, self._store, self._condemned)
 
     def _told_again(self, engine: "Engine", work: JoinGroup) -> StepApplied | None:
         """Return the step before, with the digest that it lacks: a team's is told by all of it."""

@@ -124,7 +124,9 @@ class Bench:
     def _bug(self, text: str) -> None:
         self._crashed(WorkCrashed("InvariantError", text, int(ExitCode.BUG)))
 
-    def _give_up(self, reason: str, *, out_of_memory: bool = False) -> None:
+    def _give_up(
+        self, reason: str, *, out_of_memory: bool = False, own_fault: bool = False
+    ) -> None:
         if self._seating is not None:
             self._seating.leave()
         state = self.state
@@ -137,6 +139,7 @@ class Bench:
                 finished=self._finished,
                 position=state.position if state is not None else 0,
                 out_of_memory=out_of_memory,
+                own_fault=own_fault,
             )
         )
 

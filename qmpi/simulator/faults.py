@@ -12,6 +12,7 @@
     at 9 stop
     when step 5 profile rank 3 for 4    # steps; no fault, but it may meet one
     at 5 break block of rank 4          # the next one; also `rows`, and `x3` or `for ever` behind
+    at 5 break connection of rank 4 x3  # it cannot join a group; `rendezvous`: for want of others
     at 5 fill ram of rank 3             # all of its host; freed again by `free ram of rank 3`
     at 5 fill disk                      # freed again by `free disk`
     on reducing of rank 3 #4 crash engine of rank 3    # the machine's fault; or `as bug`, `as user`
@@ -115,7 +116,10 @@ class Profile(Struct, frozen=True):
 
 
 class Break(Struct, frozen=True):
-    """The next `times` pieces of work of a rank fail: "block" or "rows"."""
+    """The next `times` pieces of work of a rank fail.
+
+    That is "block", "rows", "connection" or "rendezvous".
+    """
 
     work: str
     rank: Rank
@@ -259,7 +263,9 @@ _DEEDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Deed]], ...] = (
         lambda m: Profile(Rank(int(m[1])), int(m[2])),
     ),
     (
-        re.compile(r"break (block|rows) of rank (\d+)(?: x(\d+)| (for ever))?"),
+        re.compile(
+            r"break (block|rows|connection|rendezvous) of rank (\d+)(?: x(\d+)| (for ever))?"
+        ),
         lambda m: Break(m[1], Rank(int(m[2])), FOR_EVER if m[4] else int(m[3] or 1)),
     ),
     (re.compile(r"fill ram of rank (\d+)"), lambda m: Fill(Rank(int(m[1])))),

@@ -12,6 +12,7 @@ from qmpi.simulator.bench import Bench
 from qmpi.simulator.line import Values
 from qmpi.simulator.seating import Seating
 from qmpi.simulator.stream_model import State, first_weights
+from qmpi.simulator.troubles import CONNECTION, RENDEZVOUS
 from qmpi.units import Digest
 
 
@@ -41,8 +42,23 @@ class Joining(Bench):
             return
         self._seating = Seating(self._lines, work, self._size)
         self._stage("connecting")
+        if self._is_refused(work):
+            return
         self._time_out()
         self._meet("data", "join", (), lambda _: self._connected(work), self._give_up)
+
+    def _is_refused(self, work: JoinGroup) -> bool:
+        """Return whether a trouble has ended this connection; a rank alone needs none."""
+        troubles = self._around.troubles
+        if work.teams * self._size == 1:
+            return False
+        if troubles.meet(CONNECTION, self._rank):
+            self._give_up("Resource temporarily unavailable", own_fault=True)
+            return True
+        if troubles.meet(RENDEZVOUS, self._rank):
+            self._give_up("the rendezvous store is gone")
+            return True
+        return False
 
     def _connected(self, work: JoinGroup) -> None:
         if self._size == 1:

@@ -4,6 +4,12 @@ from collections import Counter
 
 from qmpi.units import Rank
 
+CONNECTION = "connection"
+"""A rank's own machine refuses it one."""
+
+RENDEZVOUS = "rendezvous"
+"""A rank does not reach the others; whose fault it is, nobody can say."""
+
 FOR_EVER = 1 << 62
 """More often than any run asks."""
 
@@ -22,7 +28,7 @@ class Troubles:
         """Let the next pieces of some work fail.
 
         Args:
-            work: "block" or "rows".
+            work: "block", "rows", `CONNECTION` or `RENDEZVOUS`.
             rank: where.
             times: how many pieces.
         """

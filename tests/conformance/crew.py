@@ -63,6 +63,10 @@ class World(Moving, Protocol):
         """Let the next lane of a member that is in a group find no memory."""
         ...
 
+    def refuse(self, member: int) -> None:
+        """Let a member's own machine have no room for its next connection."""
+        ...
+
     def fill_ram(self) -> None:
         """Leave no room in RAM."""
         ...

@@ -274,6 +274,21 @@ def check_a_step_without_memory_leaves_all_as_it_was(world: World) -> None:
     crew.finish()
 
 
+def check_a_member_without_room_for_a_connection_says_so(world: World) -> None:
+    crew = Crew(world)
+    wanted = crew.undisturbed(1)
+    world.refuse(1)
+    other, short = crew.join(2)
+    said = short.end(EngineAborted)
+    assert (said.own_fault, said.reduced, said.state_step) == (True, False, 0)
+    assert said.reason
+    crew.members[0].abort()
+    assert not other.end(EngineAborted).own_fault
+    crew.joined(3)
+    assert crew.applied(3, 0).weight_digest == wanted[0]
+    crew.finish()
+
+
 CHECKS: tuple[Check, ...] = (
     check_it_is_prepared_once_and_tells_the_same_again,
     check_a_step_says_what_it_did,
@@ -284,6 +299,7 @@ CHECKS: tuple[Check, ...] = (
     check_a_snapshot_of_another_step_is_broken,
     check_a_full_ram_costs_no_checkpoint,
     check_a_step_without_memory_leaves_all_as_it_was,
+    check_a_member_without_room_for_a_connection_says_so,
     check_work_that_raises_is_told_and_the_next_still_runs,
     check_a_step_without_a_group_is_told_and_the_next_work_still_runs,
     check_a_damaged_snapshot_is_never_trained_on,

@@ -34,6 +34,7 @@ from conformance.real import data as real_data
 from conformance.real import engine as real_engine
 from conformance.real import processes as real_processes
 from conformance.real import units as real_units
+from msgspec.structs import replace
 
 from qmpi.driver.tickets import never
 from qmpi.ports.books import AppendJournal, WriteEnd
@@ -255,9 +256,9 @@ class ModelledHurried(SimulatedEngine):
 class ModelledReticent(SimulatedEngine):
     """Does not say that it had no memory."""
 
-    def _give_up(self, reason, *, out_of_memory=False):
+    def _give_up(self, reason, *, out_of_memory=False, own_fault=False):
         del out_of_memory
-        super()._give_up(reason)
+        super()._give_up(reason, own_fault=own_fault)
 
 
 class RealReticent(real_engine.GatedEngine):
@@ -268,6 +269,22 @@ class RealReticent(real_engine.GatedEngine):
         if getattr(event, "out_of_memory", False):
             raise MemoryError
         return event
+
+
+class ModelledBlaming(SimulatedEngine):
+    """Takes its own machine's refusal for a peer's fault."""
+
+    def _give_up(self, reason, *, out_of_memory=False, own_fault=False):
+        del own_fault
+        super()._give_up(reason, out_of_memory=out_of_memory)
+
+
+class RealBlaming(real_engine.GatedEngine):
+    """Takes its own machine's refusal for a peer's fault."""
+
+    def _join(self, work):
+        event = super()._join(work)
+        return replace(event, own_fault=False) if isinstance(event, EngineAborted) else event
 
 
 class RealRuthless(HostProcesses):
@@ -352,6 +369,11 @@ CAUGHT = [
         engine_suite.check_a_step_without_memory_leaves_all_as_it_was,
     ),
     (real_engine, RealReticent, engine_suite.check_a_step_without_memory_leaves_all_as_it_was),
+    (
+        modelled_engine, ModelledBlaming,
+        engine_suite.check_a_member_without_room_for_a_connection_says_so,
+    ),
+    (real_engine, RealBlaming, engine_suite.check_a_member_without_room_for_a_connection_says_so),
     (real_processes, RealRuthless, processes_suite.check_a_stranger_is_never_fenced),
     (
         real_processes, RealRuthless,

@@ -1,6 +1,7 @@
 """Random faults at random times: the run always ends with the weights of an undisturbed one."""
 
 import random
+from collections.abc import Sequence
 
 import pytest
 from msgspec.structs import replace
@@ -36,7 +37,7 @@ from qmpi.simulator.hardware import Hardware
 from qmpi.simulator.outcome import Outcome
 from qmpi.simulator.ports.engine import STAGES
 from qmpi.simulator.scenario import USUAL, Scenario
-from qmpi.simulator.troubles import FOR_EVER
+from qmpi.simulator.troubles import CONNECTION, FOR_EVER, RENDEZVOUS
 from qmpi.simulator.widen import widen
 from qmpi.units import Rank, Seconds, Step
 
@@ -125,6 +126,23 @@ def some_faults(seed: int) -> list[Fault]:
     return [Fault(some_trigger(chance), some_deed(chance)) for _ in range(chance.randint(1, 5))]
 
 
+def some_refusals(seed: int) -> list[Fault]:
+    """Ranks that cannot connect, a few times each, and groups that are cut; one of them never."""
+    chance = random.Random(f"refusals {seed}")
+    # Whose fault it is, is not known of few enough groups that the job never ends.
+    most = {CONNECTION: 6, RENDEZVOUS: 2}
+    refusals = [
+        Fault(some_trigger(chance), Break(work, rank, chance.randint(1, most[work])))
+        for rank in chance.sample([Rank(rank) for rank in range(1, RANKS)], 5)
+        for work in [chance.choice(list(most))]
+    ]
+    cuts = [Fault(some_trigger(chance), CutGroup(Rank(chance.randint(1, 11)))) for _ in range(3)]
+    if chance.random() < 0.3:
+        never = Break(CONNECTION, Rank(chance.randint(1, RANKS - 1)), FOR_EVER)
+        cuts.append(Fault(some_trigger(chance), never))
+    return [*refusals, *cuts]
+
+
 def data_were_damaged(drawn: Scenario, outcome: Outcome) -> bool:
     """No memory rank that lives could build a block: the run says so and ends."""
     broken = any(isinstance(fault.deed, Break) for fault in drawn.faults)
@@ -138,9 +156,9 @@ def measured(settings: Settings, seed: int) -> Settings:
     return replace(settings, evaluation=replace(settings.evaluation, every_steps=every))
 
 
-def survives(seed: int, size: int = 1) -> None:
+def survives(seed: int, size: int = 1, more: Sequence[Fault] = ()) -> None:
     settings = measured(USUAL, seed)
-    drawn = Scenario(settings, RANKS, seed, 4, tuple(some_faults(seed)), ())
+    drawn = Scenario(settings, RANKS, seed, 4, (*some_faults(seed), *more), ())
     wide = widen(drawn, size)
     hardware = Hardware(ranks_per_host=wide.ranks_per_host)
     simulation = Simulation(wide.settings, wide.ranks, seed, wide.faults, hardware)
@@ -159,6 +177,19 @@ def survives(seed: int, size: int = 1) -> None:
 @pytest.mark.parametrize("seed", range(60))
 def test_random_faults(seed: int) -> None:
     survives(seed, (1, 1, 2, 4)[seed % 4])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_faults_among_groups_that_break(seed: int) -> None:
+    survives(seed, (1, 1, 2, 4)[seed % 4], some_refusals(seed))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("block", range(4))
+def test_many_random_faults_among_groups_that_break(block: int) -> None:
+    for seed in range(3000 + 100 * block, 3100 + 100 * block):
+        survives(seed, (1, 1, 2, 4)[seed % 4], some_refusals(seed))
 
 
 def test_the_last_checkpoint_is_pulled_though_its_first_source_dies_unnoticed() -> None:

@@ -5,11 +5,68 @@ from msgspec.structs import replace
 from qmpi.policy.batch import grown
 from qmpi.policy.hyperparameters import Log, with_halving
 from qmpi.protocol.journal import HyperparametersChanged
+from qmpi.roles.coordinator.grants import Grants
 from qmpi.roles.coordinator.record import Record
+from qmpi.roles.coordinator.teams import Groups
 from qmpi.units import Seconds, Step
 
 HALVE = "all go on with microbatches of half as many sequences, twice as many a lane"
 """What is done where a member has no memory for a step."""
+
+
+class Changes:
+    """Takes changes into record, groups and grants alike."""
+
+    def __init__(self, record: Record, groups: Groups, grants: Grants) -> None:
+        """Nothing changes yet.
+
+        Args:
+            record: knows the steps.
+            groups: tell the next members.
+            grants: tell those of now.
+        """
+        self.record, self.groups, self.grants = record, groups, grants
+        self._halves = False
+
+    def halve_next(self) -> None:
+        """Let the next group begin with smaller microbatches."""
+        self._halves = True
+
+    def halved(self, step: Step, now: Seconds) -> tuple[HyperparametersChanged, ...]:
+        """Halve the microbatches of the next group, if that is due.
+
+        Args:
+            step: first step of the group.
+            now: clock.
+
+        Returns:
+            The record to append, or nothing.
+        """
+        wanted, self._halves = self._halves, False
+        if not wanted:
+            return ()
+        changed = halving(self.groups.hyperparameters, self.record, step, now)
+        self._take(changed)
+        self.groups.branches = tuple(self.record.branches)
+        return changed
+
+    def grown(self, now: Seconds) -> tuple[HyperparametersChanged, ...]:
+        """Let the batch grow after a commit, if that is due.
+
+        Args:
+            now: clock.
+
+        Returns:
+            The record to append, or nothing.
+        """
+        changed = growth(self.groups.hyperparameters, self.record, now)
+        self._take(changed)
+        return changed
+
+    def _take(self, changed: tuple[HyperparametersChanged, ...]) -> None:
+        for record in changed:
+            self.record.take(record)
+            self.groups.hyperparameters = self.grants.changed = record.hyperparameters
 
 
 def growth(log: Log, record: Record, now: Seconds) -> tuple[HyperparametersChanged, ...]:

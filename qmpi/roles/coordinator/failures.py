@@ -186,6 +186,28 @@ class Failures:
             f"are snapshots of steps: {there}. Go back to one of these, or to 0"
         )
 
+    def left_out_updates(
+        self, run: RunFacts, settings: Settings, log: Log, steps: Sequence[Step]
+    ) -> list[str]:
+        """Say at the end which updates were left out, and how a run is rescued by it.
+
+        Args:
+            run: as in `rescue`, and all others too.
+            settings: of the job.
+            log: the hyperparameter log.
+            steps: of the snapshots that are there.
+
+        Returns:
+            Clauses for people.
+        """
+        record = self.record
+        spikes = len(record.outcomes.spikes)
+        told = [f"{spikes} of {record.committed} updates were left out as spikes"] if spikes else []
+        if not record.skips:
+            return told
+        skipped = f"{len(record.skips)} of {record.committed} updates were skipped"
+        return [skipped, *told, *filter(None, [self.rescue(run, settings, log, steps)])]
+
     def rescue(self, run: RunFacts, settings: Settings, log: Log, steps: Sequence[Step]) -> str:
         """Say how a run is rescued whose last updates were all skipped.
 

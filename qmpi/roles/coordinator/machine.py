@@ -34,7 +34,7 @@ from qmpi.ports.transport import RankLost, Received, Send
 from qmpi.protocol.blocks import DataFault
 from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.evaluation import EvaluationPart
-from qmpi.protocol.journal import HyperparametersChanged, RunEnded
+from qmpi.protocol.journal import RunEnded
 from qmpi.protocol.membership import Crashed, GroupBroken, GroupReady, Hello, Holding, Left
 from qmpi.protocol.profiles import ProfileDone
 from qmpi.protocol.progress import StepReport
@@ -43,7 +43,8 @@ from qmpi.protocol.snapshots import SnapshotFailed, SnapshotHeld
 from qmpi.protocol.status import RunState
 from qmpi.roles.chief import STATUS, WATCH, Chief, EndJob
 from qmpi.roles.coordinator.agreement import contradiction, opening
-from qmpi.roles.coordinator.changing import HALVE, growth, halving
+from qmpi.roles.coordinator.broken import REFORM, BrokenGroups
+from qmpi.roles.coordinator.changing import HALVE, Changes
 from qmpi.roles.coordinator.copies import CopyBook
 from qmpi.roles.coordinator.crew import Crew
 from qmpi.roles.coordinator.evaluations import GRACE_STEPS, Evaluations, newest
@@ -93,6 +94,7 @@ class Coordinator(Chief):
         self.groups.branches = tuple(self.record.branches)
         self.grants = Grants(settings)
         self.failures = Failures(self.record, self.crew)
+        self.broken = BrokenGroups(self.roster, run, facts.rank, size)
         self.profiles = Profiles()
         self.evaluations = Evaluations(settings, newest(self.record.evaluations))
         shape = shape_of(settings.model)
@@ -102,7 +104,7 @@ class Coordinator(Chief):
         self.stop_code = ExitCode.REQUEUE
         self.is_asked = False
         self.why = run.placement
-        self.halves = False
+        self.changes = Changes(self.record, self.groups, self.grants)
 
     @property
     def generation(self) -> Generation:
@@ -151,8 +153,8 @@ class Coordinator(Chief):
         return self.roster.complete
 
     def undecided(self, _: object) -> bool:
-        """Every live trainer has said what it holds, and nothing is decided yet."""
-        return self.groups.all_heard and not self.groups.decided
+        """Every live trainer has said what it holds, and the next group need not wait."""
+        return self.groups.all_heard and not self.groups.decided and not self.broken.waits
 
     def planned(self, _: object) -> bool:
         """The next group is decided, and throws no checkpoint away."""
@@ -261,16 +263,33 @@ class Coordinator(Chief):
         return asked
 
     def regroup_broken(self, event: Received, now: Seconds) -> list[Effect]:
-        """Form the next group: a member cannot go on, perhaps for want of memory."""
+        """Form the next group, perhaps later or without a member; or end a run that gets none."""
         message, rank = event.message, event.header.source.rank
         if not isinstance(message, GroupBroken):
             return []
-        noted: list[Effect] = []
+        why = f"rank {rank}: {message.reason}"
         if message.out_of_memory:
-            self.halves = True
+            self.changes.halve_next()
             what = f"{ranks_text([rank])} had no memory for a step"
             noted = self.failures.note(now, (rank,), what, HALVE, message.reason)
-        return [*noted, *self._regroup(f"rank {rank}: {message.reason}")]
+            return [*noted, *self._regroup(why)]
+        follows = self.broken.broke(rank, message, now)
+        if follows.unfit is not None:
+            unfit = RankLost(follows.unfit, self.broken.why_unfit(follows.unfit))
+            return [*self.orders.fence(unfit.rank, unfit.reason), *self.lose_trainer(unfit, now)]
+        if follows.ends:
+            why = self.broken.why_ends(self.record.committed)
+            self.raised.append(EndJob("failed", ExitCode.MACHINE, why))
+        if not self.broken.waits:
+            return self._regroup(why)
+        later = SetTimer(REFORM, Seconds(now + follows.wait_seconds))
+        return [*self._regroup(f"{why}; tried again in {follows.wait_seconds:g} s"), later]
+
+    def reform(self, _: TimerFired, now: Seconds) -> list[Effect]:
+        """Let the next group wait no longer."""
+        del now
+        self.broken.waits = False
+        return []
 
     def hear_holding(self, event: Received, now: Seconds) -> list[Effect]:
         """Take in what a trainer holds."""
@@ -299,8 +318,9 @@ class Coordinator(Chief):
             self.profiles.lose(rank, f"rank {rank} trains no more: {plan.reason}")
         step = Step(min(plan.step, self.record.committed))
         opened = self.groups.record(plan, step, self.why, now)
-        changed = self._halved(plan.step, now)
+        changed = self.changes.halved(plan.step, now)
         self.groups.seat(plan)
+        self.broken.formed(plan.members)
         changes = [
             self.crew.assign(rank, role, plan.reason, now)
             for ranks, role in (
@@ -317,15 +337,6 @@ class Coordinator(Chief):
             *self.groups.form(plan, self.record.committed, self.why),
             self._status("running", now),
         ]
-
-    def _halved(self, step: Step, now: Seconds) -> tuple[HyperparametersChanged, ...]:
-        wanted, self.halves = self.halves, False
-        if not wanted:
-            return ()
-        changed = halving(self.groups.hyperparameters, self.record, step, now)
-        self._change(changed)
-        self.groups.branches = tuple(self.record.branches)
-        return changed
 
     def start_over_refused(self, _: None, now: Seconds) -> list[Effect]:
         """End a run that would silently begin anew although checkpoints of it were written."""
@@ -370,17 +381,11 @@ class Coordinator(Chief):
         record = self.record.commit(report, recipe, now)
         if record is None:
             return []
+        self.broken.begin_anew()
         self._halt()
-        log = () if self.run.replayed else self.groups.hyperparameters
-        changed = growth(log, self.record, now)
-        self._change(changed)
+        changed = () if self.run.replayed else self.changes.grown(now)
         evaluated = self._evaluated(now, self.record.committed)
         return [AppendJournal((record, *changed)), *evaluated, *self._extend()]
-
-    def _change(self, changed: tuple[HyperparametersChanged, ...]) -> None:
-        for record in changed:
-            self.record.take(record)
-            self.groups.hyperparameters = self.grants.changed = record.hyperparameters
 
     def _halt(self) -> None:
         """Stop after a spike that says so; a run that is over, or replays one that went on, not."""
@@ -464,6 +469,7 @@ class Coordinator(Chief):
         rank = event.rank
         roles = self.roster.bury(rank)
         self.groups.lose(rank)
+        self.broken.begin_anew()
         self.profiles.lose(rank, f"rank {rank} died: {event.reason}")
         died = self.failures.died(rank, roles, event.reason, now)
         if self.phase == "gathering":
@@ -549,7 +555,11 @@ class Coordinator(Chief):
 
     def _end(self, event: EndJob, now: Seconds) -> list[Effect]:
         record = self.record
-        self.why = "; ".join([event.why, *self._skips()])
+        kept = self.copies.readable(self.roster, record.committed)
+        steps = {*self.groups.whole_steps(record.committed), *(copy.fact.step for copy in kept)}
+        log = self.groups.hyperparameters or self.run.hyperparameters
+        left_out = self.failures.left_out_updates(self.run, self.settings, log, sorted(steps))
+        self.why = "; ".join([event.why, *left_out])
         how = HowItEnded(
             event.state,
             int(event.exit_code),
@@ -564,19 +574,6 @@ class Coordinator(Chief):
         leave = self.ending.begin(how, now, copies=True)
         missed = self._evaluated(now, record.committed, grace=1)
         return [*missed, self._status(event.state, now), AppendJournal((ended,)), *leave, *forget]
-
-    def _skips(self) -> list[str]:
-        record = self.record
-        spikes = len(record.outcomes.spikes)
-        told_spikes = f"{spikes} of {record.committed} updates were left out as spikes"
-        if not record.skips:
-            return [told_spikes] if spikes else []
-        told = f"{len(record.skips)} of {record.committed} updates were skipped"
-        kept = self.copies.readable(self.roster, record.committed)
-        steps = {*self.groups.whole_steps(record.committed), *(copy.fact.step for copy in kept)}
-        log = self.groups.hyperparameters or self.run.hyperparameters
-        way = self.failures.rescue(self.run, self.settings, log, sorted(steps))
-        return [told, *([told_spikes] if spikes else []), *filter(None, [way])]
 
     def give_up(self, event: GiveUp, now: Seconds) -> list[Effect]:
         """Leave without an end marker, so that the supervisor starts the job again."""
@@ -692,6 +689,7 @@ RULES: tuple[Rule[Coordinator], ...] = (
     Rule(phases=LIVING, on=TimerFired, guard=named(STATUS), action=C.write_status),
     Rule(phases=("gathering",), on=TimerFired, guard=named(WATCH), action=C.watch_gathering),
     Rule(phases=GATHERED, on=TimerFired, guard=named(WATCH), action=C.watch),
+    Rule(phases=("regrouping",), on=TimerFired, guard=named(REFORM), action=C.reform),
     Rule(phases=("ending",), on=TimerFired, guard=named(LEAVING), action=C.leave, to="ended"),
 )
 """The transition table, in order of precedence."""

@@ -289,7 +289,8 @@ class Trainer(Follower):
         if gives_up:
             return self._crashed(WorkCrashed("OutOfMemory", event.reason, ExitCode.MACHINE))
         self._activity = f"waiting for a new group: {event.reason}"
-        return [self.tell(GroupBroken(event.generation, event.reason, event.out_of_memory))]
+        told = (event.generation, event.reason, event.out_of_memory, event.own_fault)
+        return [self.tell(GroupBroken(*told))]
 
     def _may_halve(self, step: int) -> bool:
         halvings = hyperparameters_at(self._log(), max(0, step)).halvings

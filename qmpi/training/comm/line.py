@@ -23,7 +23,7 @@ from qmpi.training.comm.pieces import pieces
 from qmpi.training.comm.place import Place
 from qmpi.training.comm.starts import Starts
 from qmpi.training.comm.store import meet
-from qmpi.training.comm.waits import Aborted, first_line
+from qmpi.training.comm.waits import Aborted, first_line, no_way
 
 
 class Comm:
@@ -64,6 +64,7 @@ class Comm:
 
         Raises:
             PeerLost: a member did not come, or `aborted` says so.
+            NoConnection: this machine has no room for the connection.
         """
         self.index, self.size = index, size
         self._under_way = UnderWay(aborted)
@@ -78,7 +79,7 @@ class Comm:
             place = Place(index, size, reach)
             self._gloo = Gloo(prefixed, address_towards(store), place, timeout_seconds)
         except RuntimeError as error:
-            raise PeerLost(f"the rendezvous failed: {first_line(error)}") from None
+            raise no_way("the rendezvous failed", first_line(error)) from None
 
     @property
     def stuck(self) -> bool:

@@ -13,6 +13,7 @@ from qmpi.training.comm.waits import (
     first_line,
     leave_if_told,
     next_slice,
+    no_way,
 )
 
 STORE_SECONDS = 30.0
@@ -64,6 +65,7 @@ def connect_store(address: str, timeout_seconds: float, aborted: Aborted | None 
 
     Raises:
         PeerLost: it cannot be reached.
+        NoConnection: this machine has no room for the connection.
     """
     host, _, port = address.rpartition(":")
     slice_seconds = min(CONNECT_SLICE_SECONDS, timeout_seconds)
@@ -78,7 +80,7 @@ def connect_store(address: str, timeout_seconds: float, aborted: Aborted | None 
             continue
         store.set_timeout(timedelta(seconds=STORE_SECONDS))
         return store
-    raise PeerLost(f"the rendezvous store at {address} is gone: {why}")
+    raise no_way(f"the rendezvous store at {address} is gone", why)
 
 
 def await_listener(host: str, port: int, seconds: float, aborted: Aborted | None) -> None:

@@ -1,8 +1,16 @@
 """Waits that can be left: cut into slices, between which the wait looks at `aborted`."""
 
+import errno
+import os
 from collections.abc import Callable
 
-from qmpi.errors import PeerLost
+from qmpi.errors import NoConnection, PeerLost
+
+REFUSALS = tuple(
+    os.strerror(number) for number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+)
+"""What the machine says that gives a process no more threads, memory or descriptors. C++ hands
+on the words alone."""
 
 Aborted = Callable[[], str | None]
 """Says why the work in hand shall end, or None."""
@@ -34,3 +42,17 @@ def leave_if_told(aborted: Aborted) -> None:
 def first_line(error: Exception) -> str:
     """Return the first line of an error's text; torch appends C++ frames."""
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+def no_way(told: str, why: str) -> PeerLost | NoConnection:
+    """Return the error of a connection that was not made.
+
+    Args:
+        told: what failed.
+        why: what the library says of it.
+
+    Returns:
+        `NoConnection` if this machine gives the process no more of something.
+    """
+    kind = NoConnection if any(refusal in why for refusal in REFUSALS) else PeerLost
+    return kind(f"{told}: {why}")

@@ -20,6 +20,7 @@ from qmpi.simulator.line import Lines
 from qmpi.simulator.ports.engine import SimulatedEngine
 from qmpi.simulator.stream_model import frame_digest
 from qmpi.simulator.surroundings import Onlooker
+from qmpi.simulator.troubles import CONNECTION
 from qmpi.units import Digest, Rank, Seconds
 
 HOST = "host0"
@@ -86,6 +87,9 @@ class ModelledWorld(Machine, Onlooker):
 
     def exhaust(self, member: int) -> None:
         self._engines[member].exhaust(1)
+
+    def refuse(self, member: int) -> None:
+        self.around.troubles.expect(CONNECTION, Rank(member), 1)
 
     def fill_ram(self) -> None:
         self.around.files.fill(HOST)

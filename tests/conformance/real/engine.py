@@ -21,9 +21,10 @@ from unit.training.small_job import block, job
 from qmpi.config.settings import Settings, SnapshotSettings
 from qmpi.corpora.held_out import HeldOutRows
 from qmpi.corpora.paper import Paper
+from qmpi.errors import NoConnection
 from qmpi.policy.scoring import Label
 from qmpi.ports.base import Event, Frame, Reply
-from qmpi.ports.engine import Condemned, EngineWork, RunStep
+from qmpi.ports.engine import Condemned, EngineWork, JoinGroup, RunStep
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.compile_cache import CompileCache
@@ -84,9 +85,9 @@ class GatedEngine(TorchEngine):
         engine.apply_held = self._gate("applying", engine.apply_held)
         engine.snapshot = self._gate("copying", engine.snapshot)
 
-        def joined(comm) -> None:
+        def joined(comm, within=None) -> None:
             comm.vote = self._gate("voting", self.votes(comm.vote))
-            join(comm)
+            join(comm, within)
 
         engine.join = joined
 
@@ -195,6 +196,18 @@ class RealWorld(Threads):
             raise MemoryError
 
         runner.run = short
+
+    def refuse(self, member: int) -> None:
+        engine = self._engines[member]
+        assert isinstance(engine, GatedEngine), "done in this process"
+        whole = engine._connect
+
+        def short(work: JoinGroup):
+            del work
+            engine._connect = whole
+            raise NoConnection("no room for a thread")
+
+        engine._connect = short
 
     def tell_stacks(self) -> None:
         super().tell_stacks()

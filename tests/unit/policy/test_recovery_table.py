@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from qmpi.policy.broken_groups import BrokenGroup, after_broken
 from qmpi.policy.recovery import Candidate, KeptCopy, plan_group
 from qmpi.protocol.membership import SnapshotFact
 
@@ -13,6 +14,8 @@ CASE = "| case | what the ranks hold | copies | "
 ALONE = f"{CASE}members |"
 TEAMS = f"{CASE}teams |"
 JOURNAL = f"{CASE}committed |"
+BROKEN = "| case | groups that broke in a row |"
+BREAK = re.compile(r"rank (?P<rank>\d+)(?P<own>, own)?(?:, x(?P<times>\d+))?")
 RANK = re.compile(
     r"(?P<kind>rank|spare) (?P<rank>\d+)(?: at (?P<team>\d+)\.(?P<position>\d+))?"
     r"(?: on (?P<host>\w+))?: (?:no state|state (?P<state>\d+))(?P<gradient> and gradient)?"
@@ -116,6 +119,29 @@ def test_row_of_reports(row):
     assert [part.origin for part in plan.origins] == [origin]
 
 
-@pytest.mark.parametrize(("heading", "least"), [(ALONE, 18), (TEAMS, 16), (JOURNAL, 5)])
+@cases(BROKEN)
+def test_row_of_broken_groups(row):
+    _, broke, spared, then = row
+    series, decided = [], None
+    for part in broke.split("; "):
+        match = BREAK.fullmatch(part)
+        assert match, f"cannot read {part!r}"
+        for _ in range(int(match["times"] or 1)):
+            at = series[-1].at + decided.wait_seconds if series else 0.0
+            series.append(BrokenGroup(at, int(match["rank"]), "", match["own"] is not None))
+            decided = after_broken(series, ranks(spared))
+    if decided.unfit is not None:
+        assert then == f"without {decided.unfit}"
+    elif decided.ends:
+        assert then == "the job ends"
+    else:
+        wait = decided.wait_seconds
+        assert then == (f"in {wait:g} s" if wait else "at once")
+
+
+TABLES = [(ALONE, 18), (TEAMS, 16), (JOURNAL, 5), (BROKEN, 12)]
+
+
+@pytest.mark.parametrize(("heading", "least"), TABLES)
 def test_the_tables_are_found(heading, least):
     assert len(list(rows(heading))) >= least

@@ -28,6 +28,8 @@ from qmpi.units import Rank
         ("break block of rank 3", Break("block", Rank(3), 1)),
         ("break rows of rank 3 x4", Break("rows", Rank(3), 4)),
         ("break rows of rank 3 for ever", Break("rows", Rank(3), FOR_EVER)),
+        ("break connection of rank 3", Break("connection", Rank(3), 1)),
+        ("break rendezvous of rank 3 x2", Break("rendezvous", Rank(3), 2)),
         ("fill ram of rank 3", Fill(Rank(3))),
         ("free ram of rank 3", Free(Rank(3))),
         ("fill disk", Fill(None)),

@@ -1,5 +1,7 @@
 """Flat state, optimizer, schedule, communication of one, sampling."""
 
+import errno
+import os
 import time
 
 import pytest
@@ -7,7 +9,8 @@ import torch
 from torch import nn
 
 from qmpi.config.optimizer import OptimizerSettings
-from qmpi.errors import PeerLost
+from qmpi.errors import NoConnection, PeerLost
+from qmpi.training.comm import line, store
 from qmpi.training.comm.line import Comm
 from qmpi.training.comm.pieces import PIECE_BYTES, pieces
 from qmpi.training.comm.store import connect_store, open_store
@@ -92,13 +95,13 @@ def test_no_limit_and_undefined_norms_leave_the_gradient():
 
 
 def test_group_of_one_talks_to_nobody():
-    comm = Comm(store=None, name="g1", index=0, size=1, timeout_seconds=1, aborted=lambda: "x")
+    alone = Comm(store=None, name="g1", index=0, size=1, timeout_seconds=1, aborted=lambda: "x")
     value = torch.arange(3)
-    comm.allreduce(value)
-    comm.broadcast(value, 0)
-    comm.vote()
+    alone.allreduce(value)
+    alone.broadcast(value, 0)
+    alone.vote()
     assert value.tolist() == [0, 1, 2]
-    assert not comm.stuck
+    assert not alone.stuck
 
 
 def test_rendezvous_can_be_left_and_ends():
@@ -112,6 +115,36 @@ def test_rendezvous_can_be_left_and_ends():
         )  # fmt: skip
     with pytest.raises(PeerLost, match="not all 2 members"):
         Comm(store=store, name="g2", index=0, size=2, timeout_seconds=0.1, aborted=lambda: None)
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (errno.EAGAIN, NoConnection),
+        (errno.ENOMEM, NoConnection),
+        (errno.EMFILE, NoConnection),
+        (errno.ECONNRESET, PeerLost),
+    ],
+)
+def test_who_has_no_room_for_a_connection_blames_no_peer(monkeypatch, number, kind):
+    served, _ = open_store("127.0.0.1")
+    served.set("g1/here1", "1")
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError(os.strerror(number))
+
+    monkeypatch.setattr(line, "Gloo", refuse)
+    with pytest.raises(kind, match=os.strerror(number)):
+        Comm(store=served, name="g1", index=0, size=2, timeout_seconds=5, aborted=lambda: None)
+
+
+def test_who_has_no_descriptors_for_a_connection_blames_no_peer(monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(store, "await_listener", full)
+    with pytest.raises(NoConnection, match="Too many open files"):
+        connect_store("127.0.0.1:1", 0.2)
 
 
 def test_unreachable_store_is_a_lost_peer():
