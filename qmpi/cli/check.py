@@ -54,6 +54,7 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
     """
     from qmpi.cli.check_features import feature_facts, tokens_trained
     from qmpi.config.schedule import schedule_text
+    from qmpi.exchange.hugging_face import initial_warning
     from qmpi.model.shape import active_count, parameter_count, state_bytes, without_ahead
     from qmpi.policy.roll_back import roll_back_text
 
@@ -81,6 +82,7 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
         "schedule": schedule_text(settings.optimizer, train.steps),
         **feature_facts(settings),
         **({"roll_back": back} if (back := roll_back_text(settings)) else {}),
+        **({"initial_weights": told} if (told := initial_warning(settings)) else {}),
     }
 
 
