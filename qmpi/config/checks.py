@@ -49,7 +49,7 @@ def contradictions(settings: Settings) -> list[str]:
         *_evaluation(settings),
         *_hosts(settings),
         *_batch(settings),
-        *guard_contradictions(settings.guard),
+        *guard_contradictions(settings.guard, settings.train.steps),
     ]
 
 
@@ -214,6 +214,12 @@ def _savers(settings: Settings) -> Iterator[str]:
             f"train.checkpoint_every = {train.checkpoint_every} checkpoints nothing: set "
             'train.checkpointing to "full" or "selective"'
         )
+    if train.checkpointing != "none" and train.checkpoint_every > settings.model.layers:
+        yield (
+            f"train.checkpoint_every = {train.checkpoint_every} is more than model.layers = "
+            f"{settings.model.layers}: the first layer is checkpointed all the same; as many at "
+            'most, or train.checkpointing = "none"'
+        )
 
 
 def _sources(settings: Settings) -> Iterator[str]:
@@ -273,10 +279,16 @@ def _batch(settings: Settings) -> Iterator[str]:
         yield f'batch.grow = "{batch.grow}" needs batch.first_lanes: where does it grow from?'
     if batch.grow != "none" and not batch.grow_steps:
         yield f'batch.grow = "{batch.grow}" needs batch.grow_steps: over how many steps?'
-    if batch.is_fixed and batch.rate != "none":
+    if batch.grow != "none" and batch.first_lanes == lanes:
+        yield (
+            f'batch.grow = "{batch.grow}" has nothing left to grow from '
+            f"batch.first_lanes = {lanes} to train.lanes, as many: fewer first lanes, or leave out "
+            "both"
+        )
+    if batch.grow == "none" and batch.first_lanes in (0, lanes) and batch.rate != "none":
         yield (
             f'batch.rate = "{batch.rate}" lets the learning rate follow the lanes, but these are '
-            "always the same: set batch.first_lanes, or leave batch.rate out"
+            "always all: set batch.first_lanes below train.lanes, or leave batch.rate out"
         )
     if batch.halve_microbatches and settings.train.sequences == 1:
         yield (

@@ -90,7 +90,7 @@ def test_of_branches_the_one_that_stands_is_replayed(
 
 
 def test_a_replay_has_nothing_of_its_own_that_decides_weights(directory: RunDirectory) -> None:
-    for field in ("optimizer.learning_rate=0.1", "guard.loss_spike=3", "batch.noise_scale=true"):
+    for field in ("optimizer.learning_rate=0.1", "guard.action=stop", "batch.noise_scale=true"):
         with pytest.raises(ConfigError, match="of a replay is what the journal"):
             prepare_replay(directory.root, None, None, (field,))
     with pytest.raises(ConfigError, match="--to 5 says how far"):
