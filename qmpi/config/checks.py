@@ -11,10 +11,9 @@ from qmpi.config.exact_sum import KEPT_BITS, LEAST_SPARE, SUM_BITS, lane_bits, s
 from qmpi.config.expert_checks import expert_contradictions
 from qmpi.config.float8_checks import float8_contradictions
 from qmpi.config.guard import guard_contradictions
+from qmpi.config.optimizer import derived_warmup
 from qmpi.config.settings import RoleCount, Settings
 from qmpi.config.train import TrainSettings
-
-LONGEST_WARMUP_STEPS = 2000
 
 MOST_TOKENS = 2**63 - 1
 """Offsets in the stream are 64-bit numbers."""
@@ -64,7 +63,7 @@ def resolve(settings: Settings) -> Settings:
     """
     if settings.optimizer.warmup_steps >= 0:
         return settings
-    warmup = min(settings.train.steps // 10, LONGEST_WARMUP_STEPS)
+    warmup = derived_warmup(settings.train.steps)
     return replace(settings, optimizer=replace(settings.optimizer, warmup_steps=warmup))
 
 
