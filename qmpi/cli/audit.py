@@ -49,25 +49,33 @@ def command(*, run: Path, as_json: bool) -> int:
     if as_json:
         show_json(report)
     elif report.audit == "ok":
-        click.echo(_found_good(report))
+        click.echo(found_good(report))
     else:
         click.echo(f"fault: {report.audit}", err=True)
     return int(ExitCode.DONE if report.audit == "ok" else ExitCode.MACHINE)
 
 
-def _found_good(report: "AuditReport") -> str:
+def found_good(report: "AuditReport") -> str:
+    """Tell an audit that found no fault.
+
+    Args:
+        report: its result.
+
+    Returns:
+        A line, and one for each time that the run went back and for each change.
+    """
     from qmpi.monitor.roll_backs import rolled_back_text
 
     skipped = f", {report.skipped} skipped (gradient not finite)" if report.skipped else ""
-    spikes = f", {report.spikes} left out as spikes" if report.spikes else ""
+    what = "a spike" if report.spikes == 1 else "spikes"
+    spikes = f", {report.spikes} left out as {what}" if report.spikes else ""
     skips = f", {report.updates} updates{skipped}{spikes}" if skipped or spikes else ""
     lines = [
         f"ok: {report.steps} steps{skips}, {report.blocks} blocks, each trained on exactly once; "
         f"weights {report.digest[:16]}"
     ]
-    lines += [
-        f"  went back to step {step}: what came after was given up" for step in report.went_back
-    ]
-    lines += [f"  {rolled_back_text(back)}" for back in report.roll_backs]
+    went = [f"went back to step {step}" for step in report.went_back]
+    went += map(rolled_back_text, report.roll_backs)
+    lines += [f"  {words}: what came after was given up" for words in went]
     lines += [f"  {change}" for change in report.changes]
     return "\n".join(lines)

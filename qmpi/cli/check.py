@@ -52,7 +52,9 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
     Returns:
         Facts by name.
     """
+    from qmpi.cli.check_features import feature_facts, tokens_trained
     from qmpi.config.schedule import schedule_text
+    from qmpi.exchange.hugging_face import initial_warning
     from qmpi.model.shape import active_count, parameter_count, state_bytes, without_ahead
     from qmpi.policy.roll_back import roll_back_text
 
@@ -69,7 +71,7 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
         **({"ahead_parameters": ahead} if ahead else {}),
         "tokens_a_step": tokens,
         "steps": train.steps,
-        "tokens": tokens * train.steps,
+        "tokens": tokens_trained(settings),
         "ranks": number,
         "roles": roles_dealt(settings, number),
         "placement": placement.reason,
@@ -77,19 +79,11 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
         "snapshot_bytes": state,
         "reduction": train.reduction,
         "optimizer": settings.optimizer.kind,
-        **({"offload": offload_text(train.offload)} if train.offload != "none" else {}),
         "schedule": schedule_text(settings.optimizer, train.steps),
+        **feature_facts(settings),
         **({"roll_back": back} if (back := roll_back_text(settings)) else {}),
+        **({"initial_weights": told} if (told := initial_warning(settings)) else {}),
     }
-
-
-def offload_text(offload: str) -> str:
-    """Return what a job has in the host's memory, and where that has no effect.
-
-    Args:
-        offload: setting of the job, not "none".
-    """
-    return f"{offload}, where trainers have GPUs; no effect on a CPU"
 
 
 def rank_count(roles: Any, ranks: int | None) -> int:  # noqa: ANN401

@@ -84,21 +84,25 @@ def command(
     The replay has the job of RUN and all that its journal says was changed on the way: settings
     given at a step, a batch that grew by noise, microbatches that were halved. It decides none of
     that again, and no spike stops it. So it is the run in which nothing failed. Blocks, losses,
-    norms and digests of the weights must be the same bits, on any number of ranks.
+    norms and digests of the weights must be the same bits, on any number of ranks; of a run with
+    train.reduction = "fast" on as many trainers alone, and other numbers are refused.
 
     RUN may still go on: what is committed is replayed. Exit code 0: the same bits. 3: the first
-    step that differs is named. 75: the replay was stopped; the same command goes on with it.
+    step that differs is named. 75: the replay was stopped before its last step; the same command
+    goes on with it.
     """
     from qmpi.cli.train import run_supervised
     from qmpi.launch.replay import compare, prepare_replay
     from qmpi.launch.train import Asked
 
-    prepared = prepare_replay(run, run_dir, to, overrides)
+    prepared = prepare_replay(run, run_dir, to, overrides, ranks)
     marker = None
     if not prepared.done:
         asked = Asked(ranks, per_host, hostfile)
         marker = run_supervised(prepared.settings, asked, quiet=quiet or as_json)
     found = compare(prepared)
+    if is_whole(prepared, found) and marker is not None and marker.state == "stopped":
+        marker = None  # after its last step: all that there is to compare was compared
     code = _exit_code(found, marker)
     if as_json:
         show_json(_told(prepared, found, marker, code))
@@ -106,6 +110,16 @@ def command(
         told = _verdict(prepared, found, marker)
         click.echo(told, err=code not in (ExitCode.DONE, ExitCode.REQUEUE))
     return code
+
+
+def is_whole(prepared: "Prepared", found: "Likeness") -> bool:
+    """Return whether all steps that shall be replayed were compared, and are the same bits.
+
+    Args:
+        prepared: the replay.
+        found: how far it agrees with the run.
+    """
+    return found.difference is None and found.steps == prepared.goes_by.steps
 
 
 def _exit_code(found: "Likeness", marker: "EndMarker | None") -> int:
@@ -153,7 +167,8 @@ def _verdict(prepared: "Prepared", found: "Likeness", marker: "EndMarker | None"
             f"  {pointer('run-failed')}"
         )
     if marker is not None and marker.state == "stopped":
-        return f"stopped at step {found.steps} of {of}, the same bits so far: {marker.reason}"
+        so_far = ", the same bits so far" if found.steps else ""
+        return f"stopped at step {found.steps} of {of}{so_far}: {marker.reason}"
     same = f"replayed {found.steps} steps: the same bits"
     if found.digests:
         many = f"{found.digests} digests of the weights" if found.digests > 1 else "a digest"

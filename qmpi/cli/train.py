@@ -125,6 +125,8 @@ def command(
     from qmpi.launch.train import Asked, way_on
 
     settings = _settings(job, resume, overrides, run_dir)
+    if resume is None:
+        _warn(settings)
     asked = Asked(ranks, per_host, hostfile, stop_before)
     marker = run_supervised(
         settings,
@@ -272,6 +274,14 @@ def _settings(
     if job is None:
         raise click.UsageError("name a JOB file, or a run with --resume")
     return load_job(job, overrides, run_dir)
+
+
+def _warn(settings: "Settings") -> None:
+    from qmpi.exchange.hugging_face import initial_warning
+
+    warning = initial_warning(settings)
+    if warning:
+        click.echo(f"qmpi: {warning}", err=True)
 
 
 def _show(settings: "Settings", marker: "EndMarker", *, as_json: bool) -> None:

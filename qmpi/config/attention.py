@@ -69,6 +69,12 @@ def attention_faults(model: ModelSettings, sequence_tokens: int) -> Iterator[str
             f"model.window_pattern = {model.window_pattern!r} is longer than the "
             f"model.layers = {model.layers} that it is for"
         )
+    if model.window and model.sinks and model.window + model.sinks >= sequence_tokens:
+        yield (
+            f"model.window = {model.window} and model.sinks = {model.sinks} hide nothing in "
+            f"sequences of train.sequence_tokens = {sequence_tokens}: less of both, or longer "
+            "sequences, or model.sinks = 0"
+        )
     yield from _positions(model, sequence_tokens)
 
 

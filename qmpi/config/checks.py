@@ -11,11 +11,10 @@ from qmpi.config.exact_sum import KEPT_BITS, LEAST_SPARE, SUM_BITS, lane_bits, s
 from qmpi.config.expert_checks import expert_contradictions
 from qmpi.config.float8_checks import float8_contradictions
 from qmpi.config.guard import guard_contradictions
+from qmpi.config.optimizer import derived_warmup
 from qmpi.config.parallel_checks import parallel_contradictions
 from qmpi.config.settings import RoleCount, Settings
 from qmpi.config.train import TrainSettings
-
-LONGEST_WARMUP_STEPS = 2000
 
 MOST_TOKENS = 2**63 - 1
 """Offsets in the stream are 64-bit numbers."""
@@ -50,7 +49,7 @@ def contradictions(settings: Settings) -> list[str]:
         *_evaluation(settings),
         *_hosts(settings),
         *_batch(settings),
-        *guard_contradictions(settings.guard),
+        *guard_contradictions(settings.guard, settings.train.steps),
     ]
 
 
@@ -65,7 +64,7 @@ def resolve(settings: Settings) -> Settings:
     """
     if settings.optimizer.warmup_steps >= 0:
         return settings
-    warmup = min(settings.train.steps // 10, LONGEST_WARMUP_STEPS)
+    warmup = derived_warmup(settings.train.steps)
     return replace(settings, optimizer=replace(settings.optimizer, warmup_steps=warmup))
 
 
@@ -199,6 +198,12 @@ def _savers(settings: Settings) -> Iterator[str]:
             f"train.checkpoint_every = {train.checkpoint_every} checkpoints nothing: set "
             'train.checkpointing to "full" or "selective"'
         )
+    if train.checkpointing != "none" and train.checkpoint_every > settings.model.layers:
+        yield (
+            f"train.checkpoint_every = {train.checkpoint_every} is more than model.layers = "
+            f"{settings.model.layers}: the first layer is checkpointed all the same; as many at "
+            'most, or train.checkpointing = "none"'
+        )
 
 
 def _sources(settings: Settings) -> Iterator[str]:
@@ -258,10 +263,16 @@ def _batch(settings: Settings) -> Iterator[str]:
         yield f'batch.grow = "{batch.grow}" needs batch.first_lanes: where does it grow from?'
     if batch.grow != "none" and not batch.grow_steps:
         yield f'batch.grow = "{batch.grow}" needs batch.grow_steps: over how many steps?'
-    if batch.is_fixed and batch.rate != "none":
+    if batch.grow != "none" and batch.first_lanes == lanes:
+        yield (
+            f'batch.grow = "{batch.grow}" has nothing left to grow from '
+            f"batch.first_lanes = {lanes} to train.lanes, as many: fewer first lanes, or leave out "
+            "both"
+        )
+    if batch.grow == "none" and batch.first_lanes in (0, lanes) and batch.rate != "none":
         yield (
             f'batch.rate = "{batch.rate}" lets the learning rate follow the lanes, but these are '
-            "always the same: set batch.first_lanes, or leave batch.rate out"
+            "always all: set batch.first_lanes below train.lanes, or leave batch.rate out"
         )
     if batch.halve_microbatches and settings.train.sequences == 1:
         yield (

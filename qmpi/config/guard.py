@@ -5,6 +5,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+LEAST_WARMUP = 2
+"""Steps: of one alone there is no deviation."""
+
 Deviations = Annotated[float, Meta(ge=0.0, le=1e6)]
 
 
@@ -63,7 +66,11 @@ class GuardSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = 128
     warmup_steps: Annotated[
         int,
-        Meta(ge=2, le=1_000_000, description="Steps that are looked at before one is judged."),
+        Meta(
+            ge=LEAST_WARMUP,
+            le=1_000_000,
+            description="Steps that are looked at before one is judged.",
+        ),
     ] = 100
     most_in_a_row: Annotated[
         int,
@@ -86,11 +93,12 @@ class GuardSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 NO_GUARD = GuardSettings()
 
 
-def guard_contradictions(guard: GuardSettings) -> Iterator[str]:
+def guard_contradictions(guard: GuardSettings, steps: int) -> Iterator[str]:
     """Yield what contradicts itself in [guard].
 
     Args:
         guard: the section; each field legal by itself.
+        steps: length of the run.
 
     Yields:
         One sentence each.
@@ -99,4 +107,10 @@ def guard_contradictions(guard: GuardSettings) -> Iterator[str]:
         yield (
             'guard.action = "roll_back", but no step is ever a spike: give guard.loss_spike or '
             "guard.norm_spike, as 6.0"
+        )
+    # A run of fewer steps has none to judge, however short the warm-up.
+    if guard.is_on and guard.warmup_steps >= steps > LEAST_WARMUP:
+        yield (
+            f"guard.warmup_steps = {guard.warmup_steps} leaves none of train.steps = {steps} to be "
+            "judged: fewer, or more steps, or no guard.loss_spike and guard.norm_spike"
         )

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from qmpi.config.batch import BatchSettings
 from qmpi.config.guard import NO_GUARD, GuardSettings
-from qmpi.config.optimizer import OptimizerSettings
+from qmpi.config.optimizer import OptimizerSettings, derived_warmup
 from qmpi.config.parallel import ParallelSettings
 from qmpi.config.settings import Settings
 
@@ -48,6 +48,8 @@ LATER: dict[str, frozenset[str]] = {
 }
 """Fields of each section that runs of older versions do not have. At its default such a field is no
 part of an identity, so that these runs keep theirs."""
+
+_WARMUP = "optimizer.warmup_steps"
 
 FREE_OF_BATCH = ("noise_scale", "halve_microbatches")
 """Settings of the batch that are no part of an identity: that noise is measured decides nothing,
@@ -184,11 +186,21 @@ def differences(begun: Settings, wanted: Settings) -> tuple[str, ...]:
         One entry a field, as "train.steps is 20, not 40"; empty if all agree.
     """
     there, now = dict(_fields(begun)), dict(_fields(wanted))
-    return tuple(
-        f"{name} is {_shown(there, name)}, not {_shown(now, name)}"
+    told = {
+        name: f"{name} is {_shown(there, name)}, not {_shown(now, name)}"
         for name in {**there, **now}
         if there.get(name) != now.get(name)
-    )
+    }
+    warmups = [settings.optimizer.warmup_steps for settings in (begun, wanted)]
+    if "train.steps" in told and _WARMUP in told and all(map(_is_derived, (begun, wanted))):
+        # Nobody set it: it follows the steps.
+        del told[_WARMUP]
+        told["train.steps"] += f" (so the warm-up is {warmups[0]} steps, not {warmups[1]})"
+    return tuple(told.values())
+
+
+def _is_derived(settings: Settings) -> bool:
+    return settings.optimizer.warmup_steps == derived_warmup(settings.train.steps)
 
 
 def _fields(settings: Settings) -> Iterator[tuple[str, object]]:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from qmpi.config.checks import contradictions, resolve
 from qmpi.config.data import CorpusSource
 from qmpi.config.explain import explain
+from qmpi.config.guard import LEAST_WARMUP
 from qmpi.config.identity import identity
 from qmpi.config.machine import known_machines
 from qmpi.config.parallel import renamed
@@ -237,13 +238,16 @@ def _override(raw: dict[str, Any], override: str) -> None:
 
 
 def _refit(settings: Settings, overrides: Sequence[str]) -> Settings:
-    # `--set train.steps=10` must try any job: a warm-up that only the file states gives way to it.
+    # `--set train.steps=10` must try any job: warm-ups that only the file states give way to it.
     named = {override.partition("=")[0].strip() for override in overrides}
-    optimizer = settings.optimizer
-    given_way = "train.steps" in named and "optimizer.warmup_steps" not in named
-    if not given_way or optimizer.warmup_steps < settings.train.steps:
+    optimizer, guard, steps = settings.optimizer, settings.guard, settings.train.steps
+    if "train.steps" not in named:
         return settings
-    return replace(settings, optimizer=replace(optimizer, warmup_steps=-1))
+    if "optimizer.warmup_steps" not in named and optimizer.warmup_steps >= steps:
+        optimizer = replace(optimizer, warmup_steps=-1)
+    if "guard.warmup_steps" not in named and guard.is_on and guard.warmup_steps >= steps:
+        guard = replace(guard, warmup_steps=max(LEAST_WARMUP, steps // 2))
+    return replace(settings, optimizer=optimizer, guard=guard)
 
 
 def _override_value(section: str, key: str, text: str) -> object:

@@ -88,3 +88,17 @@ measured best with steps of a thousand tokens; these are as published for steps 
 (Moonlight, arXiv 2502.16982), where we have measured nothing."""
 
 LARGE_STEP_TOKENS = 1 << 18
+
+LONGEST_WARMUP_STEPS = 2000
+
+
+def derived_warmup(steps: int) -> int:
+    """Return the warm-up of a job that leaves it to qmpi.
+
+    Args:
+        steps: length of the run.
+
+    Returns:
+        Steps of linear warm-up.
+    """
+    return min(steps // 10, LONGEST_WARMUP_STEPS)

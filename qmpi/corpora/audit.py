@@ -77,7 +77,7 @@ class AuditReport(Struct, frozen=True):
         changes: what changed at which step, in words.
         went_back: steps that the user went back to, in order.
         spikes: steps whose update was left out, since loss or norm stood out.
-        roll_backs: of `went_back`, each time that the run went back by itself.
+        roll_backs: each time that the run went back by itself, in order.
     """
 
     audit: str
@@ -149,7 +149,7 @@ def audit_run(
         settings, begun.train.steps, begun.optimizer, begun.guard, begun.batch
     )
     fault = standing.fault or _check_facts(standing, settings_digest(as_begun), run, log)
-    fault = fault or check_training(standing.steps, log, is_logged=_is_logged(standing))
+    fault = fault or check_training(standing.steps, log, is_logged=bool(standing.log))
     fault = fault or check_scales(standing.steps, settings.train.precision)
     if fault:
         return _report(fault, standing, 0, log)
@@ -190,11 +190,6 @@ def _report(verdict: str, standing: StandingSteps, blocks: int, log: Log) -> Aud
     )
 
 
-def _is_logged(standing: StandingSteps) -> bool:
-    # Rates of old versions may follow from other formulas.
-    return bool(standing.log)
-
-
 def check_training(steps: Mapping[int, StepCommitted], log: Log, *, is_logged: bool) -> str:
     """Derive the learning rate of each step anew, judge it again, and count the updates.
 
@@ -216,7 +211,7 @@ def check_training(steps: Mapping[int, StepCommitted], log: Log, *, is_logged: b
         updates += not is_skipped(record.gradient_norm) and not spike
         if record.updates not in (-1, updates):
             return f"step {number} tells of {record.updates} updates, but {updates} were applied"
-        if not is_logged:
+        if not is_logged:  # rates of old versions may follow from other formulas
             continue
         rate = rate_at(log, number)
         if not isclose(record.learning_rate, rate, rel_tol=RATE_TOLERANCE):
@@ -255,6 +250,7 @@ def replay(records: Iterable[JournalRecord]) -> StandingSteps:
                 standing.log = record.hyperparameters
                 if any(step >= record.back_to >= 0 for step in (*standing.steps, *void)):
                     _give_up(standing, void, record.back_to)
+                    standing.went_back += (record.back_to,)
             case GenerationOpened():
                 for step in [s for s in standing.steps if s >= record.step]:
                     void[step] = standing.steps.pop(step)
@@ -273,6 +269,7 @@ def _open(standing: StandingSteps, void: dict[int, StepCommitted], record: RunOp
     standing.opened, standing.log = record, record.hyperparameters
     if record.back_to >= 0:
         _give_up(standing, void, record.back_to)
+        standing.went_back += () if told else (record.back_to,)
     return fault
 
 
@@ -287,7 +284,6 @@ def _give_up(standing: StandingSteps, void: dict[int, StepCommitted], step: int)
     for steps in (standing.steps, void):
         for number in [number for number in steps if number >= step]:
             del steps[number]
-    standing.went_back = (*standing.went_back, step)
 
 
 def _commit(standing: StandingSteps, void: dict[int, StepCommitted], record: StepCommitted) -> str:

@@ -14,8 +14,9 @@ from typing import Any
 import msgspec
 
 from qmpi.config.model import ModelSettings
+from qmpi.config.settings import Settings
 from qmpi.config.widths import ffn_width
-from qmpi.errors import InputError
+from qmpi.errors import InputError, QmpiError
 from qmpi.exchange.mixtures import (
     ABSENT,
     COUNTS,
@@ -27,6 +28,7 @@ from qmpi.exchange.mixtures import (
 )
 from qmpi.exchange.reach import (
     Fields,
+    beyond_text,
     read_rope,
     read_windows,
     rope_fields,
@@ -174,6 +176,26 @@ def read_config(directory: Path) -> Fields:
         return msgspec.json.decode(data, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path} is no JSON object ({error})") from error
+
+
+def initial_warning(settings: Settings) -> str:
+    """Say what is doubtful about a job that begins with a model.
+
+    Args:
+        settings: the job.
+
+    Returns:
+        A warning for people; "" if there is nothing to warn of, or `config.json` does not lie
+        beside the weights any more.
+    """
+    weights = Path(settings.initial.weights)
+    if not settings.initial.weights:
+        return ""
+    try:
+        fields = read_config(weights if weights.is_dir() else weights.parent)
+    except QmpiError:
+        return ""  # only the weights are needed, and those are checked before the start
+    return beyond_text(settings, fields.get("max_position_embeddings"))
 
 
 def model_settings(fields: Fields, path: Path) -> ModelSettings:

@@ -214,3 +214,27 @@ def spelled(value: object) -> str:
     """Return a value as the file spells it, cut where it is long."""
     text = msgspec.json.encode(value).decode()
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def beyond_text(settings: Settings, longest: object) -> str:
+    """Say that a job trains weights from elsewhere on longer sequences than they were trained on.
+
+    Args:
+        settings: the job.
+        longest: `max_position_embeddings` of the model that it begins with, whatever stands there;
+            None: not known.
+
+    Returns:
+        A warning for people, with both numbers and the way out; "" if there is nothing to warn of.
+    """
+    tokens = settings.train.sequence_tokens
+    is_scaled = settings.model.rope_scaling != "none"
+    if is_scaled or type(longest) is not int or not 0 < longest < tokens:
+        return ""
+    return (
+        f"WARNING: train.sequence_tokens = {tokens}, but the model in {settings.initial.weights} "
+        f"was made for sequences of {longest} (its max_position_embeddings): positions behind "
+        f'that are new to its weights. Set model.rope_scaling, as "yarn", with '
+        f"model.rope_factor = {-(-tokens // longest)} and model.rope_original_tokens = {longest}, "
+        "or train.sequence_tokens to that; without, the weights must learn these positions"
+    )

@@ -23,7 +23,10 @@ from qmpi.config.load import load_job, settings_digest
 from qmpi.config.settings import Settings
 from qmpi.corpora.audit import StandingSteps, replay
 from qmpi.errors import ConfigError, InputError
-from qmpi.policy.replay import Likeness, likeness
+from qmpi.launch.train import default_ranks
+from qmpi.policy.placement import place
+from qmpi.policy.replay import Likeness, likeness, teams_of
+from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.journal import StepCommitted
 from qmpi.protocol.replay import Replay
 from qmpi.storage.journal import read_journal
@@ -50,28 +53,34 @@ class Prepared(Struct, frozen=True):
 
 
 def prepare_replay(
-    run: Path, place: Path | None, to: int | None, overrides: tuple[str, ...]
+    run: Path,
+    target: Path | None,
+    to: int | None,
+    overrides: tuple[str, ...],
+    ranks: int | None = None,
 ) -> Prepared:
     """Read what a run was, and write down beside a new one that it shall repeat it.
 
     Args:
         run: directory of the run; it may still go on.
-        place: directory of the replay; None: RUN-replay.
+        target: directory of the replay; None: RUN-replay.
         to: steps to replay; None: all that are committed.
         overrides: as in `load_job`, of what decides no weights.
+        ranks: to start; None: what the job asks for.
 
     Returns:
         The replay.
 
     Raises:
         InputError: there is no such run, or its journal does not tell enough.
-        ConfigError: the replay would be another run, or its directory holds another.
+        ConfigError: the replay would be another run, or its directory holds another; or its bits
+            would prove nothing, since a float sum depends on the number of trainers.
         StorageError: a file cannot be read or written.
         CorruptData: the journal was changed.
     """
     directory = RunDirectory(run.absolute())
     beside = directory.root.with_name(f"{directory.root.name}-replay")
-    new = RunDirectory((place or beside).absolute())
+    new = RunDirectory((target or beside).absolute())
     standing = _standing(directory)
     begun = load_job(directory.begun if directory.begun.exists() else directory.require_job())
     wanted = goes_by(str(directory.root), standing, to)
@@ -79,6 +88,9 @@ def prepare_replay(
     if settings_digest(settings) != wanted.settings_digest:
         told = "; ".join(differences(begun, settings)) or "job.toml is not that of its journal"
         raise ConfigError(f"a replay has the job of {run}, but {told}")
+    if settings.train.reduction == "fast":
+        teams = teams_of(read_journal(directory.journal), standing.steps, wanted.steps)
+        _refuse_other_sums(settings, str(run), teams, ranks)
     return Prepared(settings, wanted, standing.steps, _claim(new, wanted))
 
 
@@ -163,6 +175,26 @@ def _job(
     return with_hyperparameters(
         wanted, begun.train.steps, begun.optimizer, begun.guard, begun.batch
     )
+
+
+def _refuse_other_sums(
+    settings: Settings, run: str, teams: tuple[int, ...], ranks: int | None
+) -> None:
+    told = 'train.reduction = "fast" promises the same bits on as many trainers alone'
+    if len(teams) > 1:
+        many = ", then ".join(map(str, teams))
+        raise ConfigError(
+            f"{told}, and {run} was trained by {many}, so that no replay can come to its bits; "
+            "--to STEP replays the steps before the number changed"
+        )
+    number = default_ranks(settings) if ranks is None else ranks
+    dealt = place(["here"] * number, settings.roles, settings.train.lanes).roles
+    trainers = sum(RoleName.TRAINER in roles for roles in dealt)
+    if teams and trainers != teams[0]:
+        raise ConfigError(
+            f"{told}: {run} was trained by {teams[0]}, and the replay would have {trainers}; start "
+            f"as many, as with --set roles.trainer={teams[0]}"
+        )
 
 
 def _claim(new: RunDirectory, wanted: Replay) -> bool:

@@ -1,4 +1,4 @@
-"""Notice a job that cannot come up: a rank is gone, or was never started, before there is a status.
+"""Notice a job that cannot come up: a rank is gone, or was never started, before the ranks met.
 
 Theory of operation. Until its ranks have met, nobody inside the job can tell of a death: a rank
 that dies inside MPI's own start leaves the others waiting there, and mpirun waits with them. The
@@ -38,27 +38,32 @@ class Kin(NamedTuple):
 
 
 class StartWatch:
-    """Watches the processes of one start of the job until its first status."""
+    """Watches the processes of one start of the job until its ranks have met."""
 
-    def __init__(self, launcher: int, ranks: int, status: Path, now: Seconds) -> None:
+    def __init__(self, launcher: int, ranks: int, told: Sequence[Path], now: Seconds) -> None:
         """Begin at the start of the job.
 
         Args:
             launcher: pid of mpirun, the leader of its session.
             ranks: asked for on this host.
-            status: RUN/status.json.
+            told: files of which one is written as soon as the ranks have met: status, journal.
             now: time of the start.
         """
         self._launcher = launcher
         self._wanted = ranks
-        self._status = status
-        self._stamp = self._read()
+        self._told = told
+        self._stamps = self._read()
         self._looked = now
         self._changed = now
         self._glimpsed: set[int] = set()
         self._ranks: set[int] = set()
         self._alone = True
         self._is_up = False
+
+    def is_up(self) -> bool:
+        """Return whether the ranks have met: from then on a request to stop is heard."""
+        self._is_up = self._is_up or self._read() != self._stamps
+        return self._is_up
 
     def look(self, now: Seconds) -> str:
         """Look once.
@@ -69,8 +74,7 @@ class StartWatch:
         Returns:
             Why the job must be ended, in words; "" while it is well.
         """
-        self._is_up = self._is_up or self._read() != self._stamp
-        if self._is_up or now - self._looked < LOOK_SECONDS:
+        if self.is_up() or now - self._looked < LOOK_SECONDS:
             return ""
         if now - self._looked > GONE_SECONDS:
             self._changed = now  # this process, or the machine, has slept
@@ -106,11 +110,15 @@ class StartWatch:
             )
         return ""
 
-    def _read(self) -> int:
-        try:
-            return self._status.stat().st_mtime_ns
-        except OSError:
-            return 0
+    def _read(self) -> list[int]:
+        return [_written(file) for file in self._told]
+
+
+def _written(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def came_up(status: Path, started: Seconds) -> bool:

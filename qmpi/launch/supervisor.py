@@ -242,7 +242,8 @@ def _supervise(
     try:
         marker = _keep_running(plan, directory, supervision, clock)
         while marker.goes_back and not supervision.stop():
-            _say(supervision, clock, f"started again, to go back: {marker.reason}")
+            told = f"started again, to go back before the spike of step {marker.step - 1}"
+            _say(supervision, clock, told)
             supervision = replace(supervision, old_end=end_stamp(plan.run))
             marker = _keep_running(replace(plan, once=()), directory, supervision, clock)
         return marker
@@ -349,17 +350,20 @@ def _watch(
     """Wait for the end of the job.
 
     Returns:
-        None if it ended or says that it will; why it must be ended, "" if that was told already.
+        None if it ended or says that it will; why it is to be ended, "" if that was told already.
     """
     asked_at: Seconds | None = None
     limits, every = supervision.limits, supervision.status_seconds
     stall = StallWatch(directory.status, limits, every, clock.now())
-    start = StartWatch(process.pid, ranks, directory.status, clock.now())
+    told = (directory.status, directory.journal)
+    start = StartWatch(process.pid, ranks, told, clock.now())
     asker = _asker(directory, supervision, clock)
     while not has_ended(process) and _new_end(directory, supervision) is None:
         clock.sleep(POLL_SECONDS)
         supervision.on_tick()
         if supervision.stop():
+            if not start.is_up():
+                return "stopped before the ranks had met; ending the job"  # nobody listens yet
             asked_at = clock.now() if asked_at is None else asked_at
             asker.ask()
         if asked_at is not None and clock.now() - asked_at > STOP_SECONDS:

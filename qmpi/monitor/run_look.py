@@ -17,6 +17,7 @@ from qmpi.protocol.status import StatusReport
 from qmpi.storage.lock_table import held_locks, held_since
 from qmpi.storage.rank_files import read_rank_files, run_of, start_ticks
 from qmpi.storage.run_directory import RunDirectory
+from qmpi.storage.run_lock import holder_of
 from qmpi.storage.status_file import read_end, read_status
 
 DEPTH = 4
@@ -131,7 +132,13 @@ class Observer:
         living = any(one.started and start_ticks(one.pid) == one.started for one in mine)
         gone = bool(mine) and len(mine) == len(processes) and not living
         since = held_since(directory.supervisor_lock, self._locks, self._now)
-        return Signs(self._host, since, gone)
+        alone = living and since is None and self._is_free(directory.supervisor_lock)
+        return Signs(self._host, since, gone, alone)
+
+    def _is_free(self, lock: Path) -> bool:
+        # A holder of another host may only have a clock that is apart; some systems list no locks.
+        holder = holder_of(lock)
+        return not holder.said or (bool(self._locks) and not holder.elsewhere)
 
 
 def find_runs(folder: Path) -> Iterator[Path]:

@@ -33,11 +33,13 @@ class Signs(Struct, frozen=True):
         commanded_since: when the command that starts the job again began, or a moment after that;
             None if no such command is seen.
         ranks_gone: every rank that had written itself down was of this host, and none lives.
+        alone: ranks of this host live, and for sure no command would start them again.
     """
 
     host: str = ""
     commanded_since: float | None = None
     ranks_gone: bool = False
+    alone: bool = False
 
 
 NO_SIGNS = Signs()
@@ -67,7 +69,7 @@ def judge(
         reason = "a command has taken the run, and its ranks are coming up"
         return _without_life(replace(report, state="starting", reason=reason))
     if not quiet:
-        return report
+        return replace(report, unsupervised=signs.alone)
     return _without_life(replace(report, state="stale", reason=_why_stale(report, silent, signs)))
 
 

@@ -25,6 +25,10 @@ ENDED = ("finished", "stopped", "failed")
 LEAST_SHARE = 0.005
 """Share of a step below which a part is not named."""
 
+UNSUPERVISED = (
+    "none: nothing starts this job again if it dies or is to go back; `qmpi train --resume` will"
+)
+
 SHOWN_FAILURES = 5
 SHOWN_RANKS = 40
 
@@ -108,6 +112,8 @@ def step_facts(report: StatusReport) -> list[tuple[str, str]]:
     told.append(("generation", f"{report.generation}, start {report.incarnation} of the job"))
     if report.healing:
         told.append(("healing", f"relaunch only: {report.healing}"))
+    if report.unsupervised:
+        told.append(("supervisor", UNSUPERVISED))
     return told
 
 

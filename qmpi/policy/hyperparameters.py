@@ -19,7 +19,7 @@ from itertools import pairwise
 import msgspec
 from msgspec.structs import replace
 
-from qmpi.config.optimizer import OptimizerSettings
+from qmpi.config.optimizer import OptimizerSettings, derived_warmup
 from qmpi.config.schedule import extension, learning_rate, replan
 from qmpi.config.settings import Settings
 from qmpi.errors import ConfigError, InvariantError
@@ -219,8 +219,11 @@ def _bent(last: Hyperparameters, optimizer: OptimizerSettings, step: int, steps:
         after = learning_rate(fixed[1], step, steps, last.onset)
         if abs(before - after) <= 1e-12:
             return ""
-        changed = ", ".join(f"optimizer.{name}" for name in new if old.get(name) != new[name])
-        why = f"{changed} changes"
+        changed = [name for name in new if old.get(name) != new[name]]
+        why = f"{', '.join(f'optimizer.{name}' for name in changed)} changes"
+        if changed == ["warmup_steps"] and _follows(last.steps, steps, optimizer):
+            warmups = f"from {last.optimizer.warmup_steps} to {optimizer.warmup_steps} steps"
+            why = f"train.steps changes from {last.steps} to {steps}, and the warm-up {warmups}"
     else:
         extended = extension(last.optimizer, step, last.steps, steps, last.onset)
         if extended.verdict == "same":
@@ -229,6 +232,11 @@ def _bent(last: Hyperparameters, optimizer: OptimizerSettings, step: int, steps:
         after = learning_rate(fixed[1], step, steps, last.onset)
         why = f"train.steps changes from {last.steps} to {steps}, and {extended.reason}"
     return f"the shape of the schedule would change: {why}. {_way_out(before, after, step, steps)}"
+
+
+def _follows(old_steps: int, steps: int, optimizer: OptimizerSettings) -> bool:
+    """Return whether the warm-up is that of the run's new length: nobody needs to have set it."""
+    return old_steps != steps and optimizer.warmup_steps == derived_warmup(steps)
 
 
 def _way_out(before: float, after: float, step: int, steps: int) -> str:

@@ -6,11 +6,11 @@ it stands in the journals, to the last bit. What only one of two journals tells 
 digest of the weights is taken every few steps and at the end, noise where it is asked for.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from msgspec import Struct
 
-from qmpi.protocol.journal import StepCommitted
+from qmpi.protocol.journal import GenerationOpened, JournalRecord, StepCommitted
 from qmpi.protocol.progress import ExpertLoads
 from qmpi.units import Step
 
@@ -95,6 +95,24 @@ def likeness(
         if difference is not None:
             break
     return found
+
+
+def teams_of(
+    records: Iterable[JournalRecord], standing: Mapping[int, StepCommitted], steps: int
+) -> tuple[int, ...]:
+    """Return how many teams the steps of a run were shared out to: what a float sum depends on.
+
+    Args:
+        records: the run's journal.
+        standing: steps that stand, from 0 on.
+        steps: how many of them count.
+
+    Returns:
+        Numbers of teams, each once, in the order of the steps; none if no group is told of.
+    """
+    groups = {r.generation: len(r.lanes) for r in records if isinstance(r, GenerationOpened)}
+    numbers = (standing[number].generation for number in range(min(steps, len(standing))))
+    return tuple(dict.fromkeys(groups[number] for number in numbers if number in groups))
 
 
 def _first_difference(run: StepCommitted, replay: StepCommitted) -> Difference | None:

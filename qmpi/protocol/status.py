@@ -121,6 +121,8 @@ class StatusReport(Struct, frozen=True, kw_only=True):
         evaluations: (step, held-out loss, share of problems solved) of each, thinned to 200.
         evaluations_missed: evaluations that were due and are not there.
         loss_scale: of the last committed step; 1: none is used.
+        unsupervised: no command is there that would start the job again; seen by who looks from the
+            host of its ranks.
         work: units of a work farm; None for a training run. A farm's `step` and `steps` count the
             units of all stages known so far.
     """
@@ -165,6 +167,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     spikes: int = 0
     noise_lanes: float | None = None
     roll_backs: tuple[RollBack, ...] = ()
+    unsupervised: bool = False
 
 
 class EndMarker(Struct, frozen=True, kw_only=True):

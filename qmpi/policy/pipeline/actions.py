@@ -12,7 +12,6 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 
 class Pass(StrEnum):
@@ -90,10 +89,6 @@ class Chain(Struct, frozen=True):
     def places(self) -> int:
         """Chunks of all stages."""
         return self.stages * self.chunks
-
-    def of(self, microbatches: int) -> "Chain":
-        """Return the same places for so many microbatches."""
-        return replace(self, microbatches=microbatches)
 
     def place(self, stage: int, chunk: int) -> int:
         """Return where a chunk of a stage lies in the chain."""

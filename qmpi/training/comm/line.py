@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch._C._distributed_c10d import PrefixStore, Store
 
-from qmpi.errors import PeerLost
+from qmpi.errors import NoConnection, PeerLost
 from qmpi.training.comm.backend import Backend
 from qmpi.training.comm.gloo import Gloo, address_towards
 from qmpi.training.comm.pending import UnderWay
@@ -23,7 +23,7 @@ from qmpi.training.comm.pieces import pieces
 from qmpi.training.comm.place import Place
 from qmpi.training.comm.starts import Starts
 from qmpi.training.comm.store import meet
-from qmpi.training.comm.waits import Aborted, first_line, no_way
+from qmpi.training.comm.waits import Aborted, first_line, refused
 
 
 class Comm:
@@ -79,7 +79,10 @@ class Comm:
             place = Place(index, size, reach)
             self._gloo = Gloo(prefixed, address_towards(store), place, timeout_seconds)
         except RuntimeError as error:
-            raise no_way("the rendezvous failed", first_line(error)) from None
+            told = f"the rendezvous failed: {first_line(error)}"
+            if refused(told):
+                raise NoConnection(told) from None
+            raise PeerLost(told) from None
 
     @property
     def stuck(self) -> bool:

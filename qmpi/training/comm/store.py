@@ -6,14 +6,14 @@ from datetime import timedelta
 
 from torch._C._distributed_c10d import Store, TCPStore
 
-from qmpi.errors import MachineError, PeerLost
+from qmpi.errors import MachineError, NoConnection, PeerLost
 from qmpi.training.comm.waits import (
     FIRST_SLICE,
     Aborted,
     first_line,
     leave_if_told,
     next_slice,
-    no_way,
+    refused,
 )
 
 STORE_SECONDS = 30.0
@@ -80,7 +80,9 @@ def connect_store(address: str, timeout_seconds: float, aborted: Aborted | None 
             continue
         store.set_timeout(timedelta(seconds=STORE_SECONDS))
         return store
-    raise no_way(f"the rendezvous store at {address} is gone", why)
+    if refused(why):
+        raise NoConnection(f"no way to the rendezvous store at {address}: {why}")
+    raise PeerLost(f"the rendezvous store at {address} is gone: {why}")
 
 
 def await_listener(host: str, port: int, seconds: float, aborted: Aborted | None) -> None:

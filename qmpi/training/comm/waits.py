@@ -4,7 +4,7 @@ import errno
 import os
 from collections.abc import Callable
 
-from qmpi.errors import NoConnection, PeerLost
+from qmpi.errors import PeerLost
 
 REFUSALS = tuple(
     os.strerror(number) for number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
@@ -44,15 +44,6 @@ def first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
-def no_way(told: str, why: str) -> PeerLost | NoConnection:
-    """Return the error of a connection that was not made.
-
-    Args:
-        told: what failed.
-        why: what the library says of it.
-
-    Returns:
-        `NoConnection` if this machine gives the process no more of something.
-    """
-    kind = NoConnection if any(refusal in why for refusal in REFUSALS) else PeerLost
-    return kind(f"{told}: {why}")
+def refused(why: str) -> bool:
+    """Return whether an error says that this machine gives the process no more of something."""
+    return any(refusal in why for refusal in REFUSALS)

@@ -275,8 +275,8 @@ class StageRunner:
 
     def _program(self, microbatches: int) -> Program:
         if microbatches not in self._programs:
-            chain = self._chain.of(microbatches)
-            table = table_of(self._settings.parallel.schedule, chain)
+            schedule, chain = self._settings.parallel.schedule, self._chain
+            table = table_of(schedule, chain.stages, chain.chunks, microbatches)
             self._programs[microbatches] = programs_of(table)[self._part.stage]
         return self._programs[microbatches]
 

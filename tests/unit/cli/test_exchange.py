@@ -42,6 +42,39 @@ def test_out_and_in_as_commands(place, capsys):
     assert run(["check", "job.toml"]) == 0
 
 
+LONGER = ["--set", "train.sequence_tokens=96"]
+
+
+def test_sequences_longer_than_the_models_are_warned_of_in_check_and_at_the_start(place, capsys):
+    """The small run exports a model of 48 positions; the import keeps to these."""
+    assert run(["export", "run", "--to", "hf"]) == 0
+    assert run(["import", "hf", "-o", "job.toml"]) == 0
+    capsys.readouterr()
+    assert run(["check", "job.toml", "--json"]) == 0
+    assert "initial_weights" not in json.loads(capsys.readouterr().out)
+    assert run(["check", "job.toml", "--json", *LONGER]) == 0
+    warning = json.loads(capsys.readouterr().out)["initial_weights"]
+    for word in ("WARNING", "sequence_tokens = 96", "48", "model.rope_scaling", "rope_factor = 2"):
+        assert word in warning
+    # What is refused right after it starts nothing.
+    (place / "other").mkdir()
+    (place / "other" / "journal.jsonl").write_text("another run\n")
+    assert run(["train", "job.toml", *LONGER, "--run-dir", "other"]) != 0
+    assert warning in capsys.readouterr().err
+    scaled = ["yarn", "2.0", "48"]
+    names = ["scaling", "factor", "original_tokens"]
+    reached = [
+        part
+        for name, value in zip(names, scaled, strict=True)
+        for part in ("--set", f"model.rope_{name}={value}")
+    ]
+    assert run(["check", "job.toml", "--json", *LONGER, *reached]) == 0
+    assert "initial_weights" not in json.loads(capsys.readouterr().out)
+    (place / "hf" / "config.json").write_text('{"max_position_embeddings": "many"}')
+    assert run(["check", "job.toml", "--json", *LONGER]) == 0
+    assert "initial_weights" not in json.loads(capsys.readouterr().out)
+
+
 def test_a_job_goes_to_standard_output(place, capsys):
     assert run(["export", "run", "--to", "My Model"]) == 0
     capsys.readouterr()

@@ -64,7 +64,7 @@ def test_what_no_field_may_be_is_refused_by_name(text: str) -> None:
 
 
 def test_a_window_as_long_as_the_sequence_is_no_fault() -> None:
-    assert not faults_of(Settings(model=ModelSettings(window=1 << 20, sinks=4)))
+    assert not faults_of(Settings(model=ModelSettings(window=1 << 20)))
 
 
 def test_runs_without_keep_their_identity() -> None:

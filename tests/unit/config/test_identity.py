@@ -5,7 +5,7 @@ from qmpi.config.data import DataSettings
 from qmpi.config.evaluation import EvaluationSettings
 from qmpi.config.guard import GuardSettings
 from qmpi.config.identity import differences, identity, with_hyperparameters
-from qmpi.config.load import settings_digest
+from qmpi.config.load import parse_job, settings_digest
 from qmpi.config.model import ModelSettings
 from qmpi.config.settings import Settings
 from qmpi.config.train import TrainSettings
@@ -67,3 +67,11 @@ def test_predicting_ahead_is_part_of_it_where_it_is_asked_for() -> None:
         "model.predict_ahead is not there, not 1",
         "train.ahead_weight is not there, not 0.1",
     )
+
+
+def test_a_warm_up_that_follows_the_steps_is_told_with_them() -> None:
+    told = differences(parse_job("[train]\nsteps = 20"), parse_job("[train]\nsteps = 60"))
+    assert told == ("train.steps is 20, not 60 (so the warm-up is 2 steps, not 6)",)
+    stated = "[train]\nsteps = 60\n[optimizer]\nwarmup_steps = 7"
+    told = differences(parse_job("[train]\nsteps = 20"), parse_job(stated))
+    assert told == ("train.steps is 20, not 60", "optimizer.warmup_steps is 2, not 7")

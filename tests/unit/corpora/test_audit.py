@@ -7,6 +7,7 @@ import h5py
 import pytest
 from msgspec.structs import replace
 
+from qmpi.cli.audit import found_good
 from qmpi.config.data import ContentSource, CorpusSource, DataSettings
 from qmpi.config.evaluation import EvaluationSettings
 from qmpi.config.guard import GuardSettings
@@ -302,6 +303,14 @@ def _blocks_from(settings: Settings, cache: Path, block: int) -> tuple[str, ...]
     return _block_digests(settings, cache, block // LANES + 1)[-1]
 
 
+@pytest.mark.parametrize(
+    ("spikes", "said"), [(1, "1 left out as a spike"), (2, "2 left out as spikes")]
+)
+def test_spikes_are_counted_in_words_that_fit(spikes: int, said: str) -> None:
+    told = found_good(AuditReport("ok", 9, 9, "", updates=9 - spikes, spikes=spikes))
+    assert f"{said}," in told
+
+
 def test_a_roll_back_is_derived_anew_and_a_forged_one_found(run: RunDirectory) -> None:
     settings, cache = load_job(run.job), run.root.parent
     steps = _trained(run)
@@ -321,7 +330,11 @@ def test_a_roll_back_is_derived_anew_and_a_forged_one_found(run: RunDirectory) -
 
     report = audited(second)
     assert (report.audit, report.steps, report.spikes) == ("ok", STEPS, 0)
-    assert (report.went_back, report.roll_backs) == ((1,), (told,))
+    assert (report.went_back, report.roll_backs) == ((), (told,))
+    lines = found_good(report).splitlines()
+    gone = "  rolled back from the spike of step 2 to step 1: what came after was given up"
+    assert lines[1:] == [gone, f"  {report.changes[0]}"]
+    assert "spike" not in lines[0], "it does not stand"
     assert report.changes == ("from step 1 on: blocks 2 to 5 of the stream are passed over",)
     # The journal's own word on the block is not believed, nor is a log that goes on elsewhere.
     forged = replace(second, roll_back=replace(told, block=4 * LANES))

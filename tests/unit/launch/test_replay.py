@@ -90,7 +90,7 @@ def test_of_branches_the_one_that_stands_is_replayed(
 
 
 def test_a_replay_has_nothing_of_its_own_that_decides_weights(directory: RunDirectory) -> None:
-    for field in ("optimizer.learning_rate=0.1", "guard.loss_spike=3", "batch.noise_scale=true"):
+    for field in ("optimizer.learning_rate=0.1", "guard.action=stop", "batch.noise_scale=true"):
         with pytest.raises(ConfigError, match="of a replay is what the journal"):
             prepare_replay(directory.root, None, None, (field,))
     with pytest.raises(ConfigError, match="--to 5 says how far"):
@@ -185,6 +185,64 @@ def test_the_verdict_is_told_and_returned(
     report = json.loads(capsys.readouterr().out)
     assert report["replay"] == ("differs" if code else "same")
     assert (report["exit_code"], report["steps"]) == (code, 8 if code else 9)
+
+
+@pytest.mark.parametrize(("trained", "state", "code"), [(9, "same", 0), (8, "stopped", 75)])
+def test_a_replay_stopped_after_its_last_step_is_whole(
+    directory: RunDirectory,
+    trained: int,
+    state: str,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    new = RunDirectory(directory.root.with_name("new"))
+
+    def stopped(*_: object, **__: object) -> EndMarker:
+        if not new.journal.exists():
+            replayed(new, *map(step, range(trained)))
+        return EndMarker(**{**told(END), "state": "stopped", "exit_code": 75, "reason": "asked"})
+
+    monkeypatch.setattr("qmpi.cli.train.run_supervised", stopped)
+    arguments = ["replay", str(directory.root), "--run-dir", str(new.root)]
+    assert command(arguments) == code
+    shown = capsys.readouterr().out
+    assert shown.startswith("stopped at step 8 of 9" if code else "replayed 9 steps: the same bits")
+    assert command([*arguments, "--json"]) == code
+    report = json.loads(capsys.readouterr().out)
+    assert (report["replay"], report["steps"], report["exit_code"]) == (state, trained, code)
+
+
+def fast(run: Path, *sizes: int) -> RunDirectory:
+    """A run with a float sum, whose steps were trained by groups of so many trainers."""
+    made = RunDirectory(run)
+    made.create()
+    plain = job(made.root)
+    begun = replace(plain, train=replace(plain.train, reduction="fast"))
+    claim_run(begun)
+    keep_settings(made, begun, is_new=True)
+    append(made, opened(begun, begun))
+    for number, size in enumerate(sizes):
+        deal = tuple((lane,) for lane in range(size))
+        group = GenerationOpened(1.0, Generation(number + 1), (), deal, Step(number), "", "")
+        append(made, group, replace(step(number), generation=Generation(number + 1)))
+    return made
+
+
+def test_a_float_sum_is_replayed_on_as_many_trainers_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QMPI_CACHE", str(tmp_path / "cache"))
+    run = fast(tmp_path / "run", 2, 2, 3).root
+    new = tmp_path / "new"
+    with pytest.raises(ConfigError, match=r"trained by 2, then 3, so .*--to STEP"):
+        prepare_replay(run, new, None, ("roles.trainer=2",))
+    with pytest.raises(ConfigError, match=r"by 2, and the replay would have 1;.*roles\.trainer=2"):
+        prepare_replay(run, new, 2, ())
+    with pytest.raises(ConfigError, match="the replay would have 3"):
+        prepare_replay(run, new, 2, ("roles.trainer=3",))
+    assert not new.exists()
+    assert prepare_replay(run, new, 2, ("roles.trainer=2",)).goes_by.steps == 2
 
 
 def test_a_job_whose_batch_follows_a_rule_is_started_again_as_it_was(

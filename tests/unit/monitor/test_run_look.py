@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from qmpi.errors import InputError
 from qmpi.monitor.run_look import Observer, find_runs, newest_run
+from qmpi.monitor.status_text import render
 from qmpi.protocol.status import EndMarker, RankReport, StatusReport
 from qmpi.storage.lock_table import held_locks, held_since
 from qmpi.storage.rank_files import RankProcess, start_ticks
@@ -94,6 +95,29 @@ def test_an_end_holds_however_old_and_nobody_is_busy_after_it(
     ended(directory, state)
     told = report(directory)
     assert (told.state, told.reason, told.ranks[0].activity) == (state, "why so", "left")
+
+
+def test_a_job_without_a_command_is_told_as_such(
+    directory: RunDirectory, rank: subprocess.Popen[bytes]
+) -> None:
+    """Started by mpirun alone, or left by a command that was killed."""
+    written(directory, "running")
+    assert not report(directory).unsupervised, "no rank is known"
+    noted(directory, rank.pid)
+    told = report(directory)
+    assert told.unsupervised
+    assert "supervisor" in render(told)
+    with RunLock(directory.supervisor_lock):
+        assert not report(directory).unsupervised
+        assert "supervisor" not in render(report(directory))
+    assert report(directory).unsupervised
+    # A command of another host may live, its beats unseen.
+    directory.supervisor_lock.write_text("pid 7 on node17\n")
+    os.utime(directory.supervisor_lock, (1.0, 1.0))
+    assert not report(directory).unsupervised
+    written(directory, "finished")
+    directory.supervisor_lock.write_text("")
+    assert not report(directory).unsupervised
 
 
 def test_silence_is_stale_and_names_another_machine(directory: RunDirectory) -> None:

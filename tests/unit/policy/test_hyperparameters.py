@@ -109,6 +109,17 @@ def test_a_cosine_is_never_bent_in_silence() -> None:
     carried_on(log, job(COSINE, steps=200), 10)
 
 
+def test_a_warm_up_that_follows_the_steps_is_told_as_their_change() -> None:
+    log = (first_hyperparameters(job(replace(COSINE, warmup_steps=50))),)
+    with pytest.raises(ConfigError) as told:
+        carried_on(log, job(replace(COSINE, warmup_steps=4), steps=40), 20)
+    why = "train.steps changes from 100 to 40, and the warm-up from 50 to 4 steps"
+    assert why in str(told.value)
+    assert "optimizer.warmup_steps" not in str(told.value)
+    with pytest.raises(ConfigError, match=r"change: optimizer\.warmup_steps changes"):
+        carried_on(log, job(replace(COSINE, warmup_steps=5), steps=40), 20)
+
+
 def test_another_shape_is_refused_where_the_rate_would_jump() -> None:
     log = (first_hyperparameters(job(COSINE)),)
     with pytest.raises(ConfigError, match=r"optimizer\.schedule"):
