@@ -8,8 +8,8 @@ is left, norms and routers, every rank holds whole: these are common. A rank see
 stream or some outputs alone, so it has a share of the gradient of what is common: they add up.
 
 Along the pipeline axis layers are dealt in runs, the chunks of a chain (see
-`qmpi.policy.pipeline.actions`): the first stage has the embedding too, the last the final norm and
-the head. A head that is tied to the embedding is the first stage's, and the last one borrows it.
+`qmpi.protocol.pipeline.actions`): the first stage has the embedding too, the last the final norm
+and the head. A head that is tied to the embedding is the first stage's; the last one borrows it.
 
 Cuts are contiguous and along one dimension, so that the parts of a parameter laid one behind the
 other are the parameter: who reads a state needs no more than `Cut`.
@@ -23,8 +23,8 @@ from qmpi.config.model import ModelSettings
 from qmpi.errors import InvariantError
 from qmpi.model.shape import TABLES, bias_shapes, expert_width, ffn_width, head_dim
 from qmpi.model.shape import parameter_shapes as shapes_of
-from qmpi.policy.pipeline.actions import Chain
-from qmpi.policy.teams import AXES, Layout
+from qmpi.protocol.pipeline.actions import Chain
+from qmpi.protocol.teams import AXES, Layout
 
 READERS = ("q_proj.weight", "k_proj.weight", "v_proj.weight", "gate_proj.weight", "up_proj.weight")
 """Endings of the matrices that read the stream: cut by outputs."""

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from qmpi.policy.teams import DATA, TEAM, TIE, Layout, Line, Seat, inner_lines, lines_of
 from qmpi.ports.engine import Condemned, JoinGroup
+from qmpi.protocol.teams import DATA, TEAM, TIE, Layout, Line, Seat, inner_lines, lines_of
 
 if TYPE_CHECKING:
     from qmpi.training.comm.line import Comm

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
 from qmpi.model.partition import Partition, partition
-from qmpi.policy.teams import Layout as TeamLayout
+from qmpi.protocol.teams import Layout as TeamLayout
 from qmpi.training.backprop import Backprop, positions_of
 from qmpi.training.balance import Balance
 from qmpi.training.comm.waits import Aborted

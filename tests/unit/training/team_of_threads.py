@@ -7,7 +7,7 @@ from unit.training.small_job import block, digest, never
 
 from qmpi.config.parallel import ParallelSettings
 from qmpi.policy.lanes import deal_lanes
-from qmpi.policy.teams import DATA, Layout, Seat, lines_of
+from qmpi.protocol.teams import DATA, Layout, Seat, lines_of
 from qmpi.training.engine import Engine
 from qmpi.training.parallel.team import TeamLines
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from qmpi.config.parallel import ParallelSettings
 from qmpi.errors import InvariantError
-from qmpi.policy.teams import AXES, DATA, Layout, Line, Seat, lines_of, whole_digest
+from qmpi.protocol.teams import AXES, DATA, Layout, Line, Seat, lines_of, whole_digest
 
 sizes = st.integers(1, 4)
 layouts = st.builds(Layout, sizes, sizes, sizes, sizes)
