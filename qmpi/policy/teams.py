@@ -19,6 +19,9 @@ from qmpi.units import Digest
 
 DATA = "data"
 
+TEAM = "team"
+"""The line over all positions of a team, for what the whole team agrees on."""
+
 AXES = ("pipeline", "context", "expert", "tensor")
 """Axes of a team, outermost first."""
 
@@ -118,7 +121,7 @@ class Line(Struct, frozen=True):
     """The ranks that differ in one axis alone, seen from one of them.
 
     Attributes:
-        axis: "data", or an axis of the layout.
+        axis: "data", an axis of the layout, or "team".
         name: the same for all its ranks, and no other line's within a generation.
         index: place of this seat on the line, 0 <= index < size.
         size: ranks on the line.
@@ -145,14 +148,33 @@ def lines_of(layout: Layout, seat: Seat, teams: int) -> tuple[Line, ...]:
     Raises:
         InvariantError: the group has no such seat.
     """
+    data, *within, _ = every_line_of(layout, seat, teams)
+    return (data, *(line for line in within if line.size > 1))
+
+
+def every_line_of(layout: Layout, seat: Seat, teams: int) -> tuple[Line, ...]:
+    """List the lines that a seat lies on, those on which it is alone too.
+
+    Args:
+        layout: shape of a team.
+        seat: whose lines.
+        teams: teams of the group, >= 1.
+
+    Returns:
+        The data line, named by position; one an axis, outermost first, named by team and number
+        within the team; the line over the team, in order of position, named by team.
+
+    Raises:
+        InvariantError: the group has no such seat.
+    """
     if not 0 <= seat.team < teams:
         raise InvariantError(f"team {seat.team} is not one of {teams}")
     mine = layout.coordinates(seat.position)
     lines = [Line(DATA, f"{DATA}/{seat.position}", seat.team, teams)]
     for axis, (name, size) in enumerate(zip(AXES, layout.shape, strict=True)):
-        if size > 1:
-            number = _number(layout, mine, axis)
-            lines.append(Line(name, f"{name}/{seat.team}/{number}", mine[axis], size))
+        number = _number(layout, mine, axis)
+        lines.append(Line(name, f"{name}/{seat.team}/{number}", mine[axis], size))
+    lines.append(Line(TEAM, f"{TEAM}/{seat.team}", seat.position, layout.size))
     return tuple(lines)
 
 

@@ -33,6 +33,8 @@ class Comm:
     Each may raise `PeerLost`: a member is gone, or this one is told to leave. Its tensors must not
     be used any more then.
 
+    Small tensors of the host travel by gloo, whatever carries those of a GPU.
+
     Attributes:
         index: place of this member on the line.
         size: number of members.
@@ -49,6 +51,7 @@ class Comm:
         timeout_seconds: float,
         aborted: Aborted,
         reach: int = 0,
+        device: torch.device | None = None,
     ) -> None:
         """Meet the other members.
 
@@ -61,22 +64,26 @@ class Comm:
             aborted: looked at while waiting.
             reach: messages go to members at most so many steps on around the line; 0: none are
                 sent.
+            device: the GPU whose tensors travel by NCCL, one a member; None: all travel by gloo.
 
         Raises:
             PeerLost: a member did not come, or `aborted` says so.
         """
         self.index, self.size = index, size
         self._under_way = UnderWay(aborted)
+        self._gpu: Backend | None = None
         self.start = Starts(index, size, self._backend_of, self._under_way)
         if size == 1:
             return
         if store is None:
             raise PeerLost("a group of several needs its lead's rendezvous store")
         prefixed = PrefixStore(name, store)
+        place = Place(index, size, reach)
         try:
             meet(prefixed, index, size, timeout_seconds, aborted)
-            place = Place(index, size, reach)
-            self._gloo = Gloo(prefixed, address_towards(store), place, timeout_seconds)
+            self._host = Gloo(prefixed, address_towards(store), place, timeout_seconds)
+            if device is not None:
+                self._gpu = _on_gpu(PrefixStore("gpu", prefixed), device, place, timeout_seconds)
         except RuntimeError as error:
             raise PeerLost(f"the rendezvous failed: {first_line(error)}") from None
 
@@ -216,5 +223,12 @@ class Comm:
         """
         return self.allgather(numbers).view(self.size, -1)
 
-    def _backend_of(self, _tensor: Tensor) -> Backend:
-        return self._gloo
+    def _backend_of(self, tensor: Tensor) -> Backend:
+        return self._gpu if self._gpu is not None and tensor.is_cuda else self._host
+
+
+def _on_gpu(store: Store, device: torch.device, place: Place, timeout_seconds: float) -> Backend:
+    # torch for CPUs alone has no such module.
+    from qmpi.training.comm.nccl import Nccl
+
+    return Nccl(store, device, place, timeout_seconds)

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch._C._distributed_c10d import ReduceOp
 
 from qmpi.errors import InvariantError
-from qmpi.training.comm.backend import Backend, Group, Work
+from qmpi.training.comm.backend import Backend
+from qmpi.training.comm.group import Group, Work
 from qmpi.training.comm.pending import Begun, Operation, Pending, UnderWay
 from qmpi.training.comm.pieces import as_bytes, even_counts, pieces, sum_in_order
 
@@ -181,7 +182,9 @@ class Starts:
 
     def _message(self, tensor: Tensor, source: int, target: int) -> Pending:
         return self._pending(
-            self._spread(tensor, as_bytes(tensor), 0, lambda backend: backend.way(source, target))
+            self._spread(
+                tensor, as_bytes(tensor), 0, lambda backend: backend.ways.between(source, target)
+            )
         )
 
     def _other(self, index: int) -> int:
