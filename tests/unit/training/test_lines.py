@@ -10,23 +10,16 @@ from pathlib import Path
 import pytest
 import torch
 from unit.training.line_scenarios import OPERATIONS, SCENARIOS
+from unit.training.on_cuda import NEEDS_CUDA
 
 from qmpi.training.comm.pieces import even_counts, sum_in_order
 from qmpi.training.comm.place import Place
 
 PROGRAM = Path(__file__).with_name("line_scenarios.py")
 
-LIBRARIES = (
-    "gloo",
-    pytest.param(
-        "nccl",
-        marks=[
-            pytest.mark.cuda,
-            pytest.mark.skipif(torch.cuda.device_count() < 8, reason="needs a GPU a member"),
-        ],
-        id="nccl-on-cuda",
-    ),
-)
+A_GPU_A_MEMBER = pytest.mark.skipif(torch.cuda.device_count() < 8, reason="needs eight GPUs")
+
+LIBRARIES = ("gloo", pytest.param("nccl", marks=[*NEEDS_CUDA, A_GPU_A_MEMBER], id="cuda"))
 
 
 @pytest.fixture(scope="module", params=LIBRARIES)
