@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from qmpi.ports.engine import Condemned, JoinGroup
-from qmpi.protocol.teams import DATA, TEAM, TIE, Layout, Line, Seat, inner_lines, lines_of
+from qmpi.protocol.teams import DATA, TEAM, TIE, Layout, Seat, every_line_of, tie_of
 
 if TYPE_CHECKING:
     from qmpi.training.comm.line import Comm
@@ -30,30 +30,17 @@ def connect(
 
     Raises:
         PeerLost: a member did not come, or `condemned` says so.
+        NoConnection: this machine has no room for a connection.
     """
-    from qmpi.training.comm.line import Comm
+    from qmpi.training.comm.lines import Lines, Meeting
     from qmpi.training.comm.store import connect_store
     from qmpi.training.parallel.team import TeamLines
 
     seat = Seat(work.team, work.position)
-    lines = [*lines_of(layout, seat, work.teams), *inner_lines(layout, seat)]
-    if not work.is_lead and any(line.size > 1 for line in lines):
+    wanted = [*every_line_of(layout, seat, work.teams), tie_of(layout, seat)]
+    if not work.is_lead and any(line.size > 1 for line in wanted):
         store = connect_store(work.store_address, JOIN_SECONDS, condemned)
-
-    def met(axis: str) -> Comm:
-        line = next((one for one in lines if one.axis == axis), Line(axis, axis, 0, 1))
-        return Comm(
-            store=store,
-            name=f"g{work.generation}/{line.name}",
-            index=line.index,
-            size=line.size,
-            timeout_seconds=JOIN_SECONDS,
-            aborted=condemned,
-            # Stages, and the two ends of a tied table, send each other messages; others never do.
-            reach=int(axis in ("pipeline", TIE)),
-        )
-
-    data = met(DATA)
+    lines = Lines(wanted, Meeting(store, f"g{work.generation}", JOIN_SECONDS, condemned))
     if layout.size == 1:
-        return data, None
-    return data, TeamLines(met("tensor"), met("pipeline"), met(TIE), met(TEAM))
+        return lines[DATA], None
+    return lines[DATA], TeamLines(lines["tensor"], lines["pipeline"], lines[TIE], lines[TEAM])
