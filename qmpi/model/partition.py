@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from qmpi.config.model import ModelSettings
 from qmpi.errors import InvariantError
-from qmpi.model.shape import TABLES, bias_shapes, expert_width, ffn_width, head_dim
+from qmpi.model.shape import BIAS, TABLES, bias_shapes, expert_width, ffn_width, head_dim
 from qmpi.model.shape import parameter_shapes as shapes_of
 from qmpi.protocol.pipeline.actions import Chain
 from qmpi.protocol.teams import AXES, Layout
@@ -125,6 +125,26 @@ class Partition:
         if self.shares == 1:
             return frozenset()
         return frozenset(name for name, cut in self.cuts.items() if cut.is_whole)
+
+
+def held_shapes(
+    settings: ModelSettings, layout: Layout, chunks: int
+) -> tuple[dict[str, tuple[int, ...]], ...]:
+    """Return the shape of what each position holds of every parameter.
+
+    Args:
+        settings: shape of the whole model.
+        layout: shape of a team.
+        chunks: of layers that each stage of a pipeline holds.
+
+    Returns:
+        Shapes by name, without biases of experts, in order of position.
+    """
+    parts = (partition(settings, layout, position, chunks) for position in range(layout.size))
+    return tuple(
+        {name: cut.own for name, cut in part.cuts.items() if not name.endswith(BIAS)}
+        for part in parts
+    )
 
 
 def span(count: int, parts: int, number: int) -> tuple[int, int]:
