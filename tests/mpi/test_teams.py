@@ -1,7 +1,12 @@
 """Ranks that share a model, in real jobs: killed one after the other, and none the wiser."""
 
 import json
+import os
 import random
+import re
+import shlex
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -56,6 +61,25 @@ def test_a_rank_of_each_position_is_killed(tmp_path: Path, layout: str) -> None:
         status = run.finish()
     check(run, status, digest)
     assert len(status["failures"]) == 2
+
+
+def test_what_the_page_shows_runs(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "teams.md").read_text()
+    (block,) = re.findall(r"^```\n(.*?)^```\n", text, re.DOTALL | re.MULTILINE)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for line in block.splitlines():
+        done = subprocess.run(
+            shlex.split(line),
+            cwd=tmp_path,
+            env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=400,
+            check=False,
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+        if "check" in line:
+            assert "of 4 ranks: pipeline 2 x tensor 2" in done.stdout
 
 
 @pytest.mark.slow
