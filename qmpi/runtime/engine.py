@@ -330,7 +330,8 @@ class TorchEngine:
             self._position = work.position
 
     def _connect(self, work: JoinGroup) -> "tuple[Comm, TeamLines | None]":
-        return connect(self._layout, work, self._store, self._condemned)
+        gpu = self._ready().at.gpu()
+        return connect(self._layout, work, self._store, self._condemned, gpu)
 
     def _told_again(self, engine: "Engine", work: JoinGroup) -> StepApplied | None:
         """Return the step before, with the digest that it lacks: a team's is told by all of it."""

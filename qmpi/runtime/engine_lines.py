@@ -6,7 +6,7 @@ from qmpi.ports.engine import Condemned, JoinGroup
 from qmpi.protocol.teams import DATA, TEAM, TIE, Layout, Seat, every_line_of, tie_of
 
 if TYPE_CHECKING:
-    from qmpi.training.comm.line import Comm
+    from qmpi.training.comm.line import Comm, Gpu
     from qmpi.training.comm.store import Store
     from qmpi.training.parallel.team import TeamLines
 
@@ -15,7 +15,11 @@ JOIN_SECONDS = 60.0
 
 
 def connect(
-    layout: Layout, work: JoinGroup, store: "Store | None", condemned: Condemned
+    layout: Layout,
+    work: JoinGroup,
+    store: "Store | None",
+    condemned: Condemned,
+    gpu: "Gpu | None" = None,
 ) -> "tuple[Comm, TeamLines | None]":
     """Connect the lines of a seat.
 
@@ -24,6 +28,7 @@ def connect(
         work: the seat and the generation.
         store: of this process, which serves if it is the lead's.
         condemned: says why the rendezvous shall end, or None.
+        gpu: that this rank computes on.
 
     Returns:
         Ranks of this position in all teams, and the lines within the team; None: it is one rank.
@@ -40,7 +45,7 @@ def connect(
     wanted = [*every_line_of(layout, seat, work.teams), tie_of(layout, seat)]
     if not work.is_lead and any(line.size > 1 for line in wanted):
         store = connect_store(work.store_address, JOIN_SECONDS, condemned)
-    lines = Lines(wanted, Meeting(store, f"g{work.generation}", JOIN_SECONDS, condemned))
+    lines = Lines(wanted, Meeting(store, f"g{work.generation}", JOIN_SECONDS, condemned, gpu))
     if layout.size == 1:
         return lines[DATA], None
     return lines[DATA], TeamLines(lines["tensor"], lines["pipeline"], lines[TIE], lines[TEAM])

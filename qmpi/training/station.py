@@ -18,6 +18,7 @@ from qmpi.model.partition import Partition, partition
 from qmpi.protocol.teams import Layout as TeamLayout
 from qmpi.training.backprop import Backprop, positions_of
 from qmpi.training.balance import Balance
+from qmpi.training.comm.line import Gpu
 from qmpi.training.comm.waits import Aborted
 from qmpi.training.compiler import InTurn
 from qmpi.training.ends import Ends
@@ -36,6 +37,7 @@ from qmpi.training.parallel.vocabulary import VocabularyEnds
 from qmpi.training.passes import Passes
 from qmpi.training.precision import (
     choose_parts,
+    gpu_of,
     machine_identity,
     precision_name,
     update_precision,
@@ -110,6 +112,10 @@ class Station:
         self.weights.refresh()
         if isinstance(self.runner, StageRunner):
             self.runner.refresh()
+
+    def gpu(self) -> Gpu | None:
+        """Return the GPU that is computed on, as lines know it; None: there is none."""
+        return gpu_of(self.means.device)
 
     def identity(self) -> str:
         """Return what the bits of a lane depend on; all ranks of a group must agree."""

@@ -9,6 +9,8 @@ in `allreduce`; `sum_everywhere` and `sum_scattered` add in order of index, so t
 of a plain loop over the members, on any device and number of hosts.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch._C._distributed_c10d import PrefixStore, Store
@@ -22,6 +24,18 @@ from qmpi.training.comm.starts import Starts
 from qmpi.training.comm.store import meet
 from qmpi.training.comm.waited import Waited
 from qmpi.training.comm.waits import Aborted, first_line, refused
+
+
+class Gpu(NamedTuple):
+    """A GPU that a member computes on.
+
+    Attributes:
+        device: as torch names it in this process.
+        name: that no other GPU has, on whatever host.
+    """
+
+    device: torch.device
+    name: str
 
 
 class Comm(Waited):
@@ -49,7 +63,7 @@ class Comm(Waited):
         timeout_seconds: float,
         aborted: Aborted,
         reach: int = 0,
-        device: torch.device | None = None,
+        gpu: Gpu | None = None,
     ) -> None:
         """Meet the other members.
 
@@ -62,7 +76,8 @@ class Comm(Waited):
             aborted: looked at while waiting.
             reach: messages go to members at most so many steps on around the line; 0: none are
                 sent.
-            device: the GPU whose tensors travel by NCCL, one a member; None: all travel by gloo.
+            gpu: that this member computes on; None: none. Where each member has one of its own,
+                tensors on them travel by NCCL; all others travel by gloo.
 
         Raises:
             PeerLost: a member did not come, or `aborted` says so.
@@ -79,10 +94,12 @@ class Comm(Waited):
         prefixed = PrefixStore(name, store)
         place = Place(index, size, reach)
         try:
-            meet(prefixed, index, size, timeout_seconds, aborted)
+            name = gpu.name if gpu is not None else ""
+            by_nccl = meet(prefixed, index, size, name, timeout_seconds, aborted)
             self._host = Gloo(prefixed, address_towards(store), place, timeout_seconds)
-            if device is not None:
-                self._gpu = _on_gpu(PrefixStore("gpu", prefixed), device, place, timeout_seconds)
+            if by_nccl and gpu is not None:
+                own = PrefixStore("gpu", prefixed)
+                self._gpu = _on_gpu(own, gpu.device, place, timeout_seconds)
         except RuntimeError as error:
             told = f"the rendezvous failed: {first_line(error)}"
             if refused(told):

@@ -11,11 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch._C._distributed_c10d import PrefixStore, Store
 
 from qmpi.errors import InvariantError
-from qmpi.training.comm.line import Comm
+from qmpi.training.comm.line import Comm, Gpu
 from qmpi.training.comm.store import announce
 from qmpi.training.comm.waits import Aborted
 
@@ -56,14 +55,14 @@ class Meeting:
         name: of the generation; never used before.
         timeout_seconds: of the rendezvous and of each operation; the last resort.
         aborted: looked at while waiting.
-        device: the GPU whose tensors travel by NCCL; None: all travel by gloo.
+        gpu: that this member computes on, as `Comm` takes it.
     """
 
     store: Store | None
     name: str
     timeout_seconds: float
     aborted: Aborted
-    device: torch.device | None = None
+    gpu: Gpu | None = None
 
 
 class Lines:
@@ -81,7 +80,8 @@ class Lines:
         """
         for line in lines:
             if meeting.store is not None and line.size > 1:
-                announce(PrefixStore(f"{meeting.name}/{line.name}", meeting.store), line.index)
+                own = PrefixStore(f"{meeting.name}/{line.name}", meeting.store)
+                announce(own, line.index, meeting.gpu.name if meeting.gpu else "")
         self._lines = {line.axis: _connected(line, meeting) for line in lines}
 
     def __getitem__(self, axis: str) -> Comm:
@@ -112,5 +112,5 @@ def _connected(line: Line, meeting: Meeting) -> Comm:
         timeout_seconds=meeting.timeout_seconds,
         aborted=meeting.aborted,
         reach=REACHES.get(line.axis, 0),
-        device=meeting.device,
+        gpu=meeting.gpu,
     )

@@ -10,7 +10,7 @@ import traceback
 import torch
 
 from qmpi.errors import PeerLost
-from qmpi.training.comm.line import Comm
+from qmpi.training.comm.line import Comm, Gpu
 from qmpi.training.comm.store import connect_store, open_store
 
 PATIENCE = 60
@@ -33,7 +33,7 @@ class Member:
         return Comm(
             store=self.store, name=name, index=self.index, size=self.size, timeout_seconds=50,
             aborted=aborted or self.aborted, reach=reach,
-            device=None if self.device.type == "cpu" else self.device,
+            gpu=None if self.device.type == "cpu" else Gpu(self.device, str(self.device)),
         )  # fmt: skip
 
     def aborted(self):

@@ -83,8 +83,8 @@ class Teams:
 
     def _together(self, name, team, flat_of):
         every = [self.engines[seat] for seat in self.seats if seat.team == team]
-        ranks = [engine for engine in every if name in engine._at.part.cuts]
-        cuts = [engine._at.part.cuts[name] for engine in ranks]
+        ranks = [engine for engine in every if name in engine.at.part.cuts]
+        cuts = [engine.at.part.cuts[name] for engine in ranks]
         slots = [{slot.name: slot for slot in engine._state.layout.slots} for engine in ranks]
         views = [
             flat_of(e)[s[name].start : s[name].start + s[name].size].view(s[name].shape)

@@ -9,6 +9,7 @@ from unit.training.team_of_threads import teamed
 from qmpi.config.model import ModelSettings
 
 STEPS = 20
+SLOW = pytest.mark.slow
 
 MODELS = {
     "dense": {},
@@ -48,8 +49,22 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("layout", LAYOUTS)
+PAIRS = [
+    pytest.param(
+        name,
+        layout,
+        id=f"{layout}-{name}",
+        # Stages differ by what is at their ends, schedules by order alone: few models show that.
+        marks=()
+        if layout in ("tensor", "both") or name in ("dense", "untied", "experts")
+        else SLOW,
+    )
+    for layout in LAYOUTS
+    for name in MODELS
+]
+
+
+@pytest.mark.parametrize(("name", "layout"), PAIRS)
 def test_the_losses_are_those_of_one_rank(name, layout):
     settings = four_heads(name)
     alone, two = teamed(settings), teamed(settings, **LAYOUTS[layout])
