@@ -20,7 +20,7 @@ from qmpi.training.backprop import Backprop, positions_of
 from qmpi.training.balance import Balance
 from qmpi.training.comm.line import Gpu
 from qmpi.training.comm.waits import Aborted
-from qmpi.training.compiler import InTurn
+from qmpi.training.compiler import InTurn, uncompiled
 from qmpi.training.ends import Ends
 from qmpi.training.flat_state import FlatState, state_layout
 from qmpi.training.lane_squares import LaneSquares
@@ -156,7 +156,7 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
     kernels = choose_parts(train, device, compiled=False)
     directions = None
     if part.shares > 1:
-        kernels = kernels._replace(gather=rows.gather, scatter=rows.scatter)
+        kernels = kernels._replace(gather=uncompiled(rows.gather), scatter=uncompiled(rows.scatter))
         if layout.uses_muon:
             directions = TeamDirections(layout, part, rows, device, update_precision(kind))
     # Before the ends: a head that is tied to another rank's embedding has its values from there.
@@ -190,8 +190,4 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
 
 def _narrowed(settings: Settings, part: Partition) -> Settings:
     """Return the job as if the model were the part of it that a position holds."""
-    train = settings.train
-    if part.ranks > 1:
-        # What is between the parts of a layer is not for a compiler.
-        train = replace(train, compile="off")
-    return replace(settings, model=part.model, train=train)
+    return replace(settings, model=part.model)

@@ -97,7 +97,6 @@ SHARED: dict[str, tuple[dict[str, object], str]] = {
     "ahead": ({"model.predict_ahead": 1}, "model.predict_ahead = 1"),
     "norm": ({"model.qk_norm_over": "projection"}, "model.qk_norm_over"),
     "noise": ({"batch.noise_scale": True}, "the noise of gradients is not measured"),
-    "compiled": ({"train.compile": "on"}, 'train.compile = "on"'),
     "narrow": ({"train.masters": "bfloat16", "model.vocab_size": 4097}, "divide model.vocab_size"),
     "lanes": ({"train.lanes": 4096}, "are more than the exact sum has bits for"),
 }

@@ -86,6 +86,20 @@ def test_the_digest_is_the_same_for_any_number_of_teams(name, layout):
     assert told[0] == told[1] == told[2]
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_compiled_layers_are_cut_where_ranks_talk():
+    settings = four_heads()
+    settings = replace(settings, train=replace(settings.train, compile="on"))
+    alone = teamed(settings).train(3)
+    for axes in ({"tensor": 2}, {"pipeline": 2}):
+        one, two = (teamed(settings, teams, **axes) for teams in (1, 2))
+        assert "compiled by" in one.engines[one.seats[0]].identity()
+        told = one.train(3)
+        assert told == two.train(3)
+        same(losses(told), losses(alone), 1e-5)
+
+
 def test_parts_of_one_position_are_equal_in_all_teams():
     teams = teamed(four_heads(), 2, tensor=4)
     teams.train(2)
