@@ -56,4 +56,4 @@ def connect(
     data = met(DATA)
     if layout.size == 1:
         return data, None
-    return data, TeamLines(met("tensor"), met("pipeline"), met(TIE), met(TEAM))
+    return data, TeamLines(*map(met, ("tensor", "expert", "pipeline", TIE, TEAM)))

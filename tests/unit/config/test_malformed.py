@@ -44,10 +44,13 @@ MALFORMED = {
     "negative role": ("[roles]\nspare = -1\n", ["roles.spare = -1", "from 0"]),
     "no trainer": ("[roles]\ntrainer = 0\n", ["roles.trainer = 0", "from 1"]),
     "two coordinators": ("[roles]\ncoordinator = 2\n", ["roles.coordinator = 2", "must be 1"]),
-    "ranks that share a model": ("[parallel]\ntensor = 2\n", ["parallel.tensor = 2", "must be 1"]),
-    "stages of a model": ("[parallel]\npipeline = 4\n", ["parallel.pipeline = 4", "must be 1"]),
+    "ranks that share a model": ("[parallel]\ntensor = 3\n", ["parallel.tensor = 3", "heads"]),
+    "stages of a model": ("[parallel]\npipeline = 99\n", ["parallel.pipeline = 99", "without a"]),
     "parts of a sequence": ("[parallel]\ncontext = 2\n", ["parallel.context = 2", "must be 1"]),
-    "parts of the experts": ("[parallel]\nexpert = 8\n", ["parallel.expert = 8", "must be 1"]),
+    "parts of the experts": (
+        "[parallel]\nexpert = 8\n",
+        ["parallel.expert = 8", "experts = 0"],
+    ),
     "a team of nobody": ("[parallel]\ntensor = 0\n", ["parallel.tensor = 0", "from 1 to 1024"]),
     "more ranks than any machine": (
         "[roles]\ntrainer = 99999999999\n",
