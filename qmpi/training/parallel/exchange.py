@@ -8,10 +8,9 @@ the rows, in the order, that it would see on a rank that has all sequences, for 
 order. Results go back the way that the rows came, and are summed over a token's experts as ever.
 The gradient goes the same two ways; that of the shares comes with that of the rows.
 
-Of tokens x k rows a rank sends, if loads are even, (E - 1) / E to others. So a layer sends, in a
-microbatch and from a rank, forward and backward,
-2 * (2 * width + numbers) * itemsize * tokens * k * (E - 1) / E bytes,
-with one float32 number a row on two of the four ways, and beside that 8 bytes an expert for counts.
+If loads are even, a rank sends R = tokens x k x (E - 1) / E rows to others, on each of four ways.
+With s bytes an element that makes R x (4 x width x s + 8) bytes in a layer and a microbatch; 8 of
+them are the share and its gradient. Counts are 8 bytes an expert.
 
 Shares and their gradients are float32 and travel as bits, behind the features of their row.
 """
