@@ -29,7 +29,14 @@ class ParallelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         PositiveInt, Meta(le=1024, description="Parts of a sequence. Exactly 1 in this version.")
     ] = 1
     expert: Annotated[
-        PositiveInt, Meta(le=1024, description="Parts of the experts. Exactly 1 in this version.")
+        PositiveInt,
+        Meta(
+            le=1024,
+            description=(
+                "Parts of the experts of each layer, and of the sequences of each microbatch; must "
+                "divide model.experts and train.sequences."
+            ),
+        ),
     ] = 1
     tensor: Annotated[
         PositiveInt,

@@ -12,10 +12,7 @@ from qmpi.config.parallel_gaps import parallel_gaps
 from qmpi.config.settings import Settings
 from qmpi.config.widths import expert_width, ffn_width
 
-REFUSED = (
-    "context",
-    "expert",
-)
+REFUSED = ("context",)
 """Axes that must be of size 1 in this version."""
 
 MOST_SIZE = 1024
@@ -127,15 +124,11 @@ def expert_faults(settings: Settings) -> Iterator[str]:
     Yields:
         One sentence each.
     """
-    size, model, train = settings.parallel.expert, settings.model, settings.train
+    size, model = settings.parallel.expert, settings.model
     if not model.experts:
         yield f"parallel.expert = {size} shares out experts, and model.experts = 0 is none: set 1"
         return
-    rows = train.microbatches * train.sequences
-    numbers = {
-        "model.experts": model.experts,
-        "the rows of a lane, train.microbatches x train.sequences": rows,
-    }
+    numbers = {"model.experts": model.experts, "train.sequences": settings.train.sequences}
     yield from _undivided("expert", size, numbers)
 
 
@@ -157,8 +150,10 @@ def tensor_faults(settings: Settings) -> Iterator[str]:
         numbers["model.ffn_width"] = ffn_width(model)
     if model.experts:
         numbers["model.expert_width"] = expert_width(model)
-    tokens = train.sequences * train.sequence_tokens
-    numbers["the tokens of a microbatch, train.sequences x train.sequence_tokens"] = tokens
+    experts, tokens = settings.parallel.expert, train.sequences * train.sequence_tokens
+    told = "the tokens of a microbatch, train.sequences x train.sequence_tokens"
+    told += f" / parallel.expert = {experts}" if experts > 1 else ""
+    numbers[told] = tokens // experts
     yield from _undivided("tensor", size, numbers)
     if size > model.vocab_size:
         yield f"parallel.tensor = {size} is above model.vocab_size = {model.vocab_size}"

@@ -43,9 +43,27 @@ def parallel_gaps(settings: Settings) -> Iterator[str]:
             f'train.masters = "bfloat16" wants parallel.tensor = {settings.parallel.tensor} to '
             f"divide model.vocab_size = {model.vocab_size}"
         )
-    shares = train.lanes * settings.parallel.tensor
+    yield from _expert_gaps(settings)
+    shares = train.lanes * settings.parallel.tensor * settings.parallel.expert
     if shares > MOST_SHARES or spare_bits(shares) < LEAST_SPARE:
         yield (
-            f"train.lanes x parallel.tensor = {shares} gradients are more than the exact sum has "
-            f"bits for: {MOST_SHARES} at most"
+            f"train.lanes x parallel.tensor x parallel.expert = {shares} gradients are more than "
+            f"the exact sum has bits for: {MOST_SHARES} at most"
+        )
+
+
+def _expert_gaps(settings: Settings) -> Iterator[str]:
+    parallel, model = settings.parallel, settings.model
+    if parallel.expert == 1:
+        return
+    if model.capacity_factor:
+        yield (
+            f"model.capacity_factor = {model.capacity_factor:g} drops tokens in the order of a "
+            f"whole microbatch, of which each of parallel.expert = {parallel.expert} ranks sees a "
+            "part: set 0, with which no token is dropped"
+        )
+    if settings.batch.halve_microbatches:
+        yield (
+            "batch.halve_microbatches = true: ranks that share out the sequences of a microbatch "
+            "do not halve it; set false, and train.sequences to what fits"
         )

@@ -16,7 +16,7 @@ from torch.nn import functional
 from qmpi.config.model import ModelSettings
 from qmpi.model import plain
 from qmpi.model.bands import Band
-from qmpi.model.experts.mix import ExpertWeights, Mix, make_mix
+from qmpi.model.experts.mix import HERE, Exchange, ExpertWeights, Mix, make_mix
 from qmpi.model.fused.banded import Bands, KeptBands
 from qmpi.model.fused.heads import Heads
 from qmpi.model.fused.norm import Norm
@@ -105,6 +105,7 @@ class Kernels(NamedTuple):
         product: (features [rows, in], weight [out, in]) to [rows, out].
         gather: rows of the stream that this rank has, to all that its part of the layer reads.
         scatter: what its part writes, to what all parts together add to the rows that it has.
+        exchange: brings tokens to the experts.
     """
 
     norm: Callable[[Tensor, Tensor, float, torch.dtype], Tensor]
@@ -114,6 +115,7 @@ class Kernels(NamedTuple):
     product: Callable[[Tensor, Tensor], Tensor] = functional.linear
     gather: Callable[[Tensor], Tensor] = as_it_is
     scatter: Callable[[Tensor], Tensor] = as_it_is
+    exchange: Exchange = HERE
 
 
 Layer = Callable[[Tensor, Positions, LayerWeights], Tensor]
@@ -262,6 +264,6 @@ def make_layer(
         return x, kernels.gather(kernels.norm(x, weights.mlp_norm, epsilon, torch.float32))
 
     if kind.experts:
-        mix = make_mix(settings, kernels.swiglu, microbatches)
+        mix = make_mix(settings, kernels.swiglu, microbatches, kernels.exchange)
         return ExpertLayer(before_experts, mix, kernels.scatter)
     return post if settings.norm_place == "post" else pre

@@ -7,6 +7,9 @@ writes to it by inputs, so that each rank adds its share; tables by their rows, 
 is left, norms and routers, every rank holds whole: these are common. A rank sees some rows of the
 stream or some outputs alone, so it has a share of the gradient of what is common: they add up.
 
+Along the expert axis each rank has a run of the experts of each layer, and sees the tokens that go
+to them; of all else it sees some sequences alone: all else is common there.
+
 Along the pipeline axis layers are dealt in runs, the chunks of a chain (see
 `qmpi.protocol.pipeline.actions`): the first stage has the embedding too, the last the final norm
 and the head. A head that is tied to the embedding is the first stage's; the last one borrows it.
@@ -31,6 +34,9 @@ READERS = ("q_proj.weight", "k_proj.weight", "v_proj.weight", "gate_proj.weight"
 
 WRITERS = ("o_proj.weight", "down_proj.weight")
 """Endings of those that write to it: cut by inputs."""
+
+EXPERTS = ".mlp.experts."
+"""What stands between the name of a layer and the number of an expert."""
 
 LAYERS, EMBEDDING = "model.layers.", "model.embed_tokens.weight"
 
@@ -87,6 +93,8 @@ class Partition:
         chain: of the chunks of layers that it and the other stages hold.
         stage: its place along the pipeline axis.
         ranks: of a team.
+        expert: its place along the expert axis.
+        experts: ranks along it.
     """
 
     model: ModelSettings
@@ -97,6 +105,8 @@ class Partition:
     chain: Chain
     stage: int
     ranks: int
+    expert: int = 0
+    experts: int = 1
 
     @property
     def is_first(self) -> bool:
@@ -120,11 +130,26 @@ class Partition:
         )
 
     @property
-    def common(self) -> frozenset[str]:
-        """Names of what all ranks of the tensor axis hold whole, a share of the gradient each."""
-        if self.shares == 1:
-            return frozenset()
-        return frozenset(name for name, cut in self.cuts.items() if cut.is_whole)
+    def common(self) -> dict[str, frozenset[str]]:
+        """Names of what all ranks of an axis hold, a share of the gradient each, by axis."""
+        found = dict[str, frozenset[str]]()
+        if self.shares > 1:
+            found["tensor"] = frozenset(name for name, cut in self.cuts.items() if cut.is_whole)
+        if self.experts > 1:
+            found["expert"] = frozenset(name for name in self.cuts if EXPERTS not in name)
+        return found
+
+    @property
+    def contributions(self) -> int:
+        """Shares of a lane's gradient that are added up where most are."""
+        return self.shares * self.experts
+
+    @property
+    def left(self) -> frozenset[str]:
+        """Names of what another rank has too, and counts where it shall count once."""
+        places = {"tensor": self.share, "expert": self.expert}
+        behind = (names for axis, names in self.common.items() if places[axis])
+        return frozenset().union(*behind)
 
 
 def held_shapes(
@@ -198,7 +223,18 @@ def partition(settings: ModelSettings, layout: Layout, position: int, chunks: in
     first, behind = span(settings.vocab_size, shares, share)
     chain = Chain(layout.pipeline, chunks, 1)
     model = settings if shares == 1 else _narrowed(settings, shares, behind - first)
-    part = Partition(model, {}, first, share, shares, chain, stage, layout.size)
+    part = Partition(
+        model=model,
+        cuts={},
+        first_token=first,
+        share=share,
+        shares=shares,
+        chain=chain,
+        stage=stage,
+        ranks=layout.size,
+        expert=at["expert"],
+        experts=layout.expert,
+    )
     numbers = {number for blocks in part.blocks for number in blocks}
     for name, shape in (shapes_of(settings) | bias_shapes(settings)).items():
         if _is_held(name, part, numbers):
@@ -207,6 +243,10 @@ def partition(settings: ModelSettings, layout: Layout, position: int, chunks: in
 
 
 def _is_held(name: str, part: Partition, numbers: set[int]) -> bool:
+    if EXPERTS in name:
+        expert = int(name.partition(EXPERTS)[2].split(".", 1)[0])
+        if expert not in range(*span(part.model.experts, part.experts, part.expert)):
+            return False
     if name.startswith(LAYERS):
         return int(name.removeprefix(LAYERS).split(".", 1)[0]) in numbers
     return part.is_first if name == EMBEDDING else part.is_last

@@ -93,7 +93,7 @@ class Layout:
         second: first element that has a second moment in float32.
         eight: elements, from the first on, whose moments are in eight bits; whole blocks.
         narrow: weights are in bfloat16.
-        shares: ranks of a team that each have a share of the gradient of what is common.
+        shares: of a lane's gradient that ranks of a team have of what is common, at most.
     """
 
     slots: tuple[Slot, ...]

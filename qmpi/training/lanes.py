@@ -15,6 +15,7 @@ from qmpi.training.comm.waits import Aborted
 from qmpi.training.gradients import Gradients
 from qmpi.training.lane_squares import LaneSquares
 from qmpi.training.out_of_memory import with_memory_told
+from qmpi.training.parallel.sequences import Sequences
 from qmpi.training.reduction.kinds import Sum
 from qmpi.training.stopwatch import Stopwatch
 from qmpi.training.weights import Weights
@@ -77,6 +78,7 @@ class LaneRunner:
         weights: Weights,
         backprop: Backprop,
         watch: Stopwatch,
+        sequences: Sequences,
         squares: LaneSquares | None = None,
     ) -> None:
         """Take the parts.
@@ -86,10 +88,11 @@ class LaneRunner:
             weights: of the model.
             backprop: computes microbatches with these.
             watch: measures forward, backward, and the sweep inside backward.
+            sequences: of a microbatch, and who has the others.
             squares: takes each gradient too, if the noise is measured.
         """
         self._train, self._weights, self._watch = settings.train, weights, watch
-        self._backprop, self._squares = backprop, squares
+        self._backprop, self._squares, self._sequences = backprop, squares, sequences
         self._gradients = Gradients(weights, watch, squares)
         self._device = weights.device
         self._factor = 1.0
@@ -146,8 +149,9 @@ class LaneRunner:
             PeerLost: `aborted` says so.
         """
         count, train = self._train.microbatches, self._train
-        ids = read_block(block, count * train.sequences, train.sequence_tokens + 1)
-        losses, share = 0.0, self._factor / count
+        rows = self._sequences.rows_of(train)
+        ids = self._sequences.own(read_block(block, rows, train.sequence_tokens + 1), train)
+        losses, share = 0.0, self._factor / (count * self._sequences.parts)
         self._backprop.begin_lane()
         if self._squares is not None:
             self._squares.begin_lane()
@@ -160,7 +164,8 @@ class LaneRunner:
         self._add_ends(total)
         if self._weights.tallies.size:
             self._weights.tallies.add_to(total.counts)
-        return losses / count
+        mean = self._sequences.mean_of(torch.tensor([losses / count], dtype=torch.float64))
+        return float(mean)
 
     def numbers(self) -> tuple[float, ...]:
         """Return what the last lane tells besides (see `TailForm`).

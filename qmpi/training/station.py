@@ -29,7 +29,9 @@ from qmpi.training.microbatches import Microbatches
 from qmpi.training.offload.places import offloads_moments
 from qmpi.training.optimizer import Optimizer
 from qmpi.training.parallel.directions import TeamDirections
+from qmpi.training.parallel.exchange import TokenExchange
 from qmpi.training.parallel.rows import Rows
+from qmpi.training.parallel.sequences import Sequences
 from qmpi.training.parallel.stage import StageParts, StageRunner
 from qmpi.training.parallel.team import Team
 from qmpi.training.parallel.tie import Tie
@@ -147,13 +149,16 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
     own = _narrowed(settings, part)
     train, device, kind = own.train, means.device, means.precision
     told, held = Tallies(own.model, device), state_layout(own, part.cuts.keys())
-    layout = dataclasses.replace(held, shares=part.shares)
+    layout = dataclasses.replace(held, shares=part.contributions)
     state = FlatState(layout, device, split=offloads_moments(train, device))
     form = TailForm(own.batch.is_measured, own.model.predict_ahead)
     total = make_sum(train.reduction, layout, train.lanes, device, form, told.size)
     weights = Weights(own.model, state, kind, told)
     watch, rows = make_stopwatch(device, means.clock), Rows(part.share, part.shares)
+    sequences = Sequences(part.expert, part.experts)
     kernels = choose_parts(train, device, compiled=False)
+    if part.experts > 1:
+        kernels = kernels._replace(exchange=TokenExchange(sequences, part.expert))
     directions = None
     if part.shares > 1:
         kernels = kernels._replace(gather=uncompiled(rows.gather), scatter=uncompiled(rows.scatter))
@@ -165,12 +170,14 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
     runner: Runner
     if part.chain.stages > 1:
         seen = positions_of(own, device, means.divider)
-        runner = StageRunner(own, weights, StageParts(part, ends, tie, kernels.norm, seen), watch)
+        parts = StageParts(part, ends, tie, kernels.norm, seen, sequences)
+        runner = StageRunner(own, weights, parts, watch)
     else:
         backprop = Backprop(own, weights, kernels, watch, ends, means.divider)
         squares = LaneSquares(len(layout.slots), device) if form.measures else None
-        runner = LaneRunner(own, weights, backprop, watch, squares)
-    team = Team(part, layout, rows, runner if isinstance(runner, StageRunner) else None)
+        runner = LaneRunner(own, weights, backprop, watch, sequences, squares)
+    stage = runner if isinstance(runner, StageRunner) else None
+    team = Team(part, layout, rows, sequences, stage)
     return Station(
         settings=settings,
         means=means,
@@ -190,4 +197,5 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
 
 def _narrowed(settings: Settings, part: Partition) -> Settings:
     """Return the job as if the model were the part of it that a position holds."""
-    return replace(settings, model=part.model)
+    train = replace(settings.train, sequences=settings.train.sequences // part.experts)
+    return replace(settings, model=part.model, train=train)

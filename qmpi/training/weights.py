@@ -157,11 +157,16 @@ class Weights:
     ) -> LayerWeights:
         prefix = f"model.layers.{number}."
         fields: dict[str, Any] = {
-            field: self._leaf(*(prefix + name for name in names)) if names else None
+            field: self._held(*(prefix + name for name in names))
             for field, names in merged_names(self._settings, kind).items()
         }
         mixture = self._mixture(prefix, *told) if told is not None else None
         return LayerWeights(**fields, experts=mixture)
+
+    def _held(self, *names: str) -> Tensor | None:
+        """Return the leaf of those that are here: of experts a rank may have some."""
+        here = [name for name in names if name in self._numbers]
+        return self._leaf(*here) if here else None
 
     def _ahead(self, number: int, block: LayerWeights) -> AheadWeights:
         embedding, stream, join, final = (

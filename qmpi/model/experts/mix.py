@@ -10,14 +10,14 @@ the loss that is reported stays the cross-entropy.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from qmpi.config.model import ModelSettings
-from qmpi.model.experts.choice import capacity, choose, plan
+from qmpi.model.experts.choice import Plan, capacity, choose, plan
 from qmpi.model.experts.products import Products
 
 
@@ -68,23 +68,70 @@ class ZLoss(torch.autograd.Function):
         return gradients[0] + size.mul(factor) * logits.softmax(dim=-1), None
 
 
+Begun = Callable[[Tensor, Tensor], Tensor]
+"""(gate_up, down) to what experts add to tokens that are on their way, float32 [tokens, width]."""
+
+
+class Exchange(Protocol):
+    """How tokens come to the experts.
+
+    Attributes:
+        parts: ranks that the tokens of a microbatch are dealt to.
+    """
+
+    parts: int
+
+    def begin(self, x: Tensor, shares: Tensor, given: Plan) -> Begun:
+        """Let tokens go; arguments as of `Products`."""
+        ...
+
+
+class Here:
+    """All tokens and all experts are here.
+
+    Attributes:
+        parts: one.
+    """
+
+    parts = 1
+
+    def begin(self, x: Tensor, shares: Tensor, given: Plan) -> Begun:
+        """Return the products to come.
+
+        Args:
+            x: as `Products` takes it.
+            shares: likewise.
+            given: likewise.
+        """
+        return lambda gate_up, down: Products.apply(x, shares, given, gate_up, down)
+
+
+HERE = Here()
+
 Mix = Callable[[Tensor, Tensor, Tensor, ExpertWeights | None], Tensor]
 """(normed features float32 [tokens, width], gate_up, down, weights) to what is added to the stream,
 float32; the matrices as `Products` takes them."""
 
 
-def make_mix(settings: ModelSettings, swiglu: Callable[[Tensor], Tensor], microbatches: int) -> Mix:
+def make_mix(
+    settings: ModelSettings,
+    swiglu: Callable[[Tensor], Tensor],
+    microbatches: int,
+    exchange: Exchange = HERE,
+) -> Mix:
     """Make the function.
 
     Args:
         settings: shape of the model.
         swiglu: merged gate and up to hidden features.
         microbatches: of a lane, which share the penalty on logits.
+        exchange: brings tokens to the experts.
 
     Returns:
         The function.
     """
-    penalty = settings.router_z_loss / microbatches
+    portions = microbatches * exchange.parts
+    penalty = settings.router_z_loss / portions
 
     def mix(x: Tensor, gate_up: Tensor, down: Tensor, weights: ExpertWeights | None) -> Tensor:
         if weights is None:
@@ -99,12 +146,14 @@ def make_mix(settings: ModelSettings, swiglu: Callable[[Tensor], Tensor], microb
         if dropped is not None:
             weights.counts[1].add_(dropped)
         if weights.features is not None:
-            weights.features.add_(x.detach().mean(dim=0), alpha=1.0 / microbatches)
+            weights.features.add_(x.detach().mean(dim=0), alpha=1.0 / portions)
         seen = x.to(gate_up.dtype)
-        mixed = Products.apply(seen, shares, given, gate_up, down)
+        begun = exchange.begin(seen, shares, given)
         if weights.shared_gate_up is None or weights.shared_down is None:
-            return mixed
+            return begun(gate_up, down)
+        # While tokens are on their way to experts elsewhere.
         hidden = swiglu(functional.linear(seen, weights.shared_gate_up))
-        return mixed + functional.linear(hidden, weights.shared_down)
+        shared = functional.linear(hidden, weights.shared_down)
+        return begun(gate_up, down) + shared
 
     return mix

@@ -33,6 +33,7 @@ from qmpi.training.ends import Ends
 from qmpi.training.gradients import Gradients
 from qmpi.training.lanes import Work, leave_if, read_block
 from qmpi.training.out_of_memory import with_memory_told
+from qmpi.training.parallel.sequences import Sequences
 from qmpi.training.parallel.tie import Tie
 from qmpi.training.reduction.kinds import Sum
 from qmpi.training.stopwatch import Stopwatch
@@ -48,6 +49,7 @@ class StageParts(NamedTuple):
         tie: of the head to the embedding.
         norm: (x, weight, epsilon, type) to RMSNorm.
         positions: of token ids, int64 [B, T].
+        sequences: of a microbatch, and who has the others.
     """
 
     part: Partition
@@ -55,6 +57,7 @@ class StageParts(NamedTuple):
     tie: Tie
     norm: Callable[[Tensor, Tensor, float, torch.dtype], Tensor]
     positions: Callable[[Tensor], Positions]
+    sequences: Sequences
 
 
 class StageRunner:
@@ -72,7 +75,7 @@ class StageRunner:
             watch: measures forward, backward, and waiting.
         """
         self._settings, self._weights, self._watch = settings, weights, watch
-        self._part, self._ends, self._tie, self._norm, self._positions = parts
+        self._part, self._ends, self._tie, self._norm, self._positions, self._sequences = parts
         self._chain = self._part.chain
         self._gradients = Gradients(weights, watch)
         self._programs = dict[int, Program]()
@@ -141,14 +144,16 @@ class StageRunner:
         line = self._met()
         self._layers, self._sum, self._aborted = layers, total, aborted
         for _, block, _ in work:
-            rows = train.microbatches * train.sequences
-            ids = read_block(block, rows, train.sequence_tokens + 1).to(self._weights.device)
-            self._microbatches += ids.split(train.sequences)
+            ids = read_block(block, self._sequences.rows_of(train), train.sequence_tokens + 1)
+            own = self._sequences.own(ids, train).to(self._weights.device)
+            self._microbatches += own.split(train.sequences)
         self._losses = [0.0] * len(work)
         perform(self._program(len(self._microbatches)), self)
         for pending in self._sent:
             pending.wait()
         losses = torch.tensor(self._losses, dtype=torch.float64)
+        if self._part.is_last:
+            losses = self._sequences.mean_of(losses)
         line.broadcast(losses, self._chain.stages - 1)
         for (lane, _, digest), loss in zip(work, losses.tolist(), strict=True):
             total.tail.put(lane, loss / train.microbatches, digest)
@@ -194,7 +199,7 @@ class StageRunner:
         lane, number = divmod(microbatch, many)
         if place == self._chain.places - 1:
             targets = self._microbatches[microbatch][:, 1:].flatten()
-            loss, gradient = self._ends.loss(y, targets, self._factor / many)
+            loss, gradient = self._ends.loss(y, targets, self._factor / (many * self._part.experts))
             self._losses[lane] += loss
         else:
             gradient = self._values.pop(_gradient(place, microbatch))

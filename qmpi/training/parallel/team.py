@@ -21,9 +21,13 @@ from qmpi.training.comm.line import Comm
 from qmpi.training.flat_state import Layout
 from qmpi.training.norm import global_norm, norm_of
 from qmpi.training.parallel.rows import Rows
+from qmpi.training.parallel.sequences import Sequences
 from qmpi.training.parallel.stage import StageRunner
-from qmpi.training.reduction.within_teams import Common
+from qmpi.training.reduction.within_teams import Common, elements_of
 from qmpi.units import Digest
+
+COUNTED = ("pipeline", "expert")
+"""Axes whose ranks count each something else beside the gradient."""
 
 
 class TeamLines(NamedTuple):
@@ -31,6 +35,7 @@ class TeamLines(NamedTuple):
 
     Attributes:
         tensor: ranks that have the other parts of its matrices.
+        expert: ranks that have the other experts, and the other sequences.
         pipeline: stages of the same parts of the layers.
         tie: first and last of these; a line of one where there is nothing between them, or this
             rank is neither.
@@ -38,16 +43,30 @@ class TeamLines(NamedTuple):
     """
 
     tensor: Comm
+    expert: Comm
     pipeline: Comm
     tie: Comm
     team: Comm
+
+    def along(self, axis: str) -> Comm:
+        """Return the line of an axis.
+
+        Args:
+            axis: "tensor", "expert" or "pipeline".
+        """
+        return {"tensor": self.tensor, "expert": self.expert, "pipeline": self.pipeline}[axis]
 
 
 class Team:
     """One rank's part of a team."""
 
     def __init__(
-        self, part: Partition, layout: Layout, rows: Rows, stage: StageRunner | None = None
+        self,
+        part: Partition,
+        layout: Layout,
+        rows: Rows,
+        sequences: Sequences,
+        stage: StageRunner | None = None,
     ) -> None:
         """Take the rank's part.
 
@@ -55,11 +74,12 @@ class Team:
             part: what it holds.
             layout: where that lies.
             rows: of the stream; they meet with the team.
+            sequences: of a microbatch, likewise.
             stage: of the pipeline, likewise; None: there is one stage alone.
         """
-        self.part, self._rows, self._stage = part, rows, stage
-        self._common = Common(layout, part.common)
-        self._counted = _left(self._common.count_once(part.share), layout.total)
+        self.part, self._rows, self._sequences, self._stage = part, rows, sequences, stage
+        self._common = {axis: Common(layout, names) for axis, names in part.common.items()}
+        self._counted = _left(elements_of(layout, part.left), layout.total)
         self._lines: TeamLines | None = None
 
     @property
@@ -72,7 +92,8 @@ class Team:
         if self.is_alone:
             return ""
         chain = self.part.chain
-        return f"; layers in {self.part.shares} parts, {chain.stages} x {chain.chunks} chunks"
+        parts = f"layers in {self.part.shares} parts, {chain.stages} x {chain.chunks} chunks"
+        return f"; {parts}, experts in {self.part.experts} parts"
 
     def meet(self, lines: TeamLines | None) -> None:
         """Work with these from now on.
@@ -82,6 +103,7 @@ class Team:
         """
         self._lines = lines
         self._rows.line = lines.tensor if lines is not None else None
+        self._sequences.line = lines.expert if lines is not None else None
         if self._stage is not None:
             self._stage.meet(lines.pipeline, lines.tie) if lines else self._stage.meet(None, None)
 
@@ -121,18 +143,22 @@ class Team:
 
     def maximum(self, needs: Tensor) -> None:
         """Take the largest need where chunks are common; see `Within`."""
-        if not self.is_alone:
-            self._common.maximum(self.lines.tensor, needs)
+        for axis, common in self._common.items():
+            common.maximum(self.lines.along(axis), needs)
 
-    def add_up(self, total: Tensor) -> None:
+    def add_up(self, total: Tensor, beside: Tensor) -> None:
         """Add the shares of what is common; see `Within`."""
-        if not self.is_alone:
-            self._common.add_up(self.lines.tensor, total)
+        for axis, common in self._common.items():
+            common.add_up(self.lines.along(axis), total, beside)
 
     def gather(self, counts: Tensor) -> None:
-        """Add what other stages have counted; see `Within`."""
-        if counts.numel() and self.part.chain.stages > 1:
-            self.lines.pipeline.allreduce(counts)
+        """Add what other ranks have counted, of other layers or sequences; see `Within`."""
+        if self.is_alone or not counts.numel():
+            return
+        for axis in COUNTED:
+            line = self.lines.along(axis)
+            if line.size > 1:
+                line.allreduce(counts)
 
     def any_of(self, flags: Sequence[bool]) -> tuple[bool, ...]:
         """Return of each flag whether it is up on some rank of the team."""

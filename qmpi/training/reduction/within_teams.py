@@ -1,12 +1,14 @@
-"""What the ranks of a team's tensor axis hold in common, within sums over the data axis.
+"""What ranks of a team hold in common along an axis, within sums over the data axis.
 
 Theory of operation. Each rank adds its share of the gradient of what is common (see
 `qmpi.model.partition`) as integers, like any lane's. So the whole sum is one more sum of integers,
-over the tensor axis, of some chunks; and these must be on one grid, so what they need is the
-largest that a rank of the axis needs.
+over the axis, of some chunks; and these must be on one grid, so what they need is the largest that
+a rank of the axis needs. Rows of tables that do not fit lie beside the sum; which they are follows
+from the needs, so where tables are common these add up too. What is common along several axes is
+added up along one after the other.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import accumulate
 from typing import Protocol
 
@@ -16,8 +18,8 @@ from torch import Tensor
 from qmpi.training.flat_state import Layout
 
 
-class TensorLine(Protocol):
-    """Ranks of the tensor axis; a `Comm` is one."""
+class AxisLine(Protocol):
+    """Ranks of an axis; a `Comm` is one."""
 
     @property
     def size(self) -> int:
@@ -40,12 +42,15 @@ class Within(Protocol):
         """Take the largest need of the ranks, where chunks are common; int32 [chunks], in place."""
         ...
 
-    def add_up(self, total: Tensor) -> None:
-        """Add the ranks' shares of what is common; flat, of all parameters, in place."""
+    def add_up(self, total: Tensor, beside: Tensor) -> None:
+        """Add the ranks' shares of what is common, in place.
+
+        `total` is flat, of all parameters; `beside` has the rows of tables that do not fit.
+        """
         ...
 
     def gather(self, counts: Tensor) -> None:
-        """Add what other stages have counted beside the gradient; int32, in place."""
+        """Add what other ranks of the team have counted beside the gradient; int32, in place."""
         ...
 
     def any_of(self, flags: Sequence[bool]) -> tuple[bool, ...]:
@@ -63,11 +68,12 @@ class Alone:
             needs: int32 [chunks].
         """
 
-    def add_up(self, total: Tensor) -> None:
+    def add_up(self, total: Tensor, beside: Tensor) -> None:
         """Do nothing: it has the whole gradient.
 
         Args:
             total: flat.
+            beside: likewise.
         """
 
     def gather(self, counts: Tensor) -> None:
@@ -90,7 +96,7 @@ ALONE = Alone()
 
 
 class Common:
-    """Where what is common lies."""
+    """Where what is common along one axis lies."""
 
     def __init__(self, layout: Layout, names: frozenset[str]) -> None:
         """Find it.
@@ -100,45 +106,50 @@ class Common:
             names: of those that are common.
         """
         firsts = accumulate((slot.chunks for slot in layout.slots), initial=0)
-        self._elements, self._chunks = list[slice](), list[slice]()
+        self._elements, self._chunks = elements_of(layout, names), list[slice]()
+        self._has_tables = any(slot.is_table and slot.name in names for slot in layout.slots)
         for slot, first in zip(layout.slots, firsts, strict=False):
             if slot.name in names:
-                self._elements.append(slice(slot.start, slot.start + slot.size))
                 self._chunks.append(slice(first, first + slot.chunks))
 
-    def maximum(self, line: TensorLine, needs: Tensor) -> None:
+    def maximum(self, line: AxisLine, needs: Tensor) -> None:
         """Agree on what the chunks need.
 
         Args:
-            line: ranks of the tensor axis.
+            line: ranks of the axis.
             needs: int32 [chunks] of all parameters; changed where they are common.
         """
         if line.size > 1 and self._chunks:
-            _through(line.maximum, needs, self._chunks)
+            _through(line.maximum, [needs[span] for span in self._chunks])
 
-    def add_up(self, line: TensorLine, total: Tensor) -> None:
+    def add_up(self, line: AxisLine, total: Tensor, beside: Tensor) -> None:
         """Add the ranks' shares.
 
         Args:
-            line: ranks of the tensor axis.
+            line: ranks of the axis.
             total: flat, of all parameters; changed where they are common.
+            beside: rows of tables that do not fit; changed if tables are common.
         """
         if line.size > 1 and self._elements:
-            _through(line.allreduce, total, self._elements)
-
-    def count_once(self, share: int) -> list[slice]:
-        """Return the elements that a rank leaves to another one to count.
-
-        Args:
-            share: its place along the tensor axis; the first counts all.
-        """
-        return self._elements if share else []
+            parts = [total[span] for span in self._elements]
+            _through(line.allreduce, [*parts, beside] if self._has_tables else parts)
 
 
-def _through(operation: Callable[[Tensor], None], flat: Tensor, spans: list[slice]) -> None:
-    """Let an operation change some spans of a buffer, as one tensor."""
-    together = torch.cat([flat[span] for span in spans])
+def elements_of(layout: Layout, names: Collection[str]) -> list[slice]:
+    """Return where some parameters lie, in order.
+
+    Args:
+        layout: of all.
+        names: which.
+    """
+    return [
+        slice(slot.start, slot.start + slot.size) for slot in layout.slots if slot.name in names
+    ]
+
+
+def _through(operation: Callable[[Tensor], None], parts: list[Tensor]) -> None:
+    """Let an operation change some spans of buffers, as one tensor."""
+    together = torch.cat(parts)
     operation(together)
-    sizes = [span.stop - span.start for span in spans]
-    for span, part in zip(spans, together.split(sizes), strict=True):
-        flat[span].copy_(part)
+    for own, part in zip(parts, together.split([own.numel() for own in parts]), strict=True):
+        own.copy_(part)

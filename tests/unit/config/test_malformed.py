@@ -47,7 +47,10 @@ MALFORMED = {
     "ranks that share a model": ("[parallel]\ntensor = 4\n", ["parallel.tensor = 4", "kv_heads"]),
     "stages of a model": ("[parallel]\npipeline = 9\n", ["parallel.pipeline = 9", "layers"]),
     "parts of a sequence": ("[parallel]\ncontext = 2\n", ["parallel.context = 2", "must be 1"]),
-    "parts of the experts": ("[parallel]\nexpert = 8\n", ["parallel.expert = 8", "must be 1"]),
+    "parts of the experts": (
+        "[parallel]\nexpert = 8\n",
+        ["parallel.expert = 8", "experts = 0"],
+    ),
     "a team of nobody": ("[parallel]\ntensor = 0\n", ["parallel.tensor = 0", "from 1 to 1024"]),
     "more ranks than any machine": (
         "[roles]\ntrainer = 99999999999\n",

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from qmpi.config import parallel_checks
+from qmpi.config.batch import BatchSettings
 from qmpi.config.identity import differences
 from qmpi.config.load import dump_toml, parse_job, settings_digest
 from qmpi.config.model import ModelSettings
@@ -20,6 +22,7 @@ from qmpi.config.parallel_checks import (
     pipeline_faults,
     tensor_faults,
 )
+from qmpi.config.parallel_gaps import parallel_gaps
 from qmpi.config.settings import Settings
 from qmpi.config.train import TrainSettings
 from qmpi.errors import ConfigError
@@ -257,17 +260,42 @@ def test_a_sequence_is_cut_into_mirrored_pieces(tokens: int, size: int, said: st
 
 
 @pytest.mark.parametrize(
-    ("experts", "rows", "size", "said"),
+    ("experts", "sequences", "size", "said"),
     [
-        (8, (2, 4), 4, ""),
-        (0, (2, 4), 4, "model.experts = 0 is none"),
-        (6, (2, 4), 4, "does not divide model.experts = 6: 1 or 2 would"),
-        (8, (3, 2), 4, "does not divide the rows of a lane"),
+        (8, 4, 4, ""),
+        (0, 4, 4, "model.experts = 0 is none"),
+        (6, 4, 4, "does not divide model.experts = 6: 1 or 2 would"),
+        (8, 6, 4, "does not divide train.sequences = 6: 1 or 2 would"),
     ],
 )
-def test_experts_and_rows_are_shared_out(
-    experts: int, rows: tuple[int, int], size: int, said: str
+def test_experts_and_sequences_are_shared_out(
+    experts: int, sequences: int, size: int, said: str
 ) -> None:
-    train = {"microbatches": rows[0], "sequences": rows[1]}
+    train = {"microbatches": 4, "sequences": sequences}
     faults = told(expert_faults, {"experts": experts}, train, expert=size)
     assert (not said and not faults) or said in faults[0]
+
+
+def test_rows_of_the_stream_are_those_of_the_sequences_that_a_rank_has() -> None:
+    model = {"experts": 4, "heads": 4, "kv_heads": 4, "expert_width": 32}
+    train = {"sequences": 2, "sequence_tokens": 9}
+    assert told(tensor_faults, model, train, tensor=2) == []
+    (fault,) = told(tensor_faults, model, train, tensor=2, expert=2)
+    assert "train.sequence_tokens / parallel.expert = 2 = 9: only 1 would" in fault
+
+
+@pytest.mark.parametrize(
+    ("model", "batch", "said"),
+    [
+        ({"capacity_factor": 1.5}, {}, "model.capacity_factor = 1.5 drops tokens in the order"),
+        ({}, {"halve_microbatches": True}, "batch.halve_microbatches = true: ranks that share"),
+    ],
+)
+def test_what_needs_a_whole_microbatch_is_refused_where_experts_are_shared_out(
+    model: dict[str, Any], batch: dict[str, Any], said: str
+) -> None:
+    settings = job({"experts": 4, **model}, {"sequences": 2}, expert=2)
+    settings = replace(settings, batch=BatchSettings(**batch))
+    (fault,) = parallel_gaps(settings)
+    assert said in fault
+    assert list(parallel_gaps(replace(settings, parallel=ParallelSettings(tensor=2)))) == []

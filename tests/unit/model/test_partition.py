@@ -40,7 +40,7 @@ def test_parts_of_each_parameter_make_up_the_whole(name, tensor):
         seen = np.zeros(shape, dtype=int)
         for part in parts:
             seen[part.cuts[parameter].index] += 1
-        common = parameter in parts[0].common
+        common = parameter in parts[0].common.get("tensor", ())
         assert (seen == (tensor if common else 1)).all(), parameter
 
 
@@ -52,6 +52,26 @@ def test_a_position_computes_a_model_of_the_shapes_that_it_holds(name, tensor):
         part = partition(MODELS[name], Layout(1, 1, 1, tensor), position)
         own = {parameter: cut.own for parameter, cut in part.cuts.items()}
         assert own == parameter_shapes(part.model) | bias_shapes(part.model)
+
+
+@pytest.mark.parametrize("tensor", [1, 2])
+@pytest.mark.parametrize("expert", [2, 4])
+def test_each_expert_is_held_once_along_the_expert_axis_and_all_else_by_all(expert, tensor):
+    model, layout = MODELS["experts"], Layout(1, 1, expert, tensor)
+    parts = [partition(model, layout, position) for position in range(layout.size)]
+    for parameter, shape in (parameter_shapes(model) | bias_shapes(model)).items():
+        seen, counted = np.zeros(shape, dtype=int), np.zeros(shape, dtype=int)
+        for part in parts:
+            if parameter in part.cuts:
+                seen[part.cuts[parameter].index] += 1
+                counted[part.cuts[parameter].index] += parameter not in part.left
+        holders = 1
+        for axis, names in parts[0].common.items():
+            holders *= {"expert": expert, "tensor": tensor}[axis] if parameter in names else 1
+        if ".mlp.experts." in parameter:
+            holders = 1
+        assert (seen == holders).all(), parameter
+        assert (counted == 1).all(), parameter
 
 
 def test_a_team_of_one_holds_the_model_as_it_is():

@@ -18,7 +18,8 @@ class ThreadLine:
         self._all_here = threading.Barrier(size, self._combine)
         self._all_gone = threading.Barrier(size)
         self.sums = []
-        self.ways = {(a, b): Queue() for a in range(size) for b in range(size)}
+        ways = [(a, b) for a in range(size) for b in range(size)]
+        self.ways, self.exchanges = ({way: Queue() for way in ways} for _ in range(2))
 
     def member(self, index=None):
         return ThreadMember(self, index)
@@ -76,6 +77,9 @@ class ThreadMember:
     def broadcast(self, tensor, root):
         tensor.copy_(self._line.together(tensor, torch.stack, self.index)[root])
 
+    def alltoall(self, tensor, sent, received):
+        return self._exchanged(tensor, sent, received).wait()
+
     def vote(self):
         self.allreduce(torch.ones(1))
 
@@ -93,12 +97,35 @@ class ThreadMember:
         way.put((tensor, taken))
         return Sent(taken)
 
-    start = property(lambda self: Starts(self._sent))
+    def _exchanged(self, tensor, sent, received):
+        parts = tensor.clone().split(list(sent))
+        for target, part in enumerate(parts):
+            self._line.exchanges[self.index, target].put(part)
+        return Exchanged(tensor, list(received), self)
+
+    def taken(self, source):
+        return self._line.exchanges[source, self.index].get(timeout=60)
+
+    start = property(lambda self: Starts(self._sent, self._exchanged))
     stuck = False
 
 
 class Starts(NamedTuple):
     send: object
+    alltoall: object
+
+
+class Exchanged(NamedTuple):
+    """Rows that members give one another, taken when they are waited for."""
+
+    tensor: object
+    received: list
+    member: object
+
+    def wait(self):
+        parts = [self.member.taken(source) for source in range(self.member.size)]
+        assert [len(part) for part in parts] == self.received
+        return torch.cat([self.tensor.new_empty(0, *self.tensor.shape[1:]), *parts])
 
 
 class Sent(NamedTuple):

@@ -7,7 +7,7 @@ from unit.training.small_job import block, digest, never
 
 from qmpi.config.parallel import ParallelSettings
 from qmpi.policy.lanes import deal_lanes
-from qmpi.protocol.teams import DATA, Layout, Seat, lines_of
+from qmpi.protocol.teams import DATA, Layout, Seat, lines_of, tie_of
 from qmpi.training.engine import Engine
 from qmpi.training.parallel.team import TeamLines
 
@@ -31,9 +31,10 @@ class Teams:
         alone = ThreadLine(1).member(0)
         stage = members.get("pipeline", alone)
         place = {0: 0, stage.size - 1: 1}.get(stage.index)
-        tie = f"tie/{seat.team}/{seat.position % self.layout.tensor}"
+        tie = tie_of(self.layout, seat).name
         within = TeamLines(
             tensor=members.get("tensor", alone),
+            expert=members.get("expert", alone),
             pipeline=stage,
             tie=alone if place is None or stage is alone else self._shared(tie, 2).member(place),
             team=self._shared(f"team/{seat.team}", self.layout.size).member(seat.position),

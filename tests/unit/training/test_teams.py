@@ -1,5 +1,8 @@
 """Models that ranks share: the losses of one rank, and one digest for any number of teams."""
 
+from functools import cache
+from typing import NamedTuple
+
 import pytest
 import torch
 from msgspec.structs import replace
@@ -28,7 +31,7 @@ def four_heads(name="dense", **told):
     # Updates of AdamW turn differences of gradients that are nearly zero into whole steps.
     pace = replace(settings.optimizer, learning_rate=5e-4)
     train = replace(settings.train, steps=STEPS)
-    model = ModelSettings(**shape | MODELS[name])
+    model = ModelSettings(**shape | (MODELS | MIXTURES)[name])
     return replace(settings, model=model, optimizer=pace, train=train)
 
 
@@ -40,6 +43,18 @@ def same(found, wanted, most):
     torch.testing.assert_close(found, wanted, rtol=0, atol=most)
 
 
+MIXTURES = {
+    "experts": MODELS["experts"],
+    "scored": {"experts": 4, "router": "sigmoid", "shared_experts": 1, "tied_head": False},
+    "faded": {"experts": 8, "dense_layers": 1, "balance_rate": 0.01, "router_z_loss": 0.01},
+}
+
+EXPERT_LAYOUTS = {
+    "expert": {"expert": 2},
+    "expert and tensor": {"expert": 2, "tensor": 2},
+    "expert and pipeline": {"expert": 2, "pipeline": 2},
+}
+
 LAYOUTS = {
     "tensor": {"tensor": 2},
     "pipeline": {"pipeline": 2},
@@ -47,6 +62,33 @@ LAYOUTS = {
     "interleaved": {"pipeline": 2, "schedule": "interleaved", "chunks": 2},
     "both": {"tensor": 2, "pipeline": 2},
 }
+
+
+class Told(NamedTuple):
+    """What a job tells that is trained on teams of one layout."""
+
+    steps: list
+    gradients: dict
+
+
+def trained(settings, **axes):
+    """Train all steps; gradients are those of the first."""
+    teams, one = teamed(settings, **axes), teamed(settings)
+    steps, slots = teams.train(1), one.engines[one.seats[0]]._state.layout.slots
+    gradients = {slot.name: teams.gradient(slot.name).clone() for slot in slots}
+    return Told(steps + teams.train(STEPS, 1), gradients)
+
+
+alone = cache(trained)
+
+
+def told_alike(settings, **axes):
+    one, other = alone(settings), trained(settings, **axes)
+    for name, gradient in one.gradients.items():
+        same(gradient, other.gradients[name], 1e-5)
+    same(losses(one.steps), losses(other.steps), 1e-5)
+    norms = [torch.tensor([step[1] for step in told.steps]) for told in (one, other)]
+    torch.testing.assert_close(*norms, rtol=1e-4, atol=0)
 
 
 PAIRS = [
@@ -66,22 +108,48 @@ PAIRS = [
 
 @pytest.mark.parametrize(("name", "layout"), PAIRS)
 def test_the_losses_are_those_of_one_rank(name, layout):
+    told_alike(four_heads(name), **LAYOUTS[layout])
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+@pytest.mark.parametrize("layout", EXPERT_LAYOUTS)
+def test_losses_are_those_of_one_rank_where_experts_are_shared_out(name, layout):
+    told_alike(four_heads(name), **EXPERT_LAYOUTS[layout])
+
+
+def test_four_ranks_share_out_experts_and_sequences():
+    settings = four_heads("faded")
+    train = replace(settings.train, sequences=4)
+    told_alike(replace(settings, train=train), expert=4)
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+def test_loads_of_experts_are_those_of_one_rank(name):
     settings = four_heads(name)
-    alone, two = teamed(settings), teamed(settings, **LAYOUTS[layout])
-    one, other = alone.train(1), two.train(1)
-    for slot in alone.engines[alone.seats[0]]._state.layout.slots:
-        same(alone.gradient(slot.name), two.gradient(slot.name), 1e-5)
-    one += alone.train(STEPS, 1)
-    other += two.train(STEPS, 1)
-    same(losses(one), losses(other), 1e-5)
-    norms = [torch.tensor([step[1] for step in told]) for told in (one, other)]
-    torch.testing.assert_close(*norms, rtol=1e-4, atol=0)
+    (alone,) = teamed(settings).step(0).values()
+    told = [outcome.experts for outcome in teamed(settings, expert=2, tensor=2).step(0).values()]
+    assert told == [alone.experts] * 4
 
 
-@pytest.mark.parametrize("name", ["dense", "experts"])
-@pytest.mark.parametrize("layout", LAYOUTS)
+def test_what_is_no_experts_is_the_same_bits_along_the_expert_axis():
+    teams = teamed(four_heads("faded"), 1, expert=2)
+    teams.train(4)
+    first, second = teams.engines.values()
+    slots = [{slot.name: slot for slot in e._state.layout.slots} for e in (first, second)]
+    both = slots[0].keys() & slots[1].keys()
+    assert any("gate.e_score" in name for name in both)
+    assert not any(".experts." in name for name in both)
+    for name in both:
+        assert torch.equal(first._state.view(slots[0][name]), second._state.view(slots[1][name]))
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [(name, layout) for name in ("dense", "experts") for layout in LAYOUTS]
+    + [("experts", layout) for layout in EXPERT_LAYOUTS],
+)
 def test_the_digest_is_the_same_for_any_number_of_teams(name, layout):
-    axes = LAYOUTS[layout]
+    axes = (LAYOUTS | EXPERT_LAYOUTS)[layout]
     told = [teamed(four_heads(name), teams, **axes).train(4) for teams in (1, 2, 3)]
     assert told[0] == told[1] == told[2]
 
