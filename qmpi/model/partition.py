@@ -6,6 +6,8 @@ what reads the stream by outputs, so that each rank has heads and hidden feature
 writes to it by inputs, so that each rank adds its share; tables by their rows, the vocabulary. What
 is left, norms and routers, every rank holds whole: these are common. A rank sees some rows of the
 stream or some outputs alone, so it has a share of the gradient of what is common: they add up.
+Along the context axis ranks see other tokens of the same sequences, with the same weights: there
+everything is common.
 
 Along the pipeline axis layers are dealt in runs, the chunks of a chain (see
 `qmpi.policy.pipeline.actions`): the first stage has the embedding too, the last the final norm and
@@ -74,6 +76,25 @@ class Cut:
 
 
 @dataclass(frozen=True)
+class CommonAlong:
+    """What the ranks of an axis hold alike, a share of the gradient each.
+
+    Attributes:
+        axis: which; the name of its lines.
+        place: of the position along it.
+        ranks: along it.
+        names: of the parameters.
+        tells: each tells a share of what a lane tells beside its gradient, too: its own tokens'.
+    """
+
+    axis: str
+    place: int
+    ranks: int
+    names: frozenset[str]
+    tells: bool
+
+
+@dataclass(frozen=True)
 class Partition:
     """What a position holds and computes.
 
@@ -84,6 +105,8 @@ class Partition:
         first_token: first row of the vocabulary that it holds.
         share: its place along the tensor axis.
         shares: ranks along it.
+        context: its place along the context axis.
+        contexts: ranks along it.
         chain: of the chunks of layers that it and the other stages hold.
         stage: its place along the pipeline axis.
         ranks: of a team.
@@ -94,6 +117,8 @@ class Partition:
     first_token: int
     share: int
     shares: int
+    context: int
+    contexts: int
     chain: Chain
     stage: int
     ranks: int
@@ -120,11 +145,14 @@ class Partition:
         )
 
     @property
-    def common(self) -> frozenset[str]:
-        """Names of what all ranks of the tensor axis hold whole, a share of the gradient each."""
-        if self.shares == 1:
-            return frozenset()
-        return frozenset(name for name, cut in self.cuts.items() if cut.is_whole)
+    def common(self) -> tuple["CommonAlong", ...]:
+        """What it holds in common with others, axis by axis; of axes of one rank nothing."""
+        whole = frozenset(name for name, cut in self.cuts.items() if cut.is_whole)
+        along = (
+            CommonAlong("context", self.context, self.contexts, frozenset(self.cuts), tells=True),
+            CommonAlong("tensor", self.share, self.shares, whole, tells=False),
+        )
+        return tuple(axis for axis in along if axis.ranks > 1)
 
 
 def span(count: int, parts: int, number: int) -> tuple[int, int]:
@@ -177,8 +205,12 @@ def partition(settings: ModelSettings, layout: Layout, position: int, chunks: in
     share, shares, stage = at["tensor"], layout.tensor, at["pipeline"]
     first, behind = span(settings.vocab_size, shares, share)
     chain = Chain(layout.pipeline, chunks, 1)
+    context, contexts = at["context"], layout.context
+    # Each rank has the router whole and adds to its gradient: the penalty shall count once.
+    penalty = settings.router_z_loss / (shares * contexts)
     model = settings if shares == 1 else _narrowed(settings, shares, behind - first)
-    part = Partition(model, {}, first, share, shares, chain, stage, layout.size)
+    model = replace(model, router_z_loss=penalty)
+    part = Partition(model, {}, first, share, shares, context, contexts, chain, stage, layout.size)
     numbers = {number for blocks in part.blocks for number in blocks}
     for name, shape in (shapes_of(settings) | bias_shapes(settings)).items():
         if _is_held(name, part, numbers):
@@ -203,11 +235,7 @@ def _narrowed(settings: ModelSettings, shares: int, tokens: int) -> ModelSetting
         if size % shares:
             raise InvariantError(f"{name} = {size} cannot be cut in {shares} equal parts")
     own = {name: size // shares for name, size in sizes.items()}
-    # Each rank has the router whole and adds to its gradient: the penalty shall count once.
-    penalty = settings.router_z_loss / shares
-    return replace(
-        settings, vocab_size=tokens, head_dim=head_dim(settings), router_z_loss=penalty, **own
-    )
+    return replace(settings, vocab_size=tokens, head_dim=head_dim(settings), **own)
 
 
 def _cut(name: str, shape: tuple[int, ...], shares: int, share: int) -> Cut:

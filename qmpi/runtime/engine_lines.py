@@ -56,4 +56,5 @@ def connect(
     data = met(DATA)
     if layout.size == 1:
         return data, None
-    return data, TeamLines(met("tensor"), met("pipeline"), met(TIE), met(TEAM))
+    axes = map(met, ("tensor", "context", "pipeline", TIE, TEAM))
+    return data, TeamLines(*axes)

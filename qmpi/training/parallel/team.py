@@ -21,6 +21,7 @@ from qmpi.training.comm.line import Comm
 from qmpi.training.flat_state import Layout
 from qmpi.training.norm import global_norm, norm_of
 from qmpi.training.parallel.rows import Rows
+from qmpi.training.parallel.sequences import Sequences
 from qmpi.training.parallel.stage import StageRunner
 from qmpi.training.reduction.common import Common
 from qmpi.units import Digest
@@ -31,6 +32,7 @@ class TeamLines(NamedTuple):
 
     Attributes:
         tensor: ranks that have the other parts of its matrices.
+        context: ranks that have the other tokens of its sequences.
         pipeline: stages of the same parts of the layers.
         tie: first and last of these; a line of one where there is nothing between them, or this
             rank is neither.
@@ -38,16 +40,30 @@ class TeamLines(NamedTuple):
     """
 
     tensor: Comm
+    context: Comm
     pipeline: Comm
     tie: Comm
     team: Comm
+
+    def along(self, axis: str) -> Comm:
+        """Return the line of an axis along which something is common.
+
+        Args:
+            axis: "context" or "tensor".
+        """
+        return {"context": self.context, "tensor": self.tensor}[axis]
 
 
 class Team:
     """One rank's part of a team."""
 
     def __init__(
-        self, part: Partition, layout: Layout, rows: Rows, stage: StageRunner | None = None
+        self,
+        part: Partition,
+        layout: Layout,
+        rows: Rows,
+        sequences: Sequences,
+        stage: StageRunner | None = None,
     ) -> None:
         """Take the rank's part.
 
@@ -55,11 +71,13 @@ class Team:
             part: what it holds.
             layout: where that lies.
             rows: of the stream; they meet with the team.
+            sequences: whose tokens are shared, likewise.
             stage: of the pipeline, likewise; None: there is one stage alone.
         """
-        self.part, self._rows, self._stage = part, rows, stage
-        self._common = Common(layout, part.common)
-        self._counted = _left(self._common.count_once(part.share), layout.total)
+        self.part, self._stage = part, stage
+        self._rows, self._sequences = rows, sequences
+        self._common = [Common(layout, along) for along in part.common]
+        self._counted = _but([span for one in self._common for span in one.left], layout.total)
         self._lines: TeamLines | None = None
 
     @property
@@ -71,8 +89,9 @@ class Team:
         """Return what the bits of a lane depend on besides; "" where a team is one rank."""
         if self.is_alone:
             return ""
-        chain = self.part.chain
-        return f"; layers in {self.part.shares} parts, {chain.stages} x {chain.chunks} chunks"
+        part, chain = self.part, self.part.chain
+        layers = f"layers in {part.shares} parts, {chain.stages} x {chain.chunks} chunks"
+        return f"; {layers}; sequences in {part.contexts} parts"
 
     def meet(self, lines: TeamLines | None) -> None:
         """Work with these from now on.
@@ -82,6 +101,7 @@ class Team:
         """
         self._lines = lines
         self._rows.line = lines.tensor if lines is not None else None
+        self._sequences.line = lines.context if lines is not None else None
         if self._stage is not None:
             self._stage.meet(lines.pipeline, lines.tie) if lines else self._stage.meet(None, None)
 
@@ -121,17 +141,21 @@ class Team:
 
     def maximum(self, needs: Tensor) -> None:
         """Take the largest need where chunks are common; see `Within`."""
-        if not self.is_alone:
-            self._common.maximum(self.lines.tensor, needs)
+        for one in self._common:
+            one.maximum(self.lines.along(one.axis), needs)
 
-    def add_up(self, total: Tensor) -> None:
+    def add_up(self, total: Tensor, outliers: Tensor) -> None:
         """Add the shares of what is common; see `Within`."""
-        if not self.is_alone:
-            self._common.add_up(self.lines.tensor, total)
+        for one in self._common:
+            one.add_up(self.lines.along(one.axis), total, outliers)
 
     def gather(self, counts: Tensor) -> None:
-        """Add what other stages have counted; see `Within`."""
-        if counts.numel() and self.part.chain.stages > 1:
+        """Add what others have counted, of other tokens or layers; see `Within`."""
+        if not counts.numel():
+            return
+        for one in self._common:
+            one.gather(self.lines.along(one.axis), counts)
+        if self.part.chain.stages > 1:
             self.lines.pipeline.allreduce(counts)
 
     def any_of(self, flags: Sequence[bool]) -> tuple[bool, ...]:
@@ -198,8 +222,11 @@ class Team:
         return whole_digest([Digest(bytes(part.tolist()).hex()) for part in parts])
 
 
-def _left(taken: list[slice], total: int) -> list[slice]:
-    """Return what some spans leave of a run, in order."""
-    edges = [0, *(edge for span in taken for edge in (span.start, span.stop)), total]
-    spans = [slice(edges[n], edges[n + 1]) for n in range(0, len(edges), 2)]
-    return [span for span in spans if span.start < span.stop]
+def _but(taken: list[slice], total: int) -> list[slice]:
+    """Return what some spans, which may overlap, leave of a run; in order."""
+    spans, at = list[slice](), 0
+    for span in sorted(taken, key=lambda span: span.start):
+        if at < span.start:
+            spans.append(slice(at, span.start))
+        at = max(at, span.stop)
+    return [*spans, slice(at, total)] if at < total else spans

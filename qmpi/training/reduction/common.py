@@ -1,9 +1,10 @@
-"""What the ranks of a team's tensor axis hold in common, within sums over the data axis.
+"""What ranks of a team hold in common, within sums over the data axis.
 
 Theory of operation. Each rank adds its share of the gradient of what is common (see
-`qmpi.model.partition`) as integers, like any lane's. So the whole sum is one more sum of integers,
-over the tensor axis, of some chunks; and these must be on one grid, so what they need is the
-largest that a rank of the axis needs.
+`qmpi.model.partition`) as integers, like any lane's. So the whole sum is one more sum of integers
+along each axis with something in common: of some chunks over the tensor axis, of all over that of
+the context. These must be on one grid, so what they need is the largest that a rank of the axis
+needs. Ranks that see other tokens also add up what they tell beside the gradient.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,11 +14,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from qmpi.model.partition import CommonAlong
 from qmpi.training.flat_state import Layout
 
 
-class TensorLine(Protocol):
-    """Ranks of the tensor axis; a `Comm` is one."""
+class AxisLine(Protocol):
+    """Ranks of an axis; a `Comm` is one."""
 
     @property
     def size(self) -> int:
@@ -40,12 +42,12 @@ class Within(Protocol):
         """Take the largest need of the ranks, where chunks are common; int32 [chunks], in place."""
         ...
 
-    def add_up(self, total: Tensor) -> None:
-        """Add the ranks' shares of what is common; flat, of all parameters, in place."""
+    def add_up(self, total: Tensor, outliers: Tensor) -> None:
+        """Add the ranks' shares of what is common; flat, of all parameters and tables, in place."""
         ...
 
     def gather(self, counts: Tensor) -> None:
-        """Add what other stages have counted beside the gradient; int32, in place."""
+        """Add what others have counted beside the gradient; int32, in place."""
         ...
 
     def any_of(self, flags: Sequence[bool]) -> tuple[bool, ...]:
@@ -63,11 +65,12 @@ class Alone:
             needs: int32 [chunks].
         """
 
-    def add_up(self, total: Tensor) -> None:
+    def add_up(self, total: Tensor, outliers: Tensor) -> None:
         """Do nothing: it has the whole gradient.
 
         Args:
             total: flat.
+            outliers: flat.
         """
 
     def gather(self, counts: Tensor) -> None:
@@ -90,53 +93,68 @@ ALONE = Alone()
 
 
 class Common:
-    """Where what is common lies."""
+    """What the ranks of an axis hold in common, and where that lies."""
 
-    def __init__(self, layout: Layout, names: frozenset[str]) -> None:
+    def __init__(self, layout: Layout, along: CommonAlong) -> None:
         """Find it.
 
         Args:
             layout: of the parameters.
-            names: of those that are common.
+            along: what is common.
         """
+        self.axis, self._tells = along.axis, along.tells
+        elements, chunks = list[slice](), list[slice]()
         firsts = accumulate((slot.chunks for slot in layout.slots), initial=0)
-        self._elements, self._chunks = list[slice](), list[slice]()
         for slot, first in zip(layout.slots, firsts, strict=False):
-            if slot.name in names:
-                self._elements.append(slice(slot.start, slot.start + slot.size))
-                self._chunks.append(slice(first, first + slot.chunks))
+            if slot.name in along.names:
+                elements.append(slice(slot.start, slot.start + slot.size))
+                chunks.append(slice(first, first + slot.chunks))
+        if len(elements) == len(layout.slots):
+            # Padding is zero: as one run it need not be put together.
+            elements, chunks = [slice(0, layout.total)], [slice(0, layout.chunks)]
+        self._elements, self._chunks = elements, chunks
+        self.left = elements if along.place else []
+        """Elements that the rank leaves to another one to count; the first counts all."""
 
-    def maximum(self, line: TensorLine, needs: Tensor) -> None:
+    def maximum(self, line: AxisLine, needs: Tensor) -> None:
         """Agree on what the chunks need.
 
         Args:
-            line: ranks of the tensor axis.
+            line: ranks of the axis.
             needs: int32 [chunks] of all parameters; changed where they are common.
         """
-        if line.size > 1 and self._chunks:
-            _through(line.maximum, needs, self._chunks)
+        _through(line.maximum, needs, self._chunks)
 
-    def add_up(self, line: TensorLine, total: Tensor) -> None:
+    def add_up(self, line: AxisLine, total: Tensor, outliers: Tensor) -> None:
         """Add the ranks' shares.
 
         Args:
-            line: ranks of the tensor axis.
+            line: ranks of the axis.
             total: flat, of all parameters; changed where they are common.
+            outliers: flat, of all tables; changed if tables are common.
         """
-        if line.size > 1 and self._elements:
-            _through(line.allreduce, total, self._elements)
+        _through(line.allreduce, total, self._elements)
+        if self._tells and outliers.numel():
+            line.allreduce(outliers)
 
-    def count_once(self, share: int) -> list[slice]:
-        """Return the elements that a rank leaves to another one to count.
+    def gather(self, line: AxisLine, counts: Tensor) -> None:
+        """Add what the ranks have counted, if each has counted other tokens.
 
         Args:
-            share: its place along the tensor axis; the first counts all.
+            line: ranks of the axis.
+            counts: int32; changed.
         """
-        return self._elements if share else []
+        if self._tells:
+            line.allreduce(counts)
 
 
 def _through(operation: Callable[[Tensor], None], flat: Tensor, spans: list[slice]) -> None:
     """Let an operation change some spans of a buffer, as one tensor."""
+    if len(spans) == 1:
+        operation(flat[spans[0]])
+        return
+    if not spans:
+        return
     together = torch.cat([flat[span] for span in spans])
     operation(together)
     sizes = [span.stop - span.start for span in spans]

@@ -212,8 +212,9 @@ class ExactSum:
         broken, over = bool((self._needs == NOT_FINITE).any()), bool(self._over().any())
         self._told_broken, self._told_over = team.any_of((broken, over))
         if not self._told_broken and not self._told_over:
-            comm.allreduce(self._wire())
-            team.add_up(self._sum)
+            wire = self._wire()
+            comm.allreduce(wire)
+            team.add_up(self._sum, wire[self._used :])
             team.gather(self.counts)
 
     def facts(self) -> LaneFacts:

@@ -100,7 +100,7 @@ class FastSum:
         """
         comm.allreduce(self._sum)
         comm.allreduce(self._tail)
-        team.add_up(self._sum)
+        team.add_up(self._sum, self._sum[:0])
         team.gather(self.counts)
         # A sum of infinities and NaNs stays one.
         finite = bool(torch.linalg.vector_norm(self._sum).isfinite())

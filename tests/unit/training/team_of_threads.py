@@ -31,9 +31,10 @@ class Teams:
         alone = ThreadLine(1).member(0)
         stage = members.get("pipeline", alone)
         place = {0: 0, stage.size - 1: 1}.get(stage.index)
-        tie = f"tie/{seat.team}/{seat.position % self.layout.tensor}"
+        tie = f"tie/{seat.team}/{seat.position % (self.layout.size // self.layout.pipeline)}"
         within = TeamLines(
             tensor=members.get("tensor", alone),
+            context=members.get("context", alone),
             pipeline=stage,
             tie=alone if place is None or stage is alone else self._shared(tie, 2).member(place),
             team=self._shared(f"team/{seat.team}", self.layout.size).member(seat.position),

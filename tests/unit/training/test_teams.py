@@ -21,13 +21,15 @@ MODELS = {
 }
 
 
-def four_heads(name="dense", **told):
+def four_heads(name="dense", contexts=1, **told):
     settings = job(microbatches=2, **told)
     shape = {"vocab_size": 256, "layers": 4, "width": 32, "heads": 4, "kv_heads": 4}
     # Updates of AdamW turn differences of gradients that are nearly zero into whole steps.
     pace = replace(settings.optimizer, learning_rate=5e-4)
     train = replace(settings.train, steps=STEPS)
     model = ModelSettings(**shape | MODELS[name])
+    if contexts > 1:  # a capacity is that of whole microbatches
+        model = replace(model, capacity_factor=0.0)
     return replace(settings, model=model, optimizer=pace, train=train)
 
 
@@ -45,13 +47,16 @@ LAYOUTS = {
     "gpipe": {"pipeline": 2, "schedule": "gpipe"},
     "interleaved": {"pipeline": 2, "schedule": "interleaved", "chunks": 2},
     "both": {"tensor": 2, "pipeline": 2},
+    "context": {"context": 2},
+    "context_tensor": {"context": 2, "tensor": 2},
+    "context_pipeline": {"context": 2, "pipeline": 2},
 }
 
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_losses_are_those_of_one_rank(name, layout):
-    settings = four_heads(name)
+    settings = four_heads(name, LAYOUTS[layout].get("context", 1))
     alone, two = teamed(settings), teamed(settings, **LAYOUTS[layout])
     one, other = alone.train(1), two.train(1)
     for slot in alone.engines[alone.seats[0]]._state.layout.slots:
