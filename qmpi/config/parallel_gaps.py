@@ -45,9 +45,21 @@ def parallel_gaps(settings: Settings) -> Iterator[str]:
             f'train.masters = "bfloat16" wants parallel.tensor = {settings.parallel.tensor} to '
             f"divide model.vocab_size = {model.vocab_size}"
         )
-    shares = train.lanes * settings.parallel.tensor
+    yield from _shared_tokens(settings)
+
+
+def _shared_tokens(settings: Settings) -> Iterator[str]:
+    """Say what ranks cannot add up or count together."""
+    model, train = settings.model, settings.train
+    contexts = settings.parallel.context
+    if contexts > 1 and model.capacity_factor:
+        yield (
+            f"model.capacity_factor = {model.capacity_factor}: an expert's capacity counts whole "
+            f"microbatches, and parallel.context = {contexts} cuts their sequences: set 0"
+        )
+    shares = train.lanes * settings.parallel.tensor * contexts
     if shares > MOST_SHARES or spare_bits(shares) < LEAST_SPARE:
         yield (
-            f"train.lanes x parallel.tensor = {shares} gradients are more than the exact sum has "
-            f"bits for: {MOST_SHARES} at most"
+            f"train.lanes x parallel.tensor x parallel.context = {shares} gradients are more than "
+            f"the exact sum has bits for: {MOST_SHARES} at most"
         )

@@ -44,9 +44,12 @@ MALFORMED = {
     "negative role": ("[roles]\nspare = -1\n", ["roles.spare = -1", "from 0"]),
     "no trainer": ("[roles]\ntrainer = 0\n", ["roles.trainer = 0", "from 1"]),
     "two coordinators": ("[roles]\ncoordinator = 2\n", ["roles.coordinator = 2", "must be 1"]),
-    "ranks that share a model": ("[parallel]\ntensor = 2\n", ["parallel.tensor = 2", "must be 1"]),
-    "stages of a model": ("[parallel]\npipeline = 4\n", ["parallel.pipeline = 4", "must be 1"]),
-    "parts of a sequence": ("[parallel]\ncontext = 2\n", ["parallel.context = 2", "must be 1"]),
+    "ranks that share a model": (
+        "[parallel]\ntensor = 7\n",
+        ["parallel.tensor = 7", "not divide"],
+    ),
+    "stages of a model": ("[parallel]\npipeline = 99\n", ["parallel.pipeline = 99", "a layer"]),
+    "parts of a sequence": ("[parallel]\ncontext = 3\n", ["parallel.context = 3", "two pieces"]),
     "parts of the experts": ("[parallel]\nexpert = 8\n", ["parallel.expert = 8", "must be 1"]),
     "a team of nobody": ("[parallel]\ntensor = 0\n", ["parallel.tensor = 0", "from 1 to 1024"]),
     "more ranks than any machine": (
