@@ -40,7 +40,7 @@ def test_parts_of_each_parameter_make_up_the_whole(name, tensor):
         seen = np.zeros(shape, dtype=int)
         for part in parts:
             seen[part.cuts[parameter].index] += 1
-        common = parameter in parts[0].common
+        common = any(parameter in one.names for one in parts[0].common)
         assert (seen == (tensor if common else 1)).all(), parameter
 
 
@@ -58,6 +58,17 @@ def test_a_team_of_one_holds_the_model_as_it_is():
     part = partition(MODELS["experts"], Layout(1, 1, 1, 1), 0)
     assert part.model == MODELS["experts"]
     assert not part.common
+
+
+def test_all_is_common_to_ranks_that_share_sequences():
+    model = MODELS["experts"]
+    parts = [partition(model, Layout(1, 2, 1, 2), position) for position in range(4)]
+    alone = partition(model, Layout(1, 1, 1, 2), 1)
+    assert [(part.context, part.share) for part in parts] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert parts[1].cuts == parts[3].cuts == alone.cuts
+    tokens, matrices = parts[3].common
+    assert (tokens.axis, tokens.place, tokens.names) == ("context", 1, frozenset(alone.cuts))
+    assert (matrices.axis, matrices.names) == ("tensor", alone.common[0].names)
 
 
 def test_what_cannot_be_cut_evenly_is_our_fault_to_ask_for():

@@ -97,8 +97,8 @@ class Teams:
         return whole
 
 
-def teamed(settings, teams=1, **axes):
+def teamed(settings, teams=1, divider=None, **axes):
     """Return teams of a job with these axes."""
     from msgspec.structs import replace
 
-    return Teams(replace(settings, parallel=ParallelSettings(**axes)), teams)
+    return Teams(replace(settings, parallel=ParallelSettings(**axes)), teams, divider)

@@ -76,6 +76,39 @@ def test_the_digest_is_the_same_for_any_number_of_teams(name, layout):
     assert told[0] == told[1] == told[2]
 
 
+@pytest.mark.parametrize("axes", [{"context": 2}, {"context": 4}], ids=["two", "four"])
+@pytest.mark.parametrize("name", ["dense", "window"])
+def test_documents_of_shared_sequences_stay_apart(name, axes):
+    settings = four_heads(name)
+    settings = replace(settings, train=replace(settings.train, sequence_tokens=64))
+    alone, shared = teamed(settings, divider=3), teamed(settings, divider=3, **axes)
+    one, other = alone.train(3), shared.train(3)
+    same(losses(one), losses(other), 1e-5)
+    assert one != teamed(settings).train(3)
+    for slot in alone.engines[alone.seats[0]]._state.layout.slots:
+        same(alone.gradient(slot.name), shared.gradient(slot.name), 1e-5)
+
+
+@pytest.mark.parametrize("name", ["dense", "experts"])
+def test_four_ranks_share_sequences(name):
+    settings = four_heads(name)
+    one, other = teamed(settings).train(4), teamed(settings, context=4).train(4)
+    same(losses(one), losses(other), 1e-5)
+
+
+def test_loads_of_experts_are_those_of_one_rank():
+    settings = four_heads("experts")
+    told = []
+    for axes in ({}, {"context": 2}, {"context": 2, "pipeline": 2}):
+        team = teamed(settings, **axes)
+        team.train(1)
+        outcomes = team.step(1).values()
+        assert len({outcome.experts for outcome in outcomes}) == 1
+        told.append(next(iter(outcomes)).experts)
+    assert told[0] is not None
+    assert told[0] == told[1] == told[2]
+
+
 def test_parts_of_one_position_are_equal_in_all_teams():
     teams = teamed(four_heads(), 2, tensor=4)
     teams.train(2)
