@@ -26,7 +26,14 @@ class ParallelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(le=1024, description="Stages of layers, which pass microbatches to each other."),
     ] = 1
     context: Annotated[
-        PositiveInt, Meta(le=1024, description="Parts of a sequence. Exactly 1 in this version.")
+        PositiveInt,
+        Meta(
+            le=1024,
+            description=(
+                "Ranks that share the tokens of each sequence, two pieces each; twice as many must "
+                "divide train.sequence_tokens."
+            ),
+        ),
     ] = 1
     expert: Annotated[
         PositiveInt,

@@ -12,7 +12,7 @@ from qmpi.config.parallel_gaps import parallel_gaps
 from qmpi.config.settings import Settings
 from qmpi.config.widths import expert_width, ffn_width
 
-REFUSED = ("context",)
+REFUSED: tuple[str, ...] = ()
 """Axes that must be of size 1 in this version."""
 
 MOST_SIZE = 1024
@@ -135,8 +135,9 @@ def expert_faults(settings: Settings) -> Iterator[str]:
 def tensor_faults(settings: Settings) -> Iterator[str]:
     """Say why matrices cannot be cut into parts.
 
-    Heads, hidden features and, between products, the tokens of a microbatch are shared out evenly;
-    rows of the vocabulary need not be, but each rank has some.
+    Heads, hidden features and, between products, the tokens of a microbatch that a rank of the
+    context axis has are shared out evenly; rows of the vocabulary need not be, but each rank has
+    some.
 
     Args:
         settings: the job; `parallel.tensor` > 1.
@@ -150,10 +151,16 @@ def tensor_faults(settings: Settings) -> Iterator[str]:
         numbers["model.ffn_width"] = ffn_width(model)
     if model.experts:
         numbers["model.expert_width"] = expert_width(model)
-    experts, tokens = settings.parallel.expert, train.sequences * train.sequence_tokens
-    told = "the tokens of a microbatch, train.sequences x train.sequence_tokens"
-    told += f" / parallel.expert = {experts}" if experts > 1 else ""
-    numbers[told] = tokens // experts
+    parallel = settings.parallel
+    tokens, name = (
+        train.sequences * train.sequence_tokens,
+        "train.sequences x train.sequence_tokens",
+    )
+    for axis in ("context", "expert"):
+        ranks = getattr(parallel, axis)
+        if ranks > 1 and tokens % ranks == 0:
+            tokens, name = tokens // ranks, f"{name} / parallel.{axis}"
+    numbers[f"the tokens of a microbatch, {name}"] = tokens
     yield from _undivided("tensor", size, numbers)
     if size > model.vocab_size:
         yield f"parallel.tensor = {size} is above model.vocab_size = {model.vocab_size}"

@@ -44,10 +44,16 @@ def parallel_gaps(settings: Settings) -> Iterator[str]:
             f"divide model.vocab_size = {model.vocab_size}"
         )
     yield from _expert_gaps(settings)
-    shares = train.lanes * settings.parallel.tensor * settings.parallel.expert
+    parallel = settings.parallel
+    if parallel.context > 1 and model.capacity_factor:
+        yield (
+            f"model.capacity_factor = {model.capacity_factor}: an expert's capacity counts whole "
+            f"microbatches, and parallel.context = {parallel.context} cuts their sequences: set 0"
+        )
+    shares = train.lanes * parallel.tensor * parallel.context * parallel.expert
     if shares > MOST_SHARES or spare_bits(shares) < LEAST_SPARE:
         yield (
-            f"train.lanes x parallel.tensor x parallel.expert = {shares} gradients are more than "
+            f"train.lanes x parallel.tensor x context x expert = {shares} gradients are more than "
             f"the exact sum has bits for: {MOST_SHARES} at most"
         )
 

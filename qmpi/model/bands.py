@@ -7,15 +7,20 @@ of the document that its first query is in, since a document that begins later b
 So no table is longer than a band.
 
 `first` is the index of the first token of each token's document, int64 [B, T]; None: a sequence is
-one document. A block's columns are its sinks, then its band.
+one document. A block's columns are its sinks, then its band. Queries may be those of some pieces
+of the sequence alone, all of one length, which lie one behind the other; keys are of all of it.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 HIDDEN = float("-inf")
+
+WHOLE = (0,)
+"""Queries of a whole sequence: one piece, from its first token on."""
 
 
 class Band(NamedTuple):
@@ -38,12 +43,14 @@ class Block(NamedTuple):
         end: behind its last query, and behind the last key of its band.
         low: first key of its band.
         sinks: columns before the band.
+        row: place of its first query among those that are there.
     """
 
     start: int
     end: int
     low: int
     sinks: int
+    row: int
 
 
 class Table(NamedTuple):
@@ -60,23 +67,29 @@ class Table(NamedTuple):
     sinks: Tensor | None
 
 
-def cut(tokens: int, length: int, band: Band, *, documents: bool) -> tuple[Block, ...]:
-    """Cut a sequence into blocks of queries.
+def cut(
+    tokens: int, length: int, band: Band, pieces: Sequence[int] = WHOLE, *, documents: bool
+) -> tuple[Block, ...]:
+    """Cut queries into blocks.
 
     Args:
-        tokens: T.
+        tokens: queries that are there, of all pieces.
         length: queries of a block.
         band: of the layer.
+        pieces: first token of each.
         documents: whether they are masked: a block's sinks may then lie anywhere before its band.
 
     Returns:
         The blocks.
     """
     blocks: list[Block] = []
-    for start in range(0, tokens, length):
-        low = max(0, start - band.window + 1)
-        sinks = (band.sinks if low else 0) if documents else min(band.sinks, low)
-        blocks.append(Block(start, min(start + length, tokens), low, sinks))
+    size = tokens // len(pieces)
+    for number, first in enumerate(pieces):
+        for start in range(first, first + size, length):
+            low = max(0, start - band.window + 1)
+            sinks = (band.sinks if low else 0) if documents else min(band.sinks, low)
+            end = min(start + length, first + size)
+            blocks.append(Block(start, end, low, sinks, start - first + number * size))
     return tuple(blocks)
 
 
@@ -154,7 +167,7 @@ def dense(tokens: int, band: Band, first: Tensor | None, device: torch.device) -
     Returns:
         Booleans [B or 1, 1, T, T].
     """
-    whole = Block(0, tokens, 0, 0)
+    whole = Block(0, tokens, 0, 0, 0)
     return table_of(whole, band, first, device).hidden.squeeze(3) == 0
 
 

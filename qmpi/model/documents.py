@@ -10,21 +10,30 @@ from torch import Tensor
 
 from qmpi.config.model import ModelSettings
 from qmpi.model.bands import Band, starts
+from qmpi.model.pieces import Pieces
 from qmpi.model.plain import Positions, keeps_chances, kept_tables
 
 
 class Documents:
     """Makes the positions of microbatches."""
 
-    def __init__(self, settings: ModelSettings, positions: Positions, divider: int) -> None:
+    def __init__(
+        self,
+        settings: ModelSettings,
+        positions: Positions,
+        divider: int,
+        pieces: Pieces | None = None,
+    ) -> None:
         """Keep what all microbatches share.
 
         Args:
             settings: shape of the model.
             positions: of a sequence that is one document.
             divider: id of the token that ends a document.
+            pieces: those whose queries are here; None: a sequence is whole.
         """
         self._settings, self._positions, self._divider = settings, positions, divider
+        self._pieces = pieces
 
     def positions(self, ids: Tensor) -> Positions:
         """Return the positions of token ids.
@@ -33,16 +42,19 @@ class Documents:
             ids: int64 [B, T].
 
         Returns:
-            Angles [B, T, 1, D], and the tables that attention needs.
+            Angles [B, S, 1, D] of the S tokens whose queries are here, and the tables that
+            attention needs.
         """
         settings, at, tokens = self._settings, self._positions, ids.shape[1]
+        own = self._pieces or Pieces.of(tokens)
         first = starts(ids, self._divider)
-        place = torch.arange(tokens, device=ids.device) - first
+        place = own.out_of(torch.arange(tokens, device=ids.device) - first, 1)
         near, far = (), ()
         if keeps_chances(tokens, ids.device):
             whole = settings.window_pattern.strip("w") or not settings.window
             if whole:
-                far = kept_tables(tokens, Band(tokens), first, ids.device)
+                far = kept_tables(own.tokens, Band(tokens), first, ids.device, own.firsts)
             if settings.window:
-                near = kept_tables(tokens, Band(settings.window, settings.sinks), first, ids.device)
-        return Positions(at.cos[place], at.sin[place], at.future, first, near, far)
+                band = Band(settings.window, settings.sinks)
+                near = kept_tables(own.tokens, band, first, ids.device, own.firsts)
+        return Positions(at.cos[place], at.sin[place], at.future, first, near, far, own.firsts)

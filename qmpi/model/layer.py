@@ -86,12 +86,18 @@ def merged_names(settings: ModelSettings, kind: LayerKind) -> dict[str, tuple[st
 
 
 Attend = Callable[[Tensor, Tensor, Tensor, Positions], Tensor]
-"""(scaled q [B, T, H, D], k and v [B, T, K, D], positions) to attention [B, T, H, D]."""
+"""(scaled q [B, S, H, D], k and v [B, T, K, D], positions) to attention [B, S, H, D]; the S queries
+are all T, or those of some pieces."""
 
 
 def as_it_is(x: Tensor) -> Tensor:
     """Return `x`: what a rank that computes whole layers has of the stream is all of it."""
     return x
+
+
+def as_they_are(k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """Return `k` and `v`: a rank that has whole sequences has all keys and values of them."""
+    return k, v
 
 
 class Kernels(NamedTuple):
@@ -106,6 +112,7 @@ class Kernels(NamedTuple):
         gather: rows of the stream that this rank has, to all that its part of the layer reads.
         scatter: what its part writes, to what all parts together add to the rows that it has.
         exchange: brings tokens to the experts.
+        whole: keys and values [B, S, K, D] of the tokens that this rank has, to those of all.
     """
 
     norm: Callable[[Tensor, Tensor, float, torch.dtype], Tensor]
@@ -116,6 +123,7 @@ class Kernels(NamedTuple):
     gather: Callable[[Tensor], Tensor] = as_it_is
     scatter: Callable[[Tensor], Tensor] = as_it_is
     exchange: Exchange = HERE
+    whole: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = as_they_are
 
 
 Layer = Callable[[Tensor, Positions, LayerWeights], Tensor]
@@ -205,14 +213,15 @@ def attention(kernels: Kernels, window: int, sinks: int) -> Attend:
     """
 
     def attend(q: Tensor, k: Tensor, v: Tensor, at: Positions) -> Tensor:
-        tokens = q.shape[1]
+        k, v = kernels.whole(k, v)
+        tokens = k.shape[1]
         if at.first is None and not 0 < window < tokens:
             return kernels.attend(q, k, v, at)
         tables = at.near if window else at.far
         if tables:
             return KeptBands.apply(q, k, v, tables)
         band = Band(min(window or tokens, tokens), sinks if window else 0)
-        return Bands.apply(q, k, v, at.first, band)
+        return Bands.apply(q, k, v, at.first, band, at.pieces)
 
     return attend
 

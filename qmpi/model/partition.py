@@ -6,6 +6,8 @@ what reads the stream by outputs, so that each rank has heads and hidden feature
 writes to it by inputs, so that each rank adds its share; tables by their rows, the vocabulary. What
 is left, norms and routers, every rank holds whole: these are common. A rank sees some rows of the
 stream or some outputs alone, so it has a share of the gradient of what is common: they add up.
+Along the context axis ranks see other tokens of the same sequences, with the same weights: there
+everything is common.
 
 Along the expert axis each rank has a run of the experts of each layer, and sees the tokens that go
 to them; of all else it sees some sequences alone: all else is common there.
@@ -80,6 +82,25 @@ class Cut:
 
 
 @dataclass(frozen=True)
+class CommonAlong:
+    """What the ranks of an axis hold alike, a share of the gradient each.
+
+    Attributes:
+        axis: which; the name of its lines.
+        place: of the position along it.
+        ranks: along it.
+        names: of the parameters.
+        tells: each tells a share of what a lane tells beside its gradient, too: its own tokens'.
+    """
+
+    axis: str
+    place: int
+    ranks: int
+    names: frozenset[str]
+    tells: bool
+
+
+@dataclass(frozen=True)
 class Partition:
     """What a position holds and computes.
 
@@ -90,6 +111,8 @@ class Partition:
         first_token: first row of the vocabulary that it holds.
         share: its place along the tensor axis.
         shares: ranks along it.
+        context: its place along the context axis.
+        contexts: ranks along it.
         chain: of the chunks of layers that it and the other stages hold.
         stage: its place along the pipeline axis.
         ranks: of a team.
@@ -102,6 +125,8 @@ class Partition:
     first_token: int
     share: int
     shares: int
+    context: int
+    contexts: int
     chain: Chain
     stage: int
     ranks: int
@@ -133,6 +158,8 @@ class Partition:
     def common(self) -> dict[str, frozenset[str]]:
         """Names of what all ranks of an axis hold, a share of the gradient each, by axis."""
         found = dict[str, frozenset[str]]()
+        if self.contexts > 1:
+            found["context"] = frozenset(self.cuts)
         if self.shares > 1:
             found["tensor"] = frozenset(name for name, cut in self.cuts.items() if cut.is_whole)
         if self.experts > 1:
@@ -142,12 +169,12 @@ class Partition:
     @property
     def contributions(self) -> int:
         """Shares of a lane's gradient that are added up where most are."""
-        return self.shares * self.experts
+        return self.shares * self.experts * self.contexts
 
     @property
     def left(self) -> frozenset[str]:
         """Names of what another rank has too, and counts where it shall count once."""
-        places = {"tensor": self.share, "expert": self.expert}
+        places = {"context": self.context, "tensor": self.share, "expert": self.expert}
         behind = (names for axis, names in self.common.items() if places[axis])
         return frozenset().union(*behind)
 
@@ -222,13 +249,18 @@ def partition(settings: ModelSettings, layout: Layout, position: int, chunks: in
     share, shares, stage = at["tensor"], layout.tensor, at["pipeline"]
     first, behind = span(settings.vocab_size, shares, share)
     chain = Chain(layout.pipeline, chunks, 1)
+    context, contexts = at["context"], layout.context
+    # Each rank has the router whole and adds to its gradient: the penalty shall count once.
+    penalty = settings.router_z_loss / (shares * contexts)
     model = settings if shares == 1 else _narrowed(settings, shares, behind - first)
     part = Partition(
-        model=model,
+        model=replace(model, router_z_loss=penalty),
         cuts={},
         first_token=first,
         share=share,
         shares=shares,
+        context=context,
+        contexts=contexts,
         chain=chain,
         stage=stage,
         ranks=layout.size,
@@ -263,11 +295,7 @@ def _narrowed(settings: ModelSettings, shares: int, tokens: int) -> ModelSetting
         if size % shares:
             raise InvariantError(f"{name} = {size} cannot be cut in {shares} equal parts")
     own = {name: size // shares for name, size in sizes.items()}
-    # Each rank has the router whole and adds to its gradient: the penalty shall count once.
-    penalty = settings.router_z_loss / shares
-    return replace(
-        settings, vocab_size=tokens, head_dim=head_dim(settings), router_z_loss=penalty, **own
-    )
+    return replace(settings, vocab_size=tokens, head_dim=head_dim(settings), **own)
 
 
 def _cut(name: str, shape: tuple[int, ...], shares: int, share: int) -> Cut:

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from qmpi.config.model import ModelSettings
-from qmpi.model.bands import Band, Table, cut, tables_of
+from qmpi.model.bands import WHOLE, Band, Table, cut, tables_of
+from qmpi.model.pieces import Pieces
 from qmpi.model.rotary import rotary_table
 from qmpi.model.shape import head_dim
 
@@ -43,7 +44,9 @@ class Positions(NamedTuple):
         first: int64 [B, T], index of the first token of each token's document; None: documents see
             one another.
         near: of each block of queries, for layers with a window; empty: made where it is needed.
-        far: likewise for layers without one, where documents are masked.
+        far: likewise for layers without one, where documents are masked or queries are in pieces.
+        pieces: first token of each piece of the sequence whose queries are here, all of one length;
+            angles are those of their tokens, keys those of the whole sequence.
     """
 
     cos: Tensor
@@ -52,15 +55,23 @@ class Positions(NamedTuple):
     first: Tensor | None = None
     near: tuple[Table, ...] = ()
     far: tuple[Table, ...] = ()
+    pieces: tuple[int, ...] = WHOLE
 
     @classmethod
-    def of(cls, settings: ModelSettings, tokens: int, device: torch.device) -> "Positions":
+    def of(
+        cls,
+        settings: ModelSettings,
+        tokens: int,
+        device: torch.device,
+        pieces: Pieces | None = None,
+    ) -> "Positions":
         """Compute the tables.
 
         Args:
             settings: shape of the model.
             tokens: T.
             device: where the tables go.
+            pieces: those whose queries are here; None: a sequence is whole.
 
         Returns:
             The tables.
@@ -68,13 +79,19 @@ class Positions(NamedTuple):
         features, length = head_dim(settings), min(block_length(tokens), tokens)
         cos, sin = rotary_table(settings, tokens, device)
         sin[:, : features // 2].neg_()
-        shape = (length, tokens + length) if tokens <= MOST_TABLE else (0, 0)
+        own = pieces or Pieces.of(tokens)
+        is_cut, keeps = len(own.firsts) > 1, keeps_chances(tokens, device)
+        shape = (0, 0) if is_cut or tokens > MOST_TABLE else (length, tokens + length)
         hidden = torch.full(shape, float("-inf")).triu_(tokens + 1)
         future = hidden.repeat_interleave(settings.heads // settings.kv_heads, dim=0).to(device)
-        near = ()
-        if settings.window and keeps_chances(tokens, device):
-            near = kept_tables(tokens, Band(settings.window, settings.sinks), None, device)
-        return cls(cos.unsqueeze(1), sin.unsqueeze(1), future, near=near)
+        near, far = (), ()
+        if settings.window and keeps:
+            band = Band(settings.window, settings.sinks)
+            near = kept_tables(own.tokens, band, None, device, own.firsts)
+        if is_cut and keeps:
+            far = kept_tables(own.tokens, Band(tokens), None, device, own.firsts)
+        cos, sin = own.out_of(cos.unsqueeze(1)), own.out_of(sin.unsqueeze(1))
+        return cls(cos, sin, future, None, near, far, own.firsts)
 
 
 def keeps_chances(tokens: int, device: torch.device) -> bool:
@@ -83,20 +100,25 @@ def keeps_chances(tokens: int, device: torch.device) -> bool:
 
 
 def kept_tables(
-    tokens: int, band: Band, first: Tensor | None, device: torch.device
+    tokens: int,
+    band: Band,
+    first: Tensor | None,
+    device: torch.device,
+    pieces: tuple[int, ...] = WHOLE,
 ) -> tuple[Table, ...]:
     """Make the tables of a sequence whose probabilities are kept.
 
     Args:
-        tokens: T.
+        tokens: queries, of all pieces.
         band: of the layer.
         first: of the sequences; None: each is one document.
         device: where they go.
+        pieces: as of `Positions`.
 
     Returns:
         A table for each block.
     """
-    blocks = cut(tokens, block_length(tokens), band, documents=first is not None)
+    blocks = cut(tokens, block_length(tokens), band, pieces, documents=first is not None)
     return tables_of(blocks, band, first, device)
 
 

@@ -48,5 +48,5 @@ def connect(
     lines = Lines(wanted, Meeting(store, f"g{work.generation}", JOIN_SECONDS, condemned, gpu))
     if layout.size == 1:
         return lines[DATA], None
-    within = (lines[axis] for axis in ("tensor", "expert", "pipeline", TIE, TEAM))
-    return lines[DATA], TeamLines(*within)
+    within = ("tensor", "context", "expert", "pipeline", TIE, TEAM)
+    return lines[DATA], TeamLines(*(lines[axis] for axis in within))

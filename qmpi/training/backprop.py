@@ -4,40 +4,17 @@ Theory of operation. Autograd differentiates the layers and the final norm. What
 embedding and head, is done by hand (see `ends`).
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
 from qmpi.config.settings import Settings
 from qmpi.config.train import TrainSettings
-from qmpi.model.documents import Documents
 from qmpi.model.layer import Kernels, Layers
-from qmpi.model.plain import Positions
 from qmpi.training.ahead import Ahead
 from qmpi.training.ends import Ends
+from qmpi.training.own_tokens import OwnTokens
 from qmpi.training.stopwatch import Stopwatch
 from qmpi.training.weights import Weights
-
-
-def positions_of(
-    settings: Settings, device: torch.device, divider: int | None
-) -> Callable[[Tensor], Positions]:
-    """Compute the tables of positions that all microbatches share.
-
-    Args:
-        settings: the job.
-        device: where they go.
-        divider: id of the token that ends a document; None: documents see one another.
-
-    Returns:
-        The positions of token ids, int64 [B, T].
-    """
-    # Made once: a table that is filled by the first call would be compiled in another way.
-    shared = Positions.of(settings.model, settings.train.sequence_tokens, device)
-    if divider is None:
-        return lambda _: shared
-    return Documents(settings.model, shared, divider).positions
 
 
 class Backprop:
@@ -50,9 +27,9 @@ class Backprop:
         kernels: Kernels,
         watch: Stopwatch,
         ends: Ends,
-        divider: int | None = None,
+        tokens: OwnTokens,
     ) -> None:
-        """Compute the tables of positions.
+        """Take the parts.
 
         Args:
             settings: the job.
@@ -60,14 +37,13 @@ class Backprop:
             kernels: parts of a layer, for the final norm.
             watch: told where forward ends; the loss, whose gradient is made with it, is forward.
             ends: embedding and head.
-            divider: id of the token that ends a document; None: documents see one another.
+            tokens: those that are computed here.
         """
-        self._watch, self.ends = watch, ends
+        self._watch, self.ends, self.tokens = watch, ends, tokens
         self.ahead = Ahead(settings, weights, kernels.norm, ends)
         model, train = settings.model, settings.train
         self._weights, self._norm = weights, kernels.norm
         self._epsilon = model.norm_eps
-        self._positions = positions_of(settings, weights.device, divider)
         self.resize(train)
 
     def resize(self, train: TrainSettings) -> None:
@@ -76,7 +52,7 @@ class Backprop:
         Args:
             train: their sequences.
         """
-        self.ends.resize(train.sequences * train.sequence_tokens)
+        self.ends.resize(self.tokens.rows(train))
 
     def begin_lane(self) -> None:
         """Start a lane: the gradients of embedding and head are sums over its microbatches."""
@@ -92,17 +68,18 @@ class Backprop:
             share: of the mean loss in the lane's.
 
         Returns:
-            Mean cross-entropy of the next token, in nats; `ahead` keeps those of further ones.
+            Mean cross-entropy of the next token, in nats, over the tokens that are computed here;
+            `ahead` keeps those of further ones.
         """
-        inputs, targets = ids[:, :-1].flatten(), ids[:, 1:].flatten()
+        inputs, targets = self.tokens.inputs(ids), self.tokens.targets(ids)
         weights, ends = self._weights, self.ends
         start = ends.embedded(inputs)
-        x, at = start, self._positions(ids[:, :-1])
+        x, at = start, self.tokens.positions(ids[:, :-1])
         own, further = layers[: len(weights.layers)], layers[len(weights.layers) :]
         for layer, layer_weights in zip(own, weights.layers, strict=True):
             x = layer(x, at, layer_weights)
         features = self._norm(x, weights.final_norm, self._epsilon, weights.kind)
-        loss, gradient = ends.loss(features, targets, share)
+        loss, gradient = ends.loss(features, targets, share / self.tokens.ranks)
         depths = self.ahead.run(further, x, at, ids, share)
         self._watch.lap("forward")
         torch.autograd.backward(

@@ -14,9 +14,10 @@ import torch
 from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
+from qmpi.model.fused.by_piece import attend_by_piece
 from qmpi.model.partition import Partition, partition
 from qmpi.protocol.teams import Layout as TeamLayout
-from qmpi.training.backprop import Backprop, positions_of
+from qmpi.training.backprop import Backprop
 from qmpi.training.balance import Balance
 from qmpi.training.comm.line import Gpu
 from qmpi.training.comm.waits import Aborted
@@ -28,10 +29,12 @@ from qmpi.training.lanes import LaneRunner, Runner
 from qmpi.training.microbatches import Microbatches
 from qmpi.training.offload.places import offloads_moments
 from qmpi.training.optimizer import Optimizer
+from qmpi.training.own_tokens import OwnTokens
 from qmpi.training.parallel.directions import TeamDirections
 from qmpi.training.parallel.exchange import TokenExchange
 from qmpi.training.parallel.rows import Rows
 from qmpi.training.parallel.sequences import Sequences
+from qmpi.training.parallel.shared_tokens import SharedTokens
 from qmpi.training.parallel.stage import StageParts, StageRunner
 from qmpi.training.parallel.team import Team
 from qmpi.training.parallel.tie import Tie
@@ -148,7 +151,8 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
     part = partition(settings.model, TeamLayout.of(parallel), position, parallel.chunks)
     own = _narrowed(settings, part)
     train, device, kind = own.train, means.device, means.precision
-    told, held = Tallies(own.model, device), state_layout(own, part.cuts.keys())
+    told = Tallies(own.model, device, part.contexts)
+    held = state_layout(own, part.cuts.keys())
     layout = dataclasses.replace(held, shares=part.contributions)
     state = FlatState(layout, device, split=offloads_moments(train, device))
     form = TailForm(own.batch.is_measured, own.model.predict_ahead)
@@ -164,20 +168,23 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
         kernels = kernels._replace(gather=uncompiled(rows.gather), scatter=uncompiled(rows.scatter))
         if layout.uses_muon:
             directions = TeamDirections(layout, part, rows, device, update_precision(kind))
+    shared = SharedTokens(part.context, part.contexts)
+    if part.contexts > 1:
+        kernels = kernels._replace(whole=shared.whole, attend=attend_by_piece)
+    tokens = OwnTokens(own, device, means.divider, shared)
     # Before the ends: a head that is tied to another rank's embedding has its values from there.
     tie = Tie(weights, part)
     ends = VocabularyEnds(weights, part, rows) if part.shares > 1 else Ends(weights, own.model)
     runner: Runner
     if part.chain.stages > 1:
-        seen = positions_of(own, device, means.divider)
-        parts = StageParts(part, ends, tie, kernels.norm, seen, sequences)
+        parts = StageParts(part, ends, tie, kernels.norm, tokens, sequences)
         runner = StageRunner(own, weights, parts, watch)
     else:
-        backprop = Backprop(own, weights, kernels, watch, ends, means.divider)
+        backprop = Backprop(own, weights, kernels, watch, ends, tokens)
         squares = LaneSquares(len(layout.slots), device) if form.measures else None
         runner = LaneRunner(own, weights, backprop, watch, sequences, squares)
     stage = runner if isinstance(runner, StageRunner) else None
-    team = Team(part, layout, rows, sequences, stage)
+    team = Team(part, layout, rows, (shared, sequences), stage)
     return Station(
         settings=settings,
         means=means,

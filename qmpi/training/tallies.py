@@ -27,13 +27,15 @@ class Tallies:
         size: integers that they make.
     """
 
-    def __init__(self, model: ModelSettings, device: torch.device) -> None:
+    def __init__(self, model: ModelSettings, device: torch.device, ranks: int = 1) -> None:
         """Make room.
 
         Args:
             model: its shape.
             device: where lanes are computed.
+            ranks: that each see as many tokens of a lane, and tell of these alone.
         """
+        self._ranks = ranks
         layers = sum(kind.experts for kind in block_kinds(model))
         rows, width = 1 + (model.capacity_factor > 0), model.width if fades(model) else 0
         self.counts = torch.zeros(layers, rows, model.experts, dtype=torch.int32, device=device)
@@ -67,7 +69,7 @@ class Tallies:
         Args:
             total: int32 [size], of all lanes.
         """
-        grid = self.features.clamp(-MOST, MOST).mul_(GRID).round_().to(torch.int32)
+        grid = self.features.clamp(-MOST, MOST).mul_(GRID / self._ranks).round_().to(torch.int32)
         total.add_(torch.cat((self.counts.flatten(), grid.flatten())))
 
     def read(self, total: Tensor, lanes: int) -> tuple[Tensor, Tensor]:

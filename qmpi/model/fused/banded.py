@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Self
 import torch
 from torch import Tensor
 
-from qmpi.model.bands import Band, Block, Table, cut, nearer, table_of
+from qmpi.model.bands import WHOLE, Band, Block, Table, cut, nearer, table_of
 from qmpi.model.fused.query_blocks import BACKWARD
 from qmpi.model.plain import from_rows, to_rows
 
@@ -27,29 +27,32 @@ class Rows(NamedTuple):
     """Queries, keys and values by key head, as `to_rows` orders them.
 
     Attributes:
-        q: [B * K, T * group, D].
+        q: [B * K, S * group, D], of the S queries that are there.
         k: [B * K, T, D].
         v: [B * K, T, D].
         batch: B.
+        group: query heads of a key head.
     """
 
     q: Tensor
     k: Tensor
     v: Tensor
     batch: int
+    group: int
 
     @classmethod
     def of(cls, q: Tensor, k: Tensor, v: Tensor) -> Self:
         """Return the rows of what comes as [B, T, heads, D]."""
         batch, _, kv_heads, _ = k.shape
+        group = q.shape[2] // kv_heads
         # In one piece: what picks sinks of a view would copy all keys for each block.
         q, k, v = (to_rows(x, kv_heads).contiguous() for x in (q, k, v))
-        return cls(q, k, v, batch)
+        return cls(q, k, v, batch, group)
 
     def queries(self, block: Block) -> slice:
         """Return the rows of a block's queries."""
-        group = self.q.shape[1] // self.k.shape[1]
-        return slice(block.start * group, block.end * group)
+        size = block.end - block.start
+        return slice(block.row * self.group, (block.row + size) * self.group)
 
     def chances(self, table: Table) -> Tensor:
         """Return a block's probabilities [B * K, queries * group, columns], in the compute type."""
@@ -152,13 +155,13 @@ class KeptBands(torch.autograd.Function):
 
         Args:
             ctx: of autograd.
-            q: [B, T, H, D], scaled.
+            q: [B, S, H, D], scaled; those of the blocks.
             k: [B, T, K, D].
             v: [B, T, K, D].
             tables: of all blocks.
 
         Returns:
-            [B, T, H, D].
+            [B, S, H, D].
         """
         heads, rows = q.shape[2], Rows.of(q, k, v)
         out, kept = torch.empty_like(rows.q), []
@@ -176,7 +179,7 @@ class KeptBands(torch.autograd.Function):
         """Return the gradients of q, k and v."""
         q, k, v, *kept = ctx.saved_tensors
         batch, heads, blocks = ctx.rest
-        total = Gradients(Rows(q, k, v, batch), gradients[0])
+        total = Gradients(Rows(q, k, v, batch, heads * batch // len(k)), gradients[0])
         for block, chances, sinks in zip(blocks, kept[::2], kept[1::2], strict=True):
             total.add(block, sinks, chances)
         return *total.whole(heads), None
@@ -186,31 +189,33 @@ class Bands(torch.autograd.Function):
     """The same for sequences of any length, in memory that grows with it."""
 
     @staticmethod
-    def forward(
+    def forward(  # noqa: PLR0913 - autograd takes no other form
         ctx: Any,  # noqa: ANN401
         q: Tensor,
         k: Tensor,
         v: Tensor,
         first: Tensor | None,
         band: Band,
+        pieces: Sequence[int] = WHOLE,
     ) -> Tensor:
         """Attend.
 
         Args:
             ctx: of autograd.
-            q: [B, T, H, D], scaled.
+            q: [B, S, H, D], scaled; those of the pieces.
             k: [B, T, K, D].
             v: [B, T, K, D].
             first: of the sequences, int64 [B, T]; None: each is one document.
             band: of the layer.
+            pieces: first token of each piece of queries.
 
         Returns:
-            [B, T, H, D].
+            [B, S, H, D].
         """
         ctx.save_for_backward(q, k, v, first)
-        ctx.band = band
+        ctx.rest = list(band), list(pieces)
         form = torch.ops.qmpi.banded if torch.compiler.is_compiling() else banded
-        return form(q, k, v, first, list(band))
+        return form(q, k, v, first, *ctx.rest)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
@@ -218,59 +223,74 @@ class Bands(torch.autograd.Function):
         compiling = torch.compiler.is_compiling()
         form = torch.ops.qmpi.banded_gradients if compiling else banded_gradients
         q, k, v, first = ctx.saved_tensors
-        return *form(gradients[0], q, k, v, first, list(ctx.band)), None, None
+        return *form(gradients[0], q, k, v, first, *ctx.rest), None, None, None
 
 
-def banded(q: Tensor, k: Tensor, v: Tensor, first: Tensor | None, band: Sequence[int]) -> Tensor:
+def banded(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    first: Tensor | None,
+    band: Sequence[int],
+    pieces: Sequence[int],
+) -> Tensor:
     """Return what `Bands` does, and keep nothing.
 
     Args:
-        q: [B, T, H, D], scaled.
+        q: [B, S, H, D], scaled.
         k: [B, T, K, D].
         v: [B, T, K, D].
         first: of the sequences, int64 [B, T], or None.
         band: window and sinks of the layer.
+        pieces: first token of each piece of queries.
 
     Returns:
-        [B, T, H, D].
+        [B, S, H, D].
     """
     rows = Rows.of(q, k, v)
     out = torch.empty_like(rows.q)
-    for table in _tables(q, first, Band(*band)):
+    for table in _tables(q, first, Band(*band), pieces):
         seen = rows.columns(rows.v, table.block, table.sinks)
         out[:, rows.queries(table.block)] = torch.bmm(rows.chances(table), seen)
     return from_rows(out, rows.batch, q.shape[2]).contiguous()
 
 
-def banded_gradients(
-    gradient: Tensor, q: Tensor, k: Tensor, v: Tensor, first: Tensor | None, band: Sequence[int]
+def banded_gradients(  # noqa: PLR0913 - those of `banded`, as a compiler is shown them
+    gradient: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    first: Tensor | None,
+    band: Sequence[int],
+    pieces: Sequence[int],
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the gradients of q, k and v; probabilities are computed again.
 
     Args:
-        gradient: of the result [B, T, H, D].
+        gradient: of the result [B, S, H, D].
         q: as of `banded`.
         k: likewise.
         v: likewise.
         first: likewise.
         band: likewise.
+        pieces: likewise.
 
     Returns:
         Gradients, like q, k and v.
     """
     rows = Rows.of(q, k, v)
     total = Gradients(rows, gradient)
-    for table in _tables(q, first, Band(*band)):
+    for table in _tables(q, first, Band(*band), pieces):
         total.add(table.block, table.sinks, rows.chances(table))
     of_q, of_k, of_v = total.whole(q.shape[2])
     return of_q.contiguous(), of_k.contiguous(), of_v.contiguous()
 
 
-def _tables(q: Tensor, first: Tensor | None, band: Band) -> Iterator[Table]:
+def _tables(q: Tensor, first: Tensor | None, band: Band, pieces: Sequence[int]) -> Iterator[Table]:
     least, most = LENGTHS.get(q.device.type, LENGTHS["cuda"])
     length = min(most, max(least, band.window // 4))
     made: dict[tuple[int, int], Table] = {}
-    for block in cut(q.shape[1], length, band, documents=first is not None):
+    for block in cut(q.shape[1], length, band, pieces, documents=first is not None):
         if first is not None:
             # On a GPU the host would wait for each block's answer.
             near = nearer(block, first) if first.device.type == "cpu" else block

@@ -21,7 +21,6 @@ from qmpi.config.train import TrainSettings
 from qmpi.errors import InvariantError
 from qmpi.model.layer import Layers
 from qmpi.model.partition import Partition
-from qmpi.model.plain import Positions
 from qmpi.protocol.pipeline.actions import Value
 from qmpi.protocol.pipeline.programs import Program, programs_of
 from qmpi.protocol.pipeline.schedules import table_of
@@ -33,6 +32,7 @@ from qmpi.training.ends import Ends
 from qmpi.training.gradients import Gradients
 from qmpi.training.lanes import Work, leave_if, read_block
 from qmpi.training.out_of_memory import with_memory_told
+from qmpi.training.own_tokens import OwnTokens
 from qmpi.training.parallel.sequences import Sequences
 from qmpi.training.parallel.tie import Tie
 from qmpi.training.reduction.kinds import Sum
@@ -48,7 +48,7 @@ class StageParts(NamedTuple):
         ends: embedding and head, as far as they are here.
         tie: of the head to the embedding.
         norm: (x, weight, epsilon, type) to RMSNorm.
-        positions: of token ids, int64 [B, T].
+        tokens: those that are computed here.
         sequences: of a microbatch, and who has the others.
     """
 
@@ -56,7 +56,7 @@ class StageParts(NamedTuple):
     ends: Ends
     tie: Tie
     norm: Callable[[Tensor, Tensor, float, torch.dtype], Tensor]
-    positions: Callable[[Tensor], Positions]
+    tokens: OwnTokens
     sequences: Sequences
 
 
@@ -75,7 +75,7 @@ class StageRunner:
             watch: measures forward, backward, and waiting.
         """
         self._settings, self._weights, self._watch = settings, weights, watch
-        self._part, self._ends, self._tie, self._norm, self._positions, self._sequences = parts
+        self._part, self._ends, self._tie, self._norm, self._tokens, self._sequences = parts
         self._chain = self._part.chain
         self._gradients = Gradients(weights, watch)
         self._programs = dict[int, Program]()
@@ -108,7 +108,7 @@ class StageRunner:
         """
         self._train = train
         self._gradients.resize()
-        self._ends.resize(train.sequences * train.sequence_tokens)
+        self._ends.resize(self._tokens.rows(train))
 
     def begin_pass(self, factor: float) -> None:
         """Drop what an aborted pass left.
@@ -155,7 +155,8 @@ class StageRunner:
         if self._part.is_last:
             losses = self._sequences.mean_of(losses)
         line.broadcast(losses, self._chain.stages - 1)
-        for (lane, _, digest), loss in zip(work, losses.tolist(), strict=True):
+        means = self._tokens.means_of(losses.tolist())
+        for (lane, _, digest), loss in zip(work, means, strict=True):
             total.tail.put(lane, loss / train.microbatches, digest)
         for kept in self._tallied.values():
             self._weights.tallies.resume(kept)
@@ -179,7 +180,7 @@ class StageRunner:
         ids = self._microbatches[microbatch]
         place = self._chain.place(self._part.stage, chunk)
         if place == 0:
-            x = self._ends.embedded(ids[:, :-1].flatten())
+            x = self._ends.embedded(self._tokens.inputs(ids))
         else:
             x = self._values.pop(_activation(place, microbatch)).requires_grad_()
         y = self._through(chunk, microbatch // self._train.microbatches, x, ids)
@@ -198,8 +199,9 @@ class StageRunner:
         place, many = self._chain.place(self._part.stage, chunk), self._train.microbatches
         lane, number = divmod(microbatch, many)
         if place == self._chain.places - 1:
-            targets = self._microbatches[microbatch][:, 1:].flatten()
-            loss, gradient = self._ends.loss(y, targets, self._factor / (many * self._part.experts))
+            targets = self._tokens.targets(self._microbatches[microbatch])
+            share = self._factor / (many * self._part.experts * self._tokens.ranks)
+            loss, gradient = self._ends.loss(y, targets, share)
             self._losses[lane] += loss
         else:
             gradient = self._values.pop(_gradient(place, microbatch))
@@ -207,7 +209,7 @@ class StageRunner:
         torch.autograd.backward([y], [gradient])
         if x.grad is not None:
             if place == 0:
-                self._ends.take(self._microbatches[microbatch][:, :-1].flatten(), x.grad)
+                self._ends.take(self._tokens.inputs(self._microbatches[microbatch]), x.grad)
             else:
                 self._values[_gradient(place - 1, microbatch)] = x.grad
         self._watch.lap("backward")
@@ -243,7 +245,7 @@ class StageRunner:
 
     def _through(self, chunk: int, lane: int, x: Tensor, ids: Tensor) -> Tensor:
         """Return what the layers of a chunk make of the stream, for a microbatch of a lane."""
-        tallies, at = self._weights.tallies, self._positions(ids[:, :-1])
+        tallies, at = self._weights.tallies, self._tokens.positions(ids[:, :-1])
         # Forward passes of several lanes are under way; what experts are told of is a lane's.
         if tallies.size:
             tallies.resume(self._tallied.get(lane))
@@ -260,8 +262,7 @@ class StageRunner:
 
     def _stream(self) -> Tensor:
         """Return room for the rows that this rank has of a microbatch's stream."""
-        rows = self._train.sequences * self._train.sequence_tokens // self._part.shares
-        shape = (rows, self._settings.model.width)
+        shape = (self._tokens.rows(self._train) // self._part.shares, self._settings.model.width)
         return torch.zeros(shape, device=self._weights.device)
 
     def _end_lane(self, place: int, total: Sum) -> None:

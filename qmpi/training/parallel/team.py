@@ -22,11 +22,12 @@ from qmpi.training.flat_state import Layout
 from qmpi.training.norm import global_norm, norm_of
 from qmpi.training.parallel.rows import Rows
 from qmpi.training.parallel.sequences import Sequences
+from qmpi.training.parallel.shared_tokens import SharedTokens
 from qmpi.training.parallel.stage import StageRunner
 from qmpi.training.reduction.within_teams import Common, elements_of
 from qmpi.units import Digest
 
-COUNTED = ("pipeline", "expert")
+COUNTED = ("pipeline", "context", "expert")
 """Axes whose ranks count each something else beside the gradient."""
 
 
@@ -35,6 +36,7 @@ class TeamLines(NamedTuple):
 
     Attributes:
         tensor: ranks that have the other parts of its matrices.
+        context: ranks that have the other tokens of its sequences.
         expert: ranks that have the other experts, and the other sequences.
         pipeline: stages of the same parts of the layers.
         tie: first and last of these; a line of one where there is nothing between them, or this
@@ -43,6 +45,7 @@ class TeamLines(NamedTuple):
     """
 
     tensor: Comm
+    context: Comm
     expert: Comm
     pipeline: Comm
     tie: Comm
@@ -52,9 +55,15 @@ class TeamLines(NamedTuple):
         """Return the line of an axis.
 
         Args:
-            axis: "tensor", "expert" or "pipeline".
+            axis: "tensor", "context", "expert" or "pipeline".
         """
-        return {"tensor": self.tensor, "expert": self.expert, "pipeline": self.pipeline}[axis]
+        lines: dict[str, Comm] = {
+            "tensor": self.tensor,
+            "context": self.context,
+            "expert": self.expert,
+            "pipeline": self.pipeline,
+        }
+        return lines[axis]
 
 
 class Team:
@@ -65,7 +74,7 @@ class Team:
         part: Partition,
         layout: Layout,
         rows: Rows,
-        sequences: Sequences,
+        between: tuple[SharedTokens, Sequences],
         stage: StageRunner | None = None,
     ) -> None:
         """Take the rank's part.
@@ -74,12 +83,13 @@ class Team:
             part: what it holds.
             layout: where that lies.
             rows: of the stream; they meet with the team.
-            sequences: of a microbatch, likewise.
+            between: whose tokens and sequences the others have, likewise.
             stage: of the pipeline, likewise; None: there is one stage alone.
         """
-        self.part, self._rows, self._sequences, self._stage = part, rows, sequences, stage
+        self.part, self._rows, self._stage = part, rows, stage
+        self._tokens, self._sequences = between
         self._common = {axis: Common(layout, names) for axis, names in part.common.items()}
-        self._counted = _left(elements_of(layout, part.left), layout.total)
+        self._counted = _but(elements_of(layout, part.left), layout.total)
         self._lines: TeamLines | None = None
 
     @property
@@ -91,9 +101,9 @@ class Team:
         """Return what the bits of a lane depend on besides; "" where a team is one rank."""
         if self.is_alone:
             return ""
-        chain = self.part.chain
-        parts = f"layers in {self.part.shares} parts, {chain.stages} x {chain.chunks} chunks"
-        return f"; {parts}, experts in {self.part.experts} parts"
+        part, chain = self.part, self.part.chain
+        layers = f"layers in {part.shares} parts, {chain.stages} x {chain.chunks} chunks"
+        return f"; {layers}, sequences in {part.contexts} parts, experts in {part.experts} parts"
 
     def meet(self, lines: TeamLines | None) -> None:
         """Work with these from now on.
@@ -103,6 +113,7 @@ class Team:
         """
         self._lines = lines
         self._rows.line = lines.tensor if lines is not None else None
+        self._tokens.line = lines.context if lines is not None else None
         self._sequences.line = lines.expert if lines is not None else None
         if self._stage is not None:
             self._stage.meet(lines.pipeline, lines.tie) if lines else self._stage.meet(None, None)
@@ -224,8 +235,11 @@ class Team:
         return whole_digest([Digest(bytes(part.tolist()).hex()) for part in parts])
 
 
-def _left(taken: list[slice], total: int) -> list[slice]:
-    """Return what some spans leave of a run, in order."""
-    edges = [0, *(edge for span in taken for edge in (span.start, span.stop)), total]
-    spans = [slice(edges[n], edges[n + 1]) for n in range(0, len(edges), 2)]
-    return [span for span in spans if span.start < span.stop]
+def _but(taken: list[slice], total: int) -> list[slice]:
+    """Return what some spans, which may overlap, leave of a run; in order."""
+    spans, at = list[slice](), 0
+    for span in sorted(taken, key=lambda span: span.start):
+        if at < span.start:
+            spans.append(slice(at, span.start))
+        at = max(at, span.stop)
+    return [*spans, slice(at, total)] if at < total else spans

@@ -46,7 +46,7 @@ MALFORMED = {
     "two coordinators": ("[roles]\ncoordinator = 2\n", ["roles.coordinator = 2", "must be 1"]),
     "ranks that share a model": ("[parallel]\ntensor = 4\n", ["parallel.tensor = 4", "kv_heads"]),
     "stages of a model": ("[parallel]\npipeline = 9\n", ["parallel.pipeline = 9", "layers"]),
-    "parts of a sequence": ("[parallel]\ncontext = 2\n", ["parallel.context = 2", "must be 1"]),
+    "parts of a sequence": ("[parallel]\ncontext = 3\n", ["parallel.context = 3", "two pieces"]),
     "parts of the experts": (
         "[parallel]\nexpert = 8\n",
         ["parallel.expert = 8", "experts = 0"],

@@ -60,7 +60,7 @@ def test_an_older_file_takes_overrides_by_the_name_of_today() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[team]\ncontext = 2\n", "parallel.context = 2: must be 1 in this version"),
+        ("[team]\nchunks = 2\n", "parallel.chunks = 2 does nothing while"),
         ("[team]\ntensors = 1\n", "did you mean parallel.tensor?"),
         ("team = 5\n", "written [parallel]"),
         ("[team]\ntensor = 1\n[parallel]\ntensor = 1\n", "older name of [parallel], and both"),
@@ -144,6 +144,28 @@ def test_a_matrix_is_cut_where_all_of_it_divides() -> None:
         "parallel.tensor = 3 does not divide model.kv_heads = 2, nor model.ffn_width = 256, nor "
         "the tokens of a microbatch, train.sequences x train.sequence_tokens = 512: 1 or 2 would"
     ]
+
+
+def test_a_rank_of_the_context_axis_has_some_tokens_of_a_microbatch() -> None:
+    model = {"width": 96, "heads": 6, "kv_heads": 6, "ffn_width": 256}
+    train = {"sequences": 1, "sequence_tokens": 12}
+    assert told(tensor_faults, model, train, tensor=2, context=3) == []
+    assert told(tensor_faults, model, train, tensor=2, context=4) == [
+        "parallel.tensor = 2 does not divide the tokens of a microbatch, train.sequences x "
+        "train.sequence_tokens / parallel.context = 3: only 1 would"
+    ]
+
+
+def test_a_capacity_does_not_go_together_with_cut_sequences() -> None:
+    model = {"experts": 4, "capacity_factor": 1.5}
+    (fault,) = told(parallel_gaps, model, {}, context=2)
+    assert "model.capacity_factor = 1.5" in fault
+    assert told(parallel_gaps, {"experts": 4}, {}, context=2) == []
+
+
+def test_shares_of_the_context_axis_need_bits_too() -> None:
+    (fault,) = told(parallel_gaps, {}, {"lanes": 2048}, context=4)
+    assert "train.lanes x parallel.tensor x parallel.context = 8192" in fault
 
 
 def test_hidden_features_of_experts_are_cut_too() -> None:

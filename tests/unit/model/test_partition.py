@@ -80,6 +80,18 @@ def test_a_team_of_one_holds_the_model_as_it_is():
     assert not part.common
 
 
+def test_all_is_common_to_ranks_that_share_sequences():
+    model = MODELS["experts"]
+    parts = [partition(model, Layout(1, 2, 1, 2), position) for position in range(4)]
+    alone = partition(model, Layout(1, 1, 1, 2), 1)
+    assert [(part.context, part.share) for part in parts] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert parts[1].cuts == parts[3].cuts == alone.cuts
+    common = parts[3].common
+    assert common == {"context": frozenset(alone.cuts), "tensor": alone.common["tensor"]}
+    assert [len(part.left) for part in parts[:2]] == [0, len(common["tensor"])]
+    assert parts[2].left == parts[3].left == common["context"]
+
+
 def test_what_cannot_be_cut_evenly_is_our_fault_to_ask_for():
     with pytest.raises(InvariantError, match="kv_heads = 4 cannot be cut in 3"):
         partition(ModelSettings(heads=12, kv_heads=4), Layout(1, 1, 1, 3), 0)

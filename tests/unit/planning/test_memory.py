@@ -27,6 +27,7 @@ from qmpi.training import muon
 from qmpi.training.backprop import Backprop
 from qmpi.training.ends import Ends
 from qmpi.training.flat_state import FlatState, state_layout
+from qmpi.training.own_tokens import OwnTokens
 from qmpi.training.stopwatch import make_stopwatch
 from qmpi.training.weights import Weights
 
@@ -139,10 +140,11 @@ def kept_by_backprop(given: Workload, *, half: bool) -> int:
     train = settings.train
     kernels = choose_kernels(cpu, train.sequence_tokens, compiled=False)
     watch, ends = make_stopwatch(cpu, time.monotonic), Ends(weights, settings.model)
-    backprop = Backprop(settings, weights, kernels, watch, ends)
+    tokens = OwnTokens(settings, cpu)
+    backprop = Backprop(settings, weights, kernels, watch, ends, tokens)
     own = {leaf.tensor.untyped_storage().data_ptr() for leaf in weights.leaves}
-    at = backprop._positions(torch.zeros(1, train.sequence_tokens, dtype=torch.int64))
-    own |= {tensor.untyped_storage().data_ptr() for tensor in at[:3]}
+    shared = tokens.positions(torch.empty(0))[:3]
+    own |= {tensor.untyped_storage().data_ptr() for tensor in shared}
     held: dict[int, torch.UntypedStorage] = {}
 
     def pack(tensor: torch.Tensor) -> torch.Tensor:

@@ -74,6 +74,9 @@ class ThreadMember:
     def allgather(self, part):
         return self._line.together(part, torch.cat, self.index).clone()
 
+    def gather_numbers(self, numbers):
+        return self.allgather(numbers).view(self.size, -1)
+
     def broadcast(self, tensor, root):
         tensor.copy_(self._line.together(tensor, torch.stack, self.index)[root])
 

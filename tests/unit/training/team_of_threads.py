@@ -34,6 +34,7 @@ class Teams:
         tie = tie_of(self.layout, seat).name
         within = TeamLines(
             tensor=members.get("tensor", alone),
+            context=members.get("context", alone),
             expert=members.get("expert", alone),
             pipeline=stage,
             tie=alone if place is None or stage is alone else self._shared(tie, 2).member(place),
@@ -97,8 +98,8 @@ class Teams:
         return whole
 
 
-def teamed(settings, teams=1, **axes):
+def teamed(settings, teams=1, divider=None, **axes):
     """Return teams of a job with these axes."""
     from msgspec.structs import replace
 
-    return Teams(replace(settings, parallel=ParallelSettings(**axes)), teams)
+    return Teams(replace(settings, parallel=ParallelSettings(**axes)), teams, divider)

@@ -17,6 +17,7 @@ from qmpi.model.transformer import Transformer
 from qmpi.training.backprop import Backprop
 from qmpi.training.ends import Ends
 from qmpi.training.flat_state import FlatState, lay_out, state_shapes
+from qmpi.training.own_tokens import OwnTokens
 from qmpi.training.stopwatch import make_stopwatch
 from qmpi.training.weights import Weights, gradients_of
 
@@ -96,7 +97,8 @@ def gradients(settings, model, ids, kind, *, compiled=False, device=CPU):
     weights.refresh()
     kernels = choose_kernels(device, ids.shape[1] - 1, compiled=compiled)
     watch, ends = make_stopwatch(device, time.monotonic), Ends(weights, settings.model)
-    backprop = Backprop(settings, weights, kernels, watch, ends, model.divider)
+    tokens = OwnTokens(settings, device, model.divider)
+    backprop = Backprop(settings, weights, kernels, watch, ends, tokens)
     backprop.begin_lane()
     layers = make_layers(settings.model, ids.shape[0], kernels)
     loss = backprop.run(layers, ids.to(device), 1.0)

@@ -25,13 +25,15 @@ MODELS = {
 }
 
 
-def four_heads(name="dense", **told):
+def four_heads(name="dense", contexts=1, **told):
     settings = job(microbatches=2, **told)
     shape = {"vocab_size": 256, "layers": 4, "width": 32, "heads": 4, "kv_heads": 4}
     # Updates of AdamW turn differences of gradients that are nearly zero into whole steps.
     pace = replace(settings.optimizer, learning_rate=5e-4)
     train = replace(settings.train, steps=STEPS)
     model = ModelSettings(**shape | (MODELS | MIXTURES)[name])
+    if contexts > 1:  # a capacity is that of whole microbatches
+        model = replace(model, capacity_factor=0.0)
     return replace(settings, model=model, optimizer=pace, train=train)
 
 
@@ -53,6 +55,7 @@ EXPERT_LAYOUTS = {
     "expert": {"expert": 2},
     "expert and tensor": {"expert": 2, "tensor": 2},
     "expert and pipeline": {"expert": 2, "pipeline": 2},
+    "expert and context": {"expert": 2, "context": 2},
 }
 
 LAYOUTS = {
@@ -61,6 +64,9 @@ LAYOUTS = {
     "gpipe": {"pipeline": 2, "schedule": "gpipe"},
     "interleaved": {"pipeline": 2, "schedule": "interleaved", "chunks": 2},
     "both": {"tensor": 2, "pipeline": 2},
+    "context": {"context": 2},
+    "context_tensor": {"context": 2, "tensor": 2},
+    "context_pipeline": {"context": 2, "pipeline": 2},
 }
 
 
@@ -108,7 +114,7 @@ PAIRS = [
 
 @pytest.mark.parametrize(("name", "layout"), PAIRS)
 def test_the_losses_are_those_of_one_rank(name, layout):
-    told_alike(four_heads(name), **LAYOUTS[layout])
+    told_alike(four_heads(name, LAYOUTS[layout].get("context", 1)), **LAYOUTS[layout])
 
 
 @pytest.mark.parametrize("name", MIXTURES)
@@ -118,7 +124,7 @@ def test_losses_are_those_of_one_rank_where_experts_are_shared_out(name, layout)
 
 
 def test_four_ranks_share_out_experts_and_sequences():
-    settings = four_heads("faded")
+    settings = four_heads("scored")
     train = replace(settings.train, sequences=4)
     told_alike(replace(settings, train=train), expert=4)
 
@@ -166,6 +172,39 @@ def test_compiled_layers_are_cut_where_ranks_talk():
         told = one.train(3)
         assert told == two.train(3)
         same(losses(told), losses(alone), 1e-5)
+
+
+@pytest.mark.parametrize("axes", [{"context": 2}, {"context": 4}], ids=["two", "four"])
+@pytest.mark.parametrize("name", ["dense", "window"])
+def test_documents_of_shared_sequences_stay_apart(name, axes):
+    settings = four_heads(name)
+    settings = replace(settings, train=replace(settings.train, sequence_tokens=64))
+    alone, shared = teamed(settings, divider=3), teamed(settings, divider=3, **axes)
+    one, other = alone.train(3), shared.train(3)
+    same(losses(one), losses(other), 1e-5)
+    assert one != teamed(settings).train(3)
+    for slot in alone.engines[alone.seats[0]]._state.layout.slots:
+        same(alone.gradient(slot.name), shared.gradient(slot.name), 1e-5)
+
+
+@pytest.mark.parametrize("name", ["dense", "experts"])
+def test_four_ranks_share_sequences(name):
+    settings = four_heads(name)
+    one, other = teamed(settings).train(4), teamed(settings, context=4).train(4)
+    same(losses(one), losses(other), 1e-5)
+
+
+def test_loads_are_those_of_one_rank_where_sequences_are_shared():
+    settings = four_heads("experts")
+    told = []
+    for axes in ({}, {"context": 2}, {"context": 2, "pipeline": 2}):
+        team = teamed(settings, **axes)
+        team.train(1)
+        outcomes = team.step(1).values()
+        assert len({outcome.experts for outcome in outcomes}) == 1
+        told.append(next(iter(outcomes)).experts)
+    assert told[0] is not None
+    assert told[0] == told[1] == told[2]
 
 
 def test_parts_of_one_position_are_equal_in_all_teams():

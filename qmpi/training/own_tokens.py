@@ -1,0 +1,85 @@
+"""What of a lane's microbatches a rank computes: whole sequences, or its pieces of each."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
+from qmpi.model.documents import Documents
+from qmpi.model.pieces import Pieces
+from qmpi.model.plain import Positions
+from qmpi.training.parallel.shared_tokens import SharedTokens
+
+
+class OwnTokens:
+    """The tokens whose stream a rank computes.
+
+    Attributes:
+        positions: of token ids, int64 [B, T]: those of the rank's tokens.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        device: torch.device,
+        divider: int | None = None,
+        between: SharedTokens | None = None,
+    ) -> None:
+        """Compute the tables of positions that all microbatches share.
+
+        Args:
+            settings: the job, as if the model were what this rank holds of each layer.
+            device: where they go.
+            divider: id of the token that ends a document; None: documents see one another.
+            between: ranks that have the other tokens; None: nobody has.
+        """
+        self._between = between or SharedTokens()
+        tokens = settings.train.sequence_tokens
+        self._pieces = Pieces.of(tokens, self._between.place, self._between.ranks)
+        self.positions = self._positions(settings, device, divider)
+
+    @property
+    def ranks(self) -> int:
+        """How many have as many tokens of each sequence."""
+        return self._between.ranks
+
+    def inputs(self, ids: Tensor) -> Tensor:
+        """Return the ids that are embedded, int64 [rows].
+
+        Args:
+            ids: int64 [B, T + 1].
+        """
+        return self._pieces.out_of(ids[:, :-1], 1).flatten()
+
+    def targets(self, ids: Tensor) -> Tensor:
+        """Return the ids behind these, int64 [rows].
+
+        Args:
+            ids: int64 [B, T + 1].
+        """
+        return self._pieces.out_of(ids[:, 1:], 1).flatten()
+
+    def rows(self, train: TrainSettings) -> int:
+        """Return the tokens of a microbatch that are here.
+
+        Args:
+            train: its sequences.
+        """
+        return train.sequences * self._pieces.tokens
+
+    def means_of(self, losses: Sequence[float]) -> list[float]:
+        """Return mean losses over all tokens; see `SharedTokens.mean_of`."""
+        return self._between.mean_of(losses)
+
+    def _positions(
+        self, settings: Settings, device: torch.device, divider: int | None
+    ) -> Callable[[Tensor], Positions]:
+        model, tokens = settings.model, settings.train.sequence_tokens
+        # Made once: a table that is filled by the first call would be compiled in another way.
+        if divider is None:
+            shared = Positions.of(model, tokens, device, self._pieces)
+            return lambda _: shared
+        whole = Positions.of(model, tokens, device)
+        return Documents(model, whole, divider, self._pieces).positions
