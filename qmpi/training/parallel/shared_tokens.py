@@ -10,9 +10,9 @@ for all have as many tokens.
 What travels. A layer gathers once forward and scatters once backward, and gathers again where it is
 computed again: each time a rank receives (C - 1) / C of 2 B T K D numbers, K key heads of D
 features that the rank has. Its pieces, r and 2 C - 1 - r of 2 C, see the keys of the first 2 C - r
-pieces: at most all of them, three quarters on average over many ranks. So full attention gathers at
-most 4/3 of what is needed. With a window only a band of keys is needed, and all are gathered all
-the same.
+pieces, its own two among them: on average over the ranks three quarters of what is received. So
+full attention gathers 4/3 of what is needed. With a window only a band of keys is needed, and all
+are gathered all the same.
 
 A rank is rehearsed before it knows its neighbours; see `rows`.
 """

@@ -59,4 +59,5 @@ def test_pieces_attend_as_the_sequence_does(tokens, window, masked, ranks):
         shares = torch.autograd.grad(found, (q, k, v), pieces.out_of(gradient, 1))
         totals = [total + share for total, share in zip(totals, shares, strict=True)]
     for total, one in zip(totals, of_all, strict=True):
-        torch.testing.assert_close(total, one, rtol=1e-5, atol=1e-5)
+        # Sums over a thousand queries, in another order.
+        torch.testing.assert_close(total, one, rtol=0, atol=1e-4)
