@@ -1,5 +1,6 @@
 """`qmpi check`: check a job file and say what it would do."""
 
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +56,19 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
     from qmpi.cli.check_features import feature_facts, tokens_trained
     from qmpi.config.schedule import schedule_text
     from qmpi.exchange.hugging_face import initial_warning
-    from qmpi.model.shape import active_count, parameter_count, state_bytes, without_ahead
+    from qmpi.model.partition import held_shapes
+    from qmpi.model.shape import active_count, parameter_count, state_bytes_of, without_ahead
     from qmpi.policy.roll_back import roll_back_text
+    from qmpi.protocol.teams import Layout
 
     train, number = settings.train, rank_count(settings.roles, ranks)
     placement = placed(settings, number)
     parameters = parameter_count(settings.model)
     ahead = parameters - parameter_count(without_ahead(settings.model))
-    state = state_bytes(settings.model, settings.optimizer.kind, train.masters)
+    kind, parallel = settings.optimizer.kind, settings.parallel
+    held = held_shapes(settings.model, Layout.of(parallel), parallel.chunks)
+    states = [state_bytes_of(shapes, kind, train.masters) for shapes in held]
+    most = max(sum(map(prod, shapes.values())) for shapes in held)
     tokens = train.lanes * train.microbatches * train.sequences * train.sequence_tokens
     return {
         "name": settings.job.name,
@@ -75,8 +81,8 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
         "ranks": number,
         "roles": roles_dealt(settings, number),
         "placement": placement.reason,
-        "trainer_state_bytes": state + 4 * parameters,
-        "snapshot_bytes": state,
+        "trainer_state_bytes": max(states) + 4 * most,
+        "snapshot_bytes": sum(states),
         "reduction": train.reduction,
         "optimizer": settings.optimizer.kind,
         "schedule": schedule_text(settings.optimizer, train.steps),
@@ -120,7 +126,8 @@ def placed(settings: Any, ranks: int) -> Any:  # noqa: ANN401
     """
     from qmpi.policy.placement import place
 
-    return place(["host"] * ranks, settings.roles, settings.train.lanes)
+    size = settings.parallel.team_size
+    return place(["host"] * ranks, settings.roles, settings.train.lanes, size)
 
 
 def roles_dealt(settings: Any, ranks: int) -> dict[str, int]:  # noqa: ANN401

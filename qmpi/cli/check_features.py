@@ -5,12 +5,16 @@ set a field sees here that it was understood, and what it comes to. Texts stand 
 the JSON.
 """
 
+from math import prod
+
 from qmpi.config.attention import layer_windows
 from qmpi.config.batch import BatchSettings
 from qmpi.config.model import ModelSettings
 from qmpi.config.settings import Settings
+from qmpi.model.partition import held_shapes
 from qmpi.model.shape import active_count, expert_width, layer_kinds, parameter_count
 from qmpi.protocol.batch import begun_batch, first_block, lanes_at
+from qmpi.protocol.teams import AXES, Layout
 from qmpi.units import Step
 
 
@@ -25,6 +29,7 @@ def feature_facts(settings: Settings) -> dict[str, str]:
     """
     model, train = settings.model, settings.train
     told = {
+        "teams": _teams(settings),
         "experts": _experts(model),
         "windows": _windows(model, train.sequence_tokens),
         "positions": _positions(model),
@@ -59,6 +64,22 @@ def _lane_tokens(settings: Settings) -> int:
 
 def _counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _teams(settings: Settings) -> str:
+    parallel = settings.parallel
+    if parallel.team_size == 1:
+        return ""
+    layout = Layout.of(parallel)
+    sizes = [f"{axis} {size}" for axis, size in zip(AXES, layout.shape, strict=True) if size > 1]
+    held = held_shapes(settings.model, layout, parallel.chunks)
+    counts = [sum(map(prod, shapes.values())) for shapes in held]
+    schedule = f", stages by {parallel.schedule}" if parallel.pipeline > 1 else ""
+    least = "" if min(counts) == max(counts) else f"{min(counts):,} to "
+    return (
+        f"of {layout.size} ranks: {' x '.join(sizes)}{schedule}; a rank holds "
+        f"{least}{max(counts):,} parameters"
+    )
 
 
 def _experts(model: ModelSettings) -> str:

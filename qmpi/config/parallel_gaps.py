@@ -38,8 +38,6 @@ def parallel_gaps(settings: Settings) -> Iterator[str]:
         yield 'parallel.schedule = "zero_bubble" splits backward passes, which no engine does yet'
     if settings.parallel.pipeline > 1 and train.offload in ("activations", "all"):
         yield f'train.offload = "{train.offload}": stages of a pipeline keep activations themselves'
-    if train.compile == "on":
-        yield f'train.compile = "on": layers of {together} are not compiled; "auto" or "off"'
     if train.masters == "bfloat16" and model.vocab_size % settings.parallel.tensor:
         yield (
             f'train.masters = "bfloat16" wants parallel.tensor = {settings.parallel.tensor} to '

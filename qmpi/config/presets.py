@@ -86,6 +86,24 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
             "data": {"sources": _BUILTIN},
         },
     ),
+    "teams": (
+        "Two teams of four ranks that share a model, with spares; minutes on two cores.",
+        {
+            "job": {"name": "teams"},
+            "roles": {"trainer": 8, "spare": 2},
+            "parallel": {"tensor": 2, "pipeline": 2},
+            "model": {"layers": 4, "width": 128, "heads": 4, "kv_heads": 2},
+            "train": {
+                "steps": 40,
+                "lanes": 4,
+                "microbatches": 4,
+                "sequences": 2,
+                "sequence_tokens": 128,
+            },
+            "snapshot": {"every_steps": 10, "disk_every_steps": 20},
+            "data": {"sources": _BUILTIN},
+        },
+    ),
     "gpu": (
         "One GPU, a 100 M parameter model; put your own corpus in data.sources.",
         {

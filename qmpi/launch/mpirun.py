@@ -274,6 +274,8 @@ def rank_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str
     }
     defaults = {
         "TORCH_GLOO_LAZY_INIT": "1",
+        # A lost peer costs a generation, not the process.
+        "TORCH_NCCL_ASYNC_ERROR_HANDLING": "0",
         "HDF5_USE_FILE_LOCKING": "FALSE",
         "MALLOC_ARENA_MAX": "2",
     }

@@ -11,8 +11,8 @@ Along the expert axis each rank has a run of the experts of each layer, and sees
 to them; of all else it sees some sequences alone: all else is common there.
 
 Along the pipeline axis layers are dealt in runs, the chunks of a chain (see
-`qmpi.policy.pipeline.actions`): the first stage has the embedding too, the last the final norm and
-the head. A head that is tied to the embedding is the first stage's, and the last one borrows it.
+`qmpi.protocol.pipeline.actions`): the first stage has the embedding too, the last the final norm
+and the head. A head that is tied to the embedding is the first stage's; the last one borrows it.
 
 Cuts are contiguous and along one dimension, so that the parts of a parameter laid one behind the
 other are the parameter: who reads a state needs no more than `Cut`.
@@ -24,10 +24,10 @@ from msgspec.structs import replace
 
 from qmpi.config.model import ModelSettings
 from qmpi.errors import InvariantError
-from qmpi.model.shape import TABLES, bias_shapes, expert_width, ffn_width, head_dim
+from qmpi.model.shape import BIAS, TABLES, bias_shapes, expert_width, ffn_width, head_dim
 from qmpi.model.shape import parameter_shapes as shapes_of
-from qmpi.policy.pipeline.actions import Chain
-from qmpi.policy.teams import AXES, Layout
+from qmpi.protocol.pipeline.actions import Chain
+from qmpi.protocol.teams import AXES, Layout
 
 READERS = ("q_proj.weight", "k_proj.weight", "v_proj.weight", "gate_proj.weight", "up_proj.weight")
 """Endings of the matrices that read the stream: cut by outputs."""
@@ -150,6 +150,26 @@ class Partition:
         places = {"tensor": self.share, "expert": self.expert}
         behind = (names for axis, names in self.common.items() if places[axis])
         return frozenset().union(*behind)
+
+
+def held_shapes(
+    settings: ModelSettings, layout: Layout, chunks: int
+) -> tuple[dict[str, tuple[int, ...]], ...]:
+    """Return the shape of what each position holds of every parameter.
+
+    Args:
+        settings: shape of the whole model.
+        layout: shape of a team.
+        chunks: of layers that each stage of a pipeline holds.
+
+    Returns:
+        Shapes by name, without biases of experts, in order of position.
+    """
+    parts = (partition(settings, layout, position, chunks) for position in range(layout.size))
+    return tuple(
+        {name: cut.own for name, cut in part.cuts.items() if not name.endswith(BIAS)}
+        for part in parts
+    )
 
 
 def span(count: int, parts: int, number: int) -> tuple[int, int]:

@@ -234,12 +234,27 @@ def state_bytes(settings: ModelSettings, kind: str, masters: str = "float32") ->
             "adamw8" two bytes of each element of a matrix or table.
         masters: type of the weights.
     """
-    count, vectors = parameter_count(settings), _other_elements(settings)
+    return state_bytes_of(parameter_shapes(settings), kind, masters)
+
+
+def state_bytes_of(shapes: dict[str, tuple[int, ...]], kind: str, masters: str = "float32") -> int:
+    """Return the bytes of a state of some parameters; as `state_bytes`.
+
+    Args:
+        shapes: of the parameters, by name.
+        kind: of optimizer.
+        masters: type of the weights.
+    """
+    count = sum(map(prod, shapes.values()))
+    vectors = sum(prod(shape) for shape in shapes.values() if not is_matrix(shape))
     weights = (2 if masters == "bfloat16" else 4) * count
     if kind == "adamw8":
         # Two bytes, and four of the scales for each of the two moments of a block.
         return weights + 8 * vectors + (count - vectors) * (2 * MOMENT_BLOCK + 8) // MOMENT_BLOCK
-    spared = _matrix_elements(settings) if kind == "muon" else 0
+    hidden = sum(
+        prod(shape) for name, shape in shapes.items() if is_matrix(shape) and name not in TABLES
+    )
+    spared = hidden if kind == "muon" else 0
     return weights + 4 * (2 * count - spared)
 
 
@@ -263,11 +278,6 @@ def flops_per_token(settings: ModelSettings, sequence_tokens: int) -> int:
         keys_twice(sequence_tokens, kind.window, settings.sinks) for kind in block_kinds(settings)
     )
     return 6 * matrices + 6 * queries * seen
-
-
-def _other_elements(settings: ModelSettings) -> int:
-    shapes = parameter_shapes(settings).values()
-    return sum(prod(shape) for shape in shapes if not is_matrix(shape))
 
 
 def _matrix_elements(settings: ModelSettings) -> int:

@@ -56,9 +56,17 @@ def plan_lines(details: Details, where: str) -> list[tuple[str, str]]:
         ("energy", _energy(details)),
         ("cost", _cost(details)),
         *_loads(details),
-        ("layout", "this version: data parallel, a team is one rank"),
+        ("layout", _layout(job.settings.parallel.team_size)),
         ("fastest", advice_text(details.advice)),
     ]
+
+
+def _layout(team: int) -> str:
+    if team == 1:
+        return "data parallel: each trainer holds the whole model"
+    return (
+        f"teams of {team} ranks share a model; what is told of a trainer is of one that holds all"
+    )
 
 
 def plan_text(details: Details, where: str) -> str:

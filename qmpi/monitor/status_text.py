@@ -288,10 +288,11 @@ def rank_table(report: StatusReport, *, colour: bool) -> list[str]:
     living = Cell("left") if report.state in ENDED else Cell("alive", "green")
     names = ("rank", "role", "seat", "host", "pid", "state", "doing")
     rows = [[Cell(name, "bold") for name in names]]
+    shared = any(rank.position for rank in report.ranks)
     ordered = sorted(report.ranks, key=lambda rank: (rank.alive, rank.rank, rank.role))
     for rank in ordered[:SHOWN_RANKS]:
         state = living if rank.alive else Cell("dead", "red")
-        told = (str(rank.rank), rank.role, _seat(rank), rank.host, str(rank.pid))
+        told = (str(rank.rank), rank.role, _seat(rank, shared=shared), rank.host, str(rank.pid))
         rows.append([*map(Cell, told), state, Cell(rank.activity)])
     left_out = _left_out(report)
     if left_out:
@@ -299,9 +300,10 @@ def rank_table(report: StatusReport, *, colour: bool) -> list[str]:
     return table(rows, right=(0, 4), colour=colour)
 
 
-def _seat(rank: RankReport) -> str:
-    team = "" if rank.team is None else f"team {rank.team}"
-    return team + (f".{rank.position}" if rank.position else "")
+def _seat(rank: RankReport, *, shared: bool) -> str:
+    if rank.team is None:
+        return ""
+    return f"team {rank.team}.{rank.position}" if shared else f"team {rank.team}"
 
 
 def failure_lines(failures: Sequence[FailureReport], *, colour: bool) -> list[str]:

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from qmpi.errors import InvariantError
 from qmpi.policy.state_source import Origin, in_words
-from qmpi.policy.teams import Seat
+from qmpi.protocol.teams import Seat
 from qmpi.units import Rank, Step
 
 

@@ -18,7 +18,6 @@ from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError, NoConnection, OutOfMemory, PeerLost, StorageError
-from qmpi.policy.teams import Layout
 from qmpi.ports.base import Event, Frame, Reply
 from qmpi.ports.copies import SnapshotBroken, SnapshotTaken
 from qmpi.ports.engine import (
@@ -37,6 +36,7 @@ from qmpi.ports.engine import (
     TakeSnapshot,
 )
 from qmpi.protocol.membership import SnapshotFact
+from qmpi.protocol.teams import Layout
 from qmpi.runtime.compile_cache import CompileCache
 from qmpi.runtime.copy_files import DISK, RAM, CopyFiles
 from qmpi.runtime.engine_evaluations import EngineEvaluations, MakePaper
@@ -330,7 +330,8 @@ class TorchEngine:
             self._position = work.position
 
     def _connect(self, work: JoinGroup) -> "tuple[Comm, TeamLines | None]":
-        return connect(self._layout, work, self._store, self._condemned)
+        gpu = self._ready().at.gpu()
+        return connect(self._layout, work, self._store, self._condemned, gpu)
 
     def _told_again(self, engine: "Engine", work: JoinGroup) -> StepApplied | None:
         """Return the step before, with the digest that it lacks: a team's is told by all of it."""

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from qmpi.policy.teams import DATA, TEAM, TIE, Layout, Line, Seat, inner_lines, lines_of
 from qmpi.ports.engine import Condemned, JoinGroup
+from qmpi.protocol.teams import DATA, TEAM, TIE, Layout, Seat, every_line_of, tie_of
 
 if TYPE_CHECKING:
-    from qmpi.training.comm.line import Comm
+    from qmpi.training.comm.line import Comm, Gpu
     from qmpi.training.comm.store import Store
     from qmpi.training.parallel.team import TeamLines
 
@@ -15,7 +15,11 @@ JOIN_SECONDS = 60.0
 
 
 def connect(
-    layout: Layout, work: JoinGroup, store: "Store | None", condemned: Condemned
+    layout: Layout,
+    work: JoinGroup,
+    store: "Store | None",
+    condemned: Condemned,
+    gpu: "Gpu | None" = None,
 ) -> "tuple[Comm, TeamLines | None]":
     """Connect the lines of a seat.
 
@@ -24,36 +28,25 @@ def connect(
         work: the seat and the generation.
         store: of this process, which serves if it is the lead's.
         condemned: says why the rendezvous shall end, or None.
+        gpu: that this rank computes on.
 
     Returns:
         Ranks of this position in all teams, and the lines within the team; None: it is one rank.
 
     Raises:
         PeerLost: a member did not come, or `condemned` says so.
+        NoConnection: this machine has no room for a connection.
     """
-    from qmpi.training.comm.line import Comm
+    from qmpi.training.comm.lines import Lines, Meeting
     from qmpi.training.comm.store import connect_store
     from qmpi.training.parallel.team import TeamLines
 
     seat = Seat(work.team, work.position)
-    lines = [*lines_of(layout, seat, work.teams), *inner_lines(layout, seat)]
-    if not work.is_lead and any(line.size > 1 for line in lines):
+    wanted = [*every_line_of(layout, seat, work.teams), tie_of(layout, seat)]
+    if not work.is_lead and any(line.size > 1 for line in wanted):
         store = connect_store(work.store_address, JOIN_SECONDS, condemned)
-
-    def met(axis: str) -> Comm:
-        line = next((one for one in lines if one.axis == axis), Line(axis, axis, 0, 1))
-        return Comm(
-            store=store,
-            name=f"g{work.generation}/{line.name}",
-            index=line.index,
-            size=line.size,
-            timeout_seconds=JOIN_SECONDS,
-            aborted=condemned,
-            # Stages, and the two ends of a tied table, send each other messages; others never do.
-            reach=int(axis in ("pipeline", TIE)),
-        )
-
-    data = met(DATA)
+    lines = Lines(wanted, Meeting(store, f"g{work.generation}", JOIN_SECONDS, condemned, gpu))
     if layout.size == 1:
-        return data, None
-    return data, TeamLines(*map(met, ("tensor", "expert", "pipeline", TIE, TEAM)))
+        return lines[DATA], None
+    within = (lines[axis] for axis in ("tensor", "expert", "pipeline", TIE, TEAM))
+    return lines[DATA], TeamLines(*within)

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from qmpi.errors import ExitCode, InvariantError, UserError
-from qmpi.policy.teams import whole_digest
 from qmpi.ports.base import Event, Reply, WorkCrashed
 from qmpi.ports.engine import (
     Condemned,
@@ -24,6 +23,7 @@ from qmpi.ports.engine import (
 from qmpi.protocol.hyperparameters import Hyperparameters, rate_of
 from qmpi.protocol.progress import MAX_SKIPPED, UNDEFINED, StepTimes
 from qmpi.protocol.spikes import halts
+from qmpi.protocol.teams import whole_digest
 from qmpi.simulator.agenda import Action
 from qmpi.simulator.hardware import spread
 from qmpi.simulator.life import Life

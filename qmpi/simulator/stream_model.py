@@ -24,12 +24,12 @@ from qmpi.policy.hyperparameters import (
     lanes_of,
 )
 from qmpi.policy.stream import numbered_rows
-from qmpi.policy.teams import whole_digest
 from qmpi.ports.base import Frame
 from qmpi.protocol.hyperparameters import Hyperparameters, rate_of
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import Recipe, RowAddress
 from qmpi.protocol.spikes import Levels, judged
+from qmpi.protocol.teams import whole_digest
 from qmpi.units import Digest, Lane, Step
 
 DIVERGES_ABOVE = 1.0

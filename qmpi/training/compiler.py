@@ -16,8 +16,10 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from typing import cast
 
 import torch
+from torch import Tensor
 
 from qmpi.config.compiling import is_worth_compiling
 from qmpi.config.settings import Settings
@@ -79,6 +81,15 @@ def wants_compiling(settings: Settings, device: torch.device) -> bool:
     return is_worth_compiling(settings.train, flops, "cpu" if device.type == "cpu" else "cuda")
 
 
+def uncompiled(call: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Return a call that compiled code leaves to Python, around which it is cut in pieces.
+
+    Args:
+        call: (x) to y.
+    """
+    return cast(Callable[[Tensor], Tensor], torch.compiler.disable(call))
+
+
 class Preparer:
     """Prepares the layers of one job on one device."""
 
@@ -127,12 +138,15 @@ class Preparer:
             "max_autotune": False,
         }
 
+        # What ranks give each other within a layer is not for a compiler: it takes the rest.
+        whole = self._settings.parallel.tensor == 1
+
         def compiled(layer: Layer, other: Layer) -> Layer:
             if isinstance(layer, ExpertLayer) and isinstance(other, ExpertLayer):
                 # Where tokens go changes the shapes: experts stay as they run eagerly.
-                part = torch.compile(layer.attend, fullgraph=True, dynamic=False, options=options)
-                return ExpertLayer(part, other.mix)
-            return torch.compile(layer, fullgraph=True, dynamic=False, options=options)
+                part = torch.compile(layer.attend, fullgraph=whole, dynamic=False, options=options)
+                return ExpertLayer(part, other.mix, other.scatter)
+            return torch.compile(layer, fullgraph=whole, dynamic=False, options=options)
 
         pairs = dict(zip(plain, eager, strict=True))
         made = {layer: compiled(layer, other) for layer, other in pairs.items()}

@@ -49,7 +49,7 @@ from qmpi.units import Digest
 
 
 class Engine:
-    """Model, state and arithmetic of one trainer."""
+    """Model, state and arithmetic of one trainer; `at` is what it computes with."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class Engine:
             self._take(build_station(self._settings, position, self._means))
 
     def _take(self, at: Station) -> None:
-        self._at, self._team, self._state = at, at.team, at.state
+        self.at, self._team, self._state = at, at.team, at.state
         self._balance, self._sum, self._watch = at.balance, at.total, at.watch
         self._runner, self._passes, self._microbatches = at.runner, at.passes, at.microbatches
         self._weights, self._optimizer = at.weights, at.optimizer
@@ -118,7 +118,7 @@ class Engine:
 
     def identity(self) -> str:
         """Return what the bits of a lane depend on; members of a group must agree."""
-        return self._at.identity()
+        return self.at.identity()
 
     def peak(self, clock: Callable[[], float]) -> float:
         """Measure the FLOP/s that matrix products reach here at most; takes a tenth of a second.
@@ -162,7 +162,7 @@ class Engine:
         self._state.reset()
         if self._precision == torch.float16:
             self._state.set_scaling(FIRST, 0)
-        first_weights(self._state, self._settings, self._at.part)
+        first_weights(self._state, self._settings, self.at.part)
 
     def join(self, comm: Comm, within: TeamLines | None = None) -> None:
         """Compute with a group from now on.
@@ -354,7 +354,7 @@ class Engine:
         prepared = self._microbatches.ready()
         if prepared.sweeps is not None:
             self._sum.use(prepared.sweeps)
-        self._at.refresh()
+        self.at.refresh()
         many, layers = self._many(given), prepared.layers
         return self._passes.run(self._group(), self._team, layers, self._state, work, many)
 

@@ -68,7 +68,9 @@ class Microbatches:
         if self._prepared is None:
             train = halved(self._settings.train, self._halvings)
             settings = replace(self._settings, train=train)
+            own = self._kernels
             plain = choose_parts(train, self._device, compiled=True)
+            plain = plain._replace(gather=own.gather, scatter=own.scatter)
             self._prepared = Preparer(settings, self._device, self._in_turn).prepare(
                 eager=self._layers(train, self._kernels),
                 plain=self._layers(train, plain),

@@ -19,8 +19,8 @@ from qmpi.training.comm.line import Comm
 from qmpi.training.comm.waits import Aborted
 from qmpi.training.flat_state import FlatState
 from qmpi.training.lanes import Runner, Work
-from qmpi.training.reduction.common import Within
 from qmpi.training.reduction.kinds import Sum
+from qmpi.training.reduction.within_teams import Within
 from qmpi.training.stopwatch import Stopwatch
 
 MAX_PASSES = 4

@@ -8,6 +8,7 @@ from qmpi.config.train import TrainSettings
 from qmpi.errors import UserError
 from qmpi.model.fused import float8
 from qmpi.model.layer import Kernels, choose_kernels
+from qmpi.training.comm.line import Gpu
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +88,17 @@ def refuse_without_float8(device: torch.device) -> None:
             "multiply float8; GPUs from Ada (L4, L40, RTX 40) and Hopper (H100, H200) on do: begin "
             'a run with train.precision = "bfloat16"'
         )
+
+
+def gpu_of(device: torch.device) -> Gpu | None:
+    """Return a device as lines know it; None: it is no GPU.
+
+    Args:
+        device: from `choose_device`.
+    """
+    if device.type != "cuda":
+        return None
+    return Gpu(device, str(torch.cuda.get_device_properties(device).uuid))
 
 
 def choose_parts(settings: TrainSettings, device: torch.device, *, compiled: bool) -> Kernels:

@@ -15,11 +15,12 @@ from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
 from qmpi.model.partition import Partition, partition
-from qmpi.policy.teams import Layout as TeamLayout
+from qmpi.protocol.teams import Layout as TeamLayout
 from qmpi.training.backprop import Backprop, positions_of
 from qmpi.training.balance import Balance
+from qmpi.training.comm.line import Gpu
 from qmpi.training.comm.waits import Aborted
-from qmpi.training.compiler import InTurn
+from qmpi.training.compiler import InTurn, uncompiled
 from qmpi.training.ends import Ends
 from qmpi.training.flat_state import FlatState, state_layout
 from qmpi.training.lane_squares import LaneSquares
@@ -38,6 +39,7 @@ from qmpi.training.parallel.vocabulary import VocabularyEnds
 from qmpi.training.passes import Passes
 from qmpi.training.precision import (
     choose_parts,
+    gpu_of,
     machine_identity,
     precision_name,
     update_precision,
@@ -113,6 +115,10 @@ class Station:
         if isinstance(self.runner, StageRunner):
             self.runner.refresh()
 
+    def gpu(self) -> Gpu | None:
+        """Return the GPU that is computed on, as lines know it; None: there is none."""
+        return gpu_of(self.means.device)
+
     def identity(self) -> str:
         """Return what the bits of a lane depend on; all ranks of a group must agree."""
         train, means = self.settings.train, self.means
@@ -155,7 +161,7 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
         kernels = kernels._replace(exchange=TokenExchange(sequences, part.expert))
     directions = None
     if part.shares > 1:
-        kernels = kernels._replace(gather=rows.gather, scatter=rows.scatter)
+        kernels = kernels._replace(gather=uncompiled(rows.gather), scatter=uncompiled(rows.scatter))
         if layout.uses_muon:
             directions = TeamDirections(layout, part, rows, device, update_precision(kind))
     # Before the ends: a head that is tied to another rank's embedding has its values from there.
@@ -191,8 +197,5 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
 
 def _narrowed(settings: Settings, part: Partition) -> Settings:
     """Return the job as if the model were the part of it that a position holds."""
-    train = settings.train
-    if part.ranks > 1:
-        # What is between the parts of a layer is not for a compiler.
-        train = replace(train, compile="off", sequences=train.sequences // part.experts)
+    train = replace(settings.train, sequences=settings.train.sequences // part.experts)
     return replace(settings, model=part.model, train=train)

@@ -3,7 +3,7 @@
 The shipped roles, driver and codec run; links, disks and engines are modelled. A step takes about
 one virtual second, so that signs of life weigh as they would. Costs are CPU time of this core.
 
-Run: python tests/benchmarks/bench_scale.py [--ranks N] [--steps K] [--kills M] [--json]
+Run: python tests/benchmarks/bench_scale.py [--ranks N] [--steps K] [--kills M] [--team 2 1 1 8]
 Without --ranks a table of several sizes; with --json the last line is one object.
 """
 
@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 
 from msgspec.structs import replace
 
+from qmpi.config.parallel import ParallelSettings
 from qmpi.config.settings import RoleSettings
 from qmpi.config.train import TrainSettings
 from qmpi.driver.process import Handled
@@ -26,6 +27,7 @@ from qmpi.ports.transport import Received
 from qmpi.protocol.codec import decode, encode
 from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.journal import StepCommitted
+from qmpi.protocol.teams import AXES
 from qmpi.roles.coordinator.machine import Coordinator
 from qmpi.simulator.engine import NO_CARE, Simulation
 from qmpi.simulator.faults import Fault, parse_fault
@@ -36,6 +38,8 @@ from qmpi.units import Seconds
 
 SIZES = (64, 512, 2048, 8000)
 TRAINING = 0.65
+SHARED = 0.97
+"""Shares of the ranks that train: of those that hold a model, and of those that share one."""
 RANKS_PER_HOST = 8
 LANE_SECONDS = Seconds(0.8)
 """The slowest of thousands takes a fifth longer; with the rest of a step that is one second."""
@@ -106,32 +110,36 @@ class Measured(Simulation):
         return result
 
 
-def job(ranks: int, steps: int):
-    """Return settings of a job of `ranks`."""
-    trainers = max(1, int(ranks * TRAINING))
+def job(ranks: int, steps: int, team: ParallelSettings):
+    """Return settings of a job of `ranks`; of teams of several, as many as its trainers make."""
+    size = team.team_size
+    trainers = max(1, int(ranks * (TRAINING if size == 1 else SHARED)) // size) * size
     light = max(1, (ranks - trainers) // 6)
     roles = RoleSettings(
         generator=light, memory=light, trainer=trainers, replica=light, spare=2 * light
     )
-    train = TrainSettings(steps=steps, lanes=trainers, sequences=1, sequence_tokens=16)
-    return replace(USUAL, roles=roles, train=train)
+    train = TrainSettings(steps=steps, lanes=trainers // size, sequences=1, sequence_tokens=16)
+    return replace(USUAL, roles=roles, train=train, parallel=team)
 
 
-def some_kills(steps: int, kills: int) -> list[Fault]:
-    """Return kills of several roles, spread over the run."""
+def some_kills(steps: int, kills: int, size: int) -> list[Fault]:
+    """Return kills spread over the run: of several roles, or of each position of teams."""
     moments = [max(1, steps * (number + 1) // (kills + 1)) for number in range(kills)]
+    victims = VICTIMS if size == 1 else [f"trainer {2 * p * size + p}" for p in range(size)]
     return [
-        parse_fault(f"when step {moment} kill {VICTIMS[number % len(VICTIMS)]}")
+        parse_fault(f"when step {moment} kill {victims[number % len(victims)]}")
         for number, moment in enumerate(moments)
     ]
 
 
-def measure(ranks: int, steps: int, kills: int) -> Figures:
+def measure(ranks: int, steps: int, kills: int, team: ParallelSettings) -> Figures:
     """Run one job."""
-    settings = job(ranks, steps)
+    settings = job(ranks, steps, team)
     hardware = Hardware(ranks_per_host=RANKS_PER_HOST, compute=Compute(lane_seconds=LANE_SECONDS))
     began = time.perf_counter()
-    run = Measured(settings, ranks, 5, some_kills(steps, kills), hardware, care=NO_CARE)
+    run = Measured(
+        settings, ranks, 5, some_kills(steps, kills, team.team_size), hardware, care=NO_CARE
+    )
     plain = Coordinator.handle
 
     def handle(self, event, now):
@@ -146,7 +154,7 @@ def measure(ranks: int, steps: int, kills: int) -> Figures:
     steady = _steady(run.commits)
     return Figures(
         ranks=ranks,
-        trainers=settings.train.lanes,
+        trainers=settings.train.lanes * team.team_size,
         steps=steps,
         wall_seconds=round(wall, 2),
         events=outcome.events,
@@ -207,10 +215,14 @@ def main() -> None:
     parser.add_argument("--ranks", type=int, default=0)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument(
+        "--team", type=int, nargs=4, default=(1, 1, 1, 1), metavar=AXES, help="sizes of its axes"
+    )
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
+    team = ParallelSettings(**dict(zip(AXES, args.team, strict=True)))
     for ranks in (args.ranks,) if args.ranks else SIZES:
-        figures = measure(ranks, args.steps, args.kills)
+        figures = measure(ranks, args.steps, args.kills, team)
         text = f"{json.dumps(asdict(figures))}\n" if args.json else _row(figures)
         sys.stdout.write(text)
         sys.stdout.flush()

@@ -1,44 +1,9 @@
 """What a line asks of the library that carries it: gloo, or NCCL between GPUs."""
 
-from datetime import timedelta
 from typing import Protocol
 
-from torch import Tensor
-from torch._C._distributed_c10d import ReduceOp
-
-
-class Work(Protocol):
-    """An operation under way."""
-
-    def wait(self, timeout: timedelta = ...) -> bool:
-        """Wait; raises RuntimeError on time-out and on failure."""
-        ...
-
-    def is_completed(self) -> bool:
-        """Return whether it has ended, well or badly."""
-        ...
-
-
-class Group(Protocol):
-    """The calls of torch's process groups that are used here; its stubs leave them out."""
-
-    def allreduce(self, tensors: list[Tensor], op: ReduceOp.RedOpType = ...) -> Work:
-        """Start a sum, or what `op` names, in place."""
-        ...
-
-    def broadcast(self, tensor: Tensor, root: int) -> Work:
-        """Start a broadcast in place."""
-        ...
-
-    def alltoall_base(
-        self, output: Tensor, given: Tensor, received: list[int], sent: list[int], /
-    ) -> Work:
-        """Start an exchange of parts, counted along the first dimension."""
-        ...
-
-    def _allgather_base(self, output: Tensor, part: Tensor, /) -> Work:
-        """Start to collect parts of one size."""
-        ...
+from qmpi.training.comm.group import Group, Work
+from qmpi.training.comm.place import Ways
 
 
 class Backend(Protocol):
@@ -49,16 +14,9 @@ class Backend(Protocol):
         """All members of the line."""
         ...
 
-    def way(self, source: int, target: int) -> Group:
-        """Return the two members of a message: the source is 0, the target 1.
-
-        Each direction has a group of its own, so that messages which cross do not wait for each
-        other.
-
-        Args:
-            source: index of the member that sends.
-            target: of the one that receives; this member is one of them.
-        """
+    @property
+    def ways(self) -> Ways:
+        """Where messages to single members go."""
         ...
 
     def ended(self, work: Work, seconds: float) -> bool:

@@ -14,9 +14,8 @@ from typing import cast
 
 from torch._C._distributed_c10d import PrefixStore, ProcessGroupGloo, Store, TCPStore
 
-from qmpi.errors import InvariantError
-from qmpi.training.comm.backend import Group, Work
-from qmpi.training.comm.place import Place
+from qmpi.training.comm.group import Group, Work
+from qmpi.training.comm.place import Place, Ways
 
 
 class Gloo:
@@ -39,32 +38,17 @@ class Gloo:
         self._options._timeout = timedelta(seconds=timeout_seconds)  # noqa: SLF001 - see above
         self._address = address
         self._group = self._made(store, place.index, place.size)
-        self._ways = {
-            way: self._made(PrefixStore(f"way{way[0]}-{way[1]}", store), way.index(place.index), 2)
-            for way in place.ways()
-        }
+        self._ways = Ways(place, lambda name, at: self._made(PrefixStore(name, store), at, 2))
 
     @property
     def group(self) -> Group:
         """All members of the line."""
         return self._group
 
-    def way(self, source: int, target: int) -> Group:
-        """Return the two members of a message: the source is 0, the target 1.
-
-        Args:
-            source: index of the member that sends.
-            target: of the one that receives.
-
-        Returns:
-            Their group.
-
-        Raises:
-            InvariantError: messages of this line do not reach so far.
-        """
-        if (source, target) not in self._ways:
-            raise InvariantError(f"no way from member {source} of the line to {target}")
-        return self._ways[source, target]
+    @property
+    def ways(self) -> Ways:
+        """Where messages to single members go."""
+        return self._ways
 
     def ended(self, work: Work, seconds: float) -> bool:
         """Wait for an operation for so long at most.

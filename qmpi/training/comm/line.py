@@ -9,7 +9,7 @@ in `allreduce`; `sum_everywhere` and `sum_scattered` add in order of index, so t
 of a plain loop over the members, on any device and number of hosts.
 """
 
-from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,19 +19,33 @@ from qmpi.errors import NoConnection, PeerLost
 from qmpi.training.comm.backend import Backend
 from qmpi.training.comm.gloo import Gloo, address_towards
 from qmpi.training.comm.pending import UnderWay
-from qmpi.training.comm.pieces import pieces
 from qmpi.training.comm.place import Place
 from qmpi.training.comm.starts import Starts
 from qmpi.training.comm.store import meet
+from qmpi.training.comm.waited import Waited
 from qmpi.training.comm.waits import Aborted, first_line, refused
 
 
-class Comm:
+class Gpu(NamedTuple):
+    """A GPU that a member computes on.
+
+    Attributes:
+        device: as torch names it in this process.
+        name: that no other GPU has, on whatever host.
+    """
+
+    device: torch.device
+    name: str
+
+
+class Comm(Waited):
     """The ranks of one generation along one axis. A line of one talks to nobody.
 
     Operations return when they have ended here; `start` has the same ones, to be waited for later.
     Each may raise `PeerLost`: a member is gone, or this one is told to leave. Its tensors must not
     be used any more then.
+
+    Small tensors of the host travel by gloo, whatever carries those of a GPU.
 
     Attributes:
         index: place of this member on the line.
@@ -49,6 +63,7 @@ class Comm:
         timeout_seconds: float,
         aborted: Aborted,
         reach: int = 0,
+        gpu: Gpu | None = None,
     ) -> None:
         """Meet the other members.
 
@@ -61,23 +76,30 @@ class Comm:
             aborted: looked at while waiting.
             reach: messages go to members at most so many steps on around the line; 0: none are
                 sent.
+            gpu: that this member computes on; None: none. Where each member has one of its own,
+                tensors on them travel by NCCL; all others travel by gloo.
 
         Raises:
             PeerLost: a member did not come, or `aborted` says so.
             NoConnection: this machine has no room for the connection.
         """
-        self.index, self.size = index, size
         self._under_way = UnderWay(aborted)
-        self.start = Starts(index, size, self._backend_of, self._under_way)
+        self._gpu: Backend | None = None
+        super().__init__(Starts(index, size, self._backend_of, self._under_way))
+        self.index, self.size = index, size
         if size == 1:
             return
         if store is None:
             raise PeerLost("a group of several needs its lead's rendezvous store")
         prefixed = PrefixStore(name, store)
+        place = Place(index, size, reach)
         try:
-            meet(prefixed, index, size, timeout_seconds, aborted)
-            place = Place(index, size, reach)
-            self._gloo = Gloo(prefixed, address_towards(store), place, timeout_seconds)
+            name = gpu.name if gpu is not None else ""
+            by_nccl = meet(prefixed, index, size, name, timeout_seconds, aborted)
+            self._host = Gloo(prefixed, address_towards(store), place, timeout_seconds)
+            if by_nccl and gpu is not None:
+                own = PrefixStore("gpu", prefixed)
+                self._gpu = _on_gpu(own, gpu.device, place, timeout_seconds)
         except RuntimeError as error:
             told = f"the rendezvous failed: {first_line(error)}"
             if refused(told):
@@ -88,115 +110,6 @@ class Comm:
     def stuck(self) -> bool:
         """Whether operations left behind are still under way."""
         return self._under_way.stuck
-
-    def allreduce(self, tensor: Tensor) -> None:
-        """Sum over the members, in place, in an order that the library chooses.
-
-        Args:
-            tensor: int32, int64, float32, float64 or bfloat16, contiguous; the same shape
-                everywhere.
-        """
-        for piece in pieces(tensor):
-            self.start.allreduce(piece).wait()
-
-    def maximum(self, tensor: Tensor) -> None:
-        """Take the largest over the members, element by element, in place.
-
-        Args:
-            tensor: int32, int64, float32, float64 or bfloat16, contiguous; the same shape
-                everywhere.
-        """
-        for piece in pieces(tensor):
-            self.start.maximum(piece).wait()
-
-    def sum_everywhere(self, tensor: Tensor) -> None:
-        """Sum over the members, in place, in order of index.
-
-        Args:
-            tensor: int32, int64, float32, float64 or bfloat16, contiguous; the same shape
-                everywhere. bfloat16 is summed in float32 and rounded once.
-        """
-        for piece in pieces(tensor):
-            self.start.sum_everywhere(piece).wait()
-
-    def sum_scattered(self, tensor: Tensor, counts: Sequence[int] | None = None) -> Tensor:
-        """Sum over the members in order of index, and give each its part (reduce-scatter).
-
-        Args:
-            tensor: [rows, ...], int32, int64, float32, float64 or bfloat16, contiguous; the same
-                shape everywhere. It stays as it is.
-            counts: rows of each member's part, in order of index; None: as even as can be, the
-                first have one more.
-
-        Returns:
-            This member's part, [counts[index], ...].
-        """
-        return self.start.sum_scattered(tensor, counts).wait()
-
-    def allgather(self, part: Tensor, counts: Sequence[int] | None = None) -> Tensor:
-        """Put the parts of all members together, in order of index.
-
-        Args:
-            part: [counts[index], ...], any type, contiguous.
-            counts: rows of each member's part; None: as many as here.
-
-        Returns:
-            A new tensor, [sum of counts, ...].
-        """
-        return self.start.allgather(part, counts).wait()
-
-    def alltoall(self, tensor: Tensor, sent: Sequence[int], received: Sequence[int]) -> Tensor:
-        """Send each member some rows, and receive some of each.
-
-        Args:
-            tensor: [sum of sent, ...], any type, contiguous; rows for each member, in order.
-            sent: rows for each member, >= 0.
-            received: rows from each member, >= 0: what that one sends here.
-
-        Returns:
-            A new tensor, [sum of received, ...], in order of index.
-        """
-        return self.start.alltoall(tensor, sent, received).wait()
-
-    def broadcast(self, tensor: Tensor, root: int) -> None:
-        """Give every member the root's values, in place.
-
-        Args:
-            tensor: contiguous, the same shape everywhere.
-            root: index of the member whose values count.
-        """
-        for piece in pieces(tensor):
-            self.start.broadcast(piece, root).wait()
-
-    def look_on(self, like: Tensor, root: int) -> None:
-        """Take part in a broadcast, which wants everybody, and throw away what comes.
-
-        Args:
-            like: what is broadcast is of its shape and type.
-            root: index of the member that gives it.
-        """
-        for piece in pieces(like):
-            self.broadcast(torch.empty_like(piece), root)
-
-    def send(self, tensor: Tensor, target: int) -> None:
-        """Send one member a tensor; what one member sends another arrives in order.
-
-        Args:
-            tensor: any type, contiguous.
-            target: index of another member. It may have to receive before this returns.
-        """
-        for piece in pieces(tensor):
-            self.start.send(piece, target).wait()
-
-    def receive(self, tensor: Tensor, source: int) -> None:
-        """Receive the next tensor that a member has sent here.
-
-        Args:
-            tensor: of the shape and type of what was sent, contiguous; overwritten.
-            source: index of another member.
-        """
-        for piece in pieces(tensor):
-            self.start.receive(piece, source).wait()
 
     def vote(self) -> None:
         """Return once every member has called this."""
@@ -220,5 +133,12 @@ class Comm:
         """
         return self.allgather(numbers).view(self.size, -1)
 
-    def _backend_of(self, _tensor: Tensor) -> Backend:
-        return self._gloo
+    def _backend_of(self, tensor: Tensor) -> Backend:
+        return self._gpu if self._gpu is not None and tensor.is_cuda else self._host
+
+
+def _on_gpu(store: Store, device: torch.device, place: Place, timeout_seconds: float) -> Backend:
+    # torch for CPUs alone has no such module.
+    from qmpi.training.comm.nccl import Nccl
+
+    return Nccl(store, device, place, timeout_seconds)

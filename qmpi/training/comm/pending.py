@@ -14,7 +14,8 @@ from typing import NamedTuple
 from torch import Tensor
 
 from qmpi.errors import PeerLost
-from qmpi.training.comm.backend import Backend, Work
+from qmpi.training.comm.backend import Backend
+from qmpi.training.comm.group import Work
 from qmpi.training.comm.waits import (
     FIRST_SLICE,
     Aborted,

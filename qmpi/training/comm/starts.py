@@ -7,16 +7,15 @@ been waited for, and for good once `PeerLost` was raised.
 """
 
 from collections.abc import Callable, Sequence
-from math import prod
 
-import torch
 from torch import Tensor
 from torch._C._distributed_c10d import ReduceOp
 
 from qmpi.errors import InvariantError
-from qmpi.training.comm.backend import Backend, Group, Work
-from qmpi.training.comm.pending import Begun, Operation, Pending, UnderWay
-from qmpi.training.comm.pieces import as_bytes, even_counts, pieces, sum_in_order
+from qmpi.training.comm.backend import Backend
+from qmpi.training.comm.pending import Begun, Pending, UnderWay
+from qmpi.training.comm.pieces import as_bytes, even_counts
+from qmpi.training.comm.stages import Stages
 
 
 class Starts:
@@ -34,7 +33,8 @@ class Starts:
             under_way: the line's calls.
         """
         self._index, self._size = index, size
-        self._backend_of, self._under_way = backend_of, under_way
+        self._under_way = under_way
+        self._stages = Stages(index, size, backend_of, under_way)
 
     def allreduce(self, tensor: Tensor) -> Pending:
         """Sum over the members, in place, in an order that the library chooses.
@@ -46,7 +46,7 @@ class Starts:
             Comes to the tensor. All members get the same bits; which, depends on the library where
             three or more members sum floats.
         """
-        return self._pending(self._reduced(tensor, ReduceOp.SUM))
+        return self._pending(self._stages.reduced(tensor, ReduceOp.SUM))
 
     def maximum(self, tensor: Tensor) -> Pending:
         """Take the largest over the members, element by element, in place.
@@ -57,7 +57,7 @@ class Starts:
         Returns:
             Comes to the tensor.
         """
-        return self._pending(self._reduced(tensor, ReduceOp.MAX))
+        return self._pending(self._stages.reduced(tensor, ReduceOp.MAX))
 
     def sum_everywhere(self, tensor: Tensor) -> Pending:
         """Sum over the members, in place, in order of index: ((r0 + r1) + r2) + ...
@@ -69,7 +69,9 @@ class Starts:
             Comes to the tensor. bfloat16 is summed in float32 and rounded once.
         """
         ordered = tensor.is_floating_point() and self._size > 2
-        stages = self._summed(tensor) if ordered else self._reduced(tensor, ReduceOp.SUM)
+        stages = (
+            self._stages.summed(tensor) if ordered else self._stages.reduced(tensor, ReduceOp.SUM)
+        )
         return self._pending(stages)
 
     def sum_scattered(self, tensor: Tensor, counts: Sequence[int] | None = None) -> Pending:
@@ -85,7 +87,7 @@ class Starts:
             rounded once.
         """
         return self._pending(
-            self._scattered(tensor, counts or even_counts(len(tensor), self._size))
+            self._stages.scattered(tensor, counts or even_counts(len(tensor), self._size))
         )
 
     def allgather(self, part: Tensor, counts: Sequence[int] | None = None) -> Pending:
@@ -98,7 +100,7 @@ class Starts:
         Returns:
             Comes to a new tensor, [sum of counts, ...].
         """
-        return self._pending(self._gathered(part, counts or [len(part)] * self._size))
+        return self._pending(self._stages.gathered(part, counts or [len(part)] * self._size))
 
     def alltoall(self, tensor: Tensor, sent: Sequence[int], received: Sequence[int]) -> Pending:
         """Send each member some rows, and receive some of each.
@@ -111,7 +113,7 @@ class Starts:
         Returns:
             Comes to a new tensor, [sum of received, ...], in order of index.
         """
-        return self._pending(self._exchanged(tensor, sent, received))
+        return self._pending(self._stages.exchanged(tensor, sent, received))
 
     def broadcast(self, tensor: Tensor, root: int) -> Pending:
         """Give every member the root's values, in place.
@@ -123,7 +125,9 @@ class Starts:
         Returns:
             Comes to the tensor.
         """
-        return self._pending(self._spread(tensor, tensor, root, lambda backend: backend.group))
+        return self._pending(
+            self._stages.spread(tensor, tensor, root, lambda backend: backend.group)
+        )
 
     def send(self, tensor: Tensor, target: int) -> Pending:
         """Send one member a tensor; what one member sends another arrives in order.
@@ -158,69 +162,14 @@ class Starts:
     def _pending(self, stages: Begun) -> Pending:
         return Pending(stages, self._under_way)
 
-    def _call(self, start: Callable[[Group], Work], *tensors: Tensor) -> Operation:
-        backend = self._backend_of(tensors[0])
-        return self._under_way.begin(backend, lambda: start(backend.group), *tensors)
-
-    def _reduced(self, tensor: Tensor, how: ReduceOp.RedOpType) -> Begun:
-        if self._size > 1 and tensor.numel():
-            yield [self._call(lambda g, p=p: g.allreduce([p], how), p) for p in pieces(tensor)]
-        return tensor
-
-    def _spread(
-        self, tensor: Tensor, data: Tensor, root: int, group_of: Callable[[Backend], Group]
-    ) -> Begun:
-        if self._size > 1 and data.numel():
-            backend = self._backend_of(data)
-            group = group_of(backend)
-            yield [
-                self._under_way.begin(backend, lambda p=p: group.broadcast(p, root), p)
-                for p in pieces(data)
-            ]
-        return tensor
-
     def _message(self, tensor: Tensor, source: int, target: int) -> Pending:
         return self._pending(
-            self._spread(tensor, as_bytes(tensor), 0, lambda backend: backend.way(source, target))
+            self._stages.spread(
+                tensor, as_bytes(tensor), 0, lambda backend: backend.ways.between(source, target)
+            )
         )
 
     def _other(self, index: int) -> int:
         if index == self._index or not 0 <= index < self._size:
             raise InvariantError(f"member {self._index} of {self._size} has no peer {index}")
         return index
-
-    def _exchanged(self, tensor: Tensor, sent: Sequence[int], received: Sequence[int]) -> Begun:
-        result = tensor.new_empty((sum(received), *tensor.shape[1:]))
-        if self._size == 1:
-            return result.copy_(tensor)
-        here, there = as_bytes(tensor), as_bytes(result)
-        width = prod(tensor.shape[1:]) * tensor.element_size()
-        split = ([rows * width for rows in received], [rows * width for rows in sent])
-        yield [self._call(lambda group: group.alltoall_base(there, here, *split), here, there)]
-        return result
-
-    def _gathered(self, part: Tensor, counts: Sequence[int]) -> Begun:
-        if self._size == 1:
-            return part.clone()
-        # The libraries want parts of one size: shorter ones travel with rows that nobody reads.
-        most, row = max(counts), part.shape[1:]
-        full = part if len(part) == most else part.new_empty((most, *row))
-        full[: len(part)] = part
-        result = part.new_empty((self._size, most, *row))
-        here, there = as_bytes(full), as_bytes(result)
-        yield [self._call(lambda group: group._allgather_base(there, here), here, there)]  # noqa: SLF001 - torch's own name for it
-        if min(counts) == most:
-            return result.view(self._size * most, *row)
-        return torch.cat([rows[:count] for rows, count in zip(result, counts, strict=True)])
-
-    def _scattered(self, tensor: Tensor, counts: Sequence[int]) -> Begun:
-        own = counts[self._index]
-        parts = yield from self._exchanged(tensor, counts, [own] * self._size)
-        return sum_in_order(parts.view(self._size, own, *tensor.shape[1:]).unbind())
-
-    def _summed(self, tensor: Tensor) -> Begun:
-        flat = tensor.view(-1)
-        counts = even_counts(len(flat), self._size)
-        part = yield from self._scattered(flat, counts)
-        flat.copy_((yield from self._gathered(part, counts)))
-        return tensor

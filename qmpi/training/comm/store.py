@@ -16,6 +16,9 @@ from qmpi.training.comm.waits import (
     refused,
 )
 
+WORD, NO_GPU = "all", "-"
+"""Key of the first member's word, and what a member says that has no GPU."""
+
 STORE_SECONDS = 30.0
 """A host that cannot reach its own store under its own name is told so after this."""
 
@@ -115,34 +118,43 @@ def await_listener(host: str, port: int, seconds: float, aborted: Aborted | None
             return
 
 
-def announce(store: Store, index: int) -> None:
+def announce(store: Store, index: int, gpu: str) -> None:
     """Say at a line's store that a member is there.
 
     Args:
         store: with the line's prefix.
         index: of the member.
+        gpu: which one it computes on, by a name that no other of all hosts has; "": none.
     """
-    store.set(f"here{index}", "1")
+    store.set(f"here{index}", gpu or NO_GPU)
 
 
-def meet(store: Store, index: int, size: int, timeout_seconds: float, aborted: Aborted) -> None:
+def meet(
+    store: Store, index: int, size: int, gpu: str, timeout_seconds: float, aborted: Aborted
+) -> bool:
     """Wait until all members of a line have come; a group's own rendezvous could not be left.
 
     The first member looks for all others, and they look for its word: so each look of each of them
-    costs the store one key, not one for each member.
+    costs the store one key, not one for each member. It also sees whether each has a GPU of its
+    own, which NCCL wants; its word says so, and all do as it says.
 
     Args:
         store: with the line's prefix.
         index: of this member.
         size: of the line.
+        gpu: as `announce` takes it.
         timeout_seconds: after this those that have not come are lost.
         aborted: looked at while waiting.
+
+    Returns:
+        Whether each member has a GPU of its own.
 
     Raises:
         PeerLost: a member did not come, or `aborted` says so.
     """
-    announce(store, index)
-    wanted = ["all"] if index else [f"here{member}" for member in range(size)]
+    announce(store, index, gpu)
+    here = [f"here{member}" for member in range(size)]
+    wanted = [WORD] if index else here
     waited, pause = 0.0, FIRST_SLICE
     while not store.check(wanted):
         leave_if_told(aborted)
@@ -152,4 +164,7 @@ def meet(store: Store, index: int, size: int, timeout_seconds: float, aborted: A
         select.select([], [], [], pause)
         waited, pause = waited + pause, next_slice(pause)
     if not index:
-        store.set("all", "1")
+        gpus = [store.get(key) for key in here] if gpu else []
+        alone = len(set(gpus)) == size and NO_GPU.encode() not in gpus
+        store.set(WORD, "own" if alone else "shared")
+    return store.get(WORD) == b"own"

@@ -2,8 +2,8 @@
 
 Theory of operation. All microbatches of a step, of all its lanes, pass the pipeline in one go, so
 it fills and drains once a step. A schedule says what a stage does in which order
-(`qmpi.policy.pipeline`); here stands how. Whatever the schedule, gradients of a chunk are completed
-in the order of microbatches, so they are the same bits.
+(`qmpi.protocol.pipeline`); here stands how. Whatever the schedule, gradients of a chunk are
+completed in the order of microbatches, so they are the same bits.
 
 A microbatch's loss is computed when its backward pass begins, not when its forward pass ends: the
 gradient of the head then grows in the order of backward passes too, and belongs to one lane at a
@@ -22,10 +22,10 @@ from qmpi.errors import InvariantError
 from qmpi.model.layer import Layers
 from qmpi.model.partition import Partition
 from qmpi.model.plain import Positions
-from qmpi.policy.pipeline.actions import Value
-from qmpi.policy.pipeline.programs import Program, programs_of
-from qmpi.policy.pipeline.schedules import table_of
-from qmpi.policy.pipeline.stage import perform
+from qmpi.protocol.pipeline.actions import Value
+from qmpi.protocol.pipeline.programs import Program, programs_of
+from qmpi.protocol.pipeline.schedules import table_of
+from qmpi.protocol.pipeline.stage import perform
 from qmpi.training.comm.line import Comm
 from qmpi.training.comm.pending import Pending
 from qmpi.training.comm.waits import Aborted

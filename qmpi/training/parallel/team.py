@@ -16,14 +16,14 @@ from torch import Tensor
 
 from qmpi.errors import InvariantError
 from qmpi.model.partition import Partition
-from qmpi.policy.teams import whole_digest
+from qmpi.protocol.teams import whole_digest
 from qmpi.training.comm.line import Comm
 from qmpi.training.flat_state import Layout
 from qmpi.training.norm import global_norm, norm_of
 from qmpi.training.parallel.rows import Rows
 from qmpi.training.parallel.sequences import Sequences
 from qmpi.training.parallel.stage import StageRunner
-from qmpi.training.reduction.common import Common, elements_of
+from qmpi.training.reduction.within_teams import Common, elements_of
 from qmpi.units import Digest
 
 COUNTED = ("pipeline", "expert")

@@ -32,12 +32,12 @@ from torch import Tensor
 from qmpi.config.exact_sum import lane_bits, row_depth, row_spare, spare_bits
 from qmpi.training.comm.line import Comm
 from qmpi.training.flat_state import CHUNK, FlatState, Layout, Slot
-from qmpi.training.reduction.common import ALONE, Within
 from qmpi.training.reduction.compiled import Sweeps
 from qmpi.training.reduction.exponents import NOT_FINITE, Margins, needs_of, powers, unmarked
 from qmpi.training.reduction.outliers import add_outliers
 from qmpi.training.reduction.table import ROUNDER, Table, add_whole
 from qmpi.training.reduction.tail import PLAIN, LaneFacts, Tail, TailForm
+from qmpi.training.reduction.within_teams import ALONE, Within
 
 ROUNDER_BITS = 0x4B400000
 """`ROUNDER` as an int32."""

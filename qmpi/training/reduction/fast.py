@@ -7,9 +7,9 @@ from torch import Tensor
 
 from qmpi.training.comm.line import Comm
 from qmpi.training.flat_state import FlatState, Layout, Slot
-from qmpi.training.reduction.common import ALONE, Within
 from qmpi.training.reduction.compiled import Sweeps
 from qmpi.training.reduction.tail import PLAIN, LaneFacts, Tail, TailForm
+from qmpi.training.reduction.within_teams import ALONE, Within
 
 
 class FastSum:

@@ -44,8 +44,8 @@ MALFORMED = {
     "negative role": ("[roles]\nspare = -1\n", ["roles.spare = -1", "from 0"]),
     "no trainer": ("[roles]\ntrainer = 0\n", ["roles.trainer = 0", "from 1"]),
     "two coordinators": ("[roles]\ncoordinator = 2\n", ["roles.coordinator = 2", "must be 1"]),
-    "ranks that share a model": ("[parallel]\ntensor = 3\n", ["parallel.tensor = 3", "heads"]),
-    "stages of a model": ("[parallel]\npipeline = 99\n", ["parallel.pipeline = 99", "without a"]),
+    "ranks that share a model": ("[parallel]\ntensor = 4\n", ["parallel.tensor = 4", "kv_heads"]),
+    "stages of a model": ("[parallel]\npipeline = 9\n", ["parallel.pipeline = 9", "layers"]),
     "parts of a sequence": ("[parallel]\ncontext = 2\n", ["parallel.context = 2", "must be 1"]),
     "parts of the experts": (
         "[parallel]\nexpert = 8\n",

@@ -79,6 +79,7 @@ def test_ranks_get_their_threads_and_what_the_user_set_for_libraries():
     assert inside["HOME"] == "/home/u"
     assert inside["HDF5_USE_FILE_LOCKING"] == "FALSE"
     assert inside["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert inside["TORCH_NCCL_ASYNC_ERROR_HANDLING"] == "0"
 
 
 def test_gloo_stays_on_the_loopback_where_there_is_one_host(tmp_path: Path):

@@ -11,7 +11,7 @@ from qmpi.config.model import ModelSettings
 from qmpi.errors import InvariantError
 from qmpi.model.partition import partition, span
 from qmpi.model.shape import bias_shapes, parameter_shapes
-from qmpi.policy.teams import Layout
+from qmpi.protocol.teams import Layout
 
 MODELS = {
     "dense": ModelSettings(heads=4, kv_heads=4, vocab_size=259),

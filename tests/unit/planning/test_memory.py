@@ -141,7 +141,8 @@ def kept_by_backprop(given: Workload, *, half: bool) -> int:
     watch, ends = make_stopwatch(cpu, time.monotonic), Ends(weights, settings.model)
     backprop = Backprop(settings, weights, kernels, watch, ends)
     own = {leaf.tensor.untyped_storage().data_ptr() for leaf in weights.leaves}
-    own |= {tensor.untyped_storage().data_ptr() for tensor in backprop._positions[:3]}
+    at = backprop._positions(torch.zeros(1, train.sequence_tokens, dtype=torch.int64))
+    own |= {tensor.untyped_storage().data_ptr() for tensor in at[:3]}
     held: dict[int, torch.UntypedStorage] = {}
 
     def pack(tensor: torch.Tensor) -> torch.Tensor:

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from qmpi.errors import InvariantError
 from qmpi.policy.recovery import Candidate, KeptCopy, plan_group
-from qmpi.policy.teams import Seat
 from qmpi.protocol.membership import SnapshotFact
+from qmpi.protocol.teams import Seat
 
 
 def member(rank, team, position, state=-1, **held):

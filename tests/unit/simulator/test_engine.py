@@ -7,7 +7,6 @@ from unit.simulator.machine import Group, Member, settings
 
 from qmpi.errors import ExitCode
 from qmpi.policy.hyperparameters import first_hyperparameters, hyperparameters_at
-from qmpi.policy.teams import whole_digest
 from qmpi.ports.base import WorkCrashed
 from qmpi.ports.copies import SnapshotBroken, SnapshotTaken
 from qmpi.ports.engine import (
@@ -18,6 +17,7 @@ from qmpi.ports.engine import (
     StepApplied,
     TakeSnapshot,
 )
+from qmpi.protocol.teams import whole_digest
 from qmpi.simulator.files import DISK
 from qmpi.simulator.stream_model import State, first_weights, next_state, sum_of
 from qmpi.units import Digest, Step

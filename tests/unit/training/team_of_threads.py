@@ -7,7 +7,7 @@ from unit.training.small_job import block, digest, never
 
 from qmpi.config.parallel import ParallelSettings
 from qmpi.policy.lanes import deal_lanes
-from qmpi.policy.teams import DATA, Layout, Seat, inner_lines, lines_of
+from qmpi.protocol.teams import DATA, Layout, Seat, lines_of, tie_of
 from qmpi.training.engine import Engine
 from qmpi.training.parallel.team import TeamLines
 
@@ -31,7 +31,7 @@ class Teams:
         alone = ThreadLine(1).member(0)
         stage = members.get("pipeline", alone)
         place = {0: 0, stage.size - 1: 1}.get(stage.index)
-        tie = inner_lines(self.layout, seat)[1].name
+        tie = tie_of(self.layout, seat).name
         within = TeamLines(
             tensor=members.get("tensor", alone),
             expert=members.get("expert", alone),
@@ -84,8 +84,8 @@ class Teams:
 
     def _together(self, name, team, flat_of):
         every = [self.engines[seat] for seat in self.seats if seat.team == team]
-        ranks = [engine for engine in every if name in engine._at.part.cuts]
-        cuts = [engine._at.part.cuts[name] for engine in ranks]
+        ranks = [engine for engine in every if name in engine.at.part.cuts]
+        cuts = [engine.at.part.cuts[name] for engine in ranks]
         slots = [{slot.name: slot for slot in engine._state.layout.slots} for engine in ranks]
         views = [
             flat_of(e)[s[name].start : s[name].start + s[name].size].view(s[name].shape)

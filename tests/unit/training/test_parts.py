@@ -159,3 +159,26 @@ def test_pieces_cover_the_tensor_without_copy():
     parts = pieces(tensor)
     assert [part.numel() for part in parts] == [PIECE_BYTES // 4, 5]
     assert parts[1].data_ptr() == tensor[PIECE_BYTES // 4 :].data_ptr()
+
+
+@pytest.mark.parametrize(
+    ("gpus", "own"),
+    [
+        (["", ""], False),
+        (["a", "b"], True),
+        (["a", "a"], False),
+        (["a", ""], False),
+        (["", "a"], False),
+        (["a", "b", "b"], False),
+        (["a", "b", "c"], True),
+    ],
+)
+def test_who_meets_hears_whether_each_has_a_gpu_of_its_own(gpus, own):
+    served, _ = open_store("127.0.0.1")
+    for number, gpu in list(enumerate(gpus))[1:]:
+        store.announce(served, number, gpu)
+    told = [
+        store.meet(served, number, len(gpus), gpu, 5, lambda: None)
+        for number, gpu in enumerate(gpus)
+    ]
+    assert told == [own] * len(gpus)

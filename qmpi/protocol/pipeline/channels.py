@@ -1,6 +1,6 @@
 """Ways between stages, as a rehearsal models them: values in order, with room for so many."""
 
-from qmpi.policy.pipeline.actions import Value
+from qmpi.protocol.pipeline.actions import Value
 
 
 class Channel:

@@ -5,15 +5,15 @@ from fractions import Fraction
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from unit.policy.pipeline.cases import Size, tables
+from unit.protocol.pipeline.cases import Size, tables
 
 from qmpi.config.parallel import PipelineSchedule
 from qmpi.errors import InvariantError
-from qmpi.policy.pipeline.actions import Action, Pass, Table
-from qmpi.policy.pipeline.player import Costs
-from qmpi.policy.pipeline.programs import programs_of
-from qmpi.policy.pipeline.rehearsal import Rehearsal, rehearse
-from qmpi.policy.pipeline.schedules import table_of
+from qmpi.protocol.pipeline.actions import Action, Pass, Table
+from qmpi.protocol.pipeline.player import Costs
+from qmpi.protocol.pipeline.programs import programs_of
+from qmpi.protocol.pipeline.rehearsal import Rehearsal, rehearse
+from qmpi.protocol.pipeline.schedules import table_of
 
 times = st.integers(1, 9)
 costs = st.builds(

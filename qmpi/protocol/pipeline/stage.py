@@ -5,8 +5,8 @@ Whoever computes needs to know no schedule: it does one step after the other.
 
 from typing import Protocol
 
-from qmpi.policy.pipeline.actions import Action, Pass, Value
-from qmpi.policy.pipeline.programs import Compute, Program, Receive, Send
+from qmpi.protocol.pipeline.actions import Action, Pass, Value
+from qmpi.protocol.pipeline.programs import Compute, Program, Receive, Send
 
 
 class StageWork(Protocol):

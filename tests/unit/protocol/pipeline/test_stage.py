@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import pytest
 import torch
 from torch import Tensor
-from unit.policy.pipeline.cases import Size
+from unit.protocol.pipeline.cases import Size
 
 from qmpi.config.parallel import PipelineSchedule
-from qmpi.policy.pipeline.actions import Chain, Value
-from qmpi.policy.pipeline.programs import programs_of
-from qmpi.policy.pipeline.schedules import table_of
-from qmpi.policy.pipeline.stage import perform
+from qmpi.protocol.pipeline.actions import Chain, Value
+from qmpi.protocol.pipeline.programs import programs_of
+from qmpi.protocol.pipeline.schedules import table_of
+from qmpi.protocol.pipeline.stage import perform
 
 WIDTH, ROWS, PATIENCE_SECONDS = 5, 3, 20.0
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from qmpi.policy.pipeline.actions import Action, Table, Value
+from qmpi.protocol.pipeline.actions import Action, Table, Value
 
 
 class Receive(NamedTuple):

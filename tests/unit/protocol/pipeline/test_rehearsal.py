@@ -5,14 +5,14 @@ from itertools import combinations
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from unit.policy.pipeline.cases import SCHEDULES, Size, tables
+from unit.protocol.pipeline.cases import SCHEDULES, Size, tables
 
 from qmpi.config.parallel import PipelineSchedule
-from qmpi.policy.pipeline.actions import Action, Chain, Pass, Table
-from qmpi.policy.pipeline.player import Costs
-from qmpi.policy.pipeline.programs import Compute, Program, Receive, Send, programs_of
-from qmpi.policy.pipeline.rehearsal import rehearse
-from qmpi.policy.pipeline.schedules import table_of
+from qmpi.protocol.pipeline.actions import Action, Chain, Pass, Table
+from qmpi.protocol.pipeline.player import Costs
+from qmpi.protocol.pipeline.programs import Compute, Program, Receive, Send, programs_of
+from qmpi.protocol.pipeline.rehearsal import rehearse
+from qmpi.protocol.pipeline.schedules import table_of
 
 SIZE: Size = (2, 1, 3)
 CHAIN = Chain(*SIZE)

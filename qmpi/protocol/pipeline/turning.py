@@ -12,7 +12,7 @@ The table is that of 2S - 1 microbatches at least; those that there are not are 
 from collections import Counter
 from collections.abc import Iterator
 
-from qmpi.policy.pipeline.actions import Action, Chain, Pass
+from qmpi.protocol.pipeline.actions import Action, Chain, Pass
 
 UP, DOWN = 0, 1
 """Chunks of a stage."""

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 
 from qmpi.config.parallel import PipelineSchedule
 from qmpi.errors import InvariantError
-from qmpi.policy.pipeline.actions import Action, Chain, Pass, Table
-from qmpi.policy.pipeline.turning import turning
+from qmpi.protocol.pipeline.actions import Action, Chain, Pass, Table
+from qmpi.protocol.pipeline.turning import turning
 
 
 def table_of(schedule: PipelineSchedule, stages: int, chunks: int, microbatches: int) -> Table:

@@ -17,7 +17,13 @@ from qmpi.config.parallel import ParallelSettings
 from qmpi.errors import InvariantError
 from qmpi.units import Digest
 
-DATA, TEAM, TIE = "data", "team", "tie"
+DATA = "data"
+
+TEAM = "team"
+"""The line over all positions of a team, for what the whole team agrees on."""
+
+TIE = "tie"
+"""The line between first and last stage of a pipeline, which a table of tokens may tie."""
 
 AXES = ("pipeline", "context", "expert", "tensor")
 """Axes of a team, outermost first."""
@@ -118,7 +124,7 @@ class Line(Struct, frozen=True):
     """The ranks that differ in one axis alone, seen from one of them.
 
     Attributes:
-        axis: "data", or an axis of the layout.
+        axis: "data", an axis of the layout, or "team".
         name: the same for all its ranks, and no other line's within a generation.
         index: place of this seat on the line, 0 <= index < size.
         size: ranks on the line.
@@ -145,34 +151,51 @@ def lines_of(layout: Layout, seat: Seat, teams: int) -> tuple[Line, ...]:
     Raises:
         InvariantError: the group has no such seat.
     """
+    data, *within, _ = every_line_of(layout, seat, teams)
+    return (data, *(line for line in within if line.size > 1))
+
+
+def every_line_of(layout: Layout, seat: Seat, teams: int) -> tuple[Line, ...]:
+    """List the lines that a seat lies on, those on which it is alone too.
+
+    Args:
+        layout: shape of a team.
+        seat: whose lines.
+        teams: teams of the group, >= 1.
+
+    Returns:
+        The data line, named by position; one an axis, outermost first, named by team and number
+        within the team; the line over the team, in order of position, named by team.
+
+    Raises:
+        InvariantError: the group has no such seat.
+    """
     if not 0 <= seat.team < teams:
         raise InvariantError(f"team {seat.team} is not one of {teams}")
     mine = layout.coordinates(seat.position)
     lines = [Line(DATA, f"{DATA}/{seat.position}", seat.team, teams)]
     for axis, (name, size) in enumerate(zip(AXES, layout.shape, strict=True)):
-        if size > 1:
-            number = _number(layout, mine, axis)
-            lines.append(Line(name, f"{name}/{seat.team}/{number}", mine[axis], size))
+        number = _number(layout, mine, axis)
+        lines.append(Line(name, f"{name}/{seat.team}/{number}", mine[axis], size))
+    lines.append(Line(TEAM, f"{TEAM}/{seat.team}", seat.position, layout.size))
     return tuple(lines)
 
 
-def inner_lines(layout: Layout, seat: Seat) -> tuple[Line, ...]:
-    """List the lines of a seat within its team that are no axis's.
+def tie_of(layout: Layout, seat: Seat) -> Line:
+    """Return the line between the first and the last stage of a pipeline.
 
     Args:
         layout: shape of a team.
-        seat: whose lines.
+        seat: whose line.
 
     Returns:
-        That of the whole team, in order of position; and, of a pipeline, that of its first and its
-        last stage, which a table may tie, one apart for each rank that is neither.
+        The line; one of size 1 for a rank of neither stage, and where there is one stage.
     """
-    mine, stages = layout.coordinates(seat.position), layout.pipeline
-    whole = Line(TEAM, f"{TEAM}/{seat.team}", seat.position, layout.size)
-    number = _number(layout, mine, 0)
-    if stages == 1 or 0 < mine[0] < stages - 1:
-        return whole, Line(TIE, f"{TIE}/{seat.team}/{number}/{mine[0]}", 0, 1)
-    return whole, Line(TIE, f"{TIE}/{seat.team}/{number}", int(mine[0] > 0), 2)
+    stage, stages = layout.coordinates(seat.position)[0], layout.pipeline
+    if stages == 1 or 0 < stage < stages - 1:
+        return Line(TIE, f"{TIE}/{seat.team}/of {seat.position}", 0, 1)
+    number = _number(layout, layout.coordinates(seat.position), 0)
+    return Line(TIE, f"{TIE}/{seat.team}/{number}", int(stage > 0), 2)
 
 
 def whole_digest(parts: Sequence[Digest]) -> Digest:

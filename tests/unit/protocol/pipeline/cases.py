@@ -3,8 +3,8 @@
 from hypothesis import strategies as st
 
 from qmpi.config.parallel import PipelineSchedule
-from qmpi.policy.pipeline.actions import Table
-from qmpi.policy.pipeline.schedules import table_of
+from qmpi.protocol.pipeline.actions import Table
+from qmpi.protocol.pipeline.schedules import table_of
 
 Size = tuple[int, int, int]
 """Stages, chunks of each, microbatches."""

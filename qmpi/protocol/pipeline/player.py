@@ -6,9 +6,9 @@ from itertools import product
 
 from msgspec import Struct
 
-from qmpi.policy.pipeline.actions import Action, Chain, Pass, Value
-from qmpi.policy.pipeline.channels import Channel
-from qmpi.policy.pipeline.programs import Compute, Program, Receive, Send, Step
+from qmpi.protocol.pipeline.actions import Action, Chain, Pass, Value
+from qmpi.protocol.pipeline.channels import Channel
+from qmpi.protocol.pipeline.programs import Compute, Program, Receive, Send, Step
 
 PARTS = (Pass.FORWARD, Pass.BACKWARD_INPUT, Pass.BACKWARD_WEIGHT)
 """What is done for each microbatch by each chunk; a whole backward pass is the last two."""

@@ -10,10 +10,10 @@ from fractions import Fraction
 
 from msgspec import Struct
 
-from qmpi.policy.pipeline.actions import Chain
-from qmpi.policy.pipeline.channels import Channel
-from qmpi.policy.pipeline.player import Costs, Player
-from qmpi.policy.pipeline.programs import Program
+from qmpi.protocol.pipeline.actions import Chain
+from qmpi.protocol.pipeline.channels import Channel
+from qmpi.protocol.pipeline.player import Costs, Player
+from qmpi.protocol.pipeline.programs import Program
 
 
 class Rehearsal(Struct, frozen=True, kw_only=True):

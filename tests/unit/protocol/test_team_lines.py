@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from qmpi.config.parallel import ParallelSettings
 from qmpi.errors import InvariantError
-from qmpi.policy.teams import AXES, DATA, Layout, Line, Seat, lines_of, whole_digest
+from qmpi.protocol.teams import (
+    AXES,
+    DATA,
+    TEAM,
+    Layout,
+    Line,
+    Seat,
+    every_line_of,
+    lines_of,
+    whole_digest,
+)
 
 sizes = st.integers(1, 4)
 layouts = st.builds(Layout, sizes, sizes, sizes, sizes)
@@ -73,6 +83,19 @@ def test_lines_by_name():
         Line("expert", "expert/1/1", 1, 2),
         Line("tensor", "tensor/1/1", 1, 2),
     )
+
+
+@given(layouts, st.integers(1, 3))
+def test_every_line_is_listed_once_with_those_of_one_rank_and_the_team_in_order(layout, teams):
+    for position in range(layout.size):
+        seat = Seat(teams - 1, position)
+        lines = every_line_of(layout, seat, teams)
+        assert [line.axis for line in lines] == [DATA, *AXES, TEAM]
+        assert [line.size for line in lines] == [teams, *layout.shape, layout.size]
+        assert lines[-1] == Line(TEAM, f"team/{teams - 1}", position, layout.size)
+        longer = [line for line in lines[1:-1] if line.size > 1]
+        assert lines_of(layout, seat, teams) == (lines[0], *longer)
+        assert len({line.name for line in lines}) == len(lines)
 
 
 @pytest.mark.parametrize("seat", [Seat(2, 0), Seat(-1, 0), Seat(0, 4)])
