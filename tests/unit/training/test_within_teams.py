@@ -5,8 +5,8 @@ import torch
 from unit.training.line_of_threads import ThreadLine, run_all
 
 from qmpi.training.flat_state import FlatState, lay_out
-from qmpi.training.reduction.common import Common
 from qmpi.training.reduction.exact import ExactSum
+from qmpi.training.reduction.within_teams import Common
 
 CPU = torch.device("cpu")
 TABLE, SHARED, OWN = "model.embed_tokens.weight", "shared", "own"
