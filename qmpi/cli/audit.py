@@ -77,5 +77,10 @@ def found_good(report: "AuditReport") -> str:
     went = [f"went back to step {step}" for step in report.went_back]
     went += map(rolled_back_text, report.roll_backs)
     lines += [f"  {words}: what came after was given up" for words in went]
+    lines += [
+        f"  reshaped at step {cut.step} from {cut.run}: {cut.before} became {cut.after}, state "
+        f"{cut.state[:16]}; `qmpi checkpoints` shows that of a checkpoint, the journal proves it not"
+        for cut in report.reshaped
+    ]
     lines += [f"  {change}" for change in report.changes]
     return "\n".join(lines)

@@ -17,6 +17,7 @@ from math import isclose
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from qmpi.config.data import CorpusSource
 from qmpi.config.identity import with_hyperparameters
@@ -42,6 +43,7 @@ from qmpi.protocol.journal import (
     HyperparametersChanged,
     JournalRecord,
     RunOpened,
+    RunReshaped,
     StepCommitted,
 )
 from qmpi.protocol.membership import SourceFact
@@ -78,6 +80,8 @@ class AuditReport(Struct, frozen=True):
         went_back: steps that the user went back to, in order.
         spikes: steps whose update was left out, since loss or norm stood out.
         roll_backs: each time that the run went back by itself, in order.
+        reshaped: each time that its state was cut for another layout, in order. Blocks are derived
+            anew before and after it; that the state was carried over is what its digest says.
     """
 
     audit: str
@@ -95,6 +99,7 @@ class AuditReport(Struct, frozen=True):
     went_back: tuple[int, ...] = ()
     spikes: int = 0
     roll_backs: tuple[RollBack, ...] = ()
+    reshaped: tuple[RunReshaped, ...] = ()
 
 
 class StandingSteps(Struct):
@@ -108,6 +113,7 @@ class StandingSteps(Struct):
         went_back: steps that the user went back to, in order.
         log: the hyperparameter log as it stands; empty in journals of old versions.
         roll_backs: each time that the run went back by itself, in order.
+        reshaped: each time that its state was cut for another layout, in order.
     """
 
     steps: dict[int, StepCommitted]
@@ -117,6 +123,7 @@ class StandingSteps(Struct):
     went_back: tuple[int, ...] = ()
     log: Log = ()
     roll_backs: tuple[RollBack, ...] = ()
+    reshaped: tuple[RunReshaped, ...] = ()
 
 
 def audit_run(
@@ -187,6 +194,7 @@ def _report(verdict: str, standing: StandingSteps, blocks: int, log: Log) -> Aud
         went_back=standing.went_back,
         spikes=len(finite) - len(norms),
         roll_backs=standing.roll_backs,
+        reshaped=standing.reshaped,
     )
 
 
@@ -251,6 +259,8 @@ def replay(records: Iterable[JournalRecord]) -> StandingSteps:
                 if any(step >= record.back_to >= 0 for step in (*standing.steps, *void)):
                     _give_up(standing, void, record.back_to)
                     standing.went_back += (record.back_to,)
+            case RunReshaped():
+                standing.fault = _reshape(standing, void, record)
             case GenerationOpened():
                 for step in [s for s in standing.steps if s >= record.step]:
                     void[step] = standing.steps.pop(step)
@@ -271,6 +281,18 @@ def _open(standing: StandingSteps, void: dict[int, StepCommitted], record: RunOp
         _give_up(standing, void, record.back_to)
         standing.went_back += () if told else (record.back_to,)
     return fault
+
+
+def _reshape(standing: StandingSteps, void: dict[int, StepCommitted], record: RunReshaped) -> str:
+    if standing.opened is None or record.step > len(standing.steps):
+        return f"the run was reshaped at step {record.step}, but so many were not trained"
+    standing.reshaped += (record,)
+    standing.log = record.hyperparameters
+    standing.opened = replace(
+        standing.opened, run_id=record.run_id, settings_digest=record.settings_digest
+    )
+    _give_up(standing, void, record.step)
+    return ""
 
 
 def _roll_back(standing: StandingSteps, opened: RunOpened, told: RollBack) -> str:

@@ -142,6 +142,13 @@ def goes_by(run: str, standing: StandingSteps, to: int | None = None) -> Replay:
         raise InputError(f"the journal of {run} contradicts itself: {standing.fault}")
     if opened is None or not standing.steps:
         raise InputError(f"{run} has no step yet that could be replayed")
+    if standing.reshaped:
+        cut = standing.reshaped[-1]
+        raise InputError(
+            f"{run} was reshaped at step {cut.step} ({cut.before} became {cut.after}): no ranks can "
+            f"train the steps before and behind it to the same bits. Replay {cut.run} for those "
+            "before"
+        )
     if not standing.log:
         raise InputError(
             f"the journal of {run} is of a version that did not write down the settings of each "

@@ -26,6 +26,7 @@ from qmpi.protocol.journal import (
     JournalRecord,
     RunEnded,
     RunOpened,
+    RunReshaped,
     SnapshotKept,
     StepCommitted,
 )
@@ -171,6 +172,8 @@ def evaluations_of(records: Iterable[JournalRecord]) -> tuple[Evaluation, ...]:
                 _void_later(found, record.step)
             case RunOpened() if record.back_to >= 0:
                 _void_later(found, record.back_to)
+            case RunReshaped():
+                _void_later(found, record.step)
             case _:
                 pass
     return tuple(found[step] for step in sorted(found))
@@ -234,7 +237,7 @@ class _Teller:
         match record:
             case RunOpened():
                 self._launch(record)
-            case HyperparametersChanged():
+            case HyperparametersChanged() | RunReshaped():
                 self._change(record)
             case GenerationOpened():
                 self._generation(record)
@@ -285,12 +288,17 @@ class _Teller:
             # The first generation says who trains; until then the status is all that is known.
             self._open[rank] = (self._roles.get(rank, SPARE), record.time)
 
-    def _change(self, record: HyperparametersChanged) -> None:
+    def _change(self, record: HyperparametersChanged | RunReshaped) -> None:
         self.log = record.hyperparameters
-        given_up = self._void(record.back_to) if record.back_to >= 0 else 0
+        if isinstance(record, RunReshaped):
+            back = int(record.step)
+            words = f"reshaped at step {back}: {record.before} became {record.after}"
+        else:
+            back, words = record.back_to, record.reason
+        given_up = self._void(back) if back >= 0 else 0
         if given_up:
-            self.given_up.append((record.back_to, given_up))
-        self.marks.append(Mark(record.time, -1, "change", record.reason))
+            self.given_up.append((back, given_up))
+        self.marks.append(Mark(record.time, -1, "change", words))
 
     def _void(self, first: int) -> int:
         voided = [step for step in self.steps if step >= first]

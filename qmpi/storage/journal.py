@@ -28,6 +28,7 @@ from qmpi.protocol.journal import (
     HyperparametersChanged,
     JournalRecord,
     RunOpened,
+    RunReshaped,
     StepCommitted,
 )
 from qmpi.storage.os_errors import explained, require_file, storage_error
@@ -126,7 +127,7 @@ class Glance(msgspec.Struct, frozen=True):
     openings: tuple[RunOpened, ...] = ()
     committed: int = 0
     trained: int = 0
-    told: tuple[RunOpened | HyperparametersChanged, ...] = ()
+    told: tuple[RunOpened | HyperparametersChanged | RunReshaped, ...] = ()
 
 
 def glance_at(path: Path) -> Glance:
@@ -141,7 +142,7 @@ def glance_at(path: Path) -> Glance:
     Raises:
         StorageError: it cannot be read.
     """
-    told: list[RunOpened | HyperparametersChanged] = []
+    told: list[RunOpened | HyperparametersChanged | RunReshaped] = []
     newest, trained = b"", 0
     with explained("read the journal", path):
         require_file(path)
@@ -155,12 +156,17 @@ def glance_at(path: Path) -> Glance:
                     if isinstance(record, RunOpened | HyperparametersChanged):
                         told.append(record)
                         newest = raw if record.back_to >= 0 else newest
+                    elif isinstance(record, RunReshaped):
+                        told.append(record)
+                        newest = raw
     openings = tuple(record for record in told if isinstance(record, RunOpened))
     return Glance(openings, _committed(_record_of(newest)), trained, tuple(told))
 
 
 _LINE = b'{"n":'
-_TELLING = (b'"type":"run_opened"', b'"type":"hyperparameters_changed"')
+_TELLING = tuple(
+    b'"type":"%s"' % kind for kind in (b"run_opened", b"hyperparameters_changed", b"run_reshaped")
+)
 _STEPPING = (b'"type":"step_committed"', b'"type":"generation_opened"')
 """How the text of a record begins: no other place of a line can hold these unescaped."""
 
@@ -177,7 +183,7 @@ def _committed(record: JournalRecord | None) -> int:
     match record:
         case StepCommitted():
             return record.step + 1
-        case GenerationOpened():
+        case GenerationOpened() | RunReshaped():
             return record.step
         case RunOpened() | HyperparametersChanged():
             return record.back_to

@@ -5,7 +5,6 @@ and tokens, so everything is laid out and computed by that narrower shape; what 
 in `parallel`. A rank that moves to a position whose part is another one builds a station anew.
 """
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -21,7 +20,7 @@ from qmpi.training.balance import Balance
 from qmpi.training.comm.waits import Aborted
 from qmpi.training.compiler import InTurn
 from qmpi.training.ends import Ends
-from qmpi.training.flat_state import FlatState, state_layout
+from qmpi.training.flat_state import FlatState
 from qmpi.training.lane_squares import LaneSquares
 from qmpi.training.lanes import LaneRunner, Runner
 from qmpi.training.microbatches import Microbatches
@@ -42,6 +41,7 @@ from qmpi.training.precision import (
 )
 from qmpi.training.reduction.kinds import Sum, make_sum
 from qmpi.training.reduction.tail import TailForm
+from qmpi.training.state_part import part_layout
 from qmpi.training.stopwatch import Stopwatch, make_stopwatch
 from qmpi.training.tallies import Tallies
 from qmpi.training.weights import Weights
@@ -140,8 +140,7 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
     part = partition(settings.model, TeamLayout.of(parallel), position, parallel.chunks)
     own = _narrowed(settings, part)
     train, device, kind = own.train, means.device, means.precision
-    told, held = Tallies(own.model, device), state_layout(own, part.cuts.keys())
-    layout = dataclasses.replace(held, shares=part.shares)
+    told, layout = Tallies(own.model, device), part_layout(settings, part)
     state = FlatState(layout, device, split=offloads_moments(train, device))
     form = TailForm(own.batch.is_measured, own.model.predict_ahead)
     total = make_sum(train.reduction, layout, train.lanes, device, form, told.size)

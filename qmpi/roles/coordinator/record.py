@@ -25,6 +25,7 @@ from qmpi.protocol.journal import (
     JournalRecord,
     RunEnded,
     RunOpened,
+    RunReshaped,
     SnapshotKept,
     StepCommitted,
 )
@@ -139,6 +140,8 @@ class Record:
         match record:
             case RunOpened() | HyperparametersChanged():
                 self._tell_anew(record)
+            case RunReshaped():
+                self._reshape(record)
             case GenerationOpened():
                 self.generation = record.generation
                 self.rewind(record.step)
@@ -195,6 +198,14 @@ class Record:
             self.roll_backs.append(record.roll_back)
             # Before the first checkpoint the initial weights are meant, and no loss.
             self.checkpointed = max(self.checkpoints, default=Step(0))
+
+    def _reshape(self, record: RunReshaped) -> None:
+        self.log, self.run_id = record.hyperparameters, record.run_id
+        if self.committed > record.step:
+            self._go_back(record.step)
+        # Digests so far are of parts that were cut otherwise; and the run has this checkpoint.
+        self._digests.clear()
+        self.checkpoints, self.checkpointed = [record.step], record.step
 
     def _go_back(self, step: Step) -> None:
         self.branches.append(step)
