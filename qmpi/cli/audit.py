@@ -78,8 +78,8 @@ def found_good(report: "AuditReport") -> str:
     went += map(rolled_back_text, report.roll_backs)
     lines += [f"  {words}: what came after was given up" for words in went]
     lines += [
-        f"  reshaped at step {cut.step} from {cut.run}: {cut.before} became {cut.after}, state "
-        f"{cut.state[:16]}; `qmpi checkpoints` shows that of a checkpoint, the journal proves it not"
+        f"  {cut.reason}, state {cut.state[:16]}; the journal does not prove that it was carried "
+        "over: `qmpi checkpoints` tells what a checkpoint has"
         for cut in report.reshaped
     ]
     lines += [f"  {change}" for change in report.changes]

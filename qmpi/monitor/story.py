@@ -170,10 +170,8 @@ def evaluations_of(records: Iterable[JournalRecord]) -> tuple[Evaluation, ...]:
                 found[record.step] = record.result
             case GenerationOpened():
                 _void_later(found, record.step)
-            case RunOpened() if record.back_to >= 0:
+            case RunOpened() | RunReshaped() if record.back_to >= 0:
                 _void_later(found, record.back_to)
-            case RunReshaped():
-                _void_later(found, record.step)
             case _:
                 pass
     return tuple(found[step] for step in sorted(found))
@@ -290,15 +288,10 @@ class _Teller:
 
     def _change(self, record: HyperparametersChanged | RunReshaped) -> None:
         self.log = record.hyperparameters
-        if isinstance(record, RunReshaped):
-            back = int(record.step)
-            words = f"reshaped at step {back}: {record.before} became {record.after}"
-        else:
-            back, words = record.back_to, record.reason
-        given_up = self._void(back) if back >= 0 else 0
+        given_up = self._void(record.back_to) if record.back_to >= 0 else 0
         if given_up:
-            self.given_up.append((back, given_up))
-        self.marks.append(Mark(record.time, -1, "change", words))
+            self.given_up.append((record.back_to, given_up))
+        self.marks.append(Mark(record.time, -1, "change", record.reason))
 
     def _void(self, first: int) -> int:
         voided = [step for step in self.steps if step >= first]

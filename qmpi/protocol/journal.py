@@ -90,6 +90,16 @@ class RunReshaped(Struct, frozen=True, tag="run_reshaped"):
     after: str
     state: Digest
 
+    @property
+    def back_to(self) -> int:
+        """Steps from this one on are given up, if some are told of."""
+        return self.step
+
+    @property
+    def reason(self) -> str:
+        """What happened, in words."""
+        return f"reshaped at step {self.step} from {self.run}: {self.before} became {self.after}"
+
 
 class GenerationOpened(Struct, frozen=True, tag="generation_opened"):
     """A group was formed. Committed steps from `step` on are void and done again.

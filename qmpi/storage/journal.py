@@ -153,12 +153,9 @@ def glance_at(path: Path) -> Glance:
                     trained += _STEPPING[0] in raw and raw.startswith(_LINE)
                 elif any(kind in raw for kind in _TELLING):
                     record = _record_of(raw)
-                    if isinstance(record, RunOpened | HyperparametersChanged):
+                    if isinstance(record, RunOpened | HyperparametersChanged | RunReshaped):
                         told.append(record)
                         newest = raw if record.back_to >= 0 else newest
-                    elif isinstance(record, RunReshaped):
-                        told.append(record)
-                        newest = raw
     openings = tuple(record for record in told if isinstance(record, RunOpened))
     return Glance(openings, _committed(_record_of(newest)), trained, tuple(told))
 
@@ -183,9 +180,9 @@ def _committed(record: JournalRecord | None) -> int:
     match record:
         case StepCommitted():
             return record.step + 1
-        case GenerationOpened() | RunReshaped():
+        case GenerationOpened():
             return record.step
-        case RunOpened() | HyperparametersChanged():
+        case RunOpened() | HyperparametersChanged() | RunReshaped():
             return record.back_to
         case _:
             return 0

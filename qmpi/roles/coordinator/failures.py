@@ -23,7 +23,8 @@ from qmpi.protocol.journal import (
 from qmpi.protocol.snapshots import SnapshotFailed
 from qmpi.roles.coordinator.crew import Crew
 from qmpi.roles.coordinator.facts import RunFacts
-from qmpi.roles.coordinator.record import Record, ranks_text
+from qmpi.roles.coordinator.record import Record
+from qmpi.roles.reports import ranks_text
 from qmpi.units import Rank, Seconds, Step
 
 LEAVE_AGAIN = "leave, to be started again"
