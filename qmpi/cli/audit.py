@@ -77,5 +77,10 @@ def found_good(report: "AuditReport") -> str:
     went = [f"went back to step {step}" for step in report.went_back]
     went += map(rolled_back_text, report.roll_backs)
     lines += [f"  {words}: what came after was given up" for words in went]
+    lines += [
+        f"  {cut.reason}, state {cut.state[:16]}; the journal does not prove that it was carried "
+        "over: `qmpi checkpoints` tells what a checkpoint has"
+        for cut in report.reshaped
+    ]
     lines += [f"  {change}" for change in report.changes]
     return "\n".join(lines)

@@ -46,6 +46,8 @@ COMMANDS = {
     "report": "write what a run has done to one HTML file",
     "audit": "prove that each block was trained on exactly once",
     "replay": "train a run anew from its journal, and prove the same bits",
+    "checkpoints": "list the checkpoints of a run, whole or not, with their digests",
+    "reshape": "go on with a run in another layout of its teams",
     "pack": "pack this Python environment into one file for the nodes of a cluster",
     "unpack": "put a pack in its place on a node, or on every node",
     "evaluate": "measure a checkpoint on held-out text and on problems that can be checked",

@@ -12,8 +12,7 @@ the guard that held, and the updates are counted. Last, the weight digests that 
 end marker name must be the journal's.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from math import isclose
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
@@ -22,9 +21,9 @@ from qmpi.config.data import CorpusSource
 from qmpi.config.identity import with_hyperparameters
 from qmpi.config.load import load_job, settings_digest
 from qmpi.config.settings import Settings
-from qmpi.corpora.roll_backs import roll_back_fault
 from qmpi.corpora.scales import check_scales
 from qmpi.corpora.sources import Sources
+from qmpi.corpora.standing import StandingSteps, check_training, replay
 from qmpi.errors import CorruptData, InputError, QmpiError
 from qmpi.policy.held_out import is_held_out
 from qmpi.policy.hyperparameters import (
@@ -32,31 +31,21 @@ from qmpi.policy.hyperparameters import (
     block_of,
     changes,
     first_hyperparameters,
-    hyperparameters_at,
     lanes_of,
-    rate_at,
 )
 from qmpi.policy.stream import numbered_rows
 from qmpi.protocol.journal import (
-    GenerationOpened,
-    HyperparametersChanged,
-    JournalRecord,
-    RunOpened,
-    StepCommitted,
+    RunReshaped,
 )
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.progress import is_skipped, undefined_lanes
 from qmpi.protocol.recipe import RowAddress
 from qmpi.protocol.roll_back import RollBack
-from qmpi.protocol.spikes import NO_LEVELS, judged
 from qmpi.storage.journal import read_journal
 from qmpi.storage.replay_file import read_replay
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.status_file import read_end
 from qmpi.units import Digest, Step
-
-RATE_TOLERANCE = 1e-9
-"""A rate may be off in its last bits where another machine's cosine rounds differently."""
 
 
 class AuditReport(Struct, frozen=True):
@@ -78,6 +67,8 @@ class AuditReport(Struct, frozen=True):
         went_back: steps that the user went back to, in order.
         spikes: steps whose update was left out, since loss or norm stood out.
         roll_backs: each time that the run went back by itself, in order.
+        reshaped: each time that its state was cut for another layout, in order. Blocks are derived
+            anew before and after it; that the state was carried over is what its digest says.
     """
 
     audit: str
@@ -95,28 +86,7 @@ class AuditReport(Struct, frozen=True):
     went_back: tuple[int, ...] = ()
     spikes: int = 0
     roll_backs: tuple[RollBack, ...] = ()
-
-
-class StandingSteps(Struct):
-    """The journal, replayed.
-
-    Attributes:
-        steps: record of each standing step.
-        opened: newest opening of the run.
-        fault: first contradiction, "" if none.
-        redone: steps that were committed more than once, net of voids.
-        went_back: steps that the user went back to, in order.
-        log: the hyperparameter log as it stands; empty in journals of old versions.
-        roll_backs: each time that the run went back by itself, in order.
-    """
-
-    steps: dict[int, StepCommitted]
-    opened: RunOpened | None
-    fault: str
-    redone: int
-    went_back: tuple[int, ...] = ()
-    log: Log = ()
-    roll_backs: tuple[RollBack, ...] = ()
+    reshaped: tuple[RunReshaped, ...] = ()
 
 
 def audit_run(
@@ -187,122 +157,13 @@ def _report(verdict: str, standing: StandingSteps, blocks: int, log: Log) -> Aud
         went_back=standing.went_back,
         spikes=len(finite) - len(norms),
         roll_backs=standing.roll_backs,
+        reshaped=standing.reshaped,
     )
-
-
-def check_training(steps: Mapping[int, StepCommitted], log: Log, *, is_logged: bool) -> str:
-    """Derive the learning rate of each step anew, judge it again, and count the updates.
-
-    Args:
-        steps: those that stand, from 0 on.
-        log: the hyperparameter log.
-        is_logged: the journal itself holds the log.
-
-    Returns:
-        The first fault in words; "" if there is none.
-    """
-    updates, levels = 0, NO_LEVELS
-    for number, record in sorted(steps.items()):
-        guard = hyperparameters_at(log, number).guard
-        spike, levels = judged(guard, levels, record.lane_losses, record.gradient_norm)
-        if record.spike != spike:
-            told = f"its {record.spike} stood out" if record.spike else "nothing stood out"
-            return f"step {number} tells that {told}, but by its guard {_judgement(spike)}"
-        updates += not is_skipped(record.gradient_norm) and not spike
-        if record.updates not in (-1, updates):
-            return f"step {number} tells of {record.updates} updates, but {updates} were applied"
-        if not is_logged:  # rates of old versions may follow from other formulas
-            continue
-        rate = rate_at(log, number)
-        if not isclose(record.learning_rate, rate, rel_tol=RATE_TOLERANCE):
-            return (
-                f"step {number} was trained at the learning rate {record.learning_rate:.6g}, where "
-                f"{rate:.6g} held"
-            )
-    return ""
-
-
-def _judgement(spike: str) -> str:
-    return f"its {spike} did" if spike else "nothing did"
 
 
 def _silent(done: int, of: int) -> None:
     """Tell nobody."""
     del done, of
-
-
-def replay(records: Iterable[JournalRecord]) -> StandingSteps:
-    """Replay a journal.
-
-    Args:
-        records: the records in order.
-
-    Returns:
-        Which steps stand.
-    """
-    standing = StandingSteps({}, None, "", 0)
-    void: dict[int, StepCommitted] = {}
-    for record in records:
-        match record:
-            case RunOpened():
-                standing.fault = _open(standing, void, record)
-            case HyperparametersChanged():
-                standing.log = record.hyperparameters
-                if any(step >= record.back_to >= 0 for step in (*standing.steps, *void)):
-                    _give_up(standing, void, record.back_to)
-                    standing.went_back += (record.back_to,)
-            case GenerationOpened():
-                for step in [s for s in standing.steps if s >= record.step]:
-                    void[step] = standing.steps.pop(step)
-            case StepCommitted():
-                standing.fault = _commit(standing, void, record)
-            case _:
-                pass
-        if standing.fault:
-            break
-    return standing
-
-
-def _open(standing: StandingSteps, void: dict[int, StepCommitted], record: RunOpened) -> str:
-    told = record.roll_back
-    fault = _roll_back(standing, record, told) if told is not None else ""
-    standing.opened, standing.log = record, record.hyperparameters
-    if record.back_to >= 0:
-        _give_up(standing, void, record.back_to)
-        standing.went_back += () if told else (record.back_to,)
-    return fault
-
-
-def _roll_back(standing: StandingSteps, opened: RunOpened, told: RollBack) -> str:
-    # What is given up is judged here, for the last time.
-    fault = check_training(standing.steps, standing.log, is_logged=True) if standing.log else ""
-    standing.roll_backs = (*standing.roll_backs, told)
-    return fault or roll_back_fault(standing.steps, standing.log, opened, told)
-
-
-def _give_up(standing: StandingSteps, void: dict[int, StepCommitted], step: int) -> None:
-    for steps in (standing.steps, void):
-        for number in [number for number in steps if number >= step]:
-            del steps[number]
-
-
-def _commit(standing: StandingSteps, void: dict[int, StepCommitted], record: StepCommitted) -> str:
-    step = record.step
-    if step != len(standing.steps):
-        return f"step {step} was committed where step {len(standing.steps)} was due"
-    before = void.pop(step, None)
-    if before is not None:
-        standing.redone += 1
-        if before.block_digests != record.block_digests:
-            return f"step {step} was done again with other blocks"
-        if before.lane_losses != record.lane_losses:
-            return f"step {step} was done again with other losses"
-        # A run that was given another length has its last digest due elsewhere.
-        told = {before.weight_digest, record.weight_digest} - {""}
-        if len(told) > 1:
-            return f"step {step} was done again to other weights"
-    standing.steps[step] = record
-    return ""
 
 
 def _newest_digest(standing: StandingSteps) -> str:

@@ -121,23 +121,21 @@ def export_run(
         raise InputError(f"{run} cannot be exported: {reason}")
     tokenizer = open_tokenizer(settings, cache)
     check_rows(settings, tokenizer)
-    checkpoint = read_checkpoint(run, step, tell)
+    checkpoint = read_checkpoint(run, settings.parallel.team_size, step, tell)
     # Loaded here: torch takes seconds, and a wrong argument should be told at once.
     from qmpi.training.snapshot_weights import SnapshotWeights
 
-    weights = SnapshotWeights(settings, checkpoint.payload)
+    weights = SnapshotWeights(settings, checkpoint.payloads)
     trained = parameter_count(settings.model)
     settings = replace(settings, model=without_ahead(settings.model))
     left_out = trained - parameter_count(settings.model)
-    dropped = _dropped_bias(settings, weights, checkpoint.header.step, form)
+    dropped = _dropped_bias(settings, weights, checkpoint.step, form)
     if dropped:
         tell(f"biases of experts are left away: {bias_text(dropped)}")
     files = shard(settings, form)
     size = sum(tensor.size for tensors in files.values() for tensor in tensors)
-    header = checkpoint.header
-    origin = Origin(
-        header.run_id, header.step, weights.digest(header.step), header.digest, form.dtype, dropped
-    )
+    made_by, at = checkpoint.run_id, checkpoint.step
+    origin = Origin(made_by, at, weights.digest(at), checkpoint.digest, form.dtype, dropped)
     with new_folder(target, Bytes(size), OWN, replace=form.replace) as part:
         for name, tensors in files.items():
             data = (weights.encoded(tensor.name, _type_of(tensor.name, form)) for tensor in tensors)
@@ -146,7 +144,7 @@ def export_run(
             write_atomic(part / INDEX, encode_index(files))
         _describe(part, settings, tokenizer, origin)
     told = (len(files), size, dropped, left_out)
-    return Exported(target, header.step, origin.weights, *told)
+    return Exported(target, checkpoint.step, origin.weights, *told)
 
 
 def shard(settings: Settings, form: Form) -> dict[str, list[NewTensor]]:

@@ -99,14 +99,14 @@ class Sampler:
         self._settings: Settings = run_settings(run)
         self._tokenizer: Tokenizer = open_tokenizer(self._settings, cache)
         check_rows(self._settings, self._tokenizer)
-        checkpoint = read_checkpoint(run, step, tell)
+        checkpoint = read_checkpoint(run, self._settings.parallel.team_size, step, tell)
         # Loaded here: torch takes seconds, and a wrong argument should be told at once.
         from qmpi.training.sample import load_model
 
         self._model: Transformer = load_model(
-            self._settings, checkpoint.payload, divider_of(self._settings, self._tokenizer)
+            self._settings, checkpoint.payloads, divider_of(self._settings, self._tokenizer)
         )
-        self.step: Step = checkpoint.header.step
+        self.step: Step = checkpoint.step
 
     def stream(self, wanted: Wanted, draws: Draws) -> Iterator[Piece]:
         """Continue prompts.

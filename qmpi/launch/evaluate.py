@@ -7,7 +7,7 @@ does not take it from who asked.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,10 +24,17 @@ from qmpi.corpora.paper import Paper, Progress, counter, make_paper
 from qmpi.corpora.sources import Sources
 from qmpi.corpora.tokenizer import find_divider
 from qmpi.errors import InputError, StorageError
-from qmpi.exchange.checkpoint import read_checkpoint, run_settings
+from qmpi.exchange.checkpoint import (
+    checkpoint_steps,
+    files_of,
+    read_checkpoint,
+    require_step,
+    run_settings,
+)
 from qmpi.policy.scoring import evaluation_of, means
 from qmpi.protocol.evaluation import Evaluation, Marks
-from qmpi.protocol.journal import HyperparametersChanged, JournalRecord, RunOpened
+from qmpi.protocol.journal import HyperparametersChanged, JournalRecord, RunOpened, RunReshaped
+from qmpi.protocol.teams import whole_digest
 from qmpi.storage.evaluation_file import (
     KeptEvaluation,
     evaluation_path,
@@ -38,8 +45,7 @@ from qmpi.storage.journal import read_journal
 from qmpi.storage.os_errors import explained
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.snapshot_file import read_header
-from qmpi.storage.snapshot_store import snapshot_path, step_of
-from qmpi.units import Digest, Step
+from qmpi.units import Digest
 
 if TYPE_CHECKING:
     from qmpi.training.evaluation import Evaluator
@@ -95,12 +101,12 @@ def evaluate_run(
     kept = None if asked.again else _kept(directory, asked, settings)
     if kept is not None:
         return kept
-    checkpoint = read_checkpoint(run, asked.step, tell)
+    checkpoint = read_checkpoint(run, settings.parallel.team_size, asked.step, tell)
     result = _Measurement(directory, settings, asked, cache, progress).of(
-        checkpoint.header.step, checkpoint.payload
+        checkpoint.step, checkpoint.payloads
     )
     text = _text_identity(settings)
-    kept = KeptEvaluation(checkpoint.header.digest, asked.tokens, asked.problems, text, result)
+    kept = KeptEvaluation(checkpoint.digest, asked.tokens, asked.problems, text, result)
     try:
         write_evaluation(directory.evaluations, kept)
     except StorageError as error:
@@ -137,29 +143,19 @@ def _sets_problems(settings: Settings) -> bool:
     return any(isinstance(source, ContentSource) for source in settings.data.sources)
 
 
-def _checkpoint(directory: RunDirectory, step: int) -> Path:
-    path = snapshot_path(directory.checkpoints, Step(step))
-    if not path.exists():
-        there = ", ".join(str(step_of(Path(name).name)) for name in directory.checkpoint_names())
-        raise InputError(
-            f"{directory.root} has no checkpoint of step {step}; there are: {there or 'none'}"
-        )
-    return path
-
-
 # The result that is kept of just these questions; None if there is none.
 def _kept(directory: RunDirectory, asked: Asked, settings: Settings) -> Evaluation | None:
-    names = directory.checkpoint_names()
-    if not names:
+    steps = checkpoint_steps(directory)
+    if not steps:
         return None
-    newest = Path(names[-1])
-    path = newest if asked.step is None else _checkpoint(directory, asked.step)
-    found = evaluation_path(directory.evaluations, Step(step_of(path.name)))
+    step = require_step(directory, steps[-1] if asked.step is None else asked.step)
+    found = evaluation_path(directory.evaluations, step)
     try:
         with explained("look at", found):
             is_there = found.exists()
         kept = read_evaluation(found) if is_there else None
-        state = read_header(path).digest
+        files = files_of(directory, step, settings.parallel.team_size)
+        state = whole_digest([read_header(file).digest for file in files])
     except StorageError:
         # Told when the checkpoint is read; a result that cannot be read is measured again.
         return None
@@ -189,13 +185,13 @@ class _Measurement:
         self._sources, self._progress = Sources(settings, cache), progress
         self._cache = cache
 
-    def of(self, step: int, payload: memoryview) -> Evaluation:
+    def of(self, step: int, payloads: Sequence[memoryview]) -> Evaluation:
         # Loaded here: torch takes seconds, and a wrong argument should be told at once.
         from qmpi.training.evaluation import Evaluator
         from qmpi.training.sample import load_model
 
         settings, asked = self._settings, self._asked
-        model = load_model(settings, payload, find_divider(settings, self._cache))
+        model = load_model(settings, payloads, find_divider(settings, self._cache))
         evaluator = Evaluator(model, settings.train.sequence_tokens)
         paper = make_paper(settings, self._sources, asked.tokens, asked.problems, self._progress)
         if not (paper.rows or paper.prompts):
@@ -238,7 +234,7 @@ def newest_opening(history: Iterable[JournalRecord]) -> RunOpened:
     for record in history:
         if isinstance(record, RunOpened):
             opened = record
-        elif isinstance(record, HyperparametersChanged) and opened is not None:
+        elif isinstance(record, HyperparametersChanged | RunReshaped) and opened is not None:
             opened = replace(opened, hyperparameters=record.hyperparameters)
     if opened is None:
         raise InputError("the journal does not say how the run was opened")

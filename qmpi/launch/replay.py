@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from qmpi.config.identity import differences, with_hyperparameters
 from qmpi.config.load import load_job, settings_digest
 from qmpi.config.settings import Settings
-from qmpi.corpora.audit import StandingSteps, replay
+from qmpi.corpora.standing import StandingSteps, replay
 from qmpi.errors import ConfigError, InputError
 from qmpi.launch.train import default_ranks
 from qmpi.policy.placement import place
@@ -142,6 +142,12 @@ def goes_by(run: str, standing: StandingSteps, to: int | None = None) -> Replay:
         raise InputError(f"the journal of {run} contradicts itself: {standing.fault}")
     if opened is None or not standing.steps:
         raise InputError(f"{run} has no step yet that could be replayed")
+    if standing.reshaped:
+        cut = standing.reshaped[-1]
+        raise InputError(
+            f"{run} was {cut.reason}. No ranks train the steps before and behind it to the same "
+            f"bits; `qmpi replay {quote(cut.run)}` proves those before"
+        )
     if not standing.log:
         raise InputError(
             f"the journal of {run} is of a version that did not write down the settings of each "

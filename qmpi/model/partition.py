@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from qmpi.config.model import ModelSettings
+from qmpi.config.parallel import ParallelSettings
 from qmpi.errors import InvariantError
 from qmpi.model.shape import BIAS, TABLES, bias_shapes, expert_width, ffn_width, head_dim
 from qmpi.model.shape import parameter_shapes as shapes_of
@@ -272,6 +273,21 @@ def partition(settings: ModelSettings, layout: Layout, position: int, chunks: in
         if _is_held(name, part, numbers):
             part.cuts[name] = _cut(name, shape, shares, share)
     return part
+
+
+def partitions(settings: ModelSettings, parallel: ParallelSettings) -> tuple[Partition, ...]:
+    """Say what each position of a team holds.
+
+    Args:
+        settings: shape of the whole model.
+        parallel: how ranks share it.
+
+    Returns:
+        The parts, in order of position.
+    """
+    layout = Layout.of(parallel)
+    positions = range(layout.size)
+    return tuple(partition(settings, layout, place, parallel.chunks) for place in positions)
 
 
 def _is_held(name: str, part: Partition, numbers: set[int]) -> bool:

@@ -26,6 +26,7 @@ from qmpi.protocol.journal import (
     JournalRecord,
     RunEnded,
     RunOpened,
+    RunReshaped,
     SnapshotKept,
     StepCommitted,
 )
@@ -169,7 +170,7 @@ def evaluations_of(records: Iterable[JournalRecord]) -> tuple[Evaluation, ...]:
                 found[record.step] = record.result
             case GenerationOpened():
                 _void_later(found, record.step)
-            case RunOpened() if record.back_to >= 0:
+            case RunOpened() | RunReshaped() if record.back_to >= 0:
                 _void_later(found, record.back_to)
             case _:
                 pass
@@ -234,7 +235,7 @@ class _Teller:
         match record:
             case RunOpened():
                 self._launch(record)
-            case HyperparametersChanged():
+            case HyperparametersChanged() | RunReshaped():
                 self._change(record)
             case GenerationOpened():
                 self._generation(record)
@@ -285,7 +286,7 @@ class _Teller:
             # The first generation says who trains; until then the status is all that is known.
             self._open[rank] = (self._roles.get(rank, SPARE), record.time)
 
-    def _change(self, record: HyperparametersChanged) -> None:
+    def _change(self, record: HyperparametersChanged | RunReshaped) -> None:
         self.log = record.hyperparameters
         given_up = self._void(record.back_to) if record.back_to >= 0 else 0
         if given_up:

@@ -26,7 +26,7 @@ from qmpi.errors import ConfigError, InvariantError
 from qmpi.policy.batch import batch_changes
 from qmpi.protocol.batch import Batch, begun_batch, first_block, lanes_at, rule_of
 from qmpi.protocol.hyperparameters import Hyperparameters, first_hyperparameters, rate_of
-from qmpi.protocol.journal import HyperparametersChanged, JournalRecord, RunOpened
+from qmpi.protocol.journal import HyperparametersChanged, JournalRecord, RunOpened, RunReshaped
 from qmpi.units import Step
 
 SHAPE = ("schedule", "min_ratio", "warmup_steps", "decay_share", "power")
@@ -47,7 +47,7 @@ def log_of(history: Iterable[JournalRecord], begun: Settings) -> Log:
     """
     log: Log = ()
     for record in history:
-        opens = isinstance(record, RunOpened | HyperparametersChanged)
+        opens = isinstance(record, RunOpened | HyperparametersChanged | RunReshaped)
         if opens and record.hyperparameters:
             log = record.hyperparameters
     return log or (first_hyperparameters(begun),)

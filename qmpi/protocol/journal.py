@@ -64,6 +64,43 @@ class HyperparametersChanged(Struct, frozen=True, tag="hyperparameters_changed")
     back_to: int = -1
 
 
+class RunReshaped(Struct, frozen=True, tag="run_reshaped"):
+    """What comes before is the story of another run; this one goes on from it in another layout.
+
+    Steps from `step` on, if some are told of, were that run's alone and are given up here.
+
+    Attributes:
+        run_id: identity of this run.
+        settings_digest: as in `RunOpened`, with the new layout.
+        step: of the checkpoint that this run begins with.
+        hyperparameters: the log as far as it holds for the steps before `step`.
+        run: directory of the other run, for people.
+        before: its layout, in words.
+        after: that of this run.
+        state: digest of the unsharded state, which is the same in both.
+    """
+
+    time: float
+    run_id: str
+    settings_digest: Digest
+    step: Step
+    hyperparameters: tuple[Hyperparameters, ...]
+    run: str
+    before: str
+    after: str
+    state: Digest
+
+    @property
+    def back_to(self) -> int:
+        """Steps from this one on are given up, if some are told of."""
+        return self.step
+
+    @property
+    def reason(self) -> str:
+        """What happened, in words."""
+        return f"reshaped at step {self.step} from {self.run}: {self.before} became {self.after}"
+
+
 class GenerationOpened(Struct, frozen=True, tag="generation_opened"):
     """A group was formed. Committed steps from `step` on are void and done again.
 
@@ -196,6 +233,7 @@ class RunEnded(Struct, frozen=True, tag="run_ended"):
 JournalRecord = (
     RunOpened
     | HyperparametersChanged
+    | RunReshaped
     | GenerationOpened
     | StepCommitted
     | FailureSeen

@@ -5,7 +5,7 @@ holds counts by role and by host, and lines for the exceptions: instances that a
 have not said hello. So the file stays small, and is put together in a time that grows with hosts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -142,3 +142,16 @@ def _line(entry: Entry, seats: Seats) -> RankReport:
         team=team,
         position=position,
     )
+
+
+def ranks_text(ranks: Iterable[Rank]) -> str:
+    """Return "rank 3" or "ranks 3, 5".
+
+    Args:
+        ranks: one or more.
+
+    Returns:
+        Text for people.
+    """
+    names = [str(rank) for rank in sorted(ranks)]
+    return f"rank {names[0]}" if len(names) == 1 else f"ranks {', '.join(names)}"

@@ -26,6 +26,7 @@ from qmpi.policy.devices import COMPUTING, device_number
 from qmpi.policy.domains import domain_of
 from qmpi.policy.hyperparameters import Log, log_of
 from qmpi.policy.placement import Placement, place
+from qmpi.policy.reshaping import which_run
 from qmpi.policy.stream import first_recipe
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.journal import JournalRecord, RunOpened
@@ -255,14 +256,15 @@ def _open(world: Surroundings, directory: RunDirectory, start: Start) -> Coordin
             f"{', '.join(kept)}; without their journal they prove nothing: bring it back, or begin "
             "again at step 0 with `qmpi train --resume RUN --from-scratch`"
         )
-    run_id = openings[0].run_id if openings else os.urandom(8).hex()
+    begun_as = which_run(history)
+    run_id = begun_as.run_id if begun_as is not None else os.urandom(8).hex()
     first = (begun_with(directory) if openings else None) or settings
     log = log_of(history, first)
     begun = with_hyperparameters(
         settings, first.train.steps, first.optimizer, first.guard, first.batch
     )
     digest = settings_digest(begun)
-    if openings and openings[0].settings_digest != digest:
+    if begun_as is not None and begun_as.settings_digest != digest:
         raise ConfigError(refusal(directory, ()))
     keep_settings(directory, begun, is_new=not openings)
     note_ram_places(directory, [settings.snapshot.ram_dir])

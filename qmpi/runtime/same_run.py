@@ -52,6 +52,8 @@ class Continuation(Struct, frozen=True):
 
 AS_IT_WAS = Continuation()
 
+_NEW_LAYOUT = "For another [parallel] `qmpi reshape` makes a run that goes on from a checkpoint. "
+
 
 def check_same_run(
     directory: RunDirectory, settings: Settings, way: Continuation = AS_IT_WAS
@@ -139,8 +141,9 @@ def refusal(directory: RunDirectory, apart: tuple[str, ...]) -> str:
     fields = "; ".join(apart) or f"which, {directory.begun.name} does not tell any more"
     return (
         f"the run in {directory.root} was begun with other settings of what decides its weights: "
-        f"{fields}. It can go on with these fields as they were; what may change is {FREE}. For "
-        "other settings begin another run, with another --run-dir"
+        f"{fields}. It can go on with these fields as they were; what may change is {FREE}. "
+        f"{_NEW_LAYOUT if 'parallel.' in fields else ''}For other settings begin another run, with "
+        "another --run-dir"
     )
 
 

@@ -28,6 +28,7 @@ from qmpi.protocol.journal import (
     HyperparametersChanged,
     JournalRecord,
     RunOpened,
+    RunReshaped,
     StepCommitted,
 )
 from qmpi.storage.os_errors import explained, require_file, storage_error
@@ -126,7 +127,7 @@ class Glance(msgspec.Struct, frozen=True):
     openings: tuple[RunOpened, ...] = ()
     committed: int = 0
     trained: int = 0
-    told: tuple[RunOpened | HyperparametersChanged, ...] = ()
+    told: tuple[RunOpened | HyperparametersChanged | RunReshaped, ...] = ()
 
 
 def glance_at(path: Path) -> Glance:
@@ -141,7 +142,7 @@ def glance_at(path: Path) -> Glance:
     Raises:
         StorageError: it cannot be read.
     """
-    told: list[RunOpened | HyperparametersChanged] = []
+    told: list[RunOpened | HyperparametersChanged | RunReshaped] = []
     newest, trained = b"", 0
     with explained("read the journal", path):
         require_file(path)
@@ -152,7 +153,7 @@ def glance_at(path: Path) -> Glance:
                     trained += _STEPPING[0] in raw and raw.startswith(_LINE)
                 elif any(kind in raw for kind in _TELLING):
                     record = _record_of(raw)
-                    if isinstance(record, RunOpened | HyperparametersChanged):
+                    if isinstance(record, RunOpened | HyperparametersChanged | RunReshaped):
                         told.append(record)
                         newest = raw if record.back_to >= 0 else newest
     openings = tuple(record for record in told if isinstance(record, RunOpened))
@@ -160,7 +161,9 @@ def glance_at(path: Path) -> Glance:
 
 
 _LINE = b'{"n":'
-_TELLING = (b'"type":"run_opened"', b'"type":"hyperparameters_changed"')
+_TELLING = tuple(
+    b'"type":"%s"' % kind for kind in (b"run_opened", b"hyperparameters_changed", b"run_reshaped")
+)
 _STEPPING = (b'"type":"step_committed"', b'"type":"generation_opened"')
 """How the text of a record begins: no other place of a line can hold these unescaped."""
 
@@ -179,7 +182,7 @@ def _committed(record: JournalRecord | None) -> int:
             return record.step + 1
         case GenerationOpened():
             return record.step
-        case RunOpened() | HyperparametersChanged():
+        case RunOpened() | HyperparametersChanged() | RunReshaped():
             return record.back_to
         case _:
             return 0

@@ -74,7 +74,17 @@ def _number_of(header: SnapshotHeader, name: str) -> int:
     return int(named) if named.isdecimal() else 0
 
 
-def _fact_of(header: SnapshotHeader, place: str, path: Path) -> SnapshotFact:
+def fact_of(header: SnapshotHeader, place: str, path: Path) -> SnapshotFact:
+    """Return what a snapshot's header tells.
+
+    Args:
+        header: of the file.
+        place: "ram" or "disk".
+        path: of the file.
+
+    Returns:
+        The fact, for others.
+    """
     return SnapshotFact(
         header.step,
         header.digest,
@@ -214,7 +224,7 @@ def find_snapshots(
             if header.run_id != run_id:
                 reasons.append(f"{path} is of another run")
                 continue
-            facts.append(_fact_of(header, place, path))
+            facts.append(fact_of(header, place, path))
     facts.sort(key=lambda fact: -fact.step)
     return facts, reasons
 

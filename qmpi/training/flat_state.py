@@ -23,7 +23,7 @@ vectors do. Whoever changes what a state that is there means raises the version 
 """
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -161,16 +161,13 @@ def lay_out(
     return Layout(tuple(slots), ends[0], ends[1], ends[2], second, kept, narrow)
 
 
-def state_layout(settings: Settings, held: Collection[str] | None = None) -> Layout:
-    """Return the layout of a job's state.
+def state_layout(settings: Settings) -> Layout:
+    """Return the layout of the state of a job's whole model.
 
     Args:
         settings: the job; its shape, its kind of optimizer and the type of its weights count.
-        held: names of what is part of it; None: all that the model has.
     """
     shapes = state_shapes(settings.model)
-    if held is not None:
-        shapes = {name: shape for name, shape in shapes.items() if name in held}
     return lay_out(shapes, settings.optimizer.kind, settings.train.masters)
 
 

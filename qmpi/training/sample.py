@@ -20,21 +20,23 @@ from qmpi.training.draws import Draws
 from qmpi.training.snapshot_weights import SnapshotWeights
 
 
-def load_model(settings: Settings, payload: memoryview, divider: int | None = None) -> Transformer:
-    """Build a model with the weights of a snapshot, on the CPU.
+def load_model(
+    settings: Settings, payloads: Sequence[memoryview], divider: int | None = None
+) -> Transformer:
+    """Build a model with the weights of a checkpoint, on the CPU.
 
     Args:
-        settings: the job that made the snapshot.
-        payload: its state.
+        settings: the job that made the checkpoint.
+        payloads: state of each position of a team, in order of position.
         divider: id of the token that ends a document; None: documents see one another.
 
     Returns:
         The model, for inference.
 
     Raises:
-        CorruptData: the snapshot is of another model.
+        CorruptData: the checkpoint is of another model, or its parts do not belong together.
     """
-    weights = SnapshotWeights(settings, payload)
+    weights = SnapshotWeights(settings, payloads)
     model = Transformer(settings.model, divider)
     tensors = model.state_dict()
     with torch.no_grad():

@@ -1,64 +1,54 @@
-"""The weights in a snapshot, one parameter at a time, without room for the moments."""
+"""The weights in a checkpoint, one parameter at a time, without room for the moments."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from qmpi.config.settings import Settings
-from qmpi.errors import CorruptData
-from qmpi.training.flat_state import FlatState, host_view, state_layout, weight_digest
+from qmpi.training.flat_state import host_view
+from qmpi.training.state_part import WEIGHTS
+from qmpi.training.whole_state import WholeState
 from qmpi.units import Digest
 
 
 class SnapshotWeights:
-    """Weights of a snapshot; its bytes are read when they are asked for."""
+    """Weights of a checkpoint; its bytes are read when they are asked for."""
 
-    def __init__(self, settings: Settings, payload: memoryview) -> None:
+    def __init__(self, settings: Settings, payloads: Sequence[memoryview]) -> None:
         """Find them.
 
         Args:
-            settings: the job that made the snapshot.
-            payload: the snapshot's.
+            settings: the job that made the checkpoint.
+            payloads: of the snapshot of each position of a team, in order of position.
 
         Raises:
-            CorruptData: the snapshot is of another model.
+            CorruptData: the checkpoint is of another model, or its parts do not belong together.
         """
-        self._layout = state_layout(settings)
-        # On this device there are places, and no memory.
-        state = FlatState(self._layout, torch.device("meta"))
-        if payload.nbytes != state.total_bytes:
-            raise CorruptData(
-                f"a snapshot of {payload.nbytes} bytes does not fit this model, whose state takes "
-                f"{state.total_bytes} bytes; it belongs to a run with another [model] section"
-            )
-        self._kind = state.params.dtype
-        start = state.params.storage_offset() * self._kind.itemsize
-        self._bytes = payload[start : start + state.params.numel() * self._kind.itemsize]
-        self._slots = {slot.name: slot for slot in self._layout.slots}
+        self._state = WholeState(settings, payloads)
 
     def digest(self, step: int) -> Digest:
         """Return the digest of the weights, as the journal has it.
 
         Args:
-            step: of the snapshot.
+            step: of the checkpoint.
         """
-        return weight_digest(self._bytes, step)
+        return self._state.weight_digest(step)
 
     def parameter(self, name: str) -> Tensor:
-        """Return a copy of a parameter.
+        """Return a copy of a parameter, whole.
 
         Args:
             name: of the parameter.
 
         Returns:
             float32, on the CPU.
+
+        Raises:
+            CorruptData: positions hold different copies of it.
         """
-        slot = self._slots[name]
-        start, size = slot.start * self._kind.itemsize, slot.size * self._kind.itemsize
-        raw = bytearray(self._bytes[start : start + size])
-        return torch.frombuffer(raw, dtype=self._kind).view(slot.shape).to(torch.float32)
+        return self._state.read(name, (WEIGHTS,))[WEIGHTS].to(torch.float32)
 
     def encoded(self, name: str, dtype: Literal["float32", "bfloat16"]) -> memoryview:
         """Return a copy of a parameter as bytes.
@@ -76,6 +66,6 @@ class SnapshotWeights:
         return host_view(values.flatten().view(torch.uint8))
 
     def __iter__(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield each parameter with its name, in the order of the snapshot."""
-        for name in self._slots:
+        """Yield each parameter with its name, in the order of the model."""
+        for name in self._state.names:
             yield name, self.parameter(name)

@@ -5,7 +5,6 @@ and tokens, so everything is laid out and computed by that narrower shape; what 
 in `parallel`. A rank that moves to a position whose part is another one builds a station anew.
 """
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -23,7 +22,7 @@ from qmpi.training.comm.line import Gpu
 from qmpi.training.comm.waits import Aborted
 from qmpi.training.compiler import InTurn, uncompiled
 from qmpi.training.ends import Ends
-from qmpi.training.flat_state import FlatState, state_layout
+from qmpi.training.flat_state import FlatState
 from qmpi.training.lane_squares import LaneSquares
 from qmpi.training.lanes import LaneRunner, Runner
 from qmpi.training.microbatches import Microbatches
@@ -49,6 +48,7 @@ from qmpi.training.precision import (
 )
 from qmpi.training.reduction.kinds import Sum, make_sum
 from qmpi.training.reduction.tail import TailForm
+from qmpi.training.state_part import part_layout
 from qmpi.training.stopwatch import Stopwatch, make_stopwatch
 from qmpi.training.tallies import Tallies
 from qmpi.training.weights import Weights
@@ -151,9 +151,7 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
     part = partition(settings.model, TeamLayout.of(parallel), position, parallel.chunks)
     own = _narrowed(settings, part)
     train, device, kind = own.train, means.device, means.precision
-    told = Tallies(own.model, device, part.contexts)
-    held = state_layout(own, part.cuts.keys())
-    layout = dataclasses.replace(held, shares=part.contributions)
+    told, layout = Tallies(own.model, device, part.contexts), part_layout(settings, part)
     state = FlatState(layout, device, split=offloads_moments(train, device))
     form = TailForm(own.batch.is_measured, own.model.predict_ahead)
     total = make_sum(train.reduction, layout, train.lanes, device, form, told.size)

@@ -349,7 +349,7 @@ def learning(chosen):
             engine, lanes = learner(arm, chosen, seed), lanes_of(chosen, seed)
             for _ in range(chosen.steps):
                 step(engine, lanes, 8)
-            model = load_model(engine._settings, memoryview(b"".join(engine.snapshot()[1])))
+            model = load_model(engine._settings, [memoryview(b"".join(engine.snapshot()[1]))])
             ids = [read(block, chosen) for block in held_out]
             losses = [float(model.loss(rows[:, :-1], rows[:, 1:])) for rows in ids]
             found[f"{arm}, seed {seed}"] = round(float(np.mean(losses)), 4)

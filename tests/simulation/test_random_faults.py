@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from qmpi.config.optimizer import OptimizerSettings
 from qmpi.config.settings import Settings
-from qmpi.corpora.audit import check_training, replay
+from qmpi.corpora.standing import check_training, replay
 from qmpi.errors import ExitCode
 from qmpi.protocol.envelope import RoleName
 from qmpi.simulator.engine import Simulation

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from qmpi.config.settings import RoleSettings
-from qmpi.corpora.audit import replay
+from qmpi.corpora.standing import replay
 from qmpi.launch.replay import goes_by
 from qmpi.policy.replay import Likeness, likeness
 from qmpi.protocol.journal import HyperparametersChanged, JournalRecord, RunOpened, StepCommitted

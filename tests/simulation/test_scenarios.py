@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from qmpi.corpora.audit import replay
+from qmpi.corpora.standing import replay
 from qmpi.errors import InputError
 from qmpi.simulator.scenario import parse_scenario, play
 from qmpi.simulator.widen import widen

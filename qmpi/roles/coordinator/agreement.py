@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from qmpi.config.settings import Settings
 from qmpi.policy.hyperparameters import Log, carried_on, first_hyperparameters
+from qmpi.policy.reshaping import since_reshaped
 from qmpi.policy.roll_back import rolled_back
 from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.journal import JournalRecord, RunOpened
@@ -48,11 +49,11 @@ def disagreement(roster: Roster, history: Sequence[JournalRecord]) -> str:
     kinds = identities(roster)
     if len(kinds) > 1:
         return f"trainers compute differently, so results would depend on the deal: {kinds}"
-    for opened in history:
-        if not isinstance(opened, RunOpened):
-            continue
+    openings = [record for record in history if isinstance(record, RunOpened)]
+    for opened in openings:
         if opened.sources and claims and opened.sources != roster.sources():
             return "the data sources changed since the run began; restore them, or start a new run"
+    for opened in since_reshaped(history):
         if opened.identity and kinds and opened.identity != kinds[0]:
             return (
                 f"the arithmetic changed since the run began ({opened.identity} became "

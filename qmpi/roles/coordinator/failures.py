@@ -13,11 +13,18 @@ from qmpi.policy.hyperparameters import Log, bends
 from qmpi.ports.base import Effect
 from qmpi.ports.books import AppendJournal
 from qmpi.protocol.envelope import RoleName
-from qmpi.protocol.journal import FailureSeen, JournalRecord, RunEnded, RunOpened
+from qmpi.protocol.journal import (
+    FailureSeen,
+    JournalRecord,
+    RunEnded,
+    RunOpened,
+    RunReshaped,
+)
 from qmpi.protocol.snapshots import SnapshotFailed
 from qmpi.roles.coordinator.crew import Crew
 from qmpi.roles.coordinator.facts import RunFacts
-from qmpi.roles.coordinator.record import Record, ranks_text
+from qmpi.roles.coordinator.record import Record
+from qmpi.roles.reports import ranks_text
 from qmpi.units import Rank, Seconds, Step
 
 LEAVE_AGAIN = "leave, to be started again"
@@ -280,7 +287,7 @@ def _broke_off(history: Sequence[JournalRecord]) -> bool:
     """Return whether the newest incarnation has said nothing of its end."""
     for record in reversed(history):
         match record:
-            case RunEnded():
+            case RunEnded() | RunReshaped():
                 return False
             case FailureSeen(action=action) if action == LEAVE_AGAIN:
                 return False

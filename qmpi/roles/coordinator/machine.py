@@ -53,10 +53,11 @@ from qmpi.roles.coordinator.failures import LEAVE_AGAIN, Failures
 from qmpi.roles.coordinator.grants import Grants
 from qmpi.roles.coordinator.halting import goes_back, opened_back, way_back, why_halted
 from qmpi.roles.coordinator.profiles import Profiles
-from qmpi.roles.coordinator.record import Record, ranks_text
+from qmpi.roles.coordinator.record import Record
 from qmpi.roles.coordinator.teams import Groups
 from qmpi.roles.ending import LEAVING, HowItEnded
 from qmpi.roles.facts import RankFacts
+from qmpi.roles.reports import ranks_text
 from qmpi.roles.table import Rule, Table, named
 from qmpi.units import Generation, Seconds, Step
 

@@ -25,6 +25,7 @@ from qmpi.protocol.journal import (
     JournalRecord,
     RunEnded,
     RunOpened,
+    RunReshaped,
     SnapshotKept,
     StepCommitted,
 )
@@ -137,7 +138,7 @@ class Record:
             record: the next one of the journal.
         """
         match record:
-            case RunOpened() | HyperparametersChanged():
+            case RunOpened() | HyperparametersChanged() | RunReshaped():
                 self._tell_anew(record)
             case GenerationOpened():
                 self.generation = record.generation
@@ -184,13 +185,17 @@ class Record:
             self._named.pop()
         self.digest_step, self.digest = self._named[-1] if self._named else (Step(0), Digest(""))
 
-    def _tell_anew(self, record: RunOpened | HyperparametersChanged) -> None:
+    def _tell_anew(self, record: RunOpened | HyperparametersChanged | RunReshaped) -> None:
         self.log = record.hyperparameters
         if isinstance(record, RunOpened):
             self.run_id, self.incarnation = record.run_id, record.incarnation
             self.started = self.started or Seconds(record.time)
         if record.back_to >= 0:
             self._go_back(Step(record.back_to))
+        if isinstance(record, RunReshaped):
+            # Digests so far are of parts that were cut otherwise.
+            self._digests, self.run_id = {}, record.run_id
+            self.checkpoints, self.checkpointed = [record.step], record.step
         if isinstance(record, RunOpened) and record.roll_back is not None:
             self.roll_backs.append(record.roll_back)
             # Before the first checkpoint the initial weights are meant, and no loss.
@@ -383,16 +388,3 @@ class Record:
             int(record.step),
         )
         self.failures = [*self.failures, report][-KEPT_FAILURES:]
-
-
-def ranks_text(ranks: Iterable[Rank]) -> str:
-    """Return "rank 3" or "ranks 3, 5".
-
-    Args:
-        ranks: one or more.
-
-    Returns:
-        Text for people.
-    """
-    names = [str(rank) for rank in sorted(ranks)]
-    return f"rank {names[0]}" if len(names) == 1 else f"ranks {', '.join(names)}"

@@ -83,7 +83,7 @@ def engine(job: Settings, noise: int | None = 1) -> Engine:
 def model_of(job: Settings, made: Engine) -> Transformer:
     """Return a model with the engine's weights, as they are now."""
     _, parts = made.snapshot()
-    return load_model(job, memoryview(b"".join(parts)))
+    return load_model(job, [memoryview(b"".join(parts))])
 
 
 def write_run(root: Path, job: Settings, states: dict[int, Engine], run_id=RUN_ID) -> Path:

@@ -96,7 +96,7 @@ def test_a_file_that_vanishes_while_it_is_looked_for_is_passed_over(tmp_path, mo
         return read(path)
 
     monkeypatch.setattr(checkpoint, "read_header", prune_first)
-    assert checkpoint.read_checkpoint(run, None, print).path.name.endswith("9.snap")
+    assert checkpoint.read_checkpoint(run, 1, None, print).facts[0].path.endswith("9.snap")
 
 
 def test_a_checkpoint_that_was_renamed_is_not_taken_for_that_of_its_name(tmp_path):
@@ -259,7 +259,7 @@ def test_weights_of_a_snapshot_are_those_of_the_engine(tmp_path, model):
     job = settings(tmp_path / "tokenizer", model)
     made = engine(job)
     _, parts = made.snapshot()
-    found = dict(SnapshotWeights(job, memoryview(bytes(parts[0]))))
+    found = dict(SnapshotWeights(job, [memoryview(bytes(parts[0]))]))
     for slot in made._state.layout.slots:
         assert torch.equal(found[slot.name], made._state.view(slot))
     assert len(found) == len(made._state.layout.slots)

@@ -46,27 +46,29 @@ def test_a_damaged_checkpoint_is_passed_over_and_told(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
     directory.create()
     with pytest.raises(InputError, match="no checkpoint yet"):
-        read_checkpoint(tmp_path, None, print)
+        read_checkpoint(tmp_path, 1, None, print)
     paths = [snapshot_path(directory.checkpoints, step) for step in (10, 20)]
     for path, step in zip(paths, (10, 20), strict=True):
         header = SnapshotHeader(step=step, size=len(path.name), digest="", run_id="r")
         write_snapshot(path, header, [path.name.encode()], durable=False)
     said: list[str] = []
-    assert bytes(read_checkpoint(tmp_path, None, told).payload) == paths[1].name.encode()
+    assert bytes(read_checkpoint(tmp_path, 1, None, told).payloads[0]) == paths[1].name.encode()
     paths[1].write_bytes(paths[1].read_bytes()[:-1] + b"?")
-    assert bytes(read_checkpoint(tmp_path, None, said.append).payload) == paths[0].name.encode()
+    assert (
+        bytes(read_checkpoint(tmp_path, 1, None, said.append).payloads[0]) == paths[0].name.encode()
+    )
     assert paths[1].name in said[0]
     assert paths[0].name in said[0]
     paths[0].write_bytes(b"")
     with pytest.raises(CorruptData) as fault:
-        read_checkpoint(tmp_path, None, said.append)
+        read_checkpoint(tmp_path, 1, None, said.append)
     assert all(path.name in str(fault.value) for path in paths)
 
 
 def test_a_damaged_journal_is_told_and_keeps_nobody_from_sampling(run) -> None:
     RunDirectory(run).journal.write_text("?\n")
     said: list[str] = []
-    assert read_checkpoint(run, None, said.append).header.step == 0
+    assert read_checkpoint(run, 1, None, said.append).step == 0
     assert "not known whether" in said[0]
 
 

@@ -302,7 +302,7 @@ def test_following_measures_each_checkpoint_and_ends_with_the_run(
 def test_the_loss_of_rows_is_the_loss_that_training_has() -> None:
     settings = Settings(model=MODEL, train=TrainSettings(sequence_tokens=16))
     payload = state(3, 5)
-    evaluator = Evaluator(load_model(settings, memoryview(payload)), 16)
+    evaluator = Evaluator(load_model(settings, [memoryview(payload)]), 16)
     ids = torch.randint(0, 400, (7, 17), generator=torch.Generator().manual_seed(1))
     block = ids.numpy().astype("<u2").tobytes()
     model = Transformer(MODEL)

@@ -96,7 +96,7 @@ def test_a_snapshot_goes_on_to_the_same_bits_and_is_read_on_a_cpu() -> None:
     plain = alone(settings_of(CPU), start=False)
     plain.load_snapshot(2, kept)
     assert b"".join(plain.snapshot()[1]) == kept
-    model = load_model(settings_of(CPU), memoryview(kept))
+    model = load_model(settings_of(CPU), [memoryview(kept)])
     assert next(model.parameters()).device == CPU
 
 

@@ -180,7 +180,7 @@ def test_evaluation_and_snapshots_see_the_weights_of_now():
         run(engine, settings, step)
     second = engine.evaluator().row_losses(block, 1, lambda _: None)
     assert first != second
-    weights = SnapshotWeights(settings, memoryview(b"".join(engine.snapshot()[1])))
+    weights = SnapshotWeights(settings, [memoryview(b"".join(engine.snapshot()[1]))])
     assert weights.digest(3) == engine._state.digest()
     for slot in engine._state.layout.slots:
         found = weights.parameter(slot.name)

@@ -251,6 +251,6 @@ def test_a_run_goes_on_from_its_snapshot_to_the_same_bits(kind: str) -> None:
     payload = memoryview(b"".join(first.snapshot()[1]))
     second.load_snapshot(2, payload)
     assert [run(second, settings, step).weight_digest for step in (2, 3)] == digests[2:]
-    assert load_model(settings, payload).settings == settings.model
+    assert load_model(settings, [payload]).settings == settings.model
     assert len(payload) == FlatState(state_layout(settings), CPU).total_bytes
     assert kind in whole.identity()

@@ -142,10 +142,10 @@ def test_a_model_is_that_of_the_snapshot():
     engine = alone(small)
     run(engine, small, 0)
     payload = memoryview(b"".join(engine.snapshot()[1]))
-    model = load_model(small, payload)
+    model = load_model(small, [payload])
     parameters = dict(model.named_parameters())
     for slot in engine._state.layout.slots:
         assert torch.equal(parameters.pop(slot.name), engine._state.view(slot))
     assert not parameters
     with pytest.raises(CorruptData, match="another"):
-        load_model(small, payload[:-1])
+        load_model(small, [payload[:-1]])
