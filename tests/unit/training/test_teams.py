@@ -124,7 +124,9 @@ def test_losses_are_those_of_one_rank_where_experts_are_shared_out(name, layout)
 
 
 def test_four_ranks_share_out_experts_and_sequences():
-    settings = four_heads("scored")
+    # Of "faded", with this many tokens, one choice in step 4 and one in step 9 is so near that
+    # rounding turns it, which moves a lane's loss by up to 2e-5.
+    settings = four_heads("experts")
     train = replace(settings.train, sequences=4)
     told_alike(replace(settings, train=train), expert=4)
 
