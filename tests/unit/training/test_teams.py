@@ -97,15 +97,15 @@ def told_alike(settings, **axes):
     torch.testing.assert_close(*norms, rtol=1e-4, atol=0)
 
 
+QUICK = {"tensor": set(MODELS), "context": {"dense", "window", "experts"}}
+"""Models that show what an axis can break; products and schedules show it with fewer."""
+
 PAIRS = [
     pytest.param(
         name,
         layout,
         id=f"{layout}-{name}",
-        # Stages differ by what is at their ends, schedules by order alone: few models show that.
-        marks=()
-        if layout in ("tensor", "both") or name in ("dense", "untied", "experts")
-        else SLOW,
+        marks=() if name in QUICK.get(layout, {"dense", "experts"}) else SLOW,
     )
     for layout in LAYOUTS
     for name in MODELS
