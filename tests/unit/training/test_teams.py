@@ -56,6 +56,7 @@ EXPERT_LAYOUTS = {
     "expert and tensor": {"expert": 2, "tensor": 2},
     "expert and pipeline": {"expert": 2, "pipeline": 2},
     "expert and context": {"expert": 2, "context": 2},
+    "expert and two more": {"expert": 2, "pipeline": 2, "tensor": 2},
 }
 
 LAYOUTS = {
@@ -67,6 +68,7 @@ LAYOUTS = {
     "context": {"context": 2},
     "context_tensor": {"context": 2, "tensor": 2},
     "context_pipeline": {"context": 2, "pipeline": 2},
+    "three": {"context": 2, "pipeline": 2, "tensor": 2},
 }
 
 
@@ -97,7 +99,12 @@ def told_alike(settings, **axes):
     torch.testing.assert_close(*norms, rtol=1e-4, atol=0)
 
 
-QUICK = {"tensor": set(MODELS), "context": {"dense", "window", "experts"}}
+QUICK = {
+    "tensor": set(MODELS),
+    "context": {"dense", "window", "experts"},
+    "three": {"dense"},
+    "expert": set(MIXTURES),
+}
 """Models that show what an axis can break; products and schedules show it with fewer."""
 
 PAIRS = [
@@ -107,20 +114,16 @@ PAIRS = [
         id=f"{layout}-{name}",
         marks=() if name in QUICK.get(layout, {"dense", "experts"}) else SLOW,
     )
-    for layout in LAYOUTS
-    for name in MODELS
+    for models, layouts in ((MODELS, LAYOUTS), (MIXTURES, EXPERT_LAYOUTS))
+    for layout in layouts
+    for name in models
 ]
 
 
 @pytest.mark.parametrize(("name", "layout"), PAIRS)
 def test_the_losses_are_those_of_one_rank(name, layout):
-    told_alike(four_heads(name, LAYOUTS[layout].get("context", 1)), **LAYOUTS[layout])
-
-
-@pytest.mark.parametrize("name", MIXTURES)
-@pytest.mark.parametrize("layout", EXPERT_LAYOUTS)
-def test_losses_are_those_of_one_rank_where_experts_are_shared_out(name, layout):
-    told_alike(four_heads(name), **EXPERT_LAYOUTS[layout])
+    axes = (LAYOUTS | EXPERT_LAYOUTS)[layout]
+    told_alike(four_heads(name, axes.get("context", 1)), **axes)
 
 
 def test_four_ranks_share_out_experts_and_sequences():
