@@ -60,7 +60,8 @@ def test_a_run_of_teams_is_read_reshaped_and_gone_on_with(tmp_path):
     refused = qmpi("replay", str(new))
     assert refused.returncode == 2
     assert "was reshaped at step 4" in refused.stderr
-    assert "chunks" not in told("report", str(new), "-o", str(tmp_path / "report.html"))
+    told("report", str(new), "--to", str(tmp_path / "report.html"))
+    assert (tmp_path / "report.html").exists()
 
 
 def steps_of(run):
