@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mpi.live_run import TINY_JOB, LiveRun
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 JOB = TINY_JOB.replace(
     "[train]",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mpi.live_run import LiveRun
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 SET = {
     "model.experts": 4,

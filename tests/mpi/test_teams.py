@@ -23,7 +23,6 @@ SHARED = (
 LAYOUTS = {
     "pipeline": ("--set", "parallel.pipeline=2"),
     "tensor": ("--set", "parallel.tensor=2"),
-    "context": ("--set", "parallel.context=2"),
 }
 BOTH = (*LAYOUTS["pipeline"], *LAYOUTS["tensor"])
 
@@ -44,10 +43,7 @@ def check(run: LiveRun, status: dict[str, object], digest: str) -> None:
     assert json.loads(audit.stdout)["audit"] == "ok", audit.stdout + audit.stderr
 
 
-@pytest.mark.parametrize(
-    "layout",
-    ["pipeline", *(pytest.param(axis, marks=pytest.mark.slow) for axis in ("tensor", "context"))],
-)
+@pytest.mark.parametrize("layout", ["pipeline", pytest.param("tensor", marks=pytest.mark.slow)])
 def test_a_rank_of_each_position_is_killed(tmp_path: Path, layout: str) -> None:
     """Two teams of two and a spare: the spare takes the first one's seat, then a team is broken."""
     options = LAYOUTS[layout]
