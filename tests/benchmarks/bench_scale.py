@@ -41,6 +41,7 @@ TRAINING = 0.65
 SHARED = 0.97
 """Shares of the ranks that train: of those that hold a model, and of those that share one."""
 RANKS_PER_HOST = 8
+ALONE = ParallelSettings()
 LANE_SECONDS = Seconds(0.8)
 """The slowest of thousands takes a fifth longer; with the rest of a step that is one second."""
 
@@ -110,7 +111,7 @@ class Measured(Simulation):
         return result
 
 
-def job(ranks: int, steps: int, team: ParallelSettings):
+def job(ranks: int, steps: int, team: ParallelSettings = ALONE):
     """Return settings of a job of `ranks`; of teams of several, as many as its trainers make."""
     size = team.team_size
     trainers = max(1, int(ranks * (TRAINING if size == 1 else SHARED)) // size) * size
@@ -132,7 +133,7 @@ def some_kills(steps: int, kills: int, size: int) -> list[Fault]:
     ]
 
 
-def measure(ranks: int, steps: int, kills: int, team: ParallelSettings) -> Figures:
+def measure(ranks: int, steps: int, kills: int, team: ParallelSettings = ALONE) -> Figures:
     """Run one job."""
     settings = job(ranks, steps, team)
     hardware = Hardware(ranks_per_host=RANKS_PER_HOST, compute=Compute(lane_seconds=LANE_SECONDS))

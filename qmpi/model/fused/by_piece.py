@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor
-from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import scaled_dot_product_attention
 
 from qmpi.model.fused.banded import KeptBands
@@ -24,6 +23,9 @@ def attend_by_piece(q: Tensor, k: Tensor, v: Tensor, at: Positions) -> Tensor:
     if at.far:
         kept: Tensor = KeptBands.apply(q, k, v, at.far)
         return kept
+    # Loads torch's compiler, for which nobody else shall wait.
+    from torch.nn.attention.bias import causal_lower_right
+
     length = q.shape[1] // len(at.pieces)
     keys, values = k.transpose(1, 2), v.transpose(1, 2)
     seen = [

@@ -122,6 +122,10 @@ def test_every_preset_is_legal_on_any_number_of_ranks(
     job = tmp_path / "job.toml"
     run(["init", "--preset", name, "-o", str(job)])
     capsys.readouterr()
+    if ranks < load_job(job).parallel.team_size:
+        assert run(["check", str(job), "-n", str(ranks)]) == 2
+        assert "a team of 4 ranks does not fit" in capsys.readouterr().err
+        return
     assert run(["check", str(job), "-n", str(ranks), "--json"]) == 0
     roles = json.loads(capsys.readouterr().out)["roles"]
     assert sum(roles.values()) >= ranks

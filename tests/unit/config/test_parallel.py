@@ -165,7 +165,7 @@ def test_a_capacity_does_not_go_together_with_cut_sequences() -> None:
 
 def test_shares_of_the_context_axis_need_bits_too() -> None:
     (fault,) = told(parallel_gaps, {}, {"lanes": 2048}, context=4)
-    assert "train.lanes x parallel.tensor x parallel.context = 8192" in fault
+    assert "train.lanes x parallel.tensor x context x expert = 8192" in fault
 
 
 def test_hidden_features_of_experts_are_cut_too() -> None:
@@ -303,7 +303,7 @@ def test_rows_of_the_stream_are_those_of_the_sequences_that_a_rank_has() -> None
     train = {"sequences": 2, "sequence_tokens": 9}
     assert told(tensor_faults, model, train, tensor=2) == []
     (fault,) = told(tensor_faults, model, train, tensor=2, expert=2)
-    assert "train.sequence_tokens / parallel.expert = 2 = 9: only 1 would" in fault
+    assert "train.sequence_tokens / parallel.expert = 9: only 1 would" in fault
 
 
 @pytest.mark.parametrize(

@@ -249,7 +249,7 @@ def test_nothing_is_said_of_problems_that_nobody_asked_for(
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        (Asked(step=7), "no checkpoint of step 7; there are: 1, 2"),
+        (Asked(step=7), "no checkpoint of step 7; there are 1, 2"),
         (Asked(tokens=0, problems=0), "nothing to measure"),
         (Asked(tokens=0, problems=4, leaks=True), "ask for some, --tokens N"),
     ],
@@ -283,7 +283,7 @@ def test_the_command_prints_a_table_or_json(run: Path, capsys: pytest.CaptureFix
     for words in ("source words", "source sums", "type mathematics", "band beginner", "overall"):
         assert words in shown
     assert command([*arguments, "--step", "5", "--json"]) == 2
-    assert "there are: 1, 2" in json.loads(capsys.readouterr().out)["error"]
+    assert "there are 1, 2" in json.loads(capsys.readouterr().out)["error"]
 
 
 def test_following_measures_each_checkpoint_and_ends_with_the_run(

@@ -186,7 +186,7 @@ def test_layers_keep_on_the_host_what_they_save():
     run_layer = engine._microbatches.ready().layers
     backprop = engine._runner._backprop
     weights = engine._weights.layers
-    at = backprop._positions(torch.zeros(2, 16, dtype=torch.int64))
+    at = backprop.tokens.positions(torch.zeros(2, 16, dtype=torch.int64))
     x = torch.randn(32, 32, requires_grad=True)
     for number, layer in enumerate(run_layer):
         x = layer(x, at, weights[number])

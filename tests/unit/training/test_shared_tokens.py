@@ -5,7 +5,7 @@ import torch
 from unit.training.line_of_threads import ThreadLine, run_all
 
 from qmpi.model.pieces import Pieces
-from qmpi.training.parallel.sequences import Sequences
+from qmpi.training.parallel.shared_tokens import SharedTokens
 
 BATCH, TOKENS, HEADS, FEATURES = 2, 16, 3, 4
 
@@ -28,7 +28,7 @@ class Counted:
 
 
 def met(ranks, rank, line):
-    sequences = Sequences(rank, ranks)
+    sequences = SharedTokens(rank, ranks)
     sequences.line = Counted(line.member(rank))
     return sequences
 
@@ -61,7 +61,7 @@ def test_losses_are_added_in_order_of_the_ranks():
     line, told = ThreadLine(3), [[0.1, 1e16], [0.2, 1.0], [0.3, -1e16]]
 
     def work(rank):
-        sequences = Sequences(rank, 3)
+        sequences = SharedTokens(rank, 3)
         sequences.line = line.member(rank)
         return sequences.mean_of(told[rank])
 
@@ -72,6 +72,6 @@ def test_losses_are_added_in_order_of_the_ranks():
 
 def test_a_rehearsal_has_the_true_shapes():
     own = torch.ones(BATCH, TOKENS // 4, HEADS, FEATURES, requires_grad=True)
-    k, _ = Sequences(1, 4).whole(own, own)
+    k, _ = SharedTokens(1, 4).whole(own, own)
     assert k.shape == (BATCH, TOKENS, HEADS, FEATURES)
     assert torch.autograd.grad(k.sum(), own)[0].shape == own.shape
