@@ -73,7 +73,12 @@ def loaded(settings, parts, step):
     return teams
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+SLOW = pytest.mark.slow
+FEW = ["dense", *(pytest.param(name, marks=SLOW) for name in ("untied", "experts"))]
+"""One model shows how parts lie; the others show it of what they have besides."""
+
+
+@pytest.mark.parametrize("name", FEW)
 @pytest.mark.parametrize("written", [*LAYOUTS, "odd"])
 def test_what_is_written_in_a_layout_is_the_same_state_in_each(name, written):
     odd = {"vocab_size": ODD} if written == "odd" else {}
@@ -98,7 +103,7 @@ def test_weights_are_those_of_the_ranks(name):
     assert model.settings == teams.settings.model
 
 
-@pytest.mark.parametrize("name", ["dense", "untied", "experts"])
+@pytest.mark.parametrize("name", FEW)
 @pytest.mark.parametrize("axes", [LAYOUTS[n] for n in ("one", "tensor 4", "interleaved", "both")])
 def test_reshaped_it_goes_on_as_it_would_have(name, axes):
     teams, _ = trained(name, LAYOUTS["tensor 2"], vocab_size=ODD)
