@@ -102,7 +102,7 @@ def told_alike(settings, **axes):
 QUICK = {
     "tensor": set(MODELS),
     "context": {"dense", "window", "experts"},
-    "three": {"dense"},
+    "both": {"dense", "experts"},
     "expert": set(MIXTURES),
 }
 """Models that show what an axis can break; products and schedules show it with fewer."""
@@ -112,7 +112,9 @@ PAIRS = [
         name,
         layout,
         id=f"{layout}-{name}",
-        marks=() if name in QUICK.get(layout, {"dense", "experts"}) else SLOW,
+        marks=()
+        if name in QUICK.get(layout, {"dense"} if layouts is LAYOUTS else {"experts"})
+        else SLOW,
     )
     for models, layouts in ((MODELS, LAYOUTS), (MIXTURES, EXPERT_LAYOUTS))
     for layout in layouts
@@ -156,8 +158,13 @@ def test_what_is_no_experts_is_the_same_bits_along_the_expert_axis():
 
 @pytest.mark.parametrize(
     ("name", "layout"),
-    [("dense", layout) for layout in LAYOUTS]
-    + [("experts", layout) for layout in ("both", *EXPERT_LAYOUTS)],
+    [
+        pytest.param(name, layout, marks=() if layout in ("tensor", "context", "expert") else SLOW)
+        for name, layout in (
+            *(("dense", layout) for layout in LAYOUTS),
+            *(("experts", layout) for layout in ("both", *EXPERT_LAYOUTS)),
+        )
+    ],
 )
 def test_the_digest_is_the_same_for_any_number_of_teams(name, layout):
     axes = (LAYOUTS | EXPERT_LAYOUTS)[layout]
