@@ -65,7 +65,8 @@ def test_a_trainer_is_killed_and_loads_are_told(tmp_path: Path, undisturbed: str
 
 def test_what_the_page_shows_runs(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "docs" / "experts.md").read_text()
-    (block,) = re.findall(r"^```\n(.*?)^```\n", text, re.DOTALL | re.MULTILINE)
+    # What follows begins with the end of a block of another language.
+    block, *_ = re.findall(r"^```\n(.*?)^```\n", text, re.DOTALL | re.MULTILINE)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for line in block.splitlines():
         done = subprocess.run(
