@@ -98,7 +98,8 @@ def test_node_lost_rest_goes_on(
         assert any("died" in failure["what"] for failure in run.status()["failures"])
     else:
         assert run.status()["incarnation"] == 2
-        assert states_of_hosts(run) == {"node0": "here", "node1": "living", lost: "dead"}
+        expected = {"node0": "here", "node1": "living", lost: "dead"}
+        assert states_of_hosts(run) == expected, (run.run / "hosts.json").read_text()
     assert run.audited() == reference(STEPS)
 
 
