@@ -3,7 +3,8 @@
 Theory of operation. Every start asks again: a host that died is left out, one that came back is
 taken. The first round is patient, since nothing waits for it and a cold file system is slow; later
 ones give each host three times what the slowest needed before, within bounds: a run that stands
-still waits for a dead host in vain. This machine is not asked.
+still waits for a dead host in vain. Of hosts that lived for the last start somebody should answer:
+while nobody has, the limit is longer (see `probe`). This machine is not asked.
 
 The same visit ends ranks of an earlier start that outlived it, and makes the folder for MPI's own
 files, so that a host which cannot take a job is found before mpirun trips over it.
@@ -21,7 +22,7 @@ from qmpi.errors import LaunchError
 from qmpi.launch.allocation.deal import Wanted, deal_ranks
 from qmpi.launch.allocation.hosts import Allocation, HostSlots, short
 from qmpi.launch.allocation.nodelist import compress
-from qmpi.launch.allocation.probe import Answer, ask_all
+from qmpi.launch.allocation.probe import TIMES_SLOWER, Answer, Patience, ask_all
 from qmpi.launch.allocation.reach import reach
 from qmpi.launch.mpirun import LaunchPlan
 from qmpi.launch.scratch import scratch_of
@@ -33,6 +34,9 @@ from qmpi.units import Seconds
 
 FIRST_SECONDS = 20.0
 LEAST_SECONDS = 3.0
+SILENT_SECONDS = 12.0
+"""For how long a later round waits while no host has answered that lived before."""
+
 LEAVE_SECONDS = 3.0
 """How long the clearing away after the last start may take."""
 
@@ -144,14 +148,14 @@ class Muster:
         self._starts += 1
         if self._starts == 1 and self._found.scheduler:
             tell(self._found.why)
-        answers = self._visit("make", self._others(), self._limit, rest)
+        answers = self._visit("make", self._others(), self._patience(), rest)
         living = [h.name for h in self._found.hosts if self._lives(h.name, answers)]
         self._visited = tuple(name for name in living if name != self._found.here)
         self._tell_changes(answers, tell)
         if not living:
             raise LaunchError(self._nobody(answers))
         slowest = max((a.seconds for a in answers.values() if a.alive), default=0.0)
-        self._limit = min(FIRST_SECONDS, max(LEAST_SECONDS, 3 * slowest))
+        self._limit = min(FIRST_SECONDS, max(LEAST_SECONDS, TIMES_SLOWER * slowest))
         dealt = deal_ranks(self._found, living, self._wanted)
         self._write(answers, dealt)
         return dealt
@@ -181,7 +185,11 @@ class Muster:
     def dismiss(self) -> None:
         """Clear away on the hosts of the last start; one that does not answer is let be."""
         visited, self._visited = self._visited, ()
-        self._visit("clear", visited, LEAVE_SECONDS, self._clock.sleep)
+        self._visit("clear", visited, Patience(LEAVE_SECONDS, LEAVE_SECONDS), self._clock.sleep)
+
+    def _patience(self) -> Patience:
+        silent = SILENT_SECONDS if self._visited else self._limit
+        return Patience(self._limit, max(silent, self._limit))
 
     def _others(self) -> tuple[str, ...]:
         return tuple(h.name for h in self._found.hosts if h.name != self._found.here)
@@ -190,7 +198,7 @@ class Muster:
         return name == self._found.here or answers[name].alive
 
     def _visit(
-        self, task: str, hosts: tuple[str, ...], limit: float, rest: Callable[[float], None]
+        self, task: str, hosts: tuple[str, ...], patience: Patience, rest: Callable[[float], None]
     ) -> dict[str, Answer]:
         if not hosts:
             return {}
@@ -203,11 +211,11 @@ class Muster:
                 host,
                 [*command, *left.get(short(host), [])[:MOST_WORDS]],
                 self._environ,
-                limit,
+                patience.longest,
             )
             for host in hosts
         }
-        return ask_all(calls, self._environ, limit, self._clock.now, rest)
+        return ask_all(calls, self._environ, patience, self._clock.now, rest, self._visited)
 
     def _left_ranks(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}

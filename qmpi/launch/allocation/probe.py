@@ -3,14 +3,19 @@
 Theory of operation. One process a host, some dozens at a time, each in a session of its own so that
 a signal for the group of this command does not look like the death of every host. Whoever has not
 answered when its time is over is ended and counts as dead, with what it last said as the reason.
+
+How long that is depends on the others. A batch system or a machine that is busy with the death of
+one host answers late for all of them: so while nobody has answered, and where those that have were
+slow, more time is given. And a host that did answer before is asked once more when its question
+fails at once, for a busy batch system refuses steps.
 """
 
 import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
-from typing import IO
+from collections.abc import Callable, Collection, Mapping
+from typing import IO, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +25,29 @@ from qmpi.units import Seconds
 AT_ONCE = 64
 LOOK_SECONDS = 0.02
 SHOWN_LETTERS = 200
+TIMES_SLOWER = 3
+
+
+class Patience(NamedTuple):
+    """How long hosts are waited for.
+
+    Attributes:
+        usual: seconds that each may take.
+        longest: seconds that each may take while none has answered.
+    """
+
+    usual: float
+    longest: float
+
+    def limit(self, taken: Collection[float]) -> float:
+        """Return the seconds that a host may take.
+
+        Args:
+            taken: seconds of each host that has answered.
+        """
+        if not taken:
+            return self.longest
+        return min(self.longest, max(self.usual, TIMES_SLOWER * max(taken)))
 
 
 class Answer(Struct, frozen=True):
@@ -68,6 +96,9 @@ class _Call:
     def has_ended(self) -> bool:
         return self.process is None or self.process.poll() is not None
 
+    def has_failed(self) -> bool:
+        return self.process is not None and self.process.poll() not in (None, 0)
+
     def answer(self, now: Seconds, limit: float) -> Answer:
         """Return what came of it; a call that still goes on is ended."""
         took = now - self.since
@@ -99,23 +130,25 @@ class _Call:
 def ask_all(
     calls: Mapping[str, list[str]],
     environ: Mapping[str, str],
-    limit: float,
+    patience: Patience,
     now: Callable[[], Seconds],
     rest: Callable[[float], None],
+    again: Collection[str] = (),
 ) -> dict[str, Answer]:
     """Run one command for each host.
 
     Args:
         calls: command by host, from `reach`.
         environ: environment of the commands.
-        limit: seconds that each may take.
+        patience: how long each is waited for.
         now: clock.
         rest: sleeps for some seconds; may raise to give up.
+        again: hosts that are asked a second time when their command fails.
 
     Returns:
         Answers, in the order of `calls`.
     """
-    waiting = list(calls)
+    waiting, second = list(calls), set(again)
     under_way: dict[str, _Call] = {}
     answers: dict[str, Answer] = {}
     try:
@@ -123,10 +156,15 @@ def ask_all(
             while waiting and len(under_way) < AT_ONCE:
                 host = waiting.pop(0)
                 under_way[host] = _Call(calls[host], environ, now())
+            limit = patience.limit([answer.seconds for answer in answers.values() if answer.alive])
             for host, call in list(under_way.items()):
+                failed = call.has_failed()
                 if call.has_ended() or now() - call.since > limit:
                     answers[host] = call.answer(now(), limit)
                     del under_way[host]
+                if failed and host in second:
+                    second.discard(host)
+                    waiting.append(host)
             if under_way:
                 rest(LOOK_SECONDS)
     finally:

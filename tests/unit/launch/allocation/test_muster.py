@@ -1,7 +1,8 @@
 """Asking the hosts before a start: who answers, who is left out and why, what is written down.
 
 The agent is a script that plays ssh on this machine: hosts whose name stands in the file `down`
-refuse, those in `dark` never answer.
+refuse, those in `dark` never answer, those in `late` do so after a while, one in `busy` on the
+second question.
 """
 
 import json
@@ -21,7 +22,7 @@ from qmpi.launch.allocation import muster as mustering
 from qmpi.launch.allocation.deal import Wanted
 from qmpi.launch.allocation.hosts import Allocation, HostSlots
 from qmpi.launch.allocation.muster import Muster
-from qmpi.launch.allocation.probe import ask_all
+from qmpi.launch.allocation.probe import Patience, ask_all
 from qmpi.launch.allocation.reach import reach
 from qmpi.launch.mpirun import LaunchPlan
 from qmpi.launch.scratch import scratch_of
@@ -35,10 +36,16 @@ host=$1; shift
 echo $$ >> pids
 echo "$host" >> asked
 if grep -qx "$host" dark; then exec sleep 30; fi
+if grep -qx "$host" late; then sleep 1.5; fi
+if grep -qx "$host" busy; then : > busy; echo "srun: error: steps are disabled" >&2; exit 1; fi
 if grep -qx "$host" down; then echo "ssh: connect to host $host port 22: refused" >&2; exit 255; fi
 echo "Welcome to $host"
 exec sh -c "$*"
 """
+
+
+PATH = {"PATH": os.environ["PATH"]}
+ONE_SECOND = Patience(1.0, 1.0)
 
 
 class Site:
@@ -59,9 +66,9 @@ class Site:
         self.said: list[str] = []
         self.muster = Muster(found, Wanted(None, 2), self.directory, environ, Clock())
 
-    def set(self, down: tuple[str, ...] = (), dark: tuple[str, ...] = ()) -> None:
-        for name, hosts in (("down", down), ("dark", dark)):
-            (self.folder / name).write_text("".join(f"{host}\n" for host in hosts))
+    def set(self, **kinds: tuple[str, ...]) -> None:
+        for name in ("down", "dark", "late", "busy"):
+            (self.folder / name).write_text("".join(f"{host}\n" for host in kinds.get(name, ())))
 
     def start(self) -> dict[str, int]:
         self.said.clear()
@@ -122,6 +129,36 @@ def test_silent_hosts_cost_one_limit_together(site: Site, monkeypatch: pytest.Mo
     assert reasons == {"h0": "", "h1": "no answer within 1 s", "h2": "no answer within 1 s"}
 
 
+def test_a_host_that_is_late_when_another_has_died_is_waited_for(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(mustering, "LEAST_SECONDS", 0.2)
+    monkeypatch.setattr(mustering, "TIMES_SLOWER", 1e-3)
+    assert site.start() == {"h0": 2, "h1": 2, "h2": 2}
+    site.set(late=("h1",), dark=("h2",))
+    assert site.start() == {"h0": 2, "h1": 2}
+    assert site.written()["h2"] == ("dead", 0)
+
+
+def test_a_host_that_answered_before_is_asked_once_more(site: Site):
+    site.set(busy=("h1",))
+    assert site.start() == {"h0": 2, "h2": 2}, "nothing is known of it"
+    site.set()
+    assert site.start() == {"h0": 2, "h1": 2, "h2": 2}
+    site.set(busy=("h1",), down=("h2",))
+    assert site.start() == {"h0": 2, "h1": 2}
+    asked = (site.folder / "asked").read_text().split()
+    assert [asked.count(host) for host in ("h1", "h2")] == [4, 4]
+
+
+def test_hosts_have_longer_while_others_are_slow():
+    patience = Patience(3.0, 12.0)
+    assert patience.limit([]) == 12.0
+    assert patience.limit([0.1, 0.2]) == 3.0
+    assert patience.limit([0.1, 2.0]) == 6.0
+    assert patience.limit([9.0]) == 12.0
+
+
 def test_the_next_start_is_planned_on_those_that_live(site: Site, tmp_path: Path):
     site.set(down=("h2",))
     job = LaunchPlan(Path("mpirun"), 6, tmp_path / "job", tmp_path, {})
@@ -172,7 +209,7 @@ def test_a_host_that_does_not_see_the_run_is_left_out_with_the_reason(site: Site
     site.directory.root.joinpath("logs").rmdir()
     command = [sys.executable, "-I", "-S", str(mustering.VISIT), "make"]
     missing = [*command, str(site.folder / "scratch"), str(site.folder / "no run")]
-    answers = ask_all({"h1": missing}, {}, 20.0, Clock().now, time.sleep)
+    answers = ask_all({"h1": missing}, {}, Patience(20.0, 20.0), Clock().now, time.sleep)
     assert not answers["h1"].alive
     assert "a file system that all hosts share" in answers["h1"].reason
 
@@ -221,12 +258,12 @@ def test_the_way_to_a_host_is_that_of_mpirun():
 
 def test_what_a_late_host_has_said_is_told():
     late = ["sh", "-c", "echo srun: step creation disabled, retrying >&2; exec sleep 30"]
-    answers = ask_all({"b": late}, {"PATH": os.environ["PATH"]}, 1.0, Clock().now, time.sleep)
+    answers = ask_all({"b": late}, PATH, ONE_SECOND, Clock().now, time.sleep)
     assert answers["b"].reason == (
         "no answer within 1 s, but 'srun: step creation disabled, retrying'"
     )
 
 
 def test_a_command_that_is_not_there_is_the_reason():
-    answers = ask_all({"b": ["/nowhere/srun"]}, {}, 1.0, Clock().now, time.sleep)
+    answers = ask_all({"b": ["/nowhere/srun"]}, {}, ONE_SECOND, Clock().now, time.sleep)
     assert answers["b"].reason == "/nowhere/srun cannot be run: No such file or directory"
