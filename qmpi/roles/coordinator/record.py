@@ -38,6 +38,7 @@ from qmpi.protocol.progress import (
 from qmpi.protocol.roll_back import RollBack
 from qmpi.protocol.status import FailureReport, RunState, StatusReport
 from qmpi.roles.coordinator.outcomes import Outcomes, in_a_row
+from qmpi.roles.coordinator.written import Written
 from qmpi.units import Digest, Generation, Rank, Seconds, Step
 
 RATE_WINDOW_SECONDS = Seconds(15.0)
@@ -98,6 +99,7 @@ class Record:
         self.branches: list[Step] = []
         self.roll_backs: list[RollBack] = []
         self.checkpoints: list[Step] = []
+        self._written = Written()
         self.evaluations: list[EvaluationDone | EvaluationMissed] = []
 
     def tokens_before(self, step: int) -> int:
@@ -141,15 +143,16 @@ class Record:
             case RunOpened() | HyperparametersChanged() | RunReshaped():
                 self._tell_anew(record)
             case GenerationOpened():
-                self.generation = record.generation
+                self.generation, self._written.team_size = record.generation, record.team_size
                 self.rewind(record.step)
             case StepCommitted():
                 self._note(record)
             case FailureSeen():
                 self._fail(record)
             case SnapshotKept() if record.place == "disk":
-                self.checkpoints.append(record.step)
-                self.checkpointed = Step(max(self.checkpointed, record.step))
+                if self._written.add(record.step, record.position):
+                    self.checkpoints.append(record.step)
+                    self.checkpointed = Step(max(self.checkpointed, record.step))
             case EvaluationDone() | EvaluationMissed():
                 self.evaluations.append(record)
             case RunEnded():
@@ -170,6 +173,7 @@ class Record:
         if lost:
             self.committed = step
             self.checkpointed = min(self.checkpointed, step)
+            self._written.forget(step)
             self.losses = [(s, x) for s, x in self.losses if s < step]
             self.outcomes.rewind(step)
             self.evaluations = [e for e in self.evaluations if e.step <= step]
@@ -208,6 +212,7 @@ class Record:
         self.furthest = min(self.furthest, step)
         self.checkpoints = [kept for kept in self.checkpoints if kept <= step]
         # What comes now may give other weights.
+        self._written.forget(step)
         self._digests = {s: digest for s, digest in self._digests.items() if s <= step}
 
     def commit(self, report: StepReport, recipe: int, now: Seconds) -> StepCommitted | None:

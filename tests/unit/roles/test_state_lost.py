@@ -1,5 +1,7 @@
 """Begin again although steps are committed? What the record promises, and what a refusal says."""
 
+import msgspec
+
 from qmpi.ports.books import AppendJournal
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.journal import (
@@ -79,6 +81,22 @@ def test_a_checkpoint_of_steps_that_are_void_promises_nothing() -> None:
     history = [*committed(9), kept(7, "disk"), again, *committed(3)]
     assert replayed(history).checkpointed == 0
     assert replayed([*history, *committed(9)[3:], kept(9, "disk")]).checkpointed == 9
+
+
+def test_a_checkpoint_of_a_team_counts_once_all_its_files_are_written() -> None:
+    team = GenerationOpened(
+        1.0, Generation(1), (LEAD,), ((0, 1),), Step(0), "initial", "begun", team_size=2
+    )
+    parts = [msgspec.structs.replace(kept(7, "disk"), position=position) for position in (0, 1)]
+    begun = [team, *committed(9)]
+    assert replayed([*begun, parts[0]]).checkpointed == 0
+    assert replayed([*begun, parts[1], parts[1]]).checkpointed == 0
+    whole = replayed([*begun, *parts, parts[0]])
+    assert (whole.checkpointed, whole.checkpoints) == (7, [7])
+    # Steps that were lost are written anew, and again by all.
+    again = [*begun, *parts, team, *committed(9)]
+    assert replayed([*again, parts[0]]).checkpointed == 0
+    assert replayed([*again, *parts]).checkpointed == 7
 
 
 def test_a_refusal_names_the_files_and_what_can_be_done() -> None:
