@@ -31,6 +31,14 @@ LAYOUTS = {
     "interleaved": INTERLEAVED,
     "both": {"tensor": 2, "pipeline": 2},
     "pipeline 4": {"pipeline": 4},
+    "context 2": {"context": 2},
+}
+
+WITH_EXPERTS = {
+    **LAYOUTS,
+    "expert 2": {"expert": 2},
+    "expert and tensor": {"expert": 2, "tensor": 2},
+    "expert and pipeline": {"expert": 2, "pipeline": 2},
 }
 
 ODD = 259
@@ -78,15 +86,26 @@ FEW = ["dense", *(pytest.param(name, marks=SLOW) for name in ("untied", "experts
 """One model shows how parts lie; the others show it of what they have besides."""
 
 
-@pytest.mark.parametrize("name", FEW)
-@pytest.mark.parametrize("written", [*LAYOUTS, "odd"])
+def layouts_of(name):
+    return WITH_EXPERTS if name == "experts" else LAYOUTS
+
+
+WRITTEN = [("dense", written) for written in (*LAYOUTS, "odd")] + [
+    pytest.param(name, written, marks=SLOW)
+    for name in ("untied", "experts")
+    for written in (*layouts_of(name), "odd")
+]
+
+
+@pytest.mark.parametrize(("name", "written"), WRITTEN)
 def test_what_is_written_in_a_layout_is_the_same_state_in_each(name, written):
     odd = {"vocab_size": ODD} if written == "odd" else {}
-    teams, told = trained(name, LAYOUTS.get(written, {"tensor": 2}), 2, **odd)
+    layouts = layouts_of(name)
+    teams, told = trained(name, layouts.get(written, {"tensor": 2}), 2, **odd)
     whole = whole_of(teams)
     assert whole.weight_digest(2) == told[-1][2]
     digest = whole.digest()
-    for axes in LAYOUTS.values():
+    for axes in layouts.values():
         settings = laid_out(teams.settings, axes)
         again = WholeState(settings, cut(whole, settings))
         assert again.digest() == digest
