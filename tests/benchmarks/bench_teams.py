@@ -26,17 +26,25 @@ SEQUENCES, TOKENS, MICROBATCHES = 8, 256, 4
 CONTENDERS = {
     "tensor": ("ours", "ours alone", "dtensor", "plain"),
     "pipeline": ("ours", "ours alone", "pipelining", "plain"),
+    "context": ("ours", "ours alone", "plain"),
+    "expert": ("ours", "ours alone"),
 }
+"""torch's own context parallel takes CUDA kernels alone, and it has no mixture of experts."""
 RANKS = {"ours": 2, "dtensor": 2, "pipelining": 2, "ours alone": 1, "plain": 1}
 
 
-def shape_of(size):
+EXPERTS, CHOSEN = 8, 2
+
+
+def shape_of(size, axis):
     from qmpi.config.model import ModelSettings
 
     width, layers, vocabulary = SIZES[size]
+    more = {"experts": EXPERTS, "experts_per_token": CHOSEN} if axis == "expert" else {}
     return ModelSettings(
-        vocab_size=vocabulary, width=width, layers=layers, heads=4, kv_heads=4, tied_head=False
-    )
+        vocab_size=vocabulary, width=width, layers=layers, heads=4, kv_heads=4, tied_head=False,
+        **more,
+    )  # fmt: skip
 
 
 def job_of(size, axis, ranks):
@@ -46,7 +54,7 @@ def job_of(size, axis, ranks):
     from qmpi.config.train import TrainSettings
 
     return Settings(
-        model=shape_of(size),
+        model=shape_of(size, axis),
         parallel=ParallelSettings(**{axis: ranks}) if ranks > 1 else ParallelSettings(),
         train=TrainSettings(
             lanes=1, microbatches=MICROBATCHES, sequences=SEQUENCES // MICROBATCHES,
@@ -119,7 +127,7 @@ def peer(args):
             "gloo", init_method=f"file://{args.meeting}/world", rank=args.rank, world_size=ranks
         )
     kinds = {"dtensor": "ByDTensor", "pipelining": "ByStages", "plain": "Plain"}
-    shape = shape_of(args.size)
+    shape = shape_of(args.size, args.axis[0])
     made = getattr(teams_peers, kinds[args.contender])(shape, ffn_width(shape), MICROBATCHES)
     ids = ids_of(args.size)
     return lambda _: made.step(ids)
@@ -165,10 +173,25 @@ def round_of(axis, size, contender):
     }
 
 
+def common_parameters(size, axis):
+    from math import prod
+
+    from qmpi.model.partition import EXPERTS as OF_EXPERTS
+    from qmpi.model.shape import parameter_shapes
+
+    shapes = parameter_shapes(shape_of(size, axis)).items()
+    return sum(prod(shape) for name, shape in shapes if OF_EXPERTS not in name)
+
+
 def due_bytes(axis, size):
     """Return the bytes that two ranks have to send each other in a step, without headers."""
     width, layers, _ = SIZES[size]
     stream = SEQUENCES * TOKENS * width * 4
+    if axis in ("context", "expert"):
+        # What all ranks hold is summed: a ring of two sends half of it twice from each.
+        common = 2 * 4 * common_parameters(size, axis)
+        # Both ways twice: half of keys and values each, or half of the rows to experts and back.
+        return common + layers * (4 if axis == "context" else 2 * CHOSEN) * stream
     if axis == "pipeline":
         # Up and down once between the stages; the losses are nothing.
         return 2 * stream
