@@ -100,3 +100,31 @@ def test_twenty_kills_of_two_teams_of_four(tmp_path: Path) -> None:
             run.kill("trainer", chance.randrange(len(alive)))
         status = run.finish()
     check(run, status, digest)
+
+
+@pytest.mark.slow
+def test_without_spares_a_team_less_goes_on_until_the_next_start_has_its_rank_again(
+    tmp_path: Path,
+) -> None:
+    """A team that lost a rank waits; the job's next start deals both teams anew."""
+    steps = ("--set", "train.steps=80")
+    digest = undisturbed(tmp_path / "alone", "-n", "4", *BOTH, *steps)
+    counts = ("--set", "roles.trainer=8", "--set", "roles.spare=0")
+    with LiveRun(tmp_path, "-n", "12", *SHARED, *BOTH, *steps, *counts) as run:
+        run.wait_for_step(10)
+        assert teams_of(run) == {0, 1}
+        run.kill("trainer", 5)
+        degraded = run.status()["step"] + 6
+        run.wait_for_step(degraded)
+        assert len(teams_of(run)) == 1
+        run.kill("coordinator")
+        run.wait_for_step(degraded + 10)
+        assert teams_of(run) == {0, 1}
+        status = run.finish()
+    assert status["incarnation"] == 2
+    check(run, status, digest)
+
+
+def teams_of(run: LiveRun) -> set[int]:
+    ranks = run.status()["ranks"]
+    return {r["team"] for r in ranks if r["role"] == "trainer" and r["alive"] and r["team"] >= 0}
