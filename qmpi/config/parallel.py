@@ -90,6 +90,15 @@ class ParallelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.pipeline * self.context * self.expert * self.tensor
 
 
+def splits_backward(parallel: ParallelSettings) -> bool:
+    """Return whether stages do the two halves of a backward pass apart.
+
+    Args:
+        parallel: the layout.
+    """
+    return parallel.pipeline > 1 and parallel.schedule == "zero_bubble"
+
+
 def renamed(raw: dict[str, Any]) -> dict[str, Any]:
     """Return a raw job with the section called by its name of today.
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from qmpi.config.exact_sum import LEAST_SPARE, spare_bits
+from qmpi.config.parallel import splits_backward
 from qmpi.config.settings import Settings
 
 MOST_SHARES = 4096
@@ -34,8 +35,8 @@ def parallel_gaps(settings: Settings) -> Iterator[str]:
             f"the noise of gradients is not measured in {together}: set batch.noise_scale = false, "
             "and let the batch grow by a schedule"
         )
-    if settings.parallel.schedule == "zero_bubble":
-        yield 'parallel.schedule = "zero_bubble" splits backward passes, which no engine does yet'
+    if splits_backward(settings.parallel):
+        yield from _split_gaps(settings)
     if settings.parallel.pipeline > 1 and train.offload in ("activations", "all"):
         yield f'train.offload = "{train.offload}": stages of a pipeline keep activations themselves'
     if train.masters == "bfloat16" and model.vocab_size % settings.parallel.tensor:
@@ -55,6 +56,19 @@ def parallel_gaps(settings: Settings) -> Iterator[str]:
         yield (
             f"train.lanes x parallel.tensor x context x expert = {shares} gradients are more than "
             f"the exact sum has bits for: {MOST_SHARES} at most"
+        )
+
+
+def _split_gaps(settings: Settings) -> Iterator[str]:
+    if settings.parallel.chunks > 1:
+        yield (
+            f'parallel.schedule = "zero_bubble" with parallel.chunks = {settings.parallel.chunks}: '
+            "no engine runs a chain that turns back yet; set 1"
+        )
+    if settings.train.compile == "on":
+        yield (
+            'parallel.schedule = "zero_bubble" splits backward passes, which compiled layers do '
+            'not: set train.compile = "auto" or "off"'
         )
 
 

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from qmpi.config.compiling import is_worth_compiling
+from qmpi.config.parallel import splits_backward
 from qmpi.config.settings import Settings
 from qmpi.errors import UserError
 from qmpi.model.layer import ExpertLayer, Layer, Layers
@@ -77,6 +78,8 @@ def wants_compiling(settings: Settings, device: torch.device) -> bool:
         settings: the job.
         device: where it computes.
     """
+    if splits_backward(settings.parallel):
+        return False  # what is put off is kept by Python
     flops = flops_per_token(settings.model, settings.train.sequence_tokens)
     return is_worth_compiling(settings.train, flops, "cpu" if device.type == "cpu" else "cuda")
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from msgspec.structs import replace
 
+from qmpi.config.parallel import splits_backward
 from qmpi.config.settings import Settings
 from qmpi.model.fused.by_piece import attend_by_piece
 from qmpi.model.partition import Partition, partition
@@ -34,6 +35,7 @@ from qmpi.training.parallel.exchange import TokenExchange
 from qmpi.training.parallel.rows import Rows
 from qmpi.training.parallel.sequences import Sequences
 from qmpi.training.parallel.shared_tokens import SharedTokens
+from qmpi.training.parallel.shelf import Shelf
 from qmpi.training.parallel.stage import StageParts, StageRunner
 from qmpi.training.parallel.team import Team
 from qmpi.training.parallel.tie import Tie
@@ -169,13 +171,16 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
     shared = SharedTokens(part.context, part.contexts)
     if part.contexts > 1:
         kernels = kernels._replace(whole=shared.whole, attend=attend_by_piece)
+    shelf = Shelf()
+    if splits_backward(settings.parallel) and train.precision != "float8":
+        kernels = kernels._replace(product=shelf.product)
     tokens = OwnTokens(own, device, means.divider, shared)
     # Before the ends: a head that is tied to another rank's embedding has its values from there.
     tie = Tie(weights, part)
     ends = VocabularyEnds(weights, part, rows) if part.shares > 1 else Ends(weights, own.model)
     runner: Runner
     if part.chain.stages > 1:
-        parts = StageParts(part, ends, tie, kernels.norm, tokens, sequences)
+        parts = StageParts(part, ends, tie, kernels.norm, tokens, sequences, shelf)
         runner = StageRunner(own, weights, parts, watch)
     else:
         backprop = Backprop(own, weights, kernels, watch, ends, tokens)

@@ -25,12 +25,12 @@ SEQUENCES, TOKENS, MICROBATCHES = 8, 256, 4
 
 CONTENDERS = {
     "tensor": ("ours", "ours alone", "dtensor", "plain"),
-    "pipeline": ("ours", "ours alone", "pipelining", "plain"),
+    "pipeline": ("ours", "ours split", "ours alone", "pipelining", "plain"),
     "context": ("ours", "ours alone", "plain"),
     "expert": ("ours", "ours alone"),
 }
 """torch's own context parallel takes CUDA kernels alone, and it has no mixture of experts."""
-RANKS = {"ours": 2, "dtensor": 2, "pipelining": 2, "ours alone": 1, "plain": 1}
+RANKS = {"ours": 2, "ours split": 2, "dtensor": 2, "pipelining": 2, "ours alone": 1, "plain": 1}
 
 
 EXPERTS, CHOSEN = 8, 2
@@ -47,15 +47,20 @@ def shape_of(size, axis):
     )  # fmt: skip
 
 
-def job_of(size, axis, ranks):
+def job_of(size, axis, contender):
     from qmpi.config.optimizer import OptimizerSettings
     from qmpi.config.parallel import ParallelSettings
     from qmpi.config.settings import Settings
     from qmpi.config.train import TrainSettings
 
+    ranks, layout = RANKS[contender], {}
+    if ranks > 1:
+        layout = {axis: ranks}
+    if contender == "ours split":
+        layout["schedule"] = "zero_bubble"
     return Settings(
         model=shape_of(size, axis),
-        parallel=ParallelSettings(**{axis: ranks}) if ranks > 1 else ParallelSettings(),
+        parallel=ParallelSettings(**layout),
         train=TrainSettings(
             lanes=1, microbatches=MICROBATCHES, sequences=SEQUENCES // MICROBATCHES,
             sequence_tokens=TOKENS, threads=3 - ranks, precision="float32", compile="off",
@@ -71,7 +76,7 @@ def ids_of(size):
     return torch.randint(0, SIZES[size][2], (SEQUENCES, TOKENS + 1))
 
 
-def ours(args, ranks):
+def ours(args):
     """Return what does a step of the engine."""
     import hashlib
 
@@ -81,7 +86,7 @@ def ours(args, ranks):
     from qmpi.training.comm.store import open_store
     from qmpi.training.engine import Engine
 
-    settings = job_of(args.size, args.axis[0], ranks)
+    settings = job_of(args.size, args.axis[0], args.contender)
     engine = Engine(settings, time.monotonic, lambda: None)
     meeting, store = Path(args.meeting), None
     if args.rank == 0:
@@ -141,7 +146,7 @@ def loopback_bytes():
 def member(args):
     """Train some steps; print wall and CPU seconds of each, and bytes that the loopback sent."""
     is_ours = args.contender.startswith("ours")
-    step = ours(args, RANKS[args.contender]) if is_ours else peer(args)
+    step = ours(args) if is_ours else peer(args)
     for number in range(WARM):
         step(number)
     wall, cpu, sent = time.perf_counter(), time.process_time(), loopback_bytes()

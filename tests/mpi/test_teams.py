@@ -25,6 +25,7 @@ LAYOUTS = {
     "tensor": ("--set", "parallel.tensor=2"),
 }
 BOTH = (*LAYOUTS["pipeline"], *LAYOUTS["tensor"])
+LAYOUTS["zero_bubble"] = (*LAYOUTS["pipeline"], "--set", "parallel.schedule=zero_bubble")
 
 
 def undisturbed(folder: Path, *options: str) -> str:
@@ -43,7 +44,13 @@ def check(run: LiveRun, status: dict[str, object], digest: str) -> None:
     assert json.loads(audit.stdout)["audit"] == "ok", audit.stdout + audit.stderr
 
 
-@pytest.mark.parametrize("layout", ["pipeline", pytest.param("tensor", marks=pytest.mark.slow)])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "layout",
+    ["pipeline", pytest.param("tensor", marks=SLOW), pytest.param("zero_bubble", marks=SLOW)],
+)
 def test_a_rank_of_each_position_is_killed(tmp_path: Path, layout: str) -> None:
     """Two teams of two and a spare: the spare takes the first one's seat, then a team is broken."""
     options = LAYOUTS[layout]

@@ -34,6 +34,7 @@ from qmpi.training.lanes import Work, leave_if, read_block
 from qmpi.training.out_of_memory import with_memory_told
 from qmpi.training.own_tokens import OwnTokens
 from qmpi.training.parallel.sequences import Sequences
+from qmpi.training.parallel.shelf import Shelf
 from qmpi.training.parallel.tie import Tie
 from qmpi.training.reduction.kinds import Sum
 from qmpi.training.stopwatch import Stopwatch
@@ -50,6 +51,7 @@ class StageParts(NamedTuple):
         norm: (x, weight, epsilon, type) to RMSNorm.
         tokens: those that are computed here.
         sequences: of a microbatch, and who has the others.
+        shelf: keeps what a schedule that splits backward passes puts off.
     """
 
     part: Partition
@@ -58,6 +60,7 @@ class StageParts(NamedTuple):
     norm: Callable[[Tensor, Tensor, float, torch.dtype], Tensor]
     tokens: OwnTokens
     sequences: Sequences
+    shelf: Shelf
 
 
 class StageRunner:
@@ -75,7 +78,8 @@ class StageRunner:
             watch: measures forward, backward, and waiting.
         """
         self._settings, self._weights, self._watch = settings, weights, watch
-        self._part, self._ends, self._tie, self._norm, self._tokens, self._sequences = parts
+        self._part, self._ends, self._tie, self._norm = parts[:4]
+        self._tokens, self._sequences, self._shelf = parts[4:]
         self._chain = self._part.chain
         self._gradients = Gradients(weights, watch)
         self._programs = dict[int, Program]()
@@ -125,6 +129,7 @@ class StageRunner:
         self._losses: list[float] = []
         self._tallied = dict[int, tuple[Tensor, Tensor]]()
         self._sum: Sum | None = None
+        self._shelf.clear()
         self._ends.begin_lane()
 
     def run_all(self, layers: Layers, work: Work, total: Sum, aborted: Aborted) -> None:
@@ -217,20 +222,20 @@ class StageRunner:
             self._end_lane(place, self._sum)
 
     def backward_input(self, chunk: int, microbatch: int) -> None:
-        """Never asked for: no schedule that splits backward passes is in use.
-
-        Args:
-            chunk: number among those of this stage.
-            microbatch: number within the step.
-
-        Raises:
-            InvariantError: always.
-        """
-        raise InvariantError(f"backward of chunk {chunk}, microbatch {microbatch}, is not split")
+        """Put off the gradients of matrices; as `StageWork.backward_input`."""
+        self.backward(chunk, microbatch)
+        self._shelf.lay(chunk, microbatch)
 
     def backward_weight(self, chunk: int, microbatch: int) -> None:
-        """Never asked for, as `backward_input`."""
-        self.backward_input(chunk, microbatch)
+        """Compute the gradients that were put off; as `StageWork.backward_weight`."""
+        leave_if(self._aborted)
+        number, many = microbatch % self._train.microbatches, self._train.microbatches
+        self._gradients.expect(number, many, self._sum)
+        self._shelf.settle(chunk, microbatch)
+        self._watch.lap("backward")
+        if number == many - 1 and self._sum is not None:
+            # The first half of the next lane's pass may have been added before.
+            self._sum.fold()
 
     def send(self, peer: int, value: Value) -> None:
         """Send a value; as `StageWork.send`."""
@@ -296,7 +301,8 @@ class StageRunner:
             self._values[_activation(place, 0)] = self._stream()
             self._values[_gradient(place, 0)] = self._stream()
             self.forward(chunk, 0)
-            self.backward(chunk, 0)
+            self.backward_input(chunk, 0)
+            self.backward_weight(chunk, 0)
         self.begin_pass(1.0)
 
 

@@ -118,7 +118,8 @@ def test_what_ranks_that_share_a_model_do_not_do_yet_is_refused_by_name(name: st
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        (["parallel.schedule=zero_bubble"], "splits backward passes"),
+        (["parallel.schedule=zero_bubble", "parallel.chunks=2"], "a chain that turns back"),
+        (["parallel.schedule=zero_bubble", "train.compile=on"], "compiled layers do not"),
         (["train.offload=activations"], "stages of a pipeline keep activations"),
     ],
 )
