@@ -7,6 +7,7 @@ export OMP_NUM_THREADS ?= 1
 # Most tests run on all cores. Those that start jobs, networks or a scheduler need the cores and
 # watch the clock: one at a time, afterwards.
 ALONE := tests/mpi tests/hosts tests/slurm
+SLOWEST := --durations=40 --durations-min=3
 BESIDE := -n auto --maxprocesses 8 --dist worksteal $(ALONE:%=--ignore=%)
 
 .DEFAULT_GOAL := help
@@ -26,8 +27,8 @@ demo: $(READY) ## pretrain on this machine, kill a trainer, prove the result equ
 	$(BIN)/qmpi demo
 
 test: $(READY) ## quick test suite
-	$(BIN)/python -m pytest $(BESIDE)
-	$(BIN)/python -m pytest $(ALONE)
+	$(BIN)/python -m pytest $(SLOWEST) $(BESIDE)
+	$(BIN)/python -m pytest $(SLOWEST) $(ALONE)
 
 test-all: $(READY) ## every test, the slow ones too
 	$(BIN)/python -m pytest -m "" $(BESIDE)

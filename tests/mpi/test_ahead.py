@@ -45,6 +45,7 @@ def test_a_trainer_is_killed_and_the_weights_are_those_of_one(tmp_path: Path) ->
     assert {record["step"]: record["ahead_losses"] for record in committed(run.run)} == alone
 
 
+@pytest.mark.slow
 def test_what_the_page_shows_runs(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "docs" / "ahead.md").read_text()
     (block,) = re.findall(r"^```\n(.*?)^```\n", text, re.DOTALL | re.MULTILINE)

@@ -24,6 +24,7 @@ def digest_of(folder: Path, *options: str, job: str, name: str) -> str:
     return str(status["digest"])
 
 
+@pytest.mark.slow
 def test_one_and_two_trainers_give_the_same_weights(tmp_path: Path) -> None:
     one = digest_of(tmp_path, "--set", "roles.trainer=1", job=JOB, name="one")
     two = digest_of(tmp_path, "--set", "roles.trainer=2", job=JOB, name="two")

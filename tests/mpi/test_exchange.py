@@ -61,6 +61,7 @@ def test_what_the_page_shows_runs(place):
     assert len(list((place / "models" / "half").glob("*.safetensors"))) > 2
 
 
+@pytest.mark.slow
 def test_an_imported_run_ends_in_the_same_bits_on_any_number_of_trainers(place):
     told = qmpi("export", str(place / "runs" / "first"), "--to", str(place / "bits"))
     assert told.returncode == 0, told.stderr

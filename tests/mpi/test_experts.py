@@ -33,7 +33,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
         return finished(run)
 
 
-@pytest.mark.parametrize("trainers", [pytest.param(2, marks=pytest.mark.slow), 3])
+@pytest.mark.slow
+@pytest.mark.parametrize("trainers", [2, 3])
 def test_same_weights_on_any_number_of_trainers(
     tmp_path: Path, undisturbed: str, trainers: int
 ) -> None:
@@ -63,6 +64,7 @@ def test_a_trainer_is_killed_and_loads_are_told(tmp_path: Path, undisturbed: str
     assert (said["model_type"], said["num_experts"]) == ("qwen3_moe", 4)
 
 
+@pytest.mark.slow
 def test_what_the_page_shows_runs(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "docs" / "experts.md").read_text()
     # What follows begins with the end of a block of another language.
