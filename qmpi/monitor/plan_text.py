@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from qmpi.planning.advice import Advice
 from qmpi.planning.estimate import Details
-from qmpi.planning.wording import amount, count_text, seconds_text, size_text
+from qmpi.planning.wording import amount, count_text, layout_text, seconds_text, size_text
 
 UNKNOWN = "not known"
 CAUSES = (
@@ -12,6 +12,8 @@ CAUSES = (
     ("attention", "attention"),
     ("sweeps", "element by element"),
     ("calls", "calls of kernels"),
+    ("exchange", "sent within teams"),
+    ("waiting", "waiting for the pipeline"),
     ("reduce", "summing gradients"),
     ("apply", "update"),
     ("digest", "digests"),
@@ -56,16 +58,21 @@ def plan_lines(details: Details, where: str) -> list[tuple[str, str]]:
         ("energy", _energy(details)),
         ("cost", _cost(details)),
         *_loads(details),
-        ("layout", _layout(job.settings.parallel.team_size)),
+        ("layout", _layout(details)),
         ("fastest", advice_text(details.advice)),
     ]
 
 
-def _layout(team: int) -> str:
-    if team == 1:
+def _layout(details: Details) -> str:
+    job, team = details.job, details.team
+    parallel, held = job.settings.parallel, details.plan.layout["position"]["parameters"]
+    if parallel.team_size == 1:
         return "data parallel: each trainer holds the whole model"
+    sent = "" if team is None else ", ".join(f"{a} {size_text(b)}" for a, b in team.sent.items())
+    bubble = f", stages wait {team.bubble:.0%} of the lanes" if team and parallel.pipeline > 1 else ""
     return (
-        f"teams of {team} ranks share a model; what is told of a trainer is of one that holds all"
+        f"{job.teams:,} team{'s' if job.teams != 1 else ''} of {layout_text(parallel)}: a rank "
+        f"holds {count_text(held)} parameters at most, sends a step {sent or UNKNOWN}{bubble}"
     )
 
 
