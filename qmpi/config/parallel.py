@@ -11,6 +11,9 @@ SECTION = "parallel"
 
 PipelineSchedule = Literal["gpipe", "1f1b", "interleaved", "zero_bubble"]
 
+AUTO = "auto"
+"""Instead of the section: where a job begins, qmpi chooses the layout."""
+
 OLDER_NAME = "team"
 """Of the section, in job files of runs that were begun before it said more than sizes."""
 
@@ -110,3 +113,12 @@ def renamed(raw: dict[str, Any]) -> dict[str, Any]:
             f"[{OLDER_NAME}] says to [{SECTION}]"
         )
     return {SECTION if name == OLDER_NAME else name: fields for name, fields in raw.items()}
+
+
+def is_left_open(raw: dict[str, Any]) -> bool:
+    """Return whether a raw job leaves its layout to qmpi: `parallel = "auto"`.
+
+    Args:
+        raw: what TOML gave, its sections called by their names of today.
+    """
+    return raw.get(SECTION) == AUTO

@@ -69,24 +69,27 @@ def _layout(details: Details) -> str:
     if parallel.team_size == 1:
         return "data parallel: each trainer holds the whole model"
     sent = "" if team is None else ", ".join(f"{a} {size_text(b)}" for a, b in team.sent.items())
-    bubble = f", stages wait {team.bubble:.0%} of the lanes" if team and parallel.pipeline > 1 else ""
+    bubble = (
+        f", stages wait {team.bubble:.0%} of the lanes" if team and parallel.pipeline > 1 else ""
+    )
     return (
         f"{job.teams:,} team{'s' if job.teams != 1 else ''} of {layout_text(parallel)}: a rank "
         f"holds {count_text(held)} parameters at most, sends a step {sent or UNKNOWN}{bubble}"
     )
 
 
-def plan_text(details: Details, where: str) -> str:
+def plan_text(details: Details, where: str, chosen: Sequence[str] = ()) -> str:
     """Return a plan as text for a terminal.
 
     Args:
         details: the plan.
         where: name of the machine.
+        chosen: why the layout is what it is, where qmpi chose it.
 
     Returns:
         Lines.
     """
-    pairs = plan_lines(details, where)
+    pairs = [*plan_lines(details, where), *(("chosen", words) for words in chosen)]
     width = max(len(name) for name, _ in pairs)
     lines = [f"{name:{width}}  {words}" for name, words in pairs]
     lines += [f"{'limit':{width}}  {words}" for words in details.plan.limits]
