@@ -35,6 +35,9 @@ def layouts_text(choice: Choice) -> str:
 
     Args:
         choice: what there is to choose from.
+
+    Returns:
+        Lines; the fastest that fit first.
     """
     options = choice.options[:SHOWN]
     rows = [HEAD, *(_row(one, choice.chosen) for one in options)]

@@ -69,9 +69,8 @@ def _layout(details: Details) -> str:
     if parallel.team_size == 1:
         return "data parallel: each trainer holds the whole model"
     sent = "" if team is None else ", ".join(f"{a} {size_text(b)}" for a, b in team.sent.items())
-    bubble = (
-        f", stages wait {team.bubble:.0%} of the lanes" if team and parallel.pipeline > 1 else ""
-    )
+    idle = 0.0 if team is None else team.bubble
+    bubble = f", stages wait {idle:.0%} of the lanes" if parallel.pipeline > 1 else ""
     return (
         f"{job.teams:,} team{'s' if job.teams != 1 else ''} of {layout_text(parallel)}: a rank "
         f"holds {count_text(held)} parameters at most, sends a step {sent or UNKNOWN}{bubble}"

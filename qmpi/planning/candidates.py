@@ -46,7 +46,10 @@ def candidates(settings: Settings, most_ranks: int) -> Iterator[ParallelSettings
     """
     sizes = [_sizes(settings, axis, most_ranks) for axis in AXES]
     for chosen in product(*sizes):
-        parallel = ParallelSettings(**dict(zip(AXES, chosen, strict=True)))
+        tensor, expert, context, pipeline = chosen
+        parallel = ParallelSettings(
+            tensor=tensor, expert=expert, context=context, pipeline=pipeline
+        )
         if parallel.team_size > most_ranks:
             continue
         for scheduled in _schedules(parallel, settings.model.layers):
@@ -61,13 +64,15 @@ def refused(settings: Settings, most_ranks: int) -> tuple[Refused, ...]:
         settings: the job.
         most_ranks: that a team may have.
     """
-    found: list[Refused] = []
+    found: dict[str, Refused] = {}
     for axis in AXES if most_ranks > 1 else ():
-        least = ParallelSettings(**{axis: 2})
+        if axis == "expert" and not settings.model.experts:
+            continue  # nobody misses it
+        least = along(axis, 2)
         why = fault_of(settings, least)
         if why:
-            found.append(Refused(least, why))
-    return tuple(found)
+            found.setdefault(why, Refused(least, why))
+    return tuple(found.values())
 
 
 def fault_of(settings: Settings, parallel: ParallelSettings) -> str:
@@ -80,11 +85,21 @@ def fault_of(settings: Settings, parallel: ParallelSettings) -> str:
     return next(parallel_contradictions(replace(settings, parallel=parallel)), "")
 
 
+def along(axis: str, size: int) -> ParallelSettings:
+    """Return the layout of one axis alone.
+
+    Args:
+        axis: one of `AXES`.
+        size: ranks along it.
+    """
+    return replace(ParallelSettings(), **{axis: size})
+
+
 def _sizes(settings: Settings, axis: str, most_ranks: int) -> list[int]:
     tried = range(1, min(MOST_SIZE, most_ranks) + 1)
     if axis == "pipeline":
         tried = [size for size in tried if _is_tried(size, settings.model.layers)]
-    return [size for size in tried if not fault_of(settings, ParallelSettings(**{axis: size}))]
+    return [size for size in tried if not fault_of(settings, along(axis, size))]
 
 
 def _is_tried(size: int, layers: int) -> bool:

@@ -144,6 +144,9 @@ def why(choice: Choice) -> tuple[str, ...]:
 
     Args:
         choice: with a chosen layout, or none that fits.
+
+    Returns:
+        A sentence each.
     """
     best = choice.chosen
     if best is None:
@@ -164,6 +167,9 @@ def lack(option: Option, best: Option | None) -> str:
     Args:
         option: the layout.
         best: the chosen one; None: none fits.
+
+    Returns:
+        Its figures, and what speaks against it.
     """
     if not option.fits:
         return (

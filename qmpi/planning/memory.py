@@ -62,7 +62,7 @@ def trainer_memory(job: Workload) -> dict[str, int]:
     Returns:
         Bytes where it computes: on its GPU if it has one.
     """
-    count, train, half = job.parameters, job.settings.train, _is_half(job)
+    count, half = job.parameters, _is_half(job)
     tokens, lanes = job.rows, job.team_lanes
     matrices = hidden_elements(job.shape) + head_matrix(job.shape)
     block = job.lane_tokens * (HALF if job.shape.vocab_size <= 65_536 else FLOAT)

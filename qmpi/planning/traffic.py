@@ -124,7 +124,7 @@ def _again(job: Workload) -> int:
 
 
 def _tensor(job: Workload, speeds: Speeds, size: int) -> tuple[float, int, float]:
-    """Rows are gathered before each half of a layer, sums scattered behind it; and back."""
+    """Return bytes, calls, summed bytes: rows gathered before each half of a layer, and back."""
     shape, share = job.shape, (size - 1) / size
     passes, stream = 8 + 4 * _again(job), job.rows * shape.width * _size(speeds) * share
     ends = 2 * (shape.has_embedding + shape.has_head)
@@ -143,7 +143,7 @@ def _tensor(job: Workload, speeds: Speeds, size: int) -> tuple[float, int, float
 
 
 def _context(job: Workload, speeds: Speeds, size: int) -> tuple[float, int, float]:
-    """Keys and values of a layer are gathered, the sums of their gradients scattered."""
+    """Return the same: keys and values are gathered, sums of their gradients scattered."""
     shape, many = job.shape, job.team_microbatches
     passes = 2 + _again(job)
     # Of the keys of whole sequences a rank sends its own to each of the others.
@@ -157,7 +157,7 @@ def _context(job: Workload, speeds: Speeds, size: int) -> tuple[float, int, floa
 
 
 def _expert(job: Workload, speeds: Speeds, size: int) -> tuple[float, int, float]:
-    """Tokens go to their experts and back, and their gradients the same ways."""
+    """Return the same: tokens go to their experts and back, their gradients likewise."""
     shape, many, layers = job.shape, job.team_microbatches, _mixed_layers(job.shape)
     active = 0 if shape.experts is None else shape.experts.active
     moved = job.rows * active * (size - 1) / size
@@ -168,7 +168,7 @@ def _expert(job: Workload, speeds: Speeds, size: int) -> tuple[float, int, float
 
 
 def _pipeline(job: Workload, speeds: Speeds, _size_of: int) -> tuple[float, int, float]:
-    """Activations go up the chain in float32, and their gradients down."""
+    """Return the same: activations go up the chain in float32, their gradients down."""
     shape, many = job.shape, job.team_microbatches
     chunks = job.settings.parallel.chunks
     stream = FLOAT * job.rows / shape.row_shares * shape.width

@@ -93,6 +93,9 @@ def choices(settings: Settings, there: Place) -> Choice:
     Args:
         settings: the job; its own [parallel] does not count.
         there: where it shall run.
+
+    Returns:
+        Options and refusals.
     """
     machine, nodes = there.machine, there.nodes
     if machine is None:
