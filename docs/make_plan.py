@@ -31,6 +31,7 @@ PAGE = ROOT / "docs" / "plan.md"
 QUINTILLION = (
     "qmpi plan jobs/quintillion.toml --ranks 8000 --machine h100 --set machine.node_hour=16"
 )
+LAYOUTS = "qmpi plan jobs/node.toml --machine h100 --set train.sequences=24 --set train.lanes=16 --layouts"
 COMPARE = "qmpi plan jobs/node.toml --machine h100 --compare"
 GPUS = 8000
 TOKENS = 10**18
@@ -92,6 +93,7 @@ PARTS: dict[str, Callable[[], list[str]]] = {
     "quintillion": lambda: told(QUINTILLION),
     "honest": honest,
     "compare": lambda: told(COMPARE),
+    "layouts": lambda: told(LAYOUTS),
     "published": bench_plan.table,
     "constants": bench_plan.constants,
     "days": bench_plan.days,

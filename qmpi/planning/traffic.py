@@ -20,7 +20,7 @@ from qmpi.planning.workload import GLOO_BYTES, HOST_LINK_BYTES, Speeds, Workload
 FLOAT, HALF = 4, 2
 
 CALL_SECONDS = 2.5e-4
-"""An operation of gloo with little to send, over loopback, two ranks (docs/plan.md)."""
+"""An operation of gloo with little to send: a round figure, not measured."""
 
 AXES = ("tensor", "expert", "context", "pipeline")
 """Of a team, innermost first."""
