@@ -31,7 +31,8 @@ PAGE = ROOT / "docs" / "plan.md"
 QUINTILLION = (
     "qmpi plan jobs/quintillion.toml --ranks 8000 --machine h100 --set machine.node_hour=16"
 )
-LAYOUTS = "qmpi plan jobs/node.toml --machine h100 --set train.sequences=24 --set train.lanes=16 --layouts"
+TIGHT = "--set train.sequences=24 --set train.lanes=16"
+LAYOUTS = f"qmpi plan jobs/node.toml --machine h100 {TIGHT} --layouts"
 COMPARE = "qmpi plan jobs/node.toml --machine h100 --compare"
 GPUS = 8000
 TOKENS = 10**18

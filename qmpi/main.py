@@ -28,6 +28,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
+from msgspec.structs import replace
+
 from qmpi.config.load import absolute, load_job
 from qmpi.config.parallel import ParallelSettings
 from qmpi.config.settings import Settings
@@ -178,7 +180,6 @@ def run_training(options: argparse.Namespace) -> Exit:
         How it leaves.
     """
     from qmpi.runtime.bootstrap import Start, build_rank
-    from qmpi.runtime.chosen_layout import agreed
     from qmpi.runtime.same_run import Continuation, run_path
 
     left_open: list[Settings] = []
@@ -193,8 +194,12 @@ def run_training(options: argparse.Namespace) -> Exit:
     way = Continuation(options.change or back_to >= 0, options.replan, back_to, starts)
 
     def build(world: Surroundings) -> RankContext:
-        chosen = agreed(world, settings) if left_open else settings
-        return build_rank(world, Start(chosen, run, options.from_scratch, options.died, way))
+        start = Start(settings, run, options.from_scratch, options.died, way)
+        if left_open:
+            from qmpi.runtime.chosen_layout import agreed  # no other rank need load what plans
+
+            start = replace(start, settings=agreed(world, settings))
+        return build_rank(world, start)
 
     return run_rank(build, run)
 

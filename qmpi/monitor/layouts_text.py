@@ -7,8 +7,8 @@ import msgspec
 from qmpi.planning.choice import Choice, Option
 from qmpi.planning.wording import layout_text, seconds_text, size_text
 
-SHOWN = 24
-"""Layouts of a table at most: the fastest that fit, then those that do not."""
+SHOWN, TOO_LARGE = 8, 4
+"""Layouts of a table at most: the fastest that fit, and the fastest of those that do not."""
 
 HEAD = ("", "layout", "teams", "step", "memory a rank", "sent a step", "stages wait")
 
@@ -39,7 +39,8 @@ def layouts_text(choice: Choice) -> str:
     Returns:
         Lines; the fastest that fit first.
     """
-    options = choice.options[:SHOWN]
+    fitting = [one for one in choice.options if one.fits]
+    options = fitting[:SHOWN] + [one for one in choice.options if not one.fits][:TOO_LARGE]
     rows = [HEAD, *(_row(one, choice.chosen) for one in options)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     lines = [
