@@ -21,7 +21,8 @@ OLDER_NAME = "team"
 class ParallelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[parallel]: how many ranks share one replica of the model, axis by axis, outermost first.
 
-    Sizes and chunks are part of the run's identity; the number of teams is not.
+    Sizes and chunks are part of the run's identity; the number of teams is not. In place of the
+    section `parallel = "auto"`, above all others, leaves them to qmpi.
     """
 
     pipeline: Annotated[
