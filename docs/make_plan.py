@@ -31,6 +31,8 @@ PAGE = ROOT / "docs" / "plan.md"
 QUINTILLION = (
     "qmpi plan jobs/quintillion.toml --ranks 8000 --machine h100 --set machine.node_hour=16"
 )
+TIGHT = "--set train.sequences=24 --set train.lanes=16"
+LAYOUTS = f"qmpi plan jobs/node.toml --machine h100 {TIGHT} --layouts"
 COMPARE = "qmpi plan jobs/node.toml --machine h100 --compare"
 GPUS = 8000
 TOKENS = 10**18
@@ -92,6 +94,7 @@ PARTS: dict[str, Callable[[], list[str]]] = {
     "quintillion": lambda: told(QUINTILLION),
     "honest": honest,
     "compare": lambda: told(COMPARE),
+    "layouts": lambda: told(LAYOUTS),
     "published": bench_plan.table,
     "constants": bench_plan.constants,
     "days": bench_plan.days,

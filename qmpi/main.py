@@ -28,7 +28,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
+from msgspec.structs import replace
+
 from qmpi.config.load import absolute, load_job
+from qmpi.config.parallel import ParallelSettings
+from qmpi.config.settings import Settings
 from qmpi.errors import ExitCode, LaunchError, QmpiError, UserError, pointer
 from qmpi.protocol.status import EndMarker
 from qmpi.runtime.clock import Clock
@@ -176,14 +180,28 @@ def run_training(options: argparse.Namespace) -> Exit:
         How it leaves.
     """
     from qmpi.runtime.bootstrap import Start, build_rank
-    from qmpi.runtime.same_run import Continuation
+    from qmpi.runtime.same_run import Continuation, run_path
 
-    settings = load_job(absolute(options.job), options.set, options.run_dir)
-    run = Path(settings.job.run_dir or f"runs/{settings.job.name}").absolute()
+    left_open: list[Settings] = []
+
+    def later(settings: Settings) -> ParallelSettings:
+        left_open.append(settings)
+        return settings.parallel
+
+    settings = load_job(absolute(options.job), options.set, options.run_dir, later)
+    run = run_path(settings)
     back_to, starts = options.back_to
     way = Continuation(options.change or back_to >= 0, options.replan, back_to, starts)
-    start = Start(settings, run, options.from_scratch, options.died, way)
-    return run_rank(lambda world: build_rank(world, start), run)
+
+    def build(world: Surroundings) -> RankContext:
+        start = Start(settings, run, options.from_scratch, options.died, way)
+        if left_open:
+            from qmpi.runtime.chosen_layout import agreed  # no other rank need load what plans
+
+            start = replace(start, settings=agreed(world, settings))
+        return build_rank(world, start)
+
+    return run_rank(build, run)
 
 
 def run_work(options: argparse.Namespace) -> Exit:

@@ -32,9 +32,13 @@ def command(
     as_json: bool,
 ) -> None:
     """Check JOB without starting anything."""
+    from qmpi.cli.chosen import Chooser
     from qmpi.config.load import load_job
 
-    facts = job_facts(load_job(job, overrides, run_dir), ranks)
+    chooser = Chooser(lambda settings: rank_count(settings.roles, ranks))
+    facts = job_facts(load_job(job, overrides, run_dir, chooser), ranks)
+    if chooser.why:
+        facts["layout"] = "; ".join(chooser.why)
     if as_json:
         show_json(facts)
         return

@@ -183,7 +183,7 @@ def run_disturbed(settings: "Settings", *, quiet: bool) -> "Striker":
         Who killed whom.
     """
     from qmpi.launch.strike import Striker
-    from qmpi.launch.train import run_path
+    from qmpi.runtime.same_run import run_path
 
     striker = Striker(run_path(settings), "trainer", strike_step(settings))
     run_to_end(settings, quiet=quiet, striker=striker)
@@ -226,7 +226,7 @@ def run_to_end(settings: "Settings", *, quiet: bool, striker: "Striker | None") 
         Abort: the user stopped it.
     """
     from qmpi.cli.train import run_supervised
-    from qmpi.launch.train import run_path
+    from qmpi.runtime.same_run import run_path
 
     watch = striker.look if striker is not None else None
     marker = run_supervised(settings, None, quiet=quiet, watch=watch)

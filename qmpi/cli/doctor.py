@@ -108,8 +108,9 @@ def surroundings(settings: "Settings", *, job_given: bool, folder: Path | None) 
     from qmpi.doctor.surroundings import Surroundings
     from qmpi.errors import ConfigError
     from qmpi.launch.mpirun import rank_environment
-    from qmpi.launch.train import default_ranks, run_path
+    from qmpi.launch.train import default_ranks
     from qmpi.runtime.clock import Clock
+    from qmpi.runtime.same_run import run_path
     from qmpi.storage.cache import default_cache
     from qmpi.storage.home import home_directory
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import msgspec
 
-from qmpi.cli.check import rank_count, roles_dealt
+from qmpi.cli.check import rank_count
 from qmpi.cli.options import HomePath, JobPath, job_options
 from qmpi.cli.output import show_json
 from qmpi.cli.sizes import Count
@@ -21,6 +21,7 @@ Examples:
   qmpi plan jobs/cluster.toml --ranks 8000 --machine h100
   qmpi plan jobs/quintillion.toml --ranks 8000 --machine h100 --set machine.node_hour=16
   qmpi plan jobs/node.toml --machine h100 --compare
+  qmpi plan jobs/node.toml --machine h100 --layouts
   qmpi plan job.toml --machine my-cluster.toml --tokens 50G --html plan.html
 """
 
@@ -42,6 +43,7 @@ Examples:
 )
 @click.option("--tokens", type=Count(), help="Tokens to train on; default: as the job says.")
 @click.option("--compare", is_flag=True, help="A table over 1, 2, 4, ... trainers.")
+@click.option("--layouts", is_flag=True, help="A table of layouts that the ranks could have.")
 @click.option("--html", "page", type=HomePath(), metavar="FILE", help="Write a page.")
 @job_options
 def command(
@@ -51,6 +53,7 @@ def command(
     named: str | None,
     tokens: int | None,
     compare: bool,
+    layouts: bool,
     page: Path | None,
     overrides: tuple[str, ...],
     run_dir: str | None,
@@ -61,10 +64,19 @@ def command(
     A pure model; nothing is started. Without a machine the speed of this one's cores is measured,
     in about two seconds. What nobody knows is said so.
     """
+    from qmpi.cli.chosen import Chooser
     from qmpi.config.load import load_job
     from qmpi.planning.estimate import make_plan
 
-    settings = load_job(job, overrides, run_dir)
+    chooser = Chooser(
+        lambda settings: rank_count(settings.roles, ranks),
+        None if named is None else _named(named),
+        lambda settings: 0 if named or settings.machine.name else 1,
+    )
+    if layouts:
+        _show_layouts(load_job(job, overrides, run_dir), chooser, as_json=as_json)
+        return
+    settings = load_job(job, overrides, run_dir, chooser)
     where = named or settings.machine.name or HERE
     base = _workload(settings, where, ranks, tokens)
     details = make_plan(base)
@@ -79,26 +91,38 @@ def command(
         return
     from qmpi.monitor.plan_text import compare_text, plan_text
 
-    click.echo(compare_text(compared) if compare else plan_text(details, where))
+    click.echo(compare_text(compared) if compare else plan_text(details, where, chooser.why))
     if page is not None:
         click.echo(f"wrote {page}")
 
 
-def _workload(settings: Any, where: str, ranks: int | None, tokens: int | None) -> Any:  # noqa: ANN401
+def _named(name: str) -> Any:  # noqa: ANN401
     from qmpi.config.machine import load_machine
-    from qmpi.planning.workload import Counts, workload
 
-    machine = _here() if where == HERE else load_machine(where)
-    number = rank_count(settings.roles, ranks)
-    dealt = roles_dealt(settings, number)
-    counts = Counts(
-        ranks=number,
-        trainers=dealt["trainer"],
-        spares=dealt.get("spare", 0),
-        generators=dealt["generator"],
-        memories=dealt["memory"],
-        replicas=dealt["replica"],
-    )
+    return load_machine(name)
+
+
+def _show_layouts(settings: Any, chooser: Any, *, as_json: bool) -> None:  # noqa: ANN401
+    from qmpi.monitor.layouts_text import layouts_text, layouts_told
+    from qmpi.runtime.chosen_layout import choices
+
+    choice = choices(settings, chooser.place_of(settings))
+    if as_json:
+        show_json(layouts_told(choice))
+        return
+    click.echo(layouts_text(choice))
+
+
+def _workload(settings: Any, where: str, ranks: int | None, tokens: int | None) -> Any:  # noqa: ANN401
+    from qmpi.errors import ConfigError
+    from qmpi.planning.workload import workload
+    from qmpi.runtime.chosen_layout import counts_of
+
+    machine = _here() if where == HERE else _named(where)
+    number, size = rank_count(settings.roles, ranks), settings.parallel.team_size
+    counts = counts_of(settings, number, size)
+    if counts is None:
+        raise ConfigError(f"{number} ranks are fewer than a team of {size} has")
     speeds = _measured(settings) if where == HERE else None
     return workload(settings, counts, machine, speeds, tokens)
 

@@ -15,7 +15,9 @@ from qmpi.cli.stop_request import WARNING, StopRequest
 from qmpi.errors import pointer
 
 if TYPE_CHECKING:
+    from qmpi.cli.chosen import Chooser
     from qmpi.config.settings import Settings
+    from qmpi.launch.allocation.muster import Muster
     from qmpi.launch.supervisor import SupervisorEvent
     from qmpi.launch.train import Asked
     from qmpi.monitor.live_view import LiveView
@@ -124,10 +126,10 @@ def command(
         raise click.UsageError(f"{name} is for a run that goes on: --resume RUN")
     from qmpi.launch.train import Asked, way_on
 
-    settings = _settings(job, resume, overrides, run_dir)
+    asked = Asked(ranks, per_host, hostfile, stop_before)
+    settings = _settings(job, resume, (overrides, run_dir), asked)
     if resume is None:
         _warn(settings)
-    asked = Asked(ranks, per_host, hostfile, stop_before)
     marker = run_supervised(
         settings,
         asked,
@@ -260,11 +262,15 @@ class Onlooker:
 
 
 def _settings(
-    job: Path | None, resume: Path | None, overrides: tuple[str, ...], run_dir: str | None
+    job: Path | None,
+    resume: Path | None,
+    changed: tuple[tuple[str, ...], str | None],
+    asked: "Asked",
 ) -> "Settings":
     from qmpi.config.load import load_job
     from qmpi.launch.train import resume_settings
 
+    overrides, run_dir = changed
     if resume is not None:
         if job is not None or run_dir is not None:
             raise click.UsageError(
@@ -273,7 +279,24 @@ def _settings(
         return resume_settings(resume, overrides)
     if job is None:
         raise click.UsageError("name a JOB file, or a run with --resume")
-    return load_job(job, overrides, run_dir)
+    chooser = _chooser(asked)
+    settings = load_job(job, overrides, run_dir, chooser)
+    chooser.tell()
+    return settings
+
+
+def _chooser(asked: "Asked") -> "Chooser":
+    from qmpi.cli.chosen import Chooser
+    from qmpi.launch.train import find_hosts
+    from qmpi.runtime.clock import Clock
+
+    def hosts(settings: "Settings") -> "Muster":
+        return find_hosts(settings, asked, os.environ, Clock())
+
+    return Chooser(
+        lambda settings: hosts(settings).ranks_of_all(),
+        nodes=lambda settings: hosts(settings).hosts_of_all(),
+    )
 
 
 def _warn(settings: "Settings") -> None:
@@ -286,7 +309,7 @@ def _warn(settings: "Settings") -> None:
 
 def _show(settings: "Settings", marker: "EndMarker", *, as_json: bool) -> None:
     from qmpi.errors import StorageError
-    from qmpi.launch.train import run_path
+    from qmpi.runtime.same_run import run_path
     from qmpi.storage.status_file import read_status
 
     run = run_path(settings)

@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from qmpi.config.data import ContentSource, CorpusSource, DataSettings
+from qmpi.config.parallel import SECTION
 
 LARGEST_NUMBER = 2**63 - 1
 """Whole numbers travel as 64 bits in messages, files and tensors."""
@@ -39,7 +40,8 @@ def explain(raw: dict[str, Any], settings: type[msgspec.Struct]) -> list[str]:
         if name not in sections:
             faults.append(f"[{name}]: no such section; {_home(name, sections)}")
         elif not isinstance(fields, dict):
-            faults.append(f"{name} = {shown(fields)}: must be a section, written [{name}]")
+            other = ', or "auto"' if name == SECTION else ""
+            faults.append(f"{name} = {shown(fields)}: must be a section, written [{name}]{other}")
         else:
             faults += _section(name, fields, sections[name])  # pyright: ignore[reportUnknownArgumentType]
     return faults

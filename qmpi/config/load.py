@@ -6,7 +6,7 @@ the nearest known name. Nothing starts on settings that were not checked.
 
 import hashlib
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -19,24 +19,35 @@ from qmpi.config.explain import explain
 from qmpi.config.guard import LEAST_WARMUP
 from qmpi.config.identity import identity
 from qmpi.config.machine import known_machines
-from qmpi.config.parallel import renamed
+from qmpi.config.parallel import AUTO, OLDER_NAME, SECTION, ParallelSettings, is_left_open, renamed
 from qmpi.config.settings import Settings
 from qmpi.errors import ConfigError
 from qmpi.units import Digest
 
 JOB_LIMIT_BYTES = 4 << 20
 
+Choose = Callable[[Settings], ParallelSettings]
+"""Gives a job its layout that leaves it to qmpi."""
+
 BUILTIN = "builtin:"
 """Prefix of corpora and tokenizers that qmpi brings along."""
 
 
-def load_job(path: Path, overrides: Sequence[str] = (), run_dir: str | None = None) -> Settings:
+def load_job(
+    path: Path,
+    overrides: Sequence[str] = (),
+    run_dir: str | None = None,
+    choose: Choose | None = None,
+) -> Settings:
     """Read a job file.
 
     Args:
         path: a TOML file.
-        overrides: "section.key=value" each; the value is TOML, or else taken as text.
+        overrides: "section.key=value" each, or "parallel=auto"; the value is TOML, or else taken as
+            text.
         run_dir: replaces job.run_dir.
+        choose: chooses the layout of a job that says `parallel = "auto"`. None: such a job is
+            looked at as if each trainer held the whole model.
 
     Returns:
         Checked settings; relative paths are made absolute, those of the user's home directory too,
@@ -45,11 +56,16 @@ def load_job(path: Path, overrides: Sequence[str] = (), run_dir: str | None = No
     Raises:
         ConfigError: the file cannot be read, or says something illegal.
     """
-    return _anchor(parse_job(_read(path), overrides, run_dir, name=str(path)))
+    return _anchor(parse_job(_read(path), overrides, run_dir, name=str(path), choose=choose))
 
 
 def parse_job(
-    text: str, overrides: Sequence[str] = (), run_dir: str | None = None, *, name: str = "job"
+    text: str,
+    overrides: Sequence[str] = (),
+    run_dir: str | None = None,
+    *,
+    name: str = "job",
+    choose: Choose | None = None,
 ) -> Settings:
     """Read a job from text.
 
@@ -58,6 +74,7 @@ def parse_job(
         overrides: as in `load_job`.
         run_dir: as in `load_job`.
         name: of the file, for messages.
+        choose: as in `load_job`.
 
     Returns:
         Checked settings.
@@ -78,14 +95,18 @@ def parse_job(
     raw = renamed(raw)
     if run_dir is not None:
         _section(raw, "job")["run_dir"] = run_dir
-    faults = explain(raw, Settings)
-    if faults:
-        raise ConfigError("\n  ".join([f"{name}: {_count(faults)}", *faults]))
+    is_open = is_left_open(raw)
+    if is_open:
+        del raw[SECTION]
+    _refuse(name, explain(raw, Settings))
     settings = _refit(msgspec.convert(raw, Settings), overrides)
-    faults = contradictions(settings)
-    if faults:
-        raise ConfigError("\n  ".join([f"{name}: {_count(faults)}", *faults]))
-    return resolve(settings)
+    _refuse(name, contradictions(settings))
+    settings = resolve(settings)
+    if not is_open or choose is None:
+        return settings
+    settings = replace(settings, parallel=choose(settings))
+    _refuse(name, contradictions(settings))
+    return settings
 
 
 def faults_of(settings: Settings) -> list[str]:
@@ -232,6 +253,10 @@ def absolute(path: str) -> Path:
 def _override(raw: dict[str, Any], override: str) -> None:
     path, equals, text = override.partition("=")
     parts = path.strip().split(".")
+    if path.strip() in (SECTION, OLDER_NAME) and text.strip().strip("\"'") == AUTO:
+        raw.pop(OLDER_NAME, None)
+        raw[SECTION] = AUTO
+        return
     if not equals or len(parts) != 2 or not all(parts):
         raise ConfigError(f"--set {override!r}: write section.key=value, such as train.steps=100")
     _section(raw, parts[0])[parts[1]] = _override_value(parts[0], parts[1], text)
@@ -263,10 +288,17 @@ def _override_value(section: str, key: str, text: str) -> object:
 
 
 def _section(raw: dict[str, Any], name: str) -> dict[str, Any]:
+    if name == SECTION and is_left_open(raw):
+        raw[name] = {}  # who names a size has chosen
     section = raw.setdefault(name, {})
     if not isinstance(section, dict):
         raise ConfigError(f"{name} must be a section, written [{name}]")
     return section  # pyright: ignore[reportUnknownVariableType]
+
+
+def _refuse(name: str, faults: Sequence[str]) -> None:
+    if faults:
+        raise ConfigError("\n  ".join([f"{name}: {_count(faults)}", *faults]))
 
 
 def _count(faults: Sequence[str]) -> str:

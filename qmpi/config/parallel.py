@@ -11,6 +11,9 @@ SECTION = "parallel"
 
 PipelineSchedule = Literal["gpipe", "1f1b", "interleaved", "zero_bubble"]
 
+AUTO = "auto"
+"""Instead of the section: where a job begins, qmpi chooses the layout."""
+
 OLDER_NAME = "team"
 """Of the section, in job files of runs that were begun before it said more than sizes."""
 
@@ -18,7 +21,8 @@ OLDER_NAME = "team"
 class ParallelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[parallel]: how many ranks share one replica of the model, axis by axis, outermost first.
 
-    Sizes and chunks are part of the run's identity; the number of teams is not.
+    Sizes and chunks are part of the run's identity; the number of teams is not. In place of the
+    section `parallel = "auto"`, above all others, leaves them to qmpi.
     """
 
     pipeline: Annotated[
@@ -119,3 +123,12 @@ def renamed(raw: dict[str, Any]) -> dict[str, Any]:
             f"[{OLDER_NAME}] says to [{SECTION}]"
         )
     return {SECTION if name == OLDER_NAME else name: fields for name, fields in raw.items()}
+
+
+def is_left_open(raw: dict[str, Any]) -> bool:
+    """Return whether a raw job leaves its layout to qmpi: `parallel = "auto"`.
+
+    Args:
+        raw: what TOML gave, its sections called by their names of today.
+    """
+    return raw.get(SECTION) == AUTO

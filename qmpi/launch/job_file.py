@@ -8,9 +8,9 @@ has written there meanwhile.
 """
 
 from qmpi.config.settings import Settings
-from qmpi.launch.train import claim_run, run_path
+from qmpi.launch.train import claim_run
 from qmpi.protocol.status import EndMarker
-from qmpi.runtime.same_run import Continuation
+from qmpi.runtime.same_run import Continuation, run_path
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.journal import glance_at
 from qmpi.storage.os_errors import explained

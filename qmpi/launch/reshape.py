@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from qmpi.config.identity import differences, with_hyperparameters
 from qmpi.config.load import dump_toml, load_job, settings_digest
+from qmpi.config.parallel import ParallelSettings
 from qmpi.config.settings import Settings
 from qmpi.errors import ConfigError, CorruptData, InputError, InvariantError, RunInUse
 from qmpi.exchange.checkpoint import (
@@ -27,11 +28,13 @@ from qmpi.exchange.checkpoint import (
     read_parts,
 )
 from qmpi.exchange.folder import OwnFiles, check_folder, new_folder
+from qmpi.launch.train import default_ranks
 from qmpi.policy.hyperparameters import log_of
 from qmpi.policy.reshaping import layout_text, which_run
 from qmpi.protocol.journal import JournalRecord, RunReshaped
 from qmpi.protocol.teams import Layout
 from qmpi.roles.coordinator.record import Record
+from qmpi.runtime.chosen_layout import Place, decide
 from qmpi.runtime.clock import Clock
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.journal import JournalWriter, read_journal
@@ -145,12 +148,16 @@ def _plan(run: Path, target: Path, overrides: tuple[str, ...]) -> _Plan:
             raise RunInUse(told)
     begun = load_job(old.begun if old.begun.exists() else job)
     held = replace(load_job(job), parallel=begun.parallel)
-    wanted = load_job(job, overrides, os.fspath(new.root))
+    wanted = load_job(job, overrides, os.fspath(new.root), _chosen)
     history = tuple(read_journal(old.journal))
     _check_job(old, begun, held, wanted, history)
     record = Record(1)
     record.replay(history)
     return _Plan(old, new, held, wanted, replace(begun, parallel=wanted.parallel), record, history)
+
+
+def _chosen(settings: Settings) -> ParallelSettings:
+    return decide(settings, Place(default_ranks(settings))).parallel
 
 
 def _check_job(

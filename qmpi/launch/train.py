@@ -29,6 +29,7 @@ from qmpi.runtime.same_run import (
     begun_with,
     check_same_run,
     keep_settings,
+    run_path,
 )
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.cache import default_cache
@@ -79,18 +80,6 @@ def default_ranks(settings: Settings) -> int:
     if any(isinstance(count, str) for count in counts):
         raise ConfigError("[roles] gives shares, so say how many ranks to start: -n N")
     return sum(count for count in counts if isinstance(count, int))
-
-
-def run_path(settings: Settings) -> Path:
-    """Return the absolute directory of a run.
-
-    Args:
-        settings: the job.
-
-    Returns:
-        job.run_dir, or runs/NAME.
-    """
-    return Path(settings.job.run_dir or f"runs/{settings.job.name}").absolute()
 
 
 def find_hosts(

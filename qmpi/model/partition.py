@@ -307,8 +307,12 @@ def _narrowed(settings: ModelSettings, shares: int, tokens: int) -> ModelSetting
         "ffn_width": ffn_width(settings),
         "expert_width": expert_width(settings),
     }
+    # Widths of what the model has not are derived from others, and need not divide.
+    idle = {"expert_width"} if not settings.experts else set[str]()
+    if settings.experts and not settings.dense_layers:
+        idle = {"ffn_width"}
     for name, size in sizes.items():
-        if size % shares:
+        if size % shares and name not in idle:
             raise InvariantError(f"{name} = {size} cannot be cut in {shares} equal parts")
     own = {name: size // shares for name, size in sizes.items()}
     return replace(settings, vocab_size=tokens, head_dim=head_dim(settings), **own)

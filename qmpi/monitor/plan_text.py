@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from qmpi.planning.advice import Advice
 from qmpi.planning.estimate import Details
-from qmpi.planning.wording import amount, count_text, seconds_text, size_text
+from qmpi.planning.wording import amount, count_text, layout_text, seconds_text, size_text
 
 UNKNOWN = "not known"
 CAUSES = (
@@ -12,6 +12,8 @@ CAUSES = (
     ("attention", "attention"),
     ("sweeps", "element by element"),
     ("calls", "calls of kernels"),
+    ("exchange", "sent within teams"),
+    ("waiting", "waiting for the pipeline"),
     ("reduce", "summing gradients"),
     ("apply", "update"),
     ("digest", "digests"),
@@ -56,30 +58,37 @@ def plan_lines(details: Details, where: str) -> list[tuple[str, str]]:
         ("energy", _energy(details)),
         ("cost", _cost(details)),
         *_loads(details),
-        ("layout", _layout(job.settings.parallel.team_size)),
+        ("layout", _layout(details)),
         ("fastest", advice_text(details.advice)),
     ]
 
 
-def _layout(team: int) -> str:
-    if team == 1:
+def _layout(details: Details) -> str:
+    job, team = details.job, details.team
+    parallel, held = job.settings.parallel, details.plan.layout["position"]["parameters"]
+    if parallel.team_size == 1:
         return "data parallel: each trainer holds the whole model"
+    sent = "" if team is None else ", ".join(f"{a} {size_text(b)}" for a, b in team.sent.items())
+    idle = 0.0 if team is None else team.bubble
+    bubble = f", stages wait {idle:.0%} of the lanes" if parallel.pipeline > 1 else ""
     return (
-        f"teams of {team} ranks share a model; what is told of a trainer is of one that holds all"
+        f"{job.teams:,} team{'s' if job.teams != 1 else ''} of {layout_text(parallel)}: a rank "
+        f"holds {count_text(held)} parameters at most, sends a step {sent or UNKNOWN}{bubble}"
     )
 
 
-def plan_text(details: Details, where: str) -> str:
+def plan_text(details: Details, where: str, chosen: Sequence[str] = ()) -> str:
     """Return a plan as text for a terminal.
 
     Args:
         details: the plan.
         where: name of the machine.
+        chosen: why the layout is what it is, where qmpi chose it.
 
     Returns:
         Lines.
     """
-    pairs = plan_lines(details, where)
+    pairs = [*plan_lines(details, where), *(("chosen", words) for words in chosen)]
     width = max(len(name) for name, _ in pairs)
     lines = [f"{name:{width}}  {words}" for name, words in pairs]
     lines += [f"{'limit':{width}}  {words}" for words in details.plan.limits]

@@ -9,8 +9,6 @@ takes a snapshot while the others wait for it at the next vote, so its share sta
 Kernels and bytes of the sweeps are counted in `qmpi.planning.sweeps`.
 """
 
-from math import ceil
-
 from msgspec import Struct
 
 from qmpi.config.compiling import is_worth_compiling
@@ -54,6 +52,8 @@ class EngineTime(Struct, frozen=True, kw_only=True):
         snapshot: hashing and copying the state, spread likewise.
         evaluation: measuring on held-out text and problems, spread likewise.
         offload: copies from and to the host's memory that nothing hides; the caller's.
+        exchange: what ranks of a team send each other, which nothing hides; the caller's.
+        waiting: for a pipeline to fill and drain, and for its slowest stage; the caller's.
     """
 
     products: float
@@ -66,6 +66,8 @@ class EngineTime(Struct, frozen=True, kw_only=True):
     snapshot: float
     evaluation: float
     offload: float = 0.0
+    exchange: float = 0.0
+    waiting: float = 0.0
 
     @property
     def lanes(self) -> float:
@@ -76,7 +78,7 @@ class EngineTime(Struct, frozen=True, kw_only=True):
     def total(self) -> float:
         """Seconds of a step."""
         beside = self.digest + self.snapshot + self.evaluation + self.offload
-        return self.lanes + self.reduce + self.apply + beside
+        return self.lanes + self.exchange + self.waiting + self.reduce + self.apply + beside
 
 
 def engine_time(job: Workload, speeds: Speeds) -> EngineTime:
@@ -87,11 +89,12 @@ def engine_time(job: Workload, speeds: Speeds) -> EngineTime:
         speeds: of a trainer, alone on its core or GPU.
 
     Returns:
-        Seconds by cause, of the trainer with the most lanes.
+        Seconds by cause, of the trainer with the most lanes. Of a job as a position sees it, what
+        it does itself; `qmpi.planning.team` adds what it waits for.
     """
     train, shape = job.settings.train, job.shape
-    lanes = ceil(train.lanes / job.counts.trainers)
-    crowd, tokens = crowding(job), lanes * job.lane_tokens
+    lanes = job.team_lanes
+    crowd, tokens = crowding(job), lanes * train.microbatches * job.rows
     weights = 6 * matrices_a_token(shape)
     again = done_again(train, shape)
     scores = all_attention_flops(shape, train.sequence_tokens)
@@ -136,7 +139,7 @@ def uses_muon(job: Workload) -> bool:
 def _step(job: Workload, speeds: Speeds, lanes: int) -> tuple[Sweeps, Sweeps]:
     """Return what a step moves but for the update: through memory, and block by block in cache."""
     train, shape, half = job.settings.train, job.shape, speeds.half
-    rows, exact = train.sequences * train.sequence_tokens, train.reduction == "exact"
+    rows, exact = job.rows, train.reduction == "exact"
     layer = layer_sweeps(shape, rows, half=half, compiled=is_compiled(job))
     swept = shape.blocks * (1 + done_again(train, shape).sweeps)
     batch = layer.times(swept) + end_sweeps(shape, rows, half=half)
@@ -160,33 +163,41 @@ def _update(job: Workload, speeds: Speeds) -> tuple[Sweeps, float]:
     swept = update_sweeps(shape, job.parameters, half=half, muon=muon)
     if not muon:
         return swept, 0.0
-    share = muon_share(shape, job.counts.trainers, on_gpus=job.on_gpus)
-    return swept + direction_sweeps(shape, half=half).times(share), share * muon_flops(shape)
+    # Matrices that the tensor axis cuts are turned whole, each by one of all its ranks.
+    ranks = job.teams * job.settings.parallel.tensor
+    whole = job.uncut or shape
+    share = muon_share(whole, ranks, on_gpus=job.on_gpus)
+    return swept + direction_sweeps(whole, half=half).times(share), share * muon_flops(whole)
 
 
 def _reduce(job: Workload, speeds: Speeds) -> float:
-    ranks = job.counts.trainers
+    ranks = job.teams
     if ranks == 1:
         return 0.0
-    buffer = FLOAT * job.parameters + _told_bytes(job) + _shared_bytes(job, speeds)
+    buffer = FLOAT * job.parameters + _told_bytes(job) + direction_bytes_told(job, speeds)
     ring = 2 * buffer * (ranks - 1) / ranks / speeds.reduce
     hops = 2 * (ranks - 1) * job.machine.network.latency_us * 1e-6
     staged = 2 * buffer / HOST_LINK_BYTES if job.on_gpus else 0.0
     return ring + hops + staged
 
 
-def _shared_bytes(job: Workload, speeds: Speeds) -> int:
-    """Return what trainers on CPUs tell each other of Muon's directions."""
+def direction_bytes_told(job: Workload, speeds: Speeds) -> int:
+    """Return what trainers on CPUs tell each other of Muon's directions.
+
+    Args:
+        job: the job.
+        speeds: of a trainer.
+    """
     if job.on_gpus or not uses_muon(job):
         return 0
     narrow = speeds.half and job.settings.train.precision != "float16"
-    return hidden_elements(job.shape) * (HALF if narrow else FLOAT)
+    return hidden_elements(job.uncut or job.shape) * (HALF if narrow else FLOAT)
 
 
 def _told_bytes(job: Workload) -> int:
     """Return what travels beside the gradients: facts of lanes, needs of chunks and of rows."""
     train, shape = job.settings.train, job.shape
-    rows = shape.vocab_size * (1 if shape.tied_head else 2)
+    rows = shape.vocab_size * shape.tables
     needs = rows + job.parameters // CHUNK if train.reduction == "exact" else 0
     told = FACTS_BYTES + NUMBER_BYTES * shape.further_heads
     return told * train.lanes + FLOAT * needs

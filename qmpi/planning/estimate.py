@@ -9,16 +9,15 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from qmpi.planning.advice import Advice, advise
-from qmpi.planning.engine_time import EngineTime, engine_time
+from qmpi.planning.engine_time import EngineTime
 from qmpi.planning.limits import affordable, limits
 from qmpi.planning.loads import Loads, loads
-from qmpi.planning.memory import on_host, trainer_memory
-from qmpi.planning.offload import Apart, carry_seconds, told
+from qmpi.planning.offload import Apart, told
 from qmpi.planning.reliability import DAY, Reliability, reliability
 from qmpi.planning.shape import active_parameters, flops_per_token
+from qmpi.planning.team import Heaviest, TeamTime, heaviest, largest_part, team_time
 from qmpi.planning.workload import Workload
 
 
@@ -29,7 +28,7 @@ class Plan(Struct, frozen=True, kw_only=True):
         parameters: trained; a tied head counts once.
         active_parameters: that one token meets; of a dense model all of them.
         flops_per_token: forward and backward, causal attention counted by half.
-        memory_bytes_by_kind: of a trainer.
+        memory_bytes_by_kind: of a trainer; where ranks share a model, of the one with the most.
         step_seconds: of a step, failures apart.
         utilisation: share of the peak (GPUs), or of the rate measured in place (cores).
         days: of the run, failures included where their rate is known.
@@ -67,6 +66,7 @@ class Details(Struct, frozen=True, kw_only=True):
         failing: what failures cost; None likewise.
         advice: the layout that would be fastest; None: not known.
         there: what of a trainer is in the host's memory beside its GPU.
+        team: time of a team's step and what its ranks send each other; None: not known.
     """
 
     job: Workload
@@ -76,6 +76,7 @@ class Details(Struct, frozen=True, kw_only=True):
     failing: Reliability | None
     advice: Advice | None
     there: Apart
+    team: TeamTime | None
 
 
 def make_plan(job: Workload) -> Details:
@@ -87,11 +88,9 @@ def make_plan(job: Workload) -> Details:
     Returns:
         The plan.
     """
-    memory, train = trainer_memory(job), job.settings.train
-    there, time = on_host(job), None
-    if job.speeds is not None:
-        time = engine_time(job, job.speeds)
-        time = replace(time, offload=carry_seconds(job, there, time.lanes))
+    most, train = heaviest(job), job.settings.train
+    team = None if job.speeds is None else team_time(job, job.speeds)
+    time = None if team is None else team.time
     load = None if time is None else loads(job, time.total)
     failing = None if time is None else reliability(job, time.total)
     days = _days(job, time, failing)
@@ -104,7 +103,7 @@ def make_plan(job: Workload) -> Details:
         parameters=job.parameters,
         active_parameters=active_parameters(job.shape),
         flops_per_token=flops,
-        memory_bytes_by_kind=memory,
+        memory_bytes_by_kind=most.memory,
         step_seconds=None if time is None else time.total,
         utilisation=_utilisation(job, time, flops),
         days=days,
@@ -112,11 +111,22 @@ def make_plan(job: Workload) -> Details:
         cost=_cost(job, days, energy),
         failures_per_day=_node_losses(job),
         effective_share=None if failing is None else failing.share,
-        layout={**_layout(job, advice, time, load), "host_bytes_by_kind": told(there)},
-        limits=limits(job, memory, time, load, failing),
+        layout={
+            **_layout(job, advice, time, load),
+            "host_bytes_by_kind": told(most.there),
+            "position": _position(job, most, team),
+        },
+        limits=limits(job, most, time, load, failing),
     )
     return Details(
-        job=job, plan=plan, time=time, load=load, failing=failing, advice=advice, there=there
+        job=job,
+        plan=plan,
+        time=time,
+        load=load,
+        failing=failing,
+        advice=advice,
+        there=most.there,
+        team=team,
     )
 
 
@@ -158,13 +168,16 @@ def _cost(job: Workload, days: float | None, energy: float | None) -> float | No
 def _layout(
     job: Workload, advice: Advice | None, time: EngineTime | None, load: Loads | None
 ) -> dict[str, Any]:
-    counts, axes = job.counts, {"pipeline": 1, "context": 1, "expert": 1, "tensor": 1}
+    counts, parallel = job.counts, job.settings.parallel
     step = None if time is None else time.total
     return {
         "possible": {
             "ranks": counts.ranks,
-            "data": counts.trainers,
-            **axes,
+            "data": job.teams,
+            "pipeline": parallel.pipeline,
+            "context": parallel.context,
+            "expert": parallel.expert,
+            "tensor": parallel.tensor,
             "nodes": job.nodes,
             "spares": counts.spares,
         },
@@ -173,6 +186,16 @@ def _layout(
         "loads": None if load is None else msgspec.to_builtins(load),
         "tokens": job.tokens,
         "tokens_in_30_days": None if step is None else affordable(job, step, 30.0),
+    }
+
+
+def _position(job: Workload, most: Heaviest, team: TeamTime | None) -> dict[str, Any]:
+    """Return what the heaviest position of a team has, and what a rank sends within it."""
+    return {
+        "parameters": largest_part(job),
+        "state_bytes": most.job.state_bytes,
+        "sent_bytes_by_axis": None if team is None else team.sent,
+        "bubble": None if team is None else team.bubble,
     }
 
 

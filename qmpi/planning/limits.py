@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from qmpi.config.train import TrainSettings
 from qmpi.planning.engine_time import EngineTime
 from qmpi.planning.loads import Loads
-from qmpi.planning.memory import on_host, trainer_memory
 from qmpi.planning.reliability import DAY, Reliability
+from qmpi.planning.team import Heaviest, heaviest, largest_part
 from qmpi.planning.wording import amount, seconds_text, size_text
 from qmpi.planning.workload import Workload
 
@@ -25,7 +25,7 @@ GIB = 2**30
 
 def limits(
     job: Workload,
-    memory: dict[str, int],
+    most: Heaviest,
     time: EngineTime | None,
     load: Loads | None,
     failing: Reliability | None,
@@ -34,7 +34,7 @@ def limits(
 
     Args:
         job: the job.
-        memory: bytes of a trainer by kind.
+        most: the position of a team that takes the most memory.
         time: of a step; None: not known.
         load: what it asks for; None likewise.
         failing: what failures cost; None likewise.
@@ -42,7 +42,7 @@ def limits(
     Returns:
         Sentences, the gravest first; empty if nothing stands out.
     """
-    found = [*_memory(job, memory), *_float8(job), *_lanes(job), *_steps(job)]
+    found = [*_memory(job, most), *_float8(job), *_lanes(job), *_steps(job)]
     if time is None or load is None or failing is None:
         return (*found, _unknown(job))
     found += [*_step(job, time), *_load(load), *_failures(failing)]
@@ -60,20 +60,31 @@ def _unknown(job: Workload) -> str:
     )
 
 
-def _memory(job: Workload, memory: dict[str, int]) -> list[str]:
-    node, need = job.machine.node, sum(memory.values())
+def rank_room(job: Workload) -> tuple[float, str]:
+    """Return the memory that a trainer has where it computes.
+
+    Args:
+        job: the job.
+
+    Returns:
+        Bytes, 0: not known; and whose they are, in words.
+    """
     if job.on_gpus:
-        room, where = job.machine.gpu.memory_gib * GIB, "its GPU"
-    else:
-        sharing = ceil(job.counts.trainers / max(1, job.nodes))
-        room, where = node.memory_gib * GIB / sharing, "its share of a node"
-    found = _host_memory(job)
+        return job.machine.gpu.memory_gib * GIB, "its GPU"
+    sharing = ceil(job.counts.trainers / max(1, job.nodes))
+    return job.machine.node.memory_gib * GIB / sharing, "its share of a node"
+
+
+def _memory(job: Workload, most: Heaviest) -> list[str]:
+    need, found = most.bytes, _host_memory(job, most)
+    room, where = rank_room(job)
     if not room or need <= room:
         return found
+    shared = job.settings.parallel.team_size > 1
     return [
         f"memory: a trainer needs {size_text(need)} and {where} has {size_text(room)}: "
-        f"{_saved(job, room)}fewer sequences a microbatch, a smaller model, or a team of "
-        "several ranks, which this version does not have",
+        f"{_saved(job, room)}fewer sequences a microbatch, a smaller model, or "
+        f'{"another layout" if shared else "ranks that share it"} (parallel = "auto")',
         *found,
     ]
 
@@ -89,9 +100,9 @@ def _float8(job: Workload) -> list[str]:
     ]
 
 
-def _host_memory(job: Workload) -> list[str]:
+def _host_memory(job: Workload, most: Heaviest) -> list[str]:
     """Return what is to be said if trainers keep more beside their GPUs than a node has."""
-    each, room = on_host(job).host_bytes, job.machine.node.memory_gib * GIB
+    each, room = most.there.host_bytes, job.machine.node.memory_gib * GIB
     sharing = ceil(job.counts.trainers / max(1, job.nodes))
     if not room or sharing * each <= room:
         return []
@@ -106,7 +117,7 @@ def _saved(job: Workload, room: float) -> str:
     train = job.settings.train
     for less in _savings(train, on_gpus=job.on_gpus):
         saving = replace(job, settings=replace(job.settings, train=less))
-        need = sum(trainer_memory(saving).values())
+        need = heaviest(saving).bytes
         if need <= room and less != train:
             fields = [
                 f'train.{name} = "{getattr(less, name)}"'
@@ -143,11 +154,11 @@ def _lanes(job: Workload) -> list[str]:
             f"lanes: {lanes:,} lanes{most} feed {counts.trainers:,} trainers; "
             f"{counts.spares:,} more ranks wait as spares"
         )
-    each = ceil(lanes / counts.trainers)
-    idle = 1 - lanes / (each * counts.trainers)
+    idle = 1 - lanes / (job.team_lanes * job.teams)
+    sharing = "trainers" if job.settings.parallel.team_size == 1 else "teams"
     if idle > 0.05:
         found.append(
-            f"lanes: {lanes:,} lanes do not divide among {counts.trainers:,} trainers: they idle "
+            f"lanes: {lanes:,} lanes do not divide among {job.teams:,} {sharing}: they idle "
             f"{idle:.0%} of the time"
         )
     return found
@@ -166,15 +177,16 @@ def _steps(job: Workload) -> list[str]:
 def _step(job: Workload, time: EngineTime) -> list[str]:
     whole = time.total
     work = time.products + time.attention + time.sweeps + time.calls
+    found = _within_team(time)
     if time.reduce > MUCH * whole:
-        found = [
-            f"network: summing {size_text(4 * job.parameters)} of gradients takes "
+        found += [
+            f"network: summing {size_text(4 * largest_part(job))} of gradients takes "
             f"{seconds_text(time.reduce)} of a step of {seconds_text(whole)}: gloo goes through "
             "host memory and nothing hides it; more microbatches a lane, or a GPU backend, which "
             "this version does not have"
         ]
     else:
-        found = [f"compute: products and sweeps are {work / whole:.0%} of a step"]
+        found += [f"compute: products and sweeps are {work / whole:.0%} of a step"]
     if time.snapshot > 0.05 * whole:
         state = size_text(job.state_bytes)
         found.append(
@@ -197,6 +209,22 @@ def _step(job: Workload, time: EngineTime) -> list[str]:
             f"tokens: {amount(job.tokens)} take {days / 365.25:,.0f} years; in 30 days "
             f"{job.nodes:,} {'node trains' if job.nodes == 1 else 'nodes train'} on "
             f"{amount(affordable(job, whole, 30.0))}"
+        )
+    return found
+
+
+def _within_team(time: EngineTime) -> list[str]:
+    """Return what is to be said if ranks of a team hold each other up."""
+    found: list[str] = []
+    if time.exchange > MUCH * time.total:
+        found.append(
+            f"team: what its ranks send each other takes {time.exchange / time.total:.0%} of a "
+            "step, and nothing hides it: fewer ranks a team, or ranks that lie on one host"
+        )
+    if time.waiting > MUCH * time.total:
+        found.append(
+            f"pipeline: stages wait {time.waiting / time.total:.0%} of a step: more microbatches, "
+            "or fewer stages"
         )
     return found
 

@@ -9,6 +9,7 @@ from math import ceil
 
 from msgspec import Struct
 
+from qmpi.planning.team import largest_part, team_state_bytes
 from qmpi.planning.workload import Workload
 
 COORDINATOR_SECONDS = 24e-6
@@ -37,7 +38,7 @@ class Loads(Struct, frozen=True, kw_only=True):
     """Loads of a running job.
 
     Attributes:
-        reduce_bytes: that a trainer sends a step to sum gradients.
+        reduce_bytes: that a trainer sends a step to sum gradients over the teams.
         block_bytes_a_second: of token blocks, all trainers together.
         coordinator_messages: that the coordinator receives a second.
         coordinator_bytes: likewise, bytes.
@@ -82,8 +83,8 @@ def loads(job: Workload, step_seconds: float) -> Loads:
     Returns:
         The loads.
     """
-    settings, count = job.settings, job.parameters
-    ranks, lanes = job.counts.trainers, settings.train.lanes
+    settings, count = job.settings, largest_part(job)
+    teams, lanes = job.teams, settings.train.lanes
     hosts = max(1, job.nodes if job.on_gpus else ceil(job.counts.ranks / job.machine.node.cores))
     steps = 1 / step_seconds
     messages = hosts / settings.failure.heartbeat_seconds + 2 * steps
@@ -91,10 +92,10 @@ def loads(job: Workload, step_seconds: float) -> Loads:
     made = generated_share(job)
     read = (1 - made) * job.tokens
     write = job.machine.files.write_gbytes * 1e9
-    state = job.state_bytes
+    state = team_state_bytes(job)
     opens, speed = job.counts.ranks * FILES_A_RANK, job.machine.files.opens_per_second
     return Loads(
-        reduce_bytes=2 * 4 * count * (ranks - 1) / ranks,
+        reduce_bytes=2 * 4 * count * (teams - 1) / teams,
         block_bytes_a_second=job.step_tokens * token * steps,
         coordinator_messages=messages,
         coordinator_bytes=lanes * LANE_REPORT_BYTES * steps + messages * BEAT_BYTES,

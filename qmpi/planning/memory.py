@@ -62,9 +62,8 @@ def trainer_memory(job: Workload) -> dict[str, int]:
     Returns:
         Bytes where it computes: on its GPU if it has one.
     """
-    count, train, half = job.parameters, job.settings.train, _is_half(job)
-    tokens = train.sequences * train.sequence_tokens
-    lanes = -(-train.lanes // job.counts.trainers)
+    count, half = job.parameters, _is_half(job)
+    tokens, lanes = job.rows, job.team_lanes
     matrices = hidden_elements(job.shape) + head_matrix(job.shape)
     block = job.lane_tokens * (HALF if job.shape.vocab_size <= 65_536 else FLOAT)
     there = on_host(job)
@@ -75,8 +74,9 @@ def trainer_memory(job: Workload) -> dict[str, int]:
         "sum": FLOAT * count + _tables(job),
         "directions": _directions(job, half=half),
         "casts": _casts(job, matrices, half=half),
-        "activations": round(tokens * _kept_by_layers(job, half=half)) - there.activations,
+        "activations": _activations(job, half=half) - there.activations,
         "logits": _chunk_bytes(job, tokens, half=half),
+        "borrowed": _borrowed(job, half=half),
         "blocks": block * lanes * (job.settings.data.prefetch_steps + 1),
         "program": CONTEXT_BYTES if job.on_gpus else PROGRAM_BYTES,
         "compiler": COMPILER_BYTES if is_compiled(job) and not job.on_gpus else 0,
@@ -112,8 +112,7 @@ def _tables(job: Workload) -> int:
     """Return what the exact sum holds for embedding and head beside the sum itself, at most."""
     if job.settings.train.reduction != "exact":
         return 0
-    tables = 1 if job.shape.tied_head else 2
-    elements = tables * job.shape.vocab_size * job.shape.width
+    elements = table_elements(job.shape)
     return FLOAT * (elements + 2 * elements // ROWS_A_PLACE)
 
 
@@ -129,8 +128,21 @@ def _directions(job: Workload, *, half: bool) -> int:
         return 0
     # Muon computes in float32 where products are in float16.
     narrow = half and job.settings.train.precision != "float16"
-    size, shape = HALF if narrow else FLOAT, job.shape
-    return direction_bytes(shape, hidden_elements(shape), size, on_gpus=job.on_gpus)
+    size, shape = HALF if narrow else FLOAT, job.uncut or job.shape
+    held = direction_bytes(shape, hidden_elements(shape), size, on_gpus=job.on_gpus)
+    # Of cut matrices the ranks bring the momentum together first.
+    return held + size * hidden_elements(shape) * (job.uncut is not None)
+
+
+def _borrowed(job: Workload, *, half: bool) -> int:
+    """Return what a head that is tied to another stage's embedding takes: values, gradients."""
+    shape = job.shape
+    return head_matrix(shape) * ((HALF if half else FLOAT) + 2 * FLOAT) * shape.borrows_head
+
+
+def _activations(job: Workload, *, half: bool) -> int:
+    """Return what all microbatches that are under way keep."""
+    return round(job.kept_microbatches * job.rows * _kept_by_layers(job, half=half))
 
 
 def _kept_by_layers(job: Workload, *, half: bool) -> float:
@@ -149,10 +161,14 @@ def kept_bytes(job: Workload, *, half: bool) -> float:
     """
     size, shape, tokens = HALF if half else FLOAT, job.shape, job.settings.train.sequence_tokens
     # Each norm keeps what it is given, and the products what they are: the stream and its norm; or,
-    # with norms behind, a product's result, and the stream in their type.
-    stream = 2 * ((size if shape.norms_behind else FLOAT) + size) * shape.width
+    # with norms behind, a product's result, and the stream in their type. Along the tensor axis a
+    # norm has some rows, and the products all.
+    normed = (size if shape.norms_behind else FLOAT) / shape.row_shares
+    stream = 2 * (normed + size) * shape.width
     # The merged product, queries, keys and values made of it, what they attend to.
     heads = size * (2 * (shape.query + 2 * shape.key) + shape.query)
+    # Along the context axis the keys and values of the other ranks too.
+    heads += size * 2 * shape.key * (job.settings.parallel.context - 1)
     if job.on_gpus or tokens > MOST_TOKENS:
         seen = size * shape.query
     else:
@@ -177,7 +193,8 @@ def _chunk_bytes(job: Workload, tokens: int, *, half: bool) -> int:
     rows = min(tokens, max(LEAST_ROWS, CHUNK_LOGITS // shape.vocab_size))
     wide = 2 * FLOAT * min(tokens, LOSS_ROWS)
     features = (1 + shape.further_heads) * (2 * size + 2 * FLOAT) * tokens * shape.width
-    return shape.vocab_size * (size * rows + wide + half * size * shape.width) + features
+    logits = shape.vocab_size * (size * rows + wide + half * size * shape.width) + features
+    return logits * shape.has_head
 
 
 def saved_bytes(shape: Shape, *, half: bool) -> float:

@@ -8,7 +8,6 @@ forward and comes on the way back, behind what is computed: only what that does 
 Nothing of it was measured: no GPU was at hand.
 """
 
-from math import ceil
 from typing import Any
 
 from msgspec import Struct
@@ -69,7 +68,7 @@ def apart(job: Workload, whole: float, size: int) -> Apart:
         kept = kept_by_layers(train, shape, whole, size) - kept_by_layers(train, few, whole, size)
     return Apart(
         moments=moments,
-        activations=round(train.sequences * train.sequence_tokens * kept),
+        activations=round(job.rows * kept),
         rooms=_rooms(job) if moments else 0,
     )
 
@@ -85,8 +84,7 @@ def carry_seconds(job: Workload, there: Apart, lane_seconds: float) -> float:
     coming = there.moments
     if there.moments and job.settings.optimizer.kind == "muon":
         coming += FLOAT * hidden_elements(job.shape)
-    lanes = ceil(job.settings.train.lanes / job.counts.trainers)
-    copied = there.activations * job.settings.train.microbatches * lanes / HOST_LINK_BYTES
+    copied = there.activations * job.team_microbatches / HOST_LINK_BYTES
     shown = sum(max(0.0, copied - s * lane_seconds) for s in (FORWARD, 1 - FORWARD))
     return coming / HOST_LINK_BYTES + shown
 

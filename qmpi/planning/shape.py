@@ -28,7 +28,10 @@ TRAINING = 3
 
 
 class Experts(Struct, frozen=True, kw_only=True):
-    """A mixture of experts in place of most feed-forward layers."""
+    """A mixture of experts in place of most feed-forward layers.
+
+    `elsewhere` are experts that ranks of the same team hold: the router scores them too.
+    """
 
     number: int
     active: int
@@ -36,6 +39,12 @@ class Experts(Struct, frozen=True, kw_only=True):
     width: int
     dense_layers: int
     most_nodes: int = 0
+    elsewhere: int = 0
+
+    @property
+    def scored(self) -> int:
+        """Experts that a router scores."""
+        return self.number + self.elsewhere
 
 
 class Latent(Struct, frozen=True, kw_only=True):
@@ -48,7 +57,14 @@ class Latent(Struct, frozen=True, kw_only=True):
 
 
 class Shape(Struct, frozen=True, kw_only=True):
-    """A decoder-only transformer."""
+    """A decoder-only transformer, or what one rank of a team holds of it.
+
+    Attributes:
+        has_embedding: the embedding is there: on all stages of a pipeline but the first it is not.
+        has_head: final norm and head are there; a head that is tied to an embedding elsewhere is
+            borrowed.
+        row_shares: ranks that share out the rows of the residual stream between layers.
+    """
 
     layers: int
     width: int
@@ -69,6 +85,19 @@ class Shape(Struct, frozen=True, kw_only=True):
     further_heads: int = 0
     windows: tuple[int, ...] = ()
     sinks: int = 0
+    has_embedding: bool = True
+    has_head: bool = True
+    row_shares: int = 1
+
+    @property
+    def tables(self) -> int:
+        """Matrices with a row for each token that are held; a tied head counts once."""
+        return self.has_embedding + (self.has_head and not self.tied_head)
+
+    @property
+    def borrows_head(self) -> bool:
+        """Whether the head is tied to an embedding that another rank holds."""
+        return self.has_head and self.tied_head and not self.has_embedding
 
     @property
     def blocks(self) -> int:
@@ -171,7 +200,7 @@ def last_layer_matrices(shape: Shape, *, active: bool) -> int:
     if experts is None:
         return attention + ffn_matrices(shape, shape.ffn_width)
     used = (experts.active if active else experts.number) + experts.shared
-    return attention + used * ffn_matrices(shape, experts.width) + shape.width * experts.number
+    return attention + used * ffn_matrices(shape, experts.width) + shape.width * experts.scored
 
 
 def further_matrices(shape: Shape, *, active: bool) -> int:
@@ -193,8 +222,8 @@ def matrices_a_token(shape: Shape) -> float:
 
 
 def head_matrix(shape: Shape) -> int:
-    """Return the parameters of the output head."""
-    return shape.vocab_size * shape.width
+    """Return the elements of the output head; 0 where another rank has it."""
+    return shape.vocab_size * shape.width * shape.has_head
 
 
 def parameters(shape: Shape) -> int:
@@ -202,10 +231,10 @@ def parameters(shape: Shape) -> int:
     normed = shape.query + shape.key if shape.qk_norm_over_all_heads else 2 * shape.head_dim
     vectors = shape.plain_vectors * shape.width + normed * shape.qk_norm
     layer = layer_matrices(shape, active=False) + vectors
-    tables = (1 if shape.tied_head else 2) * head_matrix(shape) + shape.positions * shape.width
+    tables = (shape.tables * shape.vocab_size + shape.positions) * shape.width
     further = shape.further_heads * (vectors + 3 * shape.width)
     further += further_matrices(shape, active=False)
-    return round(shape.layers * layer + tables + shape.width + further)
+    return round(shape.layers * layer + tables + shape.width * shape.has_head + further)
 
 
 def attention_flops(shape: Shape, sequence_tokens: int) -> float:
@@ -267,7 +296,7 @@ def matrix_counts(shape: Shape) -> Counter[tuple[int, int]]:
         counts[shape.ffn_width, width] += gates * layers
         return +counts
     mixed = layers - experts.dense_layers
-    counts[experts.number, width] += mixed
+    counts[experts.scored, width] += mixed
     counts[experts.width, width] += gates * experts.number * mixed
     counts[experts.shared * experts.width, width] += gates * mixed * bool(experts.shared)
     counts[shape.ffn_width, width] += gates * experts.dense_layers

@@ -15,6 +15,7 @@ from msgspec import Struct
 from qmpi.planning.shape import (
     Shape,
     further_matrices,
+    head_matrix,
     hidden_features,
     layer_matrices,
     matrix_counts,
@@ -76,8 +77,8 @@ def layer_sweeps(shape: Shape, rows: int, *, half: bool, compiled: bool) -> Swee
     if compiled:
         return _compiled_layer(shape, rows, half=half)
     size = HALF if half else FLOAT
-    norms = 2 * (88 if half else 76) * shape.width
-    residual = (56 if half else 48) * shape.width
+    norms = 2 * (88 if half else 76) * shape.width / shape.row_shares
+    residual = (56 if half else 48) * shape.width / shape.row_shares
     turned = (shape.query + shape.key) * _head_bytes(half=half, normed=shape.qk_norm)
     heads = turned + 4 * size * shape.key
     gates = 16 * size * hidden_features(shape) + _sorted_bytes(shape, size)
@@ -118,7 +119,8 @@ def _compiled_layer(shape: Shape, rows: int, *, half: bool) -> Sweeps:
     heads = size * (3 * (shape.query + 2 * shape.key) + 4 * (shape.query + shape.key))
     gates = size * (3 + 5) * hidden_features(shape) + _sorted_bytes(shape, size)
     loops = COMPILED_LOOPS + _expert_kernels(shape)
-    return Sweeps(rows * float(norms * shape.width + heads + gates), loops)
+    stream = norms * shape.width / shape.row_shares
+    return Sweeps(rows * float(stream + heads + gates), loops)
 
 
 def loss_sweeps(shape: Shape, rows: int, *, half: bool) -> Sweeps:
@@ -131,7 +133,7 @@ def loss_sweeps(shape: Shape, rows: int, *, half: bool) -> Sweeps:
     """
     # Cast, largest, softmax, largest again, and back to the type of the products.
     each = shape.vocab_size * (28 if half else 32)
-    return Sweeps(float(rows) * each, 12 * ceil(rows / LOSS_ROWS))
+    return Sweeps(float(rows) * each, 12 * ceil(rows / LOSS_ROWS)).times(shape.has_head)
 
 
 def end_sweeps(shape: Shape, rows: int, *, half: bool) -> Sweeps:
@@ -142,12 +144,14 @@ def end_sweeps(shape: Shape, rows: int, *, half: bool) -> Sweeps:
         rows: tokens of a microbatch.
         half: products are in bfloat16.
     """
-    looked_up, normed = 20 * shape.width, (88 if half else 76) * shape.width
-    moved = Sweeps(float(rows) * (looked_up + normed), 20)
+    looked_up = 20 * shape.width * shape.has_embedding
+    normed = (88 if half else 76) * shape.width / shape.row_shares * shape.has_head
+    ends = 10 * (shape.has_embedding + shape.has_head)
+    moved = Sweeps(float(rows) * (looked_up + normed), ends)
     # In float32 the head's gradient is added by the product itself.
     chunks = ceil(rows / max(LEAST_ROWS, CHUNK_LOGITS // shape.vocab_size))
-    added = (HALF + 2 * FLOAT) * shape.vocab_size * shape.width * chunks if half else 0
-    return moved + Sweeps(float(added), chunks)
+    added = (HALF + 2 * FLOAT) * head_matrix(shape) * chunks if half else 0
+    return moved + Sweeps(float(added), chunks * shape.has_head)
 
 
 def further_sweeps(shape: Shape, rows: int, *, half: bool) -> Sweeps:
@@ -224,7 +228,7 @@ def pass_sweeps(shape: Shape, count: int, *, half: bool, exact: bool, compiled: 
         exact: the sum is of integers.
         compiled: the loops of an exact sum are, which they are on CPUs only.
     """
-    cast = (HALF + FLOAT) * (hidden_elements(shape) + shape.vocab_size * shape.width) * half
+    cast = (HALF + FLOAT) * (hidden_elements(shape) + head_matrix(shape)) * half
     if not exact:
         # The last one looks whether all is finite, which an exact sum knows beforehand.
         summed = 4 * FLOAT * count
@@ -270,7 +274,7 @@ def direction_sweeps(shape: Shape, *, half: bool) -> Sweeps:
 
 def table_elements(shape: Shape) -> int:
     """Return the elements of embedding and head; a tied head counts once."""
-    return (1 if shape.tied_head else 2) * shape.vocab_size * shape.width
+    return shape.tables * shape.vocab_size * shape.width
 
 
 def hidden_elements(shape: Shape) -> int:

@@ -1,4 +1,6 @@
-"""Figures as people read them: counts of tokens, bytes, times."""
+"""Figures and layouts as people read them: counts of tokens, bytes, times."""
+
+from qmpi.config.parallel import ParallelSettings
 
 _COUNTS = ((10**15, "P"), (10**12, "T"), (10**9, "G"), (10**6, "M"))
 _SIZES = ((2**50, "PiB"), (2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
@@ -40,3 +42,13 @@ def seconds_text(seconds: float) -> str:
             return f"{seconds / least:.3g} {unit}"
     days = seconds / 86_400
     return f"{days:,.3g} days" if days < 1000 else f"{days / 365.25:,.0f} years"
+
+
+def layout_text(parallel: ParallelSettings) -> str:
+    """Return a layout of a team: "tensor 2 x pipeline 2 (1f1b)"; "one rank" without axes."""
+    axes = ("tensor", "expert", "context", "pipeline")
+    sizes = [f"{axis} {size}" for axis in axes if (size := getattr(parallel, axis)) > 1]
+    if parallel.pipeline > 1:
+        chunks = f", {parallel.chunks} chunks" if parallel.chunks > 1 else ""
+        sizes[-1] += f" ({parallel.schedule}{chunks})"
+    return " x ".join(sizes) or "one rank"

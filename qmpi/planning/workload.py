@@ -90,12 +90,16 @@ class Workload(Struct, frozen=True, kw_only=True):
     """A job on a machine.
 
     Attributes:
-        settings: the job; its layout of a team is one rank in this version.
-        shape: of its model.
+        settings: the job.
+        shape: of its model; of a job as a position sees it (`qmpi.planning.position`), of what that
+            holds.
         counts: of its ranks.
         machine: where it runs; `speeds` None: nothing is known of its speed.
         steps: to train.
         most_nodes: that there are; 0: as many as it takes.
+        uncut: shape of the layers of a position as they were before the tensor axis cut them; None:
+            it does not.
+        kept_microbatches: whose activations are there at once.
     """
 
     settings: Settings
@@ -105,6 +109,29 @@ class Workload(Struct, frozen=True, kw_only=True):
     speeds: Speeds | None
     steps: int
     most_nodes: int = 0
+    uncut: Shape | None = None
+    kept_microbatches: float = 1.0
+
+    @property
+    def teams(self) -> int:
+        """Replicas of the model."""
+        return max(1, self.counts.trainers // self.settings.parallel.team_size)
+
+    @property
+    def team_lanes(self) -> int:
+        """Lanes of the team that has the most."""
+        return ceil(self.settings.train.lanes / self.teams)
+
+    @property
+    def team_microbatches(self) -> int:
+        """Microbatches that pass a team in a step."""
+        return self.team_lanes * self.settings.train.microbatches
+
+    @property
+    def rows(self) -> int:
+        """Tokens of a microbatch that one rank computes with."""
+        train, parallel = self.settings.train, self.settings.parallel
+        return train.sequences * train.sequence_tokens // (parallel.context * parallel.expert)
 
     @property
     def parameters(self) -> int:
@@ -154,10 +181,15 @@ class Workload(Struct, frozen=True, kw_only=True):
 
         A few spares sit beside trainers; as many as fill nodes have nodes of their own.
         """
-        node, counts = self.machine.node, self.counts
-        places = node.gpus if self.on_gpus else max(1, node.cores // self.settings.train.threads)
+        counts, places = self.counts, self.places
         wanted = ceil(counts.trainers / places) + counts.spares // places
         return min(wanted, self.most_nodes or wanted)
+
+    @property
+    def places(self) -> int:
+        """Trainers that a node has room for."""
+        node = self.machine.node
+        return node.gpus if self.on_gpus else max(1, node.cores // self.settings.train.threads)
 
     @property
     def node_days(self) -> float:
@@ -218,7 +250,7 @@ def gpu_speeds(job: Workload) -> Speeds | None:
         in_cache=at.memory,
         peak=at.peak * slower,
         half=half,
-        reduce=min(GLOO_BYTES, across) if job.counts.trainers > 1 else GIGA,
+        reduce=min(GLOO_BYTES, across) if job.teams > 1 else GIGA,
     )
 
 

@@ -6,6 +6,7 @@ log of hyperparameters that held since; `begun.toml` holds the settings themselv
 who says so, and at the step where the run goes on.
 """
 
+from pathlib import Path
 from shlex import quote
 
 from msgspec import Struct
@@ -53,6 +54,18 @@ class Continuation(Struct, frozen=True):
 AS_IT_WAS = Continuation()
 
 _NEW_LAYOUT = "For another [parallel] `qmpi reshape` makes a run that goes on from a checkpoint. "
+
+
+def run_path(settings: Settings) -> Path:
+    """Return the absolute directory of a run.
+
+    Args:
+        settings: the job.
+
+    Returns:
+        job.run_dir, or runs/NAME.
+    """
+    return Path(settings.job.run_dir or f"runs/{settings.job.name}").absolute()
 
 
 def check_same_run(

@@ -72,9 +72,9 @@ def test_a_rank_of_each_position_is_killed(tmp_path: Path, layout: str) -> None:
 
 def test_what_the_page_shows_runs(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "docs" / "teams.md").read_text()
-    (block,) = re.findall(r"^```\n(.*?)^```\n", text, re.DOTALL | re.MULTILINE)
+    blocks = re.findall(r"^```\n(.*?)^```\n", text, re.DOTALL | re.MULTILINE)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    for line in block.splitlines():
+    for line in "".join(blocks).splitlines():
         done = subprocess.run(
             shlex.split(line),
             cwd=tmp_path,

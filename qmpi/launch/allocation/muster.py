@@ -129,6 +129,15 @@ class Muster:
         names = [host.name for host in self._found.hosts]
         return sum(host.slots for host in deal_ranks(self._found, names, self._wanted))
 
+    def hosts_of_all(self) -> int:
+        """Return the hosts of a start on which every host lives.
+
+        Raises:
+            ConfigError: nobody says how many ranks.
+        """
+        names = [host.name for host in self._found.hosts]
+        return max(1, sum(host.slots > 0 for host in deal_ranks(self._found, names, self._wanted)))
+
     def muster(
         self, tell: Callable[[str], None], rest: Callable[[float], None]
     ) -> tuple[HostSlots, ...]:

@@ -22,12 +22,12 @@ from qmpi.config.settings import Settings
 from qmpi.errors import ConfigError
 from qmpi.launch.batch.commands import TOOLS, find_scheduler, hand_in
 from qmpi.launch.batch.directives import Request
-from qmpi.launch.batch.here import as_found
 from qmpi.launch.batch.layout import Layout, Wanted, lay_out
 from qmpi.launch.batch.script import Content, Variants, render
 from qmpi.launch.batch.shell_check import require_whole
-from qmpi.launch.train import run_path
 from qmpi.model.shape import parameter_count
+from qmpi.runtime.here import as_found
+from qmpi.runtime.same_run import run_path
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.os_errors import explained
 

@@ -117,3 +117,61 @@ def test_mistakes_are_the_users(
 ) -> None:
     assert run(["plan", *arguments]) == 2
     assert word in capsys.readouterr().err
+
+
+def test_layouts_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    job = [str(JOBS / "node.toml"), "--machine", "h100", "--layouts"]
+    lines = told(job, capsys).splitlines()
+    assert lines[0].split()[:2] == ["layout", "teams"]
+    assert lines[1].startswith("chosen  one rank")
+    listed = json.loads(told([*job, "--json"], capsys))
+    assert set(listed) == {"chosen", "layouts", "refused"}
+    assert listed["chosen"] == listed["layouts"][0]["parallel"]
+    steps = [one["step_seconds"] for one in listed["layouts"] if one["fits"]]
+    assert steps == sorted(steps)
+
+
+def test_a_layout_that_is_left_open_is_chosen_and_explained(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tight = ["--set", "train.sequences=24", "--set", "train.lanes=16"]
+    job = [str(JOBS / "node.toml"), "--machine", "h100", "--set", "parallel=auto", *tight]
+    text = told(job, capsys)
+    chosen = next(line for line in text.splitlines() if line.startswith("chosen"))
+    layout = next(line for line in text.splitlines() if line.startswith("layout"))
+    assert "teams of" in layout
+    assert layout.split("teams of ")[1].split(":")[0] in chosen
+    assert "chosen       not one rank:" in text
+    assert "a rank needs" in text
+
+
+def test_a_position_is_what_is_planned(capsys: pytest.CaptureFixture[str]) -> None:
+    job = [str(JOBS / "node.toml"), "--machine", "h100", "--json"]
+    whole = json.loads(told(job, capsys))
+    shared = json.loads(told([*job, "--set", "parallel.pipeline=2"], capsys))
+    assert shared["parameters"] == whole["parameters"]
+    assert shared["layout"]["position"]["parameters"] < 0.6 * whole["parameters"]
+    assert shared["layout"]["possible"]["data"] == 4
+    assert shared["layout"]["position"]["sent_bytes_by_axis"]["pipeline"] > 0
+    assert 0 < shared["layout"]["position"]["bubble"] < 0.5
+    assert shared["layout"]["step_seconds_by_cause"]["waiting"] > 0
+
+
+def test_check_says_which_layout_is_chosen(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    job = [str(JOBS / "demo.toml"), "--set", "parallel=auto", "--run-dir", str(tmp_path / "run")]
+    assert run(["check", *job, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["layout"].startswith("one rank: ")
+
+
+def test_a_layout_that_cannot_be_had_is_refused_in_words(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    machine = tmp_path / "tiny.toml"
+    machine.write_text("[node]\nmemory_gib = 0.01\n")
+    job = [str(JOBS / "demo.toml"), "--machine", str(machine), "--set", "parallel=auto"]
+    assert run(["plan", *job]) != 0
+    err = capsys.readouterr().err
+    assert "no layout fits these ranks" in err
+    assert "Traceback" not in err

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from qmpi.config.model import ModelSettings
 from qmpi.errors import InvariantError
 from qmpi.model.partition import partition, span
-from qmpi.model.shape import bias_shapes, parameter_shapes
+from qmpi.model.shape import bias_shapes, expert_width, parameter_shapes
 from qmpi.protocol.teams import Layout
 
 MODELS = {
@@ -95,3 +96,11 @@ def test_all_is_common_to_ranks_that_share_sequences():
 def test_what_cannot_be_cut_evenly_is_our_fault_to_ask_for():
     with pytest.raises(InvariantError, match="kv_heads = 4 cannot be cut in 3"):
         partition(ModelSettings(heads=12, kv_heads=4), Layout(1, 1, 1, 3), 0)
+
+
+def test_widths_of_what_a_model_has_not_need_not_divide():
+    dense = ModelSettings(heads=6, kv_heads=3, width=48, ffn_width=12)
+    assert expert_width(dense) % 3
+    assert partition(dense, Layout(1, 1, 1, 3), 0).model.ffn_width == 4
+    mixed = replace(dense, experts=2, expert_width=6, ffn_width=10)
+    assert partition(mixed, Layout(1, 1, 1, 3), 0).model.expert_width == 2

@@ -7,6 +7,7 @@ from qmpi.config.machine import Machine, load_machine
 from qmpi.config.presets import preset
 from qmpi.planning.limits import limits
 from qmpi.planning.memory import trainer_memory
+from qmpi.planning.team import heaviest
 from qmpi.planning.workload import Counts, Workload, workload
 
 
@@ -29,7 +30,7 @@ def test_products_of_layers_are_faster_and_the_head_is_not() -> None:
 @pytest.mark.parametrize(("name", "told"), [("a100", True), ("h100", False)])
 def test_a_gpu_without_float8_is_told(name: str, told: bool) -> None:
     given = job("float8", load_machine(name))
-    lines = limits(given, trainer_memory(given), None, None, None)
+    lines = limits(given, heaviest(given), None, None, None)
     assert any(line.startswith("float8: ") for line in lines) is told
     assert given.speeds is not None
     plain = job("bfloat16", load_machine(name)).speeds

@@ -22,6 +22,7 @@ from qmpi.planning.memory import kept_bytes, layout_memory, saved_bytes, trainer
 from qmpi.planning.muon_work import BATCH_ELEMENTS, muon_share
 from qmpi.planning.shape import matrices_a_token, shape_of
 from qmpi.planning.sweeps import hidden_elements
+from qmpi.planning.team import heaviest
 from qmpi.planning.workload import Counts, Workload, speeds_of_cores, workload
 from qmpi.training import muon
 from qmpi.training.backprop import Backprop
@@ -215,7 +216,7 @@ def test_a_job_that_does_not_fit_is_told_which_checkpointing_would() -> None:
         need = sum(trainer_memory(saving(given, mode)).values())
         room = NodeShape(memory_gib=(need + 2**20) / 2**30, cores=2)
         tight = replace(given, machine=replace(given.machine, node=room))
-        (told, *_) = limits(tight, trainer_memory(tight), None, None, None)
+        (told, *_) = limits(tight, heaviest(tight), None, None, None)
         assert f'train.checkpointing = "{mode}" makes that' in told
 
 

@@ -16,6 +16,7 @@ from qmpi.planning.limits import limits
 from qmpi.planning.memory import on_host, trainer_memory
 from qmpi.planning.offload import LAYERS_THERE, PIECE_ELEMENTS, ROOMS
 from qmpi.planning.sweeps import hidden_elements
+from qmpi.planning.team import heaviest
 from qmpi.planning.workload import HOST_LINK_BYTES, Counts, Workload, workload
 from qmpi.training.offload import activations
 from qmpi.training.optimizer import CARRIED
@@ -100,7 +101,7 @@ def test_a_job_that_does_not_fit_is_told_what_to_offload(checkpointing: str, wha
     room = (sum(wanted.values()) + 2**20) / 2**30
     tight = replace(H100, gpu=replace(H100.gpu, memory_gib=room))
     given = job(tight, checkpointing=checkpointing)
-    told = limits(given, trainer_memory(given), None, None, None)[0]
+    told = limits(given, heaviest(given), None, None, None)[0]
     changed = f'train.offload = "{what}" makes that'
     if checkpointing == "none":
         changed = f'train.checkpointing = "full" and {changed}'
@@ -110,7 +111,7 @@ def test_a_job_that_does_not_fit_is_told_what_to_offload(checkpointing: str, wha
 def test_a_host_that_is_too_small_is_told() -> None:
     small = replace(H100, node=replace(H100.node, memory_gib=8.0))
     given = job(small, offload="optimizer")
-    told = limits(given, trainer_memory(given), None, None, None)
+    told = limits(given, heaviest(given), None, None, None)
     assert any("host memory: 8 trainers of a node" in line for line in told)
     assert TrainSettings().offload == "none"
     assert parse_job("").train.offload == "none"

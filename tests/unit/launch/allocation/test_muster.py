@@ -182,6 +182,16 @@ def test_one_machine_alone_is_told_to_mpirun_as_before(tmp_path: Path):
     assert json.loads(directory.hosts.read_text())["hosts"][0]["state"] == "here"
 
 
+@pytest.mark.parametrize(("ranks", "hosts"), [(1, 1), (2, 2), (9, 3)])
+def test_hosts_without_a_rank_do_not_count(tmp_path: Path, ranks: int, hosts: int):
+    slots = tuple(HostSlots(f"node{number}", 0) for number in range(3))
+    found = Allocation(scheduler="", hosts=slots, why="a test")
+    wanted = Wanted(ranks, None)
+    muster = Muster(found, wanted, RunDirectory(tmp_path), {}, Clock())
+    assert muster.ranks_of_all() == ranks
+    assert muster.hosts_of_all() == hosts
+
+
 def test_who_gives_up_while_hosts_are_asked_leaves_no_question_behind(site: Site):
     site.set(dark=("h1", "h2"))
 

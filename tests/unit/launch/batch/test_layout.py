@@ -11,10 +11,10 @@ from qmpi.config.machine import GpuShape, Machine, NodeShape
 from qmpi.config.presets import preset
 from qmpi.config.settings import RoleSettings, Settings
 from qmpi.errors import ConfigError
-from qmpi.launch.batch.here import as_found
 from qmpi.launch.batch.layout import Layout, Wanted, lay_out
 from qmpi.policy.placement import place
 from qmpi.protocol.envelope import RoleName
+from qmpi.runtime.here import as_found
 
 GPUS = Machine(node=NodeShape(cores=64, gpus=4), gpu=GpuShape(name="G", memory_gib=64.0))
 CORES = Machine(node=NodeShape(cores=16, memory_gib=64.0))
