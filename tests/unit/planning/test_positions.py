@@ -87,7 +87,7 @@ def laid_out(draw: st.DrawFn) -> tuple[ModelSettings, ParallelSettings]:
 
 
 @given(laid_out())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_position_holds_what_the_partition_gives_it(
     given: tuple[ModelSettings, ParallelSettings],
 ) -> None:
@@ -146,6 +146,7 @@ def test_a_team_of_one_is_the_trainer() -> None:
     st.integers(1, 4),
     st.integers(1, 4),
 )
+@settings(max_examples=25, deadline=None)
 def test_a_pipeline_waits_and_keeps_as_its_table_does(
     schedule: PipelineSchedule, stages: int, chunks: int, rounds: int
 ) -> None:
