@@ -20,6 +20,7 @@ class ThreadLine:
         self.sums = []
         ways = [(a, b) for a in range(size) for b in range(size)]
         self.ways, self.exchanges = ({way: Queue() for way in ways} for _ in range(2))
+        self.begun, self._counts = {}, [0] * size
 
     def member(self, index=None):
         return ThreadMember(self, index)
@@ -33,9 +34,26 @@ class ThreadLine:
         self._all_gone.wait(60)
         return result
 
+    def begin(self, tensor, index):
+        """Take part in the next sum that goes on by itself; it is done as soon as all have."""
+        with self._lock:
+            number = self._counts[index]
+            self._counts[index] += 1
+            total = self.begun.setdefault(number, Begun(tensor, {}, threading.Event()))
+            total.given[index] = tensor
+            if len(total.given) == self.size:
+                result = added([given.clone() for given in total.given.values()])
+                for given in total.given.values():
+                    given.copy_(result)
+                total.done.set()
+        return total
+
     def stop(self):
         self._all_here.abort()
         self._all_gone.abort()
+        with self._lock:
+            for total in self.begun.values():
+                total.done.set()
 
     def _combine(self):
         given = [self._given[key] for key in sorted(self._given)]
@@ -109,13 +127,33 @@ class ThreadMember:
     def taken(self, source):
         return self._line.exchanges[source, self.index].get(timeout=60)
 
-    start = property(lambda self: Starts(self._sent, self._exchanged))
+    def _begun(self, tensor):
+        return self._line.begin(tensor, self.index)
+
+    start = property(lambda self: Starts(self._sent, self._exchanged, self._begun))
     stuck = False
 
 
 class Starts(NamedTuple):
     send: object
     alltoall: object
+    allreduce: object
+
+
+class Begun(NamedTuple):
+    """A sum under way, of the members that have come so far."""
+
+    tensor: object
+    given: dict
+    done: object
+
+    @property
+    def calls_ended(self):
+        return self.done.is_set()
+
+    def wait(self):
+        assert self.done.wait(60), "not all members begin the sums that one has begun"
+        return self.tensor
 
 
 class Exchanged(NamedTuple):
