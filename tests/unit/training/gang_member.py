@@ -54,6 +54,9 @@ class Deadly:
     def __init__(self, start, due, begun):
         self._start, self._due, self._begun = start, due, begun
 
+    def __getattr__(self, name):
+        return getattr(self._start, name)
+
     def allreduce(self, tensor):
         if self._due():
             self._begun.append(self._start.allreduce(tensor))

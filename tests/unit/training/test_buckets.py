@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from unit.training.line_of_threads import ThreadLine, run_all
 from unit.training.small_job import alone, job, never, run
+from unit.training.team_of_threads import teamed
+from unit.training.test_teams import four_heads
 
 from qmpi.errors import PeerLost
 from qmpi.training.comm.line import Comm
@@ -276,3 +278,15 @@ def test_one_member_sums_all_at_the_end():
     run(engine, settings_of("dense"), 0)
     assert not line.begun
     assert math.isfinite(float(torch.linalg.vector_norm(engine._sum.place)))
+
+
+@pytest.mark.parametrize("axes", [{"pipeline": 2}, {"tensor": 2}], ids=str)
+def test_teams_give_the_bits_of_one_team(axes):
+    told = []
+    for teams in (1, 2):
+        group = teamed(four_heads("experts"), teams, **axes)
+        for engine in group.engines.values():
+            engine._sum._early = EarlySums(engine._state.layout, SMALL)
+        told.append(group.train(2))
+        assert any(line.begun for line in group.lines.values()) == (teams > 1)
+    assert told[0] == told[1]
