@@ -19,8 +19,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from qmpi.training.comm.line import Comm
-from qmpi.training.comm.pending import Pending
-from qmpi.training.comm.pieces import pieces
+from qmpi.training.comm.sums import Sums
 from qmpi.training.flat_state import Layout
 from qmpi.training.stopwatch import Stopwatch
 
@@ -82,10 +81,9 @@ class EarlySums:
 
     def forget(self) -> None:
         """Begin nothing early, and wait for nothing any more."""
-        self._line: Comm | None = None
+        self._sums: Sums | None = None
         self._watch: Stopwatch | None = None
         self._lanes = self._begun = 0
-        self._under_way = list[Pending]()
 
     def expect(self, line: Comm, lanes: int, watch: Stopwatch) -> None:
         """Begin sums early in this pass.
@@ -95,18 +93,18 @@ class EarlySums:
             lanes: that this one computes.
             watch: told what goes on behind the computing.
         """
-        if line.size > 1 and self._buckets:
-            self._line, self._lanes, self._watch = line, lanes, watch
+        if line.size > 1:
+            self._sums, self._lanes, self._watch = Sums(line), lanes, watch
 
     @property
     def end(self) -> int:
         """Elements of the flat gradient, from the first, that are summed in buckets."""
-        return self._hidden if self._line is not None else 0
+        return self._hidden if self._sums is not None else 0
 
     @property
     def is_under_way(self) -> bool:
         """Whether sums have begun that nobody has waited for."""
-        return bool(self._under_way)
+        return self._sums is not None and self._sums.is_under_way
 
     def ready(self, added: Sequence[int], *, over: bool = False) -> Iterator[Bucket]:
         """Yield buckets whose sums are to begin now, in order.
@@ -115,7 +113,7 @@ class EarlySums:
             added: how many lanes of each parameter have been added.
             over: the lanes are done: no more will be.
         """
-        while self._line is not None and self._begun < len(self._buckets):
+        while self._sums is not None and self._begun < len(self._buckets):
             bucket = self._buckets[self._begun]
             if not over and any(added[number] < self._lanes for number in bucket.numbers):
                 break
@@ -131,19 +129,37 @@ class EarlySums:
         Raises:
             PeerLost: a member is gone, or this one is told to leave.
         """
-        if self._line is not None:
-            for piece in pieces(total):
-                self._under_way.append(self._line.start.allreduce(piece))
+        if self._sums is not None:
+            self._sums.begin(total)
 
     def look(self, *, computing: bool) -> None:
-        """Tell the watch whether a sum is under way.
+        """Let sums go on, and tell the watch whether one is under way.
 
         Args:
             computing: something is computed from now on, so that it is hidden.
+
+        Raises:
+            PeerLost: a member is gone, or this one is told to leave.
         """
-        if self._watch is not None:
-            hides = computing and any(not pending.calls_ended for pending in self._under_way)
-            self._watch.behind(under_way=hides)
+        if self._sums is not None and self._watch is not None:
+            self._sums.look()
+            self._watch.behind(under_way=computing and self._sums.goes_on)
+
+    def finish(self, line: Comm, rest: Tensor) -> None:
+        """Sum what is left, and wait for all that has begun.
+
+        Args:
+            line: the members.
+            rest: int32: what follows the buckets.
+
+        Raises:
+            PeerLost: a member is gone, or this one is told to leave.
+        """
+        if self._sums is None:
+            line.allreduce(rest)
+        else:
+            self._sums.begin(rest)
+            self._sums.wait()
 
     def wait(self) -> None:
         """Wait for all sums that have begun.
@@ -151,6 +167,5 @@ class EarlySums:
         Raises:
             PeerLost: a member is gone, or this one is told to leave.
         """
-        for pending in self._under_way:
-            pending.wait()
-        self._under_way.clear()
+        if self._sums is not None:
+            self._sums.wait()

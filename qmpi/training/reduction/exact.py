@@ -247,8 +247,7 @@ class ExactSum:
             self._early.wait()
             return
         wire = self._wire()
-        comm.allreduce(wire[self._early.end :])
-        self._early.wait()
+        self._early.finish(comm, wire[self._early.end :])
         team.add_up(self._sum, wire[self._used :])
         team.gather(self.counts)
 
