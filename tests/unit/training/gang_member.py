@@ -23,6 +23,7 @@ from qmpi.training.engine import Engine
 from qmpi.training.reduction.buckets import EarlySums
 
 STEPS, FAULT = 5, 2
+BUCKET_BYTES = 8192
 
 
 def say(line):
@@ -73,9 +74,8 @@ class Member:
         told = {"precision": spec["precision"], "device": spec["device"]}
         self.settings = job(spec["reduction"], **told, **spec["model"])
         self.engine = Engine(self.settings, time.monotonic, self.aborted)
-        if spec.get("bucket_bytes"):
-            layout = self.engine._state.layout
-            self.engine._sum._early = EarlySums(layout, spec["bucket_bytes"])
+        if spec["reduction"] == "exact":
+            self.engine._sum._early = EarlySums(self.engine._state.layout, BUCKET_BYTES)
         self.computed = 0
 
     def aborted(self):

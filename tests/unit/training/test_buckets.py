@@ -79,7 +79,7 @@ def engine_of(settings, member, aborted=never):
     return engine
 
 
-def gang(settings, deal, prepare=lambda engine: None, steps=STEPS):
+def gang(settings, deal, prepare=lambda _: None, steps=STEPS):
     """Train some steps; return each member's outcomes, and the line."""
     line = ThreadLine(len(deal))
     engines = [engine_of(settings, line.member(index)) for index in range(len(deal))]
@@ -174,7 +174,7 @@ class Silent(Comm):
 
     calls_ended = False
 
-    def maximum(self, tensor):
+    def maximum(self, tensor):  # noqa: ARG002 - the name of the real one
         raise PeerLost("gone")
 
 

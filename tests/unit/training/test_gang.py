@@ -26,9 +26,8 @@ def start(spec):
 
 
 def gang(
-    size, reduction="exact", plans=None, spare=None, device="cpu", precision="float32",
-    bucket_bytes=0, **model,
-):  # fmt: skip
+    size, reduction="exact", plans=None, spare=None, device="cpu", precision="float32", **model
+):
     """Run a gang; return what each survivor printed, by index."""
     plans = plans or {}
     dead = [index for index, plan in plans.items() if plan != "miss_vote"]
@@ -36,7 +35,6 @@ def gang(
     survivors = [index for index in members if index not in dead]
     common = {"reduction": reduction, "members": members, "survivors": survivors, "spare": spare}
     common |= {"device": device, "precision": precision, "model": model}
-    common |= {"bucket_bytes": bucket_bytes}
     everyone = members + ([] if spare is None else [spare])
     processes = [start(common | {"index": i, "plan": plans.get(i, "")}) for i in everyone]
     try:
@@ -97,7 +95,7 @@ def test_killed_before_the_vote_the_step_ends_with_the_same_bits(plan, undisturb
 
 
 def test_killed_while_sums_go_on_behind_its_lanes_the_step_ends_with_the_same_bits(undisturbed):
-    said = gang(3, plans={2: "in_bucket"}, bucket_bytes=8192)
+    said = gang(3, plans={2: "in_bucket"})
     assert {row[0] for row in said.values()} == {"redone"}
     assert all(row[1:] == undisturbed for row in said.values())
 
