@@ -33,6 +33,7 @@ def test_shares_add_up_to_one(times: StepTimes) -> None:
 def test_what_is_hidden_is_no_part_of_a_step() -> None:
     times = [StepTimes(communication=1.0, hidden=2.0), StepTimes(communication=1.0, hidden=4.0)]
     mean = mean_times(times)
+    assert mean is not None
     assert mean == StepTimes(communication=1.0, hidden=3.0)
     assert seconds(mean) == 1.0
     assert hidden_share(mean) == 0.75
