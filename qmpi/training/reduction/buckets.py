@@ -23,7 +23,7 @@ from qmpi.training.comm.sums import Sums
 from qmpi.training.flat_state import Layout
 from qmpi.training.stopwatch import Stopwatch
 
-BUCKET_BYTES = 4 * 2**20
+BUCKET_BYTES = 2**20
 """A bucket is closed when it has so many. All members must have the same."""
 
 INT_BYTES = 4
