@@ -2,11 +2,9 @@
 
 from html import escape
 
-from msgspec.structs import asdict
-
 from qmpi.monitor.charts import RIGHT, WIDTH, Scale, svg, text
 from qmpi.monitor.html_page import table
-from qmpi.policy.step_split import shares
+from qmpi.policy.step_split import by_part, hidden_share, shares
 from qmpi.protocol.progress import StepTimes
 
 HEIGHT = 56
@@ -20,7 +18,7 @@ MEANINGS = {
     "forward": "the loss of the lanes",
     "backward": "their gradients",
     "sweep": "arithmetic of the sum over lanes",
-    "communication": "reduction and vote, waits for slower members included",
+    "communication": "reduction and vote as far as nothing hides them, waits for others included",
     "optimizer": "clipping and the update",
     "digest": "of the weights",
     "snapshot": "copying the state",
@@ -40,7 +38,7 @@ def split_section(times: StepTimes, speed: tuple[tuple[str, str], ...]) -> str:
     """
     facts = "".join(f"<p>{escape(name)}: {escape(value)}</p>\n" for name, value in speed)
     note = '<p class="note">The last steps, as one trainer saw them.</p>'
-    return split_bar(times) + _numbers(times) + facts + note
+    return split_bar(times) + _numbers(times) + _hidden(times) + facts + note
 
 
 def split_bar(times: StepTimes) -> str:
@@ -86,7 +84,15 @@ def _numbers(times: StepTimes) -> str:
             f"{100 * found[part]:.1f} %",
             MEANINGS[part],
         )
-        for part, spent in asdict(times).items()
+        for part, spent in by_part(times).items()
         if found
     ]
     return table(("part", "a step", "share", "what it is"), rows)
+
+
+def _hidden(times: StepTimes) -> str:
+    share = hidden_share(times)
+    if share is None:
+        return ""
+    told = f"{1000 * times.hidden:.2f} ms, {100 * share:.0f} % of the communication"
+    return f"<p>hidden behind gradients: {told}</p>\n"

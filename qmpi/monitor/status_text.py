@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from qmpi.monitor.crowd_text import host_lines, role_table
 from qmpi.monitor.paint import Cell, paint, table
 from qmpi.monitor.roll_backs import roll_backs_text
-from qmpi.policy.step_split import seconds, shares, utilisation
+from qmpi.policy.step_split import hidden_share, seconds, shares, utilisation
 from qmpi.protocol.evaluation import Evaluation
 from qmpi.protocol.progress import StepTimes, is_skipped
 from qmpi.protocol.status import FailureReport, RankReport, StatusReport
@@ -158,6 +158,10 @@ def speed_facts(report: StatusReport) -> list[tuple[str, str]]:
     told: list[tuple[str, str]] = []
     if report.times is not None:
         told.append(("step time", f"{seconds(report.times):.3g} s: {split_text(report.times)}"))
+        hidden = hidden_share(report.times)
+        if hidden is not None:
+            spent = f"{report.times.hidden:.3g} s behind gradients"
+            told.append(("hidden", f"{spent}, {100 * hidden:.0f} % of the communication"))
     share = utilisation(report.flops_per_second, report.peak_flops)
     if share is not None:
         rates = f"{rate_text(report.flops_per_second)} of {rate_text(report.peak_flops)}"

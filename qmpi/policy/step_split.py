@@ -2,11 +2,9 @@
 
 from collections.abc import Collection
 
-from msgspec.structs import asdict
-
 from qmpi.protocol.progress import StepTimes
 
-PARTS = StepTimes.__struct_fields__
+PARTS = tuple(name for name in StepTimes.__struct_fields__ if name != "hidden")
 """Names of the parts, in the order in which they are shown."""
 
 
@@ -21,13 +19,32 @@ def mean_times(steps: Collection[StepTimes]) -> StepTimes | None:
     """
     if not steps:
         return None
-    sums = {part: sum(getattr(times, part) for times in steps) for part in PARTS}
-    return StepTimes(**{part: total / len(steps) for part, total in sums.items()})
+    names = StepTimes.__struct_fields__
+    sums = {name: sum(getattr(times, name) for times in steps) for name in names}
+    return StepTimes(**{name: total / len(steps) for name, total in sums.items()})
 
 
 def seconds(times: StepTimes) -> float:
     """Return the seconds of a whole step: the sum of its parts."""
-    return sum(asdict(times).values())
+    return sum(by_part(times).values())
+
+
+def by_part(times: StepTimes) -> dict[str, float]:
+    """Return the seconds of each part, in the order in which they are shown."""
+    return {part: getattr(times, part) for part in PARTS}
+
+
+def hidden_share(times: StepTimes) -> float | None:
+    """Return how much of the communication is hidden behind computing.
+
+    Args:
+        times: seconds by part, and what is hidden.
+
+    Returns:
+        0 to 1 of what is hidden and what is waited for together; None where nothing is hidden.
+    """
+    both = times.hidden + times.communication
+    return times.hidden / both if times.hidden > 0 else None
 
 
 def shares(times: StepTimes) -> dict[str, float]:
@@ -40,7 +57,7 @@ def shares(times: StepTimes) -> dict[str, float]:
         0 to 1 by part, all parts in order; nothing for a step that took no time.
     """
     whole = seconds(times)
-    return {part: spent / whole for part, spent in asdict(times).items()} if whole > 0 else {}
+    return {part: spent / whole for part, spent in by_part(times).items()} if whole > 0 else {}
 
 
 def utilisation(flops_per_second: float, peak_flops: float) -> float | None:

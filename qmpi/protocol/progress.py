@@ -43,12 +43,14 @@ class StepTimes(Struct, frozen=True):
         forward: the loss of the lanes, tokens to the device included.
         backward: their gradients, without the sweep inside it.
         sweep: arithmetic of the sum over lanes: gradients to integers, their sum, and back.
-        communication: the reduction and the vote, the wait for slower members included. None of it
-            is hidden: nothing is computed meanwhile.
+        communication: the reduction and the vote, as far as nothing else was done meanwhile, the
+            wait for slower members included.
         optimizer: clipping and the update.
         digest: of the weights.
         snapshot: copying the state, which holds up the next step.
         other: nothing of these: waiting for a grant, turns of the driver, a profile being written.
+        hidden: the reduction, as far as gradients were computed meanwhile; no part, but beside
+            them. 0 where the step was computed on a GPU, whose host cannot see it.
     """
 
     data: float = 0.0
@@ -60,6 +62,7 @@ class StepTimes(Struct, frozen=True):
     digest: float = 0.0
     snapshot: float = 0.0
     other: float = 0.0
+    hidden: float = 0.0
 
 
 class ExpertLoads(Struct, frozen=True):

@@ -10,6 +10,7 @@ is answered by what is held then; any other error is a crash, and the next work 
 """
 
 import logging
+import socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -331,7 +332,8 @@ class TorchEngine:
 
     def _connect(self, work: JoinGroup) -> "tuple[Comm, TeamLines | None]":
         gpu = self._ready().at.gpu()
-        return connect(self._layout, work, self._store, self._condemned, gpu)
+        host = socket.gethostname()
+        return connect(self._layout, work, self._store, self._condemned, gpu, host)
 
     def _told_again(self, engine: "Engine", work: JoinGroup) -> StepApplied | None:
         """Return the step before, with the digest that it lacks: a team's is told by all of it."""

@@ -20,6 +20,7 @@ def connect(
     store: "Store | None",
     condemned: Condemned,
     gpu: "Gpu | None" = None,
+    host: str = "",
 ) -> "tuple[Comm, TeamLines | None]":
     """Connect the lines of a seat.
 
@@ -29,6 +30,7 @@ def connect(
         store: of this process, which serves if it is the lead's.
         condemned: says why the rendezvous shall end, or None.
         gpu: that this rank computes on.
+        host: that it is on; "": sums over the data line do not look at hosts.
 
     Returns:
         Ranks of this position in all teams, and the lines within the team; None: it is one rank.
@@ -37,6 +39,7 @@ def connect(
         PeerLost: a member did not come, or `condemned` says so.
         NoConnection: this machine has no room for a connection.
     """
+    from qmpi.training.comm.hosts import meet_by_host
     from qmpi.training.comm.lines import Lines, Meeting
     from qmpi.training.comm.store import connect_store
     from qmpi.training.parallel.team import TeamLines
@@ -45,7 +48,11 @@ def connect(
     wanted = [*every_line_of(layout, seat, work.teams), tie_of(layout, seat)]
     if not work.is_lead and any(line.size > 1 for line in wanted):
         store = connect_store(work.store_address, JOIN_SECONDS, condemned)
-    lines = Lines(wanted, Meeting(store, f"g{work.generation}", JOIN_SECONDS, condemned, gpu))
+    meeting = Meeting(store, f"g{work.generation}", JOIN_SECONDS, condemned, gpu)
+    lines = Lines(wanted, meeting)
+    # Libraries of GPUs know hosts by themselves.
+    if host and gpu is None:
+        lines[DATA].by_host = meet_by_host(lines[DATA], wanted[0].name, host, meeting)
     if layout.size == 1:
         return lines[DATA], None
     within = ("tensor", "context", "expert", "pipeline", TIE, TEAM)

@@ -110,6 +110,7 @@ class Passes:
         watch = self._watch
         self._runner.begin_pass(scale.factor)
         self._sum.begin_pass()
+        self._sum.go_early(comm, len(work), watch)
         watch.lap("sweep")
         self._runner.run_all(layers, work, self._sum, self._aborted)
         try:

@@ -5,6 +5,9 @@ time since the lap before counts for the part that is named. So the parts never 
 nothing out between the first lap and the last. The sweep runs inside backward, in its hooks: a lap
 before it and one after take it out.
 
+What goes on behind the parts, sums over the members that have begun, is counted by itself: the time
+from one `behind` to the next, if something was under way at the first.
+
 On a CPU a lap is one look at a clock. A GPU works behind the host, so there a lap is an event in
 its queue: the time between two events is what the work between them took, waits of the queue
 included. They are read once, when the step is done and the host has waited for its results anyway.
@@ -40,6 +43,14 @@ class Stopwatch(Protocol):
         """
         ...
 
+    def behind(self, *, under_way: bool) -> None:
+        """Count the time since the last call as hidden, if it said that something was under way.
+
+        Args:
+            under_way: something is, and something else is computed meanwhile.
+        """
+        ...
+
     def times(self) -> StepTimes:
         """Return the seconds of the step so far, by part."""
         ...
@@ -56,11 +67,12 @@ class HostStopwatch:
         """
         self._clock = clock
         self._seconds: dict[Part, float] = {}
-        self._last = 0.0
+        self._last = self._hidden = 0.0
+        self._since: float | None = None
 
     def begin(self) -> None:
         """Begin a step; what was measured before is dropped."""
-        self._seconds = {}
+        self._seconds, self._hidden, self._since = {}, 0.0, None
         self._last = self._clock()
 
     def resume(self) -> None:
@@ -77,9 +89,22 @@ class HostStopwatch:
         self._seconds[part] = self._seconds.get(part, 0.0) + now - self._last
         self._last = now
 
+    def behind(self, *, under_way: bool) -> None:
+        """Count the time since the last call as hidden, if it said that something was under way.
+
+        Args:
+            under_way: something is, and something else is computed meanwhile.
+        """
+        if self._since is None and not under_way:
+            return
+        now = self._clock()
+        if self._since is not None:
+            self._hidden += now - self._since
+        self._since = now if under_way else None
+
     def times(self) -> StepTimes:
         """Return the seconds of the step so far, by part."""
-        return StepTimes(**self._seconds)
+        return StepTimes(**self._seconds, hidden=self._hidden)
 
 
 class DeviceStopwatch:
@@ -110,6 +135,13 @@ class DeviceStopwatch:
             part: what it was spent on.
         """
         self._mark(part)
+
+    def behind(self, *, under_way: bool) -> None:
+        """Do nothing: the host, which asks, is ahead of what the device computes.
+
+        Args:
+            under_way: not used.
+        """
 
     def times(self) -> StepTimes:
         """Return the seconds of the step so far, by part; waits until its work is done."""

@@ -4,8 +4,9 @@ Theory of operation. The engine measures what it does; the role knows the rest: 
 ended, and when the last block of this one came. What neither of them accounts for is `other`.
 """
 
-from msgspec.structs import astuple, replace
+from msgspec.structs import replace
 
+from qmpi.policy.step_split import seconds
 from qmpi.protocol.progress import StepTimes
 from qmpi.units import Seconds
 
@@ -47,7 +48,7 @@ class Timing:
         Returns:
             All parts; a wait for blocks that a snapshot hid counts as snapshot.
         """
-        spent, engine = now - self._since, sum(astuple(measured))
+        spent, engine = now - self._since, seconds(measured)
         data = max(0.0, min(self._data, spent - engine))
         self.begin(now)
         return replace(measured, data=data, other=max(0.0, spent - engine - data))

@@ -51,7 +51,10 @@ class Comm(Waited):
         index: place of this member on the line.
         size: number of members.
         start: begins operations.
+        by_host: lines over which sums of integers may go instead; None: there are none.
     """
+
+    by_host: "ByHost | None" = None
 
     def __init__(  # noqa: PLR0913 - facts of the line, given by name
         self,
@@ -109,7 +112,7 @@ class Comm(Waited):
     @property
     def stuck(self) -> bool:
         """Whether operations left behind are still under way."""
-        return self._under_way.stuck
+        return self._under_way.stuck or any(line.stuck for line in self.by_host or ())
 
     def vote(self) -> None:
         """Return once every member has called this."""
@@ -135,6 +138,20 @@ class Comm(Waited):
 
     def _backend_of(self, tensor: Tensor) -> Backend:
         return self._gpu if self._gpu is not None and tensor.is_cuda else self._host
+
+
+class ByHost(NamedTuple):
+    """Lines of a member of a longer line, as `qmpi.protocol.host_lines` says.
+
+    Attributes:
+        scatter: members of its host.
+        across: of each host the member at its place.
+        gather: members of its host.
+    """
+
+    scatter: Comm
+    across: Comm
+    gather: Comm
 
 
 def _on_gpu(store: Store, device: torch.device, place: Place, timeout_seconds: float) -> Backend:

@@ -133,6 +133,11 @@ class Pending:
         self._result: Tensor | None = None
         self._go_on()
 
+    @property
+    def calls_ended(self) -> bool:
+        """Whether the calls that it has begun so far have ended, well or badly; waits for none."""
+        return all(call.work.is_completed() for call in self._calls or ())
+
     def wait(self) -> Tensor:
         """Wait for the operation.
 

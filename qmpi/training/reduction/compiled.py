@@ -140,7 +140,7 @@ class Sweeps:
         )
 
     def spread(self, total: Tensor, units: Tensor, chunk: int, mean: Tensor) -> None:
-        """Do what `exact.spread` does.
+        """Do what `integers.spread` does.
 
         Args:
             total: int32 [n].

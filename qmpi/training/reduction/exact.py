@@ -21,6 +21,7 @@ facts of the lanes ride along. From that each decides alike, before the sum and 
 - a chunk has some |g| >= 2**e: exponents are raised and the pass is redone, but rows of tables are
   outliers instead, unless there are too many (see `table` and `outliers`);
 - else the integers are summed, and the exponents of the next step follow the needs.
+Where there are several members, most of the sum has begun by then, in buckets (see `buckets`).
 """
 
 from collections.abc import Sequence
@@ -32,12 +33,15 @@ from torch import Tensor
 from qmpi.config.exact_sum import lane_bits, row_depth, row_spare, spare_bits
 from qmpi.training.comm.line import Comm
 from qmpi.training.flat_state import CHUNK, FlatState, Layout, Slot
+from qmpi.training.reduction.buckets import EarlySums
 from qmpi.training.reduction.compiled import Sweeps
 from qmpi.training.reduction.exponents import NOT_FINITE, Margins, needs_of, powers, unmarked
+from qmpi.training.reduction.integers import gaps, spread, wrapped
 from qmpi.training.reduction.outliers import add_outliers
 from qmpi.training.reduction.table import ROUNDER, Table, add_whole
 from qmpi.training.reduction.tail import PLAIN, LaneFacts, Tail, TailForm
 from qmpi.training.reduction.within_teams import ALONE, Within
+from qmpi.training.stopwatch import Stopwatch
 
 ROUNDER_BITS = 0x4B400000
 """`ROUNDER` as an int32."""
@@ -81,7 +85,7 @@ class ExactSum:
         self._scales = torch.zeros(layout.chunks, device=device)
         self._factors: list[float] = []
         self._sweeps: Sweeps | None = None
-        self._gaps = gaps(layout)
+        self._gaps, self._early = gaps(layout), EarlySums(layout)
         self._rounder = torch.tensor(ROUNDER)
         self._scratch = torch.empty(CHUNK, device=device)
         self._tables = {
@@ -107,6 +111,7 @@ class ExactSum:
 
     def renew(self) -> None:
         """Take fresh memory: an operation left behind may still write to the old one."""
+        self._early.forget()
         chunks = self._layout.chunks
         said = torch.zeros(
             chunks + self._lanes * self._form.integers, dtype=torch.int32, device=self._device
@@ -141,6 +146,10 @@ class ExactSum:
 
     def begin_pass(self) -> None:
         """Start a pass over the lanes."""
+        if self._early.is_under_way:
+            # The pass before was left, and its sums may still write.
+            self.renew()
+        self._early.forget()
         for zeroed in (self._said, self._lows, self._highs, self._largest):
             zeroed.zero_()
         self._taken_out = max(self._added)
@@ -156,6 +165,18 @@ class ExactSum:
                 self._exponents[table.chunks].clone(), depths[table.chunks], self._start
             )
 
+    def go_early(self, line: Comm, lanes: int, watch: Stopwatch) -> None:
+        """Begin to sum over the members while the last lane is computed, in this pass.
+
+        Args:
+            line: the members; each calls this, and then `reduce`, in the same passes.
+            lanes: that this one computes.
+            watch: told what goes on behind the computing.
+        """
+        self._early.expect(line, lanes, watch)
+        self._go_on()
+        self._early.look(computing=True)
+
     @torch.no_grad()
     def add(self, number: int, slot: Slot, gradient: Tensor) -> None:
         """Add a lane's gradient of one parameter; once a lane, in any order.
@@ -164,7 +185,15 @@ class ExactSum:
             number: of the parameter in the layout.
             slot: its place.
             gradient: float32 or bfloat16, contiguous; of the parameter's shape, or flat.
+
+        Raises:
+            PeerLost: the sum over the members was to begin, and one is gone.
         """
+        self._add(number, slot, gradient)
+        self._go_on()
+        self._early.look(computing=True)
+
+    def _add(self, number: int, slot: Slot, gradient: Tensor) -> None:
         flat, chunks = gradient.view(-1), self._chunks(number, slot)
         first = self._added[number] == 0
         self._added[number] += 1
@@ -206,16 +235,21 @@ class ExactSum:
             comm: the group.
             team: ranks that the pass is redone with, or of no use for.
         """
+        self._early.look(computing=False)
+        self._go_on(over=True)
         self._needs.copy_(needs_of(self._largest))
         comm.maximum(self._said)
         team.maximum(self._needs)
         broken, over = bool((self._needs == NOT_FINITE).any()), bool(self._over().any())
         self._told_broken, self._told_over = team.any_of((broken, over))
-        if not self._told_broken and not self._told_over:
-            wire = self._wire()
-            comm.allreduce(wire)
-            team.add_up(self._sum, wire[self._used :])
-            team.gather(self.counts)
+        if self._told_broken or self._told_over:
+            # The memory is wanted again.
+            self._early.wait()
+            return
+        wire = self._wire()
+        self._early.finish(comm, wire[self._early.end :])
+        team.add_up(self._sum, wire[self._used :])
+        team.gather(self.counts)
 
     def facts(self) -> LaneFacts:
         """Return what is told of the lanes of the step."""
@@ -316,27 +350,34 @@ class ExactSum:
                 over[table.chunks] = False
         return over
 
+    def _go_on(self, *, over: bool = False) -> None:
+        for bucket in self._early.ready(self._added, over=over):
+            for number in bucket.numbers:
+                self._close(number)
+            self._early.begin(self._buffer[bucket.span])
+
     def _wire(self) -> Tensor:
         """Return what is summed: sums without the rounder, outliers behind them."""
-        self._fill_untouched()
-        for table in self._tables.values():
-            table.choose(self._needs)
-        for slot, count in zip(self._layout.slots, self._added, strict=True):
-            if count != self._taken_out:
-                left = wrapped((count - self._taken_out) * ROUNDER_BITS)
-                self._span(slot, self._sum).sub_(left)
+        for number, slot in enumerate(self._layout.slots):
+            if slot.start >= self._early.end:
+                self._close(number)
         used = self._used
         for table in self._tables.values():
             used += table.outliers.write(self._buffer[used:], table.levels(self._needs))
         return self._buffer[:used]
 
-    def _fill_untouched(self) -> None:
-        for number, slot in enumerate(self._layout.slots):
-            if self._added[number] == 0:
-                if slot.is_table:
-                    self._tables[number].leave_alone()
-                else:
-                    self._span(slot, self._sum).fill_(self._start)
+    def _close(self, number: int) -> None:
+        """Take the rounder out of a parameter's sum; no lane is added any more."""
+        slot, count = self._layout.slots[number], self._added[number]
+        total, table = self._span(slot, self._sum), self._tables.get(number)
+        if count == 0 and table is not None:
+            table.leave_alone()
+        elif count == 0:
+            total.fill_(self._start)
+        if table is not None:
+            table.choose(self._needs)
+        if count != self._taken_out:
+            total.sub_(wrapped((count - self._taken_out) * ROUNDER_BITS))
 
     def _areas(self) -> dict[int, tuple[Tensor, Tensor]]:
         """Return levels of rows, and the part of the wire, of each table that has outliers."""
@@ -353,32 +394,3 @@ class ExactSum:
     @staticmethod
     def _span(slot: Slot, flat: Tensor) -> Tensor:
         return flat[slot.start : slot.start + slot.size]
-
-
-def gaps(layout: Layout) -> list[slice]:
-    """Return the padding behind parameters that have any."""
-    slots = sorted(layout.slots, key=lambda slot: slot.start)
-    starts = [*(slot.start for slot in slots[1:]), layout.total]
-    ends = [slot.start + slot.size for slot in slots]
-    return [slice(end, start) for end, start in zip(ends, starts, strict=True) if end < start]
-
-
-def wrapped(number: int) -> int:
-    """Return the int32 that a number becomes modulo 2**32."""
-    return (number + 2**31) % 2**32 - 2**31
-
-
-def spread(total: Tensor, units: Tensor, chunk: int, mean: Tensor) -> None:
-    """Multiply each chunk by its unit.
-
-    Args:
-        total: int32 [n].
-        units: float32, one a chunk.
-        chunk: elements of a chunk.
-        mean: float32 [n], overwritten.
-    """
-    count = total.numel() // chunk
-    # One product of int and float would take half as long again.
-    mean.copy_(total)
-    mean[: count * chunk].view(-1, chunk).mul_(units[:count].unsqueeze(1))
-    mean[count * chunk :].mul_(units[count:])

@@ -10,6 +10,7 @@ from qmpi.training.flat_state import FlatState, Layout, Slot
 from qmpi.training.reduction.compiled import Sweeps
 from qmpi.training.reduction.tail import PLAIN, LaneFacts, Tail, TailForm
 from qmpi.training.reduction.within_teams import ALONE, Within
+from qmpi.training.stopwatch import Stopwatch
 
 
 class FastSum:
@@ -65,6 +66,15 @@ class FastSum:
         """Start a pass over the lanes."""
         self._sum.zero_()
         self._tail.zero_()
+
+    def go_early(self, line: Comm, lanes: int, watch: Stopwatch) -> None:
+        """Do nothing: how a buffer of floats is cut may change its bits.
+
+        Args:
+            line: not used.
+            lanes: not used.
+            watch: not used.
+        """
 
     @torch.no_grad()
     def add(self, number: int, slot: Slot, gradient: Tensor) -> None:  # noqa: ARG002

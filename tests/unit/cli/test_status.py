@@ -82,9 +82,22 @@ def test_text_says_where_the_time_went_and_how_near_the_peak_it_was(
     assert "50 %: 31 GFLOP/s of 62 GFLOP/s" in text
     told = shown(tmp_path, capsys)
     assert told["times"]["backward"] == 0.12  # pyright: ignore[reportIndexIssue]
+    assert "hidden" not in text
     write_status(tmp_path, report())
     assert run(["status", str(tmp_path)]) == 0
     assert "step time" not in capsys.readouterr().out
+
+
+def test_text_says_how_much_of_the_communication_was_hidden(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times = StepTimes(forward=0.1, backward=0.2, communication=0.1, hidden=0.3)
+    write_status(tmp_path, replace(report(), times=times))
+    assert run(["status", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "0.4 s: backward 50 %, forward 25 %, communication 25 %" in text
+    assert "0.3 s behind gradients, 75 % of the communication" in text
+    assert shown(tmp_path, capsys)["times"]["hidden"] == 0.3  # pyright: ignore[reportIndexIssue]
 
 
 def test_text_says_what_was_measured_and_what_it_cost(

@@ -175,6 +175,9 @@ def test_the_times_of_a_step_are_one_bar_of_all_parts() -> None:
     assert len(widths) == 9
     assert sum(widths) == pytest.approx(WIDTH - RIGHT - EDGE, abs=1.0)
     assert widths == sorted(widths)
+    assert "hidden behind" not in html
+    hidden = render_report(replace(STORY, times=StepTimes(communication=0.001, hidden=0.003)))
+    assert "hidden behind gradients: 3.00 ms, 75 % of the communication" in hidden
     assert "Where a step" not in render_report(STORY)
     assert "No time was measured" in render_report(replace(STORY, times=StepTimes()))
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import asdict
 
-from qmpi.policy.step_split import PARTS, mean_times, seconds, shares, utilisation
+from qmpi.policy.step_split import PARTS, hidden_share, mean_times, seconds, shares, utilisation
 from qmpi.protocol.progress import StepTimes
 
 spent = st.floats(min_value=0.0, max_value=1e6)
@@ -28,6 +28,16 @@ def test_shares_add_up_to_one(times: StepTimes) -> None:
         assert tuple(found) == PARTS
         assert sum(found.values()) == pytest.approx(1.0)
         assert all(0.0 <= share <= 1.0 for share in found.values())
+
+
+def test_what_is_hidden_is_no_part_of_a_step() -> None:
+    times = [StepTimes(communication=1.0, hidden=2.0), StepTimes(communication=1.0, hidden=4.0)]
+    mean = mean_times(times)
+    assert mean is not None
+    assert mean == StepTimes(communication=1.0, hidden=3.0)
+    assert seconds(mean) == 1.0
+    assert hidden_share(mean) == 0.75
+    assert hidden_share(StepTimes(communication=1.0)) is None
 
 
 def test_no_steps_have_no_mean() -> None:

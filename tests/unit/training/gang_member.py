@@ -20,8 +20,10 @@ from qmpi.errors import PeerLost
 from qmpi.training.comm.line import Comm
 from qmpi.training.comm.store import connect_store, open_store
 from qmpi.training.engine import Engine
+from qmpi.training.reduction.buckets import EarlySums
 
 STEPS, FAULT = 5, 2
+BUCKET_BYTES = 8192
 
 
 def say(line):
@@ -47,6 +49,24 @@ class FaultyComm(Comm):
             raise PeerLost("a vote whose answer never came")
 
 
+class Deadly:
+    """Begins sums, and dies when a later one of a step was to begin."""
+
+    def __init__(self, start, due, begun):
+        self._start, self._due, self._begun = start, due, begun
+
+    def __getattr__(self, name):
+        return getattr(self._start, name)
+
+    def allreduce(self, tensor):
+        if self._due():
+            self._begun.append(self._start.allreduce(tensor))
+            if len(self._begun) == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return self._begun[-1]
+        return self._start.allreduce(tensor)
+
+
 class Member:
     def __init__(self, spec):
         self.spec, self.index, self.generation = spec, spec["index"], 1
@@ -54,6 +74,8 @@ class Member:
         told = {"precision": spec["precision"], "device": spec["device"]}
         self.settings = job(spec["reduction"], **told, **spec["model"])
         self.engine = Engine(self.settings, time.monotonic, self.aborted)
+        if spec["reduction"] == "exact":
+            self.engine._sum._early = EarlySums(self.engine._state.layout, BUCKET_BYTES)
         self.computed = 0
 
     def aborted(self):
@@ -77,6 +99,8 @@ class Member:
             size=len(members), timeout_seconds=80, aborted=self.aborted,
         )  # fmt: skip
         comm.plan = self.spec["plan"] if self.generation == 1 else ""
+        if comm.plan == "in_bucket":
+            comm.start = Deadly(comm.start, lambda: self.engine.state_step == FAULT, [])
         self.engine.join(comm)
 
     def train(self, members):

@@ -20,6 +20,7 @@ class ThreadLine:
         self.sums = []
         ways = [(a, b) for a in range(size) for b in range(size)]
         self.ways, self.exchanges = ({way: Queue() for way in ways} for _ in range(2))
+        self.begun, self._counts = {}, [0] * size
 
     def member(self, index=None):
         return ThreadMember(self, index)
@@ -33,9 +34,30 @@ class ThreadLine:
         self._all_gone.wait(60)
         return result
 
+    def begin(self, tensor, index, combine=None):
+        """Take part in the next call that goes on by itself; it is done as soon as all have.
+
+        Without `combine` it is a sum in place.
+        """
+        with self._lock:
+            number = self._counts[index]
+            self._counts[index] += 1
+            total = self.begun.setdefault(number, Begun())
+            total.given[index] = tensor
+            if len(total.given) == self.size:
+                parts = [total.given[member].clone() for member in range(self.size)]
+                total.result = (combine or added)(parts)
+                for given in total.given.values() if combine is None else ():
+                    given.copy_(total.result)
+                total.done.set()
+        return total
+
     def stop(self):
         self._all_here.abort()
         self._all_gone.abort()
+        with self._lock:
+            for total in self.begun.values():
+                total.done.set()
 
     def _combine(self):
         given = [self._given[key] for key in sorted(self._given)]
@@ -109,13 +131,61 @@ class ThreadMember:
     def taken(self, source):
         return self._line.exchanges[source, self.index].get(timeout=60)
 
-    start = property(lambda self: Starts(self._sent, self._exchanged))
+    def _begun(self, tensor):
+        return self._line.begin(tensor, self.index)
+
+    def _scattered(self, tensor, counts):
+        return Part(
+            self._line.begin(tensor, self.index, lambda parts: added(parts).split(list(counts))),
+            self.index,
+        )
+
+    def _gathered(self, part, counts):
+        assert len(part) == counts[self.index]
+        return self._line.begin(part, self.index, torch.cat)
+
+    start = property(
+        lambda self: Starts(
+            self._sent, self._exchanged, self._begun, self._scattered, self._gathered
+        )
+    )
     stuck = False
+    by_host = None
 
 
 class Starts(NamedTuple):
     send: object
     alltoall: object
+    allreduce: object
+    sum_scattered: object
+    allgather: object
+
+
+class Begun:
+    """A call under way, of the members that have come so far."""
+
+    def __init__(self):
+        self.given, self.done, self.result = {}, threading.Event(), None
+
+    @property
+    def calls_ended(self):
+        return self.done.is_set()
+
+    def wait(self):
+        assert self.done.wait(60), "not all members begin what one has begun"
+        return self.result
+
+
+class Part(NamedTuple):
+    """One member's part of what a call comes to."""
+
+    begun: object
+    index: int
+
+    calls_ended = property(lambda self: self.begun.calls_ended)
+
+    def wait(self):
+        return self.begun.wait()[self.index].clone()
 
 
 class Exchanged(NamedTuple):

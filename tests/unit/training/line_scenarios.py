@@ -21,7 +21,9 @@ from unit.training.line_members import together
 from qmpi.errors import InvariantError, PeerLost
 from qmpi.protocol.teams import DATA, TEAM, Layout, Seat, every_line_of
 from qmpi.training.comm import pieces
+from qmpi.training.comm.hosts import meet_by_host
 from qmpi.training.comm.lines import Lines, Meeting
+from qmpi.training.comm.sums import Sums
 
 KINDS = (torch.int32, torch.int64, torch.float32, torch.float64, torch.bfloat16)
 OPERATIONS = (
@@ -288,6 +290,46 @@ def lines_of_a_team(member):
     return "held"
 
 
+def by_host(member, host, name="g1"):
+    line = member.line(name)
+    line.by_host = meet_by_host(
+        line, "data/0", host, Meeting(member.store, name, 50, member.aborted)
+    )
+    return line
+
+
+def sums_by_host(member):
+    line = by_host(member, "abba"[member.index])
+    assert line.by_host is not None
+    sums, tensors = Sums(line), []
+    for size in (9, 2, 100_003, 70_001):
+        tensors.append(torch.arange(size, dtype=torch.int32) * (member.index + 1) + 2**30)
+        sums.begin(tensors[-1])
+        sums.look()
+    assert sums.is_under_way
+    sums.wait()
+    for tensor in tensors:
+        # 2**30 of each of four members is 2**32, which is nothing.
+        assert torch.equal(tensor, torch.arange(len(tensor), dtype=torch.int32) * 10)
+    assert not sums.goes_on
+    assert not sums.is_under_way
+    assert not line.stuck
+    assert by_host(member, "aaab"[member.index], "g2").by_host is None
+    return "held"
+
+
+def killed_by_host(member):
+    line = by_host(member, "aabb"[member.index])
+    sums = Sums(line)
+    line.vote()
+    member.meet("here")
+    for _ in range(3):
+        sums.begin(torch.ones(100_000, dtype=torch.int32))
+    if member.index == member.size - 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return member.lost(sums.wait)
+
+
 SCENARIOS = {
     **{f"every operation of {size}": (size, every_operation) for size in (2, 3, 4)},
     **{f"killed in {name}": (3, partial(killed, name)) for name in OPERATIONS},
@@ -295,6 +337,8 @@ SCENARIOS = {
     "a stuck line": (2, beside_a_stuck_line),
     "two lines": (3, two_lines_at_once),
     "crossing messages": (3, crossing_messages),
+    "sums by host": (4, sums_by_host),
+    "killed in sums by host": (4, killed_by_host),
     "lines of a team": (8, lines_of_a_team),
 }
 

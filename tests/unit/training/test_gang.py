@@ -94,6 +94,12 @@ def test_killed_before_the_vote_the_step_ends_with_the_same_bits(plan, undisturb
     assert {row[0] for row in said.values()} == expected
 
 
+def test_killed_while_sums_go_on_behind_its_lanes_the_step_ends_with_the_same_bits(undisturbed):
+    said = gang(3, plans={2: "in_bucket"})
+    assert {row[0] for row in said.values()} == {"redone"}
+    assert all(row[1:] == undisturbed for row in said.values())
+
+
 def test_a_member_that_missed_the_vote_finishes_what_others_applied(undisturbed):
     said = gang(3, plans={1: "miss_vote", 2: "after_vote"})
     assert {index: row[0] for index, row in said.items()} == {0: "applied", 1: "finished"}

@@ -45,7 +45,7 @@ def test_all_members_find_the_promises_held(told, name):
     assert told[name] == ["held"] * SCENARIOS[name][0], _faults(told[name])
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("operation", [*OPERATIONS, "sums by host"])
 def test_a_member_killed_in_an_operation_is_lost_to_all_others(told, operation):
     *survivors, dead = told[f"killed in {operation}"]
     assert dead is None
