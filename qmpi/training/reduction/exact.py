@@ -156,6 +156,13 @@ class ExactSum:
                 self._exponents[table.chunks].clone(), depths[table.chunks], self._start
             )
 
+    def begin_lane(self, lane: int) -> None:
+        """Do nothing: a lane keeps nothing.
+
+        Args:
+            lane: whose gradients come next.
+        """
+
     @torch.no_grad()
     def add(self, number: int, slot: Slot, gradient: Tensor) -> None:
         """Add a lane's gradient of one parameter; once a lane, in any order.

@@ -66,6 +66,13 @@ class FastSum:
         self._sum.zero_()
         self._tail.zero_()
 
+    def begin_lane(self, lane: int) -> None:
+        """Do nothing: a lane keeps nothing.
+
+        Args:
+            lane: whose gradients come next.
+        """
+
     @torch.no_grad()
     def add(self, number: int, slot: Slot, gradient: Tensor) -> None:  # noqa: ARG002
         """Add a lane's gradient of one parameter.
