@@ -22,8 +22,8 @@ def compression_contradictions(settings: Settings) -> Iterator[str]:
     yield from compression_faults(settings)
     if sends_less(settings.train):
         yield (
-            f"{_asked(settings.train)}: what a lane keeps between steps is not in snapshots yet, so "
-            'no job can go on after a failure; leave it out (32 bits, "none")'
+            f"{_asked(settings.train)}: what a lane keeps between steps is not in snapshots yet, "
+            'so no job could go on after a failure; leave it out (32 bits, "none")'
         )
 
 
@@ -95,6 +95,6 @@ def _idle(train: TrainSettings) -> Iterator[str]:
         value = getattr(train, field)
         if value != getattr(defaults, field) and train.compression != kind:
             yield (
-                f'train.{field} = {value:g} says nothing unless train.compression = "{kind}": leave '
-                "out one of them"
+                f'train.{field} = {value:g} says nothing unless train.compression = "{kind}": '
+                "leave it out"
             )

@@ -105,9 +105,7 @@ class Grids:
             team: the ranks.
             needs: int32 [count], changed in place.
         """
-        by_chunk = torch.full(
-            (self._layout.chunks,), FLOOR, dtype=torch.int32, device=needs.device
-        )
+        by_chunk = torch.full((self._layout.chunks,), FLOOR, dtype=torch.int32, device=needs.device)
         meant = self._own >= 0
         by_chunk[meant] = needs[self._own[meant]]
         team.maximum(by_chunk)

@@ -55,7 +55,7 @@ def sum_name(train: TrainSettings) -> str:
         return f"{name}, the largest {train.compression_share:g} of each{warmup}"
     if train.compression == "powersgd":
         return f"{name}, of rank {train.compression_rank}"
-    return f"{name}, in {train.reduction_bits} bits" if train.reduction_bits < 32 else name  # noqa: PLR2004
+    return f"{name}, in {train.reduction_bits} bits" if train.reduction_bits < 32 else name
 
 
 def _code(train: TrainSettings, layout: Layout, device: torch.device, seed: int) -> Code | None:

@@ -134,7 +134,11 @@ class LowRank:
         ]
 
     def _first_sum(self, comm: Comm, needs: Tensor, buffer: Tensor) -> Tensor:
-        """Sum P, what is sent whole, and the counts; return P, int32."""
+        """Sum P, what is sent whole, and the counts.
+
+        Returns:
+            P of all matrices, int32.
+        """
         scales, counts = powers(self._bits - needs), buffer[self._total :]
         tall = buffer.new_zeros(self._tall.size)
         for products in self._products:

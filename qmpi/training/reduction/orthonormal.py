@@ -1,4 +1,4 @@
-"""Bases of a few columns: stacked in one buffer, made orthonormal, and drawn where they are zero."""
+"""Bases of a few columns: stacked in one buffer, made orthonormal, drawn where they are zero."""
 
 from collections.abc import Sequence
 from itertools import accumulate

@@ -165,6 +165,6 @@ class LaneResiduals:
 
 def _missing(lane: int, updates: int) -> str:
     return (
-        f"what lane {lane} keeps after {updates} updates is not here: it stays with the member that "
-        "computed the lane, unless that gives it away"
+        f"what lane {lane} keeps after {updates} updates is not here: it stays with the member "
+        "that computed the lane, unless that gives it away"
     )

@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -115,8 +116,8 @@ def test_a_lane_moves_with_what_it_keeps(kind):
     one, other = Members(kind, 3, 1), Members(kind, 3, 2)
     one.step(first)
     other.step(first, {0: 0, 1: 1, 2: 0})
+    other.totals[0].begin_step(other.states[0])
     with pytest.raises(InvariantError, match="what lane 1 keeps after 1 updates is not here"):
-        other.totals[0].begin_step(other.states[0])
         other.totals[0].begin_lane(1)
     there, here = other.totals[1].residuals, other.totals[0].residuals
     here.take(1, 1, bytes(there.give(1, 1)))
@@ -210,7 +211,7 @@ def test_the_share_falls_by_equal_factors():
     shares = [share_at(n, 0.01, 4) for n in range(6)]
     assert shares[0] == FIRST_SHARE
     assert shares[4:] == [0.01, 0.01]
-    factors = {round(b / a, 9) for a, b in zip(shares[:4], shares[1:5], strict=True)}
+    factors = {round(b / a, 9) for a, b in pairwise(shares[:5])}
     assert len(factors) == 1
     assert share_at(0, 0.3, 4) == 0.3
     assert share_at(0, 0.01, 0) == 0.01

@@ -17,9 +17,7 @@ def kept(lanes=(0, 2), updates=0):
 
 
 def numbers(residuals, lane, updates):
-    return torch.frombuffer(
-        bytearray(residuals.give(lane, updates)), dtype=torch.float32
-    ).tolist()
+    return torch.frombuffer(bytearray(residuals.give(lane, updates)), dtype=torch.float32).tolist()
 
 
 def test_what_is_kept_is_that_of_the_step_that_was_applied():
