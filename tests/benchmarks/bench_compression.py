@@ -35,6 +35,7 @@ LANES, SEQUENCES = 2, 4
 
 def settings_of(chosen, way):
     from qmpi.config.model import ModelSettings
+    from qmpi.config.optimizer import OptimizerSettings
     from qmpi.config.settings import Settings
     from qmpi.config.train import TrainSettings
 
@@ -46,6 +47,8 @@ def settings_of(chosen, way):
             lanes=LANES, sequences=SEQUENCES, sequence_tokens=chosen.tokens, threads=1,
             precision="float32", compile="off", device="cpu", **WAYS[way],
         ),
+        # Trainers on CPUs share Muon's work, which travels too.
+        optimizer=OptimizerSettings(kind="adamw"),
     )  # fmt: skip
 
 
@@ -165,7 +168,7 @@ def main():
     parser.add_argument("--learn", nargs="+", default=[], help="ways, as squeezed_learning.ARMS")
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--kind", default="muon", help="of optimizer")
+    parser.add_argument("--kind", default="muon", help="of optimizer, with --learn")
     parser.add_argument("--meeting", default="", help=argparse.SUPPRESS)
     parser.add_argument("--rank", type=int, default=-1, help=argparse.SUPPRESS)
     chosen = parser.parse_args()

@@ -6,7 +6,7 @@ for an exact sum; and since nothing has been rounded yet, all integers are made 
 just this step needs. No exponent comes from the steps before, and no pass is redone.
 
 What a lane sends is a function of what it has and of what was agreed: integers, whose sum knows no
-order. How they are made and sent is a code's affair (see `narrow`, `sparse`, `low_rank`); a code
+order. How they are made and sent is a squeeze's affair (see `narrow`, `sparse`, `low_rank`); it
 takes from a lane exactly what it sends for it. So whoever computes a lane, and however many members
 there are, all get the same bits.
 """
@@ -27,7 +27,7 @@ from qmpi.training.reduction.tail import PLAIN, LaneFacts, Tail, TailForm
 from qmpi.training.reduction.within_teams import ALONE, Within
 
 
-class Code(Protocol):
+class Squeeze(Protocol):
     """How what lanes have becomes integers, and these a gradient."""
 
     @property
@@ -65,19 +65,21 @@ class Code(Protocol):
 
 
 class LaneSum:
-    """Sum over lanes and members by a code; the interface of `ExactSum`.
+    """Sum over lanes and members by a squeeze; the interface of `ExactSum`.
 
     Attributes:
         residuals: what lanes keep between steps.
         counts: int32 integers that are summed as they are.
     """
 
+    sends_less = True
+
     def __init__(
         self,
         layout: Layout,
         lanes: int,
         device: torch.device,
-        code: Code,
+        squeeze: Squeeze,
         form: TailForm = PLAIN,
         counts: int = 0,
     ) -> None:
@@ -87,13 +89,13 @@ class LaneSum:
             layout: of the parameters.
             lanes: lanes of the global batch.
             device: where gradients live.
-            code: makes the integers.
+            squeeze: makes the integers.
             form: of what a lane tells.
             counts: integers that are summed beside the gradient.
         """
-        self._layout, self._lanes, self._device, self._code = layout, lanes, device, code
+        self._layout, self._lanes, self._device, self._squeeze = layout, lanes, device, squeeze
         self._form, self._counts, self._counted = form, counts, lanes
-        self.residuals = LaneResiduals(layout.total + code.extra, device)
+        self.residuals = LaneResiduals(layout.total + squeeze.extra, device)
         self._flat: Tensor | None = None
         self._gaps, self._told_broken = gaps(layout), False
         self.renew()
@@ -107,10 +109,10 @@ class LaneSum:
 
     def renew(self) -> None:
         """Take fresh memory: an operation left behind may still write to the old one."""
-        size = self._code.grids + self._lanes * self._form.integers
+        size = self._squeeze.grids + self._lanes * self._form.integers
         self._said = torch.zeros(size, dtype=torch.int32, device=self._device)
-        self._needs = self._said[: self._code.grids]
-        self.tail = Tail(self._said[self._code.grids :], self._lanes, self._form)
+        self._needs = self._said[: self._squeeze.grids]
+        self.tail = Tail(self._said[self._squeeze.grids :], self._lanes, self._form)
         total = self._layout.total
         self._buffer = torch.zeros(total + self._counts, dtype=torch.int32, device=self._device)
         self._sum, self.counts = self._buffer[:total], self._buffer[total:]
@@ -124,7 +126,7 @@ class LaneSum:
         """
         self._counted = lanes or self._lanes
         self.residuals.begin_step(state.updates)
-        self._code.begin_step(state.updates)
+        self._squeeze.begin_step(state.updates)
 
     def begin_pass(self) -> None:
         """Start a pass over the lanes."""
@@ -178,13 +180,13 @@ class LaneSum:
             team: ranks that the pass is of no use for, if it is for one.
         """
         flats = self.residuals.in_hand()
-        self._needs.copy_(needs_of(self._code.largest(flats)))
+        self._needs.copy_(needs_of(self._squeeze.largest(flats)))
         comm.maximum(self._said)
-        self._code.agree(team, self._needs)
+        self._squeeze.agree(team, self._needs)
         broken = bool((self._needs == NOT_FINITE).any())
         (self._told_broken,) = team.any_of((broken,))
         if not self._told_broken:
-            self._code.reduce(comm, flats, self._needs, self._buffer)
+            self._squeeze.reduce(comm, flats, self._needs, self._buffer)
             team.add_up(self._sum, self._sum[:0])
             team.gather(self.counts)
 
@@ -212,7 +214,7 @@ class LaneSum:
         Args:
             gradient: flat, overwritten; may be `place`.
         """
-        self._code.unpack(self._sum, self._needs, self._counted, gradient)
+        self._squeeze.unpack(self._sum, self._needs, self._counted, gradient)
         for gap in self._gaps:
             gradient[gap].zero_()
 

@@ -48,7 +48,10 @@ class ExactSum:
 
     Attributes:
         counts: int32 integers that are summed as they are; whoever computes a lane adds to them.
+        sends_less: lanes keep a part of what they have.
     """
+
+    sends_less = False
 
     def __init__(
         self,

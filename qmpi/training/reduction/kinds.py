@@ -4,7 +4,7 @@ import torch
 
 from qmpi.config.train import TrainSettings
 from qmpi.training.flat_state import Layout
-from qmpi.training.reduction.by_lane import Code, LaneSum
+from qmpi.training.reduction.by_lane import LaneSum, Squeeze
 from qmpi.training.reduction.exact import ExactSum
 from qmpi.training.reduction.fast import FastSum
 from qmpi.training.reduction.low_rank import LowRank
@@ -36,9 +36,9 @@ def make_sum(
     Returns:
         The reduction.
     """
-    code = _code(train, layout, device, seed)
-    if code is not None:
-        return LaneSum(layout, train.lanes, device, code, form, counts)
+    squeeze = _squeeze(train, layout, device, seed)
+    if squeeze is not None:
+        return LaneSum(layout, train.lanes, device, squeeze, form, counts)
     kind = ExactSum if train.reduction == "exact" else FastSum
     return kind(layout, train.lanes, device, form, counts)
 
@@ -58,7 +58,9 @@ def sum_name(train: TrainSettings) -> str:
     return f"{name}, in {train.reduction_bits} bits" if train.reduction_bits < 32 else name
 
 
-def _code(train: TrainSettings, layout: Layout, device: torch.device, seed: int) -> Code | None:
+def _squeeze(
+    train: TrainSettings, layout: Layout, device: torch.device, seed: int
+) -> Squeeze | None:
     """Return how lanes send less than they have; None: they send all."""
     lanes = train.lanes
     if train.compression == "topk":

@@ -32,7 +32,7 @@ BOUND_MARGIN = 1.0625
 
 
 class LowRank:
-    """The code of `train.compression = "powersgd"`."""
+    """The squeeze of `train.compression = "powersgd"`."""
 
     def __init__(
         self, layout: Layout, lanes: int, device: torch.device, rank: int, seed: int
@@ -77,7 +77,7 @@ class LowRank:
         self._products = list[list[Tensor]]()
 
     def largest(self, flats: list[Tensor]) -> Tensor:
-        """Return what must fit: elements of chunks, of P, of Q; as `Code.largest`."""
+        """Return what must fit: elements of chunks, of P, of Q; as `Squeeze.largest`."""
         whole = self._whole.largest(flats)
         self._products = [self._multiplied(flat) for flat in flats]
         most = whole.new_zeros(2, len(self._matrices))
@@ -89,14 +89,14 @@ class LowRank:
         return torch.cat((whole, most.view(-1)))
 
     def agree(self, team: Within, needs: Tensor) -> None:
-        """Take the largest need of a team's ranks; as `Code.agree`.
+        """Take the largest need of a team's ranks; as `Squeeze.agree`.
 
         Matrices that ranks have in common are refused, so this is of what is sent whole.
         """
         self._whole.agree(team, needs[: self._whole.count])
 
     def reduce(self, comm: Comm, flats: list[Tensor], needs: Tensor, buffer: Tensor) -> None:
-        """Sum P and what is sent whole, then Q; as `Code.reduce`."""
+        """Sum P and what is sent whole, then Q; as `Squeeze.reduce`."""
         of_whole = needs[: self._whole.count]
         of_tall, of_wide = needs[self._whole.count :].view(2, -1)
         for flat in flats:
@@ -118,7 +118,7 @@ class LowRank:
                 place.copy_(factor)
 
     def unpack(self, total: Tensor, needs: Tensor, lanes: int, gradient: Tensor) -> None:
-        """Write the mean over lanes; as `Code.unpack`."""
+        """Write the mean over lanes; as `Squeeze.unpack`."""
         units = needs[: self._whole.count] - self._bits
         write_mean(self._whole, total, units, lanes, gradient)
         for slot, (basis, factor) in zip(self._matrices, self._factors, strict=True):

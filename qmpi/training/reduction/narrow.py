@@ -20,7 +20,7 @@ HALF_BITS = 16
 
 
 class Narrow:
-    """The code of `train.reduction_bits = 16`."""
+    """The squeeze of `train.reduction_bits = 16`."""
 
     extra = 0
 
@@ -48,15 +48,15 @@ class Narrow:
         """
 
     def largest(self, flats: list[Tensor]) -> Tensor:
-        """Return the largest element of each chunk; as `Code.largest`."""
+        """Return the largest element of each chunk; as `Squeeze.largest`."""
         return self._grids.largest(flats)
 
     def agree(self, team: Within, needs: Tensor) -> None:
-        """Take the largest need of a team's ranks; as `Code.agree`."""
+        """Take the largest need of a team's ranks; as `Squeeze.agree`."""
         self._grids.agree(team, needs)
 
     def reduce(self, comm: Comm, flats: list[Tensor], needs: Tensor, buffer: Tensor) -> None:
-        """Sum all elements of all lanes; as `Code.reduce`."""
+        """Sum all elements of all lanes; as `Squeeze.reduce`."""
         for flat in flats:
             add_rounded(self._grids, flat, needs, self._bits, buffer)
         # What is sent is the second half, which has the first in its lower bits, and the counts.
@@ -66,7 +66,7 @@ class Narrow:
         unpacked(low, high)
 
     def unpack(self, total: Tensor, needs: Tensor, lanes: int, gradient: Tensor) -> None:
-        """Write the mean over lanes; as `Code.unpack`."""
+        """Write the mean over lanes; as `Squeeze.unpack`."""
         write_mean(self._grids, total, needs - self._bits, lanes, gradient)
 
 

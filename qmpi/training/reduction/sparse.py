@@ -34,7 +34,7 @@ FIRST_SHARE = 0.25
 
 
 class Sparse:
-    """The code of `train.compression = "topk"`."""
+    """The squeeze of `train.compression = "topk"`."""
 
     extra = 0
 
@@ -71,15 +71,15 @@ class Sparse:
         self._share = share_at(updates, self._last, self._warmup)
 
     def largest(self, flats: list[Tensor]) -> Tensor:
-        """Return the largest element of each chunk; as `Code.largest`."""
+        """Return the largest element of each chunk; as `Squeeze.largest`."""
         return self._grids.largest(flats)
 
     def agree(self, team: Within, needs: Tensor) -> None:
-        """Take the largest need of a team's ranks; as `Code.agree`."""
+        """Take the largest need of a team's ranks; as `Squeeze.agree`."""
         self._grids.agree(team, needs)
 
     def reduce(self, comm: Comm, flats: list[Tensor], needs: Tensor, buffer: Tensor) -> None:
-        """Sum the largest elements of all lanes; as `Code.reduce`."""
+        """Sum the largest elements of all lanes; as `Squeeze.reduce`."""
         total = buffer[: self._total]
         for flat in flats:
             for slot in self._grids.slots:
@@ -90,7 +90,7 @@ class Sparse:
                 comm.allreduce(buffer[self._total :])
 
     def unpack(self, total: Tensor, needs: Tensor, lanes: int, gradient: Tensor) -> None:
-        """Write the mean over lanes; as `Code.unpack`."""
+        """Write the mean over lanes; as `Squeeze.unpack`."""
         write_mean(self._grids, total, needs - self._bits, lanes, gradient)
 
     def _add(self, slot: Slot, flat: Tensor, needs: Tensor, total: Tensor) -> None:

@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import torch
-from unit.training.line_of_threads import ThreadLine, run_all
+from unit.training.line_of_threads import ThreadLine, ThreadMember, run_all
 
 from qmpi.training.flat_state import CHUNK, FlatState, lay_out
 from qmpi.training.reduction.by_lane import LaneSum
@@ -19,7 +19,7 @@ ORDER = (TABLE, "a", "wide", "b")
 LAYOUT = replace(PLACED, slots=tuple(sorted(PLACED.slots, key=lambda s: ORDER.index(s.name))))
 SHARE, RANK = 0.02, 2
 
-CODES = {
+SQUEEZES = {
     "narrow": lambda lanes: Narrow(LAYOUT, lanes, CPU),
     "sparse": lambda lanes: Sparse(LAYOUT, lanes, CPU, SHARE, 0),
     "low_rank": lambda lanes: LowRank(LAYOUT, lanes, CPU, RANK, 7),
@@ -39,12 +39,30 @@ def flat_of(parts):
     return flat
 
 
+class Counting(ThreadMember):
+    """A member who counts the bytes that it gives to sums, maxima and gathers."""
+
+    given = 0
+
+    def allreduce(self, tensor):
+        self.given += tensor.numel() * tensor.element_size()
+        super().allreduce(tensor)
+
+    def maximum(self, tensor):
+        self.given += tensor.numel() * tensor.element_size()
+        super().maximum(tensor)
+
+    def allgather(self, part, counts=None):
+        self.given += part.numel() * part.element_size()
+        return super().allgather(part, counts)
+
+
 class Members:
     """Some members who share out lanes; a state each."""
 
     def __init__(self, kind, lanes, members):
         self.lanes, self.line = lanes, ThreadLine(members)
-        self.totals = [LaneSum(LAYOUT, lanes, CPU, CODES[kind](lanes)) for _ in range(members)]
+        self.totals = [LaneSum(LAYOUT, lanes, CPU, SQUEEZES[kind](lanes)) for _ in range(members)]
         self.states = [FlatState(LAYOUT, CPU) for _ in range(members)]
         for state in self.states:
             state.reset()

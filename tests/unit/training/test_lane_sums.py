@@ -5,17 +5,20 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unit.training.lane_sums import CODES, CPU, LAYOUT, SHARE, Members, flat_of, gradients
+from msgspec.structs import replace
+from unit.training.lane_sums import CPU, LAYOUT, SQUEEZES, Counting, Members, flat_of, gradients
 from unit.training.line_of_threads import ThreadLine, run_all
 
+from qmpi.config.presets import preset
 from qmpi.errors import InvariantError
-from qmpi.training.flat_state import FlatState
+from qmpi.training.flat_state import FlatState, state_layout
 from qmpi.training.reduction.by_lane import LaneSum
+from qmpi.training.reduction.kinds import make_sum
 from qmpi.training.reduction.narrow import packed, unpacked
 from qmpi.training.reduction.orthonormal import orthonormal, revived
 from qmpi.training.reduction.sparse import FIRST_SHARE, largest_places, share_at
 
-KINDS = [*CODES]
+KINDS = [*SQUEEZES]
 
 
 def story(seed, lanes, scale, steps=3):
@@ -170,7 +173,7 @@ def test_facts_and_counts_are_those_of_all_lanes():
         state.reset()
 
         def work(lane, line=line, state=state, kind=kind):
-            total = LaneSum(LAYOUT, 2, CPU, CODES[kind](2), counts=3)
+            total = LaneSum(LAYOUT, 2, CPU, SQUEEZES[kind](2), counts=3)
             total.begin_step(state)
             total.begin_pass()
             total.begin_lane(lane)
@@ -237,21 +240,35 @@ def test_columns_that_are_zero_are_drawn_the_others_kept():
     torch.testing.assert_close(made.norm(dim=0), torch.ones(2))
 
 
-def test_few_elements_travel():
-    members = Members("sparse", 2, 2)
-    sent = []
-    for member in members.totals:
-        member._code._exchange = _told(member._code._exchange, sent)
-    members.step([gradients(1, lane) for lane in range(2)])
-    whole = sum(slot.size for slot in LAYOUT.slots if len(slot.shape) == 1)
-    matrices = sum(max(1, round(SHARE * slot.size)) for slot in LAYOUT.slots if len(slot.shape) > 1)
-    assert all(count <= whole + matrices for count in sent)
-    assert min(sent) > 0.9 * matrices
+MOST_BYTES = {
+    "narrow": ({"reduction_bits": 16}, 0.505),
+    "sparse": ({"compression": "topk"}, 0.03),
+    "low_rank": ({"compression": "powersgd"}, 0.055),
+}
+"""Of those of a sum of 32 bits, needs, places and facts of lanes included."""
 
 
-def _told(exchange, sent):
-    def told(comm, total):
-        sent.append(int((total != 0).sum()))
-        exchange(comm, total)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_member_with_two_lanes_of_the_demo_sends_few_bytes(kind):
+    demo, (fields, most) = preset("demo"), MOST_BYTES[kind]
+    layout, line = state_layout(demo), ThreadLine(2)
+    train = replace(demo.train, lanes=4, **fields)
+    state = FlatState(layout, CPU)
+    state.reset()
 
-    return told
+    def work(number):
+        total, member = make_sum(train, layout, CPU), Counting(line, number)
+        total.begin_step(state)
+        total.begin_pass()
+        generator = torch.Generator().manual_seed(number)
+        for lane in (2 * number, 2 * number + 1):
+            total.begin_lane(lane)
+            for place, slot in enumerate(layout.slots):
+                total.add(place, slot, torch.randn(slot.shape, generator=generator))
+            total.end_lane(lane, 1.0, f"{lane:032x}")
+        total.reduce(member)
+        return member.given
+
+    given = run_all([lambda: work(0), lambda: work(1)], [line])
+    assert max(given) <= most * 4 * layout.total
+    assert min(given) >= 0.6 * most * 4 * layout.total
