@@ -87,6 +87,35 @@ def test_a_matrix_of_low_rank_is_found_and_nothing_is_left():
     assert float(members.residual(0)[slot.start : slot.start + slot.size].abs().max()) < 1e-4
 
 
+def test_a_basis_is_kept_alike_by_all_lanes_and_turns_to_the_largest_directions():
+    generator = torch.Generator().manual_seed(5)
+    slot, members = LAYOUT.slots[1], Members("low_rank", 2, 2)
+    parts = [gradients(1, lane) for lane in range(2)]
+    rows, columns = (torch.linalg.qr(torch.randn(n, 20, generator=generator))[0] for n in (24, 20))
+    steady = rows @ torch.diag(2.0 ** -torch.arange(20.0)) @ columns.T
+    far = []
+    for _ in range(4):
+        for lane in parts:
+            lane[1] = steady
+        for state, total in zip(members.states, members.totals, strict=True):
+            # The residual is dropped, so that only the basis carries on.
+            for lane in total.residuals.held(state.updates):
+                kept = torch.frombuffer(
+                    bytearray(total.residuals.give(lane, state.updates)), dtype=torch.float32
+                )
+                kept[: LAYOUT.total] = 0.0
+                total.residuals.take(lane, state.updates, kept.view(torch.uint8).numpy().data)
+        mean = members.step(parts)
+        far.append(float((mean[slot.start : slot.start + slot.size].view(24, 20) - steady).norm()))
+    bases = {raw[4 * LAYOUT.total :] for raw in members.kept()}
+    assert len(bases) == 1
+    assert any(bases.pop())
+    # Two of the directions are worth 1 and 1/2; without them this is left.
+    least = float(steady.norm() ** 2 - 1.25) ** 0.5
+    assert far[0] > 1.02 * least
+    assert far[-1] < 1.002 * least
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_in_time_all_of_a_steady_gradient_is_sent(kind):
     members, parts = Members(kind, 2, 1), [gradients(3, lane) for lane in range(2)]
