@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from qmpi.config.attention import attention_faults
+from qmpi.config.compression_checks import compression_contradictions
 from qmpi.config.data import ContentSource
 from qmpi.config.exact_sum import KEPT_BITS, LEAST_SPARE, SUM_BITS, lane_bits, spare_bits
 from qmpi.config.expert_checks import expert_contradictions
@@ -44,6 +45,7 @@ def contradictions(settings: Settings) -> list[str]:
         *_roles(settings),
         *parallel_contradictions(settings),
         *_train(settings),
+        *compression_contradictions(settings),
         *_savers(settings),
         *_sources(settings),
         *_evaluation(settings),

@@ -10,6 +10,12 @@ with too few a gradient outgrows its scale again and again.
 SUM_BITS = 30
 """Bits of a 32-bit sum that lane gradients may fill; sign and one bit of rounding stay free."""
 
+NARROW_SUM_BITS = 15
+"""Bits of a 16-bit sum beside its sign: lanes' integers are below the largest that would fit."""
+
+LEAST_NARROW_BITS = 4
+"""With fewer bits a lane's small elements would wait for dozens of steps until they are sent."""
+
 ROUNDED_BITS = 22
 """Most bits of a lane's integers: adding 1.5 * 2**23 in float32 rounds just these to integers."""
 
@@ -53,6 +59,18 @@ def lane_bits(lanes: int) -> int:
         Bits without sign; at most `ROUNDED_BITS`.
     """
     return min(ROUNDED_BITS, SUM_BITS - (lanes - 1).bit_length())
+
+
+def narrow_bits(lanes: int) -> int:
+    """Return the bits of a lane's integers, such that a sum over all lanes fits 16 bits.
+
+    Args:
+        lanes: of the global batch, >= 1.
+
+    Returns:
+        Bits without sign, at most 15; integers are below two to this power.
+    """
+    return NARROW_SUM_BITS - (lanes - 1).bit_length()
 
 
 def spare_bits(lanes: int) -> int:

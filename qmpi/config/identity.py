@@ -42,7 +42,12 @@ LATER: dict[str, frozenset[str]] = {
             "predict_ahead",
         }
     ),
-    "train": frozenset({"masters", "ahead_weight"}),
+    "train": frozenset(
+        {
+            *("masters", "ahead_weight", "reduction_bits", "compression"),
+            *("compression_share", "compression_warmup", "compression_rank"),
+        }
+    ),
     "optimizer": frozenset(),
     "guard": frozenset({"back_steps", "most_roll_backs"}),
 }

@@ -41,6 +41,46 @@ class TrainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             )
         ),
     ] = "exact"
+    reduction_bits: Annotated[
+        Literal[32, 16],
+        Meta(
+            description=(
+                "Bits of an element on its way between trainers. 16: half the bytes; what rounding "
+                "leaves of a lane's gradient is added to its next one."
+            )
+        ),
+    ] = 32
+    compression: Annotated[
+        Literal["none", "topk", "powersgd"],
+        Meta(
+            description=(
+                'What lanes send of their gradients; the rest is added to their next ones. "none": '
+                'all. "topk": the largest elements. "powersgd": products of two narrow matrices.'
+            )
+        ),
+    ] = "none"
+    compression_share: Annotated[
+        float,
+        Meta(
+            gt=0.0,
+            le=0.5,
+            description='Share of the elements of a matrix that a lane sends with "topk".',
+        ),
+    ] = 0.01
+    compression_warmup: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description=(
+                'Updates over which that share falls to its value, from 0.25 at first; with "topk".'
+            ),
+        ),
+    ] = 0
+    compression_rank: Annotated[
+        int,
+        Meta(ge=1, le=256, description='Columns of the narrow matrices of "powersgd".'),
+    ] = 4
     precision: Annotated[
         Literal["auto", "float32", "bfloat16", "float16", "float8"],
         Meta(

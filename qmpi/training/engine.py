@@ -35,11 +35,7 @@ from qmpi.training.optimizer import clip
 from qmpi.training.out_of_memory import Made, with_memory_told
 from qmpi.training.outcome import Held, StepOutcome, diverged, finite, lane_square, means
 from qmpi.training.parallel.team import TeamLines
-from qmpi.training.precision import (
-    choose_device,
-    choose_precision,
-    refuse_short_sums,
-)
+from qmpi.training.precision import choose_device, choose_precision, refuse_short_sums
 from qmpi.training.pretrained import first_weights
 from qmpi.training.profiler import Profiler
 from qmpi.training.share import share
@@ -381,7 +377,9 @@ class Engine:
             spike, levels = judged(given.guard, levels, self._sum.facts().losses, norm)
         if math.isfinite(norm) and not spike:
             self._balance.hold(self._sum.counts, self._many(given))
-            self._optimizer.prepare(self._state, gradient, given.optimizer, self._group())
+            # Where lanes send less, what is shared would travel as far.
+            helpers = None if self._sum.sends_less else self._group()
+            self._optimizer.prepare(self._state, gradient, given.optimizer, helpers)
         self._watch.lap("optimizer")
         return norm, spike, levels
 

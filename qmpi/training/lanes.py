@@ -129,6 +129,7 @@ class LaneRunner:
             PeerLost: `aborted` says so.
         """
         for lane, block, digest in work:
+            total.begin_lane(lane)
             own = self.run(layers, block, total, aborted)
             (loss,) = self._backprop.tokens.means_of([own])
             total.end_lane(lane, loss, digest, self.numbers())

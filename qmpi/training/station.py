@@ -48,7 +48,7 @@ from qmpi.training.precision import (
     precision_name,
     update_precision,
 )
-from qmpi.training.reduction.kinds import Sum, make_sum
+from qmpi.training.reduction.kinds import Sum, make_sum, sum_name
 from qmpi.training.reduction.tail import TailForm
 from qmpi.training.state_part import part_layout
 from qmpi.training.stopwatch import Stopwatch, make_stopwatch
@@ -133,7 +133,7 @@ class Station:
         return (
             f"torch {torch.__version__}; {machine_identity(means.device)}; "
             f"{train.threads} threads; {name}; {self.microbatches.warm_up().mode}; "
-            f"{train.reduction} sum of {train.lanes} lanes; {self.optimizer.identity()}"
+            f"{sum_name(train)}; {self.optimizer.identity()}"
             f"{documents}{self.team.identity()}"
         )
 
@@ -156,7 +156,7 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
     told, layout = Tallies(own.model, device, part.contexts), part_layout(settings, part)
     state = FlatState(layout, device, split=offloads_moments(train, device))
     form = TailForm(own.batch.is_measured, own.model.predict_ahead)
-    total = make_sum(train.reduction, layout, train.lanes, device, form, told.size)
+    total = make_sum(train, layout, device, form, told.size, own.job.seed)
     weights = Weights(own.model, state, kind, told)
     watch, rows = make_stopwatch(device, means.clock), Rows(part.share, part.shares)
     sequences = Sequences(part.expert, part.experts)

@@ -127,6 +127,7 @@ class StageRunner:
         self._sent = list[Pending]()
         self._microbatches: list[Tensor] = []
         self._losses: list[float] = []
+        self._lanes: list[int] = []
         self._tallied = dict[int, tuple[Tensor, Tensor]]()
         self._sum: Sum | None = None
         self._shelf.clear()
@@ -148,6 +149,7 @@ class StageRunner:
         train = self._train
         line = self._met()
         self._layers, self._sum, self._aborted = layers, total, aborted
+        self._lanes = [lane for lane, _, _ in work]
         for _, block, _ in work:
             ids = read_block(block, self._sequences.rows_of(train), train.sequence_tokens + 1)
             own = self._sequences.own(ids, train).to(self._weights.device)
@@ -211,6 +213,8 @@ class StageRunner:
         else:
             gradient = self._values.pop(_gradient(place, microbatch))
         self._gradients.expect(number, many, self._sum)
+        if number == many - 1 and self._sum is not None:
+            self._sum.begin_lane(self._lanes[lane])
         torch.autograd.backward([y], [gradient])
         if x.grad is not None:
             if place == 0:

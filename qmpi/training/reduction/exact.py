@@ -52,7 +52,10 @@ class ExactSum:
 
     Attributes:
         counts: int32 integers that are summed as they are; whoever computes a lane adds to them.
+        sends_less: lanes keep a part of what they have.
     """
+
+    sends_less = False
 
     def __init__(
         self,
@@ -176,6 +179,13 @@ class ExactSum:
         self._early.expect(line, lanes, watch)
         self._go_on()
         self._early.look(computing=True)
+
+    def begin_lane(self, lane: int) -> None:
+        """Do nothing: a lane keeps nothing.
+
+        Args:
+            lane: whose gradients come next.
+        """
 
     @torch.no_grad()
     def add(self, number: int, slot: Slot, gradient: Tensor) -> None:

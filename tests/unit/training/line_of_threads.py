@@ -93,7 +93,8 @@ class ThreadMember:
     def sum_scattered(self, tensor):
         return self._line.together(tensor, added, self.index).chunk(self.size)[self.index].clone()
 
-    def allgather(self, part):
+    def allgather(self, part, counts=None):
+        assert counts is None or counts[self.index] == len(part)
         return self._line.together(part, torch.cat, self.index).clone()
 
     def gather_numbers(self, numbers):
