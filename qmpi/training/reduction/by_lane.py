@@ -20,8 +20,8 @@ from torch import Tensor
 from qmpi.training.comm.line import Comm
 from qmpi.training.flat_state import FlatState, Layout, Slot
 from qmpi.training.reduction.compiled import Sweeps
-from qmpi.training.reduction.exact import gaps
 from qmpi.training.reduction.exponents import NOT_FINITE, needs_of
+from qmpi.training.reduction.integers import gaps
 from qmpi.training.reduction.residuals import LaneResiduals
 from qmpi.training.reduction.tail import PLAIN, LaneFacts, Tail, TailForm
 from qmpi.training.reduction.within_teams import ALONE, Within

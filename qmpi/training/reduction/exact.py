@@ -36,7 +36,7 @@ from qmpi.training.flat_state import CHUNK, FlatState, Layout, Slot
 from qmpi.training.reduction.buckets import EarlySums
 from qmpi.training.reduction.compiled import Sweeps
 from qmpi.training.reduction.exponents import NOT_FINITE, Margins, needs_of, powers, unmarked
-from qmpi.training.reduction.integers import gaps, spread, wrapped
+from qmpi.training.reduction.integers import gaps, span_of, spread, wrapped
 from qmpi.training.reduction.outliers import add_outliers
 from qmpi.training.reduction.table import ROUNDER, Table, add_whole
 from qmpi.training.reduction.tail import PLAIN, LaneFacts, Tail, TailForm
@@ -126,7 +126,7 @@ class ExactSum:
         self._buffer = torch.zeros(self._used + room, dtype=torch.int32, device=self._device)
         self._sum, self.counts = self._buffer[:total], self._buffer[total : self._used]
         for number, table in self._tables.items():
-            table.renew(self._span(self._layout.slots[number], self._sum))
+            table.renew(span_of(self._layout.slots[number], self._sum))
         self._parts = [
             [] if slot.is_table else self._parts_of(slot, first)
             for slot, first in zip(self._layout.slots, self._firsts, strict=False)
@@ -181,11 +181,7 @@ class ExactSum:
         self._early.look(computing=True)
 
     def begin_lane(self, lane: int) -> None:
-        """Do nothing: a lane keeps nothing.
-
-        Args:
-            lane: whose gradients come next.
-        """
+        """Do nothing: a lane keeps nothing."""
 
     @torch.no_grad()
     def add(self, number: int, slot: Slot, gradient: Tensor) -> None:
@@ -214,7 +210,7 @@ class ExactSum:
         if self._sweeps is None:
             self._add_by_chunks(number, flat, self._factors[chunks], start)
         else:
-            into = self._span(slot, self._sum), self._highs[chunks]
+            into = span_of(slot, self._sum), self._highs[chunks]
             self._sweeps.add_chunks(flat, self._scales[chunks], start, *into)
 
     @torch.no_grad()
@@ -303,7 +299,7 @@ class ExactSum:
         areas = self._areas()
         for number, slot in enumerate(self._layout.slots):
             mine = units[self._firsts[number] : self._firsts[number + 1]]
-            total, mean = self._span(slot, self._sum), self._span(slot, gradient)
+            total, mean = span_of(slot, self._sum), span_of(slot, gradient)
             to_mean = spread if self._sweeps is None else self._sweeps.spread
             if number not in areas:
                 to_mean(total, mine.to(torch.float32), slot.chunk, mean)
@@ -334,7 +330,7 @@ class ExactSum:
         """
         chunks = slice(first, first + slot.chunks)
         extremes = (self._lows[chunks].unbind(), self._highs[chunks].unbind())
-        sums = self._span(slot, self._sum).split(CHUNK)
+        sums = span_of(slot, self._sum).split(CHUNK)
         scratches = [self._scratch[: part.numel()] for part in sums]
         wholes = [scratch.view(torch.int32) for scratch in scratches]
         return list(zip(sums, scratches, wholes, *extremes, strict=True))
@@ -379,7 +375,7 @@ class ExactSum:
     def _close(self, number: int) -> None:
         """Take the rounder out of a parameter's sum; no lane is added any more."""
         slot, count = self._layout.slots[number], self._added[number]
-        total, table = self._span(slot, self._sum), self._tables.get(number)
+        total, table = span_of(slot, self._sum), self._tables.get(number)
         if count == 0 and table is not None:
             table.leave_alone()
         elif count == 0:
@@ -400,7 +396,3 @@ class ExactSum:
                 areas[number] = levels, self._buffer[at : at + used]
             at += used
         return areas
-
-    @staticmethod
-    def _span(slot: Slot, flat: Tensor) -> Tensor:
-        return flat[slot.start : slot.start + slot.size]

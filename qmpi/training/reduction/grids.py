@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from qmpi.training.flat_state import CHUNK, Layout, Slot
-from qmpi.training.reduction.exact import spread
 from qmpi.training.reduction.exponents import FLOOR, powers
+from qmpi.training.reduction.integers import spread
 from qmpi.training.reduction.within_teams import Within
 
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from qmpi.training.flat_state import Layout
+from qmpi.training.flat_state import Layout, Slot
 
 
 def gaps(layout: Layout) -> list[slice]:
@@ -11,6 +11,11 @@ def gaps(layout: Layout) -> list[slice]:
     starts = [*(slot.start for slot in slots[1:]), layout.total]
     ends = [slot.start + slot.size for slot in slots]
     return [slice(end, start) for end, start in zip(ends, starts, strict=True) if end < start]
+
+
+def span_of(slot: Slot, flat: Tensor) -> Tensor:
+    """Return what a flat buffer has of a parameter."""
+    return flat[slot.start : slot.start + slot.size]
 
 
 def wrapped(number: int) -> int:
