@@ -55,8 +55,8 @@ def parallel_contradictions(settings: Settings) -> Iterator[str]:
             yield from faults(settings)
     if parallel.shard == "full":
         yield (
-            'parallel.shard = "full": must be "none" or "optimizer" in this version; each team holds '
-            "all weights and gradients"
+            'parallel.shard = "full": must be "none" or "optimizer" in this version; each team '
+            "holds all weights and gradients"
         )
     if parallel.pipeline == 1:
         yield from _idle(parallel)

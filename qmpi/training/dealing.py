@@ -7,7 +7,7 @@ has applied a step to what it moves by itself, and was cut off before it had the
 others, is between two steps; it gives what it has moved and receives the rest.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -147,15 +147,7 @@ class Dealing:
             spans = spans_of(self._state.layout, portions)
             self._state.hold(portions, self._state.room_for(spans))
 
-    def deal(
-        self,
-        line: Line,
-        weights: Has,
-        root: int,
-        *,
-        is_needed: bool,
-        complete: Callable[[], None],
-    ) -> None:
+    def deal(self, line: Line, weights: Has, root: int, *, is_needed: bool) -> Iterator[None]:
         """Bring all members to the division of their number; every one calls this.
 
         Args:
@@ -163,7 +155,9 @@ class Dealing:
             weights: which weights of the group's step this member has.
             root: index of the member whose counters count for those that have nothing.
             is_needed: there may be some of these.
-            complete: called once the weights of one that had moved its own are whole.
+
+        Yields:
+            Once, when the weights of one that had moved its own are whole: it then ends the step.
 
         Raises:
             PeerLost: a member is gone; this one holds what it held, or the new portions.
@@ -180,7 +174,7 @@ class Dealing:
         near = torch.empty_like(state.buffers[0]) if weights == "nothing" else state.buffers[0]
         self._bring_weights(line, parts, near)
         if weights == "moved":
-            complete()
+            yield
         runs = fresh if needs[line.index] else state.runs
         if weights != "nothing":
             state.hold(own, runs)

@@ -25,7 +25,7 @@ from qmpi.training.pretrained import first_weights
 from qmpi.training.share import share
 from qmpi.training.station import Station
 from qmpi.training.update import Update, changes
-from qmpi.units import Digest
+from qmpi.units import Bytes, Digest
 
 
 class Holder:
@@ -99,7 +99,7 @@ class Holder:
         if share(self._group(), self._state, root, receives=receives):
             self._take_held()
 
-    def deal(self, root: int, *, receives: bool, is_needed: bool) -> StepOutcome | None:
+    def dealt(self, root: int, *, receives: bool, is_needed: bool) -> Iterator[StepOutcome]:
         """Share the moments out among the group, whatever each has; all of the line call this.
 
         A member that is cut off keeps what it had, or holds its new portions already.
@@ -109,27 +109,25 @@ class Holder:
             receives: this member has no state, or another.
             is_needed: some member does.
 
-        Returns:
-            The outcome of the step whose weights this member has received a part of; None: it had
-            them all, or none.
+        Yields:
+            The outcome of the step whose weights this member lacked, as soon as it has them,
+            whatever becomes of the rest.
 
         Raises:
             PeerLost: a member is gone.
             InvariantError: nobody holds a part of the state.
         """
-        ended: list[StepOutcome] = []
         weights: Has = "nothing" if receives else "moved" if self._lacks_weights else "all"
         own = self._own_digest if self._team.is_alone else lambda: Digest("")
-        self.at.dealing.deal(
-            self._group(),
-            weights,
-            root,
-            is_needed=is_needed,
-            complete=lambda: ended.append(self._end(own)),
-        )
+        for _ in self.at.dealing.deal(self._group(), weights, root, is_needed=is_needed):
+            yield self._end(own)
         if receives:
             self._take_held()
-        return ended[0] if ended else None
+
+    @property
+    def payload_bytes(self) -> Bytes:
+        """Bytes of a snapshot."""
+        return self._state.total_bytes
 
     def asked_for_copy(self, *, wants: bool) -> int:
         """Say who of the line wants a copy of the state now; all of the line call this.
