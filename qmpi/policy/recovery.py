@@ -325,7 +325,8 @@ def _lost(problem: _Problem, step: int) -> str:
         return f"nobody holds the state of step {newest} at {_positions(gone)}"
     torn = [position for position in range(size) if not are_covered(_alive(problem, position))]
     if torn:
-        return f"nobody holds a part of the moments of step {newest} at {_positions(torn)}"
+        where = f" at {_positions(torn)}" if size > 1 else ""
+        return f"nobody holds a part of the moments of step {newest}{where}"
     if any(not c.portions.is_whole for c in problem.candidates):
         return f"those who can sit together lack a part of the moments of step {newest}"
     return f"nobody alive can report the steps from {problem.committed} on"

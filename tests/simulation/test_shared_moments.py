@@ -70,3 +70,55 @@ def test_random_kills(seed: int) -> None:
 def test_random_faults(seed: int) -> None:
     more = some_refusals(seed) if seed % 2 else []
     played(seed, (1, 1, 2, 4)[seed % 4], [*some_faults(seed), *more])
+
+
+def members(seed: int) -> tuple[Rank, ...]:
+    """Ranks of the first group by team; no fault strikes."""
+    return opened(played(seed, 1, [], spares=0))[0].members
+
+
+def dead_at(event: str, count: int, ranks: Sequence[Rank]) -> list[Fault]:
+    return [Fault(OnEvent(event, None, count), Kill(rank)) for rank in ranks]
+
+
+@pytest.mark.parametrize("event", ["reducing", "voting", "exchanging"])
+def test_a_single_death_costs_no_step(event: str) -> None:
+    teams = members(3)
+    # Of five members each comes to the point once a step: this is in the tenth.
+    outcome = played(3, 1, dead_at(event, 5 * 9 + 3, [teams[2]]), spares=0)
+    first, second = opened(outcome)
+    assert (first.origin, second.origin) == ("initial", "live")
+    assert second.members == tuple(rank for rank in teams if rank != teams[2])
+    finished = "hold the reduced gradient of step 9: it is finished" in second.reason
+    assert finished or event == "reducing"
+    assert f"go on at step {10 if finished else 9}" in second.reason
+    assert outcome.redone == 0
+
+
+def test_two_neighbours_at_once_cost_the_steps_since_the_newest_copy() -> None:
+    teams = members(3)
+    # Faults that wait for one event count it together: this is in step 6, the copy is of step 5.
+    outcome = played(3, 1, dead_at("exchanging", 5 * 13 + 3, [teams[1], teams[2]]), spares=0)
+    second = opened(outcome)[1]
+    assert second.origin.startswith("/ram/")
+    assert second.step == 5
+    assert "nobody holds a part of the moments of step" in second.reason
+
+
+def test_two_that_are_no_neighbours_cost_nothing() -> None:
+    teams = members(3)
+    outcome = played(3, 1, dead_at("exchanging", 5 * 13 + 3, [teams[0], teams[2]]), spares=0)
+    assert {record.origin for record in opened(outcome)[1:]} == {"live"}
+    assert outcome.redone == 0
+
+
+def test_a_second_death_within_the_exchange_of_a_join_costs_nothing() -> None:
+    teams = members(3)
+    faults = [
+        *dead_at("exchanging", 5 * 8 + 3, [teams[2]]),
+        # Each of the five has come there once in the first group.
+        *dead_at("dealing", 5 + 2, [teams[4]]),
+    ]
+    outcome = played(3, 1, faults, spares=0)
+    assert [record.origin for record in opened(outcome)] == ["initial", "live", "live"]
+    assert outcome.redone == 0
