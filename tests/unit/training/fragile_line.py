@@ -1,4 +1,4 @@
-"""A line of members in threads, one of whom dies in a given operation; and groups of trainers on it.
+"""A line of members in threads, one of whom dies in a given operation; groups of trainers on it.
 
 A death is exact: whether the dead has still contributed, and who of the others still gets what
 comes of the operation. Groups decide as the coordinator does.
@@ -20,7 +20,7 @@ from qmpi.protocol.membership import SnapshotFact
 from qmpi.protocol.portions import Portions
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for the end of a process."""
 
 
@@ -66,7 +66,7 @@ class FragileLine:
         self._all_gone.wait(60)
         if death is not None:
             if index == death.member:
-                raise Killed
+                raise KilledError
             if not death.gives or index not in death.lucky:
                 raise PeerLost(f"cut in {operation}")
         return values
@@ -124,7 +124,7 @@ def each(calls):
     def call(one):
         try:
             return one()
-        except (PeerLost, Killed) as error:
+        except (PeerLost, KilledError) as error:
             return error
 
     with ThreadPoolExecutor(len(calls)) as pool:
@@ -143,7 +143,7 @@ class Job:
         self.line = FragileLine(ranks)
         for index, rank in enumerate(self.group):
             self.engines[rank].initialise(Portions(index, ranks))
-        self._connect(lambda engine, index: list(engine.dealt(0, receives=False, is_needed=False)))
+        self._connect(lambda engine, _: list(engine.dealt(0, receives=False, is_needed=False)))
 
     def _connect(self, deal):
         for index, rank in enumerate(self.group):
@@ -156,7 +156,7 @@ class Job:
 
     def _buried(self, results):
         for rank, result in zip(list(self.group), results, strict=True):
-            if isinstance(result, Killed):
+            if isinstance(result, KilledError):
                 del self.engines[rank]
         return results
 

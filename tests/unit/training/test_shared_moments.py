@@ -5,7 +5,7 @@ from functools import cache
 import pytest
 import torch
 from msgspec.structs import replace
-from unit.training.fragile_line import Death, Job, Killed
+from unit.training.fragile_line import Death, Job, KilledError
 from unit.training.small_job import alone, job, run
 from unit.training.team_of_threads import teamed
 
@@ -82,7 +82,7 @@ def test_a_death_costs_no_step_wherever_it_falls(kind, when):
     group.train(0, 2)
     group.line.arm(death)
     results = group.step(2)
-    assert [type(r) for r in results].count(Killed) == 1
+    assert [type(r) for r in results].count(KilledError) == 1
     plan, joined = group.regroup()
     assert (plan.origins[0].origin, plan.step) == ("live", 3 if is_finished else 2)
     assert not any(isinstance(r, Exception) for r in joined), joined
@@ -97,7 +97,7 @@ def test_a_death_within_the_exchange_of_a_join_leaves_two_divisions_that_are_who
     group.train(0, 2)
     group.line.arm(Death(1, "vote"))
     group.step(2)
-    # The next group, of three, is cut in its last exchange, that of weights: rank 0 has come through.
+    # The next group, of three, is cut in its last exchange, that of weights: rank 0 is through.
     plan, joined = group.regroup(Death(2, "alltoall", number=2, gives=True, lucky=(0,)))
     assert plan.step == 3
     held = {engine.portions for engine in group.engines.values()}
@@ -152,7 +152,7 @@ def test_a_keeper_that_dies_while_it_copies_costs_that_copy_only():
     group = Job(settings(), 4)
     group.train(0, 2)
     group.line.arm(Death(2, "alltoall"))
-    assert isinstance(group.keep_copy(2), Killed)
+    assert isinstance(group.keep_copy(2), KilledError)
     plan, _ = group.regroup()
     assert (plan.origins[0].origin, plan.step) == ("live", 2)
     assert group.train(2, STEPS) == digests[STEPS]
