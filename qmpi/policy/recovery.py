@@ -34,6 +34,7 @@ nothing.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -54,7 +55,7 @@ from qmpi.policy.state_source import (
     from_nothing,
     holds,
 )
-from qmpi.protocol.portions import Portions, are_covered
+from qmpi.protocol.portions import Portions, are_covered, cover
 from qmpi.units import Rank, Step
 
 __all__ = [
@@ -220,9 +221,11 @@ def _seat_holders(problem: _Problem, live: int) -> Seating | None:
     return seating
 
 
-def _held(problem: _Problem, seating: Seating, live: int, position: int) -> set[Portions]:
-    """Return the portions that the ranks seated at a position hold."""
-    at = (team[position] for team in seating.teams)
+def _held(
+    problem: _Problem, seating: Seating, live: int, position: int, besides: int = -1
+) -> set[Portions]:
+    """Return the portions that the ranks seated at a position hold, those of a team left out."""
+    at = (team[position] for number, team in enumerate(seating.teams) if number != besides)
     return {c.portions for c in at if holds(c, position, live, problem.team_size)}
 
 
@@ -231,18 +234,17 @@ def _fetch_portions(problem: _Problem, seating: Seating, live: int, position: in
 
     A greedy choice, which may give up where another would not: a copy is then read.
     """
-    size = problem.team_size
-    for c in [c for c in seating.idle if holds(c, position, live, size)]:
-        held = _held(problem, seating, live, position)
-        if are_covered(held):
+    for c in [c for c in seating.idle if holds(c, position, live, problem.team_size)]:
+        before = cover(_held(problem, seating, live, position))
+        if before == 1:
             return
-        if c.portions in held:
-            continue
 
-        def worth(seated: Candidate, number: int) -> tuple[int, ...]:
-            return (holds(seated, position, live, size), not seated.is_spare, -number)
+        def with_it(number: int, c: Candidate = c) -> Fraction:
+            others = _held(problem, seating, live, position, besides=number)
+            return cover({*others, c.portions})
 
-        seating.bring(c, position, worth)
+        if max(map(with_it, range(len(seating.teams)))) > before:
+            seating.bring(c, position, lambda _, number: (-with_it(number), -number))
 
 
 def _fetch(

@@ -47,6 +47,30 @@ WHOLE = Portions()
 """What a rank holds where nothing is shared out."""
 
 
+def cover(holders: Iterable[Portions]) -> Fraction:
+    """Return the share of the moments of their position that ranks hold between them.
+
+    Args:
+        holders: what each holds, of whatever division.
+
+    Returns:
+        0 if there are none, 1 if nothing is missing.
+    """
+    found = set(holders)
+    if any(holder.is_whole for holder in found):
+        return Fraction(1)
+    edges = {
+        (Fraction(number, holder.count), Fraction(number + 1, holder.count))
+        for holder in found
+        for number in holder.held
+    }
+    held = reached = Fraction(0)
+    for first, end in sorted(edges):
+        held += max(end - max(first, reached), Fraction(0))
+        reached = max(reached, end)
+    return held
+
+
 def are_covered(holders: Iterable[Portions]) -> bool:
     """Say whether ranks hold all moments of their position between them.
 
@@ -56,20 +80,7 @@ def are_covered(holders: Iterable[Portions]) -> bool:
     Returns:
         True if nothing is missing; False if there are none.
     """
-    found = set(holders)
-    if any(holder.is_whole for holder in found):
-        return True
-    edges = {
-        (Fraction(number, holder.count), Fraction(number + 1, holder.count))
-        for holder in found
-        for number in holder.held
-    }
-    reached = Fraction(0)
-    for first, end in sorted(edges):
-        if first > reached:
-            return False
-        reached = max(reached, end)
-    return reached == 1
+    return cover(holders) == 1
 
 
 def merged(spans: Iterable[tuple[int, int]]) -> Spans:
