@@ -1,4 +1,4 @@
-"""Trainers that share out moments take part in copies, once a step, and end them when they leave."""
+"""Trainers that share out moments take part in copies, once a step, and end them on leaving."""
 
 from msgspec.structs import replace
 from unit.roles.test_trainer import CHIEF, FORM, ME, NOW, SETTINGS, run_steps, said, word
