@@ -21,8 +21,8 @@ FREE = (
     "job.name, job.run_dir, initial.weights, train.compile, train.checkpointing, "
     "train.checkpoint_every, train.offload, data.prefetch_steps, the path of a "
     "source, evaluation.every_steps, evaluation.tokens, evaluation.problems, "
-    "batch.noise_scale, batch.halve_microbatches, and all of [roles], [snapshot], [failure], "
-    "[monitor], [hosts] and [machine]; and, "
+    "batch.noise_scale, batch.halve_microbatches, parallel.shard, and all of [roles], [snapshot], "
+    "[failure], [monitor], [hosts] and [machine]; and, "
     "with `qmpi train --resume RUN --set ...`, which writes down at which step, train.steps, "
     "[optimizer], [guard] and [batch]"
 )

@@ -64,7 +64,7 @@ class ParallelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(
             description=(
                 "What teams share out among each other instead of holding it all: nothing, the "
-                'moments, or weights and gradients too. "none" in this version.'
+                'moments, or weights and gradients too. "full" is not there yet.'
             )
         ),
     ] = "none"

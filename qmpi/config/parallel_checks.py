@@ -53,10 +53,10 @@ def parallel_contradictions(settings: Settings) -> Iterator[str]:
             )
         elif size > 1:
             yield from faults(settings)
-    if parallel.shard != "none":
+    if parallel.shard == "full":
         yield (
-            f'parallel.shard = "{parallel.shard}": must be "none" in this version; each team '
-            "holds the whole state"
+            'parallel.shard = "full": must be "none" or "optimizer" in this version; each team '
+            "holds all weights and gradients"
         )
     if parallel.pipeline == 1:
         yield from _idle(parallel)

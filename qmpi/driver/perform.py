@@ -14,8 +14,10 @@ from qmpi.ports.engine import (
     Condemned,
     EngineWork,
     Evaluate,
+    GiveMoments,
     JoinGroup,
     RunStep,
+    TakeSnapshot,
 )
 from qmpi.ports.processes import FenceProcess, LeaveJob
 from qmpi.ports.units import UnitWork
@@ -79,5 +81,6 @@ class Performer:
                 raise InvariantError(f"{owner} wants {effect!r}, which no port knows")
 
     def _ticket(self, work: EngineWork) -> Condemned:
-        is_bound = isinstance(work, JoinGroup | RunStep | Evaluate)
+        is_bound = isinstance(work, JoinGroup | RunStep | Evaluate | GiveMoments)
+        is_bound |= isinstance(work, TakeSnapshot) and work.generation > 0
         return self._tickets.issue() if is_bound else never

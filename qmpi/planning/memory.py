@@ -69,7 +69,7 @@ def trainer_memory(job: Workload) -> dict[str, int]:
     there = on_host(job)
     return {
         "weights": job.weight_bytes,
-        "moments": job.state_bytes - job.weight_bytes - there.moments + there.rooms,
+        "moments": job.moment_bytes - there.moments + there.rooms,
         "gradient": _transient(job),
         "sum": FLOAT * count + _tables(job),
         "directions": _directions(job, half=half),

@@ -61,7 +61,7 @@ def apart(job: Workload, whole: float, size: int) -> Apart:
     train, shape = job.settings.train, job.shape
     if not job.on_gpus or train.offload == "none":
         return Apart()
-    moments = job.state_bytes - job.weight_bytes if train.offload in {"optimizer", "all"} else 0
+    moments = job.moment_bytes if train.offload in {"optimizer", "all"} else 0
     kept = 0.0
     if train.offload in {"activations", "all"}:
         few = replace(shape, layers=min(shape.layers, LAYERS_THERE))

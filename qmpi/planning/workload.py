@@ -150,6 +150,13 @@ class Workload(Struct, frozen=True, kw_only=True):
         return self.weight_bytes + 4 * (2 * count - spared)
 
     @property
+    def moment_bytes(self) -> int:
+        """Bytes of the moments that a trainer holds: two portions where teams share them out."""
+        whole, parallel = self.state_bytes - self.weight_bytes, self.settings.parallel
+        teams = self.counts.trainers // parallel.team_size
+        return whole * 2 // teams if parallel.shard == "optimizer" and teams > 2 else whole
+
+    @property
     def weight_bytes(self) -> int:
         """Bytes of the weights in the state."""
         return (2 if self.settings.train.masters == "bfloat16" else 4) * self.parameters

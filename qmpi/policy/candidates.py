@@ -7,6 +7,7 @@ rank that is moved to another position keeps its process and loses the use of it
 from msgspec import Struct
 
 from qmpi.protocol.membership import SnapshotFact
+from qmpi.protocol.portions import WHOLE, Portions
 from qmpi.units import Rank
 
 NOWHERE = -1
@@ -28,6 +29,7 @@ class Candidate(Struct, frozen=True):
             `state_step`: none. Who received its state knows no earlier outcome.
         store_address: rendezvous store that it would serve as lead; "" if it has none.
         snapshots: verified snapshots within its reach.
+        portions: of the moments of its position that it holds.
     """
 
     rank: Rank
@@ -40,6 +42,7 @@ class Candidate(Struct, frozen=True):
     reports_from: int
     store_address: str
     snapshots: tuple[SnapshotFact, ...] = ()
+    portions: Portions = WHOLE
 
     @property
     def knows_from(self) -> int:

@@ -13,6 +13,10 @@ state counts if each position's part lives somewhere; a rank that would sit nowh
 last one takes a seat. A member that neither has its part nor can finish it receives it from the
 same position of another team.
 
+Where teams share out moments, each rank of a position holds two portions of them. A living state
+then counts only if those who would sit there hold all portions between them: after any single
+death they do, and after that of two neighbours they do not.
+
 The journal must learn of every step. A state ahead of it counts only if a member can still report
 what is missing; one that received its state knows no outcome of the steps before.
 
@@ -30,6 +34,7 @@ nothing.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -50,6 +55,7 @@ from qmpi.policy.state_source import (
     from_nothing,
     holds,
 )
+from qmpi.protocol.portions import Portions, are_covered, cover
 from qmpi.units import Rank, Step
 
 __all__ = [
@@ -133,6 +139,9 @@ def plan_group(
 def _decide(problem: _Problem) -> tuple[Seating, Source]:
     """Return the newest state within reach, living if equal, and the ranks seated for it."""
     live = _newest_living(problem)
+    seated = _seat_holders(problem, live) if live >= 0 else None
+    if seated is None:
+        live = -1
     for step in problem.library.steps:
         # A gradient that is held may still carry the living state one step further.
         if live >= 0 and step <= live + 1:
@@ -140,11 +149,11 @@ def _decide(problem: _Problem) -> tuple[Seating, Source]:
         seating = _seat_readers(problem, step)
         if seating is not None:
             return seating, from_library(seating, problem.library, step, _lost(problem, step))
-    if live < 0:
+    if seated is None:
         seating = _seat(problem, live, {})
         seating.settle()
         return seating, from_nothing(seating, _lost(problem, 0))
-    seating = _seat_holders(problem, live)
+    seating = seated
     source = from_live(seating, live)
     for step in problem.library.steps:
         if step > source.step and _can_read(seating, problem.library, step):
@@ -154,21 +163,21 @@ def _decide(problem: _Problem) -> tuple[Seating, Source]:
 
 def _newest_living(problem: _Problem) -> int:
     """Return the newest step whose state lives whole and can be reported; -1 if none does."""
-    parts: dict[int, set[int]] = {}
+    parts: dict[int, dict[int, set[Portions]]] = {}
     told: dict[int, int] = {}
     steps = {c.state_step for c in problem.candidates if c.state_step >= 0}
     for c in problem.candidates:
         position = c.place(problem.team_size)
         for live in (c.state_step, c.state_step + 1):
             if live in steps and holds(c, position, live, problem.team_size):
-                parts.setdefault(live, set()).add(position)
+                parts.setdefault(live, {}).setdefault(position, set()).add(c.portions)
                 told[live] = min(c.knows_from, told.get(live, c.knows_from))
-    whole = range(problem.team_size)
     return max(
         (
             live
             for live, found in parts.items()
-            if found.issuperset(whole)
+            if len(found) == problem.team_size
+            and all(map(are_covered, found.values()))
             and (live <= problem.committed or told[live] <= problem.committed)
         ),
         default=-1,
@@ -192,15 +201,50 @@ def _seat(problem: _Problem, live: int, readable: Mapping[Rank, int]) -> Seating
     )
 
 
-def _seat_holders(problem: _Problem, live: int) -> Seating:
-    """Return seats such that a living state is kept whole, and can be reported."""
+def _seat_holders(problem: _Problem, live: int) -> Seating | None:
+    """Return seats such that a living state is kept whole, and can be reported.
+
+    None: those who can sit down together do not hold it whole.
+    """
     seating = _seat(problem, live, {})
     for position in range(problem.team_size):
         _fetch(problem, seating, live, lambda c, at=position: c.place(problem.team_size) == at)
+        _fetch_portions(problem, seating, live, position)
     if live > problem.committed:
         _fetch(problem, seating, live, lambda c: c.knows_from <= problem.committed)
+    if not all(
+        are_covered(_held(problem, seating, live, position))
+        for position in range(problem.team_size)
+    ):
+        return None
     seating.settle()
     return seating
+
+
+def _held(
+    problem: _Problem, seating: Seating, live: int, position: int, besides: int = -1
+) -> set[Portions]:
+    """Return the portions that the ranks seated at a position hold, those of a team left out."""
+    at = (team[position] for number, team in enumerate(seating.teams) if number != besides)
+    return {c.portions for c in at if holds(c, position, live, problem.team_size)}
+
+
+def _fetch_portions(problem: _Problem, seating: Seating, live: int, position: int) -> None:
+    """Seat ranks without a seat that hold portions which nobody seated at a position holds.
+
+    A greedy choice, which may give up where another would not: a copy is then read.
+    """
+    for c in [c for c in seating.idle if holds(c, position, live, problem.team_size)]:
+        before = cover(_held(problem, seating, live, position))
+        if before == 1:
+            return
+
+        def with_it(number: int, c: Candidate = c) -> Fraction:
+            others = _held(problem, seating, live, position, besides=number)
+            return cover({*others, c.portions})
+
+        if max(map(with_it, range(len(seating.teams)))) > before:
+            seating.bring(c, position, lambda _, number: (-with_it(number), -number))
 
 
 def _fetch(
@@ -281,7 +325,20 @@ def _lost(problem: _Problem, step: int) -> str:
     gone = [position for position in range(size) if position not in alive]
     if gone:
         return f"nobody holds the state of step {newest} at {_positions(gone)}"
+    torn = [position for position in range(size) if not are_covered(_alive(problem, position))]
+    if torn:
+        where = f" at {_positions(torn)}" if size > 1 else ""
+        return f"nobody holds a part of the moments of step {newest}{where}"
+    if any(not c.portions.is_whole for c in problem.candidates):
+        return f"those who can sit together lack a part of the moments of step {newest}"
     return f"nobody alive can report the steps from {problem.committed} on"
+
+
+def _alive(problem: _Problem, position: int) -> set[Portions]:
+    """Return the portions of a position's newest moments that live anywhere."""
+    newest = max(c.state_step for c in problem.candidates)
+    found = (c for c in problem.candidates if holds(c, position, newest, problem.team_size))
+    return {c.portions for c in found}
 
 
 def _positions(positions: Sequence[int]) -> str:

@@ -15,12 +15,17 @@ a transfer, and nobody could predict it.
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from fractions import Fraction
 
 from qmpi.policy.candidates import NOWHERE, Candidate
 from qmpi.units import Rank
 
 Row = list[Candidate | None]
 """Seats of a team by position; None: empty."""
+
+
+Worth = Callable[[Candidate, int], tuple[int | Fraction, ...]]
+"""Of a rank that has a seat, given its team's number: whoever has least gives way."""
 
 
 class Seating:
@@ -58,7 +63,10 @@ class Seating:
             yield from zip(team, range(self.team_size), strict=True)
 
     def bring(
-        self, c: Candidate, position: int, worth: Callable[[Candidate, int], tuple[int, ...]]
+        self,
+        c: Candidate,
+        position: int,
+        worth: Callable[[Candidate, int], tuple[int | Fraction, ...]],
     ) -> None:
         """Seat a rank at a position: by an exchange within its team, or for one who gives way.
 

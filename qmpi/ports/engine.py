@@ -5,7 +5,13 @@ Promises, held by one conformance suite. Each piece of work ends in exactly one 
 gradient of that step is there to be applied. Nobody votes before holding the reduced gradient, and
 nobody applies before all have voted. An abort condemns the joins and steps asked for before it, not
 those after: work that has not begun changes nothing, work that only waits ends within a moment, a
-step that all have voted for is applied. Snapshots and profiles are not condemned.
+step that all have voted for is applied. Profiles are not condemned, nor are snapshots which a
+member takes by itself; those which a group takes together are.
+
+Where teams share out moments a member holds two portions of those of its position, and says which.
+A join brings all to the division of their number. A step that all have voted for is applied to what
+each holds; one that is cut off before it had the weights of the others still holds the step's
+gradient, and the next join ends the step.
 
 A step that finds no memory for its lanes ends early, says so, and leaves the state as it was; it
 may be asked for again, with smaller microbatches or not. What a step is trained with, the size of
@@ -32,6 +38,7 @@ from qmpi.ports.base import Effect, Event, Frame, Reply
 from qmpi.protocol.evaluation import Marks
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.membership import SnapshotFact
+from qmpi.protocol.portions import WHOLE, Portions
 from qmpi.protocol.progress import UNDEFINED, ExpertLoads, StepTimes
 from qmpi.units import Digest, Generation, Step
 
@@ -99,14 +106,30 @@ class RunStep(EngineWork, frozen=True):
 class TakeSnapshot(EngineWork, frozen=True):
     """Copy the state of `step` to a RAM file; ends in `SnapshotTaken` or `SnapshotBroken`.
 
+    Where teams share out moments it may end in `CopyCutOff`, too; and if the RAM file is refused,
+    the copy goes to disk in any case.
+
     Attributes:
         to_disk: a checkpoint is due: if the RAM file is refused, write to disk instead.
         branch: that it is made on, as in `SnapshotFact`.
+        generation: of the group whose other members give what this one lacks, as they are asked by
+            `GiveMoments`; 0: this one has all.
     """
 
     step: Step
     to_disk: bool
     branch: int = 0
+    generation: Generation = Generation(0)
+
+
+class GiveMoments(EngineWork, frozen=True):
+    """Give the moments of `step` to who copies the state; ends in `MomentsGiven` or `CopyCutOff`.
+
+    Every member of a line is asked for this or for `TakeSnapshot`, once a step.
+    """
+
+    generation: Generation
+    step: Step
 
 
 class Evaluate(EngineWork, frozen=True):
@@ -186,12 +209,14 @@ class GroupJoined(Event, frozen=True):
     Attributes:
         finished: the step that `finish` applied, if any.
         position: whose part of the state it is.
+        portions: of the moments of its position that are held.
     """
 
     generation: Generation
     step: Step
     finished: StepApplied | None = None
     position: int = 0
+    portions: Portions = WHOLE
 
 
 class Evaluated(Event, frozen=True):
@@ -220,6 +245,8 @@ class EngineAborted(Event, frozen=True):
             received at the new one.
         out_of_memory: `RunStep` had no memory for its lanes; it may have for smaller microbatches.
         own_fault: `JoinGroup` was refused a connection by this rank's own machine, not by a peer.
+        portions: of the moments of its position that are held: those of the group before, or of
+            this one already.
     """
 
     generation: Generation
@@ -230,6 +257,21 @@ class EngineAborted(Event, frozen=True):
     position: int = 0
     out_of_memory: bool = False
     own_fault: bool = False
+    portions: Portions = WHOLE
+
+
+class MomentsGiven(Event, frozen=True):
+    """Result of `GiveMoments`."""
+
+    step: Step
+
+
+class CopyCutOff(Event, frozen=True):
+    """`TakeSnapshot` or `GiveMoments` ended early: a peer is gone, or `AbortEngine`."""
+
+    generation: Generation
+    step: Step
+    reason: str
 
 
 class ProfileWritten(Event, frozen=True):

@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.hyperparameters import Hyperparameters
+from qmpi.protocol.portions import WHOLE, Portions
 from qmpi.units import Digest, Generation, Rank, Step
 
 
@@ -102,6 +103,7 @@ class Holding(Struct, frozen=True, tag="holding"):
         reports_from: first step whose outcome it can still report, on to `state_step`; equal to
             that if none.
         snapshots: verified snapshots within its reach.
+        portions: of the moments of its position that it holds; all, unless teams share them out.
     """
 
     generation: Generation
@@ -110,6 +112,7 @@ class Holding(Struct, frozen=True, tag="holding"):
     position: int
     reports_from: int
     snapshots: tuple[SnapshotFact, ...] = ()
+    portions: Portions = WHOLE
 
 
 class FormGroup(Struct, frozen=True, tag="form_group"):

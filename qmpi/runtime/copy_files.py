@@ -8,7 +8,7 @@ none prunes what the other writes.
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -98,6 +98,35 @@ class CopyFiles:
             if wanted.place == RAM:
                 self._leave_old_places()
         return replace(wanted, path=str(path))
+
+    def write_stream(
+        self, wanted: SnapshotFact, parts: Iterable[Frame], size: Bytes
+    ) -> SnapshotFact:
+        """Write a copy whose parts come one after the other; older ones of its place go.
+
+        Args:
+            wanted: what it is and where it goes; path and digest are not looked at.
+            parts: the payload, in order.
+            size: bytes of all parts.
+
+        Returns:
+            The copy, with its path and digest.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        with self._locks[wanted.place]:
+            path, digest = self._folder(wanted.place).write_stream(
+                wanted.step,
+                size,
+                parts,
+                wanted.position if self._in_parts else None,
+                branch=wanted.branch,
+                skipped=wanted.skipped,
+            )
+            if wanted.place == RAM:
+                self._leave_old_places()
+        return replace(wanted, path=str(path), digest=digest)
 
     def payload(self, path: str, digest: Digest) -> memoryview:
         """Return the verified payload of a copy.

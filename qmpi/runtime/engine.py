@@ -11,16 +11,15 @@ is answered by what is held then; any other error is a crash, and the next work 
 
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
-from qmpi.errors import InvariantError, NoConnection, OutOfMemory, PeerLost, StorageError
-from qmpi.ports.base import Event, Frame, Reply
-from qmpi.ports.copies import SnapshotBroken, SnapshotTaken
+from qmpi.errors import InvariantError, NoConnection, OutOfMemory, PeerLost
+from qmpi.ports.base import Event, Reply
 from qmpi.ports.engine import (
     Condemned,
     EngineAborted,
@@ -28,6 +27,7 @@ from qmpi.ports.engine import (
     EngineWork,
     Evaluate,
     Evaluated,
+    GiveMoments,
     GroupJoined,
     JoinGroup,
     PrepareEngine,
@@ -36,17 +36,18 @@ from qmpi.ports.engine import (
     StepApplied,
     TakeSnapshot,
 )
-from qmpi.protocol.membership import SnapshotFact
+from qmpi.protocol.portions import Portions
 from qmpi.protocol.teams import Layout
 from qmpi.runtime.compile_cache import CompileCache
-from qmpi.runtime.copy_files import DISK, RAM, CopyFiles
+from qmpi.runtime.copy_files import CopyFiles
+from qmpi.runtime.engine_copies import EngineCopies
 from qmpi.runtime.engine_evaluations import EngineEvaluations, MakePaper
 from qmpi.runtime.engine_lines import connect
 from qmpi.runtime.engine_profiles import EngineProfiles
 from qmpi.runtime.worker import Task, Worker
 from qmpi.storage.trace_file import TraceFolder
 from qmpi.training.out_of_memory import with_memory_told
-from qmpi.units import Bytes, Digest, Generation, Seconds, Step
+from qmpi.units import Digest, Generation, Seconds, Step
 
 if TYPE_CHECKING:
     from qmpi.training.comm.line import Comm
@@ -117,6 +118,7 @@ class TorchEngine:
         self._settings = settings
         self._means = means
         self._layout = Layout.of(settings.parallel)
+        self._is_shared = settings.parallel.shard == "optimizer"
         self._find_host = find_host
         self._now = now
         self._files = files
@@ -124,6 +126,7 @@ class TorchEngine:
         self._worker = Worker("engine")
         self._profiles = EngineProfiles(probes.traces)
         self._evaluations = EngineEvaluations(means.paper, now, self._leave_if_condemned)
+        self._copies = EngineCopies(files, now, self._leave_if_condemned)
         self._in_hand: Condemned = _nobody
         self._position = 0
         self._engine: Engine | None = None
@@ -132,8 +135,6 @@ class TorchEngine:
         self._identity = ""
         self._peak = 0.0
         self._owed: StepApplied | None = None
-        # Seconds spent on snapshots since the last step: they held up the one that comes.
-        self._copying = 0.0
 
     def submit(self, work: EngineWork, condemned: Condemned, reply: Reply) -> None:
         """Queue a piece of work.
@@ -174,7 +175,9 @@ class TorchEngine:
             case RunStep():
                 return self._run(work)
             case TakeSnapshot():
-                return self._take(work)
+                return self._copies.take(work, self._engine, self._position)
+            case GiveMoments():
+                return self._copies.give(work, self._ready())
             case Evaluate():
                 return self._evaluate(work)
             case ProfileSteps():
@@ -217,14 +220,19 @@ class TorchEngine:
         try:
             self._leave_if_condemned()
             engine.leave()
-            if work.finish:
-                finished = self._applied(work.generation, engine.apply_held())
+            if work.finish and (outcome := engine.apply_held()) is not None:
+                finished = self._applied(work.generation, outcome)
             engine.seat(work.position)
             self._reach(engine, work)
             engine.join(*self._connect(work))
-            if work.transfer:
+            if self._is_shared:
+                for outcome in engine.dealt(
+                    work.root, receives=work.receives, is_needed=work.transfer
+                ):
+                    finished = self._applied(work.generation, outcome)
+            elif work.transfer:
                 engine.sync_state(work.root, receives=work.receives)
-                self._position = work.position if work.receives else self._position
+            self._position = work.position if work.receives else self._position
             finished = self._told_again(engine, work) or finished
         except PeerLost as error:
             return self._aborted(engine, work.generation, str(error), finished)
@@ -237,7 +245,7 @@ class TorchEngine:
                 f"but this member holds step {engine.state_step}"
             )
         self._position = work.position
-        return GroupJoined(work.generation, work.step, finished, work.position)
+        return GroupJoined(work.generation, work.step, finished, work.position, engine.portions)
 
     def _run(self, work: RunStep) -> StepApplied | EngineAborted:
         engine = self._ready()
@@ -272,44 +280,6 @@ class TorchEngine:
         except PeerLost as error:
             return self._aborted(engine, work.generation, str(error))
 
-    def _take(self, work: TakeSnapshot) -> SnapshotTaken | SnapshotBroken:
-        began = self._now()
-        try:
-            return self._copied(work)
-        finally:
-            self._copying += self._now() - began
-
-    def _copied(self, work: TakeSnapshot) -> SnapshotTaken | SnapshotBroken:
-        engine, position = self._engine, self._position
-        if engine is None or engine.state_step != work.step:
-            return SnapshotBroken(work.step, "the engine has moved on", position)
-        digest, parts = engine.snapshot()
-        try:
-            return self._taken(RAM, work, digest, parts)
-        except StorageError as error:
-            fault = str(error)
-        if not work.to_disk:
-            return SnapshotBroken(work.step, fault, position, RAM)
-        logger.warning("step %d gets its checkpoint without a copy in RAM: %s", work.step, fault)
-        try:
-            return self._taken(DISK, work, digest, parts, fault)
-        except StorageError as error:
-            return SnapshotBroken(work.step, f"{fault}; {error}", position)
-
-    def _taken(
-        self,
-        place: str,
-        work: TakeSnapshot,
-        digest: Digest,
-        parts: Sequence[Frame],
-        fault: str = "",
-    ) -> SnapshotTaken:
-        skipped = self._ready().skipped
-        wanted = SnapshotFact(work.step, digest, place, "", self._position, work.branch, skipped)
-        fact = self._files.write(wanted, parts)
-        size = Bytes(sum(memoryview(part).nbytes for part in parts))
-        return SnapshotTaken(fact, size, fault)
-
     def _ready(self) -> "Engine":
         if self._engine is None:
             raise InvariantError("engine work before PrepareEngine")
@@ -324,7 +294,7 @@ class TorchEngine:
         is_root = work.team == work.root
         if work.origin == "initial":
             if is_root or not work.receives:
-                engine.initialise()
+                engine.initialise(Portions(work.team, work.teams))
                 self._position = work.position
         elif work.origin != "live" and is_root:
             engine.load_snapshot(work.step, self._files.payload(work.origin, work.origin_digest))
@@ -346,7 +316,8 @@ class TorchEngine:
         return replace(owed, weight_digest=digest)
 
     def _applied(self, generation: Generation, outcome: "StepOutcome") -> StepApplied:
-        copying, self._copying = self._copying, 0.0
+        # Seconds spent on snapshots since the last step: they held up the one that comes.
+        copying = self._copies.seconds()
         told = StepApplied(
             generation=generation,
             step=Step(outcome.step),
@@ -377,7 +348,13 @@ class TorchEngine:
         finished: StepApplied | None = None,
     ) -> EngineAborted:
         return EngineAborted(
-            generation, engine.state_step, engine.holds_reduced, reason, finished, self._position
+            generation,
+            engine.state_step,
+            engine.holds_reduced,
+            reason,
+            finished,
+            self._position,
+            portions=engine.portions,
         )
 
 

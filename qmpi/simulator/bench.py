@@ -21,6 +21,7 @@ from qmpi.ports.engine import (
     StepApplied,
 )
 from qmpi.protocol.hyperparameters import Hyperparameters, rate_of
+from qmpi.protocol.portions import WHOLE
 from qmpi.protocol.progress import MAX_SKIPPED, UNDEFINED, StepTimes
 from qmpi.protocol.spikes import halts
 from qmpi.protocol.teams import whole_digest
@@ -89,8 +90,12 @@ class Bench:
         # A step whose digest was due and could not be gathered yet.
         self._owed: StepApplied | None = None
         self._short_of_memory = 0
+        self._is_shared = around.settings.parallel.shard == "optimizer"
+        self.portions = WHOLE
         self.state: State | None = None
         self.held: Held | None = None
+        # The held step is applied to what this member moves by itself alone.
+        self.has_moved = False
 
     def _ended(self) -> None:
         """The piece of work in hand has ended; the next one may begin."""
@@ -140,6 +145,7 @@ class Bench:
                 position=state.position if state is not None else 0,
                 out_of_memory=out_of_memory,
                 own_fault=own_fault,
+                portions=self.portions,
             )
         )
 
@@ -228,6 +234,6 @@ class Bench:
         return applied
 
     def _hold(self, generation: Generation, state: State) -> None:
-        self.held = None
+        self.held, self.has_moved = None, False
         self.state = state
         self._around.onlooker.weights_changed(self._rank, generation, state)

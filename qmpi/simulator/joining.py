@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from qmpi.errors import CorruptData, ExitCode, StorageError, UserError
 from qmpi.ports.base import WorkCrashed
 from qmpi.ports.engine import GroupJoined, JoinGroup
+from qmpi.protocol.portions import WHOLE, Portions, are_covered
 from qmpi.simulator.bench import Bench
 from qmpi.simulator.line import Values
 from qmpi.simulator.seating import Seating
@@ -31,8 +32,9 @@ class Joining(Bench):
             self._bug(f"rank {self._rank} holds no gradient to apply")
             return
         try:
-            if work.finish:
+            if work.finish and self.portions.is_whole:
                 self._finished = self._apply(work.generation)
+            self.has_moved = self.held is not None and (work.finish or self.has_moved)
             self._reach(work)
         except UserError as error:
             self._diverged(error)
@@ -82,13 +84,43 @@ class Joining(Bench):
             seed = self._around.settings.job.seed
             weights = first_weights(seed, work.position, self._size)
             self._hold(work.generation, State(0, work.position, weights))
+            self.portions = self._next_portions(work)
             return
         payload = self._around.files.read(work.origin, self._host)
         if sha256(payload).hexdigest() != work.origin_digest:
             raise CorruptData(f"{work.origin} is not the snapshot {work.origin_digest}")
         self._hold(work.generation, msgspec.msgpack.decode(payload, type=State))
+        self.portions = WHOLE
+
+    def _next_portions(self, work: JoinGroup) -> Portions:
+        return Portions(work.team, work.teams) if self._is_shared else WHOLE
 
     def _linked(self, work: JoinGroup) -> None:
+        if not self._is_shared:
+            self._sync(work)
+            return
+        self._stage("dealing")
+        has = "nothing" if work.receives else "moved" if self.has_moved else "all"
+        mine = ((self.portions.index, f"{self.portions.count} {has}"),)
+        self._meet("data", "deal", mine, lambda m: self._dealt(work, m.values), self._give_up)
+
+    def _dealt(self, work: JoinGroup, values: Values) -> None:
+        told = [(index, *text.split()) for ((index, text),) in values.values()]
+        holders = [Portions(index, int(count)) for index, count, has in told if has != "nothing"]
+        if not are_covered(holders):
+            self._bug(f"generation {work.generation} holds no whole state: {values}")
+            return
+        if not work.receives:
+            try:
+                if self.has_moved:
+                    self._finished = self._apply(work.generation)
+            except UserError as error:
+                self._diverged(error)
+                return
+            self.portions = self._next_portions(work)
+        self._sync(work)
+
+    def _sync(self, work: JoinGroup) -> None:
         if not work.transfer:
             self._gather_joined(work)
             return
@@ -102,6 +134,7 @@ class Joining(Bench):
         brought = values[work.root]
         if work.receives and brought:
             self._hold(work.generation, replace(_received(brought[0][1]), position=work.position))
+            self.portions = self._next_portions(work)
         hardware = self._around.hardware
         seconds = hardware.compute.state_bytes / hardware.link.bytes_per_second
         self._then(seconds, lambda: self._gather_joined(work))
@@ -124,7 +157,8 @@ class Joining(Bench):
         self._owed = None
         if owed is not None and owed.step + 1 == work.step:
             finished = replace(owed, weight_digest=Digest(digest))
-        self._finish(GroupJoined(work.generation, work.step, finished, work.position))
+        joined = GroupJoined(work.generation, work.step, finished, work.position, self.portions)
+        self._finish(joined)
 
 
 def _sent(state: State) -> str:

@@ -20,6 +20,9 @@ class Stepping(Bench):
         if reason is not None:
             self._give_up(reason)
             return
+        if self.has_moved:
+            self._bug(f"step {work.step} is applied on rank {self._rank}, and others lack")
+            return
         self.held = None
         if self.state is None or work.step != self.state.step:
             self._bug(f"step {work.step} was granted to rank {self._rank}, which has {self.state}")
@@ -83,6 +86,15 @@ class Stepping(Bench):
         self._meet("all", f"vote {work.step}", (), lambda _: self._voted(work), self._give_up)
 
     def _voted(self, work: RunStep) -> None:
+        if self.portions.is_whole:
+            self._moved_all(work)
+            return
+        self.has_moved = True
+        self._stage("exchanging")
+        name = f"weights {work.step}"
+        self._meet("data", name, (), lambda _: self._moved_all(work), self._give_up)
+
+    def _moved_all(self, work: RunStep) -> None:
         try:
             applied = self._apply(work.generation)
         except UserError as error:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from qmpi.config.parallel import ParallelSettings
 from qmpi.config.settings import Settings
 from qmpi.errors import InputError
 from qmpi.policy.domains import domain_of
@@ -79,7 +78,7 @@ def _wide_settings(settings: Settings, size: int) -> Settings:
     if not isinstance(trainer, int) or not isinstance(spare, int):
         raise InputError("a scenario with shares of ranks cannot be widened")
     roles = replace(settings.roles, trainer=trainer * size, spare=spare * size)
-    return replace(settings, roles=roles, parallel=ParallelSettings(tensor=size))
+    return replace(settings, roles=roles, parallel=replace(settings.parallel, tensor=size))
 
 
 def _placed(settings: Settings, ranks: int, per_host: int) -> Placement:

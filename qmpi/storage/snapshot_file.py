@@ -8,7 +8,7 @@ in `qmpi.storage.snapshot_format`, directories of snapshots are `qmpi.storage.sn
 import hashlib
 import mmap
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
@@ -34,14 +34,14 @@ SnapshotBuffer = bytes | bytearray | memoryview
 
 
 def write_snapshot(
-    path: Path, header: SnapshotHeader, parts: Sequence[SnapshotBuffer], *, durable: bool
+    path: Path, header: SnapshotHeader, parts: Iterable[SnapshotBuffer], *, durable: bool
 ) -> SnapshotHeader:
     """Write a snapshot, whole or not at all.
 
     Args:
         path: target; replaced if it exists.
         header: with `digest` "" it is computed here, in the same pass as the copy.
-        parts: payload in order; contiguous buffers.
+        parts: payload in order; contiguous buffers, walked through once.
         durable: wait until the device has it (disk); False for RAM files.
 
     Returns:
@@ -52,16 +52,15 @@ def write_snapshot(
         CorruptData: the parts do not have the digest that the header promises.
         InvariantError: the parts do not have the size that the header promises.
     """
-    views = [memoryview(part).cast("B") for part in parts]
-    if sum(view.nbytes for view in views) != header.size:
-        raise InvariantError(f"snapshot of {header.size} bytes given in parts of another total")
     written = header
 
     def fill(file: BinaryIO) -> None:
         nonlocal written
         head_size = len(build_head(msgspec.structs.replace(header, digest=Digest("0" * 64))))
         file.seek(head_size)
-        digest = _write_hashed(file, views)
+        digest = _write_hashed(file, parts)
+        if file.tell() != head_size + header.size:
+            raise InvariantError(f"snapshot of {header.size} bytes given in parts of another total")
         if header.digest not in {"", digest}:
             raise CorruptData(
                 f"the parts of snapshot {path} do not match their digest; pull them again"
@@ -86,9 +85,10 @@ def digest_of(parts: Sequence[SnapshotBuffer]) -> Digest:
     return Digest(sha.hexdigest())
 
 
-def _write_hashed(file: BinaryIO, views: Sequence[memoryview]) -> Digest:
+def _write_hashed(file: BinaryIO, parts: Iterable[SnapshotBuffer]) -> Digest:
     sha = hashlib.sha256()
-    for view in views:
+    for part in parts:
+        view = memoryview(part).cast("B")
         # In pieces that stay in the processor's cache between hashing and copying.
         for start in range(0, view.nbytes, _HASH_BYTES):
             piece = view[start : start + _HASH_BYTES]

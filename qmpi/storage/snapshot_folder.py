@@ -7,12 +7,12 @@ never if even that would not be room enough.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from qmpi.errors import StorageError
 from qmpi.storage.os_errors import explained, is_full
-from qmpi.storage.snapshot_file import SnapshotBuffer, digest_of, write_snapshot
+from qmpi.storage.snapshot_file import NO_DIGEST, SnapshotBuffer, digest_of, write_snapshot
 from qmpi.storage.snapshot_format import SnapshotHeader
 from qmpi.storage.snapshot_store import Written, meta_of, prune, room_without, snapshot_path
 from qmpi.units import Bytes, Digest, Step
@@ -71,41 +71,74 @@ class SnapshotFolder:
             StorageError: no room, or the operating system refused; what stood stays.
             CorruptData: the parts do not have that digest.
         """
-        with explained("make the snapshot directory", self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
         size = Bytes(sum(memoryview(part).nbytes for part in parts))
         meta = meta_of(position, branch, skipped)
+        header = SnapshotHeader(step=step, size=size, digest=digest, run_id=self._run_id, meta=meta)
         written = Written(step, branch, skipped, self._run_id)
+        # What is damaged must not cost a copy that is not.
+        self._write(header, parts, position, written, lambda: digest_of(parts) == digest)
+        return snapshot_path(self.path, step, position)
+
+    def write_stream(
+        self,
+        step: Step,
+        size: Bytes,
+        parts: Iterable[SnapshotBuffer],
+        position: int | None,
+        *,
+        branch: int = 0,
+        skipped: int = 0,
+    ) -> tuple[Path, Digest]:
+        """Write a snapshot whose parts come one after the other, and drop those that are too old.
+
+        Args:
+            step: weights are those before this step.
+            size: bytes of the payload.
+            parts: of it, in order; walked through once, so no room is made in between.
+            position: whose part of the state it is; None: a whole one.
+            branch: as in `SnapshotFact`.
+            skipped: as in `SnapshotFact`.
+
+        Returns:
+            The file, and SHA-256 of the payload.
+
+        Raises:
+            StorageError: no room, or the operating system refused; what stood stays.
+        """
+        meta = meta_of(position, branch, skipped)
         header = SnapshotHeader(
-            step=step, size=size, digest=digest, run_id=self._run_id, meta=meta
-        )  # fmt: skip
-        path = snapshot_path(self.path, step, position)
+            step=step, size=size, digest=NO_DIGEST, run_id=self._run_id, meta=meta
+        )
+        written = Written(step, branch, skipped, self._run_id)
+        made = self._write(header, parts, position, written, lambda: False)
+        return snapshot_path(self.path, step, position), made.digest
+
+    def _write(
+        self,
+        header: SnapshotHeader,
+        parts: Iterable[SnapshotBuffer],
+        position: int | None,
+        written: Written,
+        can_repeat: Callable[[], bool],
+    ) -> SnapshotHeader:
+        with explained("make the snapshot directory", self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        path, durable = snapshot_path(self.path, header.step, position), not self._in_ram
         if self._in_ram:
             prune(self.path, max(1, self._keep - 1), position, written)
-        self._write(path, header, parts, position, written)
+        try:
+            made = write_snapshot(path, header, parts, durable=durable)
+        except StorageError as error:
+            again = is_full(error) and can_repeat()
+            if not again or not self._made_room(header.size, position, written):
+                raise
+            logger.warning("older snapshots in %s made room for a new one", self.path)
+            made = write_snapshot(path, header, parts, durable=durable)
         try:
             prune(self.path, self._keep - 1, position, written)
         except StorageError as error:
             logger.warning("an old snapshot stays: %s", error)
-        return path
-
-    def _write(
-        self,
-        path: Path,
-        header: SnapshotHeader,
-        parts: Sequence[SnapshotBuffer],
-        position: int | None,
-        written: Written,
-    ) -> None:
-        try:
-            write_snapshot(path, header, parts, durable=not self._in_ram)
-        except StorageError as error:
-            # What is damaged must not cost a copy that is not.
-            is_sound = is_full(error) and digest_of(parts) == header.digest
-            if not is_sound or not self._made_room(header.size, position, written):
-                raise
-            logger.warning("older snapshots in %s made room for a new one", self.path)
-            write_snapshot(path, header, parts, durable=not self._in_ram)
+        return made
 
     def _made_room(self, size: Bytes, position: int | None, written: Written) -> bool:
         """Remove what may go, if that is of use.

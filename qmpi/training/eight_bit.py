@@ -168,6 +168,4 @@ def stored_moments(state: FlatState, run: slice) -> tuple[Tensor, ...]:
     Returns:
         Codes of first and second moments, uint8 [n]; their scales, float32 [n / MOMENT_BLOCK].
     """
-    blocks = slice(run.start // MOMENT_BLOCK, run.stop // MOMENT_BLOCK)
-    first, second, first_scales, second_scales = state.eights
-    return first[run], second[run], first_scales[blocks], second_scales[blocks]
+    return state.moments(run).stored(run)

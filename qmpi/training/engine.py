@@ -14,37 +14,32 @@ The engine belongs to the thread that made it: torch keeps its number of threads
 
 import math
 from collections.abc import Callable, Sequence
-from hashlib import sha256
 
 import torch
 
-from qmpi.config.loss_scale import FIRST, LossScale
+from qmpi.config.loss_scale import LossScale
 from qmpi.config.settings import Settings
-from qmpi.errors import InvariantError, OutOfMemory, PeerLost
+from qmpi.errors import InvariantError
 from qmpi.protocol.batch import lanes_at
-from qmpi.protocol.hyperparameters import Hyperparameters, first_hyperparameters, rate_of
-from qmpi.protocol.progress import MAX_SKIPPED
-from qmpi.protocol.spikes import Levels, halts, judged
+from qmpi.protocol.hyperparameters import Hyperparameters, first_hyperparameters
+from qmpi.protocol.spikes import Levels, judged
 from qmpi.training.comm.line import Comm
 from qmpi.training.comm.waits import Aborted
 from qmpi.training.compiler import InTurn, at_once
 from qmpi.training.determinism import refuse_chance
 from qmpi.training.evaluation import EVALUATED_LOGITS, Evaluator, model_over
+from qmpi.training.holder import Holder
 from qmpi.training.lanes import Block, Work
 from qmpi.training.optimizer import clip
-from qmpi.training.out_of_memory import Made, with_memory_told
-from qmpi.training.outcome import Held, StepOutcome, diverged, finite, lane_square, means
+from qmpi.training.outcome import Held, StepOutcome
 from qmpi.training.parallel.team import TeamLines
 from qmpi.training.precision import choose_device, choose_precision, refuse_short_sums
-from qmpi.training.pretrained import first_weights
 from qmpi.training.profiler import Profiler
-from qmpi.training.share import share
 from qmpi.training.speed import peak
 from qmpi.training.station import Means, Station, build_station
-from qmpi.units import Digest
 
 
-class Engine:
+class Engine(Holder):
     """Model, state and arithmetic of one trainer; `at` is what it computes with."""
 
     def __init__(
@@ -74,12 +69,10 @@ class Engine:
         refuse_short_sums(self._precision)
         self._means = Means(self._device, self._precision, clock, aborted, in_turn, divider)
         self._own = first_hyperparameters(settings)
-        self._held: Held | None = None
         self._evaluator: Evaluator | None = None
-        self._comm: Comm | None = None
         self._graveyard: list[Comm] = []
         self._position = 0
-        self._take(build_station(settings, 0, self._means))
+        super().__init__(settings, build_station(settings, 0, self._means))
 
     def seat(self, position: int) -> None:
         """Compute at a position of a team from now on; at another than before there is no state.
@@ -88,29 +81,14 @@ class Engine:
             position: 0 <= position < team size.
         """
         if position != self._position:
-            self._position, self._held, self._evaluator = position, None, None
-            self._take(build_station(self._settings, position, self._means))
+            self._position, self._evaluator = position, None
+            self._sit(build_station(self._settings, position, self._means))
 
-    def _take(self, at: Station) -> None:
-        self.at, self._team, self._state = at, at.team, at.state
+    def _sit(self, at: Station) -> None:
+        super()._sit(at)
         self._balance, self._sum, self._watch = at.balance, at.total, at.watch
         self._runner, self._passes, self._microbatches = at.runner, at.passes, at.microbatches
         self._weights, self._optimizer = at.weights, at.optimizer
-
-    @property
-    def state_step(self) -> int:
-        """Weights are those before this step; -1: no state."""
-        return self._state.step
-
-    @property
-    def holds_reduced(self) -> bool:
-        """Whether the reduced gradient of `state_step` is at hand."""
-        return self._held is not None
-
-    @property
-    def skipped(self) -> int:
-        """Steps skipped in a row, up to now."""
-        return self._state.skipped
 
     def identity(self) -> str:
         """Return what the bits of a lane depend on; members of a group must agree."""
@@ -147,19 +125,6 @@ class Engine:
         self._microbatches.warm_up()
         self._optimizer.warm_up()
 
-    def initialise(self) -> None:
-        """Take the initial weights, the job's or those of its seed: the state before step 0.
-
-        Raises:
-            InputError: the job's are not there, or are others than it names.
-            StorageError: they cannot be read.
-        """
-        self._held = None
-        self._state.reset()
-        if self._precision == torch.float16:
-            self._state.set_scaling(FIRST, 0)
-        first_weights(self._state, self._settings, self.at.part)
-
     def join(self, comm: Comm, within: TeamLines | None = None) -> None:
         """Compute with a group from now on.
 
@@ -178,47 +143,6 @@ class Engine:
             self._comm = None
         # Dropping a stuck group joins its threads, which blocks until its time-out.
         self._graveyard = [comm for comm in self._graveyard if comm.stuck]
-
-    def sync_state(self, root: int, *, receives: bool) -> None:
-        """Give the root's state to those that need it; every member of the line calls this.
-
-        A member that is cut off keeps what it had.
-
-        Args:
-            root: index of the member whose state counts.
-            receives: this member takes it.
-        """
-        if share(self._group(), self._state, root, receives=receives):
-            self._held = None
-
-    def snapshot(self) -> tuple[Digest, list[memoryview]]:
-        """Return the state, without a copy.
-
-        Returns:
-            SHA-256 of the payload, and its parts; valid until the engine's next call.
-        """
-        parts = self._state.to_parts()
-        digest = sha256()
-        for part in parts:
-            digest.update(part)
-        return Digest(digest.hexdigest()), parts
-
-    def load_snapshot(self, step: int, payload: Block) -> None:
-        """Take over a snapshot.
-
-        Args:
-            step: that its state must be before.
-            payload: joined parts of `snapshot`.
-
-        Raises:
-            InvariantError: it is of another step.
-        """
-        self._held = None
-        self._state.load(payload)
-        if self._state.step != step:
-            found = self._state.step
-            self._state.forget()
-            raise InvariantError(f"a snapshot named step {step} holds the state of step {found}")
 
     def run_step(
         self,
@@ -250,8 +174,10 @@ class Engine:
         if step != self._state.step:
             raise InvariantError(f"step {step} was granted to weights before {self._state.step}")
         started = self._clock()
+        if self._lacks_weights:
+            raise InvariantError(f"step {step} is applied here, and others have its weights")
         self._watch.begin()
-        self._held = None
+        self._take_held()
         given = hyperparameters or self._own
         work = list(zip(lanes, blocks, digests, strict=True))
         (redone, scale), (norm, spike, levels) = self._told(
@@ -260,90 +186,11 @@ class Engine:
         self._held = Held(step, norm, redone, scale, digest_due, started, given, spike, levels)
         self._team.vote(self._group(), digests)
         self._watch.lap("communication")
-        return self.apply_held()
-
-    def apply_held(self) -> StepOutcome:
-        """Apply the reduced gradient at hand.
-
-        Returns:
-            The outcome.
-
-        Raises:
-            InvariantError: there is none.
-            UserError: the run has diverged.
-            OutOfMemory: memory was refused; there is no state any more.
-        """
-        try:
-            return self._told(self._state.step, self._applied)
-        except OutOfMemory:
-            # It may be half of one step and half of the next.
-            self._state.forget()
-            raise
-
-    def _applied(self) -> StepOutcome:
-        # After a failure, what lies between is its time, not the step's.
-        self._watch.resume()
-        held = self._held
-        if held is None:
-            raise InvariantError(f"no reduced gradient of step {self._state.step} is held")
-        self._held = None
-        given, state, watch = held.hyperparameters, self._state, self._watch
-        rate = rate_of(given, held.step)
-        updated = math.isfinite(held.norm) and not held.spike
-        scaling = self._passes.next_scaling(held.scale, updated=updated)
-        if scaling != state.scaling:
-            state.set_scaling(*scaling)
-        if updated:
-            self._optimizer.apply(state, self._sum.place, given.optimizer, rate)
-            self._balance.move(held.step, given, rate)
-            watch.lap("optimizer")
-            self._sum.settle(state)
-            state.set_counters(held.step + 1, state.updates + 1, 0)
-            if given.guard.is_on:
-                state.set_levels(held.levels)
-        else:
-            self._skip(held)
-        facts = self._sum.facts()
-        watch.lap("sweep")
-        digest = self._told_digest() if held.digest_due else ""
-        watch.lap("digest")
-        return StepOutcome(
-            step=held.step,
-            lane_losses=tuple(map(finite, facts.losses)),
-            block_digests=facts.digests,
-            gradient_norm=finite(held.norm),
-            learning_rate=rate,
-            weight_digest=digest,
-            seconds=self._clock() - held.started,
-            redone=held.redone,
-            times=watch.times(),
-            updates=state.updates,
-            loss_scale=held.scale.factor,
-            spike=held.spike,
-            halts=halts(given.guard, held.spike, state.skipped),
-            lane_square=lane_square(facts.squares),
-            experts=self._balance.told(),
-            ahead_losses=means(facts.ahead),
-            owes_digest=held.digest_due and not digest,
-        )
-
-    def whole_digest(self) -> Digest:
-        """Return the digest of the whole weights; all ranks of a team call this together.
-
-        Returns:
-            The digest; "" while a rank of several has not met the others.
-
-        Raises:
-            PeerLost: a rank is gone.
-        """
-        return self._team.digest(self._state.digest())
-
-    def _told_digest(self) -> Digest:
-        try:
-            return self.whole_digest()
-        except PeerLost:
-            # The step is applied: that costs the digest, which the next group can tell.
-            return Digest("")
+        self._move()
+        if self._lacks_weights:
+            self.at.dealing.gather(self._group())
+            self._watch.lap("communication")
+        return self._end(self._told_digest)
 
     def _reduced(self, work: Work, given: Hyperparameters) -> tuple[int, LossScale]:
         self._microbatches.cut(given.halvings)
@@ -382,17 +229,3 @@ class Engine:
             self._optimizer.prepare(self._state, gradient, given.optimizer, helpers)
         self._watch.lap("optimizer")
         return norm, spike, levels
-
-    def _skip(self, held: Held) -> None:
-        state = self._state
-        state.set_counters(held.step + 1, state.updates, state.skipped + 1)
-        if state.skipped >= MAX_SKIPPED and not held.spike:
-            raise diverged(held)
-
-    def _told(self, step: int, work: Callable[[], Made]) -> Made:
-        return with_memory_told(self._settings.train, f"step {step}", work)
-
-    def _group(self) -> Comm:
-        if self._comm is None:
-            raise InvariantError("the engine works without having joined a group")
-        return self._comm

@@ -8,7 +8,9 @@ call a run, whatever the number of parameters. Padding is zero and stays zero, f
 there is zero too.
 
 A state that is split keeps its moments in a second buffer, in the host's memory. What is hashed,
-stored and sent is one after the other: byte for byte what a single buffer holds.
+stored and sent is one after the other: byte for byte what a single buffer holds. A state whose
+moments teams share out keeps those of some runs of elements alone (see `division`), each in a
+buffer of its own; what is stored of it is put together from several members (see `dealing`).
 
 The exact sum scales gradients by powers of two, one a chunk: a row of a table of tokens, whose rows
 differ as widely as tokens are rare, and a run of elements of anything else.
@@ -35,12 +37,11 @@ from qmpi.config.model import ModelSettings
 from qmpi.config.settings import Settings
 from qmpi.errors import CorruptData
 from qmpi.model.shape import MOMENT_BLOCK, TABLES, bias_shapes, is_matrix, parameter_shapes
+from qmpi.protocol.portions import WHOLE
 from qmpi.protocol.spikes import NO_LEVELS, Levels
-from qmpi.training.offload.places import needs_pinning, pin
+from qmpi.training.held_moments import HeldMoments
+from qmpi.training.moments import ALIGN, Kinds, Moments, padded, row_bytes
 from qmpi.units import Bytes, Digest
-
-ALIGN = 64
-"""Bytes of a cache line; each view starts on a multiple."""
 
 LANE_FLOATS = ALIGN // 4
 NO_STATE = -1
@@ -111,6 +112,11 @@ class Layout:
         return 2 * self.total - self.second - self.eight
 
     @property
+    def kinds(self) -> Kinds:
+        """Which elements have which moments."""
+        return Kinds(self.eight, self.second)
+
+    @property
     def uses_muon(self) -> bool:
         """Whether the matrices of the blocks have one moment."""
         return self.second > self.eight
@@ -119,11 +125,6 @@ class Layout:
     def chunks(self) -> int:
         """Chunks of all parameters."""
         return sum(slot.chunks for slot in self.slots)
-
-
-def padded(count: int, multiple: int) -> int:
-    """Return `count` rounded up to a multiple."""
-    return -(-count // multiple) * multiple
 
 
 def lay_out(
@@ -188,52 +189,59 @@ def _slot(name: str, shape: tuple[int, ...], start: int) -> Slot:
     return Slot(name, shape, start, prod(shape))
 
 
-class FlatState:
+class FlatState(HeldMoments):
     """State of a training run between two steps."""
 
-    def __init__(self, layout: Layout, device: torch.device, *, split: bool = False) -> None:
+    def __init__(
+        self, layout: Layout, device: torch.device, *, split: bool = False, shared: bool = False
+    ) -> None:
         """Allocate; holds no state until it is initialised or loaded.
 
         Args:
             layout: from `state_layout`.
             device: where the state lives.
             split: its moments live in the host's memory, pinned if the device is another.
+            shared: it holds moments of some elements only, none at first.
 
         Raises:
             MachineError: the host's memory cannot be pinned.
         """
-        self.layout, self.is_split = layout, split
+        super().__init__(layout.kinds, layout.total, device, is_split=split)
+        self.layout, self.is_shared = layout, shared
         exponents = padded(4 * layout.chunks, ALIGN)
         kind = torch.bfloat16 if layout.narrow else torch.float32
-        moments = [4 * (layout.total - begin) for begin in (layout.eight, layout.second)]
-        scales = padded(4 * (layout.eight // MOMENT_BLOCK), ALIGN)
-        eights = [layout.eight, layout.eight, scales, scales]
-        ends = [ALIGN, exponents, kind.itemsize * layout.total, *moments, *eights]
-        near = 3 if split else len(ends)
-        self.buffers = [torch.zeros(sum(ends[:near]), dtype=torch.uint8, device=device)]
-        counters, powers, params, *moments = self.buffers[0].split(ends[:near])
-        if split:
-            self.buffers.append(torch.zeros(sum(ends[near:]), dtype=torch.uint8))
-            moments = self.buffers[1].split(ends[near:])
-            if needs_pinning(device):
-                pin(self, self.buffers[1])
-        first, second, *eights = moments
+        ends = [ALIGN, exponents, kind.itemsize * layout.total]
+        moments = sum(row_bytes(layout.kinds, 0, layout.total))
+        self._payload_bytes = Bytes(sum(ends) + moments)
+        behind = 0 if split or shared else moments
+        near = torch.zeros(sum(ends) + behind, dtype=torch.uint8, device=device)
+        counters, powers, params, rest = near.split([*ends, behind])
+        self.head_bytes = Bytes(sum(ends[:2]))
+        self.buffers = [near]
+        if split and not shared:
+            rest = self.apart(moments)
+            self.buffers.append(rest)
+        if not shared:
+            self.hold(WHOLE, (Moments(layout.kinds, 0, layout.total, rest),))
         self._counters = counters.view(torch.int64)
         self._numbers = counters.view(torch.float64)[3:]
         self._levels = NO_LEVELS
         self.exponents = powers.view(torch.int32)[: layout.chunks]
         self.params = params.view(kind)
-        self.exp_avg = first.view(torch.float32)
-        self.exp_avg_sq = second.view(torch.float32)
-        self.eights = (eights[0], eights[1], *(part.view(torch.float32) for part in eights[2:]))
         self._params_bytes = params
         self._scaling = 0, 0
         self.set_counters(NO_STATE, 0, 0)
 
     @property
+    def held_bytes(self) -> Bytes:
+        """Bytes that the state takes here."""
+        apart = sum(run.size for run in self.runs) if self.is_shared else 0
+        return Bytes(sum(buffer.numel() for buffer in self.buffers) + apart)
+
+    @property
     def total_bytes(self) -> Bytes:
-        """Bytes of the payload."""
-        return Bytes(sum(buffer.numel() for buffer in self.buffers))
+        """Bytes of the payload: of a whole state of this layout."""
+        return self._payload_bytes
 
     @property
     def step(self) -> int:
@@ -296,6 +304,8 @@ class FlatState:
         """Become the state before step 0, apart from the weights, which the caller sets next."""
         for buffer in self.buffers:
             buffer.zero_()
+        for run in self.runs:
+            run.clear()
         self.exponents.fill_(FIRST_EXPONENT)
         self._levels = NO_LEVELS
         self._scaling = 0, 0
@@ -331,7 +341,8 @@ class FlatState:
 
     def to_parts(self) -> list[memoryview]:
         """Return the payload without a copy; valid until the state changes."""
-        return [host_view(buffer) for buffer in self.buffers]
+        apart = self.whole_bytes() if self.is_shared else []
+        return [host_view(buffer) for buffer in (*self.buffers, *apart)]
 
     def load(self, payload: bytes | bytearray | memoryview) -> None:
         """Take over a payload.
@@ -350,6 +361,11 @@ class FlatState:
             )
         # A writable copy: torch warns of read-only memory, and the file's map may go away.
         whole = torch.frombuffer(bytearray(raw), dtype=torch.uint8)
+        near = self.buffers[0].numel()
+        if self.is_shared:
+            moments, whole = whole[near:], whole[:near]
+            self.hold(WHOLE, self.room_for(((0, self.layout.total),)))
+            self.runs[0].fill(moments)
         self.take(whole.split([buffer.numel() for buffer in self.buffers]))
 
     def take(self, payload: Sequence[Tensor]) -> None:

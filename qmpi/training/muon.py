@@ -12,7 +12,8 @@ the vote each applies the update alone. Batches are the same on any number of me
 are, and a sum of integers over members of whom one has the number and all others zero is exact.
 Every parameter costs 12 to 18 operations times the smaller side, and two bytes to send: on a core
 that is worth it from a side of some tens on. On a GPU, whose tensors travel through the host, each
-member computes all of them.
+member computes all of them. Where moments are shared out, members first give one another the
+momentum of what they turn, and always share the work.
 """
 
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ import torch
 from torch import Tensor
 
 from qmpi.errors import PeerLost
+from qmpi.training.aheads import Aheads, ahead_of, first_of
+from qmpi.training.exchange import Peers
 from qmpi.training.flat_state import FlatState, Layout, Slot
 from qmpi.training.offload.carrier import Visit, in_place
 from qmpi.training.orthogonal import orthogonalise
@@ -83,11 +86,8 @@ def batches(layout: Layout, device: str) -> tuple[Batch, ...]:
     return tuple(made)
 
 
-class Members(Protocol):
+class Members(Peers, Protocol):
     """Those that have the same state and gradient; a `Comm` is one."""
-
-    index: int
-    size: int
 
     def allreduce(self, tensor: Tensor) -> None:
         """Sum over the members, in place; int32."""
@@ -134,16 +134,23 @@ class Directions:
         Raises:
             PeerLost: a member is gone.
         """
-        others = members if members is not None and members.size > 1 and self._shared else None
+        shares = self._shared or not state.portions.is_whole
+        others = members if members is not None and members.size > 1 and shares else None
         own = self.batches
         if others is not None:
             own = dealt(self.batches, others.size)[others.index]
             self._flat.zero_()
+        if others is not None and not state.portions.is_whole:
+            aheads = Aheads(state, gradient, momentum, visit)
+            aheads.bring(others, slots_of(dealt(self.batches, others.size)))
+            for batch in own:
+                self.turn(batch, [aheads.of(slot) for slot in batch.slots])
+        else:
 
-        def fill(number: int, firsts: tuple[Tensor, ...]) -> None:
-            self._fill(own[number], firsts, gradient, momentum)
+            def fill(number: int, firsts: tuple[Tensor, ...]) -> None:
+                self._fill(own[number], firsts, gradient, momentum)
 
-        visit([_firsts(batch, state) for batch in own], fill, back=False)
+            visit([_firsts(batch, state) for batch in own], fill, back=False)
         if others is None:
             return
         try:
@@ -188,9 +195,7 @@ class Directions:
     ) -> None:
         matrices: list[Tensor] = []
         for slot, first in zip(batch.slots, firsts, strict=True):
-            run = gradient[slot.start : slot.start + slot.size]
-            ahead = run.lerp(first.lerp(run, 1.0 - momentum), momentum)
-            matrices.append(ahead.view(slot.shape))
+            matrices.append(ahead_of(slot, first, gradient, momentum))
         self.turn(batch, matrices)
 
     def _of(self, slot: Slot) -> Tensor:
@@ -198,7 +203,12 @@ class Directions:
 
 
 def _firsts(batch: Batch, state: FlatState) -> tuple[Tensor, ...]:
-    return tuple(state.exp_avg[slot.start : slot.start + slot.size] for slot in batch.slots)
+    return tuple(first_of(slot, state) for slot in batch.slots)
+
+
+def slots_of(shares: tuple[tuple[Batch, ...], ...]) -> list[list[Slot]]:
+    """Return the matrices of each member's batches."""
+    return [[slot for batch in share for slot in batch.slots] for share in shares]
 
 
 def dealt(work: tuple[Batch, ...], members: int) -> tuple[tuple[Batch, ...], ...]:

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 
 from qmpi.config.optimizer import OptimizerSettings
+from qmpi.protocol.portions import Portions, Spans, merged
+from qmpi.training.division import spans_of
 from qmpi.training.eight_bit import EightBit, stored_moments
 from qmpi.training.flat_state import FlatState, Layout, lay_out
 from qmpi.training.masters import PIECES, Rounder, pieces
@@ -112,6 +114,9 @@ class Optimizer:
     ) -> None:
         """Apply an update that is prepared, in place; the counters are the caller's.
 
+        Where moments are shared out, those that are held here move, and the weights of the same
+        elements; what Muon moves needs no moments, and moves whole (see `moved`).
+
         Args:
             state: weights and moments; `updates` is the number of updates before this one.
             gradient: float32, flat, reduced and clipped.
@@ -130,8 +135,8 @@ class Optimizer:
             (layout.hidden, layout.decayed, rate * ratio, decay),
             (layout.decayed, layout.total, rate, 0.0),
         ):
-            if begin < end:
-                self._adamw(state, gradient, slice(begin, end), settings, (own_rate, own_decay))
+            for run in _within(state, begin, end):
+                self._adamw(state, gradient, run, settings, (own_rate, own_decay))
 
     def _visit(self, state: FlatState) -> Visit:
         return self._carrier.visit if state.is_split else in_place
@@ -141,13 +146,17 @@ class Optimizer:
 
     def _follow(self, state: FlatState, gradient: Tensor, share: float) -> None:
         """Move Muon's momentum towards the gradient."""
-        hidden = state.layout.hidden
-        cuts = self._cuts(state, 0, hidden) if state.is_split else [slice(0, hidden)]
+        cuts = [
+            piece
+            for run in _within(state, 0, state.layout.hidden)
+            for piece in (self._cuts(state, run.start, run.stop) if state.is_split else [run])
+        ]
 
         def follow(number: int, moments: tuple[Tensor, ...]) -> None:
             moments[0].lerp_(gradient[cuts[number]], share)
 
-        self._visit(state)([(state.exp_avg[piece],) for piece in cuts], follow, back=True)
+        firsts = [(state.moments(piece).firsts(piece),) for piece in cuts]
+        self._visit(state)(firsts, follow, back=True)
 
     def _move(self, directions: Directions, state: FlatState, rate: float, keeps: float) -> None:
         if self._rounder is None:
@@ -189,11 +198,26 @@ class Optimizer:
         self._visit(state)([kept(state, piece) for piece in cuts], update, back=True)
 
 
+def moved(layout: Layout, portions: Portions) -> Spans:
+    """Return the runs of weights that a member moves by itself.
+
+    Args:
+        layout: of the state.
+        portions: of its moments that the member holds.
+    """
+    return merged([*spans_of(layout, portions), (0, layout.hidden if layout.uses_muon else 0)])
+
+
+def _within(state: FlatState, begin: int, end: int) -> list[slice]:
+    """Return what of a run has its moments here."""
+    cuts = [(max(begin, first), min(end, behind)) for first, behind in state.spans]
+    return [slice(first, behind) for first, behind in cuts if first < behind]
+
+
 def _moments(state: FlatState, run: slice) -> tuple[Tensor, ...]:
     """Return a run's first and second moments in float32."""
-    layout = state.layout
-    first = state.exp_avg[run.start - layout.eight : run.stop - layout.eight]
-    return first, state.exp_avg_sq[run.start - layout.second : run.stop - layout.second]
+    moments = state.moments(run)
+    return moments.firsts(run), moments.seconds(run)
 
 
 def adamw(

@@ -22,6 +22,7 @@ from qmpi.training.balance import Balance
 from qmpi.training.comm.line import Gpu
 from qmpi.training.comm.waits import Aborted
 from qmpi.training.compiler import InTurn, uncompiled
+from qmpi.training.dealing import Dealing
 from qmpi.training.ends import Ends
 from qmpi.training.flat_state import FlatState
 from qmpi.training.lane_squares import LaneSquares
@@ -94,6 +95,7 @@ class Station:
         passes: computes those of a step, until they are of use.
         microbatches: layers, at the size that holds.
         optimizer: updates the state.
+        dealing: what teams do together that share out moments.
     """
 
     settings: Settings
@@ -109,6 +111,7 @@ class Station:
     passes: Passes
     microbatches: Microbatches
     optimizer: Optimizer
+    dealing: Dealing
 
     def refresh(self) -> None:
         """Take the values of the state over into what lanes compute with; before a step.
@@ -154,7 +157,8 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
     own = _narrowed(settings, part)
     train, device, kind = own.train, means.device, means.precision
     told, layout = Tallies(own.model, device, part.contexts), part_layout(settings, part)
-    state = FlatState(layout, device, split=offloads_moments(train, device))
+    split, shared = offloads_moments(train, device), parallel.shard == "optimizer"
+    state = FlatState(layout, device, split=split, shared=shared)
     form = TailForm(own.batch.is_measured, own.model.predict_ahead)
     total = make_sum(train, layout, device, form, told.size, own.job.seed)
     weights = Weights(own.model, state, kind, told)
@@ -202,6 +206,7 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
         passes=Passes(runner, total, watch, means.aborted, kind),
         microbatches=Microbatches(own, device, runner, kernels, means.in_turn, team.apart),
         optimizer=Optimizer(layout, device, update_precision(kind), own.job.seed, directions),
+        dealing=Dealing(state),
     )
 
 

@@ -12,6 +12,7 @@ from qmpi.ports.engine import (
     EngineReady,
     EngineWork,
     Evaluate,
+    GiveMoments,
     GroupJoined,
     JoinGroup,
     PrepareEngine,
@@ -110,7 +111,8 @@ class Member:
     def ask(self, work: EngineWork) -> Asked:
         asked = Asked(self._world, work)
         self.asked.append(asked)
-        is_bound = isinstance(work, JoinGroup | RunStep | Evaluate)
+        is_bound = isinstance(work, JoinGroup | RunStep | Evaluate | GiveMoments)
+        is_bound |= isinstance(work, TakeSnapshot) and work.generation > 0
         condemned = self._tickets.issue() if is_bound else never
         self._engine.submit(work, condemned, asked.events.append)
         return asked
@@ -131,6 +133,15 @@ class Member:
 
 def taking(step: int, *, to_disk: bool = False) -> TakeSnapshot:
     return TakeSnapshot(Step(step), to_disk)
+
+
+def copying(crew: "Crew", generation: int, step: int, keeper: int, absent: int = -1) -> list[Asked]:
+    """Ask all members, but one that is absent, for a copy that one of them keeps."""
+    together = TakeSnapshot(Step(step), to_disk=False, generation=Generation(generation))
+    given = GiveMoments(Generation(generation), Step(step))
+    return [
+        m.ask(together if m.number == keeper else given) for m in crew.members if m.number != absent
+    ]
 
 
 def measuring(generation: int, step: int, part: int = 0, parts: int = 1) -> Evaluate:

@@ -4,16 +4,24 @@ Work that is broken off has its checks in `engine_breaks`; they belong to this s
 """
 
 from conformance import engine_breaks
-from conformance.crew import LANES, Crew, World, measuring, taking
+from conformance.crew import LANES, Crew, World, copying, measuring, taking
 from conformance.engine_breaks import DEATHS, Check
 
 from qmpi.errors import ExitCode
 from qmpi.policy.scoring import added_up
 from qmpi.ports.base import WorkCrashed
 from qmpi.ports.copies import SnapshotBroken, SnapshotTaken
-from qmpi.ports.engine import EngineAborted, Evaluated, ProfileSteps, ProfileWritten, StepApplied
+from qmpi.ports.engine import (
+    CopyCutOff,
+    EngineAborted,
+    Evaluated,
+    MomentsGiven,
+    ProfileSteps,
+    ProfileWritten,
+    StepApplied,
+)
 
-__all__ = ["CHECKS", "DEATHS"]
+__all__ = ["CHECKS", "DEATHS", "SHARED"]
 
 
 def check_it_is_prepared_once_and_tells_the_same_again(world: World) -> None:
@@ -289,6 +297,53 @@ def check_a_member_without_room_for_a_connection_says_so(world: World) -> None:
     crew.finish()
 
 
+def check_members_take_a_copy_together_and_one_may_leave(world: World) -> None:
+    crew = Crew(world, 3)
+    wanted = crew.undisturbed(5)
+    crew.joined(2)
+    assert crew.applied(2, 0).weight_digest == wanted[0]
+    *given, taken = copying(crew, 2, 1, keeper=2)
+    fact = taken.end(SnapshotTaken).fact
+    assert [asked.end(MomentsGiven).step for asked in given] == [1, 1]
+    assert crew.applied(2, 1).weight_digest == wanted[1]
+    crew.joined(3, step=2, origin="live", who=(2, 0))
+    assert crew.applied(3, 2, (2, 0)).weight_digest == wanted[2]
+    crew.joined(4, step=3, origin="live", who=(0, 1, 2), receivers=(1,))
+    assert crew.applied(4, 3).weight_digest == wanted[3]
+    where = {"origin": fact.path, "origin_digest": fact.digest}
+    crew.joined(5, step=1, who=(2, 1, 0), receivers=(0, 1), **where)
+    assert crew.applied(5, 1, (2, 1, 0)).weight_digest == wanted[1]
+    crew.finish()
+
+
+def check_a_copy_that_somebody_does_not_take_part_in_ends_when_it_is_condemned(
+    world: World,
+) -> None:
+    crew = Crew(world, 3)
+    wanted = crew.undisturbed(2)
+    crew.joined(2)
+    crew.applied(2, 0)
+    # One is not asked: the others wait for it, until they are told to stop.
+    waits = copying(crew, 2, 1, keeper=0, absent=1)
+    world.settle()
+    assert [one.events for one in waits] == [[], []]
+    for member in crew.members:
+        member.abort()
+    assert {one.end(CopyCutOff).step for one in waits} == {1}
+    crew.joined(3, step=1, origin="live")
+    assert crew.applied(3, 1).weight_digest == wanted[1]
+    crew.finish()
+
+
+SHARED: tuple[Check, ...] = (
+    check_any_number_of_members_gives_the_same_weights,
+    check_a_newcomer_receives_the_state,
+    check_a_snapshot_gives_the_state_back,
+    check_members_take_a_copy_together_and_one_may_leave,
+    check_a_copy_that_somebody_does_not_take_part_in_ends_when_it_is_condemned,
+)
+"""What members must keep that share out moments, too."""
+
 CHECKS: tuple[Check, ...] = (
     check_it_is_prepared_once_and_tells_the_same_again,
     check_a_step_says_what_it_did,
@@ -309,5 +364,6 @@ CHECKS: tuple[Check, ...] = (
     check_a_step_that_fails_does_not_count_in_a_profile,
     check_an_evaluation_changes_no_weights_and_its_shares_add_up,
     check_an_evaluation_that_is_condemned_says_what_is_held,
+    check_members_take_a_copy_together_and_one_may_leave,
     *engine_breaks.CHECKS,
 )

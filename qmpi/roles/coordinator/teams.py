@@ -23,6 +23,7 @@ from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.journal import GenerationOpened
 from qmpi.protocol.membership import FormGroup, Hello, Holding, Regroup, SnapshotFact
+from qmpi.protocol.portions import WHOLE
 from qmpi.roles.coordinator.copies import CopyBook
 from qmpi.roles.coordinator.facts import RunFacts
 from qmpi.roles.roster import Roster
@@ -313,6 +314,7 @@ class Groups:
             reports_from=holding.reports_from if holding else -1,
             store_address=hello.store_address,
             snapshots=self._standing(holding.snapshots if holding else hello.snapshots),
+            portions=holding.portions if holding else WHOLE,
         )
 
     def _torch_hello(self, rank: Rank) -> Hello | None:

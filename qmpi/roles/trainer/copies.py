@@ -21,10 +21,10 @@ from qmpi.ports.copies import (
     SnapshotTaken,
     StoreSnapshot,
 )
-from qmpi.ports.engine import TakeSnapshot
+from qmpi.ports.engine import GiveMoments, TakeSnapshot
 from qmpi.ports.transport import Send
 from qmpi.protocol.envelope import Address, RoleName
-from qmpi.protocol.membership import SnapshotFact
+from qmpi.protocol.membership import FormGroup, SnapshotFact
 from qmpi.protocol.messages import Message
 from qmpi.protocol.progress import Grant
 from qmpi.protocol.snapshots import (
@@ -57,6 +57,7 @@ class Copies:
         self.sizes: dict[Step, Bytes] = {}
         self._checkpoints: tuple[int, ...] = ()
         self._meant_for_disk = False
+        self._together: tuple[int, int] = (0, -1)
 
     def due(
         self,
@@ -86,6 +87,41 @@ class Copies:
             return self._now_to_disk(step, replicas)
         self.taken, self._meant_for_disk = step, step in grant.checkpoint_steps
         return [TakeSnapshot(step, to_disk=step in grant.checkpoint_steps, branch=branch)]
+
+    def due_together(
+        self,
+        step: Step,
+        grant: Grant,
+        form: FormGroup,
+        replicas: Sequence[Rank],
+    ) -> list[Effect]:
+        """Take part in a snapshot that the members of a line take together, if one is due.
+
+        A snapshot step is named by the grant of every member that comes to it, so all take part;
+        once in a generation, whatever became of it.
+
+        Args:
+            step: the state is that before this step.
+            grant: the grant in force.
+            form: the group; a grant of another one is not followed. One of its members at a
+                position keeps the copy, the others give what it lacks.
+            replicas: live replicas.
+
+        Returns:
+            The work, once a step of a generation; later, as of `due`, the way to disk.
+        """
+        generation = form.generation
+        if grant.generation != generation or step not in grant.snapshot_steps:
+            return []
+        self._checkpoints = grant.checkpoint_steps
+        if self._together == (generation, step):
+            is_kept = self.taken == step and any(f.step == step for f in self.known)
+            return self._now_to_disk(step, replicas) if is_kept else []
+        self._together = generation, step
+        if not form.keeps_copy:
+            return [GiveMoments(generation, step)]
+        self.taken, self._meant_for_disk = step, step in grant.checkpoint_steps
+        return [TakeSnapshot(step, self._meant_for_disk, form.branch, generation)]
 
     def _now_to_disk(self, step: Step, replicas: Sequence[Rank]) -> list[Effect]:
         if self._meant_for_disk or step not in self._checkpoints:

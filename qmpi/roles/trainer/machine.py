@@ -33,6 +33,7 @@ from qmpi.ports.base import Effect, Event, Started, WorkCrashed
 from qmpi.ports.copies import SnapshotBroken, SnapshotRead, SnapshotStored, SnapshotTaken
 from qmpi.ports.engine import (
     AbortEngine,
+    CopyCutOff,
     EngineAborted,
     EngineReady,
     Evaluated,
@@ -56,6 +57,7 @@ from qmpi.protocol.membership import (
     Holding,
     Regroup,
 )
+from qmpi.protocol.portions import WHOLE
 from qmpi.protocol.profiles import ProfileDone, ProfileOrder
 from qmpi.protocol.progress import Grant, StepReport
 from qmpi.protocol.snapshots import SnapshotFailed, SnapshotHeld, SnapshotPull
@@ -93,7 +95,7 @@ class Trainer(Follower):
         self.raised: deque[Event] = deque()
         self.state_step = -1
         self.reduced = False
-        self.position = -1
+        self.position, self.portions = -1, WHOLE
         self.group: FormGroup | None = None
         self.grant = Grant(Generation(0), Step(0))
         self.outcomes: deque[StepReport] = deque(maxlen=KEPT_OUTCOMES)
@@ -194,7 +196,9 @@ class Trainer(Follower):
         """Leave the group, and say what is held."""
         del now
         self._leave_for(event)
-        return [self._holding()]
+        # A copy that the group takes together may be under way, which changes no state.
+        ends = [AbortEngine(f"generation {self._generation}")] if self._is_shared else []
+        return [*ends, self._holding()]
 
     def abort(self, event: Received, now: Seconds) -> list[Effect]:
         """Leave the group: end the work in hand first."""
@@ -224,6 +228,7 @@ class Trainer(Follower):
                 self.position,
                 first,
                 self.copies.known,
+                self.portions,
             )
         )
 
@@ -268,7 +273,7 @@ class Trainer(Follower):
         """Report what the journal lacks, say that this member is ready."""
         self.timing.begin(now)
         self._reach(event.step, event.finished)
-        form, self.position = self.group, event.position
+        form, self.position, self.portions = self.group, event.position, event.portions
         first = -1 if form is None else form.reports_from
         missing = [r for r in self.outcomes if 0 <= first <= r.step]
         ready = self.tell(GroupReady(event.generation, event.step))
@@ -278,7 +283,7 @@ class Trainer(Follower):
         """Say what is held: the group is of the past already."""
         del now
         self._reach(event.step, event.finished)
-        self.position = event.position
+        self.position, self.portions = event.position, event.portions
         return [self._holding()]
 
     def broken(self, event: EngineAborted, now: Seconds) -> list[Effect]:
@@ -308,6 +313,7 @@ class Trainer(Follower):
         self._reach(event.state_step, event.finished)
         self.reduced, self.group = event.reduced, None
         self.position = event.position if event.state_step >= 0 else -1
+        self.portions = event.portions
 
     def _reach(self, step: int, finished: StepApplied | None) -> None:
         """Note the state that the engine holds, and the outcome that led to it."""
@@ -484,6 +490,19 @@ class Trainer(Follower):
         del now
         return self.copies.on_event(event, self.directory.replicas, self.tell)
 
+    def copy_cut_off(self, event: CopyCutOff, now: Seconds) -> list[Effect]:
+        """Ask for a new group if a copy that this one takes together was cut off."""
+        del now
+        self.copies.forget(event.step)
+        if event.generation != self._generation or self.group is None:
+            return []
+        return [self.tell(GroupBroken(event.generation, event.reason))]
+
+    @property
+    def _is_shared(self) -> bool:
+        """Teams share out moments, so that all of them take part in a copy."""
+        return self.settings.parallel.shard != "none"
+
     @property
     def _halted(self) -> bool:
         """The last step was one after which nothing is trained."""
@@ -495,12 +514,14 @@ class Trainer(Follower):
         return self.group is not None and self.group.replays
 
     def _copy(self) -> list[Effect]:
-        if self.group is None or not self.group.keeps_copy:
+        if self.group is None or not (self.group.keeps_copy or self._is_shared):
             return []
         step, branch = Step(self.state_step), self.group.branch
         if self._halted and step not in self.grant.checkpoint_steps:
             return []  # the copy of this step is the last, and goes to disk
         replicas = self.directory.replicas
+        if self._is_shared:
+            return self.copies.due_together(step, self.grant, self.group, replicas)
         return self.copies.due(step, self.grant, self._generation, branch, replicas)
 
 
@@ -553,6 +574,7 @@ RULES: tuple[Rule[Trainer], ...] = (
     Rule(phases=ANY, on=SnapshotStored, action=T.copied),
     Rule(phases=ANY, on=SnapshotRead, action=T.copied),
     Rule(phases=ANY, on=SnapshotBroken, action=T.copied),
+    Rule(phases=ANY, on=CopyCutOff, action=T.copy_cut_off),
 )
 """The transition table, in order of precedence."""
 

@@ -21,10 +21,13 @@ from qmpi.ports.base import Event, Reply, WorkCrashed
 from qmpi.ports.copies import SnapshotBroken, SnapshotTaken
 from qmpi.ports.engine import (
     Condemned,
+    CopyCutOff,
     EngineReady,
     EngineWork,
     Evaluate,
+    GiveMoments,
     JoinGroup,
+    MomentsGiven,
     PrepareEngine,
     ProfileSteps,
     ProfileWritten,
@@ -32,9 +35,11 @@ from qmpi.ports.engine import (
     StepApplied,
     TakeSnapshot,
 )
+from qmpi.simulator.agenda import Action
 from qmpi.simulator.bench import Task
 from qmpi.simulator.evaluating import Evaluating
 from qmpi.simulator.files import Writing
+from qmpi.simulator.hardware import Hardware
 from qmpi.simulator.joining import Joining
 from qmpi.simulator.life import Life
 from qmpi.simulator.line import Lines
@@ -50,7 +55,9 @@ STAGES = (
     "reducing",
     "voting",
     "applying",
+    "exchanging",
     "gathering",
+    "dealing",
     "copying",
     "evaluating",
 )
@@ -148,6 +155,8 @@ class SimulatedEngine(Joining, Stepping, Evaluating):
                 self._then(0.001 if self._warm else self._spread(warm), self._prepared)
             case TakeSnapshot() as work:
                 self._copy(work)
+            case GiveMoments() as work:
+                self._together(work, lambda: self._finish(MomentsGiven(work.step)))
             case JoinGroup() as work:
                 self._then(self._spread(0.01), lambda: self._join(work))
             case RunStep() as work:
@@ -190,7 +199,27 @@ class SimulatedEngine(Joining, Stepping, Evaluating):
 
     def _copy(self, work: TakeSnapshot) -> None:
         hardware = self._around.hardware
+        self._together(work, lambda: self._write(work, hardware))
+
+    def _together(self, work: TakeSnapshot | GiveMoments, then: Action) -> None:
+        """Wait for the line where nobody holds all, and go on."""
         self._stage("copying")
+        if not work.generation or self.portions.is_whole:
+            then()
+            return
+
+        def cut(reason: str) -> None:
+            if self._seating is not None:
+                self._seating.leave()
+            self._finish(CopyCutOff(work.generation, work.step, reason))
+
+        if self._seating is None or self.state is None or self.state.step != work.step:
+            cut("the engine has moved on")
+            return
+        self._meet("data", f"copy {work.step}", (), lambda _: then(), cut)
+
+    def _write(self, work: TakeSnapshot, hardware: Hardware) -> None:
+        self._wait = None
         seconds = (
             hardware.disk.open_seconds
             + hardware.compute.state_bytes / hardware.disk.ram_bytes_per_second
@@ -208,12 +237,13 @@ class SimulatedEngine(Joining, Stepping, Evaluating):
         )
         size = self._around.hardware.compute.state_bytes
         faults: list[str] = []
-        for place in ("ram", "disk") if work.to_disk else ("ram",):
+        to_disk = work.to_disk or work.generation > 0
+        for place in ("ram", "disk") if to_disk else ("ram",):
             try:
                 fact = files.write(place, writing, payload)
             except StorageError as error:
                 faults.append(str(error))
                 continue
             return SnapshotTaken(fact, size, "; ".join(faults))
-        only_ram = "" if work.to_disk else "ram"
+        only_ram = "" if to_disk else "ram"
         return SnapshotBroken(work.step, "; ".join(faults), state.position, only_ram)

@@ -3,7 +3,8 @@
 Theory of operation. A matrix is orthogonalised as a whole, whatever the layout: else the layout
 would change what is learnt. So the ranks of the tensor axis give one another what they have of
 each, as a sum of integers of which one alone is not zero; then all ranks of the axis, in all teams,
-deal the matrices as members of teams of one do (see `muon`), and each moves what it holds.
+deal the matrices as members of teams of one do (see `muon`), and each moves what it holds. Where
+teams share out moments, ranks of a position add up their portions in the same way before.
 """
 
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from torch import Tensor
 
 from qmpi.errors import InvariantError, PeerLost
 from qmpi.model.partition import Partition
+from qmpi.training.aheads import ahead_of, first_of
+from qmpi.training.division import portion
 from qmpi.training.flat_state import FlatState, Layout, Slot, lay_out
 from qmpi.training.muon import Batch, Directions, Members, dealt
 from qmpi.training.offload.carrier import Visit, in_place
@@ -77,19 +80,24 @@ class TeamDirections(Directions):
             raise InvariantError("a rank of a team cannot make directions without the others")
         self._ahead.zero_()
 
-        def fill(number: int, firsts: tuple[Tensor, ...]) -> None:
-            self._put_ahead(self._held[number], firsts[0], gradient, momentum)
+        apart = not state.portions.is_whole
+        own = [slot for slot in self._held if not apart or is_own(slot, state)]
 
-        runs = [slice(slot.start, slot.start + slot.size) for slot in self._held]
-        visit([(state.exp_avg[run],) for run in runs], fill, back=False)
-        ranks = members.size * self._part.shares if self._shared else 1
-        mine = members.index * self._part.shares + self._part.share if self._shared else 0
+        def fill(number: int, firsts: tuple[Tensor, ...]) -> None:
+            self._put_ahead(own[number], firsts[0], gradient, momentum)
+
+        visit([(first_of(slot, state),) for slot in own], fill, back=False)
+        shares = self._shared or apart
+        ranks = members.size * self._part.shares if shares else 1
+        mine = members.index * self._part.shares + self._part.share if shares else 0
         try:
+            if apart:
+                members.allreduce(self._ahead.view(torch.int32))
             line.allreduce(self._ahead.view(torch.int32))
             self._flat.zero_()
             for batch in dealt(self.batches, ranks)[mine]:
                 self._orthogonalise(batch)
-            if self._shared:
+            if shares:
                 members.allreduce(self._flat.view(torch.int32))
                 line.allreduce(self._flat.view(torch.int32))
         except PeerLost:
@@ -107,12 +115,17 @@ class TeamDirections(Directions):
         cut = self._part.cuts[slot.name]
         if cut.is_whole and self._part.share:
             return  # the first rank tells what is common
-        run = gradient[slot.start : slot.start + slot.size]
-        ahead = run.lerp(first.lerp(run, 1.0 - momentum), momentum)
-        self._ahead_of(self._whole[slot.name])[cut.index].copy_(ahead.view(slot.shape))
+        ahead = ahead_of(slot, first, gradient, momentum)
+        self._ahead_of(self._whole[slot.name])[cut.index].copy_(ahead)
 
     def _orthogonalise(self, batch: Batch) -> None:
         self.turn(batch, [self._ahead_of(slot) for slot in batch.slots])
 
     def _ahead_of(self, slot: Slot) -> Tensor:
         return self._ahead[slot.start : slot.start + slot.size].view(slot.shape)
+
+
+def is_own(slot: Slot, state: FlatState) -> bool:
+    """Return whether a matrix's momentum is in the portion that is this member's own."""
+    first, end = portion(state.layout, state.portions.index, state.portions.count)
+    return first <= slot.start < end

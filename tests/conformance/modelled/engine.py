@@ -7,10 +7,12 @@ stage of its work that comes before the point. It is stopped for a moment at a t
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from conformance.crew import LANES
 from conformance.modelled.machine import Machine
 
+from qmpi.config.parallel import ParallelSettings
 from qmpi.config.settings import Settings
 from qmpi.config.train import TrainSettings
 from qmpi.ports.base import Frame
@@ -36,12 +38,15 @@ what it gives to a collective leaves in the same moment in which it comes to the
 
 STILL = Seconds(0.01)
 
+Shard = Literal["none", "optimizer"]
+
 
 class ModelledWorld(Machine, Onlooker):
     """Engines of a simulated host."""
 
-    def __init__(self, kind: type[SimulatedEngine], seed: int) -> None:
-        super().__init__(Settings(train=TrainSettings(lanes=LANES)), seed=seed)
+    def __init__(self, kind: type[SimulatedEngine], seed: int, shard: Shard = "none") -> None:
+        parallel = ParallelSettings(shard=shard)
+        super().__init__(Settings(train=TrainSettings(lanes=LANES), parallel=parallel), seed=seed)
         self._kind = kind
         self._lines = Lines(self.around.chance, self.around.hardware.link)
         self._engines: dict[int, SimulatedEngine] = {}
@@ -111,7 +116,8 @@ def modelled_world(
     kind: type[SimulatedEngine] = SimulatedEngine,
     mortal: Iterable[int] = (),
     seed: int = 1,
+    shard: Shard = "none",
 ) -> Iterator[ModelledWorld]:
     """Offer engines whose files work; every member can be killed."""
     del folder, mortal
-    yield ModelledWorld(kind, seed)
+    yield ModelledWorld(kind, seed, shard)

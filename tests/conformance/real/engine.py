@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from conformance.crew import LANES
@@ -18,6 +19,7 @@ from conformance.real.moving import Threads
 from conformance.real.remote_engine import RemoteEngine
 from unit.training.small_job import block, job
 
+from qmpi.config.parallel import ParallelSettings
 from qmpi.config.settings import Settings, SnapshotSettings
 from qmpi.corpora.held_out import HeldOutRows
 from qmpi.corpora.paper import Paper
@@ -35,6 +37,8 @@ from qmpi.storage.trace_file import TraceFolder
 from qmpi.units import Digest, Generation, Rank, Step
 
 STANDING_SECONDS = 60.0
+
+Shard = Literal["none", "optimizer"]
 
 
 class Gates:
@@ -82,7 +86,7 @@ class GatedEngine(TorchEngine):
         join, runner = engine.join, engine._runner
         runner.run = self._gate("computing", runner.run)
         engine.sync_state = self._gate("syncing", engine.sync_state)
-        engine.apply_held = self._gate("applying", engine.apply_held)
+        engine._move = self._gate("applying", engine._move)
         engine.snapshot = self._gate("copying", engine.snapshot)
 
         def joined(comm, within=None) -> None:
@@ -110,19 +114,24 @@ def paper() -> Paper:
     return Paper(16, HeldOutRows(rows, labels, (40,) * 7, ()))
 
 
-def settings_of(folder: Path) -> Settings:
+def settings_of(folder: Path, shard: Shard = "none") -> Settings:
     base = job()
     assert base.train.lanes == LANES
     return Settings(
         job=base.job, model=base.model, train=base.train, optimizer=base.optimizer,
         snapshot=SnapshotSettings(ram_dir=str(folder / "ram")),
+        parallel=ParallelSettings(shard=shard),
     )  # fmt: skip
 
 
 def engine_of(
-    folder: Path, member: int, gates: Gates, kind: type[GatedEngine] = GatedEngine
+    folder: Path,
+    member: int,
+    gates: Gates,
+    kind: type[GatedEngine] = GatedEngine,
+    shard: Shard = "none",
 ) -> GatedEngine:
-    settings = settings_of(folder)
+    settings = settings_of(folder, shard)
     files = CopyFiles(settings, "run", Rank(member), RunDirectory(folder))
     traces = TraceFolder(folder / "profiles", Rank(member), "here")
     means = Means(CompileCache(folder / "cache", {}), paper=paper)
@@ -150,8 +159,14 @@ class RealWorld(Threads):
     """Engines of one host; those of `mortal` members run in processes of their own."""
 
     def __init__(
-        self, folder: Path, disks: FullDisks, kind: type[GatedEngine], mortal: Iterable[int]
+        self,
+        folder: Path,
+        disks: FullDisks,
+        kind: type[GatedEngine],
+        mortal: Iterable[int],
+        shard: Shard = "none",
     ) -> None:
+        self._shard: Shard = shard
         self._folder = folder
         self._disks = disks
         self._kind = kind
@@ -164,7 +179,7 @@ class RealWorld(Threads):
     def engine(self, member: int) -> GatedEngine | RemoteEngine:
         if member not in self._engines:
             gates = self._gates[member] = Gates()
-            self._engines[member] = engine_of(self._folder, member, gates, self._kind)
+            self._engines[member] = engine_of(self._folder, member, gates, self._kind, self._shard)
         return self._engines[member]
 
     def block(self, step: int, lane: int) -> tuple[Frame, Digest]:
@@ -240,14 +255,17 @@ class RealWorld(Threads):
 
 @contextmanager
 def real_world(
-    folder: Path, kind: type[GatedEngine] = GatedEngine, mortal: Iterable[int] = ()
+    folder: Path,
+    kind: type[GatedEngine] = GatedEngine,
+    mortal: Iterable[int] = (),
+    shard: Shard = "none",
 ) -> Iterator[RealWorld]:
     """Offer engines whose files work; nobody stands still afterwards."""
     with pytest.MonkeyPatch.context() as patch, full_disks() as disks:
         patch.setenv("GLOO_SOCKET_IFNAME", "lo")
         patch.setenv("TORCH_GLOO_LAZY_INIT", "1")
         patch.setenv("TORCH_CPP_LOG_LEVEL", "FATAL")
-        world = RealWorld(folder, disks, kind, mortal)
+        world = RealWorld(folder, disks, kind, mortal, shard)
         try:
             yield world
         finally:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from qmpi.config import parallel_checks
 from qmpi.config.batch import BatchSettings
-from qmpi.config.identity import differences
+from qmpi.config.identity import differences, identity
 from qmpi.config.load import dump_toml, parse_job, settings_digest
 from qmpi.config.model import ModelSettings
 from qmpi.config.parallel import ParallelSettings
@@ -64,7 +64,7 @@ def test_an_older_file_takes_overrides_by_the_name_of_today() -> None:
         ("[team]\ntensors = 1\n", "did you mean parallel.tensor?"),
         ("team = 5\n", "written [parallel]"),
         ("[team]\ntensor = 1\n[parallel]\ntensor = 1\n", "older name of [parallel], and both"),
-        ('[parallel]\nshard = "full"\n', 'parallel.shard = "full": must be "none"'),
+        ('[parallel]\nshard = "full"\n', 'parallel.shard = "full": must be "none" or "optimizer"'),
         ('[parallel]\nschedule = "gpipe"\n', '"gpipe" does nothing while parallel.pipeline = 1'),
         ("[parallel]\nchunks = 2\n", "parallel.chunks = 2 does nothing while"),
         ('[parallel]\nschedule = "1f1f"\n', "did you mean '1f1b'?"),
@@ -74,6 +74,11 @@ def test_what_cannot_be_is_told_by_the_name_of_today(text: str, said: str) -> No
     with pytest.raises(ConfigError) as refused:
         parse_job(text)
     assert said in str(refused.value)
+
+
+def test_how_moments_are_shared_out_is_no_part_of_an_identity() -> None:
+    shared = parse_job('[parallel]\nshard = "optimizer"\n')
+    assert identity(shared) == identity(parse_job(""))
 
 
 @pytest.mark.parametrize(

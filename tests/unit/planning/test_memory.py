@@ -252,3 +252,15 @@ def test_sharding_and_recomputation_save_memory() -> None:
 
 def test_nothing_is_advised_for_a_machine_without_gpus() -> None:
     assert advise(shape_of(job("laptop", half=True).settings.model), Machine(), 8, 64, 128) is None
+
+
+def test_moments_that_teams_share_out_are_counted_as_they_are_held():
+    settings = parse_job('[parallel]\nshard = "optimizer"\n')
+    speeds = speeds_of_cores((1e11, 1e10, 1e10, 1e10, 1e9, 1e-6, False))
+    told = {
+        teams: trainer_memory(
+            workload(settings, Counts(ranks=teams + 4, trainers=teams), Machine(), speeds, None)
+        )["moments"]
+        for teams in (1, 2, 4, 8)
+    }
+    assert told[1] == told[2] == 2 * told[4] == 4 * told[8]
