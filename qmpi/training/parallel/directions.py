@@ -65,7 +65,7 @@ class TeamDirections(Directions):
             state: first moments are Muon's momentum.
             gradient: float32, flat, reduced and clipped.
             momentum: its decay.
-            members: ranks of this position in all teams.
+            members: ranks of this position in all teams; None: each team does all the work.
             visit: shows the momentum where it is computed with.
 
         Raises:
@@ -73,7 +73,7 @@ class TeamDirections(Directions):
             InvariantError: the others have not been met.
         """
         line = self._between.line
-        if members is None or line is None:
+        if line is None:
             raise InvariantError("a rank of a team cannot make directions without the others")
         self._ahead.zero_()
 
@@ -82,15 +82,17 @@ class TeamDirections(Directions):
 
         runs = [slice(slot.start, slot.start + slot.size) for slot in self._held]
         visit([(state.exp_avg[run],) for run in runs], fill, back=False)
-        ranks = members.size * self._part.shares if self._shared else 1
-        mine = members.index * self._part.shares + self._part.share if self._shared else 0
+        team, teams = (members.index, members.size) if members is not None else (0, 1)
+        ranks = teams * self._part.shares if self._shared else 1
+        mine = team * self._part.shares + self._part.share if self._shared else 0
         try:
             line.allreduce(self._ahead.view(torch.int32))
             self._flat.zero_()
             for batch in dealt(self.batches, ranks)[mine]:
                 self._orthogonalise(batch)
             if self._shared:
-                members.allreduce(self._flat.view(torch.int32))
+                if members is not None:
+                    members.allreduce(self._flat.view(torch.int32))
                 line.allreduce(self._flat.view(torch.int32))
         except PeerLost:
             self.renew()
