@@ -224,8 +224,10 @@ class Engine(Holder):
             spike, levels = judged(given.guard, levels, self._sum.facts().losses, norm)
         if math.isfinite(norm) and not spike:
             self._balance.hold(self._sum.counts, self._many(given))
-            # Where lanes send less, what is shared would travel as far.
-            helpers = None if self._sum.sends_less else self._group()
+            # Where lanes send less, what is shared would travel as far; moments that others hold
+            # have to travel all the same.
+            alone = self._sum.sends_less and self._state.portions.is_whole
+            helpers = None if alone else self._group()
             self._optimizer.prepare(self._state, gradient, given.optimizer, helpers)
         self._watch.lap("optimizer")
         return norm, spike, levels

@@ -68,7 +68,7 @@ class TeamDirections(Directions):
             state: first moments are Muon's momentum.
             gradient: float32, flat, reduced and clipped.
             momentum: its decay.
-            members: ranks of this position in all teams.
+            members: ranks of this position in all teams; None: each team does all the work.
             visit: shows the momentum where it is computed with.
 
         Raises:
@@ -76,7 +76,7 @@ class TeamDirections(Directions):
             InvariantError: the others have not been met.
         """
         line = self._between.line
-        if members is None or line is None:
+        if line is None:
             raise InvariantError("a rank of a team cannot make directions without the others")
         self._ahead.zero_()
 
@@ -88,17 +88,19 @@ class TeamDirections(Directions):
 
         visit([(first_of(slot, state),) for slot in own], fill, back=False)
         shares = self._shared or apart
-        ranks = members.size * self._part.shares if shares else 1
-        mine = members.index * self._part.shares + self._part.share if shares else 0
+        team, teams = (members.index, members.size) if members is not None else (0, 1)
+        ranks = teams * self._part.shares if shares else 1
+        mine = team * self._part.shares + self._part.share if shares else 0
         try:
-            if apart:
+            if apart and members is not None:
                 members.allreduce(self._ahead.view(torch.int32))
             line.allreduce(self._ahead.view(torch.int32))
             self._flat.zero_()
             for batch in dealt(self.batches, ranks)[mine]:
                 self._orthogonalise(batch)
-            if shares:
+            if shares and members is not None:
                 members.allreduce(self._flat.view(torch.int32))
+            if shares:
                 line.allreduce(self._flat.view(torch.int32))
         except PeerLost:
             self.renew()
