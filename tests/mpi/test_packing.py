@@ -13,6 +13,7 @@ PACKED = (
 )
 
 
+@pytest.mark.slow
 def test_packed_rows_are_the_same_on_one_trainer_and_two(tmp_path: Path) -> None:
     digests = {}
     for name, options in {"one": ("-n", "1"), "two": ()}.items():

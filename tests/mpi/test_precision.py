@@ -17,6 +17,7 @@ SMALL = (
 )
 
 
+@pytest.mark.slow
 def test_a_job_in_few_bits_is_exact_through_a_kill_and_audited(tmp_path: Path) -> None:
     with LiveRun(tmp_path, "-n", "1", *SMALL, name="one") as alone:
         expected = alone.finish()

@@ -56,6 +56,7 @@ def profiled(tmp_path_factory: pytest.TempPathFactory) -> Profiled:
     return Profiled(run, status, told, merged, refused)
 
 
+@pytest.mark.slow
 def test_a_profiled_job_comes_to_the_weights_of_one_that_is_not(
     profiled: Profiled, tmp_path: Path
 ) -> None:

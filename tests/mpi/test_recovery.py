@@ -74,6 +74,7 @@ def check_noted(status: dict[str, Any], victim: int) -> None:
     assert not any(r["alive"] for r in dead)
 
 
+@pytest.mark.slow
 def test_two_trainers_one_memory_one_generator(tmp_path: Path, undisturbed: str) -> None:
     with LiveRun(tmp_path, *STEPS, "--set", "roles.memory=2") as run:
         for step, role in ((8, "trainer"), (16, "memory"), (24, "generator"), (32, "trainer")):
@@ -143,6 +144,7 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in text.split()]
 
 
+@pytest.mark.slow
 def test_resume_follows_a_run_that_goes_on(tmp_path: Path, undisturbed: str) -> None:
     with LiveRun(tmp_path, *STEPS) as run:
         run.wait_for_step(5)

@@ -67,6 +67,7 @@ def test_microbatches_that_one_trainer_had_no_memory_for_are_replayed_without_th
         assert (audit["audit"], audit["steps"]) == ("ok", 8)
 
 
+@pytest.mark.slow
 def test_a_batch_that_grew_by_noise_through_kills_is_replayed(tmp_path: Path) -> None:
     """A guard leaves spikes out on the way; the whole job dies once, and is started again."""
     with LiveRun(tmp_path, *GROWING, "--set", "train.steps=28", *WATCHED) as run:
@@ -86,6 +87,7 @@ def test_a_batch_that_grew_by_noise_through_kills_is_replayed(tmp_path: Path) ->
     assert not changes_of(Path(report["run_dir"]))
 
 
+@pytest.mark.slow
 def test_a_run_resumed_with_layers_checkpointed_has_the_bits_of_one_without(
     tmp_path: Path,
 ) -> None:
