@@ -61,12 +61,14 @@ def opened(outcome: Outcome) -> list[GenerationOpened]:
     return [record for record in outcome.journal if isinstance(record, GenerationOpened)]
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize(
+    "seed", [*range(18), *(pytest.param(n, marks=pytest.mark.slow) for n in range(18, 90))]
+)
 def test_random_kills(seed: int) -> None:
     played(seed, (1, 1, 2)[seed % 3], kills(seed))
 
 
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("seed", range(12))
 def test_random_faults(seed: int) -> None:
     more = some_refusals(seed) if seed % 2 else []
     played(seed, (1, 1, 2, 4)[seed % 4], [*some_faults(seed), *more])
