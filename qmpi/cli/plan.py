@@ -42,7 +42,7 @@ Examples:
     help="A machine that qmpi knows, or a machine file; default: that of the job, or this one.",
 )
 @click.option("--tokens", type=Count(), help="Tokens to train on; default: as the job says.")
-@click.option("--compare", is_flag=True, help="A table over 1, 2, 4, ... trainers.")
+@click.option("--compare", is_flag=True, help="A table over 1, 2, 4, ... trainers, in whole teams.")
 @click.option("--layouts", is_flag=True, help="A table of layouts that the ranks could have.")
 @click.option("--html", "page", type=HomePath(), metavar="FILE", help="Write a page.")
 @job_options
@@ -74,6 +74,7 @@ def command(
         lambda settings: 0 if named or settings.machine.name else 1,
     )
     if layouts:
+        _refuse_beside_layouts({"--compare": compare, "--html": page, "--tokens": tokens})
         _show_layouts(load_job(job, overrides, run_dir), chooser, as_json=as_json)
         return
     settings = load_job(job, overrides, run_dir, chooser)
@@ -94,6 +95,12 @@ def command(
     click.echo(compare_text(compared) if compare else plan_text(details, where, chooser.why))
     if page is not None:
         click.echo(f"wrote {page}")
+
+
+def _refuse_beside_layouts(others: dict[str, object]) -> None:
+    given = [name for name, value in others.items() if value]
+    if given:
+        raise click.UsageError(f"--layouts is a table of its own: leave out {', '.join(given)}")
 
 
 def _named(name: str) -> Any:  # noqa: ANN401
@@ -151,13 +158,14 @@ def _measured(settings: Any) -> Any:  # noqa: ANN401
 
 
 def _others(base: Any) -> list[Any]:  # noqa: ANN401
-    """Return the same job with 1, 2, 4, ... trainers, and with as many as asked for."""
-    replace, counts = msgspec.structs.replace, base.counts
+    """Return the same job with 1, 2, 4, ... teams, and with as many as asked for."""
+    replace, counts, size = msgspec.structs.replace, base.counts, base.settings.parallel.team_size
     most, spares = counts.trainers, counts.spares
-    numbers = sorted({2**power for power in range(most.bit_length())} | {most})
+    teams = most // size
+    numbers = sorted({2**power for power in range(teams.bit_length())} | {teams})
     light = counts.ranks - most - spares
     found: list[Any] = []
-    for trainers in numbers:
+    for trainers in (number * size for number in numbers):
         # In proportion: spares stand in for trainers.
         fewer = -(-spares * trainers // most)
         ranks = light + trainers + fewer

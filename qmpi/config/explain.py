@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from qmpi.config.data import ContentSource, CorpusSource, DataSettings
-from qmpi.config.parallel import SECTION
+from qmpi.config.parallel import AUTO, SECTION
 
 LARGEST_NUMBER = 2**63 - 1
 """Whole numbers travel as 64 bits in messages, files and tensors."""
@@ -87,7 +87,12 @@ def _section(name: str, fields: dict[str, Any], kind: type[msgspec.Struct]) -> l
     faults: list[str] = []
     for key, value in fields.items():
         path = f"{name}.{key}"
-        if key not in hints:
+        if key == SECTION and value == AUTO:
+            faults.append(
+                f'{path}: {SECTION} = "{AUTO}" stands above the first section; behind [{name}] it '
+                "is a field of that"
+            )
+        elif key not in hints:
             faults.append(f"{path}: no such field; {_known(key, hints, f'{name}.')}")
         elif kind is DataSettings and key == "sources":
             faults += _sources(path, value)

@@ -5,6 +5,7 @@ the nearest known name. Nothing starts on settings that were not checked.
 """
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -85,7 +86,7 @@ def parse_job(
     try:
         raw = renamed(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name} is not TOML: {error}") from error
+        raise ConfigError(f"{name} is not TOML: {error}{_twice(text)}") from error
     except ValueError as error:
         raise ConfigError(f"{name} holds a number of thousands of digits") from error
     except RecursionError as error:
@@ -257,6 +258,11 @@ def _override(raw: dict[str, Any], override: str) -> None:
         raw.pop(OLDER_NAME, None)
         raw[SECTION] = AUTO
         return
+    if equals and path.strip() in (SECTION, OLDER_NAME):
+        raise ConfigError(
+            f'--set {override!r}: the whole section can be "{AUTO}" alone; for a size write '
+            f"{SECTION}.tensor=2"
+        )
     if not equals or len(parts) != 2 or not all(parts):
         raise ConfigError(f"--set {override!r}: write section.key=value, such as train.steps=100")
     _section(raw, parts[0])[parts[1]] = _override_value(parts[0], parts[1], text)
@@ -285,6 +291,12 @@ def _override_value(section: str, key: str, text: str) -> object:
     value = parsed.pop("value")
     # A line break in the text could smuggle in a second key; and `job.name=2026` means text.
     return text.strip() if parsed or (is_text and not isinstance(value, str)) else value
+
+
+def _twice(text: str) -> str:
+    # TOML's own words for this tell of no section and of no remedy.
+    both = re.search(rf"^({SECTION}|{OLDER_NAME})\s*=.*^\[\1\]", text, re.MULTILINE | re.DOTALL)
+    return f'; {both[1]} = "{AUTO}" and [{both[1]}] exclude each other' if both else ""
 
 
 def _section(raw: dict[str, Any], name: str) -> dict[str, Any]:

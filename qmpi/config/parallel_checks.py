@@ -193,12 +193,12 @@ def _idle(parallel: ParallelSettings) -> Iterator[str]:
     if parallel.schedule != usual.schedule:
         yield (
             f'parallel.schedule = "{parallel.schedule}" does nothing while parallel.pipeline = 1: '
-            "leave it out"
+            f'leave it out, or set "{usual.schedule}"'
         )
     if parallel.chunks != usual.chunks:
         yield (
             f"parallel.chunks = {parallel.chunks} does nothing while parallel.pipeline = 1: "
-            "leave it out"
+            f"leave it out, or set {usual.chunks}"
         )
 
 

@@ -237,6 +237,10 @@ def _cost(details: Details) -> str:
     return f"{cost:,.0f} {details.job.machine.prices.currency}"
 
 
+def _rate(number: float) -> str:
+    return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"
+
+
 def _loads(details: Details) -> list[tuple[str, str]]:
     load = details.load
     if load is None:
@@ -253,7 +257,7 @@ def _loads(details: Details) -> list[tuple[str, str]]:
     return [
         (
             "network",
-            f"{size_text(load.reduce_bytes)} from each trainer a step, "
+            f"{size_text(load.reduce_bytes)} of gradients from each trainer a step, "
             f"{size_text(load.block_bytes_a_second)} of blocks a second",
         ),
         (
@@ -269,7 +273,7 @@ def _loads(details: Details) -> list[tuple[str, str]]:
         ),
         (
             "coordinator",
-            f"{load.coordinator_messages:,.0f} messages and "
+            f"{_rate(load.coordinator_messages)} messages and "
             f"{size_text(load.coordinator_bytes)} a second, {load.coordinator_core:.1%} of a core",
         ),
         (

@@ -92,7 +92,8 @@ def step_facts(report: StatusReport) -> list[tuple[str, str]]:
         if is_skipped(report.gradient_norm):
             norm = "not finite: the update was skipped"
         rate = f"{norm}, learning rate {report.learning_rate:.3g}"
-        again = f", {report.redone_passes} passes done again" if report.redone_passes else ""
+        passes = "pass" if report.redone_passes == 1 else "passes"
+        again = f", {report.redone_passes} {passes} done again" if report.redone_passes else ""
         scaled = f", loss scale {report.loss_scale:,.0f}" if report.loss_scale != 1.0 else ""
         told.append(("gradient", rate + scaled + again))
     if report.skipped or report.spikes:

@@ -128,6 +128,9 @@ def _option(settings: Settings, counts: Counts, machine: Machine, nodes: int) ->
 def usual_speeds(job: Workload) -> Workload:
     """Return a job with a usual core's speed, where nobody says how fast its cores are.
 
+    Where the precision is left open such a core computes in float32, which takes more memory: few
+    cores multiply bfloat16, and what does not fit must not be chosen.
+
     Args:
         job: the job on its machine.
     """
@@ -136,7 +139,10 @@ def usual_speeds(job: Workload) -> Workload:
     node = replace(job.machine.node, core_gflops=USUAL_CORE_GFLOPS)
     told = replace(job.machine, node=node)
     known = workload(job.settings, job.counts, told, None, None)
-    return replace(job, machine=told, speeds=known.speeds)
+    speeds = known.speeds
+    if speeds is not None and job.settings.train.precision == "auto":
+        speeds = replace(speeds, half=False)
+    return replace(job, machine=told, speeds=speeds)
 
 
 def why(choice: Choice) -> tuple[str, ...]:

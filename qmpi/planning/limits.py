@@ -54,6 +54,11 @@ def _unknown(job: Workload) -> str:
         return "speed: the machine file does not say how fast its GPUs and their memory are"
     if job.settings.train.device == "cpu":
         return "speed: the machine file does not say how fast a core is ([node] core_gflops)"
+    if job.settings.train.device == "auto":
+        return (
+            "speed: nobody says how fast a core is ([node] core_gflops of a machine file), nor a "
+            "GPU of this machine: name a machine with --machine, such as h100"
+        )
     return (
         "speed: trainers compute on GPUs, and nobody says how fast those of this machine are: "
         "name one with --machine, such as h100"
@@ -185,7 +190,7 @@ def _step(job: Workload, time: EngineTime) -> list[str]:
             "host memory and nothing hides it; more microbatches a lane, or a GPU backend, which "
             "this version does not have"
         ]
-    else:
+    elif work > MUCH * whole or not found:
         found += [f"compute: products and sweeps are {work / whole:.0%} of a step"]
     if time.snapshot > 0.05 * whole:
         state = size_text(job.state_bytes)

@@ -29,8 +29,13 @@ def size_text(size: float) -> str:
     """Return a number of bytes: "1.2 GiB"."""
     for least, unit in _SIZES:
         if size >= least:
-            return f"{size / least:.3g} {unit}"
+            return f"{_three_digits(size / least)} {unit}"
     return f"{size:.0f} B"
+
+
+def _three_digits(number: float) -> str:
+    # Below 1024 of a unit there may be four digits, which "g" would write as a power of ten.
+    return f"{number:.0f}" if number >= 999.5 else f"{number:.3g}"
 
 
 def seconds_text(seconds: float) -> str:

@@ -74,6 +74,29 @@ def test_trainers_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
     assert plans[0]["step_seconds"] > plans[-1]["step_seconds"]
 
 
+def test_only_whole_teams_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    job = [str(JOBS / "node.toml"), "--machine", "h100", "--set", "parallel.pipeline=2"]
+    lines = told([*job, "--compare"], capsys).splitlines()
+    assert [line.split()[0] for line in lines] == ["trainers", "2", "4", "8"]
+
+
+@pytest.mark.parametrize("other", [["--compare"], ["--html", "x.html"], ["--tokens", "1G"]])
+def test_a_table_of_layouts_takes_no_options_that_it_would_pass_over(
+    other: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = [str(JOBS / "node.toml"), "--machine", "h100", "--layouts"]
+    assert run(["plan", *job, *other]) == 2
+    assert f"leave out {other[0]}" in capsys.readouterr().err
+
+
+def test_a_machine_without_gpus_or_rates_is_said_to_lack_the_rates(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = told([str(JOBS / "demo.toml"), "--machine", "laptop"], capsys)
+    assert "how fast a core is" in text
+    assert "trainers compute on GPUs" not in text
+
+
 def test_spares_are_compared_in_proportion(capsys: pytest.CaptureFixture[str]) -> None:
     job = [str(JOBS / "cluster.toml"), "-n", "8000", "--machine", "h100", "--compare", "--json"]
     plans = json.loads(told(job, capsys))["compare"]

@@ -73,3 +73,22 @@ def test_mistakes_elsewhere_are_told_before_anybody_chooses() -> None:
     with pytest.raises(ConfigError, match=r"train\.steps"):
         parse_job(FILE, ["train.steps=0"], choose=chooser)
     assert not chooser.asked
+
+
+@pytest.mark.parametrize("override", ["parallel=aut", "parallel=2", "parallel=", "team=x"])
+def test_a_section_is_set_to_auto_alone(override: str) -> None:
+    with pytest.raises(ConfigError, match='the whole section can be "auto" alone'):
+        parse_job("", [override], choose=Chooser())
+
+
+def test_who_writes_it_below_a_section_is_told_where_it_stands() -> None:
+    with pytest.raises(ConfigError, match="stands above the first section") as caught:
+        parse_job('[train]\nsteps = 7\n\nparallel = "auto"\n', choose=Chooser())
+    assert "train.parallel" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["parallel", "team"])
+def test_auto_and_sizes_exclude_each_other(name: str) -> None:
+    text = f'{name} = "auto"\n[train]\nsteps = 7\n[{name}]\ntensor = 2\n'
+    with pytest.raises(ConfigError, match=rf"\[{name}\] exclude each other"):
+        parse_job(text, choose=Chooser())

@@ -185,3 +185,11 @@ def test_a_large_model_is_shared_on_gpus(name: str) -> None:
     assert found.chosen is not None
     assert found.chosen.parallel.team_size > 1
     assert not next(one for one in found.options if one.parallel == ParallelSettings()).fits
+
+
+def test_cores_of_which_no_file_tells_are_planned_in_float32() -> None:
+    job, unknown = replace(WIDE, parallel=ParallelSettings()), small(core_gflops=0.0)
+    wide = replace(job, train=replace(job.train, precision="float32"))
+    narrow = replace(job, train=replace(job.train, precision="bfloat16"))
+    open_, full, half = (chosen(one, unknown, 1).options[0] for one in (job, wide, narrow))
+    assert open_.memory_bytes == full.memory_bytes > half.memory_bytes

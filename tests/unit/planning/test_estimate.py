@@ -176,7 +176,16 @@ def test_tokens_asked_for_are_whole_steps() -> None:
         (seconds_text(86_400 * 365_250.0), "1,000 years"),
         (size_text(1536), "1.5 KiB"),
         (size_text(12), "12 B"),
+        (size_text(1020 * 2**20), "1020 MiB"),
+        (size_text(998 * 2**10), "998 KiB"),
     ],
 )
 def test_figures_are_worded(words: str, shown: str) -> None:
     assert words == shown
+
+
+def test_computing_is_no_limit_beside_what_takes_nearly_all_of_a_step() -> None:
+    counts, machine = Counts(ranks=15, trainers=8, spares=1), load_machine("h100")
+    overrides = ("parallel.pipeline=2", "parallel.tensor=2")
+    words = planned("node", counts, machine, *overrides).plan.limits
+    assert [sentence.split(":")[0] for sentence in words] == ["team"]
