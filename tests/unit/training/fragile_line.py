@@ -88,6 +88,8 @@ class FragileMember:
     """The calls of `Comm` that trainers make."""
 
     stuck = False
+    by_host = None
+    start = property(lambda self: Starts(lambda tensor: Begun(self, tensor)))
 
     def __init__(self, line, index):
         self._line, self.index, self.size = line, index, line.size
@@ -116,6 +118,24 @@ class FragileMember:
         parts = [theirs[self.index] for theirs in every]
         assert [len(part) for part in parts] == list(received)
         return torch.cat(parts)
+
+
+class Starts(NamedTuple):
+    """Calls that are begun and waited for later."""
+
+    allreduce: object
+
+
+class Begun(NamedTuple):
+    """A sum that goes on when it is waited for: members wait for theirs in the order of begins."""
+
+    member: FragileMember
+    tensor: torch.Tensor
+
+    calls_ended = False
+
+    def wait(self):
+        self.member.allreduce(self.tensor)
 
 
 def each(calls):

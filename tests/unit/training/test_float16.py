@@ -189,6 +189,7 @@ class Threads(Comm):
         )
         self.index, self.size = index, size
         self.allreduce, self.maximum = member.allreduce, member.maximum
+        self.start = member.start
         self._all_here = all_here
 
     def vote(self):
@@ -202,7 +203,7 @@ def test_any_number_of_trainers_lowers_the_scale_alike(size, undisturbed):
 
     def member(index):
         engine = scaled(settings, TOO_LARGE)
-        engine.join(Threads(line.member(), index, size, all_here))
+        engine.join(Threads(line.member(index), index, size, all_here))
         for step in range(3):
             run(engine, settings, step, [lane for lane in range(LANES) if lane % size == index])
         ends[index] = payload(engine)
