@@ -139,6 +139,8 @@ def reshape_run(
 def _plan(run: Path, target: Path, overrides: tuple[str, ...]) -> _Plan:
     old, new = RunDirectory(run.absolute()), RunDirectory(target.absolute())
     job = old.require_job()
+    if new.root.resolve().is_relative_to(old.root.resolve()):
+        raise InputError(f"{target} lies within {run}, which stays as it is: name another place")
     if not old.journal.exists():
         raise InputError(f"{run} has no journal, so nothing goes on from it")
     if read_replay(old.replay) is not None:

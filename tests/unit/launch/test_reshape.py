@@ -132,6 +132,8 @@ def test_refused_runs_and_places(run, tmp_path):
     wanted = (*TENSOR, "parallel.pipeline=1")
     with pytest.raises(InputError, match="holds other things"):
         reshape_run(run.root, tmp_path / "tokenizer", None, wanted, silent)
+    with pytest.raises(InputError, match="stays as it is"):
+        reshape_run(run.root, run.root / "checkpoints" / "new", None, wanted, silent)
     with pytest.raises(InputError, match="not the directory of a run"):
         reshape_run(tmp_path, tmp_path / "new", None, wanted, silent)
     with RunLock(run.lock), pytest.raises(RunInUse):

@@ -179,7 +179,7 @@ def test_a_want_of_memory_is_the_machines_fault_and_the_next_work_runs(rank, mon
         crashed = rank.do(joining() if work == "initialise" else stepping(rank.settings))
     assert isinstance(crashed, WorkCrashed)
     assert (crashed.what, crashed.exit_code) == ("OutOfMemory", 3)
-    assert "no memory for 4.1e+03 PiB more" in crashed.reason
+    assert "no memory for 4096 PiB more" in crashed.reason
     assert isinstance(rank.do(joining(5)), GroupJoined)
     assert rank.do(stepping(rank.settings, generation=5)).step == 0
 
