@@ -102,11 +102,13 @@ def transfers(haves: Sequence[Spans], needs: Sequence[Spans]) -> tuple[Transfer,
     """
     edges = sorted({edge for spans in (*haves, *needs) for span in spans for edge in span})
     given, found = [0] * len(haves), list[Transfer]()
+    holders, wanting = set[int](), set[int]()
+    of_haves, of_needs = _changes(haves), _changes(needs)
     for first, end in itertools.pairwise(edges):
-        holders = [member for member, spans in enumerate(haves) if _has(spans, first)]
-        for target, spans in enumerate(needs):
-            if not _has(spans, first):
-                continue
+        # Members that are passed over once, not once a border: plans are made at every join.
+        holders ^= of_haves.get(first, set())
+        wanting ^= of_needs.get(first, set())
+        for target in sorted(wanting):
             if not holders:
                 raise InvariantError(f"nobody holds elements {first} to {end} of the state")
             source = target if target in holders else min(holders, key=lambda m: (given[m], m))
@@ -149,5 +151,10 @@ def _taken(queue: deque[Transfer], size: int) -> Iterator[Transfer]:
         size = size // MOMENT_BLOCK * MOMENT_BLOCK
 
 
-def _has(spans: Spans, element: int) -> bool:
-    return any(first <= element < end for first, end in spans)
+def _changes(every: Sequence[Spans]) -> dict[int, set[int]]:
+    """Return by border the members whose runs begin or end there, but not both."""
+    found = dict[int, set[int]]()
+    for member, spans in enumerate(every):
+        for edge in itertools.chain.from_iterable(spans):
+            found.setdefault(edge, set()).symmetric_difference_update({member})
+    return found

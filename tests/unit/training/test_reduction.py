@@ -116,7 +116,9 @@ def test_no_deal_and_no_order_changes_a_bit(data):
     jumps = st.tuples(
         st.integers(0, lanes - 1), st.integers(0, ROWS - 1), st.integers(0, LEVELS * STEP + 9)
     )
-    for lane, row, bits in data.draw(st.lists(jumps, max_size=40)):
+    # A row jumps once in a lane: four jumps of 2**41 are no number any more.
+    once = st.lists(jumps, max_size=40, unique_by=lambda jump: jump[:2])
+    for lane, row, bits in data.draw(once):
         parts[lane][0][row] *= 2.0**bits
     order = data.draw(st.permutations(range(lanes)))
     deal = [(lane, data.draw(st.integers(0, 2))) for lane in order]
