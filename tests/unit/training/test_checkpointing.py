@@ -196,6 +196,7 @@ print([o.weight_digest for o in digests(saving(MODE, EVERY, compile="on"))])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_compiled_layers_give_the_same_bits_too(tmp_path):
     """Each in a process of its own: what was compiled without checkpoints is not at hand."""
