@@ -33,6 +33,7 @@ def committed(run: Path) -> list[dict[str, Any]]:
     return [one for one in records if one["type"] == "step_committed"]
 
 
+@pytest.mark.slow
 def test_a_trainer_is_killed_and_the_weights_are_those_of_one(tmp_path: Path) -> None:
     with LiveRun(tmp_path, "-n", "1", *AHEAD, name="one") as one:
         wanted = finished(one)

@@ -46,6 +46,7 @@ def test_signals_to_every_process_at_once_stop_in_order(tmp_path: Path) -> None:
     assert not status["failures"], "mpirun must not have ended its ranks"
 
 
+@pytest.mark.slow
 def test_the_end_of_the_allocation_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

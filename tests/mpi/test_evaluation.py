@@ -34,6 +34,7 @@ def done(run: LiveRun) -> list[dict[str, Any]]:
     return [record for record in records if record["type"] == "evaluation_done"]
 
 
+@pytest.mark.slow
 def test_a_run_that_measures_itself_has_the_weights_of_one_that_does_not(tmp_path: Path) -> None:
     options = ("--set", "evaluation.every_steps=0")
     with LiveRun(tmp_path, *options, job=MEASURED, name="silent") as silent:

@@ -33,6 +33,7 @@ def test_same_weights_on_any_number_of_trainers(tmp_path: Path, single: str, tra
     assert digest_of(tmp_path, *options, name=f"t{trainers}") == single
 
 
+@pytest.mark.slow
 def test_float_sum_depends_on_the_deal(tmp_path: Path) -> None:
     fast = ("--set", "train.reduction=fast")
     one = digest_of(tmp_path, "-n", "1", *fast, name="one")

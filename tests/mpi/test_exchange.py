@@ -48,6 +48,7 @@ def in_place(command: list[str], place: Path) -> subprocess.CompletedProcess[str
     )
 
 
+@pytest.mark.slow
 def test_what_the_page_shows_runs(place):
     lines = [line for block in blocks("") for line in block.splitlines() if line.strip()]
     assert {line.split()[1] for line in lines} == {"export", "import", "check", "train", "sample"}

@@ -36,6 +36,7 @@ def story(run: Path) -> tuple[list[tuple[Any, ...]], list[tuple[int, ...]]]:
     return [steps[step] for step in sorted(steps)], grown
 
 
+@pytest.mark.slow
 def test_the_batch_grows_and_spikes_are_left_out_alike_through_a_kill(tmp_path: Path) -> None:
     with LiveRun(tmp_path, *OPTIONS, name="two") as two:
         two.wait_for_step(7)

@@ -135,6 +135,7 @@ def test_perfetto_opens_what_a_profile_writes(profiled: Profiled) -> None:
         assert faults == []
 
 
+@pytest.mark.slow
 def test_a_rank_that_dies_meanwhile_is_named_and_the_job_goes_on(tmp_path: Path) -> None:
     with LiveRun(tmp_path, job=job_of(200)) as run:
         run.wait_for_step(5, 300)
@@ -164,6 +165,7 @@ def under_way(run: LiveRun) -> None:
     raise AssertionError(f"the job took no request: {run.logs()}")
 
 
+@pytest.mark.slow
 def test_nobody_answers_in_time(tmp_path: Path) -> None:
     with LiveRun(tmp_path, job=job_of(1000)) as run:
         run.wait_for_step(5, 300)

@@ -99,6 +99,7 @@ def test_coordinator_killed(tmp_path: Path, undisturbed: str) -> None:
     assert {rank["activity"] for rank in status["ranks"] if rank["alive"]} == {"left"}
 
 
+@pytest.mark.slow
 def test_mpirun_killed(tmp_path: Path, undisturbed: str) -> None:
     with LiveRun(tmp_path, *STEPS) as run:
         run.wait_for_step(15)

@@ -34,6 +34,7 @@ def trained(folder: Path, *options: str, name: str) -> tuple[Path, dict[str, Any
         return live.run, live.finish(300)
 
 
+@pytest.mark.slow
 def test_a_run_that_diverged_from_the_start_is_rescued(tmp_path: Path) -> None:
     run, status = trained(tmp_path, "--set", "train.steps=12", "--set", ABSURD, name="absurd")
     # How many updates it takes until nothing is finite depends on the kernels.

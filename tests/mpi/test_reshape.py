@@ -28,6 +28,7 @@ def listed(run):
     return json.loads(told("checkpoints", str(run), "--json"))["checkpoints"]
 
 
+@pytest.mark.slow
 def test_a_run_of_teams_is_read_reshaped_and_gone_on_with(tmp_path):
     with LiveRun(tmp_path, *ROLES, "--set", "parallel.tensor=2", job=JOB) as live:
         assert live.finish()["exit_code"] == 0, live.logs()

@@ -39,6 +39,7 @@ def story(run: Path) -> tuple[list[tuple[Any, ...]], list[RollBack]]:
     return [steps[step] for step in sorted(steps)], backs
 
 
+@pytest.mark.slow
 def test_a_spike_takes_the_run_back_alike_through_a_kill(tmp_path: Path) -> None:
     with LiveRun(tmp_path, *OPTIONS, name="two") as two:
         two.wait_for_step(5)

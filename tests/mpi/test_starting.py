@@ -163,6 +163,7 @@ def cache() -> Path:
     return default_cache(os.environ)
 
 
+@pytest.mark.slow
 def test_a_copy_and_its_original_go_on_side_by_side(tmp_path: Path) -> None:
     with LiveRun(tmp_path, *QUICK, "--set", "train.steps=600", job=JOB) as run:
         run.wait_for_step(20)
@@ -183,6 +184,7 @@ def test_a_copy_and_its_original_go_on_side_by_side(tmp_path: Path) -> None:
         assert json.loads((where / "status.json").read_text())["failures"] == []
 
 
+@pytest.mark.slow
 def test_a_rank_that_dies_before_the_ranks_meet_costs_seconds(tmp_path: Path) -> None:
     shim, once = tmp_path / "shim", tmp_path / "once"
     shim.mkdir()
@@ -212,6 +214,7 @@ def test_a_rank_that_dies_before_the_ranks_meet_costs_seconds(tmp_path: Path) ->
     assert "ranks" in logs[0].read_text()
 
 
+@pytest.mark.slow
 def test_damaged_checkpoints_stop_the_run_until_somebody_insists(tmp_path: Path) -> None:
     ram = tmp_path / "ram"
     ram.mkdir()

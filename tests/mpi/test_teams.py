@@ -70,6 +70,7 @@ def test_a_rank_of_each_position_is_killed(tmp_path: Path, layout: str) -> None:
     assert len(status["failures"]) == 2
 
 
+@pytest.mark.slow
 def test_what_the_page_shows_runs(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "docs" / "teams.md").read_text()
     blocks = re.findall(r"^```\n(.*?)^```\n", text, re.DOTALL | re.MULTILINE)
