@@ -45,7 +45,7 @@ def digests(settings):
         {},
         {"precision": "bfloat16"},
         {"microbatches": 2},
-        {"sequence_tokens": 1100, "lanes": 4},
+        pytest.param({"sequence_tokens": 1100, "lanes": 4}, marks=pytest.mark.slow),
         {"reduction": "fast"},
     ],
     ids=lambda form: "-".join(form) or "plain",

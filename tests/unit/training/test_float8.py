@@ -31,7 +31,7 @@ def test_bits_do_not_depend_on_the_order_of_lanes():
     assert digests(precision="bfloat16") != wanted
 
 
-@pytest.mark.parametrize("members", [1, 3])
+@pytest.mark.parametrize("members", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_bits_do_not_depend_on_the_number_of_members(members):
     settings = job(precision="float8")
     engine = alone(settings)

@@ -65,19 +65,21 @@ def undisturbed():
     return single("exact")
 
 
-@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("size", [pytest.param(2, marks=pytest.mark.slow), 3])
 def test_any_number_of_trainers_gives_the_same_bits(size, undisturbed):
     said = gang(size)
     assert len(said) == size
     assert all(row == ["undisturbed", *undisturbed] for row in said.values())
 
 
+@pytest.mark.slow
 def test_with_ahead_modules_any_number_of_trainers_gives_the_same_bits():
     wanted = single("exact", predict_ahead=2)
     said = gang(3, predict_ahead=2)
     assert all(row == ["undisturbed", *wanted] for row in said.values())
 
 
+@pytest.mark.slow
 def test_float_sum_agrees_among_members_and_depends_on_the_deal():
     said = gang(2, "fast")
     assert said[0] == said[1]
@@ -86,7 +88,7 @@ def test_float_sum_agrees_among_members_and_depends_on_the_deal():
     assert one[2] == pytest.approx(two[2], abs=1e-4)
 
 
-@pytest.mark.parametrize("plan", ["in_lane", "before_vote"])
+@pytest.mark.parametrize("plan", [pytest.param("in_lane", marks=pytest.mark.slow), "before_vote"])
 def test_killed_before_the_vote_the_step_ends_with_the_same_bits(plan, undisturbed):
     said = gang(3, plans={2: plan})
     assert all(row[1:] == undisturbed for row in said.values())
