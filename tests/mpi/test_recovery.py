@@ -37,15 +37,10 @@ def deaths_of_a_start(status: dict[str, Any]) -> list[dict[str, Any]]:
     return [one for one in status["failures"] if "of the job died" in one["what"]]
 
 
-ONE_BY_ONE = [
-    "trainer",
-    *(pytest.param(n, marks=pytest.mark.slow) for n in ("memory", "generator", "replica", "spare")),
-]
-
-
-@pytest.mark.parametrize("role", ONE_BY_ONE)
+@pytest.mark.slow
+@pytest.mark.parametrize("role", ["trainer", "memory", "generator", "replica", "spare"])
 def test_one_rank_killed(tmp_path: Path, undisturbed: str, role: str) -> None:
-    """All but a trainer are slow: repetitions of what the next test does in one job, in turns."""
+    """Slow: the next test does it in one job, in turns, and the demonstration to a trainer."""
     with LiveRun(tmp_path, *STEPS) as run:
         run.wait_for_step(10)
         victim = run.kill(role)

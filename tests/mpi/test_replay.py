@@ -44,6 +44,7 @@ def changes_of(run: Path) -> list[HyperparametersChanged]:
     return [record for record in journal if isinstance(record, HyperparametersChanged)]
 
 
+@pytest.mark.slow
 def test_microbatches_that_one_trainer_had_no_memory_for_are_replayed_without_that(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
