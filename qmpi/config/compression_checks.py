@@ -1,4 +1,4 @@
-"""Contradictions of sums that send less than lanes have, and why no job may have one yet."""
+"""Contradictions of sums that send less than lanes have."""
 
 from collections.abc import Iterator
 
@@ -20,11 +20,6 @@ def compression_contradictions(settings: Settings) -> Iterator[str]:
     """
     yield from _idle(settings.train)
     yield from compression_faults(settings)
-    if sends_less(settings.train):
-        yield (
-            f"{_asked(settings.train)}: what a lane keeps between steps is not in snapshots yet, "
-            'so no job could go on after a failure; leave it out (32 bits, "none")'
-        )
 
 
 def sends_less(train: TrainSettings) -> bool:

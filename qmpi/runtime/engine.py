@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from qmpi.config.compression_checks import sends_less
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError, NoConnection, OutOfMemory, PeerLost
 from qmpi.ports.base import Event, Reply
@@ -36,7 +37,7 @@ from qmpi.ports.engine import (
     StepApplied,
     TakeSnapshot,
 )
-from qmpi.protocol.portions import Portions
+from qmpi.protocol.portions import Portions, runs_of
 from qmpi.protocol.teams import Layout
 from qmpi.runtime.compile_cache import CompileCache
 from qmpi.runtime.copy_files import CopyFiles
@@ -119,6 +120,7 @@ class TorchEngine:
         self._means = means
         self._layout = Layout.of(settings.parallel)
         self._is_shared = settings.parallel.shard == "optimizer"
+        self._keeps = sends_less(settings.train)
         self._find_host = find_host
         self._now = now
         self._files = files
@@ -233,6 +235,8 @@ class TorchEngine:
             elif work.transfer:
                 engine.sync_state(work.root, receives=work.receives)
             self._position = work.position if work.receives else self._position
+            if engine.state_step == work.step:
+                engine.deal_lanes(work.lanes)
             finished = self._told_again(engine, work) or finished
         except PeerLost as error:
             return self._aborted(engine, work.generation, str(error), finished)
@@ -245,7 +249,14 @@ class TorchEngine:
                 f"but this member holds step {engine.state_step}"
             )
         self._position = work.position
-        return GroupJoined(work.generation, work.step, finished, work.position, engine.portions)
+        return GroupJoined(
+            work.generation,
+            work.step,
+            finished,
+            work.position,
+            engine.portions,
+            runs_of(work.lanes) if self._keeps else (),
+        )
 
     def _run(self, work: RunStep) -> StepApplied | EngineAborted:
         engine = self._ready()
@@ -355,6 +366,7 @@ class TorchEngine:
             finished,
             self._position,
             portions=engine.portions,
+            kept=engine.kept_lanes,
         )
 
 
