@@ -13,7 +13,7 @@ from simulation.test_shared_moments import RANKS, SPARES, TRAINERS, dead_at, kil
 
 from qmpi.config.parallel import ParallelSettings
 from qmpi.simulator.engine import Simulation
-from qmpi.simulator.faults import Break, Cut, Fault, OnEvent
+from qmpi.simulator.faults import Break, CutGroup, Fault, OnEvent
 from qmpi.simulator.hardware import Hardware
 from qmpi.simulator.outcome import Outcome
 from qmpi.simulator.scenario import USUAL, Scenario
@@ -77,6 +77,6 @@ def test_a_death_costs_the_steps_since_the_newest_copy() -> None:
 
 def test_a_group_that_breaks_while_all_live_costs_no_step() -> None:
     teams = members(3)
-    outcome = played(3, 1, [Fault(OnEvent("reducing", None, 38), Cut(teams[2]))], spares=0)
+    outcome = played(3, 1, [Fault(OnEvent("reducing", None, 38), CutGroup(teams[2]))], spares=0)
     assert [record.origin for record in opened(outcome)] == ["initial", "live"]
     assert outcome.redone == 0
