@@ -6,8 +6,8 @@ rank that is moved to another position keeps its process and loses the use of it
 
 from msgspec import Struct
 
-from qmpi.protocol.membership import SnapshotFact
 from qmpi.policy.held_parts import HeldPart
+from qmpi.protocol.membership import SnapshotFact
 from qmpi.protocol.portions import WHOLE, Portions, Spans
 from qmpi.units import Rank
 

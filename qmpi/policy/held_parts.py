@@ -51,7 +51,7 @@ def hold_all(parts: Iterable[HeldPart], lanes: int) -> bool:
     Returns:
         False if there are none.
     """
-    return held_share(parts, lanes) == 2  # noqa: PLR2004 - moments, and what lanes keep
+    return held_share(parts, lanes) == 2
 
 
 def kept_lanes(parts: Iterable[HeldPart]) -> int:

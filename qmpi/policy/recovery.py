@@ -87,7 +87,7 @@ class _Problem(Struct, frozen=True, kw_only=True):
         return hold_all(parts, self.kept_lanes)
 
 
-def plan_group(
+def plan_group(  # noqa: PLR0913 - facts of the job, given by name
     candidates: Sequence[Candidate],
     copies: Sequence[KeptCopy],
     *,

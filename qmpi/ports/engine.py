@@ -112,8 +112,8 @@ class RunStep(EngineWork, frozen=True):
 class TakeSnapshot(EngineWork, frozen=True):
     """Copy the state of `step` to a RAM file; ends in `SnapshotTaken` or `SnapshotBroken`.
 
-    Where teams share out moments, or lanes keep something, it may end in `CopyCutOff`, too; and if the RAM file is refused,
-    the copy goes to disk in any case.
+    Where teams share out moments, or lanes keep something, it may end in `CopyCutOff`, too; and if
+    the RAM file is refused, the copy goes to disk in any case.
 
     Attributes:
         to_disk: a checkpoint is due: if the RAM file is refused, write to disk instead.
@@ -129,7 +129,7 @@ class TakeSnapshot(EngineWork, frozen=True):
 
 
 class GiveMoments(EngineWork, frozen=True):
-    """Give what is held of `step` alone to who copies the state; ends in `MomentsGiven` or `CopyCutOff`.
+    """Give what others lack of `step` to who copies it; ends in `MomentsGiven` or `CopyCutOff`.
 
     Every member of a line is asked for this or for `TakeSnapshot`, once a step.
     """

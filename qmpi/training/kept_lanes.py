@@ -58,7 +58,9 @@ class LaneRuns:
 
     def piece(self, first: int, end: int) -> Tensor:
         """Return one run."""
-        parts = [self._residuals.raw(lane, self._updates, run) for lane, run in self._cut(first, end)]
+        parts = [
+            self._residuals.raw(lane, self._updates, run) for lane, run in self._cut(first, end)
+        ]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def write(self, first: int, end: int, data: Tensor) -> None:

@@ -72,9 +72,7 @@ def test_a_run_is_stopped_and_resumed_with_teams_of_two(tmp_path: Path) -> None:
         run.wait_for_step(8)
         assert run.process is not None
         run.process.send_signal(signal.SIGTERM)
-        assert run.finish()["exit_code"] == ExitCode.STOPPED
-    resumed = qmpi(
-        "train", "--resume", str(run.run), "--json", "-n", "6", *fewer, timeout=300.0
-    )
+        assert run.finish()["exit_code"] == ExitCode.REQUEUE
+    resumed = qmpi("train", "--resume", str(run.run), "--json", "-n", "6", *fewer, timeout=300.0)
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     assert run.status()["digest"] == wanted["digest"]

@@ -1,4 +1,4 @@
-"""Lanes that keep something between steps, under random faults: the run ends as if nothing had been.
+"""Lanes that keep something, under random faults: the run ends as if nothing had happened.
 
 The modelled engine refuses to join a group that does not hold what all lanes keep, and to compute a
 lane whose part it lacks, so a living state that is chosen without it ends the run with a bug.

@@ -114,7 +114,7 @@ class FragileMember:
     def broadcast(self, tensor, root):
         tensor.copy_(self._all("broadcast", tensor.clone())[root])
 
-    def look_on(self, tensor, root):
+    def look_on(self, tensor, _root):
         self._all("broadcast", tensor[:0])
 
     def vote(self):
