@@ -151,7 +151,7 @@ class KeptLanes:
             exchange(line, [t for t in planned if t.source != t.target], runs, ROUND)
             for lane, raw in runs.fresh.items():
                 residuals.own(lane, updates, raw)
-        residuals.make_room(lanes)
+        residuals.expect(lanes)
         self._dealt = tuple(span for spans in needs for span in spans)
 
     def parts(self) -> list[memoryview]:

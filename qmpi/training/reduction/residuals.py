@@ -112,12 +112,15 @@ class LaneResiduals:
         """
         self._kept[lane] = Kept(updates, raw.view(torch.float32))
 
-    def make_room(self, lanes: Collection[int]) -> None:
-        """Give up memory for what is in hand that is of no use.
+    def expect(self, lanes: Collection[int]) -> None:
+        """Read what was lent of some lanes, and give up memory of others that is of no use.
 
         Args:
             lanes: that are computed here next; those of the pass before may still be kept.
         """
+        for lane in lanes:
+            if (kept := self._kept.get(lane)) is not None:
+                self._kept[lane] = kept._replace(values=self._values(kept))
         for lane in self._in_hand.keys() - set(lanes) - self._begun:
             del self._in_hand[lane]
 

@@ -10,6 +10,7 @@ from unit.training.test_squeezed_teams import squeezed
 
 from qmpi.config.parallel import ParallelSettings
 from qmpi.errors import CorruptData, InvariantError, PeerLost
+from qmpi.training.whole_state import WholeState
 
 STEPS = 4
 SLOW = pytest.mark.slow
@@ -127,6 +128,17 @@ def test_who_takes_another_state_keeps_nothing_of_the_one_before():
     assert run(engine, squeezed("narrow"), 1).weight_digest == undisturbed("narrow")[0][2]
     engine.initialise()
     assert engine.at.total.residuals.held(2) == ()
+
+
+def test_weights_are_read_from_a_copy_whatever_is_behind_them():
+    digests, payloads = undisturbed("narrow")
+    settings = squeezed("narrow")
+    assert WholeState(settings, [memoryview(payloads[2])]).weight_digest(2) == digests[2]
+    with pytest.raises(CorruptData, match="does not fit this model"):
+        WholeState(settings, [memoryview(payloads[2][:-64])])
+    plain = replace(settings, train=replace(settings.train, reduction_bits=32))
+    with pytest.raises(CorruptData, match="does not fit this model"):
+        WholeState(plain, [memoryview(payloads[2])])
 
 
 def test_a_copy_of_another_kind_is_refused_in_words():
