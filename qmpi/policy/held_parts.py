@@ -89,7 +89,7 @@ def in_words(parts: Sequence[HeldPart], lanes: int, step: int) -> str:
     """
     if not are_covered(part.portions for part in parts):
         return f"nobody holds a part of the moments of step {step}"
-    missing = missing_lanes(parts, lanes)
+    missing = missing_lanes(parts, lanes) if lanes else ()
     if not missing:
         return ""
     count = sum(end - first for first, end in missing)

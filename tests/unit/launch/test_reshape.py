@@ -58,7 +58,9 @@ def keep(directory, teams, step):
     folder = SnapshotFolder(directory.checkpoints, "r", keep=9, in_ram=False)
     for seat in teams.seats:
         engine = teams.engines[seat]
-        engine._state.set_counters(step, step, 0)
+        # Before the first update lanes keep nothing.
+        updates = 0 if engine.at.total.sends_less else step
+        engine._state.set_counters(step, updates, 0)
         digest, parts = engine.snapshot()
         folder.write(step, digest, parts, seat.position)
 
