@@ -86,7 +86,7 @@ def test_a_join_that_is_cut_off_says_what_is_held_now():
 
 def test_who_holds_what_lanes_keep_gives_it_and_says_so():
     keeping = replace(SETTINGS, train=replace(SETTINGS.train, reduction_bits=16))
-    trainer = trainer_of(FOUR, keeping, kept=((2, 4),))
+    trainer = trainer_of(replace(FOUR, keeps_copy=False), keeping, kept=((2, 4),))
     granted(trainer, 2)
     assert copies(run_steps(trainer, 0, 1)) == [GiveMoments(Generation(1), Step(2))]
     (holding,) = said(trainer.handle(word(Regroup(Generation(2), "a death")), NOW), Holding)
