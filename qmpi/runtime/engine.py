@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from qmpi.config.compression_checks import sends_less
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError, NoConnection, OutOfMemory, PeerLost
 from qmpi.ports.base import Event, Reply
@@ -37,7 +36,7 @@ from qmpi.ports.engine import (
     StepApplied,
     TakeSnapshot,
 )
-from qmpi.protocol.portions import Portions, runs_of
+from qmpi.protocol.portions import Portions
 from qmpi.protocol.teams import Layout
 from qmpi.runtime.compile_cache import CompileCache
 from qmpi.runtime.copy_files import CopyFiles
@@ -120,7 +119,6 @@ class TorchEngine:
         self._means = means
         self._layout = Layout.of(settings.parallel)
         self._is_shared = settings.parallel.shard == "optimizer"
-        self._keeps = sends_less(settings.train)
         self._find_host = find_host
         self._now = now
         self._files = files
@@ -255,7 +253,7 @@ class TorchEngine:
             finished,
             work.position,
             engine.portions,
-            runs_of(work.lanes) if self._keeps else (),
+            engine.kept_lanes,
         )
 
     def _run(self, work: RunStep) -> StepApplied | EngineAborted:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from qmpi.errors import CorruptData, ExitCode, StorageError, UserError
 from qmpi.ports.base import WorkCrashed
 from qmpi.ports.engine import GroupJoined, JoinGroup
-from qmpi.protocol.portions import WHOLE, Portions, are_covered, runs_of
+from qmpi.protocol.portions import WHOLE, Portions, are_covered
 from qmpi.simulator.bench import Bench
 from qmpi.simulator.line import Meeting, Values
 from qmpi.simulator.seating import Seating
@@ -176,7 +176,7 @@ class Joining(Bench):
         self._owed = None
         if owed is not None and owed.step + 1 == work.step:
             finished = replace(owed, weight_digest=Digest(digest))
-        kept = runs_of(work.lanes) if self._keeps else ()
+        kept = self._told_lanes()
         self._finish(
             GroupJoined(work.generation, work.step, finished, work.position, self.portions, kept)
         )

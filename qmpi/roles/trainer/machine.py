@@ -58,7 +58,7 @@ from qmpi.protocol.membership import (
     Holding,
     Regroup,
 )
-from qmpi.protocol.portions import WHOLE, Spans
+from qmpi.protocol.portions import WHOLE, Spans, runs_of
 from qmpi.protocol.profiles import ProfileDone, ProfileOrder
 from qmpi.protocol.progress import Grant, StepReport
 from qmpi.protocol.snapshots import SnapshotFailed, SnapshotHeld, SnapshotPull
@@ -98,6 +98,7 @@ class Trainer(Follower):
         self.reduced = False
         self.position, self.portions = -1, WHOLE
         self.kept: Spans = ()
+        self._dealt: Spans = ()
         self.group: FormGroup | None = None
         self.grant = Grant(Generation(0), Step(0))
         self.outcomes: deque[StepReport] = deque(maxlen=KEPT_OUTCOMES)
@@ -251,6 +252,7 @@ class Trainer(Follower):
         if form is None:
             raise InvariantError(f"trainer {self.facts.rank} joins without a seat")
         self._activity = f"joining generation {form.generation}"
+        self._dealt = runs_of(form.lanes)
         join = JoinGroup(
             generation=form.generation,
             team=form.team,
@@ -410,6 +412,9 @@ class Trainer(Follower):
         return [self._holding()]
 
     def _apply(self, event: StepApplied) -> None:
+        if self.kept:
+            # What others compute was kept until all had it.
+            self.kept = self._dealt
         self.prefetch.done(event.step)
         self._reach(event.step + 1, event)
 

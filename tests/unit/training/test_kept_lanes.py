@@ -108,13 +108,32 @@ def test_a_join_that_is_cut_off_leaves_each_lane_with_somebody():
     group.train(0, 2)
     group.engines[5] = alone(group.settings, start=False)
     group.spares = {5}
-    # The newcomer dies as it gets its lanes: one of the others is through, the other is not.
-    _, joined = group.regroup(Death(2, "alltoall", gives=True, lucky=(0,)))
+    # The newcomer dies as it gets its lanes, and who gave them is through.
+    _, joined = group.regroup(Death(2, "alltoall", gives=True, lucky=(1,)))
     assert [type(result) for result in joined].count(PeerLost) == 1
     plan, joined = group.regroup()
     unbroken(joined)
     assert (plan.origins[0].origin, plan.step) == ("live", 2)
     assert group.train(2, STEPS) == digests[STEPS]
+
+
+def test_what_others_computed_is_no_part_of_a_step_that_is_finished():
+    digests, _ = undisturbed("narrow")
+    group = job_of("narrow", 1)
+    group.train(0, 1)
+    group.keep_copy(0)
+    group.engines[5] = alone(group.settings, start=False)
+    group.spares = {5}
+    unbroken(group.regroup()[1])
+    assert group.engines[0].kept_lanes == ((0, LANES),)
+    group.line.arm(Death(1, "vote"))
+    group.step(1)
+    assert group.engines[0].holds_reduced
+    assert group.engines[0].kept_lanes == ((0, LANES // 2),)
+    plan, joined = group.regroup()
+    unbroken(joined)
+    assert (plan.origins[0].origin, plan.step) == ("copy", 1)
+    assert group.train(1, STEPS) == digests[STEPS]
 
 
 def test_who_takes_another_state_keeps_nothing_of_the_one_before():
