@@ -58,6 +58,7 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
         Facts by name.
     """
     from qmpi.cli.check_features import feature_facts, tokens_trained
+    from qmpi.config.compression_checks import kept_bytes
     from qmpi.config.schedule import schedule_text
     from qmpi.exchange.hugging_face import initial_warning
     from qmpi.model.partition import held_shapes
@@ -72,7 +73,7 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
     kind, parallel = settings.optimizer.kind, settings.parallel
     held = held_shapes(settings.model, Layout.of(parallel), parallel.chunks)
     states = [state_bytes_of(shapes, kind, train.masters) for shapes in held]
-    most = max(sum(map(prod, shapes.values())) for shapes in held)
+    counts = [sum(map(prod, shapes.values())) for shapes in held]
     tokens = train.lanes * train.microbatches * train.sequences * train.sequence_tokens
     return {
         "name": settings.job.name,
@@ -85,8 +86,8 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
         "ranks": number,
         "roles": roles_dealt(settings, number),
         "placement": placement.reason,
-        "trainer_state_bytes": max(states) + 4 * most,
-        "snapshot_bytes": sum(states),
+        "trainer_state_bytes": max(states) + 4 * max(counts),
+        "snapshot_bytes": sum(states) + train.lanes * sum(kept_bytes(train, n) for n in counts),
         "reduction": train.reduction,
         "optimizer": settings.optimizer.kind,
         "schedule": schedule_text(settings.optimizer, train.steps),

@@ -7,9 +7,11 @@ a rank takes beside its state was measured.
 """
 
 from collections import Counter
+from math import ceil
 
 from msgspec import Struct
 
+from qmpi.config.compression_checks import kept_bytes
 from qmpi.config.settings import Settings
 from qmpi.model.shape import parameter_count, state_bytes
 from qmpi.policy.placement import place
@@ -85,9 +87,13 @@ def needs_of(job: Settings, ranks: int, hosts: int) -> Needs:
         if RoleName.TRAINER in played and not seated:
             copies[name] += 1
             seated = True
-    snapshot = state_bytes(job.model, job.optimizer.kind, job.train.masters)
+    held = kept_bytes(job.train, parameter_count(job.model))
+    state = state_bytes(job.model, job.optimizer.kind, job.train.masters)
+    snapshot = state + job.train.lanes * held
     number, busiest = max(Counter(names).values()), max(trainers.values())
-    trainer = TRAINER_BYTES + snapshot + GRADIENT_BYTES * parameter_count(job.model)
+    trainer = TRAINER_BYTES + state + GRADIENT_BYTES * parameter_count(job.model)
+    teams = max(1, sum(trainers.values()) // job.parallel.team_size)
+    trainer += 2 * ceil(job.train.lanes / teams) * held
     kept = max(2, job.snapshot.keep)
     return Needs(
         host_ranks=number,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from qmpi.config.compression_checks import sends_less
 from qmpi.config.identity import differences, with_hyperparameters
 from qmpi.config.load import dump_toml, load_job, settings_digest
 from qmpi.config.parallel import ParallelSettings
@@ -183,6 +184,12 @@ def _check_job(
         raise ConfigError(
             f"a run that is reshaped has the job of {old.root} but for [parallel], and {apart[0]}; "
             "`qmpi train --resume RUN --set ...` changes settings afterwards"
+        )
+    if sends_less(held.train):
+        raise ConfigError(
+            f"{old.root} cannot be reshaped: with train.reduction_bits or train.compression each "
+            "lane keeps a part of its gradient, which belongs to this layout, and cannot be cut; "
+            "go on in this layout, or begin a run with its weights (`qmpi export`, initial.weights)"
         )
     if _layout(wanted) == _layout(held):
         raise ConfigError(

@@ -102,7 +102,7 @@ def engine_time(job: Workload, speeds: Speeds) -> EngineTime:
     through, cached = _step(job, speeds, lanes)
     updated, muon = _update(job, speeds)
     hashed = FLOAT * job.parameters / train.digest_every
-    copied = job.state_bytes / job.settings.snapshot.every_steps
+    copied = job.copy_bytes / job.settings.snapshot.every_steps
     calls = through.kernels + cached.kernels + updated.kernels
     return EngineTime(
         products=crowd * tokens * (weights + again.products) / speeds.products,

@@ -193,7 +193,7 @@ def _step(job: Workload, time: EngineTime) -> list[str]:
     elif work > MUCH * whole or not found:
         found += [f"compute: products and sweeps are {work / whole:.0%} of a step"]
     if time.snapshot > 0.05 * whole:
-        state = size_text(job.state_bytes)
+        state = size_text(job.copy_bytes)
         found.append(
             f"snapshots: hashing {state} takes {time.snapshot / whole:.0%} of the "
             "time: raise snapshot.every_steps"

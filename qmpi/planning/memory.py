@@ -2,7 +2,8 @@
 
 Theory of operation. The flat state holds weights and moments in float32; beside it stands the sum
 that is reduced, whose memory the gradient takes over; the exact one has tables a second time, on
-finer grids, and twice room for some rows more: what a trainer keeps, and what is sent. Activations
+finer grids, and twice room for some rows more: what a trainer keeps, and what is sent. Where lanes
+send less than they have, each keeps the rest, in two copies. Activations
 are what autograd saves: counted tensor by tensor over the nodes of `qmpi.model.fused`, for one
 microbatch, less what checkpointed layers let go.
 Weights are cast once a step, and the casts stay. Of the logits one chunk of rows is there at once.
@@ -11,6 +12,7 @@ Systems of others, of which `layout_memory` speaks, keep what plain modules save
 """
 
 from qmpi.config.attention import keys_twice
+from qmpi.config.compression_checks import sends_less
 from qmpi.planning.engine_time import is_compiled
 from qmpi.planning.evaluating import evaluation_bytes
 from qmpi.planning.layout import Layout
@@ -72,6 +74,8 @@ def trainer_memory(job: Workload) -> dict[str, int]:
         "moments": job.moment_bytes - there.moments + there.rooms,
         "gradient": _transient(job),
         "sum": FLOAT * count + _tables(job),
+        # Before the step, and in hand.
+        "residuals": 2 * lanes * job.kept_bytes,
         "directions": _directions(job, half=half),
         "casts": _casts(job, matrices, half=half),
         "activations": _activations(job, half=half) - there.activations,
@@ -110,7 +114,8 @@ def _casts(job: Workload, matrices: int, *, half: bool) -> int:
 
 def _tables(job: Workload) -> int:
     """Return what the exact sum holds for embedding and head beside the sum itself, at most."""
-    if job.settings.train.reduction != "exact":
+    train = job.settings.train
+    if train.reduction != "exact" or sends_less(train):
         return 0
     elements = table_elements(job.shape)
     return FLOAT * (elements + 2 * elements // ROWS_A_PLACE)

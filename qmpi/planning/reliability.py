@@ -47,7 +47,7 @@ def reliability(job: Workload, step_seconds: float) -> Reliability:
     """
     snapshot, nodes = job.settings.snapshot, job.nodes
     between = snapshot.every_steps if nodes > 1 else snapshot.disk_every_steps
-    read = job.state_bytes / GLOO_BYTES
+    read = job.copy_bytes / GLOO_BYTES
     start = RELAUNCH_SECONDS + START_SECONDS_A_RANK * job.counts.ranks
     each = start + read + between * step_seconds / 2
     if not job.node_days:

@@ -81,7 +81,7 @@ def team_state_bytes(job: Workload) -> int:
     """
     parallel = job.settings.parallel
     alike = parallel.team_size // parallel.pipeline
-    return sum(alike * stages * one.state_bytes for one, stages in stages_apart(job))
+    return sum(alike * stages * one.copy_bytes for one, stages in stages_apart(job))
 
 
 def team_time(job: Workload, speeds: Speeds) -> TeamTime:

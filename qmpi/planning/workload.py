@@ -10,6 +10,7 @@ from math import ceil
 from msgspec import Struct
 from msgspec.structs import replace
 
+from qmpi.config.compression_checks import kept_bytes
 from qmpi.config.machine import Machine
 from qmpi.config.settings import Settings
 from qmpi.planning.rates import GIGA, Links, Rates, links
@@ -140,7 +141,7 @@ class Workload(Struct, frozen=True, kw_only=True):
 
     @property
     def state_bytes(self) -> int:
-        """Bytes of a snapshot: weights and moments, of which Muon keeps one where it works."""
+        """Bytes of weights and moments, of which Muon keeps one where it works."""
         kind, count = self.settings.optimizer.kind, self.parameters
         if kind == "adamw8":
             # Norms, whose moments stay in float32, are a thousandth of all.
@@ -148,6 +149,16 @@ class Workload(Struct, frozen=True, kw_only=True):
         muon = kind == "muon"
         spared = round(self.shape.layers * layer_matrices(self.shape, active=False)) if muon else 0
         return self.weight_bytes + 4 * (2 * count - spared)
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes that a lane keeps between steps."""
+        return kept_bytes(self.settings.train, self.parameters)
+
+    @property
+    def copy_bytes(self) -> int:
+        """Bytes of a snapshot: of the state, and of what all lanes keep."""
+        return self.state_bytes + self.settings.train.lanes * self.kept_bytes
 
     @property
     def moment_bytes(self) -> int:

@@ -6,8 +6,9 @@ rank that is moved to another position keeps its process and loses the use of it
 
 from msgspec import Struct
 
+from qmpi.policy.held_parts import HeldPart
 from qmpi.protocol.membership import SnapshotFact
-from qmpi.protocol.portions import WHOLE, Portions
+from qmpi.protocol.portions import WHOLE, Portions, Spans
 from qmpi.units import Rank
 
 NOWHERE = -1
@@ -30,6 +31,7 @@ class Candidate(Struct, frozen=True):
         store_address: rendezvous store that it would serve as lead; "" if it has none.
         snapshots: verified snapshots within its reach.
         portions: of the moments of its position that it holds.
+        kept: lanes whose kept part it holds, as in `qmpi.protocol.membership.Holding`.
     """
 
     rank: Rank
@@ -43,6 +45,12 @@ class Candidate(Struct, frozen=True):
     store_address: str
     snapshots: tuple[SnapshotFact, ...] = ()
     portions: Portions = WHOLE
+    kept: Spans = ()
+
+    @property
+    def part(self) -> HeldPart:
+        """What it holds of its position alone, perhaps."""
+        return HeldPart(self.portions, self.kept)
 
     @property
     def knows_from(self) -> int:

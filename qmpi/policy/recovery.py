@@ -15,7 +15,9 @@ same position of another team.
 
 Where teams share out moments, each rank of a position holds two portions of them. A living state
 then counts only if those who would sit there hold all portions between them: after any single
-death they do, and after that of two neighbours they do not.
+death they do, and after that of two neighbours they do not. Where lanes keep something between
+steps, each rank of a position holds that of the lanes which it computed last, and nobody else does:
+a death takes it along, and the newest copy has it.
 
 The journal must learn of every step. A state ahead of it counts only if a member can still report
 what is missing; one that received its state knows no outcome of the steps before.
@@ -42,6 +44,7 @@ from msgspec.structs import replace
 from qmpi.errors import InvariantError
 from qmpi.policy.candidates import Candidate, KeptCopy
 from qmpi.policy.group_plan import GroupPlan, reason_of
+from qmpi.policy.held_parts import HeldPart, held_share, hold_all, in_words
 from qmpi.policy.lanes import deal_lanes
 from qmpi.policy.library import Library
 from qmpi.policy.seating import Seating, seat
@@ -55,7 +58,6 @@ from qmpi.policy.state_source import (
     from_nothing,
     holds,
 )
-from qmpi.protocol.portions import Portions, are_covered, cover
 from qmpi.units import Rank, Step
 
 __all__ = [
@@ -78,9 +80,14 @@ class _Problem(Struct, frozen=True, kw_only=True):
     lanes: int
     team_size: int
     committed: int
+    kept_lanes: int
+
+    def is_whole(self, parts: set[HeldPart]) -> bool:
+        """Return whether ranks of a position hold all of it between them."""
+        return hold_all(parts, self.kept_lanes)
 
 
-def plan_group(
+def plan_group(  # noqa: PLR0913 - facts of the job, given by name
     candidates: Sequence[Candidate],
     copies: Sequence[KeptCopy],
     *,
@@ -88,6 +95,7 @@ def plan_group(
     lanes: int,
     team_size: int = 1,
     committed: int,
+    lanes_keep: bool = False,
 ) -> GroupPlan | None:
     """Decide the next trainer group.
 
@@ -98,6 +106,7 @@ def plan_group(
         lanes: lanes of a step, >= 1; never more teams than that.
         team_size: ranks of a team, >= 1.
         committed: steps in the journal, >= 0; snapshots of later ones are not used.
+        lanes_keep: lanes keep something between steps, which is part of the state.
 
     Returns:
         The plan, or None if there are too few candidates for one team.
@@ -116,6 +125,7 @@ def plan_group(
         lanes=lanes,
         team_size=team_size,
         committed=committed,
+        kept_lanes=lanes if lanes_keep else 0,
     )
     seating, source = _decide(problem)
     members = [c for c, _ in seating.members()]
@@ -163,21 +173,21 @@ def _decide(problem: _Problem) -> tuple[Seating, Source]:
 
 def _newest_living(problem: _Problem) -> int:
     """Return the newest step whose state lives whole and can be reported; -1 if none does."""
-    parts: dict[int, dict[int, set[Portions]]] = {}
+    parts: dict[int, dict[int, set[HeldPart]]] = {}
     told: dict[int, int] = {}
     steps = {c.state_step for c in problem.candidates if c.state_step >= 0}
     for c in problem.candidates:
         position = c.place(problem.team_size)
         for live in (c.state_step, c.state_step + 1):
             if live in steps and holds(c, position, live, problem.team_size):
-                parts.setdefault(live, {}).setdefault(position, set()).add(c.portions)
+                parts.setdefault(live, {}).setdefault(position, set()).add(c.part)
                 told[live] = min(c.knows_from, told.get(live, c.knows_from))
     return max(
         (
             live
             for live, found in parts.items()
             if len(found) == problem.team_size
-            and all(map(are_covered, found.values()))
+            and all(map(problem.is_whole, found.values()))
             and (live <= problem.committed or told[live] <= problem.committed)
         ),
         default=-1,
@@ -209,11 +219,11 @@ def _seat_holders(problem: _Problem, live: int) -> Seating | None:
     seating = _seat(problem, live, {})
     for position in range(problem.team_size):
         _fetch(problem, seating, live, lambda c, at=position: c.place(problem.team_size) == at)
-        _fetch_portions(problem, seating, live, position)
+        _fetch_parts(problem, seating, live, position)
     if live > problem.committed:
         _fetch(problem, seating, live, lambda c: c.knows_from <= problem.committed)
     if not all(
-        are_covered(_held(problem, seating, live, position))
+        problem.is_whole(_held(problem, seating, live, position))
         for position in range(problem.team_size)
     ):
         return None
@@ -223,25 +233,26 @@ def _seat_holders(problem: _Problem, live: int) -> Seating | None:
 
 def _held(
     problem: _Problem, seating: Seating, live: int, position: int, besides: int = -1
-) -> set[Portions]:
-    """Return the portions that the ranks seated at a position hold, those of a team left out."""
+) -> set[HeldPart]:
+    """Return what the ranks seated at a position hold, those of a team left out."""
     at = (team[position] for number, team in enumerate(seating.teams) if number != besides)
-    return {c.portions for c in at if holds(c, position, live, problem.team_size)}
+    return {c.part for c in at if holds(c, position, live, problem.team_size)}
 
 
-def _fetch_portions(problem: _Problem, seating: Seating, live: int, position: int) -> None:
-    """Seat ranks without a seat that hold portions which nobody seated at a position holds.
+def _fetch_parts(problem: _Problem, seating: Seating, live: int, position: int) -> None:
+    """Seat ranks without a seat that hold what nobody seated at a position holds.
 
     A greedy choice, which may give up where another would not: a copy is then read.
     """
     for c in [c for c in seating.idle if holds(c, position, live, problem.team_size)]:
-        before = cover(_held(problem, seating, live, position))
-        if before == 1:
+        held = _held(problem, seating, live, position)
+        if problem.is_whole(held):
             return
+        before = held_share(held, problem.kept_lanes)
 
         def with_it(number: int, c: Candidate = c) -> Fraction:
             others = _held(problem, seating, live, position, besides=number)
-            return cover({*others, c.portions})
+            return held_share({*others, c.part}, problem.kept_lanes)
 
         if max(map(with_it, range(len(seating.teams)))) > before:
             seating.bring(c, position, lambda _, number: (-with_it(number), -number))
@@ -325,20 +336,30 @@ def _lost(problem: _Problem, step: int) -> str:
     gone = [position for position in range(size) if position not in alive]
     if gone:
         return f"nobody holds the state of step {newest} at {_positions(gone)}"
-    torn = [position for position in range(size) if not are_covered(_alive(problem, position))]
+    alive_at = [_alive(problem, position) for position in range(size)]
+    torn = [position for position in range(size) if not problem.is_whole(alive_at[position])]
     if torn:
         where = f" at {_positions(torn)}" if size > 1 else ""
-        return f"nobody holds a part of the moments of step {newest}{where}"
-    if any(not c.portions.is_whole for c in problem.candidates):
-        return f"those who can sit together lack a part of the moments of step {newest}"
+        told = in_words(list(alive_at[torn[0]]), problem.kept_lanes, newest)
+        return f"{told}{where}"
+    is_shared = any(not c.portions.is_whole for c in problem.candidates)
+    if is_shared or (problem.kept_lanes and _is_told(problem, newest)):
+        what = "the moments" if is_shared else "what lanes keep"
+        return f"those who can sit together lack a part of {what} of step {newest}"
     return f"nobody alive can report the steps from {problem.committed} on"
 
 
-def _alive(problem: _Problem, position: int) -> set[Portions]:
-    """Return the portions of a position's newest moments that live anywhere."""
+def _is_told(problem: _Problem, newest: int) -> bool:
+    """Return whether somebody alive can report all that the journal lacks of a state."""
+    known = (c.knows_from for c in problem.candidates if c.state_step == newest)
+    return newest <= problem.committed or min(known) <= problem.committed
+
+
+def _alive(problem: _Problem, position: int) -> set[HeldPart]:
+    """Return what of a position's newest state lives anywhere."""
     newest = max(c.state_step for c in problem.candidates)
     found = (c for c in problem.candidates if holds(c, position, newest, problem.team_size))
-    return {c.portions for c in found}
+    return {c.part for c in found}
 
 
 def _positions(positions: Sequence[int]) -> str:

@@ -8,6 +8,10 @@ those after: work that has not begun changes nothing, work that only waits ends 
 step that all have voted for is applied. Profiles are not condemned, nor are snapshots which a
 member takes by itself; those which a group takes together are.
 
+Where lanes keep something between steps, a member holds that of the lanes which it computes, and
+says which. A join brings it to who computes them next. A group whose members do not hold it of all
+lanes between them is never asked to go on from a living state.
+
 Where teams share out moments a member holds two portions of those of its position, and says which.
 A join brings all to the division of their number. A step that all have voted for is applied to what
 each holds; one that is cut off before it had the weights of the others still holds the step's
@@ -38,7 +42,7 @@ from qmpi.ports.base import Effect, Event, Frame, Reply
 from qmpi.protocol.evaluation import Marks
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.membership import SnapshotFact
-from qmpi.protocol.portions import WHOLE, Portions
+from qmpi.protocol.portions import WHOLE, Portions, Spans
 from qmpi.protocol.progress import UNDEFINED, ExpertLoads, StepTimes
 from qmpi.units import Digest, Generation, Step
 
@@ -66,6 +70,7 @@ class JoinGroup(EngineWork, frozen=True):
         receives: this rank does.
         origin: "live", "initial", or a snapshot's path; read only by the root.
         origin_digest: digest of that snapshot; "" otherwise.
+        lanes: that this rank computes.
     """
 
     generation: Generation
@@ -81,6 +86,7 @@ class JoinGroup(EngineWork, frozen=True):
     receives: bool
     origin: str
     origin_digest: Digest
+    lanes: tuple[int, ...] = ()
 
 
 class RunStep(EngineWork, frozen=True):
@@ -106,8 +112,8 @@ class RunStep(EngineWork, frozen=True):
 class TakeSnapshot(EngineWork, frozen=True):
     """Copy the state of `step` to a RAM file; ends in `SnapshotTaken` or `SnapshotBroken`.
 
-    Where teams share out moments it may end in `CopyCutOff`, too; and if the RAM file is refused,
-    the copy goes to disk in any case.
+    Where teams share out moments, or lanes keep something, it may end in `CopyCutOff`, too; and if
+    the RAM file is refused, the copy goes to disk in any case.
 
     Attributes:
         to_disk: a checkpoint is due: if the RAM file is refused, write to disk instead.
@@ -123,7 +129,7 @@ class TakeSnapshot(EngineWork, frozen=True):
 
 
 class GiveMoments(EngineWork, frozen=True):
-    """Give the moments of `step` to who copies the state; ends in `MomentsGiven` or `CopyCutOff`.
+    """Give what others lack of `step` to who copies it; ends in `MomentsGiven` or `CopyCutOff`.
 
     Every member of a line is asked for this or for `TakeSnapshot`, once a step.
     """
@@ -210,6 +216,7 @@ class GroupJoined(Event, frozen=True):
         finished: the step that `finish` applied, if any.
         position: whose part of the state it is.
         portions: of the moments of its position that are held.
+        kept: lanes whose kept part is held, that counts for `step`; empty where lanes keep nothing.
     """
 
     generation: Generation
@@ -217,6 +224,7 @@ class GroupJoined(Event, frozen=True):
     finished: StepApplied | None = None
     position: int = 0
     portions: Portions = WHOLE
+    kept: Spans = ()
 
 
 class Evaluated(Event, frozen=True):
@@ -247,6 +255,7 @@ class EngineAborted(Event, frozen=True):
         own_fault: `JoinGroup` was refused a connection by this rank's own machine, not by a peer.
         portions: of the moments of its position that are held: those of the group before, or of
             this one already.
+        kept: lanes whose kept part is held, whether the gradient is applied or not.
     """
 
     generation: Generation
@@ -258,6 +267,7 @@ class EngineAborted(Event, frozen=True):
     out_of_memory: bool = False
     own_fault: bool = False
     portions: Portions = WHOLE
+    kept: Spans = ()
 
 
 class MomentsGiven(Event, frozen=True):

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.hyperparameters import Hyperparameters
-from qmpi.protocol.portions import WHOLE, Portions
+from qmpi.protocol.portions import WHOLE, Portions, Spans
 from qmpi.units import Digest, Generation, Rank, Step
 
 
@@ -104,6 +104,8 @@ class Holding(Struct, frozen=True, tag="holding"):
             that if none.
         snapshots: verified snapshots within its reach.
         portions: of the moments of its position that it holds; all, unless teams share them out.
+        kept: runs of the lanes whose kept part it holds, which counts for `state_step`, and for the
+            step behind it if `reduced`; empty where lanes keep nothing.
     """
 
     generation: Generation
@@ -113,6 +115,7 @@ class Holding(Struct, frozen=True, tag="holding"):
     reports_from: int
     snapshots: tuple[SnapshotFact, ...] = ()
     portions: Portions = WHOLE
+    kept: Spans = ()
 
 
 class FormGroup(Struct, frozen=True, tag="form_group"):

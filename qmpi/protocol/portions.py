@@ -14,6 +14,7 @@ hold each portion once).
 
 from collections.abc import Iterable
 from fractions import Fraction
+from itertools import groupby
 
 from msgspec import Struct
 
@@ -99,3 +100,14 @@ def merged(spans: Iterable[tuple[int, int]]) -> Spans:
         else:
             joined.append((first, end))
     return tuple(joined)
+
+
+def runs_of(numbers: Iterable[int]) -> Spans:
+    """Return some numbers as runs of neighbours.
+
+    Args:
+        numbers: ascending, each once.
+    """
+    groups = groupby(enumerate(numbers), lambda item: item[1] - item[0])
+    found = [[number for _, number in group] for _, group in groups]
+    return tuple((run[0], run[-1] + 1) for run in found)

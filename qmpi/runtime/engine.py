@@ -233,6 +233,8 @@ class TorchEngine:
             elif work.transfer:
                 engine.sync_state(work.root, receives=work.receives)
             self._position = work.position if work.receives else self._position
+            if engine.state_step == work.step:
+                engine.deal_lanes(work.lanes)
             finished = self._told_again(engine, work) or finished
         except PeerLost as error:
             return self._aborted(engine, work.generation, str(error), finished)
@@ -245,7 +247,14 @@ class TorchEngine:
                 f"but this member holds step {engine.state_step}"
             )
         self._position = work.position
-        return GroupJoined(work.generation, work.step, finished, work.position, engine.portions)
+        return GroupJoined(
+            work.generation,
+            work.step,
+            finished,
+            work.position,
+            engine.portions,
+            engine.kept_lanes,
+        )
 
     def _run(self, work: RunStep) -> StepApplied | EngineAborted:
         engine = self._ready()
@@ -355,6 +364,7 @@ class TorchEngine:
             finished,
             self._position,
             portions=engine.portions,
+            kept=engine.kept_lanes,
         )
 
 

@@ -3,6 +3,7 @@
 Theory of operation. Where teams share out moments no member holds the whole state. The one that
 keeps the copy asks the others along the line; then each piece of the state, in the order of the
 file, comes from who holds it and is written at once, so that the keeper never holds all moments.
+Likewise where lanes keep something, which each member has of its own lanes.
 Whoever keeps a copy says so before each try: RAM may refuse it, and disk is tried then.
 """
 
@@ -62,7 +63,7 @@ class EngineCopies:
         try:
             if engine is None or engine.state_step != work.step:
                 return SnapshotBroken(work.step, "the engine has moved on", position)
-            if engine.portions.is_whole:
+            if engine.copies_alone:
                 return self._copied(work, engine, position)
             return self._together(work, engine, position)
         except PeerLost as error:
@@ -71,7 +72,7 @@ class EngineCopies:
             self._seconds += self._now() - began
 
     def give(self, work: GiveMoments, engine: "Engine") -> MomentsGiven | CopyCutOff:
-        """Give the moments that are held here to who copies the state.
+        """Give what is held here alone to who copies the state.
 
         Args:
             work: which step.
@@ -85,7 +86,7 @@ class EngineCopies:
             self._look()
             if engine.state_step != work.step:
                 return CopyCutOff(work.generation, work.step, "the engine has moved on")
-            if not engine.portions.is_whole:
+            if not engine.copies_alone:
                 while (keeper := engine.asked_for_copy(wants=False)) >= 0:
                     _walk(engine.copied(keeper))
             return MomentsGiven(work.step)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from qmpi.config.compression_checks import sends_less
 from qmpi.errors import ExitCode, InvariantError, UserError
 from qmpi.ports.base import Event, Reply, WorkCrashed
 from qmpi.ports.engine import (
@@ -21,7 +22,7 @@ from qmpi.ports.engine import (
     StepApplied,
 )
 from qmpi.protocol.hyperparameters import Hyperparameters, rate_of
-from qmpi.protocol.portions import WHOLE
+from qmpi.protocol.portions import WHOLE, Spans, runs_of
 from qmpi.protocol.progress import MAX_SKIPPED, UNDEFINED, StepTimes
 from qmpi.protocol.spikes import halts
 from qmpi.protocol.teams import whole_digest
@@ -48,6 +49,7 @@ class Held(Struct, frozen=True):
 
     Attributes:
         computing: seconds that its lanes took.
+        lanes: those that were computed here.
     """
 
     step: int
@@ -56,6 +58,7 @@ class Held(Struct, frozen=True):
     began: float
     computing: float
     hyperparameters: Hyperparameters
+    lanes: tuple[int, ...] = ()
 
 
 class Bench:
@@ -91,7 +94,11 @@ class Bench:
         self._owed: StepApplied | None = None
         self._short_of_memory = 0
         self._is_shared = around.settings.parallel.shard == "optimizer"
+        self._keeps = sends_less(around.settings.train)
         self.portions = WHOLE
+        # Lanes whose kept part counts for the state.
+        self.kept: frozenset[int] = frozenset()
+        self._teams = 1
         self.state: State | None = None
         self.held: Held | None = None
         # The held step is applied to what this member moves by itself alone.
@@ -146,8 +153,24 @@ class Bench:
                 out_of_memory=out_of_memory,
                 own_fault=own_fault,
                 portions=self.portions,
+                kept=self._told_lanes(),
             )
         )
+
+    def _told_lanes(self) -> Spans:
+        """Return the lanes whose part is kept here, whether a step at hand is applied or not."""
+        if not self._keeps:
+            return ()
+        return runs_of(sorted(self.kept if self.held is None else self.held.lanes))
+
+    @property
+    def _copies_alone(self) -> bool:
+        """Whether this member has all that a copy needs."""
+        is_kept = self._keeps and self.state is not None and self.state.updates > 0
+        return self.portions.is_whole and not (is_kept and self._teams > 1)
+
+    def _every_lane(self) -> frozenset[int]:
+        return frozenset(range(self._around.settings.train.lanes))
 
     def _generation(self) -> Generation:
         work = self._task.work if self._task is not None else None
@@ -204,7 +227,9 @@ class Bench:
         given = held.hyperparameters
         rate = rate_of(given, held.step)
         after, spike = next_state(state, held.sum, given, self._size)
+        kept = frozenset(held.lanes) if after.updates > state.updates else self.kept
         self._hold(generation, after)
+        self.kept = kept
         if after.skipped >= MAX_SKIPPED and not spike:
             raise UserError(f"the run has diverged, up to step {held.step}")
         digest = after.weights.hex() if held.digest_due and self._size == 1 else ""
@@ -235,5 +260,6 @@ class Bench:
 
     def _hold(self, generation: Generation, state: State) -> None:
         self.held, self.has_moved = None, False
-        self.state = state
+        # Before the first update lanes keep nothing, so nothing is missing.
+        self.state, self.kept = state, frozenset() if state.updates else self._every_lane()
         self._around.onlooker.weights_changed(self._rank, generation, state)

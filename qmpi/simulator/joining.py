@@ -10,7 +10,7 @@ from qmpi.ports.base import WorkCrashed
 from qmpi.ports.engine import GroupJoined, JoinGroup
 from qmpi.protocol.portions import WHOLE, Portions, are_covered
 from qmpi.simulator.bench import Bench
-from qmpi.simulator.line import Values
+from qmpi.simulator.line import Meeting, Values
 from qmpi.simulator.seating import Seating
 from qmpi.simulator.stream_model import State, first_weights
 from qmpi.simulator.troubles import CONNECTION, RENDEZVOUS
@@ -90,6 +90,7 @@ class Joining(Bench):
         if sha256(payload).hexdigest() != work.origin_digest:
             raise CorruptData(f"{work.origin} is not the snapshot {work.origin_digest}")
         self._hold(work.generation, msgspec.msgpack.decode(payload, type=State))
+        self.kept = self._every_lane()
         self.portions = WHOLE
 
     def _next_portions(self, work: JoinGroup) -> Portions:
@@ -122,7 +123,7 @@ class Joining(Bench):
 
     def _sync(self, work: JoinGroup) -> None:
         if not work.transfer:
-            self._gather_joined(work)
+            self._deal_lanes(work)
             return
         self._stage("syncing")
         # A broadcast wants everybody; the value travels as hexadecimal text.
@@ -137,7 +138,25 @@ class Joining(Bench):
             self.portions = self._next_portions(work)
         hardware = self._around.hardware
         seconds = hardware.compute.state_bytes / hardware.link.bytes_per_second
-        self._then(seconds, lambda: self._gather_joined(work))
+        self._then(seconds, lambda: self._deal_lanes(work))
+
+    def _deal_lanes(self, work: JoinGroup) -> None:
+        self._teams = work.teams
+        if not self._keeps:
+            self._gather_joined(work)
+            return
+        self._stage("dealing")
+        mine = tuple((lane, "") for lane in sorted(self.kept))
+        self._meet("data", "lanes", mine, lambda m: self._lanes_dealt(work, m), self._give_up)
+
+    def _lanes_dealt(self, work: JoinGroup, meeting: Meeting) -> None:
+        held = {lane for told in meeting.values.values() for lane, _ in told}
+        if not self._every_lane().issubset(held):
+            self._bug(f"generation {work.generation} holds what the lanes {sorted(held)} keep")
+            return
+        # What others compute now is kept until they have: a join may be cut off.
+        self.kept |= frozenset(work.lanes)
+        self._gather_joined(work)
 
     def _gather_joined(self, work: JoinGroup) -> None:
         state = self.state
@@ -157,8 +176,10 @@ class Joining(Bench):
         self._owed = None
         if owed is not None and owed.step + 1 == work.step:
             finished = replace(owed, weight_digest=Digest(digest))
-        joined = GroupJoined(work.generation, work.step, finished, work.position, self.portions)
-        self._finish(joined)
+        kept = self._told_lanes()
+        self._finish(
+            GroupJoined(work.generation, work.step, finished, work.position, self.portions, kept)
+        )
 
 
 def _sent(state: State) -> str:

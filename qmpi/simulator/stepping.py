@@ -27,6 +27,9 @@ class Stepping(Bench):
         if self.state is None or work.step != self.state.step:
             self._bug(f"step {work.step} was granted to rank {self._rank}, which has {self.state}")
             return
+        if self._keeps and not self.kept.issuperset(work.lanes):
+            self._bug(f"rank {self._rank} computes {work.lanes}, and holds what {self.kept} keep")
+            return
         self._stage("computing")
         self._compute(work, 0, self._around.agenda.now)
 
@@ -77,7 +80,9 @@ class Stepping(Bench):
                 raise InvariantError(f"step {work.step} was computed on the lanes {pairs}")
             return sum_of(work.step, [Digest(digest) for _, digest in pairs])
 
-        self.held = Held(work.step, meeting.sum(add), work.digest_due, began, computing, given)
+        self.held = Held(
+            work.step, meeting.sum(add), work.digest_due, began, computing, given, work.lanes
+        )
         # Unpacking takes a moment: who dies in it holds back the vote of all.
         self._then(0.004 * self._around.chance.random(), lambda: self._vote(work))
 

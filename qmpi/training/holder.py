@@ -6,15 +6,15 @@ is applied in two parts (see `update`), and the exchange between them may be cut
 counts as held, and `deal` ends it in the next group.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 
 import torch
 
 from qmpi.config.loss_scale import FIRST
 from qmpi.config.settings import Settings
-from qmpi.errors import InvariantError, OutOfMemory, PeerLost
-from qmpi.protocol.portions import WHOLE, Portions
+from qmpi.errors import CorruptData, InvariantError, OutOfMemory, PeerLost
+from qmpi.protocol.portions import WHOLE, Portions, Spans
 from qmpi.training.comm.line import Comm
 from qmpi.training.dealing import Has
 from qmpi.training.flat_state import host_view
@@ -70,6 +70,19 @@ class Holder:
         """Which moments are held here."""
         return self._state.portions
 
+    @property
+    def kept_lanes(self) -> Spans:
+        """Lanes whose kept part is here whether the step at hand is applied or done again."""
+        held = self._held
+        if held is not None and changes(held):
+            return self.at.kept.told_in_hand
+        return self.at.kept.told
+
+    @property
+    def copies_alone(self) -> bool:
+        """Whether this member has all that a copy of the state needs."""
+        return self._state.portions.is_whole and not self.at.kept.needs_others
+
     def initialise(self, portions: Portions = WHOLE) -> None:
         """Take the initial weights, the job's or those of its seed: the state before step 0.
 
@@ -81,6 +94,7 @@ class Holder:
             StorageError: they cannot be read.
         """
         self._take_held()
+        self.at.kept.clear()
         self.at.dealing.begin(portions)
         self._state.reset()
         if self.at.means.precision == torch.float16:
@@ -98,6 +112,21 @@ class Holder:
         """
         if share(self._group(), self._state, root, receives=receives):
             self._take_held()
+            self.at.kept.clear()
+
+    def deal_lanes(self, lanes: Sequence[int]) -> None:
+        """Bring what lanes keep to who computes them next; every member of the line calls this.
+
+        All have the state of one step. A member that is cut off keeps what it had.
+
+        Args:
+            lanes: of this member, neighbours.
+
+        Raises:
+            PeerLost: a member is gone.
+            InvariantError: nobody holds what a lane keeps.
+        """
+        self.at.kept.deal(self._group(), lanes)
 
     def dealt(self, root: int, *, receives: bool, is_needed: bool) -> Iterator[StepOutcome]:
         """Share the moments out among the group, whatever each has; all of the line call this.
@@ -123,11 +152,12 @@ class Holder:
             yield self._end(own)
         if receives:
             self._take_held()
+            self.at.kept.clear()
 
     @property
     def payload_bytes(self) -> Bytes:
         """Bytes of a snapshot."""
-        return self._state.total_bytes
+        return Bytes(self._state.total_bytes + self.at.kept.copied_bytes)
 
     def asked_for_copy(self, *, wants: bool) -> int:
         """Say who of the line wants a copy of the state now; all of the line call this.
@@ -149,7 +179,13 @@ class Holder:
         Yields:
             Parts of a snapshot's payload, in order; for others nothing of use.
         """
-        yield from map(host_view, self.at.dealing.copied(self._group(), keeper))
+        state, line = self._state, self._group()
+        if state.portions.is_whole:
+            # Each has all of the state by itself.
+            yield from state.to_parts() if line.index == keeper else ()
+        else:
+            yield from map(host_view, self.at.dealing.copied(line, keeper))
+        yield from map(host_view, self.at.kept.copied(line, keeper))
 
     def snapshot(self) -> tuple[Digest, list[memoryview]]:
         """Return the state, without a copy.
@@ -157,7 +193,7 @@ class Holder:
         Returns:
             SHA-256 of the payload, and its parts; valid until the engine's next call.
         """
-        parts = self._state.to_parts()
+        parts = [*self._state.to_parts(), *self.at.kept.parts()]
         digest = sha256()
         for part in parts:
             digest.update(part)
@@ -171,14 +207,22 @@ class Holder:
             payload: joined parts of `snapshot`.
 
         Raises:
+            CorruptData: it is not of this model, or of these lanes.
             InvariantError: it is of another step.
         """
         self._take_held()
-        self._state.load(payload)
+        raw = memoryview(payload).cast("B")
+        size = self._state.total_bytes if self.at.total.sends_less else raw.nbytes
+        self._state.load(raw[:size])
         if self._state.step != step:
             found = self._state.step
             self._state.forget()
             raise InvariantError(f"a snapshot named step {step} holds the state of step {found}")
+        try:
+            self.at.kept.load(raw[size:])
+        except CorruptData:
+            self._state.forget()
+            raise
 
     def apply_held(self) -> StepOutcome | None:
         """Apply the reduced gradient at hand, as far as this member can by itself.

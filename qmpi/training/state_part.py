@@ -44,18 +44,19 @@ def part_layout(settings: Settings, part: Partition) -> Layout:
 
 
 class StatePart:
-    """A position's payload; its bytes are read when they are asked for.
+    """A position's payload; its bytes are read when they are asked for. What lanes keep is not.
 
     Attributes:
         names: of the parameters that it holds, and of biases of experts.
     """
 
-    def __init__(self, layout: Layout, payload: memoryview) -> None:
+    def __init__(self, layout: Layout, payload: memoryview, lanes: int = 0) -> None:
         """Find what it holds.
 
         Args:
             layout: of the position's state.
             payload: of its snapshot.
+            lanes: that may keep something, behind the state.
 
         Raises:
             CorruptData: the snapshot is of another model.
@@ -63,12 +64,14 @@ class StatePart:
         # On this device there are places, and no memory.
         self._places = FlatState(layout, torch.device("meta"))
         total = self._places.total_bytes
-        if payload.nbytes != total:
+        behind = payload.nbytes - total
+        # Each lane keeps one number of an element at least.
+        if behind < 0 or (behind and (not lanes or behind < 4 * lanes * layout.total)):
             raise CorruptData(
                 f"a snapshot of {payload.nbytes} bytes does not fit this model, whose state takes "
                 f"{total} bytes; it belongs to a run with another [model] section"
             )
-        self._payload = payload
+        self._payload = payload[:total]
         self._slots = {slot.name: (slot, first) for slot, first in _numbered(layout)}
         self.names = frozenset(self._slots)
 

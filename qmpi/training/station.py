@@ -25,6 +25,7 @@ from qmpi.training.compiler import InTurn, uncompiled
 from qmpi.training.dealing import Dealing
 from qmpi.training.ends import Ends
 from qmpi.training.flat_state import FlatState
+from qmpi.training.kept_lanes import KeptLanes
 from qmpi.training.lane_squares import LaneSquares
 from qmpi.training.lanes import LaneRunner, Runner
 from qmpi.training.microbatches import Microbatches
@@ -96,6 +97,7 @@ class Station:
         microbatches: layers, at the size that holds.
         optimizer: updates the state.
         dealing: what teams do together that share out moments.
+        kept: what lanes keep between steps.
     """
 
     settings: Settings
@@ -112,6 +114,7 @@ class Station:
     microbatches: Microbatches
     optimizer: Optimizer
     dealing: Dealing
+    kept: KeptLanes
 
     def refresh(self) -> None:
         """Take the values of the state over into what lanes compute with; before a step.
@@ -207,6 +210,7 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
         microbatches=Microbatches(own, device, runner, kernels, means.in_turn, team.apart),
         optimizer=Optimizer(layout, device, update_precision(kind), own.job.seed, directions),
         dealing=Dealing(state),
+        kept=KeptLanes(state, total, train.lanes),
     )
 
 

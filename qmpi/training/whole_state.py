@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor
 
+from qmpi.config.compression_checks import sends_less
 from qmpi.config.settings import Settings
 from qmpi.errors import CorruptData
 from qmpi.model.partition import Cut, partitions
@@ -53,8 +54,9 @@ class WholeState:
                 f"{len(held)}"
             )
         self._cuts = [part.cuts for part in held]
+        lanes = settings.train.lanes if sends_less(settings.train) else 0
         self._parts = [
-            StatePart(part_layout(settings, part), payload)
+            StatePart(part_layout(settings, part), payload, lanes)
             for part, payload in zip(held, payloads, strict=True)
         ]
         self.names = tuple(state_shapes(settings.model))

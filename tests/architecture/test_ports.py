@@ -47,6 +47,7 @@ def test_every_check_of_a_suite_is_run(port: str) -> None:
     run = {check.__name__ for check in suite.CHECKS}
     run |= {check.__name__ for check in getattr(suite, "TEAM_CHECKS", ())}
     run |= {check.__name__ for check in getattr(suite, "SHARED", ())}
+    run |= {check.__name__ for check in getattr(suite, "KEEPING", ())}
     run |= {check.__name__ for check, _ in getattr(suite, "DEATHS", ())}
     for path in paths:
         defined = {node.name for node in parse(path).body if isinstance(node, ast.FunctionDef)}

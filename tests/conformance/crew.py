@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from conformance.asking import Moving
 
 from qmpi.driver.tickets import Tickets, never
+from qmpi.policy.lanes import deal_lanes
 from qmpi.ports.base import Event, Frame
 from qmpi.ports.engine import (
     Engine,
@@ -199,19 +200,18 @@ class Crew:
             receives=seats[team] in plan.receivers,
             origin=plan.origin,
             origin_digest=Digest(plan.origin_digest),
+            lanes=deal_lanes(LANES, len(seats))[team],
         )
 
     def joined(self, generation: int, **how: Any) -> list[GroupJoined]:
         return [asked.end(GroupJoined) for asked in self.join(generation, **how)]
 
     def step(self, generation: int, step: int, who: Iterable[int] | None = None) -> list[Asked]:
-        """Ask members for a step; its lanes are dealt in turn."""
+        """Ask members for a step."""
         seats = list(range(len(self.members))) if who is None else list(who)
         return [
-            self.members[number].ask(
-                self.running(generation, step, range(place, LANES, len(seats)))
-            )
-            for place, number in enumerate(seats)
+            self.members[number].ask(self.running(generation, step, lanes))
+            for number, lanes in zip(seats, deal_lanes(LANES, len(seats)), strict=True)
         ]
 
     def running(self, generation: int, step: int, lanes: Iterable[int]) -> RunStep:

@@ -335,6 +335,33 @@ def check_a_copy_that_somebody_does_not_take_part_in_ends_when_it_is_condemned(
     crew.finish()
 
 
+def check_what_lanes_keep_goes_where_they_go(world: World) -> None:
+    crew = Crew(world, 3)
+    wanted = crew.undisturbed(4)
+    crew.joined(2)
+    assert crew.applied(2, 0).weight_digest == wanted[0]
+    *given, taken = copying(crew, 2, 1, keeper=2)
+    fact = taken.end(SnapshotTaken).fact
+    assert [asked.end(MomentsGiven).step for asked in given] == [1, 1]
+    told = crew.joined(3, step=1, origin="live", who=(2, 0, 1))
+    # What others compute now is held until they have it.
+    assert [joined.kept for joined in told] == [((0, 2), (3, 4)), ((0, 3),), ((2, 4),)]
+    assert crew.applied(3, 1, (2, 0, 1)).weight_digest == wanted[1]
+    where = {"origin": fact.path, "origin_digest": fact.digest}
+    crew.joined(4, step=1, who=(1,), **where)
+    assert [crew.applied(4, step, (1,)).weight_digest for step in (1, 2)] == wanted[1:3]
+    crew.joined(5, step=3, origin="live", who=(1, 0, 2), receivers=(0, 2))
+    assert crew.applied(5, 3, (1, 0, 2)).weight_digest == wanted[3]
+    crew.finish()
+
+
+KEEPING: tuple[Check, ...] = (
+    check_a_snapshot_gives_the_state_back,
+    check_what_lanes_keep_goes_where_they_go,
+    check_a_copy_that_somebody_does_not_take_part_in_ends_when_it_is_condemned,
+)
+"""What members must keep whose lanes keep something, too."""
+
 SHARED: tuple[Check, ...] = (
     check_any_number_of_members_gives_the_same_weights,
     check_a_newcomer_receives_the_state,

@@ -1,7 +1,7 @@
 """The suite of engine over the real and the modelled port."""
 
 import pytest
-from conformance.engine_suite import CHECKS, DEATHS, SHARED
+from conformance.engine_suite import CHECKS, DEATHS, KEEPING, SHARED
 from conformance.modelled.engine import modelled_world
 from conformance.real.engine import real_world
 
@@ -30,6 +30,13 @@ def test_a_death_breaks_no_promise(tmp_path, check, victim, world):
 @pytest.mark.parametrize("check", SHARED, ids=name_of)
 def test_the_promises_are_kept_where_moments_are_shared_out(tmp_path, check, world):
     with WORLDS[world](tmp_path, shard="optimizer") as made:
+        check(made)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("check", KEEPING, ids=name_of)
+def test_the_promises_are_kept_where_lanes_keep_something(tmp_path, check, world):
+    with WORLDS[world](tmp_path, bits=16) as made:
         check(made)
 
 

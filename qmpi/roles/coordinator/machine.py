@@ -91,7 +91,7 @@ class Coordinator(Chief):
         self.crew = Crew(self.roster, facts)
         self.copies = CopyBook(settings.snapshot.keep, settings.parallel.team_size)
         generation, size = self.record.generation, settings.parallel.team_size
-        self.groups = Groups(self.roster, generation, run, train.lanes, size)
+        self.groups = Groups(self.roster, generation, run, train, size)
         self.groups.branches = tuple(self.record.branches)
         self.grants = Grants(settings)
         self.failures = Failures(self.record, self.crew)

@@ -10,6 +10,8 @@ is `asked` has neither answered nor died; `ready` names members only.
 
 from collections.abc import Sequence
 
+from qmpi.config.compression_checks import sends_less
+from qmpi.config.train import TrainSettings
 from qmpi.errors import InvariantError
 from qmpi.policy.branches import stands
 from qmpi.policy.candidates import Candidate
@@ -36,7 +38,12 @@ class Groups:
     """The generation in force and the attempt to form its group."""
 
     def __init__(
-        self, roster: Roster, generation: Generation, run: RunFacts, lanes: int, team_size: int
+        self,
+        roster: Roster,
+        generation: Generation,
+        run: RunFacts,
+        train: TrainSettings,
+        team_size: int,
     ) -> None:
         """Start without a group.
 
@@ -44,13 +51,13 @@ class Groups:
             roster: who is there.
             generation: newest generation of earlier incarnations.
             run: knows the teams that placement dealt.
-            lanes: lanes of a step.
+            train: lanes of a step, and whether these keep something between steps.
             team_size: ranks of a team.
         """
         self.roster = roster
         self.generation = generation
         self.wanted = max(1, len(run.teams))
-        self.lanes = lanes
+        self.lanes, self.lanes_keep = train.lanes, sends_less(train)
         self.team_size = team_size
         self.holdings: dict[Rank, Holding] = {}
         self.asked: set[Rank] = set()
@@ -148,6 +155,7 @@ class Groups:
             lanes=self.lanes,
             team_size=self.team_size,
             committed=committed,
+            lanes_keep=self.lanes_keep,
         )
         return self.plan
 
@@ -315,6 +323,7 @@ class Groups:
             store_address=hello.store_address,
             snapshots=self._standing(holding.snapshots if holding else hello.snapshots),
             portions=holding.portions if holding else WHOLE,
+            kept=holding.kept if holding else (),
         )
 
     def _torch_hello(self, rank: Rank) -> Hello | None:

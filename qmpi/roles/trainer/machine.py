@@ -25,6 +25,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from qmpi.config.compression_checks import sends_less
 from qmpi.config.settings import Settings
 from qmpi.errors import ExitCode, InvariantError
 from qmpi.policy.hyperparameters import Log, first_hyperparameters, hyperparameters_at
@@ -57,7 +58,7 @@ from qmpi.protocol.membership import (
     Holding,
     Regroup,
 )
-from qmpi.protocol.portions import WHOLE
+from qmpi.protocol.portions import WHOLE, Spans, runs_of
 from qmpi.protocol.profiles import ProfileDone, ProfileOrder
 from qmpi.protocol.progress import Grant, StepReport
 from qmpi.protocol.snapshots import SnapshotFailed, SnapshotHeld, SnapshotPull
@@ -96,6 +97,8 @@ class Trainer(Follower):
         self.state_step = -1
         self.reduced = False
         self.position, self.portions = -1, WHOLE
+        self.kept: Spans = ()
+        self._dealt: Spans = ()
         self.group: FormGroup | None = None
         self.grant = Grant(Generation(0), Step(0))
         self.outcomes: deque[StepReport] = deque(maxlen=KEPT_OUTCOMES)
@@ -229,6 +232,7 @@ class Trainer(Follower):
                 first,
                 self.copies.known,
                 self.portions,
+                self.kept,
             )
         )
 
@@ -248,6 +252,7 @@ class Trainer(Follower):
         if form is None:
             raise InvariantError(f"trainer {self.facts.rank} joins without a seat")
         self._activity = f"joining generation {form.generation}"
+        self._dealt = runs_of(form.lanes)
         join = JoinGroup(
             generation=form.generation,
             team=form.team,
@@ -262,6 +267,7 @@ class Trainer(Follower):
             receives=form.receives,
             origin=form.origin,
             origin_digest=form.origin_digest,
+            lanes=form.lanes,
         )
         steps = Step(self.settings.train.steps)
         most = self.settings.train.lanes
@@ -273,7 +279,8 @@ class Trainer(Follower):
         """Report what the journal lacks, say that this member is ready."""
         self.timing.begin(now)
         self._reach(event.step, event.finished)
-        form, self.position, self.portions = self.group, event.position, event.portions
+        form = self.group
+        self._sit(event)
         first = -1 if form is None else form.reports_from
         missing = [r for r in self.outcomes if 0 <= first <= r.step]
         ready = self.tell(GroupReady(event.generation, event.step))
@@ -283,8 +290,11 @@ class Trainer(Follower):
         """Say what is held: the group is of the past already."""
         del now
         self._reach(event.step, event.finished)
-        self.position, self.portions = event.position, event.portions
+        self._sit(event)
         return [self._holding()]
+
+    def _sit(self, event: GroupJoined) -> None:
+        self.position, self.portions, self.kept = event.position, event.portions, event.kept
 
     def broken(self, event: EngineAborted, now: Seconds) -> list[Effect]:
         """Ask for a new group."""
@@ -313,7 +323,7 @@ class Trainer(Follower):
         self._reach(event.state_step, event.finished)
         self.reduced, self.group = event.reduced, None
         self.position = event.position if event.state_step >= 0 else -1
-        self.portions = event.portions
+        self.portions, self.kept = event.portions, event.kept
 
     def _reach(self, step: int, finished: StepApplied | None) -> None:
         """Note the state that the engine holds, and the outcome that led to it."""
@@ -402,6 +412,9 @@ class Trainer(Follower):
         return [self._holding()]
 
     def _apply(self, event: StepApplied) -> None:
+        if self.kept:
+            # What others compute was kept until all had it.
+            self.kept = self._dealt
         self.prefetch.done(event.step)
         self._reach(event.step + 1, event)
 
@@ -500,8 +513,9 @@ class Trainer(Follower):
 
     @property
     def _is_shared(self) -> bool:
-        """Teams share out moments, so that all of them take part in a copy."""
-        return self.settings.parallel.shard != "none"
+        """Each team holds a part of its own, so that all of them take part in a copy."""
+        settings = self.settings
+        return settings.parallel.shard != "none" or sends_less(settings.train)
 
     @property
     def _halted(self) -> bool:

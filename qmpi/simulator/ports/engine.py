@@ -204,7 +204,7 @@ class SimulatedEngine(Joining, Stepping, Evaluating):
     def _together(self, work: TakeSnapshot | GiveMoments, then: Action) -> None:
         """Wait for the line where nobody holds all, and go on."""
         self._stage("copying")
-        if not work.generation or self.portions.is_whole:
+        if not work.generation or self._copies_alone:
             then()
             return
 

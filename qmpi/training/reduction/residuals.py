@@ -13,6 +13,7 @@ update holds nothing of it that is of use, and says so instead of computing with
 first update every lane keeps zeros.
 """
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import torch
@@ -21,17 +22,19 @@ from torch import Tensor
 from qmpi.errors import CorruptData, InvariantError
 from qmpi.training.flat_state import host_view
 
+ALL = slice(None)
+
 
 class Kept(NamedTuple):
     """What a lane keeps between two steps.
 
     Attributes:
         updates: that had been applied when it was kept.
-        values: float32, flat.
+        values: float32, flat; or the bytes of a copy that is read, until they are needed.
     """
 
     updates: int
-    values: Tensor
+    values: Tensor | memoryview
 
 
 class LaneResiduals:
@@ -63,6 +66,64 @@ class LaneResiduals:
         """
         return tuple(sorted(lane for lane, kept in self._kept.items() if kept.updates == updates))
 
+    @property
+    def begun(self) -> tuple[int, ...]:
+        """Lanes of this pass; those that are kept once its step is applied. In order."""
+        return tuple(sorted(self._begun))
+
+    def raw(self, lane: int, updates: int, run: slice = ALL) -> Tensor:
+        """Return bytes of what a lane keeps, where gradients live; valid as `give` says.
+
+        Args:
+            lane: one of those that are held.
+            updates: that have been applied to the state.
+            run: of the bytes.
+
+        Raises:
+            InvariantError: it is not held.
+        """
+        kept = self._kept.get(lane)
+        if kept is None or kept.updates != updates:
+            raise InvariantError(_missing(lane, updates))
+        if isinstance(kept.values, Tensor):
+            return kept.values.view(torch.uint8)[run]
+        return torch.frombuffer(bytearray(kept.values[run]), dtype=torch.uint8).to(self._device)
+
+    def lend(self, lane: int, updates: int, payload: memoryview) -> None:
+        """Keep what a copy has of a lane, without reading it yet.
+
+        Args:
+            lane: which.
+            updates: that have been applied to the state that it belongs to.
+            payload: as `give` returned it; stays as it is while it is kept.
+
+        Raises:
+            CorruptData: it is not of the size of a lane of this model.
+        """
+        self._kept[lane] = Kept(updates, self._sized(lane, payload))
+
+    def own(self, lane: int, updates: int, raw: Tensor) -> None:
+        """Keep what another member gave of a lane, without a copy.
+
+        Args:
+            lane: which.
+            updates: that have been applied to the state that it belongs to.
+            raw: as `raw` returned it.
+        """
+        self._kept[lane] = Kept(updates, raw.view(torch.float32))
+
+    def expect(self, lanes: Collection[int]) -> None:
+        """Read what was lent of some lanes, and give up memory of others that is of no use.
+
+        Args:
+            lanes: that are computed here next; those of the pass before may still be kept.
+        """
+        for lane in lanes:
+            if (kept := self._kept.get(lane)) is not None:
+                self._kept[lane] = kept._replace(values=self._values(kept))
+        for lane in self._in_hand.keys() - set(lanes) - self._begun:
+            del self._in_hand[lane]
+
     def give(self, lane: int, updates: int) -> memoryview:
         """Return what a lane keeps; without a copy on a CPU, valid until the next step is applied.
 
@@ -73,9 +134,7 @@ class LaneResiduals:
         Raises:
             InvariantError: it is not held.
         """
-        if lane not in self.held(updates):
-            raise InvariantError(_missing(lane, updates))
-        return host_view(self._kept[lane].values.view(torch.uint8))
+        return host_view(self.raw(lane, updates))
 
     def take(self, lane: int, updates: int, payload: bytes | bytearray | memoryview) -> None:
         """Keep what another member gave of a lane.
@@ -88,20 +147,29 @@ class LaneResiduals:
         Raises:
             CorruptData: it is not of the size of a lane of this model.
         """
-        raw = memoryview(payload).cast("B")
+        lent = Kept(updates, self._sized(lane, memoryview(payload)))
+        self._kept[lane] = Kept(updates, self._values(lent))
+
+    def _sized(self, lane: int, payload: memoryview) -> memoryview:
+        raw = payload.cast("B")
         if raw.nbytes != self.lane_bytes:
             raise CorruptData(
                 f"what lane {lane} keeps takes {self.lane_bytes} bytes, not {raw.nbytes}; it is of "
                 "another model, or of another kind of compression"
             )
+        return raw
+
+    def _values(self, kept: Kept) -> Tensor:
+        if isinstance(kept.values, Tensor):
+            return kept.values
         # Copied: memory of torch lies where kernels take the same path on every rank.
         values = torch.empty(self._elements, device=self._device)
-        values.copy_(torch.frombuffer(bytearray(raw), dtype=torch.float32))
-        self._kept[lane] = Kept(updates, values)
+        return values.copy_(torch.frombuffer(bytearray(kept.values), dtype=torch.float32))
 
     def clear(self) -> None:
         """Keep nothing any more."""
         self._kept.clear()
+        self._begun.clear()
 
     def begin_step(self, updates: int) -> None:
         """Begin a step.
@@ -143,9 +211,9 @@ class LaneResiduals:
         before, self._kept = self._kept, {}
         for lane in self._begun:
             self._kept[lane] = Kept(self._updates + 1, self._in_hand.pop(lane))
-            if lane in before:
+            if lane in before and isinstance(room := before[lane].values, Tensor):
                 # What is not needed any more is room for what comes next.
-                self._in_hand[lane] = before[lane].values
+                self._in_hand[lane] = room
         for lane in self._in_hand.keys() - self._begun:
             del self._in_hand[lane]
         self._begun.clear()
@@ -159,7 +227,7 @@ class LaneResiduals:
         elif kept is None:
             self._in_hand[lane].zero_()
         if kept is not None:
-            self._in_hand[lane].copy_(kept.values)
+            self._in_hand[lane].copy_(self._values(kept))
         self._begun.add(lane)
 
 

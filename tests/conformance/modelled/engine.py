@@ -39,14 +39,16 @@ what it gives to a collective leaves in the same moment in which it comes to the
 STILL = Seconds(0.01)
 
 Shard = Literal["none", "optimizer"]
+Bits = Literal[32, 16]
 
 
 class ModelledWorld(Machine, Onlooker):
     """Engines of a simulated host."""
 
-    def __init__(self, kind: type[SimulatedEngine], seed: int, shard: Shard = "none") -> None:
+    def __init__(self, kind: type[SimulatedEngine], seed: int, shard: Shard, bits: Bits) -> None:
         parallel = ParallelSettings(shard=shard)
-        super().__init__(Settings(train=TrainSettings(lanes=LANES), parallel=parallel), seed=seed)
+        train = TrainSettings(lanes=LANES, reduction_bits=bits)
+        super().__init__(Settings(train=train, parallel=parallel), seed=seed)
         self._kind = kind
         self._lines = Lines(self.around.chance, self.around.hardware.link)
         self._engines: dict[int, SimulatedEngine] = {}
@@ -117,7 +119,8 @@ def modelled_world(
     mortal: Iterable[int] = (),
     seed: int = 1,
     shard: Shard = "none",
+    bits: Bits = 32,
 ) -> Iterator[ModelledWorld]:
     """Offer engines whose files work; every member can be killed."""
     del folder, mortal
-    yield ModelledWorld(kind, seed, shard)
+    yield ModelledWorld(kind, seed, shard, bits)

@@ -17,6 +17,7 @@ from conformance.crew import LANES
 from conformance.real.full_disk import FullDisks, full_disks
 from conformance.real.moving import Threads
 from conformance.real.remote_engine import RemoteEngine
+from msgspec.structs import replace
 from unit.training.small_job import block, job
 
 from qmpi.config.parallel import ParallelSettings
@@ -39,6 +40,7 @@ from qmpi.units import Digest, Generation, Rank, Step
 STANDING_SECONDS = 60.0
 
 Shard = Literal["none", "optimizer"]
+Bits = Literal[32, 16]
 
 
 class Gates:
@@ -114,11 +116,12 @@ def paper() -> Paper:
     return Paper(16, HeldOutRows(rows, labels, (40,) * 7, ()))
 
 
-def settings_of(folder: Path, shard: Shard = "none") -> Settings:
+def settings_of(folder: Path, shard: Shard = "none", bits: Bits = 32) -> Settings:
     base = job()
     assert base.train.lanes == LANES
     return Settings(
-        job=base.job, model=base.model, train=base.train, optimizer=base.optimizer,
+        job=base.job, model=base.model,
+        train=replace(base.train, reduction_bits=bits), optimizer=base.optimizer,
         snapshot=SnapshotSettings(ram_dir=str(folder / "ram")),
         parallel=ParallelSettings(shard=shard),
     )  # fmt: skip
@@ -130,8 +133,9 @@ def engine_of(
     gates: Gates,
     kind: type[GatedEngine] = GatedEngine,
     shard: Shard = "none",
+    bits: Bits = 32,
 ) -> GatedEngine:
-    settings = settings_of(folder, shard)
+    settings = settings_of(folder, shard, bits)
     files = CopyFiles(settings, "run", Rank(member), RunDirectory(folder))
     traces = TraceFolder(folder / "profiles", Rank(member), "here")
     means = Means(CompileCache(folder / "cache", {}), paper=paper)
@@ -165,8 +169,10 @@ class RealWorld(Threads):
         kind: type[GatedEngine],
         mortal: Iterable[int],
         shard: Shard = "none",
+        bits: Bits = 32,
     ) -> None:
         self._shard: Shard = shard
+        self._bits: Bits = bits
         self._folder = folder
         self._disks = disks
         self._kind = kind
@@ -179,7 +185,9 @@ class RealWorld(Threads):
     def engine(self, member: int) -> GatedEngine | RemoteEngine:
         if member not in self._engines:
             gates = self._gates[member] = Gates()
-            self._engines[member] = engine_of(self._folder, member, gates, self._kind, self._shard)
+            self._engines[member] = engine_of(
+                self._folder, member, gates, self._kind, self._shard, self._bits
+            )
         return self._engines[member]
 
     def block(self, step: int, lane: int) -> tuple[Frame, Digest]:
@@ -259,13 +267,14 @@ def real_world(
     kind: type[GatedEngine] = GatedEngine,
     mortal: Iterable[int] = (),
     shard: Shard = "none",
+    bits: Bits = 32,
 ) -> Iterator[RealWorld]:
     """Offer engines whose files work; nobody stands still afterwards."""
     with pytest.MonkeyPatch.context() as patch, full_disks() as disks:
         patch.setenv("GLOO_SOCKET_IFNAME", "lo")
         patch.setenv("TORCH_GLOO_LAZY_INIT", "1")
         patch.setenv("TORCH_CPP_LOG_LEVEL", "FATAL")
-        world = RealWorld(folder, disks, kind, mortal, shard)
+        world = RealWorld(folder, disks, kind, mortal, shard, bits)
         try:
             yield world
         finally:

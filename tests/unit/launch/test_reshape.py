@@ -27,7 +27,12 @@ TENSOR = ("parallel.tensor=2", "roles.trainer=2")
 
 @pytest.fixture
 def run(tmp_path):
+    return begun(tmp_path)
+
+
+def begun(tmp_path, **train):
     job = settings(tmp_path / "tokenizer", SHAPES["untied, narrow heads"])
+    job = replace(job, train=replace(job.train, **train))
     job = replace(job, parallel=ParallelSettings(pipeline=2))
     job = replace(job, roles=replace(job.roles, trainer=2))
     directory = RunDirectory(tmp_path / "run")
@@ -53,7 +58,9 @@ def keep(directory, teams, step):
     folder = SnapshotFolder(directory.checkpoints, "r", keep=9, in_ram=False)
     for seat in teams.seats:
         engine = teams.engines[seat]
-        engine._state.set_counters(step, step, 0)
+        # Before the first update lanes keep nothing.
+        updates = 0 if engine.at.total.sends_less else step
+        engine._state.set_counters(step, updates, 0)
         digest, parts = engine.snapshot()
         folder.write(step, digest, parts, seat.position)
 
@@ -125,6 +132,13 @@ def test_it_can_be_reshaped_again(run, tmp_path):
 def test_what_is_no_other_layout_is_refused(run, tmp_path, changes, match):
     with pytest.raises(ConfigError, match=match):
         reshape_run(run.root, tmp_path / "new", None, changes, silent)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_run_whose_lanes_keep_something_is_refused(tmp_path):
+    run = begun(tmp_path, reduction_bits=16)
+    with pytest.raises(ConfigError, match="each lane keeps a part of its gradient"):
+        reshape_run(run.root, tmp_path / "new", None, (*TENSOR, "parallel.pipeline=1"), silent)
     assert not (tmp_path / "new").exists()
 
 

@@ -264,3 +264,17 @@ def test_moments_that_teams_share_out_are_counted_as_they_are_held():
         for teams in (1, 2, 4, 8)
     }
     assert told[1] == told[2] == 2 * told[4] == 4 * told[8]
+
+
+def test_what_lanes_keep_is_in_memory_twice_and_in_copies_once() -> None:
+    plain = job("demo", half=False)
+    train = replace(plain.settings.train, reduction_bits=16)
+    keeping = replace(plain, settings=replace(plain.settings, train=train))
+    before, now = trainer_memory(plain), trainer_memory(keeping)
+    each = 4 * plain.parameters
+    assert before["residuals"] == 0
+    assert now["residuals"] == 2 * keeping.team_lanes * each
+    assert now["sum"] == each < before["sum"]
+    assert keeping.copy_bytes - plain.copy_bytes == train.lanes * each
+    assert plain.copy_bytes == plain.state_bytes
+    assert {kind for kind in now if now[kind] != before[kind]} == {"residuals", "sum"}

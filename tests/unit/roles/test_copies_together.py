@@ -15,7 +15,7 @@ from qmpi.ports.engine import (
     TakeSnapshot,
 )
 from qmpi.protocol.membership import GroupBroken, Holding, Regroup
-from qmpi.protocol.portions import Portions
+from qmpi.protocol.portions import Portions, runs_of
 from qmpi.protocol.progress import Grant
 from qmpi.protocol.pulse import Directory
 from qmpi.roles.directory import DirectoryChanged
@@ -27,14 +27,15 @@ SHARED = replace(SETTINGS, parallel=ParallelSettings(shard="optimizer"))
 FOUR = replace(FORM, team=1, teams=4)
 
 
-def trainer_of(form) -> Trainer:
-    trainer = Trainer(SHARED, RankFacts(ME, "h", 33, CHIEF, (ME,)))
+def trainer_of(form, settings=SHARED, kept=()) -> Trainer:
+    trainer = Trainer(settings, RankFacts(ME, "h", 33, CHIEF, (ME,)))
     trainer.handle(Started(), NOW)
     trainer.handle(EngineReady("id", "h:1", ()), NOW)
     memories = tuple(map(Rank, range(10, 16)))
     trainer.handle(DirectoryChanged(Directory(1, (), memories, ())), NOW)
     trainer.handle(word(form), NOW)
-    joined = GroupJoined(form.generation, form.step, portions=Portions(form.team, form.teams))
+    portions = Portions(form.team, form.teams)
+    joined = GroupJoined(form.generation, form.step, portions=portions, kept=kept)
     trainer.handle(joined, NOW)
     return trainer
 
@@ -81,3 +82,18 @@ def test_a_join_that_is_cut_off_says_what_is_held_now():
     trainer.handle(cut, NOW)
     (holding,) = said(trainer.handle(word(Regroup(Generation(3), "again")), NOW), Holding)
     assert (holding.portions, holding.reduced) == (Portions(1, 3), True)
+
+
+def test_who_holds_what_lanes_keep_gives_it_and_says_so():
+    keeping = replace(SETTINGS, train=replace(SETTINGS.train, reduction_bits=16))
+    trainer = trainer_of(replace(FOUR, keeps_copy=False), keeping, kept=((0, 4),))
+    granted(trainer, 2)
+    assert copies(run_steps(trainer, 0, 1)) == [GiveMoments(Generation(1), Step(2))]
+    (holding,) = said(trainer.handle(word(Regroup(Generation(2), "a death")), NOW), Holding)
+    # Of what it held as it joined the steps have left the lanes that it computes.
+    assert holding.kept == runs_of(FOUR.lanes)
+    trainer.handle(word(replace(FOUR, generation=Generation(2), teams=3)), NOW)
+    cut = EngineAborted(Generation(2), 2, False, "cut", kept=((1, 4),))
+    trainer.handle(cut, NOW)
+    (holding,) = said(trainer.handle(word(Regroup(Generation(3), "again")), NOW), Holding)
+    assert holding.kept == ((1, 4),)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from unit.training.small_job import LANES, alone, block, digest
 
+from qmpi.config.compression_checks import sends_less
 from qmpi.errors import PeerLost
 from qmpi.policy.lanes import deal_lanes
 from qmpi.policy.recovery import Candidate, KeptCopy, plan_group
@@ -106,8 +107,15 @@ class FragileMember:
     def gather_numbers(self, numbers):
         return torch.stack(self._all("gather_numbers", numbers.clone()))
 
+    def allgather(self, part, counts=None):
+        assert counts is None or counts[self.index] == len(part)
+        return torch.cat(self._all("allgather", part.clone()))
+
     def broadcast(self, tensor, root):
         tensor.copy_(self._all("broadcast", tensor.clone())[root])
+
+    def look_on(self, tensor, _root):
+        self._all("broadcast", tensor[:0])
 
     def vote(self):
         self._all("vote", None)
@@ -163,7 +171,17 @@ class Job:
         self.line = FragileLine(ranks)
         for index, rank in enumerate(self.group):
             self.engines[rank].initialise(Portions(index, ranks))
-        self._connect(lambda engine, _: list(engine.dealt(0, receives=False, is_needed=False)))
+        self._connect(lambda engine, index: self._dealt(engine, index, 0, ()))
+
+    def _dealt(self, engine, index, root, needy):
+        receives = self.group[index] in needy
+        told = []
+        if self.settings.parallel.shard == "optimizer":
+            told += engine.dealt(root, receives=receives, is_needed=bool(needy))
+        elif needy:
+            engine.sync_state(root, receives=receives)
+        engine.deal_lanes(deal_lanes(LANES, len(self.group))[index])
+        return told
 
     def _connect(self, deal):
         for index, rank in enumerate(self.group):
@@ -234,13 +252,21 @@ class Job:
                 reports_from=0 if engine.state_step >= 0 else -1,
                 store_address="x",
                 portions=engine.portions,
+                kept=engine.kept_lanes,
             )
             for rank, engine in self.engines.items()
         ]
         copies = []
         if self.copy is not None:
             copies = [KeptCopy(99, "h", SnapshotFact(self.copy[0], "d", "disk", "copy"))]
-        plan = plan_group(candidates, copies, wanted_teams=4, lanes=LANES, committed=self.copied_to)
+        plan = plan_group(
+            candidates,
+            copies,
+            wanted_teams=4,
+            lanes=LANES,
+            committed=self.copied_to,
+            lanes_keep=sends_less(self.settings.train),
+        )
         self.group, self.spares = list(plan.members), set()
         self.line = FragileLine(len(self.group))
         self.line.arm(death)
@@ -250,11 +276,9 @@ class Job:
         if origin == "copy":
             self.engines[self.group[root]].load_snapshot(*self.copy)
 
-        def deal(engine, index):
-            receives = self.group[index] in plan.needy
-            return list(engine.dealt(root, receives=receives, is_needed=bool(plan.needy)))
-
-        return plan, self._connect(deal)
+        return plan, self._connect(
+            lambda engine, index: self._dealt(engine, index, root, plan.needy)
+        )
 
     @property
     def copied_to(self):
