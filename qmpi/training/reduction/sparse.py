@@ -7,8 +7,8 @@ few elements hold most of a gradient, and the mean is turned back. The rest stay
 so does what rounding leaves. Integers are on grids on which the members have agreed, so those of
 one element can be added up wherever and in whatever order.
 
-Members send what their own lanes come to (see `entries`), and everybody gets the entries of all
-members. So what is sent grows with the members.
+Members send what their own lanes come to (see `codes`), and everybody gets that of all members. So
+what is sent grows with the members.
 
 The directions belong to no lane, but whoever computes a lane needs them: they lie behind each
 lane's residual. A member that computes no lane is given them by one that does.
@@ -23,14 +23,14 @@ from torch import Tensor
 from qmpi.model.shape import is_matrix
 from qmpi.training.comm.line import Comm
 from qmpi.training.flat_state import Layout, Slot
-from qmpi.training.reduction.entries import add_entries, entries_of
+from qmpi.training.reduction.codes import Written, add, write
 from qmpi.training.reduction.exponents import powers
 from qmpi.training.reduction.grids import Grids, write_mean
 from qmpi.training.reduction.turned import Turns
 from qmpi.training.reduction.within_teams import Within
 
 BITS = 7
-"""Of a lane's integers, beside the sign: one of a lane alone fits an entry."""
+"""Of a lane's integers, beside the sign."""
 
 FIRST_SHARE = 0.25
 """Of elements that are sent in the first step of a warm-up."""
@@ -74,7 +74,14 @@ class Sparse:
         self._means = torch.zeros(self._turns.size, device=self._device)
 
     def largest(self, flats: list[Tensor]) -> Tensor:
-        """Turn what lanes have, in place, and find the largest elements; as `Squeeze.largest`."""
+        """Turn what lanes have, and find what each chunk needs; as `Squeeze.largest`.
+
+        Args:
+            flats: what lanes have in hand; turned in place, until `reduce` turns it back.
+
+        Returns:
+            float32 [grids].
+        """
         self._flats = flats
         if flats:
             self._take(flats[0][self._total :].clone())
@@ -126,15 +133,19 @@ class Sparse:
 
     def _exchange(self, comm: Comm, total: Tensor) -> None:
         """Add what all other members have; each sends what is not zero."""
-        told = entries_of(total)
-        facts = torch.tensor([len(told), bool(self._flats)], dtype=torch.int32)
-        many, knows = comm.allgather(facts.to(total.device)).view(comm.size, 2).T.tolist()
-        entries = comm.allgather(told, many)
+        own = write(total)
+        told = len(own.unary), len(own.bits), len(self._flats)
+        facts = torch.tensor(told, dtype=torch.int32, device=total.device)
+        unary, bits, knows = comm.allgather(facts).view(comm.size, 3).T.tolist()
+        parts = [
+            comm.allgather(part, many).split(many)
+            for part, many in zip(own, (unary, bits), strict=True)
+        ]
         total.zero_()
-        for part in entries.split(many):
-            add_entries(total, part)
+        for one in zip(*parts, strict=True):
+            add(total, Written(*one))
         if not all(knows) and any(knows):
-            self._learn(comm, knows.index(1))
+            self._learn(comm, next(n for n, lanes in enumerate(knows) if lanes))
 
     def _learn(self, comm: Comm, giver: int) -> None:
         """Get the directions from a member that computes a lane, as all do."""
