@@ -271,7 +271,7 @@ def test_columns_that_are_zero_are_drawn_the_others_kept():
 
 MOST_BYTES = {
     "narrow": ({"reduction_bits": 16}, 0.505),
-    "sparse": ({"compression": "topk"}, 0.015),
+    "sparse": ({"compression": "topk", "compression_share": 0.01}, 0.015),
     "low_rank": ({"compression": "powersgd"}, 0.055),
 }
 """Of those of a sum of 32 bits, needs, places and facts of lanes included."""
