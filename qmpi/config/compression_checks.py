@@ -71,7 +71,7 @@ def compression_faults(settings: Settings) -> Iterator[str]:
             f"train.reduction_bits = {train.reduction_bits}"
         )
     bits = narrow_bits(train.lanes)
-    if train.compression != "powersgd" and bits < LEAST_NARROW_BITS:
+    if train.reduction_bits < WHOLE_BITS and bits < LEAST_NARROW_BITS:
         yield (
             f"{asked} sums in 16 bits, and train.lanes = {train.lanes} leaves a lane {bits} of "
             f"them: {LEAST_NARROW_BITS} at least, so use fewer lanes of more microbatches"

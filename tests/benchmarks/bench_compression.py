@@ -27,7 +27,8 @@ from pathlib import Path
 WAYS = {
     "int32": {},
     "int16": {"reduction_bits": 16},
-    "topk 1 %": {"compression": "topk"},
+    "topk 1 %": {"compression": "topk", "compression_share": 0.01},
+    "topk 3 %": {"compression": "topk", "compression_share": 0.03},
     "powersgd 4": {"compression": "powersgd"},
 }
 LANES, SEQUENCES = 2, 4

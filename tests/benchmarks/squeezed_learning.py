@@ -18,9 +18,14 @@ LAST_STEPS = 20
 ARMS = {
     "int32": {},
     "int16": {"reduction_bits": 16},
-    "topk 1 %": {"compression": "topk"},
-    "topk 1 %, warm-up 60": {"compression": "topk", "compression_warmup": 60},
-    "topk 1 %, warm-up 150": {"compression": "topk", "compression_warmup": 150},
+    "topk 1 %": {"compression": "topk", "compression_share": 0.01},
+    "topk 3 %": {"compression": "topk", "compression_share": 0.03},
+    "topk 3.2 %": {"compression": "topk", "compression_share": 0.032},
+    "topk 1 %, warm-up 60": {
+        "compression": "topk",
+        "compression_share": 0.01,
+        "compression_warmup": 60,
+    },
     "powersgd 4": {"compression": "powersgd"},
     "powersgd 16": {"compression": "powersgd", "compression_rank": 16},
 }

@@ -65,7 +65,7 @@ def _squeeze(
     lanes = train.lanes
     if train.compression == "topk":
         share, warmup = train.compression_share, train.compression_warmup
-        return Sparse(layout, lanes, device, share, warmup)
+        return Sparse(layout, device, share, warmup)
     if train.compression == "powersgd":
         return LowRank(layout, lanes, device, train.compression_rank, seed)
     if train.reduction_bits < 32:

@@ -2,14 +2,16 @@
 
 Theory of operation. Of each parameter a lane sends the elements that are largest in what it has,
 its gradient and what it has kept (Stich et al., arXiv 1809.07599); of norms and other vectors all.
-The rest stays with the lane, and so does what rounding leaves. Integers of lanes are so small that
-their sum fits 16 bits, on grids on which the members have agreed, so those of one element can be
-added up wherever and in whatever order.
+Matrices are turned before into the directions of what was sent before (see `turned`), in which
+few elements hold most of a gradient, and the mean is turned back. The rest stays with the lane, and
+so does what rounding leaves. Integers are on grids on which the members have agreed, so those of
+one element can be added up wherever and in whatever order.
 
-Members send what their own lanes come to: of each element that is not zero its place, within a
-block of 65,536 elements, and its value, both in 16 bits; and of each block how many there are.
-Everybody gets those of all members. So what is sent grows with the members; what is told of an
-element takes as many bytes as the element.
+Members send what their own lanes come to (see `codes`), and everybody gets that of all members. So
+what is sent grows with the members.
+
+The directions belong to no lane, but whoever computes a lane needs them: they lie behind each
+lane's residual. A member that computes no lane is given them by one that does.
 
 In the first steps more is sent, for then the weights move most (warm-up: Lin et al., arXiv
 1712.01887): the share falls from a quarter to its own by equal factors.
@@ -18,16 +20,17 @@ In the first steps more is sent, for then the weights move most (warm-up: Lin et
 import torch
 from torch import Tensor
 
-from qmpi.config.exact_sum import narrow_bits
 from qmpi.model.shape import is_matrix
 from qmpi.training.comm.line import Comm
 from qmpi.training.flat_state import Layout, Slot
+from qmpi.training.reduction.codes import Written, add, write
 from qmpi.training.reduction.exponents import powers
 from qmpi.training.reduction.grids import Grids, write_mean
+from qmpi.training.reduction.turned import Turns
 from qmpi.training.reduction.within_teams import Within
 
-BLOCK = 1 << 16
-"""Elements that the 16 bits of a place tell apart."""
+BITS = 7
+"""Of a lane's integers, beside the sign."""
 
 FIRST_SHARE = 0.25
 """Of elements that are sent in the first step of a warm-up."""
@@ -36,31 +39,29 @@ FIRST_SHARE = 0.25
 class Sparse:
     """The squeeze of `train.compression = "topk"`."""
 
-    extra = 0
-
-    def __init__(
-        self, layout: Layout, lanes: int, device: torch.device, share: float, warmup: int
-    ) -> None:
+    def __init__(self, layout: Layout, device: torch.device, share: float, warmup: int) -> None:
         """Prepare.
 
         Args:
             layout: of the parameters.
-            lanes: of the global batch.
             device: where gradients live.
             share: of the elements of a matrix that a lane sends, 0 < share <= 1.
             warmup: updates in which more are sent.
         """
         self._grids = Grids(layout, device, by_row=False)
-        self._bits, self._total = narrow_bits(lanes), layout.total
-        self._last, self._warmup = share, warmup
-        blocks = -(-layout.total // BLOCK)
-        self._bounds = torch.arange(1, blocks + 1, device=device) * BLOCK
+        self._total, self._turns = layout.total, Turns(layout)
+        self._last, self._warmup, self._device = share, warmup, device
         self.begin_step(0)
 
     @property
     def grids(self) -> int:
         """How many needs are agreed on."""
         return self._grids.count
+
+    @property
+    def extra(self) -> int:
+        """float32 numbers of what directions are found from."""
+        return self._turns.size
 
     def begin_step(self, updates: int) -> None:
         """Choose how much is sent.
@@ -69,9 +70,23 @@ class Sparse:
             updates: that have been applied.
         """
         self._share = share_at(updates, self._last, self._warmup)
+        self._flats, self._bases = list[Tensor](), list[Tensor]()
+        self._means = torch.zeros(self._turns.size, device=self._device)
 
     def largest(self, flats: list[Tensor]) -> Tensor:
-        """Return the largest element of each chunk; as `Squeeze.largest`."""
+        """Turn what lanes have, and find what each chunk needs; as `Squeeze.largest`.
+
+        Args:
+            flats: what lanes have in hand; turned in place, until `reduce` turns it back.
+
+        Returns:
+            float32 [grids].
+        """
+        self._flats = flats
+        if flats:
+            self._take(flats[0][self._total :].clone())
+        for flat in flats:
+            self._turns.turn(flat, self._bases)
         return self._grids.largest(flats)
 
     def agree(self, team: Within, needs: Tensor) -> None:
@@ -84,40 +99,60 @@ class Sparse:
         for flat in flats:
             for slot in self._grids.slots:
                 self._add(slot, flat, needs, total)
+            self._turns.turn_back(flat, self._bases)
         if comm.size > 1:
             self._exchange(comm, total)
             if buffer.numel() > self._total:
                 comm.allreduce(buffer[self._total :])
 
     def unpack(self, total: Tensor, needs: Tensor, lanes: int, gradient: Tensor) -> None:
-        """Write the mean over lanes; as `Squeeze.unpack`."""
-        write_mean(self._grids, total, needs - self._bits, lanes, gradient)
+        """Write the mean over lanes, and let directions follow it; as `Squeeze.unpack`."""
+        write_mean(self._grids, total, needs - BITS, lanes, gradient)
+        if not self._bases:
+            # Nobody computes a lane.
+            return
+        self._turns.turn_back(gradient, self._bases)
+        after = self._turns.followed(self._means, gradient)
+        for flat in self._flats:
+            flat[self._total :] = after
+
+    def _take(self, means: Tensor) -> None:
+        self._means, self._bases = means, self._turns.bases(means)
 
     def _add(self, slot: Slot, flat: Tensor, needs: Tensor, total: Tensor) -> None:
         """Add a lane's largest elements of a parameter to a sum, and take them from the lane."""
         span = slice(slot.start, slot.start + slot.size)
-        has, sums, most = flat[span], total[span], (1 << self._bits) - 1
+        has, sums, most = flat[span], total[span], (1 << BITS) - 1
         count = max(1, round(self._share * slot.size)) if is_matrix(slot.shape) else slot.size
         chosen = largest_places(has, count)
         exponents = needs[self._grids.place(slot)][chosen // self._grids.chunk(slot)]
         values = has[chosen]
-        whole = (values * powers(self._bits - exponents)).round_().clamp_(-most, most)
+        whole = (values * powers(BITS - exponents)).round_().clamp_(-most, most)
         sums[chosen] += whole.to(torch.int32)
-        has[chosen] = values - whole * powers(exponents - self._bits)
+        has[chosen] = values - whole * powers(exponents - BITS)
 
     def _exchange(self, comm: Comm, total: Tensor) -> None:
         """Add what all other members have; each sends what is not zero."""
-        places = total.nonzero().squeeze(1)
-        ends = torch.searchsorted(places, self._bounds)
-        counts = ends.diff(prepend=ends.new_zeros(1)).to(torch.int32)
-        told = torch.stack((places % BLOCK, total[places].to(torch.int64)), 1).to(torch.int16)
-        by_member = comm.allgather(counts).view(comm.size, -1)
-        sizes = by_member.sum(1).tolist()
-        entries = comm.allgather(told, sizes)
-        blocks = torch.arange(len(self._bounds), device=total.device).repeat(comm.size)
-        starts = blocks.repeat_interleave(by_member.view(-1).to(torch.int64)) * BLOCK
-        everywhere = starts + (entries[:, 0].to(torch.int64) & (BLOCK - 1))
-        total.zero_().index_add_(0, everywhere, entries[:, 1].to(torch.int32))
+        own = write(total)
+        told = len(own.unary), len(own.bits), len(self._flats)
+        facts = torch.tensor(told, dtype=torch.int32, device=total.device)
+        unary, bits, knows = comm.allgather(facts).view(comm.size, 3).T.tolist()
+        parts = [
+            comm.allgather(part, many).split(many)
+            for part, many in zip(own, (unary, bits), strict=True)
+        ]
+        total.zero_()
+        for one in zip(*parts, strict=True):
+            add(total, Written(*one))
+        if not all(knows) and any(knows):
+            self._learn(comm, next(n for n, lanes in enumerate(knows) if lanes))
+
+    def _learn(self, comm: Comm, giver: int) -> None:
+        """Get the directions from a member that computes a lane, as all do."""
+        counts = [self._turns.size * (index == giver) for index in range(comm.size)]
+        means = comm.allgather(self._means[: counts[comm.index]], counts)
+        if not self._flats:
+            self._take(means)
 
 
 def share_at(updates: int, share: float, warmup: int) -> float:

@@ -21,7 +21,7 @@ SHARE, RANK = 0.02, 2
 
 SQUEEZES = {
     "narrow": lambda lanes: Narrow(LAYOUT, lanes, CPU),
-    "sparse": lambda lanes: Sparse(LAYOUT, lanes, CPU, SHARE, 0),
+    "sparse": lambda _: Sparse(LAYOUT, CPU, SHARE, 0),
     "low_rank": lambda lanes: LowRank(LAYOUT, lanes, CPU, RANK, 7),
 }
 

@@ -43,8 +43,8 @@ def test_no_deal_and_no_order_changes_a_bit(kind, data):
     assert len(one.kept()) == lanes
 
 
-@pytest.mark.parametrize("kind", ["narrow", "sparse"])
-def test_what_is_not_sent_is_kept_to_the_last_bit(kind):
+@pytest.mark.parametrize(("kind", "near"), [("narrow", 0.0), ("sparse", 4e-9)])
+def test_what_is_not_sent_is_kept_to_the_last_bit(kind, near):
     lanes, steps = 3, story(1, 3, 1e-3)
     members = Members(kind, lanes, 2)
     had = torch.zeros(lanes, LAYOUT.total)
@@ -53,8 +53,8 @@ def test_what_is_not_sent_is_kept_to_the_last_bit(kind):
         mean = members.step(parts)
         kept = torch.stack([members.residual(lane) for lane in range(lanes)])
         sent = (had.double() - kept.double()).sum(0)
-        # The mean is rounded to a float32; all else is exact.
-        torch.testing.assert_close(mean.double() * lanes, sent, rtol=2**-23, atol=0)
+        # The mean is rounded to a float32, and so is what is turned; all else is exact.
+        torch.testing.assert_close(mean.double() * lanes, sent, rtol=2**-23, atol=near)
         had = kept
 
 
@@ -271,7 +271,7 @@ def test_columns_that_are_zero_are_drawn_the_others_kept():
 
 MOST_BYTES = {
     "narrow": ({"reduction_bits": 16}, 0.505),
-    "sparse": ({"compression": "topk"}, 0.03),
+    "sparse": ({"compression": "topk", "compression_share": 0.01}, 0.015),
     "low_rank": ({"compression": "powersgd"}, 0.055),
 }
 """Of those of a sum of 32 bits, needs, places and facts of lanes included."""
