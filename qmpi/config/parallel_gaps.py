@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from qmpi.config.data import ContentSource
 from qmpi.config.exact_sum import LEAST_SPARE, spare_bits
 from qmpi.config.parallel import splits_backward
 from qmpi.config.settings import Settings
@@ -21,10 +22,10 @@ def parallel_gaps(settings: Settings) -> Iterator[str]:
     """
     size, model, train = settings.parallel.team_size, settings.model, settings.train
     together = f"a model that {size} ranks share"
-    if settings.evaluation.every_steps:
+    if settings.evaluation.every_steps and _poses(settings):
         yield (
-            f"evaluation.every_steps = {settings.evaluation.every_steps}: {together} is not "
-            "evaluated while it is trained; set 0, and run `qmpi evaluate` on its checkpoints"
+            f"evaluation.problems = {settings.evaluation.problems}: {together} is asked none while "
+            "it is trained; set 0, and run `qmpi evaluate` on its checkpoints"
         )
     if model.predict_ahead:
         yield f"model.predict_ahead = {model.predict_ahead}: {together} predicts the next alone"
@@ -57,6 +58,11 @@ def parallel_gaps(settings: Settings) -> Iterator[str]:
             f"train.lanes x parallel.tensor x context x expert = {shares} gradients are more than "
             f"the exact sum has bits for: {MOST_SHARES} at most"
         )
+
+
+def _poses(settings: Settings) -> bool:
+    generated = any(isinstance(source, ContentSource) for source in settings.data.sources)
+    return generated and settings.evaluation.problems > 0
 
 
 def _split_gaps(settings: Settings) -> Iterator[str]:

@@ -101,7 +101,7 @@ def test_an_axis_that_is_computed_is_checked_instead_of_refused(
 
 
 SHARED: dict[str, tuple[dict[str, object], str]] = {
-    "evaluated": ({"evaluation.every_steps": 5, "evaluation.held_out": 0.1}, "evaluation.every_s"),
+    "asked": ({"evaluation.every_steps": 5, "evaluation.problems": 6}, "evaluation.problems = 6"),
     "ahead": ({"model.predict_ahead": 1}, "model.predict_ahead = 1"),
     "norm": ({"model.qk_norm_over": "projection"}, "model.qk_norm_over"),
     "noise": ({"batch.noise_scale": True}, "the noise of gradients is not measured"),
