@@ -31,10 +31,12 @@ def parallel_gaps(settings: Settings) -> Iterator[str]:
         yield f"model.predict_ahead = {model.predict_ahead}: {together} predicts the next alone"
     if model.qk_norm and model.qk_norm_over == "projection":
         yield f'model.qk_norm_over = "projection" spans heads, and {together} has them apart'
-    if settings.batch.is_measured:
+    parallel = settings.parallel
+    if settings.batch.is_measured and parallel.context * parallel.expert > 1:
         yield (
-            f"the noise of gradients is not measured in {together}: set batch.noise_scale = false, "
-            "and let the batch grow by a schedule"
+            "the noise of gradients is not measured where ranks share tokens or sequences "
+            "(parallel.context, parallel.expert), since none has a lane's gradient whole: set "
+            "batch.noise_scale = false, and let the batch grow by a schedule"
         )
     if splits_backward(settings.parallel):
         yield from _split_gaps(settings)
@@ -46,7 +48,6 @@ def parallel_gaps(settings: Settings) -> Iterator[str]:
             f"divide model.vocab_size = {model.vocab_size}"
         )
     yield from _expert_gaps(settings)
-    parallel = settings.parallel
     if parallel.context > 1 and model.capacity_factor:
         yield (
             f"model.capacity_factor = {model.capacity_factor}: an expert's capacity counts whole "

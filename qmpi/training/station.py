@@ -176,12 +176,14 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
     tie = Tie(weights, part)
     ends = VocabularyEnds(weights, part, rows) if part.shares > 1 else Ends(weights, own.model)
     runner: Runner
+    squares = None
+    if form.measures:
+        squares = LaneSquares(layout, device, part.common.get("tensor", frozenset()), rows)
     if part.chain.stages > 1:
-        parts = StageParts(part, ends, tie, kernels.norm, tokens, sequences, shelf)
+        parts = StageParts(part, ends, tie, kernels.norm, tokens, sequences, shelf, squares)
         runner = StageRunner(own, weights, parts, watch)
     else:
         backprop = Backprop(own, weights, kernels, watch, ends, tokens)
-        squares = LaneSquares(len(layout.slots), device) if form.measures else None
         runner = LaneRunner(own, weights, backprop, watch, sequences, squares)
     stage = runner if isinstance(runner, StageRunner) else None
     team = Team(part, layout, between, stage)

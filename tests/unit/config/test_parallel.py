@@ -104,7 +104,6 @@ SHARED: dict[str, tuple[dict[str, object], str]] = {
     "asked": ({"evaluation.every_steps": 5, "evaluation.problems": 6}, "evaluation.problems = 6"),
     "ahead": ({"model.predict_ahead": 1}, "model.predict_ahead = 1"),
     "norm": ({"model.qk_norm_over": "projection"}, "model.qk_norm_over"),
-    "noise": ({"batch.noise_scale": True}, "the noise of gradients is not measured"),
     "narrow": ({"train.masters": "bfloat16", "model.vocab_size": 4097}, "divide model.vocab_size"),
     "lanes": ({"train.lanes": 4096}, "are more than the exact sum has bits for"),
 }
@@ -160,6 +159,16 @@ def test_a_rank_of_the_context_axis_has_some_tokens_of_a_microbatch() -> None:
         "parallel.tensor = 2 does not divide the tokens of a microbatch, train.sequences x "
         "train.sequence_tokens / parallel.context = 3: only 1 would"
     ]
+
+
+@pytest.mark.parametrize("axis", ["context", "expert"])
+def test_noise_is_not_measured_where_ranks_share_what_lanes_are_of(axis: str) -> None:
+    settings = job({"experts": 4}, {}, **{axis: 2})
+    settings = replace(settings, batch=BatchSettings(noise_scale=True))
+    (fault,) = parallel_gaps(settings)
+    assert "the noise of gradients is not measured where ranks share" in fault
+    for whole in (ParallelSettings(tensor=2), ParallelSettings(pipeline=2)):
+        assert list(parallel_gaps(replace(settings, parallel=whole))) == []
 
 
 def test_a_capacity_does_not_go_together_with_cut_sequences() -> None:
