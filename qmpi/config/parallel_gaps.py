@@ -29,8 +29,6 @@ def parallel_gaps(settings: Settings) -> Iterator[str]:
         )
     if model.predict_ahead:
         yield f"model.predict_ahead = {model.predict_ahead}: {together} predicts the next alone"
-    if model.qk_norm and model.qk_norm_over == "projection":
-        yield f'model.qk_norm_over = "projection" spans heads, and {together} has them apart'
     parallel = settings.parallel
     if settings.batch.is_measured and parallel.context * parallel.expert > 1:
         yield (

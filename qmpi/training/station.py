@@ -7,6 +7,7 @@ in `parallel`. A rank that moves to a position whose part is another one builds 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -164,7 +165,8 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
     weights = Weights(own.model, state, kind, told)
     watch, between = make_stopwatch(device, means.clock), Between.of(part)
     rows, shared, sequences = between
-    kernels = shared_kernels(choose_parts(train, device, compiled=False), part, between)
+    share = partial(shared_kernels, part=part, between=between)
+    kernels = share(choose_parts(train, device, compiled=False))
     directions = None
     if part.shares > 1 and layout.uses_muon:
         directions = TeamDirections(layout, part, rows, device, update_precision(kind))
@@ -201,7 +203,7 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
         watch=watch,
         runner=runner,
         passes=Passes(runner, total, watch, means.aborted, kind),
-        microbatches=Microbatches(own, device, runner, kernels, means.in_turn, team.apart),
+        microbatches=Microbatches(own, device, runner, (kernels, share), means.in_turn, team.apart),
         optimizer=Optimizer(layout, device, update_precision(kind), own.job.seed, directions),
         dealing=Dealing(state),
     )

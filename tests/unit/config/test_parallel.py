@@ -103,7 +103,6 @@ def test_an_axis_that_is_computed_is_checked_instead_of_refused(
 SHARED: dict[str, tuple[dict[str, object], str]] = {
     "asked": ({"evaluation.every_steps": 5, "evaluation.problems": 6}, "evaluation.problems = 6"),
     "ahead": ({"model.predict_ahead": 1}, "model.predict_ahead = 1"),
-    "norm": ({"model.qk_norm_over": "projection"}, "model.qk_norm_over"),
     "narrow": ({"train.masters": "bfloat16", "model.vocab_size": 4097}, "divide model.vocab_size"),
     "lanes": ({"train.lanes": 4096}, "are more than the exact sum has bits for"),
 }

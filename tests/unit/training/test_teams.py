@@ -19,7 +19,7 @@ MODELS = {
     "untied": {"tied_head": False, "qk_norm": False},
     "capped": {"logit_softcap": 5.0, "vocab_size": 259},
     "window": {"window": 5, "sinks": 2},
-    "olmo2": {"norm_place": "post"},
+    "olmo2": {"norm_place": "post", "qk_norm_over": "projection"},
     "experts": {"experts": 4, "shared_experts": 1, "router_z_loss": 0.01, "dense_layers": 1},
     "sigmoid": {"experts": 4, "router": "sigmoid", "capacity_factor": 1.0},
 }
@@ -199,7 +199,7 @@ def test_compiled_layers_are_cut_where_ranks_talk():
     settings = four_heads()
     settings = replace(settings, train=replace(settings.train, compile="on"))
     alone = teamed(settings).train(3)
-    for axes in ({"tensor": 2}, {"pipeline": 2}):
+    for axes in ({"tensor": 2}, {"pipeline": 2}, {"context": 2}):
         one, two = (teamed(settings, teams, **axes) for teams in (1, 2))
         assert "compiled by" in one.engines[one.seats[0]].identity()
         told = one.train(3)
