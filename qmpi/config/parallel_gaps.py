@@ -27,8 +27,11 @@ def parallel_gaps(settings: Settings) -> Iterator[str]:
             f"evaluation.problems = {settings.evaluation.problems}: {together} is asked none while "
             "it is trained; set 0, and run `qmpi evaluate` on its checkpoints"
         )
-    if model.predict_ahead:
-        yield f"model.predict_ahead = {model.predict_ahead}: {together} predicts the next alone"
+    if model.predict_ahead and size > settings.parallel.tensor:
+        yield (
+            f"model.predict_ahead = {model.predict_ahead} goes with parallel.tensor alone: along "
+            f"other axes {together} predicts the next token only"
+        )
     parallel = settings.parallel
     if settings.batch.is_measured and parallel.context * parallel.expert > 1:
         yield (

@@ -102,9 +102,18 @@ class VocabularyEnds(Ends):
         whole = self._between.all_of(gradient.contiguous())
         self.of_table.index_add_(0, own[mine], whole[mine])
 
-    def _step(self, features: Tensor, targets: Tensor, scale: float) -> tuple[float, Tensor]:
+    def picked(self, x: Tensor, rows: Tensor) -> Tensor:  # noqa: ARG002
+        """Return all rows that this rank has: others may have more of those that are wanted."""
+        return x
+
+    def _step(
+        self, features: Tensor, targets: Tensor, scale: float, rows: Tensor | None
+    ) -> tuple[float, Tensor]:
         whole = self._between.all_of(features.contiguous())
-        loss, gradient = super()._step(whole, targets, scale)
+        wanted = whole if rows is None else whole.index_select(0, rows)
+        loss, gradient = super()._step(wanted, targets, scale, None)
+        if rows is not None:
+            gradient = torch.zeros_like(whole).index_copy_(0, rows, gradient)
         return loss, self._between.sum_of(gradient).to(features.dtype)
 
 

@@ -102,7 +102,6 @@ def test_an_axis_that_is_computed_is_checked_instead_of_refused(
 
 SHARED: dict[str, tuple[dict[str, object], str]] = {
     "asked": ({"evaluation.every_steps": 5, "evaluation.problems": 6}, "evaluation.problems = 6"),
-    "ahead": ({"model.predict_ahead": 1}, "model.predict_ahead = 1"),
     "narrow": ({"train.masters": "bfloat16", "model.vocab_size": 4097}, "divide model.vocab_size"),
     "lanes": ({"train.lanes": 4096}, "are more than the exact sum has bits for"),
 }
@@ -123,6 +122,7 @@ def test_what_ranks_that_share_a_model_do_not_do_yet_is_refused_by_name(name: st
     [
         (["parallel.schedule=zero_bubble", "parallel.chunks=2"], "a chain that turns back"),
         (["parallel.schedule=zero_bubble", "train.compile=on"], "compiled layers do not"),
+        (["model.predict_ahead=1"], "model.predict_ahead = 1 goes with parallel.tensor alone"),
         (["train.offload=activations"], "stages of a pipeline keep activations"),
     ],
 )
