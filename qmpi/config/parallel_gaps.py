@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from qmpi.config.data import ContentSource
 from qmpi.config.exact_sum import LEAST_SPARE, spare_bits
 from qmpi.config.parallel import splits_backward
 from qmpi.config.settings import Settings
@@ -21,19 +22,22 @@ def parallel_gaps(settings: Settings) -> Iterator[str]:
     """
     size, model, train = settings.parallel.team_size, settings.model, settings.train
     together = f"a model that {size} ranks share"
-    if settings.evaluation.every_steps:
+    if settings.evaluation.every_steps and _poses(settings):
         yield (
-            f"evaluation.every_steps = {settings.evaluation.every_steps}: {together} is not "
-            "evaluated while it is trained; set 0, and run `qmpi evaluate` on its checkpoints"
+            f"evaluation.problems = {settings.evaluation.problems}: {together} is asked none while "
+            "it is trained; set 0, and run `qmpi evaluate` on its checkpoints"
         )
-    if model.predict_ahead:
-        yield f"model.predict_ahead = {model.predict_ahead}: {together} predicts the next alone"
-    if model.qk_norm and model.qk_norm_over == "projection":
-        yield f'model.qk_norm_over = "projection" spans heads, and {together} has them apart'
-    if settings.batch.is_measured:
+    if model.predict_ahead and size > settings.parallel.tensor:
         yield (
-            f"the noise of gradients is not measured in {together}: set batch.noise_scale = false, "
-            "and let the batch grow by a schedule"
+            f"model.predict_ahead = {model.predict_ahead} goes with parallel.tensor alone: along "
+            f"other axes {together} predicts the next token only"
+        )
+    parallel = settings.parallel
+    if settings.batch.is_measured and parallel.context * parallel.expert > 1:
+        yield (
+            "the noise of gradients is not measured where ranks share tokens or sequences "
+            "(parallel.context, parallel.expert), since none has a lane's gradient whole: set "
+            "batch.noise_scale = false, and let the batch grow by a schedule"
         )
     if splits_backward(settings.parallel):
         yield from _split_gaps(settings)
@@ -45,7 +49,6 @@ def parallel_gaps(settings: Settings) -> Iterator[str]:
             f"divide model.vocab_size = {model.vocab_size}"
         )
     yield from _expert_gaps(settings)
-    parallel = settings.parallel
     if parallel.context > 1 and model.capacity_factor:
         yield (
             f"model.capacity_factor = {model.capacity_factor}: an expert's capacity counts whole "
@@ -57,6 +60,11 @@ def parallel_gaps(settings: Settings) -> Iterator[str]:
             f"train.lanes x parallel.tensor x context x expert = {shares} gradients are more than "
             f"the exact sum has bits for: {MOST_SHARES} at most"
         )
+
+
+def _poses(settings: Settings) -> bool:
+    generated = any(isinstance(source, ContentSource) for source in settings.data.sources)
+    return generated and settings.evaluation.problems > 0
 
 
 def _split_gaps(settings: Settings) -> Iterator[str]:

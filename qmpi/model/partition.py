@@ -35,6 +35,9 @@ from qmpi.protocol.teams import AXES, Layout
 READERS = ("q_proj.weight", "k_proj.weight", "v_proj.weight", "gate_proj.weight", "up_proj.weight")
 """Endings of the matrices that read the stream: cut by outputs."""
 
+HEAD_NORMS = ("self_attn.q_norm.weight", "self_attn.k_norm.weight")
+"""Endings of the norms of queries and keys."""
+
 WRITERS = ("o_proj.weight", "down_proj.weight")
 """Endings of those that write to it: cut by inputs."""
 
@@ -269,9 +272,11 @@ def partition(settings: ModelSettings, layout: Layout, position: int, chunks: in
         experts=layout.expert,
     )
     numbers = {number for blocks in part.blocks for number in blocks}
+    # A norm over all heads has features of each, as the matrix before it has rows.
+    readers = READERS + HEAD_NORMS * (settings.qk_norm_over == "projection")
     for name, shape in (shapes_of(settings) | bias_shapes(settings)).items():
         if _is_held(name, part, numbers):
-            part.cuts[name] = _cut(name, shape, shares, share)
+            part.cuts[name] = _cut(name, shape, shares, share, readers)
     return part
 
 
@@ -318,10 +323,12 @@ def _narrowed(settings: ModelSettings, shares: int, tokens: int) -> ModelSetting
     return replace(settings, vocab_size=tokens, head_dim=head_dim(settings), **own)
 
 
-def _cut(name: str, shape: tuple[int, ...], shares: int, share: int) -> Cut:
+def _cut(
+    name: str, shape: tuple[int, ...], shares: int, share: int, readers: tuple[str, ...]
+) -> Cut:
     if shares == 1:
         return Cut(shape)
-    if name in TABLES or name.endswith(READERS):
+    if name in TABLES or name.endswith(readers):
         return Cut(shape, 0, *span(shape[0], shares, share))
     if name.endswith(WRITERS):
         return Cut(shape, 1, *span(shape[1], shares, share))

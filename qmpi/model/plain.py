@@ -4,6 +4,7 @@ Rows are the tokens of all sequences of a microbatch, B * T; matrices are in the
 residual stream and all vectors in float32.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -130,12 +131,15 @@ class Split(NamedTuple):
         heads: query heads H.
         kv_heads: key and value heads K.
         epsilon: added to the mean square of a norm.
+        over_ranks: float32 [...], a mean over the features that this rank has of what is normed, to
+            that over all ranks' features, the same on all; None: it has all. Not of the plain form.
     """
 
     batch: int
     heads: int
     kv_heads: int
     epsilon: float
+    over_ranks: Callable[[Tensor], Tensor] | None = None
 
 
 def norm(x: Tensor, weight: Tensor, epsilon: float, kind: torch.dtype) -> Tensor:
@@ -176,7 +180,7 @@ def heads(
     Returns:
         Queries [B, T, H, D] divided by sqrt(D), keys and values [B, T, K, D], typed as `merged`.
     """
-    batch, count, shared, epsilon = split
+    batch, count, shared, epsilon, _ = split
     parts = merged.view(batch, -1, count + 2 * shared, at.cos.shape[-1])
     q, k, v = parts.split((count, shared, shared), dim=2)
 

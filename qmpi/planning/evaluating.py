@@ -78,6 +78,9 @@ def evaluation_seconds(job: Workload, speeds: Speeds) -> float:
     call = max(speeds.call, CORE_CALL_SECONDS)
     together, rows = _rows_together(job), _rows(job)
     mine = min(rows, together * _dealt(job, rows, together))
+    # A team fills the last piece up, and its stages wait until the first one has passed them.
+    if job.settings.parallel.team_size > 1:
+        mine = together * (_dealt(job, rows, together) + job.settings.parallel.pipeline - 1)
     batches = _dealt(job, _problems(job), BATCH)
     answers = _answer_seconds(job, products, call, speeds.sweeps)
     return mine * _row_seconds(job, speeds, products) + batches * answers
@@ -96,6 +99,8 @@ def evaluation_bytes(job: Workload) -> int:
         return 0
     rows = min(_rows(job), _rows_together(job))
     logits = rows * job.settings.train.sequence_tokens * job.shape.vocab_size
+    if job.settings.parallel.team_size > 1:
+        logits = min(job.rows * job.shape.vocab_size, LOGITS) if job.shape.has_head else 0
     return PAPER_BYTES + KERNEL_BYTES + LOGIT_COPIES * FLOAT * logits
 
 
@@ -106,6 +111,8 @@ def _float_share(job: Workload, speeds: Speeds) -> float:
 
 
 def _rows_together(job: Workload) -> int:
+    if job.settings.parallel.team_size > 1:
+        return job.settings.train.sequences
     columns = job.settings.train.sequence_tokens + 1
     return max(1, LOGITS // (job.shape.vocab_size * columns))
 
@@ -126,11 +133,14 @@ def _problems(job: Workload) -> int:
 
 def _dealt(job: Workload, count: int, size: int) -> int:
     """Return the pieces that the busiest trainer does."""
-    return ceil(ceil(count / size) / job.counts.trainers)
+    return ceil(ceil(count / size) / job.teams)
 
 
 def _row_seconds(job: Workload, speeds: Speeds, products: float) -> float:
-    shape, tokens = job.shape, job.settings.train.sequence_tokens
+    parallel = job.settings.parallel
+    # Of a row that ranks share out by tokens or with their neighbours', each computes its own.
+    shape = job.shape
+    tokens = job.settings.train.sequence_tokens // (parallel.context * parallel.expert)
     swept = layer_sweeps(shape, tokens, half=False, compiled=False).bytes * FORWARD * shape.layers
     swept += LOGIT_BYTES * shape.vocab_size * tokens
     scores = shape.layers * attention_flops(shape, tokens)

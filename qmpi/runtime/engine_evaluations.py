@@ -4,8 +4,12 @@ Theory of operation. An evaluation is pieces of work: rows that are computed tog
 of problems. The pieces follow from what is asked alone, so each gives the same bits whoever does
 it, and what they give is added up in integers. A member does its share of the pieces. Before each,
 and after each token of an answer, it looks whether it is told to leave.
+
+Ranks of a team do their pieces together, all of rows in one go through the stages. So they first
+agree that all of them have the paper: who went on without would leave the others waiting.
 """
 
+import zlib
 from collections.abc import Callable, Iterable
 from threading import Event as Flag
 from typing import TYPE_CHECKING
@@ -21,6 +25,9 @@ from qmpi.runtime.worker import Task, Worker
 if TYPE_CHECKING:
     from qmpi.corpora.paper import Paper
     from qmpi.training.evaluation import Evaluator
+    from qmpi.training.parallel.evaluation import TeamEvaluator
+
+    Measures = Evaluator | TeamEvaluator
 
 MakePaper = Callable[[], "Paper"]
 
@@ -28,6 +35,8 @@ PROBLEMS_TOGETHER = 16
 """Fewer than a whole checkpoint is asked at a time, so that members can share them."""
 
 LOOK_SECONDS = 0.05
+
+UNLIKE = "the ranks of a team have not all the same held-out text; one may not be able to read it"
 
 
 class EngineEvaluations:
@@ -55,12 +64,12 @@ class EngineEvaluations:
             self._made = Flag()
             self._worker.submit(Task(self._prepare, self._refused))
 
-    def evaluate(self, work: Evaluate, evaluator: "Evaluator") -> Evaluated:
+    def evaluate(self, work: Evaluate, evaluator: "Measures") -> Evaluated:
         """Measure a share.
 
         Args:
             work: which.
-            evaluator: of the weights.
+            evaluator: of the weights; of a team all ranks measure its share together.
 
         Returns:
             What was measured, or why nothing was.
@@ -69,7 +78,9 @@ class EngineEvaluations:
             PeerLost: told to leave.
         """
         began = self._now()
-        paper = self._whole()
+        paper, fault = self._whole(), self._fault
+        if not evaluator.agrees(_mark(paper)):
+            paper, fault = None, fault or UNLIKE
         marks = added_up(self._marks(work, evaluator, paper)) if paper is not None else ()
         return Evaluated(
             generation=work.generation,
@@ -79,7 +90,7 @@ class EngineEvaluations:
             marks=marks,
             left_out=paper.left_out if paper is not None else (),
             seconds=self._now() - began,
-            fault=self._fault,
+            fault=fault,
         )
 
     def _prepare(self) -> Event | None:
@@ -107,29 +118,40 @@ class EngineEvaluations:
             self._look()
         return self._paper
 
-    def _marks(self, work: Evaluate, evaluator: "Evaluator", paper: "Paper") -> Iterable[Marks]:
+    def _marks(self, work: Evaluate, evaluator: "Measures", paper: "Paper") -> Iterable[Marks]:
         from qmpi.training.decode import batches_of
 
         together = evaluator.rows_together
-        firsts = range(0, paper.rows, together)
+        starts = range(0, paper.rows, together)
         batches = list(batches_of(paper.prompts, paper.budgets, PROBLEMS_TOGETHER))
-        for piece in own_share(len(firsts) + len(batches), work.part, work.parts):
+        pieces = own_share(len(starts) + len(batches), work.part, work.parts)
+        spans = [
+            (starts[piece], min(starts[piece] + together, paper.rows))
+            for piece in pieces
+            if piece < len(starts)
+        ]
+        parts = [(paper.block(first, last), last - first) for first, last in spans]
+        for (first, _), nats in zip(spans, evaluator.losses(parts, self._look), strict=True):
+            yield from paper.marks_of_rows(first, nats)
+        for piece in pieces[len(spans) :]:
             self._look()
-            if piece < len(firsts):
-                first = firsts[piece]
-                last = min(first + together, paper.rows)
-                nats = evaluator.row_losses(paper.block(first, last), last - first, _ignore)
-                yield from paper.marks_of_rows(first, nats)
-            else:
-                yield from self._answers(batches[piece - len(firsts)], evaluator, paper)
+            yield from self._answers(batches[piece - len(starts)], evaluator, paper)
 
-    def _answers(self, batch: list[int], evaluator: "Evaluator", paper: "Paper") -> Iterable[Marks]:
+    def _answers(self, batch: list[int], evaluator: "Measures", paper: "Paper") -> Iterable[Marks]:
         def ended(number: int, added: list[int]) -> bool:
             self._look()
             return paper.ended(number, added)
 
         added = evaluator.batch(batch, paper.prompts, paper.budgets, ended, _ignore)
         return paper.marks_of_answers(batch, added)
+
+
+def _mark(paper: "Paper | None") -> int:
+    """Return a number of 31 bits that stands for a paper; -1: there is none."""
+    if paper is None:
+        return -1
+    rows = zlib.crc32(paper.block(0, paper.rows))
+    return zlib.crc32(repr(paper.prompts).encode(), rows) >> 1
 
 
 def _ignore(more: int) -> None:

@@ -86,11 +86,11 @@ class Ahead:
             x = layer(joined(x, embedded, weights, self._norm, self._epsilon), at, weights.block)
             rows = with_target(ids, depth, at.first)
             features = self._norm(
-                x.index_select(0, rows), weights.final_norm, self._epsilon, self._weights.kind
+                self._ends.picked(x, rows), weights.final_norm, self._epsilon, self._weights.kind
             )
             # Target of a position: the token behind the one that the module takes in there.
             targets = shifted(ids, depth + 1).flatten()[rows]
-            mean, gradient = self._ends.loss(features, targets, share * self._weight)
+            mean, gradient = self._ends.loss(features, targets, share * self._weight, rows)
             self._losses[depth - 1] += mean
             depths.append(Depth(taken, embedded, features, gradient))
         return depths

@@ -16,10 +16,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import cast
+from typing import ParamSpec, TypeVar, cast
 
 import torch
-from torch import Tensor
 
 from qmpi.config.compiling import is_worth_compiling
 from qmpi.config.parallel import splits_backward
@@ -84,13 +83,17 @@ def wants_compiling(settings: Settings, device: torch.device) -> bool:
     return is_worth_compiling(settings.train, flops, "cpu" if device.type == "cpu" else "cuda")
 
 
-def uncompiled(call: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
+
+
+def uncompiled(call: Callable[Given, Made]) -> Callable[Given, Made]:
     """Return a call that compiled code leaves to Python, around which it is cut in pieces.
 
     Args:
-        call: (x) to y.
+        call: of tensors.
     """
-    return cast(Callable[[Tensor], Tensor], torch.compiler.disable(call))
+    return cast("Callable[Given, Made]", torch.compiler.disable(call))
 
 
 class Preparer:
@@ -142,7 +145,8 @@ class Preparer:
         }
 
         # What ranks give each other within a layer is not for a compiler: it takes the rest.
-        whole = self._settings.parallel.tensor == 1
+        parallel = self._settings.parallel
+        whole = parallel.tensor * parallel.context == 1
 
         def compiled(layer: Layer, other: Layer) -> Layer:
             if isinstance(layer, ExpertLayer) and isinstance(other, ExpertLayer):

@@ -91,21 +91,42 @@ class Ends:
         """
         self.of_table.index_add_(0, ids, gradient)
 
-    def loss(self, features: Tensor, targets: Tensor, share: float) -> tuple[float, Tensor]:
+    def picked(self, x: Tensor, rows: Tensor) -> Tensor:
+        """Return of the stream what the loss of some rows needs.
+
+        Args:
+            x: [rows that this rank has, width].
+            rows: int64 [n], of all rows.
+
+        Returns:
+            What `loss` takes with these rows, before it is normed; differentiable.
+        """
+        return x.index_select(0, rows)
+
+    def loss(
+        self, features: Tensor, targets: Tensor, share: float, rows: Tensor | None = None
+    ) -> tuple[float, Tensor]:
         """Compute a mean loss; the gradient of the head is added to `of_head`.
 
         Args:
-            features: normed, of the rows that this rank has of the stream.
-            targets: int64 [rows], of all rows.
+            features: normed, of the rows that this rank has of the stream, or of what was picked.
+            targets: int64 [n], of all rows, or of those that were picked.
             share: of the mean loss in what is minimised.
+            rows: int64 [n], those that were picked; None: all.
 
         Returns:
             The loss in nats, and the gradient of the features.
         """
         if not targets.numel():
-            return 0.0, torch.empty_like(features)
-        return self._step(features.detach(), targets, share / targets.numel())
+            return 0.0, torch.zeros_like(features)
+        return self._step(features.detach(), targets, share / targets.numel(), rows)
 
-    def _step(self, features: Tensor, targets: Tensor, scale: float) -> tuple[float, Tensor]:
+    def _step(
+        self,
+        features: Tensor,
+        targets: Tensor,
+        scale: float,
+        rows: Tensor | None,  # noqa: ARG002 - here they were picked before
+    ) -> tuple[float, Tensor]:
         head = self._weights.head_values
         return self._loss.step(features, head, targets, scale, self.of_head)

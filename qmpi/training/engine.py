@@ -32,6 +32,7 @@ from qmpi.training.holder import Holder
 from qmpi.training.lanes import Block, Work
 from qmpi.training.optimizer import clip
 from qmpi.training.outcome import Held, StepOutcome
+from qmpi.training.parallel.evaluation import TeamEvaluator
 from qmpi.training.parallel.team import TeamLines
 from qmpi.training.precision import choose_device, choose_precision, refuse_short_sums
 from qmpi.training.profiler import Profiler
@@ -69,7 +70,7 @@ class Engine(Holder):
         refuse_short_sums(self._precision)
         self._means = Means(self._device, self._precision, clock, aborted, in_turn, divider)
         self._own = first_hyperparameters(settings)
-        self._evaluator: Evaluator | None = None
+        self._evaluator: Evaluator | TeamEvaluator | None = None
         self._graveyard: list[Comm] = []
         self._position = 0
         super().__init__(settings, build_station(settings, 0, self._means))
@@ -110,13 +111,15 @@ class Engine(Holder):
         """Return what records the work of this engine, not begun."""
         return Profiler(self._device)
 
-    def evaluator(self) -> Evaluator:
+    def evaluator(self) -> Evaluator | TeamEvaluator:
         """Return what measures the weights as they are whenever it is asked; it changes none."""
-        if self._evaluator is None:
+        if self._evaluator is None and not self._team.is_alone:
+            self._evaluator = TeamEvaluator(self.at)
+        elif self._evaluator is None:
             settings = self._settings
             model = model_over(settings.model, self._state, self._divider)
             self._evaluator = Evaluator(model, settings.train.sequence_tokens, EVALUATED_LOGITS)
-        elif self._state.layout.narrow:
+        elif isinstance(self._evaluator, Evaluator) and self._state.layout.narrow:
             self._evaluator.take(self._state.wide_views())
         return self._evaluator
 

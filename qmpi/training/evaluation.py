@@ -1,6 +1,6 @@
 """What weights make of held-out rows and of problems; in float32, where the weights are."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -81,6 +81,30 @@ class Evaluator:
             losses += _summed(self._model(part[:, :-1]), part[:, 1:]).tolist()
             progress(len(part))
         return losses
+
+    def agrees(self, mark: int) -> bool:  # noqa: ARG002
+        """Return True: nobody else measures these weights.
+
+        Args:
+            mark: not used.
+        """
+        return True
+
+    def losses(
+        self, parts: Sequence[tuple[Block, int]], look: Callable[[], None]
+    ) -> Iterator[list[float]]:
+        """Yield the cross-entropy of each row of some parts; as `row_losses`.
+
+        Args:
+            parts: blocks of rows, and how many each has.
+            look: called before each is computed; what it raises ends the work.
+
+        Yields:
+            Nats of the rows of a part.
+        """
+        for block, rows in parts:
+            look()
+            yield self.row_losses(block, rows, lambda _: None)
 
     def continuations(
         self,

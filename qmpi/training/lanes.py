@@ -115,6 +115,8 @@ class LaneRunner:
         """
         self._factor = factor
         self._gradients.begin_pass(factor)
+        if self._squares is not None:
+            self._squares.clear()
 
     def run_all(self, layers: Layers, work: Work, total: Sum, aborted: Aborted) -> None:
         """Compute lanes, and add their gradients and what they tell.
@@ -130,9 +132,11 @@ class LaneRunner:
         """
         for lane, block, digest in work:
             total.begin_lane(lane)
+            if self._squares is not None:
+                self._squares.take_up(lane)
             own = self.run(layers, block, total, aborted)
             (loss,) = self._backprop.tokens.means_of([own])
-            total.end_lane(lane, loss, digest, self.numbers())
+            total.end_lane(lane, loss, digest, self.numbers(lane))
             self._watch.lap("sweep")
 
     def run(self, layers: Layers, block: Block, total: Sum, aborted: Aborted) -> float:
@@ -155,8 +159,6 @@ class LaneRunner:
         ids = self._sequences.own(read_block(block, rows, train.sequence_tokens + 1), train)
         losses, share = 0.0, self._factor / (count * self._sequences.parts)
         self._backprop.begin_lane()
-        if self._squares is not None:
-            self._squares.begin_lane()
         self._weights.tallies.clear()
         for number, rows in enumerate(ids.split(train.sequences)):
             leave_if(aborted)
@@ -169,13 +171,18 @@ class LaneRunner:
         mean = self._sequences.mean_of(torch.tensor([losses / count], dtype=torch.float64))
         return float(mean)
 
-    def numbers(self) -> tuple[float, ...]:
+    def numbers(self, lane: int) -> tuple[float, ...]:
         """Return what the last lane tells besides (see `TailForm`).
 
-        The squared norm of its gradient where that is measured, then the losses of ahead modules.
+        Args:
+            lane: which it was.
+
+        Returns:
+            The squared norm of its gradient where that is measured, then the losses of ahead
+            modules.
         """
-        square = (self._squares.total(),) if self._squares is not None else ()
-        return square + self._backprop.ahead.told(self._train.microbatches)
+        square = self._squares.totals([lane]) if self._squares is not None else []
+        return tuple(square) + self._backprop.ahead.told(self._train.microbatches)
 
     def rehearse(self, layers: Layers) -> None:
         """Run a microbatch of the true shape whose gradients go nowhere.

@@ -29,7 +29,7 @@ class Microbatches:
         settings: Settings,
         device: torch.device,
         runner: Runner,
-        kernels: Kernels,
+        kernels: tuple[Kernels, Callable[[Kernels], Kernels]],
         in_turn: InTurn,
         apart: Callable[[Callable[[], None]], None],
     ) -> None:
@@ -39,13 +39,14 @@ class Microbatches:
             settings: the job.
             device: where it computes.
             runner: computes lanes.
-            kernels: parts of its layers.
+            kernels: parts of its layers; and what puts that which ranks give each other into parts
+                that are to be compiled.
             in_turn: lets one process of a host compile at a time.
             apart: does work without the other ranks of a team.
         """
         self._apart = apart
         self._settings, self._device, self._in_turn = settings, device, in_turn
-        self._runner, self._kernels = runner, kernels
+        self._runner, (self._kernels, self._shared) = runner, kernels
         self._halvings = 0
         self._prepared: Prepared | None = None
 
@@ -68,9 +69,7 @@ class Microbatches:
         if self._prepared is None:
             train = halved(self._settings.train, self._halvings)
             settings = replace(self._settings, train=train)
-            own = self._kernels
-            plain = choose_parts(train, self._device, compiled=True)
-            plain = plain._replace(gather=own.gather, scatter=own.scatter)
+            plain = self._shared(choose_parts(train, self._device, compiled=True))
             self._prepared = Preparer(settings, self._device, self._in_turn).prepare(
                 eager=self._layers(train, self._kernels),
                 plain=self._layers(train, plain),

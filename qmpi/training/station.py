@@ -7,6 +7,7 @@ in `parallel`. A rank that moves to a position whose part is another one builds 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -14,14 +15,13 @@ from msgspec.structs import replace
 
 from qmpi.config.parallel import splits_backward
 from qmpi.config.settings import Settings
-from qmpi.model.fused.by_piece import attend_by_piece
 from qmpi.model.partition import Partition, partition
 from qmpi.protocol.teams import Layout as TeamLayout
 from qmpi.training.backprop import Backprop
 from qmpi.training.balance import Balance
 from qmpi.training.comm.line import Gpu
 from qmpi.training.comm.waits import Aborted
-from qmpi.training.compiler import InTurn, uncompiled
+from qmpi.training.compiler import InTurn
 from qmpi.training.dealing import Dealing
 from qmpi.training.ends import Ends
 from qmpi.training.flat_state import FlatState
@@ -33,10 +33,7 @@ from qmpi.training.offload.places import offloads_moments
 from qmpi.training.optimizer import Optimizer
 from qmpi.training.own_tokens import OwnTokens
 from qmpi.training.parallel.directions import TeamDirections
-from qmpi.training.parallel.exchange import TokenExchange
-from qmpi.training.parallel.rows import Rows
-from qmpi.training.parallel.sequences import Sequences
-from qmpi.training.parallel.shared_tokens import SharedTokens
+from qmpi.training.parallel.kernels import Between, shared_kernels
 from qmpi.training.parallel.shelf import Shelf
 from qmpi.training.parallel.stage import StageParts, StageRunner
 from qmpi.training.parallel.team import Team
@@ -85,7 +82,9 @@ class Station:
     Attributes:
         settings: the job.
         means: what it is built with.
+        own: the job as if the model were the part of it that is here.
         part: of the model that it holds.
+        between: who has the rest.
         team: the ranks that hold the others.
         state: its part.
         weights: of it, as lanes compute with them.
@@ -102,7 +101,9 @@ class Station:
 
     settings: Settings
     means: Means
+    own: Settings
     part: Partition
+    between: Between
     team: Team
     state: FlatState
     weights: Weights
@@ -160,24 +161,18 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
     own = _narrowed(settings, part)
     train, device, kind = own.train, means.device, means.precision
     told, layout = Tallies(own.model, device, part.contexts), part_layout(settings, part)
-    split, shared = offloads_moments(train, device), parallel.shard == "optimizer"
-    state = FlatState(layout, device, split=split, shared=shared)
+    split, is_dealt = offloads_moments(train, device), parallel.shard == "optimizer"
+    state = FlatState(layout, device, split=split, shared=is_dealt)
     form = TailForm(own.batch.is_measured, own.model.predict_ahead)
     total = make_sum(train, layout, device, form, told.size, own.job.seed)
     weights = Weights(own.model, state, kind, told)
-    watch, rows = make_stopwatch(device, means.clock), Rows(part.share, part.shares)
-    sequences = Sequences(part.expert, part.experts)
-    kernels = choose_parts(train, device, compiled=False)
-    if part.experts > 1:
-        kernels = kernels._replace(exchange=TokenExchange(sequences, part.expert))
+    watch, between = make_stopwatch(device, means.clock), Between.of(part)
+    rows, shared, sequences = between
+    share = partial(shared_kernels, part=part, between=between)
+    kernels = share(choose_parts(train, device, compiled=False))
     directions = None
-    if part.shares > 1:
-        kernels = kernels._replace(gather=uncompiled(rows.gather), scatter=uncompiled(rows.scatter))
-        if layout.uses_muon:
-            directions = TeamDirections(layout, part, rows, device, update_precision(kind))
-    shared = SharedTokens(part.context, part.contexts)
-    if part.contexts > 1:
-        kernels = kernels._replace(whole=shared.whole, attend=attend_by_piece)
+    if part.shares > 1 and layout.uses_muon:
+        directions = TeamDirections(layout, part, rows, device, update_precision(kind))
     shelf = Shelf()
     if splits_backward(settings.parallel) and train.precision != "float8":
         kernels = kernels._replace(product=shelf.product)
@@ -186,19 +181,23 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
     tie = Tie(weights, part)
     ends = VocabularyEnds(weights, part, rows) if part.shares > 1 else Ends(weights, own.model)
     runner: Runner
+    squares = None
+    if form.measures:
+        squares = LaneSquares(layout, device, part.common.get("tensor", frozenset()), rows)
     if part.chain.stages > 1:
-        parts = StageParts(part, ends, tie, kernels.norm, tokens, sequences, shelf)
+        parts = StageParts(part, ends, tie, kernels.norm, tokens, sequences, shelf, squares)
         runner = StageRunner(own, weights, parts, watch)
     else:
         backprop = Backprop(own, weights, kernels, watch, ends, tokens)
-        squares = LaneSquares(len(layout.slots), device) if form.measures else None
         runner = LaneRunner(own, weights, backprop, watch, sequences, squares)
     stage = runner if isinstance(runner, StageRunner) else None
-    team = Team(part, layout, rows, (shared, sequences), stage)
+    team = Team(part, layout, between, stage)
     return Station(
         settings=settings,
         means=means,
+        own=own,
         part=part,
+        between=between,
         team=team,
         state=state,
         weights=weights,
@@ -207,7 +206,7 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
         watch=watch,
         runner=runner,
         passes=Passes(runner, total, watch, means.aborted, kind),
-        microbatches=Microbatches(own, device, runner, kernels, means.in_turn, team.apart),
+        microbatches=Microbatches(own, device, runner, (kernels, share), means.in_turn, team.apart),
         optimizer=Optimizer(layout, device, update_precision(kind), own.job.seed, directions),
         dealing=Dealing(state),
         kept=KeptLanes(state, total, train.lanes),

@@ -55,7 +55,7 @@ def test_a_run_that_measures_itself_has_the_weights_of_one_that_does_not(tmp_pat
         assert scores["problems"]["overall"] == 12
         assert record["seconds"] > 0
     check_told(run, status, measured[-1])
-    check_from_outside(run, measured[-1]["result"])
+    check_from_outside(run, measured[-1]["result"], 12)
 
 
 def check_told(run: LiveRun, status: dict[str, Any], newest: dict[str, Any]) -> None:
@@ -70,13 +70,39 @@ def check_told(run: LiveRun, status: dict[str, Any], newest: dict[str, Any]) -> 
     assert "source sums" in page.read_text()
 
 
-def check_from_outside(run: LiveRun, inside: dict[str, Any]) -> None:
+def check_from_outside(run: LiveRun, inside: dict[str, Any], problems: int) -> None:
     """The command finds what the run has found: other batches, and other rounding."""
-    told = qmpi(
-        "evaluate", str(run.run), "--tokens", "4000", "--problems", "12", "--json", timeout=400
-    )
+    asked = ("--tokens", "4000", "--problems", str(problems), "--json")
+    told = qmpi("evaluate", str(run.run), *asked, timeout=400)
     outside = json.loads(told.stdout)
     for name, loss in inside["loss"]["source"].items():
         assert outside["loss"]["source"][name] == pytest.approx(loss, rel=1e-4)
     assert outside["tokens"] == inside["tokens"]
     assert outside["problems"] == inside["problems"]
+
+
+TEAMED = (
+    *("--set", "model.kv_heads=2", "--set", "train.microbatches=2", "--set", "train.lanes=4"),
+    *("--set", "parallel.pipeline=2", "--set", "evaluation.problems=0"),
+    *("--set", "failure.dead_seconds=60", "--set", "monitor.status_seconds=0.1"),
+)
+
+
+@pytest.mark.slow
+def test_two_teams_measure_what_one_does_whoever_dies(tmp_path: Path) -> None:
+    (tmp_path / "alone").mkdir()
+    with LiveRun(tmp_path / "alone", "-n", "2", *TEAMED, job=MEASURED) as alone:
+        wanted = alone.finish(400)
+    counts = ("--set", "roles.trainer=4", "--set", "roles.spare=2")
+    with LiveRun(tmp_path, "-n", "10", *TEAMED, *counts, job=MEASURED) as run:
+        for step in (10, 20):
+            # While an evaluation is due or under way.
+            run.wait_for_step(step, 300)
+            run.kill("trainer", step // 20)
+        status = run.finish(400)
+    assert (status["exit_code"], len(status["failures"])) == (0, 2), run.logs()
+    assert status["digest"] == wanted["digest"]
+    found = [(record["step"], record["result"]) for record in done(run)]
+    assert found == [(record["step"], record["result"]) for record in done(alone)]
+    assert [step for step, _ in found] == [10, 20, 30]
+    check_from_outside(run, found[-1][1], 0)

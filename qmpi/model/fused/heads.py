@@ -1,5 +1,6 @@
 """From the merged product of q, k and v to heads, normed and turned, as one node."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -57,7 +58,7 @@ class Heads(torch.autograd.Function):
         Returns:
             [B, T, H, D] and twice [B, T, K, D], in the type of `merged`.
         """
-        batch, heads, kv_heads, epsilon = split
+        batch, heads, kv_heads, epsilon, over_ranks = split
         parts = merged.view(batch, -1, heads + 2 * kv_heads, at.cos.shape[-1])
         raw = parts.split((heads, kv_heads, kv_heads), dim=2)
         turned, inverses = [], []
@@ -66,7 +67,7 @@ class Heads(torch.autograd.Function):
                 y = x.float() * scale
             else:
                 rows = _normed_rows(x, weight)
-                inverses.append(inverse_rms(rows, epsilon))
+                inverses.append(inverse_rms(rows, epsilon, over_ranks))
                 y = (rows * inverses[-1]).mul_(weight * scale).view(x.shape)
             turned.append(turn(y, at.cos, at.sin).to(merged.dtype))
         ctx.save_for_backward(merged, q_norm, k_norm, at.cos, at.sin, *inverses)
@@ -78,7 +79,7 @@ class Heads(torch.autograd.Function):
         """Return the gradients of the merged product and of both norms."""
         merged, q_norm, k_norm, cos, sin, *inverses = ctx.saved_tensors
         inverses = inverses or [None, None]
-        batch, heads, kv_heads, _ = ctx.split
+        batch, heads, kv_heads, _, over_ranks = ctx.split
         parts = merged.view(batch, -1, heads + 2 * kv_heads, cos.shape[-1])
         sizes = (heads, kv_heads, kv_heads)
         raw = parts.split(sizes, dim=2)
@@ -86,7 +87,10 @@ class Heads(torch.autograd.Function):
         places = out.split(sizes, dim=2)
         of_norms = [
             _unnormed(
-                _unturned(gradients[n], cos, sin, scale), raw[n], (weight, inverses[n]), places[n]
+                _unturned(gradients[n], cos, sin, scale),
+                raw[n],
+                (weight, inverses[n], over_ranks),
+                places[n],
             )
             for n, (weight, scale) in enumerate(
                 zip((q_norm, k_norm), scales(cos.shape[-1]), strict=True)
@@ -107,20 +111,23 @@ def _unturned(gradient: Tensor, cos: Tensor, sin: Tensor, scale: float) -> Tenso
 
 
 def _unnormed(
-    gradient: Tensor, x: Tensor, norm: tuple[Tensor | None, Tensor | None], out: Tensor
+    gradient: Tensor,
+    x: Tensor,
+    norm: tuple[Tensor | None, Tensor | None, Callable[[Tensor], Tensor] | None],
+    out: Tensor,
 ) -> Tensor | None:
     """Write the gradient of what was normed.
 
     Args:
         gradient: float32, of the normed values; overwritten.
         x: what was normed.
-        norm: weight and 1 / rms, or None twice.
+        norm: weight and 1 / rms, or None twice; what makes means over all ranks of those of one.
         out: takes the gradient of `x`.
 
     Returns:
         The gradient of the weight, or None.
     """
-    weight, inverse = norm
+    weight, inverse, over_ranks = norm
     if weight is None or inverse is None:
         out.copy_(gradient)
         return None
@@ -129,6 +136,8 @@ def _unnormed(
     of_weight = (gradient * normed).sum((0, 1, 2))
     gradient.mul_(weight)
     along = (gradient * normed).mean(-1, keepdim=True)
+    if over_ranks is not None:
+        along = over_ranks(along)
     gradient = gradient.addcmul_(normed, along, value=-1.0).mul_(inverse)
     out.copy_(gradient.view(out.shape))
     return of_weight

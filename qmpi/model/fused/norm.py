@@ -1,23 +1,30 @@
 """RMSNorm as one node: float32 inside, the compute type outside."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
 
-def inverse_rms(x: Tensor, epsilon: float) -> Tensor:
+def inverse_rms(
+    x: Tensor, epsilon: float, over_ranks: Callable[[Tensor], Tensor] | None = None
+) -> Tensor:
     """Return 1 / sqrt(mean square + epsilon) over the last dimension.
 
     Args:
         x: [..., features], of any float type.
         epsilon: added to the mean square.
+        over_ranks: as of `qmpi.model.plain.Split`.
 
     Returns:
         float32 [..., 1].
     """
     size = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
-    return size.square_().mul_(1.0 / x.shape[-1]).add_(epsilon).rsqrt_()
+    mean = size.square_().mul_(1.0 / x.shape[-1])
+    if over_ranks is not None:
+        mean = over_ranks(mean)
+    return mean.add_(epsilon).rsqrt_()
 
 
 class Norm(torch.autograd.Function):

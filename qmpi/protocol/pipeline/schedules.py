@@ -56,6 +56,26 @@ def table_of(schedule: PipelineSchedule, stages: int, chunks: int, microbatches:
     return Table(chain, tuple(tuple(order(chain, stage)) for stage in range(stages)))
 
 
+def forward_table(stages: int, chunks: int, microbatches: int) -> Table:
+    """Write down forward passes alone: rounds of the stages pass one chunk after the other.
+
+    Args:
+        stages: ranks along the pipeline axis, >= 1.
+        chunks: of each stage, >= 1; in a chain that does not turn back.
+        microbatches: that pass the pipeline, >= 0.
+
+    Returns:
+        The table.
+    """
+    actions = tuple(
+        Action(Pass.FORWARD, chunk, microbatch)
+        for first in range(0, microbatches, stages)
+        for chunk in range(chunks)
+        for microbatch in range(first, min(first + stages, microbatches))
+    )
+    return Table(Chain(stages, chunks, microbatches), (actions,) * stages)
+
+
 def _gpipe(chain: Chain, _stage: int) -> Iterator[Action]:
     for work in (Pass.FORWARD, Pass.BACKWARD):
         for microbatch in range(chain.microbatches):

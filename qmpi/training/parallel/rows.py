@@ -82,6 +82,23 @@ class Rows:
         """
         return self.all_of(told.unsqueeze(0))
 
+    def mean_of(self, own: Tensor) -> Tensor:
+        """Return the mean over the ranks, added up in their order; the same bits on all.
+
+        Args:
+            own: float32 [...], contiguous.
+
+        Returns:
+            Likewise, a new tensor.
+
+        Raises:
+            PeerLost: a rank is gone.
+        """
+        total = torch.zeros_like(own)
+        for one in self.each(own):
+            total += one
+        return total / self.shares
+
     def gather(self, own: Tensor) -> Tensor:
         """Return all rows; differentiable. Arguments and errors as of `all_of`."""
         return _Gather.apply(own, self)

@@ -69,3 +69,21 @@ class Sequences:
         for told in self.line.allgather(losses).view(self.parts, -1):
             total += told
         return total / self.parts
+
+    def all_of(self, numbers: Tensor) -> Tensor:
+        """Return what each sequence of some microbatches gives, in the order of a rank alone.
+
+        Args:
+            numbers: of those that the rank has, float64 [microbatches, sequences], in the host's
+                memory.
+
+        Returns:
+            float64 [microbatches, parts * sequences]; the same on all ranks.
+
+        Raises:
+            PeerLost: a rank is gone.
+        """
+        if self.line is None or self.parts == 1:
+            return numbers
+        told = self.line.gather_numbers(numbers.flatten()).view(self.parts, *numbers.shape)
+        return told.transpose(0, 1).flatten(1)

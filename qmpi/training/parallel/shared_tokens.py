@@ -57,11 +57,27 @@ class SharedTokens:
         """
         if self.line is None or self.ranks == 1:
             return list(losses)
-        told = self.line.gather_numbers(torch.tensor(losses, dtype=torch.float64))
-        total = torch.zeros_like(told[0])
-        for one in told:
-            total += one
+        total = self.sum_of(torch.tensor(losses, dtype=torch.float64))
         return (total / self.ranks).tolist()
+
+    def sum_of(self, numbers: Tensor) -> Tensor:
+        """Return sums over the ranks, the same bits on all of them.
+
+        Args:
+            numbers: float64 [n], in the host's memory.
+
+        Returns:
+            float64 [n].
+
+        Raises:
+            PeerLost: a rank is gone.
+        """
+        if self.line is None or self.ranks == 1:
+            return numbers
+        total = torch.zeros_like(numbers)
+        for one in self.line.gather_numbers(numbers):
+            total += one
+        return total
 
     def whole(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Return the keys and values of whole sequences; differentiable.

@@ -30,6 +30,7 @@ from qmpi.training.comm.pending import Pending
 from qmpi.training.comm.waits import Aborted
 from qmpi.training.ends import Ends
 from qmpi.training.gradients import Gradients
+from qmpi.training.lane_squares import LaneSquares
 from qmpi.training.lanes import Work, leave_if, read_block
 from qmpi.training.out_of_memory import with_memory_told
 from qmpi.training.own_tokens import OwnTokens
@@ -52,6 +53,7 @@ class StageParts(NamedTuple):
         tokens: those that are computed here.
         sequences: of a microbatch, and who has the others.
         shelf: keeps what a schedule that splits backward passes puts off.
+        squares: takes each gradient too; None: the noise is not measured.
     """
 
     part: Partition
@@ -61,6 +63,7 @@ class StageParts(NamedTuple):
     tokens: OwnTokens
     sequences: Sequences
     shelf: Shelf
+    squares: LaneSquares | None = None
 
 
 class StageRunner:
@@ -79,9 +82,9 @@ class StageRunner:
         """
         self._settings, self._weights, self._watch = settings, weights, watch
         self._part, self._ends, self._tie, self._norm = parts[:4]
-        self._tokens, self._sequences, self._shelf = parts[4:]
+        self._tokens, self._sequences, self._shelf, self._squares = parts[4:]
         self._chain = self._part.chain
-        self._gradients = Gradients(weights, watch)
+        self._gradients = Gradients(weights, watch, self._squares)
         self._programs = dict[int, Program]()
         self._line: Comm | None = None
         self.resize(settings.train)
@@ -131,6 +134,8 @@ class StageRunner:
         self._tallied = dict[int, tuple[Tensor, Tensor]]()
         self._sum: Sum | None = None
         self._shelf.clear()
+        if self._squares is not None:
+            self._squares.clear()
         self._ends.begin_lane()
 
     def run_all(self, layers: Layers, work: Work, total: Sum, aborted: Aborted) -> None:
@@ -163,8 +168,9 @@ class StageRunner:
             losses = self._sequences.mean_of(losses)
         line.broadcast(losses, self._chain.stages - 1)
         means = self._tokens.means_of(losses.tolist())
-        for (lane, _, digest), loss in zip(work, means, strict=True):
-            total.tail.put(lane, loss / train.microbatches, digest)
+        squares = self._square_norms(line)
+        for (lane, _, digest), loss, square in zip(work, means, squares, strict=True):
+            total.tail.put(lane, loss / train.microbatches, digest, square)
         for kept in self._tallied.values():
             self._weights.tallies.resume(kept)
             self._weights.tallies.add_to(total.counts)
@@ -212,7 +218,7 @@ class StageRunner:
             self._losses[lane] += loss
         else:
             gradient = self._values.pop(_gradient(place, microbatch))
-        self._gradients.expect(number, many, self._sum)
+        self._expect(lane, number)
         if number == many - 1 and self._sum is not None:
             self._sum.begin_lane(self._lanes[lane])
         torch.autograd.backward([y], [gradient])
@@ -233,8 +239,9 @@ class StageRunner:
     def backward_weight(self, chunk: int, microbatch: int) -> None:
         """Compute the gradients that were put off; as `StageWork.backward_weight`."""
         leave_if(self._aborted)
-        number, many = microbatch % self._train.microbatches, self._train.microbatches
-        self._gradients.expect(number, many, self._sum)
+        many = self._train.microbatches
+        lane, number = divmod(microbatch, many)
+        self._expect(lane, number)
         self._shelf.settle(chunk, microbatch)
         self._watch.lap("backward")
         if number == many - 1 and self._sum is not None:
@@ -263,6 +270,23 @@ class StageRunner:
         if tallies.size:
             self._tallied[lane] = tallies.kept()
         return x
+
+    def _expect(self, lane: int, number: int) -> None:
+        """Say which microbatch of which lane the gradients that come next belong to."""
+        self._gradients.expect(number, self._train.microbatches, self._sum)
+        if self._squares is not None:
+            self._squares.take_up(lane)
+
+    def _square_norms(self, line: Comm) -> list[tuple[float, ...]]:
+        """Return the squared norm of each lane's gradient, of all stages; where it is measured."""
+        count = len(self._lanes)
+        if self._squares is None or not count:
+            return [()] * count
+        own = torch.tensor(self._squares.totals(range(count)), dtype=torch.float64)
+        total = torch.zeros_like(own)
+        for told in line.gather_numbers(own):
+            total += told
+        return [(square,) for square in total.tolist()]
 
     def _met(self) -> Comm:
         if self._line is None:

@@ -20,9 +20,7 @@ from qmpi.protocol.teams import whole_digest
 from qmpi.training.comm.line import Comm
 from qmpi.training.flat_state import Layout
 from qmpi.training.norm import global_norm, norm_of
-from qmpi.training.parallel.rows import Rows
-from qmpi.training.parallel.sequences import Sequences
-from qmpi.training.parallel.shared_tokens import SharedTokens
+from qmpi.training.parallel.kernels import Between
 from qmpi.training.parallel.stage import StageRunner
 from qmpi.training.reduction.within_teams import Common, elements_of
 from qmpi.units import Digest
@@ -73,8 +71,7 @@ class Team:
         self,
         part: Partition,
         layout: Layout,
-        rows: Rows,
-        between: tuple[SharedTokens, Sequences],
+        between: Between,
         stage: StageRunner | None = None,
     ) -> None:
         """Take the rank's part.
@@ -82,12 +79,11 @@ class Team:
         Args:
             part: what it holds.
             layout: where that lies.
-            rows: of the stream; they meet with the team.
-            between: whose tokens and sequences the others have, likewise.
+            between: who has the rest; they meet with the team.
             stage: of the pipeline, likewise; None: there is one stage alone.
         """
-        self.part, self._rows, self._stage = part, rows, stage
-        self._tokens, self._sequences = between
+        self.part, self._stage = part, stage
+        self._rows, self._tokens, self._sequences = between
         self._common = {axis: Common(layout, names) for axis, names in part.common.items()}
         self._counted = _but(elements_of(layout, part.left), layout.total)
         self._lines: TeamLines | None = None
@@ -211,11 +207,21 @@ class Team:
         if not self.is_alone:
             # Who comes out of this knows of its whole team; who then votes speaks for it.
             mark = zlib.crc32("".join(blocks).encode()) >> 1
-            told = torch.tensor([mark, -mark], dtype=torch.int32)
-            self.lines.team.maximum(told)
-            if int(told[0]) != -int(told[1]):
+            if not self.agrees(mark):
                 raise InvariantError("ranks of a team have computed a step on different blocks")
         members.vote()
+
+    def agrees(self, mark: int) -> bool:
+        """Return whether all ranks of the team give the same number; the same answer everywhere.
+
+        Args:
+            mark: of 31 bits, with a sign.
+        """
+        if self.is_alone:
+            return True
+        told = torch.tensor([mark, -mark], dtype=torch.int32)
+        self.lines.team.maximum(told)
+        return int(told[0]) == -int(told[1])
 
     def digest(self, own: Digest) -> Digest:
         """Return the digest of the whole weights.

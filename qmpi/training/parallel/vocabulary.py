@@ -44,9 +44,8 @@ class VocabularyLoss(Loss):
             total: float64; the sum of the losses of all rows is added to it.
         """
         blocks = [slice(row, row + ROWS) for row in range(0, values.shape[0], ROWS)]
-        own = targets - self._first
-        is_own = (own >= 0) & (own < values.shape[1])
-        own = own.clamp(0, values.shape[1] - 1).unsqueeze(-1)
+        own, is_own = own_of(targets, self._first, values.shape[1])
+        own = own.unsqueeze(-1)
         told = torch.empty(3, values.shape[0], device=values.device)
         for block in blocks:
             logits = self.widened(values[block])
@@ -54,10 +53,7 @@ class VocabularyLoss(Loss):
             told[2, block] = logits.gather(1, own[block]).squeeze(-1) * is_own[block]
             exponentials = logits.sub_(told[0, block].unsqueeze(-1)).exp_()
             torch.sum(exponentials, dim=-1, out=told[1, block])
-        largest, below, wanted = self._between.each(told).unbind(1)
-        most = largest.amax(dim=0)
-        whole = (below * (largest - most).exp()).sum(dim=0)
-        losses = most + whole.log() - wanted.sum(dim=0)
+        most, whole, losses = joined(self._between.each(told))
         for block in blocks:
             logits = self.widened(values[block])
             errors = self._wide[1, : logits.shape[0]]
@@ -97,24 +93,78 @@ class VocabularyEnds(Ends):
     @torch.no_grad()
     def embedded(self, ids: Tensor) -> Tensor:
         """Return the embedding of tokens; see `Ends.embedded`."""
-        own, is_own = self._own(ids)
-        found = self._weights.table_values[own].to(torch.float32)
-        found.mul_(is_own.unsqueeze(-1))
-        return self._between.sum_of(found).requires_grad_()
+        return looked_up(ids, self._weights, self._part, self._between).requires_grad_()
 
     def take(self, ids: Tensor, gradient: Tensor) -> None:
         """Add the gradient of an embedding; see `Ends.take`."""
-        own, is_own = self._own(ids)
+        own, is_own = own_of(ids, self._part.first_token, self._part.model.vocab_size)
         mine = is_own.nonzero().squeeze(-1)
         whole = self._between.all_of(gradient.contiguous())
         self.of_table.index_add_(0, own[mine], whole[mine])
 
-    def _step(self, features: Tensor, targets: Tensor, scale: float) -> tuple[float, Tensor]:
+    def picked(self, x: Tensor, rows: Tensor) -> Tensor:  # noqa: ARG002
+        """Return all rows that this rank has: others may have more of those that are wanted."""
+        return x
+
+    def _step(
+        self, features: Tensor, targets: Tensor, scale: float, rows: Tensor | None
+    ) -> tuple[float, Tensor]:
         whole = self._between.all_of(features.contiguous())
-        loss, gradient = super()._step(whole, targets, scale)
+        wanted = whole if rows is None else whole.index_select(0, rows)
+        loss, gradient = super()._step(wanted, targets, scale, None)
+        if rows is not None:
+            gradient = torch.zeros_like(whole).index_copy_(0, rows, gradient)
         return loss, self._between.sum_of(gradient).to(features.dtype)
 
-    def _own(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the rank's rows of tokens, and which tokens are there."""
-        own, count = ids - self._part.first_token, self._part.model.vocab_size
-        return own.clamp(0, count - 1), (own >= 0) & (own < count)
+
+def own_of(ids: Tensor, first: int, count: int) -> tuple[Tensor, Tensor]:
+    """Return the rows that a rank has of tokens, and which tokens are there.
+
+    Args:
+        ids: int64 [rows], of the whole vocabulary.
+        first: row of the vocabulary that the rank has.
+        count: of its rows.
+
+    Returns:
+        int64 [rows], any row for the others' tokens; bool [rows].
+    """
+    own = ids - first
+    return own.clamp(0, count - 1), (own >= 0) & (own < count)
+
+
+def looked_up(ids: Tensor, weights: Weights, part: Partition, between: Rows) -> Tensor:
+    """Return the embedding of tokens.
+
+    Args:
+        ids: int64 [rows].
+        weights: of what the rank holds.
+        part: what that is.
+        between: ranks of the tensor axis.
+
+    Returns:
+        float32 [rows / shares, width].
+
+    Raises:
+        PeerLost: a rank is gone.
+    """
+    own, is_own = own_of(ids, part.first_token, part.model.vocab_size)
+    found = weights.table_values[own].to(torch.float32)
+    found.mul_(is_own.unsqueeze(-1))
+    return between.sum_of(found)
+
+
+def joined(told: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what follows from what each rank tells of its logits.
+
+    Args:
+        told: float32 [shares, 3, rows]: the largest, the sum of the exponentials below it, and the
+            target's or 0.
+
+    Returns:
+        Of each row the largest logit, the sum of all exponentials below it, and the cross-entropy
+        in nats; float32 [rows] each.
+    """
+    largest, below, wanted = told.unbind(1)
+    most = largest.amax(dim=0)
+    whole = (below * (largest - most).exp()).sum(dim=0)
+    return most, whole, most + whole.log() - wanted.sum(dim=0)

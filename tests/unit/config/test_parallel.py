@@ -101,10 +101,7 @@ def test_an_axis_that_is_computed_is_checked_instead_of_refused(
 
 
 SHARED: dict[str, tuple[dict[str, object], str]] = {
-    "evaluated": ({"evaluation.every_steps": 5, "evaluation.held_out": 0.1}, "evaluation.every_s"),
-    "ahead": ({"model.predict_ahead": 1}, "model.predict_ahead = 1"),
-    "norm": ({"model.qk_norm_over": "projection"}, "model.qk_norm_over"),
-    "noise": ({"batch.noise_scale": True}, "the noise of gradients is not measured"),
+    "asked": ({"evaluation.every_steps": 5, "evaluation.problems": 6}, "evaluation.problems = 6"),
     "narrow": ({"train.masters": "bfloat16", "model.vocab_size": 4097}, "divide model.vocab_size"),
     "lanes": ({"train.lanes": 4096}, "are more than the exact sum has bits for"),
 }
@@ -125,6 +122,7 @@ def test_what_ranks_that_share_a_model_do_not_do_yet_is_refused_by_name(name: st
     [
         (["parallel.schedule=zero_bubble", "parallel.chunks=2"], "a chain that turns back"),
         (["parallel.schedule=zero_bubble", "train.compile=on"], "compiled layers do not"),
+        (["model.predict_ahead=1"], "model.predict_ahead = 1 goes with parallel.tensor alone"),
         (["train.offload=activations"], "stages of a pipeline keep activations"),
     ],
 )
@@ -160,6 +158,16 @@ def test_a_rank_of_the_context_axis_has_some_tokens_of_a_microbatch() -> None:
         "parallel.tensor = 2 does not divide the tokens of a microbatch, train.sequences x "
         "train.sequence_tokens / parallel.context = 3: only 1 would"
     ]
+
+
+@pytest.mark.parametrize("axis", ["context", "expert"])
+def test_noise_is_not_measured_where_ranks_share_what_lanes_are_of(axis: str) -> None:
+    settings = job({"experts": 4}, {}, **{axis: 2})
+    settings = replace(settings, batch=BatchSettings(noise_scale=True))
+    (fault,) = parallel_gaps(settings)
+    assert "the noise of gradients is not measured where ranks share" in fault
+    for whole in (ParallelSettings(tensor=2), ParallelSettings(pipeline=2)):
+        assert list(parallel_gaps(replace(settings, parallel=whole))) == []
 
 
 def test_a_capacity_does_not_go_together_with_cut_sequences() -> None:

@@ -154,7 +154,7 @@ def test_what_a_job_asks_for_beside_is_said_to_refuse_teams() -> None:
     found = chosen(job, small(memory_gib=256.0), 4)
     assert [one.parallel for one in found.options] == [ParallelSettings()]
     (refusal,) = found.refused
-    assert "evaluation.every_steps = 5" in refusal.why
+    assert "evaluation.problems = 64" in refusal.why
 
 
 def test_gpus_that_nobody_describes_are_not_guessed() -> None:

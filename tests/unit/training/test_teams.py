@@ -19,7 +19,7 @@ MODELS = {
     "untied": {"tied_head": False, "qk_norm": False},
     "capped": {"logit_softcap": 5.0, "vocab_size": 259},
     "window": {"window": 5, "sinks": 2},
-    "olmo2": {"norm_place": "post"},
+    "olmo2": {"norm_place": "post", "qk_norm_over": "projection"},
     "experts": {"experts": 4, "shared_experts": 1, "router_z_loss": 0.01, "dense_layers": 1},
     "sigmoid": {"experts": 4, "router": "sigmoid", "capacity_factor": 1.0},
 }
@@ -142,6 +142,21 @@ def test_four_ranks_share_out_experts_and_sequences():
     told_alike(replace(settings, train=train), expert=4)
 
 
+@pytest.mark.parametrize("divider", [None, 3])
+def test_further_tokens_are_predicted_as_on_one_rank(divider):
+    settings = four_heads("capped")
+    settings = replace(settings, model=replace(settings.model, predict_ahead=2))
+    alone, team = (teamed(settings, divider=divider, **axes) for axes in ({}, {"tensor": 2}))
+    for step in range(2):
+        (one,), others = alone.step(step).values(), team.step(step).values()
+        assert len({(o.lane_losses, o.ahead_losses, o.weight_digest) for o in others}) == 1
+        for other in others:
+            assert other.ahead_losses == pytest.approx(one.ahead_losses, abs=1e-5)
+            assert other.lane_losses == pytest.approx(one.lane_losses, abs=1e-5)
+        for slot in alone.engines[alone.seats[0]]._state.layout.slots:
+            same(alone.gradient(slot.name), team.gradient(slot.name), 1e-5)
+
+
 @pytest.mark.parametrize("name", MIXTURES)
 def test_loads_of_experts_are_those_of_one_rank(name):
     settings = four_heads(name)
@@ -203,7 +218,7 @@ def test_compiled_layers_are_cut_where_ranks_talk():
     settings = four_heads()
     settings = replace(settings, train=replace(settings.train, compile="on"))
     alone = teamed(settings).train(3)
-    for axes in ({"tensor": 2}, {"pipeline": 2}):
+    for axes in ({"tensor": 2}, {"pipeline": 2}, {"context": 2}):
         one, two = (teamed(settings, teams, **axes) for teams in (1, 2))
         assert "compiled by" in one.engines[one.seats[0]].identity()
         told = one.train(3)

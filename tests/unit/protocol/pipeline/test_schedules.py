@@ -13,7 +13,7 @@ from qmpi.protocol.pipeline.actions import Action, Pass, Table
 from qmpi.protocol.pipeline.player import Costs
 from qmpi.protocol.pipeline.programs import programs_of
 from qmpi.protocol.pipeline.rehearsal import Rehearsal, rehearse
-from qmpi.protocol.pipeline.schedules import table_of
+from qmpi.protocol.pipeline.schedules import forward_table, table_of
 
 times = st.integers(1, 9)
 costs = st.builds(
@@ -34,6 +34,22 @@ def timed(schedule: PipelineSchedule, size: Size, costs: Costs) -> Rehearsal:
 @given(tables(), costs, st.sampled_from([2, 3, None]))
 def test_every_schedule_is_sound(table: Table, costs: Costs, room: int | None) -> None:
     assert played(table, costs, room).faults == ()
+
+
+@given(stages, st.integers(1, 3), microbatches, costs, st.sampled_from([1, None]))
+def test_forward_passes_alone_come_to_their_end(
+    stages: int, chunks: int, microbatches: int, costs: Costs, room: int | None
+) -> None:
+    table = forward_table(stages, chunks, microbatches)
+    found = played(table, costs, room)
+    assert not [fault for fault in found.faults if "waits for ever" in fault]
+    every = [(chunk, number) for chunk in range(chunks) for number in range(microbatches)]
+    for actions in table.actions:
+        assert sorted((a.chunk, a.microbatch) for a in actions if a.work == Pass.FORWARD) == every
+    if chunks == 1:
+        assert found.time == costs.forward * (microbatches + stages - 1) + costs.transfer * (
+            stages - 1
+        )
 
 
 @given(tables(("gpipe", "1f1b", "zero_bubble")), costs)
