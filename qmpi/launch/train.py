@@ -146,7 +146,7 @@ def prepare_run(
     number = ranks if ranks is not None else default_ranks(settings)
     if number < 1:
         raise ConfigError(f"-n {number}: start at least 1 rank")
-    place(["here"] * number, settings.roles, settings.train.lanes)
+    place(["here"] * number, settings.roles, settings.train.lanes, settings.parallel.team_size)
     _check_place(run_path(settings))
     mpirun = find_mpirun(environ)
     check_sources(settings, default_cache(environ))
