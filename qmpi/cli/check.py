@@ -56,15 +56,20 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
 
     Returns:
         Facts by name.
+
+    Raises:
+        InputError: the model has fewer rows than a built-in tokenizer has ids.
     """
     from qmpi.cli.check_features import feature_facts, tokens_trained
     from qmpi.config.schedule import schedule_text
+    from qmpi.corpora.tokenizer import check_builtin_rows
     from qmpi.exchange.hugging_face import initial_warning
     from qmpi.model.partition import held_shapes
     from qmpi.model.shape import active_count, parameter_count, state_bytes_of, without_ahead
     from qmpi.policy.roll_back import roll_back_text
     from qmpi.protocol.teams import Layout
 
+    check_builtin_rows(settings)
     train, number = settings.train, rank_count(settings.roles, ranks)
     placement = placed(settings, number)
     parameters = parameter_count(settings.model)
