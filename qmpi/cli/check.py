@@ -42,6 +42,8 @@ def command(
     if as_json:
         show_json(facts)
         return
+    # In words under "teams" and "placement".
+    del facts["parallel"]
     width = max(map(len, facts))
     for name, value in facts.items():
         click.echo(f"{name.replace('_', ' '):{width}}  {_text(value)}")
@@ -67,7 +69,7 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
     from qmpi.model.partition import held_shapes
     from qmpi.model.shape import active_count, parameter_count, state_bytes_of, without_ahead
     from qmpi.policy.roll_back import roll_back_text
-    from qmpi.protocol.teams import Layout
+    from qmpi.protocol.teams import AXES, Layout
 
     check_builtin_rows(settings)
     train, number = settings.train, rank_count(settings.roles, ranks)
@@ -90,6 +92,14 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
         "ranks": number,
         "roles": roles_dealt(settings, number),
         "placement": placement.reason,
+        "parallel": {
+            **{axis: getattr(parallel, axis) for axis in AXES},
+            "chunks": parallel.chunks,
+            "schedule": parallel.schedule,
+            "shard": parallel.shard,
+            "team_ranks": parallel.team_size,
+            "teams": len(placement.teams),
+        },
         "trainer_state_bytes": max(states) + 4 * most,
         "snapshot_bytes": sum(states),
         "reduction": train.reduction,
