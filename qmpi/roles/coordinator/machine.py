@@ -441,7 +441,7 @@ class Coordinator(Chief):
         again, noted = self.failures.last_copy_failed(rank, message, now)
         if not again:
             self.raised.append(EndJob("failed", ExitCode.MACHINE, message.reason))
-            return noted
+        # Also then: while the old group stood it would be formed once more before the end.
         why = f"the last copy failed on {ranks_text([rank])}: {message.reason}"
         return [*noted, *self._regroup(why)]
 

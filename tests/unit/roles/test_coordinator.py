@@ -352,13 +352,17 @@ def test_a_last_copy_that_fails_is_taken_again_then_given_up() -> None:
     failed = SnapshotFailed(Step(20), "disk full")
     job.word(3, failed)
     assert job.role.phase == "regrouping"
+    effects = []
     for _ in range(2):
         for rank in (3, 4):
             job.hold(rank, 20)
         for rank in (3, 4):
             job.word(rank, GroupReady(job.role.generation, Step(20)))
-        job.word(3, failed)
+        effects = job.word(3, failed)
     assert job.end == ("failed", "disk full")
+    # The last try forms no group any more.
+    assert not sent(effects, FormGroup)
+    assert not journal(effects, GenerationOpened)
 
 
 def test_a_stop_grants_no_more_and_ends_with_a_checkpoint() -> None:
