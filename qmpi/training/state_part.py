@@ -103,9 +103,7 @@ class StatePart:
             if field in wanted
         }
 
-    def _picked(
-        self, place: Tensor, field: str, slot: Slot, index: tuple[slice, ...]
-    ) -> Tensor:
+    def _picked(self, place: Tensor, field: str, slot: Slot, index: tuple[slice, ...]) -> Tensor:
         if _run_of(field, slot) > 1:
             kept = torch.frombuffer(bytearray(self._bytes_of(place)), dtype=place.dtype)
             return _spread(kept, field, slot)[index]

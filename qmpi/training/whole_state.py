@@ -114,7 +114,6 @@ class WholeState:
         ]
         return joined(name, held)
 
-
     def read_cut(self, name: str, cut: Cut) -> Fields:
         """Put together what is known of a cut; of each part only what lies in it is read.
 

@@ -269,7 +269,15 @@ def test_the_commands_of_the_page_on_batch_systems(
 
 
 NO_SPARE = ("--set", "roles.spare=0")
-TIGHT = (*NO_SPARE, "--set", "train.sequences=24", "--set", "train.lanes=16", "--set", "parallel=auto")
+TIGHT = (
+    *NO_SPARE,
+    "--set",
+    "train.sequences=24",
+    "--set",
+    "train.lanes=16",
+    "--set",
+    "parallel=auto",
+)
 
 
 def test_a_layout_that_is_left_open_is_chosen_for_the_nodes_asked_for(

@@ -69,7 +69,7 @@ class Operations(TorchDispatchMode):
         super().__init__()
         self.now = 0.0
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # noqa: ANN001, ANN204
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
         made = [one for one in tree_leaves(result) if isinstance(one, torch.Tensor)]
         self.now += 1 + sum(one.numel() * one.element_size() for one in made)
