@@ -259,7 +259,11 @@ class _End(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, gradient: Tensor) -> Tensor:  # noqa: ANN401
-        """Keep the gradient; return a zero."""
+        """Keep the gradient.
+
+        Returns:
+            Zero.
+        """
         ctx.gradient = gradient
         return values.new_zeros(())
 
