@@ -13,12 +13,7 @@ from qmpi.config.exact_sum import ROW_KEPT_BITS, lane_bits, row_depth, row_spare
 from qmpi.errors import InvariantError
 from qmpi.training.flat_state import CHUNK, FlatState, lay_out
 from qmpi.training.reduction.exact import ExactSum
-from qmpi.training.reduction.exponents import (
-    FLOOR,
-    MOST_SPARE,
-    NOT_FINITE,
-    needs_of,
-)
+from qmpi.training.reduction.exponents import FLOOR, MOST_SPARE, NOT_FINITE, needs_of
 from qmpi.training.reduction.fast import FastSum
 from qmpi.training.reduction.outliers import LEAST_PLACES, LEVELS, STEP
 
