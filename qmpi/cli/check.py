@@ -42,6 +42,8 @@ def command(
     if as_json:
         show_json(facts)
         return
+    # In words under "teams" and "placement".
+    del facts["parallel"]
     width = max(map(len, facts))
     for name, value in facts.items():
         click.echo(f"{name.replace('_', ' '):{width}}  {_text(value)}")
@@ -56,16 +58,21 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
 
     Returns:
         Facts by name.
+
+    Raises:
+        InputError: the model has fewer rows than a built-in tokenizer has ids.
     """
     from qmpi.cli.check_features import feature_facts, tokens_trained
     from qmpi.config.compression_checks import kept_bytes
     from qmpi.config.schedule import schedule_text
+    from qmpi.corpora.tokenizer import check_builtin_rows
     from qmpi.exchange.hugging_face import initial_warning
     from qmpi.model.partition import held_shapes
     from qmpi.model.shape import active_count, parameter_count, state_bytes_of, without_ahead
     from qmpi.policy.roll_back import roll_back_text
-    from qmpi.protocol.teams import Layout
+    from qmpi.protocol.teams import AXES, Layout
 
+    check_builtin_rows(settings)
     train, number = settings.train, rank_count(settings.roles, ranks)
     placement = placed(settings, number)
     parameters = parameter_count(settings.model)
@@ -86,6 +93,14 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
         "ranks": number,
         "roles": roles_dealt(settings, number),
         "placement": placement.reason,
+        "parallel": {
+            **{axis: getattr(parallel, axis) for axis in AXES},
+            "chunks": parallel.chunks,
+            "schedule": parallel.schedule,
+            "shard": parallel.shard,
+            "team_ranks": parallel.team_size,
+            "teams": len(placement.teams),
+        },
         "trainer_state_bytes": max(states) + 4 * max(counts),
         "snapshot_bytes": sum(states) + train.lanes * sum(kept_bytes(train, n) for n in counts),
         "reduction": train.reduction,

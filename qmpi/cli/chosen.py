@@ -6,6 +6,27 @@ from typing import Any
 import click
 
 
+class LeftOpen:
+    """Chooses nothing, and notes whether a job asks for it; what `load_job` takes.
+
+    Attributes:
+        is_asked: the job leaves its layout to qmpi.
+    """
+
+    def __init__(self) -> None:
+        """Be asked by nobody yet."""
+        self.is_asked = False
+
+    def __call__(self, settings: Any) -> Any:  # noqa: ANN401
+        """Return the layout of a job as it is: of one rank.
+
+        Args:
+            settings: the job.
+        """
+        self.is_asked = True
+        return settings.parallel
+
+
 class Chooser:
     """Chooses when a job asks for it; what `load_job` takes.
 

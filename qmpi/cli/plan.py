@@ -12,6 +12,7 @@ from qmpi.cli.check import rank_count
 from qmpi.cli.options import HomePath, JobPath, job_options
 from qmpi.cli.output import show_json
 from qmpi.cli.sizes import Count
+from qmpi.errors import ExitCode
 
 HERE = "this machine"
 
@@ -58,13 +59,13 @@ def command(
     overrides: tuple[str, ...],
     run_dir: str | None,
     as_json: bool,
-) -> None:
+) -> int:
     """Say what JOB will take: memory, time, network, failures, energy, money, and what limits it.
 
     A pure model; nothing is started. Without a machine the speed of this one's cores is measured,
     in about two seconds. What nobody knows is said so.
     """
-    from qmpi.cli.chosen import Chooser
+    from qmpi.cli.chosen import Chooser, LeftOpen
     from qmpi.config.load import load_job
     from qmpi.planning.estimate import make_plan
 
@@ -75,8 +76,9 @@ def command(
     )
     if layouts:
         _refuse_beside_layouts({"--compare": compare, "--html": page, "--tokens": tokens})
-        _show_layouts(load_job(job, overrides, run_dir), chooser, as_json=as_json)
-        return
+        left_open = LeftOpen()
+        settings = load_job(job, overrides, run_dir, left_open)
+        return _show_layouts(settings, chooser, must_choose=left_open.is_asked, as_json=as_json)
     settings = load_job(job, overrides, run_dir, chooser)
     where = named or settings.machine.name or HERE
     base = _workload(settings, where, ranks, tokens)
@@ -89,12 +91,13 @@ def command(
         write_named(page, plan_page(details, where, compared).encode())
     if as_json:
         show_json({"compare": [d.plan for d in compared]} if compare else details.plan)
-        return
+        return int(ExitCode.DONE)
     from qmpi.monitor.plan_text import compare_text, plan_text
 
     click.echo(compare_text(compared) if compare else plan_text(details, where, chooser.why))
     if page is not None:
         click.echo(f"wrote {page}")
+    return int(ExitCode.DONE)
 
 
 def _refuse_beside_layouts(others: dict[str, object]) -> None:
@@ -109,15 +112,29 @@ def _named(name: str) -> Any:  # noqa: ANN401
     return load_machine(name)
 
 
-def _show_layouts(settings: Any, chooser: Any, *, as_json: bool) -> None:  # noqa: ANN401
+def _show_layouts(settings: Any, chooser: Any, *, must_choose: bool, as_json: bool) -> int:  # noqa: ANN401
+    """Show what there is to choose from.
+
+    Returns:
+        The exit code of a job that is refused, if it must have a layout and none fits.
+
+    Raises:
+        ConfigError: the same where people read; scripts find why in what is shown.
+    """
+    from qmpi.errors import ConfigError
     from qmpi.monitor.layouts_text import layouts_text, layouts_told
+    from qmpi.planning.choice import refusal
     from qmpi.runtime.chosen_layout import choices
 
     choice = choices(settings, chooser.place_of(settings))
     if as_json:
         show_json(layouts_told(choice))
-        return
-    click.echo(layouts_text(choice))
+    else:
+        click.echo(layouts_text(choice))
+    is_refused = must_choose and choice.chosen is None
+    if is_refused and not as_json:
+        raise ConfigError(refusal(choice))
+    return int(ExitCode.USER if is_refused else ExitCode.DONE)
 
 
 def _workload(settings: Any, where: str, ranks: int | None, tokens: int | None) -> Any:  # noqa: ANN401

@@ -99,7 +99,8 @@ def command(
     marker = None
     if not prepared.done:
         asked = Asked(ranks, per_host, hostfile)
-        marker = run_supervised(prepared.settings, asked, quiet=quiet or as_json)
+        # Nobody follows a replay: ranks without its command would only hold the directory.
+        marker = run_supervised(prepared.settings, asked, quiet=quiet or as_json, is_tied=True)
     found = compare(prepared)
     if is_whole(prepared, found) and marker is not None and marker.state == "stopped":
         marker = None  # after its last step: all that there is to compare was compared

@@ -147,6 +147,7 @@ def run_supervised(
     *,
     quiet: bool,
     from_scratch: bool = False,
+    is_tied: bool = False,
     way: "Continuation | None" = None,
     watch: "Callable[[StatusReport, float], str] | None" = None,
 ) -> "EndMarker":
@@ -157,6 +158,7 @@ def run_supervised(
         asked: ranks and hosts; None: the ranks that the job asks for, on this machine.
         quiet: no live view.
         from_scratch: begin at step 0 if no snapshot of the run can be read.
+        is_tied: the job ends when this process dies.
         way: how a run goes on that is resumed; if it does already and nothing shall change, its end
             is waited for. None: the job as it stands.
         watch: called a few times a second with the newest status and the time;
@@ -189,7 +191,8 @@ def run_supervised(
         number = None if hosts is None else hosts.ranks_of_all()
         kept = AS_IT_WAS if way is None else way
         plan = prepare_run(settings, number, os.environ, kept)
-        plan = replace(plan, once=("--from-scratch",) if from_scratch else ())
+        once = ("--from-scratch",) if from_scratch else ()
+        plan = replace(plan, once=once, is_tied=is_tied)
         view = None if quiet else stack.enter_context(LiveView(Console(), settings.job.name))
         until = math.inf
         if hosts is not None and asked is not None:

@@ -71,7 +71,7 @@ def _split_gaps(settings: Settings) -> Iterator[str]:
     if settings.parallel.chunks > 1:
         yield (
             f'parallel.schedule = "zero_bubble" with parallel.chunks = {settings.parallel.chunks}: '
-            "no engine runs a chain that turns back yet; set 1"
+            'no engine runs a chain that turns back yet; set 1, or "interleaved"'
         )
     if settings.train.compile == "on":
         yield (

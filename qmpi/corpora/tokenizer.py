@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from qmpi.config.data import CorpusSource
 from qmpi.config.settings import Settings
 from qmpi.corpora.builtin import PREFIX, log_making, resolve
+from qmpi.corpora.builtin import VOCABULARY as BUILTIN_VOCABULARY
 from qmpi.errors import CorruptData, InputError
 
 if TYPE_CHECKING:
@@ -115,10 +116,29 @@ def check_rows(settings: Settings, tokenizer: "Tokenizer") -> None:
     Raises:
         InputError: it has not.
     """
-    if tokenizer.size > settings.model.vocab_size:
+    _check_size(settings, tokenizer.size)
+
+
+def check_builtin_rows(settings: Settings) -> None:
+    """Check what `check_rows` does, as far as it is known before a built-in tokenizer is made.
+
+    Args:
+        settings: the job.
+
+    Raises:
+        InputError: its model has fewer rows than the built-in tokenizer that it uses has ids.
+    """
+    from qmpi.corpora.content_tokenizer import VOCABULARY
+
+    sizes = {BUILTIN: BUILTIN_VOCABULARY, CONTENT: VOCABULARY}
+    _check_size(settings, sizes.get(_named(settings), 0))
+
+
+def _check_size(settings: Settings, ids: int) -> None:
+    if ids > settings.model.vocab_size:
         raise InputError(
-            f"the tokenizer has {tokenizer.size} tokens but model.vocab_size is "
-            f"{settings.model.vocab_size}; raise it to at least {tokenizer.size}"
+            f"the tokenizer has {ids} tokens but model.vocab_size is "
+            f"{settings.model.vocab_size}; raise it to at least {ids}"
         )
 
 

@@ -126,6 +126,8 @@ class LaunchPlan(Struct, frozen=True):
         once: the same, for the first start that comes up alone.
         hosts: where they run; empty: here.
         left_out: hosts that do not answer any more, in words, for the run's journal.
+        is_tied: ends when the command that starts it dies; else it goes on, and another command may
+            follow it.
     """
 
     mpirun: Path
@@ -137,6 +139,7 @@ class LaunchPlan(Struct, frozen=True):
     once: tuple[str, ...] = ()
     hosts: tuple[HostSlots, ...] = ()
     left_out: tuple[str, ...] = ()
+    is_tied: bool = False
 
     @property
     def ranks_here(self) -> int:

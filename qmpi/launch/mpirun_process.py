@@ -6,11 +6,14 @@ process of a job at once. So mpirun starts in a session of its own, out of reach
 of a signal to the group, and with those signals blocked, out of reach of the others: a mask is
 inherited, and mpirun gives its ranks an empty one. Its daemons on other hosts are started so too
 (`qmpi.launch.shield`). The command that waits for it takes the signal
-and stops the run in order. SIGINT alone stays free: it is what ends mpirun here.
+and stops the run in order. SIGINT alone stays free: it is what ends mpirun here. Of a job that is
+tied to its command the kernel sends it when that has died (`qmpi.launch.tied`).
 """
 
+import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,6 +24,8 @@ from qmpi.launch.shield import BLOCKED
 from qmpi.runtime.clock import Clock
 
 END_SIGNAL = signal.SIGINT
+
+TIED = Path(__file__).with_name("tied.py")
 
 TERM_SECONDS = 3.0
 KILL_SECONDS = 3.0
@@ -40,10 +45,11 @@ def start_launcher(plan: LaunchPlan, output: BinaryIO, scratch: Path) -> subproc
     Raises:
         LaunchError: it cannot be started.
     """
+    tie = [sys.executable, "-I", "-S", str(TIED), str(os.getpid())] if plan.is_tied else []
     before = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
     try:
         return subprocess.Popen(
-            plan.command(),
+            [*tie, *plan.command()],
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,

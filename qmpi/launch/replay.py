@@ -26,7 +26,6 @@ from qmpi.errors import ConfigError, InputError
 from qmpi.launch.train import default_ranks
 from qmpi.policy.placement import place
 from qmpi.policy.replay import Likeness, likeness, teams_of
-from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.journal import StepCommitted
 from qmpi.protocol.replay import Replay
 from qmpi.storage.journal import read_journal
@@ -194,12 +193,13 @@ def _refuse_other_sums(
             "--to STEP replays the steps before the number changed"
         )
     number = default_ranks(settings) if ranks is None else ranks
-    dealt = place(["here"] * number, settings.roles, settings.train.lanes).roles
-    trainers = sum(RoleName.TRAINER in roles for roles in dealt)
-    if teams and trainers != teams[0]:
+    size = settings.parallel.team_size
+    dealt = len(place(["here"] * number, settings.roles, settings.train.lanes, size).teams)
+    if teams and dealt != teams[0]:
+        each = f" teams of {size}" if size > 1 else ""
         raise ConfigError(
-            f"{told}: {run} was trained by {teams[0]}, and the replay would have {trainers}; start "
-            f"as many, as with --set roles.trainer={teams[0]}"
+            f"{told}: {run} was trained by {teams[0]}{each}, and the replay would have {dealt}; "
+            f"start as many, as with --set roles.trainer={teams[0] * size}"
         )
 
 

@@ -96,7 +96,7 @@ def reshape_run(
         target: directory to make.
         step: of the checkpoint; None: the newest that is whole.
         overrides: as in `load_job`: [parallel], and what decides no weights.
-        tell: told if newer checkpoints are passed over.
+        tell: told if newer checkpoints are passed over, and why qmpi chose the layout if it did.
 
     Returns:
         What was made.
@@ -108,7 +108,7 @@ def reshape_run(
         CorruptData: a checkpoint is damaged, or the journal tells of fewer steps.
         StorageError: damage, no room, no permission; nothing is left behind.
     """
-    plan = _plan(run, target, overrides)
+    plan = _plan(run, target, overrides, tell)
     check_folder(target, NOTHING, replace=False)
     size = plan.held.parallel.team_size
     found = read_checkpoint(run, size, step, tell, tuple(plan.record.branches))
@@ -137,7 +137,7 @@ def reshape_run(
     return Reshaped(plan.new.root, found.step, made.before, made.after, state, given_up)
 
 
-def _plan(run: Path, target: Path, overrides: tuple[str, ...]) -> _Plan:
+def _plan(run: Path, target: Path, overrides: tuple[str, ...], tell: Tell) -> _Plan:
     old, new = RunDirectory(run.absolute()), RunDirectory(target.absolute())
     job = old.require_job()
     if new.root.resolve().is_relative_to(old.root.resolve()):
@@ -151,16 +151,21 @@ def _plan(run: Path, target: Path, overrides: tuple[str, ...]) -> _Plan:
             raise RunInUse(told)
     begun = load_job(old.begun if old.begun.exists() else job)
     held = replace(load_job(job), parallel=begun.parallel)
-    wanted = load_job(job, overrides, os.fspath(new.root), _chosen)
+    why: list[str] = []
+
+    def chosen(settings: Settings) -> ParallelSettings:
+        decision = decide(settings, Place(default_ranks(settings)))
+        why.extend(decision.why)
+        return decision.parallel
+
+    wanted = load_job(job, overrides, os.fspath(new.root), chosen)
     history = tuple(read_journal(old.journal))
+    for sentence in why:
+        tell(f"layout: {sentence}")
     _check_job(old, begun, held, wanted, history)
     record = Record(1)
     record.replay(history)
     return _Plan(old, new, held, wanted, replace(begun, parallel=wanted.parallel), record, history)
-
-
-def _chosen(settings: Settings) -> ParallelSettings:
-    return decide(settings, Place(default_ranks(settings))).parallel
 
 
 def _check_job(

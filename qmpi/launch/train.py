@@ -15,7 +15,7 @@ from qmpi.config.data import CorpusSource
 from qmpi.config.load import dump_toml, load_job
 from qmpi.config.settings import Settings
 from qmpi.corpora.builtin import resolve
-from qmpi.corpora.tokenizer import tokenizer_path
+from qmpi.corpora.tokenizer import check_builtin_rows, tokenizer_path
 from qmpi.errors import ConfigError, InputError
 from qmpi.launch.allocation.deal import Wanted
 from qmpi.launch.allocation.find import find_allocation, look_around
@@ -146,7 +146,7 @@ def prepare_run(
     number = ranks if ranks is not None else default_ranks(settings)
     if number < 1:
         raise ConfigError(f"-n {number}: start at least 1 rank")
-    place(["here"] * number, settings.roles, settings.train.lanes)
+    place(["here"] * number, settings.roles, settings.train.lanes, settings.parallel.team_size)
     _check_place(run_path(settings))
     mpirun = find_mpirun(environ)
     check_sources(settings, default_cache(environ))
@@ -265,8 +265,10 @@ def check_sources(settings: Settings, cache: Path) -> None:
         cache: directory of built-in corpora.
 
     Raises:
-        InputError: a source is missing or too small.
+        InputError: a source is missing or too small, or the model has fewer rows than its
+            tokenizer has ids.
     """
+    check_builtin_rows(settings)
     for source in settings.data.sources:
         if isinstance(source, CorpusSource):
             facts = read_corpus_facts(resolve(source.path, cache))

@@ -4,13 +4,13 @@ from typing import Any
 
 import msgspec
 
-from qmpi.planning.choice import Choice, Option
+from qmpi.planning.choice import Choice, Option, refusal, why
 from qmpi.planning.wording import layout_text, seconds_text, size_text
 
 SHOWN, TOO_LARGE = 8, 4
 """Layouts of a table at most: the fastest that fit, and the fastest of those that do not."""
 
-HEAD = ("", "layout", "teams", "step", "memory a rank", "sent a step", "stages wait")
+HEAD = ("", "layout", "teams", "step", "memory a rank", "sent a step", "bubble")
 
 
 def layouts_told(choice: Choice) -> dict[str, Any]:
@@ -20,13 +20,15 @@ def layouts_told(choice: Choice) -> dict[str, Any]:
         choice: what there is to choose from.
 
     Returns:
-        chosen, layouts (the fastest that fit first, then those that do not) and refused.
+        chosen, layouts (the fastest that fit first, then those that do not), refused, and why: a
+        sentence each; where none is chosen, of the nearest and of what would help.
     """
     best = choice.chosen
     return {
         "chosen": None if best is None else msgspec.to_builtins(best.parallel),
         "layouts": [{**msgspec.to_builtins(one), "fits": one.fits} for one in choice.options],
         "refused": [msgspec.to_builtins(one) for one in choice.refused],
+        "why": refusal(choice).split("\n  ") if best is None else list(why(choice)),
     }
 
 

@@ -13,7 +13,7 @@ CAUSES = (
     ("sweeps", "element by element"),
     ("calls", "calls of kernels"),
     ("exchange", "sent within teams"),
-    ("waiting", "waiting for the pipeline"),
+    ("waiting", "filling and draining the pipeline"),
     ("reduce", "summing gradients"),
     ("apply", "update"),
     ("digest", "digests"),
@@ -70,7 +70,7 @@ def _layout(details: Details) -> str:
         return "data parallel: each trainer holds the whole model"
     sent = "" if team is None else ", ".join(f"{a} {size_text(b)}" for a, b in team.sent.items())
     idle = 0.0 if team is None else team.bubble
-    bubble = f", stages wait {idle:.0%} of the lanes" if parallel.pipeline > 1 else ""
+    bubble = f", bubble {idle:.0%}" if parallel.pipeline > 1 else ""
     return (
         f"{job.teams:,} team{'s' if job.teams != 1 else ''} of {layout_text(parallel)}: a rank "
         f"holds {count_text(held)} parameters at most, sends a step {sent or UNKNOWN}{bubble}"

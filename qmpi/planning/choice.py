@@ -44,7 +44,7 @@ class Option(Struct, frozen=True, kw_only=True):
         memory_bytes: of the heaviest position.
         room_bytes: that a rank has, as far as it may be planned for.
         sent_bytes: that a rank sends within its team in a step, by axis.
-        bubble: share of the lanes' time in which a stage waits.
+        bubble: share of the stages' time in which they wait for one another.
     """
 
     parallel: ParallelSettings
@@ -167,6 +167,29 @@ def why(choice: Choice) -> tuple[str, ...]:
     return (first, *told, *(f"refused: {one.why}" for one in choice.refused))
 
 
+def refusal(choice: Choice) -> str:
+    """Say why a job that leaves its layout to qmpi gets none.
+
+    Args:
+        choice: without a chosen layout.
+
+    Returns:
+        Lines: the nearest, what is refused, and what would help.
+    """
+    if not choice.options:
+        return (
+            'parallel = "auto": nobody says how large and how fast the GPUs of this machine are: '
+            "name one, as --set machine.name=h100, or write [parallel] with sizes"
+        )
+    lines = [
+        'parallel = "auto": no layout fits these ranks; nearest are',
+        *why(choice),
+        *(f"refused: {one.why}" for one in choice.refused),
+        "more ranks, train.checkpointing, fewer sequences a microbatch, or a smaller model",
+    ]
+    return "\n  ".join(lines)
+
+
 def lack(option: Option, best: Option | None) -> str:
     """Say what a layout has and lacks.
 
@@ -195,7 +218,7 @@ def _figures(option: Option) -> str:
     if sent:
         parts.append(f"{size_text(sent)} sent within the team")
     if option.bubble >= 0.005:
-        parts.append(f"stages wait {option.bubble:.0%}")
+        parts.append(f"bubble {option.bubble:.0%}")
     return ", ".join(parts)
 
 

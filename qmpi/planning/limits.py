@@ -228,8 +228,8 @@ def _within_team(time: EngineTime) -> list[str]:
         )
     if time.waiting > MUCH * time.total:
         found.append(
-            f"pipeline: stages wait {time.waiting / time.total:.0%} of a step: more microbatches, "
-            "or fewer stages"
+            f"pipeline: to fill and drain it takes {time.waiting / time.total:.0%} of a step: more "
+            "microbatches, or fewer stages"
         )
     return found
 

@@ -46,7 +46,7 @@ class TeamTime(Struct, frozen=True):
     Attributes:
         time: seconds by cause.
         sent: bytes that a rank sends within its team in a step, by axis: the rank with the most.
-        bubble: share of the lanes' time in which a stage waits.
+        bubble: share of the stages' time in which they wait for one another.
     """
 
     time: EngineTime

@@ -159,19 +159,26 @@ def place(
     table = _Hosts(hosts, domains or hosts)
     dealt = _spread(table, processes, team_size) if len(table.names) > 1 else processes
     teams = _teams(hosts, dealt, team_size)
-    return Placement(tuple(dealt), _reason(asked, dealt, len(table.names), team_size), teams)
+    reason = _reason(_plain(roles, size), dealt, len(table.names), team_size, lanes)
+    return Placement(tuple(dealt), reason, teams)
 
 
-def _asked(roles: RoleSettings, size: int, lanes: int, team_size: int) -> _Counts:
-    trainer = max(team_size, _count(roles.trainer, size))
-    seated = min(trainer - trainer % team_size, lanes * team_size)
+def _plain(roles: RoleSettings, size: int) -> _Counts:
+    """Return the counts as they were asked for; trainers are not yet in whole teams."""
     return _Counts(
         generator=max(1, _count(roles.generator, size)),
         memory=max(1, _count(roles.memory, size)),
-        trainer=seated,
+        trainer=max(1, _count(roles.trainer, size)),
         replica=max(1, _count(roles.replica, size)),
-        spare=_count(roles.spare, size) + trainer - seated,
+        spare=_count(roles.spare, size),
     )
+
+
+def _asked(roles: RoleSettings, size: int, lanes: int, team_size: int) -> _Counts:
+    plain = _plain(roles, size)
+    trainer = max(team_size, plain.trainer)
+    seated = min(trainer - trainer % team_size, lanes * team_size)
+    return replace(plain, trainer=seated, spare=plain.spare + trainer - seated)
 
 
 def _count(asked: RoleCount, size: int) -> int:
@@ -300,7 +307,9 @@ def _teams(
     return tuple(sorted((tuple(order[i : i + team_size]) for i in firsts), key=min))
 
 
-def _reason(asked: _Counts, dealt: Sequence[Process], hosts: int, team_size: int) -> str:
+def _reason(
+    asked: _Counts, dealt: Sequence[Process], hosts: int, team_size: int, lanes: int
+) -> str:
     size = len(dealt)
     got = {role: sum(role in process for process in dealt) for role in RoleName}
     wanted = {C: 1, G: asked.generator, M: asked.memory, T: asked.trainer, R: asked.replica}
@@ -316,7 +325,20 @@ def _reason(asked: _Counts, dealt: Sequence[Process], hosts: int, team_size: int
     ]
     notes += [f"rank {rank} hosts {' + '.join(p)}" for rank, p in enumerate(dealt) if len(p) > 1]
     told = f"{asked.total} asked for, so {', '.join(notes)}" if notes else "as asked for"
-    return f"{_number(size, 'rank')} on {_number(hosts, 'host')}: {said}; {told}"
+    odd = _odd(asked.trainer, got[T], team_size, lanes)
+    return f"{_number(size, 'rank')} on {_number(hosts, 'host')}: {said}; {told}{odd}"
+
+
+def _odd(asked: int, got: int, team_size: int, lanes: int) -> str:
+    """Return why as many trainers as were asked for cannot be, if that is so and they are not."""
+    if got == asked:
+        return ""
+    if asked % team_size:
+        make = "makes" if asked == 1 else "make"
+        return f"; {_number(asked, 'trainer')} {make} no whole teams of {team_size}"
+    if asked > lanes * team_size:
+        return f"; {_number(lanes, 'lane')}, one {'team' if team_size > 1 else 'trainer'} each"
+    return ""
 
 
 def _number(count: int, noun: str) -> str:

@@ -17,7 +17,7 @@ from qmpi.config.machine import Machine, load_machine
 from qmpi.config.parallel import ParallelSettings
 from qmpi.config.settings import Settings
 from qmpi.errors import ConfigError, ExitCode, InputError, MachineError, QmpiError
-from qmpi.planning.choice import Choice, choose, why
+from qmpi.planning.choice import Choice, choose, refusal, why
 from qmpi.planning.wording import layout_text
 from qmpi.planning.workload import Counts
 from qmpi.policy.placement import place
@@ -83,7 +83,7 @@ def decide(settings: Settings, there: Place) -> Decision:
         )
     choice = choices(settings, there)
     if choice.chosen is None:
-        raise ConfigError(_refusal(choice))
+        raise ConfigError(refusal(choice))
     return Decision(choice.chosen.parallel, why(choice))
 
 
@@ -168,18 +168,3 @@ def _chosen(
         return _Told(decided(settings, there).parallel)
     except QmpiError as error:
         return _Told(ParallelSettings(), str(error), int(error.exit_code))
-
-
-def _refusal(choice: Choice) -> str:
-    if not choice.options:
-        return (
-            'parallel = "auto": nobody says how large and how fast the GPUs of this machine are: '
-            "name one, as --set machine.name=h100, or write [parallel] with sizes"
-        )
-    lines = [
-        'parallel = "auto": no layout fits these ranks; nearest are',
-        *why(choice),
-        *(f"refused: {one.why}" for one in choice.refused),
-        "more ranks, train.checkpointing, fewer sequences a microbatch, or a smaller model",
-    ]
-    return "\n  ".join(lines)

@@ -16,7 +16,7 @@ itself.
 import hashlib
 from collections.abc import Callable
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from msgspec.structs import replace
@@ -220,7 +220,7 @@ class Sample:
 
         def work() -> None:
             seen = self._attend(query, key, value, self._positions)
-            torch.autograd.grad(seen, (query, key, value), gradient)
+            torch.autograd.grad(_end(seen, gradient), (query, key, value))
 
         return work
 
@@ -232,7 +232,8 @@ class Sample:
         leaves = [stream, *(tensor for tensor in weights if tensor is not None)]
 
         def work() -> None:
-            torch.autograd.grad(layer(stream, self._positions, weights), leaves, gradient)
+            made = layer(stream, self._positions, weights)
+            torch.autograd.grad(_end(made, gradient), leaves)
 
         return work
 
@@ -248,6 +249,32 @@ class Sample:
 
     def _random(self, *shape: int) -> Tensor:
         return torch.randn(*shape, dtype=self._kind)
+
+
+class _End(torch.autograd.Function):
+    """A scalar whose backward pass begins with a gradient that is given.
+
+    torch loads a library of symbols, half a second's work, to look at a gradient that it is told.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, gradient: Tensor) -> Tensor:  # noqa: ANN401
+        """Keep the gradient.
+
+        Returns:
+            Zero.
+        """
+        ctx.gradient = gradient
+        return values.new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, *_: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
+        """Return it."""
+        return ctx.gradient, None
+
+
+def _end(values: Tensor, gradient: Tensor) -> Tensor:
+    return cast("Tensor", _End.apply(values, gradient))
 
 
 def stand_in(model: ModelSettings) -> ModelSettings:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -85,30 +86,39 @@ class StatePart:
         """Bytes of the flat buffer of weights, padding included."""
         return self._bytes_of(self._places.params)
 
-    def read(self, name: str, wanted: Collection[str] = EVERY_FIELD) -> Fields:
-        """Return copies of what is known of a parameter.
+    def read(
+        self, name: str, wanted: Collection[str] = EVERY_FIELD, index: tuple[slice, ...] = ()
+    ) -> Fields:
+        """Return copies of what is known of a parameter; no more than that is copied.
 
         Args:
             name: of the parameter.
             wanted: names of fields.
+            index: of the elements within the part; empty: all.
 
         Returns:
-            Those of them that there are, each of the shape of the part.
+            Those of the fields that there are, each of the shape of what is picked.
         """
         slot, first = self._slots[name]
         return {
-            field: _spread(self._copy_of(place), field, slot)
+            field: self._picked(place, field, slot, index)
             for field, place in _places_of(self._places, slot, first)
             if field in wanted
         }
+
+    def _picked(self, place: Tensor, field: str, slot: Slot, index: tuple[slice, ...]) -> Tensor:
+        if _run_of(field, slot) > 1:
+            kept = torch.frombuffer(bytearray(self._bytes_of(place)), dtype=place.dtype)
+            return _spread(kept, field, slot)[index]
+        # As bytes, since numpy has no bfloat16.
+        raw = np.frombuffer(self._bytes_of(place), np.uint8)
+        picked = raw.reshape(*slot.shape, place.element_size())[index].copy()
+        return torch.from_numpy(picked).view(place.dtype).squeeze(-1)
 
     def _bytes_of(self, place: Tensor) -> memoryview:
         size = place.element_size()
         start = place.storage_offset() * size
         return self._payload[start : start + place.numel() * size]
-
-    def _copy_of(self, place: Tensor) -> Tensor:
-        return torch.frombuffer(bytearray(self._bytes_of(place)), dtype=place.dtype)
 
 
 class NewPart:

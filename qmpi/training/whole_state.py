@@ -3,7 +3,9 @@
 Theory of operation. A parameter of the whole model is its cuts laid into one tensor, whoever holds
 them. What several positions hold alike, norms and routers along the tensor axis, must be the same
 bits in all of them; exponents alone may differ there, and the largest fits all gradients. One
-parameter is put together at a time, so a model takes the room of its largest parameter.
+parameter is put together at a time, so a model takes the room of its largest parameter. What is cut
+for a new position is read for it alone: it takes the room of that position's state, and all new
+positions together read each byte once, but for what several of them hold.
 """
 
 import hashlib
@@ -114,6 +116,55 @@ class WholeState:
         ]
         return joined(name, held)
 
+    def read_cut(self, name: str, cut: Cut) -> Fields:
+        """Put together what is known of a cut; of each part only what lies in it is read.
+
+        What several positions hold is read of the first alone, exponents apart: that they hold the
+        same is for `digest` to find.
+
+        Args:
+            name: of the parameter.
+            cut: any of the parameter.
+
+        Returns:
+            Its fields, each of the shape of the cut.
+        """
+        made: Fields = {}
+        seen: set[tuple[int, int]] = set()
+        for part, cuts in zip(self._parts, self._cuts, strict=True):
+            if name not in cuts or not (common := _overlap(cut, cuts[name])):
+                continue
+            held = cuts[name]
+            is_first = (held.start, held.stop) not in seen
+            seen.add((held.start, held.stop))
+            wanted = EVERY_FIELD if is_first else (EXPONENTS,)
+            here = _within(common, cut)
+            for field, values in part.read(name, wanted, _within(common, held)).items():
+                whole = made.setdefault(field, values.new_empty(cut.own))
+                whole[here] = values if is_first else torch.maximum(whole[here], values)
+        return made
+
+
+def _box(cut: Cut) -> list[tuple[int, int]]:
+    """Return from where to where a cut goes along each dimension."""
+    box = [(0, size) for size in cut.shape]
+    if not cut.is_whole:
+        box[cut.dim] = (cut.start, cut.stop)
+    return box
+
+
+def _overlap(one: Cut, other: Cut) -> list[tuple[int, int]]:
+    """Return what two cuts have in common, along each dimension; empty: nothing."""
+    both = zip(_box(one), _box(other), strict=True)
+    common = [(max(a, c), min(b, d)) for (a, b), (c, d) in both]
+    return common if all(start < stop for start, stop in common) else []
+
+
+def _within(box: Sequence[tuple[int, int]], cut: Cut) -> tuple[slice, ...]:
+    """Return what picks a box out of a cut that it lies in."""
+    firsts = [first for first, _ in _box(cut)]
+    return tuple(slice(a - first, b - first) for (a, b), first in zip(box, firsts, strict=True))
+
 
 def joined(name: str, held: Sequence[tuple[int, Cut, Fields]]) -> Fields:
     """Put a parameter together.
@@ -149,7 +200,7 @@ def cut_state(whole: WholeState, settings: Settings, position: int) -> list[memo
     """Cut a state for a position of another layout.
 
     Args:
-        whole: the state.
+        whole: the state; its digest was taken, which finds copies that differ.
         settings: the job with the new layout.
         position: place in a team of it.
 
@@ -157,13 +208,12 @@ def cut_state(whole: WholeState, settings: Settings, position: int) -> list[memo
         Parts of the payload of its snapshot.
 
     Raises:
-        CorruptData: copies differ that must be alike.
         InputError: moments in eight bits cannot be cut so.
     """
     part = partitions(settings.model, settings.parallel)[position]
     made = NewPart(part_layout(settings, part), whole.counters)
     for name, cut in part.cuts.items():
-        made.write(name, {field: v[cut.index] for field, v in whole.read(name).items()})
+        made.write(name, whole.read_cut(name, cut))
     return made.payload()
 
 

@@ -28,6 +28,9 @@ from qmpi.protocol.envelope import RoleName
 STATE_BYTES = {"adamw": 16, "adamw8": 10, "muon": 12}
 """Of a parameter on a trainer at least: float32 weight, gradient, and two moments or one."""
 
+WITHOUT_MOMENTS = 8
+"""Where many teams share the moments out."""
+
 NARROW_BYTES = 2
 """Less, where weights are in bfloat16."""
 
@@ -50,7 +53,7 @@ class Wanted(Struct, frozen=True):
         nodes: nodes of the allocation, >= 1.
         ranks_per_host: ranks a node; None: found from the node's shape.
         ranks: ranks in all; None: as many as have work.
-        parameters: of the model.
+        parameters: that a trainer holds at most: of the model, or of a position of a team.
     """
 
     nodes: int
@@ -132,6 +135,26 @@ def lay_out(settings: Settings, machine: Machine, wanted: Wanted) -> Layout:
     )
 
 
+def ranks_on(settings: Settings, machine: Machine, wanted: Wanted) -> int:
+    """Return the ranks that nodes have room for, whatever they share; O(ranks log nodes).
+
+    Args:
+        settings: the job, as if each trainer held the whole model.
+        machine: shape of its nodes.
+        wanted: nodes, and what else is given.
+
+    Returns:
+        Ranks in all, of which some may have no work.
+
+    Raises:
+        ConfigError: the job cannot run on such nodes, or not on so few or so many.
+    """
+    node = _node(settings, machine)
+    if wanted.ranks_per_host is None and wanted.ranks is None:
+        return max(_asked(settings.roles), _fitting(settings, node, wanted.nodes))
+    return _given(wanted)[1]
+
+
 def _node(settings: Settings, machine: Machine) -> _Node:
     shape, device = machine.node, settings.train.device
     if device == "cuda" and not shape.gpus:
@@ -154,7 +177,10 @@ def _check_memory(settings: Settings, parameters: int, node: _Node, machine: Mac
     if not node.gpus:
         where, size = "a node", machine.node.memory_gib
     narrow = NARROW_BYTES if settings.train.masters == "bfloat16" else 0
-    state = (STATE_BYTES[settings.optimizer.kind] - narrow) * parameters / GIB
+    least = STATE_BYTES[settings.optimizer.kind]
+    if settings.parallel.shard == "optimizer":
+        least = WITHOUT_MOMENTS
+    state = (least - narrow) * parameters / GIB
     if size and state > size:
         raise ConfigError(
             f"the state of {parameters:,} parameters is {state:,.1f} GiB a trainer, and {where} "

@@ -11,6 +11,7 @@ import re
 import shlex
 import sys
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 
 from msgspec import Struct
@@ -18,14 +19,17 @@ from msgspec.structs import replace
 
 from qmpi.config.load import load_job
 from qmpi.config.machine import Machine, load_machine
+from qmpi.config.parallel import ParallelSettings
 from qmpi.config.settings import Settings
 from qmpi.errors import ConfigError
 from qmpi.launch.batch.commands import TOOLS, find_scheduler, hand_in
 from qmpi.launch.batch.directives import Request
-from qmpi.launch.batch.layout import Layout, Wanted, lay_out
+from qmpi.launch.batch.layout import Layout, Wanted, lay_out, ranks_on
 from qmpi.launch.batch.script import Content, Variants, render
 from qmpi.launch.batch.shell_check import require_whole
-from qmpi.model.shape import parameter_count
+from qmpi.model.partition import held_shapes
+from qmpi.protocol import teams
+from qmpi.runtime.chosen_layout import Decision, Place, decide
 from qmpi.runtime.here import as_found
 from qmpi.runtime.same_run import run_path
 from qmpi.storage.atomic_file import write_atomic
@@ -127,9 +131,19 @@ def prepare(given: Given, asked: Asked, environ: Mapping[str, str]) -> Submissio
     Raises:
         ConfigError: job, machine and what is asked for do not fit together.
     """
-    settings = load_job(given.job, given.overrides, given.run_dir)
+    decided: list[Decision] = []
+
+    def chosen(settings: Settings) -> ParallelSettings:
+        decided.append(_decide(settings, asked))
+        return decided[-1].parallel
+
+    settings = load_job(given.job, given.overrides, given.run_dir, chosen)
     machine = _machine(settings, asked)
     layout = lay_out(settings, machine, _wanted(settings, asked))
+    if decided:
+        # The job must not choose again, perhaps otherwise, where it starts.
+        given = replace(given, overrides=(*given.overrides, *_sizes(settings.parallel)))
+        layout = replace(layout, words=(*decided[-1].why, *layout.words))
     variants = _variants(given, asked.vary)
     setup = (*machine.scheduler.setup, *asked.setup)
     request = _request(settings, machine, asked, layout, environ)
@@ -214,8 +228,24 @@ def _machine(settings: Settings, asked: Asked) -> Machine:
 
 
 def _wanted(settings: Settings, asked: Asked) -> Wanted:
-    parameters = parameter_count(settings.model)
-    return Wanted(asked.nodes, asked.ranks_per_host, asked.ranks, parameters)
+    parallel = settings.parallel
+    held = held_shapes(settings.model, teams.Layout.of(parallel), parallel.chunks)
+    most = max(sum(map(prod, shapes.values())) for shapes in held)
+    return Wanted(asked.nodes, asked.ranks_per_host, asked.ranks, most)
+
+
+def _decide(settings: Settings, asked: Asked) -> Decision:
+    machine = _machine(settings, asked)
+    ranks = ranks_on(settings, machine, _wanted(settings, asked))
+    return decide(settings, Place(ranks, machine, asked.nodes))
+
+
+def _sizes(parallel: ParallelSettings) -> tuple[str, ...]:
+    """Return overrides that name a layout; the first of them even if it is that of one rank."""
+    usual = ParallelSettings()
+    fields = [name for name in parallel.__struct_fields__ if name != "tensor"]
+    apart = [name for name in fields if getattr(parallel, name) != getattr(usual, name)]
+    return tuple(f"parallel.{name}={getattr(parallel, name)}" for name in ("tensor", *apart))
 
 
 def _request(

@@ -30,12 +30,20 @@ from qmpi.units import Rank, Seconds, Step
 LEAVE_AGAIN = "leave, to be started again"
 """What is done where the coordinator itself gives a start up."""
 
+STARVED = "stop, since another start would end alike"
+
+NOBODY = "no rank is left that can train"
+
 LAST_COPY_TRIES = 3
 """How often the last checkpoint may fail before the run does."""
 
 
 class Failures:
-    """What failed so far, as far as later decisions hang on it."""
+    """What failed so far, as far as later decisions hang on it.
+
+    Attributes:
+        is_leaving: a death that was noted says already that this start is over.
+    """
 
     def __init__(self, record: Record, crew: Crew) -> None:
         """Nothing has failed yet.
@@ -46,11 +54,14 @@ class Failures:
         """
         self.record = record
         self.crew = crew
+        self.is_leaving = False
         self.last_copies_failed = 0
         self._refusing: set[Rank] = set()
         self._begun_at, self._last_death = record.committed, ""
 
-    def died(self, rank: Rank, roles: list[RoleName], reason: str, now: Seconds) -> list[Effect]:
+    def died(
+        self, rank: Rank, roles: list[RoleName], reason: str, now: Seconds, *, was_last: bool
+    ) -> list[Effect]:
         """Note a death.
 
         Args:
@@ -58,13 +69,18 @@ class Failures:
             roles: what it played.
             reason: how it is known.
             now: clock.
+            was_last: too few ranks are left that can train, so this start is over.
 
         Returns:
             The record.
         """
         self._last_death = reason
         what = f"{ranks_text([rank])} ({', '.join(roles)}) died"
-        return self.note(now, (rank,), what, self.crew.cure(roles), reason)
+        action = self.crew.cure(roles)
+        if was_last:
+            self.is_leaving = not self.starved
+            action = f"{STARVED if self.starved else LEAVE_AGAIN}: {NOBODY}"
+        return self.note(now, (rank,), what, action, reason)
 
     @property
     def starved(self) -> str:
@@ -289,10 +305,14 @@ def _broke_off(history: Sequence[JournalRecord]) -> bool:
         match record:
             case RunEnded() | RunReshaped():
                 return False
-            case FailureSeen(action=action) if action == LEAVE_AGAIN:
+            case FailureSeen(action=action) if _leaves(action):
                 return False
             case RunOpened():
                 return True
             case _:
                 continue
     return False
+
+
+def _leaves(action: str) -> bool:
+    return action == LEAVE_AGAIN or action.startswith(f"{LEAVE_AGAIN}: ")

@@ -49,7 +49,7 @@ from qmpi.roles.coordinator.copies import CopyBook
 from qmpi.roles.coordinator.crew import Crew
 from qmpi.roles.coordinator.evaluations import GRACE_STEPS, Evaluations, newest
 from qmpi.roles.coordinator.facts import RunFacts
-from qmpi.roles.coordinator.failures import LEAVE_AGAIN, Failures
+from qmpi.roles.coordinator.failures import LEAVE_AGAIN, NOBODY, Failures
 from qmpi.roles.coordinator.grants import Grants
 from qmpi.roles.coordinator.halting import goes_back, opened_back, way_back, why_halted
 from qmpi.roles.coordinator.profiles import Profiles
@@ -347,11 +347,11 @@ class Coordinator(Chief):
 
     def nobody_trains(self, _: None, now: Seconds) -> list[Effect]:
         """Leave, to be started again: too few ranks are left for one team."""
-        return self._give_up("no rank is left that can train", now)
+        return self._give_up(NOBODY, now)
 
     def nobody_fits(self, _: None, now: Seconds) -> list[Effect]:
         """End a run that has too little memory: another start would end alike."""
-        why = f"no rank is left that can train; {self.failures.starved}"
+        why = f"{NOBODY}; {self.failures.starved}"
         return self._end(EndJob("failed", ExitCode.MACHINE, why), now)
 
     def note_ready(self, event: Received, now: Seconds) -> list[Effect]:
@@ -441,7 +441,7 @@ class Coordinator(Chief):
         again, noted = self.failures.last_copy_failed(rank, message, now)
         if not again:
             self.raised.append(EndJob("failed", ExitCode.MACHINE, message.reason))
-            return noted
+        # Also then: while the old group stood it would be formed once more before the end.
         why = f"the last copy failed on {ranks_text([rank])}: {message.reason}"
         return [*noted, *self._regroup(why)]
 
@@ -472,7 +472,8 @@ class Coordinator(Chief):
         self.groups.lose(rank)
         self.broken.begin_anew()
         self.profiles.lose(rank, f"rank {rank} died: {event.reason}")
-        died = self.failures.died(rank, roles, event.reason, now)
+        was_last = self.groups.too_few and self.phase != "gathering"
+        died = self.failures.died(rank, roles, event.reason, now, was_last=was_last)
         if self.phase == "gathering":
             return died
         what = f"{ranks_text([rank])} is gone"
@@ -581,7 +582,8 @@ class Coordinator(Chief):
         return self._give_up(event.why, now)
 
     def _give_up(self, reason: str, now: Seconds) -> list[Effect]:
-        noted = self.failures.note(now, (), reason, LEAVE_AGAIN, self.why)
+        told = self.failures.is_leaving
+        noted = [] if told else self.failures.note(now, (), reason, LEAVE_AGAIN, self.why)
         self.why = reason
         return [*noted, self._status("running", now), *self.ending.abandon(reason)]
 

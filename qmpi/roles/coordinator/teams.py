@@ -122,6 +122,12 @@ class Groups:
         self.holdings.pop(rank, None)
 
     @property
+    def too_few(self) -> bool:
+        """True when fewer ranks that can train are left than a team has."""
+        able = (*self.roster.ranks(RoleName.TRAINER), *self.roster.ranks(RoleName.SPARE))
+        return len(able) < self.team_size
+
+    @property
     def all_heard(self) -> bool:
         """True when every live trainer has answered."""
         return not self.asked

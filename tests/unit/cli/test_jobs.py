@@ -31,6 +31,32 @@ def test_init_then_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     }
 
 
+@pytest.mark.parametrize(
+    ("tokenizer", "rows", "needed"), [("", 4095, 4096), ("builtin:content", 4096, 32_768)]
+)
+def test_a_model_with_fewer_rows_than_the_tokenizer_has_ids_is_refused(
+    tokenizer: str,
+    rows: int,
+    needed: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("QMPI_CACHE", str(tmp_path / "cache"))
+    job = tmp_path / "job.toml"
+    assert run(["init", "--preset", "demo", "-o", str(job)]) == 0
+    sets = ["--set", f"data.tokenizer={tokenizer}", "--set", f"model.vocab_size={rows}"]
+    for command in ("check", "train"):
+        assert run([command, str(job), *sets]) == 2
+        assert f"model.vocab_size is {rows}; raise it to at least {needed}" in (
+            capsys.readouterr().err
+        )
+    # Nothing was made for it.
+    assert not (tmp_path / "cache").exists()
+    sets[-1] = f"model.vocab_size={needed}"
+    assert run(["check", str(job), *sets]) == 0
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_init_on_standard_output_is_a_job(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

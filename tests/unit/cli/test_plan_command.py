@@ -148,7 +148,8 @@ def test_layouts_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[0].split()[:2] == ["layout", "teams"]
     assert lines[1].startswith("chosen  one rank")
     listed = json.loads(told([*job, "--json"], capsys))
-    assert set(listed) == {"chosen", "layouts", "refused"}
+    assert set(listed) == {"chosen", "layouts", "refused", "why"}
+    assert listed["why"][0].startswith("one rank: ")
     assert listed["chosen"] == listed["layouts"][0]["parallel"]
     steps = [one["step_seconds"] for one in listed["layouts"] if one["fits"]]
     assert steps == sorted(steps)
@@ -185,7 +186,11 @@ def test_check_says_which_layout_is_chosen(
 ) -> None:
     job = [str(JOBS / "demo.toml"), "--set", "parallel=auto", "--run-dir", str(tmp_path / "run")]
     assert run(["check", *job, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["layout"].startswith("one rank: ")
+    told = json.loads(capsys.readouterr().out)
+    assert told["layout"].startswith("one rank: ")
+    ones = dict.fromkeys(("pipeline", "context", "expert", "tensor", "chunks", "team_ranks"), 1)
+    others = {"schedule": "1f1b", "shard": "none", "teams": told["roles"]["trainer"]}
+    assert told["parallel"] == {**ones, **others}
 
 
 def test_a_layout_that_cannot_be_had_is_refused_in_words(
@@ -194,7 +199,14 @@ def test_a_layout_that_cannot_be_had_is_refused_in_words(
     machine = tmp_path / "tiny.toml"
     machine.write_text("[node]\nmemory_gib = 0.01\n")
     job = [str(JOBS / "demo.toml"), "--machine", str(machine), "--set", "parallel=auto"]
-    assert run(["plan", *job]) != 0
-    err = capsys.readouterr().err
-    assert "no layout fits these ranks" in err
-    assert "Traceback" not in err
+    for table in ([], ["--layouts"], ["--layouts", "--json"]):
+        assert run(["plan", *job, *table]) == 2
+        shown = capsys.readouterr()
+        assert "no layout fits these ranks" in (shown.out if "--json" in table else shown.err)
+        assert "Traceback" not in shown.err
+    told = json.loads(shown.out)
+    assert told["chosen"] is None
+    assert told["why"][0].endswith("no layout fits these ranks; nearest are")
+    # Who names a layout asks for none.
+    named = [*job[:-1], "parallel.tensor=1", "--layouts"]
+    assert run(["plan", *named]) == 0

@@ -266,3 +266,42 @@ def test_the_commands_of_the_page_on_batch_systems(
         assert words[-1] == "--dry-run"
         assert run(words[1:]) == 0, capsys.readouterr().err
         assert capsys.readouterr().out.startswith("#!/bin/bash\n")
+
+
+NO_SPARE = ("--set", "roles.spare=0")
+TIGHT = (
+    *NO_SPARE,
+    "--set",
+    "train.sequences=24",
+    "--set",
+    "train.lanes=16",
+    "--set",
+    "parallel=auto",
+)
+
+
+def test_a_layout_that_is_left_open_is_chosen_for_the_nodes_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = ROOT / "jobs" / "node.toml"
+    there = ("--scheduler", "slurm", "--machine", "h100", "--dry-run", "--json")
+    assert submit(job, tmp_path / "run", *there, *TIGHT) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["layout"][0].startswith("pipeline 2 (1f1b): ")
+    assert any("in 4 teams of 2" in words for words in told["layout"])
+    # Where the job starts nothing is chosen again.
+    places = [told["script"].index(f"parallel{one}") for one in ("=auto", ".tensor=1")]
+    assert places == sorted(places)
+    assert "parallel.pipeline=2" in told["script"]
+
+
+def test_the_memory_that_is_checked_is_that_of_a_position(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wide = ("layers=16", "width=8192", "heads=64", "kv_heads=8")
+    sizes = [word for one in wide for word in ("--set", f"model.{one}")]
+    there = ("--scheduler", "slurm", "--machine", "h100", "--dry-run", *NO_SPARE)
+    job, run_dir = ROOT / "jobs" / "node.toml", tmp_path / "run"
+    assert submit(job, run_dir, *there, *sizes) == 2
+    assert "GiB a trainer, and a GPU has" in capsys.readouterr().err
+    assert submit(job, run_dir, *there, *sizes, "--set", "parallel.tensor=8") == 0

@@ -132,6 +132,15 @@ def test_what_stages_do_not_do_yet_is_refused(fields: list[str], said: str) -> N
     assert said in str(refused.value)
 
 
+@pytest.mark.parametrize("chunks", [2, 3])
+def test_chunks_that_no_schedule_without_a_bubble_has_are_refused_once(chunks: int) -> None:
+    fields = ["parallel.schedule=zero_bubble", f"parallel.chunks={chunks}", "model.layers=8"]
+    with pytest.raises(ConfigError) as refused:
+        parse_job("", [*fields, "parallel.pipeline=2"])
+    assert str(refused.value).count("parallel.chunks") == 1
+    assert 'set 1, or "interleaved"' in str(refused.value)
+
+
 def test_order_of_work_is_no_part_of_the_identity_but_sizes_and_chunks_are() -> None:
     staged = job({}, {}, pipeline=2)
     assert differences(staged, job({}, {}, pipeline=2, schedule="gpipe")) == ()
@@ -224,12 +233,6 @@ def test_sizes_that_are_named_would_do(
     [
         ({"layers": 3}, {}, {"pipeline": 4}, "without a layer: there are 3, model.layers = 3"),
         ({"layers": 4}, {}, {"pipeline": 2, "chunks": 2}, '"1f1b" has a use for: 1, or'),
-        (
-            {"layers": 9},
-            {},
-            {"pipeline": 3, "chunks": 3, "schedule": "zero_bubble"},
-            '"zero_bubble" has a use for: 2, or "interleaved"',
-        ),
         (
             {"layers": 5},
             {},

@@ -10,6 +10,7 @@ from unit.launch.test_going_on import END, append, job, opened
 
 from qmpi.cli.main import run as command
 from qmpi.config.batch import BatchSettings
+from qmpi.config.parallel import ParallelSettings
 from qmpi.config.settings import Settings
 from qmpi.errors import ConfigError, CorruptData, InputError
 from qmpi.launch.replay import compare, prepare_replay
@@ -213,12 +214,13 @@ def test_a_replay_stopped_after_its_last_step_is_whole(
     assert (report["replay"], report["steps"], report["exit_code"]) == (state, trained, code)
 
 
-def fast(run: Path, *sizes: int) -> RunDirectory:
-    """A run with a float sum, whose steps were trained by groups of so many trainers."""
+def fast(run: Path, *sizes: int, tensor: int = 1) -> RunDirectory:
+    """A run with a float sum, whose steps were trained by groups of so many teams."""
     made = RunDirectory(run)
     made.create()
     plain = job(made.root)
-    begun = replace(plain, train=replace(plain.train, reduction="fast"))
+    train, parallel = replace(plain.train, reduction="fast"), ParallelSettings(tensor=tensor)
+    begun = replace(plain, train=train, parallel=parallel)
     claim_run(begun)
     keep_settings(made, begun, is_new=True)
     append(made, opened(begun, begun))
@@ -243,6 +245,10 @@ def test_a_float_sum_is_replayed_on_as_many_trainers_alone(
         prepare_replay(run, new, 2, ("roles.trainer=3",))
     assert not new.exists()
     assert prepare_replay(run, new, 2, ("roles.trainer=2",)).goes_by.steps == 2
+    wide = fast(tmp_path / "wide", 2, tensor=2).root
+    with pytest.raises(ConfigError, match=r"by 2 teams of 2, and .* have 1;.*roles\.trainer=4"):
+        prepare_replay(wide, new, None, ("roles.trainer=2",))
+    assert prepare_replay(wide, new, None, ("roles.trainer=4",)).goes_by.steps == 1
 
 
 def test_a_job_whose_batch_follows_a_rule_is_started_again_as_it_was(

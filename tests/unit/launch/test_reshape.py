@@ -163,3 +163,11 @@ def test_refused_runs_and_places(run, tmp_path):
     with pytest.raises(InputError, match="has no journal"):
         reshape_run(run.root, tmp_path / "new", None, wanted, silent)
     assert not (tmp_path / "new").exists()
+
+
+def test_a_layout_that_is_left_open_is_explained(run, tmp_path):
+    told = []
+    made = reshape_run(run.root, tmp_path / "new", None, ("parallel=auto",), told.append)
+    assert made.after == "one rank"
+    assert told[0].startswith("layout: one rank: ")
+    assert "a step" in told[0]

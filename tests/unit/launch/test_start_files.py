@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from qmpi.config.data import ContentSource, DataSettings
 from qmpi.config.load import dump_toml, load_job, parse_job
+from qmpi.config.parallel import ParallelSettings
 from qmpi.config.settings import Settings
 from qmpi.config.train import TrainSettings
 from qmpi.errors import ConfigError, LaunchError
@@ -214,3 +215,9 @@ def test_every_place_of_copies_in_ram_is_remembered(directory: RunDirectory) -> 
     assert ram_places(directory) == ("/dev/shm", "/ram/new place", "/ram/third")
     (directory.root / "ram_dirs").write_bytes(b"\xff\nrelative\n/dev/shm")
     assert ram_places(directory) == ("/dev/shm",)
+
+
+def test_ranks_that_are_fewer_than_a_team_has_do_not_start(tmp_path: Path) -> None:
+    wide = replace(job(tmp_path / "run"), parallel=ParallelSettings(tensor=2, pipeline=2))
+    with pytest.raises(ConfigError, match="a team of 4 ranks does not fit on 3 ranks"):
+        prepare_run(wide, 3, {})

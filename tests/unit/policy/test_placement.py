@@ -261,6 +261,19 @@ def test_the_reason_counts_teams_only_where_there_are_several_ranks_in_one():
     assert "4 trainers in 1 team of 4" in place(["a"] * 9, roles, 8, 4).reason
 
 
+def test_trainers_that_make_no_whole_team_are_told():
+    def told(ranks: int, trainers: int, lanes: int = 8) -> str:
+        return place(["a"] * ranks, RoleSettings(trainer=trainers), lanes, 2).reason
+
+    odd = "1 trainer fewer, 1 spare more; 3 trainers make no whole teams of 2"
+    assert told(7, 3).endswith(f"7 asked for, so {odd}")
+    assert told(7, 1).endswith("1 trainer more, 1 spare more; 1 trainer makes no whole teams of 2")
+    assert told(8, 4).endswith("as asked for")
+    # Here too few ranks are what it is for want of.
+    assert "whole teams" not in told(8, 6)
+    assert told(10, 6, lanes=1).endswith("4 spares more; 1 lane, one team each")
+
+
 def test_a_team_larger_than_the_job_is_the_users_mistake():
     with pytest.raises(ConfigError, match="a team of 8 ranks does not fit on 5 ranks"):
         place(["a"] * 5, RoleSettings(), 8, 8)

@@ -221,6 +221,18 @@ def test_a_second_loss_on_the_way_opens_the_next_generation() -> None:
     assert set(sent(effects, FormGroup)) == {3, 6}
 
 
+def test_the_death_of_the_last_team_is_told_once() -> None:
+    job = Job()
+    job.run()
+    for rank in (3, 6, 4):
+        job.tell(RankLost(Rank(rank), "killed"))
+    assert job.role.phase == "ended"
+    told = journal(job.effects, FailureSeen)
+    assert [failure.ranks for failure in told] == [(3,), (6,), (4,)]
+    assert told[-1].action == "leave, to be started again: no rank is left that can train"
+    assert not any("leave" in failure.action for failure in told[:-1])
+
+
 def test_a_machines_fault_loses_the_rank_and_a_users_ends_the_run() -> None:
     job = Job()
     job.run()
@@ -340,13 +352,17 @@ def test_a_last_copy_that_fails_is_taken_again_then_given_up() -> None:
     failed = SnapshotFailed(Step(20), "disk full")
     job.word(3, failed)
     assert job.role.phase == "regrouping"
+    effects = []
     for _ in range(2):
         for rank in (3, 4):
             job.hold(rank, 20)
         for rank in (3, 4):
             job.word(rank, GroupReady(job.role.generation, Step(20)))
-        job.word(3, failed)
+        effects = job.word(3, failed)
     assert job.end == ("failed", "disk full")
+    # The last try forms no group any more.
+    assert not sent(effects, FormGroup)
+    assert not journal(effects, GenerationOpened)
 
 
 def test_a_stop_grants_no_more_and_ends_with_a_checkpoint() -> None:

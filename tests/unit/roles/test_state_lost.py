@@ -15,7 +15,7 @@ from qmpi.protocol.journal import (
 )
 from qmpi.roles.coordinator.crew import Crew
 from qmpi.roles.coordinator.facts import RunFacts
-from qmpi.roles.coordinator.failures import LEAVE_AGAIN, Failures
+from qmpi.roles.coordinator.failures import LEAVE_AGAIN, NOBODY, Failures
 from qmpi.roles.coordinator.record import Record
 from qmpi.roles.facts import RankFacts
 from qmpi.roles.roster import Roster
@@ -172,4 +172,6 @@ def test_a_start_that_has_said_why_it_left_is_noted_once() -> None:
     assert noted_at_start() == []
     assert noted_at_start(opened(1), *committed(9), ended) == []
     assert noted_at_start(opened(1), *committed(9), left) == []
+    died = FailureSeen(1.0, Step(9), (LEAD,), "rank 2 died", f"{LEAVE_AGAIN}: {NOBODY}", "why")
+    assert noted_at_start(opened(1), *committed(9), died) == []
     assert len(noted_at_start(opened(1), left, opened(2), *committed(3))) == 1

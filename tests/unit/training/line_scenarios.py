@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import sys
-import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import contextlib
 
-from unit.training.line_members import together
+from unit.training.line_members import LAST_RESORT, PATIENCE, together
 
 from qmpi.errors import InvariantError, PeerLost
 from qmpi.protocol.teams import DATA, TEAM, Layout, Seat, every_line_of
@@ -26,6 +25,9 @@ from qmpi.training.comm.lines import Lines, Meeting
 from qmpi.training.comm.sums import Sums
 
 KINDS = (torch.int32, torch.int64, torch.float32, torch.float64, torch.bfloat16)
+LOOKS = 6
+"""Of an operation under way, before the flag is raised."""
+
 OPERATIONS = (
     *("allreduce", "maximum", "sum_everywhere", "sum_scattered", "allgather"),
     *("alltoall", "broadcast", "receive", "vote"),
@@ -192,8 +194,23 @@ def killed(name, member):
     return member.lost(call(member, line, name))
 
 
+class Flag:
+    """Says to leave from some look on."""
+
+    def __init__(self):
+        self.looks = self.seen = 0
+        self.raise_at = float("inf")
+
+    def __call__(self):
+        self.looks += 1
+        if self.looks < self.raise_at:
+            return None
+        self.seen += 1
+        return "leave"
+
+
 def told_to_leave(member):
-    """The last member does not come; another raises the flag. Seconds from flag to leaving."""
+    """The last member does not come; the flag is raised. How often it was seen before leaving."""
     if member.index == 1:
         for name in OPERATIONS:
             member.line(name, reach=1)
@@ -201,17 +218,14 @@ def told_to_leave(member):
         return "held"
     late, kept = [], []
     for name in OPERATIONS:
-        raised = []
-        line = member.line(
-            name, reach=1, aborted=lambda raised=raised: (raised and "leave") or None
-        )
-        timer = threading.Timer(0.05, lambda raised=raised: raised.append(time.monotonic()))
-        timer.start()
+        flag = Flag()
+        line = member.line(name, reach=1, aborted=flag)
+        flag.raise_at = flag.looks + LOOKS
         try:
             call(member, line, name)()
         except PeerLost as error:
             if "told to leave" in str(error):
-                late.append(time.monotonic() - raised[0])
+                late.append(flag.seen)
         # What nobody else has begun is under way for good, but on a GPU it was aborted.
         assert line.stuck or member.device.type != "cpu"
         kept.append(line)
@@ -237,7 +251,7 @@ def beside_a_stuck_line(member):
     if member.index == 1:
         line.allreduce(mine)
     member.meet("late")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while line.stuck:
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -273,7 +287,7 @@ def crossing_messages(member):
 def lines_of_a_team(member):
     layout, teams = Layout(2, 1, 1, 2), 2
     seat = Seat(*divmod(member.index, layout.size))
-    meeting = Meeting(member.store, "g1", 50, member.aborted)
+    meeting = Meeting(member.store, "g1", LAST_RESORT, member.aborted)
     lines = Lines(every_line_of(layout, seat, teams), meeting)
     seats = [Seat(*divmod(index, layout.size)) for index in range(member.size)]
     for line in every_line_of(layout, seat, teams):
@@ -293,7 +307,7 @@ def lines_of_a_team(member):
 def by_host(member, host, name="g1"):
     line = member.line(name)
     line.by_host = meet_by_host(
-        line, "data/0", host, Meeting(member.store, name, 50, member.aborted)
+        line, "data/0", host, Meeting(member.store, name, LAST_RESORT, member.aborted)
     )
     return line
 

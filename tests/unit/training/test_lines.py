@@ -2,7 +2,6 @@
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,9 @@ from unit.training.on_cuda import NEEDS_CUDA
 
 from qmpi.training.comm.pieces import even_counts, sum_in_order
 from qmpi.training.comm.place import Place
+
+pytestmark = pytest.mark.timeout(600)
+"""All scenarios are played for the first test; on a busy machine that takes minutes."""
 
 PROGRAM = Path(__file__).with_name("line_scenarios.py")
 
@@ -32,7 +34,7 @@ def told(request):
     }  # fmt: skip
     done = subprocess.run(
         [sys.executable, str(PROGRAM), request.param],
-        env=environment, capture_output=True, text=True, timeout=100, check=False,
+        env=environment, capture_output=True, text=True, timeout=500, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]
     return dict(map(json.loads, done.stdout.splitlines()))
@@ -49,16 +51,14 @@ def test_all_members_find_the_promises_held(told, name):
 def test_a_member_killed_in_an_operation_is_lost_to_all_others(told, operation):
     *survivors, dead = told[f"killed in {operation}"]
     assert dead is None
-    assert all(isinstance(seconds, float) for seconds in survivors), _faults(survivors)
-    assert max(survivors) < 2
+    assert survivors == ["left"] * len(survivors), _faults(survivors)
 
 
 def test_who_is_told_to_leave_leaves_every_operation(told):
     late, held = told["told to leave"]
     assert held == "held", _faults([held])
-    assert len(late) == len(OPERATIONS), _faults([late])
-    # One may be held up by a busy machine, not most of them.
-    assert statistics.median(late) < 0.2
+    # At the first look that sees the flag.
+    assert late == [1] * len(OPERATIONS), _faults([late])
 
 
 def test_counts_are_as_even_as_can_be():

@@ -1,6 +1,8 @@
 """Measuring a core: short, of the job's own compute type, and by the times that are asked for."""
 
 import itertools
+import subprocess
+import sys
 from pathlib import Path
 from statistics import median
 
@@ -21,6 +23,19 @@ def test_rates_are_positive_and_of_the_jobs_type() -> None:
     )
     assert speed.half is False
     assert min(speed[:6]) > 0
+
+
+def test_a_measurement_loads_no_library_of_symbols() -> None:
+    program = (
+        "import itertools, sys\n"
+        "from qmpi.config.settings import Settings\n"
+        "from qmpi.training.speed import measure\n"
+        "ticks = itertools.count()\n"
+        "measure(Settings(), lambda: float(next(ticks)))\n"
+        "sys.exit('sympy' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=False)
+    assert done.returncode == 0
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

@@ -245,3 +245,32 @@ def test_every_parameter_is_covered_by_the_cuts_of_every_layout():
             names = set().union(*(part.cuts for part in held))
             one = partitions(model, ParallelSettings())[0]
             assert names == set(one.cuts)
+
+
+@pytest.mark.parametrize(("before", "after"), [("tensor 4", "tensor 2"), ("tensor 2", "tensor 4")])
+def test_each_byte_is_read_once_for_all_new_positions(monkeypatch, before, after):
+    teams = teamed(four_heads("dense"), **LAYOUTS[before])
+    whole = whole_of(teams)
+    plain = StatePart.read
+    read: dict[str, int] = {}
+
+    def counted(part, name, wanted=(), index=()):
+        fields = plain(part, name, wanted, index)
+        size = sum(v.nbytes for field, v in fields.items() if field != EXPONENTS)
+        read[name] = read.get(name, 0) + size
+        return fields
+
+    monkeypatch.setattr(StatePart, "read", counted)
+    settings = laid_out(teams.settings, LAYOUTS[after])
+    cut(whole, settings)
+    held = [part.cuts for part in partitions(settings.model, settings.parallel)]
+    for name in whole.names:
+        copies = len(held) if held[0][name].is_whole else 1
+        once = sum(v.nbytes for f, v in whole.read(name).items() if f != EXPONENTS)
+        assert read[name] - plain_size(plain, whole, name) == copies * once, name
+
+
+def plain_size(plain, whole, name):
+    """Bytes that `WholeState.read` itself has just read of a parameter."""
+    fields = [plain(p, name) for p, c in zip(whole._parts, whole._cuts, strict=True) if name in c]
+    return sum(v.nbytes for held in fields for f, v in held.items() if f != EXPONENTS)
