@@ -70,7 +70,7 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
     parameters = parameter_count(settings.model)
     ahead = parameters - parameter_count(without_ahead(settings.model))
     kind, parallel = settings.optimizer.kind, settings.parallel
-    held = held_shapes(settings.model, Layout.of(parallel), parallel.chunks)
+    held = held_shapes(settings.model, parallel)
     states = [state_bytes_of(shapes, kind, train.masters) for shapes in held]
     most = max(sum(map(prod, shapes.values())) for shapes in held)
     tokens = train.lanes * train.microbatches * train.sequences * train.sequence_tokens

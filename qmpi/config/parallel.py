@@ -93,6 +93,11 @@ class ParallelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """Ranks of a team: those that hold one replica together."""
         return self.pipeline * self.context * self.expert * self.tensor
 
+    @property
+    def shares_moments(self) -> bool:
+        """Whether teams share out the moments of each position among each other."""
+        return self.shard != "none"
+
 
 def splits_backward(parallel: ParallelSettings) -> bool:
     """Return whether stages do the two halves of a backward pass apart.

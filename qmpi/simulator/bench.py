@@ -90,7 +90,7 @@ class Bench:
         # A step whose digest was due and could not be gathered yet.
         self._owed: StepApplied | None = None
         self._short_of_memory = 0
-        self._is_shared = around.settings.parallel.shard == "optimizer"
+        self._is_shared = around.settings.parallel.shares_moments
         self.portions = WHOLE
         self.state: State | None = None
         self.held: Held | None = None

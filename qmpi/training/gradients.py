@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from qmpi.training.lane_squares import LaneSquares
+from qmpi.training.parallel.given import Given
 from qmpi.training.reduction.kinds import Sum
 from qmpi.training.stopwatch import Stopwatch
 from qmpi.training.weights import Leaf, Part, Weights, gradients_of
@@ -18,7 +19,11 @@ class Gradients:
     """What becomes of the gradients of one set of weights."""
 
     def __init__(
-        self, weights: Weights, watch: Stopwatch, squares: LaneSquares | None = None
+        self,
+        weights: Weights,
+        watch: Stopwatch,
+        squares: LaneSquares | None = None,
+        given: Given | None = None,
     ) -> None:
         """Listen for the gradient of each leaf.
 
@@ -26,8 +31,10 @@ class Gradients:
             weights: of the model.
             watch: measures the sweep inside backward.
             squares: takes each gradient too, if the noise is measured.
+            given: takes them to the ranks that hold the parameters; None: this one holds all.
         """
         self._weights, self._watch, self._squares = weights, watch, squares
+        self._given = given
         self._sum: Sum | None = None
         self._number, self._count, self._factor = 0, 1, 1.0
         self._parts: dict[int, Tensor] = {}
@@ -42,6 +49,8 @@ class Gradients:
         """
         self._factor = factor
         self._weights.drop_gradients()
+        if self._given is not None:
+            self._given.begin_pass()
 
     def resize(self) -> None:
         """Drop what belongs to microbatches of another size."""
@@ -69,8 +78,23 @@ class Gradients:
         """
         self._add(total, part, self._unscaled(gradient))
 
+    def flush(self, total: Sum) -> None:
+        """Have all gradients so far in the sum; before a lane ends, and its buffers are reused.
+
+        Args:
+            total: the reduction.
+
+        Raises:
+            PeerLost: a rank that holds parameters is gone.
+        """
+        if self._given is not None:
+            self._given.flush(total)
+
     def _add(self, total: Sum, part: Part, gradient: Tensor) -> None:
-        total.add(part.number, part.slot, gradient)
+        if self._given is not None:
+            self._given.add(total, part.slot, gradient)
+        else:
+            total.add(part.number, part.slot, gradient)
         if self._squares is not None:
             self._squares.add(part.number, gradient)
 

@@ -15,8 +15,7 @@ from msgspec.structs import replace
 from qmpi.config.parallel import splits_backward
 from qmpi.config.settings import Settings
 from qmpi.model.fused.by_piece import attend_by_piece
-from qmpi.model.partition import Partition, partition
-from qmpi.protocol.teams import Layout as TeamLayout
+from qmpi.model.partition import Partition, part_at
 from qmpi.training.backprop import Backprop
 from qmpi.training.balance import Balance
 from qmpi.training.comm.line import Gpu
@@ -31,8 +30,11 @@ from qmpi.training.microbatches import Microbatches
 from qmpi.training.offload.places import offloads_moments
 from qmpi.training.optimizer import Optimizer
 from qmpi.training.own_tokens import OwnTokens
+from qmpi.training.parallel.borrowed import Borrowed
 from qmpi.training.parallel.directions import TeamDirections
 from qmpi.training.parallel.exchange import TokenExchange
+from qmpi.training.parallel.given import Given
+from qmpi.training.parallel.owners import Owners
 from qmpi.training.parallel.rows import Rows
 from qmpi.training.parallel.sequences import Sequences
 from qmpi.training.parallel.shared_tokens import SharedTokens
@@ -51,7 +53,7 @@ from qmpi.training.precision import (
 )
 from qmpi.training.reduction.kinds import Sum, make_sum, sum_name
 from qmpi.training.reduction.tail import TailForm
-from qmpi.training.state_part import part_layout
+from qmpi.training.state_part import computed_layout, part_layout
 from qmpi.training.stopwatch import Stopwatch, make_stopwatch
 from qmpi.training.tallies import Tallies
 from qmpi.training.weights import Weights
@@ -153,15 +155,20 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
         The station.
     """
     parallel = settings.parallel
-    part = partition(settings.model, TeamLayout.of(parallel), position, parallel.chunks)
+    part = part_at(settings.model, parallel, position)
     own = _narrowed(settings, part)
     train, device, kind = own.train, means.device, means.precision
     told, layout = Tallies(own.model, device, part.contexts), part_layout(settings, part)
-    split, shared = offloads_moments(train, device), parallel.shard == "optimizer"
+    split, shared = offloads_moments(train, device), parallel.shares_moments
     state = FlatState(layout, device, split=split, shared=shared)
     form = TailForm(own.batch.is_measured, own.model.predict_ahead)
     total = make_sum(train, layout, device, form, told.size, own.job.seed)
-    weights = Weights(own.model, state, kind, told)
+    owners = borrowed = given = None
+    if part.shard:
+        owners = Owners(part, device)
+        borrowed = Borrowed(computed_layout(settings, part), state, owners)
+        given = Given(owners, layout)
+    weights = Weights(own.model, state, kind, told, borrowed)
     watch, rows = make_stopwatch(device, means.clock), Rows(part.share, part.shares)
     sequences = Sequences(part.expert, part.experts)
     kernels = choose_parts(train, device, compiled=False)
@@ -184,14 +191,16 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
     ends = VocabularyEnds(weights, part, rows) if part.shares > 1 else Ends(weights, own.model)
     runner: Runner
     if part.chain.stages > 1:
-        parts = StageParts(part, ends, tie, kernels.norm, tokens, sequences, shelf)
+        parts = StageParts(part, ends, tie, kernels.norm, tokens, sequences, shelf, given)
         runner = StageRunner(own, weights, parts, watch)
     else:
         backprop = Backprop(own, weights, kernels, watch, ends, tokens)
         squares = LaneSquares(len(layout.slots), device) if form.measures else None
-        runner = LaneRunner(own, weights, backprop, watch, sequences, squares)
+        runner = LaneRunner(own, weights, backprop, watch, sequences, squares, given)
     stage = runner if isinstance(runner, StageRunner) else None
-    team = Team(part, layout, rows, (shared, sequences), stage)
+    team = Team(part, layout, rows, (shared, sequences), stage, owners)
+    shares = part.holders
+    around = borrowed.around if borrowed is not None else None
     return Station(
         settings=settings,
         means=means,
@@ -203,8 +212,8 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
         total=total,
         watch=watch,
         runner=runner,
-        passes=Passes(runner, total, watch, means.aborted, kind),
-        microbatches=Microbatches(own, device, runner, kernels, means.in_turn, team.apart),
+        passes=Passes(runner, total, watch, means.aborted, kind, shares),
+        microbatches=Microbatches(own, device, runner, kernels, means.in_turn, team.apart, around),
         optimizer=Optimizer(layout, device, update_precision(kind), own.job.seed, directions),
         dealing=Dealing(state),
     )

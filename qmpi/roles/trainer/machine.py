@@ -501,7 +501,7 @@ class Trainer(Follower):
     @property
     def _is_shared(self) -> bool:
         """Teams share out moments, so that all of them take part in a copy."""
-        return self.settings.parallel.shard != "none"
+        return self.settings.parallel.shares_moments
 
     @property
     def _halted(self) -> bool:

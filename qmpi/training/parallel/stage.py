@@ -33,6 +33,7 @@ from qmpi.training.gradients import Gradients
 from qmpi.training.lanes import Work, leave_if, read_block
 from qmpi.training.out_of_memory import with_memory_told
 from qmpi.training.own_tokens import OwnTokens
+from qmpi.training.parallel.given import Given
 from qmpi.training.parallel.sequences import Sequences
 from qmpi.training.parallel.shelf import Shelf
 from qmpi.training.parallel.tie import Tie
@@ -52,6 +53,7 @@ class StageParts(NamedTuple):
         tokens: those that are computed here.
         sequences: of a microbatch, and who has the others.
         shelf: keeps what a schedule that splits backward passes puts off.
+        given: as `Gradients` takes it.
     """
 
     part: Partition
@@ -61,6 +63,7 @@ class StageParts(NamedTuple):
     tokens: OwnTokens
     sequences: Sequences
     shelf: Shelf
+    given: Given | None = None
 
 
 class StageRunner:
@@ -79,9 +82,9 @@ class StageRunner:
         """
         self._settings, self._weights, self._watch = settings, weights, watch
         self._part, self._ends, self._tie, self._norm = parts[:4]
-        self._tokens, self._sequences, self._shelf = parts[4:]
+        self._tokens, self._sequences, self._shelf = parts[4:7]
         self._chain = self._part.chain
-        self._gradients = Gradients(weights, watch)
+        self._gradients = Gradients(weights, watch, given=parts.given)
         self._programs = dict[int, Program]()
         self._line: Comm | None = None
         self.resize(settings.train)
@@ -239,6 +242,7 @@ class StageRunner:
         self._watch.lap("backward")
         if number == many - 1 and self._sum is not None:
             # The first half of the next lane's pass may have been added before.
+            self._gradients.flush(self._sum)
             self._sum.fold()
 
     def send(self, peer: int, value: Value) -> None:
@@ -284,7 +288,9 @@ class StageRunner:
         if is_head or is_table:
             for part, gradient in self._ends.gradients():
                 self._gradients.add(total, part, gradient)
+            self._gradients.flush(total)
             self._ends.begin_lane()
+        self._gradients.flush(total)
         total.fold()
         self._watch.lap("sweep")
 

@@ -1,0 +1,45 @@
+"""Who holds which parameter, where the ranks of an axis share out what they compute with.
+
+Theory of operation. A parameter belongs whole to one rank of the axis: so chunks of exponents,
+blocks of moments and Muon's matrices are what they are where every rank holds all, and so are the
+bits. The largest go first, each to whoever has least so far. Experts come after all else, for ranks
+that have other experts must agree about the rest. The bias of experts goes with its router, into
+which it may fade.
+"""
+
+from collections.abc import Iterable, Mapping
+from math import prod
+
+from qmpi.model.shape import BIAS
+
+ROUTER = "mlp.gate.weight"
+"""Ending of the names of routers' weights."""
+
+
+def owners_of(
+    shapes: Mapping[str, tuple[int, ...]], ranks: int, experts: Iterable[str] = ()
+) -> dict[str, int]:
+    """Deal parameters to the ranks of an axis, so that each has about as many elements.
+
+    Args:
+        shapes: of the whole parameters, by name.
+        ranks: >= 1.
+        experts: names of those that not all teams of ranks along other axes have.
+
+    Returns:
+        The rank of each, 0 <= rank < ranks; a function of the arguments alone.
+    """
+    sizes, late = dict[str, int](), set(experts)
+    for name, shape in shapes.items():
+        together = _together(name)
+        sizes[together] = sizes.get(together, 0) + prod(shape)
+    loads, owners = [0] * ranks, dict[str, int]()
+    for name in sorted(sizes, key=lambda name: (name in late, -sizes[name], name)):
+        owners[name] = loads.index(min(loads))
+        loads[owners[name]] += sizes[name]
+    return {name: owners[_together(name)] for name in shapes}
+
+
+def _together(name: str) -> str:
+    """Return the name of the parameter with which another one goes, or its own."""
+    return name.removesuffix(BIAS) + ROUTER if name.endswith(BIAS) else name
