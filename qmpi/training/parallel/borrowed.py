@@ -89,7 +89,7 @@ class Bundle:
             for piece in chain.from_iterable(others):
                 piece.place.zero_()
             return
-        mine = [piece.place for piece in own]
+        mine = [piece.place for piece in own if owners.shares_out(piece.slot.name)]
         given = [[] if o == owners.place else mine for o in range(owners.ranks)]
         found = owners.exchanged(given, [[piece.form for piece in some] for some in others])
         for pieces, values in zip(others, found, strict=True):
