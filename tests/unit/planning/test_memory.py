@@ -264,3 +264,19 @@ def test_moments_that_teams_share_out_are_counted_as_they_are_held():
         for teams in (1, 2, 4, 8)
     }
     assert told[1] == told[2] == 2 * told[4] == 4 * told[8]
+
+
+def test_what_ranks_of_a_team_share_out_is_counted_as_it_is_held() -> None:
+    speeds = speeds_of_cores((1e11, 1e10, 1e10, 1e10, 1e9, 1e-6, False))
+
+    def told(shard: str) -> dict[str, int]:
+        settings = parse_job(f'[parallel]\nshard = "{shard}"\ncontext = 4\n')
+        return trainer_memory(
+            workload(settings, Counts(ranks=8, trainers=4), Machine(), speeds, None)
+        )
+
+    all_held, shared = told("none"), told("full")
+    for kind in ("weights", "moments"):
+        assert shared[kind] == pytest.approx(all_held[kind] / 4, rel=1e-3)
+    assert shared["sum"] < all_held["sum"] / 2
+    assert shared["borrowed"] > all_held["borrowed"] == 0

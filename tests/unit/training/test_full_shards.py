@@ -1,0 +1,177 @@
+"""Weights, sums and moments that ranks of a team share out: the bits of ranks that hold all."""
+
+from typing import NamedTuple
+
+import pytest
+import torch
+from msgspec.structs import replace
+from unit.training.team_of_threads import teamed
+from unit.training.test_teams import four_heads
+
+from qmpi.model.shape import parameter_shapes
+from qmpi.training.parallel.borrowed import Bundle
+from qmpi.training.parallel.given import Given
+from qmpi.training.parallel.owners import Owners
+from qmpi.training.whole_state import WholeState
+
+SLOW = pytest.mark.slow
+CLIPPED = 0.1
+"""The norm that gradients are clipped to: below any of these, so that its bits are in the weights."""
+
+
+class Case(NamedTuple):
+    """A job on a layout.
+
+    Attributes:
+        name: of the model.
+        axes: of a team.
+        kind: of optimizer.
+        train: what of [train] is other.
+        teams: how many.
+    """
+
+    name: str
+    axes: dict
+    kind: str = "adamw"
+    train: dict = {}
+    teams: int = 1
+
+
+CONTEXT, EXPERT = {"context": 2}, {"expert": 2}
+
+QUICK = {
+    "dense": Case("dense", CONTEXT),
+    "experts of the expert axis": Case("faded", EXPERT),
+    "muon in a pipeline": Case("untied", CONTEXT | {"pipeline": 2}, "muon"),
+}
+
+LONG = {
+    "two teams, eight bits": Case("dense", CONTEXT, "adamw8", teams=2),
+    "three teams that share moments": Case("experts", CONTEXT, teams=3),
+    "cut by heads": Case("capped", CONTEXT | {"tensor": 2}, "muon", teams=2),
+    "layers computed again": Case("dense", CONTEXT, train={"checkpointing": "full"}),
+    "norms behind": Case("olmo2", CONTEXT),
+    "in bfloat16": Case("untied", CONTEXT, train={"precision": "bfloat16"}),
+    "in float16": Case("untied", CONTEXT, train={"precision": "float16"}),
+    "in float8": Case("untied", CONTEXT, train={"precision": "float8"}),
+    "backward passes in halves": Case("dense", CONTEXT | {"pipeline": 2, "schedule": "zero_bubble"}),
+    "interleaved": Case("dense", CONTEXT | {"pipeline": 2, "schedule": "interleaved", "chunks": 2}),
+    "both axes": Case("scored", CONTEXT | EXPERT, "muon"),
+    "four ranks": Case("experts", {"context": 4}),
+    "four ranks of experts": Case("experts", {"expert": 4}, train={"sequences": 4}),
+    "several microbatches": Case("window", CONTEXT, train={"microbatches": 3}),
+}
+
+
+def job_of(case):
+    settings = four_heads(case.name, 2)
+    train = {"microbatches": 1, "steps": 3} | case.train
+    optimizer = replace(settings.optimizer, kind=case.kind, clip_norm=CLIPPED)
+    model = settings.model if "pipeline" in case.axes else replace(settings.model, layers=2)
+    return replace(
+        settings, model=model, optimizer=optimizer, train=replace(settings.train, **train)
+    )
+
+
+def whole(teams, team=0):
+    ranks = [teams.engines[seat] for seat in teams.seats if seat.team == team]
+    if ranks[0].at.state.is_shared:
+        payloads = [copied(teams, position) for position in range(len(ranks))]
+    else:
+        payloads = [b"".join(engine.snapshot()[1]) for engine in ranks]
+    return WholeState(teams.settings, list(map(memoryview, payloads)))
+
+
+def copied(teams, position):
+    """Put a position's state together, on its rank of the first team."""
+    from unit.training.line_of_threads import run_all
+
+    line = [teams.engines[seat] for seat in teams.seats if seat.position == position]
+    calls = [lambda e=e: b"".join(map(bytes, e.copied(0))) for e in line]
+    return run_all(calls, teams.lines.values())[0]
+
+
+def trained(case, shard):
+    teams = teamed(job_of(case), case.teams, shard=shard, **case.axes)
+    return teams, teams.train(2)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=name) for name, case in QUICK.items()]
+    + [pytest.param(case, id=name, marks=SLOW) for name, case in LONG.items()],
+)
+def test_the_state_is_that_of_ranks_that_hold_all(case):
+    (one, told), (other, found) = (trained(case, shard) for shard in ("none", "full"))
+    assert [step[:2] for step in told] == [step[:2] for step in found]
+    assert min(step[1] for step in told) > CLIPPED
+    assert whole(one).digest() == whole(other).digest()
+
+
+def test_gradients_go_as_soon_as_there_are_enough(monkeypatch):
+    case = QUICK["dense"]
+    _, told = trained(case, "full")
+    monkeypatch.setattr(Given.__init__, "__defaults__", (1,))
+    assert trained(case, "full")[1] == told
+
+
+class Watched(NamedTuple):
+    """What ranks gave each other in a step, and what they held.
+
+    Attributes:
+        received: bytes that came to a rank, of all ranks together.
+        most: largest size of what was borrowed, of any rank.
+    """
+
+    received: list
+    most: list
+
+
+def watched(monkeypatch):
+    found, exchanged, bring = Watched([], []), Owners.exchanged, Bundle.bring
+    members = dict[int, list]()
+
+    def counted(owners, given, wanted):
+        found.received.append(sum(form.bytes for forms in wanted for form in forms))
+        return exchanged(owners, given, wanted)
+
+    def brought(bundle):
+        bring(bundle)
+        mine = members.setdefault(id(bundle._state), [])
+        mine += [] if any(bundle is one for one in mine) else [bundle]
+        found.most.append(sum(one.size for one in mine))
+
+    monkeypatch.setattr(Owners, "exchanged", counted)
+    monkeypatch.setattr(Bundle, "bring", brought)
+    return found
+
+
+def test_what_travels_is_what_is_lacked_and_one_layer_is_there_at_a_time(monkeypatch):
+    settings = job_of(QUICK["dense"])
+    counts = {False: 0, True: 0}
+    for name, shape in parameter_shapes(settings.model).items():
+        counts[name.startswith("model.layers.")] += torch.Size(shape).numel()
+    of_layers, others = 4 * counts[True], 4 * counts[False]
+    teams = teamed(settings, shard="full", **CONTEXT)
+    found = watched(monkeypatch)
+    (outcome, _) = teams.step(0).values()
+    lanes, passes = settings.train.lanes, 1 + outcome.redone
+    # A layer twice a microbatch, gradients once a lane, the ends of the model once a step. Of two
+    # ranks one lacks what the other holds.
+    lacked = passes * lanes * (2 * of_layers + of_layers + others) + others
+    assert sum(found.received) == lacked
+    assert max(found.most) == of_layers // settings.model.layers + others
+
+
+def test_a_rank_has_room_for_its_part_alone():
+    settings = job_of(QUICK["dense"])
+    ranks = [
+        list(teamed(settings, shard=shard, **CONTEXT).engines.values())
+        for shard in ("none", "full")
+    ]
+    held, less = ([engine.at.state.held_bytes for engine in some] for some in ranks)
+    assert sum(less) <= held[0] + 2 * 4096
+    sums, fewer = ([engine._sum.place.numel() for engine in some] for some in ranks)
+    assert sum(fewer) == sums[0]
+    largest = max(slot.size for slot in ranks[0][0].at.state.layout.slots)
+    assert abs(fewer[0] - fewer[1]) <= largest
