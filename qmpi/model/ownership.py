@@ -2,12 +2,15 @@
 
 Theory of operation. A parameter belongs whole to one rank of the axis: so chunks of exponents,
 blocks of moments and Muon's matrices are what they are where every rank holds all, and so are the
-bits. The largest go first, each to whoever has least so far. Experts come after all else, for ranks
-that have other experts must agree about the rest. The bias of experts goes with its router, into
-which it may fade.
+bits.
+Layer by layer the largest go first, each to whoever has least of all, among those who would then
+have no more of the layer than a fair share and a quarter, or its largest parameter: all hold about
+as much, and a layer comes from many ranks. Experts come after all else, for ranks that have other experts must agree about the
+rest. The bias of experts goes with its router, into which it may fade.
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import groupby
 from math import prod
 
 from qmpi.model.shape import BIAS
@@ -34,12 +37,31 @@ def owners_of(
         together = _together(name)
         sizes[together] = sizes.get(together, 0) + prod(shape)
     loads, owners = [0] * ranks, dict[str, int]()
-    for name in sorted(sizes, key=lambda name: (name in late, -sizes[name], name)):
-        owners[name] = loads.index(min(loads))
-        loads[owners[name]] += sizes[name]
+    ordered = sorted(sizes, key=lambda n: (n in late, *_group(n), -sizes[n], n))
+    for _, names in groupby(ordered, key=lambda n: (n in late, *_group(n))):
+        layer, here = list(names), [0] * ranks
+        most = max(
+            max(sizes[name] for name in layer),
+            sum(sizes[name] for name in layer) * 5 // (4 * ranks),
+        )
+        for name in layer:
+            room = [rank for rank in range(ranks) if here[rank] + sizes[name] <= most]
+            least = min(here)
+            owner = min(
+                room or [rank for rank in range(ranks) if here[rank] == least],
+                key=lambda rank: loads[rank],
+            )
+            owners[name] = owner
+            here[owner] += sizes[name]
+            loads[owner] += sizes[name]
     return {name: owners[_together(name)] for name in shapes}
 
 
 def _together(name: str) -> str:
     """Return the name of the parameter with which another one goes, or its own."""
     return name.removesuffix(BIAS) + ROUTER if name.endswith(BIAS) else name
+
+
+def _group(name: str) -> tuple[int, ...]:
+    """Return what is alike for parameters of a layer; what is of none comes first."""
+    return (int(name.split(".")[2]),) if name.startswith("model.layers.") else (-1,)

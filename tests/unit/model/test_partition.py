@@ -1,6 +1,7 @@
 """What positions of a team hold: parts that make up the model, no more and no less."""
 
 from itertools import pairwise
+from math import prod
 
 import numpy as np
 import pytest
@@ -133,13 +134,31 @@ def test_what_ranks_share_out_one_of_them_holds(axes):
     st.integers(1, 8),
     st.sets(st.text("abc", min_size=1)),
 )
-def test_owners_have_about_as_much_and_agree_on_what_all_have(sizes, ranks, experts):
+def test_owners_of_what_all_have_do_not_depend_on_experts(sizes, ranks, experts):
     owners = owners_of({name: (size,) for name, size in sizes.items()}, ranks, experts)
-    loads = [sum(sizes[n] for n, o in owners.items() if o == rank) for rank in range(ranks)]
     assert set(owners) == set(sizes)
-    assert max(loads) - min(loads) <= max(sizes.values())
+    assert set(owners.values()) <= set(range(ranks))
     rest = {name: (size,) for name, size in sizes.items() if name not in experts}
     assert owners_of(rest, ranks).items() <= owners.items()
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 4, 8])
+def test_owners_have_about_as_much_of_all_and_of_each_layer(ranks):
+    shapes = parameter_shapes(replace(MODELS["untied"], layers=12))
+    owners = owners_of(shapes, ranks)
+
+    def loads(names):
+        each = [0] * ranks
+        for name in names:
+            each[owners[name]] += prod(shapes[name])
+        return each
+
+    largest = max(prod(shape) for shape in shapes.values())
+    assert max(loads(shapes)) - min(loads(shapes)) <= largest // 2
+    for number in range(12):
+        layer = [name for name in shapes if name.startswith(f"model.layers.{number}.")]
+        most, fair = max(prod(shapes[name]) for name in layer), sum(loads(layer)) / ranks
+        assert max(loads(layer)) <= max(most, fair * 5 / 4)
 
 
 def test_the_bias_of_experts_lies_with_its_router():
