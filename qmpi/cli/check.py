@@ -63,7 +63,6 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
     from qmpi.model.partition import held_shapes
     from qmpi.model.shape import active_count, parameter_count, state_bytes_of, without_ahead
     from qmpi.policy.roll_back import roll_back_text
-    from qmpi.protocol.teams import Layout
 
     train, number = settings.train, rank_count(settings.roles, ranks)
     placement = placed(settings, number)

@@ -2,11 +2,14 @@
 
 Theory of operation. A parameter belongs whole to one rank of the axis: so chunks of exponents,
 blocks of moments and Muon's matrices are what they are where every rank holds all, and so are the
-bits.
-Layer by layer the largest go first, each to whoever has least of all, among those who would then
-have no more of the layer than a fair share and a quarter, or its largest parameter: all hold about
-as much, and a layer comes from many ranks. Experts come after all else, for ranks that have other experts must agree about the
-rest. The bias of experts goes with its router, into which it may fade.
+bits. Layer by layer the largest go first, each to whoever has least of all, among those who would
+then have no more of the layer than a fair share and a quarter, or its largest parameter: all hold
+about as much, and a layer comes from many ranks. Experts come after all else, for ranks that have
+other experts must agree about the rest. The bias of experts goes with its router, into which it may
+fade.
+
+Files of a run hold what follows from this: whoever changes it raises the version of
+`qmpi.storage.snapshot_format`.
 """
 
 from collections.abc import Iterable, Mapping

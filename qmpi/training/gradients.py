@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from qmpi.training.lane_squares import LaneSquares
-from qmpi.training.parallel.given import Given
 from qmpi.training.reduction.kinds import Sum
 from qmpi.training.stopwatch import Stopwatch
 from qmpi.training.weights import Leaf, Part, Weights, gradients_of
@@ -23,7 +22,6 @@ class Gradients:
         weights: Weights,
         watch: Stopwatch,
         squares: LaneSquares | None = None,
-        given: Given | None = None,
     ) -> None:
         """Listen for the gradient of each leaf.
 
@@ -31,10 +29,9 @@ class Gradients:
             weights: of the model.
             watch: measures the sweep inside backward.
             squares: takes each gradient too, if the noise is measured.
-            given: takes them to the ranks that hold the parameters; None: this one holds all.
         """
         self._weights, self._watch, self._squares = weights, watch, squares
-        self._given = given
+        self._given = weights.given
         self._sum: Sum | None = None
         self._number, self._count, self._factor = 0, 1, 1.0
         self._parts: dict[int, Tensor] = {}

@@ -15,7 +15,6 @@ from qmpi.training.comm.waits import Aborted
 from qmpi.training.gradients import Gradients
 from qmpi.training.lane_squares import LaneSquares
 from qmpi.training.out_of_memory import with_memory_told
-from qmpi.training.parallel.given import Given
 from qmpi.training.parallel.sequences import Sequences
 from qmpi.training.reduction.kinds import Sum
 from qmpi.training.stopwatch import Stopwatch
@@ -81,7 +80,6 @@ class LaneRunner:
         watch: Stopwatch,
         sequences: Sequences,
         squares: LaneSquares | None = None,
-        given: Given | None = None,
     ) -> None:
         """Take the parts.
 
@@ -92,11 +90,10 @@ class LaneRunner:
             watch: measures forward, backward, and the sweep inside backward.
             sequences: of a microbatch, and who has the others.
             squares: takes each gradient too, if the noise is measured.
-            given: as `Gradients` takes it.
         """
         self._train, self._weights, self._watch = settings.train, weights, watch
         self._backprop, self._squares, self._sequences = backprop, squares, sequences
-        self._gradients = Gradients(weights, watch, squares, given)
+        self._gradients = Gradients(weights, watch, squares)
         self._device = weights.device
         self._factor = 1.0
 

@@ -7,7 +7,6 @@ with; it is never chosen here.
 """
 
 from collections.abc import Callable
-from dataclasses import replace as but_with
 
 import torch
 from msgspec.structs import replace
@@ -22,10 +21,6 @@ from qmpi.training.lanes import Runner
 from qmpi.training.precision import choose_parts
 
 
-def _as_they_are(layers: Layers) -> Layers:
-    return layers
-
-
 class Microbatches:
     """The lanes' runner and its layers, at the size that holds."""
 
@@ -37,7 +32,6 @@ class Microbatches:
         kernels: Kernels,
         in_turn: InTurn,
         apart: Callable[[Callable[[], None]], None],
-        around: Callable[[Layers], Layers] | None = None,
     ) -> None:
         """Prepare nothing yet.
 
@@ -48,9 +42,8 @@ class Microbatches:
             kernels: parts of its layers.
             in_turn: lets one process of a host compile at a time.
             apart: does work without the other ranks of a team.
-            around: has layers' weights brought; None: they are here.
         """
-        self._apart, self._around = apart, around or _as_they_are
+        self._apart = apart
         self._settings, self._device, self._in_turn = settings, device, in_turn
         self._runner, self._kernels = runner, kernels
         self._halvings = 0
@@ -78,19 +71,15 @@ class Microbatches:
             own = self._kernels
             plain = choose_parts(train, self._device, compiled=True)
             plain = plain._replace(gather=own.gather, scatter=own.scatter)
-            found = Preparer(settings, self._device, self._in_turn).prepare(
+            self._prepared = Preparer(settings, self._device, self._in_turn).prepare(
                 eager=self._layers(train, self._kernels),
                 plain=self._layers(train, plain),
-                rehearse=self._rehearse,
+                rehearse=lambda layers: self._apart(lambda: self._runner.rehearse(layers)),
             )
-            self._prepared = but_with(found, layers=self._around(found.layers))
         return self._prepared
 
     def _layers(self, train: TrainSettings, kernels: Kernels) -> Layers:
         return make_layers(self._settings.model, train.sequences, kernels, train.microbatches)
-
-    def _rehearse(self, layers: Layers) -> None:
-        self._apart(lambda: self._runner.rehearse(self._around(layers)))
 
     def warm_up(self) -> Prepared:
         """Prepare the layers ahead of the first step.

@@ -33,7 +33,6 @@ from qmpi.training.own_tokens import OwnTokens
 from qmpi.training.parallel.borrowed import Borrowed
 from qmpi.training.parallel.directions import TeamDirections
 from qmpi.training.parallel.exchange import TokenExchange
-from qmpi.training.parallel.given import Given
 from qmpi.training.parallel.owners import Owners
 from qmpi.training.parallel.rows import Rows
 from qmpi.training.parallel.sequences import Sequences
@@ -163,12 +162,7 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
     state = FlatState(layout, device, split=split, shared=shared)
     form = TailForm(own.batch.is_measured, own.model.predict_ahead)
     total = make_sum(train, layout, device, form, told.size, own.job.seed)
-    owners = borrowed = given = None
-    if part.shard:
-        owners = Owners(part, device)
-        borrowed = Borrowed(computed_layout(settings, part), state, owners)
-        given = Given(owners, layout)
-    weights = Weights(own.model, state, kind, told, borrowed)
+    weights = Weights(own.model, state, kind, told, _borrowed(settings, part, state))
     watch, rows = make_stopwatch(device, means.clock), Rows(part.share, part.shares)
     sequences = Sequences(part.expert, part.experts)
     kernels = choose_parts(train, device, compiled=False)
@@ -191,16 +185,14 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
     ends = VocabularyEnds(weights, part, rows) if part.shares > 1 else Ends(weights, own.model)
     runner: Runner
     if part.chain.stages > 1:
-        parts = StageParts(part, ends, tie, kernels.norm, tokens, sequences, shelf, given)
+        parts = StageParts(part, ends, tie, kernels.norm, tokens, sequences, shelf)
         runner = StageRunner(own, weights, parts, watch)
     else:
         backprop = Backprop(own, weights, kernels, watch, ends, tokens)
         squares = LaneSquares(len(layout.slots), device) if form.measures else None
-        runner = LaneRunner(own, weights, backprop, watch, sequences, squares, given)
+        runner = LaneRunner(own, weights, backprop, watch, sequences, squares)
     stage = runner if isinstance(runner, StageRunner) else None
-    team = Team(part, layout, rows, (shared, sequences), stage, owners)
-    shares = part.holders
-    around = borrowed.around if borrowed is not None else None
+    team = Team(part, layout, rows, (shared, sequences), stage, weights.owners)
     return Station(
         settings=settings,
         means=means,
@@ -212,11 +204,19 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
         total=total,
         watch=watch,
         runner=runner,
-        passes=Passes(runner, total, watch, means.aborted, kind, shares),
-        microbatches=Microbatches(own, device, runner, kernels, means.in_turn, team.apart, around),
+        passes=Passes(runner, total, watch, means.aborted, kind, part.holders),
+        microbatches=Microbatches(own, device, runner, kernels, means.in_turn, team.apart),
         optimizer=Optimizer(layout, device, update_precision(kind), own.job.seed, directions),
         dealing=Dealing(state),
     )
+
+
+def _borrowed(settings: Settings, part: Partition, state: FlatState) -> Borrowed | None:
+    """Return what brings the weights that others hold; None: the state has all."""
+    if not part.shard:
+        return None
+    owners = Owners(part, state.params.device)
+    return Borrowed(computed_layout(settings, part), state, owners)
 
 
 def _narrowed(settings: Settings, part: Partition) -> Settings:

@@ -19,10 +19,13 @@ from torch import Tensor
 from qmpi.config.model import ModelSettings
 from qmpi.model.ahead import AheadWeights
 from qmpi.model.experts.mix import ExpertWeights
-from qmpi.model.layer import LayerWeights, merged_names
+from qmpi.model.layer import Layer, LayerWeights, merged_names
+from qmpi.model.plain import Positions
 from qmpi.model.shape import AHEAD_PARTS, BIAS, LayerKind, block_kinds
 from qmpi.training.flat_state import FlatState, Slot
 from qmpi.training.parallel.borrowed import Borrowed
+from qmpi.training.parallel.given import Given
+from qmpi.training.parallel.owners import Owners
 from qmpi.training.tallies import Tallies
 
 TABLE = "model.embed_tokens.weight"
@@ -119,7 +122,8 @@ class Weights:
         self.head = self._part(own_head) if own_head else self.table
         # No leaf: their gradients are made by hand, for that of a tied table has two sources.
         self.table_values = self._values(self.table.slot) if self.table else nothing
-        head = self.table_values if own_head is None else self._values(self.head.slot)
+        has_own = own_head is not None and self.head is not None
+        head = self._values(self.head.slot) if has_own else self.table_values
         self._head, self.head_values = head, head
         if kind != head.dtype:
             self.head_values = torch.empty_like(head, dtype=kind)
@@ -141,6 +145,32 @@ class Weights:
                     part.of(leaf.tensor).copy_(self._state.view(part.slot))
         if self.head is not None and self.head_values is not self._head:
             self.head_values.copy_(self._head)
+
+    @property
+    def owners(self) -> Owners | None:
+        """The ranks that hold the parameters; None: this one holds all."""
+        return self._borrowed.owners if self._borrowed is not None else None
+
+    @property
+    def given(self) -> Given | None:
+        """What takes gradients to the ranks that hold the parameters; None: this one holds all."""
+        return self._borrowed.given if self._borrowed is not None else None
+
+    def through(self, layer: Layer, x: Tensor, at: Positions, block: LayerWeights) -> Tensor:
+        """Return what a layer makes of the stream, with its weights brought where they are not.
+
+        Args:
+            layer: its function.
+            x: residual stream.
+            at: positions of the tokens.
+            block: its weights.
+
+        Raises:
+            PeerLost: a rank that holds some is gone.
+        """
+        if self._borrowed is None:
+            return layer(x, at, block)
+        return self._borrowed.through(layer, x, at, block)
 
     def embedded(self, ids: Tensor) -> Tensor:
         """Return the embedding of tokens, a leaf that is no part of the state.

@@ -1,4 +1,4 @@
-"""Ranks of a team that share out weights, over real MPI: what the others hold dies, and lives on."""
+"""Ranks of a team that share out weights, over real MPI: one is killed, and no step is redone."""
 
 import json
 from pathlib import Path

@@ -21,9 +21,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from qmpi.model.layer import Layer, Layers, LayerWeights
+from qmpi.model.layer import Layer, LayerWeights
 from qmpi.model.plain import Positions
 from qmpi.training.flat_state import FlatState, Layout, Slot
+from qmpi.training.parallel.given import Given
 from qmpi.training.parallel.owners import Form, Owners
 
 
@@ -112,6 +113,8 @@ class Borrowed:
 
     Attributes:
         layout: of all that is computed with; its slots are numbered, and lie nowhere.
+        owners: who holds what; they meet with the team.
+        given: takes gradients to them.
     """
 
     def __init__(self, layout: Layout, state: FlatState, owners: Owners) -> None:
@@ -122,7 +125,8 @@ class Borrowed:
             state: what this rank holds.
             owners: who holds the rest.
         """
-        self.layout, self._state, self._owners = layout, state, owners
+        self.layout, self.owners, self._state = layout, owners, state
+        self.given = Given(owners, state.layout)
         self._kept = Bundle(state, owners)
         self._bundles = dict[int, Bundle]()
         self._of_layer = dict[int, Bundle]()
@@ -149,7 +153,7 @@ class Borrowed:
         if layer is None:
             self._kept.lay(tensor, parts)
             return
-        fresh = Bundle(self._state, self._owners)
+        fresh = Bundle(self._state, self.owners)
         self._bundles.setdefault(layer, fresh).lay(tensor, parts)
 
     def refresh(self) -> None:
@@ -172,29 +176,29 @@ class Borrowed:
         for bundle in self._bundles.values():
             bundle.free()
 
-    def around(self, layers: Layers) -> Layers:
-        """Return layers that have their weights brought.
+    def through(self, layer: Layer, x: Tensor, at: Positions, weights: LayerWeights) -> Tensor:
+        """Return what a layer makes of the stream; its weights are here as long as it needs them.
 
         Args:
-            layers: function of each layer; they keep for their backward pass what they like.
+            layer: its function; it keeps for its backward pass what it likes.
+            x: residual stream.
+            at: positions of the tokens.
+            weights: leaves of the layer.
+
+        Raises:
+            PeerLost: a rank is gone, here or in the backward pass.
         """
-        return tuple(self._around(layer) for layer in layers)
+        bundle = self._of_layer[id(weights)]
+        bundle.bring()
+        y = layer(x, at, weights)
+        bundle.free()
+        if y.grad_fn is not None:
+            # What the layer above gives back comes before: hooks of tensors precede these.
+            y.grad_fn.register_prehook(lambda _: bundle.bring())
+            x.register_hook(lambda _: bundle.free())
+        return y
 
     @property
     def size(self) -> int:
         """Bytes that all that is brought takes now."""
         return self._kept.size + sum(bundle.size for bundle in self._bundles.values())
-
-    def _around(self, layer: Layer) -> Layer:
-        def brought(x: Tensor, at: Positions, weights: LayerWeights) -> Tensor:
-            bundle = self._of_layer[id(weights)]
-            bundle.bring()
-            y = layer(x, at, weights)
-            bundle.free()
-            if y.grad_fn is not None:
-                # What the layer above gives back comes before: hooks of tensors precede these.
-                y.grad_fn.register_prehook(lambda _: bundle.bring())
-                x.register_hook(lambda _: bundle.free())
-            return y
-
-        return brought

@@ -33,7 +33,6 @@ from qmpi.training.gradients import Gradients
 from qmpi.training.lanes import Work, leave_if, read_block
 from qmpi.training.out_of_memory import with_memory_told
 from qmpi.training.own_tokens import OwnTokens
-from qmpi.training.parallel.given import Given
 from qmpi.training.parallel.sequences import Sequences
 from qmpi.training.parallel.shelf import Shelf
 from qmpi.training.parallel.tie import Tie
@@ -53,7 +52,6 @@ class StageParts(NamedTuple):
         tokens: those that are computed here.
         sequences: of a microbatch, and who has the others.
         shelf: keeps what a schedule that splits backward passes puts off.
-        given: as `Gradients` takes it.
     """
 
     part: Partition
@@ -63,7 +61,6 @@ class StageParts(NamedTuple):
     tokens: OwnTokens
     sequences: Sequences
     shelf: Shelf
-    given: Given | None = None
 
 
 class StageRunner:
@@ -82,9 +79,9 @@ class StageRunner:
         """
         self._settings, self._weights, self._watch = settings, weights, watch
         self._part, self._ends, self._tie, self._norm = parts[:4]
-        self._tokens, self._sequences, self._shelf = parts[4:7]
+        self._tokens, self._sequences, self._shelf = parts[4:]
         self._chain = self._part.chain
-        self._gradients = Gradients(weights, watch, given=parts.given)
+        self._gradients = Gradients(weights, watch)
         self._programs = dict[int, Program]()
         self._line: Comm | None = None
         self.resize(settings.train)
@@ -258,12 +255,13 @@ class StageRunner:
 
     def _through(self, chunk: int, lane: int, x: Tensor, ids: Tensor) -> Tensor:
         """Return what the layers of a chunk make of the stream, for a microbatch of a lane."""
-        tallies, at = self._weights.tallies, self._tokens.positions(ids[:, :-1])
+        weights, at = self._weights, self._tokens.positions(ids[:, :-1])
+        tallies = weights.tallies
         # Forward passes of several lanes are under way; what experts are told of is a lane's.
         if tallies.size:
             tallies.resume(self._tallied.get(lane))
         for number in self._part.blocks[chunk]:
-            x = self._layers[number](x, at, self._weights.blocks[number])
+            x = weights.through(self._layers[number], x, at, weights.blocks[number])
         if tallies.size:
             self._tallied[lane] = tallies.kept()
         return x

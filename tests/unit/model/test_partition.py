@@ -5,7 +5,7 @@ from math import prod
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -134,6 +134,7 @@ def test_what_ranks_share_out_one_of_them_holds(axes):
     st.integers(1, 8),
     st.sets(st.text("abc", min_size=1)),
 )
+@settings(max_examples=40)
 def test_owners_of_what_all_have_do_not_depend_on_experts(sizes, ranks, experts):
     owners = owners_of({name: (size,) for name, size in sizes.items()}, ranks, experts)
     assert set(owners) == set(sizes)

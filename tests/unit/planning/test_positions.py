@@ -93,9 +93,7 @@ def test_a_position_holds_what_the_partition_gives_it(
 ) -> None:
     model, parallel = given
     layout = Layout.of(parallel)
-    held = [
-        sum(map(prod, shapes.values())) for shapes in held_shapes(model, parallel)
-    ]
+    held = [sum(map(prod, shapes.values())) for shapes in held_shapes(model, parallel)]
     each = layout.size // parallel.pipeline
     counted = [parameters(shape_at(model, parallel, s)) for s in range(parallel.pipeline)]
     assert [held[each * stage] for stage in range(parallel.pipeline)] == counted

@@ -1,10 +1,12 @@
 """Weights, sums and moments that ranks of a team share out: the bits of ranks that hold all."""
 
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pytest
 import torch
 from msgspec.structs import replace
+from unit.training.line_of_threads import run_all
 from unit.training.team_of_threads import teamed
 from unit.training.test_teams import four_heads
 
@@ -16,7 +18,7 @@ from qmpi.training.whole_state import WholeState
 
 SLOW = pytest.mark.slow
 CLIPPED = 0.1
-"""The norm that gradients are clipped to: below any of these, so that its bits are in the weights."""
+"""The norm that gradients are clipped to: below that of any, so its bits are in the weights."""
 
 
 class Case(NamedTuple):
@@ -33,16 +35,18 @@ class Case(NamedTuple):
     name: str
     axes: dict
     kind: str = "adamw"
-    train: dict = {}
+    train: MappingProxyType = MappingProxyType({})
     teams: int = 1
 
 
 CONTEXT, EXPERT = {"context": 2}, {"expert": 2}
 
+STAGES = CONTEXT | {"pipeline": 2}
+
 QUICK = {
     "dense": Case("dense", CONTEXT),
     "experts of the expert axis": Case("faded", EXPERT),
-    "muon in a pipeline": Case("untied", CONTEXT | {"pipeline": 2}, "muon"),
+    "muon in a pipeline": Case("untied", STAGES, "muon"),
 }
 
 LONG = {
@@ -54,7 +58,9 @@ LONG = {
     "in bfloat16": Case("untied", CONTEXT, train={"precision": "bfloat16"}),
     "in float16": Case("untied", CONTEXT, train={"precision": "float16"}),
     "in float8": Case("untied", CONTEXT, train={"precision": "float8"}),
-    "backward passes in halves": Case("dense", CONTEXT | {"pipeline": 2, "schedule": "zero_bubble"}),
+    "backward passes in halves": Case(
+        "dense", CONTEXT | {"pipeline": 2, "schedule": "zero_bubble"}
+    ),
     "interleaved": Case("dense", CONTEXT | {"pipeline": 2, "schedule": "interleaved", "chunks": 2}),
     "both axes": Case("scored", CONTEXT | EXPERT, "muon"),
     "four ranks": Case("experts", {"context": 4}),
@@ -65,7 +71,7 @@ LONG = {
 
 def job_of(case):
     settings = four_heads(case.name, 2)
-    train = {"microbatches": 1, "steps": 3} | case.train
+    train = {"microbatches": 1, "steps": 3, **case.train}
     optimizer = replace(settings.optimizer, kind=case.kind, clip_norm=CLIPPED)
     model = settings.model if "pipeline" in case.axes else replace(settings.model, layers=2)
     return replace(
@@ -84,8 +90,6 @@ def whole(teams, team=0):
 
 def copied(teams, position):
     """Put a position's state together, on its rank of the first team."""
-    from unit.training.line_of_threads import run_all
-
     line = [teams.engines[seat] for seat in teams.seats if seat.position == position]
     calls = [lambda e=e: b"".join(map(bytes, e.copied(0))) for e in line]
     return run_all(calls, teams.lines.values())[0]
