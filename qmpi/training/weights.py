@@ -122,8 +122,9 @@ class Weights:
         self.head = self._part(own_head) if own_head else self.table
         # No leaf: their gradients are made by hand, for that of a tied table has two sources.
         self.table_values = self._values(self.table.slot) if self.table else nothing
-        has_own = own_head is not None and self.head is not None
-        head = self._values(self.head.slot) if has_own else self.table_values
+        head = self.table_values
+        if own_head is not None and self.head is not None:
+            head = self._values(self.head.slot)
         self._head, self.head_values = head, head
         if kind != head.dtype:
             self.head_values = torch.empty_like(head, dtype=kind)

