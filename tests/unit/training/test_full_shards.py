@@ -1,8 +1,14 @@
 """Weights, sums and moments that ranks of a team share out: the bits of ranks that hold all."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from msgspec.structs import replace
@@ -14,7 +20,7 @@ from qmpi.model.shape import parameter_shapes
 from qmpi.training.parallel.borrowed import Bundle
 from qmpi.training.parallel.given import Given
 from qmpi.training.parallel.owners import Owners
-from qmpi.training.whole_state import WholeState
+from qmpi.training.whole_state import WholeState, cut_state
 
 SLOW = pytest.mark.slow
 CLIPPED = 0.1
@@ -79,13 +85,12 @@ def job_of(case):
     )
 
 
-def whole(teams, team=0):
-    ranks = [teams.engines[seat] for seat in teams.seats if seat.team == team]
+def payloads(teams):
+    """Return what each position of a team holds."""
+    ranks = [teams.engines[seat] for seat in teams.seats if seat.team == 0]
     if ranks[0].at.state.is_shared:
-        payloads = [copied(teams, position) for position in range(len(ranks))]
-    else:
-        payloads = [b"".join(engine.snapshot()[1]) for engine in ranks]
-    return WholeState(teams.settings, list(map(memoryview, payloads)))
+        return [copied(teams, position) for position in range(len(ranks))]
+    return [b"".join(engine.snapshot()[1]) for engine in ranks]
 
 
 def copied(teams, position):
@@ -109,7 +114,14 @@ def test_the_state_is_that_of_ranks_that_hold_all(case):
     (one, told), (other, found) = (trained(case, shard) for shard in ("none", "full"))
     assert [step[:2] for step in told] == [step[:2] for step in found]
     assert min(step[1] for step in told) > CLIPPED
-    assert whole(one).digest() == whole(other).digest()
+    held = payloads(other)
+    whole, parts = (
+        WholeState(teams.settings, list(map(memoryview, given)))
+        for teams, given in ((one, payloads(one)), (other, held))
+    )
+    assert whole.digest() == parts.digest()
+    cut = [cut_state(whole, other.settings, position) for position in range(len(held))]
+    assert [b"".join(part) for part in cut] == held
 
 
 def test_gradients_go_as_soon_as_there_are_enough(monkeypatch):
@@ -179,3 +191,37 @@ def test_a_rank_has_room_for_its_part_alone():
     assert sum(fewer) == sums[0]
     largest = max(slot.size for slot in ranks[0][0].at.state.layout.slots)
     assert abs(fewer[0] - fewer[1]) <= largest
+
+
+@SLOW
+def test_gradients_are_those_of_fully_shard_and_no_more_travels(tmp_path, monkeypatch):
+    job = job_of(QUICK["dense"])
+    settings = replace(job, optimizer=replace(job.optimizer, clip_norm=0.0))
+    teams = teamed(settings, shard="full", **CONTEXT)
+    shapes = parameter_shapes(settings.model)
+    weights = {name: teams.parameter(name).numpy().copy() for name in shapes}
+    np.savez(tmp_path / "weights.npz", **weights)
+    members = [start(rank, tmp_path) for rank in range(2)]
+    found = watched(monkeypatch)
+    (outcome, _) = teams.step(0).values()
+    told = [json.loads(member.communicate(timeout=300)[0]) for member in members]
+    with np.load(tmp_path / "gradients.npz") as others:
+        for name in shapes:
+            torch.testing.assert_close(
+                teams.gradient(name), torch.from_numpy(others[name]), rtol=0, atol=1e-6
+            )
+    # It brings the ends once a lane, and a pass that is done again is ours alone.
+    ends = 4 * sum(torch.Size(s).numel() for n, s in shapes.items() if "layers" not in n)
+    lanes, passes = settings.train.lanes, 1 + outcome.redone
+    assert sum(found.received) == passes * (sum(told) - lanes * ends) + ends
+
+
+def start(rank, folder):
+    environment = os.environ | {
+        "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "FATAL",
+        "PYTHONPATH": str(Path(__file__).parents[3]),
+    }  # fmt: skip
+    command = [sys.executable, str(Path(__file__).with_name("fsdp_member.py")), str(rank)]
+    return subprocess.Popen(
+        [*command, str(folder)], env=environment, text=True, stdout=subprocess.PIPE
+    )
