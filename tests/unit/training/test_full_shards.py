@@ -77,7 +77,7 @@ LONG = {
 
 def job_of(case):
     settings = four_heads(case.name, 2)
-    train = {"microbatches": 1, "steps": 3, **case.train}
+    train = {"microbatches": 1, "lanes": 2, "steps": 3, **case.train}
     optimizer = replace(settings.optimizer, kind=case.kind, clip_norm=CLIPPED)
     model = settings.model if "pipeline" in case.axes else replace(settings.model, layers=2)
     return replace(
@@ -100,9 +100,9 @@ def copied(teams, position):
     return run_all(calls, teams.lines.values())[0]
 
 
-def trained(case, shard):
+def trained(case, shard, steps=2):
     teams = teamed(job_of(case), case.teams, shard=shard, **case.axes)
-    return teams, teams.train(2)
+    return teams, teams.train(steps)
 
 
 @pytest.mark.parametrize(
@@ -126,9 +126,9 @@ def test_the_state_is_that_of_ranks_that_hold_all(case):
 
 def test_gradients_go_as_soon_as_there_are_enough(monkeypatch):
     case = QUICK["dense"]
-    _, told = trained(case, "full")
+    _, told = trained(case, "full", 1)
     monkeypatch.setattr(Given.__init__, "__defaults__", (1,))
-    assert trained(case, "full")[1] == told
+    assert trained(case, "full", 1)[1] == told
 
 
 class Watched(NamedTuple):
