@@ -70,7 +70,7 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
     from qmpi.model.partition import held_shapes
     from qmpi.model.shape import active_count, parameter_count, state_bytes_of, without_ahead
     from qmpi.policy.roll_back import roll_back_text
-    from qmpi.protocol.teams import AXES, Layout
+    from qmpi.protocol.teams import AXES
 
     check_builtin_rows(settings)
     train, number = settings.train, rank_count(settings.roles, ranks)
@@ -78,7 +78,7 @@ def job_facts(settings: Any, ranks: int | None) -> dict[str, Any]:  # noqa: ANN4
     parameters = parameter_count(settings.model)
     ahead = parameters - parameter_count(without_ahead(settings.model))
     kind, parallel = settings.optimizer.kind, settings.parallel
-    held = held_shapes(settings.model, Layout.of(parallel), parallel.chunks)
+    held = held_shapes(settings.model, parallel)
     states = [state_bytes_of(shapes, kind, train.masters) for shapes in held]
     counts = [sum(map(prod, shapes.values())) for shapes in held]
     tokens = train.lanes * train.microbatches * train.sequences * train.sequence_tokens

@@ -72,7 +72,7 @@ def _teams(settings: Settings) -> str:
         return ""
     layout = Layout.of(parallel)
     sizes = [f"{axis} {size}" for axis, size in zip(AXES, layout.shape, strict=True) if size > 1]
-    held = held_shapes(settings.model, layout, parallel.chunks)
+    held = held_shapes(settings.model, parallel)
     counts = [sum(map(prod, shapes.values())) for shapes in held]
     schedule = f", stages by {parallel.schedule}" if parallel.pipeline > 1 else ""
     least = "" if min(counts) == max(counts) else f"{min(counts):,} to "

@@ -21,7 +21,8 @@ FREE = (
     "job.name, job.run_dir, initial.weights, train.compile, train.checkpointing, "
     "train.checkpoint_every, train.offload, data.prefetch_steps, the path of a "
     "source, evaluation.every_steps, evaluation.tokens, evaluation.problems, "
-    "batch.noise_scale, batch.halve_microbatches, parallel.shard, and all of [roles], [snapshot], "
+    "batch.noise_scale, batch.halve_microbatches, parallel.shard (but not to or from full), "
+    "and all of [roles], [snapshot], "
     "[failure], [monitor], [hosts] and [machine]; and, "
     "with `qmpi train --resume RUN --set ...`, which writes down at which step, train.steps, "
     "[optimizer], [guard] and [batch]"
@@ -115,9 +116,12 @@ def identity(settings: Settings) -> dict[str, Any]:
     return kept
 
 
-def _layout(parallel: ParallelSettings) -> dict[str, int]:
+def _layout(parallel: ParallelSettings) -> dict[str, int | str]:
     """Return what says which part of the state lies at which position of a team."""
+    # Left out otherwise: where teams alone share something out, positions hold what they held.
+    shard = {"shard": parallel.shard} if parallel.shard == "full" else {}
     return {
+        **shard,
         "pipeline": parallel.pipeline,
         "context": parallel.context,
         "expert": parallel.expert,
@@ -216,6 +220,7 @@ def _fields(settings: Settings) -> Iterator[tuple[str, object]]:
         "document_mask": False,
         **identity(settings),
     }
+    kept["parallel"] = {"shard": "none", **kept["parallel"]}
     yield "job.seed", kept["seed"]
     for section in ("model", "train", "optimizer", "parallel"):
         for key, value in kept[section].items():

@@ -63,8 +63,9 @@ class ParallelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Literal["none", "optimizer", "full"],
         Meta(
             description=(
-                "What teams share out among each other instead of holding it all: nothing, the "
-                'moments, or weights and gradients too. "full" is not there yet.'
+                "What ranks share out instead of holding it all: nothing; among teams the "
+                'moments; "full": and within a team what ranks along context, or else expert, '
+                "compute with alike. A run keeps to full, or to the other two."
             )
         ),
     ] = "none"
@@ -92,6 +93,11 @@ class ParallelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def team_size(self) -> int:
         """Ranks of a team: those that hold one replica together."""
         return self.pipeline * self.context * self.expert * self.tensor
+
+    @property
+    def shares_moments(self) -> bool:
+        """Whether teams share out the moments of each position among each other."""
+        return self.shard != "none"
 
 
 def splits_backward(parallel: ParallelSettings) -> bool:

@@ -28,6 +28,9 @@ MOST_CHUNKS: dict[PipelineSchedule, int] = {
 GAPS_SAY: tuple[PipelineSchedule, ...] = ("zero_bubble",)
 """Schedules of whose chunks `parallel_gaps` allows fewer still, and says so."""
 
+MATRICES = 4
+"""Of a layer, at least, that all ranks compute with: those of attention."""
+
 SHOWN_SIZES = 8
 """Sizes that a message names at most."""
 
@@ -57,10 +60,7 @@ def parallel_contradictions(settings: Settings) -> Iterator[str]:
         elif size > 1:
             yield from faults(settings)
     if parallel.shard == "full":
-        yield (
-            'parallel.shard = "full": must be "none" or "optimizer" in this version; each team '
-            "holds all weights and gradients"
-        )
+        yield from full_faults(settings)
     if parallel.pipeline == 1:
         yield from _idle(parallel)
     if parallel.team_size > 1:
@@ -167,6 +167,33 @@ def tensor_faults(settings: Settings) -> Iterator[str]:
     yield from _undivided("tensor", size, numbers)
     if size > model.vocab_size:
         yield f"parallel.tensor = {size} is above model.vocab_size = {model.vocab_size}"
+
+
+def full_faults(settings: Settings) -> Iterator[str]:
+    """Say why the ranks of a team cannot share out what they compute with.
+
+    Args:
+        settings: the job; `parallel.shard` = "full".
+
+    Yields:
+        One sentence each.
+    """
+    parallel = settings.parallel
+    axis = "context" if parallel.context > 1 else "expert"
+    ranks = getattr(parallel, axis)
+    if ranks == 1:
+        yield (
+            'parallel.shard = "full" shares out what ranks of a team compute with alike, along '
+            "parallel.context or parallel.expert, and both are 1: set parallel.context to 2 or "
+            'more, or parallel.shard = "optimizer"'
+        )
+        return
+    layers = settings.model.layers // (parallel.pipeline * parallel.chunks) * parallel.chunks
+    if ranks > MATRICES * layers:
+        yield (
+            f'parallel.shard = "full" gives each of parallel.{axis} = {ranks} ranks whole matrices '
+            f"of a stage, and those of {layers} layers may be {MATRICES * layers}: set less"
+        )
 
 
 def _interleaved(settings: Settings) -> Iterator[str]:

@@ -16,17 +16,23 @@ Along the pipeline axis layers are dealt in runs, the chunks of a chain (see
 `qmpi.protocol.pipeline.actions`): the first stage has the embedding too, the last the final norm
 and the head. A head that is tied to the embedding is the first stage's; the last one borrows it.
 
+With `parallel.shard = "full"` what is common along the context axis, or else the expert axis, is
+computed with by all its ranks, and held by one: whole parameters are shared out (see `ownership`).
+Its rank then has the whole gradient, so along this axis nothing is common.
+
 Cuts are contiguous and along one dimension, so that the parts of a parameter laid one behind the
 other are the parameter: who reads a state needs no more than `Cut`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from dataclasses import replace as but_with
 
 from msgspec.structs import replace
 
 from qmpi.config.model import ModelSettings
 from qmpi.config.parallel import ParallelSettings
 from qmpi.errors import InvariantError
+from qmpi.model.ownership import owners_of
 from qmpi.model.shape import BIAS, TABLES, bias_shapes, expert_width, ffn_width, head_dim
 from qmpi.model.shape import parameter_shapes as shapes_of
 from qmpi.protocol.pipeline.actions import Chain
@@ -122,6 +128,10 @@ class Partition:
         ranks: of a team.
         expert: its place along the expert axis.
         experts: ranks along it.
+        computed: cuts of each parameter that it computes with; those that it holds and, where ranks
+            share out what is common, those that others hold.
+        shard: axis along which they do; "": each holds what it computes with.
+        owners: place along that axis of who holds each parameter that is shared out.
     """
 
     model: ModelSettings
@@ -136,6 +146,9 @@ class Partition:
     ranks: int
     expert: int = 0
     experts: int = 1
+    computed: dict[str, Cut] = field(default_factory=dict[str, Cut])
+    shard: str = ""
+    owners: dict[str, int] = field(default_factory=dict[str, int])
 
     @property
     def is_first(self) -> bool:
@@ -168,7 +181,18 @@ class Partition:
             found["tensor"] = frozenset(name for name, cut in self.cuts.items() if cut.is_whole)
         if self.experts > 1:
             found["expert"] = frozenset(name for name in self.cuts if EXPERTS not in name)
+        found.pop(self.shard, None)
         return found
+
+    @property
+    def places(self) -> dict[str, int]:
+        """Its place along each axis whose ranks may hold something alike."""
+        return {"context": self.context, "tensor": self.share, "expert": self.expert}
+
+    @property
+    def holders(self) -> int:
+        """Ranks that share out what they compute with; 1: each holds it."""
+        return {"": 1, "context": self.contexts, "expert": self.experts}[self.shard]
 
     @property
     def contributions(self) -> int:
@@ -178,28 +202,25 @@ class Partition:
     @property
     def left(self) -> frozenset[str]:
         """Names of what another rank has too, and counts where it shall count once."""
-        places = {"context": self.context, "tensor": self.share, "expert": self.expert}
-        behind = (names for axis, names in self.common.items() if places[axis])
+        behind = (names for axis, names in self.common.items() if self.places[axis])
         return frozenset().union(*behind)
 
 
 def held_shapes(
-    settings: ModelSettings, layout: Layout, chunks: int
+    settings: ModelSettings, parallel: ParallelSettings
 ) -> tuple[dict[str, tuple[int, ...]], ...]:
     """Return the shape of what each position holds of every parameter.
 
     Args:
         settings: shape of the whole model.
-        layout: shape of a team.
-        chunks: of layers that each stage of a pipeline holds.
+        parallel: how ranks share it.
 
     Returns:
         Shapes by name, without biases of experts, in order of position.
     """
-    parts = (partition(settings, layout, position, chunks) for position in range(layout.size))
     return tuple(
         {name: cut.own for name, cut in part.cuts.items() if not name.endswith(BIAS)}
-        for part in parts
+        for part in partitions(settings, parallel)
     )
 
 
@@ -257,9 +278,10 @@ def partition(settings: ModelSettings, layout: Layout, position: int, chunks: in
     # Each rank has the router whole and adds to its gradient: the penalty shall count once.
     penalty = settings.router_z_loss / (shares * contexts)
     model = settings if shares == 1 else _narrowed(settings, shares, behind - first)
+    cuts = dict[str, Cut]()
     part = Partition(
         model=replace(model, router_z_loss=penalty),
-        cuts={},
+        cuts=cuts,
         first_token=first,
         share=share,
         shares=shares,
@@ -270,13 +292,14 @@ def partition(settings: ModelSettings, layout: Layout, position: int, chunks: in
         ranks=layout.size,
         expert=at["expert"],
         experts=layout.expert,
+        computed=cuts,
     )
     numbers = {number for blocks in part.blocks for number in blocks}
     # A norm over all heads has features of each, as the matrix before it has rows.
     readers = READERS + HEAD_NORMS * (settings.qk_norm_over == "projection")
     for name, shape in (shapes_of(settings) | bias_shapes(settings)).items():
         if _is_held(name, part, numbers):
-            part.cuts[name] = _cut(name, shape, shares, share, readers)
+            cuts[name] = _cut(name, shape, shares, share, readers)
     return part
 
 
@@ -290,9 +313,47 @@ def partitions(settings: ModelSettings, parallel: ParallelSettings) -> tuple[Par
     Returns:
         The parts, in order of position.
     """
-    layout = Layout.of(parallel)
-    positions = range(layout.size)
-    return tuple(partition(settings, layout, place, parallel.chunks) for place in positions)
+    positions = range(parallel.team_size)
+    return tuple(part_at(settings, parallel, position) for position in positions)
+
+
+def part_at(settings: ModelSettings, parallel: ParallelSettings, position: int) -> Partition:
+    """Say what one position holds.
+
+    Args:
+        settings: shape of the whole model.
+        parallel: how ranks share it.
+        position: place in the team.
+
+    Returns:
+        Its part.
+
+    Raises:
+        InvariantError: heads or hidden features cannot be cut so, or nothing can be shared out.
+    """
+    part = partition(settings, Layout.of(parallel), position, parallel.chunks)
+    return shared_out(part) if parallel.shard == "full" else part
+
+
+def shared_out(part: Partition) -> Partition:
+    """Return what a position holds if ranks share out what they compute with alike.
+
+    Args:
+        part: what it holds otherwise.
+
+    Raises:
+        InvariantError: no ranks see other tokens with the same weights.
+    """
+    axis = "context" if part.contexts > 1 else "expert"
+    if axis not in part.common:
+        raise InvariantError("nothing is common along the axes of context and experts")
+    names = part.common[axis]
+    shapes = {name: cut.shape for name, cut in part.cuts.items() if name in names}
+    held_apart = [name for name in shapes if EXPERTS in name]
+    ranks, place = {"context": part.contexts, "expert": part.experts}[axis], part.places[axis]
+    owners = owners_of(shapes, ranks, held_apart)
+    own = {name: cut for name, cut in part.cuts.items() if owners.get(name, place) == place}
+    return but_with(part, cuts=own, shard=axis, owners=owners)
 
 
 def _is_held(name: str, part: Partition, numbers: set[int]) -> bool:

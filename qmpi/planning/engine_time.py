@@ -101,7 +101,7 @@ def engine_time(job: Workload, speeds: Speeds) -> EngineTime:
     attended = (1 + again.attention) * 3.5 * scores
     through, cached = _step(job, speeds, lanes)
     updated, muon = _update(job, speeds)
-    hashed = FLOAT * job.parameters / train.digest_every
+    hashed = FLOAT * job.held / train.digest_every
     copied = job.copy_bytes / job.settings.snapshot.every_steps
     calls = through.kernels + cached.kernels + updated.kernels
     return EngineTime(
@@ -161,10 +161,11 @@ def _update(job: Workload, speeds: Speeds) -> tuple[Sweeps, float]:
     """Return what a trainer moves to clip and update, and the operations of Muon's products."""
     shape, half, muon = job.shape, speeds.half, uses_muon(job)
     swept = update_sweeps(shape, job.parameters, half=half, muon=muon)
+    swept = swept.times(job.held / job.parameters)
     if not muon:
         return swept, 0.0
     # Matrices that the tensor axis cuts are turned whole, each by one of all its ranks.
-    ranks = job.teams * job.settings.parallel.tensor
+    ranks = job.teams * job.settings.parallel.tensor * job.holders
     whole = job.uncut or shape
     share = muon_share(whole, ranks, on_gpus=job.on_gpus)
     return swept + direction_sweeps(whole, half=half).times(share), share * muon_flops(whole)
@@ -174,7 +175,7 @@ def _reduce(job: Workload, speeds: Speeds) -> float:
     ranks = job.teams
     if ranks == 1:
         return 0.0
-    buffer = FLOAT * job.parameters + _told_bytes(job) + direction_bytes_told(job, speeds)
+    buffer = FLOAT * job.held + _told_bytes(job) + direction_bytes_told(job, speeds)
     ring = 2 * buffer * (ranks - 1) / ranks / speeds.reduce
     hops = 2 * (ranks - 1) * job.machine.network.latency_us * 1e-6
     staged = 2 * buffer / HOST_LINK_BYTES if job.on_gpus else 0.0
@@ -191,7 +192,8 @@ def direction_bytes_told(job: Workload, speeds: Speeds) -> int:
     if job.on_gpus or not uses_muon(job):
         return 0
     narrow = speeds.half and job.settings.train.precision != "float16"
-    return hidden_elements(job.uncut or job.shape) * (HALF if narrow else FLOAT)
+    turned = hidden_elements(job.uncut or job.shape) * job.held // job.parameters
+    return turned * (HALF if narrow else FLOAT)
 
 
 def _told_bytes(job: Workload) -> int:

@@ -43,6 +43,9 @@ ROWS_A_PLACE = 4
 MOST_TOKENS, BLOCK, MOST_BLOCKS = 1024, 64, 16
 """Attention on a CPU goes by blocks of queries up to so many tokens, and keeps probabilities."""
 
+GIVEN_BYTES = 8 * 2**20
+"""Gradients that wait for each other, to be sent to the ranks that hold the parameters."""
+
 PROGRAM_BYTES = 385 * 2**20
 """Resident memory of a trainer before it has a model: Python, torch, MPI, gloo."""
 
@@ -64,7 +67,7 @@ def trainer_memory(job: Workload) -> dict[str, int]:
     Returns:
         Bytes where it computes: on its GPU if it has one.
     """
-    count, half = job.parameters, _is_half(job)
+    count, half = job.held, _is_half(job)
     tokens, lanes = job.rows, job.team_lanes
     matrices = hidden_elements(job.shape) + head_matrix(job.shape)
     block = job.lane_tokens * (HALF if job.shape.vocab_size <= 65_536 else FLOAT)
@@ -77,10 +80,10 @@ def trainer_memory(job: Workload) -> dict[str, int]:
         # Before the step, and in hand.
         "residuals": 2 * lanes * job.kept_bytes,
         "directions": _directions(job, half=half),
-        "casts": _casts(job, matrices, half=half),
+        "casts": 0 if job.shared_axis else _casts(job, matrices, half=half),
         "activations": _activations(job, half=half) - there.activations,
         "logits": _chunk_bytes(job, tokens, half=half),
-        "borrowed": _borrowed(job, half=half),
+        "borrowed": _borrowed(job, half=half) + _brought(job, half=half),
         "blocks": block * lanes * (job.settings.data.prefetch_steps + 1),
         "program": CONTEXT_BYTES if job.on_gpus else PROGRAM_BYTES,
         "compiler": COMPILER_BYTES if is_compiled(job) and not job.on_gpus else 0,
@@ -134,15 +137,29 @@ def _directions(job: Workload, *, half: bool) -> int:
     # Muon computes in float32 where products are in float16.
     narrow = half and job.settings.train.precision != "float16"
     size, shape = HALF if narrow else FLOAT, job.uncut or job.shape
-    held = direction_bytes(shape, hidden_elements(shape), size, on_gpus=job.on_gpus)
+    turned = hidden_elements(shape) * job.held // job.parameters
+    held = direction_bytes(shape, turned, size, on_gpus=job.on_gpus)
     # Of cut matrices the ranks bring the momentum together first.
-    return held + size * hidden_elements(shape) * (job.uncut is not None)
+    return held + size * turned * (job.uncut is not None)
 
 
 def _borrowed(job: Workload, *, half: bool) -> int:
     """Return what a head that is tied to another stage's embedding takes: values, gradients."""
     shape = job.shape
     return head_matrix(shape) * ((HALF if half else FLOAT) + 2 * FLOAT) * shape.borrows_head
+
+
+def _brought(job: Workload, *, half: bool) -> int:
+    """Return what a rank takes of weights that others hold, and of gradients on their way."""
+    if not job.shared_axis:
+        return 0
+    size, shape = HALF if half else FLOAT, job.shape
+    masters = HALF if job.settings.train.masters == "bfloat16" else FLOAT
+    # What is sent to each of the others, and what comes, beside what is made of it.
+    ways = 1 + 2 * (job.holders - 1) / job.holders
+    layer = size * layer_matrices(shape, active=False) * ways
+    ends = masters * table_elements(shape) + size * head_matrix(shape) * half
+    return round(layer + ends + ways * min(GIVEN_BYTES, FLOAT * job.lent))
 
 
 def _activations(job: Workload, *, half: bool) -> int:

@@ -203,6 +203,15 @@ def last_layer_matrices(shape: Shape, *, active: bool) -> int:
     return attention + used * ffn_matrices(shape, experts.width) + shape.width * experts.scored
 
 
+def expert_elements(shape: Shape) -> int:
+    """Return the parameters of the experts that are here, shared ones apart."""
+    experts = shape.experts
+    if experts is None:
+        return 0
+    mixed = shape.layers - experts.dense_layers
+    return mixed * experts.number * ffn_matrices(shape, experts.width)
+
+
 def further_matrices(shape: Shape, *, active: bool) -> int:
     """Return the matrix parameters of all further heads, the shared one apart.
 

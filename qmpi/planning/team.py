@@ -65,12 +65,12 @@ def heaviest(job: Workload) -> Heaviest:
 
 
 def largest_part(job: Workload) -> int:
-    """Return the parameters of the position that has the most.
+    """Return the parameters that a rank of the stage that has the most holds.
 
     Args:
         job: the whole job.
     """
-    return max(one.parameters for one, _ in stages_apart(job))
+    return max(one.held for one, _ in stages_apart(job))
 
 
 def team_state_bytes(job: Workload) -> int:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from qmpi.planning.engine_time import direction_bytes_told
 from qmpi.planning.rates import Rates, links
-from qmpi.planning.shape import Shape
+from qmpi.planning.shape import Shape, expert_elements
 from qmpi.planning.sweeps import table_elements
 from qmpi.planning.workload import GLOO_BYTES, HOST_LINK_BYTES, Speeds, Workload
 
@@ -148,12 +148,11 @@ def _context(job: Workload, speeds: Speeds, size: int) -> tuple[float, int, floa
     passes = 2 + _again(job)
     # Of the keys of whole sequences a rank sends its own to each of the others.
     sent = passes * (size - 1) * 2 * job.rows * shape.key * _size(speeds)
-    common = FLOAT * job.parameters
-    return (
-        many * shape.layers * sent,
-        many * shape.layers * passes * 2,
-        2 * (size - 1) / size * common,
-    )
+    calls = many * shape.layers * passes * 2
+    if job.shared_axis == "context":
+        lent, brought = lent_traffic(job, speeds)
+        return many * shape.layers * sent + lent, calls + brought, 0.0
+    return many * shape.layers * sent, calls, 2 * (size - 1) / size * FLOAT * job.parameters
 
 
 def _expert(job: Workload, speeds: Speeds, size: int) -> tuple[float, int, float]:
@@ -163,8 +162,32 @@ def _expert(job: Workload, speeds: Speeds, size: int) -> tuple[float, int, float
     moved = job.rows * active * (size - 1) / size
     ways = 4 + 2 * _again(job)
     sent = moved * (ways * shape.width * _size(speeds) + 2 * FLOAT) + 8 * _scored(shape)
-    common = FLOAT * (job.parameters - _expert_elements(shape))
-    return many * layers * sent, round(many * layers * (ways + 1)), 2 * (size - 1) / size * common
+    sent, calls = many * layers * sent, round(many * layers * (ways + 1))
+    if job.shared_axis == "expert":
+        lent, brought = lent_traffic(job, speeds)
+        return sent + lent, calls + brought, 0.0
+    common = FLOAT * (job.parameters - expert_elements(shape)) / job.holders
+    return sent, calls, 2 * (size - 1) / size * common
+
+
+def lent_traffic(job: Workload, speeds: Speeds) -> tuple[float, int]:
+    """Return bytes and calls of a rank that shares out with others what they compute with.
+
+    A layer's weights are brought for its forward and for its backward pass, those of the ends once
+    a step; gradients go to their holders once a lane, in float32 if they are sums of microbatches.
+
+    Args:
+        job: the job as the position sees it.
+        speeds: of a trainer.
+    """
+    shape, share, many = job.shape, (job.holders - 1) / job.holders, job.team_microbatches
+    single = job.settings.train.microbatches == 1
+    ends = FLOAT * table_elements(shape)
+    of_layers = job.lent - table_elements(shape)
+    brought = 2 * many * of_layers * _size(speeds) + ends
+    given = job.team_lanes * job.lent * (_size(speeds) if single else FLOAT)
+    calls = 2 * many * shape.layers + job.team_lanes + 1
+    return share * (brought + given), round(calls)
 
 
 def _pipeline(job: Workload, speeds: Speeds, _size_of: int) -> tuple[float, int, float]:
@@ -185,14 +208,6 @@ def _mixed_layers(shape: Shape) -> int:
 
 def _scored(shape: Shape) -> int:
     return 0 if shape.experts is None else shape.experts.scored
-
-
-def _expert_elements(shape: Shape) -> int:
-    """Return the parameters of the experts that a position holds, shared ones apart."""
-    if shape.experts is None:
-        return 0
-    each = (3 if shape.gated else 2) * shape.width * shape.experts.width
-    return _mixed_layers(shape) * shape.experts.number * each
 
 
 def told(along: tuple[Traffic, ...]) -> Iterator[tuple[str, float]]:

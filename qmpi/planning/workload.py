@@ -14,7 +14,14 @@ from qmpi.config.compression_checks import kept_bytes
 from qmpi.config.machine import Machine
 from qmpi.config.settings import Settings
 from qmpi.planning.rates import GIGA, Links, Rates, links
-from qmpi.planning.shape import Shape, head_matrix, layer_matrices, parameters, shape_of
+from qmpi.planning.shape import (
+    Shape,
+    expert_elements,
+    head_matrix,
+    layer_matrices,
+    parameters,
+    shape_of,
+)
 
 HASH_BYTES = 1.2e9
 """SHA-256 of a state by one thread, bytes a second, where it was not measured."""
@@ -140,15 +147,41 @@ class Workload(Struct, frozen=True, kw_only=True):
         return parameters(self.shape)
 
     @property
+    def shared_axis(self) -> str:
+        """Axis along which ranks of a team share out what they compute with; "": they do not."""
+        parallel = self.settings.parallel
+        if parallel.shard != "full":
+            return ""
+        return "context" if parallel.context > 1 else "expert"
+
+    @property
+    def holders(self) -> int:
+        """Ranks that share it out; 1: each holds all that it computes with."""
+        return getattr(self.settings.parallel, self.shared_axis) if self.shared_axis else 1
+
+    @property
+    def lent(self) -> int:
+        """Parameters that they share out, of those that each computes with."""
+        if not self.shared_axis:
+            return 0
+        own = expert_elements(self.shape) if self.shared_axis == "expert" else 0
+        return self.parameters - own
+
+    @property
+    def held(self) -> int:
+        """Parameters whose weights, sums and moments a trainer holds; of those ranks the mean."""
+        return self.parameters - self.lent + ceil(self.lent / self.holders)
+
+    @property
     def state_bytes(self) -> int:
         """Bytes of weights and moments, of which Muon keeps one where it works."""
-        kind, count = self.settings.optimizer.kind, self.parameters
+        kind, count = self.settings.optimizer.kind, self.held
         if kind == "adamw8":
             # Norms, whose moments stay in float32, are a thousandth of all.
             return self.weight_bytes + 2 * count + 8 * count // MOMENT_BLOCK
         muon = kind == "muon"
-        spared = round(self.shape.layers * layer_matrices(self.shape, active=False)) if muon else 0
-        return self.weight_bytes + 4 * (2 * count - spared)
+        spared = self.shape.layers * layer_matrices(self.shape, active=False) * muon
+        return self.weight_bytes + 4 * (2 * count - round(spared * count / self.parameters))
 
     @property
     def kept_bytes(self) -> int:
@@ -165,12 +198,12 @@ class Workload(Struct, frozen=True, kw_only=True):
         """Bytes of the moments that a trainer holds: two portions where teams share them out."""
         whole, parallel = self.state_bytes - self.weight_bytes, self.settings.parallel
         teams = self.counts.trainers // parallel.team_size
-        return whole * 2 // teams if parallel.shard == "optimizer" and teams > 2 else whole
+        return whole * 2 // teams if parallel.shares_moments and teams > 2 else whole
 
     @property
     def weight_bytes(self) -> int:
         """Bytes of the weights in the state."""
-        return (2 if self.settings.train.masters == "bfloat16" else 4) * self.parameters
+        return (2 if self.settings.train.masters == "bfloat16" else 4) * self.held
 
     @property
     def lane_tokens(self) -> int:

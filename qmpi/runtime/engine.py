@@ -118,7 +118,7 @@ class TorchEngine:
         self._settings = settings
         self._means = means
         self._layout = Layout.of(settings.parallel)
-        self._is_shared = settings.parallel.shard == "optimizer"
+        self._is_shared = settings.parallel.shares_moments
         self._find_host = find_host
         self._now = now
         self._files = files

@@ -93,7 +93,7 @@ class Bench:
         # A step whose digest was due and could not be gathered yet.
         self._owed: StepApplied | None = None
         self._short_of_memory = 0
-        self._is_shared = around.settings.parallel.shard == "optimizer"
+        self._is_shared = around.settings.parallel.shares_moments
         self._keeps = sends_less(around.settings.train)
         self.portions = WHOLE
         # Lanes whose kept part counts for the state.

@@ -77,7 +77,7 @@ class Backprop:
         x, at = start, self.tokens.positions(ids[:, :-1])
         own, further = layers[: len(weights.layers)], layers[len(weights.layers) :]
         for layer, layer_weights in zip(own, weights.layers, strict=True):
-            x = layer(x, at, layer_weights)
+            x = weights.through(layer, x, at, layer_weights)
         features = self._norm(x, weights.final_norm, self._epsilon, weights.kind)
         loss, gradient = ends.loss(features, targets, share / self.tokens.ranks)
         depths = self.ahead.run(further, x, at, ids, share)

@@ -23,14 +23,12 @@ import torch
 from torch import Tensor
 
 from qmpi.config.settings import Settings
+from qmpi.model.ownership import ROUTER
 from qmpi.model.shape import BIAS, bias_shapes
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.progress import ExpertLoads
 from qmpi.training.flat_state import FlatState
 from qmpi.training.tallies import Tallies, fades
-
-ROUTER = "mlp.gate.weight"
-"""Ending of the names of routers' weights."""
 
 LEAST = 1e-6
 """Square of a mean feature below which nothing is given to a router: there is no direction."""

@@ -18,7 +18,10 @@ class Gradients:
     """What becomes of the gradients of one set of weights."""
 
     def __init__(
-        self, weights: Weights, watch: Stopwatch, squares: LaneSquares | None = None
+        self,
+        weights: Weights,
+        watch: Stopwatch,
+        squares: LaneSquares | None = None,
     ) -> None:
         """Listen for the gradient of each leaf.
 
@@ -28,6 +31,7 @@ class Gradients:
             squares: takes each gradient too, if the noise is measured.
         """
         self._weights, self._watch, self._squares = weights, watch, squares
+        self._given = weights.given
         self._sum: Sum | None = None
         self._number, self._count, self._factor = 0, 1, 1.0
         self._parts: dict[int, Tensor] = {}
@@ -42,6 +46,8 @@ class Gradients:
         """
         self._factor = factor
         self._weights.drop_gradients()
+        if self._given is not None:
+            self._given.begin_pass()
 
     def resize(self) -> None:
         """Drop what belongs to microbatches of another size."""
@@ -69,8 +75,23 @@ class Gradients:
         """
         self._add(total, part, self._unscaled(gradient))
 
+    def flush(self, total: Sum) -> None:
+        """Have all gradients so far in the sum; before a lane ends, and its buffers are reused.
+
+        Args:
+            total: the reduction.
+
+        Raises:
+            PeerLost: a rank that holds parameters is gone.
+        """
+        if self._given is not None:
+            self._given.flush(total)
+
     def _add(self, total: Sum, part: Part, gradient: Tensor) -> None:
-        total.add(part.number, part.slot, gradient)
+        if self._given is not None:
+            self._given.add(total, part.slot, gradient)
+        else:
+            total.add(part.number, part.slot, gradient)
         if self._squares is not None:
             self._squares.add(part.number, gradient)
 

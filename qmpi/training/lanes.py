@@ -204,6 +204,7 @@ class LaneRunner:
     def _add_ends(self, total: Sum) -> None:
         for part, gradient in self._backprop.ends.gradients():
             self._gradients.add(total, part, gradient)
+        self._gradients.flush(total)
 
 
 def leave_if(aborted: Aborted) -> None:

@@ -31,7 +31,13 @@ class Passes:
     """Computes, adds up and agrees, as often as needed."""
 
     def __init__(
-        self, runner: Runner, total: Sum, watch: Stopwatch, aborted: Aborted, kind: torch.dtype
+        self,
+        runner: Runner,
+        total: Sum,
+        watch: Stopwatch,
+        aborted: Aborted,
+        kind: torch.dtype,
+        shares: int = 1,
     ) -> None:
         """Take the parts.
 
@@ -41,7 +47,9 @@ class Passes:
             watch: told where parts of a step end.
             aborted: says why the work in hand shall end, or None.
             kind: type that matrices are multiplied in.
+            shares: of a lane's gradient that come to a rank.
         """
+        self._shares = shares
         self._runner, self._sum, self._watch, self._aborted = runner, total, watch, aborted
         self._is_scaled = kind == torch.float16
 
@@ -110,7 +118,7 @@ class Passes:
         watch = self._watch
         self._runner.begin_pass(scale.factor)
         self._sum.begin_pass()
-        self._sum.go_early(comm, len(work), watch)
+        self._sum.go_early(comm, len(work) * self._shares, watch)
         watch.lap("sweep")
         self._runner.run_all(layers, work, self._sum, self._aborted)
         try:

@@ -7,7 +7,7 @@ alike. Back in buffers a chunk takes the largest exponent of its elements; a row
 chunk in every layout, and keeps its own. Elements of a block must share their scale.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
 
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from qmpi.config.settings import Settings
 from qmpi.errors import CorruptData, InputError
-from qmpi.model.partition import Partition
+from qmpi.model.partition import Cut, Partition
 from qmpi.model.shape import MOMENT_BLOCK
 from qmpi.training.flat_state import ALIGN, FlatState, Layout, Slot, lay_out
 from qmpi.units import Bytes
@@ -39,7 +39,21 @@ def part_layout(settings: Settings, part: Partition) -> Layout:
         settings: the job.
         part: what it holds.
     """
-    shapes = {name: cut.own for name, cut in part.cuts.items()}
+    return _laid_out(settings, part, part.cuts)
+
+
+def computed_layout(settings: Settings, part: Partition) -> Layout:
+    """Return how what a position computes with would lie if it held it all.
+
+    Args:
+        settings: the job.
+        part: what it holds.
+    """
+    return _laid_out(settings, part, part.computed)
+
+
+def _laid_out(settings: Settings, part: Partition, cuts: Mapping[str, Cut]) -> Layout:
+    shapes = {name: cut.own for name, cut in cuts.items()}
     layout = lay_out(shapes, settings.optimizer.kind, settings.train.masters)
     return replace(layout, shares=part.contributions)
 

@@ -15,8 +15,7 @@ from msgspec.structs import replace
 
 from qmpi.config.parallel import splits_backward
 from qmpi.config.settings import Settings
-from qmpi.model.partition import Partition, partition
-from qmpi.protocol.teams import Layout as TeamLayout
+from qmpi.model.partition import Partition, part_at
 from qmpi.training.backprop import Backprop
 from qmpi.training.balance import Balance
 from qmpi.training.comm.line import Gpu
@@ -32,8 +31,10 @@ from qmpi.training.microbatches import Microbatches
 from qmpi.training.offload.places import offloads_moments
 from qmpi.training.optimizer import Optimizer
 from qmpi.training.own_tokens import OwnTokens
+from qmpi.training.parallel.borrowed import Borrowed
 from qmpi.training.parallel.directions import TeamDirections
 from qmpi.training.parallel.kernels import Between, shared_kernels
+from qmpi.training.parallel.owners import Owners
 from qmpi.training.parallel.shelf import Shelf
 from qmpi.training.parallel.stage import StageParts, StageRunner
 from qmpi.training.parallel.team import Team
@@ -49,7 +50,7 @@ from qmpi.training.precision import (
 )
 from qmpi.training.reduction.kinds import Sum, make_sum, sum_name
 from qmpi.training.reduction.tail import TailForm
-from qmpi.training.state_part import part_layout
+from qmpi.training.state_part import computed_layout, part_layout
 from qmpi.training.stopwatch import Stopwatch, make_stopwatch
 from qmpi.training.tallies import Tallies
 from qmpi.training.weights import Weights
@@ -157,15 +158,15 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
         The station.
     """
     parallel = settings.parallel
-    part = partition(settings.model, TeamLayout.of(parallel), position, parallel.chunks)
+    part = part_at(settings.model, parallel, position)
     own = _narrowed(settings, part)
     train, device, kind = own.train, means.device, means.precision
     told, layout = Tallies(own.model, device, part.contexts), part_layout(settings, part)
-    split, is_dealt = offloads_moments(train, device), parallel.shard == "optimizer"
+    split, is_dealt = offloads_moments(train, device), parallel.shares_moments
     state = FlatState(layout, device, split=split, shared=is_dealt)
     form = TailForm(own.batch.is_measured, own.model.predict_ahead)
     total = make_sum(train, layout, device, form, told.size, own.job.seed)
-    weights = Weights(own.model, state, kind, told)
+    weights = Weights(own.model, state, kind, told, _borrowed(settings, part, state))
     watch, between = make_stopwatch(device, means.clock), Between.of(part)
     rows, shared, sequences = between
     share = partial(shared_kernels, part=part, between=between)
@@ -191,7 +192,7 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
         backprop = Backprop(own, weights, kernels, watch, ends, tokens)
         runner = LaneRunner(own, weights, backprop, watch, sequences, squares)
     stage = runner if isinstance(runner, StageRunner) else None
-    team = Team(part, layout, between, stage)
+    team = Team(part, layout, between, stage, weights.owners)
     return Station(
         settings=settings,
         means=means,
@@ -205,12 +206,20 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
         total=total,
         watch=watch,
         runner=runner,
-        passes=Passes(runner, total, watch, means.aborted, kind),
+        passes=Passes(runner, total, watch, means.aborted, kind, part.holders),
         microbatches=Microbatches(own, device, runner, (kernels, share), means.in_turn, team.apart),
         optimizer=Optimizer(layout, device, update_precision(kind), own.job.seed, directions),
         dealing=Dealing(state),
         kept=KeptLanes(state, total, train.lanes),
     )
+
+
+def _borrowed(settings: Settings, part: Partition, state: FlatState) -> Borrowed | None:
+    """Return what brings the weights that others hold; None: the state has all."""
+    if not part.shard:
+        return None
+    owners = Owners(part, state.params.device)
+    return Borrowed(computed_layout(settings, part), state, owners)
 
 
 def _narrowed(settings: Settings, part: Partition) -> Settings:

@@ -3,7 +3,8 @@
 Theory of operation. A leaf is what autograd sees: the rows of one parameter, or of several that are
 multiplied with the same features (q, k, v; gate, up). Where the state holds them side by side in
 the type that is computed with, the leaf is a view of the state; else it is a copy, which `refresh`
-makes anew once a step, not once a lane. The names and places of parameters in the state know
+makes anew once a step, not once a lane; where ranks share out what they compute with, leaves are
+brought (see `parallel.borrowed`). The names and places of parameters in the state know
 nothing of this: `Leaf.parts` leads back from a leaf's gradient to the parameters'.
 """
 
@@ -18,9 +19,13 @@ from torch import Tensor
 from qmpi.config.model import ModelSettings
 from qmpi.model.ahead import AheadWeights
 from qmpi.model.experts.mix import ExpertWeights
-from qmpi.model.layer import LayerWeights, merged_names
+from qmpi.model.layer import Layer, LayerWeights, merged_names
+from qmpi.model.plain import Positions
 from qmpi.model.shape import AHEAD_PARTS, BIAS, LayerKind, block_kinds
 from qmpi.training.flat_state import FlatState, Slot
+from qmpi.training.parallel.borrowed import Borrowed
+from qmpi.training.parallel.given import Given
+from qmpi.training.parallel.owners import Owners
 from qmpi.training.tallies import Tallies
 
 TABLE = "model.embed_tokens.weight"
@@ -81,6 +86,7 @@ class Weights:
         state: FlatState,
         kind: torch.dtype,
         tallies: Tallies | None = None,
+        borrowed: Borrowed | None = None,
     ) -> None:
         """Lay the leaves out.
 
@@ -89,9 +95,11 @@ class Weights:
             state: holds the parameters; its memory stays where it is.
             kind: type that matrices are multiplied in.
             tallies: take what layers with experts count; None: they have their own.
+            borrowed: brings what others hold, and what is held here; None: the state holds all.
         """
-        self._state, self.kind = state, kind
-        self._numbers = {slot.name: n for n, slot in enumerate(state.layout.slots)}
+        self._state, self._borrowed, self.kind = state, borrowed, kind
+        self._slots = (borrowed or state).layout.slots
+        self._numbers = {slot.name: n for n, slot in enumerate(self._slots)}
         self.leaves: list[Leaf] = []
         kinds = block_kinds(settings)
         self._settings = settings
@@ -113,19 +121,57 @@ class Weights:
         own_head = HEAD if HEAD in self._numbers else None
         self.head = self._part(own_head) if own_head else self.table
         # No leaf: their gradients are made by hand, for that of a tied table has two sources.
-        self.table_values = state.view(self.table.slot) if self.table else nothing
-        head = state.view(self.head.slot) if self.head else nothing
-        self.head_values = head if kind == head.dtype else torch.empty_like(head, dtype=kind)
+        self.table_values = self._values(self.table.slot) if self.table else nothing
+        head = self.table_values
+        if own_head is not None and self.head is not None:
+            head = self._values(self.head.slot)
+        self._head, self.head_values = head, head
+        if kind != head.dtype:
+            self.head_values = torch.empty_like(head, dtype=kind)
+        if borrowed is not None:
+            borrowed.know(self.blocks)
 
     @torch.no_grad()
     def refresh(self) -> None:
-        """Take the values of the state over into the leaves that are copies."""
+        """Take the values of the state over into the leaves that are copies.
+
+        Raises:
+            PeerLost: a rank that holds some is gone.
+        """
+        if self._borrowed is not None:
+            self._borrowed.refresh()
         for leaf in self.leaves:
             if leaf.copied:
                 for part in leaf.parts:
                     part.of(leaf.tensor).copy_(self._state.view(part.slot))
-        if self.head is not None and self.kind != self._state.params.dtype:
-            self.head_values.copy_(self._state.view(self.head.slot))
+        if self.head is not None and self.head_values is not self._head:
+            self.head_values.copy_(self._head)
+
+    @property
+    def owners(self) -> Owners | None:
+        """The ranks that hold the parameters; None: this one holds all."""
+        return self._borrowed.owners if self._borrowed is not None else None
+
+    @property
+    def given(self) -> Given | None:
+        """What takes gradients to the ranks that hold the parameters; None: this one holds all."""
+        return self._borrowed.given if self._borrowed is not None else None
+
+    def through(self, layer: Layer, x: Tensor, at: Positions, block: LayerWeights) -> Tensor:
+        """Return what a layer makes of the stream, with its weights brought where they are not.
+
+        Args:
+            layer: its function.
+            x: residual stream.
+            at: positions of the tokens.
+            block: its weights.
+
+        Raises:
+            PeerLost: a rank that holds some is gone.
+        """
+        if self._borrowed is None:
+            return layer(x, at, block)
+        return self._borrowed.through(layer, x, at, block)
 
     def embedded(self, ids: Tensor) -> Tensor:
         """Return the embedding of tokens, a leaf that is no part of the state.
@@ -182,7 +228,7 @@ class Weights:
         return ExpertWeights(
             router=self._leaf(f"{prefix}mlp.gate.weight", kind=torch.float32),
             # No leaf: what moves it are loads, not a gradient.
-            bias=self._state.view(self._part(f"{prefix}{BIAS}").slot),
+            bias=self._values(self._part(f"{prefix}{BIAS}").slot),
             counts=counts,
             features=features if features.numel() else None,
             shared_gate_up=self._leaf(*shared[:2]) if has_shared else None,
@@ -191,7 +237,13 @@ class Weights:
 
     def _part(self, name: str, first: int = 0) -> Part:
         number = self._numbers[name]
-        return Part(number, self._state.layout.slots[number], first)
+        return Part(number, self._slots[number], first)
+
+    def _values(self, slot: Slot) -> Tensor:
+        """Return the values of a parameter in the type of the state."""
+        if self._borrowed is None:
+            return self._state.view(slot)
+        return self._borrowed.keep(slot, self._state.params.dtype)
 
     def _leaf(self, *names: str, kind: torch.dtype | None = None) -> Tensor:
         parts, rows = [], 0
@@ -203,15 +255,25 @@ class Weights:
         # Vectors stay in float32: norms are computed in it.
         kind = kind or (self.kind if len(shape) > 1 else torch.float32)
         beside = all(a.start + a.size == b.start for a, b in pairwise(slots))
-        copied = kind != self._state.params.dtype or not beside
-        if copied:
+        lent = self._borrowed is not None
+        copied = not lent and (kind != self._state.params.dtype or not beside)
+        if copied or lent:
             tensor = torch.empty(shape, dtype=kind, device=self._state.params.device)
         else:
             end = slots[-1].start + slots[-1].size
             tensor = self._state.params[slots[0].start : end].view(shape)
         tensor = tensor.detach().requires_grad_()
         self.leaves.append(Leaf(tensor, tuple(parts), copied))
+        if self._borrowed is not None:
+            # Behind the back of autograd, which counts what is written to a leaf.
+            values = {part.slot: part.of(tensor.data) for part in parts}
+            self._borrowed.lay(_layer_of(names[0]), tensor, values)
         return tensor
+
+
+def _layer_of(name: str) -> int | None:
+    """Return the number of the layer that a parameter belongs to; None: to none."""
+    return int(name.split(".")[2]) if name.startswith("model.layers.") else None
 
 
 def _handing(leaf: Leaf, take: Callable[[Leaf, Tensor], None]) -> Callable[[Tensor], None]:

@@ -178,7 +178,7 @@ def _check_memory(settings: Settings, parameters: int, node: _Node, machine: Mac
         where, size = "a node", machine.node.memory_gib
     narrow = NARROW_BYTES if settings.train.masters == "bfloat16" else 0
     least = STATE_BYTES[settings.optimizer.kind]
-    if settings.parallel.shard == "optimizer":
+    if settings.parallel.shares_moments:
         least = WITHOUT_MOMENTS
     state = (least - narrow) * parameters / GIB
     if size and state > size:

@@ -28,7 +28,6 @@ from qmpi.launch.batch.layout import Layout, Wanted, lay_out, ranks_on
 from qmpi.launch.batch.script import Content, Variants, render
 from qmpi.launch.batch.shell_check import require_whole
 from qmpi.model.partition import held_shapes
-from qmpi.protocol import teams
 from qmpi.runtime.chosen_layout import Decision, Place, decide
 from qmpi.runtime.here import as_found
 from qmpi.runtime.same_run import run_path
@@ -229,7 +228,7 @@ def _machine(settings: Settings, asked: Asked) -> Machine:
 
 def _wanted(settings: Settings, asked: Asked) -> Wanted:
     parallel = settings.parallel
-    held = held_shapes(settings.model, teams.Layout.of(parallel), parallel.chunks)
+    held = held_shapes(settings.model, parallel)
     most = max(sum(map(prod, shapes.values())) for shapes in held)
     return Wanted(asked.nodes, asked.ranks_per_host, asked.ranks, most)
 

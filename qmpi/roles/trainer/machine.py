@@ -515,7 +515,7 @@ class Trainer(Follower):
     def _is_shared(self) -> bool:
         """Each team holds a part of its own, so that all of them take part in a copy."""
         settings = self.settings
-        return settings.parallel.shard != "none" or sends_less(settings.train)
+        return settings.parallel.shares_moments or sends_less(settings.train)
 
     @property
     def _halted(self) -> bool:

@@ -246,6 +246,7 @@ class StageRunner:
         self._watch.lap("backward")
         if number == many - 1 and self._sum is not None:
             # The first half of the next lane's pass may have been added before.
+            self._gradients.flush(self._sum)
             self._sum.fold()
 
     def send(self, peer: int, value: Value) -> None:
@@ -261,12 +262,13 @@ class StageRunner:
 
     def _through(self, chunk: int, lane: int, x: Tensor, ids: Tensor) -> Tensor:
         """Return what the layers of a chunk make of the stream, for a microbatch of a lane."""
-        tallies, at = self._weights.tallies, self._tokens.positions(ids[:, :-1])
+        weights, at = self._weights, self._tokens.positions(ids[:, :-1])
+        tallies = weights.tallies
         # Forward passes of several lanes are under way; what experts are told of is a lane's.
         if tallies.size:
             tallies.resume(self._tallied.get(lane))
         for number in self._part.blocks[chunk]:
-            x = self._layers[number](x, at, self._weights.blocks[number])
+            x = weights.through(self._layers[number], x, at, weights.blocks[number])
         if tallies.size:
             self._tallied[lane] = tallies.kept()
         return x
@@ -308,7 +310,9 @@ class StageRunner:
         if is_head or is_table:
             for part, gradient in self._ends.gradients():
                 self._gradients.add(total, part, gradient)
+            self._gradients.flush(total)
             self._ends.begin_lane()
+        self._gradients.flush(total)
         total.fold()
         self._watch.lap("sweep")
 

@@ -6,7 +6,6 @@ is done again by all, the gradient's norm is that of all parts, and a step is ap
 rank of every team holds its part. A team of one rank asks nobody.
 """
 
-import math
 import zlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -19,10 +18,12 @@ from qmpi.model.partition import Partition
 from qmpi.protocol.teams import whole_digest
 from qmpi.training.comm.line import Comm
 from qmpi.training.flat_state import Layout
-from qmpi.training.norm import global_norm, norm_of
+from qmpi.training.norm import global_norm
 from qmpi.training.parallel.kernels import Between
+from qmpi.training.parallel.owners import Owners
 from qmpi.training.parallel.stage import StageRunner
-from qmpi.training.reduction.within_teams import Common, elements_of
+from qmpi.training.parallel.team_norm import TeamNorm
+from qmpi.training.reduction.within_teams import Common
 from qmpi.units import Digest
 
 COUNTED = ("pipeline", "context", "expert")
@@ -73,6 +74,7 @@ class Team:
         layout: Layout,
         between: Between,
         stage: StageRunner | None = None,
+        owners: Owners | None = None,
     ) -> None:
         """Take the rank's part.
 
@@ -81,11 +83,12 @@ class Team:
             layout: where that lies.
             between: who has the rest; they meet with the team.
             stage: of the pipeline, likewise; None: there is one stage alone.
+            owners: of what is computed with, likewise; None: each rank holds all.
         """
-        self.part, self._stage = part, stage
+        self.part, self._stage, self._owners = part, stage, owners
         self._rows, self._tokens, self._sequences = between
         self._common = {axis: Common(layout, names) for axis, names in part.common.items()}
-        self._counted = _but(elements_of(layout, part.left), layout.total)
+        self._norm = TeamNorm(part, layout)
         self._lines: TeamLines | None = None
 
     @property
@@ -111,6 +114,8 @@ class Team:
         self._rows.line = lines.tensor if lines is not None else None
         self._tokens.line = lines.context if lines is not None else None
         self._sequences.line = lines.expert if lines is not None else None
+        if self._owners is not None:
+            self._owners.line = lines.along(self._owners.axis) if lines is not None else None
         if self._stage is not None:
             self._stage.meet(lines.pipeline, lines.tie) if lines else self._stage.meet(None, None)
 
@@ -186,13 +191,7 @@ class Team:
         """
         if self.is_alone:
             return global_norm(gradient)
-        square = sum(float(norm_of(gradient[span])) ** 2 for span in self._counted)
-        told = self.lines.team.allgather(torch.tensor([square], dtype=torch.float64))
-        # Not `sum`, which rounds in another way in other versions of Python.
-        total = 0.0
-        for number in told.tolist():
-            total += number
-        return math.sqrt(total) if total >= 0.0 else math.nan
+        return self._norm.of(gradient, self.lines.team)
 
     def vote(self, members: Comm, blocks: Sequence[str]) -> None:
         """Return once every rank of every team has called this.
@@ -239,13 +238,3 @@ class Team:
         raw = torch.frombuffer(bytearray.fromhex(own), dtype=torch.uint8)
         parts = self.lines.team.allgather(raw).view(-1, raw.numel())
         return whole_digest([Digest(bytes(part.tolist()).hex()) for part in parts])
-
-
-def _but(taken: list[slice], total: int) -> list[slice]:
-    """Return what some spans, which may overlap, leave of a run; in order."""
-    spans, at = list[slice](), 0
-    for span in sorted(taken, key=lambda span: span.start):
-        if at < span.start:
-            spans.append(slice(at, span.start))
-        at = max(at, span.stop)
-    return [*spans, slice(at, total)] if at < total else spans

@@ -64,7 +64,9 @@ def test_an_older_file_takes_overrides_by_the_name_of_today() -> None:
         ("[team]\ntensors = 1\n", "did you mean parallel.tensor?"),
         ("team = 5\n", "written [parallel]"),
         ("[team]\ntensor = 1\n[parallel]\ntensor = 1\n", "older name of [parallel], and both"),
-        ('[parallel]\nshard = "full"\n', 'parallel.shard = "full": must be "none" or "optimizer"'),
+        ('[parallel]\nshard = "full"\n', "set parallel.context to 2 or more"),
+        ('[parallel]\nshard = "full"\ntensor = 2\n', "set parallel.context to 2 or more"),
+        ('[parallel]\nshard = "full"\ncontext = 128\n', "gives each of parallel.context = 128"),
         ('[parallel]\nschedule = "gpipe"\n', '"gpipe" does nothing while parallel.pipeline = 1'),
         ("[parallel]\nchunks = 2\n", "parallel.chunks = 2 does nothing while"),
         ('[parallel]\nschedule = "1f1f"\n', "did you mean '1f1b'?"),
@@ -79,6 +81,14 @@ def test_what_cannot_be_is_told_by_the_name_of_today(text: str, said: str) -> No
 def test_how_moments_are_shared_out_is_no_part_of_an_identity() -> None:
     shared = parse_job('[parallel]\nshard = "optimizer"\n')
     assert identity(shared) == identity(parse_job(""))
+
+
+def test_what_a_position_holds_is_part_of_an_identity() -> None:
+    full = parse_job('[parallel]\nshard = "full"\ncontext = 2\n')
+    other = parse_job("[parallel]\ncontext = 2\n")
+    assert identity(full) != identity(other)
+    assert differences(other, full) == ('parallel.shard is "none", not "full"',)
+    assert differences(full, full) == ()
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,20 @@
 """What positions of a team hold: parts that make up the model, no more and no less."""
 
 from itertools import pairwise
+from math import prod
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from qmpi.config.model import ModelSettings
+from qmpi.config.parallel import ParallelSettings
 from qmpi.errors import InvariantError
-from qmpi.model.partition import partition, span
-from qmpi.model.shape import bias_shapes, expert_width, parameter_shapes
+from qmpi.model.ownership import ROUTER, owners_of
+from qmpi.model.partition import partition, partitions, span
+from qmpi.model.shape import BIAS, bias_shapes, expert_width, parameter_shapes
 from qmpi.protocol.teams import Layout
 
 MODELS = {
@@ -91,6 +94,85 @@ def test_all_is_common_to_ranks_that_share_sequences():
     assert common == {"context": frozenset(alone.cuts), "tensor": alone.common["tensor"]}
     assert [len(part.left) for part in parts[:2]] == [0, len(common["tensor"])]
     assert parts[2].left == parts[3].left == common["context"]
+
+
+FULL = [
+    {"context": 2},
+    {"context": 3, "tensor": 2},
+    {"expert": 2},
+    {"context": 2, "expert": 4},
+    {"context": 4, "pipeline": 2},
+]
+
+
+@pytest.mark.parametrize("axes", FULL, ids=str)
+def test_what_ranks_share_out_one_of_them_holds(axes):
+    model = MODELS["experts"]
+    full, held = (partitions(model, ParallelSettings(**axes, shard=s)) for s in ("full", "none"))
+    shared = "context" if "context" in axes else "expert"
+    for own, whole in zip(full, held, strict=True):
+        assert own.computed == whole.cuts
+        assert own.shard == shared
+        assert shared not in own.common
+        assert {name: own.computed[name] for name in own.cuts} == own.cuts
+        lent = set(own.owners)
+        assert lent == whole.common[shared]
+        assert set(own.cuts) - lent == set(whole.cuts) - lent
+        assert lent & set(own.cuts) == {
+            name for name, owner in own.owners.items() if owner == own.places[shared]
+        }
+    for parameter, shape in (parameter_shapes(model) | bias_shapes(model)).items():
+        counted = np.zeros(shape, dtype=int)
+        for part in full:
+            if parameter in part.cuts and parameter not in part.left:
+                counted[part.cuts[parameter].index] += 1
+        assert (counted == 1).all(), parameter
+
+
+@given(
+    st.dictionaries(st.text("abc", min_size=1), st.integers(1, 99), min_size=1),
+    st.integers(1, 8),
+    st.sets(st.text("abc", min_size=1)),
+)
+@settings(max_examples=40)
+def test_owners_of_what_all_have_do_not_depend_on_experts(sizes, ranks, experts):
+    owners = owners_of({name: (size,) for name, size in sizes.items()}, ranks, experts)
+    assert set(owners) == set(sizes)
+    assert set(owners.values()) <= set(range(ranks))
+    rest = {name: (size,) for name, size in sizes.items() if name not in experts}
+    assert owners_of(rest, ranks).items() <= owners.items()
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 4, 8])
+def test_owners_have_about_as_much_of_all_and_of_each_layer(ranks):
+    shapes = parameter_shapes(replace(MODELS["untied"], layers=12))
+    owners = owners_of(shapes, ranks)
+
+    def loads(names):
+        each = [0] * ranks
+        for name in names:
+            each[owners[name]] += prod(shapes[name])
+        return each
+
+    largest = max(prod(shape) for shape in shapes.values())
+    assert max(loads(shapes)) - min(loads(shapes)) <= largest
+    for number in range(12):
+        layer = [name for name in shapes if name.startswith(f"model.layers.{number}.")]
+        most, fair = max(prod(shapes[name]) for name in layer), sum(loads(layer)) / ranks
+        assert max(loads(layer)) <= max(most, fair * 5 / 4)
+
+
+def test_the_bias_of_experts_lies_with_its_router():
+    shapes = parameter_shapes(MODELS["experts"]) | bias_shapes(MODELS["experts"])
+    owners = owners_of(shapes, 3)
+    biases = [name for name in shapes if name.endswith(BIAS)]
+    assert biases
+    assert all(owners[name] == owners[name.replace(BIAS, ROUTER)] for name in biases)
+
+
+def test_nothing_can_be_shared_out_where_nothing_is_common():
+    with pytest.raises(InvariantError, match="nothing is common"):
+        partitions(MODELS["dense"], ParallelSettings(tensor=2, shard="full"))
 
 
 def test_what_cannot_be_cut_evenly_is_our_fault_to_ask_for():

@@ -278,3 +278,19 @@ def test_what_lanes_keep_is_in_memory_twice_and_in_copies_once() -> None:
     assert keeping.copy_bytes - plain.copy_bytes == train.lanes * each
     assert plain.copy_bytes == plain.state_bytes
     assert {kind for kind in now if now[kind] != before[kind]} == {"residuals", "sum"}
+
+
+def test_what_ranks_of_a_team_share_out_is_counted_as_it_is_held() -> None:
+    speeds = speeds_of_cores((1e11, 1e10, 1e10, 1e10, 1e9, 1e-6, False))
+
+    def told(shard: str) -> dict[str, int]:
+        settings = parse_job(f'[parallel]\nshard = "{shard}"\ncontext = 4\n')
+        return trainer_memory(
+            workload(settings, Counts(ranks=8, trainers=4), Machine(), speeds, None)
+        )
+
+    all_held, shared = told("none"), told("full")
+    for kind in ("weights", "moments"):
+        assert shared[kind] == pytest.approx(all_held[kind] / 4, rel=1e-3)
+    assert shared["sum"] < all_held["sum"]
+    assert shared["borrowed"] > all_held["borrowed"] == 0

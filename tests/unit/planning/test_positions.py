@@ -93,9 +93,7 @@ def test_a_position_holds_what_the_partition_gives_it(
 ) -> None:
     model, parallel = given
     layout = Layout.of(parallel)
-    held = [
-        sum(map(prod, shapes.values())) for shapes in held_shapes(model, layout, parallel.chunks)
-    ]
+    held = [sum(map(prod, shapes.values())) for shapes in held_shapes(model, parallel)]
     each = layout.size // parallel.pipeline
     counted = [parameters(shape_at(model, parallel, s)) for s in range(parallel.pipeline)]
     assert [held[each * stage] for stage in range(parallel.pipeline)] == counted
@@ -121,7 +119,7 @@ def test_the_state_is_that_of_the_engine(
     model, parallel = given
     job = job_of(model, parallel)
     job = replace(job, settings=replace(job.settings, optimizer=OptimizerSettings(kind=kind)))
-    shapes = held_shapes(model, Layout.of(parallel), parallel.chunks)
+    shapes = held_shapes(model, parallel)
     states = [state_bytes_of(one, kind, "float32") for one in shapes]
     counted = max(at_stage(job, s).state_bytes for s in range(parallel.pipeline))
     assert counted == pytest.approx(max(states), abs=1024)
