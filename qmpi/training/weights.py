@@ -147,6 +147,16 @@ class Weights:
         if self.head is not None and self.head_values is not self._head:
             self.head_values.copy_(self._head)
 
+    def apart(self, settings: ModelSettings, kind: torch.dtype) -> "Weights":
+        """Return other leaves of the same state, with counts and brought weights of their own.
+
+        Args:
+            settings: shape of the model, which is this one's.
+            kind: type that matrices are multiplied in.
+        """
+        borrowed = self._borrowed.again() if self._borrowed is not None else None
+        return Weights(settings, self._state, kind, borrowed=borrowed)
+
     @property
     def owners(self) -> Owners | None:
         """The ranks that hold the parameters; None: this one holds all."""

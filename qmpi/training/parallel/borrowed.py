@@ -131,6 +131,10 @@ class Borrowed:
         self._bundles = dict[int, Bundle]()
         self._of_layer = dict[int, Bundle]()
 
+    def again(self) -> "Borrowed":
+        """Return what brings the same weights for others who compute with them."""
+        return Borrowed(self.layout, self._state, self.owners)
+
     def keep(self, slot: Slot, kind: torch.dtype) -> Tensor:
         """Return room for a parameter that is brought once a step.
 

@@ -19,7 +19,6 @@ from qmpi.training.parallel.kernels import shared_kernels
 from qmpi.training.parallel.tie import Tie
 from qmpi.training.parallel.vocabulary import joined, looked_up, own_of
 from qmpi.training.station import Station
-from qmpi.training.weights import Weights
 
 
 class Forward:
@@ -41,7 +40,7 @@ class Forward:
         model = replace(own.model, capacity_factor=0.0, router_z_loss=0.0)
         self.part, self._between, self._model = at.part, at.between, model
         self._train, self.sequences = replace(own.train, microbatches=1), own.train.sequences
-        self._weights = Weights(model, at.state, torch.float32)
+        self._weights = at.weights.apart(model, torch.float32)
         self._tie = Tie(self._weights, at.part)
         plain = choose_kernels(self._weights.device, own.train.sequence_tokens, compiled=False)
         self._kernels = shared_kernels(plain, at.part, at.between)
@@ -103,7 +102,8 @@ class Forward:
         at = self._tokens.positions(ids[:, :-1])
         for number in self.part.blocks[chunk]:
             if number < self._model.layers:
-                x = self._layers[number](x, at, self._weights.blocks[number])
+                block = self._weights.blocks[number]
+                x = self._weights.through(self._layers[number], x, at, block)
         return x
 
     def row_losses(self, x: Tensor, ids: Tensor) -> Tensor:

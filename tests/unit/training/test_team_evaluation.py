@@ -23,6 +23,8 @@ LAYOUTS = {
     "interleaved": {"pipeline": 2, "schedule": "interleaved", "chunks": 2},
     "context": {"context": 2},
     "expert": {"expert": 2},
+    "held by one": {"context": 2, "shard": "full"},
+    "experts held by one": {"pipeline": 2, "expert": 2, "shard": "full"},
     "all": {"pipeline": 2, "context": 2, "expert": 2, "tensor": 2},
 }
 
@@ -75,6 +77,8 @@ def settings_of(name, **train):
         ("untied", "pipeline", {"precision": "bfloat16"}),
         ("dense", "interleaved", {"masters": "bfloat16", "precision": "bfloat16"}),
         ("experts", "expert", {}),
+        ("dense", "held by one", {"precision": "bfloat16"}),
+        ("experts", "experts held by one", {}),
         ("experts", "all", {"sequences": 4}),
     ],
 )
