@@ -66,7 +66,7 @@ class TrainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             le=0.5,
             description='Share of the elements of a matrix that a lane sends with "topk".',
         ),
-    ] = 0.03
+    ] = 0.045
     compression_warmup: Annotated[
         int,
         Meta(

@@ -29,7 +29,7 @@ from qmpi.training.reduction.grids import Grids, write_mean
 from qmpi.training.reduction.turned import Turns
 from qmpi.training.reduction.within_teams import Within
 
-BITS = 7
+BITS = 5
 """Of a lane's integers, beside the sign."""
 
 FIRST_SHARE = 0.25
