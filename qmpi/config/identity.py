@@ -196,7 +196,7 @@ def differences(begun: Settings, wanted: Settings) -> tuple[str, ...]:
     """
     there, now = dict(_fields(begun)), dict(_fields(wanted))
     told = {
-        name: f"{name} is {_shown(there, name)}, not {_shown(now, name)}"
+        name: f"{name} is {_shown(begun, there, name)}, not {_shown(wanted, now, name)}"
         for name in {**there, **now}
         if there.get(name) != now.get(name)
     }
@@ -240,7 +240,10 @@ def _fields(settings: Settings) -> Iterator[tuple[str, object]]:
                 yield f"{key} of data source {number}", value
 
 
-def _shown(fields: Mapping[str, object], name: str) -> str:
-    if name not in fields:
-        return "not there"
-    return msgspec.json.encode(fields[name]).decode()
+def _shown(settings: Settings, fields: Mapping[str, object], name: str) -> str:
+    if name in fields:
+        return msgspec.json.encode(fields[name]).decode()
+    # At their defaults fields that came later are left out of an identity.
+    section, _, key = name.partition(".")
+    value: object = getattr(getattr(settings, section, None), key, None)
+    return "not there" if value is None else msgspec.json.encode(value).decode()

@@ -15,6 +15,7 @@ from qmpi.config.compiling import is_worth_compiling
 from qmpi.planning.evaluating import evaluation_seconds, evaluations
 from qmpi.planning.muon_work import muon_share
 from qmpi.planning.savers import done_again
+from qmpi.planning.sent_less import sends_whole, sum_bytes
 from qmpi.planning.shape import all_attention_flops, flops_per_token, matrices_a_token, muon_flops
 from qmpi.planning.sweeps import (
     CHUNK,
@@ -165,7 +166,7 @@ def _update(job: Workload, speeds: Speeds) -> tuple[Sweeps, float]:
     if not muon:
         return swept, 0.0
     # Matrices that the tensor axis cuts are turned whole, each by one of all its ranks.
-    ranks = job.teams * job.settings.parallel.tensor * job.holders
+    ranks = job.teams * job.settings.parallel.tensor * job.holders if _shares_muon(job) else 1
     whole = job.uncut or shape
     share = muon_share(whole, ranks, on_gpus=job.on_gpus)
     return swept + direction_sweeps(whole, half=half).times(share), share * muon_flops(whole)
@@ -175,8 +176,9 @@ def _reduce(job: Workload, speeds: Speeds) -> float:
     ranks = job.teams
     if ranks == 1:
         return 0.0
-    buffer = FLOAT * job.held + _told_bytes(job) + direction_bytes_told(job, speeds)
-    ring = 2 * buffer * (ranks - 1) / ranks / speeds.reduce
+    told = _told_bytes(job) + direction_bytes_told(job, speeds)
+    sent = sum_bytes(job, job.held) + 2 * told * (ranks - 1) / ranks
+    buffer, ring = FLOAT * job.held + told, sent / speeds.reduce
     hops = 2 * (ranks - 1) * job.machine.network.latency_us * 1e-6
     staged = 2 * buffer / HOST_LINK_BYTES if job.on_gpus else 0.0
     return ring + hops + staged
@@ -189,11 +191,16 @@ def direction_bytes_told(job: Workload, speeds: Speeds) -> int:
         job: the job.
         speeds: of a trainer.
     """
-    if job.on_gpus or not uses_muon(job):
+    if job.on_gpus or not uses_muon(job) or not _shares_muon(job):
         return 0
     narrow = speeds.half and job.settings.train.precision != "float16"
     turned = hidden_elements(job.uncut or job.shape) * job.held // job.parameters
     return turned * (HALF if narrow else FLOAT)
+
+
+def _shares_muon(job: Workload) -> bool:
+    """Return whether trainers share Muon's work; where lanes send less it would travel too."""
+    return sends_whole(job) or job.settings.parallel.shares_moments
 
 
 def _told_bytes(job: Workload) -> int:

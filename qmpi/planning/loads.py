@@ -9,6 +9,7 @@ from math import ceil
 
 from msgspec import Struct
 
+from qmpi.planning.sent_less import sum_bytes
 from qmpi.planning.team import largest_part, team_state_bytes
 from qmpi.planning.workload import Workload
 
@@ -84,7 +85,7 @@ def loads(job: Workload, step_seconds: float) -> Loads:
         The loads.
     """
     settings, count = job.settings, largest_part(job)
-    teams, lanes = job.teams, settings.train.lanes
+    lanes = settings.train.lanes
     hosts = max(1, job.nodes if job.on_gpus else ceil(job.counts.ranks / job.machine.node.cores))
     steps = 1 / step_seconds
     messages = hosts / settings.failure.heartbeat_seconds + 2 * steps
@@ -95,7 +96,7 @@ def loads(job: Workload, step_seconds: float) -> Loads:
     state = team_state_bytes(job)
     opens, speed = job.counts.ranks * FILES_A_RANK, job.machine.files.opens_per_second
     return Loads(
-        reduce_bytes=2 * 4 * count * (teams - 1) / teams,
+        reduce_bytes=sum_bytes(job, count),
         block_bytes_a_second=job.step_tokens * token * steps,
         coordinator_messages=messages,
         coordinator_bytes=lanes * LANE_REPORT_BYTES * steps + messages * BEAT_BYTES,

@@ -75,7 +75,7 @@ def test_runs_without_keep_their_identity() -> None:
     windowed = replace(plain, model=ModelSettings(window=64))
     assert len({settings_digest(s) for s in (plain, masked, windowed)}) == 3
     assert differences(plain, masked) == ("data.document_mask is false, not true",)
-    assert differences(plain, windowed) == ("model.window is not there, not 64",)
+    assert differences(plain, windowed) == ("model.window is 0, not 64",)
 
 
 def test_the_jobs_that_the_page_shows_are_jobs() -> None:

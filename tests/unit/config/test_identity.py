@@ -37,7 +37,7 @@ def test_a_guard_is_part_of_it_where_it_judges_and_may_be_changed() -> None:
     guarded = Settings(guard=GuardSettings(loss_spike=4.0))
     idle = Settings(guard=GuardSettings(window_steps=9), batch=BatchSettings(noise_scale=True))
     assert identity(idle) == identity(Settings())
-    assert "guard.loss_spike is not there, not 4.0" in differences(Settings(), guarded)
+    assert "guard.loss_spike is 0.0, not 4.0" in differences(Settings(), guarded)
     train, optimizer = guarded.train, guarded.optimizer
     assert differences(Settings(), with_hyperparameters(guarded, train.steps, optimizer)) == ()
     kept = with_hyperparameters(Settings(), train.steps, optimizer, guarded.guard)
@@ -55,7 +55,7 @@ def test_a_dense_model_has_no_word_of_experts_in_it() -> None:
     assert not any("expert" in name or "rout" in name for name in identity(Settings())["model"])
     mixed = Settings(model=ModelSettings(experts=8))
     assert settings_digest(mixed) != settings_digest(Settings())
-    assert differences(Settings(), mixed) == ("model.experts is not there, not 8",)
+    assert differences(Settings(), mixed) == ("model.experts is 0, not 8",)
 
 
 def test_predicting_ahead_is_part_of_it_where_it_is_asked_for() -> None:
@@ -64,8 +64,8 @@ def test_predicting_ahead_is_part_of_it_where_it_is_asked_for() -> None:
     assert "ahead_weight" not in plain["train"]
     ahead = Settings(model=ModelSettings(predict_ahead=1), train=TrainSettings(ahead_weight=0.1))
     assert differences(Settings(), ahead) == (
-        "model.predict_ahead is not there, not 1",
-        "train.ahead_weight is not there, not 0.1",
+        "model.predict_ahead is 0, not 1",
+        "train.ahead_weight is 0.3, not 0.1",
     )
 
 
@@ -75,3 +75,9 @@ def test_a_warm_up_that_follows_the_steps_is_told_with_them() -> None:
     stated = "[train]\nsteps = 60\n[optimizer]\nwarmup_steps = 7"
     told = differences(parse_job("[train]\nsteps = 20"), parse_job(stated))
     assert told == ("train.steps is 20, not 60", "optimizer.warmup_steps is 2, not 7")
+
+
+def test_a_field_at_its_default_is_told_by_its_value_on_either_side() -> None:
+    narrow = Settings(train=TrainSettings(reduction_bits=16))
+    assert differences(narrow, Settings()) == ("train.reduction_bits is 16, not 32",)
+    assert differences(Settings(), narrow) == ("train.reduction_bits is 32, not 16",)
