@@ -75,9 +75,10 @@ def _teams(settings: Settings) -> str:
     held = held_shapes(settings.model, parallel)
     counts = [sum(map(prod, shapes.values())) for shapes in held]
     schedule = f", stages by {parallel.schedule}" if parallel.pipeline > 1 else ""
+    shared = ", weights shared out" if parallel.shard == "full" else ""
     least = "" if min(counts) == max(counts) else f"{min(counts):,} to "
     return (
-        f"of {layout.size} ranks: {' x '.join(sizes)}{schedule}; a rank holds "
+        f"of {layout.size} ranks: {' x '.join(sizes)}{schedule}{shared}; a rank holds "
         f"{least}{max(counts):,} parameters"
     )
 

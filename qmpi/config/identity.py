@@ -200,6 +200,10 @@ def differences(begun: Settings, wanted: Settings) -> tuple[str, ...]:
         for name in {**there, **now}
         if there.get(name) != now.get(name)
     }
+    if "parallel.shard" in told:
+        # An identity tells "full" alone apart; what was asked for is said as it was.
+        was, asked = begun.parallel.shard, wanted.parallel.shard
+        told["parallel.shard"] = f'parallel.shard is "{was}", not "{asked}"'
     warmups = [settings.optimizer.warmup_steps for settings in (begun, wanted)]
     if "train.steps" in told and _WARMUP in told and all(map(_is_derived, (begun, wanted))):
         # Nobody set it: it follows the steps.

@@ -15,7 +15,6 @@ from qmpi.exchange.checkpoint import (
     run_settings,
 )
 from qmpi.policy.reshaping import layout_text
-from qmpi.protocol.teams import Layout
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.units import Bytes, Digest, Step
 
@@ -68,7 +67,7 @@ def _line(directory: RunDirectory, settings: Settings, step: Step, run_id: str) 
     from qmpi.training.whole_state import WholeState
 
     parallel = settings.parallel
-    layout = layout_text(Layout.of(parallel), parallel.chunks)
+    layout = layout_text(parallel)
     files = files_of(directory, step, parallel.team_size)
     there = sum(path.exists() for path in files)
     try:

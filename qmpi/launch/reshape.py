@@ -33,7 +33,6 @@ from qmpi.launch.train import default_ranks
 from qmpi.policy.hyperparameters import log_of
 from qmpi.policy.reshaping import layout_text, which_run
 from qmpi.protocol.journal import JournalRecord, RunReshaped
-from qmpi.protocol.teams import Layout
 from qmpi.roles.coordinator.record import Record
 from qmpi.runtime.chosen_layout import Place, decide
 from qmpi.runtime.clock import Clock
@@ -210,7 +209,7 @@ def _as_begun(settings: Settings, begun: Settings) -> Settings:
 
 
 def _layout(settings: Settings) -> str:
-    return layout_text(Layout.of(settings.parallel), settings.parallel.chunks)
+    return layout_text(settings.parallel)
 
 
 def _record(plan: _Plan, step: Step, state: Digest) -> RunReshaped:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from qmpi.config.parallel import ParallelSettings
 from qmpi.protocol.journal import JournalRecord, RunOpened, RunReshaped
 from qmpi.protocol.teams import AXES, Layout
 
@@ -37,17 +38,21 @@ def since_reshaped(history: Sequence[JournalRecord]) -> tuple[RunOpened, ...]:
     return tuple(own)
 
 
-def layout_text(layout: Layout, chunks: int) -> str:
-    """Name a layout.
+def layout_text(parallel: ParallelSettings) -> str:
+    """Name what says which part of the state lies at which position of a team.
 
     Args:
-        layout: sizes of the axes.
-        chunks: of layers that a stage of a pipeline holds.
+        parallel: section of the job.
 
     Returns:
-        As "pipeline 2, chunks 2, tensor 4"; "one rank" if no axis has more.
+        As "pipeline 2, chunks 2, tensor 4"; "context 2, weights shared out" with `shard` = "full";
+        "one rank" if no axis has more.
     """
-    sizes = {axis: size for axis, size in zip(AXES, layout.shape, strict=True) if size > 1}
-    if chunks > 1:
-        sizes = {"pipeline": sizes.pop("pipeline"), "chunks": chunks, **sizes}
-    return ", ".join(f"{axis} {size}" for axis, size in sizes.items()) or "one rank"
+    shape = Layout.of(parallel).shape
+    sizes = {axis: size for axis, size in zip(AXES, shape, strict=True) if size > 1}
+    if parallel.chunks > 1:
+        sizes = {"pipeline": sizes.pop("pipeline"), "chunks": parallel.chunks, **sizes}
+    told = [f"{axis} {size}" for axis, size in sizes.items()]
+    if parallel.shard == "full":
+        told.append("weights shared out")
+    return ", ".join(told) or "one rank"

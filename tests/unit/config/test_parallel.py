@@ -88,6 +88,8 @@ def test_what_a_position_holds_is_part_of_an_identity() -> None:
     other = parse_job("[parallel]\ncontext = 2\n")
     assert identity(full) != identity(other)
     assert differences(other, full) == ('parallel.shard is "none", not "full"',)
+    moments = parse_job('[parallel]\nshard = "optimizer"\ncontext = 2\n')
+    assert differences(full, moments) == ('parallel.shard is "full", not "optimizer"',)
     assert differences(full, full) == ()
 
 

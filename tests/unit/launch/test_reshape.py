@@ -120,6 +120,16 @@ def test_it_can_be_reshaped_again(run, tmp_path):
     ]
 
 
+def test_what_a_team_shares_out_is_another_layout(run, tmp_path):
+    cut = ("parallel.pipeline=1", "parallel.context=2")
+    one = reshape_run(run.root, tmp_path / "a", None, cut, silent)
+    two = reshape_run(tmp_path / "a", tmp_path / "b", None, ("parallel.shard=full",), silent)
+    assert (two.before, two.after) == ("context 2", "context 2, weights shared out")
+    assert two.state == one.state == list_checkpoints(tmp_path / "b", silent)[0].state
+    with pytest.raises(ConfigError, match="has this layout already"):
+        reshape_run(tmp_path / "a", tmp_path / "c", None, ("parallel.shard=optimizer",), silent)
+
+
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
