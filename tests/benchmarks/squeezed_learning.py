@@ -20,7 +20,7 @@ ARMS = {
     "int16": {"reduction_bits": 16},
     "topk 1 %": {"compression": "topk", "compression_share": 0.01},
     "topk 3 %": {"compression": "topk", "compression_share": 0.03},
-    "topk 3.2 %": {"compression": "topk", "compression_share": 0.032},
+    "topk 4.5 %": {"compression": "topk", "compression_share": 0.045},
     "topk 1 %, warm-up 60": {
         "compression": "topk",
         "compression_share": 0.01,

@@ -21,7 +21,7 @@ def planned(train: str, trainers: int = 2) -> Workload:
     ("train", "share"),
     [
         ("reduction_bits = 16", 0.5),
-        ('compression = "topk"\ncompression_share = 0.03', 0.043),
+        ('compression = "topk"\ncompression_share = 0.045', 0.043),
         ('compression = "powersgd"\ncompression_rank = 4', 0.042),
         ('compression = "powersgd"\ncompression_rank = 16', 0.166),
     ],
