@@ -57,7 +57,7 @@ QUICK = {
 
 LONG = {
     "two teams, eight bits": Case("dense", CONTEXT, "adamw8", teams=2),
-    "three teams that share moments": Case("experts", CONTEXT, teams=3),
+    "three teams that share moments": Case("experts", CONTEXT, teams=3, train={"lanes": 3}),
     "cut by heads": Case("capped", CONTEXT | {"tensor": 2}, "muon", teams=2),
     "layers computed again": Case("dense", CONTEXT, train={"checkpointing": "full"}),
     "norms behind": Case("olmo2", CONTEXT),
