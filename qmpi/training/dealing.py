@@ -17,7 +17,7 @@ from torch import Tensor
 from qmpi.errors import InvariantError
 from qmpi.protocol.portions import Portions, Spans
 from qmpi.training.division import Transfer, portion, spans_of, transfers, without
-from qmpi.training.exchange import Peers, exchange
+from qmpi.training.exchange import Peers, brought, exchange
 from qmpi.training.flat_state import FlatState, Layout
 from qmpi.training.held_moments import holder_of
 from qmpi.training.moments import ROWS, Moments, row_bytes, wire_bytes
@@ -274,15 +274,10 @@ class Dealing:
             The row; elsewhere empty.
         """
         first, end, row = place
-        empty = torch.empty(0, dtype=torch.uint8, device=self._state.params.device)
-        mine = empty
+        device = self._state.params.device
+        mine = torch.empty(0, dtype=torch.uint8, device=device)
         if line.index == source:
             mine = self._state.moments(slice(first, end)).bytes_of(first, end)[row]
-        if source == keeper:
-            return mine
-        sent, received = [0] * line.size, [0] * line.size
-        if line.index == source:
-            sent[keeper] = mine.numel()
-        if line.index == keeper:
-            received[source] = wire_bytes(self._state.layout.kinds, first, end)[row]
-        return line.alltoall(mine.to(empty.device), sent, received)
+        size = wire_bytes(self._state.layout.kinds, first, end)[row]
+        # What stays here may lie elsewhere; only what travels must be where the others' is.
+        return brought(line, mine if source == keeper else mine.to(device), size, source, keeper)

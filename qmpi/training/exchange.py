@@ -69,6 +69,32 @@ def exchange(
         _round(peers, batch, runs)
 
 
+def brought(peers: Peers, mine: Tensor, size: int, source: int, keeper: int) -> Tensor:
+    """Bring bytes from one member to another; every member calls this.
+
+    Args:
+        peers: the members.
+        mine: uint8; the bytes at the source, elsewhere empty.
+        size: bytes that come.
+        source: member that has them.
+        keeper: member that gets them; itself, if it is the source.
+
+    Returns:
+        The bytes at the keeper; elsewhere empty.
+
+    Raises:
+        PeerLost: a member is gone.
+    """
+    if source == keeper:
+        return mine
+    sent, received = [0] * peers.size, [0] * peers.size
+    if peers.index == source:
+        sent[keeper] = mine.numel()
+    if peers.index == keeper:
+        received[source] = size
+    return peers.alltoall(mine, sent, received)
+
+
 def _round(peers: Peers, batch: Sequence[Transfer], runs: Runs) -> None:
     me = peers.index
     given = sorted((t for t in batch if t.source == me), key=lambda t: t.target)

@@ -20,7 +20,7 @@ from qmpi.errors import CorruptData
 from qmpi.protocol.portions import Spans, merged, runs_of
 from qmpi.training.dealing import Line
 from qmpi.training.division import transfers
-from qmpi.training.exchange import exchange
+from qmpi.training.exchange import brought, exchange
 from qmpi.training.flat_state import FlatState
 from qmpi.training.reduction.by_lane import LaneSum
 from qmpi.training.reduction.kinds import Sum
@@ -243,14 +243,7 @@ def _piece(line: Line, runs: LaneRuns, piece: slice, source: int, keeper: int) -
     mine = torch.empty(0, dtype=torch.uint8, device=runs.device)
     if line.index == source:
         mine = runs.piece(piece.start, piece.stop)
-    if source == keeper:
-        return mine
-    sent, received = [0] * line.size, [0] * line.size
-    if line.index == source:
-        sent[keeper] = mine.numel()
-    if line.index == keeper:
-        received[source] = piece.stop - piece.start
-    return line.alltoall(mine, sent, received)
+    return brought(line, mine, piece.stop - piece.start, source, keeper)
 
 
 def _unfit(found: int, wanted: int) -> str:

@@ -13,6 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from qmpi.protocol.journal import SnapshotKept
+from qmpi.storage.journal import read_journal
+
 TINY_JOB = """
 [job]
 name = "tiny"
@@ -61,6 +64,12 @@ def qmpi(*arguments: str, timeout: float = 400.0) -> subprocess.CompletedProcess
     """
     command = [sys.executable, "-m", "qmpi.cli.main", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def copies_at(run: Path, step: int) -> set[str]:
+    """Return the digests of the copies of a step that the journal tells of."""
+    records = read_journal(run / "journal.jsonl")
+    return {r.digest for r in records if isinstance(r, SnapshotKept) and r.step == step}
 
 
 class LiveRun:

@@ -5,10 +5,10 @@ import signal
 from pathlib import Path
 
 import pytest
-from mpi.live_run import LiveRun, qmpi
+from mpi.live_run import LiveRun, copies_at, qmpi
 
 from qmpi.errors import ExitCode
-from qmpi.protocol.journal import GenerationOpened, SnapshotKept
+from qmpi.protocol.journal import GenerationOpened
 from qmpi.storage.journal import read_journal
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
@@ -22,11 +22,6 @@ KINDS = {
     "topk": ("--set", 'train.compression="topk"', "--set", "train.compression_share=0.05"),
     "powersgd": ("--set", 'train.compression="powersgd"'),
 }
-
-
-def last_copies(run: LiveRun) -> set[str]:
-    records = read_journal(run.run / "journal.jsonl")
-    return {r.digest for r in records if isinstance(r, SnapshotKept) and r.step == 30}
 
 
 def groups_of(run: LiveRun) -> list[GenerationOpened]:
@@ -55,8 +50,8 @@ def test_kills_change_no_bit(tmp_path: Path, kind: str) -> None:
     # A copy is read, for nobody else holds what the dead's lanes keep.
     assert not {"initial", "live"} & {group.origin for group in others}
     assert all("nobody holds what lanes" in group.reason for group in others)
-    assert len(last_copies(run)) == 1
-    assert last_copies(run) == last_copies(one)
+    assert len(copies_at(run.run, 30)) == 1
+    assert copies_at(run.run, 30) == copies_at(one.run, 30)
     audit = qmpi("audit", str(run.run), "--json")
     assert json.loads(audit.stdout)["audit"] == "ok", audit.stdout + audit.stderr
 

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from mpi.live_run import LiveRun, qmpi
+from mpi.live_run import LiveRun, copies_at, qmpi
 
-from qmpi.protocol.journal import GenerationOpened, SnapshotKept
+from qmpi.protocol.journal import GenerationOpened
 from qmpi.storage.journal import read_journal
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
@@ -15,11 +15,6 @@ QUICK = (
     *("--set", "train.sequence_tokens=32", "--set", "monitor.status_seconds=0.1"),
     *("--set", "failure.dead_seconds=60"),
 )
-
-
-def last_copies(run: LiveRun) -> set[str]:
-    records = read_journal(run.run / "journal.jsonl")
-    return {r.digest for r in records if isinstance(r, SnapshotKept) and r.step == 30}
 
 
 def test_a_trainer_dies_and_no_step_is_done_again(tmp_path: Path) -> None:
@@ -40,7 +35,7 @@ def test_a_trainer_dies_and_no_step_is_done_again(tmp_path: Path) -> None:
     assert [group.origin for group in groups] == ["initial", "live", "live"]
     assert not any("are done again" in group.reason for group in groups)
     # The file of the last copy is that of a state which one rank holds.
-    assert len(last_copies(run)) == 1
-    assert last_copies(run) == last_copies(whole)
+    assert len(copies_at(run.run, 30)) == 1
+    assert copies_at(run.run, 30) == copies_at(whole.run, 30)
     audit = qmpi("audit", str(run.run), "--json")
     assert json.loads(audit.stdout)["audit"] == "ok", audit.stdout + audit.stderr

@@ -10,16 +10,14 @@ from typing import Literal
 import pytest
 from msgspec.structs import replace
 from simulation.test_random_faults import some_faults
-from simulation.test_shared_moments import RANKS, SPARES, TRAINERS, dead_at, kills, opened
+from simulation.test_shared_moments import SPARES, dead_at, kills, opened
+from simulation.test_shared_moments import played as played_with
 
 from qmpi.config.parallel import ParallelSettings
-from qmpi.simulator.engine import Simulation
-from qmpi.simulator.faults import Break, CutGroup, Fault, OnEvent
-from qmpi.simulator.hardware import Hardware
+from qmpi.simulator.faults import CutGroup, Fault, OnEvent
 from qmpi.simulator.outcome import Outcome
-from qmpi.simulator.scenario import USUAL, Scenario
-from qmpi.simulator.widen import widen
-from qmpi.units import Rank, Seconds
+from qmpi.simulator.scenario import USUAL
+from qmpi.units import Rank
 
 
 def played(
@@ -29,24 +27,9 @@ def played(
     spares: int = SPARES,
     shard: Literal["none", "optimizer"] = "none",
 ) -> Outcome:
-    roles = replace(USUAL.roles, trainer=TRAINERS, spare=spares)
     train = replace(USUAL.train, reduction_bits=16)
-    parallel = ParallelSettings(shard=shard)
-    settings = replace(USUAL, roles=roles, train=train, parallel=parallel)
-    drawn = Scenario(settings, RANKS - SPARES + spares, seed, 4, tuple(faults), ())
-    wide = widen(drawn, size)
-    hardware = Hardware(ranks_per_host=wide.ranks_per_host)
-    simulation = Simulation(wide.settings, wide.ranks, seed, wide.faults, hardware)
-    outcome = simulation.run(until=Seconds(3000.0))
-    story = f"seed {seed}, teams of {size}, {faults}"
-    assert not outcome.violation, f"{story}: {outcome.violation}"
-    if any(isinstance(fault.deed, Break) for fault in faults) and outcome.state == "failed":
-        assert outcome.end is not None
-        assert "bad data" in outcome.end.reason, f"{story}: {outcome.end}"
-        return outcome
-    assert outcome.state == "finished", f"{story}: {outcome.end}"
-    assert outcome.same_weights, f"{story}: other weights"
-    return outcome
+    settings = replace(USUAL, train=train, parallel=ParallelSettings(shard=shard))
+    return played_with(seed, size, faults, spares, settings)
 
 
 @pytest.mark.parametrize(

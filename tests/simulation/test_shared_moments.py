@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from simulation.test_random_faults import some_faults, some_refusals
 
 from qmpi.config.parallel import ParallelSettings
+from qmpi.config.settings import Settings
 from qmpi.protocol.journal import GenerationOpened
 from qmpi.simulator.engine import Simulation
 from qmpi.simulator.faults import Break, Fault, Kill, OnEvent, WhenStep
@@ -25,9 +26,18 @@ TRAINERS, SPARES = 5, 1
 RANKS = 1 + 2 + 2 + 2 + TRAINERS + SPARES
 
 
-def played(seed: int, size: int, faults: Sequence[Fault], spares: int = SPARES) -> Outcome:
+SHARED = replace(USUAL, parallel=ParallelSettings(shard="optimizer"))
+
+
+def played(
+    seed: int,
+    size: int,
+    faults: Sequence[Fault],
+    spares: int = SPARES,
+    settings: Settings = SHARED,
+) -> Outcome:
     roles = replace(USUAL.roles, trainer=TRAINERS, spare=spares)
-    settings = replace(USUAL, roles=roles, parallel=ParallelSettings(shard="optimizer"))
+    settings = replace(settings, roles=roles)
     drawn = Scenario(settings, RANKS - SPARES + spares, seed, 4, tuple(faults), ())
     wide = widen(drawn, size)
     hardware = Hardware(ranks_per_host=wide.ranks_per_host)
