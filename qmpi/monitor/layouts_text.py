@@ -10,6 +10,8 @@ from qmpi.planning.wording import layout_text, seconds_text, size_text
 SHOWN, TOO_LARGE = 8, 4
 """Layouts of a table at most: the fastest that fit, and the fastest of those that do not."""
 
+WHOLE = 'all with shard = "none": "optimizer" and "full" need less memory (docs/teams.md)'
+
 HEAD = ("", "layout", "teams", "step", "memory a rank", "sent a step", "bubble")
 
 
@@ -51,7 +53,9 @@ def layouts_text(choice: Choice) -> str:
     more = len(choice.options) - len(options)
     if more:
         lines.append(f"and {more:,} more (--json has all)")
-    if not choice.options:
+    if choice.options:
+        lines.append(WHOLE)
+    else:
         lines = ["not known: no machine file says how large and how fast its GPUs are"]
     lines += [f"refused: {one.why}" for one in choice.refused]
     return "\n".join(line.rstrip() for line in lines)

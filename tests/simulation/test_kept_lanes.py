@@ -14,6 +14,7 @@ from simulation.test_shared_moments import SPARES, dead_at, kills, opened
 from simulation.test_shared_moments import played as played_with
 
 from qmpi.config.parallel import ParallelSettings
+from qmpi.protocol.journal import FailureSeen
 from qmpi.simulator.faults import CutGroup, Fault, OnEvent
 from qmpi.simulator.outcome import Outcome
 from qmpi.simulator.scenario import USUAL
@@ -61,6 +62,8 @@ def test_a_death_costs_the_steps_since_the_newest_copy() -> None:
     assert "nobody holds what lane" in second.reason
     assert "keep" in second.reason
     assert "are done again" in second.reason
+    (death,) = [one for one in outcome.journal if isinstance(one, FailureSeen)]
+    assert death.action.endswith("; steps since the newest copy are done again")
 
 
 def test_a_group_that_breaks_while_all_live_costs_no_step() -> None:

@@ -269,10 +269,15 @@ def _too_few(settings: Settings, node: _Node, nodes: int) -> str:
     while needed < first + TRIES and not _fits(settings, node, needed, _asked(roles)):
         needed += 1
     return (
-        f"the job asks for {roles.trainer} trainers and {roles.spare} spares, each with a GPU, and "
+        f"the job asks for {_wanted(roles.trainer, 'trainer')} and "
+        f"{_wanted(roles.spare, 'spare')}, each with a GPU, and "
         f"{_count(nodes, 'node')} with {node.gpus} each have too few: take --nodes {needed}, or "
         "ask for less"
     )
+
+
+def _wanted(count: int | str, role: str) -> str:
+    return _count(count, role) if isinstance(count, int) else f"{count} of the ranks as {role}s"
 
 
 def _asked(roles: RoleSettings) -> int:

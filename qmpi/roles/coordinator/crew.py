@@ -27,15 +27,17 @@ GIVEN_UP = {RoleName.TRAINER: RoleName.SPARE, RoleName.SPARE: RoleName.TRAINER}
 class Crew:
     """Orders that change who plays what."""
 
-    def __init__(self, roster: Roster, facts: RankFacts) -> None:
+    def __init__(self, roster: Roster, facts: RankFacts, *, lanes_keep: bool) -> None:
         """Start with an empty directory.
 
         Args:
             roster: who is there; changed by `assign`.
             facts: who the coordinator's rank is.
+            lanes_keep: lanes keep a part between steps, which a dead trainer takes along.
         """
         self.roster = roster
         self.facts = facts
+        self.lanes_keep = lanes_keep
         self.directory = Directory()
         self._published_at = Seconds(0.0)
 
@@ -140,7 +142,12 @@ class Crew:
                 if spares
                 else "its lanes are dealt to the trainers that live"
             )
-            return f"{place}; the step is finished or done again"
+            again = (
+                "steps since the newest copy are done again"
+                if self.lanes_keep
+                else "the step is finished or done again"
+            )
+            return f"{place}; {again}"
         if roles == [RoleName.SPARE]:
             return "none needed; one spare less"
         orphans = [r for r in roles if r in DATA_ROLES and not self.roster.ranks(r)]

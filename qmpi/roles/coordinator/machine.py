@@ -88,12 +88,12 @@ class Coordinator(Chief):
         tokens = train.lanes * train.microbatches * train.sequences * train.sequence_tokens
         self.record = Record(tokens, train.lanes)
         self.record.replay(run.history)
-        self.crew = Crew(self.roster, facts)
         self.copies = CopyBook(settings.snapshot.keep, settings.parallel.team_size)
         generation, size = self.record.generation, settings.parallel.team_size
         self.groups = Groups(self.roster, generation, run, train, size)
         self.groups.branches = tuple(self.record.branches)
         self.grants = Grants(settings)
+        self.crew = Crew(self.roster, facts, lanes_keep=self.groups.lanes_keep)
         self.failures = Failures(self.record, self.crew)
         self.broken = BrokenGroups(self.roster, run, facts.rank, size)
         self.profiles = Profiles()

@@ -147,6 +147,7 @@ def test_layouts_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     lines = told(job, capsys).splitlines()
     assert lines[0].split()[:2] == ["layout", "teams"]
     assert lines[1].startswith("chosen  one rank")
+    assert any('shard = "none"' in line for line in lines)
     listed = json.loads(told([*job, "--json"], capsys))
     assert set(listed) == {"chosen", "layouts", "refused", "why"}
     assert listed["why"][0].startswith("one rank: ")

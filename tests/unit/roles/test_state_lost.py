@@ -66,7 +66,7 @@ def run(
 def failures(record: Record) -> Failures:
     chief = Address(Rank(0), RoleName.COORDINATOR)
     facts = RankFacts(Rank(0), "here", 1, chief, (Rank(0),))
-    return Failures(record, Crew(Roster((), ("here",), Seconds(0.0)), facts))
+    return Failures(record, Crew(Roster((), ("here",), Seconds(0.0)), facts, lanes_keep=False))
 
 
 def test_a_checkpoint_of_the_past_is_known_and_a_copy_in_ram_promises_nothing() -> None:
