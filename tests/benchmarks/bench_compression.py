@@ -28,7 +28,7 @@ WAYS = {
     "int32": {},
     "int16": {"reduction_bits": 16},
     "topk 1 %": {"compression": "topk", "compression_share": 0.01},
-    "topk 3 %": {"compression": "topk", "compression_share": 0.03},
+    "topk 4.5 %": {"compression": "topk", "compression_share": 0.045},
     "powersgd 4": {"compression": "powersgd"},
 }
 LANES, SEQUENCES = 2, 4
