@@ -81,7 +81,7 @@ def computed(kind, tokens, rounds):
     shape = shape_of(kind)
     kernels = choose_kernels(CPU, tokens, compiled=False)
     layer, weights = make_layers(shape, 1, kernels)[0], layer_weights(shape)
-    at = Positions.of(shape, tokens, CPU)
+    at, trained = Positions.of(shape, tokens, CPU), [each for each in weights if each is not None]
     x = torch.randn(tokens, shape.width, requires_grad=True)
     gradient, times = torch.ones_like(x), []
     ids = torch.ones(1, tokens, dtype=torch.int64)
@@ -89,7 +89,7 @@ def computed(kind, tokens, rounds):
     for _ in range(rounds):
         begun = time.process_time()
         here = Documents(shape, at, END).positions(ids) if "documents" in kind else at
-        torch.autograd.grad(layer(x, here, weights), [x, *weights], gradient)
+        torch.autograd.grad(layer(x, here, weights), [x, *trained], gradient)
         times.append(time.process_time() - begun)
     return times
 
