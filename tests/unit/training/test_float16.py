@@ -254,6 +254,7 @@ def test_other_types_have_no_scale():
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_compiled_layers_take_float16() -> None:
     """Slow: other types show that a compiler is found, cached and shared."""
     plain = half_job()

@@ -213,6 +213,7 @@ def test_backward_passes_in_two_halves_give_the_same_bits(name, axes, changes):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("default")
 def test_compiled_layers_are_cut_where_ranks_talk():
     settings = four_heads()
