@@ -5,27 +5,36 @@ blocks with the same code. The heavy libraries load when the sources are opened,
 coordinator or replica stays small.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from qmpi.config.data import ContentSource, CorpusSource
+from qmpi.config.memory_checks import memory_fault
 from qmpi.config.settings import Settings
 from qmpi.corpora.builtin import resolve
 from qmpi.corpora.tokenizer import check_rows, open_tokenizer
 from qmpi.errors import InputError
+from qmpi.memory.cache import Cache
+from qmpi.policy.eviction import Order, order_of
 from qmpi.policy.held_out import split
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import RowAddress
-from qmpi.units import Digest, brief
+from qmpi.units import Digest, Seconds, brief
 
 if TYPE_CHECKING:
     from qmpi.content.address import Stream
     from qmpi.content.rows import RowMaker
     from qmpi.storage.block_builder import Frame
-    from qmpi.storage.corpus import Corpus
+    from qmpi.storage.corpus import ChunkKey, Chunks, Corpus
     from qmpi.storage.packed_corpus import PackedCorpus
     from qmpi.storage.tokenizer import Tokenizer
+
+
+def _timeless() -> Seconds:
+    return Seconds(0.0)
 
 
 class Sources:
@@ -37,12 +46,15 @@ class Sources:
 
     tokenizer: "Tokenizer"
 
-    def __init__(self, settings: Settings, cache: Path) -> None:
+    def __init__(
+        self, settings: Settings, cache: Path, clock: Callable[[], Seconds] = _timeless
+    ) -> None:
         """Open nothing yet.
 
         Args:
             settings: the job.
             cache: directory of built-in corpora.
+            clock: tells for how long a chunk was kept; without one none is kept for too long.
         """
         self._settings = settings
         self._cache = cache
@@ -50,6 +62,11 @@ class Sources:
         self._facts: tuple[SourceFact, ...] | None = None
         self._makers: dict[str, RowMaker] = {}
         self._corpora: dict[int, Corpus | PackedCorpus] = {}
+        memory = settings.memory
+        order: Order[ChunkKey] = order_of(memory.policy, settings.job.seed)
+        self._order, ttl = order, memory.ttl_seconds or inf
+        # One for all corpora: what is kept of each follows from what is read of it.
+        self._chunks: Chunks = Cache(memory.budget, order, ttl=ttl, clock=clock)
 
     def open(self) -> tuple[SourceFact, ...]:
         """Open the tokenizer and every source; asked again, say the same.
@@ -67,6 +84,7 @@ class Sources:
         from qmpi.storage.corpus import Corpus
 
         settings = self._settings
+        check_memory(settings)
         tokenizer = open_tokenizer(settings, self._cache)
         check_rows(settings, tokenizer)
         length = settings.train.sequence_tokens
@@ -74,7 +92,8 @@ class Sources:
         for number, source in enumerate(settings.data.sources):
             match source:
                 case CorpusSource():
-                    corpus = Corpus.open(resolve(source.path, self._cache))
+                    path = resolve(source.path, self._cache)
+                    corpus = Corpus.open(path, self._chunks, number)
                     _check_corpus(source.name, corpus, tokenizer, length)
                     self._corpora[number], rows, digest = self._rows_of(corpus)
                     share = settings.evaluation.held_out
@@ -197,6 +216,20 @@ class Sources:
         length = self._settings.train.sequence_tokens
         named = self._corpora[address.source].stream_of(address.row, length)
         return parse_stream(named) if named else None
+
+
+def check_memory(settings: Settings) -> None:
+    """Refuse to keep more in memory than this machine has.
+
+    Args:
+        settings: the job.
+
+    Raises:
+        InputError: its memory ranks may keep more.
+    """
+    fault = memory_fault(settings, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    if fault:
+        raise InputError(fault)
 
 
 def _check_corpus(name: str, corpus: "Corpus", tokenizer: "Tokenizer", length: int) -> None:
