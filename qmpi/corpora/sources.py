@@ -5,6 +5,7 @@ blocks with the same code. The heavy libraries load when the sources are opened,
 coordinator or replica stays small.
 """
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from math import inf
@@ -16,12 +17,14 @@ from qmpi.config.memory_checks import memory_fault
 from qmpi.config.settings import Settings
 from qmpi.corpora.builtin import resolve
 from qmpi.corpora.tokenizer import check_rows, open_tokenizer
-from qmpi.errors import InputError
+from qmpi.errors import InputError, StorageError
 from qmpi.memory.cache import Cache
-from qmpi.policy.eviction import Order, order_of
+from qmpi.policy.eviction.choice import order_of
+from qmpi.policy.eviction.clairvoyant import Clairvoyant
+from qmpi.policy.eviction.order import Order
 from qmpi.policy.held_out import split
 from qmpi.protocol.membership import SourceFact
-from qmpi.protocol.recipe import RowAddress
+from qmpi.protocol.recipe import ComingReads, RowAddress
 from qmpi.units import Digest, Seconds, brief
 
 if TYPE_CHECKING:
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
     from qmpi.storage.corpus import ChunkKey, Chunks, Corpus
     from qmpi.storage.packed_corpus import PackedCorpus
     from qmpi.storage.tokenizer import Tokenizer
+
+
+logger = logging.getLogger(__name__)
 
 
 def _timeless() -> Seconds:
@@ -80,6 +86,7 @@ class Sources:
         if self._facts is not None:
             return self._facts
         from qmpi.content.rows import RowMaker, source_digest
+        from qmpi.corpora.read_order import ChunkPlaces
         from qmpi.storage.block_builder import BlockBuilder
         from qmpi.storage.corpus import Corpus
 
@@ -111,6 +118,7 @@ class Sources:
                     digest = source_digest(source, packed=self._packed)
                     facts.append(SourceFact(source.name, 0, digest))
         self.tokenizer = tokenizer
+        self._places = ChunkPlaces(self._corpora, length)
         self._builder = BlockBuilder(settings.model.vocab_size, self._corpora, length)
         self._facts = tuple(facts)
         return self._facts
@@ -154,6 +162,24 @@ class Sources:
             StorageError: a shard cannot be read.
         """
         return self._builder.build(rows, made)
+
+    def foresee(self, coming: ComingReads) -> None:
+        """Learn what will be read, so that what is kept is what will be needed; changes no block.
+
+        Args:
+            coming: what is new; the sources must be open.
+        """
+        if not isinstance(self._order, Clairvoyant):
+            return
+        if coming.is_anew:
+            self._order.forget()
+        self._order.pass_by(coming.passed)
+        try:
+            for place, rows in coming.blocks:
+                self._order.foresee(place, self._places.of(rows))
+        except StorageError as error:
+            # Told where it spoils a block. What is not foreseen is kept by what was used last.
+            logger.warning("what will be read is not known: %s", error)
 
     def makes(self, source: str) -> bool:
         """Return whether a source is generated; the sources must be open.

@@ -1,1 +1,1 @@
-"""What is kept in memory: caches with a budget in bytes, and what each order of going would save."""
+"""Caches with a budget in bytes, and what each order of going would save."""

@@ -16,7 +16,8 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
-from qmpi.policy.eviction import LeastRecent, Order
+from qmpi.policy.eviction.order import Order
+from qmpi.policy.eviction.past import LeastRecent
 from qmpi.units import Bytes, Seconds
 
 K = TypeVar("K", bound=Hashable)
@@ -91,7 +92,7 @@ class Cache(Generic[K, V]):
         self._items: OrderedDict[K, _Item[V]] = OrderedDict()
 
     def __contains__(self, key: object) -> bool:
-        """Whether a key is kept; no access."""
+        """Return whether a key is kept; no access."""
         return key in self._items
 
     def __iter__(self) -> Iterator[K]:

@@ -6,7 +6,8 @@ from typing import TypeVar
 from msgspec import Struct
 
 from qmpi.memory.cache import Cache
-from qmpi.policy.eviction import ORDERS, Clairvoyant, OrderName, order_of
+from qmpi.policy.eviction.choice import ORDERS, OrderName, order_of
+from qmpi.policy.eviction.clairvoyant import Clairvoyant
 
 K = TypeVar("K", bound=Hashable)
 
@@ -71,12 +72,12 @@ def _compare(
 
 def _run(
     name: OrderName, trace: Sequence[K], size_of: Callable[[K], int], budget: int, seed: int
-) -> Cache[K, bool]:
+) -> Cache[K, K]:
     order = order_of(name, seed)
     if isinstance(order, Clairvoyant):
         order.extend(trace)
-    cache: Cache[K, bool] = Cache(budget, order)
+    cache: Cache[K, K] = Cache(budget, order)
     for key in trace:
         if cache.get(key) is None:
-            cache.put(key, True, size_of(key))
+            cache.put(key, key, size_of(key))
     return cache

@@ -18,6 +18,7 @@ from qmpi.config.memory import id_bytes
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError
 from qmpi.memory.cache import Cache, recent
+from qmpi.policy.foresight import Foresight, is_worth_it
 from qmpi.policy.homes import ROWS_TOGETHER, home_of
 from qmpi.policy.stream import numbered_rows
 from qmpi.ports.base import Effect, Event, Frame
@@ -33,7 +34,7 @@ from qmpi.protocol.blocks import (
 )
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.membership import Hello
-from qmpi.protocol.recipe import Recipe, RowAddress
+from qmpi.protocol.recipe import ComingReads, Recipe, RowAddress
 from qmpi.roles.facts import RankFacts
 from qmpi.roles.follower import Follower
 from qmpi.units import Bytes, Digest, Lane, Rank, Seconds, Step
@@ -105,6 +106,7 @@ class Memory(Follower):
         self.held: Cache[Key, tuple[Digest, Frame]] = recent(self.budget, gone=self._gone)
         self.waiting: dict[Key, list[Address]] = {}
         self.numbers: dict[Key, int] = {}
+        self.foresight = Foresight(settings, facts.rank, recipes)
 
     def on_start(self, now: Seconds) -> list[Effect]:
         """Open the shards before saying hello."""
@@ -237,7 +239,17 @@ class Memory(Follower):
     def _build(self, key: Key) -> list[Effect]:
         gathering = self.gathering.pop(key)
         self.building.add(key)
-        return [BuildBlock(*key, gathering.rows, tuple(sorted(gathering.made.items())))]
+        made = tuple(sorted(gathering.made.items()))
+        return [BuildBlock(*key, gathering.rows, made, self._coming(key))]
+
+    def _coming(self, key: Key) -> ComingReads | None:
+        step, lane = key
+        usual = step * self.settings.train.lanes + lane
+        sources = self.directory.sources
+        # Where steps had fewer lanes, blocks have other numbers than can be known from here.
+        if self.numbers.get(key, -1) not in (-1, usual) or not is_worth_it(self.settings, sources):
+            return None
+        return self.foresight.look(step, self.directory.memories, sources)
 
     def _built(self, key: Key, digest: Digest, frame: Frame) -> list[Effect]:
         self.building.discard(key)

@@ -1,8 +1,9 @@
 """Read token ids from a shard, checked chunk by chunk.
 
 Theory of operation: a chunk is fetched compressed, its CRC-32 compared, then decoded into an array
-that a cache keeps; a corpus has one for all its shards. The file is opened without HDF5's locks, which fail on
-network file systems and guard nothing here: a shard never changes once it has its name.
+that a cache keeps; a corpus has one for all its shards. The file is opened without HDF5's locks,
+which fail on network file systems and guard nothing here: a shard never changes once it has its
+name.
 """
 
 import zlib

@@ -22,9 +22,8 @@ def test_a_cache_is_never_above_its_budget_and_counts_each_access(
     order = order_of(name)
     if isinstance(order, Clairvoyant):
         order.extend(accesses)
-    kept = Cache(
-        budget, order, ttl=ttl, clock=lambda: now[0], gone=lambda k, v: gone.append((k, v))
-    )
+    clock, note = lambda: now[0], lambda *item: gone.append(item)
+    kept = Cache(budget, order, ttl=ttl, clock=clock, gone=note)
     put = {}
     for key in accesses:
         now[0] += 1.0

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qmpi.errors import InvariantError
-from qmpi.policy.eviction import ORDERS, AnyOne, Clairvoyant, order_of
+from qmpi.policy.eviction.choice import ORDERS, order_of
+from qmpi.policy.eviction.clairvoyant import Clairvoyant
+from qmpi.policy.eviction.past import AnyOne
 
 TRACES = st.lists(st.integers(0, 5), max_size=14)
 LONG = st.lists(st.integers(0, 30), max_size=400)
@@ -75,7 +77,7 @@ def naive(name, trace, room, seed=0):
                     "fifo": lambda k: since[k],
                     "lru": lambda k: used[k],
                     "lfu": lambda k: (uses[k], used[k]),
-                    "clairvoyant": lambda k: (-next_use(trace, now, k), used[k]),
+                    "clairvoyant": lambda k, now=now: (-next_use(trace, now, k), used[k]),
                 }[name]
                 goes = min(kept, key=by)
                 if name == "clairvoyant" and next_use(trace, now, key) > -by(goes)[0]:
