@@ -81,6 +81,7 @@ class Foresight:
             What is new; nothing is known while this rank is not among them.
         """
         if self._rank not in memories:
+            self._memories = ()
             return ComingReads(is_anew=True, passed=0, blocks=())
         window = self._settings.data.prefetch_steps
         # Trainers ask ahead, so blocks of neighbouring steps overtake one another.

@@ -93,8 +93,8 @@ def test_what_to_simulate_must_be_said(job: str, capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("0", 0), ("65536", 65536), ("4k", 4096), ("1.5M", 3 << 19), ("256MiB", 1 << 28), ("1 GB", 1 << 30)],
-)  # fmt: skip
+    [("0", 0), ("65536", 65536), ("4k", 4096), ("1.5M", 3 << 19), ("256MiB", 1 << 28)],
+)
 def test_sizes_are_read(text: str, size: int) -> None:
     assert Size().convert(text, None, None) == size
 

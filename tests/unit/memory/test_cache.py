@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qmpi.memory.cache import Cache, recent
-from qmpi.policy.eviction import ORDERS, Clairvoyant, order_of
+from qmpi.policy.eviction.choice import ORDERS, order_of
+from qmpi.policy.eviction.clairvoyant import Clairvoyant
 
 ACCESSES = st.lists(st.integers(0, 12), max_size=120)
 SIZES = st.lists(st.integers(0, 9), min_size=13, max_size=13)

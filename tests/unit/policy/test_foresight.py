@@ -90,6 +90,7 @@ def test_all_is_told_anew_when_homes_change_or_the_run_goes_back():
     assert back.blocks[0][0] == place_of_block(2, 0)
     assert back.passed == 0
     assert seer.look(3, [5], FACTS).blocks == ()
+    assert seer.look(3, [4], FACTS).is_anew
 
 
 def test_it_is_worth_it_where_not_all_fits_and_lanes_are_known():
