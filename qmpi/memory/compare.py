@@ -8,6 +8,7 @@ from msgspec import Struct
 from qmpi.memory.cache import Cache
 from qmpi.policy.eviction.choice import ORDERS, OrderName, order_of
 from qmpi.policy.eviction.clairvoyant import Clairvoyant
+from qmpi.policy.eviction.order import Order
 
 K = TypeVar("K", bound=Hashable)
 
@@ -73,7 +74,7 @@ def _compare(
 def _run(
     name: OrderName, trace: Sequence[K], size_of: Callable[[K], int], budget: int, seed: int
 ) -> Cache[K, K]:
-    order = order_of(name, seed)
+    order: Order[K] = order_of(name, seed)
     if isinstance(order, Clairvoyant):
         order.extend(trace)
     cache: Cache[K, K] = Cache(budget, order)

@@ -18,9 +18,15 @@ from qmpi.ingest.corpus import IngestOptions, ingest_corpus
 from qmpi.memory.compare import compare_orders
 from qmpi.policy.foresight import Foresight
 from qmpi.policy.reads import coming_blocks, coming_rows
+from qmpi.storage import corpus
 
 CHUNK = 2 * CHUNK_TOKENS
-LANES, STEPS, RANK = 2, 40, 3
+LANES, STEPS, RANK = 2, 24, 3
+
+
+@pytest.fixture(autouse=True)
+def _shards_stay_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corpus, "_OPEN_SHARDS", 64)
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +35,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, draw = tmp_path_factory.mktemp("order"), random.Random(3)
     for name in ("one", "two"):
         (folder / name).mkdir()
-        for number in range(60):
-            words = [f"{draw.choice('abcdefgh')}{draw.randrange(99)}" for _ in range(120)]
+        for number in range(40):
+            words = [f"{draw.choice('abcdefgh')}{draw.randrange(99)}" for _ in range(100)]
             (folder / name / f"{number:03}.txt").write_text(" ".join(words))
-        options = IngestOptions(vocab_size=400, shard_tokens=1500, tokenizer=_first(folder, name))
+        options = IngestOptions(vocab_size=300, shard_tokens=1000, tokenizer=_first(folder, name))
         ingest_corpus([folder / name], folder / f"{name}-corpus", options, lambda _: None)
     return folder
 
@@ -43,7 +49,7 @@ def _first(folder: Path, name: str) -> Path | None:
 
 def job(folder: Path, packing: str = "concatenate", **memory) -> Settings:
     return Settings(
-        model=ModelSettings(vocab_size=400),
+        model=ModelSettings(vocab_size=300),
         train=TrainSettings(
             steps=STEPS, lanes=LANES, microbatches=1, sequences=3, sequence_tokens=64
         ),
@@ -99,9 +105,8 @@ def test_a_rank_that_knows_its_future_has_the_hits_of_the_best_order(folder: Pat
     assert blind == best["lru"].hits < best["clairvoyant"].hits
     # Rows of one block have one place, so a few of the best decisions are not to be seen.
     assert best["clairvoyant"].hits * 0.93 < seen <= best["clairvoyant"].hits
-    for name in ("lru", "lfu", "fifo", "random"):
-        other = replace(settings, memory=MemorySettings(policy=name, budget=4 * CHUNK))
-        assert played(other, folder, foreseen=True)[1] == best[name].hits < seen
+    fifo = replace(settings, memory=MemorySettings(policy="fifo", budget=4 * CHUNK))
+    assert played(fifo, folder, foreseen=True)[1] == best["fifo"].hits < seen
 
 
 def test_more_than_the_machine_has_is_refused(folder: Path) -> None:
