@@ -1,4 +1,4 @@
-"""Counts as people write and read them: 50M, 1.5G, 2T."""
+"""Counts and sizes as people write and read them: 50M, 1.5G, 2T; 256 MiB."""
 
 import re
 from decimal import Decimal
@@ -7,6 +7,7 @@ import click
 
 _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12, "p": 10**15}
 _FORM = re.compile(r"(\d{1,19}(?:\.\d{1,6})?)\s*([kmgbtp]?)", re.IGNORECASE | re.ASCII)
+_SIZE = re.compile(r"(\d{1,19}(?:\.\d{1,6})?)\s*([kmgtp]?)(?:i?b)?", re.IGNORECASE | re.ASCII)
 LARGEST = 10**18
 _STEPS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 
@@ -102,3 +103,47 @@ def duration(seconds: float | None) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class Size(click.ParamType):
+    """A size in bytes with an optional factor of 1,024 (256M, 1G, 64KiB)."""
+
+    name = "size"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Read a size.
+
+        Args:
+            value: what the user wrote.
+            param: the option.
+            ctx: of the command.
+
+        Returns:
+            0 to 10**18.
+        """
+        if isinstance(value, int):
+            return value
+        found = _SIZE.fullmatch(str(value).strip().replace("_", ""))
+        if found is None:
+            self.fail(f"{value!r} is no size; write one as 256M, 1.5G or 65536", param, ctx)
+        size = int(Decimal(found[1]) * 1024 ** " kmgtp".index(found[2].lower() or " "))
+        if size > LARGEST:
+            self.fail(f"{value} is more than 10**18 bytes", param, ctx)
+        return size
+
+
+def binary(size: float) -> str:
+    """Return a size for people: 1.5 GiB.
+
+    Args:
+        size: bytes, >= 0.
+
+    Returns:
+        Three digits or so.
+    """
+    for power, unit in ((5, "PiB"), (4, "TiB"), (3, "GiB"), (2, "MiB"), (1, "KiB")):
+        if size >= 1024**power:
+            return f"{size / 1024**power:.3g} {unit}"
+    return f"{size:.0f} B"

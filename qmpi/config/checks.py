@@ -12,6 +12,7 @@ from qmpi.config.exact_sum import KEPT_BITS, LEAST_SPARE, SUM_BITS, lane_bits, s
 from qmpi.config.expert_checks import expert_contradictions
 from qmpi.config.float8_checks import float8_contradictions
 from qmpi.config.guard import guard_contradictions
+from qmpi.config.memory_checks import memory_contradictions
 from qmpi.config.optimizer import derived_warmup
 from qmpi.config.parallel_checks import parallel_contradictions
 from qmpi.config.settings import RoleCount, Settings
@@ -51,6 +52,7 @@ def contradictions(settings: Settings) -> list[str]:
         *_evaluation(settings),
         *_hosts(settings),
         *_batch(settings),
+        *memory_contradictions(settings),
         *guard_contradictions(settings.guard, settings.train.steps),
     ]
 

@@ -14,6 +14,7 @@ from qmpi.config.bounds import PositiveInt, PositiveSeconds
 from qmpi.config.data import DataSettings
 from qmpi.config.evaluation import EvaluationSettings
 from qmpi.config.guard import GuardSettings
+from qmpi.config.memory import MemorySettings
 from qmpi.config.model import ModelSettings
 from qmpi.config.optimizer import OptimizerSettings
 from qmpi.config.parallel import ParallelSettings
@@ -166,3 +167,4 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     machine: MachineSettings = MachineSettings()
     guard: GuardSettings = GuardSettings()
     batch: BatchSettings = BatchSettings()
+    memory: MemorySettings = MemorySettings()

@@ -11,7 +11,6 @@ when it is made. All its rows are full, so how many there are is arithmetic, as 
 """
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -32,6 +31,7 @@ from qmpi.content.block_maker import Block, BlockMaker
 from qmpi.content.lexicons import lexicon_digest
 from qmpi.content.mix import coprime_stride
 from qmpi.errors import InputError
+from qmpi.memory.cache import Cache, recent
 from qmpi.policy.held_out import HELD_OUT_ROWS
 from qmpi.policy.packing import PACKING_VERSION, pack
 from qmpi.policy.shuffle import permute, shuffle_key
@@ -112,7 +112,9 @@ class RowMaker:
         lexicons = lexicon_digest()
         keys = (generator_key(lexicons, seed), held_out_key(lexicons))
         self._makers = tuple(BlockMaker(tokenizer, key) for key in keys)
-        self._kept: OrderedDict[_Chapter, _Rows] = OrderedDict()
+        largest = max(self._blocks * BLOCK_TOKENS, self._rows * (sequence_tokens + 1))
+        budget = _KEPT_CHAPTERS * largest * self._dtype.itemsize
+        self._kept: Cache[_Chapter, _Rows] = recent(budget)
 
     @property
     def rows(self) -> int:
@@ -188,16 +190,14 @@ class RowMaker:
         return stream, cycle * self._blocks
 
     def _laid_out(self, chapter: "_Chapter") -> "_Rows":
-        kept = self._kept.pop(chapter, None)
+        kept = self._kept.get(chapter)
         if kept is None:
             stream, first = self._address(chapter)
             maker = self._makers[chapter.held_out]
             blocks = [maker.make(stream, first + n) for n in range(self._blocks)]
             ids = np.concatenate([block.ids for block in blocks]).astype(self._dtype)
             kept = self._pack(ids, blocks) if self._packed else _Rows(ids)
-        while len(self._kept) >= _KEPT_CHAPTERS:
-            self._kept.popitem(last=False)
-        self._kept[chapter] = kept
+            self._kept.put(chapter, kept, kept.ids.nbytes)
         return kept
 
     def _pack(self, ids: np.ndarray[Any, Any], blocks: Sequence[Block]) -> "_Rows":

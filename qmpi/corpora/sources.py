@@ -5,27 +5,42 @@ blocks with the same code. The heavy libraries load when the sources are opened,
 coordinator or replica stays small.
 """
 
-from collections.abc import Sequence
+import logging
+import os
+from collections.abc import Callable, Sequence
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from qmpi.config.data import ContentSource, CorpusSource
+from qmpi.config.memory_checks import memory_fault
 from qmpi.config.settings import Settings
 from qmpi.corpora.builtin import resolve
 from qmpi.corpora.tokenizer import check_rows, open_tokenizer
-from qmpi.errors import InputError
+from qmpi.errors import InputError, StorageError
+from qmpi.memory.cache import Cache
+from qmpi.policy.eviction.choice import order_of
+from qmpi.policy.eviction.clairvoyant import Clairvoyant
+from qmpi.policy.eviction.order import Order
 from qmpi.policy.held_out import split
 from qmpi.protocol.membership import SourceFact
-from qmpi.protocol.recipe import RowAddress
-from qmpi.units import Digest, brief
+from qmpi.protocol.recipe import ComingReads, RowAddress
+from qmpi.units import Digest, Seconds, brief
 
 if TYPE_CHECKING:
     from qmpi.content.address import Stream
     from qmpi.content.rows import RowMaker
     from qmpi.storage.block_builder import Frame
-    from qmpi.storage.corpus import Corpus
+    from qmpi.storage.corpus import ChunkKey, Chunks, Corpus
     from qmpi.storage.packed_corpus import PackedCorpus
     from qmpi.storage.tokenizer import Tokenizer
+
+
+logger = logging.getLogger(__name__)
+
+
+def _timeless() -> Seconds:
+    return Seconds(0.0)
 
 
 class Sources:
@@ -37,12 +52,15 @@ class Sources:
 
     tokenizer: "Tokenizer"
 
-    def __init__(self, settings: Settings, cache: Path) -> None:
+    def __init__(
+        self, settings: Settings, cache: Path, clock: Callable[[], Seconds] = _timeless
+    ) -> None:
         """Open nothing yet.
 
         Args:
             settings: the job.
             cache: directory of built-in corpora.
+            clock: tells for how long a chunk was kept; without one none is kept for too long.
         """
         self._settings = settings
         self._cache = cache
@@ -50,6 +68,11 @@ class Sources:
         self._facts: tuple[SourceFact, ...] | None = None
         self._makers: dict[str, RowMaker] = {}
         self._corpora: dict[int, Corpus | PackedCorpus] = {}
+        memory = settings.memory
+        order: Order[ChunkKey] = order_of(memory.policy, settings.job.seed)
+        self._order, ttl = order, memory.ttl_seconds or inf
+        # One for all corpora: what is kept of each follows from what is read of it.
+        self._chunks: Chunks = Cache(memory.budget, order, ttl=ttl, clock=clock)
 
     def open(self) -> tuple[SourceFact, ...]:
         """Open the tokenizer and every source; asked again, say the same.
@@ -63,10 +86,12 @@ class Sources:
         if self._facts is not None:
             return self._facts
         from qmpi.content.rows import RowMaker, source_digest
+        from qmpi.corpora.read_order import ChunkPlaces
         from qmpi.storage.block_builder import BlockBuilder
         from qmpi.storage.corpus import Corpus
 
         settings = self._settings
+        check_memory(settings)
         tokenizer = open_tokenizer(settings, self._cache)
         check_rows(settings, tokenizer)
         length = settings.train.sequence_tokens
@@ -74,7 +99,8 @@ class Sources:
         for number, source in enumerate(settings.data.sources):
             match source:
                 case CorpusSource():
-                    corpus = Corpus.open(resolve(source.path, self._cache))
+                    path = resolve(source.path, self._cache)
+                    corpus = Corpus.open(path, self._chunks, number)
                     _check_corpus(source.name, corpus, tokenizer, length)
                     self._corpora[number], rows, digest = self._rows_of(corpus)
                     share = settings.evaluation.held_out
@@ -92,6 +118,7 @@ class Sources:
                     digest = source_digest(source, packed=self._packed)
                     facts.append(SourceFact(source.name, 0, digest))
         self.tokenizer = tokenizer
+        self._places = ChunkPlaces(self._corpora, length)
         self._builder = BlockBuilder(settings.model.vocab_size, self._corpora, length)
         self._facts = tuple(facts)
         return self._facts
@@ -135,6 +162,24 @@ class Sources:
             StorageError: a shard cannot be read.
         """
         return self._builder.build(rows, made)
+
+    def foresee(self, coming: ComingReads) -> None:
+        """Learn what will be read, so that what is kept is what will be needed; changes no block.
+
+        Args:
+            coming: what is new; the sources must be open.
+        """
+        if not isinstance(self._order, Clairvoyant):
+            return
+        if coming.is_anew:
+            self._order.forget()
+        self._order.pass_by(coming.passed)
+        try:
+            for place, rows in coming.blocks:
+                self._order.foresee(place, self._places.of(rows))
+        except StorageError as error:
+            # Told where it spoils a block. What is not foreseen is kept by what was used last.
+            logger.warning("what will be read is not known: %s", error)
 
     def makes(self, source: str) -> bool:
         """Return whether a source is generated; the sources must be open.
@@ -197,6 +242,20 @@ class Sources:
         length = self._settings.train.sequence_tokens
         named = self._corpora[address.source].stream_of(address.row, length)
         return parse_stream(named) if named else None
+
+
+def check_memory(settings: Settings) -> None:
+    """Refuse to keep more in memory than this machine has.
+
+    Args:
+        settings: the job.
+
+    Raises:
+        InputError: its memory ranks may keep more.
+    """
+    fault = memory_fault(settings, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    if fault:
+        raise InputError(fault)
 
 
 def _check_corpus(name: str, corpus: "Corpus", tokenizer: "Tokenizer", length: int) -> None:

@@ -15,6 +15,7 @@ from qmpi.config.data import CorpusSource
 from qmpi.config.load import dump_toml, load_job
 from qmpi.config.settings import Settings
 from qmpi.corpora.builtin import resolve
+from qmpi.corpora.sources import check_memory
 from qmpi.corpora.tokenizer import check_builtin_rows, tokenizer_path
 from qmpi.errors import ConfigError, InputError
 from qmpi.launch.allocation.deal import Wanted
@@ -269,6 +270,7 @@ def check_sources(settings: Settings, cache: Path) -> None:
             tokenizer has ids.
     """
     check_builtin_rows(settings)
+    check_memory(settings)
     for source in settings.data.sources:
         if isinstance(source, CorpusSource):
             facts = read_corpus_facts(resolve(source.path, cache))

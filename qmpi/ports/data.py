@@ -12,7 +12,7 @@ from typing import Protocol
 from qmpi.ports.base import Effect, Event, Frame, Reply
 from qmpi.protocol.envelope import Address
 from qmpi.protocol.membership import SourceFact
-from qmpi.protocol.recipe import RowAddress
+from qmpi.protocol.recipe import ComingReads, RowAddress
 from qmpi.units import Digest, Lane, Step
 
 
@@ -31,12 +31,14 @@ class BuildBlock(DataWork, frozen=True):
         rows: address of each row of the block, in order.
         made: frames of generated rows by source number, each holding that source's rows in block
             order.
+        coming: what will be read after it, as far as it was not told yet; changes no block.
     """
 
     step: Step
     lane: Lane
     rows: tuple[RowAddress, ...]
     made: tuple[tuple[int, Frame], ...]
+    coming: ComingReads | None = None
 
 
 class MakeRows(DataWork, frozen=True):

@@ -32,3 +32,17 @@ class RowAddress(Struct, frozen=True):
 
     source: int
     row: int
+
+
+class ComingReads(Struct, frozen=True):
+    """What a memory rank will read.
+
+    Attributes:
+        is_anew: what was told before does not hold any more.
+        passed: place of the first block that may still be asked for.
+        blocks: place and rows of each block that is told, by rising place.
+    """
+
+    is_anew: bool
+    passed: int
+    blocks: tuple[tuple[int, tuple[RowAddress, ...]], ...]

@@ -11,12 +11,14 @@ cannot be made is told so, and asks elsewhere: the fault may be this rank's disk
 the data, trainers end the run, since none may train on anything else in their place.
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
 
 from qmpi.config.data import CorpusSource
+from qmpi.config.memory import id_bytes
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError
+from qmpi.memory.cache import Cache, recent
+from qmpi.policy.foresight import Foresight, is_worth_it
 from qmpi.policy.homes import ROWS_TOGETHER, home_of
 from qmpi.policy.stream import numbered_rows
 from qmpi.ports.base import Effect, Event, Frame
@@ -32,15 +34,18 @@ from qmpi.protocol.blocks import (
 )
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.membership import Hello
-from qmpi.protocol.recipe import Recipe, RowAddress
+from qmpi.protocol.recipe import ComingReads, Recipe, RowAddress
 from qmpi.roles.facts import RankFacts
 from qmpi.roles.follower import Follower
-from qmpi.units import Digest, Lane, Rank, Seconds, Step
+from qmpi.units import Bytes, Digest, Lane, Rank, Seconds, Step
 
 Key = tuple[Step, Lane]
 
 RETRY_SECONDS = 5.0
 """Rows not answered within this time are asked for again; replies are idempotent."""
+
+LEAST_BLOCKS = 64
+"""Blocks that are kept at least, however few a step has."""
 
 MOST_ASKED = 3
 """Generators asked for the same rows: what three cannot make, the source does not give."""
@@ -73,7 +78,7 @@ class Memory(Follower):
     """A rank that serves blocks.
 
     Invariants: a block is in at most one of `gathering`, `building`, `held`; `waiting` names only
-    blocks that are not held; at most `capacity` blocks are held.
+    blocks that are not held; what is held takes at most `budget` bytes.
     """
 
     role = RoleName.MEMORY
@@ -91,12 +96,17 @@ class Memory(Follower):
         train = settings.train
         self.recipes = recipes
         self.rows_per_block = train.microbatches * train.sequences
-        self.capacity = max(64, 2 * train.lanes * (settings.data.prefetch_steps + 1))
+        blocks = max(LEAST_BLOCKS, 2 * train.lanes * (settings.data.prefetch_steps + 1))
+        self.block_bytes = (
+            self.rows_per_block * (train.sequence_tokens + 1) * id_bytes(settings.model.vocab_size)
+        )
+        self.budget = Bytes(blocks * self.block_bytes)
         self.gathering: dict[Key, Gathering] = {}
         self.building: set[Key] = set()
-        self.held: OrderedDict[Key, tuple[Digest, Frame]] = OrderedDict()
+        self.held: Cache[Key, tuple[Digest, Frame]] = recent(self.budget, gone=self._gone)
         self.waiting: dict[Key, list[Address]] = {}
         self.numbers: dict[Key, int] = {}
+        self.foresight = Foresight(settings, facts.rank, recipes)
 
     def on_start(self, now: Seconds) -> list[Effect]:
         """Open the shards before saying hello."""
@@ -149,13 +159,13 @@ class Memory(Follower):
             raise InvariantError(f"memory {self.facts.rank}: a block is in two states")
         if set(self.waiting) & set(self.held):
             raise InvariantError(f"memory {self.facts.rank}: someone waits for a held block")
-        if len(self.held) > self.capacity:
-            raise InvariantError(f"memory {self.facts.rank}: holds more than {self.capacity}")
+        if self.held.bytes > self.budget:
+            raise InvariantError(f"memory {self.facts.rank}: holds more than {self.budget} bytes")
 
     def _asked(self, by: Address, key: Key, now: Seconds) -> list[Effect]:
-        if key in self.held:
-            self.held.move_to_end(key)
-            digest, frame = self.held[key]
+        held = self.held.get(key)
+        if held is not None:
+            digest, frame = held
             return [Send(by, BlockReply(*key, digest), (frame,))]
         askers = self.waiting.setdefault(key, [])
         if by not in askers:
@@ -229,17 +239,28 @@ class Memory(Follower):
     def _build(self, key: Key) -> list[Effect]:
         gathering = self.gathering.pop(key)
         self.building.add(key)
-        return [BuildBlock(*key, gathering.rows, tuple(sorted(gathering.made.items())))]
+        made = tuple(sorted(gathering.made.items()))
+        return [BuildBlock(*key, gathering.rows, made, self._coming(key))]
+
+    def _coming(self, key: Key) -> ComingReads | None:
+        step, lane = key
+        usual = step * self.settings.train.lanes + lane
+        sources = self.directory.sources
+        # Where steps had fewer lanes, blocks have other numbers than can be known from here.
+        if self.numbers.get(key, -1) not in (-1, usual) or not is_worth_it(self.settings, sources):
+            return None
+        return self.foresight.look(step, self.directory.memories, sources)
 
     def _built(self, key: Key, digest: Digest, frame: Frame) -> list[Effect]:
         self.building.discard(key)
-        self.held[key] = (digest, frame)
-        while len(self.held) > self.capacity:
-            dropped, _ = self.held.popitem(last=False)
-            self.numbers.pop(dropped, None)
+        self.held.put(key, (digest, frame), self.block_bytes)
         self._activity = "idle"
         reply = BlockReply(*key, digest)
         return [Send(asker, reply, (frame,)) for asker in self.waiting.pop(key, [])]
+
+    def _gone(self, key: Key, held: tuple[Digest, Frame]) -> None:
+        del held
+        self.numbers.pop(key, None)
 
     def _broken(self, key: Key, reason: str) -> list[Effect]:
         self.gathering.pop(key, None)

@@ -6,6 +6,7 @@ does not fit the model) ends it, as a crash.
 """
 
 import logging
+import time
 from pathlib import Path
 
 from qmpi.config.settings import Settings
@@ -24,8 +25,13 @@ from qmpi.ports.data import (
     SourcesOpened,
 )
 from qmpi.runtime.worker import Task, Worker
+from qmpi.units import Seconds
 
 logger = logging.getLogger(__name__)
+
+
+def _now() -> Seconds:
+    return Seconds(time.monotonic())
 
 
 class FileData:
@@ -38,7 +44,7 @@ class FileData:
             settings: the job.
             cache: directory of built-in corpora.
         """
-        self._sources = Sources(settings, cache)
+        self._sources = Sources(settings, cache, _now)
         self._worker = Worker("data")
 
     def submit(self, work: DataWork, reply: Reply) -> None:
@@ -64,6 +70,8 @@ class FileData:
                 raise InvariantError(f"no data port knows {work!r}")
 
     def _build(self, work: BuildBlock) -> BlockBuilt | BlockBroken:
+        if work.coming is not None:
+            self._sources.foresee(work.coming)
         try:
             digest, frame = self._sources.build(work.rows, work.made)
         except (StorageError, PeerError) as error:

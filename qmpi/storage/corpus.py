@@ -10,18 +10,19 @@ The file of the index also keeps a digest over its other fields.
 import hashlib
 import re
 from bisect import bisect_right
-from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import msgspec
 
 from qmpi.errors import CorruptData, InputError
+from qmpi.memory.cache import Cache, recent
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.os_errors import explained
 from qmpi.storage.remedy import MANIFEST_NAME, remedy
+from qmpi.storage.shard_layout import CorpusLayout
 from qmpi.units import Digest, Tokens
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 INDEX_NAME = "index.json"
 TOKENIZER_NAME = "tokenizer.json"
 INDEX_VERSION = 1
+DEFAULT_CACHE_BYTES = 64 << 20
 _OPEN_SHARDS = 4
+_ID_BYTES = {"uint16": 2, "uint32": 4}
 _PLAIN_NAME = re.compile(r"[^./\0][^/\0]*")
 
 
@@ -40,6 +43,20 @@ class ShardFact(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     tokens: int
     sha256: Digest
+
+
+class ChunkKey(NamedTuple):
+    """A chunk among those of all corpora of a process.
+
+    Attributes:
+        source: number of the corpus, as whoever opened it counts.
+        shard: number in the corpus.
+        chunk: number in the shard.
+    """
+
+    source: int
+    shard: int
+    chunk: int
 
 
 class CorpusFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +164,10 @@ def write_corpus_facts(path: Path, facts: CorpusFacts) -> None:
     write_atomic(path / INDEX_NAME, data + b"\n")
 
 
+if TYPE_CHECKING:
+    Chunks = Cache[ChunkKey, TokenArray]
+
+
 class Corpus:
     """An open corpus.
 
@@ -159,7 +180,9 @@ class Corpus:
         tokenizer_path: its tokenizer.json.
     """
 
-    def __init__(self, path: Path, facts: CorpusFacts) -> None:
+    def __init__(
+        self, path: Path, facts: CorpusFacts, kept: "Chunks | None" = None, source: int = 0
+    ) -> None:
         """Use `Corpus.open`."""
         self.path = path
         self.facts = facts
@@ -168,14 +191,20 @@ class Corpus:
         self.dtype = facts.dtype
         self.tokenizer_path = path / TOKENIZER_NAME
         self._starts = [0, *accumulate(shard.tokens for shard in facts.shards)]
-        self._readers: OrderedDict[int, ShardReader] = OrderedDict()
+        self._source = source
+        self._kept: Chunks = recent(DEFAULT_CACHE_BYTES) if kept is None else kept
+        # Each counts as one: a shard that is open takes a file, and its tables.
+        self._readers: Cache[int, ShardReader] = recent(_OPEN_SHARDS, gone=_close)
+        self._chunk_tokens: dict[int, int] = {}
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, kept: "Chunks | None" = None, source: int = 0) -> Self:
         """Open a corpus; shards are opened when first read.
 
         Args:
             path: its directory.
+            kept: keeps decoded chunks, perhaps of other corpora too; None: a cache of its own.
+            source: number of the corpus among those that share the cache.
 
         Returns:
             The corpus.
@@ -184,7 +213,7 @@ class Corpus:
             InputError: the directory holds no corpus.
             StorageError: its index cannot be read.
         """
-        return cls(path, read_corpus_facts(path))
+        return cls(path, read_corpus_facts(path), kept, source)
 
     def rows(self, sequence_tokens: int) -> int:
         """Rows of one epoch.
@@ -213,7 +242,8 @@ class Corpus:
         """
         if not 0 <= row < self.rows(sequence_tokens):
             raise InputError(f"row {row} lies outside corpus {self.path}")
-        return self.read(row * sequence_tokens, sequence_tokens + 1)
+        ((start, count),) = self.spans(row, sequence_tokens)
+        return self.read(start, count)
 
     def read(self, start: int, count: int) -> "TokenArray":
         """A range of ids, across shards.
@@ -233,13 +263,57 @@ class Corpus:
 
         if start < 0 or count < 1 or start + count > self.tokens:
             raise InputError(f"ids {start} to {start + count} lie outside corpus {self.path}")
-        pieces, done = [], 0
+        out = np.empty(count, self.dtype)
+        done = 0
         while done < count:
             shard = bisect_right(self._starts, start + done) - 1
-            take = min(count - done, self._starts[shard + 1] - start - done)
-            pieces.append(self._reader(shard).read(start + done - self._starts[shard], take))
-            done += take
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+            place, size = start + done - self._starts[shard], self._size_of_chunks(shard)
+            end = min(place + count - done, self._starts[shard + 1] - self._starts[shard])
+            number, offset = divmod(place, size)
+            piece = self._chunk(shard, number)[offset : min(size, offset + end - place)]
+            out[done : done + piece.size] = piece
+            done += piece.size
+        return out
+
+    def layout(self) -> CorpusLayout:
+        """Where the ids of the corpus lie; the first shard tells the size of chunks for all.
+
+        Returns:
+            The layout.
+
+        Raises:
+            CorruptData: the first shard is damaged or gone.
+        """
+        size = self._size_of_chunks(0)
+        width = _ID_BYTES[self.dtype]
+        return CorpusLayout(tuple(self._starts), size, size * width)
+
+    def spans(self, row: int, sequence_tokens: int) -> list[tuple[int, int]]:
+        """Which ids a row is made of.
+
+        Args:
+            row: 0 <= row < rows(sequence_tokens).
+            sequence_tokens: tokens of a sequence, >= 1.
+
+        Returns:
+            First id and number of ids of each range that is read for it, in order.
+        """
+        return [(row * sequence_tokens, sequence_tokens + 1)]
+
+    def _size_of_chunks(self, shard: int) -> int:
+        # Remembered, so that a chunk that is kept is served without its file.
+        size = self._chunk_tokens.get(shard)
+        if size is None:
+            size = self._chunk_tokens[shard] = self._reader(shard).chunk_tokens
+        return size
+
+    def _chunk(self, shard: int, number: int) -> "TokenArray":
+        key = ChunkKey(self._source, shard, number)
+        chunk = self._kept.get(key)
+        if chunk is None:
+            chunk = self._reader(shard).decoded(number)
+            self._kept.put(key, chunk, chunk.nbytes)
+        return chunk
 
     def document_starts(self) -> "Iterator[TokenArray]":
         """Where documents begin, shard by shard; none is skipped, a document may cross shards.
@@ -287,14 +361,12 @@ class Corpus:
     def _reader(self, number: int) -> "ShardReader":
         from qmpi.storage.shard_reader import ShardReader  # see `read`
 
-        reader = self._readers.pop(number, None)
+        reader = self._readers.get(number)
         if reader is None:
             fact = self.facts.shards[number]
             reader = ShardReader(self.path / fact.name)
             self._check(reader, fact)
-            while len(self._readers) >= _OPEN_SHARDS:
-                self._readers.popitem(last=False)[1].close()
-        self._readers[number] = reader
+            self._readers.put(number, reader, 1)
         return reader
 
     def _check(self, reader: "ShardReader", fact: ShardFact) -> None:
@@ -319,5 +391,9 @@ class Corpus:
 
     def close(self) -> None:
         """Close all shards."""
-        while self._readers:
-            self._readers.popitem()[1].close()
+        self._readers.clear()
+
+
+def _close(number: int, reader: "ShardReader") -> None:
+    del number
+    reader.close()

@@ -9,6 +9,7 @@ last, which ends a document too.
 from qmpi.errors import InputError
 from qmpi.storage.corpus import Corpus
 from qmpi.storage.packing_index import PackingIndex, Table
+from qmpi.storage.shard_layout import CorpusLayout
 
 
 class PackedCorpus:
@@ -45,17 +46,41 @@ class PackedCorpus:
         """
         import numpy as np  # as in `Corpus`
 
-        pieces = self._pieces(row)
-        first, count = pieces[0]
-        if first:
-            read = [self._corpus.read(first - 1, count + 1)]
-        else:
-            read = [self._corpus.read(self._corpus.tokens - 1, 1), self._corpus.read(0, count)]
-        read += [self._corpus.read(start, count) for start, count in pieces[1:]]
-        joined = np.concatenate(read)
+        spans = self.spans(row, sequence_tokens)
+        joined = np.concatenate([self._corpus.read(start, count) for start, count in spans])
         if joined.size != sequence_tokens + 1:
             raise InputError(f"row {row} of corpus {self.path} is not {sequence_tokens} long")
         return joined
+
+    def spans(self, row: int, sequence_tokens: int) -> list[tuple[int, int]]:
+        """Which ids a row is made of.
+
+        Args:
+            row: 0 <= row < rows of the index.
+            sequence_tokens: tokens of a sequence.
+
+        Returns:
+            First id and number of ids of each range that is read for it, in order.
+
+        Raises:
+            InputError: there is no such row.
+        """
+        del sequence_tokens  # the index has it
+        (first, count), *others = self._pieces(row)
+        if first:
+            return [(first - 1, count + 1), *others]
+        return [(self._corpus.tokens - 1, 1), (0, count), *others]
+
+    def layout(self) -> CorpusLayout:
+        """Where the ids of the corpus lie.
+
+        Returns:
+            As `Corpus.layout`.
+
+        Raises:
+            CorruptData: the first shard is damaged or gone.
+        """
+        return self._corpus.layout()
 
     def stream_of(self, row: int, sequence_tokens: int) -> str:
         """The generated stream that a row's first piece comes from.

@@ -14,14 +14,18 @@ then, and damage to one chunk costs one block. All tables are little-endian, of 
 have a CRC-32 as an attribute of the file.
 """
 
+from bisect import bisect_right
+
 from msgspec import Struct
+
+from qmpi.config import memory
 
 FORMAT_VERSION = 2
 READABLE_VERSIONS = (1, 2)
 """Version 1 had no provenance; all else is the same."""
 
 BLOSC2_FILTER = 32026
-CHUNK_TOKENS = 128 * 1024
+CHUNK_TOKENS = memory.CHUNK_TOKENS
 """256 KiB of uint16: a random row costs one decode of a fraction of a millisecond."""
 COMPRESSION_LEVEL = 5
 
@@ -35,8 +39,6 @@ STREAM_BYTES = 40
 
 ADDRESS_TYPE = (("stream", f"S{STREAM_BYTES}"), ("block", "<u8"), ("start", "<i8"))
 """Fields of `block_address`."""
-
-LARGEST_UINT16_VOCABULARY = 65536
 
 
 class BlockAddress(Struct, frozen=True):
@@ -53,6 +55,40 @@ class BlockAddress(Struct, frozen=True):
     start: int
 
 
+class CorpusLayout(Struct, frozen=True):
+    """Where the ids of a corpus lie.
+
+    Attributes:
+        starts: number of each shard's first id in the corpus, and at the end that of all ids.
+        chunk_tokens: ids of a chunk; the last one of a shard may have fewer.
+        chunk_bytes: what a chunk takes once it is decoded.
+    """
+
+    starts: tuple[int, ...]
+    chunk_tokens: int
+    chunk_bytes: int
+
+    def chunks(self, start: int, count: int) -> list[tuple[int, int]]:
+        """Return the chunks that a range of ids lies in.
+
+        Args:
+            start: first id, >= 0.
+            count: ids, >= 1; the range ends within the corpus.
+
+        Returns:
+            Shard, and number of the chunk in it, in the order in which they are read.
+        """
+        found: list[tuple[int, int]] = []
+        end = start + count
+        while start < end:
+            shard = bisect_right(self.starts, start) - 1
+            begin, until = self.starts[shard], min(end, self.starts[shard + 1])
+            first, last = ((at - begin) // self.chunk_tokens for at in (start, until - 1))
+            found += [(shard, number) for number in range(first, last + 1)]
+            start = until
+        return found
+
+
 def dtype_name(vocab_size: int) -> str:
     """Type of token ids.
 
@@ -62,4 +98,4 @@ def dtype_name(vocab_size: int) -> str:
     Returns:
         "uint16" if every id fits, else "uint32".
     """
-    return "uint16" if vocab_size <= LARGEST_UINT16_VOCABULARY else "uint32"
+    return "uint16" if memory.id_bytes(vocab_size) == 2 else "uint32"

@@ -1,12 +1,12 @@
 """Read token ids from a shard, checked chunk by chunk.
 
 Theory of operation: a chunk is fetched compressed, its CRC-32 compared, then decoded into an array
-that a small least-recently-used cache keeps. The file is opened without HDF5's locks, which fail on
-network file systems and guard nothing here: a shard never changes once it has its name.
+that a cache keeps; a corpus has one for all its shards. The file is opened without HDF5's locks,
+which fail on network file systems and guard nothing here: a shard never changes once it has its
+name.
 """
 
 import zlib
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 
 from qmpi.errors import CorruptData, InputError
+from qmpi.memory.cache import Cache, recent
 from qmpi.storage import shard_layout as layout
 from qmpi.storage.blosc2_codec import decode_frame
 from qmpi.storage.os_errors import explained, require_file
@@ -34,6 +35,7 @@ class ShardReader:
         dtype: type of ids.
         tokenizer_digest: identity of the tokenizer.
         document_offsets: offset of each document's first id.
+        chunk_tokens: ids of a chunk.
         generator: what made the blocks of a generated shard; "" for any other.
         addresses: where each block of a generated shard comes from.
         document_numbers: number of each document in its block; empty for other shards.
@@ -44,7 +46,7 @@ class ShardReader:
 
         Args:
             path: shard.
-            cache_bytes: most bytes of decoded chunks kept; at least one chunk is.
+            cache_bytes: most bytes of decoded chunks that `read` keeps.
 
         Raises:
             StorageError: it cannot be opened.
@@ -52,7 +54,7 @@ class ShardReader:
         """
         self._path = path
         self.generator = ""
-        self._cache: OrderedDict[int, TokenArray] = OrderedDict()
+        self._kept: Cache[int, TokenArray] = recent(cache_bytes)
         require_file(path)
         with explained("open the shard", path):
             path.open("rb").close()
@@ -65,7 +67,6 @@ class ShardReader:
         except CorruptData:
             self.close()
             raise
-        self._cached_chunks = max(1, cache_bytes // (self._chunk_tokens * self.dtype.itemsize))
 
     def _load(self) -> None:
         attributes = self._file.attrs
@@ -77,12 +78,12 @@ class ShardReader:
         self.generator = attributes["generator"].decode() if "generator" in attributes else ""
         self.addresses, self.document_numbers = self._provenance()
         self._crcs: list[int] = self._file[layout.CHUNK_CRC][:].tolist()
-        self._chunk_tokens = int(self._data.chunks[0])
+        self.chunk_tokens = int(self._data.chunks[0])
         known = {
             "format": int(attributes["format_version"]) in layout.READABLE_VERSIONS,
             "length": self._data.shape == (self.tokens,),
             "type": attributes["dtype"].decode() == self.dtype.name and self.dtype.kind == "u",
-            "chunk count": len(self._crcs) == -(-self.tokens // self._chunk_tokens),
+            "chunk count": len(self._crcs) == -(-self.tokens // self.chunk_tokens),
         }
         wrong = [name for name, holds in known.items() if not holds]
         if wrong:
@@ -140,21 +141,17 @@ class ShardReader:
         out = np.empty(count, self.dtype)
         done = 0
         while done < count:
-            number, offset = divmod(start + done, self._chunk_tokens)
+            number, offset = divmod(start + done, self.chunk_tokens)
             piece = self._chunk(number)[offset : offset + count - done]
             out[done : done + piece.size] = piece
             done += piece.size
         return out
 
     def _chunk(self, number: int) -> TokenArray:
-        kept = self._cache.get(number)
-        if kept is not None:
-            self._cache.move_to_end(number)
-            return kept
-        chunk = self.decoded(number)
-        while len(self._cache) >= self._cached_chunks:
-            self._cache.popitem(last=False)
-        self._cache[number] = chunk
+        chunk = self._kept.get(number)
+        if chunk is None:
+            chunk = self.decoded(number)
+            self._kept.put(number, chunk, chunk.nbytes)
         return chunk
 
     def decoded(self, number: int) -> TokenArray:
@@ -169,7 +166,7 @@ class ShardReader:
         Raises:
             CorruptData: it fails its checksum; names file and chunk.
         """
-        chunk = np.empty(self._chunk_tokens, self.dtype)
+        chunk = np.empty(self.chunk_tokens, self.dtype)
         decode_frame(self.frame(number), chunk)
         return chunk
 
@@ -186,7 +183,7 @@ class ShardReader:
             CorruptData: they fail their checksum; names file and chunk.
         """
         with self._damage(f"chunk {number}"):
-            _, frame = self._data.id.read_direct_chunk((number * self._chunk_tokens,))
+            _, frame = self._data.id.read_direct_chunk((number * self.chunk_tokens,))
         if zlib.crc32(frame) != self._crcs[number]:
             raise CorruptData(
                 f"shard {self._path}: {self._name_chunk(number)} fails its checksum; {self._cure()}"
@@ -214,7 +211,7 @@ class ShardReader:
             (offset in the block, number in the block) of each.
         """
         begin = self.addresses[block].start
-        low, high = np.searchsorted(self.document_offsets, [begin, begin + self._chunk_tokens])
+        low, high = np.searchsorted(self.document_offsets, [begin, begin + self.chunk_tokens])
         offsets = (self.document_offsets[low:high] - begin).tolist()
         return list(zip(offsets, self.document_numbers[low:high].tolist(), strict=True))
 

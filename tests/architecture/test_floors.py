@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from architecture.tree import ROOT
 
-PURE = ("units", "errors", "config", "protocol", "policy", "roles", "simulator")
+PURE = ("units", "errors", "config", "protocol", "policy", "memory", "roles", "simulator")
 LIGHT = ("transport", "corpora", "content", "ingest", "storage", "monitor")
 LIBRARIES = (
     *(

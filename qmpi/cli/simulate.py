@@ -1,0 +1,156 @@
+"""`qmpi simulate`: what a job would do, played without starting it."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from qmpi.cli.options import JobPath, job_options
+from qmpi.cli.output import show_json
+from qmpi.cli.sizes import Size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EPILOG = """\b
+Examples:
+  qmpi simulate --cache jobs/laptop.toml
+  qmpi simulate --cache job.toml --capacity 256M --steps 2000
+  qmpi simulate --cache job.toml --set memory.budget=1073741824 --json
+"""
+
+MOST_ROWS = 100_000
+"""Rows that are followed unless more steps are asked for; some ten microseconds each."""
+
+
+@click.command("simulate", epilog=EPILOG)
+@click.argument("job", type=JobPath())
+@click.option("--cache", "is_cache", is_flag=True, help="The caches of the memory ranks.")
+@click.option(
+    "--capacity",
+    type=Size(),
+    help="Bytes that each memory rank keeps, as 256M; default: memory.budget of the job.",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Steps that are followed; default: those of the job, of 100,000 rows at most.",
+)
+@job_options
+def command(
+    *,
+    job: Path,
+    is_cache: bool,
+    capacity: int | None,
+    steps: int | None,
+    overrides: tuple[str, ...],
+    run_dir: str | None,
+    as_json: bool,
+) -> None:
+    """Play what JOB would read through the caches of its memory ranks, by every policy.
+
+    Nothing is started, and no token is read: which chunk is read when follows from the job.
+    """
+    from qmpi.config.load import load_job
+
+    if not is_cache:
+        raise click.UsageError("say what to simulate: --cache")
+    told = cache_facts(load_job(job, overrides, run_dir), capacity, steps)
+    if as_json:
+        show_json(told)
+        return
+    for line in cache_text(told):
+        click.echo(line)
+
+
+def cache_facts(settings: Any, capacity: int | None, steps: int | None) -> dict[str, Any]:  # noqa: ANN401
+    """Play the reads of a job through caches of every policy.
+
+    Args:
+        settings: a checked job.
+        capacity: bytes of each memory rank; None: as the job says.
+        steps: first ones of the run; None: all, or as many as `MOST_ROWS` rows make.
+
+    Returns:
+        Facts by name; under "policies" by policy.
+
+    Raises:
+        InputError: a corpus is missing or too short.
+        StorageError: a corpus cannot be read.
+    """
+    from qmpi.cli.check import rank_count, roles_dealt
+    from qmpi.corpora.read_order import open_job_data, reads_of
+    from qmpi.memory.compare import compare_orders
+    from qmpi.policy.reads import coming_blocks
+    from qmpi.protocol.batch import begun_batch
+    from qmpi.storage.cache import default_cache
+    from qmpi.units import Rank, Step
+
+    train = settings.train
+    rows = train.lanes * train.microbatches * train.sequences
+    number = min(steps or max(1, MOST_ROWS // rows), train.steps)
+    memories = roles_dealt(settings, rank_count(settings.roles, None))["memory"]
+    ranks = [Rank(rank) for rank in range(memories)]
+    batch = begun_batch(settings, Step(0), 0)
+    data = open_job_data(settings, default_cache(os.environ))
+    blocks = coming_blocks(batch, train.lanes, range(number), ranks)
+    reads = reads_of(settings, data, blocks, ranks)
+    budget = settings.memory.budget if capacity is None else capacity
+    traces, size_of = list(reads.chunks.values()), data.places.size_of
+    compared = compare_orders(traces, size_of, budget, settings.job.seed)
+    distinct = {key for trace in traces for key in trace}
+    return {
+        "job": settings.job.name,
+        "steps": number,
+        "memory_ranks": memories,
+        "capacity": budget,
+        "reads": sum(map(len, traces)),
+        "chunks": len(distinct),
+        "chunk_bytes": sum(map(size_of, distinct)),
+        "rows": reads.rows,
+        "policy": settings.memory.policy,
+        "policies": {
+            name: {
+                "hits": found.hits,
+                "misses": found.misses,
+                "hit_rate": round(found.hit_rate, 6),
+                "evictions": found.evictions,
+                "bytes_by_level": {**found.bytes_by_level, "anew": reads.generated_bytes},
+            }
+            for name, found in compared.items()
+        },
+    }
+
+
+def cache_text(told: dict[str, Any]) -> "Iterator[str]":
+    """Say in words what `cache_facts` found.
+
+    Args:
+        told: its facts.
+
+    Yields:
+        Lines.
+    """
+    from qmpi.cli.sizes import binary
+
+    ranks = told["memory_ranks"]
+    yield (
+        f"{told['steps']:,} steps of {told['job']}: {told['reads']:,} reads of {told['chunks']:,} "
+        f"chunks ({binary(told['chunk_bytes'])} decoded), {ranks} memory "
+        f"rank{'' if ranks == 1 else 's'} with {binary(told['capacity'])} each"
+    )
+    if not told["reads"]:
+        yield "the job reads no corpus: its rows are generated, and there is nothing to keep"
+        return
+    yield f"{'policy':13} {'hits':>7} {'from memory':>12} {'from shards':>12} {'evictions':>10}"
+    for name, found in told["policies"].items():
+        levels, mark = found["bytes_by_level"], " *" if name == told["policy"] else ""
+        yield (
+            f"{name + mark:13} {found['hit_rate']:7.1%} {binary(levels['memory']):>12} "
+            f"{binary(levels['shards']):>12} {found['evictions']:>10,}"
+        )
+    if anew := told["policies"][told["policy"]]["bytes_by_level"]["anew"]:
+        yield f"generated anew, whatever the policy: {binary(anew)}"
+    yield "* what the job has; one that sees less than the whole future has fewer hits"

@@ -1,0 +1,48 @@
+"""[memory]: what memory ranks keep of the chunks that they have read and decoded."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+CHUNK_TOKENS = 128 * 1024
+"""Ids of a chunk of an ingested corpus, which are the largest: 256 KiB of uint16."""
+
+
+def id_bytes(vocab_size: int) -> int:
+    """Return the bytes of a token id.
+
+    Args:
+        vocab_size: number of ids, >= 1.
+
+    Returns:
+        2 if every id fits, else 4.
+    """
+    return 2 if vocab_size <= 1 << 16 else 4
+
+
+class MemorySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[memory]: decoded chunks of corpora that each memory rank keeps; changes no block."""
+
+    policy: Annotated[
+        Literal["clairvoyant", "lru", "lfu", "fifo", "random"],
+        Meta(
+            description=(
+                'What goes when room is short. "clairvoyant": what the run reads last of all. '
+                '"lru", "lfu", "fifo": what was used least recently, least often, was read first. '
+                '"random": what is drawn.'
+            )
+        ),
+    ] = "clairvoyant"
+    budget: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Bytes of decoded chunks that a memory rank keeps; at least one chunk.",
+        ),
+    ] = 64 << 20
+    ttl_seconds: Annotated[
+        float,
+        Meta(
+            ge=0.0, description="Seconds after which a chunk goes though there is room; 0: never."
+        ),
+    ] = 0.0

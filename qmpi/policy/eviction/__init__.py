@@ -1,0 +1,1 @@
+"""What goes from a cache when room is short: orders that know the future, or the past alone."""

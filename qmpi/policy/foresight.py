@@ -1,0 +1,114 @@
+"""What a memory rank tells its cache of the future: a few more blocks with each that it builds.
+
+Theory of operation. `reads` says which blocks a rank will be asked for. Following many of them at
+once would keep a rank from its messages, so each build follows a few more, until `MOST_ROWS` rows
+are known ahead; from then on one more for each. When memory ranks come or go, or a run goes back,
+homes or steps are others: all is told anew.
+
+Invariants: blocks are told by rising place, each once unless all is told anew.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from qmpi.config.data import CorpusSource
+from qmpi.config.memory import id_bytes
+from qmpi.config.settings import Settings
+from qmpi.policy.reads import ComingBlock, coming_blocks, coming_rows, place_of_block
+from qmpi.protocol.membership import SourceFact
+from qmpi.protocol.recipe import ComingReads, Recipe, RowAddress
+from qmpi.units import Rank, Step
+
+MOST_ROWS = 1 << 16
+"""Rows of a rank that are known ahead; each is a few entries of tens of bytes in its cache."""
+
+BLOCKS_A_BUILD = 4
+"""Blocks that are followed with each that is built, while fewer rows are known."""
+
+
+def is_worth_it(settings: Settings, facts: Sequence[SourceFact]) -> bool:
+    """Return whether it matters to a memory rank what it will read.
+
+    Args:
+        settings: the job.
+        facts: the sources, in the order of the job file.
+
+    Returns:
+        False if all corpora fit its budget, another policy is chosen, or the lanes of steps change
+        on the way, which only those who know the hyperparameter log can follow.
+    """
+    if settings.memory.policy != "clairvoyant" or not settings.batch.is_fixed:
+        return False
+    row_bytes = settings.train.sequence_tokens * id_bytes(settings.model.vocab_size)
+    stored = sum(
+        fact.rows * row_bytes
+        for fact, source in zip(facts, settings.data.sources, strict=True)
+        if isinstance(source, CorpusSource)
+    )
+    return stored > settings.memory.budget
+
+
+class Foresight:
+    """How far one memory rank has been told its future."""
+
+    def __init__(self, settings: Settings, rank: Rank, recipes: Sequence[Recipe]) -> None:
+        """Know nothing yet.
+
+        Args:
+            settings: the job.
+            rank: the memory rank.
+            recipes: the recipe log.
+        """
+        train = settings.train
+        self._settings, self._rank, self._recipes = settings, rank, recipes
+        self._rows_per_block = train.microbatches * train.sequences
+        self._most = max(1, MOST_ROWS // self._rows_per_block)
+        self._memories: tuple[Rank, ...] = ()
+        self._ahead: Iterator[ComingBlock] = iter(())
+        self._last = self._known = -1
+
+    def look(
+        self, step: Step, memories: Sequence[Rank], facts: Sequence[SourceFact]
+    ) -> ComingReads:
+        """Look further ahead, at a block that is about to be built.
+
+        Args:
+            step: of that block.
+            memories: live memory ranks.
+            facts: the sources, in the order of the job file.
+
+        Returns:
+            What is new; nothing is known while this rank is not among them.
+        """
+        if self._rank not in memories:
+            self._memories = ()
+            return ComingReads(is_anew=True, passed=0, blocks=())
+        window = self._settings.data.prefetch_steps
+        # Trainers ask ahead, so blocks of neighbouring steps overtake one another.
+        is_anew = tuple(memories) != self._memories or step < self._last - window
+        if is_anew:
+            self._begin(step, memories)
+        self._last = max(step, self._last)
+        passed = place_of_block(max(0, self._last - window), 0)
+        told = tuple(self._further(step, len(memories), facts))
+        return ComingReads(is_anew, passed, told)
+
+    def _begin(self, step: Step, memories: Sequence[Rank]) -> None:
+        self._memories, self._last = tuple(memories), step
+        train = self._settings.train
+        steps = range(step, train.steps)
+        blocks = coming_blocks(None, train.lanes, steps, self._memories)
+        self._ahead = (block for block in blocks if block.home == self._rank)
+        self._known = step
+
+    def _further(
+        self, step: Step, ranks: int, facts: Sequence[SourceFact]
+    ) -> list[tuple[int, tuple[RowAddress, ...]]]:
+        reach = self._most * ranks // self._settings.train.lanes
+        if self._known > step + reach:
+            return []
+        blocks: list[ComingBlock] = list(islice(self._ahead, BLOCKS_A_BUILD))
+        if blocks:
+            self._known = blocks[-1].step
+        rows = coming_rows(blocks, self._recipes, facts, self._rows_per_block)
+        return [(block.place, found) for block, found in rows]

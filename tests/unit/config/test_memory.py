@@ -1,0 +1,44 @@
+"""[memory]: what would not act is refused, and none of it is a run's identity."""
+
+import pytest
+from msgspec.structs import replace
+
+from qmpi.config.load import parse_job, settings_digest
+from qmpi.config.memory import CHUNK_TOKENS, MemorySettings, id_bytes
+from qmpi.config.memory_checks import memory_fault
+from qmpi.config.settings import Settings
+from qmpi.errors import ConfigError
+from qmpi.policy.eviction.choice import ORDERS
+from qmpi.storage.shard_layout import dtype_name
+
+CONTENT = '[[data.sources]]\nkind = "content"\nname = "a"\ntype = "code"\n'
+
+
+def test_less_than_a_chunk_is_refused():
+    chunk = 2 * CHUNK_TOKENS
+    assert parse_job(f"[memory]\nbudget = {chunk}").memory.budget == chunk
+    with pytest.raises(ConfigError, match=rf"less than one chunk .* takes, {chunk}:"):
+        parse_job(f"[memory]\nbudget = {chunk - 1}")
+    with pytest.raises(ConfigError, match=f"takes, {2 * chunk}:"):
+        parse_job(f"[memory]\nbudget = {chunk}\n[model]\nvocab_size = 70000")
+
+
+def test_a_job_without_a_corpus_needs_no_room_for_one():
+    assert parse_job(f"[memory]\nbudget = 0\n{CONTENT}").memory.budget == 0
+
+
+def test_more_than_the_machine_has_is_told():
+    job = Settings(memory=MemorySettings(budget=1 << 30))
+    assert memory_fault(job, 1 << 30) == ""
+    assert "more than this machine has, 1073741823" in memory_fault(job, (1 << 30) - 1)
+
+
+@pytest.mark.parametrize("policy", ORDERS)
+def test_no_policy_changes_the_identity(policy):
+    job = parse_job(f'[memory]\npolicy = "{policy}"\nttl_seconds = 9\nbudget = 99999999')
+    assert settings_digest(job) == settings_digest(replace(job, memory=MemorySettings()))
+
+
+@pytest.mark.parametrize("size", [1, 65_536, 65_537])
+def test_ids_take_what_their_type_takes(size):
+    assert id_bytes(size) == {"uint16": 2, "uint32": 4}[dtype_name(size)]
