@@ -16,12 +16,12 @@ from msgspec.structs import replace
 from qmpi.config.data import ContentSource
 from qmpi.config.settings import FailureSettings, Settings
 from qmpi.content.mix import BlockPlan, ContentMix, blocks_of, default_mix, shard_blocks
+from qmpi.corpora.generate_codec import codec_choice, kept_choice
 from qmpi.corpora.generate_plan import GenerateSpec, spec_of
 from qmpi.corpora.tokenizer import check_rows, open_tokenizer, with_tokenizer
 from qmpi.errors import ConfigError, CorruptData, InputError, UserError
 from qmpi.ingest.settings import Progress
 from qmpi.launch.farm import difference
-from qmpi.launch.generate_codec import codec_choice, kept_choice
 from qmpi.storage.codec_names import USUAL_CODEC
 from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME, read_corpus_facts, remedy
 from qmpi.storage.corpus_directory import (

@@ -88,7 +88,8 @@ def choose_codec(trials: Sequence[CodecTrial], way: Way) -> CodecChoice:
     if not trials:
         raise InvariantError("no codec was tried")
     quick = [trial for trial in trials if trial.compress_rate >= way.least_compress_rate]
-    able = quick or [max(trials, key=lambda trial: trial.compress_rate)]
+    quickest = max(trial.compress_rate for trial in trials)
+    able = quick or [trial for trial in trials if trial.compress_rate == quickest]
     least = min(seconds_a_byte(trial, way) for trial in able)
     tied = [trial for trial in able if seconds_a_byte(trial, way) <= (1 + TIE) * least]
     chosen = max(tied, key=lambda trial: trial.ratio)

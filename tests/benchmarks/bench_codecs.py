@@ -24,7 +24,7 @@ FAST = ("none", "zlib:6", "gzip:6", "blosc2-lz4:9", "blosc2-lz4-bytes:5", "blosc
         "blosc2-zstd-bytes:5")  # fmt: skip
 SLOW = ("bz2:9", "lzma:6", "blosc2-zstd:8", "blosc2-zstd:9")
 """Those that compress at a few MB/s: they get less data."""
-CHUNKS = (64 << 10, 256 << 10, 1 << 20, 4 << 20)
+CHUNKS = (256 << 10, 1 << 20, 64 << 10, 4 << 20)
 USUAL = 256 << 10
 RATES = (50e6, 200e6, 1e9, 10e9)
 """Of the way, bytes a second: a busy file server, a fair one, a disk, a network."""
@@ -187,18 +187,20 @@ def show(kind, size, found, per_token):
         say(f"| {row.name} | {row.ratio:.2f} |{token} {rates} |")
 
 
+def kinds_of(options, most):
+    """Yield kinds of data with their names, made as they are needed."""
+    texts = real_texts(options.text, 6 * most)
+    ids, tokenizer = real_ids(texts, options.tokenizer)
+    yield "ids of real text", ids
+    yield "ids of generated text", generated_ids(most // 2)
+    yield "text", np.frombuffer("".join(texts).encode()[:most], np.uint8)
+    yield from floats(trained(tokenizer, texts)).items()
+
+
 def measured(options):
     """Measure everything; yield (kind, size of chunks, trials)."""
     most = options.mb << 20
-    texts = real_texts(options.text, 12 * most)
-    ids, tokenizer = real_ids(texts, options.tokenizer)
-    kinds = {
-        "ids of real text": ids,
-        "ids of generated text": generated_ids(most // 2),
-        "text": np.frombuffer("".join(texts).encode()[:most], np.uint8),
-        **floats(trained(tokenizer, texts)),
-    }
-    for kind, data in kinds.items():
+    for kind, data in kinds_of(options, most):
         is_ids = kind.startswith("ids")
         for size in CHUNKS if is_ids else (USUAL, 1 << 20):
             found = trials(FAST + SLOW, data, size, most)
@@ -206,7 +208,10 @@ def measured(options):
                 found += of_ids(data[: most // 2], size)
             show(kind, size, found, is_ids)
             yield kind, size, found
-        options.regrets += regrets(kind, data, FAST + SLOW, USUAL, most)
+        lost = regrets(kind, data, FAST + SLOW, USUAL, most)
+        for _, rate, name, best, regret in lost:
+            say(f"auto at {rate / 1e6:,.0f} MB/s: {name}; best {best}; longer by {regret:.1%}")
+        options.regrets += lost
 
 
 def main():

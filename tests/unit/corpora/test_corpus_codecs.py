@@ -7,13 +7,13 @@ import msgspec
 import pytest
 from unit.corpora.small_corpus import BLOCKS, MIX, QuickMaker, make_all, quick_plan, use_quick_maker
 
+from qmpi.corpora import generate_codec
+from qmpi.corpora.generate_codec import CodecChoice, codec_choice, kept_choice
 from qmpi.corpora.generate_plan import GeneratePlan, spec_of
 from qmpi.corpora.repair import repair_shard
 from qmpi.corpora.statistics import corpus_statistics
 from qmpi.corpora.survey import find_shards, summarize
 from qmpi.corpora.verify import verify_directory
-from qmpi.launch import generate_codec
-from qmpi.launch.generate_codec import CodecChoice, codec_choice, kept_choice
 from qmpi.storage.corpus import CorpusFacts, read_corpus_facts, write_corpus_facts
 from qmpi.storage.manifest import read_manifest, sealed, write_manifest
 from qmpi.storage.tokenizer import Tokenizer
