@@ -13,7 +13,7 @@ import time
 
 import numpy as np
 import zstandard
-from codec_samples import VOCABULARY, floats, generated_ids, real_ids, real_texts, trained
+from codec_samples import VOCABULARY, generated_ids, real_ids, real_texts
 
 from qmpi.policy.codec_choice import CodecTrial, Way, choose_codec, seconds_a_byte
 from qmpi.storage.codec_names import codec_named
@@ -189,11 +189,13 @@ def show(kind, size, found, per_token):
 
 def kinds_of(options, most):
     """Yield kinds of data with their names, made as they are needed."""
-    texts = real_texts(options.text, 6 * most)
+    texts = real_texts(options.text, 4 * most)
     ids, tokenizer = real_ids(texts, options.tokenizer)
     yield "ids of real text", ids
     yield "ids of generated text", generated_ids(most // 2)
     yield "text", np.frombuffer("".join(texts).encode()[:most], np.uint8)
+    from codec_states import floats, trained  # torch is loaded when its turn has come
+
     yield from floats(trained(tokenizer, texts)).items()
 
 

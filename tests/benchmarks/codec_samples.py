@@ -1,4 +1,4 @@
-"""Data of every kind that codecs are set beside: ids of real and generated text, weights, text."""
+"""Text and ids that codecs are set beside: of real text, and of generated text."""
 
 import gzip
 import os
@@ -7,14 +7,7 @@ import sysconfig
 from pathlib import Path
 
 import numpy as np
-import torch
-from small_model import ROWS, TOKENS_A_STEP, SmallModel, rows_of
 
-from qmpi.content.address import generator_key
-from qmpi.content.block_maker import BlockMaker
-from qmpi.content.lexicons import lexicon_digest
-from qmpi.content.mix import BlockPlan, default_mix
-from qmpi.corpora.content_tokenizer import content_tokenizer
 from qmpi.storage.cache import default_cache
 from qmpi.storage.tokenizer import Tokenizer, train_tokenizer
 
@@ -23,7 +16,6 @@ _PIECE = 20_000
 _SUFFIXES = frozenset(
     {".txt", ".rst", ".md", ".py", ".dz", ".gz", ".c", ".h", ".js", ".Rmd", ".tex", ".html"}
 )
-_STEPS = 100
 
 
 def real_texts(folders, size):
@@ -64,7 +56,7 @@ def real_ids(texts, kept):
     if path and path.exists():
         tokenizer = Tokenizer.load(path)
     else:
-        tokenizer = train_tokenizer(texts, VOCABULARY)
+        tokenizer = train_tokenizer(texts[: len(texts) // 2], VOCABULARY)
         if path:
             tokenizer.save(path)
     return encoded(tokenizer, texts), tokenizer
@@ -72,6 +64,13 @@ def real_ids(texts, kept):
 
 def generated_ids(count):
     """Return ids of generated text of the usual mix, in the vocabulary that it has."""
+    # The lexicons take seconds to load, which real text need not wait for.
+    from qmpi.content.address import generator_key
+    from qmpi.content.block_maker import BlockMaker
+    from qmpi.content.lexicons import lexicon_digest
+    from qmpi.content.mix import BlockPlan, default_mix
+    from qmpi.corpora.content_tokenizer import content_tokenizer
+
     path = content_tokenizer(default_cache(os.environ), lambda _progress: None)
     maker = BlockMaker(Tokenizer.load(path), generator_key(lexicon_digest(), 0))
     plan, blocks, made = BlockPlan(default_mix()), [], 0
@@ -79,35 +78,3 @@ def generated_ids(count):
         blocks.append(maker.make(*plan.address(len(blocks))).ids)
         made += blocks[-1].size
     return np.concatenate(blocks).astype("<u2")[:count]
-
-
-def trained(tokenizer, texts):
-    """Train a small model for a while; return what it has of each kind, float32, by name."""
-    model = SmallModel(tokenizer.size, seed=1)
-    rows = rows_of(tokenizer, texts[:400], tokens=_STEPS * TOKENS_A_STEP)
-    matrices = [p for p in model.model.parameters() if p.ndim == 2]
-    adam = torch.optim.AdamW(model.model.parameters(), 1e-3, (0.9, 0.95), fused=True)
-    for batch in rows.split(ROWS):
-        adam.zero_grad()
-        model.model.loss(batch[:, :-1], batch[:, 1:]).backward()
-        adam.step()
-    return {
-        "weights": _flat(matrices),
-        "gradients": _flat([p.grad for p in matrices]),
-        "first moments": _flat([adam.state[p]["exp_avg"] for p in matrices]),
-        "second moments": _flat([adam.state[p]["exp_avg_sq"] for p in matrices]),
-    }
-
-
-def _flat(tensors):
-    return torch.cat([tensor.detach().flatten() for tensor in tensors])
-
-
-def floats(state):
-    """Return arrays by kind: float32 as it is, bfloat16 as its bits."""
-    narrow = {"weights", "gradients"}
-    plain = {f"{name}, float32": values.numpy() for name, values in state.items()}
-    bits = {
-        f"{name}, bfloat16": state[name].bfloat16().view(torch.int16).numpy() for name in narrow
-    }
-    return dict(sorted({**plain, **bits}.items()))
