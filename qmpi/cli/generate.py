@@ -12,6 +12,7 @@ from qmpi.cli.output import show_json
 from qmpi.cli.sizes import Count, LevelSpan, duration, short
 from qmpi.content.address import TYPES
 from qmpi.errors import pointer
+from qmpi.storage.codec_names import USUAL_CODEC
 
 if TYPE_CHECKING:
     from qmpi.launch.generate import Prepared
@@ -50,6 +51,13 @@ Examples:
     help="tokenizer.json, corpus directory, or builtin:NAME; default: that of JOB, without one"
     " builtin:content.",
 )
+@click.option(
+    "--codec",
+    default=USUAL_CODEC,
+    show_default=True,
+    metavar="NAME[:LEVEL]",
+    help="Of the shards; auto or auto:MB/s tries them for a reader that gets so much (200).",
+)
 @click.option("--name", default="", help="Name of the corpus; default: that of DIR.")
 @click.option("--force", is_flag=True, help="Replace what is in DIR.")
 @json_option
@@ -63,6 +71,7 @@ def command(
     types: tuple[str, ...],
     levels: tuple[int, int] | None,
     tokenizer: Path | None,
+    codec: str,
     name: str,
     force: bool,
     as_json: bool,
@@ -96,6 +105,7 @@ def command(
         tokenizer=tokenizer,
         name=name,
         force=force,
+        codec=codec,
     )
     cache = default_cache(os.environ)
     if force:

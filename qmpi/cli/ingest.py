@@ -9,6 +9,7 @@ import click
 from qmpi.cli.options import HomePath, json_option
 from qmpi.cli.output import show_json
 from qmpi.errors import ExitCode, InputError, pointer
+from qmpi.storage.codec_names import USUAL_CODEC
 
 if TYPE_CHECKING:
     from qmpi.ingest.corpus import Prepared
@@ -126,6 +127,13 @@ def _list_rules(context: click.Context, _option: click.Parameter, wanted: object
     help="How many words in a row.",
 )  # fmt: skip
 @click.option("--encoding", default="", help="Of files that are not UTF-8, as latin-1.")
+@click.option(
+    "--codec",
+    default=USUAL_CODEC,
+    show_default=True,
+    metavar="NAME[:LEVEL]",
+    help="Of the shards; auto or auto:MB/s tries them for a reader that gets so much (200).",
+)
 @click.option("--report", type=HomePath(), metavar="FILE", help="Write the report as JSON.")
 @click.option("-n", "ranks", type=click.IntRange(1, 1_000_000), metavar="N", help="MPI ranks.")
 @click.option("--accept-damage", is_flag=True, help="Exit with 0 if input was damaged.")
@@ -148,6 +156,7 @@ def command(
     screen: tuple[Path, ...],
     screen_words: int,
     encoding: str,
+    codec: str,
     report: Path | None,
     ranks: int | None,
     accept_damage: bool,
@@ -184,6 +193,7 @@ def command(
         near_duplicates=near_duplicates,
         screen=screen,
         screen_words=screen_words,
+        codec=codec,
     )
     made = _ingest(list(paths), out, options, ranks, quiet=as_json)
     if isinstance(made, int):

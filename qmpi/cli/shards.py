@@ -127,6 +127,8 @@ def show_statistics(*, paths: tuple[Path, ...], out: Path | None, as_json: bool)
                 f"{path}: {short(found.tokens)} tokens, {found.documents:,} documents, ratio "
                 f"{found.ratio:.2f}, Heaps exponent {found.heaps:.2f}; see {page}"
             )
+            why = f" ({found.codec_reason})" if found.codec_reason else ""
+            click.echo(f"  codec {', '.join(found.codecs)}{why}")
     if as_json:
         show_json({"pages": pages})
 

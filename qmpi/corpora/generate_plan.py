@@ -27,6 +27,7 @@ from qmpi.errors import ConfigError, CorruptData, StorageError
 from qmpi.protocol.work import UnitProgress, UnitReport
 from qmpi.protocol.work_plan import Progress, WorkPlan
 from qmpi.storage.atomic_file import TEMPORARY_SUFFIX, write_atomic
+from qmpi.storage.codec_names import USUAL_CODEC, codec_named
 from qmpi.storage.corpus import TOKENIZER_NAME, write_corpus_facts
 from qmpi.storage.manifest import (
     MANIFEST_VERSION,
@@ -39,7 +40,7 @@ from qmpi.storage.manifest import (
     write_manifest,
 )
 from qmpi.storage.os_errors import explained
-from qmpi.storage.shard_layout import dtype_name
+from qmpi.storage.shard_layout import FIRST_CODEC, dtype_name
 from qmpi.storage.shard_writer import ShardWriter
 from qmpi.storage.tokenizer import Tokenizer
 from qmpi.units import Digest, brief
@@ -59,6 +60,8 @@ class GenerateSpec(Struct, frozen=True, kw_only=True):
         tokenizer_digest: of OUT/tokenizer.json; see `Tokenizer.digest`.
         generator: version of the generator.
         lexicon_digest: identity of the vocabulary.
+        codec: of the shards.
+        codec_reason: why that one.
     """
 
     name: str
@@ -69,6 +72,8 @@ class GenerateSpec(Struct, frozen=True, kw_only=True):
     tokenizer_digest: str
     generator: str = GENERATOR_VERSION
     lexicon_digest: Digest = msgspec.field(default_factory=lexicon_digest)
+    codec: str = USUAL_CODEC
+    codec_reason: str = ""
 
     @property
     def maker(self) -> str:
@@ -243,6 +248,7 @@ class GeneratePlan:
             self._tokenizer.digest,
             chunk_tokens=BLOCK_TOKENS,
             generator=self._spec.maker,
+            codec=codec_named(self._spec.codec),
         )
         try:
             for stream, number in self.addresses(unit):
@@ -298,6 +304,8 @@ class GeneratePlan:
                 mix=tuple(msgspec.to_builtins(asdict(part)) for part in spec.mix),
                 shards=records,
                 merkle_root=root,
+                codec=spec.codec,
+                codec_reason=spec.codec_reason,
             )
         )
         # Once more, lest a corpus without one be called whole.
@@ -345,6 +353,8 @@ def spec_of(manifest: Manifest) -> GenerateSpec:
         tokenizer_digest=manifest.tokenizer_digest,
         generator=manifest.generator,
         lexicon_digest=manifest.lexicon_digest,
+        codec=manifest.codec or str(FIRST_CODEC),
+        codec_reason=manifest.codec_reason,
     )
 
 

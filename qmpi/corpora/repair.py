@@ -22,6 +22,7 @@ from qmpi.corpora.survey import FoundShard, read_checked_facts, read_checked_man
 from qmpi.corpora.verify import Fault, verify_directory, verify_shard
 from qmpi.errors import CorruptData, InputError, QmpiError, StorageError
 from qmpi.storage.atomic_file import TEMPORARY_SUFFIX, write_atomic
+from qmpi.storage.codec_names import Codec, codec_named
 from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME, write_corpus_facts
 from qmpi.storage.end_token import DECLARATION_NAME
 from qmpi.storage.manifest import facts_of, file_digest
@@ -55,11 +56,13 @@ class Recipe(Struct, frozen=True):
         generator: as the shard says: version, vocabulary, seed.
         tokenizer: tokenizer.json beside it.
         addresses: stream and block of each block, in order.
+        codec: of its chunks.
     """
 
     generator: str
     tokenizer: Path
     addresses: tuple[tuple[str, int], ...]
+    codec: Codec
 
 
 def repair_shard(shard: FoundShard, copy: Path | None) -> Repair:
@@ -200,12 +203,13 @@ def _recipe(shard: FoundShard) -> Recipe | None:
         spec = spec_of(manifest)
         plan = GeneratePlan(spec, folder, folder)
         addresses = tuple((str(stream), block) for stream, block in plan.addresses(shard.number))
-        return Recipe(spec.maker, folder / TOKENIZER_NAME, addresses)
+        codec = codec_named(spec.codec)
+        return Recipe(spec.maker, folder / TOKENIZER_NAME, addresses, codec)
     with ShardFile(shard.path) as reader:
         if reader is None or not reader.generator:
             return None
         addresses = tuple((address.stream, address.block) for address in reader.addresses)
-        return Recipe(reader.generator, folder / TOKENIZER_NAME, addresses)
+        return Recipe(reader.generator, folder / TOKENIZER_NAME, addresses, reader.codec)
 
 
 class ShardFile:
@@ -289,6 +293,7 @@ def _write(
         tokenizer.digest,
         chunk_tokens=BLOCK_TOKENS,
         generator=recipe.generator,
+        codec=recipe.codec,
     )
     made: list[str] = []
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from qmpi.corpora.survey import FoundShard, find_shards, streams_in
+from qmpi.corpora.survey import FoundShard, find_shards, read_checked_facts, streams_in
 from qmpi.errors import InputError
 from qmpi.storage.corpus import TOKENIZER_NAME
 from qmpi.storage.shard_reader import ShardReader
@@ -40,6 +40,8 @@ class CorpusStatistics(Struct, frozen=True, kw_only=True):
         ratios: ratio of each shard read, by its number.
         growth: (words read, distinct ones).
         heaps: exponent of that growth; 0 if there is too little text.
+        codecs: of the shards read; there is one in a corpus.
+        codec_reason: why that one, if the corpus says.
     """
 
     name: str
@@ -55,6 +57,8 @@ class CorpusStatistics(Struct, frozen=True, kw_only=True):
     ratios: tuple[tuple[int, float], ...]
     growth: tuple[tuple[int, int], ...]
     heaps: float
+    codecs: tuple[str, ...] = ()
+    codec_reason: str = ""
 
 
 class _Sums:
@@ -64,6 +68,7 @@ class _Sums:
         self.levels: Counter[int] = Counter()
         self.lengths: Counter[int] = Counter()
         self.ratios: list[tuple[int, float]] = []
+        self.codecs: set[str] = set()
 
     def add(self, number: int, shard: FoundShard) -> None:
         reader = ShardReader(shard.path)
@@ -71,6 +76,7 @@ class _Sums:
             size = shard.path.stat().st_size
             self.tokens += reader.tokens
             self.documents += len(reader.document_offsets)
+            self.codecs.add(str(reader.codec))
             self.bytes += size
             self.id_bytes += reader.tokens * reader.dtype.itemsize
             self.ratios.append((number, reader.tokens * reader.dtype.itemsize / max(1, size)))
@@ -121,7 +127,15 @@ def corpus_statistics(path: Path) -> CorpusStatistics:
         ratios=tuple(sums.ratios),
         growth=growth,
         heaps=heaps_exponent(growth),
+        codecs=tuple(sorted(sums.codecs)),
+        codec_reason=_codec_reason(shards),
     )
+
+
+def _codec_reason(shards: Sequence[FoundShard]) -> str:
+    corpus = shards[0].corpus
+    facts = read_checked_facts(corpus)[0] if corpus is not None else None
+    return facts.codec_reason if facts is not None else ""
 
 
 def bucket(tokens: int) -> int:

@@ -43,6 +43,7 @@ class ShardSummary(Struct, frozen=True, kw_only=True):
         ratio: bytes of the ids to bytes of the file.
         types: tokens by content type; empty unless generated.
         levels: lowest and highest level; (0, 0) unless generated.
+        codec: of its chunks.
         fault: why it cannot be read, "" if it can.
     """
 
@@ -55,6 +56,7 @@ class ShardSummary(Struct, frozen=True, kw_only=True):
     generator: str = ""
     types: dict[str, int] = {}
     levels: tuple[int, int] = (0, 0)
+    codec: str = ""
     fault: str = ""
 
 
@@ -169,6 +171,7 @@ def summarize(shard: FoundShard) -> ShardSummary:
             generator=reader.generator,
             types=dict(sorted(types.items())),
             levels=(min(levels, default=0), max(levels, default=0)),
+            codec=str(reader.codec),
         )
     finally:
         reader.close()

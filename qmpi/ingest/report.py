@@ -19,6 +19,7 @@ from qmpi.ingest.scan import Scan
 from qmpi.ingest.settings import DAMAGED, LISTED, DropCounter, IngestReport, LeftOut
 from qmpi.ingest.spec import IngestSpec
 from qmpi.ingest.write import WriteResult
+from qmpi.policy.codec_choice import CodecChoice
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.corpus import (
     INDEX_VERSION,
@@ -79,7 +80,11 @@ class _Sums:
 
 
 def finish_corpus(
-    spec: IngestSpec, corpus: Path, scans: Sequence[Scan], results: Iterable[Result]
+    spec: IngestSpec,
+    corpus: Path,
+    scans: Sequence[Scan],
+    results: Iterable[Result],
+    codec: CodecChoice,
 ) -> dict[str, Any]:
     """Write what makes a corpus of the shards.
 
@@ -88,6 +93,7 @@ def finish_corpus(
         corpus: directory under way.
         scans: what the walks found.
         results: of cleaning, then of writing, in order of the units.
+        codec: of the shards.
 
     Returns:
         Name, tokens, documents and digest.
@@ -119,6 +125,8 @@ def finish_corpus(
         shards=tuple(sums.shards),
         left_out=counts,
         digest=digest,
+        codec=codec.name,
+        codec_reason=codec.reason,
     )
     report = IngestReport(
         path=Path(spec.out),

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from qmpi.storage.codec_names import USUAL_CODEC
 from qmpi.storage.corpus import CorpusFacts
 
 LISTED = 1000
@@ -53,6 +54,7 @@ class IngestOptions(msgspec.Struct, frozen=True, kw_only=True):
             left out, 0.5 to 1; 0: only equal documents are.
         screen: files whose word n-grams must not occur in the corpus.
         screen_words: length of these n-grams.
+        codec: of the shards: NAME, NAME:LEVEL, "auto" or "auto:MB/s"; see `ingest.shard_codec`.
     """
 
     name: str = ""
@@ -70,6 +72,7 @@ class IngestOptions(msgspec.Struct, frozen=True, kw_only=True):
     near_duplicates: float = 0.0
     screen: tuple[Path, ...] = ()
     screen_words: int = 13
+    codec: str = USUAL_CODEC
 
 
 class IngestProgress(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,8 @@ from qmpi.ingest.dedup.near import ALGORITHM
 from qmpi.ingest.read.files import Fields
 from qmpi.ingest.scan import shown
 from qmpi.ingest.settings import IngestOptions
+from qmpi.ingest.shard_codec import codec_wish
+from qmpi.storage.codec_names import USUAL_CODEC
 from qmpi.storage.tokenizer import LARGEST_VOCABULARY, SMALLEST_VOCABULARY
 
 SPEC_VERSION = 1
@@ -54,6 +56,7 @@ class IngestSpec(msgspec.Struct, frozen=True, kw_only=True):
     tokenizer_digest: str = ""
     screen_digest: str = ""
     sketches: int = ALGORITHM
+    codec: str = USUAL_CODEC
 
     def path(self, unit: int) -> Path:
         """Return one of the paths.
@@ -103,6 +106,7 @@ def spec_of(
 
     Raises:
         InputError: an option is out of its range.
+        ConfigError: there is no such codec.
     """
     if options.near_duplicates and not 0.5 <= options.near_duplicates <= 1:
         raise InputError("near-duplicates are told by a similarity of 0.5 to 1, or 0 for none")
@@ -113,6 +117,7 @@ def spec_of(
             f"{LARGEST_VOCABULARY}"
         )
     _check_encoding(options.encoding)
+    codec_wish(options.codec)
     for what, text in (
         ("directory", str(out)),
         ("--name", options.name),
@@ -139,6 +144,7 @@ def spec_of(
         near_duplicates=options.near_duplicates,
         tokenizer_digest=tokenizer,
         screen_digest=screen,
+        codec=options.codec,
     )
 
 

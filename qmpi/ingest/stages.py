@@ -27,10 +27,12 @@ from qmpi.ingest.read.json_lines import is_json_lines, with_lines_marked
 from qmpi.ingest.report import finish_corpus
 from qmpi.ingest.scan import Scan, Slice, SourceFile, cut_units, scan
 from qmpi.ingest.screen import load_screen
+from qmpi.ingest.shard_codec import SAMPLE_CHARACTERS, CodecFile
 from qmpi.ingest.spec import IngestSpec
 from qmpi.ingest.write import Span, WriteResult, WriteShop, load_result, save_result, spans_of
 from qmpi.protocol.work import UnitProgress, UnitReport
 from qmpi.storage.atomic_file import write_atomic
+from qmpi.storage.codec_names import codec_named
 from qmpi.storage.corpus import TOKENIZER_NAME
 from qmpi.storage.manifest import file_digest
 from qmpi.storage.os_errors import explained
@@ -64,6 +66,7 @@ class IngestPlan:
         self._work = work
         self._corpus = work.parent
         self._drops = DropList(work / "dedup")
+        self._codec = CodecFile(work / "codec.json", spec.codec)
 
     # What the stages before have found. Each is looked at once, when that stage is done.
 
@@ -138,6 +141,7 @@ class IngestPlan:
             tokenizer=Tokenizer.load(self._corpus / TOKENIZER_NAME),
             shard_tokens=self.spec.shard_tokens,
             kept=self.spec.passed(),
+            codec=codec_named(self._codec.read().name),
         )
 
     # The plan.
@@ -191,7 +195,8 @@ class IngestPlan:
             files = CleanFiles(self._work / "clean", unit)
             return self._cleaned_report(unit, files.meta()) if files.is_done() else None
         if stage == TOKENIZER:
-            whole = self._drops.is_done() and (self._corpus / TOKENIZER_NAME).exists()
+            tokenizer = self._corpus / TOKENIZER_NAME
+            whole = self._drops.is_done() and tokenizer.exists() and self._codec.is_done()
             return UnitReport(documents=sum(self._summary.kept)) if whole else None
         path = self._result_path(stage, unit)
         if not path.exists():
@@ -240,7 +245,8 @@ class IngestPlan:
         Returns:
             Name, tokens, documents and digest.
         """
-        return finish_corpus(self.spec, self._corpus, self.scans, self._results())
+        codec = self._codec.read()
+        return finish_corpus(self.spec, self._corpus, self.scans, self._results(), codec)
 
     def _results(self) -> Iterator[Any]:
         for unit in range(len(self.slices)):
@@ -296,6 +302,7 @@ class IngestPlan:
             raise InputError(f"no usable text found; left out: {self._why_nothing()}")
         tokenizer = self._tokenizer(summary, every, progress)
         tokenizer.save(self._corpus / TOKENIZER_NAME)
+        self._codec.decide(tokenizer, self._sample(summary, every, SAMPLE_CHARACTERS, progress))
         self._drops.save(every, equal.later, summary)
         return UnitReport(documents=sum(summary.kept), digest=tokenizer.digest)
 
@@ -335,12 +342,15 @@ class IngestPlan:
             if tokenizer.digest != self.spec.tokenizer_digest:
                 raise ConfigError(f"{self._work / GIVEN_TOKENIZER} is not the one begun with")
             return tokenizer
-        return train_tokenizer(self._sample(summary, gone, progress), self.spec.vocab_size)
+        sample = self._sample(summary, gone, self.spec.sample_characters, progress)
+        return train_tokenizer(sample, self.spec.vocab_size)
 
-    def _sample(self, summary: Summary, gone: Pairs, progress: Progress) -> Iterator[str]:
+    def _sample(
+        self, summary: Summary, gone: Pairs, size: int, progress: Progress
+    ) -> Iterator[str]:
         # An equal share of each unit: the start of a corpus is often of one kind.
         lost = set(gone.later.tolist())
-        share = -(-self.spec.sample_characters // max(1, sum(map(bool, summary.kept))))
+        share = -(-size // max(1, sum(map(bool, summary.kept))))
         starts = [0, *accumulate(summary.documents)]
         taken = 0
         for unit, count in enumerate(summary.documents):

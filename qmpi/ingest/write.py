@@ -24,6 +24,7 @@ from qmpi.ingest.scan import Slice, SourceFile, shown
 from qmpi.ingest.settings import LISTED, DropCounter, Dropped, LeftOut
 from qmpi.protocol.work import UnitProgress
 from qmpi.storage.atomic_file import write_atomic
+from qmpi.storage.codec_names import Codec
 from qmpi.storage.corpus import ShardFact
 from qmpi.storage.origins import Origin, origins_name, pack_origins
 from qmpi.storage.os_errors import explained
@@ -102,6 +103,7 @@ class WriteShop(NamedTuple):
         tokenizer: what encodes.
         shard_tokens: most ids of a shard.
         kept: names of the checks that every document has passed.
+        codec: of the shards.
     """
 
     corpus: Path
@@ -113,6 +115,7 @@ class WriteShop(NamedTuple):
     tokenizer: Tokenizer
     shard_tokens: int
     kept: str
+    codec: Codec
 
     def write(self, span: Span, progress: Progress) -> WriteResult:
         """Write the shards of a span.
@@ -128,7 +131,11 @@ class WriteShop(NamedTuple):
             StorageError: no space or no permission.
         """
         encoder = ShardEncoder(
-            self.corpus, self.tokenizer, self.shard_tokens, first_number=span.shard
+            self.corpus,
+            self.tokenizer,
+            self.shard_tokens,
+            first_number=span.shard,
+            codec=self.codec,
         )
         work = _SpanWork(self, encoder)
         try:

@@ -16,11 +16,13 @@ from msgspec.structs import replace
 from qmpi.config.data import ContentSource
 from qmpi.config.settings import FailureSettings, Settings
 from qmpi.content.mix import BlockPlan, ContentMix, blocks_of, default_mix, shard_blocks
+from qmpi.corpora.generate_codec import codec_choice, kept_choice
 from qmpi.corpora.generate_plan import GenerateSpec, spec_of
 from qmpi.corpora.tokenizer import check_rows, open_tokenizer, with_tokenizer
 from qmpi.errors import ConfigError, CorruptData, InputError, UserError
 from qmpi.ingest.settings import Progress
 from qmpi.launch.farm import difference
+from qmpi.storage.codec_names import USUAL_CODEC
 from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME, read_corpus_facts, remedy
 from qmpi.storage.corpus_directory import (
     WORK_FOLDER,
@@ -49,6 +51,7 @@ class GenerateOptions(Struct, frozen=True, kw_only=True):
             without a job for that of generated text.
         name: of the corpus; "": that of the directory.
         force: replace what is there.
+        codec: of the shards: NAME, NAME:LEVEL, "auto" or "auto:MB/s"; see `ingest.shard_codec`.
     """
 
     tokens: int
@@ -59,6 +62,7 @@ class GenerateOptions(Struct, frozen=True, kw_only=True):
     tokenizer: Path | None = None
     name: str = ""
     force: bool = False
+    codec: str = USUAL_CODEC
 
 
 class Prepared(Struct, frozen=True):
@@ -158,6 +162,8 @@ def prepare_corpus(
     job = settings or Settings()
     tokenizer = _open_tokenizer(settings, options, cache, progress)
     blocks = blocks_of(options.tokens)
+    kept = None if options.force else kept_choice(out)
+    codec = codec_choice(options.codec, kept, mix, tokenizer)
     spec = GenerateSpec(
         name=options.name or out.name,
         blocks=blocks,
@@ -165,6 +171,8 @@ def prepare_corpus(
         seed=job.job.seed if options.seed is None else options.seed,
         mix=mix,
         tokenizer_digest=tokenizer.digest,
+        codec=codec.name,
+        codec_reason=codec.reason,
     )
     if options.force:
         _clear(out)
@@ -261,7 +269,8 @@ def _check_same(out: Path, spec: GenerateSpec, tokenizer: Tokenizer) -> None:
             "--force to replace it"
         )
     limits = FailureSettings()
-    there = _work_of(replace(spec_of(manifest), name=spec.name), limits)
+    same = {"name": spec.name, "codec_reason": spec.codec_reason}
+    there = _work_of(replace(spec_of(manifest), **same), limits)
     apart = difference(there, _work_of(spec, limits))
     if apart:
         raise InputError(

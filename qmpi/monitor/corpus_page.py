@@ -44,6 +44,7 @@ def _head(found: CorpusStatistics) -> str:
         "tokens of a document, mean": f"{found.tokens / max(1, found.documents):,.0f}",
         "size": f"{found.bytes / 1e6:,.1f} MB",
         "compression ratio": f"{found.ratio:.2f}",
+        "codec": ", ".join(found.codecs),
         "Heaps exponent": f"{found.heaps:.2f}" if found.heaps else "too little text",
     }
     boxes = "".join(

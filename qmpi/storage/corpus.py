@@ -59,7 +59,7 @@ class ChunkKey(NamedTuple):
     chunk: int
 
 
-class CorpusFacts(msgspec.Struct, frozen=True, kw_only=True):
+class CorpusFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """index.json.
 
     Attributes:
@@ -73,6 +73,8 @@ class CorpusFacts(msgspec.Struct, frozen=True, kw_only=True):
         shards: in order.
         left_out: number of inputs left out, by reason.
         digest: identity of the content.
+        codec: of the shards; "": they say it themselves.
+        codec_reason: why that one.
     """
 
     version: int
@@ -85,6 +87,9 @@ class CorpusFacts(msgspec.Struct, frozen=True, kw_only=True):
     shards: tuple[ShardFact, ...]
     left_out: dict[str, int]
     digest: Digest
+    # Left out of the file while empty: the seals of indexes without them must hold.
+    codec: str = ""
+    codec_reason: str = ""
 
 
 class _SealedFacts(CorpusFacts, frozen=True, kw_only=True):

@@ -64,7 +64,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         mix: parts, as the plan describes them.
         shards: in order.
         merkle_root: over the shards' digests.
-        digest: SHA-256 over all fields above.
+        codec: of the shards; "" in old manifests.
+        codec_reason: why that one.
+        digest: SHA-256 over all other fields, but for those of the codec while they are empty.
     """
 
     version: int
@@ -79,6 +81,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     mix: tuple[dict[str, Any], ...]
     shards: tuple[ShardRecord, ...]
     merkle_root: Digest
+    codec: str = ""
+    codec_reason: str = ""
     digest: Digest = Digest("")
 
 
@@ -111,8 +115,11 @@ def sealed(manifest: Manifest) -> Manifest:
     Returns:
         The same, sealed.
     """
-    plain = replace(manifest, digest=Digest(""))
-    return replace(plain, digest=Digest(hashlib.sha256(msgspec.json.encode(plain)).hexdigest()))
+    plain = msgspec.to_builtins(replace(manifest, digest=Digest("")))
+    for late in ("codec", "codec_reason"):
+        if not plain[late]:
+            del plain[late]  # manifests without them keep their digests
+    return replace(manifest, digest=Digest(hashlib.sha256(msgspec.json.encode(plain)).hexdigest()))
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
@@ -196,4 +203,6 @@ def facts_of(manifest: Manifest, vocab_size: int) -> CorpusFacts:
         ),
         left_out={},
         digest=manifest.merkle_root,
+        codec=manifest.codec,
+        codec_reason=manifest.codec_reason,
     )

@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from qmpi.storage.codec_names import Codec
 from qmpi.storage.corpus import INDEX_VERSION, ShardFact
 from qmpi.storage.os_errors import explained
-from qmpi.storage.shard_layout import dtype_name
+from qmpi.storage.shard_layout import FIRST_CODEC, dtype_name
 from qmpi.storage.shard_writer import ShardWriter
 from qmpi.storage.tokenizer import Tokenizer
 from qmpi.units import Digest
@@ -117,7 +118,13 @@ class ShardEncoder:
     """
 
     def __init__(
-        self, directory: Path, tokenizer: Tokenizer, shard_tokens: int, *, first_number: int = 0
+        self,
+        directory: Path,
+        tokenizer: Tokenizer,
+        shard_tokens: int,
+        *,
+        first_number: int = 0,
+        codec: Codec = FIRST_CODEC,
     ) -> None:
         """Write nothing yet.
 
@@ -126,6 +133,7 @@ class ShardEncoder:
             tokenizer: what encodes.
             shard_tokens: most ids of a shard.
             first_number: of the first shard.
+            codec: of their chunks.
         """
         self.tokens = 0
         self.documents = 0
@@ -137,6 +145,7 @@ class ShardEncoder:
         self._tokenizer = tokenizer
         self._shard_tokens = shard_tokens
         self._number = first_number
+        self._codec = codec
         self._writer: ShardWriter | None = None
         self._begun = 0
         self._document = hashlib.blake2b(digest_size=DIGEST_BYTES)
@@ -181,7 +190,9 @@ class ShardEncoder:
     def _open_writer(self) -> ShardWriter:
         if self._writer is None:
             path = self._directory / f"shard-{self._number:06d}.h5"
-            self._writer = ShardWriter(path, self._dtype.name, self._tokenizer.digest)
+            self._writer = ShardWriter(
+                path, self._dtype.name, self._tokenizer.digest, codec=self._codec
+            )
             self._number += 1
         return self._writer
 

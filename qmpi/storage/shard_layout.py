@@ -3,7 +3,8 @@
 Theory of operation: dataset `tokens` (1-D, chunked) passes through HDF5 filter 32026, so any HDF5
 tool with the Blosc2 plugin reads it. Each chunk is one Blosc2 frame of one block: zstd without
 shuffle, since shuffling token ids lowers the ratio, and one block a chunk, since larger blocks
-compress better. Blosc2 returns most flipped bits as wrong data without an error and direct chunk
+compress better. Other codecs are named by the attribute `codec`; see `qmpi.storage.shard_filters`.
+Blosc2 returns most flipped bits as wrong data without an error and direct chunk
 reads bypass HDF5's own checksum, so `chunk_crc` holds the CRC-32 of each compressed chunk. Metadata
 is written in the format of HDF5 1.10, which carries checksums of its own.
 
@@ -19,15 +20,17 @@ from bisect import bisect_right
 from msgspec import Struct
 
 from qmpi.config import memory
+from qmpi.storage.codec_names import Codec
 
 FORMAT_VERSION = 2
-READABLE_VERSIONS = (1, 2)
-"""Version 1 had no provenance; all else is the same."""
+OTHER_CODECS_VERSION = 3
+READABLE_VERSIONS = (1, 2, 3)
+"""Version 1 had no provenance; 3 has chunks that are no Blosc2 frames; all else is the same."""
 
-BLOSC2_FILTER = 32026
 CHUNK_TOKENS = memory.CHUNK_TOKENS
 """256 KiB of uint16: a random row costs one decode of a fraction of a millisecond."""
-COMPRESSION_LEVEL = 5
+FIRST_CODEC = Codec("blosc2-zstd", 5)
+"""Of shards that name none."""
 
 TOKENS = "tokens"
 CHUNK_CRC = "chunk_crc"
@@ -99,3 +102,15 @@ def dtype_name(vocab_size: int) -> str:
         "uint16" if every id fits, else "uint32".
     """
     return "uint16" if memory.id_bytes(vocab_size) == 2 else "uint32"
+
+
+def format_of(codec: Codec) -> int:
+    """Version of the format that a shard needs.
+
+    Args:
+        codec: of its chunks.
+
+    Returns:
+        The oldest that can be read with: a Blosc2 frame says itself how it is compressed.
+    """
+    return FORMAT_VERSION if codec.name.startswith("blosc2") else OTHER_CODECS_VERSION

@@ -15,10 +15,11 @@ from typing import Any
 import h5py
 import numpy as np
 
-from qmpi.errors import CorruptData, InputError
+from qmpi.errors import ConfigError, CorruptData, InputError
 from qmpi.memory.cache import Cache, recent
 from qmpi.storage import shard_layout as layout
-from qmpi.storage.blosc2_codec import decode_frame
+from qmpi.storage.codec_names import Codec, codec_named
+from qmpi.storage.codecs import decompress
 from qmpi.storage.os_errors import explained, require_file
 from qmpi.storage.remedy import remedy
 from qmpi.units import Digest
@@ -39,6 +40,7 @@ class ShardReader:
         generator: what made the blocks of a generated shard; "" for any other.
         addresses: where each block of a generated shard comes from.
         document_numbers: number of each document in its block; empty for other shards.
+        codec: of the chunks.
     """
 
     def __init__(self, path: Path, *, cache_bytes: int = DEFAULT_CACHE_BYTES) -> None:
@@ -77,6 +79,7 @@ class ShardReader:
         self.document_offsets = self._table(layout.DOCUMENT_OFFSETS, "documents_crc")
         self.generator = attributes["generator"].decode() if "generator" in attributes else ""
         self.addresses, self.document_numbers = self._provenance()
+        self.codec = self._named_codec()
         self._crcs: list[int] = self._file[layout.CHUNK_CRC][:].tolist()
         self.chunk_tokens = int(self._data.chunks[0])
         known = {
@@ -88,6 +91,16 @@ class ShardReader:
         wrong = [name for name, holds in known.items() if not holds]
         if wrong:
             raise CorruptData(f"shard {self._path}: wrong {', '.join(wrong)}; {self._cure()}")
+
+    def _named_codec(self) -> Codec:
+        if "codec" not in self._file.attrs:
+            return layout.FIRST_CODEC
+        try:
+            return codec_named(self._file.attrs["codec"].decode())
+        except ConfigError as error:
+            raise CorruptData(
+                f"shard {self._path}: damaged, or written by a newer qmpi ({error}); {self._cure()}"
+            ) from error
 
     def _table(self, name: str, crc: str) -> TokenArray:
         table: TokenArray = self._file[name][:]
@@ -167,7 +180,13 @@ class ShardReader:
             CorruptData: it fails its checksum; names file and chunk.
         """
         chunk = np.empty(self.chunk_tokens, self.dtype)
-        decode_frame(self.frame(number), chunk)
+        frame = self.frame(number)
+        try:
+            decompress(self.codec, frame, chunk)
+        except CorruptData as error:
+            raise CorruptData(
+                f"shard {self._path}: {self._name_chunk(number)}: {error}; {self._cure()}"
+            ) from error
         return chunk
 
     def frame(self, number: int) -> bytes:

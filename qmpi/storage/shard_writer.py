@@ -11,14 +11,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import blosc2
 import h5py
 import numpy as np
 
 from qmpi.errors import InvariantError
 from qmpi.storage import shard_layout as layout
 from qmpi.storage.atomic_file import temporary_name
+from qmpi.storage.codec_names import Codec
+from qmpi.storage.codecs import compress
 from qmpi.storage.os_errors import explained, hdf5_explained
+from qmpi.storage.shard_filters import hdf5_filter
 from qmpi.units import Digest
 
 Documents = Sequence[tuple[int, int]]
@@ -41,6 +43,7 @@ class ShardWriter:
         *,
         chunk_tokens: int = layout.CHUNK_TOKENS,
         generator: str = "",
+        codec: Codec = layout.FIRST_CODEC,
     ) -> None:
         """Start a shard.
 
@@ -50,6 +53,7 @@ class ShardWriter:
             tokenizer_digest: identity of the tokenizer.
             chunk_tokens: ids of a chunk.
             generator: what makes the blocks of a generated shard; "" for any other.
+            codec: of its chunks.
 
         Raises:
             StorageError: the file cannot be made.
@@ -65,6 +69,7 @@ class ShardWriter:
         self._numbers: list[int] = []
         self._addresses: list[layout.BlockAddress] = []
         self._generated = bool(generator)
+        self._codec = codec
         with hdf5_explained("write the shard", path):
             # What HDF5 1.10 reads, with checksums of metadata: the newest format is refused by the
             # h5dump that most machines have.
@@ -74,29 +79,25 @@ class ShardWriter:
             self._begin(tokenizer_digest, generator)
 
     def _begin(self, tokenizer_digest: Digest, generator: str) -> None:
-        self._file.attrs["format_version"] = layout.FORMAT_VERSION
+        self._file.attrs["format_version"] = layout.format_of(self._codec)
         # Fixed-length strings: HDF5 keeps others in a heap without checksums, and one flipped
         # bit there can make it loop for ever.
         self._file.attrs["tokenizer_digest"] = np.bytes_(tokenizer_digest)
         if generator:
             self._file.attrs["generator"] = np.bytes_(generator)
+        if self._codec != layout.FIRST_CODEC:
+            self._file.attrs["codec"] = np.bytes_(str(self._codec))
         self._data: Any = self._make_dataset()
 
     def _make_dataset(self) -> h5py.Dataset:
-        item, chunk = self._dtype.itemsize, self._chunk.nbytes
-        # The seven numbers are those that the filter's own registration writes: format revision,
-        # block size, type size, chunk size, level, shuffle (0: none), codec (5: zstd).
-        options = (1, chunk, item, chunk, layout.COMPRESSION_LEVEL, 0, 5)
         return self._file.create_dataset(
             layout.TOKENS,
             shape=(0,),
             maxshape=(None,),
             chunks=(self._chunk.size,),
             dtype=self._dtype,
-            compression=layout.BLOSC2_FILTER,
-            compression_opts=options,
-            allow_unknown_filter=True,
             fill_time="never",
+            **hdf5_filter(self._codec, self._dtype.itemsize, self._chunk.nbytes),
         )
 
     def start_document(self) -> None:
@@ -168,7 +169,7 @@ class ShardWriter:
 
     def _flush(self) -> None:
         self._chunk[self._used :] = 0
-        self._store(encode_chunk(self._chunk))
+        self._store(compress(self._codec, self._chunk))
 
     def _store(self, frame: bytes) -> None:
         number = len(self._crcs)
@@ -220,26 +221,3 @@ class ShardWriter:
             self._file.close()
         with explained("remove", self._temporary):
             self._temporary.unlink(missing_ok=True)
-
-
-def encode_chunk(chunk: np.ndarray[Any, Any]) -> bytes:
-    """Compress one chunk.
-
-    Args:
-        chunk: its ids; equal ids give equal bytes under one version of Blosc2.
-
-    Returns:
-        A Blosc2 frame.
-    """
-    parameters = {
-        "codec": blosc2.Codec.ZSTD,
-        "clevel": layout.COMPRESSION_LEVEL,
-        "typesize": chunk.itemsize,
-        "blocksize": chunk.nbytes,
-        "filters": [blosc2.Filter.NOFILTER],
-        "filters_meta": [0],
-        "nthreads": 1,
-    }
-    storage: Any = {"contiguous": True, "cparams": parameters}
-    holder = blosc2.SChunk(chunksize=chunk.nbytes, data=chunk, **storage)
-    return holder.to_cframe()

@@ -1,0 +1,243 @@
+"""Codecs on ids, weights, gradients and text: ratio, speed, and what `auto` loses by its choice.
+
+Run: python tests/benchmarks/bench_codecs.py [--text FOLDER ...] [--mb N] [--json FILE]; without
+folders, the sources of this Python. Speeds are decoded bytes a CPU second of one thread. Where
+`constriction` is installed, its entropy coder stands beside the codecs; no codec of ours needs it.
+"""
+
+import argparse
+import json
+import pathlib
+import sys
+import time
+
+import numpy as np
+import zstandard
+from codec_samples import VOCABULARY, generated_ids, real_ids, real_texts
+
+from qmpi.policy.codec_choice import CodecTrial, Way, choose_codec, seconds_a_byte
+from qmpi.storage.codec_names import codec_named
+from qmpi.storage.codecs import compress, decompress
+
+FAST = ("none", "zlib:6", "gzip:6", "blosc2-lz4:9", "blosc2-lz4-bytes:5", "blosc2-zstd:1",
+        "blosc2-zstd:3", "blosc2-zstd:5", "blosc2-zstd:7", "blosc2-zstd-bytes:3",
+        "blosc2-zstd-bytes:5")  # fmt: skip
+SLOW = ("bz2:9", "lzma:6", "blosc2-zstd:8", "blosc2-zstd:9")
+"""Those that compress at a few MB/s: they get less data."""
+CHUNKS = (256 << 10, 1 << 20, 64 << 10, 4 << 20)
+USUAL = 256 << 10
+RATES = (50e6, 200e6, 1e9, 10e9)
+"""Of the way, bytes a second: a busy file server, a fair one, a disk, a network."""
+
+
+def say(text):
+    """Print a line at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def chunks_of(data, size):
+    """Cut an array into whole chunks of so many bytes; at least one."""
+    count = max(1, data.nbytes // size)
+    items = min(data.size, size // data.itemsize)
+    return [np.ascontiguousarray(data[k * items : (k + 1) * items]) for k in range(count)]
+
+
+def timed(work, least=0.05):
+    """Return what some work gives and its CPU seconds: the least of a few runs."""
+    best, spent, result = float("inf"), 0.0, None
+    while spent < least:
+        begun = time.thread_time()
+        result = work()
+        once = time.thread_time() - begun
+        best, spent = min(best, once), spent + max(once, 1e-6)
+    return result, max(best, 1e-9)
+
+
+def trial(name, chunks):
+    """Measure a codec on chunks."""
+    codec = codec_named(name)
+    out = np.empty_like(chunks[0])
+    frames, packing = timed(lambda: [compress(codec, chunk) for chunk in chunks], 0.0001)
+
+    def unpack():
+        for frame in frames:
+            decompress(codec, frame, out)
+
+    _, unpacking = timed(unpack)
+    assert np.array_equal(out, chunks[-1])
+    size = sum(chunk.nbytes for chunk in chunks)
+    ratio = size / sum(map(len, frames))
+    return CodecTrial(name, ratio, size / packing, size / unpacking)
+
+
+def trials(names, data, size, most):
+    """Measure codecs; slow ones on a quarter of the data."""
+    chunks = chunks_of(data, size)[: max(1, most // size)]
+    return [trial(n, chunks[: max(1, len(chunks) // 4)] if n in SLOW else chunks) for n in names]
+
+
+def packed(ids):
+    """Fifteen bits an id, by numpy."""
+    bits = np.unpackbits(ids.astype(">u2").view(np.uint8).reshape(-1, 2), axis=1)[:, 1:]
+    return np.packbits(bits)
+
+
+def unpacked(data, count):
+    """Ids from fifteen bits each."""
+    bits = np.unpackbits(data, count=15 * count).reshape(count, 15)
+    whole = np.zeros((count, 16), np.uint8)
+    whole[:, 1:] = bits
+    return np.packbits(whole, axis=1).view(">u2").reshape(-1)
+
+
+def of_ids(ids, size):
+    """What suits ids alone: bits, differences, Huffman codes, an entropy coder, a shared start."""
+    chunks = chunks_of(ids, size)
+    rows = [_row("15 bits an id", chunks, packed, lambda data: unpacked(data, chunks[0].size))]
+    bits = zstandard.ZstdCompressor(level=9)
+    plain = zstandard.ZstdDecompressor()
+
+    def differences(chunk):
+        return bits.compress(np.diff(chunk, prepend=chunk[:1]).tobytes())
+
+    def summed(data):
+        return np.cumsum(np.frombuffer(plain.decompress(data), "<u2"), dtype="<u2")
+
+    rows.append(_row("differences, zstd 9", chunks, differences, summed))
+    huffman = zstandard.ZstdCompressor(
+        compression_params=zstandard.ZstdCompressionParameters.from_level(
+            1, window_log=10, min_match=7, target_length=1 << 12, strategy=zstandard.STRATEGY_FAST
+        )
+    )
+    rows.append(_row("zstd, hardly more than Huffman", chunks,
+                     lambda c: huffman.compress(c.tobytes()), plain.decompress))  # fmt: skip
+    rows += [_shared(chunks, ids, start) for start in (1 << 20, 4 << 20)]
+    return rows + _entropy_coded(chunks)
+
+
+def _shared(chunks, ids, start):
+    # A start that all chunks may copy from, as if it stood before each of them.
+    head = zstandard.ZstdCompressionDict(
+        ids[: start // 2].tobytes(), dict_type=zstandard.DICT_TYPE_RAWCONTENT
+    )
+    head.precompute_compress(level=9)
+    coder = zstandard.ZstdCompressor(dict_data=head)
+    decoder = zstandard.ZstdDecompressor(dict_data=head)
+    later = [chunk for k, chunk in enumerate(chunks) if k * chunk.nbytes >= start]
+    name = f"zstd 9 behind a shared start of {start >> 20} MiB"
+    return _row(name, later, lambda c: coder.compress(c.tobytes()), decoder.decompress)
+
+
+def _entropy_coded(chunks):
+    try:
+        import constriction
+    except ImportError:
+        return []
+    counts = np.bincount(np.concatenate(chunks), minlength=VOCABULARY) + 1e-3
+    model = constriction.stream.model.Categorical(counts / counts.sum(), perfect=False)
+
+    def coded(chunk):
+        coder = constriction.stream.stack.AnsCoder()
+        coder.encode_reverse(chunk.astype(np.int32), model)
+        return coder.get_compressed()
+
+    def decoded(data):
+        return constriction.stream.stack.AnsCoder(data).decode(model, chunks[0].size)
+
+    few = chunks[: max(1, len(chunks) // 8)]
+    return [_row("ANS of order 0, one table for all", few, coded, decoded)]
+
+
+def _row(name, chunks, pack, unpack):
+    frames, packing = timed(lambda: [pack(chunk) for chunk in chunks], 0.0001)
+    results, unpacking = timed(lambda: [unpack(frame) for frame in frames])
+    last = results[-1]
+    ids = np.frombuffer(last, "<u2") if isinstance(last, bytes) else last
+    assert np.array_equal(ids, chunks[-1])
+    size = sum(chunk.nbytes for chunk in chunks)
+    held = sum(memoryview(frame).nbytes for frame in frames)
+    return CodecTrial(name, size / held, size / packing, size / unpacking)
+
+
+def regrets(kind, data, names, size, most):
+    """How much longer auto's choice takes than the best, on data that it did not see, by way."""
+    half = data.size // 2
+    seen = trials(names, data[:half], size, min(most, 4 * size))
+    unseen = trials(names, data[half:], size, most)
+    rows = []
+    for rate in RATES:
+        way = Way(rate=rate)
+        name = choose_codec(seen, way).name
+        times = {found.name: seconds_a_byte(found, way) for found in unseen}
+        best = min(times, key=times.__getitem__)
+        rows.append((kind, rate, name, best, times[name] / times[best] - 1))
+    return rows
+
+
+def show(kind, size, found, per_token):
+    """Print a table."""
+    say(f"\n### {kind}, chunks of {size >> 10} KiB\n")
+    more = " bytes a token |" if per_token else ""
+    say(f"| codec | ratio |{more} compress, MB/s | decode, MB/s |")
+    say("|---|---|---|---|" + ("---|" if per_token else ""))
+    for row in found:
+        token = f" {2 / row.ratio:.2f} |" if per_token else ""
+        rates = f"{row.compress_rate / 1e6:,.0f} | {row.decode_rate / 1e6:,.0f}"
+        say(f"| {row.name} | {row.ratio:.2f} |{token} {rates} |")
+
+
+def kinds_of(options, most):
+    """Yield kinds of data with their names, made as they are needed."""
+    texts = real_texts(options.text, 4 * most)
+    ids, tokenizer = real_ids(texts, options.tokenizer)
+    yield "ids of real text", ids
+    yield "ids of generated text", generated_ids(most // 2)
+    yield "text", np.frombuffer("".join(texts).encode()[:most], np.uint8)
+    from codec_states import floats, trained  # torch is loaded when its turn has come
+
+    yield from floats(trained(tokenizer, texts)).items()
+
+
+def measured(options):
+    """Measure everything; yield (kind, size of chunks, trials)."""
+    most = options.mb << 20
+    for kind, data in kinds_of(options, most):
+        is_ids = kind.startswith("ids")
+        for size in CHUNKS if is_ids else (USUAL, 1 << 20):
+            found = trials(FAST + SLOW, data, size, most)
+            if is_ids and size == USUAL:
+                found += of_ids(data[: most // 2], size)
+            show(kind, size, found, is_ids)
+            yield kind, size, found
+        lost = regrets(kind, data, FAST + SLOW, USUAL, most)
+        for _, rate, name, best, regret in lost:
+            say(f"auto at {rate / 1e6:,.0f} MB/s: {name}; best {best}; longer by {regret:.1%}")
+        options.regrets += lost
+
+
+def main():
+    """Print all tables; with --json keep the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--text", action="append", default=[], metavar="FOLDER")
+    parser.add_argument("--tokenizer", metavar="FILE", help="where the vocabulary is kept")
+    parser.add_argument("--mb", type=int, default=16, help="MiB of each kind")
+    parser.add_argument("--json", metavar="FILE")
+    options = parser.parse_args()
+    options.regrets = []
+    tables = [
+        {"kind": kind, "chunk_bytes": size, "codec": row.name, "ratio": row.ratio,
+         "compress": row.compress_rate, "decode": row.decode_rate}
+        for kind, size, found in measured(options) for row in found
+    ]  # fmt: skip
+    say("\n### What auto loses\n\n| kind | way, MB/s | chosen | best | longer by |")
+    say("|---|---|---|---|---|")
+    for kind, rate, name, best, regret in options.regrets:
+        say(f"| {kind} | {rate / 1e6:,.0f} | {name} | {best} | {regret:.1%} |")
+    if options.json:
+        with pathlib.Path(options.json).open("w", encoding="utf-8") as file:
+            json.dump({"tables": tables, "regrets": options.regrets}, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()
