@@ -23,6 +23,9 @@ MOST_TOKENS = 2**63 - 1
 
 MOST_RANKS = 1_000_000
 
+LEAST_SOFTCAP = 1.0
+"""Bound of logits below which no token can be much likelier than another."""
+
 REQUIRED_ROLES = ("coordinator", "generator", "memory", "trainer", "replica")
 
 
@@ -95,6 +98,11 @@ def _model(settings: Settings) -> Iterator[str]:
         yield (
             f"model.width / model.heads = {model.width // model.heads} is odd; rotary positions "
             "turn pairs, so make it even"
+        )
+    if 0.0 < model.logit_softcap < LEAST_SOFTCAP:
+        yield (
+            f"model.logit_softcap = {model.logit_softcap:g} leaves all tokens nearly alike: take "
+            f"{LEAST_SOFTCAP:g} or more (30 is usual), or 0 for no bound"
         )
     if model.heads % model.kv_heads:
         yield f"model.heads = {model.heads} is not a multiple of model.kv_heads = {model.kv_heads}"
@@ -179,7 +187,8 @@ def _train(settings: Settings) -> Iterator[str]:
     if snapshot.disk_every_steps % snapshot.every_steps:
         yield (
             f"snapshot.disk_every_steps = {snapshot.disk_every_steps} is not a multiple of "
-            f"snapshot.every_steps = {snapshot.every_steps}"
+            f"snapshot.every_steps = {snapshot.every_steps}; the next one that is: "
+            f"{-(-snapshot.disk_every_steps // snapshot.every_steps) * snapshot.every_steps}"
         )
     failure = settings.failure
     if failure.dead_seconds <= 3 * failure.heartbeat_seconds:

@@ -279,7 +279,7 @@ class Failures:
 
     def _lost(self) -> str:
         steps = self.record.committed
-        return f"the run has {steps} committed steps, but none of its snapshots can be read"
+        return f"the run has {steps} committed steps, but no snapshot of them can be read"
 
     def note(
         self, now: Seconds, ranks: tuple[Rank, ...], what: str, action: str, reason: str

@@ -87,6 +87,10 @@ MALFORMED = {
         ["train.ahead_weight = 0.1", "model.predict_ahead"],
     ),
     "router by another name": ('[model]\nrouter = "top"\n', ["model.router", "softmax"]),
+    "a bound of logits that leaves nothing": (
+        "[model]\nlogit_softcap = 1e-320\n",
+        ["model.logit_softcap", "1 or more"],
+    ),
     "odd head": ("[model]\nwidth = 12\n", ["is odd", "even"]),
     "warm-up longer than the run": (
         "[train]\nsteps = 10\n[optimizer]\nwarmup_steps = 20\n",
@@ -94,7 +98,7 @@ MALFORMED = {
     ),
     "checkpoint off the snapshots": (
         "[snapshot]\nevery_steps = 3\n",
-        ["disk_every_steps = 50", "every_steps = 3"],
+        ["disk_every_steps = 50", "every_steps = 3", ": 51"],
     ),
     "dead too soon": (
         "[failure]\ndead_seconds = 2.0\n",
