@@ -1,7 +1,6 @@
 """Numbers that codecs are set beside: weights, gradients and moments of a small trained model."""
 
 import torch
-
 from small_model import ROWS, TOKENS_A_STEP, SmallModel, rows_of
 
 _STEPS = 100
