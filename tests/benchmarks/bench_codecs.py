@@ -1,8 +1,9 @@
 """Codecs on ids, weights, gradients and text: ratio, speed, and what `auto` loses by its choice.
 
 Run: python tests/benchmarks/bench_codecs.py [--text FOLDER ...] [--mb N] [--json FILE]; without
-folders, the sources of this Python; --corpus DIR: its ids alone. Speeds are decoded bytes a CPU second of one thread. Where
-`constriction` is installed, its entropy coder stands beside the codecs; no codec of ours needs it.
+folders, the sources of this Python; --corpus DIR: its ids alone. Speeds are decoded bytes a CPU
+second of one thread. Where `constriction` is installed, its entropy coder stands beside the codecs;
+no codec of ours needs it.
 """
 
 import argparse
@@ -109,7 +110,7 @@ def of_ids(ids, size):
     rows.append(_row("differences, zstd 9", chunks, differences, summed))
     huffman = zstandard.ZstdCompressor(
         compression_params=zstandard.ZstdCompressionParameters.from_level(
-            1, window_log=10, min_match=7, target_length=1 << 12, strategy=zstandard.STRATEGY_FAST
+            1, window_log=10, min_match=7, target_length=0, strategy=zstandard.STRATEGY_FAST
         )
     )
     rows.append(_row("zstd, hardly more than Huffman", chunks,
