@@ -32,6 +32,7 @@ ASKED = "asked for"
 
 CANDIDATES = (
     "none",
+    "blosc2-lz4:3",
     "blosc2-lz4:9",
     "blosc2-zstd:1",
     "blosc2-zstd:3",

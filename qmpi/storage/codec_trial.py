@@ -59,9 +59,9 @@ def tried(codec: Codec, chunks: Sequence[Array]) -> Tried:
         What it came to.
     """
     size = sum(chunk.nbytes for chunk in chunks)
-    frames: list[bytes] = []
+    compress(codec, chunks[0][:1])  # libraries are loaded on first use, which is not its speed
     begun = time.thread_time()
-    frames += [compress(codec, chunk) for chunk in chunks]
+    frames = [compress(codec, chunk) for chunk in chunks]
     packing = time.thread_time() - begun
     out = np.empty_like(chunks[0])
 

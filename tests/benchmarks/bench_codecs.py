@@ -1,8 +1,9 @@
 """Codecs on ids, weights, gradients and text: ratio, speed, and what `auto` loses by its choice.
 
 Run: python tests/benchmarks/bench_codecs.py [--text FOLDER ...] [--mb N] [--json FILE]; without
-folders, the sources of this Python. Speeds are decoded bytes a CPU second of one thread. Where
-`constriction` is installed, its entropy coder stands beside the codecs; no codec of ours needs it.
+folders, the sources of this Python; --corpus DIR: its ids alone. Speeds are decoded bytes a CPU
+second of one thread. Where `constriction` is installed, its entropy coder stands beside the codecs;
+no codec of ours needs it.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import json
 import pathlib
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import zstandard
@@ -18,6 +20,7 @@ from codec_samples import VOCABULARY, generated_ids, real_ids, real_texts
 from qmpi.policy.codec_choice import CodecTrial, Way, choose_codec, seconds_a_byte
 from qmpi.storage.codec_names import codec_named
 from qmpi.storage.codecs import compress, decompress
+from qmpi.storage.corpus import Corpus
 
 FAST = ("none", "zlib:6", "gzip:6", "blosc2-lz4:9", "blosc2-lz4-bytes:5", "blosc2-zstd:1",
         "blosc2-zstd:3", "blosc2-zstd:5", "blosc2-zstd:7", "blosc2-zstd-bytes:3",
@@ -58,6 +61,7 @@ def trial(name, chunks):
     """Measure a codec on chunks."""
     codec = codec_named(name)
     out = np.empty_like(chunks[0])
+    compress(codec, chunks[0][:1])  # libraries are loaded on first use
     frames, packing = timed(lambda: [compress(codec, chunk) for chunk in chunks], 0.0001)
 
     def unpack():
@@ -99,7 +103,7 @@ def of_ids(ids, size):
     plain = zstandard.ZstdDecompressor()
 
     def differences(chunk):
-        return bits.compress(np.diff(chunk, prepend=chunk[:1]).tobytes())
+        return bits.compress(np.diff(chunk, prepend=chunk.dtype.type(0)).tobytes())
 
     def summed(data):
         return np.cumsum(np.frombuffer(plain.decompress(data), "<u2"), dtype="<u2")
@@ -107,12 +111,13 @@ def of_ids(ids, size):
     rows.append(_row("differences, zstd 9", chunks, differences, summed))
     huffman = zstandard.ZstdCompressor(
         compression_params=zstandard.ZstdCompressionParameters.from_level(
-            1, window_log=10, min_match=7, target_length=1 << 12, strategy=zstandard.STRATEGY_FAST
+            1, window_log=10, min_match=7, target_length=0, strategy=zstandard.STRATEGY_FAST
         )
     )
     rows.append(_row("zstd, hardly more than Huffman", chunks,
                      lambda c: huffman.compress(c.tobytes()), plain.decompress))  # fmt: skip
-    rows += [_shared(chunks, ids, start) for start in (1 << 20, 4 << 20)]
+    starts = [start for start in (1 << 20, 4 << 20) if start + size <= ids.nbytes]
+    rows += [_shared(chunks, ids, start) for start in starts]
     return rows + _entropy_coded(chunks)
 
 
@@ -189,6 +194,10 @@ def show(kind, size, found, per_token):
 
 def kinds_of(options, most):
     """Yield kinds of data with their names, made as they are needed."""
+    if options.corpus:
+        corpus = Corpus.open(Path(options.corpus))
+        yield f"ids of {corpus.facts.name}", corpus.read(0, min(corpus.tokens, most))
+        return
     texts = real_texts(options.text, 4 * most)
     ids, tokenizer = real_ids(texts, options.tokenizer)
     yield "ids of real text", ids
@@ -206,10 +215,12 @@ def measured(options):
         is_ids = kind.startswith("ids")
         for size in CHUNKS if is_ids else (USUAL, 1 << 20):
             found = trials(FAST + SLOW, data, size, most)
-            if is_ids and size == USUAL:
-                found += of_ids(data[: most // 2], size)
             show(kind, size, found, is_ids)
             yield kind, size, found
+            if is_ids and size == USUAL:
+                beside = of_ids(data[: most // 2], size)
+                show(f"{kind}, beside the codecs", size, beside, is_ids)
+                yield kind, size, beside
         lost = regrets(kind, data, FAST + SLOW, USUAL, most)
         for _, rate, name, best, regret in lost:
             say(f"auto at {rate / 1e6:,.0f} MB/s: {name}; best {best}; longer by {regret:.1%}")
@@ -220,6 +231,7 @@ def main():
     """Print all tables; with --json keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--text", action="append", default=[], metavar="FOLDER")
+    parser.add_argument("--corpus", metavar="DIR", help="its ids alone, and nothing else")
     parser.add_argument("--tokenizer", metavar="FILE", help="where the vocabulary is kept")
     parser.add_argument("--mb", type=int, default=16, help="MiB of each kind")
     parser.add_argument("--json", metavar="FILE")
