@@ -24,6 +24,7 @@ from qmpi.protocol.journal import (
     GenerationOpened,
     HyperparametersChanged,
     JournalRecord,
+    RecipesChanged,
     RunEnded,
     RunOpened,
     RunReshaped,
@@ -237,6 +238,8 @@ class _Teller:
                 self._launch(record)
             case HyperparametersChanged() | RunReshaped():
                 self._change(record)
+            case RecipesChanged():
+                self.marks.append(Mark(record.time, -1, "change", record.reason))
             case GenerationOpened():
                 self._generation(record)
             case StepCommitted():
@@ -326,9 +329,8 @@ class _Teller:
                 self._open[rank] = (SPARE, start)
 
     def _failure(self, record: FailureSeen) -> None:
-        self.failures.append(
-            FailureReport(record.time, record.ranks, record.what, record.action, record.reason)
-        )
+        told = FailureReport(record.time, record.ranks, record.what, record.action, record.reason)
+        self.failures.append(told)
         if not record.what.endswith(" died"):
             return
         for rank in record.ranks:
@@ -349,12 +351,11 @@ def _roles(status: StatusReport) -> dict[int, str]:
 
 
 def _facts(status: StatusReport, teller: _Teller) -> list[tuple[str, str]]:
-    loss = "none" if status.loss is None else f"{status.loss:.4f} nats a token"
     return [
         ("steps", f"{len(teller.steps):,} of {status.steps:,}"),
         *_training_facts(teller),
         ("tokens", f"{status.tokens:,}"),
-        ("last loss", loss),
+        ("last loss", "none" if status.loss is None else f"{status.loss:.4f} nats a token"),
         ("wall time", f"{teller.now - teller.started:.1f} s"),
         ("starts of the job", str(teller.launches)),
         ("failures healed", str(len(teller.failures))),

@@ -1,10 +1,11 @@
 """Memory: assembles blocks from shards and generated rows, keeps them, serves them.
 
-Theory of operation. A trainer asks for the block of (step, lane). The block's rows are addresses, a
-pure function of the recipe; rows of a corpus are read from shards here, generated rows are asked of
-a generator, and of another if that one cannot make them. When all are there the block is built,
-digested, kept, and sent to everyone who asked meanwhile. All of it can be lost and made again: the
-home of a block is a hash over the live memory ranks.
+Theory of operation. A trainer asks for the block of (step, lane), and says which directory has the
+recipes for it; until that one is here, no block is begun. The block's rows are addresses, a pure
+function of the recipe log, which comes with the directory; rows of a corpus are read from shards
+here, generated rows are asked of a generator, and of another if that one cannot make them. When all
+are there the block is built, digested, kept, and sent to everyone who asked meanwhile. All of it
+can be lost and made again: the home of a block is a hash over the live memory ranks.
 
 States of a block: absent -> gathering (rows asked) -> building -> held. Who asked for a block that
 cannot be made is told so, and asks elsewhere: the fault may be this rank's disk. If it is that of
@@ -32,7 +33,7 @@ from qmpi.protocol.blocks import (
 )
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.membership import Hello
-from qmpi.protocol.recipe import Recipe, RowAddress
+from qmpi.protocol.recipe import RowAddress
 from qmpi.roles.facts import RankFacts
 from qmpi.roles.follower import Follower
 from qmpi.units import Digest, Lane, Rank, Seconds, Step
@@ -79,17 +80,16 @@ class Memory(Follower):
     role = RoleName.MEMORY
     retries = True
 
-    def __init__(self, settings: Settings, facts: RankFacts, recipes: tuple[Recipe, ...]) -> None:
+    def __init__(self, settings: Settings, facts: RankFacts) -> None:
         """Make an empty memory.
 
         Args:
             settings: the job.
             facts: who this rank is.
-            recipes: the recipe log.
         """
         super().__init__(settings, facts)
         train = settings.train
-        self.recipes = recipes
+        self.revision_needed = 0
         self.rows_per_block = train.microbatches * train.sequences
         self.capacity = max(64, 2 * train.lanes * (settings.data.prefetch_steps + 1))
         self.gathering: dict[Key, Gathering] = {}
@@ -111,7 +111,8 @@ class Memory(Follower):
                 self._activity = "idle"
                 hello = Hello(self.facts.host, self.facts.pid, sources=sources)
                 return [self.tell(hello)]
-            case Received(header, BlockRequest(step, lane, block)):
+            case Received(header, BlockRequest(step, lane, block, revision)):
+                self.revision_needed = max(self.revision_needed, revision)
                 self.numbers.setdefault((step, lane), block)
                 return self._asked(header.source, (step, lane), now)
             case Received(_, RowsReply(step, lane, source), frames) if frames:
@@ -133,7 +134,7 @@ class Memory(Follower):
     def on_directory(self, now: Seconds) -> list[Effect]:
         """Ask the generators that live now for each missing row; begin what could not begin."""
         effects = [effect for key in list(self.gathering) for effect in self._ask_rows(key, now)]
-        for key in list(self.waiting):
+        for key in () if self._is_behind else list(self.waiting):
             if key not in self.gathering and key not in self.building:
                 effects += self._gather(key, now)
         return effects
@@ -152,6 +153,12 @@ class Memory(Follower):
         if len(self.held) > self.capacity:
             raise InvariantError(f"memory {self.facts.rank}: holds more than {self.capacity}")
 
+    @property
+    def _is_behind(self) -> bool:
+        """Whether a directory is on its way that names the sources, or newer recipes."""
+        newest = self.directory
+        return not newest.sources or newest.revision < self.revision_needed
+
     def _asked(self, by: Address, key: Key, now: Seconds) -> list[Effect]:
         if key in self.held:
             self.held.move_to_end(key)
@@ -160,8 +167,8 @@ class Memory(Follower):
         askers = self.waiting.setdefault(key, [])
         if by not in askers:
             askers.append(by)
-        # Another rank's request may overtake the coordinator's directory, which names the sources.
-        if key in self.gathering or key in self.building or not self.directory.sources:
+        # Another rank's request may overtake the coordinator's directory.
+        if key in self.gathering or key in self.building or self._is_behind:
             return []
         return self._gather(key, now)
 
@@ -171,9 +178,8 @@ class Memory(Follower):
         number = self.numbers.get(key, -1)
         if number < 0:
             number = step * self.settings.train.lanes + lane
-        rows = numbered_rows(
-            self.recipes, self.directory.sources, step, number, self.rows_per_block
-        )
+        newest = self.directory
+        rows = numbered_rows(newest.recipes, newest.sources, number, self.rows_per_block)
         missing: dict[int, tuple[int, ...]] = {}
         for address in rows:
             if not isinstance(self.settings.data.sources[address.source], CorpusSource):

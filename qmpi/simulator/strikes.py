@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from qmpi.config.settings import Settings
 from qmpi.protocol.journal import RunOpened
 from qmpi.protocol.profiles import ProfileRequest
+from qmpi.protocol.recipe import RecipeRequest
 from qmpi.simulator.agenda import Agenda
 from qmpi.simulator.faults import (
     AtTime,
@@ -32,6 +33,7 @@ from qmpi.simulator.faults import (
     Partition,
     Profile,
     Stop,
+    Weigh,
     WhenStep,
 )
 from qmpi.simulator.files import DISK
@@ -141,8 +143,20 @@ def strike(deed: Deed, job: Incarnation, around: Surroundings) -> None:
             job.network.cut(frozenset(ranks), seconds)
         case Stop() | Profile():
             _ask(job, deed)
+        case Weigh():
+            _weigh(deed, job, around)
         case _:
             _spoil(deed, job, around)
+
+
+def _weigh(deed: Weigh, job: Incarnation, around: Surroundings) -> None:
+    around.weighed += 1
+    request = RecipeRequest(f"asked-{around.weighed}", deed.weights, deed.at)
+    around.files.recipe_request = request
+    first = job.at(CHIEF)
+    processes = first.ports.processes if first is not None else None
+    if isinstance(processes, SimulatedProcesses):
+        processes.ask_recipe(request)
 
 
 def _wish(deed: Change | GoBack, around: Surroundings) -> None:
