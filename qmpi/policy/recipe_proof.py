@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from qmpi.config.settings import Settings
 from qmpi.errors import QmpiError
 from qmpi.policy.recipes import Course, Recipes, reset_shares, standing
-from qmpi.policy.stream import first_recipe, next_recipe
+from qmpi.policy.stream import first_recipe, next_recipe, recipe_of
 from qmpi.protocol.recipe import Recipe
 
 
@@ -37,13 +37,21 @@ def recipes_fault(
         fault = _does_not_follow(last, recipe, settings)
         if fault:
             return f"the recipe from step {recipe.first_step} on {fault}"
-    astray = [r for r in standing(after) if r.first_sequence != course.begins(r.first_step)]
+    astray = [recipe for recipe in standing(after) if _is_astray(recipe, after, course)]
     if astray:
         return (
             f"the recipe from step {astray[0].first_step} on begins with sequence "
-            f"{astray[0].first_sequence}, but the step does not"
+            f"{astray[0].first_sequence}, which is not where that step begins"
         )
     return ""
+
+
+def _is_astray(recipe: Recipe, recipes: Recipes, course: Course) -> bool:
+    """Return whether a step before a recipe draws from it, or its own first step does not."""
+    step = recipe.first_step
+    before = course.ends(step - 1) if step else 0
+    covering = recipe_of(recipes, course.begins(step))[1]
+    return recipe.first_sequence < before or covering != recipe
 
 
 def _used(recipes: Recipes, sequences: int) -> list[Recipe]:

@@ -20,7 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
-from qmpi.policy.hyperparameters import Log, hyperparameters_at
+from qmpi.policy.hyperparameters import Log, hyperparameters_at, lanes_of
 from qmpi.policy.stream import first_recipe, next_recipe
 from qmpi.protocol.batch import first_block
 from qmpi.protocol.journal import JournalRecord, RecipesChanged, RunOpened, RunReshaped
@@ -55,6 +55,16 @@ class Course(Struct, frozen=True):
         """
         batch = hyperparameters_at(self.log, step).batch if self.log else None
         return first_block(batch, step, self.lanes) * self.rows
+
+
+    def ends(self, step: int) -> int:
+        """Return the first sequence behind a step; the next one may begin later, past data.
+
+        Args:
+            step: >= 0.
+        """
+        lanes = lanes_of(self.log, step, self.lanes) if self.log else self.lanes
+        return self.begins(step) + lanes * self.rows
 
 
 class Plan(NamedTuple):
