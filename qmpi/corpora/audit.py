@@ -7,9 +7,9 @@ held out. Where the user went back, what came after is given up and the steps co
 execution; where it went back by itself, it is derived anew that its last step was a spike, and
 where the stream goes on. Each block of each standing step is built anew from its address and
 compared with the digest of what was trained on, each learning rate is derived anew from the
-hyperparameter log, the recipe log from the weights asked for, the loss scale of float16 from the steps before, each step is judged again by
-the guard that held, and the updates are counted. Last, the weight digests that the status and the
-end marker name must be the journal's.
+hyperparameter log, the recipe log from the weights asked for, the loss scale of float16 from the
+steps before, each step is judged again by the guard that held, and the updates are counted. Last,
+the weight digests that the status and the end marker name must be the journal's.
 """
 
 from collections.abc import Callable

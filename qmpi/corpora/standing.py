@@ -129,12 +129,7 @@ def replay(records: Iterable[JournalRecord]) -> StandingSteps:
             case RecipesChanged():
                 _draw(standing, record.recipes)
             case HyperparametersChanged() | RunReshaped():
-                standing.log = record.hyperparameters
-                if isinstance(record, RunReshaped):
-                    standing.fault = _reshape(standing, record)
-                if any(step >= record.back_to >= 0 for step in (*standing.steps, *void)):
-                    _give_up(standing, void, record.back_to)
-                    standing.went_back += (record.back_to,)
+                _change(standing, void, record)
             case GenerationOpened():
                 for step in [s for s in standing.steps if s >= record.step]:
                     void[step] = standing.steps.pop(step)
@@ -156,6 +151,19 @@ def _open(standing: StandingSteps, void: dict[int, StepCommitted], record: RunOp
         standing.went_back += () if told else (record.back_to,)
     _draw(standing, record.recipes)
     return fault
+
+
+def _change(
+    standing: StandingSteps,
+    void: dict[int, StepCommitted],
+    record: HyperparametersChanged | RunReshaped,
+) -> None:
+    standing.log = record.hyperparameters
+    if isinstance(record, RunReshaped):
+        standing.fault = _reshape(standing, record)
+    if any(step >= record.back_to >= 0 for step in (*standing.steps, *void)):
+        _give_up(standing, void, record.back_to)
+        standing.went_back += (record.back_to,)
 
 
 def _draw(standing: StandingSteps, recipes: Recipes) -> None:

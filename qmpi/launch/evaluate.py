@@ -33,7 +33,13 @@ from qmpi.exchange.checkpoint import (
 )
 from qmpi.policy.scoring import evaluation_of, means
 from qmpi.protocol.evaluation import Evaluation, Marks
-from qmpi.protocol.journal import HyperparametersChanged, JournalRecord, RecipesChanged, RunOpened, RunReshaped
+from qmpi.protocol.journal import (
+    HyperparametersChanged,
+    JournalRecord,
+    RecipesChanged,
+    RunOpened,
+    RunReshaped,
+)
 from qmpi.protocol.teams import whole_digest
 from qmpi.storage.evaluation_file import (
     KeptEvaluation,

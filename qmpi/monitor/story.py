@@ -236,10 +236,8 @@ class _Teller:
         match record:
             case RunOpened():
                 self._launch(record)
-            case HyperparametersChanged() | RunReshaped():
+            case HyperparametersChanged() | RecipesChanged() | RunReshaped():
                 self._change(record)
-            case RecipesChanged():
-                self.marks.append(Mark(record.time, -1, "change", record.reason))
             case GenerationOpened():
                 self._generation(record)
             case StepCommitted():
@@ -289,12 +287,14 @@ class _Teller:
             # The first generation says who trains; until then the status is all that is known.
             self._open[rank] = (self._roles.get(rank, SPARE), record.time)
 
-    def _change(self, record: HyperparametersChanged | RunReshaped) -> None:
+    def _change(self, record: HyperparametersChanged | RecipesChanged | RunReshaped) -> None:
+        self.marks.append(Mark(record.time, -1, "change", record.reason))
+        if isinstance(record, RecipesChanged):
+            return
         self.log = record.hyperparameters
         given_up = self._void(record.back_to) if record.back_to >= 0 else 0
         if given_up:
             self.given_up.append((record.back_to, given_up))
-        self.marks.append(Mark(record.time, -1, "change", record.reason))
 
     def _void(self, first: int) -> int:
         voided = [step for step in self.steps if step >= first]

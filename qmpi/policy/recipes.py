@@ -56,7 +56,6 @@ class Course(Struct, frozen=True):
         batch = hyperparameters_at(self.log, step).batch if self.log else None
         return first_block(batch, step, self.lanes) * self.rows
 
-
     def ends(self, step: int) -> int:
         """Return the first sequence behind a step; the next one may begin later, past data.
 

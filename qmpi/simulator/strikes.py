@@ -141,22 +141,10 @@ def strike(deed: Deed, job: Incarnation, around: Surroundings) -> None:
                 process.life.hang(seconds)
         case Partition(ranks, seconds):
             job.network.cut(frozenset(ranks), seconds)
-        case Stop() | Profile():
-            _ask(job, deed)
-        case Weigh():
-            _weigh(deed, job, around)
+        case Stop() | Profile() | Weigh():
+            _ask(job, deed, around)
         case _:
             _spoil(deed, job, around)
-
-
-def _weigh(deed: Weigh, job: Incarnation, around: Surroundings) -> None:
-    around.weighed += 1
-    request = RecipeRequest(f"asked-{around.weighed}", deed.weights, deed.at)
-    around.files.recipe_request = request
-    first = job.at(CHIEF)
-    processes = first.ports.processes if first is not None else None
-    if isinstance(processes, SimulatedProcesses):
-        processes.ask_recipe(request)
 
 
 def _wish(deed: Change | GoBack, around: Surroundings) -> None:
@@ -213,9 +201,16 @@ def _kill_rank(job: Incarnation, rank: Rank) -> None:
         job.kill(process, "killed")
 
 
-def _ask(job: Incarnation, deed: Stop | Profile) -> None:
+def _ask(job: Incarnation, deed: Stop | Profile | Weigh, around: Surroundings) -> None:
     first = job.at(CHIEF)
     processes = first.ports.processes if first is not None else None
+    if isinstance(deed, Weigh):
+        around.weighed += 1
+        request = RecipeRequest(f"asked-{around.weighed}", deed.weights, deed.at)
+        around.files.recipe_request = request
+        if isinstance(processes, SimulatedProcesses):
+            processes.ask_recipe(request)
+        return
     if not isinstance(processes, SimulatedProcesses):
         return
     if isinstance(deed, Profile):

@@ -1,4 +1,4 @@
-"""A real job is asked for other weights: the weights of one whose job file said so from the first."""
+"""A real job is asked for other shares: the weights of one whose job file said so at once."""
 
 import json
 from pathlib import Path

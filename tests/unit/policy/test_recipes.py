@@ -1,4 +1,4 @@
-"""Recipe logs: whatever changes, and wherever a run goes back, each row is used once and in order."""
+"""Recipe logs: whatever changes, and wherever a run goes back, each row is used once."""
 
 import pytest
 from hypothesis import given, settings
@@ -52,9 +52,7 @@ def job(*recipes, weights=(3.0, 1.0, 0.0), grow="none"):
 def rows_of_step(log, recipes, told, step):
     facts = [SourceFact(name, 0, "d") for name in NAMES]
     for lane in range(lanes_of(log, step, told.train.lanes)):
-        yield from numbered_rows(
-            recipes, facts, block_of(log, step, lane, told.train.lanes), ROWS
-        )
+        yield from numbered_rows(recipes, facts, block_of(log, step, lane, told.train.lanes), ROWS)
 
 
 SHARES = st.dictionaries(st.sampled_from(NAMES), st.sampled_from([0.0, 0.5, 1.0, 7.0]), min_size=1)
@@ -101,7 +99,8 @@ class Run:
             longer = reweighed(self.recipes, self.told, course, at, tuple(asked.items()), "asked")
         except ConfigError:
             return  # no source would be left
-        assert {n: s for n, s in zip(NAMES, in_force(longer, at).shares) if n in asked} == asked
+        held = dict(zip(NAMES, in_force(longer, at).shares, strict=True))
+        assert {**held, **asked} == held
         self.prove(self.recipes, longer)
 
     def spike(self, back):
