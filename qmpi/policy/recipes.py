@@ -207,7 +207,9 @@ def went_back(recipes: Recipes, settings: Settings, course: Course, step: int) -
     """
     begin = max(1, course.begins(step))
     kept = tuple(recipe for recipe in recipes if recipe.first_sequence < begin)
-    return _built(kept, _from_file(settings, step), course, settings)
+    before = in_force(recipes, step - 1)
+    plans = [*_returning(kept[-1], before, step, settings), *_from_file(settings, step)]
+    return _built(kept, plans, course, settings)
 
 
 def passed_over(
@@ -227,12 +229,8 @@ def passed_over(
     step, held = roll_back.back_to, standing(recipes)
     begin = course.begins(step)
     kept = tuple(recipe for recipe in recipes if recipe.first_sequence < begin)
-    plans, before = _later(held, step), in_force(recipes, step)
-    if kept[-1].shares != before.shares:
-        names = (source.name for source in settings.data.sources)
-        asked = tuple(zip(names, before.shares, strict=True))
-        plans.insert(0, Plan(step, asked, f"the run went back to step {step}, which had these"))
-    return _built(kept, plans, course, settings)
+    back = _returning(kept[-1], in_force(recipes, step), step, settings)
+    return _built(kept, [*back, *_later(held, step)], course, settings)
 
 
 def contents(recipe: Recipe, names: Sequence[str]) -> RecipeReport:
@@ -264,15 +262,28 @@ def _from_file(settings: Settings, least: int) -> list[Plan]:
     ]
 
 
+def _returning(last: Recipe, before: Recipe, step: int, settings: Settings) -> list[Plan]:
+    """Return what a step needs to have the weights that it had, where another recipe came last."""
+    if last == before:
+        return []
+    names = (source.name for source in settings.data.sources)
+    asked = tuple(zip(names, before.shares, strict=True))
+    return [Plan(step, asked, f"the run went back to step {step}, which had these")]
+
+
 def _later(held: Recipes, step: int) -> list[Plan]:
     return [Plan(r.first_step, r.asked, r.reason) for r in held if r.first_step > step]
 
 
 def _built(kept: Recipes, plans: Iterable[Plan], course: Course, settings: Settings) -> Recipes:
     names = [source.name for source in settings.data.sources]
+    returned = -1
     for step, asked, reason in plans:
         last = kept[-1]
         shares = reset_shares(dict(zip(names, last.shares, strict=True)), asked)
-        new = next_recipe(last, step, course.begins(step), shares)
-        kept = (*kept, replace(new, asked=asked, reason=reason))
+        if step == returned:
+            # What the job file says of the step that a run goes back to is set behind the return.
+            kept, asked = kept[:-1], (*last.asked, *asked)
+        new = next_recipe(kept[-1], step, course.begins(step), shares)
+        kept, returned = (*kept, replace(new, asked=asked, reason=reason)), step
     return kept
