@@ -132,7 +132,12 @@ def run_rank(build: Builder, run: Path) -> Exit:
 
     clock, directory = Clock(), RunDirectory(run)
     logging.basicConfig(level=logging.INFO, format="qmpi: %(message)s")
-    processes = HostProcesses(directory.ranks, directory.stop_request, directory.profile_request)
+    processes = HostProcesses(
+        directory.ranks,
+        directory.stop_request,
+        directory.profile_request,
+        directory.recipe_request,
+    )
     processes.listen()
     transport = start_mpi(clock.now, clock.sleep, os.environ)
     rank = int(transport.rank)

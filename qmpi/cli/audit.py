@@ -64,6 +64,7 @@ def found_good(report: "AuditReport") -> str:
     Returns:
         A line, and one for each time that the run went back and for each change.
     """
+    from qmpi.monitor.recipe_text import recipe_text
     from qmpi.monitor.roll_backs import rolled_back_text
 
     skipped = f", {report.skipped} skipped (gradient not finite)" if report.skipped else ""
@@ -83,4 +84,5 @@ def found_good(report: "AuditReport") -> str:
         for cut in report.reshaped
     ]
     lines += [f"  {change}" for change in report.changes]
+    lines += [f"  {recipe_text(recipe)}" for recipe in report.recipes if len(report.recipes) > 1]
     return "\n".join(lines)

@@ -46,6 +46,7 @@ COMMANDS = {
     "profile": "record what the trainers of a live job do, for Perfetto",
     "report": "write what a run has done to one HTML file",
     "audit": "prove that each block was trained on exactly once",
+    "recipe": "show what a run draws from, and weigh its sources anew",
     "replay": "train a run anew from its journal, and prove the same bits",
     "checkpoints": "list the checkpoints of a run, whole or not, with their digests",
     "reshape": "go on with a run in another layout of its teams",

@@ -32,6 +32,7 @@ def command(*, run: Path, to: Path | None, as_json: bool) -> None:
     from msgspec.structs import replace
 
     from qmpi.monitor.report import write_report
+    from qmpi.monitor.status_text import recipe_facts
     from qmpi.monitor.story import story_from_run
     from qmpi.storage.evaluation_file import read_evaluations
     from qmpi.storage.journal import read_journal
@@ -39,7 +40,8 @@ def command(*, run: Path, to: Path | None, as_json: bool) -> None:
     from qmpi.storage.status_file import read_status
 
     directory = RunDirectory(run)
-    story = story_from_run(read_journal(directory.journal), read_status(run))
+    status = read_status(run)
+    story = story_from_run(read_journal(directory.journal), status, recipe_facts(status))
     # The run's own count where both have measured: they stand in its journal.
     asked = {kept.result.step: kept.result for kept in read_evaluations(directory.evaluations)}
     whole = {**asked, **{own.step: own for own in story.evaluations}}

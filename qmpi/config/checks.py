@@ -15,6 +15,7 @@ from qmpi.config.guard import guard_contradictions
 from qmpi.config.memory_checks import memory_contradictions
 from qmpi.config.optimizer import derived_warmup
 from qmpi.config.parallel_checks import parallel_contradictions
+from qmpi.config.recipe_checks import recipe_contradictions
 from qmpi.config.settings import RoleCount, Settings
 from qmpi.config.train import TrainSettings
 
@@ -52,6 +53,7 @@ def contradictions(settings: Settings) -> list[str]:
         *compression_contradictions(settings),
         *_savers(settings),
         *_sources(settings),
+        *recipe_contradictions(settings.data),
         *_evaluation(settings),
         *_hosts(settings),
         *_batch(settings),

@@ -15,7 +15,11 @@ class CorpusSource(
         str, Meta(min_length=1, description='Directory made by `qmpi ingest`, or "builtin:python".')
     ]
     weight: Annotated[
-        float, Meta(gt=0.0, description="Share of the sequences, relative to the other sources.")
+        float,
+        Meta(
+            ge=0.0,
+            description="Share of the sequences, relative to the other sources; 0: none for now.",
+        ),
     ] = 1.0
 
 
@@ -39,7 +43,11 @@ class ContentSource(
         Meta(description="Kind of text."),
     ]
     weight: Annotated[
-        float, Meta(gt=0.0, description="Share of the sequences, relative to the other sources.")
+        float,
+        Meta(
+            ge=0.0,
+            description="Share of the sequences, relative to the other sources; 0: none for now.",
+        ),
     ] = 1.0
     min_level: Annotated[int, Meta(ge=1, le=100, description="Easiest level drawn.")] = 1
     max_level: Annotated[int, Meta(ge=1, le=100, description="Hardest level drawn.")] = 100
@@ -50,6 +58,16 @@ class ContentSource(
 
 
 Source = CorpusSource | ContentSource
+
+
+class RecipeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Other weights of the sources from a step on."""
+
+    at: Annotated[int, Meta(ge=1, le=10**15, description="First step that they hold for.")]
+    weights: Annotated[
+        dict[str, Annotated[float, Meta(ge=0.0)]],
+        Meta(min_length=1, description="Share of each source named; the others keep theirs."),
+    ]
 
 
 class DataSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,6 +89,10 @@ class DataSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         CorpusSource(name="python", path="builtin:python", weight=3.0),
         ContentSource(name="mathematics", type="mathematics", weight=1.0),
     )
+    recipes: Annotated[
+        tuple[RecipeSettings, ...],
+        Meta(description="Steps from which on sources have other weights, ascending."),
+    ] = ()
     prefetch_steps: Annotated[
         int, Meta(ge=1, le=64, description="Steps that a trainer asks for ahead.")
     ] = 3

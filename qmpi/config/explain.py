@@ -194,6 +194,8 @@ def _describe(info: msgspec.inspect.Type) -> str:
             return _text(info)
         case msgspec.inspect.VarTupleType():
             return f"a list, each {_describe(info.item_type)}"
+        case msgspec.inspect.StructType():
+            return f"a table of {', '.join(field.name for field in info.fields)}"
         case msgspec.inspect.UnionType():
             return " or ".join(_describe(member) for member in info.types)
         case _:

@@ -102,6 +102,9 @@ def identity(settings: Settings) -> dict[str, Any]:
     if settings.data.document_mask:
         # Likewise.
         kept["document_mask"] = True
+    if settings.data.recipes:
+        # Likewise.
+        kept["recipes"] = msgspec.to_builtins(settings.data.recipes)
     if settings.initial.digest:
         # Likewise; and the files may move, as those of a corpus.
         kept["initial"] = settings.initial.digest
@@ -222,6 +225,7 @@ def _fields(settings: Settings) -> Iterator[tuple[str, object]]:
         "held_out": 0.0,
         "packing": "concatenate",
         "document_mask": False,
+        "recipes": (),
         **identity(settings),
     }
     kept["parallel"] = {"shard": "none", **kept["parallel"]}
@@ -236,6 +240,7 @@ def _fields(settings: Settings) -> Iterator[tuple[str, object]]:
     yield "data.tokenizer", kept["tokenizer"]
     yield "data.packing", kept["packing"]
     yield "data.document_mask", kept["document_mask"]
+    yield "data.recipes", kept["recipes"]
     yield "evaluation.held_out", kept["held_out"]
     yield "the number of data.sources", len(kept["sources"])
     for number, source in enumerate(kept["sources"], 1):

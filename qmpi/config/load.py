@@ -165,7 +165,7 @@ def toml_value(value: object) -> str:
     """Return a value as TOML.
 
     Args:
-        value: text, number, truth value, or a list of these.
+        value: text, number, truth value, or a list or table of these.
 
     Returns:
         What `tomllib` reads back equal.
@@ -178,6 +178,10 @@ def toml_value(value: object) -> str:
     if isinstance(value, list | tuple):
         items: list[object] = [*value]
         return f"[{', '.join(map(toml_value, items))}]"
+    if isinstance(value, dict):
+        fields: dict[str, object] = {**value}
+        told = (f"{toml_value(name)} = {toml_value(held)}" for name, held in fields.items())
+        return f"{{{', '.join(told)}}}"
     return repr(value)
 
 

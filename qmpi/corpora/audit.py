@@ -7,15 +7,16 @@ held out. Where the user went back, what came after is given up and the steps co
 execution; where it went back by itself, it is derived anew that its last step was a spike, and
 where the stream goes on. Each block of each standing step is built anew from its address and
 compared with the digest of what was trained on, each learning rate is derived anew from the
-hyperparameter log, the loss scale of float16 from the steps before, each step is judged again by
-the guard that held, and the updates are counted. Last, the weight digests that the status and the
-end marker name must be the journal's.
+hyperparameter log, the recipe log from the weights asked for, the loss scale of float16 from the
+steps before, each step is judged again by the guard that held, and the updates are counted. Last,
+the weight digests that the status and the end marker name must be the journal's.
 """
 
 from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from qmpi.config.data import CorpusSource
 from qmpi.config.identity import with_hyperparameters
@@ -33,19 +34,22 @@ from qmpi.policy.hyperparameters import (
     first_hyperparameters,
     lanes_of,
 )
+from qmpi.policy.recipe_proof import recipes_fault
+from qmpi.policy.recipes import contents, course_of
+from qmpi.policy.recipes import standing as held_by_step
 from qmpi.policy.stream import numbered_rows
 from qmpi.protocol.journal import (
     RunReshaped,
 )
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.progress import is_skipped, undefined_lanes
-from qmpi.protocol.recipe import RowAddress
+from qmpi.protocol.recipe import RecipeReport, RowAddress
 from qmpi.protocol.roll_back import RollBack
 from qmpi.storage.journal import read_journal
 from qmpi.storage.replay_file import read_replay
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.status_file import read_end
-from qmpi.units import Digest, Step
+from qmpi.units import Digest
 
 
 class AuditReport(Struct, frozen=True):
@@ -69,6 +73,7 @@ class AuditReport(Struct, frozen=True):
         roll_backs: each time that the run went back by itself, in order.
         reshaped: each time that its state was cut for another layout, in order. Blocks are derived
             anew before and after it; that the state was carried over is what its digest says.
+        recipes: weights of the sources, by the step from which they hold.
     """
 
     audit: str
@@ -87,6 +92,7 @@ class AuditReport(Struct, frozen=True):
     spikes: int = 0
     roll_backs: tuple[RollBack, ...] = ()
     reshaped: tuple[RunReshaped, ...] = ()
+    recipes: tuple[RecipeReport, ...] = ()
 
 
 def audit_run(
@@ -121,13 +127,33 @@ def audit_run(
     fault = standing.fault or _check_facts(standing, settings_digest(as_begun), run, log)
     fault = fault or check_training(standing.steps, log, is_logged=bool(standing.log))
     fault = fault or check_scales(standing.steps, settings.train.precision)
+    fault = fault or check_recipes(standing, settings)
     if fault:
         return _report(fault, standing, 0, log)
     try:
         blocks, fault = _check_blocks(standing, log, settings, cache, progress or _silent)
     except QmpiError as error:
         blocks, fault = 0, f"the data cannot be read again: {error}"
-    return _report(fault or "ok", standing, blocks, log)
+    names = [source.name for source in settings.data.sources]
+    told = tuple(contents(recipe, names) for recipe in held_by_step(standing.recipes))
+    return replace(_report(fault or "ok", standing, blocks, log), recipes=told)
+
+
+def check_recipes(standing: StandingSteps, settings: Settings) -> str:
+    """Derive the recipe log anew, each time that it was told.
+
+    Args:
+        standing: the journal, replayed.
+        settings: the job.
+
+    Returns:
+        The first fault in words; "" if there is none.
+    """
+    for before, after, log, steps in standing.drawn:
+        fault = recipes_fault(before, after, settings, course_of(settings, log), steps)
+        if fault:
+            return fault
+    return ""
 
 
 def _report(verdict: str, standing: StandingSteps, blocks: int, log: Log) -> AuditReport:
@@ -212,9 +238,8 @@ def _check_blocks(
         progress(step, len(standing.steps))
         for lane, digest in enumerate(record.block_digests):
             rows = numbered_rows(
-                opened.recipes,
+                standing.recipes,
                 opened.sources,
-                Step(step),
                 block_of(log, step, lane, train.lanes),
                 train.microbatches * train.sequences,
             )

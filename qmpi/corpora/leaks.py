@@ -19,7 +19,6 @@ from qmpi.policy.hyperparameters import block_of, first_hyperparameters, lanes_o
 from qmpi.policy.stream import numbered_rows
 from qmpi.protocol.journal import RunOpened
 from qmpi.storage.shard_layout import dtype_name
-from qmpi.units import Step
 
 WINDOW = 32
 """Tokens: longer than what everybody writes alike, shorter than a paragraph."""
@@ -55,8 +54,8 @@ def overlap_with(
     Args:
         sources: of the run, open.
         settings: the job.
-        opened: newest opening of the run: recipes, facts, and the
-            hyperparameter log as it stands.
+        opened: newest opening of the run: facts, and the recipe log and the
+            hyperparameter log as they stand.
         steps: steps that were trained.
         held: held-out rows, as a lane's block has them.
         progress: told how many more steps are done.
@@ -75,7 +74,6 @@ def overlap_with(
             rows = numbered_rows(
                 opened.recipes,
                 opened.sources,
-                Step(step),
                 block_of(log, step, lane, train.lanes),
                 train.microbatches * train.sequences,
             )

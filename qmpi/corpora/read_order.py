@@ -16,7 +16,7 @@ from qmpi.corpora.builtin import resolve
 from qmpi.errors import InputError
 from qmpi.policy.held_out import split
 from qmpi.policy.reads import ComingBlock, coming_rows
-from qmpi.policy.stream import first_recipe
+from qmpi.policy.recipes import begun_recipes, course_of
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import Recipe, RowAddress
 from qmpi.storage.corpus import ChunkKey, Corpus
@@ -123,8 +123,8 @@ def open_job_data(settings: Settings, cache: Path) -> JobData:
             continue
         corpora[number], rows = _opened(Corpus.open(resolve(source.path, cache)), settings, cache)
         facts.append(split(source.name, rows, "", settings.evaluation.held_out, length))
-    recipe = first_recipe([source.weight for source in settings.data.sources], settings.job.seed)
-    return JobData((recipe,), tuple(facts), ChunkPlaces(corpora, length))
+    recipes = begun_recipes(settings, course_of(settings, ()))
+    return JobData(recipes, tuple(facts), ChunkPlaces(corpora, length))
 
 
 def _opened(corpus: Corpus, settings: Settings, cache: Path) -> tuple[Corpus | PackedCorpus, int]:

@@ -6,16 +6,19 @@ was done again must name the same blocks and losses, and what the run went back 
 
 from collections.abc import Iterable, Mapping
 from math import isclose
+from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from qmpi.corpora.roll_backs import roll_back_fault
 from qmpi.policy.hyperparameters import Log, hyperparameters_at, rate_at
+from qmpi.policy.recipes import Recipes
 from qmpi.protocol.journal import (
     GenerationOpened,
     HyperparametersChanged,
     JournalRecord,
+    RecipesChanged,
     RunOpened,
     RunReshaped,
     StepCommitted,
@@ -26,6 +29,22 @@ from qmpi.protocol.spikes import NO_LEVELS, judged
 
 RATE_TOLERANCE = 1e-9
 """A rate may be off in its last bits where another machine's cosine rounds differently."""
+
+
+class Drawn(NamedTuple):
+    """A recipe log, as a record told it.
+
+    Attributes:
+        before: the log until then; empty: there was none.
+        after: the log.
+        log: the hyperparameter log then.
+        steps: that stood then.
+    """
+
+    before: Recipes
+    after: Recipes
+    log: Log
+    steps: int
 
 
 class StandingSteps(Struct):
@@ -40,6 +59,8 @@ class StandingSteps(Struct):
         log: the hyperparameter log as it stands; empty in journals of old versions.
         roll_backs: each time that the run went back by itself, in order.
         reshaped: each time that its state was cut for another layout, in order.
+        recipes: the recipe log as it stands.
+        drawn: each time that it was told.
     """
 
     steps: dict[int, StepCommitted]
@@ -50,6 +71,8 @@ class StandingSteps(Struct):
     log: Log = ()
     roll_backs: tuple[RollBack, ...] = ()
     reshaped: tuple[RunReshaped, ...] = ()
+    recipes: Recipes = ()
+    drawn: tuple[Drawn, ...] = ()
 
 
 def check_training(steps: Mapping[int, StepCommitted], log: Log, *, is_logged: bool) -> str:
@@ -103,13 +126,10 @@ def replay(records: Iterable[JournalRecord]) -> StandingSteps:
         match record:
             case RunOpened():
                 standing.fault = _open(standing, void, record)
+            case RecipesChanged():
+                _draw(standing, record.recipes)
             case HyperparametersChanged() | RunReshaped():
-                standing.log = record.hyperparameters
-                if isinstance(record, RunReshaped):
-                    standing.fault = _reshape(standing, record)
-                if any(step >= record.back_to >= 0 for step in (*standing.steps, *void)):
-                    _give_up(standing, void, record.back_to)
-                    standing.went_back += (record.back_to,)
+                _change(standing, void, record)
             case GenerationOpened():
                 for step in [s for s in standing.steps if s >= record.step]:
                     void[step] = standing.steps.pop(step)
@@ -129,7 +149,26 @@ def _open(standing: StandingSteps, void: dict[int, StepCommitted], record: RunOp
     if record.back_to >= 0:
         _give_up(standing, void, record.back_to)
         standing.went_back += () if told else (record.back_to,)
+    _draw(standing, record.recipes)
     return fault
+
+
+def _change(
+    standing: StandingSteps,
+    void: dict[int, StepCommitted],
+    record: HyperparametersChanged | RunReshaped,
+) -> None:
+    standing.log = record.hyperparameters
+    if isinstance(record, RunReshaped):
+        standing.fault = _reshape(standing, record)
+    if any(step >= record.back_to >= 0 for step in (*standing.steps, *void)):
+        _give_up(standing, void, record.back_to)
+        standing.went_back += (record.back_to,)
+
+
+def _draw(standing: StandingSteps, recipes: Recipes) -> None:
+    drawn = Drawn(standing.recipes, recipes, standing.log, len(standing.steps))
+    standing.recipes, standing.drawn = recipes, (*standing.drawn, drawn)
 
 
 def _reshape(standing: StandingSteps, record: RunReshaped) -> str:

@@ -19,7 +19,7 @@ from qmpi.ports.engine import (
     RunStep,
     TakeSnapshot,
 )
-from qmpi.ports.processes import FenceProcess, LeaveJob
+from qmpi.ports.processes import CloseRequest, FenceProcess, LeaveJob
 from qmpi.ports.units import UnitWork
 from qmpi.protocol.envelope import RoleName
 
@@ -75,6 +75,8 @@ class Performer:
                 self._ports.engine.nudge()
             case FenceProcess(pid, reason):
                 self._ports.processes.fence(pid, reason)
+            case CloseRequest(name):
+                self._ports.processes.close_request(name)
             case LeaveJob(exit_code, reason, together):
                 self._ports.processes.leave(exit_code, reason, together=together)
             case _:

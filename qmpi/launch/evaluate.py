@@ -33,7 +33,13 @@ from qmpi.exchange.checkpoint import (
 )
 from qmpi.policy.scoring import evaluation_of, means
 from qmpi.protocol.evaluation import Evaluation, Marks
-from qmpi.protocol.journal import HyperparametersChanged, JournalRecord, RunOpened, RunReshaped
+from qmpi.protocol.journal import (
+    HyperparametersChanged,
+    JournalRecord,
+    RecipesChanged,
+    RunOpened,
+    RunReshaped,
+)
 from qmpi.protocol.teams import whole_digest
 from qmpi.storage.evaluation_file import (
     KeptEvaluation,
@@ -236,6 +242,8 @@ def newest_opening(history: Iterable[JournalRecord]) -> RunOpened:
             opened = record
         elif isinstance(record, HyperparametersChanged | RunReshaped) and opened is not None:
             opened = replace(opened, hyperparameters=record.hyperparameters)
+        elif isinstance(record, RecipesChanged) and opened is not None:
+            opened = replace(opened, recipes=record.recipes)
     if opened is None:
         raise InputError("the journal does not say how the run was opened")
     return opened

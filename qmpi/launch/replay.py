@@ -164,6 +164,8 @@ def goes_by(run: str, standing: StandingSteps, to: int | None = None) -> Replay:
         # What holds from a later step on, the replay does not come to.
         log=tuple(record for record in standing.log if record.first_step < steps),
         steps=Step(steps),
+        # Of later steps likewise; what was passed over on the way stays.
+        recipes=standing.recipes[: standing.steps[steps - 1].recipe + 1],
     )
 
 

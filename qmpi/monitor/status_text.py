@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from qmpi.monitor.crowd_text import host_lines, role_table
 from qmpi.monitor.paint import Cell, paint, table
+from qmpi.monitor.recipe_text import recipe_text
 from qmpi.monitor.roll_backs import roll_backs_text
 from qmpi.policy.step_split import hidden_share, seconds, shares, utilisation
 from qmpi.protocol.evaluation import Evaluation
@@ -102,6 +103,7 @@ def step_facts(report: StatusReport) -> list[tuple[str, str]]:
         told.append(("roll backs", roll_backs_text(report.roll_backs)))
     if report.noise_lanes is not None:
         told.append(("noise", f"weighs as much as the gradient at {report.noise_lanes:.3g} lanes"))
+    told += recipe_facts(report)
     told.append(("tokens", f"{report.tokens:,} ({report.tokens_per_second:,.0f} a second)"))
     if report.wait_share:
         told.append(("waiting", f"{100 * report.wait_share:.0f} % of the time, for blocks"))
@@ -116,6 +118,21 @@ def step_facts(report: StatusReport) -> list[tuple[str, str]]:
     if report.unsupervised:
         told.append(("supervisor", UNSUPERVISED))
     return told
+
+
+def recipe_facts(report: StatusReport) -> list[tuple[str, str]]:
+    """Return what the steps draw from, and what later ones will.
+
+    Args:
+        report: the status.
+
+    Returns:
+        Names with their values; nothing before the run is open, nor of a single source.
+    """
+    told = [recipe for recipe in (report.recipe, report.recipe_next) if recipe is not None]
+    if not told or len(told[0].weights) < 2:
+        return []
+    return list(zip(("data", ""), map(recipe_text, told), strict=False))
 
 
 def evaluation_facts(report: StatusReport) -> list[tuple[str, str]]:

@@ -24,6 +24,7 @@ from qmpi.protocol.journal import (
     GenerationOpened,
     HyperparametersChanged,
     JournalRecord,
+    RecipesChanged,
     RunEnded,
     RunOpened,
     RunReshaped,
@@ -235,7 +236,7 @@ class _Teller:
         match record:
             case RunOpened():
                 self._launch(record)
-            case HyperparametersChanged() | RunReshaped():
+            case HyperparametersChanged() | RecipesChanged() | RunReshaped():
                 self._change(record)
             case GenerationOpened():
                 self._generation(record)
@@ -286,12 +287,14 @@ class _Teller:
             # The first generation says who trains; until then the status is all that is known.
             self._open[rank] = (self._roles.get(rank, SPARE), record.time)
 
-    def _change(self, record: HyperparametersChanged | RunReshaped) -> None:
+    def _change(self, record: HyperparametersChanged | RecipesChanged | RunReshaped) -> None:
+        self.marks.append(Mark(record.time, -1, "change", record.reason))
+        if isinstance(record, RecipesChanged):
+            return
         self.log = record.hyperparameters
         given_up = self._void(record.back_to) if record.back_to >= 0 else 0
         if given_up:
             self.given_up.append((record.back_to, given_up))
-        self.marks.append(Mark(record.time, -1, "change", record.reason))
 
     def _void(self, first: int) -> int:
         voided = [step for step in self.steps if step >= first]
@@ -326,9 +329,8 @@ class _Teller:
                 self._open[rank] = (SPARE, start)
 
     def _failure(self, record: FailureSeen) -> None:
-        self.failures.append(
-            FailureReport(record.time, record.ranks, record.what, record.action, record.reason)
-        )
+        told = FailureReport(record.time, record.ranks, record.what, record.action, record.reason)
+        self.failures.append(told)
         if not record.what.endswith(" died"):
             return
         for rank in record.ranks:
@@ -349,12 +351,11 @@ def _roles(status: StatusReport) -> dict[int, str]:
 
 
 def _facts(status: StatusReport, teller: _Teller) -> list[tuple[str, str]]:
-    loss = "none" if status.loss is None else f"{status.loss:.4f} nats a token"
     return [
         ("steps", f"{len(teller.steps):,} of {status.steps:,}"),
         *_training_facts(teller),
         ("tokens", f"{status.tokens:,}"),
-        ("last loss", loss),
+        ("last loss", "none" if status.loss is None else f"{status.loss:.4f} nats a token"),
         ("wall time", f"{teller.now - teller.started:.1f} s"),
         ("starts of the job", str(teller.launches)),
         ("failures healed", str(len(teller.failures))),

@@ -2,8 +2,8 @@
 
 Theory of operation. `reads` says which blocks a rank will be asked for. Following many of them at
 once would keep a rank from its messages, so each build follows a few more, until `MOST_ROWS` rows
-are known ahead; from then on one more for each. When memory ranks come or go, or a run goes back,
-homes or steps are others: all is told anew.
+are known ahead; from then on one more for each. When memory ranks come or go, a recipe is
+added, or a run goes back, homes, rows or steps are others: all is told anew.
 
 Invariants: blocks are told by rising place, each once unless all is told anew.
 """
@@ -51,16 +51,16 @@ def is_worth_it(settings: Settings, facts: Sequence[SourceFact]) -> bool:
 class Foresight:
     """How far one memory rank has been told its future."""
 
-    def __init__(self, settings: Settings, rank: Rank, recipes: Sequence[Recipe]) -> None:
+    def __init__(self, settings: Settings, rank: Rank) -> None:
         """Know nothing yet.
 
         Args:
             settings: the job.
             rank: the memory rank.
-            recipes: the recipe log.
         """
         train = settings.train
-        self._settings, self._rank, self._recipes = settings, rank, recipes
+        self._settings, self._rank = settings, rank
+        self._recipes: tuple[Recipe, ...] = ()
         self._rows_per_block = train.microbatches * train.sequences
         self._most = max(1, MOST_ROWS // self._rows_per_block)
         self._memories: tuple[Rank, ...] = ()
@@ -68,13 +68,18 @@ class Foresight:
         self._last = self._known = -1
 
     def look(
-        self, step: Step, memories: Sequence[Rank], facts: Sequence[SourceFact]
+        self,
+        step: Step,
+        memories: Sequence[Rank],
+        recipes: Sequence[Recipe],
+        facts: Sequence[SourceFact],
     ) -> ComingReads:
         """Look further ahead, at a block that is about to be built.
 
         Args:
             step: of that block.
             memories: live memory ranks.
+            recipes: the recipe log.
             facts: the sources, in the order of the job file.
 
         Returns:
@@ -85,16 +90,17 @@ class Foresight:
             return ComingReads(is_anew=True, passed=0, blocks=())
         window = self._settings.data.prefetch_steps
         # Trainers ask ahead, so blocks of neighbouring steps overtake one another.
-        is_anew = tuple(memories) != self._memories or step < self._last - window
+        told_of = self._memories, self._recipes
+        is_anew = (tuple(memories), tuple(recipes)) != told_of or step < self._last - window
         if is_anew:
-            self._begin(step, memories)
+            self._begin(step, memories, recipes)
         self._last = max(step, self._last)
         passed = place_of_block(max(0, self._last - window), 0)
         told = tuple(self._further(step, len(memories), facts))
         return ComingReads(is_anew, passed, told)
 
-    def _begin(self, step: Step, memories: Sequence[Rank]) -> None:
-        self._memories, self._last = tuple(memories), step
+    def _begin(self, step: Step, memories: Sequence[Rank], recipes: Sequence[Recipe]) -> None:
+        self._memories, self._recipes, self._last = tuple(memories), tuple(recipes), step
         train = self._settings.train
         steps = range(step, train.steps)
         blocks = coming_blocks(None, train.lanes, steps, self._memories)

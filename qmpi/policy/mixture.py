@@ -37,26 +37,29 @@ def integer_weights(weights: Sequence[float]) -> tuple[int, ...]:
     """Round weights to integers that sum to `MIXTURE_PERIOD`, by largest remainder.
 
     Args:
-        weights: relative shares, finite and > 0, one a source; at most `MIXTURE_PERIOD` of them.
+        weights: relative shares, finite and >= 0, one a source; at most `MIXTURE_PERIOD` of them.
 
     Returns:
-        Sequences of each source in one period, each at least 1.
+        Sequences of each source in one period: at least 1, but for those of weight 0.
 
     Raises:
-        ConfigError: there are no sources, too many, or a weight is not a positive finite number.
+        ConfigError: there are no sources, too many, or none with a weight; or a weight is not a
+            finite number >= 0.
     """
     if not 1 <= len(weights) <= MIXTURE_PERIOD:
         raise ConfigError(
             f"{len(weights)} data sources; give between 1 and {MIXTURE_PERIOD} of them"
         )
     for number, weight in enumerate(weights):
-        if not (isfinite(weight) and weight > 0):
-            raise ConfigError(f"weight of data source {number} is {weight}; give a positive number")
+        if not (isfinite(weight) and weight >= 0):
+            raise ConfigError(f"weight of data source {number} is {weight}; give a number >= 0")
+    if not any(weights):
+        raise ConfigError("every data source has weight 0; give one of them more")
     # Exact fractions: a float sum would make the weights depend on the order of addition.
     shares = [Fraction(weight) for weight in weights]
     total = sum(shares, Fraction(0))
     quotas = [share * MIXTURE_PERIOD / total for share in shares]
-    counts = [max(1, int(quota)) for quota in quotas]
+    counts = [max(1, int(quota)) if quota else 0 for quota in quotas]
     everyone = range(len(counts))
     while sum(counts) < MIXTURE_PERIOD:
         counts[max(everyone, key=lambda k: (quotas[k] - counts[k], -k))] += 1

@@ -82,7 +82,7 @@ def coming_rows(
 
     Args:
         blocks: any.
-        recipes: the log, ascending by `first_step`.
+        recipes: the log, ascending by `first_sequence`.
         facts: the sources, in the order of the job file.
         rows_per_block: microbatches x sequences of a lane.
 
@@ -90,4 +90,4 @@ def coming_rows(
         Each block with its rows, in the order in which they are read.
     """
     for block in blocks:
-        yield block, numbered_rows(recipes, facts, block.step, block.number, rows_per_block)
+        yield block, numbered_rows(recipes, facts, block.number, rows_per_block)

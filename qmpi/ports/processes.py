@@ -3,6 +3,7 @@
 Promises, held by one conformance suite. Only a process of this job on this host is ever fenced,
 never this one, nor a stranger that was given the number of a rank that has ended; leaving is final;
 a request to stop is told once, however often it is made; a request for a profile is told once each.
+A request for other weights is told once to each process that decides, until it is closed.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Protocol
 
 from qmpi.ports.base import Effect, Event
 from qmpi.protocol.profiles import ProfileRequest
+from qmpi.protocol.recipe import RecipeRequest
 from qmpi.units import Seconds
 
 
@@ -33,6 +35,12 @@ class LeaveJob(Effect, frozen=True):
     together: bool = False
 
 
+class CloseRequest(Effect, frozen=True):
+    """A request for other weights is answered: no later start shall hear of it."""
+
+    name: str
+
+
 class StopRequested(Event, frozen=True):
     """The user or the batch system wants the run to stop with its state saved."""
 
@@ -43,6 +51,12 @@ class ProfileRequested(Event, frozen=True):
     """The user wants to see what trainers do, over some steps."""
 
     request: ProfileRequest
+
+
+class RecipeRequested(Event, frozen=True):
+    """The user wants other weights of the sources; told again after a start until it is closed."""
+
+    request: RecipeRequest
 
 
 class Processes(Protocol):
@@ -64,6 +78,14 @@ class Processes(Protocol):
             exit_code: with which code.
             reason: why, in words.
             together: the whole job ends.
+        """
+        ...
+
+    def close_request(self, name: str) -> None:
+        """Take a request for other weights away; one that is gone already is no error.
+
+        Args:
+            name: of the request; another one stays.
         """
         ...
 

@@ -10,11 +10,13 @@ class BlockRequest(Struct, frozen=True, tag="block_request"):
 
     Attributes:
         block: its number in the stream; -1: each step before has all lanes.
+        revision: of the oldest directory by whose recipes it may be made.
     """
 
     step: Step
     lane: Lane
     block: int = -1
+    revision: int = 0
 
 
 class BlockReply(Struct, frozen=True, tag="block_reply"):

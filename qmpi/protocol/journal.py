@@ -64,6 +64,25 @@ class HyperparametersChanged(Struct, frozen=True, tag="hyperparameters_changed")
     back_to: int = -1
 
 
+class RecipesChanged(Struct, frozen=True, tag="recipes_changed"):
+    """What later steps draw from changes while the run goes on.
+
+    Attributes:
+        step: steps committed by then.
+        recipes: the whole recipe log.
+        reason: in words.
+        request: name of the request that this follows; "": none.
+        at: first step that has what was asked for; -1: nothing was.
+    """
+
+    time: float
+    step: Step
+    recipes: tuple[Recipe, ...]
+    reason: str
+    request: str = ""
+    at: int = -1
+
+
 class RunReshaped(Struct, frozen=True, tag="run_reshaped"):
     """What comes before is the story of another run; this one goes on from it in another layout.
 
@@ -233,6 +252,7 @@ class RunEnded(Struct, frozen=True, tag="run_ended"):
 JournalRecord = (
     RunOpened
     | HyperparametersChanged
+    | RecipesChanged
     | RunReshaped
     | GenerationOpened
     | StepCommitted

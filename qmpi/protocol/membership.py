@@ -146,6 +146,7 @@ class FormGroup(Struct, frozen=True, tag="form_group"):
         evaluated: evaluations due before steps up to this one are done, or given up.
         replays: the run goes by the records of another one: no spike stops it, and microbatches are
             as that run had them.
+        revision: of the oldest directory that has the recipes of the first steps.
     """
 
     generation: Generation
@@ -169,6 +170,7 @@ class FormGroup(Struct, frozen=True, tag="form_group"):
     branch: int = 0
     evaluated: int = 0
     replays: bool = False
+    revision: int = 0
 
 
 class GroupReady(Struct, frozen=True, tag="group_ready"):

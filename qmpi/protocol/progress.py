@@ -23,6 +23,7 @@ class Grant(Struct, frozen=True, tag="grant"):
         snapshot_steps: steps, up to `until`, whose state before them is copied to RAM.
         checkpoint_steps: those of them that also go to disk.
         hyperparameters: the log, if it has changed since the group was formed; else empty.
+        revision: of the oldest directory that has the recipes of these steps.
     """
 
     generation: Generation
@@ -30,6 +31,7 @@ class Grant(Struct, frozen=True, tag="grant"):
     snapshot_steps: tuple[int, ...] = ()
     checkpoint_steps: tuple[int, ...] = ()
     hyperparameters: tuple[Hyperparameters, ...] = ()
+    revision: int = 0
 
 
 class StepTimes(Struct, frozen=True):

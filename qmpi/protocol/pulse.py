@@ -2,13 +2,15 @@
 
 Every rank has a herald. The lowest live rank of a host is its leader: the heralds there beat to the
 leader's, which merges them into one `Beat` a heartbeat to the chief (coordinator or dealer). The
-directory goes the other way. So the chief's messages grow with hosts, not with ranks.
+directory goes the other way; it also tells what is drawn from. So the chief's messages grow with
+hosts, not with ranks.
 """
 
 from msgspec import Struct
 
 from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.membership import SourceFact
+from qmpi.protocol.recipe import Recipe
 from qmpi.units import Digest, Rank
 
 
@@ -58,6 +60,7 @@ class Directory(Struct, frozen=True, tag="directory"):
         generators, memories, replicas: live ranks, ascending.
         sources: facts of all data sources, in the order of the job file.
         reason: why it changed, in words.
+        recipes: the recipe log.
     """
 
     revision: int = 0
@@ -66,6 +69,7 @@ class Directory(Struct, frozen=True, tag="directory"):
     replicas: tuple[Rank, ...] = ()
     sources: tuple[SourceFact, ...] = ()
     reason: str = ""
+    recipes: tuple[Recipe, ...] = ()
 
 
 class DirectoryChange(Struct, frozen=True, tag="directory_change"):
@@ -75,6 +79,8 @@ class DirectoryChange(Struct, frozen=True, tag="directory_change"):
         joined: (role, rank) pairs that are new.
         gone: (role, rank) pairs that are there no more.
         reason: why it changed, in words.
+        kept: records of the recipe log that stay as they are, from its beginning on.
+        recipes: those behind them.
     """
 
     base: int
@@ -82,6 +88,8 @@ class DirectoryChange(Struct, frozen=True, tag="directory_change"):
     joined: tuple[tuple[RoleName, Rank], ...]
     gone: tuple[tuple[RoleName, Rank], ...]
     reason: str = ""
+    kept: int = 0
+    recipes: tuple[Recipe, ...] = ()
 
 
 class DirectoryWanted(Struct, frozen=True, tag="directory_wanted"):

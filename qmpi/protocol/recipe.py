@@ -9,7 +9,10 @@ MIXTURE_PERIOD = 4096
 
 
 class Recipe(Struct, frozen=True):
-    """One record of the append-only recipe log; valid from `first_step` to the next record.
+    """One record of the recipe log; valid from `first_sequence` to the next record.
+
+    The log grows along the stream: records of sequences that may have been handed out stay as they
+    are. Where a run goes back and passes over data, a step comes twice in it, at two places.
 
     Attributes:
         first_step: first step that it covers.
@@ -18,6 +21,10 @@ class Recipe(Struct, frozen=True):
             `MIXTURE_PERIOD`.
         starts: row of each source at which this recipe begins, so that no earlier row repeats.
         seed: seed of the row order.
+        shares: relative shares that `weights` are rounded from; empty in journals of old versions:
+            what the job file says.
+        asked: source and share of those that this record set; the others kept theirs.
+        reason: why it is there, in words; "" for the first.
     """
 
     first_step: Step
@@ -25,6 +32,50 @@ class Recipe(Struct, frozen=True):
     weights: tuple[int, ...]
     starts: tuple[int, ...]
     seed: int
+    shares: tuple[float, ...] = ()
+    asked: tuple[tuple[str, float], ...] = ()
+    reason: str = ""
+
+
+class RecipeRequest(Struct, frozen=True):
+    """RUN/recipe.json: other weights that `qmpi recipe` asks for.
+
+    Attributes:
+        name: of the request; letters, digits, "-" and "_". It is followed once.
+        weights: relative shares by source, >= 0; the others keep theirs.
+        at: first step that they hold for; -1: the first that is possible.
+    """
+
+    name: str
+    weights: tuple[tuple[str, float], ...]
+    at: int = -1
+
+
+class RecipeAnswer(Struct, frozen=True):
+    """What came of a request for other weights; part of the status.
+
+    Attributes:
+        at: first step that they hold for; -1: they are refused.
+        refused: why, in words; "" if they are not.
+    """
+
+    name: str
+    at: int = -1
+    refused: str = ""
+
+
+class RecipeReport(Struct, frozen=True):
+    """A recipe for people; part of the status.
+
+    Attributes:
+        first_step: first step that it covers.
+        weights: share of the sequences by source; they sum to 1.
+        reason: why it is there, in words.
+    """
+
+    first_step: int
+    weights: dict[str, float]
+    reason: str
 
 
 class RowAddress(Struct, frozen=True):

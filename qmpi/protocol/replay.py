@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.membership import SourceFact
+from qmpi.protocol.recipe import Recipe
 from qmpi.units import Digest, Step
 
 
@@ -21,6 +22,7 @@ class Replay(Struct, frozen=True):
         sources: facts of its data sources.
         log: its hyperparameter log.
         steps: at which the replay ends, > 0; schedules count by the log.
+        recipes: its recipe log; empty: what the job says.
     """
 
     run: str
@@ -30,3 +32,4 @@ class Replay(Struct, frozen=True):
     sources: tuple[SourceFact, ...]
     log: tuple[Hyperparameters, ...]
     steps: Step
+    recipes: tuple[Recipe, ...] = ()

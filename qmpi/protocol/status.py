@@ -7,6 +7,7 @@ from msgspec import Struct
 from qmpi.protocol.evaluation import EvaluationReport
 from qmpi.protocol.profiles import ProfileReport
 from qmpi.protocol.progress import StepTimes
+from qmpi.protocol.recipe import RecipeAnswer, RecipeReport
 from qmpi.protocol.roll_back import RollBack
 from qmpi.protocol.work import WorkStatus
 
@@ -123,6 +124,9 @@ class StatusReport(Struct, frozen=True, kw_only=True):
         loss_scale: of the last committed step; 1: none is used.
         unsupervised: no command is there that would start the job again; seen by who looks from the
             host of its ranks.
+        recipe: weights of the sources in force; None until the run is open.
+        recipe_next: those that follow at a later step; None: none do so far.
+        recipe_answers: what came of the newest requests for other weights, oldest first.
         work: units of a work farm; None for a training run. A farm's `step` and `steps` count the
             units of all stages known so far.
     """
@@ -168,6 +172,9 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     noise_lanes: float | None = None
     roll_backs: tuple[RollBack, ...] = ()
     unsupervised: bool = False
+    recipe: RecipeReport | None = None
+    recipe_next: RecipeReport | None = None
+    recipe_answers: tuple[RecipeAnswer, ...] = ()
 
 
 class EndMarker(Struct, frozen=True, kw_only=True):

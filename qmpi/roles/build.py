@@ -58,7 +58,7 @@ def build_role(assignment: Assignment, name: RoleName, describe: Describe) -> Ro
         case RoleName.MEMORY:
             from qmpi.roles.memory import Memory
 
-            return Memory(settings, rank, assignment.run.recipes)
+            return Memory(settings, rank)
         case RoleName.TRAINER:
             from qmpi.roles.trainer.machine import Trainer
 

@@ -1,6 +1,7 @@
 """The directory of data roles: its differences, and word of a new one to the roles of a rank."""
 
 from collections.abc import Iterable
+from itertools import takewhile
 
 from qmpi.ports.base import Event
 from qmpi.protocol.envelope import RoleName
@@ -43,12 +44,16 @@ def difference(old: Directory, new: Directory) -> DirectoryChange:
         The change.
     """
     before, after = pairs_of(old), pairs_of(new)
+    alike = takewhile(lambda both: both[0] == both[1], zip(old.recipes, new.recipes, strict=False))
+    kept = len(list(alike))
     return DirectoryChange(
         old.revision,
         new.revision,
         tuple(sorted(after - before)),
         tuple(sorted(before - after)),
         new.reason,
+        kept,
+        new.recipes[kept:],
     )
 
 
@@ -70,6 +75,7 @@ def changed(old: Directory, change: DirectoryChange) -> Directory:
         replicas=_merged(RoleName.REPLICA, old.replicas, joined, gone),
         sources=old.sources,
         reason=change.reason,
+        recipes=(*old.recipes[: change.kept], *change.recipes),
     )
 
 

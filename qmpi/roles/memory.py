@@ -1,10 +1,11 @@
 """Memory: assembles blocks from shards and generated rows, keeps them, serves them.
 
-Theory of operation. A trainer asks for the block of (step, lane). The block's rows are addresses, a
-pure function of the recipe; rows of a corpus are read from shards here, generated rows are asked of
-a generator, and of another if that one cannot make them. When all are there the block is built,
-digested, kept, and sent to everyone who asked meanwhile. All of it can be lost and made again: the
-home of a block is a hash over the live memory ranks.
+Theory of operation. A trainer asks for the block of (step, lane), and says which directory has the
+recipes for it; until that one is here, no block is begun. The block's rows are addresses, a pure
+function of the recipe log, which comes with the directory; rows of a corpus are read from shards
+here, generated rows are asked of a generator, and of another if that one cannot make them. When all
+are there the block is built, digested, kept, and sent to everyone who asked meanwhile. All of it
+can be lost and made again: the home of a block is a hash over the live memory ranks.
 
 States of a block: absent -> gathering (rows asked) -> building -> held. Who asked for a block that
 cannot be made is told so, and asks elsewhere: the fault may be this rank's disk. If it is that of
@@ -34,7 +35,7 @@ from qmpi.protocol.blocks import (
 )
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.membership import Hello
-from qmpi.protocol.recipe import ComingReads, Recipe, RowAddress
+from qmpi.protocol.recipe import ComingReads, RowAddress
 from qmpi.roles.facts import RankFacts
 from qmpi.roles.follower import Follower
 from qmpi.units import Bytes, Digest, Lane, Rank, Seconds, Step
@@ -84,17 +85,16 @@ class Memory(Follower):
     role = RoleName.MEMORY
     retries = True
 
-    def __init__(self, settings: Settings, facts: RankFacts, recipes: tuple[Recipe, ...]) -> None:
+    def __init__(self, settings: Settings, facts: RankFacts) -> None:
         """Make an empty memory.
 
         Args:
             settings: the job.
             facts: who this rank is.
-            recipes: the recipe log.
         """
         super().__init__(settings, facts)
         train = settings.train
-        self.recipes = recipes
+        self.revision_needed = 0
         self.rows_per_block = train.microbatches * train.sequences
         blocks = max(LEAST_BLOCKS, 2 * train.lanes * (settings.data.prefetch_steps + 1))
         self.block_bytes = (
@@ -106,7 +106,7 @@ class Memory(Follower):
         self.held: Cache[Key, tuple[Digest, Frame]] = recent(self.budget, gone=self._gone)
         self.waiting: dict[Key, list[Address]] = {}
         self.numbers: dict[Key, int] = {}
-        self.foresight = Foresight(settings, facts.rank, recipes)
+        self.foresight = Foresight(settings, facts.rank)
 
     def on_start(self, now: Seconds) -> list[Effect]:
         """Open the shards before saying hello."""
@@ -121,7 +121,8 @@ class Memory(Follower):
                 self._activity = "idle"
                 hello = Hello(self.facts.host, self.facts.pid, sources=sources)
                 return [self.tell(hello)]
-            case Received(header, BlockRequest(step, lane, block)):
+            case Received(header, BlockRequest(step, lane, block, revision)):
+                self.revision_needed = max(self.revision_needed, revision)
                 self.numbers.setdefault((step, lane), block)
                 return self._asked(header.source, (step, lane), now)
             case Received(_, RowsReply(step, lane, source), frames) if frames:
@@ -143,7 +144,7 @@ class Memory(Follower):
     def on_directory(self, now: Seconds) -> list[Effect]:
         """Ask the generators that live now for each missing row; begin what could not begin."""
         effects = [effect for key in list(self.gathering) for effect in self._ask_rows(key, now)]
-        for key in list(self.waiting):
+        for key in () if self._is_behind else list(self.waiting):
             if key not in self.gathering and key not in self.building:
                 effects += self._gather(key, now)
         return effects
@@ -162,6 +163,12 @@ class Memory(Follower):
         if self.held.bytes > self.budget:
             raise InvariantError(f"memory {self.facts.rank}: holds more than {self.budget} bytes")
 
+    @property
+    def _is_behind(self) -> bool:
+        """Whether a directory is on its way that names the sources, or newer recipes."""
+        newest = self.directory
+        return not newest.sources or newest.revision < self.revision_needed
+
     def _asked(self, by: Address, key: Key, now: Seconds) -> list[Effect]:
         held = self.held.get(key)
         if held is not None:
@@ -170,8 +177,8 @@ class Memory(Follower):
         askers = self.waiting.setdefault(key, [])
         if by not in askers:
             askers.append(by)
-        # Another rank's request may overtake the coordinator's directory, which names the sources.
-        if key in self.gathering or key in self.building or not self.directory.sources:
+        # Another rank's request may overtake the coordinator's directory.
+        if key in self.gathering or key in self.building or self._is_behind:
             return []
         return self._gather(key, now)
 
@@ -181,9 +188,8 @@ class Memory(Follower):
         number = self.numbers.get(key, -1)
         if number < 0:
             number = step * self.settings.train.lanes + lane
-        rows = numbered_rows(
-            self.recipes, self.directory.sources, step, number, self.rows_per_block
-        )
+        newest = self.directory
+        rows = numbered_rows(newest.recipes, newest.sources, number, self.rows_per_block)
         missing: dict[int, tuple[int, ...]] = {}
         for address in rows:
             if not isinstance(self.settings.data.sources[address.source], CorpusSource):
@@ -245,11 +251,13 @@ class Memory(Follower):
     def _coming(self, key: Key) -> ComingReads | None:
         step, lane = key
         usual = step * self.settings.train.lanes + lane
-        sources = self.directory.sources
+        newest = self.directory
         # Where steps had fewer lanes, blocks have other numbers than can be known from here.
-        if self.numbers.get(key, -1) not in (-1, usual) or not is_worth_it(self.settings, sources):
+        if self.numbers.get(key, -1) not in (-1, usual) or not is_worth_it(
+            self.settings, newest.sources
+        ):
             return None
-        return self.foresight.look(step, self.directory.memories, sources)
+        return self.foresight.look(step, newest.memories, newest.recipes, newest.sources)
 
     def _built(self, key: Key, digest: Digest, frame: Frame) -> list[Effect]:
         self.building.discard(key)

@@ -26,10 +26,11 @@ from qmpi.policy.devices import COMPUTING, device_number
 from qmpi.policy.domains import domain_of
 from qmpi.policy.hyperparameters import Log, log_of
 from qmpi.policy.placement import Placement, place
+from qmpi.policy.recipes import recipes_of
 from qmpi.policy.reshaping import which_run
-from qmpi.policy.stream import first_recipe
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.journal import JournalRecord, RunOpened
+from qmpi.protocol.recipe import RecipeRequest
 from qmpi.roles.build import Assignment, build_role
 from qmpi.roles.coordinator.facts import RunFacts
 from qmpi.runtime.address import reachable_address
@@ -43,6 +44,7 @@ from qmpi.runtime.healing import why_relaunch_only
 from qmpi.runtime.heap import keep_memory
 from qmpi.runtime.meeting import COORDINATOR, Meeting, Surroundings, facts_of, meet
 from qmpi.runtime.ownership import own_run
+from qmpi.runtime.processes import waiting_request
 from qmpi.runtime.rank import RankContext, assemble
 from qmpi.runtime.same_run import (
     AS_IT_WAS,
@@ -95,6 +97,7 @@ class CoordinatorFiles(Struct):
         settings_digest: of the settings that the run was begun with.
         hyperparameters: the log of the starts before.
         back_to: step that this start goes back to; -1: none.
+        asked: other weights that were asked for before this start; None: none were.
     """
 
     lock: RunLock
@@ -104,6 +107,7 @@ class CoordinatorFiles(Struct):
     settings_digest: Digest
     hyperparameters: Log
     back_to: int
+    asked: RecipeRequest | None
 
 
 def build_rank(world: Surroundings, start: Start) -> RankContext:
@@ -202,11 +206,11 @@ def _place(settings: Settings, meeting: Meeting[CoordinatorFiles]) -> Placement:
 
 def _run_facts(start: Start, meeting: Meeting[CoordinatorFiles], placement: Placement) -> RunFacts:
     settings, opened = start.settings, meeting.opened
-    recipe = first_recipe([s.weight for s in settings.data.sources], settings.job.seed)
+    history = opened.history if opened is not None else ()
     return RunFacts(
         run_id=meeting.run_id,
         settings_digest=opened.settings_digest if opened is not None else Digest(""),
-        recipes=(recipe,),
+        recipes=recipes_of(history, settings),
         expected=tuple(
             Address(rank, role)
             for rank, roles in zip(meeting.ranks, placement.roles, strict=True)
@@ -216,7 +220,7 @@ def _run_facts(start: Start, meeting: Meeting[CoordinatorFiles], placement: Plac
         hosts=meeting.hosts,
         domains=meeting.domains,
         teams=placement.teams,
-        history=opened.history if opened is not None else (),
+        history=history,
         checkpoints=_checkpoints(start, meeting.run_id) if opened is not None else (),
         from_scratch=start.from_scratch,
         died=start.died,
@@ -224,6 +228,7 @@ def _run_facts(start: Start, meeting: Meeting[CoordinatorFiles], placement: Plac
         replan=start.way.replan,
         back_to=opened.back_to if opened is not None else -1,
         directory=str(start.run),
+        asked=opened.asked if opened is not None else None,
     )
 
 
@@ -269,4 +274,5 @@ def _open(world: Surroundings, directory: RunDirectory, start: Start) -> Coordin
     keep_settings(directory, begun, is_new=not openings)
     note_ram_places(directory, [settings.snapshot.ram_dir])
     back = start.way.step_back(len(openings))
-    return CoordinatorFiles(lock, journal, tuple(history), run_id, digest, log, back)
+    asked = waiting_request(directory.recipe_request)
+    return CoordinatorFiles(lock, journal, tuple(history), run_id, digest, log, back, asked)

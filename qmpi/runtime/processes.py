@@ -18,9 +18,11 @@ from types import FrameType
 
 from qmpi.errors import LaunchError, StorageError
 from qmpi.ports.base import Event
-from qmpi.ports.processes import ProfileRequested, StopRequested
+from qmpi.ports.processes import ProfileRequested, RecipeRequested, StopRequested
+from qmpi.protocol.recipe import RecipeRequest
 from qmpi.storage.profile_request import take_request
 from qmpi.storage.rank_files import parent_of, read_rank_files, start_ticks
+from qmpi.storage.recipe_request import close_recipe_request, read_recipe_request
 from qmpi.units import Seconds
 
 logger = logging.getLogger(__name__)
@@ -38,6 +40,19 @@ STOPPING = (
 """Signals that ask a run to stop in order. mpirun passes SIGUSR1 and SIGUSR2 on to all ranks."""
 
 
+def waiting_request(path: Path) -> RecipeRequest | None:
+    """Return what waits to be answered; what is no request is passed over.
+
+    Args:
+        path: `RunDirectory.recipe_request`.
+    """
+    try:
+        return read_recipe_request(path)
+    except StorageError as error:
+        logger.warning("a request for other weights is passed over: %s", error)
+        return None
+
+
 class HostProcesses:
     """The processes of this host, as one rank sees them.
 
@@ -48,18 +63,23 @@ class HostProcesses:
         reason: why it leaves.
     """
 
-    def __init__(self, ranks: Path, stop_request: Path, profile_request: Path) -> None:
+    def __init__(
+        self, ranks: Path, stop_request: Path, profile_request: Path, recipe_request: Path
+    ) -> None:
         """Remember the launcher.
 
         Args:
             ranks: folder in which the ranks of the job say who they are.
             stop_request: file whose presence asks the run to stop.
             profile_request: file that asks for a profile; taken away when it is read.
+            recipe_request: file that asks for other weights; stays until it is answered.
         """
         self.is_coordinator = False
         self._ranks = ranks
         self._stop_request = stop_request
         self._profile_request = profile_request
+        self._recipe_request = recipe_request
+        self._recipe_told = ""
         self._launcher = os.getppid()
         self._signalled = ""
         self._disowned = False
@@ -131,7 +151,8 @@ class HostProcesses:
             now: clock.
 
         Returns:
-            `StopRequested`, once, and `ProfileRequested`, once each, on the rank that is asked.
+            `StopRequested`, once, and `ProfileRequested` and `RecipeRequested`, once each, on the
+            rank that is asked.
 
         Raises:
             LaunchError: the launcher is gone, or the run is another's now.
@@ -154,7 +175,28 @@ class HostProcesses:
             told.append(StopRequested(reason))
         if self.is_coordinator and self._profile_request.exists():
             told += self._profile()
+        if self.is_coordinator and self._recipe_request.exists():
+            told += self._recipe()
         return told
+
+    def close_request(self, name: str) -> None:
+        """Take a request for other weights away; one that is gone already is no error.
+
+        Args:
+            name: of the request; another one stays.
+        """
+        try:
+            close_recipe_request(self._recipe_request, name)
+        except StorageError as error:
+            # The journal has its name: whoever reads it again knows that it is answered.
+            logger.warning("a request that is answered stays: %s", error)
+
+    def _recipe(self) -> list[Event]:
+        request = waiting_request(self._recipe_request)
+        if request is None or request.name == self._recipe_told:
+            return []
+        self._recipe_told = request.name
+        return [RecipeRequested(request)]
 
     def _profile(self) -> list[Event]:
         try:

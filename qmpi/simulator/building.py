@@ -10,9 +10,9 @@ from qmpi.driver.router import Build, Router
 from qmpi.policy.domains import domain_of
 from qmpi.policy.hyperparameters import log_of
 from qmpi.policy.placement import place
+from qmpi.policy.recipes import recipes_of
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.journal import RunOpened
-from qmpi.protocol.recipe import Recipe
 from qmpi.protocol.replay import Replay
 from qmpi.roles.build import Assignment, build_role
 from qmpi.roles.coordinator.facts import RunFacts
@@ -67,18 +67,14 @@ class Builder(Protocol):
 class TrainingBuilder:
     """Makes training jobs."""
 
-    def __init__(
-        self, around: Surroundings, recipes: tuple[Recipe, ...], replayed: Replay | None = None
-    ) -> None:
+    def __init__(self, around: Surroundings, replayed: Replay | None = None) -> None:
         """Note what all jobs share.
 
         Args:
             around: the machine.
-            recipes: the recipe log.
             replayed: what the run goes by, if it replays another one.
         """
         self.around = around
-        self.recipes = recipes
         self.replayed = replayed
 
     def build(self, job: Incarnation, number: int, observe: Observer) -> Born:
@@ -101,7 +97,7 @@ class TrainingBuilder:
         run = RunFacts(
             run_id="simulated",
             settings_digest=Digest("simulated"),
-            recipes=self.recipes,
+            recipes=recipes_of(history, settings),
             expected=tuple(
                 Address(Rank(r), role) for r, roles in enumerate(placement.roles) for role in roles
             ),
@@ -114,6 +110,7 @@ class TrainingBuilder:
             back_to=wish.back_to if starts == wish.starts else -1,
             replan=wish.replan,
             replayed=self.replayed,
+            asked=self.around.files.recipe_request,
         )
         chief = Address(CHIEF, RoleName.COORDINATOR)
         for facts in facts_of(job, number, chief):
@@ -141,7 +138,7 @@ class TrainingBuilder:
         ports = Ports(
             clock=SimulatedClock(around.agenda),
             transport=job.network.ends[rank],
-            processes=SimulatedProcesses(host, facts.pid, job.fence),
+            processes=SimulatedProcesses(host, facts.pid, job.fence, around.files),
             engine=SimulatedEngine(around, life, rank, host, job.lines),
             data=SimulatedData(around, life, rank),
             copies=SimulatedCopies(around, life, rank, host),

@@ -17,7 +17,6 @@ from qmpi.config.settings import Settings
 from qmpi.driver.process import Handled
 from qmpi.errors import InvariantError
 from qmpi.policy.relaunch import may_relaunch
-from qmpi.policy.stream import first_recipe
 from qmpi.ports.books import AppendJournal, Entry, WriteEnd
 from qmpi.ports.engine import GroupJoined
 from qmpi.protocol.journal import HyperparametersChanged
@@ -95,9 +94,7 @@ class Simulation(Onlooker):
         self.around.onlooker = self
         self.files = self.around.files
         self.trace = Trace(keep=self.care.keep_trace)
-        weights = [source.weight for source in settings.data.sources]
-        self.recipes = (first_recipe(weights, settings.job.seed),)
-        self._expected = Expected(settings, self.recipes, self.hardware.corpus_rows)
+        self._expected = Expected(settings, self.hardware.corpus_rows)
         failure = settings.failure
         patience = Seconds(failure.start_seconds + 3 * failure.dead_seconds + 120.0)
         self.invariants = Invariants(self._expected, patience)
@@ -113,7 +110,7 @@ class Simulation(Onlooker):
 
     def builder(self) -> Builder:
         """Return what makes the processes of a job."""
-        return TrainingBuilder(self.around, self.recipes)
+        return TrainingBuilder(self.around)
 
     def run(self, until: Seconds = FOREVER, max_events: int = 50_000_000) -> Outcome:
         """Run to the end of the run.
@@ -282,6 +279,7 @@ class Simulation(Onlooker):
             spikes=status.spikes if status else 0,
             roll_backs=len(status.roll_backs) if status else 0,
             changes=sum(isinstance(r, HyperparametersChanged) for r in self.files.journal),
+            recipes=len(self._expected.recipes),
             evaluations=len(status.evaluations) if status else 0,
             evaluations_missed=status.evaluations_missed if status else 0,
             time=float(self.agenda.now),

@@ -82,7 +82,7 @@ class FarmBuilder:
         ports = Ports(
             clock=SimulatedClock(around.agenda),
             transport=job.network.ends[rank],
-            processes=SimulatedProcesses(facts.host, facts.pid, job.fence),
+            processes=SimulatedProcesses(facts.host, facts.pid, job.fence, around.files),
             copies=SimulatedCopies(around, life, rank, facts.host),
             books=SimulatedBooks(around),
             units=SimulatedUnits(around, life, rank, self.results, kill),

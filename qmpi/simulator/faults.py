@@ -20,6 +20,7 @@
     on computing of rank 3 #4 exhaust memory of rank 3     # for one step; or `x3` behind
     when step 12 change optimizer.learning_rate = 0.001    # for the next start; also `and replan`
     on end go back to 10                                   # the user goes on with a run that ended
+    when step 9 weigh python = 0.5, mathematics = 0 at 20  # no fault either; without `at`: soon
 
 `on NAME` fires right after the n-th time that an event, a message received or an effect of that
 name was handled (on that rank), or that an engine's work came to the stage of that name
@@ -167,6 +168,13 @@ class Change(Struct, frozen=True):
     replan: bool
 
 
+class Weigh(Struct, frozen=True):
+    """The user asks for other weights of the sources from a step on; -1: soon."""
+
+    weights: tuple[tuple[str, float], ...]
+    at: int
+
+
 class GoBack(Struct, frozen=True):
     """The next start goes back to a step."""
 
@@ -191,6 +199,7 @@ Deed = (
     | Exhaust
     | Change
     | GoBack
+    | Weigh
 )
 
 
@@ -227,6 +236,11 @@ def parse_fault(line: str) -> Fault:
 
 def _rank(text: str | None) -> Rank | None:
     return None if text is None else Rank(int(text))
+
+
+def _weights(text: str) -> tuple[tuple[str, float], ...]:
+    pairs = (part.split(" = ") for part in text.split(", "))
+    return tuple((name, float(share)) for name, share in pairs)
 
 
 _NUMBER = r"(\d+(?:\.\d+)?)"
@@ -286,4 +300,8 @@ _DEEDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Deed]], ...] = (
         lambda m: Change(m[1], m[2], m[3], bool(m[4])),
     ),
     (re.compile(r"go back to (\d+)"), lambda m: GoBack(Step(int(m[1])))),
+    (
+        re.compile(r"weigh (\w+ = [\d.]+(?:, \w+ = [\d.]+)*)(?: at (\d+))?"),
+        lambda m: Weigh(_weights(m[1]), int(m[2] or -1)),
+    ),
 )

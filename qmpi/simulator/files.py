@@ -13,6 +13,7 @@ from msgspec import Struct
 from qmpi.errors import CorruptData, StorageError
 from qmpi.protocol.journal import JournalRecord
 from qmpi.protocol.membership import SnapshotFact
+from qmpi.protocol.recipe import RecipeRequest
 from qmpi.protocol.retention import kept_steps
 from qmpi.protocol.status import EndMarker, StatusReport
 from qmpi.units import Digest, Rank, Step
@@ -73,6 +74,7 @@ class Files:
         self.status: StatusReport | None = None
         self.statuses = 0
         self.end: EndMarker | None = None
+        self.recipe_request: RecipeRequest | None = None
 
     def fill(self, host: str) -> None:
         """Let a place refuse whatever is new.

@@ -7,6 +7,7 @@
   one.
 - The journal commits every step once, in order (net of what a generation declares void), with its
   blocks.
+- Recipes change behind what is committed only, and no row comes again or is left out by that.
 - A run that goes back by itself does so from its last step, a spike; no block of a step that is
   given up so is ever trained on again.
 - An evaluation is that of the weights of an undisturbed run, whole; each that is due is told once,
@@ -19,6 +20,8 @@ from collections.abc import Iterable
 
 from qmpi.errors import InvariantError
 from qmpi.policy.evaluation_schedule import evaluated_steps
+from qmpi.policy.recipe_proof import recipes_fault
+from qmpi.policy.recipes import Recipes, course_of
 from qmpi.policy.scoring import evaluation_of
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.journal import (
@@ -27,6 +30,7 @@ from qmpi.protocol.journal import (
     GenerationOpened,
     HyperparametersChanged,
     JournalRecord,
+    RecipesChanged,
     RunEnded,
     RunOpened,
     SnapshotKept,
@@ -141,6 +145,8 @@ class Invariants:
                     self._open(record)
                 case HyperparametersChanged():
                     self._change(record)
+                case RecipesChanged():
+                    self._draw_from(record.recipes, record.reason)
                 case GenerationOpened():
                     self.generations += 1
                     self.redone += max(0, self.committed - record.step)
@@ -165,8 +171,16 @@ class Invariants:
         self._opened_at = self.committed
         self._on_disk = {step: kept for step, kept in self._on_disk.items() if step <= back}
         self._log = record.hyperparameters
-        if record.hyperparameters:
-            self._expected.follow(record.hyperparameters, self.committed)
+        self._expected.follow(record.hyperparameters, self.committed)
+        self._draw_from(record.recipes, f"start {record.incarnation}")
+
+    def _draw_from(self, recipes: Recipes, why: str) -> None:
+        settings = self._expected.settings
+        before, course = self._expected.recipes, course_of(settings, self._log)
+        fault = recipes_fault(before, recipes, settings, course, self.committed)
+        if fault:
+            raise InvariantError(f"{why}: {fault}")
+        self._expected.follow(self._log, self.committed, recipes)
 
     def _roll_back(self, roll_back: RollBack) -> None:
         last = self._last

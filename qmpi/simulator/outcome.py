@@ -23,6 +23,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
         changes: of what steps are trained with, made while a job ran.
         spikes: committed steps whose update was left out as a spike.
         roll_backs: times that the run went back by itself.
+        recipes: records of the recipe log in the end.
         time: virtual seconds.
         events: actions of the agenda.
     """
@@ -43,6 +44,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     spikes: int
     roll_backs: int
     changes: int
+    recipes: int
     evaluations: int
     evaluations_missed: int
     time: float

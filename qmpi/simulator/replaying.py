@@ -35,4 +35,4 @@ class ReplaySimulation(Simulation):
 
     def builder(self) -> Builder:
         """Return what makes the processes of a job."""
-        return TrainingBuilder(self.around, self.recipes, self.replayed)
+        return TrainingBuilder(self.around, self.replayed)

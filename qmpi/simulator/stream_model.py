@@ -23,11 +23,12 @@ from qmpi.policy.hyperparameters import (
     hyperparameters_at,
     lanes_of,
 )
+from qmpi.policy.recipes import Recipes, begun_recipes, course_of
 from qmpi.policy.stream import numbered_rows
 from qmpi.ports.base import Frame
 from qmpi.protocol.hyperparameters import Hyperparameters, rate_of
 from qmpi.protocol.membership import SourceFact
-from qmpi.protocol.recipe import Recipe, RowAddress
+from qmpi.protocol.recipe import RowAddress
 from qmpi.protocol.spikes import Levels, judged
 from qmpi.protocol.teams import whole_digest
 from qmpi.units import Digest, Lane, Step
@@ -205,21 +206,20 @@ def lane_loss(step: int, digest: Digest) -> float:
 class Expected:
     """What an undisturbed run trains on and arrives at."""
 
-    def __init__(self, settings: Settings, recipes: Sequence[Recipe], corpus_rows: int) -> None:
+    def __init__(self, settings: Settings, corpus_rows: int) -> None:
         """Derive nothing yet.
 
         Args:
             settings: the job.
-            recipes: the recipe log.
             corpus_rows: rows of each corpus.
         """
         self.settings = settings
-        self._recipes = tuple(recipes)
         self._facts = source_facts(settings, corpus_rows)
         self._sums: list[Sum] = []
         size, seed = settings.parallel.team_size, settings.job.seed
         self.team_size = size
         self._log: Log = (first_hyperparameters(settings),)
+        self.recipes = begun_recipes(settings, course_of(settings, self._log))
         self._states = [[State(0, p, first_weights(seed, p, size))] for p in range(size)]
 
     def blocks(self, step: int) -> tuple[Digest, ...]:
@@ -230,14 +230,15 @@ class Expected:
         """
         return self._sum(step).digests
 
-    def follow(self, log: Log, step: int) -> None:
+    def follow(self, log: Log, step: int, recipes: Recipes = ()) -> None:
         """Go on from a step with what held and holds from there on.
 
         Args:
             log: the hyperparameter log.
             step: steps before it stay as they were.
+            recipes: the recipe log; empty: as it was.
         """
-        self._log = log
+        self._log, self.recipes = log or self._log, recipes or self.recipes
         del self._sums[step:]
         for chain in self._states:
             del chain[step + 1 :]
@@ -277,9 +278,8 @@ class Expected:
     def _block(self, step: Step, lane: Lane) -> Digest:
         train = self.settings.train
         rows = numbered_rows(
-            self._recipes,
+            self.recipes,
             self._facts,
-            step,
             block_of(self._log, step, lane, train.lanes),
             train.microbatches * train.sequences,
         )

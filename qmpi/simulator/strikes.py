@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from qmpi.config.settings import Settings
 from qmpi.protocol.journal import RunOpened
 from qmpi.protocol.profiles import ProfileRequest
+from qmpi.protocol.recipe import RecipeRequest
 from qmpi.simulator.agenda import Agenda
 from qmpi.simulator.faults import (
     AtTime,
@@ -32,6 +33,7 @@ from qmpi.simulator.faults import (
     Partition,
     Profile,
     Stop,
+    Weigh,
     WhenStep,
 )
 from qmpi.simulator.files import DISK
@@ -139,8 +141,8 @@ def strike(deed: Deed, job: Incarnation, around: Surroundings) -> None:
                 process.life.hang(seconds)
         case Partition(ranks, seconds):
             job.network.cut(frozenset(ranks), seconds)
-        case Stop() | Profile():
-            _ask(job, deed)
+        case Stop() | Profile() | Weigh():
+            _ask(job, deed, around)
         case _:
             _spoil(deed, job, around)
 
@@ -199,9 +201,16 @@ def _kill_rank(job: Incarnation, rank: Rank) -> None:
         job.kill(process, "killed")
 
 
-def _ask(job: Incarnation, deed: Stop | Profile) -> None:
+def _ask(job: Incarnation, deed: Stop | Profile | Weigh, around: Surroundings) -> None:
     first = job.at(CHIEF)
     processes = first.ports.processes if first is not None else None
+    if isinstance(deed, Weigh):
+        around.weighed += 1
+        request = RecipeRequest(f"asked-{around.weighed}", deed.weights, deed.at)
+        around.files.recipe_request = request
+        if isinstance(processes, SimulatedProcesses):
+            processes.ask_recipe(request)
+        return
     if not isinstance(processes, SimulatedProcesses):
         return
     if isinstance(deed, Profile):

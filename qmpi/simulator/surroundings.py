@@ -74,6 +74,7 @@ class Surroundings:
         onlooker: sees what ports do.
         begun: the job as the run was begun; `settings` is what the next start reads.
         wish: how the next start goes on.
+        weighed: requests for other weights so far.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Surroundings:
         """
         self.settings = self.begun = settings
         self.wish = Wish()
+        self.weighed = 0
         self.hardware = hardware
         self.agenda = agenda
         self.chance = chance

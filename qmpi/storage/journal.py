@@ -27,6 +27,7 @@ from qmpi.protocol.journal import (
     GenerationOpened,
     HyperparametersChanged,
     JournalRecord,
+    RecipesChanged,
     RunOpened,
     RunReshaped,
     StepCommitted,
@@ -114,6 +115,10 @@ def read_journal(path: Path) -> Iterator[JournalRecord]:
             yield from _Chain(path).follow(file)
 
 
+Telling = RunOpened | HyperparametersChanged | RecipesChanged | RunReshaped
+"""Records that hold a log of what changes on the way."""
+
+
 class Glance(msgspec.Struct, frozen=True):
     """What a look at a journal tells, its chain unchecked.
 
@@ -121,13 +126,13 @@ class Glance(msgspec.Struct, frozen=True):
         openings: of the starts, in order.
         committed: steps that stand.
         trained: times that a step was committed, those that were given up later among them.
-        told: records that hold the hyperparameter log, in order.
+        told: records that hold the hyperparameter log or the recipe log, in order.
     """
 
     openings: tuple[RunOpened, ...] = ()
     committed: int = 0
     trained: int = 0
-    told: tuple[RunOpened | HyperparametersChanged | RunReshaped, ...] = ()
+    told: tuple[Telling, ...] = ()
 
 
 def glance_at(path: Path) -> Glance:
@@ -142,7 +147,7 @@ def glance_at(path: Path) -> Glance:
     Raises:
         StorageError: it cannot be read.
     """
-    told: list[RunOpened | HyperparametersChanged | RunReshaped] = []
+    told: list[Telling] = []
     newest, trained = b"", 0
     with explained("read the journal", path):
         require_file(path)
@@ -153,16 +158,18 @@ def glance_at(path: Path) -> Glance:
                     trained += _STEPPING[0] in raw and raw.startswith(_LINE)
                 elif any(kind in raw for kind in _TELLING):
                     record = _record_of(raw)
-                    if isinstance(record, RunOpened | HyperparametersChanged | RunReshaped):
+                    if isinstance(record, Telling):
                         told.append(record)
-                        newest = raw if record.back_to >= 0 else newest
+                        is_back = not isinstance(record, RecipesChanged) and record.back_to >= 0
+                        newest = raw if is_back else newest
     openings = tuple(record for record in told if isinstance(record, RunOpened))
     return Glance(openings, _committed(_record_of(newest)), trained, tuple(told))
 
 
 _LINE = b'{"n":'
 _TELLING = tuple(
-    b'"type":"%s"' % kind for kind in (b"run_opened", b"hyperparameters_changed", b"run_reshaped")
+    b'"type":"%s"' % kind
+    for kind in (b"run_opened", b"hyperparameters_changed", b"recipes_changed", b"run_reshaped")
 )
 _STEPPING = (b'"type":"step_committed"', b'"type":"generation_opened"')
 """How the text of a record begins: no other place of a line can hold these unescaped."""

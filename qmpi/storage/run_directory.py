@@ -33,6 +33,7 @@ class RunDirectory:
         self.log_dir = root / "logs"
         self.stop_request = root / "stop"
         self.profile_request = root / "profile.json"
+        self.recipe_request = root / "recipe.json"
         self.profiles = root / "profiles"
         self.lock = root / "lock"
         self.supervisor_lock = root / "supervisor.lock"

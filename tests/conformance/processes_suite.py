@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from qmpi.ports.base import Event
-from qmpi.ports.processes import Processes, ProfileRequested, StopRequested
+from qmpi.ports.processes import Processes, ProfileRequested, RecipeRequested, StopRequested
 from qmpi.protocol.profiles import ProfileRequest
+from qmpi.protocol.recipe import RecipeRequest
 from qmpi.units import Rank
 
 LOOKS = 40
@@ -38,6 +39,14 @@ class World(Protocol):
 
     def ask_for_profile(self, request: ProfileRequest) -> None:
         """Ask for a profile, as `qmpi profile` does."""
+        ...
+
+    def ask_for_recipe(self, request: RecipeRequest) -> None:
+        """Ask for other weights, as `qmpi recipe` does."""
+        ...
+
+    def asked_for(self) -> RecipeRequest | None:
+        """Return what the next start would find."""
         ...
 
     def looks(self, times: int) -> list[Event]:
@@ -114,6 +123,20 @@ def check_each_request_for_a_profile_is_told_once(world: World) -> None:
         assert world.looks(LOOKS) == []
 
 
+def check_a_request_for_weights_is_told_once_and_stays_until_it_is_closed(world: World) -> None:
+    for name in ("a", "b"):
+        request = RecipeRequest(name, (("python", 0.5),), 20)
+        world.ask_for_recipe(request)
+        assert world.looks(LOOKS) == [RecipeRequested(request)]
+        assert world.looks(LOOKS) == []
+        world.processes.close_request("another")
+        assert world.asked_for() == request
+        for _ in range(2):
+            world.processes.close_request(name)
+        assert world.asked_for() is None
+        assert world.looks(LOOKS) == []
+
+
 Check = Callable[[World], None]
 CHECKS: tuple[Check, ...] = (
     check_a_rank_of_this_host_is_fenced,
@@ -126,4 +149,5 @@ CHECKS: tuple[Check, ...] = (
     check_nobody_asks_by_himself,
     check_a_request_to_stop_is_told_once,
     check_each_request_for_a_profile_is_told_once,
+    check_a_request_for_weights_is_told_once_and_stays_until_it_is_closed,
 )

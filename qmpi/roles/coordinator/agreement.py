@@ -8,6 +8,14 @@ from collections.abc import Sequence
 
 from qmpi.config.settings import Settings
 from qmpi.policy.hyperparameters import Log, carried_on, first_hyperparameters
+from qmpi.policy.recipes import (
+    Recipes,
+    begun_recipes,
+    course_of,
+    moved,
+    passed_over,
+    went_back,
+)
 from qmpi.policy.reshaping import since_reshaped
 from qmpi.policy.roll_back import rolled_back
 from qmpi.protocol.envelope import RoleName
@@ -149,7 +157,7 @@ def opening(
         incarnation=record.incarnation + 1,
         settings_digest=run.settings_digest,
         sources=roster.sources(),
-        recipes=run.recipes,
+        recipes=_recipes(run, settings, longer, step, roll_back),
         identity="".join(identities(roster)),
         lanes=settings.train.lanes,
         ranks=len(roster.heard),
@@ -157,3 +165,18 @@ def opening(
         back_to=roll_back.back_to if roll_back is not None else run.back_to,
         roll_back=roll_back,
     )
+
+
+def _recipes(
+    run: RunFacts, settings: Settings, log: Log, step: int, roll_back: RollBack | None
+) -> Recipes:
+    """Return the recipe log of a run that goes on at a step under a hyperparameter log."""
+    course = course_of(settings, log)
+    held = run.recipes or begun_recipes(settings, course)
+    if run.replayed is not None:
+        return run.replayed.recipes or held
+    if roll_back is not None:
+        return passed_over(held, settings, course, roll_back)
+    if run.back_to >= 0:
+        return went_back(held, settings, course, run.back_to)
+    return moved(held, settings, course, step)

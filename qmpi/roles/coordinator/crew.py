@@ -10,6 +10,7 @@ from qmpi.ports.transport import Send
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.membership import Assign
 from qmpi.protocol.pulse import Directory, DirectoryChange
+from qmpi.protocol.recipe import Recipe
 from qmpi.roles.directory import DATA_ROLES, difference
 from qmpi.roles.facts import RankFacts
 from qmpi.roles.orders import herald
@@ -25,7 +26,11 @@ GIVEN_UP = {RoleName.TRAINER: RoleName.SPARE, RoleName.SPARE: RoleName.TRAINER}
 
 
 class Crew:
-    """Orders that change who plays what."""
+    """Orders that change who plays what.
+
+    Attributes:
+        recipes: the recipe log, which `publish` tells of.
+    """
 
     def __init__(self, roster: Roster, facts: RankFacts, *, lanes_keep: bool) -> None:
         """Start with an empty directory.
@@ -39,6 +44,7 @@ class Crew:
         self.facts = facts
         self.lanes_keep = lanes_keep
         self.directory = Directory()
+        self.recipes: tuple[Recipe, ...] = ()
         self._published_at = Seconds(0.0)
 
     def fill_roles(self, now: Seconds) -> list[Effect]:
@@ -86,7 +92,7 @@ class Crew:
         return [Send(herald(rank), Assign(role, given_up or "", reason))]
 
     def publish(self, reason: str, now: Seconds) -> list[Effect]:
-        """Tell the leader of every host who serves data now.
+        """Tell the leader of every host who serves data now, and what is drawn from.
 
         Args:
             reason: what changed, in words.
@@ -103,9 +109,11 @@ class Crew:
             replicas=roster.ranks(RoleName.REPLICA),
             sources=roster.sources(),
             reason=reason,
+            recipes=self.recipes,
         )
         change = difference(old, new)
-        if old.sources == new.sources and not change.joined and not change.gone:
+        same = old.sources == new.sources and old.recipes == new.recipes
+        if same and not change.joined and not change.gone:
             return []
         self.directory, self._published_at = new, now
         word: Directory | DirectoryChange = change if old.sources == new.sources else new

@@ -5,7 +5,7 @@ from msgspec import Struct
 from qmpi.protocol.envelope import Address
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.journal import JournalRecord
-from qmpi.protocol.recipe import Recipe
+from qmpi.protocol.recipe import Recipe, RecipeRequest
 from qmpi.protocol.replay import Replay
 from qmpi.units import Digest, Rank
 
@@ -16,7 +16,7 @@ class RunFacts(Struct, frozen=True):
     Attributes:
         run_id: identity of the run directory.
         settings_digest: identity of arithmetic and data, as the run was begun.
-        recipes: the recipe log.
+        recipes: the recipe log of the starts before; empty: the run begins with what the job says.
         expected: role instances that placement dealt; heralds not counted.
         placement: why they were dealt so, in words.
         hosts: host of each rank.
@@ -34,6 +34,7 @@ class RunFacts(Struct, frozen=True):
         back_to: the step that the user goes back to; -1: the run goes on where it is.
         directory: of the run, for messages.
         replayed: what this run goes by, if it replays another one; None: it decides by itself.
+        asked: other weights of the sources that were asked for before this start; None: none were.
     """
 
     run_id: str
@@ -55,3 +56,4 @@ class RunFacts(Struct, frozen=True):
     back_to: int = -1
     directory: str = "RUN"
     replayed: Replay | None = None
+    asked: RecipeRequest | None = None

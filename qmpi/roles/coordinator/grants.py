@@ -29,6 +29,8 @@ class Grants:
 
     Attributes:
         changed: the hyperparameter log, if it has changed since the group was formed; else empty.
+        furthest: first step that no group was granted.
+        revision: of the directory that has the recipes of what is granted.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -39,8 +41,9 @@ class Grants:
         """
         self.snapshot = settings.snapshot
         self.end = Step(settings.train.steps)
-        self.granted = Step(0)
+        self.granted = self.furthest = Step(0)
         self.changed: Log = ()
+        self.revision = 0
 
     def check(self) -> None:
         """Check the invariants of the class.
@@ -107,8 +110,9 @@ class Grants:
         if fresh <= 0 or (until < self.end and fresh < GRANT_STEPS // 2):
             return []
         self.granted = until
+        self.furthest = max(self.furthest, until)
         due = snapshot_steps(committed, until, self.snapshot.every_steps, self.end)
         every = self.snapshot.disk_every_steps
         to_disk = tuple(s for s in due if is_checkpoint(Step(s), every, self.end))
-        grant = Grant(generation, until, due, to_disk, self.changed)
+        grant = Grant(generation, until, due, to_disk, self.changed, self.revision)
         return [Send(member, grant) for member in members]

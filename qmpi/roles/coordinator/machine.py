@@ -24,12 +24,11 @@ from qmpi.config.settings import Settings
 from qmpi.errors import ExitCode, InvariantError
 from qmpi.planning.shape import flops_per_token, shape_of
 from qmpi.policy.state_source import INITIAL
-from qmpi.policy.stream import recipe_at
 from qmpi.ports.base import Effect, Event, Started
 from qmpi.ports.books import AppendJournal, BooksBroken, WriteStatus
 from qmpi.ports.clock import SetTimer, Slept, TimerFired
 from qmpi.ports.copies import ForgetCopies
-from qmpi.ports.processes import ProfileRequested, StopRequested
+from qmpi.ports.processes import ProfileRequested, RecipeRequested, StopRequested
 from qmpi.ports.transport import RankLost, Received, Send
 from qmpi.protocol.blocks import DataFault
 from qmpi.protocol.envelope import RoleName
@@ -53,6 +52,7 @@ from qmpi.roles.coordinator.failures import LEAVE_AGAIN, NOBODY, Failures
 from qmpi.roles.coordinator.grants import Grants
 from qmpi.roles.coordinator.halting import goes_back, opened_back, way_back, why_halted
 from qmpi.roles.coordinator.profiles import Profiles
+from qmpi.roles.coordinator.recipes import RecipeBook
 from qmpi.roles.coordinator.record import Record
 from qmpi.roles.coordinator.teams import Groups
 from qmpi.roles.ending import LEAVING, HowItEnded
@@ -106,6 +106,7 @@ class Coordinator(Chief):
         self.is_asked = False
         self.why = run.placement
         self.changes = Changes(self.record, self.groups, self.grants)
+        self.recipes = RecipeBook(settings, run, self.record, self.groups, self.grants, self.crew)
 
     @property
     def generation(self) -> Generation:
@@ -227,8 +228,8 @@ class Coordinator(Chief):
         """End a run whose ranks contradict each other, or its past."""
         fault = contradiction(self.roster, self.run)
         if fault:
-            return self._end(EndJob("failed", ExitCode.MACHINE, fault), now)
-        return self._end(EndJob("failed", ExitCode.USER, self._no_way_back()), now)
+            return self.end(EndJob("failed", ExitCode.MACHINE, fault), now)
+        return self.end(EndJob("failed", ExitCode.USER, self._no_way_back()), now)
 
     def _no_way_back(self) -> str:
         step = Step(self.run.back_to)
@@ -251,7 +252,7 @@ class Coordinator(Chief):
             again += f": {opened_back(roll_back, self.settings)}"
         elif opened.back_to >= 0:
             again += f", which goes back to step {opened.back_to}"
-        crew = [*self.crew.fill_roles(now), *self.crew.publish(again, now)]
+        crew = [*self.crew.fill_roles(now), *self.recipes.open(opened, again, now)]
         noted = [*self.failures.died_before(self.run, now), *self.failures.left_out(self.run, now)]
         return [AppendJournal((opened,)), *noted, *crew, *self._regroup(again)]
 
@@ -343,16 +344,16 @@ class Coordinator(Chief):
         """End a run that would silently begin anew although checkpoints of it were written."""
         ahead = self.groups.snapshots_after(self.record.committed)
         why = self.failures.nothing_readable(self.run, ahead)
-        return self._end(EndJob("failed", ExitCode.MACHINE, why), now)
+        return self.end(EndJob("failed", ExitCode.MACHINE, why), now)
 
     def nobody_trains(self, _: None, now: Seconds) -> list[Effect]:
         """Leave, to be started again: too few ranks are left for one team."""
-        return self._give_up(NOBODY, now)
+        return self.give_up(GiveUp(NOBODY), now)
 
     def nobody_fits(self, _: None, now: Seconds) -> list[Effect]:
         """End a run that has too little memory: another start would end alike."""
         why = f"{NOBODY}; {self.failures.starved}"
-        return self._end(EndJob("failed", ExitCode.MACHINE, why), now)
+        return self.end(EndJob("failed", ExitCode.MACHINE, why), now)
 
     def note_ready(self, event: Received, now: Seconds) -> list[Effect]:
         """Note that a member is connected."""
@@ -378,15 +379,15 @@ class Coordinator(Chief):
             return []
         if report.step > self.record.committed and report.generation < self.generation:
             return []  # of a story that was given up for an older snapshot
-        recipe, _ = recipe_at(self.run.recipes, report.step)
-        record = self.record.commit(report, recipe, now)
+        record = self.record.commit(report, self.recipes.number_of(report.step), now)
         if record is None:
             return []
         self.broken.begin_anew()
         self._halt()
         changed = () if self.run.replayed else self.changes.grown(now)
-        evaluated = self._evaluated(now, self.record.committed)
-        return [AppendJournal((record, *changed)), *evaluated, *self._extend()]
+        told = [*(self.recipes.move(changed[-1].hyperparameters, now) if changed else ())]
+        told += self._evaluated(now, self.record.committed)
+        return [AppendJournal((record, *changed)), *told, *self._extend()]
 
     def _halt(self) -> None:
         """Stop after a spike that says so; a run that is over, or replays one that went on, not."""
@@ -463,6 +464,10 @@ class Coordinator(Chief):
             self.profiles.done(event.header.source.rank, event.message)
         return [self._status("running", now)]
 
+    def reweigh(self, event: RecipeRequested, now: Seconds) -> list[Effect]:
+        """Give sources other weights from a step on, or say why not; wait until the run is open."""
+        return [*self.recipes.ask(event.request, now), self._status("running", now)]
+
     # --- losses -----------------------------------------------------------------------------------
 
     def lose(self, event: RankLost, now: Seconds) -> list[Effect]:
@@ -487,12 +492,12 @@ class Coordinator(Chief):
     def bad_data(self, event: Received, now: Seconds) -> list[Effect]:
         """End a run whose data cannot be read anywhere."""
         reason = event.message.reason if isinstance(event.message, DataFault) else ""
-        return self._end(EndJob("failed", ExitCode.MACHINE, f"bad data: {reason}"), now)
+        return self.end(EndJob("failed", ExitCode.MACHINE, f"bad data: {reason}"), now)
 
     def books_broken(self, event: BooksBroken, now: Seconds) -> list[Effect]:
         """End a run that cannot be written down."""
         code = ExitCode(event.exit_code)
-        return self._end(EndJob("failed", code, event.reason), now)
+        return self.end(EndJob("failed", code, event.reason), now)
 
     def watch(self, _: TimerFired, now: Seconds) -> list[Effect]:
         """Look for ranks that live and say nothing."""
@@ -500,10 +505,9 @@ class Coordinator(Chief):
 
     def watch_gathering(self, _: TimerFired, now: Seconds) -> list[Effect]:
         """Give up a start that takes too long."""
-        limits = self.settings.failure
         if now >= self.gather_until:
             late = {address.rank for address in self.roster.missing()}
-            patience = limits.start_seconds
+            patience = self.settings.failure.start_seconds
             why = f"{ranks_text(late)} did not report within {patience:.0f} s"
             self.raised.append(GiveUp(why))
         return [self.watch_again(now)]
@@ -541,21 +545,18 @@ class Coordinator(Chief):
     def stop_at_once(self, event: StopRequested, now: Seconds) -> list[Effect]:
         """End a run that has done nothing yet."""
         self.is_asked = True
-        return self._end(EndJob("stopped", ExitCode.REQUEUE, event.reason), now)
+        return self.end(EndJob("stopped", ExitCode.REQUEUE, event.reason), now)
 
     def finish(self, _: None, now: Seconds) -> list[Effect]:
         """End a run that has done all its steps."""
-        return self._end(EndJob("finished", ExitCode.DONE, "all steps are committed"), now)
+        return self.end(EndJob("finished", ExitCode.DONE, "all steps are committed"), now)
 
     def finish_stopped(self, _: None, now: Seconds) -> list[Effect]:
         """End a run that was asked to stop."""
-        return self._end(EndJob("stopped", self.stop_code, self.stopping), now)
+        return self.end(EndJob("stopped", self.stop_code, self.stopping), now)
 
     def end(self, event: EndJob, now: Seconds) -> list[Effect]:
         """End the run."""
-        return self._end(event, now)
-
-    def _end(self, event: EndJob, now: Seconds) -> list[Effect]:
         record = self.record
         kept = self.copies.readable(self.roster, record.committed)
         steps = {*self.groups.whole_steps(record.committed), *(copy.fact.step for copy in kept)}
@@ -579,10 +580,7 @@ class Coordinator(Chief):
 
     def give_up(self, event: GiveUp, now: Seconds) -> list[Effect]:
         """Leave without an end marker, so that the supervisor starts the job again."""
-        return self._give_up(event.why, now)
-
-    def _give_up(self, reason: str, now: Seconds) -> list[Effect]:
-        told = self.failures.is_leaving
+        told, reason = self.failures.is_leaving, event.why
         noted = [] if told else self.failures.note(now, (), reason, LEAVE_AGAIN, self.why)
         self.why = reason
         return [*noted, self._status("running", now), *self.ending.abandon(reason)]
@@ -608,7 +606,7 @@ class Coordinator(Chief):
         teams = len({team for team, _ in self.groups.seats.values()})
         return WriteStatus(
             self.reporter.complete(
-                report,
+                self.recipes.told(report),
                 name=self.settings.job.name,
                 run_id=self.run.run_id,
                 reason=self.why,
@@ -664,6 +662,7 @@ RULES: tuple[Rule[Coordinator], ...] = (
     # profiles
     Rule(phases=GATHERED, on=ProfileRequested, action=C.profile),
     Rule(phases=LIVING, on=ProfileDone, action=C.profiled),
+    Rule(phases=LIVING, on=RecipeRequested, action=C.reweigh),
     # losses
     Rule(phases=GATHERED, on=RankLost, guard=C.trains, action=C.lose_trainer, to="regrouping"),
     Rule(phases=LIVING, on=RankLost, guard=C.known, action=C.lose),

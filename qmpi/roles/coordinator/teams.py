@@ -67,6 +67,7 @@ class Groups:
         self.hyperparameters: tuple[Hyperparameters, ...] = ()
         self.branches: tuple[Step, ...] = ()
         self.evaluated = Step(0)
+        self.revision = 0
         self.replays = run.replayed is not None
         self.seats: dict[Rank, tuple[int, int]] = {
             rank: (team, position)
@@ -253,6 +254,7 @@ class Groups:
                     branch=len(self.branches),
                     evaluated=self.evaluated,
                     replays=self.replays,
+                    revision=self.revision,
                 ),
             )
             for rank, (team, position) in self.seats.items()

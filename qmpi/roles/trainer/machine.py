@@ -272,6 +272,7 @@ class Trainer(Follower):
         steps = Step(self.settings.train.steps)
         most = self.settings.train.lanes
         share = Share(form.lanes, form.team, form.teams, most, self._log())
+        self.prefetch.revision = form.revision
         want = self.prefetch.aim(form.step, steps, share, self.directory.memories, now)
         return [join, *want]
 
@@ -367,6 +368,7 @@ class Trainer(Follower):
             if grant.generation == self._generation and self.group is not None:
                 first, memories = Step(self.state_step), self.directory.memories
                 log = grant.hyperparameters
+                self.prefetch.revision = grant.revision
                 reached = self.prefetch.reach(log, grant.until, first, memories, now)
         return [*reached, *(self._copy() if self.phase == "ready" else [])]
 

@@ -32,7 +32,11 @@ DIGEST_BYTES = 16
 
 
 class Prefetch:
-    """Window of blocks ahead of the step."""
+    """Window of blocks ahead of the step.
+
+    Attributes:
+        revision: of the oldest directory by whose recipes blocks may be made.
+    """
 
     def __init__(self, settings: Settings) -> None:
         """Make an empty window.
@@ -44,6 +48,7 @@ class Prefetch:
         self.steps = Step(settings.train.steps)
         self.share: Share | None = None
         self.horizon = self.steps
+        self.revision = 0
         self.held: dict[Key, tuple[Digest, Frame]] = {}
         self.asked: dict[Key, tuple[Rank | None, Seconds]] = {}
         self.refusals: dict[Key, set[Rank]] = {}
@@ -254,4 +259,4 @@ class Prefetch:
     def _ask(self, key: Key, home: Rank, now: Seconds) -> Effect:
         self.asked[key] = (home, now)
         block = self.share.block(*key) if self.share is not None else -1
-        return Send(Address(home, RoleName.MEMORY), BlockRequest(*key, block))
+        return Send(Address(home, RoleName.MEMORY), BlockRequest(*key, block, self.revision))

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Sequence
 
 from qmpi.ports.base import Event
-from qmpi.ports.processes import ProfileRequested, StopRequested
+from qmpi.ports.processes import ProfileRequested, RecipeRequested, StopRequested
 from qmpi.protocol.profiles import ProfileRequest
+from qmpi.protocol.recipe import RecipeRequest
+from qmpi.simulator.files import Files
 from qmpi.units import Seconds
 
 Fencing = Callable[[str, int, str], None]
@@ -21,17 +23,19 @@ class SimulatedProcesses:
     Invariants: `leaving` never becomes False again; each request is told once.
     """
 
-    def __init__(self, host: str, pid: int, fencing: Fencing) -> None:
+    def __init__(self, host: str, pid: int, fencing: Fencing, files: Files) -> None:
         """Look around.
 
         Args:
             host: this machine.
             pid: this process.
             fencing: what kills others.
+            files: where a request for other weights stays until it is answered.
         """
         self._host = host
         self._pid = pid
         self._fencing = fencing
+        self._files = files
         self._notices: list[Event] = []
         self._asked = False
         self.on_notice: Callable[[], None] = _nothing
@@ -86,6 +90,26 @@ class SimulatedProcesses:
         """
         self._notices.append(ProfileRequested(request))
         self.on_notice()
+
+    def ask_recipe(self, request: RecipeRequest) -> None:
+        """Ask for other weights of the sources, as a user does.
+
+        Args:
+            request: what is asked for.
+        """
+        self._files.recipe_request = request
+        self._notices.append(RecipeRequested(request))
+        self.on_notice()
+
+    def close_request(self, name: str) -> None:
+        """Take a request for other weights away; one that is gone already is no error.
+
+        Args:
+            name: of the request; another one stays.
+        """
+        asked = self._files.recipe_request
+        if asked is not None and asked.name == name:
+            self._files.recipe_request = None
 
     def ask_stop(self, reason: str) -> None:
         """Ask the run to stop, as a user or a batch system does.

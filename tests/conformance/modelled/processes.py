@@ -10,6 +10,7 @@ from qmpi.driver.ports import Ports
 from qmpi.driver.router import Router
 from qmpi.ports.base import Event
 from qmpi.protocol.profiles import ProfileRequest
+from qmpi.protocol.recipe import RecipeRequest
 from qmpi.simulator.incarnation import Incarnation
 from qmpi.simulator.ports.clock import SimulatedClock
 from qmpi.simulator.ports.processes import SimulatedProcesses
@@ -41,7 +42,7 @@ class ModelledWorld(Machine):
     ) -> SimulatedProcess:
         ports = Ports(
             clock=SimulatedClock(self.agenda), transport=self._job.network.ends[rank],
-            processes=kind(host, pid, self._job.fence),
+            processes=kind(host, pid, self._job.fence, self.around.files),
         )  # fmt: skip
         router = Router(rank, lambda *_: None)  # type: ignore[arg-type, return-value]
         identity = Identity(rank, host, pid)
@@ -59,6 +60,12 @@ class ModelledWorld(Machine):
 
     def ask_for_profile(self, request: ProfileRequest) -> None:
         self.processes.ask_profile(request)
+
+    def ask_for_recipe(self, request: RecipeRequest) -> None:
+        self.processes.ask_recipe(request)
+
+    def asked_for(self) -> RecipeRequest | None:
+        return self.around.files.recipe_request
 
     def looks(self, times: int) -> Sequence[Event]:
         told: list[Event] = []

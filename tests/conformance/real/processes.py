@@ -12,9 +12,11 @@ import msgspec
 
 from qmpi.ports.base import Event
 from qmpi.protocol.profiles import ProfileRequest
+from qmpi.protocol.recipe import RecipeRequest
 from qmpi.runtime.processes import HostProcesses
 from qmpi.storage.profile_request import write_request
 from qmpi.storage.rank_files import RankProcess, start_ticks
+from qmpi.storage.recipe_request import read_recipe_request, write_recipe_request
 from qmpi.units import Seconds
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(120)"]
@@ -28,7 +30,7 @@ class RealWorld:
         self._ranks = folder / "ranks"
         self._ranks.mkdir()
         self._stop = folder / "stop"
-        self._profile = folder / "profile.json"
+        self._profile, self._recipe = folder / "profile.json", folder / "recipe.json"
         self._sleepers = {p.pid: p for p in (subprocess.Popen(SLEEPER) for _ in range(3))}
         self.own = os.getpid()
         self.peer, self.stranger, self.far = self._sleepers
@@ -37,7 +39,7 @@ class RealWorld:
         # A rank of this number has ended long ago, and a stranger was given its number.
         self._say(2, self.stranger, here, start_ticks(self.stranger) - 1)
         self._say(3, self.far, f"not-{here}", start_ticks(self.far))
-        self.processes = kind(self._ranks, self._stop, self._profile)
+        self.processes = kind(self._ranks, self._stop, self._profile, self._recipe)
         self.processes.is_coordinator = True
         self._now = Seconds(1000.0)
 
@@ -62,6 +64,12 @@ class RealWorld:
 
     def ask_for_profile(self, request: ProfileRequest) -> None:
         write_request(self._profile, request)
+
+    def ask_for_recipe(self, request: RecipeRequest) -> None:
+        write_recipe_request(self._recipe, request)
+
+    def asked_for(self) -> RecipeRequest | None:
+        return read_recipe_request(self._recipe)
 
     def looks(self, times: int) -> list[Event]:
         told: list[Event] = []

@@ -127,13 +127,22 @@ MALFORMED = {
         ["data.sources[0].name", "small letters"],
     ),
     "source without weight": (
-        '[[data.sources]]\nkind = "content"\ntype = "mathematics"\nname = "a"\nweight = 0\n',
-        ["data.sources[0].weight", "above 0"],
+        '[[data.sources]]\nkind = "content"\ntype = "mathematics"\nname = "a"\nweight = -1\n',
+        ["data.sources[0].weight", "from 0"],
     ),
     "levels upside down": (
         '[[data.sources]]\nkind = "content"\ntype = "mathematics"\nname = "a"\n'
         "min_level = 9\nmax_level = 3\n",
         ["min_level = 9", "max_level = 3"],
+    ),
+    "recipes that cannot be": (
+        "[[data.recipes]]\nat = 5\nweights = {nobody = 1, python = inf}\n"
+        "[[data.recipes]]\nat = 5\nweights = {python = 0, mathematics = 0}\n",
+        ["there is no source 'nobody'", "python = inf", "does not come after 5", "at 0"],
+    ),
+    "every weight at 0": (
+        '[[data.sources]]\nkind = "content"\ntype = "mathematics"\nname = "a"\nweight = 0\n',
+        ["data.sources", "every weight is 0"],
     ),
     "two sources of one name": (
         '[[data.sources]]\nkind = "content"\ntype = "mathematics"\nname = "a"\n' * 2,

@@ -13,7 +13,7 @@ from qmpi.policy import foresight
 from qmpi.policy.foresight import Foresight, is_worth_it
 from qmpi.policy.homes import home_of
 from qmpi.policy.reads import coming_blocks, coming_rows, place_of_block
-from qmpi.policy.stream import first_recipe, rows_of_block
+from qmpi.policy.stream import first_recipe, next_recipe, rows_of_block
 from qmpi.protocol.batch import begun_batch, first_block
 from qmpi.protocol.membership import SourceFact
 
@@ -61,11 +61,11 @@ def test_growing_lanes_take_the_next_blocks():
 def test_each_block_is_told_once_and_before_it_is_built(ranks, start, most):
     mine, told = ranks[0], []
     first = start % (STEPS - 10)
-    seer = Foresight(JOB, mine, RECIPES)
+    seer = Foresight(JOB, mine)
     seer._most = most
     own = [b for b in coming_blocks(None, LANES, range(first, STEPS), ranks) if b.home == mine]
     for number, block in enumerate(own):
-        coming = seer.look(block.step, ranks, FACTS)
+        coming = seer.look(block.step, ranks, RECIPES, FACTS)
         assert coming.is_anew is (number == 0)
         told += [place for place, _ in coming.blocks]
         assert block.place in told
@@ -74,23 +74,28 @@ def test_each_block_is_told_once_and_before_it_is_built(ranks, start, most):
 
 
 def test_only_so_many_rows_are_known_ahead():
-    seer = Foresight(JOB, 4, RECIPES)
+    seer = Foresight(JOB, 4)
     seer._most = 6
-    told = [place for _ in range(50) for place, _ in seer.look(0, [4], FACTS).blocks]
+    told = [place for _ in range(50) for place, _ in seer.look(0, [4], RECIPES, FACTS).blocks]
     assert max(told) < place_of_block(6 // LANES + 1 + foresight.BLOCKS_A_BUILD, 0)
 
 
 def test_all_is_told_anew_when_homes_change_or_the_run_goes_back():
-    seer = Foresight(JOB, 4, RECIPES)
-    assert seer.look(9, [4, 5], FACTS).is_anew
-    assert not seer.look(8, [4, 5], FACTS).is_anew
-    assert seer.look(10, [4], FACTS).is_anew
-    back = seer.look(2, [4], FACTS)
+    seer = Foresight(JOB, 4)
+    assert seer.look(9, [4, 5], RECIPES, FACTS).is_anew
+    assert not seer.look(8, [4, 5], RECIPES, FACTS).is_anew
+    assert seer.look(10, [4], RECIPES, FACTS).is_anew
+    back = seer.look(2, [4], RECIPES, FACTS)
     assert back.is_anew
     assert back.blocks[0][0] == place_of_block(2, 0)
     assert back.passed == 0
-    assert seer.look(3, [5], FACTS).blocks == ()
-    assert seer.look(3, [4], FACTS).is_anew
+    assert seer.look(3, [5], RECIPES, FACTS).blocks == ()
+    assert seer.look(3, [4], RECIPES, FACTS).is_anew
+    changed = (*RECIPES, next_recipe(RECIPES[0], 20, 20 * LANES * ROWS, [1.0, 3.0]))
+    after = seer.look(3, [4], changed, FACTS)
+    assert after.is_anew
+    assert after.blocks
+    assert not seer.look(3, [4], changed, FACTS).is_anew
 
 
 def test_it_is_worth_it_where_not_all_fits_and_lanes_are_known():

@@ -70,7 +70,7 @@ def test_the_sets_stay_apart_at_any_size(rows, share, length, data):
 def test_no_block_of_any_recipe_holds_a_held_out_row(fact, seed, changed, far):
     facts = (fact, SourceFact("made", 0, "d"))
     recipes = [first_recipe([3.0, 1.0], seed)]
-    recipes.append(next_recipe(recipes[0], changed, 16, [1.0, 2.0]))
+    recipes.append(next_recipe(recipes[0], changed, changed * 16, [1.0, 2.0]))
     for step in (*range(80), far):
         for lane in range(4):
             block = rows_of_block(recipes, facts, step, lane, lanes=4, rows_per_block=4)

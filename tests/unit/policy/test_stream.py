@@ -11,12 +11,12 @@ from qmpi.policy.stream import (
     first_recipe,
     locate_token,
     next_recipe,
-    recipe_at,
+    recipe_of,
     rows_of_block,
     sequence_of,
 )
 from qmpi.protocol.membership import SourceFact
-from qmpi.protocol.recipe import MIXTURE_PERIOD, Recipe
+from qmpi.protocol.recipe import MIXTURE_PERIOD, Recipe, RowAddress
 
 LAST_TOKEN = 10**18 - 1
 KNOWN_NEAR = [(0, 110), (0, 183), (1, 0), (0, 320)]
@@ -28,15 +28,21 @@ def facts(*rows):
     return tuple(SourceFact(f"s{k}", count, "d") for k, count in enumerate(rows))
 
 
+def _weights(sources):
+    share = st.one_of(st.just(0.0), st.floats(0.05, 10))
+    return st.lists(share, min_size=sources, max_size=sources).filter(any)
+
+
 @st.composite
 def logs(draw, lanes=4, rows_per_block=4):
     """A log of one to four recipes over two or three sources, with its source facts."""
     sources = draw(st.integers(2, 3))
-    weights = st.lists(st.floats(0.05, 10), min_size=sources, max_size=sources)
+    weights = _weights(sources)
     recipes = [first_recipe(draw(weights), draw(st.integers(0, 2**62)))]
     for _ in range(draw(st.integers(0, 3))):
         step = recipes[-1].first_step + draw(st.integers(1, 40))
-        recipes.append(next_recipe(recipes[-1], step, lanes * rows_per_block, draw(weights)))
+        sequence = step * lanes * rows_per_block
+        recipes.append(next_recipe(recipes[-1], step, sequence, draw(weights)))
     return recipes, facts(*[draw(st.sampled_from([0, 1, 7, 100, 333])) for _ in range(sources)])
 
 
@@ -88,7 +94,7 @@ def test_a_block_does_not_depend_on_how_it_is_reached(log, step, lane):
     walked = walk(recipes, sources, step + 1)
     begin = (step * 4 + lane) * 4
     assert list(alone) == walked[begin : begin + 4]
-    longer = [*recipes, next_recipe(recipes[-1], 10**6, 16, [1.0] * len(sources))]
+    longer = [*recipes, next_recipe(recipes[-1], 10**6, 16 * 10**6, [1.0] * len(sources))]
     assert rows_of_block(longer, sources, step, lane, lanes=4, rows_per_block=4) == alone
 
 
@@ -110,7 +116,7 @@ def test_the_inverse_finds_the_sequence_at_any_distance(log, step, lane):
         rows_of_source = sources[address.source].rows
         epochs = [0]
         if rows_of_source:
-            _, recipe = recipe_at(recipes, step)
+            _, recipe = recipe_of(recipes, step * 16)
             drawn = (sequence - recipe.first_sequence) * recipe.weights[address.source]
             guess = (recipe.starts[address.source] + drawn // MIXTURE_PERIOD) // rows_of_source
             epochs = range(max(0, guess - 3), guess + 4)
@@ -151,23 +157,23 @@ def test_known_addresses_never_change():
 
 def test_a_new_recipe_keeps_every_counter():
     first = first_recipe([3.0, 1.0], 9)
-    second = next_recipe(first, 10, 5, [1.0, 3.0])
-    assert second == Recipe(10, 50, (1024, 3072), second.starts, 9)
+    second = next_recipe(first, 10, 50, [1.0, 3.0])
+    assert second == Recipe(10, 50, (1024, 3072), second.starts, 9, (1.0, 3.0))
     assert sum(second.starts) == 50
-    third = next_recipe(second, 10**15, 5, [1.0, 1.0])
+    third = next_recipe(second, 10**15, 5 * 10**15, [1.0, 1.0])
     assert sum(third.starts) == 5 * 10**15 == third.first_sequence
 
 
-@pytest.mark.parametrize(("step", "sources"), [(0, 2), (-1, 2), (5, 1)])
-def test_a_recipe_that_cannot_follow_is_refused(step, sources):
+@pytest.mark.parametrize(("sequence", "sources"), [(0, 2), (-1, 2), (5, 1)])
+def test_a_recipe_that_cannot_follow_is_refused(sequence, sources):
     with pytest.raises(InvariantError):
-        next_recipe(first_recipe([1.0, 1.0], 0), step, 4, [1.0] * sources)
+        next_recipe(first_recipe([1.0, 1.0], 0), 4, sequence, [1.0] * sources)
 
 
 def test_addresses_outside_the_stream_are_refused():
     recipes, sources = [first_recipe([1.0], 0)], facts(10)
     with pytest.raises(InvariantError, match="no recipe covers"):
-        recipe_at(recipes, -1)
+        recipe_of(recipes, -1)
     with pytest.raises(InvariantError, match="lane 8"):
         rows_of_block(recipes, sources, 0, 8, lanes=8, rows_per_block=1)
     with pytest.raises(InvariantError, match="1 sources, but 2 are open"):
@@ -176,14 +182,23 @@ def test_addresses_outside_the_stream_are_refused():
 
 @settings(max_examples=30)
 @given(st.lists(st.integers(1, 10**6), max_size=30), st.integers(0, 10**7))
-def test_the_recipe_of_a_step_is_the_last_that_began(gaps, step):
+def test_the_recipe_of_a_sequence_is_the_last_that_began(gaps, sequence):
     recipes = [first_recipe([1.0], 0)]
     for gap in gaps:
-        recipes.append(next_recipe(recipes[-1], recipes[-1].first_step + gap, 1, [1.0]))
-    number, recipe = recipe_at(recipes, step)
+        last = recipes[-1]
+        recipes.append(next_recipe(last, last.first_step, last.first_sequence + gap, [1.0]))
+    number, recipe = recipe_of(recipes, sequence)
     assert recipe is recipes[number]
-    assert recipe.first_step <= step
-    assert all(later.first_step > step for later in recipes[number + 1 :])
+    assert recipe.first_sequence <= sequence
+    assert all(later.first_sequence > sequence for later in recipes[number + 1 :])
+
+
+def test_a_row_of_a_dropped_source_is_of_no_sequence():
+    first = first_recipe([1.0, 1.0], 0)
+    recipes, sources = [first, next_recipe(first, 5, 20, [0.0, 1.0])], facts(0, 0)
+    assert sequence_of(recipes, sources, RowAddress(0, 9)) < 20
+    with pytest.raises(InvariantError, match="dropped"):
+        sequence_of(recipes, sources, RowAddress(0, 10))
 
 
 def test_a_block_costs_little_and_no_more_at_the_far_end():

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from qmpi.config.settings import FailureSettings, Settings
 from qmpi.config.train import TrainSettings
 from qmpi.policy.hyperparameters import log_of
-from qmpi.policy.stream import first_recipe
+from qmpi.policy.recipes import recipes_of
 from qmpi.ports.base import Effect, Event, Started
 from qmpi.ports.books import AppendJournal, WriteEnd
 from qmpi.ports.transport import Received, Send
@@ -56,7 +56,7 @@ class Job:
         run = RunFacts(
             run_id="id",
             settings_digest=Digest("s"),
-            recipes=(first_recipe([1.0], 0),),
+            recipes=recipes_of(self.history, SETTINGS),
             expected=tuple(Address(Rank(rank), role) for rank, role in ROLES.items()),
             placement="as asked for",
             hosts=HOSTS,

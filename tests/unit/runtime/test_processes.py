@@ -35,7 +35,9 @@ def stop(tmp_path):
 @pytest.fixture
 def host(tmp_path, stop):
     (tmp_path / "ranks").mkdir()
-    processes = HostProcesses(tmp_path / "ranks", stop, tmp_path / "profile.json")
+    processes = HostProcesses(
+        tmp_path / "ranks", stop, tmp_path / "profile.json", tmp_path / "recipe.json"
+    )
     processes.is_coordinator = True
     return processes
 
@@ -124,7 +126,7 @@ def test_what_is_no_request_for_a_profile_is_passed_over(tmp_path, host, caplog)
 def test_a_rank_that_does_not_coordinate_leaves_a_request_alone(tmp_path, stop):
     path = tmp_path / "profile.json"
     write_request(path, ProfileRequest("p", 1, ()))
-    host = HostProcesses(tmp_path, stop, path)
+    host = HostProcesses(tmp_path, stop, path, tmp_path / "recipe.json")
     assert list(host.notices(100.0)) == []
     assert path.exists()
     host.is_coordinator = True
@@ -147,7 +149,9 @@ def test_looks_are_rare(host, stop):
 @pytest.mark.parametrize("number", [*STOPPING, signal.SIGINT])
 def test_a_signal_that_asks_to_stop_ends_nobody(number, tmp_path):
     before = {n: signal.getsignal(n) for n in (*STOPPING, signal.SIGINT)}
-    host = HostProcesses(tmp_path, tmp_path / "stop", tmp_path / "profile.json")
+    host = HostProcesses(
+        tmp_path, tmp_path / "stop", tmp_path / "profile.json", tmp_path / "r.json"
+    )
     try:
         host.listen()
         os.kill(os.getpid(), number)
@@ -161,7 +165,7 @@ def test_a_signal_that_asks_to_stop_ends_nobody(number, tmp_path):
 
 def test_a_rank_that_nobody_asks_is_told_nothing(tmp_path, stop):
     stop.touch()
-    host = HostProcesses(tmp_path, stop, tmp_path / "profile.json")
+    host = HostProcesses(tmp_path, stop, tmp_path / "profile.json", tmp_path / "recipe.json")
     host.on_signal(signal.SIGTERM, None)
     assert list(host.notices(100.0)) == []
 

@@ -12,6 +12,7 @@ from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.membership import Leave
 from qmpi.roles.interface import RoleState
 from qmpi.simulator.agenda import Agenda
+from qmpi.simulator.files import Files
 from qmpi.simulator.hardware import Link
 from qmpi.simulator.life import Life
 from qmpi.simulator.network import Network
@@ -59,7 +60,7 @@ class Job:
         ports = Ports(
             clock=SimulatedClock(self.agenda),
             transport=self.network.ends[rank],
-            processes=SimulatedProcesses("host0", rank, lambda *_: None),
+            processes=SimulatedProcesses("host0", rank, lambda *_: None, Files(1)),
         )
         router = Router(rank, lambda _, __: self.diaries[rank])
         identity = Identity(rank, "host0", rank)

@@ -1,0 +1,184 @@
+"""What the steps draw from, as it changes while the job runs. Part of the coordinator.
+
+Theory of operation. A request for other weights is followed by one record of the journal; only then
+is it closed, so a death before that leaves it to the next start, and one after it finds its name in
+the journal. The new log goes to memory ranks with the directory. Trainers are told, by the grant or
+the seat that brings them to the new steps, which directory they must name in their requests; so a
+memory rank that is behind waits for it. Nothing is asked for ahead of what is granted by more than
+`data.prefetch_steps`: from there on a recipe may change.
+
+Invariants: `log` changes behind what is handed out only; `groups` and `grants` name the revision of
+the directory that has it.
+"""
+
+from collections import deque
+
+from msgspec.structs import replace
+
+from qmpi.config.settings import Settings
+from qmpi.policy.hyperparameters import Log
+from qmpi.policy.recipe_requests import Room, answered
+from qmpi.policy.recipes import Course, Recipes, contents, course_of, in_force, moved, standing
+from qmpi.policy.stream import recipe_of
+from qmpi.ports.base import Effect
+from qmpi.ports.books import AppendJournal
+from qmpi.ports.processes import CloseRequest
+from qmpi.protocol.journal import RecipesChanged, RunOpened
+from qmpi.protocol.recipe import RecipeAnswer, RecipeRequest
+from qmpi.protocol.status import StatusReport
+from qmpi.roles.coordinator.crew import Crew
+from qmpi.roles.coordinator.facts import RunFacts
+from qmpi.roles.coordinator.grants import Grants
+from qmpi.roles.coordinator.record import Record
+from qmpi.roles.coordinator.teams import Groups
+from qmpi.units import Seconds, Step
+
+KEPT = 4
+"""Answers that the status tells of."""
+
+
+class RecipeBook:
+    """The recipe log, and requests that it be another one.
+
+    Attributes:
+        log: empty until the run is open.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        run: RunFacts,
+        record: Record,
+        groups: Groups,
+        grants: Grants,
+        crew: Crew,
+    ) -> None:
+        """The run is not open yet.
+
+        Args:
+            settings: the job.
+            run: what is asked for already, and what was followed before.
+            record: knows the steps.
+            groups: tell the next members.
+            grants: tell those of now.
+            crew: tells who serves data.
+        """
+        self.log: Recipes = ()
+        self._settings, self._record = settings, record
+        self._groups, self._grants, self._crew = groups, grants, crew
+        self._replays = run.replayed is not None
+        self._waiting = [run.asked] if run.asked is not None else []
+        changes = (record for record in run.history if isinstance(record, RecipesChanged))
+        self._followed = {change.request: change.at for change in changes}
+        self._answers: deque[RecipeAnswer] = deque(maxlen=KEPT)
+
+    @property
+    def _course(self) -> Course:
+        return course_of(self._settings, self._groups.hyperparameters)
+
+    def number_of(self, step: int) -> int:
+        """Return which record of the log covers a step.
+
+        Args:
+            step: that was trained.
+        """
+        return recipe_of(self.log, self._course.begins(step))[0]
+
+    def open(self, opened: RunOpened, reason: str, now: Seconds) -> list[Effect]:
+        """Take the log of a run that has just been opened, and follow what waits.
+
+        Args:
+            opened: the opening; it is in the record.
+            reason: why the directory changes, in words.
+            now: clock.
+
+        Returns:
+            Records, and the directory.
+        """
+        self.log = opened.recipes
+        waiting, self._waiting = self._waiting, []
+        least = max(1, self._record.committed)
+        effects = [effect for asked in waiting for effect in self._follow(asked, least, now)]
+        return [*effects, *self._publish(reason, now)]
+
+    def ask(self, request: RecipeRequest, now: Seconds) -> list[Effect]:
+        """Follow a request while the job runs, or say why not.
+
+        Args:
+            request: what is asked for.
+            now: clock.
+
+        Returns:
+            The record, and the directory that has the new log; nothing before the run is open.
+        """
+        if not self.log:
+            self._waiting = [request]
+            return []
+        handed_out = max(self._grants.furthest, self._record.committed)
+        least = handed_out + self._settings.data.prefetch_steps
+        effects = self._follow(request, least, now)
+        return [*effects, *self._publish("other weights of the sources", now)]
+
+    def move(self, log: Log, now: Seconds) -> list[Effect]:
+        """Follow a batch that grows: later recipes begin elsewhere in the stream.
+
+        Args:
+            log: the hyperparameter log; its newest record is what has changed.
+            now: clock.
+
+        Returns:
+            As of `ask`; nothing if no recipe is planned.
+        """
+        longer = moved(self.log, self._settings, self._course, log[-1].first_step)
+        if longer == self.log:
+            return []
+        self.log = longer
+        why = "the batch grows, so planned recipes begin elsewhere in the stream"
+        changed = RecipesChanged(now, self._record.committed, longer, why)
+        return [AppendJournal((changed,)), *self._publish(why, now)]
+
+    def told(self, report: StatusReport) -> StatusReport:
+        """Add to a status what the steps draw from.
+
+        Args:
+            report: the status.
+        """
+        if not self.log:
+            return report
+        names = [source.name for source in self._settings.data.sources]
+        later = [r for r in standing(self.log) if r.first_step > report.step]
+        return replace(
+            report,
+            recipe=contents(in_force(self.log, report.step), names),
+            recipe_next=contents(later[0], names) if later else None,
+            recipe_answers=tuple(self._answers),
+        )
+
+    def _follow(self, request: RecipeRequest, least: int, now: Seconds) -> list[Effect]:
+        name, committed = request.name, self._record.committed
+        if name in self._followed:
+            return self._answer(RecipeAnswer(name, self._followed[name]))
+        if self._replays:
+            return self._answer(RecipeAnswer(name, -1, "a replay goes by what its run drew from"))
+        room = Room(committed, least, self._grants.end)
+        course = self._course
+        longer, at, refused = answered(request, self.log, self._settings, course, room)
+        if refused:
+            return self._answer(RecipeAnswer(name, -1, refused))
+        self.log, self._followed[name] = longer, at
+        reason = f"from step {at} on: {in_force(longer, at).reason}"
+        changed = RecipesChanged(now, Step(committed), longer, reason, name, at)
+        return [AppendJournal((changed,)), *self._answer(RecipeAnswer(name, at))]
+
+    def _answer(self, answer: RecipeAnswer) -> list[Effect]:
+        if answer not in self._answers:
+            self._answers.append(answer)
+        return [CloseRequest(answer.name)]
+
+    def _publish(self, reason: str, now: Seconds) -> list[Effect]:
+        is_new = self._crew.recipes != self.log
+        self._crew.recipes = self.log
+        told = self._crew.publish(reason, now)
+        if is_new:
+            self._groups.revision = self._grants.revision = self._crew.directory.revision
+        return told

@@ -1,0 +1,110 @@
+"""The coordinator is asked for other weights: one record, then the directory, then grants."""
+
+from msgspec.structs import replace
+from unit.roles.coordinated_job import SETTINGS, Job, journal, sent
+
+from qmpi.ports.processes import CloseRequest, RecipeRequested
+from qmpi.ports.transport import Received
+from qmpi.protocol.blocks import BlockReply, BlockRequest
+from qmpi.protocol.envelope import WIRE_VERSION, Address, Header, RoleName
+from qmpi.protocol.journal import RecipesChanged, RunOpened
+from qmpi.protocol.membership import SourceFact
+from qmpi.protocol.progress import Grant
+from qmpi.protocol.pulse import Directory, DirectoryChange
+from qmpi.protocol.recipe import RecipeRequest
+from qmpi.roles.directory import DirectoryChanged, changed, difference
+from qmpi.roles.facts import RankFacts
+from qmpi.roles.memory import Memory
+from qmpi.units import Generation, Rank, Seconds
+
+LONG = replace(SETTINGS, train=replace(SETTINGS.train, steps=200))
+
+
+def asked(name="a", at=-1, **weights):
+    return RecipeRequested(RecipeRequest(name, tuple(weights.items()) or (("python", 0.0),), at))
+
+
+def running():
+    job = Job(settings=LONG)
+    job.run()
+    return job
+
+
+def test_a_request_is_one_record_and_goes_out_by_host_leaders_before_a_grant_names_it():
+    job = running()
+    first = job.role.grants.granted + LONG.data.prefetch_steps
+    effects = job.tell(asked())
+    (change,) = journal(effects, RecipesChanged)
+    assert (change.request, change.at, change.recipes[-1].first_step) == ("a", first, first)
+    words = sent(effects, DirectoryChange)
+    assert sorted(words) == [0, 3]
+    assert words[0].recipes == change.recipes[1:]
+    assert CloseRequest("a") in effects
+    grants = [sent(job.report(step), Grant) for step in range(8)]
+    (grant,) = {grant for told in grants for grant in told.values()}
+    assert grant.revision == words[0].revision == job.role.crew.directory.revision
+
+
+def test_a_request_is_followed_once_however_often_it_is_told():
+    job = running()
+    job.tell(asked())
+    again = job.tell(asked())
+    assert (journal(again, RecipesChanged), CloseRequest("a") in again) == ([], True)
+    (record,) = journal(job.effects, RecipesChanged)
+    (opened,) = journal(job.effects, RunOpened)
+    later = Job(settings=LONG, history=(opened, record))
+    later.tell(asked())  # before anybody is here: it waits
+    later.run()
+    assert journal(later.effects, RecipesChanged) == []
+    assert CloseRequest("a") in later.effects
+
+
+def test_a_request_that_cannot_be_followed_is_answered_and_changes_nothing():
+    job = running()
+    for request, words in (
+        (asked(at=2), "the first step that can have other weights is"),
+        (asked("b", at=200), "the run ends at step 200"),
+        (asked("c", nobody=1.0), "at weight 0"),
+    ):
+        effects = job.tell(request)
+        assert journal(effects, RecipesChanged) == []
+        assert CloseRequest(request.request.name) in effects
+        (status,) = [e.report for e in effects if hasattr(e, "report")]
+        assert words in status.recipe_answers[-1].refused
+    assert status.recipe.first_step == 0
+    assert status.recipe_next is None
+
+
+def test_what_waited_is_followed_by_the_next_start_from_its_first_step_on():
+    job = Job(settings=LONG)
+    job.tell(asked())
+    job.run()
+    (change,) = journal(job.effects, RecipesChanged)
+    assert change.at == 1
+
+
+def test_a_directory_tells_what_is_new_of_the_log():
+    job = running()
+    old = job.role.crew.directory
+    job.tell(asked(at=60))
+    job.tell(asked("b", 40, mathematics=9.0))
+    new = job.role.crew.directory
+    assert [recipe.first_step for recipe in new.recipes] == [0, 40, 60]
+    assert changed(old, difference(old, new)) == new
+
+
+def test_a_memory_rank_that_is_behind_waits_for_the_recipes():
+    here = RankFacts(Rank(2), "a", 1, Address(Rank(0), RoleName.COORDINATOR), (Rank(2),))
+    memory = Memory(LONG, here)
+    job = running()
+    facts = tuple(SourceFact(source.name, 100, "d") for source in LONG.data.sources)
+    known = replace(job.role.crew.directory, sources=facts, generators=(Rank(1),))
+    now = Seconds(1.0)
+    memory.handle(DirectoryChanged(known), now)
+    source = Address(Rank(3), RoleName.TRAINER)
+    header = Header(WIRE_VERSION, source, source, 1, Generation(1), "test")
+    wanted = BlockRequest(60, 0, -1, known.revision + 1)
+    assert memory.handle(Received(header, wanted), now) == []
+    assert memory.handle(DirectoryChanged(replace(known, revision=known.revision + 1)), now)
+    assert not sent([], BlockReply)
+    assert isinstance(known, Directory)
