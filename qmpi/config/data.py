@@ -63,7 +63,7 @@ Source = CorpusSource | ContentSource
 class RecipeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Other weights of the sources from a step on."""
 
-    at: Annotated[int, Meta(ge=1, le=10**15, description="First step that they hold for.")]
+    at: Annotated[int, Meta(le=10**15, description="First step that they hold for.")]
     weights: Annotated[
         dict[str, Annotated[float, Meta(ge=0.0)]],
         Meta(min_length=1, description="Share of each source named; the others keep theirs."),

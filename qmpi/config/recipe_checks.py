@@ -24,7 +24,7 @@ def recipe_contradictions(data: DataSettings) -> Iterator[str]:
             yield f"{where}.at = {recipe.at} does not come after {before}; sort them, one a step"
         before = recipe.at
         yield from unknown_sources(f"{where}.weights", recipe.weights, data)
-        shares = {**shares, **recipe.weights}
+        shares |= {name: share for name, share in recipe.weights.items() if name in shares}
         if not any(shares.values()):
             yield f"{where}.weights leave every source at 0; one at least must stay"
 

@@ -19,9 +19,9 @@ from qmpi.policy.reads import ComingBlock, coming_rows
 from qmpi.policy.recipes import begun_recipes, course_of
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import Recipe, RowAddress
-from qmpi.storage.corpus import ChunkKey, Corpus
+from qmpi.storage.corpus import Corpus
 from qmpi.storage.packed_corpus import PackedCorpus
-from qmpi.storage.shard_layout import CorpusLayout
+from qmpi.storage.shard_layout import ChunkKey, CorpusLayout
 from qmpi.units import Digest, Rank
 
 

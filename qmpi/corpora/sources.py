@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from qmpi.content.address import Stream
     from qmpi.content.rows import RowMaker
     from qmpi.storage.block_builder import Frame
-    from qmpi.storage.corpus import ChunkKey, Chunks, Corpus
+    from qmpi.storage.corpus import Chunks, Corpus
     from qmpi.storage.packed_corpus import PackedCorpus
+    from qmpi.storage.shard_layout import ChunkKey
     from qmpi.storage.tokenizer import Tokenizer
 
 

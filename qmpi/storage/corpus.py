@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
@@ -22,7 +22,7 @@ from qmpi.memory.cache import Cache, recent
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.os_errors import explained
 from qmpi.storage.remedy import MANIFEST_NAME, remedy
-from qmpi.storage.shard_layout import CorpusLayout
+from qmpi.storage.shard_layout import ChunkKey, CorpusLayout
 from qmpi.units import Digest, Tokens
 
 if TYPE_CHECKING:
@@ -43,20 +43,6 @@ class ShardFact(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     tokens: int
     sha256: Digest
-
-
-class ChunkKey(NamedTuple):
-    """A chunk among those of all corpora of a process.
-
-    Attributes:
-        source: number of the corpus, as whoever opened it counts.
-        shard: number in the corpus.
-        chunk: number in the shard.
-    """
-
-    source: int
-    shard: int
-    chunk: int
 
 
 class CorpusFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

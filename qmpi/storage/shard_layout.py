@@ -16,6 +16,7 @@ have a CRC-32 as an attribute of the file.
 """
 
 from bisect import bisect_right
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -56,6 +57,20 @@ class BlockAddress(Struct, frozen=True):
     stream: str
     block: int
     start: int
+
+
+class ChunkKey(NamedTuple):
+    """A chunk among those of all corpora of a process.
+
+    Attributes:
+        source: number of the corpus, as whoever opened it counts.
+        shard: number in the corpus.
+        chunk: number in the shard.
+    """
+
+    source: int
+    shard: int
+    chunk: int
 
 
 class CorpusLayout(Struct, frozen=True):

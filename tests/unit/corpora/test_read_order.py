@@ -78,10 +78,10 @@ def played(settings: Settings, folder: Path, *, foreseen: bool) -> tuple[list, i
     assert [(f.rows, f.held_out) for f in facts] == [(f.rows, f.held_out) for f in data.facts]
     asked, get = [], sources._chunks.get
     sources._chunks.get = lambda key: (asked.append(key), get(key))[1]
-    seer = Foresight(settings, RANK, data.recipes)
+    seer = Foresight(settings, RANK)
     for block, rows in coming_rows(blocks, data.recipes, facts, 3):
         if foreseen:
-            sources.foresee(seer.look(block.step, [RANK], facts))
+            sources.foresee(seer.look(block.step, [RANK], data.recipes, facts))
         sources.build(rows, ())
     assert sources._chunks.bytes <= settings.memory.budget
     return asked, sources._chunks.counts.hits

@@ -36,10 +36,11 @@ def test_simple_ratios_are_exact():
     assert integer_weights([3.0, 1.0]) == (3072, 1024)
     assert integer_weights([1.0, 1.0, 1.0]) == (1366, 1365, 1365)
     assert integer_weights([1.0, 1e-12]) == (4095, 1)
+    assert integer_weights([1.0, 0.0]) == (4096, 0)
     assert integer_weights([1e-300] * MIXTURE_PERIOD) == (1,) * MIXTURE_PERIOD
 
 
-@pytest.mark.parametrize("bad", [[], [1.0, 0.0], [-1.0], [float("nan")], [float("inf"), 1.0]])
+@pytest.mark.parametrize("bad", [[], [0.0, 0.0], [-1.0], [float("nan")], [float("inf"), 1.0]])
 def test_weights_without_a_meaning_are_the_users_mistake(bad):
     with pytest.raises(ConfigError):
         integer_weights(bad)

@@ -26,13 +26,15 @@ SMALL = replace(JOB, memory=MemorySettings(budget=1 << 20))
 
 
 def memory(settings, memories=(2, 3)):
-    role = Memory(settings, FACTS, (first_recipe([1.0], 0),))
+    role = Memory(settings, FACTS)
     known(role, 1, memories)
     return role
 
 
 def known(role, revision, memories):
-    directory = Directory(revision=revision, memories=memories, sources=SOURCES)
+    directory = Directory(
+        revision=revision, memories=memories, sources=SOURCES, recipes=(first_recipe([1.0], 0),)
+    )
     role.handle(DirectoryChanged(directory), 0.0)
 
 

@@ -5,12 +5,12 @@ from unit.roles.coordinated_job import SETTINGS, Job, journal, sent
 
 from qmpi.ports.processes import CloseRequest, RecipeRequested
 from qmpi.ports.transport import Received
-from qmpi.protocol.blocks import BlockReply, BlockRequest
+from qmpi.protocol.blocks import BlockRequest
 from qmpi.protocol.envelope import WIRE_VERSION, Address, Header, RoleName
 from qmpi.protocol.journal import RecipesChanged, RunOpened
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.progress import Grant
-from qmpi.protocol.pulse import Directory, DirectoryChange
+from qmpi.protocol.pulse import DirectoryChange
 from qmpi.protocol.recipe import RecipeRequest
 from qmpi.roles.directory import DirectoryChanged, changed, difference
 from qmpi.roles.facts import RankFacts
@@ -41,8 +41,8 @@ def test_a_request_is_one_record_and_goes_out_by_host_leaders_before_a_grant_nam
     assert words[0].recipes == change.recipes[1:]
     assert CloseRequest("a") in effects
     grants = [sent(job.report(step), Grant) for step in range(8)]
-    (grant,) = {grant for told in grants for grant in told.values()}
-    assert grant.revision == words[0].revision == job.role.crew.directory.revision
+    revisions = {grant.revision for told in grants for grant in told.values()}
+    assert revisions == {words[0].revision} == {job.role.crew.directory.revision}
 
 
 def test_a_request_is_followed_once_however_often_it_is_told():
@@ -102,9 +102,14 @@ def test_a_memory_rank_that_is_behind_waits_for_the_recipes():
     now = Seconds(1.0)
     memory.handle(DirectoryChanged(known), now)
     source = Address(Rank(3), RoleName.TRAINER)
-    header = Header(WIRE_VERSION, source, source, 1, Generation(1), "test")
+    header = Header(
+        version=WIRE_VERSION,
+        source=source,
+        target=source,
+        sequence=1,
+        generation=Generation(1),
+        cause="a test",
+    )
     wanted = BlockRequest(60, 0, -1, known.revision + 1)
     assert memory.handle(Received(header, wanted), now) == []
     assert memory.handle(DirectoryChanged(replace(known, revision=known.revision + 1)), now)
-    assert not sent([], BlockReply)
-    assert isinstance(known, Directory)
