@@ -1,6 +1,7 @@
 """`parallel = "auto"` in real jobs: chosen once, by the command or by rank 0, and kept."""
 
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from mpi.live_run import qmpi
+
+from qmpi.launch.mpirun import find_mpirun
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
 
@@ -42,7 +45,8 @@ def test_a_layout_is_chosen_by_the_command_and_by_rank_0_alike(tmp_path: Path) -
     assert "qmpi: layout: not one rank:" in told.stderr
     sizes = layout(first)
     assert sizes["tensor"] == 2 or sizes["pipeline"] == 2
-    command = ("mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "6", sys.executable)
+    mpirun = str(find_mpirun(os.environ))
+    command = (mpirun, "--allow-run-as-root", "--oversubscribe", "-n", "6", sys.executable)
     job = ("-m", "qmpi.main", str(JOB), *OPTIONS, *named, "--run-dir", str(second))
     subprocess.run([*command, *job], check=False, timeout=300, capture_output=True)
     assert layout(second) == sizes

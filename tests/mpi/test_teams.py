@@ -73,7 +73,9 @@ def test_a_rank_of_each_position_is_killed(tmp_path: Path, layout: str) -> None:
 @pytest.mark.slow
 def test_what_the_page_shows_runs(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "docs" / "teams.md").read_text()
-    blocks = re.findall(r"^```\n(.*?)^```\n", text, re.DOTALL | re.MULTILINE)
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```\n", text, re.DOTALL | re.MULTILINE)
+    blocks = [block for language, block in fenced if not language]
+    assert blocks
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for line in "".join(blocks).splitlines():
         done = subprocess.run(
