@@ -8,7 +8,8 @@ early for a result; a world that tells of news sleeps until there is some.
 
 A process that was stopped (by a batch system, or because the machine slept) sees its timers due
 long ago. It tells its roles of the gap before anything else, so that they forgive the silence of
-others during it.
+others during it. A turn in which it stood still itself (a disk that answered late, a stop in its
+midst) fires no timer: the next turn tells of the gap, and takes first what others said meanwhile.
 
 Invariants: one event is handled at a time; effects of an event are performed in order before the
 next event is taken, one that they announce or are answered with included; a timer fires once, and
@@ -108,6 +109,7 @@ class Process:
         self._due: dict[tuple[RoleName, str], Due] = {}
         self._following: deque[Tell] = deque()
         self._pause = FIRST_PAUSE
+        self._has_put_off = False
 
     @property
     def leaving(self) -> bool:
@@ -130,13 +132,15 @@ class Process:
         Returns:
             How long the rank may sleep.
         """
+        begun = self.ports.clock.now()
         self._forgive_gap()
         busy = self._results()
         busy = self._messages() or busy
         busy = self._losses() or busy
         busy = self._notices() or busy
         # A timer alone brings no news soon: it must not wake an idle rank for many short pauses.
-        self._fire()
+        if not self._stood_still(begun):
+            self._fire()
         return self._rest(busy=busy)
 
     def _rest(self, *, busy: bool) -> Rest:
@@ -169,6 +173,12 @@ class Process:
         late = Seconds(self.ports.clock.now() - oldest)
         if late > GAP_SECONDS:
             self._tell_all(Slept(late), "gap")
+
+    def _stood_still(self, begun: Seconds) -> bool:
+        # Once in a row: where every turn is slow, timers would never fire.
+        took = Seconds(self.ports.clock.now() - begun)
+        self._has_put_off = took > GAP_SECONDS and not self._has_put_off
+        return self._has_put_off
 
     def _results(self) -> bool:
         results = self._inbox.take()

@@ -72,6 +72,36 @@ def test_a_gap_is_told_first_and_to_every_role():
     assert Slept(Seconds(30.0)) in rank.told(HERALD)
 
 
+def test_who_stood_still_within_a_turn_judges_nobody_before_reading_what_came_meanwhile():
+    def stands_still(event, _now):
+        if isinstance(event, Received) and rank.clock.time < 1040.0:
+            rank.clock.time += 40.0
+            rank.transport.arrive(LEAVE, TRAINER)
+        return (timer("t", 1.0),) if isinstance(event, Started) else ()
+
+    rank = Rank1(ScriptedRole(TRAINER, stands_still))
+    rank.start()
+    rank.transport.arrive(LEAVE, TRAINER)
+    rank.process.turn()
+    assert kinds(rank.told(TRAINER)) == [Started, Received]
+    rank.process.turn()
+    assert kinds(rank.told(TRAINER)) == [Slept, Received, TimerFired]
+
+
+def test_timers_fire_though_every_turn_is_slow():
+    def slow(event, _now):
+        if isinstance(event, News):
+            rank.clock.time += 5.0
+        return (timer("t", 1.0),) if isinstance(event, Started) else ()
+
+    rank = Rank1(ScriptedRole(TRAINER, slow))
+    rank.start()
+    for number in range(3):
+        rank.inbox.put(Result(TRAINER, News(number), "work"))
+        rank.process.turn()
+    assert TimerFired in kinds(rank.told(TRAINER))
+
+
 def test_a_gap_is_told_once():
     rank = Rank1(ScriptedRole(TRAINER, starting_with(timer("t", 1.0))))
     rank.start()
