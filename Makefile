@@ -4,13 +4,11 @@ PYTHON ?= python3
 BIN := $(QMPI_VENV)/bin
 READY := $(QMPI_VENV)/.qmpi-ready
 export OMP_NUM_THREADS ?= 1
-# Most tests run on all cores. Those that start jobs come afterwards, two files at a time, as a job
-# waits more than it computes. Those with networks or a scheduler of their own come last, alone.
-JOBS := tests/mpi
-ALONE := tests/hosts tests/slurm
+# Most tests run on all cores. Those that start jobs, networks or a scheduler need the cores and
+# watch the clock: one at a time, afterwards.
+ALONE := tests/mpi tests/hosts tests/slurm
 SLOWEST := --durations=40 --durations-min=3
-BESIDE := -n auto --maxprocesses 8 --dist worksteal $(JOBS:%=--ignore=%) $(ALONE:%=--ignore=%)
-IN_PAIRS := -n 2 --dist loadfile --no-loadscope-reorder $(JOBS)
+BESIDE := -n auto --maxprocesses 8 --dist worksteal $(ALONE:%=--ignore=%)
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test test-all slurm-test check generated bench clean
@@ -30,12 +28,10 @@ demo: $(READY) ## pretrain on this machine, kill a trainer, prove the result equ
 
 test: $(READY) ## quick test suite
 	$(BIN)/python -m pytest $(SLOWEST) $(BESIDE)
-	$(BIN)/python -m pytest $(SLOWEST) $(IN_PAIRS)
 	$(BIN)/python -m pytest $(SLOWEST) $(ALONE)
 
 test-all: $(READY) ## every test, the slow ones too
 	$(BIN)/python -m pytest -m "" $(BESIDE)
-	$(BIN)/python -m pytest -m "" $(SLOWEST) $(IN_PAIRS)
 	$(BIN)/python -m pytest -m "" $(ALONE)
 
 slurm-test: $(READY) ## a Slurm of its own on this machine, and real runs under it
