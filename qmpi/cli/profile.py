@@ -151,7 +151,8 @@ def _first_trainer(report: "StatusReport") -> tuple[Rank, ...]:
 @contextmanager
 def _asked(run: Path, request: ProfileRequest) -> Iterator[None]:
     """Ask; what nobody has taken by the end is withdrawn."""
-    from qmpi.storage.profile_request import withdraw_request, write_request
+    from qmpi.storage.named_request import withdraw_request
+    from qmpi.storage.profile_request import write_request
     from qmpi.storage.run_directory import RunDirectory
 
     path = RunDirectory(run).profile_request

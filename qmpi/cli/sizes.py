@@ -12,15 +12,28 @@ LARGEST = 10**18
 _STEPS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 
-class Count(click.ParamType):
-    """A positive count with an optional decimal factor."""
+class _Amount(click.ParamType):
+    """A whole number with an optional factor."""
 
-    name = "count"
+    form = _FORM
+    examples = "50M, 1.5G or 65536"
+    least = 1
+
+    def factor(self, letter: str) -> int:
+        """Return what a letter behind the number stands for.
+
+        Args:
+            letter: small; empty for none.
+
+        Returns:
+            >= 1.
+        """
+        return _FACTORS[letter]
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
-        """Read a count.
+        """Read an amount.
 
         Args:
             value: what the user wrote.
@@ -28,17 +41,43 @@ class Count(click.ParamType):
             ctx: of the command.
 
         Returns:
-            1 to 10**18.
+            `least` to 10**18.
         """
         if isinstance(value, int):
             return value
-        found = _FORM.fullmatch(str(value).strip().replace("_", ""))
+        found = self.form.fullmatch(str(value).strip().replace("_", ""))
         if found is None:
-            self.fail(f"{value!r} is no count; write one as 50M, 1.5G or 65536", param, ctx)
-        count = int(Decimal(found[1]) * _FACTORS[found[2].lower()])
-        if not 1 <= count <= LARGEST:
-            self.fail(f"{value} is not between 1 and 10**18", param, ctx)
-        return count
+            self.fail(f"{value!r} is no {self.name}; write one as {self.examples}", param, ctx)
+        amount = int(Decimal(found[1]) * self.factor(found[2].lower()))
+        if not self.least <= amount <= LARGEST:
+            self.fail(f"{value} is not between {self.least} and 10**18", param, ctx)
+        return amount
+
+
+class Count(_Amount):
+    """A positive count with an optional decimal factor."""
+
+    name = "count"
+
+
+class Size(_Amount):
+    """A size in bytes with an optional factor of 1,024 (256M, 1G, 64KiB)."""
+
+    name = "size"
+    form = _SIZE
+    examples = "256M, 1.5G or 65536"
+    least = 0
+
+    def factor(self, letter: str) -> int:
+        """Return what a letter behind the number stands for.
+
+        Args:
+            letter: small; empty for none.
+
+        Returns:
+            A power of 1,024.
+        """
+        return 1024 ** " kmgtp".index(letter or " ")
 
 
 class LevelSpan(click.ParamType):
@@ -103,35 +142,6 @@ def duration(seconds: float | None) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-class Size(click.ParamType):
-    """A size in bytes with an optional factor of 1,024 (256M, 1G, 64KiB)."""
-
-    name = "size"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """Read a size.
-
-        Args:
-            value: what the user wrote.
-            param: the option.
-            ctx: of the command.
-
-        Returns:
-            0 to 10**18.
-        """
-        if isinstance(value, int):
-            return value
-        found = _SIZE.fullmatch(str(value).strip().replace("_", ""))
-        if found is None:
-            self.fail(f"{value!r} is no size; write one as 256M, 1.5G or 65536", param, ctx)
-        size = int(Decimal(found[1]) * 1024 ** " kmgtp".index(found[2].lower() or " "))
-        if size > LARGEST:
-            self.fail(f"{value} is more than 10**18 bytes", param, ctx)
-        return size
 
 
 def binary(size: float) -> str:

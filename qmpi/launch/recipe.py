@@ -15,8 +15,8 @@ from qmpi.policy.recipes import begun_recipes, contents, course_of, in_force, re
 from qmpi.protocol.journal import RecipesChanged
 from qmpi.protocol.recipe import RecipeReport, RecipeRequest
 from qmpi.storage.journal import Glance, glance_at
+from qmpi.storage.named_request import withdraw_request
 from qmpi.storage.recipe_request import (
-    close_recipe_request,
     read_recipe_request,
     write_recipe_request,
 )
@@ -148,7 +148,7 @@ def withdraw(run: Path) -> RecipeRequest | None:
     path = RunDirectory(run).recipe_request
     waiting = read_recipe_request(path)
     if waiting is not None:
-        close_recipe_request(path, waiting.name)
+        withdraw_request(path, waiting.name)
     return waiting
 
 

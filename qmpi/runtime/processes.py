@@ -20,9 +20,10 @@ from qmpi.errors import LaunchError, StorageError
 from qmpi.ports.base import Event
 from qmpi.ports.processes import ProfileRequested, RecipeRequested, StopRequested
 from qmpi.protocol.recipe import RecipeRequest
+from qmpi.storage.named_request import withdraw_request
 from qmpi.storage.profile_request import take_request
 from qmpi.storage.rank_files import parent_of, read_rank_files, start_ticks
-from qmpi.storage.recipe_request import close_recipe_request, read_recipe_request
+from qmpi.storage.recipe_request import read_recipe_request
 from qmpi.units import Seconds
 
 logger = logging.getLogger(__name__)
@@ -186,7 +187,7 @@ class HostProcesses:
             name: of the request; another one stays.
         """
         try:
-            close_recipe_request(self._recipe_request, name)
+            withdraw_request(self._recipe_request, name)
         except StorageError as error:
             # The journal has its name: whoever reads it again knows that it is answered.
             logger.warning("a request that is answered stays: %s", error)

@@ -6,7 +6,8 @@ import pytest
 
 from qmpi.errors import CorruptData, StorageError
 from qmpi.protocol.profiles import MOST_STEPS, ProfileRequest
-from qmpi.storage.profile_request import take_request, withdraw_request, write_request
+from qmpi.storage.named_request import withdraw_request
+from qmpi.storage.profile_request import take_request, write_request
 from qmpi.units import Rank
 
 REQUEST = ProfileRequest("a-1", 3, (Rank(2), Rank(4)))
