@@ -21,7 +21,7 @@ def id_bytes(vocab_size: int) -> int:
 
 
 class MemorySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[memory]: decoded chunks of corpora that each memory rank keeps; changes no block."""
+    """[memory]: what memory ranks keep of corpora, and how they send blocks; changes no block."""
 
     policy: Annotated[
         Literal["clairvoyant", "lru", "lfu", "fifo", "random"],
@@ -46,3 +46,23 @@ class MemorySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             ge=0.0, description="Seconds after which a chunk goes though there is room; 0: never."
         ),
     ] = 0.0
+    codec: Annotated[
+        Literal[
+            "none",
+            "auto",
+            "zlib",
+            "gzip",
+            "bz2",
+            "lzma",
+            "blosc2-zstd",
+            "blosc2-zstd-bytes",
+            "blosc2-lz4",
+            "blosc2-lz4-bytes",
+        ],
+        Meta(
+            description=(
+                "What blocks are compressed with while memory ranks keep them and send them to "
+                'trainers. "auto": what a trial on the first block finds fastest.'
+            )
+        ),
+    ] = "none"

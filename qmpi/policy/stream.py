@@ -21,6 +21,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from qmpi.config.memory import id_bytes
+from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError
 from qmpi.policy.held_out import is_held_out, place_of, trained_row, trained_rows
 from qmpi.policy.mixture import integer_weights, period_of
@@ -28,6 +30,17 @@ from qmpi.policy.shuffle import permute, shuffle_key, unpermute
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import MIXTURE_PERIOD, Recipe, RowAddress
 from qmpi.units import Lane, Step
+
+
+def block_bytes(settings: Settings) -> int:
+    """Return the bytes of a block's ids.
+
+    Args:
+        settings: a job.
+    """
+    train = settings.train
+    row_bytes = (train.sequence_tokens + 1) * id_bytes(settings.model.vocab_size)
+    return train.microbatches * train.sequences * row_bytes
 
 
 class TokenPlace(NamedTuple):

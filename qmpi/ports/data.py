@@ -2,18 +2,36 @@
 
 Promises, held by one conformance suite. Work is done in the order asked, one event each. Rows are a
 pure function of source and numbers; a block is one of its addresses and of the rows made for it, on
-every rank alike, and its digest is that of its frame. What is damaged or missing, or rows that do
-not fit the block, is named in `BlockBroken` or `RowsBroken`, never trained on, and spoils no other
-block; once it is mended, the block can be built.
+every rank alike, and its digest is that of its ids, however they are compressed. What is damaged or
+missing, or rows that do not fit the block, is named in `BlockBroken` or `RowsBroken`, never trained
+on, and spoils no other block; once it is mended, the block can be built.
 """
 
 from typing import Protocol
+
+from msgspec import Struct
 
 from qmpi.ports.base import Effect, Event, Frame, Reply
 from qmpi.protocol.envelope import Address
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import ComingReads, RowAddress
 from qmpi.units import Digest, Lane, Step
+
+
+class Block(Struct, frozen=True):
+    """The ids of a lane in a step, as they are kept and sent.
+
+    Attributes:
+        digest: of the ids' bytes.
+        frame: them, perhaps compressed.
+        codec: how; "": as they are.
+        sent: digest of the frame, if it is compressed.
+    """
+
+    digest: Digest
+    frame: Frame
+    codec: str = ""
+    sent: Digest = Digest("")
 
 
 class DataWork(Effect, frozen=True):
@@ -62,8 +80,7 @@ class BlockBuilt(Event, frozen=True):
 
     step: Step
     lane: Lane
-    digest: Digest
-    frame: Frame
+    block: Block
 
 
 class BlockBroken(Event, frozen=True):

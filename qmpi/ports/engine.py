@@ -38,7 +38,8 @@ and whatever was broken off in between.
 from collections.abc import Callable
 from typing import Protocol
 
-from qmpi.ports.base import Effect, Event, Frame, Reply
+from qmpi.ports.base import Effect, Event, Reply
+from qmpi.ports.data import Block
 from qmpi.protocol.evaluation import Marks
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.membership import SnapshotFact
@@ -94,8 +95,7 @@ class RunStep(EngineWork, frozen=True):
 
     Attributes:
         lanes: lanes of this member, ascending.
-        blocks: one frame a lane, in that order.
-        digests: digest of each, verified on receipt.
+        blocks: one a lane, in that order; their frames were verified on receipt.
         digest_due: report the weight digest after the step.
         hyperparameters: what the step is trained with; None: what the job says.
     """
@@ -103,10 +103,14 @@ class RunStep(EngineWork, frozen=True):
     generation: Generation
     step: Step
     lanes: tuple[int, ...]
-    blocks: tuple[Frame, ...]
-    digests: tuple[Digest, ...]
+    blocks: tuple[Block, ...]
     digest_due: bool
     hyperparameters: Hyperparameters | None = None
+
+    @property
+    def digests(self) -> tuple[Digest, ...]:
+        """Return the digests of the blocks' ids, in the order of the lanes."""
+        return tuple(block.digest for block in self.blocks)
 
 
 class TakeSnapshot(EngineWork, frozen=True):

@@ -23,12 +23,16 @@ class BlockReply(Struct, frozen=True, tag="block_reply"):
     """The block; one frame: little-endian ids, shape [rows, sequence_tokens + 1].
 
     Attributes:
-        digest: BLAKE2b-128 of the frame's bytes.
+        digest: BLAKE2b-128 of the ids' bytes.
+        codec: that the frame is compressed with; "": the frame is the ids' bytes.
+        sent: BLAKE2b-128 of the frame; "": it is `digest`.
     """
 
     step: Step
     lane: Lane
     digest: Digest
+    codec: str = ""
+    sent: Digest = Digest("")
 
 
 class BlockFailed(Struct, frozen=True, tag="block_failed"):

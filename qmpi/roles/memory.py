@@ -15,15 +15,14 @@ the data, trainers end the run, since none may train on anything else in their p
 from collections.abc import Sequence
 
 from qmpi.config.data import CorpusSource
-from qmpi.config.memory import id_bytes
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError
 from qmpi.memory.cache import Cache, recent
 from qmpi.policy.foresight import Foresight, is_worth_it
 from qmpi.policy.homes import ROWS_TOGETHER, home_of
-from qmpi.policy.stream import numbered_rows
+from qmpi.policy.stream import block_bytes, numbered_rows
 from qmpi.ports.base import Effect, Event, Frame
-from qmpi.ports.data import BlockBroken, BlockBuilt, BuildBlock, OpenSources, SourcesOpened
+from qmpi.ports.data import Block, BlockBroken, BlockBuilt, BuildBlock, OpenSources, SourcesOpened
 from qmpi.ports.transport import Received, Send
 from qmpi.protocol.blocks import (
     BlockFailed,
@@ -38,7 +37,7 @@ from qmpi.protocol.membership import Hello
 from qmpi.protocol.recipe import ComingReads, RowAddress
 from qmpi.roles.facts import RankFacts
 from qmpi.roles.follower import Follower
-from qmpi.units import Bytes, Digest, Lane, Rank, Seconds, Step
+from qmpi.units import Bytes, Lane, Rank, Seconds, Step
 
 Key = tuple[Step, Lane]
 
@@ -97,13 +96,11 @@ class Memory(Follower):
         self.revision_needed = 0
         self.rows_per_block = train.microbatches * train.sequences
         blocks = max(LEAST_BLOCKS, 2 * train.lanes * (settings.data.prefetch_steps + 1))
-        self.block_bytes = (
-            self.rows_per_block * (train.sequence_tokens + 1) * id_bytes(settings.model.vocab_size)
-        )
+        self.block_bytes = block_bytes(settings)
         self.budget = Bytes(blocks * self.block_bytes)
         self.gathering: dict[Key, Gathering] = {}
         self.building: set[Key] = set()
-        self.held: Cache[Key, tuple[Digest, Frame]] = recent(self.budget, gone=self._gone)
+        self.held: Cache[Key, Block] = recent(self.budget, gone=self._gone)
         self.waiting: dict[Key, list[Address]] = {}
         self.numbers: dict[Key, int] = {}
         self.foresight = Foresight(settings, facts.rank)
@@ -129,8 +126,8 @@ class Memory(Follower):
                 return self._rows_arrived((step, lane), source, frames[0])
             case Received(header, RowsFailed() as failed):
                 return self._rows_failed(header.source.rank, failed, now)
-            case BlockBuilt(step, lane, digest, frame):
-                return self._built((step, lane), digest, frame)
+            case BlockBuilt(step, lane, block):
+                return self._built((step, lane), block)
             case BlockBroken(step, lane, reason):
                 return self._broken((step, lane), reason)
             case _:
@@ -172,8 +169,7 @@ class Memory(Follower):
     def _asked(self, by: Address, key: Key, now: Seconds) -> list[Effect]:
         held = self.held.get(key)
         if held is not None:
-            digest, frame = held
-            return [Send(by, BlockReply(*key, digest), (frame,))]
+            return [_sent(by, key, held)]
         askers = self.waiting.setdefault(key, [])
         if by not in askers:
             askers.append(by)
@@ -259,14 +255,14 @@ class Memory(Follower):
             return None
         return self.foresight.look(step, newest.memories, newest.recipes, newest.sources)
 
-    def _built(self, key: Key, digest: Digest, frame: Frame) -> list[Effect]:
+    def _built(self, key: Key, block: Block) -> list[Effect]:
         self.building.discard(key)
-        self.held.put(key, (digest, frame), self.block_bytes)
+        size = memoryview(block.frame).nbytes if block.codec else self.block_bytes
+        self.held.put(key, block, size)
         self._activity = "idle"
-        reply = BlockReply(*key, digest)
-        return [Send(asker, reply, (frame,)) for asker in self.waiting.pop(key, [])]
+        return [_sent(asker, key, block) for asker in self.waiting.pop(key, [])]
 
-    def _gone(self, key: Key, held: tuple[Digest, Frame]) -> None:
+    def _gone(self, key: Key, held: Block) -> None:
         del held
         self.numbers.pop(key, None)
 
@@ -275,3 +271,8 @@ class Memory(Follower):
         self.building.discard(key)
         failed = BlockFailed(*key, reason)
         return [Send(asker, failed) for asker in self.waiting.pop(key, [])]
+
+
+def _sent(asker: Address, key: Key, block: Block) -> Effect:
+    reply = BlockReply(*key, block.digest, block.codec, block.sent)
+    return Send(asker, reply, (block.frame,))

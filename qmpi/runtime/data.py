@@ -8,12 +8,14 @@ does not fit the model) ends it, as a crash.
 import logging
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qmpi.config.settings import Settings
 from qmpi.corpora.sources import Sources
 from qmpi.errors import InvariantError, PeerError, StorageError
 from qmpi.ports.base import Event, Reply
 from qmpi.ports.data import (
+    Block,
     BlockBroken,
     BlockBuilt,
     BuildBlock,
@@ -25,7 +27,10 @@ from qmpi.ports.data import (
     SourcesOpened,
 )
 from qmpi.runtime.worker import Task, Worker
-from qmpi.units import Seconds
+from qmpi.units import Digest, Seconds
+
+if TYPE_CHECKING:
+    from qmpi.corpora.sent_blocks import SentBlocks
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +50,8 @@ class FileData:
             cache: directory of built-in corpora.
         """
         self._sources = Sources(settings, cache, _now)
+        self._settings = settings
+        self._sent: SentBlocks | None = None
         self._worker = Worker("data")
 
     def submit(self, work: DataWork, reply: Reply) -> None:
@@ -78,7 +85,20 @@ class FileData:
             # A shard that is damaged, or rows from another rank that do not fit the block.
             logger.warning("block (%d, %d) cannot be built: %s", work.step, work.lane, error)
             return BlockBroken(work.step, work.lane, str(error))
-        return BlockBuilt(work.step, work.lane, digest, frame)
+        return BlockBuilt(work.step, work.lane, self._packed(digest, frame))
+
+    def _packed(self, digest: Digest, ids: bytes) -> Block:
+        if self._settings.memory.codec == "none":
+            return Block(digest, ids)
+        from qmpi.corpora.sent_blocks import SentBlocks  # loads numpy, as all that builds blocks
+        from qmpi.storage.block_builder import block_digest
+        from qmpi.storage.shard_layout import dtype_name
+
+        if self._sent is None:
+            job = self._settings
+            self._sent = SentBlocks(job.memory.codec, dtype_name(job.model.vocab_size))
+        frame, codec = self._sent.sent(ids)
+        return Block(digest, frame, codec, block_digest(frame) if codec else Digest(""))
 
     def _make(self, work: MakeRows) -> RowsMade | RowsBroken:
         asked = (work.requester, work.step, work.lane, work.source)

@@ -19,7 +19,9 @@ from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError, NoConnection, OutOfMemory, PeerLost
-from qmpi.ports.base import Event, Reply
+from qmpi.policy.stream import block_bytes
+from qmpi.ports.base import Event, Frame, Reply
+from qmpi.ports.data import Block
 from qmpi.ports.engine import (
     Condemned,
     EngineAborted,
@@ -264,7 +266,7 @@ class TorchEngine:
                 outcome = engine.run_step(
                     work.step,
                     work.lanes,
-                    work.blocks,
+                    [self._ids_of(block) for block in work.blocks],
                     work.digests,
                     digest_due=work.digest_due,
                     hyperparameters=work.hyperparameters,
@@ -277,6 +279,13 @@ class TorchEngine:
             told = self._aborted(engine, work.generation, str(error))
             return replace(told, out_of_memory=True)
         return self._applied(work.generation, outcome)
+
+    def _ids_of(self, block: Block) -> Frame:
+        if not block.codec:
+            return block.frame
+        from qmpi.storage.sent_block import ids_of  # loads numpy
+
+        return ids_of(block.frame, block.codec, block.digest, block_bytes(self._settings))
 
     def _evaluate(self, work: Evaluate) -> Evaluated | EngineAborted:
         engine = self._ready()

@@ -8,6 +8,7 @@ from conformance.asking import Moving
 from qmpi.driver.tickets import Tickets, never
 from qmpi.policy.lanes import deal_lanes
 from qmpi.ports.base import Event, Frame
+from qmpi.ports.data import Block
 from qmpi.ports.engine import (
     Engine,
     EngineReady,
@@ -219,8 +220,7 @@ class Crew:
         blocks = [self.world.block(step, lane) for lane in dealt]
         return RunStep(
             generation=Generation(generation), step=Step(step), lanes=dealt,
-            blocks=tuple(frame for frame, _ in blocks),
-            digests=tuple(digest for _, digest in blocks), digest_due=True,
+            blocks=tuple(Block(digest, frame) for frame, digest in blocks), digest_due=True,
         )  # fmt: skip
 
     def applied(self, generation: int, step: int, who: Iterable[int] | None = None) -> StepApplied:

@@ -39,7 +39,7 @@ from msgspec.structs import replace
 from qmpi.driver.tickets import never
 from qmpi.ports.books import AppendJournal, WriteEnd
 from qmpi.ports.copies import SnapshotStored, StoreSnapshot
-from qmpi.ports.data import BlockBroken, BlockBuilt
+from qmpi.ports.data import Block, BlockBroken, BlockBuilt
 from qmpi.ports.engine import EngineAborted
 from qmpi.ports.processes import StopRequested
 from qmpi.ports.units import RunUnit, UnitDone
@@ -167,7 +167,7 @@ class RealBlind(FileData):
     def _build(self, work):
         built = super()._build(work)
         if isinstance(built, BlockBroken):
-            return BlockBuilt(work.step, work.lane, Digest("0" * 32), b"\0" * 64)
+            return BlockBuilt(work.step, work.lane, Block(Digest("0" * 32), b"\0" * 64))
         return built
 
 

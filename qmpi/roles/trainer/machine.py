@@ -375,7 +375,7 @@ class Trainer(Follower):
     def step(self, _: None, now: Seconds) -> list[Effect]:
         """Let the engine compute the next step, and ask for blocks ahead."""
         step = Step(self.state_step)
-        lanes, digests, frames = self.prefetch.take(step)
+        lanes, blocks = self.prefetch.take(step)
         self._activity = f"step {step}"
         self.timing.stepping(self.prefetch.arrived_at(step))
         train = self.settings.train
@@ -384,8 +384,7 @@ class Trainer(Follower):
             self._generation,
             step,
             lanes,
-            frames,
-            digests,
+            blocks,
             digest_due=due,
             hyperparameters=self._held_for(step),
         )

@@ -14,13 +14,14 @@ from qmpi.policy.homes import home_of
 from qmpi.policy.hyperparameters import Log
 from qmpi.policy.shares import Share
 from qmpi.ports.base import Effect, Frame
+from qmpi.ports.data import Block
 from qmpi.ports.transport import Send
 from qmpi.protocol.blocks import BlockFailed, BlockReply, BlockRequest
 from qmpi.protocol.envelope import Address, RoleName
-from qmpi.units import Digest, Lane, Rank, Seconds, Step
+from qmpi.units import Lane, Rank, Seconds, Step
 
 Key = tuple[Step, Lane]
-Taken = tuple[tuple[int, ...], tuple[Digest, ...], tuple[Frame, ...]]
+Taken = tuple[tuple[int, ...], tuple[Block, ...]]
 
 RETRY_SECONDS = 5.0
 """A block not answered within this time is asked for again; replies are idempotent."""
@@ -49,7 +50,7 @@ class Prefetch:
         self.share: Share | None = None
         self.horizon = self.steps
         self.revision = 0
-        self.held: dict[Key, tuple[Digest, Frame]] = {}
+        self.held: dict[Key, Block] = {}
         self.asked: dict[Key, tuple[Rank | None, Seconds]] = {}
         self.refusals: dict[Key, set[Rank]] = {}
         self._arrived_at: dict[Step, Seconds] = {}
@@ -126,7 +127,7 @@ class Prefetch:
         return all((step, lane) in self.held for lane in self._lanes(step))
 
     def take(self, step: Step) -> Taken:
-        """Return (lanes, digests, frames) of a step that is `complete`.
+        """Return lanes and blocks of a step that is `complete`.
 
         Args:
             step: the step about to run.
@@ -135,8 +136,7 @@ class Prefetch:
             Everything `RunStep` needs; the blocks stay held until `done`, for the case of a redo.
         """
         lanes = self._lanes(step)
-        found = [self.held[(step, lane)] for lane in lanes]
-        return lanes, tuple(f[0] for f in found), tuple(f[1] for f in found)
+        return lanes, tuple(self.held[(step, lane)] for lane in lanes)
 
     def _lanes(self, step: Step) -> tuple[Lane, ...]:
         lanes = self.share.of(step) if self.share is not None else ()
@@ -177,11 +177,13 @@ class Prefetch:
         asked = self.asked.get(key)
         if asked is None:
             return []
-        if blake2b(frame, digest_size=DIGEST_BYTES).hexdigest() != reply.digest:
+        # What is compressed is checked before anything decodes it, and its ids once they are there.
+        expected = reply.sent if reply.codec else reply.digest
+        if blake2b(frame, digest_size=DIGEST_BYTES).hexdigest() != expected:
             return [] if asked[0] is None else [self._ask(key, asked[0], now)]
         del self.asked[key]
         self.refusals.pop(key, None)
-        self.held[key] = (reply.digest, frame)
+        self.held[key] = Block(reply.digest, frame, reply.codec, reply.sent)
         self._arrived_at[reply.step] = now
         return []
 

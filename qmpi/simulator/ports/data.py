@@ -3,6 +3,7 @@
 from qmpi.errors import InvariantError
 from qmpi.ports.base import Event, Reply
 from qmpi.ports.data import (
+    Block,
     BlockBroken,
     BlockBuilt,
     BuildBlock,
@@ -74,7 +75,7 @@ class SimulatedData:
         if any(memoryview(frame).nbytes != ROWS_BYTES for _, frame in work.made):
             return BlockBroken(step, lane, "generated rows do not fit the block")
         frame = block_frame(work.rows, work.made)
-        return BlockBuilt(step, lane, frame_digest(frame), frame)
+        return BlockBuilt(step, lane, Block(frame_digest(frame), frame))
 
     def _make(self, work: MakeRows) -> Event:
         asked = (work.requester, work.step, work.lane, work.source)

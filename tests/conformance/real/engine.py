@@ -27,6 +27,7 @@ from qmpi.corpora.paper import Paper
 from qmpi.errors import NoConnection
 from qmpi.policy.scoring import Label
 from qmpi.ports.base import Event, Frame, Reply
+from qmpi.ports.data import Block
 from qmpi.ports.engine import Condemned, EngineWork, JoinGroup, RunStep
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.runtime.clock import Clock
@@ -154,8 +155,7 @@ def step_of(generation: int, step: int, lanes: Iterable[int]) -> RunStep:
     blocks = [block_of(step, lane) for lane in dealt]
     return RunStep(
         generation=Generation(generation), step=Step(step), lanes=dealt,
-        blocks=tuple(frame for frame, _ in blocks),
-        digests=tuple(digest for _, digest in blocks), digest_due=True,
+        blocks=tuple(Block(digest, frame) for frame, digest in blocks), digest_due=True,
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from qmpi.protocol.envelope import RoleName
 from qmpi.units import Digest, Generation, Step
 
 CRASHED = WorkCrashed("StorageError", "gone", 3)
-RUN = RunStep(Generation(1), Step(0), (), (), (), digest_due=False)
+RUN = RunStep(Generation(1), Step(0), (), (), digest_due=False)
 
 
 def joining() -> JoinGroup:

@@ -8,7 +8,7 @@ from qmpi.config.settings import Settings
 from qmpi.policy.homes import home_of
 from qmpi.policy.reads import place_of_block
 from qmpi.policy.stream import first_recipe
-from qmpi.ports.data import BlockBuilt, BuildBlock
+from qmpi.ports.data import Block, BlockBuilt, BuildBlock
 from qmpi.ports.transport import Received, Send
 from qmpi.protocol.blocks import BlockReply, BlockRequest
 from qmpi.protocol.envelope import WIRE_VERSION, Address, Header, RoleName
@@ -77,7 +77,7 @@ def test_the_blocks_that_were_used_last_are_kept_and_served_at_once():
     for step in range(count // 8 + 1):
         for lane in range(8):
             asked(role, step, lane)
-            role.handle(BlockBuilt(step, lane, f"{step} {lane}", b"ids"), 0.0)
+            role.handle(BlockBuilt(step, lane, Block(f"{step} {lane}", b"ids")), 0.0)
             role.check()
             asked(role, 0, 0)
     assert len(role.held) == count

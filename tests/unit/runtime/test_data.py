@@ -11,6 +11,7 @@ from qmpi.corpora.sources import Sources
 from qmpi.errors import CorruptData, InputError, ProtocolError
 from qmpi.ports.base import WorkCrashed
 from qmpi.ports.data import (
+    Block,
     BlockBroken,
     BlockBuilt,
     BuildBlock,
@@ -77,7 +78,7 @@ def rows(*numbers, source="made"):
 def test_sources_blocks_and_rows():
     reader = Reader(Shelf())
     assert reader.do(OpenSources()) == SourcesOpened((SourceFact("made", 0, "d"),))
-    assert reader.do(block(1, 2)) == BlockBuilt(3, 1, "digest", b"\x01\x02")
+    assert reader.do(block(1, 2)) == BlockBuilt(3, 1, Block("digest", b"\x01\x02"))
     assert reader.do(rows(7)) == RowsMade(REQUESTER, 3, 1, "made", b"\x07")
 
 

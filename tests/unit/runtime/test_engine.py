@@ -3,6 +3,7 @@
 import itertools
 import threading
 import time
+import zlib
 from queue import SimpleQueue
 
 import pytest
@@ -16,6 +17,7 @@ from qmpi.driver.tickets import Tickets, never
 from qmpi.errors import PeerLost
 from qmpi.ports.base import WorkCrashed
 from qmpi.ports.copies import SnapshotBroken, SnapshotTaken
+from qmpi.ports.data import Block
 from qmpi.ports.engine import (
     EngineAborted,
     EngineReady,
@@ -88,8 +90,9 @@ def joining(generation=1, step=0, team=0, teams=1, origin="initial", **more):
 
 
 def stepping(settings, step=0, generation=1, lanes=tuple(range(LANES))):
-    blocks = tuple(block(settings, step, lane) for lane in lanes)
-    return RunStep(generation, step, lanes, blocks, tuple(map(digest, blocks)), True)
+    ids = [block(settings, step, lane) for lane in lanes]
+    blocks = tuple(Block(digest(each), each) for each in ids)
+    return RunStep(generation, step, lanes, blocks, True)
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +139,18 @@ def test_the_port_gives_the_bits_of_the_engine(rank):
         assert isinstance(applied, StepApplied)
         assert applied.weight_digest == outcome.weight_digest
         assert applied.lane_losses == tuple(outcome.lane_losses)
+
+
+def test_blocks_that_came_compressed_give_the_same_bits(rank):
+    settings = job()
+    wanted = run(alone(settings), settings, 0)
+    work = stepping(settings)
+    blocks = tuple(Block(b.digest, zlib.compress(b.frame), codec="zlib:6") for b in work.blocks)
+    assert rank.do(replace(work, blocks=blocks)).weight_digest == wanted.weight_digest
+    mixed = (blocks[0], *(replace(b, frame=blocks[0].frame) for b in blocks[1:]))
+    crashed = rank.do(replace(stepping(settings, 1), blocks=mixed))
+    assert isinstance(crashed, WorkCrashed)
+    assert "came out as another" in crashed.reason
 
 
 def test_two_engines_give_the_same_bits(pair):

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from qmpi.config.parallel import ParallelSettings
 from qmpi.config.settings import Settings
 from qmpi.ports.base import Event
+from qmpi.ports.data import Block
 from qmpi.ports.engine import JoinGroup, RunStep
 from qmpi.simulator.agenda import Agenda
 from qmpi.simulator.hardware import Hardware
@@ -112,8 +113,7 @@ class Group:
             generation=Generation(generation),
             step=Step(step),
             lanes=lanes,
-            blocks=(b"",) * len(lanes),
-            digests=digests,
+            blocks=tuple(Block(digest, b"") for digest in digests),
             digest_due=digest_due,
         )
 
