@@ -11,6 +11,7 @@ import click
 
 from qmpi.cli.options import RunPath, json_option
 from qmpi.cli.output import show_json
+from qmpi.config.evaluation import MOST_PROBLEMS, MOST_TOKENS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -40,7 +41,7 @@ FOLLOW_SECONDS = 2.0
 )
 @click.option(
     "--tokens",
-    type=click.IntRange(0, 10**9),
+    type=click.IntRange(0, MOST_TOKENS),
     default=65_536,
     show_default=True,
     metavar="N",
@@ -48,7 +49,7 @@ FOLLOW_SECONDS = 2.0
 )
 @click.option(
     "--problems",
-    type=click.IntRange(0, 10**6),
+    type=click.IntRange(0, MOST_PROBLEMS),
     default=200,
     show_default=True,
     metavar="N",

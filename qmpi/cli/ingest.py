@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qmpi.cli.options import HomePath, json_option
+from qmpi.cli.options import FiniteRange, HomePath, json_option
 from qmpi.cli.output import show_json
 from qmpi.errors import ExitCode, InputError, pointer
 from qmpi.storage.codec_names import USUAL_CODEC
@@ -107,7 +107,7 @@ def _list_rules(context: click.Context, _option: click.Parameter, wanted: object
 )
 @click.option(
     "--near-duplicates",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=0.8,
     show_default=True,
     help="Similarity at which the later of two documents is left out; 0: only equal ones.",

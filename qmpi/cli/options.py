@@ -1,5 +1,6 @@
 """Options that every command with a job takes; a contract for scripts."""
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,28 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 Command = Callable[..., Any]
+
+
+class FiniteRange(click.FloatRange):
+    """A range of numbers; "nan" lies in none, though it is below and above nothing."""
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read a number.
+
+        Args:
+            value: what the user wrote.
+            param: the option.
+            ctx: of the command.
+
+        Returns:
+            A number of the range.
+        """
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is no number", param, ctx)
+        return number
 
 
 class HomePath(click.Path):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qmpi.cli.options import HomePath, RunPath, json_option
+from qmpi.cli.options import FiniteRange, HomePath, RunPath, json_option
 from qmpi.cli.output import show_json
 from qmpi.errors import InputError, LaunchError, MachineError, PeerLost
 from qmpi.protocol.profiles import MOST_STEPS, ProfileReport, ProfileRequest
@@ -73,7 +73,7 @@ class Ranks(click.ParamType):
 @click.option("--to", type=HomePath(), metavar="FILE", help="Also write one file with all ranks.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(1.0, 1e6),
+    type=FiniteRange(1.0, 1e6),
     default=300.0,
     show_default=True,
     metavar="S",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qmpi.cli.options import RunPath, json_option
+from qmpi.cli.options import FiniteRange, RunPath, json_option
 from qmpi.cli.output import show_json
 from qmpi.errors import InputError, MachineError
 
@@ -74,7 +74,7 @@ class Weight(click.ParamType):
 @click.option("--withdraw", is_flag=True, help="Take back a change that nobody has answered.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(1.0, 1e6),
+    type=FiniteRange(1.0, 1e6),
     default=300.0,
     show_default=True,
     metavar="S",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qmpi.cli.options import HomePath, RunPath, json_option
+from qmpi.cli.options import FiniteRange, HomePath, RunPath, json_option
 from qmpi.cli.output import show_json
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ Examples:
 )
 @click.option(
     "--temperature",
-    type=click.FloatRange(0.0, 100.0),
+    type=FiniteRange(0.0, 100.0),
     default=0.8,
     show_default=True,
     metavar="T",
@@ -73,7 +73,7 @@ Examples:
 )
 @click.option(
     "--top-p",
-    type=click.FloatRange(0.0, 1.0, min_open=True),
+    type=FiniteRange(0.0, 1.0, min_open=True),
     default=1.0,
     metavar="P",
     help="Draw from the likeliest tokens that reach the share P.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qmpi.cli.options import HomePath, JobPath, RunPath, job_options
+from qmpi.cli.options import FiniteRange, HomePath, JobPath, RunPath, job_options
 from qmpi.cli.output import show_json
 from qmpi.cli.stop_request import WARNING, StopRequest
 from qmpi.errors import pointer
@@ -60,7 +60,7 @@ Examples:
 )
 @click.option(
     "--stop-before",
-    type=click.FloatRange(0.0, 1e6),
+    type=FiniteRange(0.0, 1e6),
     default=120.0,
     show_default=True,
     metavar="SECONDS",

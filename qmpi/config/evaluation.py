@@ -4,6 +4,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+MOST_TOKENS, MOST_PROBLEMS = 10**9, 10**6
+"""Of one evaluation: training waits for it, and what it is made on lies in memory."""
+
 
 class EvaluationSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[evaluation]: what training never sees, and how often the run measures on it."""
@@ -31,9 +34,17 @@ class EvaluationSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = 0
     tokens: Annotated[
         int,
-        Meta(ge=0, description="Held-out tokens of all sources together that each is made on."),
+        Meta(
+            ge=0,
+            le=MOST_TOKENS,
+            description="Held-out tokens of all sources together that each is made on.",
+        ),
     ] = 16_384
     problems: Annotated[
         int,
-        Meta(ge=0, description="Problems of all generated sources together that each is made on."),
+        Meta(
+            ge=0,
+            le=MOST_PROBLEMS,
+            description="Problems of all generated sources together that each is made on.",
+        ),
     ] = 64

@@ -118,10 +118,32 @@ def _sources(path: str, value: object) -> list[str]:
             given = "is missing" if kind is None else f"= {shown(kind)}"
             faults.append(f"{where}.kind {given}: must be one of {', '.join(SOURCE_KINDS)}")
             continue
-        faults += _section(where, fields, SOURCE_KINDS[kind])
-        required = [f.name for f in msgspec.structs.fields(SOURCE_KINDS[kind]) if f.required]
-        faults += [f"{where}.{f}: is missing" for f in required if f not in fields]
+        faults += _table(where, fields, SOURCE_KINDS[kind])
     return faults
+
+
+def _table(where: str, fields: dict[str, Any], kind: type[msgspec.Struct]) -> list[str]:
+    required = [f.name for f in msgspec.structs.fields(kind) if f.required]
+    missing = [f"{where}.{f}: is missing" for f in required if f not in fields]
+    return _section(where, fields, kind) + missing
+
+
+def _tables(path: str, value: object, annotation: object) -> list[str]:
+    """Return the mistakes in tables of a list, if it is a list of tables."""
+    info = _inner(annotation)
+    if not isinstance(info, msgspec.inspect.VarTupleType) or not isinstance(value, list | tuple):
+        return []
+    kind = info.item_type
+    if not isinstance(kind, msgspec.inspect.StructType):
+        return []
+    rows: list[Any] = [*value]  # pyright: ignore[reportUnknownArgumentType]
+    tables = [(f"{path}[{n}]", row) for n, row in enumerate(rows) if isinstance(row, dict)]
+    return [fault for where, row in tables for fault in _table(where, row, kind.cls)]
+
+
+def _inner(annotation: object) -> msgspec.inspect.Type:
+    info = msgspec.inspect.type_info(annotation)
+    return info.type if isinstance(info, msgspec.inspect.Metadata) else info
 
 
 def _value(path: str, value: object, annotation: object) -> list[str]:
@@ -136,7 +158,8 @@ def _value(path: str, value: object, annotation: object) -> list[str]:
         msgspec.convert(value, annotation)
     except (msgspec.ValidationError, OverflowError):
         close = _close(value, annotation)
-        return [f"{path} = {shown(value)}: must be {words}{close}"]
+        inside = _tables(path, value, annotation)
+        return inside or [f"{path} = {shown(value)}: must be {words}{close}"]
     return []
 
 
@@ -169,10 +192,10 @@ def _home(name: str, sections: dict[str, Any]) -> str:
 
 
 def _close(value: object, annotation: object) -> str:
-    info = msgspec.inspect.type_info(annotation)
-    if isinstance(info, msgspec.inspect.Metadata):
-        info = info.type
+    info = _inner(annotation)
     if isinstance(value, str) and isinstance(info, msgspec.inspect.LiteralType):
+        if any(value == str(number) for number in info.values if isinstance(number, int)):
+            return f"; a number is written without quotes: {value}"
         near = _near(value, map(str, info.values), cutoff=0.4)
         return f"; did you mean {near[0]!r}?" if near else ""
     return ""
@@ -189,17 +212,24 @@ def _describe(info: msgspec.inspect.Type) -> str:
         case msgspec.inspect.BoolType():
             return "true or false"
         case msgspec.inspect.LiteralType():
-            return "one of " + ", ".join(f'"{value}"' for value in info.values)
+            written = [f'"{v}"' if isinstance(v, str) else str(v) for v in info.values]
+            return "one of " + ", ".join(written)
         case msgspec.inspect.StrType():
             return _text(info)
-        case msgspec.inspect.VarTupleType():
-            return f"a list, each {_describe(info.item_type)}"
+        case msgspec.inspect.VarTupleType() | msgspec.inspect.DictType():
+            return _many(info)
         case msgspec.inspect.StructType():
             return f"a table of {', '.join(field.name for field in info.fields)}"
         case msgspec.inspect.UnionType():
             return " or ".join(_describe(member) for member in info.types)
         case _:
             return "of another type"
+
+
+def _many(info: msgspec.inspect.VarTupleType | msgspec.inspect.DictType) -> str:
+    if isinstance(info, msgspec.inspect.DictType):
+        return f"a table whose values are each {_describe(info.value_type)}"
+    return f"a list, each {_describe(info.item_type)}"
 
 
 def _text(info: msgspec.inspect.StrType) -> str:

@@ -24,6 +24,7 @@ class OptimizerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         float,
         Meta(
             gt=0.0,
+            le=1e6,
             description="Peak learning rate; an update by Muon has the size of one by AdamW at it.",
         ),
     ] = 3e-3
@@ -31,6 +32,7 @@ class OptimizerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         float,
         Meta(
             gt=0.0,
+            le=1e6,
             description=(
                 "Learning rate of embedding and head, in multiples of that of the blocks' "
                 'matrices, where kind is "muon".'

@@ -112,7 +112,7 @@ def stopped_without_job(run: Path, clock: Clock, *, write: bool) -> EndMarker:
     Raises:
         StorageError: the run directory takes no data.
     """
-    reason = "stopped while no job was up; the newest snapshot holds what can be resumed"
+    reason = "stopped while no job was up; what it has written can be resumed"
     marker = stopped_marker(run, reason, clock)
     if write:
         write_end(run, marker)

@@ -66,7 +66,7 @@ class Worker:
             except RuntimeError as error:
                 raise MachineError(
                     f"{error}: raise the limit on processes and threads (`ulimit -u`, pids.max of "
-                    "the container), or start fewer ranks"
+                    "the container) or that on memory (`ulimit -v`), or start fewer ranks"
                 ) from error
             self._thread = thread
 

@@ -76,7 +76,9 @@ def codec_named(text: str) -> Codec:
         raise ConfigError(f"no codec {name!r}; there are {', '.join(NAMES)}")
     if not mark:
         return Codec(name, known.usual)
-    if not (level.isascii() and level.isdecimal() and int(level[:9]) in known.levels):
+    if not (level.isascii() and level.isdecimal() and len(level) == 1) or (
+        int(level) not in known.levels
+    ):
         levels = f"{known.levels[0]} to {known.levels[-1]}" if len(known.levels) > 1 else "none"
         raise ConfigError(f"codec {name} has no level {level!r}; its levels: {levels}")
     return Codec(name, int(level))

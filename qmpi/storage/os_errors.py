@@ -27,6 +27,8 @@ _HINTS = {
     errno.EISDIR: "it is a directory, not a file; check the path",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
     errno.EMFILE: "too many open files; raise `ulimit -n`",
+    errno.ENOMEM: "there is no memory left; raise `ulimit -v` or the limit of the container, or "
+    "start fewer ranks on this host",
     errno.EIO: "the device reported an input/output error; check the disk or the network mount",
     errno.ESTALE: "the network file system lost the file; mount it again",
     errno.ELOOP: "symbolic links form a loop; check the path",

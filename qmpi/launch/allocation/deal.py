@@ -7,6 +7,9 @@ from msgspec import Struct
 from qmpi.errors import ConfigError
 from qmpi.launch.allocation.hosts import Allocation, HostSlots
 
+MOST_A_HOST = 1024
+"""Ranks of one host; each is a process with an interpreter of its own, some 50 MB at least."""
+
 
 class Wanted(Struct, frozen=True):
     """Ranks that are wanted.
@@ -38,7 +41,7 @@ def deal_ranks(found: Allocation, living: Sequence[str], wanted: Wanted) -> tupl
         This machine first, since rank 0 lives best beside mpirun; hosts that get none are left out.
 
     Raises:
-        ConfigError: nobody says how many ranks.
+        ConfigError: nobody says how many ranks, or too many for the hosts.
     """
     order = sorted(living, key=lambda name: name != found.here)
     said = {host.name: host.slots for host in found.hosts}
@@ -57,5 +60,10 @@ def deal_ranks(found: Allocation, living: Sequence[str], wanted: Wanted) -> tupl
 
 def _evenly(names: Sequence[str], total: int) -> tuple[HostSlots, ...]:
     each, more = divmod(total, len(names))
+    if each + bool(more) > MOST_A_HOST:
+        raise ConfigError(
+            f"{total} ranks on {len(names)} host{'s' * (len(names) > 1)} are more than "
+            f"{MOST_A_HOST} on one: start fewer, or name more hosts"
+        )
     dealt = (HostSlots(name, each + (at < more)) for at, name in enumerate(names))
     return tuple(host for host in dealt if host.slots)

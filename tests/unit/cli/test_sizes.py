@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qmpi.cli.options import FiniteRange
 from qmpi.cli.sizes import LARGEST, Count, LevelSpan, duration, short
 
 
@@ -53,3 +54,10 @@ def test_a_short_count_is_about_the_count(count: int) -> None:
 
 def test_durations() -> None:
     assert [duration(s) for s in (None, 5, 65.9, 3723)] == ["?", "0:05", "1:05", "1:02:03"]
+
+
+def test_nan_lies_in_no_range():
+    assert FiniteRange(0.0, 2.0).convert("1.5", None, None) == 1.5
+    for text in ("nan", "-nan", "inf", "3"):
+        with pytest.raises(click.BadParameter):
+            FiniteRange(0.0, 2.0).convert(text, None, None)

@@ -31,6 +31,26 @@ MALFORMED = {
     "infinity": ("[model]\nrope_theta = inf\n", ["model.rope_theta", "above 1"]),
     "beyond 64 bits": ("[snapshot]\nkeep = 1" + "0" * 30, ["snapshot.keep", "64 bits"]),
     "beyond a float": ("[optimizer]\nlearning_rate = 1" + "0" * 400, ["learning_rate", "bits"]),
+    "a rate that no float of a step holds": (
+        "[optimizer]\nlearning_rate = 1e300\n",
+        ["optimizer.learning_rate = 1e+300", "to 1000000"],
+    ),
+    "an evaluation without end": (
+        "[evaluation]\ntokens = 9223372036854775807\nproblems = 1000000000000\n",
+        ["evaluation.tokens", "to 1000000000", "evaluation.problems", "to 1000000"],
+    ),
+    "a number in quotes": (
+        '[train]\nreduction_bits = "16"\n',
+        ["must be one of 16, 32", "without quotes: 16"],
+    ),
+    "a recipe of words": (
+        '[[data.recipes]]\nat = 5\nweights = {python = "x"}\n',
+        ["data.recipes[0].weights", "a table whose values are each a number from 0"],
+    ),
+    "a recipe of nothing": (
+        "[[data.recipes]]\nat = 5\nwieghts = {}\n",
+        ["data.recipes[0].weights: is missing", "did you mean data.recipes[0].weights?"],
+    ),
     "thousands of digits": ("a = " + "9" * 5000, ["thousands of digits"]),
     "thousands of hexadecimal digits": ("[snapshot]\nkeep = 0x" + "f" * 6000, ["24000 bits"]),
     "the same within a list": ("[data]\nsources = [[0x" + "f" * 6000 + "]]", ["data.sources[0]"]),

@@ -88,7 +88,20 @@ def test_a_bomb_takes_no_room(name, bomb):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "zstd", "none:1", "zlib:0", "zlib:10", "zlib:x", "zlib:", "zlib:-1", "lzma:\u0663"]
+    "text",
+    [
+        "",
+        "zstd",
+        "none:1",
+        "zlib:0",
+        "zlib:10",
+        "zlib:x",
+        "zlib:",
+        "zlib:-1",
+        "lzma:\u0663",
+        "lzma:00000000099",
+        "none:0000000000",
+    ],
 )
 def test_what_is_no_codec_is_told(text):
     with pytest.raises(ConfigError, match="codec"):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qmpi.errors import ConfigError
-from qmpi.launch.allocation.deal import Wanted, deal_ranks
+from qmpi.launch.allocation.deal import MOST_A_HOST, Wanted, deal_ranks
 from qmpi.launch.allocation.hosts import Allocation, HostSlots
 
 
@@ -66,3 +66,12 @@ def test_the_living_share_evenly_and_never_more_than_was_meant(
     assert max(got) <= each
     if ranks is not None:
         assert sum(got) <= ranks
+
+
+def test_more_ranks_than_hosts_can_hold_are_refused():
+    assert dealt(allocation(0), ["h0"], Wanted(MOST_A_HOST)) == {"h0": MOST_A_HOST}
+    for wanted in (Wanted(1_000_000), Wanted(None, 10**6), Wanted(None, None, MOST_A_HOST + 1)):
+        with pytest.raises(ConfigError, match="start fewer, or name more hosts"):
+            deal_ranks(allocation(0), ["h0"], wanted)
+    two = dealt(allocation(0, 0), ["h0", "h1"], Wanted(MOST_A_HOST + 1))
+    assert sum(two.values()) == MOST_A_HOST + 1
