@@ -11,6 +11,7 @@ from qmpi.ports.data import (
     OpenSources,
     RowsBroken,
     RowsMade,
+    SourcesAway,
     SourcesOpened,
 )
 from qmpi.simulator.life import Life
@@ -18,6 +19,9 @@ from qmpi.simulator.stream_model import ROWS_BYTES, block_frame, frame_digest, r
 from qmpi.simulator.surroundings import Surroundings
 from qmpi.simulator.worker import Worker
 from qmpi.units import Rank
+
+AWAY = "cannot read the shard: Stale file handle"
+"""What a rank says whose files are out of reach."""
 
 
 class SimulatedData:
@@ -46,12 +50,13 @@ class SimulatedData:
         Raises:
             InvariantError: it is no work on data.
         """
-        compute = self._around.hardware.compute
+        compute, around = self._around.hardware.compute, self._around
+        hangs = around.troubles.hang_seconds(self._rank, around.agenda.now)
         match work:
             case OpenSources():
-                seconds = compute.open_seconds
+                seconds = compute.open_seconds + hangs
             case BuildBlock():
-                seconds = compute.block_seconds
+                seconds = compute.block_seconds + hangs
             case MakeRows():
                 seconds = compute.rows_seconds
             case _:
@@ -61,14 +66,21 @@ class SimulatedData:
     def _do(self, work: OpenSources | BuildBlock | MakeRows) -> Event:
         match work:
             case OpenSources():
-                return SourcesOpened(self._around.sources)
+                away = self._is_away
+                return SourcesAway(AWAY) if away else SourcesOpened(self._around.sources)
             case BuildBlock():
                 return self._build(work)
             case MakeRows():
                 return self._make(work)
 
+    @property
+    def _is_away(self) -> bool:
+        return self._around.troubles.is_away(self._rank, self._around.agenda.now)
+
     def _build(self, work: BuildBlock) -> Event:
         step, lane = work.step, work.lane
+        if self._is_away:
+            return BlockBroken(step, lane, AWAY, is_away=True)
         if self._around.troubles.meet("block", self._rank):
             return BlockBroken(step, lane, f"rank {self._rank} reads a damaged shard")
         if any(memoryview(frame).nbytes != ROWS_BYTES for _, frame in work.made):
