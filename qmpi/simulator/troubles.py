@@ -70,11 +70,13 @@ class Troubles:
         """
         return any(now < self._away.get(who, 0.0) for who in (rank, None))
 
-    def hang_seconds(self, rank: Rank, now: Seconds) -> float:
-        """Return for how long a read hangs that begins now.
+    def hangs_until(self, rank: Rank) -> float:
+        """Return when the reads of a rank get on again.
 
         Args:
             rank: who reads.
-            now: virtual clock.
+
+        Returns:
+            Virtual clock; perhaps long ago.
         """
-        return max(0.0, *(self._hanging.get(who, 0.0) - now for who in (rank, None)))
+        return max(self._hanging.get(who, 0.0) for who in (rank, None))

@@ -50,18 +50,18 @@ class SimulatedData:
         Raises:
             InvariantError: it is no work on data.
         """
-        compute, around = self._around.hardware.compute, self._around
-        hangs = around.troubles.hang_seconds(self._rank, around.agenda.now)
+        compute = self._around.hardware.compute
+        begins = self._around.troubles.hangs_until(self._rank)
         match work:
             case OpenSources():
-                seconds = compute.open_seconds + hangs
+                seconds = compute.open_seconds
             case BuildBlock():
-                seconds = compute.block_seconds + hangs
+                seconds = compute.block_seconds
             case MakeRows():
-                seconds = compute.rows_seconds
+                seconds, begins = compute.rows_seconds, 0.0  # nothing is read for them
             case _:
                 raise InvariantError(f"{work!r} is no work on data")
-        self._worker.submit(seconds, lambda: self._do(work), reply)
+        self._worker.submit(seconds, lambda: self._do(work), reply, begins)
 
     def _do(self, work: OpenSources | BuildBlock | MakeRows) -> Event:
         match work:
