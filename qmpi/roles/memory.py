@@ -47,7 +47,7 @@ from qmpi.units import Bytes, Digest, Lane, Rank, Seconds, Step
 
 Key = tuple[Step, Lane]
 
-RETRY_SECONDS = 5.0
+RETRY_SECONDS = Seconds(5.0)
 """Rows not answered within this time are asked for again; replies are idempotent."""
 
 LEAST_BLOCKS = 64

@@ -195,12 +195,11 @@ class Prefetch:
     def _again(
         self, key: Key, by: Rank, memories: Sequence[Rank], now: Seconds
     ) -> list[Effect] | None:
-        home = self.asked[key][0]
-        if home != by:
+        if self.asked[key][0] != by:
             return []
         self.damaged[key] = self.damaged.get(key, 0) + 1
         if self.damaged[key] < MOST_DAMAGED:
-            return [self._ask(key, home, now)]
+            return [self._ask(key, by, now)]
         del self.damaged[key]
         return self._elsewhere(key, by, memories, now)
 

@@ -19,6 +19,7 @@ from qmpi.corpora.sources import Sources
 from qmpi.corpora.survey import find_shards
 from qmpi.errors import CorruptData, StorageError
 from qmpi.protocol.recipe import RowAddress
+from qmpi.storage.corpus import Corpus
 from qmpi.storage.os_errors import is_out_of_reach
 from qmpi.storage.remedy import MANIFEST_NAME
 
@@ -129,5 +130,7 @@ def test_a_corpus_that_was_ingested_is_not_made_anew(corpus: Path) -> None:
 
 
 def opened_away(sources: Sources) -> None:
-    sources._corpora[0].shards.close()
+    corpus = sources._corpora[0]
+    assert isinstance(corpus, Corpus)
+    corpus.shards.close()
     sources.build(ROWS, ())

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event, Thread
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import h5py
 import numpy as np
@@ -20,8 +20,12 @@ from qmpi.storage.open_shards import ExpectedShard, OpenShards
 from qmpi.storage.os_errors import is_out_of_reach
 from qmpi.storage.shard_reader import TokenArray
 from qmpi.storage.shard_writer import ShardWriter
+from qmpi.units import Digest
 
-CHUNK, CHUNKS, TOKENIZER = 256, 3, "d" * 64
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+CHUNK, CHUNKS, TOKENIZER = 256, 3, Digest("d" * 64)
 IDS = np.arange(CHUNK * CHUNKS, dtype="uint16")
 NAME = "shard-0.h5"
 
@@ -77,11 +81,11 @@ class Handle(io.FileIO):
     gate: ClassVar[Event | None] = None
     waits: ClassVar[Event] = Event()
 
-    def __init__(self, *arguments: object) -> None:
-        super().__init__(*arguments)
+    def __init__(self, path: Path, mode: str) -> None:
+        super().__init__(path, mode)
         self.opened.append(self)
 
-    def readinto(self, buffer: bytearray) -> int | None:
+    def readinto(self, buffer: "WriteableBuffer") -> int | None:
         if self.gate is not None:
             self.waits.set()
             assert self.gate.wait(60)
