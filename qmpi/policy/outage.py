@@ -130,6 +130,18 @@ class Outage(Generic[K]):
         read.tries += 1
         return True
 
+    def forgive(self, seconds: Seconds) -> None:
+        """Leave a time out of all that was waited: this process itself did not run.
+
+        Args:
+            seconds: how long.
+        """
+        if self.silent_since is not None:
+            self.silent_since = Seconds(self.silent_since + seconds)
+        for read in self.reads.values():
+            read.since = Seconds(read.since + seconds)
+            read.begun_at = Seconds(read.begun_at + seconds)
+
     def due(self, now: Seconds) -> list[K]:
         """Return the reads whose next try is due.
 

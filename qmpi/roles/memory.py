@@ -28,6 +28,7 @@ from qmpi.policy.homes import ROWS_TOGETHER, home_of
 from qmpi.policy.outage import Outage
 from qmpi.policy.stream import numbered_rows
 from qmpi.ports.base import Effect, Event, Frame
+from qmpi.ports.clock import Slept
 from qmpi.ports.data import BlockBroken, BlockBuilt, BuildBlock
 from qmpi.ports.transport import Received, Send
 from qmpi.protocol.blocks import (
@@ -131,6 +132,9 @@ class Memory(Opening):
                 return self._built((step, lane), digest, frame, now)
             case BlockBroken():
                 return self._broken(event, now)
+            case Slept(seconds):
+                self.outage.forgive(seconds)
+                return super().on_event(event, now)
             case _:
                 return super().on_event(event, now)
 

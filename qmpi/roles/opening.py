@@ -9,6 +9,7 @@ from qmpi.config.settings import Settings
 from qmpi.errors import ExitCode, StorageError
 from qmpi.policy.outage import Outage
 from qmpi.ports.base import Effect, Event, WorkCrashed
+from qmpi.ports.clock import Slept
 from qmpi.ports.data import OpenSources, SourcesAway, SourcesOpened
 from qmpi.protocol.membership import Hello
 from qmpi.roles.facts import RankFacts
@@ -52,6 +53,9 @@ class Opening(Follower):
                 self._activity = f"waiting for files: {reason}"
                 again = self._opening.failed(SOURCES, reason, now)
                 return [] if again else self._give_up(reason)
+            case Slept(seconds):
+                self._opening.forgive(seconds)
+                return []
             case _:
                 return []
 

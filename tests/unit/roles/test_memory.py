@@ -8,7 +8,7 @@ from qmpi.config.settings import Settings
 from qmpi.policy.homes import home_of
 from qmpi.policy.reads import place_of_block
 from qmpi.policy.stream import first_recipe
-from qmpi.ports.clock import TimerFired
+from qmpi.ports.clock import Slept, TimerFired
 from qmpi.ports.data import (
     BlockBroken,
     BlockBuilt,
@@ -169,6 +169,15 @@ def test_a_read_that_hangs_is_given_up_and_taken_when_it_comes_all_the_same():
     assert asked(role, 5, 0, now=311.0) == []
     (reply,) = role.handle(BlockBuilt(5, 0, DIGEST, b"ids"), 312.0)
     assert reply.message == BlockReply(5, 0, DIGEST)
+
+
+def test_a_rank_that_did_not_run_itself_takes_no_read_for_one_that_hangs():
+    role = memory(JOB)
+    asked(role, 5, 0)
+    role.handle(Slept(1000.0), 1000.0)
+    assert later(role, 1299.0, 1000.0) == []
+    ((_, refused),) = later(role, 1310.0, 1299.0)
+    assert "hangs" in refused.message.reason
 
 
 def test_a_block_that_was_damaged_in_memory_is_built_again():
