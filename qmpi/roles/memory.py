@@ -148,8 +148,7 @@ class Memory(Opening):
             self._activity = "waiting for files: a read takes long"
         for key in self.outage.hung(now):
             # Its work is not over: what it comes to in the end is taken all the same.
-            reason = f"a read hangs; nothing was read for {self.patience:.0f} s"
-            effects += self._refuse(BlockFailed(*key, self._here(reason), is_away=True))
+            effects += self._refuse(self._hanging(key))
         return effects
 
     def on_directory(self, now: Seconds) -> list[Effect]:
@@ -197,6 +196,9 @@ class Memory(Opening):
         askers = self.waiting.setdefault(key, [])
         if by not in askers:
             askers.append(by)
+        if self.outage.is_stuck and key not in self.gathering and key not in self.put_off:
+            # Its work would wait behind the read that hangs, and more of it with every step.
+            return self._refuse(self._hanging(key))
         if key in self.building and key not in self.outage.reads:
             self.outage.begin(key, now)  # it hung for others; this one waits for it anew
         # Another rank's request may overtake the coordinator's directory.
@@ -316,6 +318,10 @@ class Memory(Opening):
         else:
             reason = self._here(f"out of reach for {self.patience:.0f} s: {reason}")
         return self._refuse(BlockFailed(*key, reason, broken.is_away))
+
+    def _hanging(self, key: Key) -> BlockFailed:
+        reason = self._here(f"a read hangs; nothing was read for {self.patience:.0f} s")
+        return BlockFailed(*key, reason, is_away=True)
 
     def _here(self, reason: str) -> str:
         return f"rank {self.facts.rank} on {self.facts.host}: {reason}"

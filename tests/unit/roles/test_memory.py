@@ -166,9 +166,15 @@ def test_a_read_that_hangs_is_given_up_and_taken_when_it_comes_all_the_same():
     ((_, refused),) = later(role, 310.0, 299.0)
     assert refused.message.is_away
     assert "hangs" in refused.message.reason
-    assert asked(role, 5, 0, now=311.0) == []
-    (reply,) = role.handle(BlockBuilt(5, 0, DIGEST, b"ids"), 312.0)
+    # While it hangs nothing is queued behind it.
+    for lane in range(4):
+        (refused,) = asked(role, 5, lane, now=311.0)
+        assert refused.message.is_away
+    assert list(role.building) == [(5, 0)]
+    assert role.handle(BlockBuilt(5, 0, DIGEST, b"ids"), 312.0) == []
+    (reply,) = asked(role, 5, 0, now=313.0)
     assert reply.message == BlockReply(5, 0, DIGEST)
+    assert isinstance(asked(role, 5, 1, now=313.0)[0], BuildBlock)
 
 
 def test_a_rank_that_did_not_run_itself_takes_no_read_for_one_that_hangs():
