@@ -344,7 +344,7 @@ class World:
             for kept in (
                 role.gathering, role.building, role.put_off, role.waiting, role.outage.reads
             ):  # fmt: skip
-                assert len(kept) <= window, (machine.address, kept)
+                assert len(kept) <= window, (machine.address, len(kept))
             assert len(role.numbers) <= len(role.held) + window
             assert sources._chunks.bytes <= role.settings.memory.budget
         for trainer in self.trainers.values():
