@@ -163,6 +163,7 @@ ERRORS = {
             "a full file system, or a quota that is used up",
             "no permission, or a read-only mount",
             "a pipe, a socket or a directory where a file should be",
+            "a network file system that is away; data are tried again for memory.patience_seconds",
         ),
         (
             "free space, or choose another directory",

@@ -136,9 +136,12 @@ def _tables(path: str, value: object, annotation: object) -> list[str]:
     kind = info.item_type
     if not isinstance(kind, msgspec.inspect.StructType):
         return []
-    rows: list[Any] = [*value]  # pyright: ignore[reportUnknownArgumentType]
-    tables = [(f"{path}[{n}]", row) for n, row in enumerate(rows) if isinstance(row, dict)]
-    return [fault for where, row in tables for fault in _table(where, row, kind.cls)]
+    faults: list[str] = []
+    for number, row in enumerate(value):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        if isinstance(row, dict):
+            fields: dict[str, Any] = {**row}
+            faults += _table(f"{path}[{number}]", fields, kind.cls)
+    return faults
 
 
 def _inner(annotation: object) -> msgspec.inspect.Type:

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from qmpi.config.bounds import PositiveSeconds
+
 CHUNK_TOKENS = 128 * 1024
 """Ids of a chunk of an ingested corpus, which are the largest: 256 KiB of uint16."""
 
@@ -66,3 +68,12 @@ class MemorySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             )
         ),
     ] = "none"
+    patience_seconds: Annotated[
+        PositiveSeconds,
+        Meta(
+            description=(
+                "Time for which shards that cannot be reached are tried again before another "
+                "memory rank is asked."
+            )
+        ),
+    ] = 300.0

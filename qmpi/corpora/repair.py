@@ -317,7 +317,7 @@ def _intact(reader: ShardReader | None, number: int, address: tuple[str, int]) -
     found = reader.addresses[number]
     try:
         return reader.frame(number) if (found.stream, found.block) == address else None
-    except CorruptData:
+    except StorageError:  # a bad sector, too: nobody will read it again
         return None
 
 

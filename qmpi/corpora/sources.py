@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 from qmpi.config.data import ContentSource, CorpusSource
 from qmpi.config.memory_checks import memory_fault
 from qmpi.config.settings import Settings
-from qmpi.corpora.builtin import resolve
+from qmpi.corpora.builtin import PREFIX, resolve
 from qmpi.corpora.tokenizer import check_rows, open_tokenizer
 from qmpi.errors import InputError, StorageError
 from qmpi.memory.cache import Cache
@@ -88,6 +88,7 @@ class Sources:
             return self._facts
         from qmpi.content.rows import RowMaker, source_digest
         from qmpi.corpora.read_order import ChunkPlaces
+        from qmpi.corpora.remaking import blocks_anew
         from qmpi.storage.block_builder import BlockBuilder
         from qmpi.storage.corpus import Corpus
 
@@ -103,6 +104,7 @@ class Sources:
                     path = resolve(source.path, self._cache)
                     corpus = Corpus.open(path, self._chunks, number)
                     _check_corpus(source.name, corpus, tokenizer, length)
+                    corpus.shards.remaker = blocks_anew(corpus, tokenizer)
                     self._corpora[number], rows, digest = self._rows_of(corpus)
                     share = settings.evaluation.held_out
                     facts.append(split(source.name, rows, digest, share, length))
@@ -123,6 +125,13 @@ class Sources:
         self._builder = BlockBuilder(settings.model.vocab_size, self._corpora, length)
         self._facts = tuple(facts)
         return self._facts
+
+    def is_absent(self) -> bool:
+        """Return whether a file or directory that the job names is not to be found now."""
+        data = self._settings.data
+        named = [s.path for s in data.sources if isinstance(s, CorpusSource)] + [data.tokenizer]
+        paths = [name for name in named if name and not name.startswith(PREFIX)]
+        return not all(os.access(path, os.F_OK) for path in paths)
 
     def _rows_of(self, corpus: "Corpus") -> "tuple[Corpus | PackedCorpus, int, Digest]":
         length = self._settings.train.sequence_tokens

@@ -89,7 +89,7 @@ def _inner_faults(path: Path) -> list[Fault]:
 def _chunk_fault(path: Path, reader: ShardReader, number: int) -> Fault | None:
     try:
         reader.decoded(number)
-    except CorruptData as error:
+    except StorageError as error:
         address = reader.addresses[number] if number < len(reader.addresses) else None
         block = f"{address.stream}/{address.block}" if address is not None else ""
         return Fault(str(path), str(error), number, block)

@@ -140,6 +140,15 @@ class Cache(Generic[K, V]):
         self.bytes = Bytes(self.bytes + size)
         self.order.add(key)
 
+    def discard(self, key: K) -> None:
+        """Keep an item no longer, if it is kept.
+
+        Args:
+            key: its name.
+        """
+        if key in self._items:
+            self._drop(key)
+
     def clear(self) -> None:
         """Keep nothing any more."""
         for key in list(self._items):

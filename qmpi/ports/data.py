@@ -4,7 +4,8 @@ Promises, held by one conformance suite. Work is done in the order asked, one ev
 pure function of source and numbers; a block is one of its addresses and of the rows made for it, on
 every rank alike, and its digest is that of its ids, however they are compressed. What is damaged or
 missing, or rows that do not fit the block, is named in `BlockBroken` or `RowsBroken`, never trained
-on, and spoils no other block; once it is mended, the block can be built.
+on, and spoils no other block; once it is mended, the block can be built. What is damaged is told
+from what is out of reach for now; of the latter sources may be opened anew.
 """
 
 from typing import Protocol
@@ -39,7 +40,7 @@ class DataWork(Effect, frozen=True):
 
 
 class OpenSources(DataWork, frozen=True):
-    """Open the data sources that this role serves; ends in `SourcesOpened`."""
+    """Open the data sources that this role serves; ends in `SourcesOpened` or `SourcesAway`."""
 
 
 class BuildBlock(DataWork, frozen=True):
@@ -75,6 +76,12 @@ class SourcesOpened(Event, frozen=True):
     sources: tuple[SourceFact, ...]
 
 
+class SourcesAway(Event, frozen=True):
+    """`OpenSources` failed, for files are out of reach: asked again later, it may not."""
+
+    reason: str
+
+
 class BlockBuilt(Event, frozen=True):
     """Result of `BuildBlock`."""
 
@@ -84,11 +91,16 @@ class BlockBuilt(Event, frozen=True):
 
 
 class BlockBroken(Event, frozen=True):
-    """`BuildBlock` failed: a corrupt or missing artefact, named in `reason`."""
+    """`BuildBlock` failed: an artefact, named in `reason`, is damaged, missing or out of reach.
+
+    Attributes:
+        is_away: it is out of reach: asked again later, the block may be built.
+    """
 
     step: Step
     lane: Lane
     reason: str
+    is_away: bool = False
 
 
 class RowsMade(Event, frozen=True):

@@ -6,41 +6,32 @@ does no harm.
 """
 
 from qmpi.ports.base import Effect, Event
-from qmpi.ports.data import MakeRows, OpenSources, RowsBroken, RowsMade, SourcesOpened
+from qmpi.ports.data import MakeRows, RowsBroken, RowsMade
 from qmpi.ports.transport import Received, Send
-from qmpi.protocol.blocks import RowsFailed, RowsReply, RowsRequest
+from qmpi.protocol.blocks import RowsFailed, RowsReply, RowsRequest, frame_digest
 from qmpi.protocol.envelope import RoleName
-from qmpi.protocol.membership import Hello
-from qmpi.roles.follower import Follower
+from qmpi.roles.opening import Opening
 from qmpi.units import Seconds
 
 
-class Generator(Follower):
+class Generator(Opening):
     """A rank that turns addresses into text."""
 
     role = RoleName.GENERATOR
 
-    def on_start(self, now: Seconds) -> list[Effect]:
-        """Load the tokenizer and the content library before saying hello."""
-        del now
-        self._activity = "opening the tokenizer"
-        return [OpenSources()]
+    opens = "the tokenizer"
 
     def on_event(self, event: Event, now: Seconds) -> list[Effect]:
         """Make rows, and hand them to who asked."""
-        del now
         match event:
-            case SourcesOpened(sources):
-                self._activity = "idle"
-                hello = Hello(self.facts.host, self.facts.pid, sources=sources)
-                return [self.tell(hello)]
             case Received(header, RowsRequest(step, lane, source, rows)):
                 self._activity = f"writing rows for step {step}"
                 return [MakeRows(header.source, step, lane, source, rows)]
             case RowsMade(requester, step, lane, source, frame):
                 self._activity = "idle"
-                return [Send(requester, RowsReply(step, lane, source), (frame,))]
+                reply = RowsReply(step, lane, source, frame_digest(frame))
+                return [Send(requester, reply, (frame,))]
             case RowsBroken(requester, step, lane, source, reason):
                 return [Send(requester, RowsFailed(step, lane, source, reason))]
             case _:
-                return []
+                return super().on_event(event, now)

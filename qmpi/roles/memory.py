@@ -7,12 +7,16 @@ here, generated rows are asked of a generator, and of another if that one cannot
 are there the block is built, digested, kept, and sent to everyone who asked meanwhile. All of it
 can be lost and made again: the home of a block is a hash over the live memory ranks.
 
-States of a block: absent -> gathering (rows asked) -> building -> held. Who asked for a block that
-cannot be made is told so, and asks elsewhere: the fault may be this rank's disk. If it is that of
-the data, trainers end the run, since none may train on anything else in their place.
+States of a block: absent -> gathering (rows asked) -> building -> held. One whose files are out of
+reach is put off, and built again later, until patience is over (`qmpi.policy.outage`). Who asked
+for a block that cannot be made is told so, and asks elsewhere: the fault may be this rank's disk.
+If it is that of the data, trainers end the run, since none may train on anything else in their
+place. Bytes that were damaged in memory or on their way are never served nor built in.
 """
 
 from collections.abc import Sequence
+
+from msgspec.structs import replace
 
 from qmpi.config.data import CorpusSource
 from qmpi.config.settings import Settings
@@ -20,9 +24,11 @@ from qmpi.errors import InvariantError
 from qmpi.memory.cache import Cache, recent
 from qmpi.policy.foresight import Foresight, is_worth_it
 from qmpi.policy.homes import ROWS_TOGETHER, home_of
+from qmpi.policy.outage import Outage
 from qmpi.policy.stream import block_bytes, numbered_rows
 from qmpi.ports.base import Effect, Event, Frame
-from qmpi.ports.data import Block, BlockBroken, BlockBuilt, BuildBlock, OpenSources, SourcesOpened
+from qmpi.ports.clock import Slept
+from qmpi.ports.data import Block, BlockBroken, BlockBuilt, BuildBlock
 from qmpi.ports.transport import Received, Send
 from qmpi.protocol.blocks import (
     BlockFailed,
@@ -31,17 +37,17 @@ from qmpi.protocol.blocks import (
     RowsFailed,
     RowsReply,
     RowsRequest,
+    frame_digest,
 )
 from qmpi.protocol.envelope import Address, RoleName
-from qmpi.protocol.membership import Hello
 from qmpi.protocol.recipe import ComingReads, RowAddress
 from qmpi.roles.facts import RankFacts
-from qmpi.roles.follower import Follower
+from qmpi.roles.opening import Opening
 from qmpi.units import Bytes, Lane, Rank, Seconds, Step
 
 Key = tuple[Step, Lane]
 
-RETRY_SECONDS = 5.0
+RETRY_SECONDS = Seconds(5.0)
 """Rows not answered within this time are asked for again; replies are idempotent."""
 
 LEAST_BLOCKS = 64
@@ -74,15 +80,16 @@ class Gathering:
         self.asked_at = Seconds(0.0)
 
 
-class Memory(Follower):
+class Memory(Opening):
     """A rank that serves blocks.
 
-    Invariants: a block is in at most one of `gathering`, `building`, `held`; `waiting` names only
-    blocks that are not held; what is held takes at most `budget` bytes.
+    Invariants: a block is in at most one of `gathering`, `building`, `put_off`, `held`; `waiting`
+    names only blocks that are not held; `numbers` only blocks that are in one of these, or waited
+    for; what is held takes at most `budget` bytes.
     """
 
     role = RoleName.MEMORY
-    retries = True
+    opens = "shards"
 
     def __init__(self, settings: Settings, facts: RankFacts) -> None:
         """Make an empty memory.
@@ -99,50 +106,53 @@ class Memory(Follower):
         self.block_bytes = block_bytes(settings)
         self.budget = Bytes(blocks * self.block_bytes)
         self.gathering: dict[Key, Gathering] = {}
-        self.building: set[Key] = set()
+        self.building: dict[Key, BuildBlock] = {}
+        self.put_off: dict[Key, BuildBlock] = {}
+        self.outage = Outage[Key](self.patience)
         self.held: Cache[Key, Block] = recent(self.budget, gone=self._gone)
         self.waiting: dict[Key, list[Address]] = {}
         self.numbers: dict[Key, int] = {}
         self.foresight = Foresight(settings, facts.rank)
 
-    def on_start(self, now: Seconds) -> list[Effect]:
-        """Open the shards before saying hello."""
-        del now
-        self._activity = "opening shards"
-        return [OpenSources()]
-
     def on_event(self, event: Event, now: Seconds) -> list[Effect]:
         """Serve blocks."""
         match event:
-            case SourcesOpened(sources):
-                self._activity = "idle"
-                hello = Hello(self.facts.host, self.facts.pid, sources=sources)
-                return [self.tell(hello)]
             case Received(header, BlockRequest(step, lane, block, revision)):
                 self.revision_needed = max(self.revision_needed, revision)
                 self.numbers.setdefault((step, lane), block)
                 return self._asked(header.source, (step, lane), now)
-            case Received(_, RowsReply(step, lane, source), frames) if frames:
-                return self._rows_arrived((step, lane), source, frames[0])
+            case Received(_, RowsReply() as reply, frames) if frames:
+                return self._rows_arrived(reply, frames[0], now)
             case Received(header, RowsFailed() as failed):
                 return self._rows_failed(header.source.rank, failed, now)
             case BlockBuilt(step, lane, block):
-                return self._built((step, lane), block)
-            case BlockBroken(step, lane, reason):
-                return self._broken((step, lane), reason)
+                return self._built((step, lane), block, now)
+            case BlockBroken():
+                return self._broken(event, now)
+            case Slept(seconds):
+                self.outage.forgive(seconds)
+                return super().on_event(event, now)
             case _:
-                return []
+                return super().on_event(event, now)
 
     def on_retry(self, now: Seconds) -> list[Effect]:
-        """Ask again for rows that did not come."""
+        """Ask again for rows that did not come; build again what was put off."""
+        effects = super().on_retry(now)
         late = [k for k, g in self.gathering.items() if now - g.asked_at > RETRY_SECONDS]
-        return [effect for key in late for effect in self._ask_rows(key, now)]
+        effects += [effect for key in late for effect in self._ask_rows(key, now)]
+        effects += [self._begin(self.put_off.pop(key), now) for key in self.outage.due(now)]
+        if self.outage.is_silent_for(RETRY_SECONDS, now) and not self.outage.reason:
+            self._activity = "waiting for files: a read takes long"
+        for key in self.outage.hung(now):
+            # Its work is not over: what it comes to in the end is taken all the same.
+            effects += self._refuse(self._hanging(key))
+        return effects
 
     def on_directory(self, now: Seconds) -> list[Effect]:
         """Ask the generators that live now for each missing row; begin what could not begin."""
         effects = [effect for key in list(self.gathering) for effect in self._ask_rows(key, now)]
         for key in () if self._is_behind else list(self.waiting):
-            if key not in self.gathering and key not in self.building:
+            if not self._is_begun(key):
                 effects += self._gather(key, now)
         return effects
 
@@ -152,11 +162,13 @@ class Memory(Follower):
         Raises:
             InvariantError: one of them is broken.
         """
-        states = [*self.gathering, *self.building, *self.held]
+        states = [*self.gathering, *self.building, *self.put_off, *self.held]
         if len(set(states)) != len(states):
             raise InvariantError(f"memory {self.facts.rank}: a block is in two states")
         if set(self.waiting) & set(self.held):
             raise InvariantError(f"memory {self.facts.rank}: someone waits for a held block")
+        if set(self.numbers) - set(states) - set(self.waiting):
+            raise InvariantError(f"memory {self.facts.rank}: numbers of blocks nobody wants")
         if self.held.bytes > self.budget:
             raise InvariantError(f"memory {self.facts.rank}: holds more than {self.budget} bytes")
 
@@ -166,15 +178,27 @@ class Memory(Follower):
         newest = self.directory
         return not newest.sources or newest.revision < self.revision_needed
 
+    def _is_begun(self, key: Key) -> bool:
+        return key in self.gathering or key in self.building or key in self.put_off
+
     def _asked(self, by: Address, key: Key, now: Seconds) -> list[Effect]:
         held = self.held.get(key)
         if held is not None:
-            return [_sent(by, key, held)]
+            if frame_digest(held.frame) == (held.sent if held.codec else held.digest):
+                return [_sent(by, key, held)]
+            number = self.numbers.get(key, -1)
+            self.held.discard(key)
+            self.numbers[key] = number
         askers = self.waiting.setdefault(key, [])
         if by not in askers:
             askers.append(by)
+        if self.outage.is_stuck and key not in self.gathering and key not in self.put_off:
+            # Its work would wait behind the read that hangs, and more of it with every step.
+            return self._refuse(self._hanging(key))
+        if key in self.building and key not in self.outage.reads:
+            self.outage.begin(key, now)  # it hung for others; this one waits for it anew
         # Another rank's request may overtake the coordinator's directory.
-        if key in self.gathering or key in self.building or self._is_behind:
+        if self._is_begun(key) or self._is_behind:
             return []
         return self._gather(key, now)
 
@@ -194,7 +218,7 @@ class Memory(Follower):
                     address.row,
                 )
         self.gathering[key] = Gathering(rows, missing)
-        return self._ask_rows(key, now) if missing else self._build(key)
+        return self._ask_rows(key, now) if missing else self._build(key, now)
 
     def _ask_rows(self, key: Key, now: Seconds) -> list[Effect]:
         gathering = self.gathering[key]
@@ -222,7 +246,8 @@ class Memory(Follower):
         refused.add(rank)
         live = self.directory.generators
         if len(refused) == MOST_ASKED or not any(other not in refused for other in live):
-            return self._broken(key, f"rows of {failed.source}: {failed.reason}")
+            del self.gathering[key]
+            return self._refuse(BlockFailed(*key, f"rows of {failed.source}: {failed.reason}"))
         gathering.asked_at = now
         return [self._ask(key, number)]
 
@@ -230,19 +255,29 @@ class Memory(Follower):
         names = [s.name for s in self.settings.data.sources]
         return names.index(source) if source in names else -1
 
-    def _rows_arrived(self, key: Key, source: str, frame: Frame) -> list[Effect]:
-        gathering, number = self.gathering.get(key), self._number(source)
-        if gathering is None or number not in gathering.missing:
+    def _rows_arrived(self, reply: RowsReply, frame: Frame, now: Seconds) -> list[Effect]:
+        key = (reply.step, reply.lane)
+        gathering, number = self.gathering.get(key), self._number(reply.source)
+        # Damaged on their way they count as lost, and are asked for again.
+        is_whole = frame_digest(frame) == reply.digest
+        if gathering is None or number not in gathering.missing or not is_whole:
             return []
         del gathering.missing[number]
         gathering.made[number] = frame
-        return [] if gathering.missing else self._build(key)
+        return [] if gathering.missing else self._build(key, now)
 
-    def _build(self, key: Key) -> list[Effect]:
+    def _build(self, key: Key, now: Seconds) -> list[Effect]:
         gathering = self.gathering.pop(key)
-        self.building.add(key)
         made = tuple(sorted(gathering.made.items()))
-        return [BuildBlock(*key, gathering.rows, made, self._coming(key))]
+        work = BuildBlock(*key, gathering.rows, made)
+        # Told once, however often the block is built.
+        return [replace(self._begin(work, now), coming=self._coming(key))]
+
+    def _begin(self, work: BuildBlock, now: Seconds) -> BuildBlock:
+        key = (work.step, work.lane)
+        self.building[key] = work
+        self.outage.begin(key, now)
+        return work
 
     def _coming(self, key: Key) -> ComingReads | None:
         step, lane = key
@@ -255,8 +290,9 @@ class Memory(Follower):
             return None
         return self.foresight.look(step, newest.memories, newest.recipes, newest.sources)
 
-    def _built(self, key: Key, block: Block) -> list[Effect]:
-        self.building.discard(key)
+    def _built(self, key: Key, block: Block, now: Seconds) -> list[Effect]:
+        self.building.pop(key, None)
+        self.outage.answered(key, now)
         size = memoryview(block.frame).nbytes if block.codec else self.block_bytes
         self.held.put(key, block, size)
         self._activity = "idle"
@@ -266,10 +302,30 @@ class Memory(Follower):
         del held
         self.numbers.pop(key, None)
 
-    def _broken(self, key: Key, reason: str) -> list[Effect]:
-        self.gathering.pop(key, None)
-        self.building.discard(key)
-        failed = BlockFailed(*key, reason)
+    def _broken(self, broken: BlockBroken, now: Seconds) -> list[Effect]:
+        key, reason = (broken.step, broken.lane), broken.reason
+        work = self.building.pop(key, None)
+        if not broken.is_away:
+            self.outage.answered(key, now)
+        elif work is not None and self.outage.failed(key, reason, now):
+            self.put_off[key] = work
+            self._activity = f"waiting for files: {reason}"
+            return []
+        else:
+            reason = self._here(f"out of reach for {self.patience:.0f} s: {reason}")
+        return self._refuse(BlockFailed(*key, reason, broken.is_away))
+
+    def _hanging(self, key: Key) -> BlockFailed:
+        reason = self._here(f"a read hangs; nothing was read for {self.patience:.0f} s")
+        return BlockFailed(*key, reason, is_away=True)
+
+    def _here(self, reason: str) -> str:
+        return f"rank {self.facts.rank} on {self.facts.host}: {reason}"
+
+    def _refuse(self, failed: BlockFailed) -> list[Effect]:
+        key = (failed.step, failed.lane)
+        if key not in self.building:
+            self.numbers.pop(key, None)
         return [Send(asker, failed) for asker in self.waiting.pop(key, [])]
 
 

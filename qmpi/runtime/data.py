@@ -1,8 +1,9 @@
 """Data port: the sources of one process, opened and read on one thread.
 
 Theory of operation. Memory and generator roles of a rank share the sources. What is wrong with a
-source's files is told of the block or rows it spoils; what is wrong with the job (a source that
-does not fit the model) ends it, as a crash.
+source's files is told of the block or rows it spoils, and whether they are damaged or out of reach
+for now; what is wrong with the job (a source that does not fit the model) ends it, as a crash. A
+read that hangs holds up this thread alone.
 """
 
 import logging
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from qmpi.config.settings import Settings
 from qmpi.corpora.sources import Sources
-from qmpi.errors import InvariantError, PeerError, StorageError
+from qmpi.errors import InputError, InvariantError, PeerError, StorageError
 from qmpi.ports.base import Event, Reply
 from qmpi.ports.data import (
     Block,
@@ -24,9 +25,12 @@ from qmpi.ports.data import (
     OpenSources,
     RowsBroken,
     RowsMade,
+    SourcesAway,
     SourcesOpened,
 )
+from qmpi.protocol.blocks import frame_digest
 from qmpi.runtime.worker import Task, Worker
+from qmpi.storage.os_errors import is_out_of_reach
 from qmpi.units import Digest, Seconds
 
 if TYPE_CHECKING:
@@ -53,6 +57,7 @@ class FileData:
         self._settings = settings
         self._sent: SentBlocks | None = None
         self._worker = Worker("data")
+        self._told = ""
 
     def submit(self, work: DataWork, reply: Reply) -> None:
         """Queue a piece of work.
@@ -65,7 +70,12 @@ class FileData:
 
     def _do(self, work: DataWork) -> Event:
         # Asked again, this says the same: a role may build before it has opened.
-        facts = self._sources.open()
+        try:
+            facts = self._sources.open()
+        except (StorageError, InputError, OSError) as error:
+            if not self._may_come_back(error):
+                raise
+            return self._away(work, str(error))
         match work:
             case OpenSources():
                 return SourcesOpened(facts)
@@ -76,29 +86,52 @@ class FileData:
             case _:
                 raise InvariantError(f"no data port knows {work!r}")
 
+    def _may_come_back(self, error: Exception) -> bool:
+        # Without its directory a corpus seems to be none, whose fault that may be.
+        return (
+            self._sources.is_absent() if isinstance(error, InputError) else is_out_of_reach(error)
+        )
+
+    def _away(self, work: DataWork, reason: str) -> Event:
+        self._tell(f"the sources cannot be opened: {reason}")
+        match work:
+            case BuildBlock():
+                return BlockBroken(work.step, work.lane, reason, is_away=True)
+            case MakeRows():
+                asked = (work.requester, work.step, work.lane, work.source)
+                return RowsBroken(*asked, reason)
+            case _:
+                return SourcesAway(reason)
+
+    def _tell(self, words: str) -> None:
+        # Blocks are tried again and again while a file system is away: once says it.
+        if words != self._told:
+            self._told = words
+            logger.warning("%s", words)
+
     def _build(self, work: BuildBlock) -> BlockBuilt | BlockBroken:
         if work.coming is not None:
             self._sources.foresee(work.coming)
         try:
             digest, frame = self._sources.build(work.rows, work.made)
         except (StorageError, PeerError) as error:
-            # A shard that is damaged, or rows from another rank that do not fit the block.
-            logger.warning("block (%d, %d) cannot be built: %s", work.step, work.lane, error)
-            return BlockBroken(work.step, work.lane, str(error))
+            # A shard that is damaged or out of reach, or rows of another rank that do not fit.
+            self._tell(f"blocks cannot be built: {error}")
+            return BlockBroken(work.step, work.lane, str(error), is_out_of_reach(error))
+        self._told = ""
         return BlockBuilt(work.step, work.lane, self._packed(digest, frame))
 
     def _packed(self, digest: Digest, ids: bytes) -> Block:
         if self._settings.memory.codec == "none":
             return Block(digest, ids)
         from qmpi.corpora.sent_blocks import SentBlocks  # loads numpy, as all that builds blocks
-        from qmpi.storage.block_builder import block_digest
         from qmpi.storage.shard_layout import dtype_name
 
         if self._sent is None:
             job = self._settings
             self._sent = SentBlocks(job.memory.codec, dtype_name(job.model.vocab_size))
         frame, codec = self._sent.sent(ids)
-        return Block(digest, frame, codec, block_digest(frame) if codec else Digest(""))
+        return Block(digest, frame, codec, frame_digest(frame) if codec else Digest(""))
 
     def _make(self, work: MakeRows) -> RowsMade | RowsBroken:
         asked = (work.requester, work.step, work.lane, work.source)

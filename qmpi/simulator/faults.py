@@ -13,6 +13,8 @@
     when step 5 profile rank 3 for 4    # steps; no fault, but it may meet one
     at 5 break block of rank 4          # the next one; also `rows`, and `x3` or `for ever` behind
     at 5 break connection of rank 4 x3  # it cannot join a group; `rendezvous`: for want of others
+    at 5 lose files for 30              # no data file can be read for so long; `of rank 4`: there
+    at 5 hang files of rank 4 for 30    # reads do not end before that
     at 5 fill ram of rank 3             # all of its host; freed again by `free ram of rank 3`
     at 5 fill disk                      # freed again by `free disk`
     on reducing of rank 3 #4 crash engine of rank 3    # the machine's fault; or `as bug`, `as user`
@@ -127,6 +129,14 @@ class Break(Struct, frozen=True):
     times: int
 
 
+class LoseFiles(Struct, frozen=True):
+    """The files of the data are out of reach for a time, for one rank or all; or reads hang."""
+
+    rank: Rank | None
+    seconds: Seconds
+    hangs: bool
+
+
 class Fill(Struct, frozen=True):
     """A place is full: the RAM of a rank's host, or the disk if `rank` is None."""
 
@@ -192,6 +202,7 @@ Deed = (
     | Stop
     | Profile
     | Break
+    | LoseFiles
     | Fill
     | Free
     | CrashEngine
@@ -281,6 +292,10 @@ _DEEDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Deed]], ...] = (
             r"break (block|rows|connection|rendezvous) of rank (\d+)(?: x(\d+)| (for ever))?"
         ),
         lambda m: Break(m[1], Rank(int(m[2])), FOR_EVER if m[4] else int(m[3] or 1)),
+    ),
+    (
+        re.compile(rf"(lose|hang) files(?: of rank (\d+))? for {_NUMBER}"),
+        lambda m: LoseFiles(_rank(m[2]), Seconds(float(m[3])), m[1] == "hang"),
     ),
     (re.compile(r"fill ram of rank (\d+)"), lambda m: Fill(Rank(int(m[1])))),
     (re.compile(r"free ram of rank (\d+)"), lambda m: Free(Rank(int(m[1])))),

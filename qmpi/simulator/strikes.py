@@ -28,6 +28,7 @@ from qmpi.simulator.faults import (
     Kill,
     KillAll,
     KillRole,
+    LoseFiles,
     LoseHost,
     OnEvent,
     Partition,
@@ -41,7 +42,7 @@ from qmpi.simulator.incarnation import Incarnation
 from qmpi.simulator.ports.engine import SimulatedEngine
 from qmpi.simulator.ports.processes import SimulatedProcesses
 from qmpi.simulator.surroundings import Surroundings
-from qmpi.units import Rank
+from qmpi.units import Rank, Seconds
 
 Strike = Callable[[Deed], None]
 CHIEF = Rank(0)
@@ -160,7 +161,16 @@ def _wish(deed: Change | GoBack, around: Surroundings) -> None:
 
 
 def _spoil(
-    deed: Corrupt | Break | Fill | Free | CrashEngine | CutGroup | Exhaust | Change | GoBack,
+    deed: Corrupt
+    | Break
+    | LoseFiles
+    | Fill
+    | Free
+    | CrashEngine
+    | CutGroup
+    | Exhaust
+    | Change
+    | GoBack,
     job: Incarnation,
     around: Surroundings,
 ) -> None:
@@ -169,6 +179,9 @@ def _spoil(
             around.files.corrupt(place, rank)
         case Break(work, rank, times):
             around.troubles.expect(work, rank, times)
+        case LoseFiles(rank, seconds, hangs):
+            until = Seconds(around.agenda.now + seconds)
+            around.troubles.lose_files(rank, until, hangs=hangs)
         case Fill(rank):
             around.files.fill(_place(job, rank))
         case Free(rank):

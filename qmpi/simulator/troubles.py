@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from qmpi.units import Rank
+from qmpi.units import Rank, Seconds
 
 CONNECTION = "connection"
 """A rank's own machine refuses it one."""
@@ -23,6 +23,8 @@ class Troubles:
     def __init__(self) -> None:
         """Everything works."""
         self._waiting: Counter[tuple[str, Rank]] = Counter()
+        self._away: dict[Rank | None, Seconds] = {}
+        self._hanging: dict[Rank | None, Seconds] = {}
 
     def expect(self, work: str, rank: Rank, times: int) -> None:
         """Let the next pieces of some work fail.
@@ -48,3 +50,33 @@ class Troubles:
             return False
         self._waiting[work, rank] -= 1
         return True
+
+    def lose_files(self, rank: Rank | None, until: Seconds, *, hangs: bool) -> None:
+        """Let no data file be read for a time.
+
+        Args:
+            rank: for whom; None: for all.
+            until: virtual clock.
+            hangs: reads end only then; else they fail.
+        """
+        (self._hanging if hangs else self._away)[rank] = until
+
+    def is_away(self, rank: Rank, now: Seconds) -> bool:
+        """Return whether a rank cannot read data files.
+
+        Args:
+            rank: who.
+            now: virtual clock.
+        """
+        return any(now < self._away.get(who, 0.0) for who in (rank, None))
+
+    def hangs_until(self, rank: Rank) -> float:
+        """Return when the reads of a rank get on again.
+
+        Args:
+            rank: who reads.
+
+        Returns:
+            Virtual clock; perhaps long ago.
+        """
+        return max(self._hanging.get(who, 0.0) for who in (rank, None))

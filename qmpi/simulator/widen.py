@@ -26,6 +26,7 @@ from qmpi.simulator.faults import (
     Free,
     Hang,
     Kill,
+    LoseFiles,
     OnEvent,
     Partition,
     Profile,
@@ -120,7 +121,7 @@ def _deed(deed: Deed, moved: Moved) -> Deed:
             return replace(deed, ranks=tuple(moved(rank) for rank in ranks))
         case Kill() | Hang() | Break() | CrashEngine() | CutGroup() | Exhaust() | Profile():
             return replace(deed, rank=moved(deed.rank))
-        case Corrupt() | Fill() | Free() if deed.rank is not None:
+        case Corrupt() | Fill() | Free() | LoseFiles() if deed.rank is not None:
             return replace(deed, rank=moved(deed.rank))
         case _:
             return deed

@@ -26,7 +26,13 @@ class Worker:
         self._chance = chance
         self._free = 0.0
 
-    def submit(self, seconds: float, work: Callable[[], Event | None], reply: Reply) -> float:
+    def submit(
+        self,
+        seconds: float,
+        work: Callable[[], Event | None],
+        reply: Reply,
+        begins: float = 0.0,
+    ) -> float:
         """Queue a piece of work.
 
         Args:
@@ -34,12 +40,13 @@ class Worker:
             work: done at the end of that time; an error of the machine's or the user's becomes
                 `WorkCrashed`, a broken invariant ends the simulation.
             reply: takes its event, if there is one.
+            begins: virtual clock before which nothing gets on.
 
         Returns:
             Seconds until it is done, if the process does not stand still.
         """
         now = self._life.agenda.now
-        self._free = max(now, self._free) + spread(seconds, self._chance)
+        self._free = max(now, self._free, begins) + spread(seconds, self._chance)
 
         def done() -> None:
             event = _outcome(work)

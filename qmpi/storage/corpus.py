@@ -11,13 +11,14 @@ import hashlib
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from qmpi.errors import CorruptData, InputError
+from qmpi.errors import CorruptData, InputError, StorageError
 from qmpi.memory.cache import Cache, recent
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.os_errors import explained
@@ -26,13 +27,13 @@ from qmpi.storage.shard_layout import ChunkKey, CorpusLayout
 from qmpi.units import Digest, Tokens
 
 if TYPE_CHECKING:
-    from qmpi.storage.shard_reader import ShardReader, TokenArray
+    from qmpi.storage.open_shards import OpenShards
+    from qmpi.storage.shard_reader import TokenArray
 
 INDEX_NAME = "index.json"
 TOKENIZER_NAME = "tokenizer.json"
 INDEX_VERSION = 1
 DEFAULT_CACHE_BYTES = 64 << 20
-_OPEN_SHARDS = 4
 _ID_BYTES = {"uint16": 2, "uint32": 4}
 _PLAIN_NAME = re.compile(r"[^./\0][^/\0]*")
 
@@ -111,11 +112,13 @@ def read_corpus_facts(path: Path) -> CorpusFacts:
         CorruptData: the index is damaged, or that of a generated corpus is missing.
     """
     index = path / INDEX_NAME
-    if not index.is_file():
-        if (path / MANIFEST_NAME).is_file():
-            raise CorruptData(f"{index} is missing; {remedy(path)}")
-        raise InputError(f"{path} is not a corpus (no {INDEX_NAME}); make one with `qmpi ingest`")
     with explained("read the corpus index", index):
+        if not index.is_file():
+            if (path / MANIFEST_NAME).is_file():
+                raise CorruptData(f"{index} is missing; {remedy(path)}")
+            raise InputError(
+                f"{path} is not a corpus (no {INDEX_NAME}); make one with `qmpi ingest`"
+            )
         data = index.read_bytes()
     try:
         sealed = msgspec.json.decode(data, type=_SealedFacts)
@@ -184,8 +187,6 @@ class Corpus:
         self._starts = [0, *accumulate(shard.tokens for shard in facts.shards)]
         self._source = source
         self._kept: Chunks = recent(DEFAULT_CACHE_BYTES) if kept is None else kept
-        # Each counts as one: a shard that is open takes a file, and its tables.
-        self._readers: Cache[int, ShardReader] = recent(_OPEN_SHARDS, gone=_close)
         self._chunk_tokens: dict[int, int] = {}
 
     @classmethod
@@ -205,6 +206,15 @@ class Corpus:
             StorageError: its index cannot be read.
         """
         return cls(path, read_corpus_facts(path), kept, source)
+
+    @cached_property
+    def shards(self) -> "OpenShards":
+        """Its shards, opened when first read."""
+        from qmpi.storage.open_shards import ExpectedShard, OpenShards  # see `read`
+
+        facts = self.facts
+        shards = [ExpectedShard(shard.name, shard.tokens) for shard in facts.shards]
+        return OpenShards(self.path / INDEX_NAME, shards, self.dtype, facts.tokenizer_digest)
 
     def rows(self, sequence_tokens: int) -> int:
         """Rows of one epoch.
@@ -295,14 +305,14 @@ class Corpus:
         # Remembered, so that a chunk that is kept is served without its file.
         size = self._chunk_tokens.get(shard)
         if size is None:
-            size = self._chunk_tokens[shard] = self._reader(shard).chunk_tokens
+            size = self._chunk_tokens[shard] = self.shards.chunk_tokens(shard)
         return size
 
     def _chunk(self, shard: int, number: int) -> "TokenArray":
         key = ChunkKey(self._source, shard, number)
         chunk = self._kept.get(key)
         if chunk is None:
-            chunk = self._reader(shard).decoded(number)
+            chunk = self.shards.decoded(shard, number)
             self._kept.put(key, chunk, chunk.nbytes)
         return chunk
 
@@ -316,7 +326,7 @@ class Corpus:
             CorruptData: a shard is damaged or gone.
         """
         for shard, first in enumerate(self._starts[:-1]):
-            yield self._reader(shard).document_offsets + first
+            yield self.shards.reader(shard).document_offsets + first
 
     def stream_at(self, token: int) -> str:
         """The generated stream that an id comes from.
@@ -331,7 +341,7 @@ class Corpus:
             CorruptData: the shard is damaged or gone.
         """
         shard = bisect_right(self._starts, token) - 1
-        reader = self._reader(shard)
+        reader = self.shards.reader(shard)
         if not reader.addresses:
             return ""
         block = (token - self._starts[shard]) * len(reader.addresses) // reader.tokens
@@ -349,23 +359,6 @@ class Corpus:
         """
         return self.stream_at(row * sequence_tokens)
 
-    def _reader(self, number: int) -> "ShardReader":
-        from qmpi.storage.shard_reader import ShardReader  # see `read`
-
-        reader = self._readers.get(number)
-        if reader is None:
-            fact = self.facts.shards[number]
-            reader = ShardReader(self.path / fact.name)
-            self._check(reader, fact)
-            self._readers.put(number, reader, 1)
-        return reader
-
-    def _check(self, reader: "ShardReader", fact: ShardFact) -> None:
-        expected = (fact.tokens, self.dtype, self.facts.tokenizer_digest)
-        if (reader.tokens, reader.dtype.name, reader.tokenizer_digest) != expected:
-            reader.close()
-            raise CorruptData(f"shard {self.path / fact.name} is not the one in the index")
-
     def verify(self) -> list[str]:
         """Check every shard.
 
@@ -375,16 +368,11 @@ class Corpus:
         faults = []
         for number in range(len(self.facts.shards)):
             try:
-                self._reader(number).verify()
-            except (CorruptData, OSError) as error:
+                self.shards.reader(number).verify()
+            except StorageError as error:
                 faults.append(str(error))
         return faults
 
     def close(self) -> None:
         """Close all shards."""
-        self._readers.clear()
-
-
-def _close(number: int, reader: "ShardReader") -> None:
-    del number
-    reader.close()
+        self.shards.close()

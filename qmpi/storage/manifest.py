@@ -147,9 +147,9 @@ def read_manifest(directory: Path) -> Manifest | None:
         StorageError: it cannot be read.
     """
     path = directory / MANIFEST_NAME
-    if not path.is_file():
-        return None
     with explained("read the manifest", path):
+        if not path.is_file():
+            return None
         data = path.read_bytes()
     try:
         manifest = msgspec.json.decode(data, type=Manifest)

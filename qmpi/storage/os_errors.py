@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from qmpi.errors import StorageError
+from qmpi.errors import CorruptData, StorageError
 
 _HINTS = {
     errno.ENOSPC: "the file system is full; free space there or choose another directory",
@@ -34,6 +34,18 @@ _HINTS = {
     errno.ELOOP: "symbolic links form a loop; check the path",
 }
 
+_REFUSALS = frozenset(
+    {
+        *(errno.EIO, errno.EREMOTEIO, errno.ESTALE, errno.ENOENT, errno.ENXIO, errno.ENODEV),
+        *(errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH),
+        *(errno.ENETRESET, errno.ENOTCONN, errno.ECONNABORTED, errno.ECONNREFUSED),
+        *(errno.ECONNRESET, errno.ESHUTDOWN, errno.EKEYEXPIRED, errno.EACCES, errno.EPERM),
+        *(errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+    }
+)
+"""What a system says that cannot read, whatever a file holds. Others follow from damage too: an
+address that makes no sense is an invalid argument."""
+
 _ERRNO = re.compile(r"errno = (\d+)")
 
 
@@ -51,6 +63,27 @@ def storage_error(error: OSError, action: str, path: Path) -> StorageError:
     cause = error.strerror or str(error)
     hint = _HINTS.get(error.errno or 0, "check the file system")
     return StorageError(f"cannot {action} {path}: {cause}: {hint}")
+
+
+def is_out_of_reach(error: Exception) -> bool:
+    """Return whether a file cannot be read for now: the machine is at fault, not what it holds.
+
+    Args:
+        error: of a read; as the system said it, or as `storage_error` made it of that.
+    """
+    cause = error if isinstance(error, OSError) else error.__cause__
+    known = isinstance(error, OSError | StorageError) and not isinstance(error, CorruptData)
+    return known and isinstance(cause, OSError) and cause.errno in _REFUSALS
+
+
+def is_missing(error: StorageError) -> bool:
+    """Return whether nothing has the name that was looked for.
+
+    Args:
+        error: as `storage_error` made it of an error of the operating system.
+    """
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno == errno.ENOENT
 
 
 def is_full(error: StorageError) -> bool:
@@ -93,7 +126,9 @@ def require_file(path: Path) -> None:
     Raises:
         StorageError: it is such a thing.
     """
-    if path.exists() and not (path.is_file() or path.is_dir()):
+    with explained("look for", path):
+        is_other = path.exists() and not (path.is_file() or path.is_dir())
+    if is_other:
         raise StorageError(f"{path} is a pipe, a socket or a device, not a file")
 
 
@@ -117,10 +152,33 @@ def hdf5_explained(action: str, path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:
-        number = _ERRNO.search(str(error))
         plain = error if isinstance(error, OSError) else OSError(str(error))
-        if number is not None:
-            code = int(number[1])
-            plain = OSError(code, os.strerror(code))
-        told: StorageError = storage_error(plain, action, path)
+        told: StorageError = storage_error(system_error(error) or plain, action, path)
         raise told from error
+
+
+def system_error(error: Exception) -> OSError | None:
+    """What the operating system said, behind an error of HDF5.
+
+    Args:
+        error: as h5py raised it.
+
+    Returns:
+        The plain error; None if the system said nothing.
+    """
+    number = _ERRNO.search(str(error))
+    code = int(number[1]) if number is not None else getattr(error, "errno", None) or 0
+    return OSError(code, os.strerror(code)) if code else None
+
+
+def refusal(error: Exception) -> OSError | None:
+    """What the operating system refused a read with, behind an error of HDF5.
+
+    Args:
+        error: as h5py raised it.
+
+    Returns:
+        The plain error; None if what was read makes no sense: then the file is damaged.
+    """
+    plain = system_error(error)
+    return plain if plain is not None and plain.errno in _REFUSALS else None

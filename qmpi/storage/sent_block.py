@@ -7,7 +7,8 @@ decoder sees what was changed on the way, and of the ids, which a block has unde
 import numpy as np
 
 from qmpi.errors import InvariantError
-from qmpi.storage.block_builder import Frame, block_digest
+from qmpi.protocol.blocks import frame_digest
+from qmpi.storage.block_builder import Frame
 from qmpi.storage.codec_names import Codec, codec_named
 from qmpi.storage.codecs import compress, decompress
 from qmpi.units import Digest
@@ -48,6 +49,6 @@ def ids_of(frame: Frame, codec: str, digest: Digest, size: int) -> Frame:
     """
     ids = np.empty(size, np.uint8)
     decompress(codec_named(codec), bytes(frame), ids)
-    if block_digest(ids.data) != digest:
+    if frame_digest(ids.data) != digest:
         raise InvariantError(f"a block that {codec} made smaller came out as another")
     return ids.data

@@ -3,7 +3,7 @@
 Theory of operation: a chunk is fetched compressed, its CRC-32 compared, then decoded into an array
 that a cache keeps; a corpus has one for all its shards. The file is opened without HDF5's locks,
 which fail on network file systems and guard nothing here: a shard never changes once it has its
-name.
+name. HDF5 reads through a file of Python's, so that a read that hangs holds up its thread alone.
 """
 
 import zlib
@@ -15,13 +15,14 @@ from typing import Any
 import h5py
 import numpy as np
 
-from qmpi.errors import ConfigError, CorruptData, InputError
+from qmpi.errors import ConfigError, CorruptData, InputError, StorageError
 from qmpi.memory.cache import Cache, recent
 from qmpi.storage import shard_layout as layout
 from qmpi.storage.codec_names import Codec, codec_named
-from qmpi.storage.codecs import decompress
-from qmpi.storage.os_errors import explained, require_file
+from qmpi.storage.codecs import compress, decompress
+from qmpi.storage.os_errors import explained, refusal, require_file, storage_error
 from qmpi.storage.remedy import remedy
+from qmpi.storage.watched_file import watched
 from qmpi.units import Digest
 
 TokenArray = np.ndarray[Any, Any]
@@ -51,22 +52,22 @@ class ShardReader:
             cache_bytes: most bytes of decoded chunks that `read` keeps.
 
         Raises:
-            StorageError: it cannot be opened.
+            StorageError: it cannot be opened, or not be read for now.
             CorruptData: its metadata is damaged, or of another format.
         """
         self._path = path
         self.generator = ""
         self._kept: Cache[int, TokenArray] = recent(cache_bytes)
+        # Any: the types of h5py cannot say which kind of object a name holds.
+        self._file: Any = None
         require_file(path)
         with explained("open the shard", path):
-            path.open("rb").close()
-        with self._damage("metadata"):
-            # Any: the types of h5py cannot say which kind of object a name holds.
-            self._file: Any = h5py.File(path, "r", locking=False)
+            self._bytes = watched(path)
         try:
             with self._damage("metadata"):
+                self._file = h5py.File(self._bytes, "r", locking=False)
                 self._load()
-        except CorruptData:
+        except StorageError:
             self.close()
             raise
 
@@ -124,6 +125,9 @@ class ShardReader:
         try:
             yield
         except (OSError, KeyError, RuntimeError, ValueError, TypeError, IndexError) as error:
+            refused = refusal(self._bytes.refusal or error)
+            if refused is not None:
+                raise storage_error(refused, f"read {what} of shard", self._path) from refused
             raise CorruptData(
                 f"shard {self._path}: {what} damaged ({error}); {self._cure()}"
             ) from error
@@ -189,6 +193,15 @@ class ShardReader:
             ) from error
         return chunk
 
+    def is_chunk(self, number: int, ids: TokenArray) -> bool:
+        """Return whether ids are what a chunk was written from, by its checksum alone.
+
+        Args:
+            number: of the chunk.
+            ids: a whole chunk of them, in the type of the shard.
+        """
+        return zlib.crc32(compress(self.codec, ids)) == self._crcs[number]
+
     def frame(self, number: int) -> bytes:
         """A chunk as it lies in the file.
 
@@ -200,6 +213,7 @@ class ShardReader:
 
         Raises:
             CorruptData: they fail their checksum; names file and chunk.
+            StorageError: the file cannot be read for now.
         """
         with self._damage(f"chunk {number}"):
             _, frame = self._data.id.read_direct_chunk((number * self.chunk_tokens,))
@@ -245,4 +259,6 @@ class ShardReader:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+        self._bytes.close()

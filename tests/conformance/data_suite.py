@@ -16,6 +16,7 @@ from qmpi.ports.data import (
     OpenSources,
     RowsBroken,
     RowsMade,
+    SourcesAway,
     SourcesOpened,
 )
 from qmpi.protocol.envelope import Address, RoleName
@@ -54,6 +55,14 @@ class World(Moving, Protocol):
 
     def mend(self) -> None:
         """Bring back what was there."""
+        ...
+
+    def lose(self) -> None:
+        """Take all files of the corpus out of reach."""
+        ...
+
+    def find(self) -> None:
+        """Bring them back within reach."""
         ...
 
     def another(self) -> Data:
@@ -155,6 +164,7 @@ def _broken_and_mended(world: World, harm: Callable[[], None]) -> None:
     broken = get(world, world.data.submit, block(corpus_rows(world.doomed)), BlockBroken)
     assert (broken.step, broken.lane) == (STEP, LANE)
     assert world.artefact in broken.reason
+    assert not broken.is_away
     built(world, block(corpus_rows(world.sound)))
     made_rows(world, 3)
     world.mend()
@@ -167,6 +177,20 @@ def check_damage_is_named_and_harms_no_other_block(world: World) -> None:
 
 def check_what_is_missing_is_named_and_harms_no_other_block(world: World) -> None:
     _broken_and_mended(world, world.remove)
+
+
+def check_what_is_out_of_reach_is_told_apart_and_comes_back(world: World) -> None:
+    work, fresh = block(corpus_rows(world.doomed)), world.another()
+    before = built(world, work, world.another())
+    built(world, block(corpus_rows(world.sound)))
+    world.lose()
+    broken = get(world, world.data.submit, work, BlockBroken)
+    assert (broken.step, broken.lane, broken.is_away) == (STEP, LANE, True)
+    assert get(world, fresh.submit, OpenSources(), SourcesAway).reason
+    world.find()
+    assert built(world, work) == before
+    get(world, fresh.submit, OpenSources(), SourcesOpened)
+    assert built(world, work, fresh) == before
 
 
 def check_work_is_done_in_the_order_asked(world: World) -> None:
@@ -193,5 +217,6 @@ CHECKS: tuple[Check, ...] = (
     check_made_rows_that_do_not_fit_are_refused,
     check_damage_is_named_and_harms_no_other_block,
     check_what_is_missing_is_named_and_harms_no_other_block,
+    check_what_is_out_of_reach_is_told_apart_and_comes_back,
     check_work_is_done_in_the_order_asked,
 )

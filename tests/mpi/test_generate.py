@@ -90,7 +90,7 @@ def test_a_corpus_is_whole_and_can_be_read(quiet: Path) -> None:
     corpus = Corpus.open(quiet)
     assert corpus.verify() == []
     assert corpus.rows(1024) == (BLOCKS * BLOCK_TOKENS - 1) // 1024
-    addresses = [a for n in range(BLOCKS) for a in corpus._reader(n).addresses]
+    addresses = [a for n in range(BLOCKS) for a in corpus.shards.reader(n).addresses]
     assert len({(a.stream, a.block) for a in addresses}) == BLOCKS
 
 

@@ -79,6 +79,22 @@ def test_two_trainers_one_memory_one_generator(tmp_path: Path, undisturbed: str)
     check(run, status, undisturbed)
 
 
+@pytest.mark.slow
+def test_memory_ranks_killed_down_to_none(tmp_path: Path, undisturbed: str) -> None:
+    """All three, one after the other, and then twice who has taken the role on."""
+    victims: list[int] = []
+    with LiveRun(tmp_path, *STEPS, "--set", "roles.memory=3") as run:
+        for step in (6, 14, 22, 30, 38):
+            run.wait_for_step(step)
+            victims.append(run.kill("memory"))
+        status = run.finish()
+    check(run, status, undisturbed)
+    assert status["incarnation"] == 1
+    assert len(set(victims)) == len(victims)
+    for victim in victims:
+        check_noted(status, victim)
+
+
 def test_coordinator_killed(tmp_path: Path, undisturbed: str) -> None:
     with LiveRun(tmp_path, *STEPS) as run:
         run.wait_for_step(15)

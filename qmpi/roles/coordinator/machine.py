@@ -491,8 +491,8 @@ class Coordinator(Chief):
 
     def bad_data(self, event: Received, now: Seconds) -> list[Effect]:
         """End a run whose data cannot be read anywhere."""
-        reason = event.message.reason if isinstance(event.message, DataFault) else ""
-        return self.end(EndJob("failed", ExitCode.MACHINE, f"bad data: {reason}"), now)
+        verdict = event.message.verdict if isinstance(event.message, DataFault) else ""
+        return self.end(EndJob("failed", ExitCode.MACHINE, verdict), now)
 
     def books_broken(self, event: BooksBroken, now: Seconds) -> list[Effect]:
         """End a run that cannot be written down."""

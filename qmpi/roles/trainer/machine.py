@@ -469,7 +469,11 @@ class Trainer(Follower):
         """Hold a block."""
         if not isinstance(event.message, BlockReply) or not event.frames:
             return []
-        return self.prefetch.arrived(event.message, event.frames[0], now)
+        source, (frame, *_) = event.header.source.rank, event.frames
+        asked = self.prefetch.arrived(event.message, frame, source, self.directory.memories, now)
+        if asked is None:
+            return [self.tell(DataFault(f"blocks of rank {source} arrive damaged"))]
+        return asked
 
     def block_failed(self, event: Received, now: Seconds) -> list[Effect]:
         """Ask another memory rank; if none can make the block, the run cannot go on."""
@@ -477,7 +481,9 @@ class Trainer(Follower):
         if not isinstance(message, BlockFailed):
             return []
         asked = self.prefetch.refused(message, source, self.directory.memories, now)
-        return [self.tell(DataFault(message.reason))] if asked is None else asked
+        if asked is None:
+            return [self.tell(DataFault(message.reason, message.is_away))]
+        return asked
 
     def serve_part(self, event: Received, now: Seconds) -> list[Effect]:
         """Serve a part of a copy."""

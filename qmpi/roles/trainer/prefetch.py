@@ -5,7 +5,6 @@ asked for; nothing outside the window is asked for.
 """
 
 from collections.abc import Sequence
-from hashlib import blake2b
 
 from msgspec.structs import replace
 
@@ -16,7 +15,7 @@ from qmpi.policy.shares import Share
 from qmpi.ports.base import Effect, Frame
 from qmpi.ports.data import Block
 from qmpi.ports.transport import Send
-from qmpi.protocol.blocks import BlockFailed, BlockReply, BlockRequest
+from qmpi.protocol.blocks import BlockFailed, BlockReply, BlockRequest, frame_digest
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.units import Lane, Rank, Seconds, Step
 
@@ -29,7 +28,8 @@ RETRY_SECONDS = 5.0
 MOST_REFUSALS = 3
 """Memory ranks that may fail to make a block: one may have a bad disk, three have bad data."""
 
-DIGEST_BYTES = 16
+MOST_DAMAGED = 3
+"""Times that a block may arrive damaged before its sender counts as one that cannot make it."""
 
 
 class Prefetch:
@@ -53,6 +53,7 @@ class Prefetch:
         self.held: dict[Key, Block] = {}
         self.asked: dict[Key, tuple[Rank | None, Seconds]] = {}
         self.refusals: dict[Key, set[Rank]] = {}
+        self.damaged: dict[Key, int] = {}
         self._arrived_at: dict[Step, Seconds] = {}
 
     def aim(
@@ -82,6 +83,7 @@ class Prefetch:
         self.held = {k: v for k, v in self.held.items() if k in window}
         self.asked = {k: v for k, v in self.asked.items() if k in window}
         self.refusals = {k: v for k, v in self.refusals.items() if k in window}
+        self.damaged = {k: v for k, v in self.damaged.items() if k in window}
         return self._ask_window(step, memories, now)
 
     def reach(
@@ -162,30 +164,45 @@ class Prefetch:
         """
         return self._arrived_at.get(step, Seconds(0.0))
 
-    def arrived(self, reply: BlockReply, frame: Frame, now: Seconds) -> list[Effect]:
+    def arrived(
+        self, reply: BlockReply, frame: Frame, by: Rank, memories: Sequence[Rank], now: Seconds
+    ) -> list[Effect] | None:
         """Take a block, if its bytes are what the digest says.
 
         Args:
             reply: the message.
             frame: the block.
+            by: who sent it.
+            memories: live memory ranks.
             now: clock.
 
         Returns:
-            A new request if the block was damaged on its way.
+            A new request if the block was damaged on its way; None if nobody is left to ask.
         """
         key = (reply.step, reply.lane)
         asked = self.asked.get(key)
         if asked is None:
             return []
         # What is compressed is checked before anything decodes it, and its ids once they are there.
-        expected = reply.sent if reply.codec else reply.digest
-        if blake2b(frame, digest_size=DIGEST_BYTES).hexdigest() != expected:
-            return [] if asked[0] is None else [self._ask(key, asked[0], now)]
+        if frame_digest(frame) != (reply.sent if reply.codec else reply.digest):
+            return self._again(key, by, memories, now)
         del self.asked[key]
         self.refusals.pop(key, None)
+        self.damaged.pop(key, None)
         self.held[key] = Block(reply.digest, frame, reply.codec, reply.sent)
         self._arrived_at[reply.step] = now
         return []
+
+    def _again(
+        self, key: Key, by: Rank, memories: Sequence[Rank], now: Seconds
+    ) -> list[Effect] | None:
+        if self.asked[key][0] != by:
+            return []
+        self.damaged[key] = self.damaged.get(key, 0) + 1
+        if self.damaged[key] < MOST_DAMAGED:
+            return [self._ask(key, by, now)]
+        del self.damaged[key]
+        return self._elsewhere(key, by, memories, now)
 
     def refused(
         self, failed: BlockFailed, by: Rank, memories: Sequence[Rank], now: Seconds
@@ -202,8 +219,11 @@ class Prefetch:
             A new request; None if enough of them have refused, so that the data are at fault.
         """
         key = (failed.step, failed.lane)
-        if key not in self.asked:
-            return []
+        return self._elsewhere(key, by, memories, now) if key in self.asked else []
+
+    def _elsewhere(
+        self, key: Key, by: Rank, memories: Sequence[Rank], now: Seconds
+    ) -> list[Effect] | None:
         refused = self.refusals.setdefault(key, set())
         refused.add(by)
         others = [rank for rank in memories if rank not in refused]

@@ -12,6 +12,7 @@ from qmpi.ports.data import (
     OpenSources,
     RowsBroken,
     RowsMade,
+    SourcesAway,
     SourcesOpened,
 )
 from qmpi.simulator.life import Life
@@ -19,6 +20,9 @@ from qmpi.simulator.stream_model import ROWS_BYTES, block_frame, frame_digest, r
 from qmpi.simulator.surroundings import Surroundings
 from qmpi.simulator.worker import Worker
 from qmpi.units import Rank
+
+AWAY = "cannot read the shard: Stale file handle"
+"""What a rank says whose files are out of reach."""
 
 
 class SimulatedData:
@@ -48,28 +52,36 @@ class SimulatedData:
             InvariantError: it is no work on data.
         """
         compute = self._around.hardware.compute
+        begins = self._around.troubles.hangs_until(self._rank)
         match work:
             case OpenSources():
                 seconds = compute.open_seconds
             case BuildBlock():
                 seconds = compute.block_seconds
             case MakeRows():
-                seconds = compute.rows_seconds
+                seconds, begins = compute.rows_seconds, 0.0  # nothing is read for them
             case _:
                 raise InvariantError(f"{work!r} is no work on data")
-        self._worker.submit(seconds, lambda: self._do(work), reply)
+        self._worker.submit(seconds, lambda: self._do(work), reply, begins)
 
     def _do(self, work: OpenSources | BuildBlock | MakeRows) -> Event:
         match work:
             case OpenSources():
-                return SourcesOpened(self._around.sources)
+                away = self._is_away
+                return SourcesAway(AWAY) if away else SourcesOpened(self._around.sources)
             case BuildBlock():
                 return self._build(work)
             case MakeRows():
                 return self._make(work)
 
+    @property
+    def _is_away(self) -> bool:
+        return self._around.troubles.is_away(self._rank, self._around.agenda.now)
+
     def _build(self, work: BuildBlock) -> Event:
         step, lane = work.step, work.lane
+        if self._is_away:
+            return BlockBroken(step, lane, AWAY, is_away=True)
         if self._around.troubles.meet("block", self._rank):
             return BlockBroken(step, lane, f"rank {self._rank} reads a damaged shard")
         if any(memoryview(frame).nbytes != ROWS_BYTES for _, frame in work.made):

@@ -9,7 +9,7 @@ from conformance.modelled.machine import Machine
 from qmpi.config.data import ContentSource, CorpusSource, DataSettings
 from qmpi.config.settings import Settings
 from qmpi.simulator.ports.data import SimulatedData
-from qmpi.units import Rank
+from qmpi.units import Rank, Seconds
 
 HERE = Rank(1)
 
@@ -37,6 +37,12 @@ class ModelledWorld(Machine):
 
     def remove(self) -> None:
         self.damage()
+
+    def lose(self) -> None:
+        self.around.troubles.lose_files(None, Seconds(1e9), hangs=False)
+
+    def find(self) -> None:
+        self.around.troubles.lose_files(None, Seconds(0.0), hangs=False)
 
     def mend(self) -> None:
         self.around.troubles.expect("block", HERE, 0)

@@ -16,6 +16,7 @@ from qmpi.config.settings import Settings
 from qmpi.config.train import TrainSettings
 from qmpi.content.address import BLOCK_TOKENS
 from qmpi.runtime.data import FileData
+from qmpi.storage.remedy import MANIFEST_NAME
 
 TOKENS = 64
 SHARD = "shard-000001.h5"
@@ -39,6 +40,8 @@ class RealWorld(Threads):
         self._corpus = folder / "corpus"
         self._kind = kind
         shutil.copytree(_corpus(folder.parent), self._corpus)
+        # As if it were ingested: what is damaged is not made anew behind the port.
+        (self._corpus / MANIFEST_NAME).unlink()
         self.artefact = SHARD
         self._path = self._corpus / SHARD
         rows = 3 * BLOCK_TOKENS // TOKENS
@@ -66,6 +69,12 @@ class RealWorld(Threads):
 
     def remove(self) -> None:
         self._path.unlink()
+
+    def lose(self) -> None:
+        self._corpus.rename(self._folder / "elsewhere")
+
+    def find(self) -> None:
+        (self._folder / "elsewhere").rename(self._corpus)
 
     def mend(self) -> None:
         shutil.copyfile(_corpus(self._folder.parent) / SHARD, self._path)

@@ -42,6 +42,7 @@ class QuickMaker:
 def use_quick_maker(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(generate_plan, "BlockMaker", QuickMaker)
     patch.setattr(shard_repair, "BlockMaker", QuickMaker)
+    patch.setattr("qmpi.content.block_maker.BlockMaker", QuickMaker)
     patch.setattr(QuickMaker, "made", [])
 
 

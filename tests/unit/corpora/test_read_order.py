@@ -18,7 +18,7 @@ from qmpi.ingest.corpus import IngestOptions, ingest_corpus
 from qmpi.memory.compare import compare_orders
 from qmpi.policy.foresight import Foresight
 from qmpi.policy.reads import coming_blocks, coming_rows
-from qmpi.storage import corpus
+from qmpi.storage import open_shards
 
 CHUNK = 2 * CHUNK_TOKENS
 LANES, STEPS, RANK = 2, 24, 3
@@ -26,7 +26,7 @@ LANES, STEPS, RANK = 2, 24, 3
 
 @pytest.fixture(autouse=True)
 def _shards_stay_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corpus, "_OPEN_SHARDS", 64)
+    monkeypatch.setattr(open_shards, "_OPEN_SHARDS", 64)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from qmpi.config.memory import MemorySettings
 from qmpi.corpora.sent_blocks import SentBlocks
 from qmpi.errors import CorruptData, InvariantError
-from qmpi.storage.block_builder import block_digest
+from qmpi.protocol.blocks import frame_digest
 from qmpi.storage.codec_names import NAMES
 from qmpi.storage.sent_block import ids_of
 
@@ -19,7 +19,7 @@ NOISE = np.random.default_rng(0).bytes(4096)
 
 
 def back(frame, codec, ids):
-    return ids if not codec else bytes(ids_of(frame, codec, block_digest(ids), len(ids)))
+    return ids if not codec else bytes(ids_of(frame, codec, frame_digest(ids), len(ids)))
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
@@ -59,10 +59,10 @@ def test_a_slow_way_makes_auto_compress_and_a_fast_one_not(caplog):
 def test_what_came_out_as_another_block_is_not_trained_on():
     frame, codec = SentBlocks("zlib", "uint16").sent(TEXT)
     with pytest.raises(InvariantError, match="came out as another"):
-        ids_of(frame, codec, block_digest(NOISE), len(TEXT))
+        ids_of(frame, codec, frame_digest(NOISE), len(TEXT))
     for size in (len(TEXT) - 2, len(TEXT) + 2):
         with pytest.raises(CorruptData):
-            ids_of(frame, codec, block_digest(TEXT), size)
+            ids_of(frame, codec, frame_digest(TEXT), size)
 
 
 def test_the_setting_takes_each_codec_and_auto():

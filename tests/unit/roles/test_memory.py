@@ -2,17 +2,27 @@
 
 from msgspec.structs import replace
 
-from qmpi.config.data import CorpusSource, DataSettings
+from qmpi.config.data import ContentSource, CorpusSource, DataSettings
 from qmpi.config.memory import MemorySettings
 from qmpi.config.settings import Settings
 from qmpi.policy.homes import home_of
 from qmpi.policy.reads import place_of_block
 from qmpi.policy.stream import first_recipe
-from qmpi.ports.data import Block, BlockBuilt, BuildBlock
+from qmpi.ports.clock import Slept, TimerFired
+from qmpi.ports.data import (
+    Block,
+    BlockBroken,
+    BlockBuilt,
+    BuildBlock,
+    OpenSources,
+    SourcesAway,
+    SourcesOpened,
+)
+from qmpi.ports.processes import LeaveJob
 from qmpi.ports.transport import Received, Send
-from qmpi.protocol.blocks import BlockReply, BlockRequest
+from qmpi.protocol.blocks import BlockFailed, BlockReply, BlockRequest, RowsReply, frame_digest
 from qmpi.protocol.envelope import WIRE_VERSION, Address, Header, RoleName
-from qmpi.protocol.membership import SourceFact
+from qmpi.protocol.membership import Crashed, Hello, SourceFact
 from qmpi.protocol.pulse import Directory
 from qmpi.roles.directory import DirectoryChanged
 from qmpi.roles.facts import RankFacts
@@ -22,6 +32,7 @@ HERE, ASKING = Address(2, RoleName.MEMORY), Address(1, RoleName.TRAINER)
 FACTS = RankFacts(2, "here", 104, Address(0, RoleName.COORDINATOR), (2,))
 SOURCES = (SourceFact("words", 100_000, "d"),)
 JOB = Settings(data=DataSettings(sources=(CorpusSource(name="words", path="/words"),)))
+DIGEST = frame_digest(b"ids")
 SMALL = replace(JOB, memory=MemorySettings(budget=1 << 20))
 
 
@@ -38,11 +49,11 @@ def known(role, revision, memories):
     role.handle(DirectoryChanged(directory), 0.0)
 
 
-def asked(role, step, lane, block=-1):
+def asked(role, step, lane, block=-1, now=0.0):
     header = Header(
         version=WIRE_VERSION, source=ASKING, target=HERE, sequence=1, generation=1, cause="a test"
     )
-    effects = role.handle(Received(header, BlockRequest(step, lane, block), ()), 0.0)
+    effects = role.handle(Received(header, BlockRequest(step, lane, block), ()), now)
     role.check()
     return effects
 
@@ -77,11 +88,156 @@ def test_the_blocks_that_were_used_last_are_kept_and_served_at_once():
     for step in range(count // 8 + 1):
         for lane in range(8):
             asked(role, step, lane)
-            role.handle(BlockBuilt(step, lane, Block(f"{step} {lane}", b"ids")), 0.0)
+            role.handle(BlockBuilt(step, lane, Block(DIGEST, b"ids")), 0.0)
             role.check()
             asked(role, 0, 0)
     assert len(role.held) == count
     (reply,) = asked(role, 0, 0)
     assert isinstance(reply, Send)
-    assert reply.message == BlockReply(0, 0, "0 0")
+    assert reply.message == BlockReply(0, 0, DIGEST)
     assert isinstance(asked(role, 0, 1)[0], BuildBlock)
+
+
+def later(role, end, now=0.0):
+    """Time passes, second by second, until the role wants something: what, and when."""
+    while now < end:
+        now += 1.0
+        effects = role.handle(TimerFired("retry"), now)
+        role.check()
+        wanted = [one for one in effects if isinstance(one, BuildBlock | Send)]
+        if wanted:
+            return [(now, one) for one in wanted]
+    return []
+
+
+def away(role, step, lane, now):
+    effects = role.handle(BlockBroken(step, lane, "stale", is_away=True), now)
+    role.check()
+    return effects
+
+
+def test_a_block_out_of_reach_is_built_again_and_its_asker_hears_nothing_until_it_is_there():
+    role = memory(SMALL)
+    (work,) = asked(role, 5, 0)
+    assert work.coming is not None
+    now, tries = 0.0, 0
+    while now < 100.0:
+        assert away(role, 5, 0, now) == []
+        assert "stale" in role.state.activity
+        assert asked(role, 5, 0, now=now) == []
+        ((now, again),) = later(role, now + 16.0, now)
+        assert (again.rows, again.made, again.coming) == (work.rows, work.made, None)
+        tries += 1
+    assert 7 < tries < 15
+    (reply,) = role.handle(BlockBuilt(5, 0, Block(DIGEST, b"ids")), now)
+    assert reply.message == BlockReply(5, 0, DIGEST)
+    assert not role.put_off
+    assert not role.outage.reads
+
+
+def test_once_patience_is_over_the_asker_is_told_who_is_at_fault():
+    role, now = memory(JOB), 0.0
+    asked(role, 5, 0)
+    refused = away(role, 5, 0, now)
+    while not refused:
+        ((now, _),) = later(role, now + 16.0, now)
+        refused = away(role, 5, 0, now)
+    assert JOB.memory.patience_seconds <= now < JOB.memory.patience_seconds + 16
+    why = "rank 2 on here: out of reach for 300 s: stale"
+    assert [one.message for one in refused] == [BlockFailed(5, 0, why, is_away=True)]
+    assert not role.numbers
+    # The next block gets one try.
+    asked(role, 5, 1, now=now)
+    assert [type(one.message) for one in away(role, 5, 1, now)] == [BlockFailed]
+
+
+def test_damage_is_told_at_once():
+    role = memory(JOB)
+    asked(role, 5, 0)
+    (refused,) = role.handle(BlockBroken(5, 0, "shard 3 is damaged"), 1.0)
+    assert refused.message == BlockFailed(5, 0, "shard 3 is damaged")
+    assert not role.numbers
+
+
+def test_a_read_that_hangs_is_given_up_and_taken_when_it_comes_all_the_same():
+    role = memory(JOB)
+    asked(role, 5, 0)
+    assert later(role, 299.0) == []
+    assert "takes long" in role.state.activity
+    ((_, refused),) = later(role, 310.0, 299.0)
+    assert refused.message.is_away
+    assert "hangs" in refused.message.reason
+    # While it hangs nothing is queued behind it.
+    for lane in range(4):
+        (refused,) = asked(role, 5, lane, now=311.0)
+        assert refused.message.is_away
+    assert list(role.building) == [(5, 0)]
+    assert role.handle(BlockBuilt(5, 0, Block(DIGEST, b"ids")), 312.0) == []
+    (reply,) = asked(role, 5, 0, now=313.0)
+    assert reply.message == BlockReply(5, 0, DIGEST)
+    assert isinstance(asked(role, 5, 1, now=313.0)[0], BuildBlock)
+
+
+def test_a_rank_that_did_not_run_itself_takes_no_read_for_one_that_hangs():
+    role = memory(JOB)
+    asked(role, 5, 0)
+    role.handle(Slept(1000.0), 1000.0)
+    assert later(role, 1299.0, 1000.0) == []
+    ((_, refused),) = later(role, 1310.0, 1299.0)
+    assert "hangs" in refused.message.reason
+
+
+def test_a_block_that_was_damaged_in_memory_is_built_again():
+    role = memory(JOB)
+    asked(role, 5, 0)
+    role.handle(BlockBuilt(5, 0, Block(DIGEST, b"idz")), 0.0)
+    assert isinstance(asked(role, 5, 0)[0], BuildBlock)
+    (reply,) = role.handle(BlockBuilt(5, 0, Block(DIGEST, b"ids")), 0.0)
+    assert reply.frames == (b"ids",)
+    assert isinstance(asked(role, 5, 0)[0], Send)
+
+
+def test_rows_that_were_damaged_on_their_way_are_asked_for_again():
+    content = ContentSource(name="words", type="code")
+    role = Memory(replace(JOB, data=DataSettings(sources=(content,))), FACTS)
+    directory = Directory(
+        revision=1, generators=(4,), memories=(2,), sources=(SourceFact("words", 0, "d"),),
+        recipes=(first_recipe([1.0], 0),),
+    )  # fmt: skip
+    role.handle(DirectoryChanged(directory), 0.0)
+    (request,) = asked(role, 5, 0)
+    header = Header(
+        version=WIRE_VERSION, source=request.to, target=HERE, sequence=1, generation=1, cause="test"
+    )
+    reply = RowsReply(5, 0, "words", frame_digest(b"rows"))
+    assert role.handle(Received(header, reply, (b"rowz",)), 1.0) == []
+    again = [one for _, one in later(role, 10.0)]
+    assert again
+    assert again[0].message == request.message
+    (work,) = role.handle(Received(header, reply, (b"rows",)), 11.0)
+    assert work.made == ((0, b"rows"),)
+
+
+def test_sources_out_of_reach_are_opened_later():
+    role = Memory(JOB, FACTS)
+    assert OpenSources() in role.on_start(0.0)
+    assert role.handle(SourcesAway("stale"), 0.0) == []
+    assert "stale" in role.state.activity
+    assert [type(one) for one in role.handle(TimerFired("retry"), 1.0)][-1] is OpenSources
+    (hello,) = role.handle(SourcesOpened(SOURCES), 2.0)
+    assert isinstance(hello.message, Hello)
+
+
+def test_who_cannot_open_the_sources_at_all_leaves():
+    for comes in (SourcesAway("stale"), None):
+        role = Memory(JOB, FACTS)
+        role.on_start(0.0)
+        wanted, now = [], 0.0
+        while now < 320.0 and not wanted:
+            wanted = [*(role.handle(comes, now) if comes else ()), *role.on_retry(now)]
+            wanted = [one for one in wanted if not isinstance(one, OpenSources)]
+            now += 20.0
+        told, leave = wanted
+        assert isinstance(told.message, Crashed)
+        assert isinstance(leave, LeaveJob)
+        assert "out of reach for 300 s" in leave.reason

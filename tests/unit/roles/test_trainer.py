@@ -8,6 +8,7 @@ from qmpi.config.settings import Settings
 from qmpi.config.train import TrainSettings
 from qmpi.ports.base import Effect, Started
 from qmpi.ports.copies import SnapshotTaken, StoreSnapshot
+from qmpi.ports.data import Block
 from qmpi.ports.engine import (
     AbortEngine,
     EngineAborted,
@@ -19,7 +20,13 @@ from qmpi.ports.engine import (
     TakeSnapshot,
 )
 from qmpi.ports.transport import Received, Send
-from qmpi.protocol.blocks import BlockFailed, BlockReply, BlockRequest, DataFault
+from qmpi.protocol.blocks import (
+    BlockFailed,
+    BlockReply,
+    BlockRequest,
+    DataFault,
+    frame_digest,
+)
 from qmpi.protocol.envelope import WIRE_VERSION, Address, Header, RoleName
 from qmpi.protocol.membership import (
     FormGroup,
@@ -36,7 +43,7 @@ from qmpi.protocol.snapshots import SnapshotFailed, SnapshotHeld
 from qmpi.roles.directory import DirectoryChanged
 from qmpi.roles.facts import RankFacts
 from qmpi.roles.trainer.machine import Trainer
-from qmpi.roles.trainer.prefetch import MOST_REFUSALS
+from qmpi.roles.trainer.prefetch import MOST_DAMAGED, MOST_REFUSALS
 from qmpi.units import Bytes, Digest, Generation, Lane, Rank, Seconds, Step
 
 CHIEF = Address(Rank(0), RoleName.COORDINATOR)
@@ -220,6 +227,24 @@ def test_a_block_that_one_memory_cannot_make_is_asked_of_others() -> None:
             home = again.to.rank
         else:
             assert said(effects, DataFault) == [DataFault("bad disk")]
+
+
+def test_a_block_that_keeps_arriving_damaged_is_asked_of_others() -> None:
+    trainer = in_group()
+    key = (Step(0), Lane(0))
+    first = home = trainer.prefetch.asked[key][0]
+    for _ in range(MOST_DAMAGED):
+        assert home == first
+        damaged = BlockReply(*key, frame_digest(b"another block"))
+        (again,) = trainer.handle(word(damaged, Address(home, RoleName.MEMORY)), NOW)
+        assert isinstance(again, Send)
+        assert again.message == BlockRequest(*key)
+        home = again.to.rank
+    assert home != first
+    whole = BlockReply(*key, frame_digest(b"block"))
+    trainer.handle(word(whole, Address(home, RoleName.MEMORY)), NOW)
+    assert trainer.prefetch.held[key] == Block(whole.digest, b"block")
+    assert not trainer.prefetch.damaged
 
 
 def test_a_copy_that_ram_refuses_goes_to_disk_and_is_told_once() -> None:

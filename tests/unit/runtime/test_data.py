@@ -1,5 +1,9 @@
 """Data: blocks of the sources' rows; what is damaged is named, and harms nothing else."""
 
+import errno
+import os
+import subprocess
+import sys
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -8,7 +12,7 @@ import pytest
 from qmpi.config.data import CorpusSource, DataSettings
 from qmpi.config.settings import Settings
 from qmpi.corpora.sources import Sources
-from qmpi.errors import CorruptData, InputError, ProtocolError
+from qmpi.errors import CorruptData, InputError, ProtocolError, StorageError
 from qmpi.ports.base import WorkCrashed
 from qmpi.ports.data import (
     Block,
@@ -19,12 +23,21 @@ from qmpi.ports.data import (
     OpenSources,
     RowsBroken,
     RowsMade,
+    SourcesAway,
     SourcesOpened,
 )
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.membership import SourceFact
 from qmpi.runtime.data import FileData
 
+
+def refused(code):
+    error = StorageError(f"cannot read shard 9: {os.strerror(code)}")
+    error.__cause__ = OSError(code, "")
+    return error
+
+
+STALE = refused(errno.ESTALE)
 REQUESTER = Address(4, RoleName.MEMORY)
 
 
@@ -38,6 +51,9 @@ class Shelf:
         if "open" in self.faults:
             raise self.faults["open"]
         return (SourceFact("made", 0, "d"),)
+
+    def is_absent(self):
+        return "absent" in self.faults
 
     def build(self, rows, made):
         del made
@@ -90,6 +106,38 @@ def test_a_damaged_artefact_is_named_and_the_next_block_is_built():
         assert isinstance(reader.do(block(1)), BlockBuilt)
 
 
+def test_what_is_out_of_reach_is_told_apart_and_once(caplog):
+    reader = Reader(Shelf({2: STALE}))
+    for _ in range(3):
+        assert reader.do(block(1, 2)) == BlockBroken(3, 1, str(STALE), is_away=True)
+    assert len(caplog.records) == 1
+    assert isinstance(reader.do(block(1)), BlockBuilt)
+
+
+AWAY = [
+    {"open": STALE},
+    {"open": OSError(5, "Input/output error")},
+    {"open": InputError("there is no corpus"), "absent": True},
+]
+
+
+@pytest.mark.parametrize("faults", AWAY)
+def test_sources_that_are_out_of_reach_may_be_opened_later(faults):
+    shelf = Shelf(faults)
+    reader, reason = Reader(shelf), str(faults["open"])
+    assert reader.do(OpenSources()) == SourcesAway(reason)
+    assert reader.do(block(1)) == BlockBroken(3, 1, reason, is_away=True)
+    assert reader.do(rows(1)) == RowsBroken(REQUESTER, 3, 1, "made", reason)
+    shelf.faults = {}
+    assert isinstance(reader.do(OpenSources()), SourcesOpened)
+    assert isinstance(reader.do(block(1)), BlockBuilt)
+
+
+def test_a_full_disk_is_not_waited_for():
+    crashed = Reader(Shelf({"open": refused(errno.ENOSPC)})).do(OpenSources())
+    assert (crashed.what, crashed.exit_code) == ("StorageError", 3)
+
+
 def test_rows_that_cannot_be_made_are_told():
     reader = Reader(Shelf({5: CorruptData("the grammar is damaged")}))
     assert reader.do(rows(5)) == RowsBroken(REQUESTER, 3, 1, "made", "the grammar is damaged")
@@ -105,8 +153,33 @@ def test_a_source_that_does_not_fit_the_job_is_a_crash(work):
     assert (crashed.what, crashed.exit_code) == ("InputError", 2)
 
 
-def test_a_corpus_that_is_not_there_is_a_crash(tmp_path):
-    sources = (CorpusSource(name="web", path=str(tmp_path / "none"), weight=1),)
+def reader_of(corpus, tmp_path):
+    sources = (CorpusSource(name="web", path=str(corpus), weight=1),)
     settings = Settings(data=DataSettings(sources=sources, tokenizer=str(tmp_path)))
-    reader = Reader(Sources(settings, tmp_path))
-    assert reader.do(OpenSources()).exit_code in {2, 3}
+    return Reader(Sources(settings, tmp_path))
+
+
+def test_a_directory_without_a_corpus_is_a_crash_and_one_that_is_not_there_is_away(tmp_path):
+    assert reader_of(tmp_path, tmp_path).do(OpenSources()).exit_code in {2, 3}
+    assert isinstance(reader_of(tmp_path / "none", tmp_path).do(OpenSources()), SourcesAway)
+
+
+def test_a_process_whose_reader_hangs_leaves_all_the_same(tmp_path):
+    program = (
+        "import os, sys, pathlib; from qmpi import main\n"
+        "from qmpi.config.settings import Settings; from qmpi.runtime.data import FileData\n"
+        "from qmpi.ports.data import OpenSources\n"
+        "class Hung:\n"
+        "    def open(self):\n"
+        "        print('reads', flush=True); os.read(os.pipe()[0], 1)\n"
+        "def train(options):\n"
+        "    port = FileData(Settings(), pathlib.Path(sys.argv[1])); port._sources = Hung()\n"
+        "    port.submit(OpenSources(), print); print('answers', flush=True)\n"
+        "    return main.Exit(0, True)\n"
+        "main.run_training = train; sys.argv[1:] = ['job.toml']; main.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert "answers" in done.stdout
