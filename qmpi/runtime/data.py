@@ -7,9 +7,11 @@ does not fit the model) ends it, as a crash.
 
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from qmpi.config.settings import Settings
+from qmpi.corpora.levels import FrameLevels
 from qmpi.corpora.sources import Sources
 from qmpi.errors import InvariantError, PeerError, StorageError
 from qmpi.ports.base import Event, Reply
@@ -37,15 +39,18 @@ def _now() -> Seconds:
 class FileData:
     """Sources in files, and generated ones."""
 
-    def __init__(self, settings: Settings, cache: Path) -> None:
+    def __init__(
+        self, settings: Settings, cache: Path, levels: Callable[[], FrameLevels] = FrameLevels
+    ) -> None:
         """Open nothing yet.
 
         Args:
             settings: the job.
             cache: directory of built-in corpora.
+            levels: opens those between the chunks that are kept and the shards.
         """
-        self._sources = Sources(settings, cache, _now)
-        self._worker = Worker("data")
+        self._sources = Sources(settings, cache, _now, levels)
+        self._worker, self._is_used = Worker("data"), False
 
     def submit(self, work: DataWork, reply: Reply) -> None:
         """Queue a piece of work.
@@ -54,7 +59,26 @@ class FileData:
             work: what to do.
             reply: takes its event.
         """
+        self._is_used = True
         self._worker.submit(Task(lambda: self._do(work), reply))
+
+    def settle(self, patience: Seconds) -> bool:
+        """Leave nothing in the levels, and log what became of chunks; for a process about to leave.
+
+        Args:
+            patience: seconds.
+
+        Returns:
+            True if it is done.
+        """
+        if not self._is_used:
+            return True
+        self._worker.submit(Task(self._close, _nobody))
+        return self._worker.settle(patience)
+
+    def _close(self) -> None:
+        if told := self._sources.close():
+            logger.info("%s", told)
 
     def _do(self, work: DataWork) -> Event:
         # Asked again, this says the same: a role may build before it has opened.
@@ -90,3 +114,8 @@ class FileData:
             logger.warning("rows of source %s cannot be made: %s", work.source, error)
             return RowsBroken(*asked, str(error))
         return RowsMade(*asked, frame)
+
+
+def _nobody(event: Event) -> None:
+    """Take an event that nobody waits for."""
+    del event

@@ -19,7 +19,9 @@ import msgspec
 
 from qmpi.errors import CorruptData, InputError
 from qmpi.memory.cache import Cache, recent
+from qmpi.memory.levels import NOTHING_BELOW, Levels
 from qmpi.storage.atomic_file import write_atomic
+from qmpi.storage.frames_below import FramesBelow
 from qmpi.storage.os_errors import explained
 from qmpi.storage.remedy import MANIFEST_NAME, remedy
 from qmpi.storage.shard_layout import ChunkKey, CorpusLayout
@@ -172,7 +174,12 @@ class Corpus:
     """
 
     def __init__(
-        self, path: Path, facts: CorpusFacts, kept: "Chunks | None" = None, source: int = 0
+        self,
+        path: Path,
+        facts: CorpusFacts,
+        kept: "Chunks | None" = None,
+        source: int = 0,
+        levels: Levels = NOTHING_BELOW,
     ) -> None:
         """Use `Corpus.open`."""
         self.path = path
@@ -186,16 +193,24 @@ class Corpus:
         self._kept: Chunks = recent(DEFAULT_CACHE_BYTES) if kept is None else kept
         # Each counts as one: a shard that is open takes a file, and its tables.
         self._readers: Cache[int, ShardReader] = recent(_OPEN_SHARDS, gone=_close)
-        self._chunk_tokens: dict[int, int] = {}
+        shards = [shard.sha256 for shard in facts.shards]
+        self._below = FramesBelow(shards, facts.dtype, levels, self._reader)
 
     @classmethod
-    def open(cls, path: Path, kept: "Chunks | None" = None, source: int = 0) -> Self:
+    def open(
+        cls,
+        path: Path,
+        kept: "Chunks | None" = None,
+        source: int = 0,
+        levels: Levels = NOTHING_BELOW,
+    ) -> Self:
         """Open a corpus; shards are opened when first read.
 
         Args:
             path: its directory.
             kept: keeps decoded chunks, perhaps of other corpora too; None: a cache of its own.
             source: number of the corpus among those that share the cache.
+            levels: where chunks that the cache misses are looked for before their shard is read.
 
         Returns:
             The corpus.
@@ -204,7 +219,7 @@ class Corpus:
             InputError: the directory holds no corpus.
             StorageError: its index cannot be read.
         """
-        return cls(path, read_corpus_facts(path), kept, source)
+        return cls(path, read_corpus_facts(path), kept, source, levels)
 
     def rows(self, sequence_tokens: int) -> int:
         """Rows of one epoch.
@@ -258,7 +273,7 @@ class Corpus:
         done = 0
         while done < count:
             shard = bisect_right(self._starts, start + done) - 1
-            place, size = start + done - self._starts[shard], self._size_of_chunks(shard)
+            place, size = start + done - self._starts[shard], self._below.chunk_tokens(shard)
             end = min(place + count - done, self._starts[shard + 1] - self._starts[shard])
             number, offset = divmod(place, size)
             piece = self._chunk(shard, number)[offset : min(size, offset + end - place)]
@@ -275,7 +290,7 @@ class Corpus:
         Raises:
             CorruptData: the first shard is damaged or gone.
         """
-        size = self._size_of_chunks(0)
+        size = self._below.chunk_tokens(0)
         width = _ID_BYTES[self.dtype]
         return CorpusLayout(tuple(self._starts), size, size * width)
 
@@ -291,18 +306,11 @@ class Corpus:
         """
         return [(row * sequence_tokens, sequence_tokens + 1)]
 
-    def _size_of_chunks(self, shard: int) -> int:
-        # Remembered, so that a chunk that is kept is served without its file.
-        size = self._chunk_tokens.get(shard)
-        if size is None:
-            size = self._chunk_tokens[shard] = self._reader(shard).chunk_tokens
-        return size
-
     def _chunk(self, shard: int, number: int) -> "TokenArray":
         key = ChunkKey(self._source, shard, number)
         chunk = self._kept.get(key)
         if chunk is None:
-            chunk = self._reader(shard).decoded(number)
+            chunk = self._below.decoded(shard, number)
             self._kept.put(key, chunk, chunk.nbytes)
         return chunk
 
