@@ -54,7 +54,8 @@ def test_memory_too_small_for_the_copies(machine: Machine, monkeypatch: pytest.M
 def test_chunks_that_a_host_keeps_are_counted(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ram, "space", lambda _folder: machine.room(2 << 30, 2 << 30))
+    room = replace(machine.room(2 << 30, 2 << 30), where=str(machine.root / "dev/shm"))
+    monkeypatch.setattr(ram, "space", lambda _folder: room)
     machine.expect("RAM directory", "ok")
     level = LevelSettings(kind="host", budget=8 << 30)
     machine.changes["job"] = Settings(memory=MemorySettings(levels=(level,)))
