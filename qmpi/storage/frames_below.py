@@ -135,6 +135,6 @@ def _parsed(data: bytes | None) -> ShardHead | None:
     try:
         head = msgspec.json.decode(data, type=ShardHead)
         codec_named(head.codec)
-    except (msgspec.DecodeError, UnicodeDecodeError, ConfigError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ConfigError):
         return None
     return head

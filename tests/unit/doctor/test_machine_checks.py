@@ -63,7 +63,7 @@ def test_chunks_that_a_host_keeps_are_counted(
     machine.expect("memory", "ok")
     machine.write("proc/meminfo", "MemTotal: 8000000 kB\nMemAvailable: 8000000 kB\n")
     machine.expect("memory", "error", "their copies need")
-    elsewhere = replace(level, directory="/mnt/ram")
+    elsewhere = replace(level, directory="/other/ram")
     machine.changes["job"] = Settings(memory=MemorySettings(levels=(elsewhere,)))
     machine.expect("RAM directory", "ok")
 
