@@ -82,7 +82,7 @@ def cache_facts(settings: Any, capacity: int | None, steps: int | None) -> dict[
     """
     from qmpi.cli.check import rank_count, roles_dealt
     from qmpi.corpora.read_order import open_job_data, reads_of
-    from qmpi.memory.compare import compare_orders
+    from qmpi.memory.compare import Room, Sizes, compare_orders
     from qmpi.policy.reads import coming_blocks
     from qmpi.protocol.batch import begun_batch
     from qmpi.storage.cache import default_cache
@@ -99,16 +99,20 @@ def cache_facts(settings: Any, capacity: int | None, steps: int | None) -> dict[
     reads = reads_of(settings, data, blocks, ranks)
     budget = settings.memory.budget if capacity is None else capacity
     traces, size_of = list(reads.chunks.values()), data.places.size_of
-    compared = compare_orders(traces, size_of, budget, settings.job.seed)
+    rooms = [Room(level.kind, level.budget) for level in settings.memory.levels]
+    sizes = Sizes(size_of, data.stored.of)
+    compared = compare_orders(traces, sizes, budget, settings.job.seed, rooms)
     distinct = {key for trace in traces for key in trace}
     return {
         "job": settings.job.name,
         "steps": number,
         "memory_ranks": memories,
         "capacity": budget,
+        "levels": [{"kind": room.name, "budget": room.budget} for room in rooms],
         "reads": sum(map(len, traces)),
         "chunks": len(distinct),
         "chunk_bytes": sum(map(size_of, distinct)),
+        "stored_bytes": sum(map(data.stored.of, distinct)),
         "rows": reads.rows,
         "policy": settings.memory.policy,
         "policies": {
@@ -136,6 +140,7 @@ def cache_text(told: dict[str, Any]) -> "Iterator[str]":
     from qmpi.cli.sizes import binary
 
     ranks = told["memory_ranks"]
+    below = [level["kind"] for level in told["levels"]]
     yield (
         f"{told['steps']:,} steps of {told['job']}: {told['reads']:,} reads of {told['chunks']:,} "
         f"chunks ({binary(told['chunk_bytes'])} decoded), {ranks} memory "
@@ -144,13 +149,18 @@ def cache_text(told: dict[str, Any]) -> "Iterator[str]":
     if not told["reads"]:
         yield "the job reads no corpus: its rows are generated, and there is nothing to keep"
         return
-    yield f"{'policy':13} {'hits':>7} {'from memory':>12} {'from shards':>12} {'evictions':>10}"
+    for level in told["levels"]:
+        yield (
+            f"each keeps {binary(level['budget'])} compressed in level {level['kind']}; all chunks "
+            f"are {binary(told['stored_bytes'])} so"
+        )
+    shown = ["memory", *below, "shards"]
+    heads = "".join(f" {f'from {level}':>12}" for level in shown)
+    yield f"{'policy':13} {'hits':>7}{heads} {'evictions':>10}"
     for name, found in told["policies"].items():
         levels, mark = found["bytes_by_level"], " *" if name == told["policy"] else ""
-        yield (
-            f"{name + mark:13} {found['hit_rate']:7.1%} {binary(levels['memory']):>12} "
-            f"{binary(levels['shards']):>12} {found['evictions']:>10,}"
-        )
+        cells = "".join(f" {binary(levels[level]):>12}" for level in shown)
+        yield f"{name + mark:13} {found['hit_rate']:7.1%}{cells} {found['evictions']:>10,}"
     if anew := told["policies"][told["policy"]]["bytes_by_level"]["anew"]:
         yield f"generated anew, whatever the policy: {binary(anew)}"
     yield "* what the job has; one that sees less than the whole future has fewer hits"

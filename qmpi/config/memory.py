@@ -22,6 +22,53 @@ def id_bytes(vocab_size: int) -> int:
     return 2 if vocab_size <= 1 << 16 else 4
 
 
+LEVEL_KINDS = ("host", "disk")
+"""Levels below the decoded chunks, the nearest first."""
+
+HOST_DIRECTORY = "/dev/shm"
+"""Where the host level lies unless it names another RAM file system."""
+
+
+def most_frame_bytes(vocab_size: int) -> int:
+    """Return the most that a chunk takes of a level: no codec makes it much larger.
+
+    Args:
+        vocab_size: number of ids, >= 1.
+
+    Returns:
+        Bytes.
+    """
+    chunk = CHUNK_TOKENS * id_bytes(vocab_size)
+    return chunk + chunk // 32 + 8192
+
+
+class LevelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A level below the decoded chunks of a memory rank: compressed chunks as files."""
+
+    kind: Annotated[
+        Literal["host", "disk"],
+        Meta(
+            description=(
+                '"host": memory of the host, which its memory ranks share; "disk": a directory of '
+                "a local disk, likewise."
+            )
+        ),
+    ]
+    budget: Annotated[
+        int,
+        Meta(ge=0, description="Bytes that each memory rank keeps there; at least one chunk."),
+    ]
+    directory: Annotated[
+        str,
+        Meta(description="Absolute path; of a RAM file system for host, where it may be left out."),
+    ] = ""
+
+    @property
+    def place(self) -> str:
+        """Directory that it lies in."""
+        return self.directory or (HOST_DIRECTORY if self.kind == "host" else "")
+
+
 class MemorySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[memory]: what memory ranks keep of corpora, and how they send blocks; changes no block."""
 
@@ -77,3 +124,12 @@ class MemorySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             )
         ),
     ] = 300.0
+    levels: Annotated[
+        tuple[LevelSettings, ...],
+        Meta(
+            description=(
+                "Where chunks are kept compressed, between the decoded ones and the shards: host, "
+                "then disk."
+            )
+        ),
+    ] = ()

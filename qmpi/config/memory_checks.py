@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from qmpi.config.data import CorpusSource
-from qmpi.config.memory import CHUNK_TOKENS, id_bytes
+from qmpi.config.memory import CHUNK_TOKENS, LEVEL_KINDS, id_bytes, most_frame_bytes
 from qmpi.config.settings import Settings
 
 
@@ -24,6 +24,43 @@ def memory_contradictions(settings: Settings) -> Iterator[str]:
             f"memory.budget = {budget} bytes is less than one chunk of a corpus takes, {chunk}: "
             "each row would be decoded anew; raise it, or leave it out"
         )
+    yield from _faults_of_levels(settings, reads=reads)
+
+
+def _faults_of_levels(settings: Settings, *, reads: bool) -> Iterator[str]:
+    levels, least = settings.memory.levels, most_frame_bytes(settings.model.vocab_size)
+    kinds = [level.kind for level in levels]
+    if kinds != [kind for kind in LEVEL_KINDS if kind in kinds]:
+        yield (
+            f"memory.levels is {', '.join(kinds)}: each kind may stand there once, in the order "
+            f"{', '.join(LEVEL_KINDS)}, since chunks are looked for in the nearest first"
+        )
+    for number, level in enumerate(levels):
+        name = f"memory.levels[{number}]"
+        if reads and level.budget < least:
+            yield (
+                f"{name}.budget = {level.budget} bytes may be less than one compressed chunk of a "
+                f"corpus takes, {least} at most: raise it, or leave the level out"
+            )
+        if not level.place:
+            yield f"{name}.directory is missing: name a directory of a disk of each host"
+        elif not level.place.startswith("/"):
+            yield (
+                f"{name}.directory = {level.directory!r} must be an absolute path: each host looks "
+                "for it on its own"
+            )
+
+
+def host_bytes(settings: Settings) -> int:
+    """Return what a memory rank keeps in the memory of its host beside its own.
+
+    Args:
+        settings: a job.
+
+    Returns:
+        Bytes at most.
+    """
+    return sum(level.budget for level in settings.memory.levels if level.kind == "host")
 
 
 def memory_fault(settings: Settings, machine_bytes: int) -> str:
@@ -36,9 +73,14 @@ def memory_fault(settings: Settings, machine_bytes: int) -> str:
     Returns:
         A sentence; "" if nothing is wrong.
     """
-    budget = settings.memory.budget
-    if budget <= machine_bytes:
+    budget, host = settings.memory.budget, host_bytes(settings)
+    if budget + host <= machine_bytes:
         return ""
+    if host:
+        return (
+            f"memory.budget = {budget} bytes and {host} of the host level are more than this "
+            f"machine has, {machine_bytes}: lower them, and leave room for the other ranks"
+        )
     return (
         f"memory.budget = {budget} bytes is more than this machine has, {machine_bytes}: lower it, "
         "and leave room for the other ranks"

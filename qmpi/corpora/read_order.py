@@ -13,6 +13,7 @@ from qmpi.config.data import CorpusSource
 from qmpi.config.memory import id_bytes
 from qmpi.config.settings import Settings
 from qmpi.corpora.builtin import resolve
+from qmpi.corpora.stored_sizes import StoredSizes
 from qmpi.errors import InputError
 from qmpi.policy.held_out import split
 from qmpi.policy.reads import ComingBlock, coming_rows
@@ -80,11 +81,13 @@ class JobData(NamedTuple):
         recipes: the log that the job begins with.
         facts: the sources, in the order of the job file; digests may be missing.
         places: where rows lie.
+        stored: what chunks take compressed.
     """
 
     recipes: tuple[Recipe, ...]
     facts: tuple[SourceFact, ...]
     places: ChunkPlaces
+    stored: StoredSizes
 
 
 class Reads(NamedTuple):
@@ -117,14 +120,16 @@ def open_job_data(settings: Settings, cache: Path) -> JobData:
     """
     length, facts = settings.train.sequence_tokens, list[SourceFact]()
     corpora: dict[int, Corpus | PackedCorpus] = {}
+    plain: dict[int, Corpus] = {}
     for number, source in enumerate(settings.data.sources):
         if not isinstance(source, CorpusSource):
             facts.append(SourceFact(source.name, 0, Digest("")))
             continue
-        corpora[number], rows = _opened(Corpus.open(resolve(source.path, cache)), settings, cache)
+        plain[number] = Corpus.open(resolve(source.path, cache))
+        corpora[number], rows = _opened(plain[number], settings, cache)
         facts.append(split(source.name, rows, "", settings.evaluation.held_out, length))
     recipes = begun_recipes(settings, course_of(settings, ()))
-    return JobData(recipes, tuple(facts), ChunkPlaces(corpora, length))
+    return JobData(recipes, tuple(facts), ChunkPlaces(corpora, length), StoredSizes(plain))
 
 
 def _opened(corpus: Corpus, settings: Settings, cache: Path) -> tuple[Corpus | PackedCorpus, int]:

@@ -16,9 +16,11 @@ from qmpi.config.data import ContentSource, CorpusSource
 from qmpi.config.memory_checks import memory_fault
 from qmpi.config.settings import Settings
 from qmpi.corpora.builtin import PREFIX, resolve
+from qmpi.corpora.levels import FrameLevels, level_text
 from qmpi.corpora.tokenizer import check_rows, open_tokenizer
 from qmpi.errors import InputError, StorageError
 from qmpi.memory.cache import Cache
+from qmpi.memory.levels import FrameKey
 from qmpi.policy.eviction.choice import order_of
 from qmpi.policy.eviction.clairvoyant import Clairvoyant
 from qmpi.policy.eviction.order import Order
@@ -54,7 +56,11 @@ class Sources:
     tokenizer: "Tokenizer"
 
     def __init__(
-        self, settings: Settings, cache: Path, clock: Callable[[], Seconds] = _timeless
+        self,
+        settings: Settings,
+        cache: Path,
+        clock: Callable[[], Seconds] = _timeless,
+        levels: Callable[[], FrameLevels] = FrameLevels,
     ) -> None:
         """Open nothing yet.
 
@@ -62,6 +68,7 @@ class Sources:
             settings: the job.
             cache: directory of built-in corpora.
             clock: tells for how long a chunk was kept; without one none is kept for too long.
+            levels: opens those between the chunks that are kept and the shards.
         """
         self._settings = settings
         self._cache = cache
@@ -69,6 +76,8 @@ class Sources:
         self._facts: tuple[SourceFact, ...] | None = None
         self._makers: dict[str, RowMaker] = {}
         self._corpora: dict[int, Corpus | PackedCorpus] = {}
+        self._shards: dict[int, tuple[Digest, ...]] = {}
+        self._open_levels, self._levels = levels, FrameLevels()
         memory = settings.memory
         order: Order[ChunkKey] = order_of(memory.policy, settings.job.seed)
         self._order, ttl = order, memory.ttl_seconds or inf
@@ -97,14 +106,16 @@ class Sources:
         tokenizer = open_tokenizer(settings, self._cache)
         check_rows(settings, tokenizer)
         length = settings.train.sequence_tokens
+        self._levels = self._open_levels()
         facts: list[SourceFact] = []
         for number, source in enumerate(settings.data.sources):
             match source:
                 case CorpusSource():
                     path = resolve(source.path, self._cache)
-                    corpus = Corpus.open(path, self._chunks, number)
+                    corpus = Corpus.open(path, self._chunks, number, self._levels.chain)
                     _check_corpus(source.name, corpus, tokenizer, length)
                     corpus.shards.remaker = blocks_anew(corpus, tokenizer)
+                    self._shards[number] = tuple(shard.sha256 for shard in corpus.facts.shards)
                     self._corpora[number], rows, digest = self._rows_of(corpus)
                     share = settings.evaluation.held_out
                     facts.append(split(source.name, rows, digest, share, length))
@@ -184,12 +195,34 @@ class Sources:
         if coming.is_anew:
             self._order.forget()
         self._order.pass_by(coming.passed)
+        self._levels.pass_by(coming.passed, is_anew=coming.is_anew)
         try:
             for place, rows in coming.blocks:
-                self._order.foresee(place, self._places.of(rows))
+                keys = self._places.of(rows)
+                self._order.foresee(place, keys)
+                self._levels.foresee(place, map(self._frame_key, keys))
         except StorageError as error:
             # Told where it spoils a block. What is not foreseen is kept by what was used last.
             logger.warning("what will be read is not known: %s", error)
+
+    def _frame_key(self, key: "ChunkKey") -> FrameKey:
+        return FrameKey(self._shards[key.source][key.shard], key.chunk)
+
+    def close(self) -> str:
+        """Leave nothing in the levels; what is asked for from now on comes from shards.
+
+        Returns:
+            What became of the chunks that were asked for; "" if none was.
+        """
+        levels, counts = self._levels.chain, self._chunks.counts
+        levels.close()
+        if not counts.hits + counts.misses:
+            return ""
+        own = (
+            f"chunks: memory {counts.hits:,} hits ({counts.hit_bytes / 1e6:,.1f} MB decoded) and "
+            f"{counts.misses:,} misses, {counts.evictions:,} went"
+        )
+        return "; ".join([own, *map(level_text, levels.levels)])
 
     def makes(self, source: str) -> bool:
         """Return whether a source is generated; the sources must be open.

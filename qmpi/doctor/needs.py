@@ -7,11 +7,14 @@ a rank takes beside its state was measured.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from math import ceil
 
 from msgspec import Struct
 
 from qmpi.config.compression_checks import kept_bytes
+from qmpi.config.data import CorpusSource
+from qmpi.config.memory_checks import host_bytes
 from qmpi.config.settings import Settings
 from qmpi.model.shape import parameter_count, state_bytes
 from qmpi.policy.placement import place
@@ -45,9 +48,10 @@ class Needs(Struct, frozen=True):
         trainers: trainers there.
         snapshot: bytes of one snapshot.
         ram: bytes of the copies in RAM.
+        chunks: bytes of compressed chunks that memory ranks keep in the host's memory.
         segments: bytes of MPI's shared memory, if messages fill it.
         least_segments: bytes that must be free for all ranks to come up.
-        memory: bytes of the processes, without the copies.
+        memory: bytes of the processes, without copies and compressed chunks.
         trainer: bytes of one trainer among them.
         checkpoints: bytes in the run directory.
         threads: threads that compute at once.
@@ -58,6 +62,7 @@ class Needs(Struct, frozen=True):
     trainers: int
     snapshot: int
     ram: int
+    chunks: int
     segments: int
     least_segments: int
     memory: int
@@ -81,6 +86,7 @@ def needs_of(job: Settings, ranks: int, hosts: int) -> Needs:
     names = [str(rank * hosts // max(ranks, hosts)) for rank in range(ranks)]
     roles = place(names, job.roles, job.train.lanes, job.parallel.team_size).roles
     copies, trainers, seated = Counter[str](), Counter[str](), False
+    memories = _most_memories(job, names, roles)
     for name, played in zip(names, roles, strict=True):
         trainers[name] += RoleName.TRAINER in played
         copies[name] += RoleName.REPLICA in played
@@ -100,9 +106,10 @@ def needs_of(job: Settings, ranks: int, hosts: int) -> Needs:
         trainers=busiest,
         snapshot=snapshot,
         ram=max(copies.values()) * kept * snapshot,
+        chunks=memories * host_bytes(job),
         segments=number * SEGMENT_BYTES,
         least_segments=SEGMENT_BYTES + number * TOUCHED_BYTES,
-        memory=number * RANK_BYTES + busiest * trainer,
+        memory=number * RANK_BYTES + busiest * trainer + memories * job.memory.budget,
         trainer=trainer,
         checkpoints=(job.snapshot.keep + 1) * snapshot,
         threads=busiest * job.train.threads,
@@ -111,3 +118,11 @@ def needs_of(job: Settings, ranks: int, hosts: int) -> Needs:
             RANK_FILES + RANK_FILES_A_PEER * (ranks - number),
         ),
     )
+
+
+def _most_memories(job: Settings, names: Sequence[str], roles: Sequence[Sequence[RoleName]]) -> int:
+    """Return the memory ranks of the host that has most of them, if they read a corpus."""
+    if not any(isinstance(source, CorpusSource) for source in job.data.sources):
+        return 0
+    played = zip(names, roles, strict=True)
+    return max(Counter(name for name, its in played if RoleName.MEMORY in its).values(), default=0)

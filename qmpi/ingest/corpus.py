@@ -170,11 +170,11 @@ def prepare_ingest(paths: Sequence[Path], out: Path, options: IngestOptions) -> 
         StorageError: no space or no permission.
     """
     out = corpus_place(out)
+    if out.exists() and not options.force:
+        raise InputError(f"{out} exists; choose another directory, or pass --force to replace it")
     partial = out.parent / f"{out.name}{PARTIAL_SUFFIX}"
     for doomed in (out, partial):
         check_corpus_directory(doomed)
-    if out.exists() and not options.force:
-        raise InputError(f"{out} exists; choose another directory, or pass --force to replace it")
     if options.languages:
         LanguageGuess(options.languages)
     tokenizer = given_tokenizer(options)
@@ -318,11 +318,11 @@ def ingest_source(
         StorageError: no space or no permission; nothing is left behind.
     """
     out = corpus_place(out)
+    if out.exists() and not options.force:
+        raise InputError(f"{out} exists; choose another directory, or pass --force to replace it")
     partial = out.parent / f"{out.name}{PARTIAL_SUFFIX}"
     for doomed in (out, partial):
         check_corpus_directory(doomed)
-    if out.exists() and not options.force:
-        raise InputError(f"{out} exists; choose another directory, or pass --force to replace it")
     _remove(partial)
     try:
         with explained("make the corpus", partial):

@@ -61,6 +61,7 @@ class Cache(Generic[K, V]):
         order: says what goes first.
         counts: what became of the accesses so far.
         bytes: sum of the sizes of what is kept.
+        gone: called with each item that goes.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class Cache(Generic[K, V]):
         self._budget = budget
         self._ttl = ttl
         self._clock = clock
-        self._gone = gone
+        self.gone = gone
         # In the order in which they were put, which is that in which they expire.
         self._items: OrderedDict[K, _Item[V]] = OrderedDict()
 
@@ -190,8 +191,8 @@ class Cache(Generic[K, V]):
     def _forget(self, key: K) -> None:
         item = self._items.pop(key)
         self.bytes = Bytes(self.bytes - item.size)
-        if self._gone is not None:
-            self._gone(key, item.value)
+        if self.gone is not None:
+            self.gone(key, item.value)
 
 
 def recent(budget: int, gone: Callable[[K, V], None] | None = None) -> Cache[K, V]:

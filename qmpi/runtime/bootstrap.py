@@ -8,7 +8,9 @@ Only then is the rank written down among those of the host, and its roles start,
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -18,6 +20,7 @@ from qmpi.config.identity import ending_at, with_hyperparameters
 from qmpi.config.load import settings_digest
 from qmpi.config.settings import Settings
 from qmpi.config.variables import HOSTS_LEFT_OUT
+from qmpi.corpora.levels import clear_levels, open_levels
 from qmpi.corpora.sources import Sources
 from qmpi.corpora.tokenizer import find_divider
 from qmpi.driver.ports import UNPLUGGED, Ports
@@ -56,12 +59,12 @@ from qmpi.runtime.same_run import (
 )
 from qmpi.storage.cache import default_cache
 from qmpi.storage.journal import JournalWriter
-from qmpi.storage.ram_places import note_ram_places
+from qmpi.storage.ram_places import level_places, note_level_places, note_ram_places
 from qmpi.storage.replay_file import read_replay
 from qmpi.storage.run_directory import RunDirectory, RunLock
 from qmpi.storage.snapshot_store import what_is_wrong
 from qmpi.storage.trace_file import TraceFolder
-from qmpi.units import Digest
+from qmpi.units import Digest, Seconds
 
 if TYPE_CHECKING:
     from qmpi.corpora.paper import Paper
@@ -147,6 +150,13 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
     assignment = Assignment(settings, facts, run_facts)
     files = CopyFiles(settings, meeting.run_id, facts.rank, directory)
     copies = FileCopies(files)
+    places = [level.place for level in settings.memory.levels]
+    clear_levels([*level_places(directory), *places], meeting.run_id, start.run)
+    data = FileData(
+        settings,
+        default_cache(world.environ),
+        lambda: open_levels(settings, meeting.run_id, start.run, world.clock.now, Lock),
+    )
     if set(COMPUTING) & set(placement.roles[facts.rank]):
         keep_memory()
     engine = TorchEngine(
@@ -170,7 +180,7 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
         transport=world.transport,
         processes=world.processes,
         engine=engine,
-        data=FileData(settings, default_cache(world.environ)),
+        data=data,
         copies=copies,
         books=DiskBooks(start.run, opened.journal) if opened is not None else UNPLUGGED,
     )
@@ -180,9 +190,15 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
         ports,
         lambda name, describe: build_role(assignment, name, describe),
         roles=roles,
-        settle=lambda patience: copies.settle(patience) and engine.settle(patience),
+        settle=lambda patience: _settled((copies, data, engine), patience),
         held=opened,
     )
+
+
+def _settled(ports: Sequence[FileCopies | FileData | TorchEngine], patience: Seconds) -> bool:
+    # Each has its time, whatever became of the others.
+    done = [port.settle(patience) for port in ports]
+    return all(done)
 
 
 def _paper(settings: Settings, cache: Path) -> "Paper":
@@ -273,6 +289,7 @@ def _open(world: Surroundings, directory: RunDirectory, start: Start) -> Coordin
         raise ConfigError(refusal(directory, ()))
     keep_settings(directory, begun, is_new=not openings)
     note_ram_places(directory, [settings.snapshot.ram_dir])
+    note_level_places(directory, [level.place for level in settings.memory.levels])
     back = start.way.step_back(len(openings))
     asked = waiting_request(directory.recipe_request)
     return CoordinatorFiles(lock, journal, tuple(history), run_id, digest, log, back, asked)

@@ -8,10 +8,12 @@ read that hangs holds up this thread alone.
 
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qmpi.config.settings import Settings
+from qmpi.corpora.levels import FrameLevels
 from qmpi.corpora.sources import Sources
 from qmpi.errors import InputError, InvariantError, PeerError, StorageError
 from qmpi.ports.base import Event, Reply
@@ -46,17 +48,20 @@ def _now() -> Seconds:
 class FileData:
     """Sources in files, and generated ones."""
 
-    def __init__(self, settings: Settings, cache: Path) -> None:
+    def __init__(
+        self, settings: Settings, cache: Path, levels: Callable[[], FrameLevels] = FrameLevels
+    ) -> None:
         """Open nothing yet.
 
         Args:
             settings: the job.
             cache: directory of built-in corpora.
+            levels: opens those between the chunks that are kept and the shards.
         """
-        self._sources = Sources(settings, cache, _now)
+        self._sources = Sources(settings, cache, _now, levels)
         self._settings = settings
         self._sent: SentBlocks | None = None
-        self._worker = Worker("data")
+        self._worker, self._is_used = Worker("data"), False
         self._told = ""
 
     def submit(self, work: DataWork, reply: Reply) -> None:
@@ -66,7 +71,26 @@ class FileData:
             work: what to do.
             reply: takes its event.
         """
+        self._is_used = True
         self._worker.submit(Task(lambda: self._do(work), reply))
+
+    def settle(self, patience: Seconds) -> bool:
+        """Leave nothing in the levels, and log what became of chunks; for a process about to leave.
+
+        Args:
+            patience: seconds.
+
+        Returns:
+            True if it is done.
+        """
+        if not self._is_used:
+            return True
+        self._worker.submit(Task(self._close, _nobody))
+        return self._worker.settle(patience)
+
+    def _close(self) -> None:
+        if told := self._sources.close():
+            logger.info("%s", told)
 
     def _do(self, work: DataWork) -> Event:
         # Asked again, this says the same: a role may build before it has opened.
@@ -143,3 +167,8 @@ class FileData:
             logger.warning("rows of source %s cannot be made: %s", work.source, error)
             return RowsBroken(*asked, str(error))
         return RowsMade(*asked, frame)
+
+
+def _nobody(event: Event) -> None:
+    """Take an event that nobody waits for."""
+    del event

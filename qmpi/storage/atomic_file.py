@@ -31,7 +31,7 @@ def temporary_name(path: Path) -> Path:
     Returns:
         A hidden name in the same directory.
     """
-    return path.with_name(f".{path.name}.{_host()}-{os.getpid()}{TEMPORARY_SUFFIX}")
+    return path.with_name(f".{path.name}.{short_host()}-{os.getpid()}{TEMPORARY_SUFFIX}")
 
 
 def is_temporary_of(name: Path, path: Path) -> bool:
@@ -58,10 +58,15 @@ def written_by_nobody(temporary: Path) -> bool:
     match = _WRITER.search(temporary.name)
     if match is None:
         return True
-    return match[1] == _host() and not Path(f"/proc/{match[2]}").exists()
+    return match[1] == short_host() and not Path(f"/proc/{match[2]}").exists()
 
 
-def _host() -> str:
+def short_host() -> str:
+    """Return the name of this host as it stands in names of files.
+
+    Returns:
+        At most 16 letters and digits.
+    """
     return re.sub(r"[^A-Za-z0-9]", "", socket.gethostname())[:16]
 
 

@@ -20,7 +20,9 @@ import msgspec
 
 from qmpi.errors import CorruptData, InputError, StorageError
 from qmpi.memory.cache import Cache, recent
+from qmpi.memory.levels import NOTHING_BELOW, Levels
 from qmpi.storage.atomic_file import write_atomic
+from qmpi.storage.frames_below import FramesBelow
 from qmpi.storage.os_errors import explained
 from qmpi.storage.remedy import MANIFEST_NAME, remedy
 from qmpi.storage.shard_layout import ChunkKey, CorpusLayout
@@ -175,7 +177,12 @@ class Corpus:
     """
 
     def __init__(
-        self, path: Path, facts: CorpusFacts, kept: "Chunks | None" = None, source: int = 0
+        self,
+        path: Path,
+        facts: CorpusFacts,
+        kept: "Chunks | None" = None,
+        source: int = 0,
+        levels: Levels = NOTHING_BELOW,
     ) -> None:
         """Use `Corpus.open`."""
         self.path = path
@@ -187,16 +194,24 @@ class Corpus:
         self._starts = [0, *accumulate(shard.tokens for shard in facts.shards)]
         self._source = source
         self._kept: Chunks = recent(DEFAULT_CACHE_BYTES) if kept is None else kept
-        self._chunk_tokens: dict[int, int] = {}
+        digests = [shard.sha256 for shard in facts.shards]
+        self._below = FramesBelow(digests, facts.dtype, levels, lambda: self.shards)
 
     @classmethod
-    def open(cls, path: Path, kept: "Chunks | None" = None, source: int = 0) -> Self:
+    def open(
+        cls,
+        path: Path,
+        kept: "Chunks | None" = None,
+        source: int = 0,
+        levels: Levels = NOTHING_BELOW,
+    ) -> Self:
         """Open a corpus; shards are opened when first read.
 
         Args:
             path: its directory.
             kept: keeps decoded chunks, perhaps of other corpora too; None: a cache of its own.
             source: number of the corpus among those that share the cache.
+            levels: where chunks that the cache misses are looked for before their shard is read.
 
         Returns:
             The corpus.
@@ -205,7 +220,7 @@ class Corpus:
             InputError: the directory holds no corpus.
             StorageError: its index cannot be read.
         """
-        return cls(path, read_corpus_facts(path), kept, source)
+        return cls(path, read_corpus_facts(path), kept, source, levels)
 
     @cached_property
     def shards(self) -> "OpenShards":
@@ -268,7 +283,7 @@ class Corpus:
         done = 0
         while done < count:
             shard = bisect_right(self._starts, start + done) - 1
-            place, size = start + done - self._starts[shard], self._size_of_chunks(shard)
+            place, size = start + done - self._starts[shard], self._below.chunk_tokens(shard)
             end = min(place + count - done, self._starts[shard + 1] - self._starts[shard])
             number, offset = divmod(place, size)
             piece = self._chunk(shard, number)[offset : min(size, offset + end - place)]
@@ -285,7 +300,7 @@ class Corpus:
         Raises:
             CorruptData: the first shard is damaged or gone.
         """
-        size = self._size_of_chunks(0)
+        size = self._below.chunk_tokens(0)
         width = _ID_BYTES[self.dtype]
         return CorpusLayout(tuple(self._starts), size, size * width)
 
@@ -301,18 +316,11 @@ class Corpus:
         """
         return [(row * sequence_tokens, sequence_tokens + 1)]
 
-    def _size_of_chunks(self, shard: int) -> int:
-        # Remembered, so that a chunk that is kept is served without its file.
-        size = self._chunk_tokens.get(shard)
-        if size is None:
-            size = self._chunk_tokens[shard] = self.shards.chunk_tokens(shard)
-        return size
-
     def _chunk(self, shard: int, number: int) -> "TokenArray":
         key = ChunkKey(self._source, shard, number)
         chunk = self._kept.get(key)
         if chunk is None:
-            chunk = self.shards.decoded(shard, number)
+            chunk = self._below.decoded(shard, number)
             self._kept.put(key, chunk, chunk.nbytes)
         return chunk
 

@@ -195,7 +195,7 @@ def check_memory(probes: Probes) -> Verdict:
     total, free = memory_of(probes.around.text("proc/meminfo"))
     if not total:
         return warning("cannot be told: no /proc/meminfo", "mount /proc")
-    wanted = needs.memory + needs.ram
+    wanted = needs.memory + needs.ram + needs.chunks
     found = f"{size(free)} of {size(total)} free"
     found += f", the control group allows {size(group)}" if group is not None else ""
     found += f"; {plural(needs.host_ranks, 'rank')} and their copies need {size(wanted)}"

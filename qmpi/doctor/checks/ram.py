@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from qmpi.config.settings import Settings
 from qmpi.doctor.amounts import plural, size
 from qmpi.doctor.finding import Verdict, error, ok, warning
 from qmpi.doctor.mounts import mount_of
@@ -32,16 +33,18 @@ def check_ram_directory(probes: Probes) -> Verdict:
         return error(f"{named} takes no files: {fault}", other)
     room = space(folder)
     mount = mount_of(Path(room.where), around.text("proc/self/mountinfo"))
+    beside = needs.chunks if named in _host_levels(around.job) else 0
     wants = f"copies of {size(needs.snapshot)} need {size(needs.ram)}"
+    wants += f", compressed chunks {size(beside)}" if beside else ""
     found = f"{named}: {size(room.free)} of {size(room.total)} free; {wants}"
-    if needs.ram > room.total:
-        larger = _bigger(named, needs.ram) + "; or lower [snapshot] keep"
+    if needs.ram + beside > room.total:
+        larger = _bigger(named, needs.ram + beside) + "; or lower [snapshot] keep"
         beyond = "take hosts with more memory, a smaller model, or a disk of the host as ram_dir"
         return error(
             f"{found}: they do not fit, and a relaunch would go on from disk",
-            larger if needs.ram < memory_of(around.text("proc/meminfo"))[0] else beyond,
+            larger if needs.ram + beside < memory_of(around.text("proc/meminfo"))[0] else beyond,
         )
-    if needs.ram > room.free:
+    if needs.ram + beside > room.free:
         return warning(
             f"{found}: they do not fit beside what lies there",
             f"remove what no run needs any more: ls -d {named}/qmpi-*",
@@ -75,7 +78,7 @@ def check_shared_memory(probes: Probes) -> Verdict:
         f"{SHARED_MEMORY}: {size(room.free)} free; {plural(needs.host_ranks, 'rank')} map "
         f"{size(needs.segments)} for MPI"
     )
-    mend = _bigger(SHARED_MEMORY, needs.segments + needs.ram)
+    mend = _bigger(SHARED_MEMORY, needs.segments + needs.ram + needs.chunks)
     if needs.least_segments > room.free:
         return error(f"{found}: too small, Open MPI refuses the last of them and may abort", mend)
     if needs.segments > room.free:
@@ -120,3 +123,7 @@ def _bigger(folder: str, number: int) -> str:
         f"make it larger: mount -o remount,size={megabytes(number)}m {folder} "
         f"(a container: --shm-size={megabytes(number)}m)"
     )
+
+
+def _host_levels(job: Settings) -> list[str]:
+    return [level.place for level in job.memory.levels if level.kind == "host"]

@@ -49,6 +49,7 @@ def test_scripts_get_every_policy_side_by_side(
         assert each["hits"] + each["misses"] == found["reads"]
         assert each["hit_rate"] == pytest.approx(each["hits"] / found["reads"], abs=1e-6)
         levels = each["bytes_by_level"]
+        assert (levels["host"], levels["disk"]) == (0, 0)
         assert (levels["memory"], levels["shards"]) == (each["hits"] * size, each["misses"] * size)
         assert levels["anew"] == (STEPS * 4 * 2 - found["rows"]) * 65 * 2
     best = found["policies"].pop("clairvoyant")["hits"]
@@ -61,6 +62,24 @@ def test_people_read_a_table(job: str, capsys: pytest.CaptureFixture[str]) -> No
     assert "2 memory ranks with 64 MiB each" in lines[0]
     assert [line.split()[0] for line in lines[2 : 2 + len(ORDERS)]] == list(ORDERS)
     assert [line for line in lines if line.startswith("lru *")]
+
+
+LEVELS = 'memory.levels=[{kind="host",budget=300000},{kind="disk",budget=1000000,directory="/x"}]'
+
+
+def test_levels_are_played_too(job: str, capsys: pytest.CaptureFixture[str]) -> None:
+    small = ["--capacity", "512k", "--set", LEVELS]
+    found = json.loads(told([job, *small, "--json"], capsys))
+    assert [level["kind"] for level in found["levels"]] == ["host", "disk"]
+    assert 0 < found["stored_bytes"] < found["chunk_bytes"]
+    bare = json.loads(told([job, "--capacity", "512k", "--json"], capsys))
+    for name, each in found["policies"].items():
+        levels, without = each["bytes_by_level"], bare["policies"][name]["bytes_by_level"]
+        assert levels["memory"] == without["memory"]
+        assert levels["host"] + levels["disk"] + levels["shards"] == without["shards"]
+        assert levels["host"] > 0
+    lines = told([job, *small], capsys).splitlines()
+    assert "from memory    from host    from disk  from shards" in "\n".join(lines)
 
 
 def test_a_job_without_a_corpus_has_nothing_to_keep(

@@ -3,8 +3,14 @@
 import pytest
 from msgspec.structs import replace
 
-from qmpi.config.load import parse_job, settings_digest
-from qmpi.config.memory import CHUNK_TOKENS, MemorySettings, id_bytes
+from qmpi.config.load import dump_toml, parse_job, settings_digest
+from qmpi.config.memory import (
+    CHUNK_TOKENS,
+    LevelSettings,
+    MemorySettings,
+    id_bytes,
+    most_frame_bytes,
+)
 from qmpi.config.memory_checks import memory_fault
 from qmpi.config.settings import Settings
 from qmpi.errors import ConfigError
@@ -42,3 +48,43 @@ def test_no_policy_changes_the_identity(policy):
 @pytest.mark.parametrize("size", [1, 65_536, 65_537])
 def test_ids_take_what_their_type_takes(size):
     assert id_bytes(size) == {"uint16": 2, "uint32": 4}[dtype_name(size)]
+
+
+HOST = '{kind = "host", budget = 1000000}'
+DISK = '{kind = "disk", budget = 1000000, directory = "/scratch"}'
+
+
+def test_levels_are_read_and_written_and_no_part_of_the_identity():
+    job = parse_job(f"[memory]\nlevels = [{HOST}, {DISK}]")
+    assert [level.place for level in job.memory.levels] == ["/dev/shm", "/scratch"]
+    assert parse_job(dump_toml(job)) == job
+    assert settings_digest(job) == settings_digest(parse_job(""))
+    table = "[[memory.levels]]\nkind = 'host'\nbudget = 1000000"
+    assert parse_job(table).memory.levels == job.memory.levels[:1]
+    assert parse_job("", [f"memory.levels=[{HOST}]"]).memory.levels == job.memory.levels[:1]
+
+
+@pytest.mark.parametrize(
+    ("levels", "said"),
+    [
+        (f"{DISK}, {HOST}", "in the order host, disk"),
+        (f"{HOST}, {HOST}", "each kind may stand there once"),
+        ('{kind = "disk", budget = 1000000}', r"levels\[0\].directory is missing"),
+        (DISK.replace("/scratch", "scratch"), "must be an absolute path"),
+        (HOST.replace("1000000", "1000"), "may be less than one compressed chunk"),
+        (HOST.replace("host", "tape"), "must be a list, each a table of kind, budget, directory"),
+    ],
+)
+def test_levels_that_contradict_are_refused(levels, said):
+    with pytest.raises(ConfigError, match=said):
+        parse_job(f"[memory]\nlevels = [{levels}]")
+
+
+def test_a_level_of_one_chunk_is_enough_and_not_more_than_the_machine_has():
+    least = most_frame_bytes(32768)
+    job = parse_job(f"[memory]\nlevels = [{HOST.replace('1000000', str(least))}]")
+    whole = job.memory.budget + least
+    assert memory_fault(job, whole) == ""
+    assert f"and {least} of the host level are more" in memory_fault(job, whole - 1)
+    disk = LevelSettings(kind="disk", budget=1 << 60, directory="/scratch")
+    assert memory_fault(Settings(memory=MemorySettings(levels=(disk,))), 1 << 30) == ""

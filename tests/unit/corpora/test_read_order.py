@@ -15,7 +15,7 @@ from qmpi.corpora.read_order import open_job_data, reads_of
 from qmpi.corpora.sources import Sources
 from qmpi.errors import InputError
 from qmpi.ingest.corpus import IngestOptions, ingest_corpus
-from qmpi.memory.compare import compare_orders
+from qmpi.memory.compare import Sizes, compare_orders
 from qmpi.policy.foresight import Foresight
 from qmpi.policy.reads import coming_blocks, coming_rows
 from qmpi.storage import open_shards
@@ -99,7 +99,7 @@ def test_what_is_said_is_what_is_read(folder: Path, packing: str) -> None:
 def test_a_rank_that_knows_its_future_has_the_hits_of_the_best_order(folder: Path) -> None:
     settings = job(folder)
     _, _, said = told(settings, folder)
-    best = compare_orders([said], lambda _: CHUNK, settings.memory.budget)
+    best = compare_orders([said], Sizes(lambda _: CHUNK, lambda _: CHUNK), settings.memory.budget)
     _, seen = played(settings, folder, foreseen=True)
     _, blind = played(settings, folder, foreseen=False)
     assert blind == best["lru"].hits < best["clairvoyant"].hits

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from packaging.requirements import Requirement
 from unit.doctor.machine import CACHE, CODE, HOME, IMPORTS, RUN, TEMPORARY, TORCH, Machine, said
 
+from qmpi.config.memory import LevelSettings, MemorySettings
 from qmpi.config.model import ModelSettings
 from qmpi.config.settings import Settings, SnapshotSettings
 from qmpi.config.train import TrainSettings
@@ -48,6 +49,23 @@ def test_memory_too_small_for_the_copies(machine: Machine, monkeypatch: pytest.M
     machine.expect("RAM directory", "error", "hosts with more memory")
     machine.changes["job"] = Settings()
     machine.expect("shared memory", "warning", "SIGBUS")
+
+
+def test_chunks_that_a_host_keeps_are_counted(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = replace(machine.room(2 << 30, 2 << 30), where=str(machine.root / "dev/shm"))
+    monkeypatch.setattr(ram, "space", lambda _folder: room)
+    machine.expect("RAM directory", "ok")
+    level = LevelSettings(kind="host", budget=8 << 30)
+    machine.changes["job"] = Settings(memory=MemorySettings(levels=(level,)))
+    machine.expect("RAM directory", "error", "compressed chunks 8.00 GiB")
+    machine.expect("memory", "ok")
+    machine.write("proc/meminfo", "MemTotal: 8000000 kB\nMemAvailable: 8000000 kB\n")
+    machine.expect("memory", "error", "their copies need")
+    elsewhere = replace(level, directory="/other/ram")
+    machine.changes["job"] = Settings(memory=MemorySettings(levels=(elsewhere,)))
+    machine.expect("RAM directory", "ok")
 
 
 def test_a_directory_for_copies_that_is_none_or_on_disk(machine: Machine) -> None:

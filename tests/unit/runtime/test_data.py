@@ -1,6 +1,7 @@
 """Data: blocks of the sources' rows; what is damaged is named, and harms nothing else."""
 
 import errno
+import logging
 import os
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from qmpi.ports.data import (
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.membership import SourceFact
 from qmpi.runtime.data import FileData
+from qmpi.units import Seconds
 
 
 def refused(code):
@@ -46,6 +48,10 @@ class Shelf:
 
     def __init__(self, faults=None):
         self.faults = faults or {}
+
+    def close(self):
+        self.closed = True
+        return "chunks: memory 9 hits"
 
     def open(self):
         if "open" in self.faults:
@@ -96,6 +102,18 @@ def test_sources_blocks_and_rows():
     assert reader.do(OpenSources()) == SourcesOpened((SourceFact("made", 0, "d"),))
     assert reader.do(block(1, 2)) == BlockBuilt(3, 1, Block("digest", b"\x01\x02"))
     assert reader.do(rows(7)) == RowsMade(REQUESTER, 3, 1, "made", b"\x07")
+
+
+def test_who_leaves_closes_the_sources_and_says_what_came_of_chunks(caplog):
+    idle = Reader(Shelf())
+    assert idle.port.settle(Seconds(20))
+    assert not hasattr(idle.port._sources, "closed")
+    reader = Reader(Shelf())
+    reader.do(OpenSources())
+    with caplog.at_level(logging.INFO):
+        assert reader.port.settle(Seconds(20))
+    assert reader.port._sources.closed
+    assert "chunks: memory 9 hits" in caplog.text
 
 
 def test_a_damaged_artefact_is_named_and_the_next_block_is_built():
