@@ -31,7 +31,7 @@ def memory_fault(settings: Settings, machine_bytes: int) -> str:
 
     Args:
         settings: a job.
-        machine_bytes: memory of the machine.
+        machine_bytes: what processes may have there, limits of a container counted in.
 
     Returns:
         A sentence; "" if nothing is wrong.
@@ -40,6 +40,6 @@ def memory_fault(settings: Settings, machine_bytes: int) -> str:
     if budget <= machine_bytes:
         return ""
     return (
-        f"memory.budget = {budget} bytes is more than this machine has, {machine_bytes}: lower it, "
-        "and leave room for the other ranks"
+        f"memory.budget = {budget} bytes is more than this machine has, {machine_bytes} (limits of "
+        "a container counted in): lower it, and leave room for the other ranks"
     )

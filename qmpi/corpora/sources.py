@@ -6,7 +6,6 @@ coordinator or replica stays small.
 """
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 from math import inf
 from pathlib import Path
@@ -16,15 +15,15 @@ from qmpi.config.data import ContentSource, CorpusSource
 from qmpi.config.memory_checks import memory_fault
 from qmpi.config.settings import Settings
 from qmpi.corpora.builtin import resolve
+from qmpi.corpora.read_ahead import ReadAhead
 from qmpi.corpora.tokenizer import check_rows, open_tokenizer
 from qmpi.errors import InputError, StorageError
 from qmpi.memory.cache import Cache
 from qmpi.policy.eviction.choice import order_of
-from qmpi.policy.eviction.clairvoyant import Clairvoyant
-from qmpi.policy.eviction.order import Order
 from qmpi.policy.held_out import split
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import ComingReads, RowAddress
+from qmpi.storage.memory_here import memory_limit
 from qmpi.units import Digest, Seconds, brief
 
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from qmpi.storage.corpus import Chunks, Corpus
     from qmpi.storage.packed_corpus import PackedCorpus
     from qmpi.storage.shard_layout import ChunkKey
+    from qmpi.storage.shard_reader import TokenArray
     from qmpi.storage.tokenizer import Tokenizer
 
 
@@ -46,6 +46,8 @@ def _timeless() -> Seconds:
 
 class Sources:
     """Sources of one job; used by one thread at a time.
+
+    Once it is told what will be read, threads of its own read ahead, until it is closed.
 
     Attributes:
         tokenizer: that of the job, once the sources are open.
@@ -69,11 +71,23 @@ class Sources:
         self._facts: tuple[SourceFact, ...] | None = None
         self._makers: dict[str, RowMaker] = {}
         self._corpora: dict[int, Corpus | PackedCorpus] = {}
-        memory = settings.memory
-        order: Order[ChunkKey] = order_of(memory.policy, settings.job.seed)
-        self._order, ttl = order, memory.ttl_seconds or inf
+        self._stored: dict[int, Corpus] = {}
         # One for all corpora: what is kept of each follows from what is read of it.
-        self._chunks: Chunks = Cache(memory.budget, order, ttl=ttl, clock=clock)
+        self._chunks = self._room_for_chunks(clock)
+
+    def _room_for_chunks(self, clock: Callable[[], Seconds]) -> "Chunks":
+        memory = self._settings.memory
+        ttl = memory.ttl_seconds or inf
+        if memory.policy == "clairvoyant":
+            return ReadAhead(memory.budget, self._read, self._size_of, ttl=ttl, clock=clock)
+        order = order_of(memory.policy, self._settings.job.seed)
+        return Cache(memory.budget, order, ttl=ttl, clock=clock)
+
+    def _read(self, key: "ChunkKey") -> "TokenArray":
+        return self._stored[key.source].decoded(key.shard, key.chunk)
+
+    def _size_of(self, key: "ChunkKey") -> int:
+        return self._places.size_of(key)
 
     def open(self) -> tuple[SourceFact, ...]:
         """Open the tokenizer and every source; asked again, say the same.
@@ -103,6 +117,7 @@ class Sources:
                     path = resolve(source.path, self._cache)
                     corpus = Corpus.open(path, self._chunks, number)
                     _check_corpus(source.name, corpus, tokenizer, length)
+                    self._stored[number] = corpus
                     self._corpora[number], rows, digest = self._rows_of(corpus)
                     share = settings.evaluation.held_out
                     facts.append(split(source.name, rows, digest, share, length))
@@ -165,22 +180,32 @@ class Sources:
         return self._builder.build(rows, made)
 
     def foresee(self, coming: ComingReads) -> None:
-        """Learn what will be read, so that what is kept is what will be needed; changes no block.
+        """Learn what will be read, to keep and read ahead what will be needed; changes no block.
 
         Args:
             coming: what is new; the sources must be open.
         """
-        if not isinstance(self._order, Clairvoyant):
+        if not isinstance(self._chunks, ReadAhead):
             return
-        if coming.is_anew:
-            self._order.forget()
-        self._order.pass_by(coming.passed)
+        chunks: list[tuple[int, list[ChunkKey]]] = []
         try:
             for place, rows in coming.blocks:
-                self._order.foresee(place, self._places.of(rows))
+                chunks.append((place, self._places.of(rows)))
         except StorageError as error:
             # Told where it spoils a block. What is not foreseen is kept by what was used last.
             logger.warning("what will be read is not known: %s", error)
+        self._chunks.foresee(chunks, coming.passed, is_anew=coming.is_anew)
+
+    def close(self, patience: Seconds) -> bool:
+        """Read nothing ahead any more.
+
+        Args:
+            patience: seconds to wait for what is being read.
+
+        Returns:
+            Whether nothing is being read ahead.
+        """
+        return not isinstance(self._chunks, ReadAhead) or self._chunks.stop(patience)
 
     def makes(self, source: str) -> bool:
         """Return whether a source is generated; the sources must be open.
@@ -246,7 +271,7 @@ class Sources:
 
 
 def check_memory(settings: Settings) -> None:
-    """Refuse to keep more in memory than this machine has.
+    """Refuse to keep more in memory than processes may have here.
 
     Args:
         settings: the job.
@@ -254,7 +279,7 @@ def check_memory(settings: Settings) -> None:
     Raises:
         InputError: its memory ranks may keep more.
     """
-    fault = memory_fault(settings, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    fault = memory_fault(settings, memory_limit())
     if fault:
         raise InputError(fault)
 

@@ -58,12 +58,17 @@ class SourcesOpened(Event, frozen=True):
 
 
 class BlockBuilt(Event, frozen=True):
-    """Result of `BuildBlock`."""
+    """Result of `BuildBlock`.
+
+    Attributes:
+        alert: what the process had to warn of meanwhile, once, in words; "" is nothing.
+    """
 
     step: Step
     lane: Lane
     digest: Digest
     frame: Frame
+    alert: str = ""
 
 
 class BlockBroken(Event, frozen=True):

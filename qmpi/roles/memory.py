@@ -38,6 +38,7 @@ from qmpi.protocol.membership import Hello
 from qmpi.protocol.recipe import ComingReads, RowAddress
 from qmpi.roles.facts import RankFacts
 from qmpi.roles.follower import Follower
+from qmpi.roles.interface import RoleState
 from qmpi.units import Bytes, Digest, Lane, Rank, Seconds, Step
 
 Key = tuple[Step, Lane]
@@ -107,6 +108,13 @@ class Memory(Follower):
         self.waiting: dict[Key, list[Address]] = {}
         self.numbers: dict[Key, int] = {}
         self.foresight = Foresight(settings, facts.rank)
+        self._alert = ""
+
+    @property
+    def state(self) -> RoleState:
+        """What it is doing right now, and what it warns of."""
+        doing = f"{self._activity}; {self._alert}" if self._alert else self._activity
+        return RoleState(self.role, doing)
 
     def on_start(self, now: Seconds) -> list[Effect]:
         """Open the shards before saying hello."""
@@ -129,7 +137,8 @@ class Memory(Follower):
                 return self._rows_arrived((step, lane), source, frames[0])
             case Received(header, RowsFailed() as failed):
                 return self._rows_failed(header.source.rank, failed, now)
-            case BlockBuilt(step, lane, digest, frame):
+            case BlockBuilt(step, lane, digest, frame, alert):
+                self._alert = alert or self._alert
                 return self._built((step, lane), digest, frame)
             case BlockBroken(step, lane, reason):
                 return self._broken((step, lane), reason)

@@ -165,12 +165,13 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
             TraceFolder(directory.profiles, facts.rank, facts.host),
         ),
     )
+    data = FileData(settings, default_cache(world.environ))
     ports = Ports(
         clock=world.clock,
         transport=world.transport,
         processes=world.processes,
         engine=engine,
-        data=FileData(settings, default_cache(world.environ)),
+        data=data,
         copies=copies,
         books=DiskBooks(start.run, opened.journal) if opened is not None else UNPLUGGED,
     )
@@ -180,7 +181,9 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
         ports,
         lambda name, describe: build_role(assignment, name, describe),
         roles=roles,
-        settle=lambda patience: copies.settle(patience) and engine.settle(patience),
+        settle=lambda patience: all(
+            port.settle(patience) for port in (copies, engine, data)
+        ),
         held=opened,
     )
 

@@ -24,10 +24,14 @@ from qmpi.ports.data import (
     RowsMade,
     SourcesOpened,
 )
+from qmpi.runtime.memory_watch import MemoryWatch
 from qmpi.runtime.worker import Task, Worker
 from qmpi.units import Seconds
 
 logger = logging.getLogger(__name__)
+
+LEAVING_PATIENCE = Seconds(0.5)
+"""What a process that leaves waits for a chunk that is being read ahead; some file systems hang."""
 
 
 def _now() -> Seconds:
@@ -46,6 +50,7 @@ class FileData:
         """
         self._sources = Sources(settings, cache, _now)
         self._worker = Worker("data")
+        self._watch = MemoryWatch()
 
     def submit(self, work: DataWork, reply: Reply) -> None:
         """Queue a piece of work.
@@ -55,6 +60,17 @@ class FileData:
             reply: takes its event.
         """
         self._worker.submit(Task(lambda: self._do(work), reply))
+
+    def settle(self, patience: Seconds) -> bool:
+        """Read nothing ahead any more: the process leaves.
+
+        Args:
+            patience: seconds to wait at most; less is waited for a read, which nobody needs.
+
+        Returns:
+            Whether nothing is being read ahead.
+        """
+        return self._sources.close(min(patience, LEAVING_PATIENCE))
 
     def _do(self, work: DataWork) -> Event:
         # Asked again, this says the same: a role may build before it has opened.
@@ -78,7 +94,10 @@ class FileData:
             # A shard that is damaged, or rows from another rank that do not fit the block.
             logger.warning("block (%d, %d) cannot be built: %s", work.step, work.lane, error)
             return BlockBroken(work.step, work.lane, str(error))
-        return BlockBuilt(work.step, work.lane, digest, frame)
+        alert = self._watch.look()
+        if alert:
+            logger.warning("this rank %s", alert)
+        return BlockBuilt(work.step, work.lane, digest, frame, alert)
 
     def _make(self, work: MakeRows) -> RowsMade | RowsBroken:
         asked = (work.requester, work.step, work.lane, work.source)

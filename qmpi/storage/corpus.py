@@ -4,11 +4,13 @@ Theory of operation: `index.json` names the shards in order; their ids, laid end
 long sequence of tokens. Row r of length S is tokens [r*S, r*S + S], one more than S because the
 target of a position is the next token. The digest of an ingested corpus covers tokenizer, type,
 documents and ids, not names or shard bounds, so equal content has an equal digest wherever it lies.
-The file of the index also keeps a digest over its other fields.
+The file of the index also keeps a digest over its other fields. Any thread may decode a chunk: a
+shard that makes room for another closes when its last user lets go of it.
 """
 
 import hashlib
 import re
+import threading
 from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import accumulate
@@ -185,7 +187,8 @@ class Corpus:
         self._source = source
         self._kept: Chunks = recent(DEFAULT_CACHE_BYTES) if kept is None else kept
         # Each counts as one: a shard that is open takes a file, and its tables.
-        self._readers: Cache[int, ShardReader] = recent(_OPEN_SHARDS, gone=_close)
+        self._readers: Cache[int, ShardReader] = recent(_OPEN_SHARDS)
+        self._opening = threading.Lock()
         self._chunk_tokens: dict[int, int] = {}
 
     @classmethod
@@ -302,9 +305,17 @@ class Corpus:
         key = ChunkKey(self._source, shard, number)
         chunk = self._kept.get(key)
         if chunk is None:
-            chunk = self._reader(shard).decoded(number)
+            chunk = self.decoded(shard, number)
             self._kept.put(key, chunk, chunk.nbytes)
         return chunk
+
+    def decoded(self, shard: int, number: int) -> "TokenArray":
+        """A chunk of a shard, by their numbers, checked and decoded past the cache.
+
+        Raises:
+            CorruptData: it is damaged, or the shard is gone.
+        """
+        return self._reader(shard).decoded(number)
 
     def document_starts(self) -> "Iterator[TokenArray]":
         """Where documents begin, shard by shard; none is skipped, a document may cross shards.
@@ -352,12 +363,13 @@ class Corpus:
     def _reader(self, number: int) -> "ShardReader":
         from qmpi.storage.shard_reader import ShardReader  # see `read`
 
-        reader = self._readers.get(number)
-        if reader is None:
-            fact = self.facts.shards[number]
-            reader = ShardReader(self.path / fact.name)
-            self._check(reader, fact)
-            self._readers.put(number, reader, 1)
+        with self._opening:
+            reader = self._readers.get(number)
+            if reader is None:
+                fact = self.facts.shards[number]
+                reader = ShardReader(self.path / fact.name)
+                self._check(reader, fact)
+                self._readers.put(number, reader, 1)
         return reader
 
     def _check(self, reader: "ShardReader", fact: ShardFact) -> None:
@@ -382,9 +394,5 @@ class Corpus:
 
     def close(self) -> None:
         """Close all shards."""
-        self._readers.clear()
-
-
-def _close(number: int, reader: "ShardReader") -> None:
-    del number
-    reader.close()
+        with self._opening:
+            self._readers.clear()

@@ -4,10 +4,16 @@ Theory of operation: a chunk is fetched compressed, its CRC-32 compared, then de
 that a cache keeps; a corpus has one for all its shards. The file is opened without HDF5's locks,
 which fail on network file systems and guard nothing here: a shard never changes once it has its
 name.
+
+HDF5 says where a chunk lies; its bytes are read past it. Its library holds one lock for the whole
+process, and the interpreter's too, for as long as a file system takes: so one slow read would hold
+up all others, and the messages of the rank.
 """
 
+import os
+import weakref
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,10 +65,12 @@ class ShardReader:
         self._kept: Cache[int, TokenArray] = recent(cache_bytes)
         require_file(path)
         with explained("open the shard", path):
-            path.open("rb").close()
+            self._raw = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._shut_raw = _left_to(self, os.close, self._raw)
         with self._damage("metadata"):
             # Any: the types of h5py cannot say which kind of object a name holds.
             self._file: Any = h5py.File(path, "r", locking=False)
+        self._shut = _left_to(self, self._file.close)
         try:
             with self._damage("metadata"):
                 self._load()
@@ -202,7 +210,8 @@ class ShardReader:
             CorruptData: they fail their checksum; names file and chunk.
         """
         with self._damage(f"chunk {number}"):
-            _, frame = self._data.id.read_direct_chunk((number * self.chunk_tokens,))
+            place = self._data.id.get_chunk_info_by_coord((number * self.chunk_tokens,))
+            frame = _read_at(self._raw, place.size, place.byte_offset)
         if zlib.crc32(frame) != self._crcs[number]:
             raise CorruptData(
                 f"shard {self._path}: {self._name_chunk(number)} fails its checksum; {self._cure()}"
@@ -244,5 +253,24 @@ class ShardReader:
             self.decoded(number)
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file; nobody may be reading from it."""
+        self._shut()
+        self._shut_raw()
+
+
+def _left_to(owner: object, close: Callable[..., Any], *arguments: object) -> Callable[[], Any]:
+    """Have a file closed when its owner is gone, or by a call; once."""
+    closing = weakref.finalize(owner, close, *arguments)
+    closing.atexit = False
+    return closing
+
+
+def _read_at(file: int, size: int, offset: int) -> bytes:
+    data = os.pread(file, size, offset)
+    while len(data) < size:
+        # File systems may give less than was asked for before the end.
+        more = os.pread(file, size - len(data), offset + len(data))
+        if not more:
+            break
+        data += more
+    return data

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from qmpi.doctor.amounts import figures, plural, size
-from qmpi.doctor.cgroups import Limits, limits_of
+from qmpi.storage.cgroups import Limits, limits_of
 from qmpi.doctor.checks.ram import memory_of, needs_here
 from qmpi.doctor.finding import Verdict, error, ok, warning
 from qmpi.doctor.probes import Probes
