@@ -18,8 +18,9 @@ from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from typing import TYPE_CHECKING
 
+from qmpi.config.memory import CHUNK_TOKENS
 from qmpi.memory.cache import Cache
-from qmpi.policy.eviction.lookahead import Lookahead
+from qmpi.policy.eviction.lookahead import CREDIT_SHARE, Lookahead
 from qmpi.storage.shard_layout import ChunkKey
 from qmpi.units import Seconds
 
@@ -31,8 +32,8 @@ logger = logging.getLogger(__name__)
 READERS = 4
 """Threads that read ahead; a slow file system answers several requests in the time of one."""
 
-CREDIT_SHARE = 8
-"""The budget divided by this is read ahead at most where others go for it."""
+FEWEST = READERS * 2 * CHUNK_TOKENS
+"""Bytes for which others go that small budgets spend too, up to a quarter: a chunk a thread."""
 
 
 class ReadAhead(Cache[ChunkKey, "TokenArray"]):
@@ -61,7 +62,8 @@ class ReadAhead(Cache[ChunkKey, "TokenArray"]):
             clock: tells the time, for `ttl`.
             readers: threads that read ahead, >= 1.
         """
-        self._ahead: Lookahead[ChunkKey] = Lookahead(budget // CREDIT_SHARE)
+        credit = max(budget // CREDIT_SHARE, min(budget // 4, FEWEST))
+        self._ahead: Lookahead[ChunkKey] = Lookahead(credit)
         super().__init__(budget, self._ahead, ttl=ttl, clock=clock)
         self._read, self._size_of, self._most = read, size_of, readers
         self._lock = threading.Lock()
