@@ -7,6 +7,7 @@ coordinator or replica stays small.
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -15,11 +16,12 @@ from qmpi.config.data import ContentSource, CorpusSource
 from qmpi.config.memory_checks import memory_fault
 from qmpi.config.settings import Settings
 from qmpi.corpora.builtin import resolve
-from qmpi.corpora.read_ahead import ReadAhead
+from qmpi.corpora.known_future import KnownFuture
 from qmpi.corpora.tokenizer import check_rows, open_tokenizer
 from qmpi.errors import InputError, StorageError
 from qmpi.memory.cache import Cache
 from qmpi.policy.eviction.choice import order_of
+from qmpi.policy.eviction.clairvoyant import Clairvoyant
 from qmpi.policy.held_out import split
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import ComingReads, RowAddress
@@ -47,7 +49,7 @@ def _timeless() -> Seconds:
 class Sources:
     """Sources of one job; used by one thread at a time.
 
-    Once it is told what will be read, threads of its own read ahead, until it is closed.
+    Others may read chunks ahead for it, by what `serve` of the cache that it is given says.
 
     Attributes:
         tokenizer: that of the job, once the sources are open.
@@ -56,7 +58,11 @@ class Sources:
     tokenizer: "Tokenizer"
 
     def __init__(
-        self, settings: Settings, cache: Path, clock: Callable[[], Seconds] = _timeless
+        self,
+        settings: Settings,
+        cache: Path,
+        clock: Callable[[], Seconds] = _timeless,
+        ahead: KnownFuture | None = None,
     ) -> None:
         """Open nothing yet.
 
@@ -64,6 +70,7 @@ class Sources:
             settings: the job.
             cache: directory of built-in corpora.
             clock: tells for how long a chunk was kept; without one none is kept for too long.
+            ahead: keeps decoded chunks; None: a cache of its own, as the job says.
         """
         self._settings = settings
         self._cache = cache
@@ -72,16 +79,19 @@ class Sources:
         self._makers: dict[str, RowMaker] = {}
         self._corpora: dict[int, Corpus | PackedCorpus] = {}
         self._stored: dict[int, Corpus] = {}
+        self._guard: AbstractContextManager[object] = nullcontext()
         # One for all corpora: what is kept of each follows from what is read of it.
-        self._chunks = self._room_for_chunks(clock)
+        self._chunks = self._room_for_chunks(clock) if ahead is None else ahead
+        if isinstance(self._chunks, KnownFuture):
+            self._guard = self._chunks.guard
+            self._chunks.serve(self._read, self._size_of)
 
     def _room_for_chunks(self, clock: Callable[[], Seconds]) -> "Chunks":
         memory = self._settings.memory
         ttl = memory.ttl_seconds or inf
-        if memory.policy == "clairvoyant":
-            return ReadAhead(memory.budget, self._read, self._size_of, ttl=ttl, clock=clock)
         order = order_of(memory.policy, self._settings.job.seed)
-        return Cache(memory.budget, order, ttl=ttl, clock=clock)
+        kind = KnownFuture if isinstance(order, Clairvoyant) else Cache
+        return kind(memory.budget, order, ttl=ttl, clock=clock)
 
     def _read(self, key: "ChunkKey") -> "TokenArray":
         return self._stored[key.source].decoded(key.shard, key.chunk)
@@ -115,7 +125,7 @@ class Sources:
             match source:
                 case CorpusSource():
                     path = resolve(source.path, self._cache)
-                    corpus = Corpus.open(path, self._chunks, number)
+                    corpus = Corpus.open(path, self._chunks, number, self._guard)
                     _check_corpus(source.name, corpus, tokenizer, length)
                     self._stored[number] = corpus
                     self._corpora[number], rows, digest = self._rows_of(corpus)
@@ -185,7 +195,7 @@ class Sources:
         Args:
             coming: what is new; the sources must be open.
         """
-        if not isinstance(self._chunks, ReadAhead):
+        if not isinstance(self._chunks, KnownFuture):
             return
         chunks: list[tuple[int, list[ChunkKey]]] = []
         try:
@@ -195,17 +205,6 @@ class Sources:
             # Told where it spoils a block. What is not foreseen is kept by what was used last.
             logger.warning("what will be read is not known: %s", error)
         self._chunks.foresee(chunks, coming.passed, is_anew=coming.is_anew)
-
-    def close(self, patience: Seconds) -> bool:
-        """Read nothing ahead any more.
-
-        Args:
-            patience: seconds to wait for what is being read.
-
-        Returns:
-            Whether nothing is being read ahead.
-        """
-        return not isinstance(self._chunks, ReadAhead) or self._chunks.stop(patience)
 
     def makes(self, source: str) -> bool:
         """Return whether a source is generated; the sources must be open.

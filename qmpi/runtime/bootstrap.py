@@ -181,9 +181,7 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
         ports,
         lambda name, describe: build_role(assignment, name, describe),
         roles=roles,
-        settle=lambda patience: all(
-            port.settle(patience) for port in (copies, engine, data)
-        ),
+        settle=lambda patience: all(port.settle(patience) for port in (copies, engine, data)),
         held=opened,
     )
 

@@ -7,8 +7,10 @@ does not fit the model) ends it, as a crash.
 
 import logging
 import time
+from math import inf
 from pathlib import Path
 
+from qmpi.config.memory import MemorySettings
 from qmpi.config.settings import Settings
 from qmpi.corpora.sources import Sources
 from qmpi.errors import InvariantError, PeerError, StorageError
@@ -25,6 +27,7 @@ from qmpi.ports.data import (
     SourcesOpened,
 )
 from qmpi.runtime.memory_watch import MemoryWatch
+from qmpi.runtime.read_ahead import ReadAhead
 from qmpi.runtime.worker import Task, Worker
 from qmpi.units import Seconds
 
@@ -38,6 +41,13 @@ def _now() -> Seconds:
     return Seconds(time.monotonic())
 
 
+def _reads_ahead(memory: MemorySettings) -> ReadAhead | None:
+    # Who decides by the past is no judge of what to read before it is asked for.
+    if memory.policy != "clairvoyant":
+        return None
+    return ReadAhead(memory.budget, ttl=memory.ttl_seconds or inf, clock=_now)
+
+
 class FileData:
     """Sources in files, and generated ones."""
 
@@ -48,7 +58,8 @@ class FileData:
             settings: the job.
             cache: directory of built-in corpora.
         """
-        self._sources = Sources(settings, cache, _now)
+        self._ahead = _reads_ahead(settings.memory)
+        self._sources = Sources(settings, cache, _now, self._ahead)
         self._worker = Worker("data")
         self._watch = MemoryWatch()
 
@@ -70,7 +81,7 @@ class FileData:
         Returns:
             Whether nothing is being read ahead.
         """
-        return self._sources.close(min(patience, LEAVING_PATIENCE))
+        return self._ahead is None or self._ahead.stop(min(patience, LEAVING_PATIENCE))
 
     def _do(self, work: DataWork) -> Event:
         # Asked again, this says the same: a role may build before it has opened.

@@ -10,9 +10,9 @@ shard that makes room for another closes when its last user lets go of it.
 
 import hashlib
 import re
-import threading
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -30,12 +30,14 @@ from qmpi.units import Digest, Tokens
 if TYPE_CHECKING:
     from qmpi.storage.shard_reader import ShardReader, TokenArray
 
+    Chunks = Cache[ChunkKey, TokenArray]
+Guard = AbstractContextManager[object]
+_NONE: Guard = nullcontext()
 INDEX_NAME = "index.json"
 TOKENIZER_NAME = "tokenizer.json"
 INDEX_VERSION = 1
 DEFAULT_CACHE_BYTES = 64 << 20
 _OPEN_SHARDS = 4
-_ID_BYTES = {"uint16": 2, "uint32": 4}
 _PLAIN_NAME = re.compile(r"[^./\0][^/\0]*")
 
 
@@ -157,10 +159,6 @@ def write_corpus_facts(path: Path, facts: CorpusFacts) -> None:
     write_atomic(path / INDEX_NAME, data + b"\n")
 
 
-if TYPE_CHECKING:
-    Chunks = Cache[ChunkKey, TokenArray]
-
-
 class Corpus:
     """An open corpus.
 
@@ -174,7 +172,7 @@ class Corpus:
     """
 
     def __init__(
-        self, path: Path, facts: CorpusFacts, kept: "Chunks | None" = None, source: int = 0
+        self, path: Path, facts: CorpusFacts, kept: "Chunks | None", source: int, guard: Guard
     ) -> None:
         """Use `Corpus.open`."""
         self.path = path
@@ -188,17 +186,20 @@ class Corpus:
         self._kept: Chunks = recent(DEFAULT_CACHE_BYTES) if kept is None else kept
         # Each counts as one: a shard that is open takes a file, and its tables.
         self._readers: Cache[int, ShardReader] = recent(_OPEN_SHARDS)
-        self._opening = threading.Lock()
+        self._guard = guard
         self._chunk_tokens: dict[int, int] = {}
 
     @classmethod
-    def open(cls, path: Path, kept: "Chunks | None" = None, source: int = 0) -> Self:
+    def open(
+        cls, path: Path, kept: "Chunks | None" = None, source: int = 0, guard: Guard = _NONE
+    ) -> Self:
         """Open a corpus; shards are opened when first read.
 
         Args:
             path: its directory.
             kept: keeps decoded chunks, perhaps of other corpora too; None: a cache of its own.
             source: number of the corpus among those that share the cache.
+            guard: held while a shard is looked for; a lock, where several threads decode chunks.
 
         Returns:
             The corpus.
@@ -207,7 +208,7 @@ class Corpus:
             InputError: the directory holds no corpus.
             StorageError: its index cannot be read.
         """
-        return cls(path, read_corpus_facts(path), kept, source)
+        return cls(path, read_corpus_facts(path), kept, source, guard)
 
     def rows(self, sequence_tokens: int) -> int:
         """Rows of one epoch.
@@ -278,8 +279,7 @@ class Corpus:
         Raises:
             CorruptData: the first shard is damaged or gone.
         """
-        size = self._size_of_chunks(0)
-        width = _ID_BYTES[self.dtype]
+        size, width = self._size_of_chunks(0), 2 if self.dtype == "uint16" else 4
         return CorpusLayout(tuple(self._starts), size, size * width)
 
     def spans(self, row: int, sequence_tokens: int) -> list[tuple[int, int]]:
@@ -310,7 +310,10 @@ class Corpus:
         return chunk
 
     def decoded(self, shard: int, number: int) -> "TokenArray":
-        """A chunk of a shard, by their numbers, checked and decoded past the cache.
+        """A chunk of a shard, by their numbers, past the cache.
+
+        Returns:
+            Its ids.
 
         Raises:
             CorruptData: it is damaged, or the shard is gone.
@@ -363,7 +366,7 @@ class Corpus:
     def _reader(self, number: int) -> "ShardReader":
         from qmpi.storage.shard_reader import ShardReader  # see `read`
 
-        with self._opening:
+        with self._guard:
             reader = self._readers.get(number)
             if reader is None:
                 fact = self.facts.shards[number]
@@ -394,5 +397,4 @@ class Corpus:
 
     def close(self) -> None:
         """Close all shards."""
-        with self._opening:
-            self._readers.clear()
+        self._readers.clear()

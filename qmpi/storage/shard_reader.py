@@ -259,7 +259,7 @@ class ShardReader:
 
 
 def _left_to(owner: object, close: Callable[..., Any], *arguments: object) -> Callable[[], Any]:
-    """Have a file closed when its owner is gone, or by a call; once."""
+    """Return what closes a file once: a call, or else the end of its owner."""
     closing = weakref.finalize(owner, close, *arguments)
     closing.atexit = False
     return closing

@@ -1,4 +1,4 @@
-"""A rank of a job whose chunks lie on a slow file system: `python slow_files.py SECONDS MBPS JOB ...`.
+"""A rank of a job whose chunks come slowly: `python slow_files.py SECONDS MBPS JOB ...`.
 
 Each read of a chunk sleeps for the latency, and for its bytes at the rate. Latencies of several
 threads pass at once, bytes go one after another, as over one link. Not for anything but benchmarks.

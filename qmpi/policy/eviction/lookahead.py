@@ -120,7 +120,11 @@ class Lookahead(Clairvoyant[K]):
         self._sort(key)
 
     def give_way(self, wanted: K) -> K | None:
-        """Name the key that goes."""
+        """Name the key that goes.
+
+        Returns:
+            That which is used last; None if that is `wanted`.
+        """
         key = super().give_way(wanted)
         if key is not None:
             self._settle(key)

@@ -11,7 +11,6 @@ from qmpi.config.memory import CHUNK_TOKENS, MemorySettings
 from qmpi.config.model import ModelSettings
 from qmpi.config.settings import Settings
 from qmpi.config.train import TrainSettings
-from qmpi.corpora.read_ahead import ReadAhead
 from qmpi.corpora.read_order import open_job_data, reads_of
 from qmpi.corpora.sources import Sources
 from qmpi.errors import InputError
@@ -19,6 +18,7 @@ from qmpi.ingest.corpus import IngestOptions, ingest_corpus
 from qmpi.memory.compare import compare_orders
 from qmpi.policy.foresight import Foresight
 from qmpi.policy.reads import coming_blocks, coming_rows
+from qmpi.runtime.read_ahead import ReadAhead
 from qmpi.storage import corpus
 
 CHUNK = 2 * CHUNK_TOKENS
@@ -79,8 +79,6 @@ def played(settings: Settings, folder: Path, *, foreseen: bool) -> tuple[list, i
     assert [(f.rows, f.held_out) for f in facts] == [(f.rows, f.held_out) for f in data.facts]
     asked, get = [], sources._chunks.get
     sources._chunks.get = lambda key: (asked.append(key), get(key))[1]
-    if isinstance(sources._chunks, ReadAhead):
-        sources._chunks._most = 0  # what threads read ahead would be hits by chance
     seer = Foresight(settings, RANK)
     for block, rows in coming_rows(blocks, data.recipes, facts, 3):
         if foreseen:
@@ -115,15 +113,15 @@ def test_a_rank_that_knows_its_future_has_the_hits_of_the_best_order(folder: Pat
 def test_blocks_are_the_same_when_chunks_are_read_ahead(folder: Path) -> None:
     settings = job(folder)
     data, blocks, _ = told(settings, folder)
-    blind, seeing = Sources(settings, folder), Sources(settings, folder)
+    ahead = ReadAhead(settings.memory.budget, clock=lambda: 0.0)
+    blind, seeing = Sources(settings, folder), Sources(settings, folder, ahead=ahead)
     facts, seer = blind.open(), Foresight(settings, RANK)
     seeing.open()
     for block, rows in coming_rows(blocks, data.recipes, facts, 3):
         seeing.foresee(seer.look(block.step, [RANK], data.recipes, facts))
         assert seeing.build(rows, ()) == blind.build(rows, ())
-    assert isinstance(seeing._chunks, ReadAhead)
-    assert seeing._chunks._threads
-    assert seeing.close(60.0)
+    assert ahead._threads
+    assert ahead.stop(60.0)
 
 
 def test_more_than_the_machine_has_is_refused(folder: Path) -> None:

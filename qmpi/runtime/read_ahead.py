@@ -14,12 +14,13 @@ They are daemons: a process does not wait for one that hangs in a file system.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from math import inf
 from typing import TYPE_CHECKING
 
 from qmpi.config.memory import CHUNK_TOKENS
-from qmpi.memory.cache import Cache
+from qmpi.corpora.known_future import Coming, KnownFuture, Read, SizeOf
+from qmpi.errors import InvariantError, QmpiError
 from qmpi.policy.eviction.lookahead import CREDIT_SHARE, Lookahead
 from qmpi.storage.shard_layout import ChunkKey
 from qmpi.units import Seconds
@@ -36,7 +37,7 @@ FEWEST = READERS * 2 * CHUNK_TOKENS
 """Bytes for which others go that small budgets spend too, up to a quarter: a chunk a thread."""
 
 
-class ReadAhead(Cache[ChunkKey, "TokenArray"]):
+class ReadAhead(KnownFuture):
     """A cache of chunks that knows which ones come, and has them read.
 
     `get` and `put` are called by one thread, which has called `get` for what it puts.
@@ -45,8 +46,6 @@ class ReadAhead(Cache[ChunkKey, "TokenArray"]):
     def __init__(
         self,
         budget: int,
-        read: Callable[[ChunkKey], "TokenArray"],
-        size_of: Callable[[ChunkKey], int],
         *,
         ttl: float = inf,
         clock: Callable[[], Seconds],
@@ -56,8 +55,6 @@ class ReadAhead(Cache[ChunkKey, "TokenArray"]):
 
         Args:
             budget: most bytes kept and being read, >= 0.
-            read: reads and decodes a chunk; called by several threads at a time.
-            size_of: bytes of a chunk once it is decoded.
             ttl: seconds for which a chunk is kept at most, > 0.
             clock: tells the time, for `ttl`.
             readers: threads that read ahead, >= 1.
@@ -65,13 +62,25 @@ class ReadAhead(Cache[ChunkKey, "TokenArray"]):
         credit = max(budget // CREDIT_SHARE, min(budget // 4, FEWEST))
         self._ahead: Lookahead[ChunkKey] = Lookahead(credit)
         super().__init__(budget, self._ahead, ttl=ttl, clock=clock)
-        self._read, self._size_of, self._most = read, size_of, readers
+        self.guard = threading.Lock()
+        self._read: Read | None = None
+        self._size_of: SizeOf = _unknown
+        self._most = readers
         self._lock = threading.Lock()
         self._wanted, self._landed = (threading.Condition(self._lock) for _ in range(2))
         self._flying: set[ChunkKey] = set()
         self._threads: list[threading.Thread] = []
         self._idle = 0
         self._is_stopped = False
+
+    def serve(self, read: Read, size_of: SizeOf) -> None:
+        """Learn how chunks are read.
+
+        Args:
+            read: reads and decodes a chunk; called by several threads at a time.
+            size_of: bytes of a chunk that was foreseen, once it is decoded.
+        """
+        self._read, self._size_of = read, size_of
 
     def get(self, key: ChunkKey) -> "TokenArray | None":
         """Look for a chunk; one that is being read is waited for.
@@ -103,22 +112,16 @@ class ReadAhead(Cache[ChunkKey, "TokenArray"]):
             self._ahead.offer(key)
             self._nudge()
 
-    def foresee(
-        self, coming: Iterable[tuple[int, Sequence[ChunkKey]]], passed: int, *, is_anew: bool
-    ) -> None:
+    def foresee(self, coming: Coming, passed: int, *, is_anew: bool) -> None:
         """Learn what will be asked for, and begin to read it.
 
         Args:
-            coming: place and chunks of each block, by rising place.
+            coming: what is new.
             passed: place of the first block that may still be asked for.
             is_anew: what was told before does not hold any more.
         """
         with self._lock:
-            if is_anew:
-                self._ahead.forget()
-            self._ahead.pass_by(passed)
-            for place, keys in coming:
-                self._ahead.foresee(place, keys)
+            super().foresee(coming, passed, is_anew=is_anew)
             self._nudge()
 
     def stop(self, patience: Seconds) -> bool:
@@ -194,9 +197,15 @@ class ReadAhead(Cache[ChunkKey, "TokenArray"]):
         return key, size
 
     def _try(self, key: ChunkKey) -> "TokenArray | None":
+        # Whatever is wrong, who asks for the chunk meets it again, and answers for it.
         try:
-            return self._read(key)
-        except Exception as error:
-            # Whatever it is, whoever asks for the chunk meets it again, and is answered for it.
+            return None if self._read is None else self._read(key)
+        except (QmpiError, OSError, MemoryError) as error:
             logger.info("chunk %d of shard %d is not read ahead: %s", key.chunk, key.shard, error)
-            return None
+        except Exception:
+            logger.exception("chunk %d of shard %d is not read ahead", key.chunk, key.shard)
+        return None
+
+
+def _unknown(key: ChunkKey) -> int:
+    raise InvariantError(f"{key} was foreseen before it was said how chunks are read")

@@ -1,4 +1,4 @@
-"""Threads that read ahead: each chunk once, within the budget, faults forgotten, hangs left alone."""
+"""Threads that read ahead: each chunk once, within the budget; faults and hangs harm nobody."""
 
 import threading
 from collections.abc import Iterator
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from qmpi.corpora.read_ahead import ReadAhead
 from qmpi.errors import CorruptData
+from qmpi.runtime.read_ahead import ReadAhead
 from qmpi.storage.shard_layout import ChunkKey
 
 SIZE = 8
@@ -29,9 +29,8 @@ class Shelf:
         self._books = threading.Condition()
         if is_open:
             self.gate.set()
-        self.cache = ReadAhead(
-            budget * SIZE, self.read, lambda _: SIZE, clock=lambda: 0.0, readers=readers
-        )
+        self.cache = ReadAhead(budget * SIZE, clock=lambda: 0.0, readers=readers)
+        self.cache.serve(self.read, lambda _: SIZE)
 
     def read(self, key: ChunkKey) -> np.ndarray:
         with self._books:
