@@ -90,8 +90,9 @@ class Sources:
         memory = self._settings.memory
         ttl = memory.ttl_seconds or inf
         order = order_of(memory.policy, self._settings.job.seed)
-        kind = KnownFuture if isinstance(order, Clairvoyant) else Cache
-        return kind(memory.budget, order, ttl=ttl, clock=clock)
+        if isinstance(order, Clairvoyant):
+            return KnownFuture(memory.budget, order, ttl=ttl, clock=clock)
+        return Cache(memory.budget, order, ttl=ttl, clock=clock)
 
     def _read(self, key: "ChunkKey") -> "TokenArray":
         return self._stored[key.source].decoded(key.shard, key.chunk)
