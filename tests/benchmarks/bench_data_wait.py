@@ -68,7 +68,7 @@ def make_corpus(folder: Path, size: int) -> Path:
 def job(corpus: Path, policy: str, options: argparse.Namespace) -> Settings:
     return Settings(
         job=JobSettings(name="data-wait", seed=1),
-        roles=RoleSettings(generator=0, memory=1, trainer=options.trainers, replica=1, spare=0),
+        roles=RoleSettings(trainer=options.trainers),
         model=SIZES["laptop"],
         train=TrainSettings(
             steps=options.steps, lanes=8, sequences=8, sequence_tokens=128,
@@ -86,7 +86,7 @@ def run(folder: Path, settings: Settings, slow: tuple[float, float] | None) -> P
     path, here = folder / "job.toml", folder / "run"
     folder.mkdir()
     path.write_text(dump_toml(settings))
-    ranks = 3 + settings.roles.trainer
+    ranks = 4 + settings.roles.trainer
     plan = LaunchPlan(
         mpirun=find_mpirun(os.environ), ranks=ranks, job=path, run=here,
         environment=rank_environment(settings, os.environ),
@@ -95,10 +95,11 @@ def run(folder: Path, settings: Settings, slow: tuple[float, float] | None) -> P
     if slow is not None:
         at = command.index("-m")
         command[at : at + 2] = [str(SLOW_FILES), *map(str, slow)]
-    with (folder / "output").open("w") as output:
-        subprocess.run(
-            command, check=False, stdout=output, stderr=output, env=plan.environment_in(folder)
-        )
+    told = subprocess.run(
+        command, check=False, capture_output=True, text=True, env=plan.environment_in(folder)
+    )
+    if not (here / "end.json").exists():
+        raise SystemExit(f"a job did not end ({told.returncode}):\n{told.stdout}{told.stderr}")
     return here
 
 
@@ -123,6 +124,7 @@ def main() -> None:
     parser.add_argument("--trainers", type=int, default=1)
     parser.add_argument("--budget", type=int, default=64 << 20)
     parser.add_argument("--corpus", type=int, default=144 << 20, help="bytes of ids")
+    parser.add_argument("--files", type=Path, help="a corpus that is there, in place of one")
     parser.add_argument("--latency", type=float, default=0.005, help="seconds, before slowing")
     parser.add_argument("--rate", type=float, default=200.0, help="MB/s, before slowing")
     parser.add_argument("--policies", nargs="+", default=["clairvoyant", "lru"])
@@ -133,7 +135,7 @@ def main() -> None:
     found = []
     with tempfile.TemporaryDirectory(prefix="data-wait-") as name:
         folder = Path(name)
-        corpus = make_corpus(folder / "corpus", options.corpus)
+        corpus = options.files or make_corpus(folder / "corpus", options.corpus)
         for policy in options.policies:
             for speed, slow in files.items():
                 settings = job(corpus, policy, options)
