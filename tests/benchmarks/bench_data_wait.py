@@ -17,12 +17,12 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from bench_trainer import SIZES
 
 from qmpi.config.data import CorpusSource, DataSettings
 from qmpi.config.evaluation import EvaluationSettings
 from qmpi.config.load import dump_toml
 from qmpi.config.memory import MemorySettings
+from qmpi.config.model import ModelSettings
 from qmpi.config.settings import JobSettings, RoleSettings, Settings, SnapshotSettings
 from qmpi.config.train import TrainSettings
 from qmpi.corpora.builtin import resolve
@@ -69,7 +69,7 @@ def job(corpus: Path, policy: str, options: argparse.Namespace) -> Settings:
     return Settings(
         job=JobSettings(name="data-wait", seed=1),
         roles=RoleSettings(trainer=options.trainers),
-        model=SIZES["laptop"],
+        model=ModelSettings(vocab_size=4096, width=options.width, layers=2, heads=2, kv_heads=2),
         train=TrainSettings(
             steps=options.steps, lanes=8, sequences=8, sequence_tokens=128,
             device="cpu", compile="off",
@@ -122,6 +122,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--skip", type=int, default=15)
     parser.add_argument("--trainers", type=int, default=1)
+    parser.add_argument("--width", type=int, default=256, help="of a model of two layers")
     parser.add_argument("--budget", type=int, default=64 << 20)
     parser.add_argument("--corpus", type=int, default=144 << 20, help="bytes of ids")
     parser.add_argument("--files", type=Path, help="a corpus that is there, in place of one")
