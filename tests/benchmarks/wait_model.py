@@ -3,7 +3,7 @@
 The orders, the cache and its reservations are the product's; threads, files and the trainer are
 modelled: a read takes a latency, then its bytes go over one link after those before; a trainer asks
 for blocks three steps ahead and spends a fixed time on each step. So the figures do not hang on how
-busy the machine is, and leave out what it costs to compute. `bench_data_wait.py` measures real jobs.
+busy the machine is, and leave out what it costs to compute. `bench_data_wait.py` runs real jobs.
 
     python tests/benchmarks/wait_model.py
 """
