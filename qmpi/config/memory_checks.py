@@ -68,7 +68,7 @@ def memory_fault(settings: Settings, machine_bytes: int) -> str:
 
     Args:
         settings: a job.
-        machine_bytes: memory of the machine.
+        machine_bytes: what processes may have there, limits of a container counted in.
 
     Returns:
         A sentence; "" if nothing is wrong.
@@ -82,6 +82,6 @@ def memory_fault(settings: Settings, machine_bytes: int) -> str:
             f"machine has, {machine_bytes}: lower them, and leave room for the other ranks"
         )
     return (
-        f"memory.budget = {budget} bytes is more than this machine has, {machine_bytes}: lower it, "
-        "and leave room for the other ranks"
+        f"memory.budget = {budget} bytes is more than this machine has, {machine_bytes} (limits of "
+        "a container counted in): lower it, and leave room for the other ranks"
     )

@@ -38,6 +38,8 @@ class ChunkPlaces:
         """
         self._corpora, self._length = corpora, sequence_tokens
         self._layouts: dict[int, CorpusLayout] = {}
+        # Each chunk is named by one object, however often it is read: futures are long.
+        self._names: dict[ChunkKey, ChunkKey] = {}
 
     def of(self, rows: Iterable[RowAddress]) -> list[ChunkKey]:
         """Return the chunks that rows are read from.
@@ -56,8 +58,12 @@ class ChunkPlaces:
             if source in self._corpora:
                 layout = self._layout(source)
                 for start, count in self._corpora[source].spans(row, self._length):
-                    found += [ChunkKey(source, *at) for at in layout.chunks(start, count)]
+                    found += [self._named(source, *at) for at in layout.chunks(start, count)]
         return found
+
+    def _named(self, source: int, shard: int, chunk: int) -> ChunkKey:
+        key = ChunkKey(source, shard, chunk)
+        return self._names.setdefault(key, key)
 
     def size_of(self, key: ChunkKey) -> int:
         """Return the bytes that a chunk takes once it is decoded.

@@ -8,6 +8,7 @@ coordinator or replica stays small.
 import logging
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -16,6 +17,7 @@ from qmpi.config.data import ContentSource, CorpusSource
 from qmpi.config.memory_checks import memory_fault
 from qmpi.config.settings import Settings
 from qmpi.corpora.builtin import PREFIX, resolve
+from qmpi.corpora.known_future import KnownFuture
 from qmpi.corpora.levels import FrameLevels, level_text
 from qmpi.corpora.tokenizer import check_rows, open_tokenizer
 from qmpi.errors import InputError, StorageError
@@ -23,10 +25,10 @@ from qmpi.memory.cache import Cache
 from qmpi.memory.levels import FrameKey
 from qmpi.policy.eviction.choice import order_of
 from qmpi.policy.eviction.clairvoyant import Clairvoyant
-from qmpi.policy.eviction.order import Order
 from qmpi.policy.held_out import split
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import ComingReads, RowAddress
+from qmpi.storage.memory_here import memory_limit
 from qmpi.units import Digest, Seconds, brief
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from qmpi.storage.corpus import Chunks, Corpus
     from qmpi.storage.packed_corpus import PackedCorpus
     from qmpi.storage.shard_layout import ChunkKey
+    from qmpi.storage.shard_reader import TokenArray
     from qmpi.storage.tokenizer import Tokenizer
 
 
@@ -49,6 +52,8 @@ def _timeless() -> Seconds:
 class Sources:
     """Sources of one job; used by one thread at a time.
 
+    Others may read chunks ahead for it, by what `serve` of the cache that it is given says.
+
     Attributes:
         tokenizer: that of the job, once the sources are open.
     """
@@ -61,6 +66,7 @@ class Sources:
         cache: Path,
         clock: Callable[[], Seconds] = _timeless,
         levels: Callable[[], FrameLevels] = FrameLevels,
+        ahead: KnownFuture | None = None,
     ) -> None:
         """Open nothing yet.
 
@@ -69,6 +75,7 @@ class Sources:
             cache: directory of built-in corpora.
             clock: tells for how long a chunk was kept; without one none is kept for too long.
             levels: opens those between the chunks that are kept and the shards.
+            ahead: keeps decoded chunks; None: a cache of its own, as the job says.
         """
         self._settings = settings
         self._cache = cache
@@ -78,11 +85,27 @@ class Sources:
         self._corpora: dict[int, Corpus | PackedCorpus] = {}
         self._shards: dict[int, tuple[Digest, ...]] = {}
         self._open_levels, self._levels = levels, FrameLevels()
-        memory = settings.memory
-        order: Order[ChunkKey] = order_of(memory.policy, settings.job.seed)
-        self._order, ttl = order, memory.ttl_seconds or inf
+        self._stored: dict[int, Corpus] = {}
+        self._guard: AbstractContextManager[object] = nullcontext()
         # One for all corpora: what is kept of each follows from what is read of it.
-        self._chunks: Chunks = Cache(memory.budget, order, ttl=ttl, clock=clock)
+        self._chunks = self._room_for_chunks(clock) if ahead is None else ahead
+        if isinstance(self._chunks, KnownFuture):
+            self._guard = self._chunks.guard
+            self._chunks.serve(self._read, self._size_of)
+
+    def _room_for_chunks(self, clock: Callable[[], Seconds]) -> "Chunks":
+        memory = self._settings.memory
+        ttl = memory.ttl_seconds or inf
+        order = order_of(memory.policy, self._settings.job.seed)
+        if isinstance(order, Clairvoyant):
+            return KnownFuture(memory.budget, order, ttl=ttl, clock=clock)
+        return Cache(memory.budget, order, ttl=ttl, clock=clock)
+
+    def _read(self, key: "ChunkKey") -> "TokenArray":
+        return self._stored[key.source].read_ahead(key.shard, key.chunk)
+
+    def _size_of(self, key: "ChunkKey") -> int:
+        return self._places.size_of(key)
 
     def open(self) -> tuple[SourceFact, ...]:
         """Open the tokenizer and every source; asked again, say the same.
@@ -112,10 +135,13 @@ class Sources:
             match source:
                 case CorpusSource():
                     path = resolve(source.path, self._cache)
-                    corpus = Corpus.open(path, self._chunks, number, self._levels.chain)
+                    corpus = Corpus.open(
+                        path, self._chunks, number, self._levels.chain, self._guard
+                    )
                     _check_corpus(source.name, corpus, tokenizer, length)
                     corpus.shards.remaker = blocks_anew(corpus, tokenizer)
                     self._shards[number] = tuple(shard.sha256 for shard in corpus.facts.shards)
+                    self._stored[number] = corpus
                     self._corpora[number], rows, digest = self._rows_of(corpus)
                     share = settings.evaluation.held_out
                     facts.append(split(source.name, rows, digest, share, length))
@@ -185,25 +211,24 @@ class Sources:
         return self._builder.build(rows, made)
 
     def foresee(self, coming: ComingReads) -> None:
-        """Learn what will be read, so that what is kept is what will be needed; changes no block.
+        """Learn what will be read, to keep and read ahead what will be needed; changes no block.
 
         Args:
             coming: what is new; the sources must be open.
         """
-        if not isinstance(self._order, Clairvoyant):
+        if not isinstance(self._chunks, KnownFuture):
             return
-        if coming.is_anew:
-            self._order.forget()
-        self._order.pass_by(coming.passed)
         self._levels.pass_by(coming.passed, is_anew=coming.is_anew)
+        chunks: list[tuple[int, list[ChunkKey]]] = []
         try:
             for place, rows in coming.blocks:
                 keys = self._places.of(rows)
-                self._order.foresee(place, keys)
+                chunks.append((place, keys))
                 self._levels.foresee(place, map(self._frame_key, keys))
         except StorageError as error:
             # Told where it spoils a block. What is not foreseen is kept by what was used last.
             logger.warning("what will be read is not known: %s", error)
+        self._chunks.foresee(chunks, coming.passed, is_anew=coming.is_anew)
 
     def _frame_key(self, key: "ChunkKey") -> FrameKey:
         return FrameKey(self._shards[key.source][key.shard], key.chunk)
@@ -288,7 +313,7 @@ class Sources:
 
 
 def check_memory(settings: Settings) -> None:
-    """Refuse to keep more in memory than this machine has.
+    """Refuse to keep more in memory than processes may have here.
 
     Args:
         settings: the job.
@@ -296,7 +321,7 @@ def check_memory(settings: Settings) -> None:
     Raises:
         InputError: its memory ranks may keep more.
     """
-    fault = memory_fault(settings, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    fault = memory_fault(settings, memory_limit())
     if fault:
         raise InputError(fault)
 

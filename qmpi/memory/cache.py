@@ -6,7 +6,11 @@ less than all that is kept, is served by whoever made it and not kept. With a ti
 goes so long after it was put, used or not; as time does not fall, the oldest always goes first, and
 an access costs O(log n) at most.
 
-Invariants: the sizes of what is kept add up to `bytes`, which is at most the budget.
+Who makes an item without being asked reserves its room before: so what is kept and what is being
+made are never more than the budget.
+
+Invariants: the sizes of what is kept add up to `bytes`; they and what is reserved to the budget at
+most.
 """
 
 from collections import OrderedDict
@@ -62,6 +66,7 @@ class Cache(Generic[K, V]):
         counts: what became of the accesses so far.
         bytes: sum of the sizes of what is kept.
         gone: called with each item that goes.
+        reserved: bytes of room for what is being made.
     """
 
     def __init__(
@@ -85,6 +90,7 @@ class Cache(Generic[K, V]):
         self.order = order
         self.counts = Counts()
         self.bytes = Bytes(0)
+        self.reserved = Bytes(0)
         self._budget = budget
         self._ttl = ttl
         self._clock = clock
@@ -150,15 +156,43 @@ class Cache(Generic[K, V]):
         if key in self._items:
             self._drop(key)
 
+    @property
+    def free(self) -> Bytes:
+        """Bytes of the budget that nothing takes."""
+        return Bytes(self._budget - self.bytes - self.reserved)
+
+    def reserve(self, wanted: K, size: int) -> bool:
+        """Hold room for an item that is being made.
+
+        Args:
+            wanted: its name; not kept.
+            size: bytes, >= 0; to be given back by `release`.
+
+        Returns:
+            False if there is none, and nothing went.
+        """
+        is_there = self._make_room(wanted, size)
+        if is_there:
+            self.reserved = Bytes(self.reserved + size)
+        return is_there
+
+    def release(self, size: int) -> None:
+        """Give reserved room back.
+
+        Args:
+            size: bytes.
+        """
+        self.reserved = Bytes(self.reserved - size)
+
     def clear(self) -> None:
         """Keep nothing any more."""
         for key in list(self._items):
             self._drop(key)
 
     def _make_room(self, wanted: K, size: int) -> bool:
-        short = self.bytes + size - self._budget
-        if size > self._budget:
+        if size + self.reserved > self._budget:
             return False
+        short = size - self.free
         going: list[K] = []
         while short > 0:
             key = self.order.give_way(wanted)

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from qmpi.config.data import CorpusSource
-from qmpi.config.memory import id_bytes
 from qmpi.config.settings import Settings
 from qmpi.policy.reads import ComingBlock, coming_blocks, coming_rows, place_of_block
 from qmpi.protocol.membership import SourceFact
@@ -34,18 +33,15 @@ def is_worth_it(settings: Settings, facts: Sequence[SourceFact]) -> bool:
         facts: the sources, in the order of the job file.
 
     Returns:
-        False if all corpora fit its budget, another policy is chosen, or the lanes of steps change
-        on the way, which only those who know the hyperparameter log can follow.
+        False if nothing is read from corpora, another policy is chosen, or the lanes of steps
+        change on the way, which only those who know the hyperparameter log can follow.
     """
     if settings.memory.policy != "clairvoyant" or not settings.batch.is_fixed:
         return False
-    row_bytes = settings.train.sequence_tokens * id_bytes(settings.model.vocab_size)
-    stored = sum(
-        fact.rows * row_bytes
+    return any(
+        fact.rows and isinstance(source, CorpusSource)
         for fact, source in zip(facts, settings.data.sources, strict=True)
-        if isinstance(source, CorpusSource)
     )
-    return stored > settings.memory.budget
 
 
 class Foresight:

@@ -83,11 +83,16 @@ class SourcesAway(Event, frozen=True):
 
 
 class BlockBuilt(Event, frozen=True):
-    """Result of `BuildBlock`."""
+    """Result of `BuildBlock`.
+
+    Attributes:
+        alert: what the process had to warn of meanwhile, once, in words; "" is nothing.
+    """
 
     step: Step
     lane: Lane
     block: Block
+    alert: str = ""
 
 
 class BlockBroken(Event, frozen=True):

@@ -42,6 +42,7 @@ from qmpi.protocol.blocks import (
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.recipe import ComingReads, RowAddress
 from qmpi.roles.facts import RankFacts
+from qmpi.roles.interface import RoleState
 from qmpi.roles.opening import Opening
 from qmpi.units import Bytes, Lane, Rank, Seconds, Step
 
@@ -113,6 +114,13 @@ class Memory(Opening):
         self.waiting: dict[Key, list[Address]] = {}
         self.numbers: dict[Key, int] = {}
         self.foresight = Foresight(settings, facts.rank)
+        self._alert = ""
+
+    @property
+    def state(self) -> RoleState:
+        """What it is doing right now, and what it warns of."""
+        doing = f"{self._activity}; {self._alert}" if self._alert else self._activity
+        return RoleState(self.role, doing)
 
     def on_event(self, event: Event, now: Seconds) -> list[Effect]:
         """Serve blocks."""
@@ -125,7 +133,8 @@ class Memory(Opening):
                 return self._rows_arrived(reply, frames[0], now)
             case Received(header, RowsFailed() as failed):
                 return self._rows_failed(header.source.rank, failed, now)
-            case BlockBuilt(step, lane, block):
+            case BlockBuilt(step, lane, block, alert):
+                self._alert = alert or self._alert
                 return self._built((step, lane), block, now)
             case BlockBroken():
                 return self._broken(event, now)

@@ -9,9 +9,11 @@ read that hangs holds up this thread alone.
 import logging
 import time
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qmpi.config.memory import MemorySettings
 from qmpi.config.settings import Settings
 from qmpi.corpora.levels import FrameLevels
 from qmpi.corpora.sources import Sources
@@ -31,6 +33,8 @@ from qmpi.ports.data import (
     SourcesOpened,
 )
 from qmpi.protocol.blocks import frame_digest
+from qmpi.runtime.memory_watch import MemoryWatch
+from qmpi.runtime.read_ahead import ReadAhead
 from qmpi.runtime.worker import Task, Worker
 from qmpi.storage.os_errors import is_out_of_reach
 from qmpi.units import Digest, Seconds
@@ -40,9 +44,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+LEAVING_PATIENCE = Seconds(0.5)
+"""What a process that leaves waits for a chunk that is being read ahead; some file systems hang."""
+
 
 def _now() -> Seconds:
     return Seconds(time.monotonic())
+
+
+def _reads_ahead(memory: MemorySettings) -> ReadAhead | None:
+    # Who decides by the past is no judge of what to read before it is asked for.
+    if memory.policy != "clairvoyant":
+        return None
+    return ReadAhead(memory.budget, ttl=memory.ttl_seconds or inf, clock=_now)
 
 
 class FileData:
@@ -58,10 +72,12 @@ class FileData:
             cache: directory of built-in corpora.
             levels: opens those between the chunks that are kept and the shards.
         """
-        self._sources = Sources(settings, cache, _now, levels)
+        self._ahead = _reads_ahead(settings.memory)
+        self._sources = Sources(settings, cache, _now, levels, self._ahead)
         self._settings = settings
         self._sent: SentBlocks | None = None
         self._worker, self._is_used = Worker("data"), False
+        self._watch = MemoryWatch()
         self._told = ""
 
     def submit(self, work: DataWork, reply: Reply) -> None:
@@ -75,18 +91,19 @@ class FileData:
         self._worker.submit(Task(lambda: self._do(work), reply))
 
     def settle(self, patience: Seconds) -> bool:
-        """Leave nothing in the levels, and log what became of chunks; for a process about to leave.
+        """Read nothing ahead any more, leave nothing in the levels, and log what became of chunks.
 
         Args:
-            patience: seconds.
+            patience: seconds; less is waited for what is read ahead, which nobody needs.
 
         Returns:
             True if it is done.
         """
+        is_still = self._ahead is None or self._ahead.stop(min(patience, LEAVING_PATIENCE))
         if not self._is_used:
-            return True
+            return is_still
         self._worker.submit(Task(self._close, _nobody))
-        return self._worker.settle(patience)
+        return self._worker.settle(patience) and is_still
 
     def _close(self) -> None:
         if told := self._sources.close():
@@ -143,7 +160,10 @@ class FileData:
             self._tell(f"blocks cannot be built: {error}")
             return BlockBroken(work.step, work.lane, str(error), is_out_of_reach(error))
         self._told = ""
-        return BlockBuilt(work.step, work.lane, self._packed(digest, frame))
+        alert = self._watch.look()
+        if alert:
+            logger.warning("this rank %s", alert)
+        return BlockBuilt(work.step, work.lane, self._packed(digest, frame), alert)
 
     def _packed(self, digest: Digest, ids: bytes) -> Block:
         if self._settings.memory.codec == "none":

@@ -4,13 +4,15 @@ Theory of operation: `index.json` names the shards in order; their ids, laid end
 long sequence of tokens. Row r of length S is tokens [r*S, r*S + S], one more than S because the
 target of a position is the next token. The digest of an ingested corpus covers tokenizer, type,
 documents and ids, not names or shard bounds, so equal content has an equal digest wherever it lies.
-The file of the index also keeps a digest over its other fields.
+The file of the index also keeps a digest over its other fields. Any thread may decode a chunk: a
+shard that makes room for another closes when its last user lets go of it.
 """
 
 import hashlib
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from qmpi.storage.open_shards import OpenShards
     from qmpi.storage.shard_reader import TokenArray
 
+    Chunks = Cache[ChunkKey, TokenArray]
+Guard = AbstractContextManager[object]
+_NONE: Guard = nullcontext()
 INDEX_NAME = "index.json"
 TOKENIZER_NAME = "tokenizer.json"
 INDEX_VERSION = 1
@@ -160,10 +165,6 @@ def write_corpus_facts(path: Path, facts: CorpusFacts) -> None:
     write_atomic(path / INDEX_NAME, data + b"\n")
 
 
-if TYPE_CHECKING:
-    Chunks = Cache[ChunkKey, TokenArray]
-
-
 class Corpus:
     """An open corpus.
 
@@ -183,6 +184,7 @@ class Corpus:
         kept: "Chunks | None" = None,
         source: int = 0,
         levels: Levels = NOTHING_BELOW,
+        guard: Guard = _NONE,
     ) -> None:
         """Use `Corpus.open`."""
         self.path = path
@@ -194,6 +196,7 @@ class Corpus:
         self._starts = [0, *accumulate(shard.tokens for shard in facts.shards)]
         self._source = source
         self._kept: Chunks = recent(DEFAULT_CACHE_BYTES) if kept is None else kept
+        self._guard = guard
         digests = [shard.sha256 for shard in facts.shards]
         self._below = FramesBelow(digests, facts.dtype, levels, lambda: self.shards)
 
@@ -204,6 +207,7 @@ class Corpus:
         kept: "Chunks | None" = None,
         source: int = 0,
         levels: Levels = NOTHING_BELOW,
+        guard: Guard = _NONE,
     ) -> Self:
         """Open a corpus; shards are opened when first read.
 
@@ -212,6 +216,7 @@ class Corpus:
             kept: keeps decoded chunks, perhaps of other corpora too; None: a cache of its own.
             source: number of the corpus among those that share the cache.
             levels: where chunks that the cache misses are looked for before their shard is read.
+            guard: held while a shard is looked for; a lock, where several threads decode chunks.
 
         Returns:
             The corpus.
@@ -220,7 +225,7 @@ class Corpus:
             InputError: the directory holds no corpus.
             StorageError: its index cannot be read.
         """
-        return cls(path, read_corpus_facts(path), kept, source, levels)
+        return cls(path, read_corpus_facts(path), kept, source, levels, guard)
 
     @cached_property
     def shards(self) -> "OpenShards":
@@ -229,7 +234,8 @@ class Corpus:
 
         facts = self.facts
         shards = [ExpectedShard(shard.name, shard.tokens) for shard in facts.shards]
-        return OpenShards(self.path / INDEX_NAME, shards, self.dtype, facts.tokenizer_digest)
+        index, digest = self.path / INDEX_NAME, facts.tokenizer_digest
+        return OpenShards(index, shards, self.dtype, digest, self._guard)
 
     def rows(self, sequence_tokens: int) -> int:
         """Rows of one epoch.
@@ -323,6 +329,17 @@ class Corpus:
             chunk = self._below.decoded(shard, number)
             self._kept.put(key, chunk, chunk.nbytes)
         return chunk
+
+    def read_ahead(self, shard: int, number: int) -> "TokenArray":
+        """A chunk of a shard, by their numbers, past the cache; any thread may call.
+
+        Returns:
+            Its ids.
+
+        Raises:
+            StorageError: it cannot be read; whoever asks for it gets it made anew, if that can be.
+        """
+        return self._below.read(shard, number)
 
     def document_starts(self) -> "Iterator[TokenArray]":
         """Where documents begin, shard by shard; none is skipped, a document may cross shards.

@@ -95,6 +95,23 @@ class FramesBelow:
         except StorageError:
             return self._opened().decoded(shard, number)  # once more, or made anew
 
+    def read(self, shard: int, number: int) -> "TokenArray":
+        """Return a chunk, checked and decoded, if it can be read; any thread may call.
+
+        Args:
+            shard: number in the corpus.
+            number: of the chunk in the shard.
+
+        Returns:
+            Its ids, in an array of its own.
+
+        Raises:
+            StorageError: no level has it, and it cannot be read.
+        """
+        if self._is_levelled(shard):
+            return self._from_levels(shard, number)
+        return self._opened().reader(shard).decoded(number)
+
     def _from_levels(self, shard: int, number: int) -> "TokenArray":
         import numpy as np  # ranks that read facts must not load it
 

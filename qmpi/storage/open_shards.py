@@ -10,6 +10,7 @@ whose index cannot be read either is out of reach with all of the directory, for
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -20,6 +21,7 @@ from qmpi.storage.remedy import remedy
 from qmpi.storage.shard_reader import ShardReader, TokenArray
 
 _OPEN_SHARDS = 4
+_NONE: AbstractContextManager[object] = nullcontext()
 
 
 class Remaker(Protocol):
@@ -56,7 +58,9 @@ class ExpectedShard(NamedTuple):
 
 
 class OpenShards:
-    """Shards of one corpus; used by one thread at a time.
+    """Shards of one corpus; `reader` by any thread, all else by one at a time.
+
+    A shard that others were opened instead of is closed when its last user lets go of it.
 
     Attributes:
         remaker: makes what cannot be read; None: nobody can.
@@ -68,6 +72,7 @@ class OpenShards:
         shards: Sequence[ExpectedShard],
         dtype: str,
         tokenizer_digest: str,
+        guard: AbstractContextManager[object] = _NONE,
     ) -> None:
         """Open nothing yet.
 
@@ -76,13 +81,15 @@ class OpenShards:
             shards: as it names them.
             dtype: of the ids.
             tokenizer_digest: of the tokenizer that they were written with.
+            guard: held while a shard is looked for; a lock, where several threads do.
         """
         self.remaker: Remaker | None = None
         self._index = index
         self._shards = shards
         self._written_with = (dtype, tokenizer_digest)
         # Each counts as one: a shard that is open takes a file, and its tables.
-        self._readers: Cache[int, ShardReader] = recent(_OPEN_SHARDS, gone=_close)
+        self._readers: Cache[int, ShardReader] = recent(_OPEN_SHARDS)
+        self._guard = guard
 
     def reader(self, number: int) -> ShardReader:
         """Return an open shard.
@@ -97,8 +104,9 @@ class OpenShards:
             CorruptData: it is damaged, gone, or not the one in the index.
             StorageError: it cannot be read for now.
         """
-        found = self._readers.get(number)
-        return self._opened(number) if found is None else found
+        with self._guard:
+            found = self._readers.get(number)
+            return self._opened(number) if found is None else found
 
     def chunk_tokens(self, number: int) -> int:
         """Return the ids of a chunk of a shard.
@@ -133,14 +141,17 @@ class OpenShards:
             CorruptData: the shard is damaged or gone, and nobody can make the chunk.
             StorageError: it cannot be read for now.
         """
-        held = self._readers.get(number)
+        with self._guard:
+            held = self._readers.get(number)
         if held is not None:
             try:
                 return held.decoded(chunk)
             except StorageError:
                 pass  # the handle may be stale: read once more by a new one
         try:
-            return self._opened(number).decoded(chunk)
+            with self._guard:
+                anew = self._opened(number)
+            return anew.decoded(chunk)
         except StorageError as error:
             if self.remaker is None:
                 raise
@@ -150,7 +161,8 @@ class OpenShards:
         self, remaker: Remaker, number: int, chunk: int, why: StorageError
     ) -> TokenArray:
         ids = remaker.make(number, chunk, why)
-        reader = self._readers.get(number)
+        with self._guard:
+            reader = self._readers.get(number)
         # Tables of a shard that does not open tell nothing; then the address is all there is.
         if reader is not None and not reader.is_chunk(chunk, ids):
             raise CorruptData(f"{why}; made anew it does not have the checksum of what was written")
@@ -178,8 +190,3 @@ class OpenShards:
     def _is_index_here(self) -> bool:
         with explained("look for", self._index):
             return self._index.is_file()
-
-
-def _close(number: int, reader: ShardReader) -> None:
-    del number
-    reader.close()

@@ -3,11 +3,17 @@
 Theory of operation: a chunk is fetched compressed, its CRC-32 compared, then decoded into an array
 that a cache keeps; a corpus has one for all its shards. The file is opened without HDF5's locks,
 which fail on network file systems and guard nothing here: a shard never changes once it has its
-name. HDF5 reads through a file of Python's, so that a read that hangs holds up its thread alone.
+name.
+
+HDF5 reads what stands at the head of a file through a file of Python's, and says where a chunk
+lies; the bytes of chunks are read past it. Its library holds one lock for the whole process, and
+the interpreter's too, for as long as a file system takes: so one slow read would hold up all
+others, and the messages of the rank.
 """
 
+import weakref
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -66,6 +72,7 @@ class ShardReader:
         try:
             with self._damage("metadata"):
                 self._file = h5py.File(self._bytes, "r", locking=False)
+                self._shut = _left_to(self, self._file.close)
                 self._load()
         except StorageError:
             self.close()
@@ -216,7 +223,8 @@ class ShardReader:
             StorageError: the file cannot be read for now.
         """
         with self._damage(f"chunk {number}"):
-            _, frame = self._data.id.read_direct_chunk((number * self.chunk_tokens,))
+            place = self._data.id.get_chunk_info_by_coord((number * self.chunk_tokens,))
+            frame = self._bytes.read_at(place.byte_offset, place.size)
         if zlib.crc32(frame) != self._crcs[number]:
             raise CorruptData(
                 f"shard {self._path}: {self._name_chunk(number)} fails its checksum; {self._cure()}"
@@ -258,7 +266,14 @@ class ShardReader:
             self.decoded(number)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; nobody may be reading from it."""
         if self._file is not None:
-            self._file.close()
+            self._shut()
         self._bytes.close()
+
+
+def _left_to(owner: object, close: Callable[..., Any], *arguments: object) -> Callable[[], Any]:
+    """Return what closes a file once: a call, or else the end of its owner."""
+    closing = weakref.finalize(owner, close, *arguments)
+    closing.atexit = False
+    return closing

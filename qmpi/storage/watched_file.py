@@ -7,6 +7,7 @@ first: a stale one would stay stale. And it hides what the operating system said
 """
 
 import io
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,28 @@ class WatchedFile(io.BufferedReader):
         view = memoryview(buffer).cast("B")
         view[count:] = bytes(len(view) - count)
         return count
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Read past HDF5, wherever the file stands; any thread may call.
+
+        Args:
+            offset: of the first byte.
+            size: bytes.
+
+        Returns:
+            The bytes; fewer at the end of the file.
+
+        Raises:
+            OSError: the system refuses it.
+        """
+        data = b""
+        while len(data) < size:
+            # File systems may give less than was asked for before the end.
+            more = os.pread(self.fileno(), size - len(data), offset + len(data))
+            if not more:
+                break
+            data = data + more if data else more
+        return data
 
 
 def watched(path: Path) -> WatchedFile:

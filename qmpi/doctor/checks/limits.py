@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 from qmpi.doctor.amounts import figures, plural, size
-from qmpi.doctor.cgroups import Limits, limits_of
 from qmpi.doctor.checks.ram import memory_of, needs_here
 from qmpi.doctor.finding import Verdict, error, ok, warning
 from qmpi.doctor.probes import Probes
 from qmpi.doctor.programs.lines import RankStart
+from qmpi.storage.cgroups import Limits, limits_of
 
 ROW = re.compile(r"^(Max [a-z ]+?)\s{2,}(\S+)\s+(\S+)", re.MULTILINE)
 FILES, PROCESSES = "Max open files", "Max processes"

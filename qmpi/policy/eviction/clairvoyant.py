@@ -97,6 +97,14 @@ class Clairvoyant(Order[K]):
         mine = self._places.get(key)
         return mine[0] if mine else inf
 
+    def last_use(self) -> float | None:
+        """Return the place of the kept key that is used last.
+
+        Returns:
+            A place; infinity if it is not known to be used; None if nothing is kept.
+        """
+        return -self._ranking.first()[0] if self._ranking else None
+
     def accessed(self, key: K) -> None:
         """Use up the first place of a key."""
         mine = self._places.get(key)

@@ -24,6 +24,10 @@ class Ranking(Generic[K]):
         """Return whether a key is ranked."""
         return key in self._current
 
+    def __len__(self) -> int:
+        """Return the number of keys that are ranked."""
+        return len(self._current)
+
     def put(self, key: K, rank: float) -> None:
         """Rank a key, perhaps anew.
 

@@ -18,6 +18,7 @@ from qmpi.ingest.corpus import IngestOptions, ingest_corpus
 from qmpi.memory.compare import Sizes, compare_orders
 from qmpi.policy.foresight import Foresight
 from qmpi.policy.reads import coming_blocks, coming_rows
+from qmpi.runtime.read_ahead import ReadAhead
 from qmpi.storage import open_shards
 
 CHUNK = 2 * CHUNK_TOKENS
@@ -107,6 +108,20 @@ def test_a_rank_that_knows_its_future_has_the_hits_of_the_best_order(folder: Pat
     assert best["clairvoyant"].hits * 0.93 < seen <= best["clairvoyant"].hits
     fifo = replace(settings, memory=MemorySettings(policy="fifo", budget=4 * CHUNK))
     assert played(fifo, folder, foreseen=True)[1] == best["fifo"].hits < seen
+
+
+def test_blocks_are_the_same_when_chunks_are_read_ahead(folder: Path) -> None:
+    settings = job(folder)
+    data, blocks, _ = told(settings, folder)
+    ahead = ReadAhead(settings.memory.budget, clock=lambda: 0.0)
+    blind, seeing = Sources(settings, folder), Sources(settings, folder, ahead=ahead)
+    facts, seer = blind.open(), Foresight(settings, RANK)
+    seeing.open()
+    for block, rows in coming_rows(blocks, data.recipes, facts, 3):
+        seeing.foresee(seer.look(block.step, [RANK], data.recipes, facts))
+        assert seeing.build(rows, ()) == blind.build(rows, ())
+    assert ahead._threads
+    assert ahead.stop(60.0)
 
 
 def test_more_than_the_machine_has_is_refused(folder: Path) -> None:

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from qmpi.config.settings import RoleSettings, Settings, SnapshotSettings
 from qmpi.doctor.amounts import duration, plural, rate, size
-from qmpi.doctor.cgroups import Limits, limits_of
 from qmpi.doctor.mounts import mount_of
 from qmpi.doctor.needs import needs_of
 from qmpi.model.shape import state_bytes
+from qmpi.storage.cgroups import Limits, limits_of
 
 MOUNTS = """22 27 0:21 / /proc rw - proc proc rw
 27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw

@@ -98,9 +98,9 @@ def test_all_is_told_anew_when_homes_change_or_the_run_goes_back():
     assert not seer.look(3, [4], changed, FACTS).is_anew
 
 
-def test_it_is_worth_it_where_not_all_fits_and_lanes_are_known():
-    whole = 50 * 128 * 2
-    for budget, worth in ((whole - 1, True), (whole, False)):
-        assert is_worth_it(replace(JOB, memory=MemorySettings(budget=budget)), FACTS) is worth
+def test_it_is_worth_it_where_corpora_are_read_and_lanes_are_known():
+    for budget in (1, 1 << 40):
+        assert is_worth_it(replace(JOB, memory=MemorySettings(budget=budget)), FACTS)
+    assert not is_worth_it(JOB, [SourceFact("a", 0, "d"), SourceFact("b", 0, "d")])
     assert not is_worth_it(replace(JOB, memory=MemorySettings(policy="lru", budget=1)), FACTS)
     assert not is_worth_it(replace(JOB, batch=BatchSettings(first_lanes=1)), FACTS)

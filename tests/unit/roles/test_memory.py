@@ -1,5 +1,6 @@
 """A memory rank: what it keeps of blocks, and what it tells of those to come."""
 
+import pytest
 from msgspec.structs import replace
 
 from qmpi.config.data import ContentSource, CorpusSource, DataSettings
@@ -58,8 +59,9 @@ def asked(role, step, lane, block=-1, now=0.0):
     return effects
 
 
-def test_blocks_ahead_are_told_where_not_all_corpora_fit():
-    (work,) = asked(memory(SMALL), 5, 0)
+@pytest.mark.parametrize("settings", [SMALL, JOB])
+def test_blocks_ahead_are_told_whether_or_not_all_corpora_fit(settings):
+    (work,) = asked(memory(settings), 5, 0)
     assert isinstance(work, BuildBlock)
     homes = [(s, n) for s in range(5, 9) for n in range(8) if home_of(s, n, (2, 3)) == 2]
     assert [place for place, _ in work.coming.blocks] == [place_of_block(*at) for at in homes[:4]]
@@ -75,11 +77,22 @@ def test_all_is_told_anew_when_another_memory_rank_dies():
     assert told == [True, False, True, False]
 
 
-def test_nothing_is_told_where_all_fits_or_blocks_have_other_numbers():
-    assert asked(memory(JOB), 5, 0)[0].coming is None
+def test_nothing_is_told_to_other_policies_or_where_blocks_have_other_numbers():
+    by_the_past = replace(JOB, memory=MemorySettings(policy="lru"))
+    assert asked(memory(by_the_past), 5, 0)[0].coming is None
     role = memory(SMALL)
     assert asked(role, 5, 0, block=17)[0].coming is None
     assert asked(role, 5, 1, block=5 * 8 + 1)[0].coming is not None
+
+
+def test_what_a_rank_warns_of_stays_in_what_it_is_doing():
+    role = memory(JOB)
+    asked(role, 0, 0)
+    role.handle(BlockBuilt(0, 0, Block("0 0", b"ids"), "takes too much"), 0.0)
+    assert role.state.activity == "idle; takes too much"
+    asked(role, 0, 1)
+    role.handle(BlockBuilt(0, 1, Block("0 1", b"ids")), 0.0)
+    assert role.state.activity == "idle; takes too much"
 
 
 def test_the_blocks_that_were_used_last_are_kept_and_served_at_once():

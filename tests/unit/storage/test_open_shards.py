@@ -86,18 +86,29 @@ class Handle(io.FileIO):
         self.opened.append(self)
 
     def readinto(self, buffer: "WriteableBuffer") -> int | None:
+        self.meet()
+        return super().readinto(buffer)
+
+    def meet(self) -> None:
         if self.gate is not None:
             self.waits.set()
             assert self.gate.wait(60)
         if self in self.fails:
             code = self.fails[self]
             raise OSError(code, os.strerror(code))
-        return super().readinto(buffer)
 
 
 @pytest.fixture
 def handles(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Handle]]:
+    past_hdf5 = watched_file.WatchedFile.read_at
+
+    def read_at(file: watched_file.WatchedFile, offset: int, size: int) -> bytes:
+        assert isinstance(file.raw, Handle)
+        file.raw.meet()
+        return past_hdf5(file, offset, size)
+
     monkeypatch.setattr(watched_file.io, "FileIO", Handle)
+    monkeypatch.setattr(watched_file.WatchedFile, "read_at", read_at)
     yield Handle
     Handle.fails, Handle.opened, Handle.gate, Handle.waits = {}, [], None, Event()
 
