@@ -28,6 +28,8 @@ from qmpi.units import Digest, Tokens
 if TYPE_CHECKING:
     from qmpi.storage.shard_reader import ShardReader, TokenArray
 
+    Chunks = Cache[ChunkKey, TokenArray]
+
 INDEX_NAME = "index.json"
 TOKENIZER_NAME = "tokenizer.json"
 INDEX_VERSION = 1
@@ -155,10 +157,6 @@ def write_corpus_facts(path: Path, facts: CorpusFacts) -> None:
     write_atomic(path / INDEX_NAME, data + b"\n")
 
 
-if TYPE_CHECKING:
-    Chunks = Cache[ChunkKey, TokenArray]
-
-
 class Corpus:
     """An open corpus.
 
@@ -185,7 +183,7 @@ class Corpus:
         self._source = source
         self._kept: Chunks = recent(DEFAULT_CACHE_BYTES) if kept is None else kept
         # Each counts as one: a shard that is open takes a file, and its tables.
-        self._readers: Cache[int, ShardReader] = recent(_OPEN_SHARDS, gone=_close)
+        self._readers: Cache[int, ShardReader] = recent(_OPEN_SHARDS, lambda _, r: r.close())
         self._chunk_tokens: dict[int, int] = {}
 
     @classmethod
@@ -231,8 +229,6 @@ class Corpus:
             InputError: there is no such row.
             CorruptData: a shard is damaged or gone.
         """
-        if not 0 <= row < self.rows(sequence_tokens):
-            raise InputError(f"row {row} lies outside corpus {self.path}")
         ((start, count),) = self.spans(row, sequence_tokens)
         return self.read(start, count)
 
@@ -252,19 +248,32 @@ class Corpus:
         """
         import numpy as np  # ranks that read facts must not load it
 
+        from qmpi.storage.row_copies import Hand
+
         if start < 0 or count < 1 or start + count > self.tokens:
             raise InputError(f"ids {start} to {start + count} lie outside corpus {self.path}")
         out = np.empty(count, self.dtype)
-        done = 0
-        while done < count:
-            shard = bisect_right(self._starts, start + done) - 1
-            place, size = start + done - self._starts[shard], self._size_of_chunks(shard)
-            end = min(place + count - done, self._starts[shard + 1] - self._starts[shard])
-            number, offset = divmod(place, size)
-            piece = self._chunk(shard, number)[offset : min(size, offset + end - place)]
-            out[done : done + piece.size] = piece
-            done += piece.size
+        Hand(self).fill(out, start)
         return out
+
+    def chunk_of(self, token: int) -> "tuple[int, TokenArray]":
+        """The chunk that an id lies in.
+
+        Args:
+            token: 0 <= token < tokens.
+
+        Returns:
+            Number of its first id in the corpus, and its ids.
+
+        Raises:
+            CorruptData: a shard is damaged or gone.
+        """
+        shard = bisect_right(self._starts, token) - 1
+        first, size = self._starts[shard], self._size_of_chunks(shard)
+        number = (token - first) // size
+        first += number * size
+        # The last chunk of a shard is filled up with zeros.
+        return first, self._chunk(shard, number)[: self._starts[shard + 1] - first]
 
     def layout(self) -> CorpusLayout:
         """Where the ids of the corpus lie; the first shard tells the size of chunks for all.
@@ -288,7 +297,12 @@ class Corpus:
 
         Returns:
             First id and number of ids of each range that is read for it, in order.
+
+        Raises:
+            InputError: there is no such row.
         """
+        if not 0 <= row < self.rows(sequence_tokens):
+            raise InputError(f"row {row} lies outside corpus {self.path}")
         return [(row * sequence_tokens, sequence_tokens + 1)]
 
     def _size_of_chunks(self, shard: int) -> int:
@@ -383,8 +397,3 @@ class Corpus:
     def close(self) -> None:
         """Close all shards."""
         self._readers.clear()
-
-
-def _close(number: int, reader: "ShardReader") -> None:
-    del number
-    reader.close()
