@@ -18,6 +18,7 @@ import numpy as np
 from qmpi.errors import ConfigError, CorruptData, InputError
 from qmpi.memory.cache import Cache, recent
 from qmpi.storage import shard_layout as layout
+from qmpi.storage.blosc2_codec import crc32
 from qmpi.storage.codec_names import Codec, codec_named
 from qmpi.storage.codecs import decompress
 from qmpi.storage.os_errors import explained, require_file
@@ -203,7 +204,7 @@ class ShardReader:
         """
         with self._damage(f"chunk {number}"):
             _, frame = self._data.id.read_direct_chunk((number * self.chunk_tokens,))
-        if zlib.crc32(frame) != self._crcs[number]:
+        if crc32(frame) != self._crcs[number]:
             raise CorruptData(
                 f"shard {self._path}: {self._name_chunk(number)} fails its checksum; {self._cure()}"
             )

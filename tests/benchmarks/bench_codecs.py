@@ -1,7 +1,8 @@
 """Codecs on ids, weights, gradients and text: ratio, speed, and what `auto` loses by its choice.
 
 Run: python tests/benchmarks/bench_codecs.py [--text FOLDER ...] [--mb N] [--json FILE]; without
-folders, the sources of this Python; --corpus DIR: its ids alone. Speeds are decoded bytes a CPU
+folders, the sources of this Python; --corpus DIR: its ids alone; --keep FOLDER: ids of real text
+that `bench_reader --keep` left there. Speeds are decoded bytes a CPU
 second of one thread. Where `constriction` is installed, its entropy coder stands beside the codecs;
 no codec of ours needs it.
 """
@@ -10,18 +11,19 @@ import argparse
 import json
 import pathlib
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 from codec_samples import generated_ids, real_ids, real_texts
 from codec_timing import chunks_of, timed
 from id_coders import of_ids
+from reader_data import IDS_NAME
 
 from qmpi.policy.codec_choice import CodecTrial, Way, choose_codec, seconds_a_byte
 from qmpi.storage.codec_names import codec_named
 from qmpi.storage.codecs import compress, decompress
-from qmpi.storage.corpus import Corpus
+from qmpi.storage.corpus import TOKENIZER_NAME, Corpus
+from qmpi.storage.tokenizer import Tokenizer
 
 FAST = ("none", "zlib:6", "gzip:6", "blosc2-lz4:9", "blosc2-lz4-bytes:5", "blosc2-zstd:1",
         "blosc2-zstd:3", "blosc2-zstd:5", "blosc2-zstd:7", "blosc2-zstd-bytes:3",
@@ -98,7 +100,11 @@ def kinds_of(options, most):
         yield f"ids of {corpus.facts.name}", corpus.read(0, min(corpus.tokens, most))
         return
     texts = real_texts(options.text, 4 * most)
-    ids, tokenizer = real_ids(texts, options.tokenizer)
+    if options.keep:
+        ids = np.load(Path(options.keep) / IDS_NAME)[: most // 2]
+        tokenizer = Tokenizer.load(Path(options.keep) / TOKENIZER_NAME)
+    else:
+        ids, tokenizer = real_ids(texts, options.tokenizer)
     yield "ids of real text", ids
     yield "ids of generated text", generated_ids(most // 2)
     yield "text", np.frombuffer("".join(texts).encode()[:most], np.uint8)
@@ -132,6 +138,7 @@ def main():
     parser.add_argument("--text", action="append", default=[], metavar="FOLDER")
     parser.add_argument("--corpus", metavar="DIR", help="its ids alone, and nothing else")
     parser.add_argument("--tokenizer", metavar="FILE", help="where the vocabulary is kept")
+    parser.add_argument("--keep", metavar="FOLDER", help="ids and vocabulary of bench_reader")
     parser.add_argument("--mb", type=int, default=16, help="MiB of each kind")
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args()

@@ -12,8 +12,8 @@ and dropped from the page cache before. What is not installed is null.
 The peers install beside our torch only without what they depend on; a folder of their own does:
 
     pip install --no-deps --target PEERS mosaicml-streaming litdata zstd Brotli python-snappy \
-        xxhash obstore catalogue tifffile boto3 botocore s3transfer jmespath pillow \
-        lightning-utilities torchvision
+        cramjam xxhash obstore catalogue tifffile boto3 botocore s3transfer jmespath \
+        python-dateutil six pillow lightning-utilities
     PYTHONPATH=PEERS python tests/benchmarks/bench_reader.py --json
 """
 
@@ -36,6 +36,7 @@ from reader_sides import LENGTH, SIDES
 from qmpi.storage.corpus import TOKENIZER_NAME
 
 READERS = ("qmpi", "qmpi_mpi", "streaming", "litdata", "memmap", "h5py", "raw_blosc2")
+TOKENS = "tokens_per_second"
 FEW = 5
 """Random windows that are compared with the ids before anything is timed."""
 
@@ -80,14 +81,14 @@ def one_round(side, windows):
     """Return figures of a side in one round, by name."""
     found = {}
     for name, read in (
-        ("tokens_per_second", side.read_all),
+        (TOKENS, side.read_all),
         ("random_windows_per_second", lambda: side.read_some(windows)),
     ):
         drop(side.files)
         side.open()
         for state in ("cold_", ""):
             count, seconds, cpu = timed(read())
-            size = LENGTH if name.startswith("tokens") else 1
+            size = LENGTH if name == TOKENS else 1
             found[state + name] = size * count / seconds
             if size > 1:
                 found[state + "cpu_nanoseconds_per_token"] = cpu / (LENGTH * count) * 1e9
@@ -117,7 +118,7 @@ def measure(sides, rounds, windows):
             found = side.round() if reader == "qmpi_mpi" else one_round(side, chosen)
             for name, value in found.items():
                 figures[reader, form][name].append(value)
-            sys.stderr.write(f"round {number}: {reader} {form} {found['tokens_per_second']:,.0f}\n")
+            sys.stderr.write(f"round {number}: {reader} {form} {found[TOKENS]:,.0f}\n")
     return {
         key: {name: statistics.median(values) for name, values in found.items()}
         for key, found in figures.items()
@@ -126,18 +127,18 @@ def measure(sides, rounds, windows):
 
 def summary(found, held):
     """Return the object to print: each reader's best form, and all forms."""
-    names = sorted({name for figures in found.values() for name in figures})
+    names = sorted({TOKENS, *(name for figures in found.values() for name in figures)})
     best = {}
     for reader in READERS:
         forms = [key for key in found if key[0] == reader and key[1] != "all kept"]
-        best[reader] = max(forms, key=lambda key: found[key]["tokens_per_second"], default=None)
+        best[reader] = max(forms, key=lambda key: found[key][TOKENS], default=None)
     told = {
         name: {r: key and rounded(found[key].get(name)) for r, key in best.items()}
         for name in names
     }
     sizes = {r: key and round(held[key], 3) for r, key in best.items()}
     return {
-        "tokens_per_second": told.pop("tokens_per_second"),
+        TOKENS: told.pop(TOKENS),
         "bytes_per_token": sizes,
         **told,
         "form": {reader: key and key[1] for reader, key in best.items()},

@@ -6,27 +6,59 @@ plain and behind zstd; shards are unpacked beside themselves when they are first
 `dataset[n]`; neither gives more than one row at a time, and rows are left as they come.
 """
 
-import importlib
+import importlib.machinery
+import importlib.util
 import logging
-import shutil
+import sys
+import types
 import warnings
 
 import numpy as np
 from reader_sides import LENGTH, Side
 
 WIDTH = LENGTH + 1
+VISION = (
+    *("torchvision", "torchvision.datasets", "torchvision.transforms"),
+    "torchvision.transforms.functional",
+)
 LITDATA_ROWS = 8012
 """Rows of a chunk, as its manual has it."""
 
 
 def importable(name):
-    """Return a package, or None if it is not installed."""
+    """Return a package, or None if it or what it needs is not installed."""
+    if importlib.util.find_spec(name.partition(".")[0]) is None:
+        return None
+    if name == "streaming":
+        stand_in_for_vision()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return importlib.import_module(name)
     except ImportError:
         return None
+
+
+def stand_in_for_vision():
+    """Let `streaming` load without torchvision, whose wheel does not load beside a torch for CPUs.
+
+    Its data sets of pictures want to inherit from classes there, whatever is read.
+    """
+    import torch.export  # noqa: F401 - looks at all modules while it loads
+
+    if "torchvision" not in sys.modules and importlib.util.find_spec("torchvision") is None:
+        for name in VISION:
+            module = types.ModuleType(name)
+            module.__path__, module.__spec__ = [], importlib.machinery.ModuleSpec(name, None)
+            module.__getattr__ = any_class
+            sys.modules.setdefault(name, module)
+
+
+def any_class(name):
+    """Return an empty class of a name."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return type(name, (), {})
 
 
 def rows_of(ids):

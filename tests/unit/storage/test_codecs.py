@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qmpi.errors import ConfigError, CorruptData
+from qmpi.storage import blosc2_codec
 from qmpi.storage.codec_names import NAMES, codec_named
 from qmpi.storage.codec_trial import cut, tried
 from qmpi.storage.codecs import compress, decompress
@@ -112,3 +113,16 @@ def test_a_trial_tells_what_a_codec_comes_to():
     assert found.decode_rate > 0
     assert found.compress_rate > 0
     assert tried(codec_named("lzma"), chunks).ratio > tried(codec_named("zlib:1"), chunks).ratio > 1
+
+
+@given(data=st.binary(max_size=300))
+def test_checksums_are_those_of_zlib(data):
+    assert blosc2_codec.crc32(data) == zlib.crc32(data)
+
+
+def test_without_quick_checksums_those_of_zlib_are_taken(monkeypatch):
+    monkeypatch.setattr(blosc2_codec, "_quick_crc", lambda: None)
+    assert blosc2_codec.crc32(b"a shard") == zlib.crc32(b"a shard")
+    monkeypatch.undo()
+    monkeypatch.setattr(blosc2_codec, "_library", object)
+    assert blosc2_codec._quick_crc.__wrapped__() is None
