@@ -6,8 +6,8 @@ digest.
 """
 
 import hashlib
-from itertools import groupby
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from qmpi.errors import CorruptData, StorageError
+from qmpi.storage.zstd_block import ZstdDecoder, zstd_part
 
 _FRAME = struct.Struct(">2x8sxixQ6xqxqxixixi")
 """Of a frame's head: mark, bytes of the head, of the frame, decoded, compressed; of an item, a
@@ -59,6 +60,14 @@ def _library_path() -> str:
     if system is None:
         raise StorageError("the Blosc2 library is missing; install it with `pip install blosc2`")
     return system
+
+
+@lru_cache(maxsize=1)
+def _zstd() -> ZstdDecoder | None:
+    try:
+        return ZstdDecoder(_library())
+    except AttributeError:
+        return None
 
 
 @lru_cache(maxsize=1)
@@ -100,17 +109,41 @@ def decode_frame(frame: bytes, out: np.ndarray[Any, Any]) -> None:
     """
     if not _has_sizes(frame, out.nbytes):
         raise CorruptData(f"not a Blosc2 frame of {out.nbytes} bytes")
+    quick = _zstd()
+    part = zstd_part(frame, _head(frame), out.nbytes) if quick else None
+    made = quick.decode(frame, part, out) if quick and part else decode_by_blosc2(frame, out)
+    if made != out.nbytes:
+        raise CorruptData(f"a Blosc2 frame does not decode to {out.nbytes} bytes")
+
+
+def decode_by_blosc2(frame: bytes, out: np.ndarray[Any, Any]) -> int:
+    """Decode a frame of one chunk by Blosc2's own functions.
+
+    Args:
+        frame: contiguous Blosc2 frame whose sizes were checked.
+        out: contiguous array; filled.
+
+    Returns:
+        Bytes made; another number than `out` has if the frame is damaged.
+
+    Raises:
+        CorruptData: it is none.
+    """
     library = _library()
     chunk = library.blosc2_schunk_from_buffer(frame, len(frame), ctypes.c_bool(0))
     if not chunk:
         raise CorruptData("not a Blosc2 frame")
     try:
         target = out.ctypes.data_as(ctypes.c_void_p)
-        size = library.blosc2_schunk_decompress_chunk(chunk, 0, target, out.nbytes)
+        made: int = library.blosc2_schunk_decompress_chunk(chunk, 0, target, out.nbytes)
     finally:
         library.blosc2_schunk_free(chunk)
-    if size != out.nbytes:
-        raise CorruptData(f"a Blosc2 frame gave {size} bytes instead of {out.nbytes}")
+    return made
+
+
+def _head(frame: bytes) -> int:
+    head: int = _FRAME.unpack_from(frame)[1]
+    return head
 
 
 def _has_sizes(frame: bytes, size: int) -> bool:

@@ -4,7 +4,9 @@ The same ids, of real text in a vocabulary of 32,768, on the same disk: qmpi in 
 (a memory rank and one reader), mosaicml-streaming, litdata, a map of uint16, h5py with gzip and
 without, and the bare decoding of qmpi's Blosc2 frames. Readers take turns, each round in the
 opposite order; a figure is the median of its rounds. Cold: files are written through to the disk
-and dropped from the page cache before. What is not installed is null.
+and dropped from the page cache before. With --cpu-time warm figures are by the processor time of
+all threads and ranks: on a busy machine nothing else means something. What is not installed is
+null.
 
     python tests/benchmarks/bench_reader.py --json
     python tests/benchmarks/bench_reader.py --tokens 40000000 --keep IDS --json
@@ -52,6 +54,7 @@ def options(arguments=None):
     parser.add_argument("--text", action="append", default=[], help="folder of text, if too little")
     parser.add_argument("--keep", type=Path, help="folder for ids and vocabulary, made if missing")
     parser.add_argument("--disk", type=Path, help="folder on the disk to be measured")
+    parser.add_argument("--cpu-time", action="store_true", help="warm figures by processor time")
     parser.add_argument("--json", action="store_true", help="one line, for scripts")
     return parser.parse_args(arguments)
 
@@ -77,8 +80,8 @@ def fault(side, ids):
     return "" if np.array_equal(first, ids[:LENGTH]) else "the first row is wrong"
 
 
-def one_round(side, windows):
-    """Return figures of a side in one round, by name."""
+def one_round(side, windows, *, by_cpu):
+    """Return figures of a side in one round, by name; warm ones perhaps by processor time."""
     found = {}
     for name, read in (
         (TOKENS, side.read_all),
@@ -89,7 +92,7 @@ def one_round(side, windows):
         for state in ("cold_", ""):
             count, seconds, cpu = timed(read())
             size = LENGTH if name == TOKENS else 1
-            found[state + name] = size * count / seconds
+            found[state + name] = size * count / (cpu if by_cpu and not state else seconds)
             if size > 1:
                 found[state + "cpu_nanoseconds_per_token"] = cpu / (LENGTH * count) * 1e9
         side.close()
@@ -108,14 +111,17 @@ def sides_of(wanted, folder, ids, tokenizer):
             yield reader, form, make(folder, ids, tokenizer)
 
 
-def measure(sides, rounds, windows):
+def measure(sides, wanted):
     """Return the median of each figure by (reader, form)."""
     rows = np.random.default_rng(0)
     figures = defaultdict(lambda: defaultdict(list))
-    for number in range(rounds):
+    for number in range(wanted.rounds):
         for reader, form, side in sides[:: -1 if number % 2 else 1]:
-            chosen = rows.integers(0, side.rows, windows).tolist()
-            found = side.round() if reader == "qmpi_mpi" else one_round(side, chosen)
+            chosen = rows.integers(0, side.rows, wanted.windows).tolist()
+            if reader == "qmpi_mpi":
+                found = side.round(by_cpu=wanted.cpu_time)
+            else:
+                found = one_round(side, chosen, by_cpu=wanted.cpu_time)
             for name, value in found.items():
                 figures[reader, form][name].append(value)
             sys.stderr.write(f"round {number}: {reader} {form} {found[TOKENS]:,.0f}\n")
@@ -166,7 +172,7 @@ def report(wanted):
             if wrong:
                 sys.exit(f"{reader} {form}: {wrong}")
         held = {(reader, form): side.bytes_held() / ids.size for reader, form, side in sides}
-        found = measure(sides, wanted.rounds, wanted.windows)
+        found = measure(sides, wanted)
     about = {"tokens": ids.size, "rounds": wanted.rounds}
     return summary(found, held) | about | {"load": [round(load, 1) for load in os.getloadavg()]}
 

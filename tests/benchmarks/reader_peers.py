@@ -13,7 +13,6 @@ import sys
 import types
 import warnings
 
-import numpy as np
 from reader_sides import LENGTH, Side
 
 WIDTH = LENGTH + 1

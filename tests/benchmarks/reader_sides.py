@@ -7,7 +7,7 @@ import numpy as np
 from reader_data import write_corpus
 
 from qmpi.memory.cache import recent
-from qmpi.storage.blosc2_codec import decode_frame
+from qmpi.storage.blosc2_codec import decode_by_blosc2, decode_frame
 from qmpi.storage.corpus import DEFAULT_CACHE_BYTES, Corpus
 from qmpi.storage.shard_layout import CHUNK_TOKENS
 from qmpi.storage.shard_reader import ShardReader
@@ -145,17 +145,18 @@ class Hdf5(Side):
 class Bare(Side):
     """The frames of qmpi's corpus, in memory, decoded one after the other and not copied.
 
-    No checksum, no file, no cache, and one buffer for all: the most that the codec can give.
+    No checksum, no file, no cache, and one buffer for all: the most that the codec can give, by
+    qmpi's way into Zstandard or by Blosc2's own functions.
     """
 
-    def __init__(self, folder, ids, tokenizer):
+    def __init__(self, folder, ids, tokenizer, *, decode=decode_frame):
         corpus = Ours(folder, ids, tokenizer)
         self.files, self.frames = corpus.files, []
         for path in corpus.files:
             reader = ShardReader(path)
             self.frames += [reader.frame(number) for number in range(reader.chunks)]
             reader.close()
-        self.rows = (ids.size - 1) // LENGTH
+        self.rows, self.decode = (ids.size - 1) // LENGTH, decode
         self.out = np.empty(CHUNK_TOKENS, ids.dtype)
 
     def bytes_held(self):
@@ -164,13 +165,13 @@ class Bare(Side):
     def read_all(self):
         whole = self.out[: ROWS_AT_ONCE * LENGTH].reshape(ROWS_AT_ONCE, LENGTH)
         for frame in self.frames:
-            decode_frame(frame, self.out)
+            self.decode(frame, self.out)
             yield whole
 
     def read_some(self, rows):
         for row in rows:
             number, place = divmod(row * LENGTH, CHUNK_TOKENS)
-            decode_frame(self.frames[number], self.out)
+            self.decode(self.frames[number], self.out)
             yield self.out[place : place + LENGTH + 1]
 
 
@@ -178,6 +179,9 @@ SIDES = {
     "qmpi": {"": Ours, "all kept": lambda *given: Ours(*given, kept=True)},
     "memmap": {"": Mapped},
     "h5py": {"": Hdf5, "gzip": lambda *given: Hdf5(*given, compression="gzip")},
-    "raw_blosc2": {"": Bare},
+    "raw_blosc2": {
+        "": Bare,
+        "by Blosc2": lambda *given: Bare(*given, decode=decode_by_blosc2),
+    },
 }
 """Makers by reader and form; each is given a folder, ids and the path of a tokenizer."""
