@@ -100,7 +100,7 @@ class ZstdDecoder:
             context = self._idle.pop()
         except IndexError:
             context = self._make()
-        begin = (ctypes.cast(frame, ctypes.c_void_p).value or 0) + part.start
+        begin = (ctypes.cast(ctypes.c_char_p(frame), ctypes.c_void_p).value or 0) + part.start
         made: int = self._decode(context, out.ctypes.data, out.nbytes, begin, part.size)
         self._idle.append(context)
         return made
