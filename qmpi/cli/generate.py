@@ -158,7 +158,7 @@ def _show_unfinished(marker: "EndMarker", *, as_json: bool) -> None:
 
 
 def _show(prepared: "Prepared", seconds: float, *, as_json: bool) -> None:
-    from qmpi.storage.corpus import read_corpus_facts
+    from qmpi.storage.corpus_index import read_corpus_facts
 
     out = prepared.directory.parent
     facts = read_corpus_facts(out)

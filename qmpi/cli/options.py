@@ -18,7 +18,7 @@ class FiniteRange(click.FloatRange):
     """A range of numbers; "nan" lies in none, though it is below and above nothing."""
 
     def convert(
-        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
+        self, value: float, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Read a number.
 

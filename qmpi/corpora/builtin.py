@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from qmpi.config.load import absolute
 from qmpi.errors import InputError
 from qmpi.storage.cache import made_once
-from qmpi.storage.corpus import read_corpus_facts
+from qmpi.storage.corpus_index import read_corpus_facts
 from qmpi.storage.remedy import BUILTIN_FOLDER
 from qmpi.storage.shard_layout import FORMAT_VERSION
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from qmpi.corpora.survey import find_shards
 from qmpi.errors import InputError
-from qmpi.storage.corpus import TOKENIZER_NAME
+from qmpi.storage.corpus_index import TOKENIZER_NAME
 from qmpi.storage.origins import Origin, read_origins
 from qmpi.storage.shard_reader import ShardReader
 from qmpi.storage.tokenizer import Tokenizer

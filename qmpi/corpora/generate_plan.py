@@ -28,7 +28,7 @@ from qmpi.protocol.work import UnitProgress, UnitReport
 from qmpi.protocol.work_plan import Progress, WorkPlan
 from qmpi.storage.atomic_file import TEMPORARY_SUFFIX, write_atomic
 from qmpi.storage.codec_names import USUAL_CODEC, codec_named
-from qmpi.storage.corpus import TOKENIZER_NAME, write_corpus_facts
+from qmpi.storage.corpus_index import TOKENIZER_NAME, write_corpus_facts
 from qmpi.storage.manifest import (
     MANIFEST_VERSION,
     Manifest,

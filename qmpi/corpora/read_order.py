@@ -6,6 +6,8 @@ index of a corpus and the head of its first shard is read for it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,17 +50,21 @@ class ChunkPlaces:
             rows: addresses; those of generated sources lie in no chunk.
 
         Returns:
-            One entry an access, in order.
+            One entry an access, in order; a chunk that is still at hand is not accessed.
 
         Raises:
             CorruptData: the first shard of a corpus is damaged or gone.
         """
         found: list[ChunkKey] = []
-        for source, row in ((address.source, address.row) for address in rows):
-            if source in self._corpora:
-                layout = self._layout(source)
+        for source, group in groupby(rows, attrgetter("source")):
+            if source not in self._corpora:
+                continue
+            layout, last = self._layout(source), None
+            for row in (address.row for address in group):
                 for start, count in self._corpora[source].spans(row, self._length):
-                    found += [self._named(source, *at) for at in layout.chunks(start, count)]
+                    for key in (self._named(source, *at) for at in layout.chunks(start, count)):
+                        found += [] if key == last else [key]
+                        last = key
         return found
 
     def _named(self, source: int, shard: int, chunk: int) -> ChunkKey:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from qmpi.content.address import BLOCK_TOKENS
 from qmpi.errors import CorruptData, StorageError
-from qmpi.storage.corpus import Corpus, ShardFact
+from qmpi.storage.corpus import Corpus
+from qmpi.storage.corpus_index import ShardFact
 from qmpi.storage.manifest import Manifest, ShardRecord, read_manifest
 from qmpi.storage.os_errors import is_out_of_reach
 from qmpi.storage.tokenizer import Tokenizer

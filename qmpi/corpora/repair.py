@@ -23,7 +23,7 @@ from qmpi.corpora.verify import Fault, verify_directory, verify_shard
 from qmpi.errors import CorruptData, InputError, QmpiError, StorageError
 from qmpi.storage.atomic_file import TEMPORARY_SUFFIX, write_atomic
 from qmpi.storage.codec_names import Codec, codec_named
-from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME, write_corpus_facts
+from qmpi.storage.corpus_index import INDEX_NAME, TOKENIZER_NAME, write_corpus_facts
 from qmpi.storage.end_token import DECLARATION_NAME
 from qmpi.storage.manifest import facts_of, file_digest
 from qmpi.storage.os_errors import explained

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from qmpi.corpora.survey import FoundShard, find_shards, read_checked_facts, streams_in
 from qmpi.errors import InputError
-from qmpi.storage.corpus import TOKENIZER_NAME
+from qmpi.storage.corpus_index import TOKENIZER_NAME
 from qmpi.storage.shard_reader import ShardReader
 from qmpi.storage.tokenizer import Tokenizer
 

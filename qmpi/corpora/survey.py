@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from qmpi.errors import InputError, StorageError
-from qmpi.storage.corpus import INDEX_NAME, CorpusFacts, read_corpus_facts
+from qmpi.storage.corpus_index import INDEX_NAME, CorpusFacts, read_corpus_facts
 from qmpi.storage.manifest import Manifest, read_manifest
 from qmpi.storage.shard_reader import ShardReader
 from qmpi.units import Digest

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from qmpi.corpora.survey import FoundShard, read_checked_facts, read_checked_manifest
 from qmpi.errors import CorruptData, InputError, StorageError
-from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME, CorpusFacts
+from qmpi.storage.corpus_index import INDEX_NAME, TOKENIZER_NAME, CorpusFacts
 from qmpi.storage.manifest import facts_of, file_digest, merkle_root
 from qmpi.storage.os_errors import require_file
 from qmpi.storage.remedy import MANIFEST_NAME

@@ -21,7 +21,7 @@ from qmpi.config.train import TrainSettings
 from qmpi.corpora.tokenizer import check_rows
 from qmpi.errors import InputError
 from qmpi.exchange.hugging_face import CONFIG, Fields, model_settings, read_config
-from qmpi.storage.corpus import read_corpus_facts
+from qmpi.storage.corpus_index import read_corpus_facts
 from qmpi.training.initial_weights import check_weights, weights_digest
 from qmpi.units import Digest
 

@@ -33,7 +33,6 @@ from qmpi.ingest.spec import IngestSpec, spec_of
 from qmpi.ingest.stages import GIVEN_TOKENIZER, SCREEN_NAME, IngestPlan
 from qmpi.protocol.work import UnitProgress, UnitReport, joined
 from qmpi.storage.atomic_file import write_atomic
-from qmpi.storage.corpus import INDEX_VERSION, TOKENIZER_NAME, CorpusFacts, write_corpus_facts
 from qmpi.storage.corpus_directory import (
     PARTIAL_SUFFIX,
     PLAN_NAME,
@@ -43,6 +42,7 @@ from qmpi.storage.corpus_directory import (
     corpus_place,
     sweep_corpus_directory,
 )
+from qmpi.storage.corpus_index import INDEX_VERSION, TOKENIZER_NAME, CorpusFacts, write_corpus_facts
 from qmpi.storage.os_errors import explained
 from qmpi.storage.run_directory import RunDirectory, RunLock
 from qmpi.storage.shard_encoder import Piece, ShardEncoder, batches, corpus_digest

@@ -21,7 +21,7 @@ from qmpi.ingest.spec import IngestSpec
 from qmpi.ingest.write import WriteResult
 from qmpi.policy.codec_choice import CodecChoice
 from qmpi.storage.atomic_file import write_atomic
-from qmpi.storage.corpus import (
+from qmpi.storage.corpus_index import (
     INDEX_VERSION,
     TOKENIZER_NAME,
     CorpusFacts,

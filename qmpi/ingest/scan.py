@@ -17,8 +17,8 @@ import msgspec
 
 from qmpi.errors import InputError
 from qmpi.ingest.settings import LeftOut
-from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME
 from qmpi.storage.corpus_directory import PLAN_NAME
+from qmpi.storage.corpus_index import INDEX_NAME, TOKENIZER_NAME
 
 PLAN_MARK = b'{"qmpi_ingest":'
 """How the description of an ingestion under way begins."""

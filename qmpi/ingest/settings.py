@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from qmpi.storage.codec_names import USUAL_CODEC
-from qmpi.storage.corpus import CorpusFacts
+from qmpi.storage.corpus_index import CorpusFacts
 
 LISTED = 1000
 """Inputs left out that a report lists; `left-out.jsonl.zst` beside the shards lists all."""

@@ -33,7 +33,7 @@ from qmpi.ingest.write import Span, WriteResult, WriteShop, load_result, save_re
 from qmpi.protocol.work import UnitProgress, UnitReport
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.codec_names import codec_named
-from qmpi.storage.corpus import TOKENIZER_NAME
+from qmpi.storage.corpus_index import TOKENIZER_NAME
 from qmpi.storage.manifest import file_digest
 from qmpi.storage.os_errors import explained
 from qmpi.storage.shard_encoder import pieces_of

@@ -25,7 +25,7 @@ from qmpi.ingest.settings import LISTED, DropCounter, Dropped, LeftOut
 from qmpi.protocol.work import UnitProgress
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.codec_names import Codec
-from qmpi.storage.corpus import ShardFact
+from qmpi.storage.corpus_index import ShardFact
 from qmpi.storage.origins import Origin, origins_name, pack_origins
 from qmpi.storage.os_errors import explained
 from qmpi.storage.shard_encoder import BATCH_CHARACTERS, Piece, ShardEncoder, batches, pieces_of

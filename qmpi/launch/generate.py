@@ -23,14 +23,15 @@ from qmpi.errors import ConfigError, CorruptData, InputError, UserError
 from qmpi.ingest.settings import Progress
 from qmpi.launch.farm import difference
 from qmpi.storage.codec_names import USUAL_CODEC
-from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME, read_corpus_facts, remedy
 from qmpi.storage.corpus_directory import (
     WORK_FOLDER,
     check_corpus_directory,
     clear_corpus_directory,
 )
+from qmpi.storage.corpus_index import INDEX_NAME, TOKENIZER_NAME, read_corpus_facts
 from qmpi.storage.manifest import facts_of, read_manifest
 from qmpi.storage.os_errors import explained
+from qmpi.storage.remedy import remedy
 from qmpi.storage.run_directory import RunDirectory, RunLock
 from qmpi.storage.tokenizer import Tokenizer, is_tokenizer_of
 from qmpi.storage.work_file import WORK_NAME, WorkFile

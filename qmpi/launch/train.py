@@ -34,7 +34,8 @@ from qmpi.runtime.same_run import (
 )
 from qmpi.storage.atomic_file import write_atomic
 from qmpi.storage.cache import default_cache
-from qmpi.storage.corpus import Corpus, read_corpus_facts
+from qmpi.storage.corpus import Corpus
+from qmpi.storage.corpus_index import read_corpus_facts
 from qmpi.storage.journal import glance_at
 from qmpi.storage.ram_places import note_ram_places
 from qmpi.storage.run_directory import RunDirectory

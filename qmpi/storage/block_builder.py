@@ -7,13 +7,14 @@ digest.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from itertools import groupby
+from typing import Any
 
 import numpy as np
 
 from qmpi.errors import InputError, InvariantError, ProtocolError
 from qmpi.protocol.recipe import RowAddress
+from qmpi.storage.row_copies import StoredRows, read_rows
 from qmpi.storage.shard_layout import dtype_name
 from qmpi.units import Digest
 
@@ -30,16 +31,6 @@ def block_digest(block: Frame) -> Digest:
         BLAKE2b-128, 32 hex digits.
     """
     return Digest(hashlib.blake2b(block, digest_size=16).hexdigest())
-
-
-class StoredRows(Protocol):
-    """Rows that can be read: of a `Corpus` or a `PackedCorpus`."""
-
-    path: Path
-
-    def read_row(self, row: int, sequence_tokens: int) -> np.ndarray[Any, Any]:
-        """Return a row of `sequence_tokens` + 1 ids."""
-        ...
 
 
 class BlockBuilder:
@@ -83,11 +74,15 @@ class BlockBuilder:
         frames = {source: self._unpack(source, frame) for source, frame in made}
         used = dict.fromkeys(frames, 0)
         block = np.empty((len(rows), width), self._dtype)
-        for number, address in enumerate(rows):
-            if address.source in frames:
-                block[number] = self._next(frames, used, address.source)
+        done = 0
+        for source, group in groupby(rows, _source_of):
+            wanted = [address.row for address in group]
+            part = block[done : done + len(wanted)]
+            if source in frames:
+                part[:] = self._next(frames, used, source, len(wanted))
             else:
-                block[number] = self._stored(address)
+                self._read(part, source, wanted)
+            done += len(wanted)
         if any(used[source] != len(frame) for source, frame in frames.items()):
             raise ProtocolError("a frame of generated rows has more rows than the block asks for")
         data = block.tobytes()
@@ -102,22 +97,31 @@ class BlockBuilder:
         return rows
 
     def _next(
-        self, frames: dict[int, np.ndarray[Any, Any]], used: dict[int, int], source: int
+        self,
+        frames: dict[int, np.ndarray[Any, Any]],
+        used: dict[int, int],
+        source: int,
+        count: int,
     ) -> np.ndarray[Any, Any]:
-        if used[source] == len(frames[source]):
+        first = used[source]
+        if first + count > len(frames[source]):
             raise ProtocolError(
                 f"a frame of source {source} has fewer rows than the block asks for"
             )
-        used[source] += 1
-        return frames[source][used[source] - 1]
+        used[source] += count
+        return frames[source][first : first + count]
 
-    def _stored(self, address: RowAddress) -> np.ndarray[Any, Any]:
-        corpus = self._corpora.get(address.source)
+    def _read(self, part: np.ndarray[Any, Any], source: int, rows: Sequence[int]) -> None:
+        corpus = self._corpora.get(source)
         if corpus is None:
-            raise InvariantError(f"source {address.source} has neither a corpus nor a frame")
-        row = corpus.read_row(address.row, self._sequence_tokens)
-        self._check_range(row, str(corpus.path))
-        return row
+            raise InvariantError(f"source {source} has neither a corpus nor a frame")
+        # Ids that are too large for the block's type must be seen before they are cut off.
+        is_alike = np.dtype(corpus.dtype) == part.dtype
+        read = part if is_alike else np.empty(part.shape, corpus.dtype)
+        read_rows(corpus, rows, self._sequence_tokens, read)
+        self._check_range(read, str(corpus.path))
+        if not is_alike:
+            part[:] = read
 
     def _check_range(self, ids: np.ndarray[Any, Any], where: str) -> None:
         # An id beyond the embedding would end in an index error deep inside the model.
@@ -126,3 +130,7 @@ class BlockBuilder:
                 f"{where} holds token id {int(ids.max())}: raise model.vocab_size"
                 f" (now {self._vocab_size})"
             )
+
+
+def _source_of(address: RowAddress) -> int:
+    return address.source

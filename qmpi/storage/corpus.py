@@ -8,8 +8,6 @@ The file of the index also keeps a digest over its other fields. Any thread may 
 shard that makes room for another closes when its last user lets go of it.
 """
 
-import hashlib
-import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -18,17 +16,12 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-import msgspec
-
-from qmpi.errors import CorruptData, InputError, StorageError
+from qmpi.errors import InputError, StorageError
 from qmpi.memory.cache import Cache, recent
 from qmpi.memory.levels import NOTHING_BELOW, Levels
-from qmpi.storage.atomic_file import write_atomic
+from qmpi.storage.corpus_index import INDEX_NAME, TOKENIZER_NAME, CorpusFacts, read_corpus_facts
 from qmpi.storage.frames_below import FramesBelow
-from qmpi.storage.os_errors import explained
-from qmpi.storage.remedy import MANIFEST_NAME, remedy
 from qmpi.storage.shard_layout import ChunkKey, CorpusLayout
-from qmpi.units import Digest, Tokens
 
 if TYPE_CHECKING:
     from qmpi.storage.open_shards import OpenShards
@@ -37,132 +30,8 @@ if TYPE_CHECKING:
     Chunks = Cache[ChunkKey, TokenArray]
 Guard = AbstractContextManager[object]
 _NONE: Guard = nullcontext()
-INDEX_NAME = "index.json"
-TOKENIZER_NAME = "tokenizer.json"
-INDEX_VERSION = 1
 DEFAULT_CACHE_BYTES = 64 << 20
 _ID_BYTES = {"uint16": 2, "uint32": 4}
-_PLAIN_NAME = re.compile(r"[^./\0][^/\0]*")
-
-
-class ShardFact(msgspec.Struct, frozen=True, kw_only=True):
-    """One shard: file name, number of ids, and SHA-256 of the file."""
-
-    name: str
-    tokens: int
-    sha256: Digest
-
-
-class CorpusFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """index.json.
-
-    Attributes:
-        version: format of the index.
-        name: what the corpus is called.
-        tokenizer_digest: of its tokenizer; see `Tokenizer.digest`.
-        vocab_size: ids of the tokenizer.
-        dtype: "uint16" or "uint32".
-        tokens: ids of all shards.
-        documents: number of documents.
-        shards: in order.
-        left_out: number of inputs left out, by reason.
-        digest: identity of the content.
-        codec: of the shards; "": they say it themselves.
-        codec_reason: why that one.
-    """
-
-    version: int
-    name: str
-    tokenizer_digest: Digest
-    vocab_size: int
-    dtype: str
-    tokens: Tokens
-    documents: int
-    shards: tuple[ShardFact, ...]
-    left_out: dict[str, int]
-    digest: Digest
-    # Left out of the file while empty: the seals of indexes without them must hold.
-    codec: str = ""
-    codec_reason: str = ""
-
-
-class _SealedFacts(CorpusFacts, frozen=True, kw_only=True):
-    """index.json as it lies on disk; an index without a seal was written by hand."""
-
-    seal: Digest = Digest("")
-
-
-def is_plain_name(name: str) -> bool:
-    """Whether a name that an index gives to a shard leads to a file beside the index.
-
-    Args:
-        name: as it stands there.
-
-    Returns:
-        True if it does.
-    """
-    return bool(_PLAIN_NAME.fullmatch(name))
-
-
-def read_corpus_facts(path: Path) -> CorpusFacts:
-    """The index alone; loads neither numpy nor h5py.
-
-    Args:
-        path: directory of the corpus.
-
-    Returns:
-        The facts.
-
-    Raises:
-        InputError: the directory holds no corpus, or one of another format.
-        StorageError: the index cannot be read.
-        CorruptData: the index is damaged, or that of a generated corpus is missing.
-    """
-    index = path / INDEX_NAME
-    with explained("read the corpus index", index):
-        if not index.is_file():
-            if (path / MANIFEST_NAME).is_file():
-                raise CorruptData(f"{index} is missing; {remedy(path)}")
-            raise InputError(
-                f"{path} is not a corpus (no {INDEX_NAME}); make one with `qmpi ingest`"
-            )
-        data = index.read_bytes()
-    try:
-        sealed = msgspec.json.decode(data, type=_SealedFacts)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise CorruptData(f"{index} is damaged ({error}); {remedy(path)}") from error
-    facts = CorpusFacts(**{name: getattr(sealed, name) for name in CorpusFacts.__struct_fields__})
-    if facts.version != INDEX_VERSION:
-        raise InputError(f"{index} has format {facts.version}; this qmpi reads {INDEX_VERSION}")
-    if sum(shard.tokens for shard in facts.shards) != facts.tokens:
-        raise CorruptData(f"{index} is damaged: its shards do not add up; {remedy(path)}")
-    if not all(is_plain_name(shard.name) for shard in facts.shards):
-        raise CorruptData(f"{index} is damaged: it names shards elsewhere; {remedy(path)}")
-    if sealed.seal and sealed.seal != _seal(facts):
-        raise CorruptData(
-            f"{index} is damaged, or was changed by hand: it does not match its own digest; "
-            f"{remedy(path)}"
-        )
-    return facts
-
-
-def _seal(facts: CorpusFacts) -> Digest:
-    return Digest(hashlib.sha256(msgspec.json.encode(facts)).hexdigest())
-
-
-def write_corpus_facts(path: Path, facts: CorpusFacts) -> None:
-    """Write the index.
-
-    Args:
-        path: directory of the corpus.
-        facts: what it holds.
-
-    Raises:
-        StorageError: it cannot be written.
-    """
-    sealed = _SealedFacts(**msgspec.structs.asdict(facts), seal=_seal(facts))
-    data = msgspec.json.format(msgspec.json.encode(sealed), indent=1)
-    write_atomic(path / INDEX_NAME, data + b"\n")
 
 
 class Corpus:
@@ -262,8 +131,6 @@ class Corpus:
             InputError: there is no such row.
             CorruptData: a shard is damaged or gone.
         """
-        if not 0 <= row < self.rows(sequence_tokens):
-            raise InputError(f"row {row} lies outside corpus {self.path}")
         ((start, count),) = self.spans(row, sequence_tokens)
         return self.read(start, count)
 
@@ -283,19 +150,32 @@ class Corpus:
         """
         import numpy as np  # ranks that read facts must not load it
 
+        from qmpi.storage.row_copies import Hand
+
         if start < 0 or count < 1 or start + count > self.tokens:
             raise InputError(f"ids {start} to {start + count} lie outside corpus {self.path}")
         out = np.empty(count, self.dtype)
-        done = 0
-        while done < count:
-            shard = bisect_right(self._starts, start + done) - 1
-            place, size = start + done - self._starts[shard], self._below.chunk_tokens(shard)
-            end = min(place + count - done, self._starts[shard + 1] - self._starts[shard])
-            number, offset = divmod(place, size)
-            piece = self._chunk(shard, number)[offset : min(size, offset + end - place)]
-            out[done : done + piece.size] = piece
-            done += piece.size
+        Hand(self).fill(out, start)
         return out
+
+    def chunk_of(self, token: int) -> "tuple[int, TokenArray]":
+        """The chunk that an id lies in.
+
+        Args:
+            token: 0 <= token < tokens.
+
+        Returns:
+            Number of its first id in the corpus, and its ids.
+
+        Raises:
+            CorruptData: a shard is damaged or gone.
+        """
+        shard = bisect_right(self._starts, token) - 1
+        first, size = self._starts[shard], self._below.chunk_tokens(shard)
+        number = (token - first) // size
+        first += number * size
+        # The last chunk of a shard is filled up with zeros.
+        return first, self._chunk(shard, number)[: self._starts[shard + 1] - first]
 
     def layout(self) -> CorpusLayout:
         """Where the ids of the corpus lie; the first shard tells the size of chunks for all.
@@ -319,7 +199,12 @@ class Corpus:
 
         Returns:
             First id and number of ids of each range that is read for it, in order.
+
+        Raises:
+            InputError: there is no such row.
         """
+        if not 0 <= row < self.rows(sequence_tokens):
+            raise InputError(f"row {row} lies outside corpus {self.path}")
         return [(row * sequence_tokens, sequence_tokens + 1)]
 
     def _chunk(self, shard: int, number: int) -> "TokenArray":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from qmpi.errors import InputError
 from qmpi.storage.atomic_file import TEMPORARY_SUFFIX
-from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME
+from qmpi.storage.corpus_index import INDEX_NAME, TOKENIZER_NAME
 from qmpi.storage.end_token import DECLARATION_NAME
 from qmpi.storage.origins import LEFT_OUT_NAME, REPORT_NAME
 from qmpi.storage.os_errors import explained

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from qmpi.errors import CorruptData
 from qmpi.storage.atomic_file import write_atomic
-from qmpi.storage.corpus import INDEX_VERSION, CorpusFacts, ShardFact, is_plain_name
+from qmpi.storage.corpus_index import INDEX_VERSION, CorpusFacts, ShardFact, is_plain_name
 from qmpi.storage.os_errors import explained, require_file
 from qmpi.storage.remedy import MANIFEST_NAME
 from qmpi.storage.shard_layout import dtype_name

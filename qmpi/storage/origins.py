@@ -12,7 +12,7 @@ import msgspec
 import zstandard
 
 from qmpi.errors import CorruptData, InputError
-from qmpi.storage.corpus import CorpusFacts, read_corpus_facts
+from qmpi.storage.corpus_index import CorpusFacts, read_corpus_facts
 from qmpi.storage.os_errors import explained
 
 LEFT_OUT_NAME = "left-out.jsonl.zst"

@@ -17,6 +17,7 @@ class PackedCorpus:
 
     Attributes:
         path: directory of the corpus.
+        dtype: "uint16" or "uint32".
         index: its rows.
     """
 
@@ -27,7 +28,7 @@ class PackedCorpus:
             corpus: open.
             index: of its rows.
         """
-        self.path, self.index = corpus.path, index
+        self.path, self.dtype, self.index = corpus.path, corpus.dtype, index
         self._corpus = corpus
 
     def read_row(self, row: int, sequence_tokens: int) -> Table:
@@ -46,11 +47,28 @@ class PackedCorpus:
         """
         import numpy as np  # as in `Corpus`
 
-        spans = self.spans(row, sequence_tokens)
-        joined = np.concatenate([self._corpus.read(start, count) for start, count in spans])
-        if joined.size != sequence_tokens + 1:
-            raise InputError(f"row {row} of corpus {self.path} is not {sequence_tokens} long")
-        return joined
+        from qmpi.storage.row_copies import read_rows
+
+        out = np.empty((1, sequence_tokens + 1), self.dtype)
+        read_rows(self, (row,), sequence_tokens, out)
+        return out[0]
+
+    def chunk_of(self, token: int) -> tuple[int, Table]:
+        """The chunk that an id of the corpus lies in.
+
+        Args:
+            token: number of the id.
+
+        Returns:
+            As `Corpus.chunk_of`.
+
+        Raises:
+            InputError: there is no such id.
+            CorruptData: a shard is damaged or gone.
+        """
+        if token >= self._corpus.tokens:
+            raise InputError(f"the index of rows of corpus {self.path} leads behind its last id")
+        return self._corpus.chunk_of(token)
 
     def spans(self, row: int, sequence_tokens: int) -> list[tuple[int, int]]:
         """Which ids a row is made of.

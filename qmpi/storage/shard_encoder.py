@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from qmpi.storage.codec_names import Codec
-from qmpi.storage.corpus import INDEX_VERSION, ShardFact
+from qmpi.storage.corpus_index import INDEX_VERSION, ShardFact
 from qmpi.storage.os_errors import explained
 from qmpi.storage.shard_layout import FIRST_CODEC, dtype_name
 from qmpi.storage.shard_writer import ShardWriter

@@ -24,6 +24,7 @@ import numpy as np
 from qmpi.errors import ConfigError, CorruptData, InputError, StorageError
 from qmpi.memory.cache import Cache, recent
 from qmpi.storage import shard_layout as layout
+from qmpi.storage.blosc2_codec import crc32
 from qmpi.storage.codec_names import Codec, codec_named
 from qmpi.storage.codecs import compress, decompress
 from qmpi.storage.os_errors import explained, refusal, require_file, storage_error
@@ -225,7 +226,7 @@ class ShardReader:
         with self._damage(f"chunk {number}"):
             place = self._data.id.get_chunk_info_by_coord((number * self.chunk_tokens,))
             frame = self._bytes.read_at(place.byte_offset, place.size)
-        if zlib.crc32(frame) != self._crcs[number]:
+        if crc32(frame) != self._crcs[number]:
             raise CorruptData(
                 f"shard {self._path}: {self._name_chunk(number)} fails its checksum; {self._cure()}"
             )

@@ -1,7 +1,8 @@
 """Codecs on ids, weights, gradients and text: ratio, speed, and what `auto` loses by its choice.
 
 Run: python tests/benchmarks/bench_codecs.py [--text FOLDER ...] [--mb N] [--json FILE]; without
-folders, the sources of this Python; --corpus DIR: its ids alone. Speeds are decoded bytes a CPU
+folders, the sources of this Python; --corpus DIR: its ids alone; --keep FOLDER: ids of real text
+that `bench_reader --keep` left there. Speeds are decoded bytes a CPU
 second of one thread. Where `constriction` is installed, its entropy coder stands beside the codecs;
 no codec of ours needs it.
 """
@@ -10,17 +11,20 @@ import argparse
 import json
 import pathlib
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
-import zstandard
-from codec_samples import VOCABULARY, generated_ids, real_ids, real_texts
+from codec_samples import generated_ids, real_ids, real_texts
+from codec_timing import chunks_of, timed
+from id_coders import of_ids
+from reader_data import IDS_NAME
 
 from qmpi.policy.codec_choice import CodecTrial, Way, choose_codec, seconds_a_byte
 from qmpi.storage.codec_names import codec_named
 from qmpi.storage.codecs import compress, decompress
 from qmpi.storage.corpus import Corpus
+from qmpi.storage.corpus_index import TOKENIZER_NAME
+from qmpi.storage.tokenizer import Tokenizer
 
 FAST = ("none", "zlib:6", "gzip:6", "blosc2-lz4:9", "blosc2-lz4-bytes:5", "blosc2-zstd:1",
         "blosc2-zstd:3", "blosc2-zstd:5", "blosc2-zstd:7", "blosc2-zstd-bytes:3",
@@ -37,24 +41,6 @@ def say(text):
     """Print a line at once."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
-
-
-def chunks_of(data, size):
-    """Cut an array into whole chunks of so many bytes; at least one."""
-    count = max(1, data.nbytes // size)
-    items = min(data.size, size // data.itemsize)
-    return [np.ascontiguousarray(data[k * items : (k + 1) * items]) for k in range(count)]
-
-
-def timed(work, least=0.05):
-    """Return what some work gives and its CPU seconds: the least of a few runs."""
-    best, spent, result = float("inf"), 0.0, None
-    while spent < least:
-        begun = time.thread_time()
-        result = work()
-        once = time.thread_time() - begun
-        best, spent = min(best, once), spent + max(once, 1e-6)
-    return result, max(best, 1e-9)
 
 
 def trial(name, chunks):
@@ -79,90 +65,6 @@ def trials(names, data, size, most):
     """Measure codecs; slow ones on a quarter of the data."""
     chunks = chunks_of(data, size)[: max(1, most // size)]
     return [trial(n, chunks[: max(1, len(chunks) // 4)] if n in SLOW else chunks) for n in names]
-
-
-def packed(ids):
-    """Fifteen bits an id, by numpy."""
-    bits = np.unpackbits(ids.astype(">u2").view(np.uint8).reshape(-1, 2), axis=1)[:, 1:]
-    return np.packbits(bits)
-
-
-def unpacked(data, count):
-    """Ids from fifteen bits each."""
-    bits = np.unpackbits(data, count=15 * count).reshape(count, 15)
-    whole = np.zeros((count, 16), np.uint8)
-    whole[:, 1:] = bits
-    return np.packbits(whole, axis=1).view(">u2").reshape(-1)
-
-
-def of_ids(ids, size):
-    """What suits ids alone: bits, differences, Huffman codes, an entropy coder, a shared start."""
-    chunks = chunks_of(ids, size)
-    rows = [_row("15 bits an id", chunks, packed, lambda data: unpacked(data, chunks[0].size))]
-    bits = zstandard.ZstdCompressor(level=9)
-    plain = zstandard.ZstdDecompressor()
-
-    def differences(chunk):
-        return bits.compress(np.diff(chunk, prepend=chunk.dtype.type(0)).tobytes())
-
-    def summed(data):
-        return np.cumsum(np.frombuffer(plain.decompress(data), "<u2"), dtype="<u2")
-
-    rows.append(_row("differences, zstd 9", chunks, differences, summed))
-    huffman = zstandard.ZstdCompressor(
-        compression_params=zstandard.ZstdCompressionParameters.from_level(
-            1, window_log=10, min_match=7, target_length=0, strategy=zstandard.STRATEGY_FAST
-        )
-    )
-    rows.append(_row("zstd, hardly more than Huffman", chunks,
-                     lambda c: huffman.compress(c.tobytes()), plain.decompress))  # fmt: skip
-    starts = [start for start in (1 << 20, 4 << 20) if start + size <= ids.nbytes]
-    rows += [_shared(chunks, ids, start) for start in starts]
-    return rows + _entropy_coded(chunks)
-
-
-def _shared(chunks, ids, start):
-    # A start that all chunks may copy from, as if it stood before each of them.
-    head = zstandard.ZstdCompressionDict(
-        ids[: start // 2].tobytes(), dict_type=zstandard.DICT_TYPE_RAWCONTENT
-    )
-    head.precompute_compress(level=9)
-    coder = zstandard.ZstdCompressor(dict_data=head)
-    decoder = zstandard.ZstdDecompressor(dict_data=head)
-    later = [chunk for k, chunk in enumerate(chunks) if k * chunk.nbytes >= start]
-    name = f"zstd 9 behind a shared start of {start >> 20} MiB"
-    return _row(name, later, lambda c: coder.compress(c.tobytes()), decoder.decompress)
-
-
-def _entropy_coded(chunks):
-    try:
-        import constriction
-    except ImportError:
-        return []
-    counts = np.bincount(np.concatenate(chunks), minlength=VOCABULARY) + 1e-3
-    model = constriction.stream.model.Categorical(counts / counts.sum(), perfect=False)
-
-    def coded(chunk):
-        coder = constriction.stream.stack.AnsCoder()
-        coder.encode_reverse(chunk.astype(np.int32), model)
-        return coder.get_compressed()
-
-    def decoded(data):
-        return constriction.stream.stack.AnsCoder(data).decode(model, chunks[0].size)
-
-    few = chunks[: max(1, len(chunks) // 8)]
-    return [_row("ANS of order 0, one table for all", few, coded, decoded)]
-
-
-def _row(name, chunks, pack, unpack):
-    frames, packing = timed(lambda: [pack(chunk) for chunk in chunks], 0.0001)
-    results, unpacking = timed(lambda: [unpack(frame) for frame in frames])
-    last = results[-1]
-    ids = np.frombuffer(last, "<u2") if isinstance(last, bytes) else last
-    assert np.array_equal(ids, chunks[-1])
-    size = sum(chunk.nbytes for chunk in chunks)
-    held = sum(memoryview(frame).nbytes for frame in frames)
-    return CodecTrial(name, size / held, size / packing, size / unpacking)
 
 
 def regrets(kind, data, names, size, most):
@@ -199,7 +101,11 @@ def kinds_of(options, most):
         yield f"ids of {corpus.facts.name}", corpus.read(0, min(corpus.tokens, most))
         return
     texts = real_texts(options.text, 4 * most)
-    ids, tokenizer = real_ids(texts, options.tokenizer)
+    if options.keep:
+        ids = np.load(Path(options.keep) / IDS_NAME)[: most // 2]
+        tokenizer = Tokenizer.load(Path(options.keep) / TOKENIZER_NAME)
+    else:
+        ids, tokenizer = real_ids(texts, options.tokenizer)
     yield "ids of real text", ids
     yield "ids of generated text", generated_ids(most // 2)
     yield "text", np.frombuffer("".join(texts).encode()[:most], np.uint8)
@@ -233,6 +139,7 @@ def main():
     parser.add_argument("--text", action="append", default=[], metavar="FOLDER")
     parser.add_argument("--corpus", metavar="DIR", help="its ids alone, and nothing else")
     parser.add_argument("--tokenizer", metavar="FILE", help="where the vocabulary is kept")
+    parser.add_argument("--keep", metavar="FOLDER", help="ids and vocabulary of bench_reader")
     parser.add_argument("--mb", type=int, default=16, help="MiB of each kind")
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args()

@@ -29,7 +29,8 @@ from qmpi.corpora.builtin import resolve
 from qmpi.launch.mpirun import LaunchPlan, find_mpirun, rank_environment
 from qmpi.protocol.journal import StepCommitted
 from qmpi.storage.cache import default_cache
-from qmpi.storage.corpus import Corpus, CorpusFacts, ShardFact, write_corpus_facts
+from qmpi.storage.corpus import Corpus
+from qmpi.storage.corpus_index import CorpusFacts, ShardFact, write_corpus_facts
 from qmpi.storage.journal import read_journal
 from qmpi.storage.shard_layout import dtype_name
 from qmpi.storage.shard_writer import ShardWriter

@@ -13,7 +13,7 @@ from qmpi.corpora import generate_plan
 from qmpi.corpora import repair as shard_repair
 from qmpi.corpora.generate_plan import GeneratePlan, GenerateSpec
 from qmpi.protocol.work import UnitProgress
-from qmpi.storage.corpus import TOKENIZER_NAME
+from qmpi.storage.corpus_index import TOKENIZER_NAME
 from qmpi.storage.tokenizer import Tokenizer, train_tokenizer
 
 MIX = (ContentMix("code", 1, 9), ContentMix("multilingual", 50, 50))

@@ -20,7 +20,8 @@ from qmpi.ingest.read.source import TextSource
 from qmpi.protocol.recipe import RowAddress
 from qmpi.storage.block_builder import BlockBuilder
 from qmpi.storage.cache import default_cache
-from qmpi.storage.corpus import Corpus, read_corpus_facts
+from qmpi.storage.corpus import Corpus
+from qmpi.storage.corpus_index import read_corpus_facts
 from qmpi.storage.tokenizer import Tokenizer, train_tokenizer
 
 _SAMPLE = ["the cat sat on the mat and the dog sat too\n" * 30, "caf\u00e9 \u4f60\u597d"]

@@ -14,7 +14,7 @@ from qmpi.corpora.repair import repair_shard
 from qmpi.corpora.statistics import corpus_statistics
 from qmpi.corpora.survey import find_shards, summarize
 from qmpi.corpora.verify import verify_directory
-from qmpi.storage.corpus import CorpusFacts, read_corpus_facts, write_corpus_facts
+from qmpi.storage.corpus_index import CorpusFacts, read_corpus_facts, write_corpus_facts
 from qmpi.storage.manifest import read_manifest, sealed, write_manifest
 from qmpi.storage.tokenizer import Tokenizer
 from qmpi.units import Digest

@@ -17,7 +17,8 @@ from qmpi.content.address import BLOCK_TOKENS
 from qmpi.corpora.generate_plan import open_plan
 from qmpi.errors import ConfigError, CorruptData
 from qmpi.protocol.work import UnitProgress
-from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME, Corpus
+from qmpi.storage.corpus import Corpus
+from qmpi.storage.corpus_index import INDEX_NAME, TOKENIZER_NAME
 from qmpi.storage.manifest import merkle_root, read_manifest
 
 

@@ -16,7 +16,7 @@ from qmpi.corpora.repair import repair_directory
 from qmpi.corpora.verify import verify_directory
 from qmpi.errors import CorruptData, StorageError
 from qmpi.ingest.corpus import IngestOptions, ingest_corpus
-from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME, read_corpus_facts
+from qmpi.storage.corpus_index import INDEX_NAME, TOKENIZER_NAME, read_corpus_facts
 from qmpi.storage.manifest import file_digest
 from qmpi.storage.remedy import MANIFEST_NAME
 from qmpi.storage.shard_reader import ShardReader

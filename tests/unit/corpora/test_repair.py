@@ -21,7 +21,7 @@ from qmpi.corpora.repair import repair_directory, repair_shard
 from qmpi.corpora.survey import find_shards
 from qmpi.corpora.verify import verify_directory, verify_shard
 from qmpi.errors import CorruptData
-from qmpi.storage.corpus import INDEX_NAME, TOKENIZER_NAME, read_corpus_facts
+from qmpi.storage.corpus_index import INDEX_NAME, TOKENIZER_NAME, read_corpus_facts
 from qmpi.storage.remedy import MANIFEST_NAME
 
 POSITIONS = 200

@@ -12,7 +12,8 @@ from qmpi.ingest.shard_codec import CodecFile, best_codec, choice_of, codec_wish
 from qmpi.ingest.spec import spec_from, spec_of
 from qmpi.storage.codec_names import NAMES, USUAL_CODEC, codec_named
 from qmpi.storage.codec_trial import Tried
-from qmpi.storage.corpus import Corpus, read_corpus_facts
+from qmpi.storage.corpus import Corpus
+from qmpi.storage.corpus_index import read_corpus_facts
 from qmpi.storage.shard_layout import FIRST_CODEC
 from qmpi.storage.shard_reader import ShardReader
 from qmpi.storage.tokenizer import train_tokenizer

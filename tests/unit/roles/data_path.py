@@ -313,11 +313,10 @@ class World:
     def _step(self, trainer: Trainer) -> None:
         behind = min(other.step for other in self.trainers.values())
         while trainer.step < min(self.steps, behind + 2) and trainer.window.complete(trainer.step):
-            lanes, digests, frames = trainer.window.take(trainer.step)
-            for lane, digest, frame in zip(lanes, digests, frames, strict=True):
+            for lane, block in zip(*trainer.window.take(trainer.step), strict=True):
                 right = self._expected(trainer.step, lane)
-                assert bytes(frame) == right, (trainer.step, lane)
-                assert digest == frame_digest(right)
+                assert bytes(block.frame) == right, (trainer.step, lane)
+                assert block.digest == frame_digest(right)
                 self.blocks += 1
             trainer.window.done(trainer.step)
             asked = trainer.window.advance(trainer.step, trainer.memories, self.now)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import hdf5plugin  # noqa: F401 - registers the filter for the undamaged corpus
 import pytest
+from msgspec.structs import replace
 from unit.corpora.small_corpus import make_all, quick_plan, use_quick_maker
 from unit.roles.data_path import LANES, PATIENCE, World, flipped
 
@@ -76,8 +77,7 @@ def stall(world: World, living: list[int], deed: str) -> None:
 def flip_held(world: World) -> None:
     for machine in world.memories.values():
         for item in list(machine.role.held._items.values())[-8:]:
-            digest, frame = item.value
-            item.value = (digest, flipped(world.chance, frame))
+            item.value = replace(item.value, frame=flipped(world.chance, item.value.frame))
 
 
 def harm(world: World) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from qmpi.config.memory import CHUNK_TOKENS
-from qmpi.storage.corpus import CorpusFacts, ShardFact, write_corpus_facts
+from qmpi.storage.corpus_index import CorpusFacts, ShardFact, write_corpus_facts
 from qmpi.storage.shard_writer import ShardWriter
 from qmpi.storage.tokenizer import train_tokenizer
 

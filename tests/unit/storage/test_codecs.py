@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qmpi.errors import ConfigError, CorruptData
+from qmpi.storage import blosc2_codec
 from qmpi.storage.codec_names import NAMES, codec_named
 from qmpi.storage.codec_trial import cut, tried
 from qmpi.storage.codecs import compress, decompress
+from qmpi.storage.zstd_block import zstd_part
 
 DTYPES = ("<u1", "<u2", "<u4", "<f4", "<i8")
 
@@ -125,3 +127,59 @@ def test_a_trial_tells_what_a_codec_comes_to():
     assert found.decode_rate > 0
     assert found.compress_rate > 0
     assert tried(codec_named("lzma"), chunks).ratio > tried(codec_named("zlib:1"), chunks).ratio > 1
+
+
+@given(data=st.binary(max_size=300))
+def test_checksums_are_those_of_zlib(data):
+    assert blosc2_codec.crc32(data) == zlib.crc32(data)
+
+
+def test_without_quick_checksums_those_of_zlib_are_taken(monkeypatch):
+    monkeypatch.setattr(blosc2_codec, "_quick_crc", lambda: None)
+    assert blosc2_codec.crc32(b"a shard") == zlib.crc32(b"a shard")
+    monkeypatch.undo()
+    monkeypatch.setattr(blosc2_codec, "_library", object)
+    assert blosc2_codec._quick_crc.__wrapped__() is None
+
+
+def frame_of(array, name="blosc2-zstd:5"):
+    frame = compress(codec_named(name), array)
+    return frame, zstd_part(frame, blosc2_codec._head(frame), array.nbytes)
+
+
+def test_frames_of_ids_are_decoded_past_blosc2_and_all_others_by_it(monkeypatch):
+    ids = np.random.default_rng(0).zipf(1.3, 4000).clip(0, 9999).astype("<u2")
+    noise = np.random.default_rng(0).integers(0, 65536, 500).astype("<u2")
+    asked = []
+    slow = blosc2_codec.decode_by_blosc2
+    monkeypatch.setattr(
+        blosc2_codec, "decode_by_blosc2", lambda *given: (asked.append(1), slow(*given))[1]
+    )
+    for array, name, is_quick in (
+        (ids, "blosc2-zstd:5", True),
+        (ids, "blosc2-zstd-bytes:5", False),
+        (ids, "blosc2-lz4:9", False),
+        (noise, "blosc2-zstd:5", False),
+        (np.zeros(500, "<u2"), "blosc2-zstd:5", False),
+    ):
+        frame, part = frame_of(array, name)
+        assert (part is not None) is is_quick
+        out = np.empty_like(array)
+        decompress(codec_named(name), frame, out)
+        assert np.array_equal(out, array)
+        assert bool(asked) is not is_quick
+        asked.clear()
+
+
+@given(data=st.data())
+@settings(max_examples=60)
+def test_a_flipped_head_never_leads_out_of_the_frame(data):
+    ids = np.arange(3000, dtype="<u2") % 97
+    frame, _ = frame_of(ids)
+    torn = bytearray(frame)
+    head = blosc2_codec._head(frame)
+    for _ in range(data.draw(st.integers(1, 4))):
+        torn[data.draw(st.integers(head, head + 40))] = data.draw(st.integers(0, 255))
+    cut = bytes(torn[: data.draw(st.integers(head, len(torn)))])
+    part = zstd_part(cut, head, ids.nbytes)
+    assert part is None or (part.start > head and part.start + part.size <= len(cut))

@@ -15,7 +15,7 @@ import pytest
 
 from qmpi.errors import CorruptData, StorageError
 from qmpi.storage import shard_reader, watched_file
-from qmpi.storage.corpus import INDEX_NAME
+from qmpi.storage.corpus_index import INDEX_NAME
 from qmpi.storage.open_shards import ExpectedShard, OpenShards
 from qmpi.storage.os_errors import is_out_of_reach
 from qmpi.storage.shard_reader import TokenArray
