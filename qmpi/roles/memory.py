@@ -37,6 +37,7 @@ from qmpi.protocol.membership import Hello
 from qmpi.protocol.recipe import ComingReads, RowAddress
 from qmpi.roles.facts import RankFacts
 from qmpi.roles.follower import Follower
+from qmpi.roles.opening import Opening
 from qmpi.units import Bytes, Lane, Rank, Seconds, Step
 
 Key = tuple[Step, Lane]
@@ -104,6 +105,7 @@ class Memory(Follower):
         self.waiting: dict[Key, list[Address]] = {}
         self.numbers: dict[Key, int] = {}
         self.foresight = Foresight(settings, facts.rank)
+        self.opening = Opening(settings)
 
     def on_start(self, now: Seconds) -> list[Effect]:
         """Open the shards before saying hello."""
@@ -114,10 +116,8 @@ class Memory(Follower):
     def on_event(self, event: Event, now: Seconds) -> list[Effect]:
         """Serve blocks."""
         match event:
-            case SourcesOpened(sources):
-                self._activity = "idle"
-                hello = Hello(self.facts.host, self.facts.pid, sources=sources)
-                return [self.tell(hello)]
+            case SourcesOpened():
+                return self._opened(event, now)
             case Received(header, BlockRequest(step, lane, block, revision)):
                 self.revision_needed = max(self.revision_needed, revision)
                 self.numbers.setdefault((step, lane), block)
@@ -140,7 +140,20 @@ class Memory(Follower):
 
     def on_directory(self, now: Seconds) -> list[Effect]:
         """Ask the generators that live now for each missing row; begin what could not begin."""
-        effects = [effect for key in list(self.gathering) for effect in self._ask_rows(key, now)]
+        effects: list[Effect] = [*self.opening.follow(self.directory)]
+        for key in list(self.gathering):
+            effects += self._ask_rows(key, now)
+        return [*effects, *self._begin(now)]
+
+    def _opened(self, event: SourcesOpened, now: Seconds) -> list[Effect]:
+        is_first, tried = not self.opening.facts, self.opening.opened(event)
+        if is_first:
+            self._activity = "idle"
+            return [self.tell(Hello(self.facts.host, self.facts.pid, sources=event.sources))]
+        return [*self._begin(now), *([self.tell(tried)] if tried is not None else [])]
+
+    def _begin(self, now: Seconds) -> list[Effect]:
+        effects: list[Effect] = []
         for key in () if self._is_behind else list(self.waiting):
             if key not in self.gathering and key not in self.building:
                 effects += self._gather(key, now)
@@ -162,9 +175,10 @@ class Memory(Follower):
 
     @property
     def _is_behind(self) -> bool:
-        """Whether a directory is on its way that names the sources, or newer recipes."""
+        """Whether a directory is on its way that names the sources, or newer recipes or sources."""
         newest = self.directory
-        return not newest.sources or newest.revision < self.revision_needed
+        is_old = not newest.sources or newest.revision < self.revision_needed
+        return is_old or self.opening.waits(newest)
 
     def _asked(self, by: Address, key: Key, now: Seconds) -> list[Effect]:
         held = self.held.get(key)
@@ -188,7 +202,10 @@ class Memory(Follower):
         rows = numbered_rows(newest.recipes, newest.sources, number, self.rows_per_block)
         missing: dict[int, tuple[int, ...]] = {}
         for address in rows:
-            if not isinstance(self.settings.data.sources[address.source], CorpusSource):
+            fault = self.opening.fault(address.source, newest)
+            if fault:
+                return self._broken(key, fault)
+            if not isinstance(self.opening.settings.data.sources[address.source], CorpusSource):
                 missing[address.source] = (
                     *missing.get(address.source, ()),
                     address.row,
@@ -210,7 +227,7 @@ class Memory(Follower):
         # Neighbouring rows come from one block of text: who made it should serve them all.
         able = [rank for rank in all_here if rank not in refused] if refused else all_here
         home = home_of(number, rows[0] // ROWS_TOGETHER, able or all_here)
-        source = self.settings.data.sources[number].name
+        source = self.opening.settings.data.sources[number].name
         return Send(Address(home, RoleName.GENERATOR), RowsRequest(step, lane, source, rows))
 
     def _rows_failed(self, rank: Rank, failed: RowsFailed, now: Seconds) -> list[Effect]:
@@ -227,7 +244,7 @@ class Memory(Follower):
         return [self._ask(key, number)]
 
     def _number(self, source: str) -> int:
-        names = [s.name for s in self.settings.data.sources]
+        names = [s.name for s in self.opening.settings.data.sources]
         return names.index(source) if source in names else -1
 
     def _rows_arrived(self, key: Key, source: str, frame: Frame) -> list[Effect]:
@@ -250,7 +267,7 @@ class Memory(Follower):
         newest = self.directory
         # Where steps had fewer lanes, blocks have other numbers than can be known from here.
         if self.numbers.get(key, -1) not in (-1, usual) or not is_worth_it(
-            self.settings, newest.sources
+            self.opening.settings, newest.sources
         ):
             return None
         return self.foresight.look(step, newest.memories, newest.recipes, newest.sources)

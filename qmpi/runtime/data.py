@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from qmpi.config.settings import Settings
 from qmpi.corpora.sources import Sources
-from qmpi.errors import InvariantError, PeerError, StorageError
+from qmpi.errors import InputError, InvariantError, PeerError, StorageError
 from qmpi.ports.base import Event, Reply
 from qmpi.ports.data import (
     Block,
@@ -65,16 +65,27 @@ class FileData:
 
     def _do(self, work: DataWork) -> Event:
         # Asked again, this says the same: a role may build before it has opened.
-        facts = self._sources.open()
+        self._sources.open()
         match work:
             case OpenSources():
-                return SourcesOpened(facts)
+                return self._open(work)
             case BuildBlock():
                 return self._build(work)
             case MakeRows():
                 return self._make(work)
             case _:
                 raise InvariantError(f"no data port knows {work!r}")
+
+    def _open(self, work: OpenSources) -> SourcesOpened:
+        proposed = work.proposal.sources if work.proposal is not None else ()
+        request, fault = work.proposal.request if work.proposal is not None else "", ""
+        try:
+            self._sources.add(work.added, proposed)
+        except (InputError, StorageError) as error:
+            # Of a source that was added, not of the job: what else is drawn from can be served.
+            fault = str(error)
+            logger.warning("a source cannot be added: %s", fault)
+        return SourcesOpened(self._sources.facts, request, fault)
 
     def _build(self, work: BuildBlock) -> BlockBuilt | BlockBroken:
         if work.coming is not None:

@@ -1,5 +1,6 @@
 """The data, modelled: sources without text, blocks that are digests of their addresses."""
 
+from qmpi.config.data import Source
 from qmpi.errors import InvariantError
 from qmpi.ports.base import Event, Reply
 from qmpi.ports.data import (
@@ -15,7 +16,13 @@ from qmpi.ports.data import (
     SourcesOpened,
 )
 from qmpi.simulator.life import Life
-from qmpi.simulator.stream_model import ROWS_BYTES, block_frame, frame_digest, rows_frame
+from qmpi.simulator.stream_model import (
+    ROWS_BYTES,
+    block_frame,
+    fact_of,
+    frame_digest,
+    rows_frame,
+)
 from qmpi.simulator.surroundings import Surroundings
 from qmpi.simulator.worker import Worker
 from qmpi.units import Rank
@@ -35,6 +42,7 @@ class SimulatedData:
         self._around = around
         self._rank = rank
         self._made = {source.name for source in around.sources if source.rows == 0}
+        self._added: tuple[Source, ...] = ()
         self._worker = Worker(life, around.chance)
 
     def submit(self, work: DataWork, reply: Reply) -> None:
@@ -62,11 +70,25 @@ class SimulatedData:
     def _do(self, work: OpenSources | BuildBlock | MakeRows) -> Event:
         match work:
             case OpenSources():
-                return SourcesOpened(self._around.sources)
+                return self._open(work)
             case BuildBlock():
                 return self._build(work)
             case MakeRows():
                 return self._make(work)
+
+    def _open(self, work: OpenSources) -> Event:
+        around, proposal, fault = self._around, work.proposal, ""
+        settings, rows = around.settings, around.hardware.corpus_rows
+        facts = [*around.sources]
+        for source in (*work.added, *(proposal.sources if proposal is not None else ())):
+            if source not in self._added and around.troubles.meet("source", self._rank):
+                fault = f"rank {self._rank} has no source {source.name!r}"
+                break
+            facts.append(fact_of(settings, source, rows))
+        self._added = (*work.added, *(proposal.sources if proposal is not None else ()))
+        self._added = self._added[: len(facts) - len(around.sources)]
+        self._made = {fact.name for fact in facts if fact.rows == 0}
+        return SourcesOpened(tuple(facts), proposal.request if proposal is not None else "", fault)
 
     def _build(self, work: BuildBlock) -> Event:
         step, lane = work.step, work.lane
