@@ -81,7 +81,7 @@ class Opening:
         """
         known = {source.name for source in self.settings.data.sources}
         known |= {fact.name for fact in self.facts}
-        return name not in known and not self._fault
+        return name not in known
 
     def waits(self, directory: Directory) -> bool:
         """Return whether a source that was agreed on is still being opened.

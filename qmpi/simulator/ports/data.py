@@ -76,19 +76,22 @@ class SimulatedData:
             case MakeRows():
                 return self._make(work)
 
-    def _open(self, work: OpenSources) -> Event:
+    def _open(self, work: OpenSources) -> SourcesOpened:
         around, proposal, fault = self._around, work.proposal, ""
+        proposed = proposal.sources if proposal is not None else ()
         settings, rows = around.settings, around.hardware.corpus_rows
-        facts = [*around.sources]
-        for source in (*work.added, *(proposal.sources if proposal is not None else ())):
-            if source not in self._added and around.troubles.meet("source", self._rank):
+        opened: list[Source] = []
+        for number, source in enumerate((*work.added, *proposed)):
+            is_open = number < len(work.added) and source in self._added
+            if not is_open and around.troubles.meet("source", self._rank):
                 fault = f"rank {self._rank} has no source {source.name!r}"
                 break
-            facts.append(fact_of(settings, source, rows))
-        self._added = (*work.added, *(proposal.sources if proposal is not None else ()))
-        self._added = self._added[: len(facts) - len(around.sources)]
+            opened.append(source)
+        self._added = tuple(opened)
+        added = (fact_of(settings, source, rows) for source in opened)
+        facts = (*around.sources, *added)
         self._made = {fact.name for fact in facts if fact.rows == 0}
-        return SourcesOpened(tuple(facts), proposal.request if proposal is not None else "", fault)
+        return SourcesOpened(facts, proposal.request if proposal is not None else "", fault)
 
     def _build(self, work: BuildBlock) -> Event:
         step, lane = work.step, work.lane
