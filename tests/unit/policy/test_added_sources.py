@@ -48,6 +48,7 @@ def begun(told):
     return begun_recipes(told, course_of(told, ()))
 
 
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.floats(0.0, 1e6), min_size=1, max_size=6), st.integers(1, 3))
 def test_sources_of_weight_0_change_no_mixture(weights, more):
     if not any(weights):
