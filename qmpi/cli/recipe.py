@@ -1,4 +1,4 @@
-"""`qmpi recipe`: what a run draws from, and other weights of its sources from a step on.
+"""`qmpi recipe`: what a run draws from, and other weights, or sources, from a step on.
 
 Theory of operation. The command leaves a request in the run's directory. The coordinator of a live
 job follows it, or says why not, and the status tells so; the next start of a stopped run does the
@@ -14,9 +14,10 @@ import click
 
 from qmpi.cli.options import FiniteRange, RunPath, json_option
 from qmpi.cli.output import show_json
-from qmpi.errors import InputError, MachineError
+from qmpi.errors import ConfigError, InputError, MachineError
 
 if TYPE_CHECKING:
+    from qmpi.config.data import Source
     from qmpi.launch.recipe import RecipeLine
     from qmpi.protocol.recipe import RecipeRequest
     from qmpi.protocol.status import StatusReport
@@ -26,10 +27,12 @@ Examples:
   qmpi recipe runs/laptop
   qmpi recipe runs/laptop --set python=0.5
   qmpi recipe runs/laptop --set python=0 --set mathematics=2 --at 5000
+  qmpi recipe runs/laptop --add law=corpora/law --set law=0.5
+  qmpi recipe runs/laptop --add code=content:code --set code=1 --at 5000
   qmpi recipe runs/laptop --withdraw
 
 Weights are relative, those of sources that are not named stay, and 0 drops a source until it is
-raised again.
+raised again. A source that is added needs a weight, and a corpus the tokenizer of the run.
 """
 
 LOOK_SECONDS = 0.25
@@ -55,6 +58,23 @@ class Weight(click.ParamType):
         return source.strip(), weight
 
 
+class Added(click.ParamType):
+    """A source that the run does not have yet."""
+
+    name = "name=path"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> "Source":
+        """Return the source."""
+        from qmpi.config.added_source import read_added
+
+        try:
+            return read_added(value)
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
+
+
 @click.command("recipe", epilog=EPILOG)
 @click.argument("run", type=RunPath())
 @click.option(
@@ -64,6 +84,14 @@ class Weight(click.ParamType):
     type=Weight(),
     metavar="SOURCE=WEIGHT",
     help="Give a source another weight; repeatable.",
+)
+@click.option(
+    "--add",
+    "added",
+    multiple=True,
+    type=Added(),
+    metavar="NAME=PATH",
+    help="Add a corpus, or generated text by NAME=content:TYPE; repeatable.",
 )
 @click.option(
     "--at",
@@ -85,31 +113,34 @@ def command(
     *,
     run: Path,
     weights: tuple[tuple[str, float], ...],
+    added: tuple["Source", ...],
     at: int | None,
     withdraw: bool,
     timeout: float,
     as_json: bool,
 ) -> None:
-    """Show what RUN draws from at which steps, or give its sources other weights.
+    """Show what RUN draws from at which steps, give its sources other weights, or add some.
 
     Each record tells from which step on it holds, the share of each source, the row at which each
     goes on, and why it is there. Rows go on where they were: none comes again, none is left out.
     """
-    if withdraw and (weights or at is not None):
-        raise InputError("--withdraw takes no weights")
+    if withdraw and (weights or added or at is not None):
+        raise InputError("--withdraw takes no weights, and adds nothing")
+    if added and not weights:
+        raise InputError("--add needs a weight: --set NAME=WEIGHT")
     if at is not None and not weights:
         raise InputError("--at needs weights: --set SOURCE=WEIGHT")
     if withdraw:
         _withdraw(run, as_json=as_json)
     elif weights:
-        _ask(run, weights, -1 if at is None else at, timeout, as_json=as_json)
+        _ask(run, weights, added, -1 if at is None else at, timeout, as_json=as_json)
     else:
         _show(run, as_json=as_json)
 
 
 def _show(run: Path, *, as_json: bool) -> None:
     from qmpi.launch.recipe import recipe_table
-    from qmpi.policy.recipe_requests import weights_text
+    from qmpi.policy.recipe_requests import source_text, weights_text
 
     table = recipe_table(run)
     if as_json:
@@ -117,6 +148,9 @@ def _show(run: Path, *, as_json: bool) -> None:
         return
     for line in table.lines:
         click.echo(line_text(line))
+    for one in table.added:
+        rows = f"{one.fact.rows:,} rows" if one.fact.rows else "endless"
+        click.echo(f"{one.source.name} was added: {source_text(one.source)}, {rows}")
     if table.waiting is not None:
         click.echo(f"waits for an answer: {weights_text(table.waiting.weights)}")
 
@@ -158,6 +192,7 @@ def _withdraw(run: Path, *, as_json: bool) -> None:
 def _ask(
     run: Path,
     weights: tuple[tuple[str, float], ...],
+    added: tuple["Source", ...],
     at: int,
     timeout: float,
     *,
@@ -166,7 +201,7 @@ def _ask(
     from qmpi.launch.recipe import ask
 
     lives = _report(run).state in LIVING
-    request = ask(run, dict(weights), at, lives=lives)
+    request = ask(run, dict(weights), at, added, lives=lives)
     step = _wait(run, request, timeout) if lives else -1
     if as_json:
         show_json({"run": run, "request": request, "at": step, "waits": step < 0})

@@ -26,6 +26,7 @@ from qmpi.corpora.scales import check_scales
 from qmpi.corpora.sources import Sources
 from qmpi.corpora.standing import StandingSteps, check_training, replay
 from qmpi.errors import CorruptData, InputError, QmpiError
+from qmpi.policy.added_sources import facts_of, sources_of, with_added
 from qmpi.policy.held_out import is_held_out
 from qmpi.policy.hyperparameters import (
     Log,
@@ -38,6 +39,7 @@ from qmpi.policy.recipe_proof import recipes_fault
 from qmpi.policy.recipes import contents, course_of
 from qmpi.policy.recipes import standing as held_by_step
 from qmpi.policy.stream import numbered_rows
+from qmpi.protocol.added import AddedSource
 from qmpi.protocol.journal import (
     RunReshaped,
 )
@@ -134,7 +136,7 @@ def audit_run(
         blocks, fault = _check_blocks(standing, log, settings, cache, progress or _silent)
     except QmpiError as error:
         blocks, fault = 0, f"the data cannot be read again: {error}"
-    names = [source.name for source in settings.data.sources]
+    names = [source.name for source in with_added(settings, standing.added).data.sources]
     told = tuple(contents(recipe, names) for recipe in held_by_step(standing.recipes))
     return replace(_report(fault or "ok", standing, blocks, log), recipes=told)
 
@@ -144,13 +146,18 @@ def check_recipes(standing: StandingSteps, settings: Settings) -> str:
 
     Args:
         standing: the journal, replayed.
-        settings: the job.
+        settings: the job, as its file has it.
 
     Returns:
         The first fault in words; "" if there is none.
     """
-    for before, after, log, steps in standing.drawn:
-        fault = recipes_fault(before, after, settings, course_of(settings, log), steps)
+    known: tuple[AddedSource, ...] = ()
+    for before, after, log, steps, added in standing.drawn:
+        if added[: len(known)] != known:
+            return "sources that were added to the run are others later"
+        known = added
+        course = course_of(settings, log)
+        fault = recipes_fault(before, after, with_added(settings, added), course, steps)
         if fault:
             return fault
     return ""
@@ -225,9 +232,10 @@ def _check_blocks(
     opened = standing.opened
     if opened is None:
         return 0, ""
-    sources = Sources(settings, cache)
-    if sources.open() != opened.sources:
+    sources, facts = Sources(settings, cache), facts_of(replace(opened, added=standing.added))
+    if sources.add(sources_of(standing.added)) != facts:
         return 0, "the data sources are not those of the run"
+    settings = with_added(settings, standing.added)
     fault = sources.packing_fault()
     if fault:
         return 0, fault
@@ -239,11 +247,11 @@ def _check_blocks(
         for lane, digest in enumerate(record.block_digests):
             rows = numbered_rows(
                 standing.recipes,
-                opened.sources,
+                facts,
                 block_of(log, step, lane, train.lanes),
                 train.microbatches * train.sequences,
             )
-            fault = _leak(opened.sources, rows, (step, lane))
+            fault = _leak(facts, rows, (step, lane))
             fault = fault or _count_endless(seen, settings, rows, (step, lane))
             if not fault and sources.build_all(rows)[0] != digest:
                 fault = f"block ({step}, {lane}) is not what was trained on"

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from qmpi.config.settings import Settings
 from qmpi.corpora.sources import Sources
+from qmpi.policy.added_sources import facts_of, sources_of
 from qmpi.policy.hyperparameters import block_of, first_hyperparameters, lanes_of
 from qmpi.policy.stream import numbered_rows
 from qmpi.protocol.journal import RunOpened
@@ -54,7 +55,7 @@ def overlap_with(
     Args:
         sources: of the run, open.
         settings: the job.
-        opened: newest opening of the run: facts, and the recipe log and the
+        opened: newest opening of the run: facts, added sources, and the recipe log and the
             hyperparameter log as they stand.
         steps: steps that were trained.
         held: held-out rows, as a lane's block has them.
@@ -67,13 +68,15 @@ def overlap_with(
         StorageError: a shard is damaged, or cannot be read.
     """
     search = _Search(_unpacked(held, settings))
+    sources.add(sources_of(opened.added))
+    facts = facts_of(opened)
     train = settings.train
     log = opened.hyperparameters or (first_hyperparameters(settings),)
     for step in range(steps):
         for lane in range(lanes_of(log, step, train.lanes)):
             rows = numbered_rows(
                 opened.recipes,
-                opened.sources,
+                facts,
                 block_of(log, step, lane, train.lanes),
                 train.microbatches * train.sequences,
             )

@@ -9,11 +9,12 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import takewhile
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from qmpi.config.data import ContentSource, CorpusSource
+from qmpi.config.data import ContentSource, CorpusSource, Source
 from qmpi.config.memory_checks import memory_fault
 from qmpi.config.settings import Settings
 from qmpi.corpora.builtin import PREFIX, resolve
@@ -81,6 +82,7 @@ class Sources:
         self._cache = cache
         self._packed = settings.data.packing == "best_fit"
         self._facts: tuple[SourceFact, ...] | None = None
+        self._added: tuple[Source, ...] = ()
         self._makers: dict[str, RowMaker] = {}
         self._corpora: dict[int, Corpus | PackedCorpus] = {}
         self._shards: dict[int, tuple[Digest, ...]] = {}
@@ -117,12 +119,9 @@ class Sources:
             InputError: a source does not fit the job (vocabulary, tokenizer, length).
         """
         if self._facts is not None:
-            return self._facts
-        from qmpi.content.rows import RowMaker, source_digest
+            return self.facts[: len(self._settings.data.sources)]
         from qmpi.corpora.read_order import ChunkPlaces
-        from qmpi.corpora.remaking import blocks_anew
         from qmpi.storage.block_builder import BlockBuilder
-        from qmpi.storage.corpus import Corpus
 
         settings = self._settings
         check_memory(settings)
@@ -130,38 +129,93 @@ class Sources:
         check_rows(settings, tokenizer)
         length = settings.train.sequence_tokens
         self._levels = self._open_levels()
-        facts: list[SourceFact] = []
-        for number, source in enumerate(settings.data.sources):
-            match source:
-                case CorpusSource():
-                    path = resolve(source.path, self._cache)
-                    corpus = Corpus.open(
-                        path, self._chunks, number, self._levels.chain, self._guard
-                    )
-                    _check_corpus(source.name, corpus, tokenizer, length)
-                    corpus.shards.remaker = blocks_anew(corpus, tokenizer)
-                    self._shards[number] = tuple(shard.sha256 for shard in corpus.facts.shards)
-                    self._stored[number] = corpus
-                    self._corpora[number], rows, digest = self._rows_of(corpus)
-                    share = settings.evaluation.held_out
-                    facts.append(split(source.name, rows, digest, share, length))
-                case ContentSource():
-                    maker = RowMaker(
-                        tokenizer,
-                        source,
-                        settings.job.seed,
-                        length,
-                        settings.model.vocab_size,
-                        packed=self._packed,
-                    )
-                    self._makers[source.name] = maker
-                    digest = source_digest(source, packed=self._packed)
-                    facts.append(SourceFact(source.name, 0, digest))
         self.tokenizer = tokenizer
+        facts = tuple(self._opened(number, source) for number, source in enumerate(self._all))
         self._places = ChunkPlaces(self._corpora, length)
         self._builder = BlockBuilder(settings.model.vocab_size, self._corpora, length)
-        self._facts = tuple(facts)
-        return self._facts
+        self._facts = facts
+        return facts
+
+    @property
+    def facts(self) -> tuple[SourceFact, ...]:
+        """Facts of the sources that are open: of the job file, then of those that were added."""
+        return self._facts or ()
+
+    @property
+    def _all(self) -> tuple[Source, ...]:
+        return (*self._settings.data.sources, *self._added)
+
+    def add(
+        self, added: Sequence[Source], proposed: Sequence[Source] = ()
+    ) -> tuple[SourceFact, ...]:
+        """Open further sources behind those of the job file.
+
+        Args:
+            added: stay open if they are.
+            proposed: behind them, opened anew in any case.
+
+        Returns:
+            Facts of all sources, in order.
+
+        Raises:
+            InputError: one does not fit the job (vocabulary, tokenizer, length); those before it
+                are open.
+            StorageError: one cannot be read; likewise.
+        """
+        first = len(self.open())
+        alike = takewhile(lambda both: both[0] == both[1], zip(self._added, added, strict=False))
+        kept = len(list(alike))
+        self._drop(kept)
+        for source in (*added[kept:], *proposed):
+            self._facts = (*self.facts, self._opened(first + len(self._added), source))
+            self._added = (*self._added, source)
+        return self.facts
+
+    def _drop(self, kept: int) -> None:
+        """Close the added sources but the first `kept` ones."""
+        if kept == len(self._added):
+            return
+        from qmpi.corpora.read_order import ChunkPlaces
+
+        first = len(self._settings.data.sources) + kept
+        for number, source in list(enumerate(self._all))[first:]:
+            for kept_by_number in (self._corpora, self._stored, self._shards):
+                kept_by_number.pop(number, None)
+            self._makers.pop(source.name, None)
+        self._facts, self._added = self.facts[:first], self._added[:kept]
+        self._places = ChunkPlaces(self._corpora, self._settings.train.sequence_tokens)
+        for key in [key for key in self._chunks if key.source >= first]:
+            self._chunks.discard(key)  # another source may get that number
+
+    def _opened(self, number: int, source: Source) -> SourceFact:
+        from qmpi.content.rows import RowMaker, source_digest
+        from qmpi.corpora.remaking import blocks_anew
+        from qmpi.storage.corpus import Corpus
+
+        settings = self._settings
+        length = settings.train.sequence_tokens
+        match source:
+            case CorpusSource():
+                path = resolve(source.path, self._cache)
+                levels = self._levels.chain
+                corpus = Corpus.open(path, self._chunks, number, levels, self._guard)
+                _check_corpus(source.name, corpus, self.tokenizer, length)
+                corpus.shards.remaker = blocks_anew(corpus, self.tokenizer)
+                self._shards[number] = tuple(shard.sha256 for shard in corpus.facts.shards)
+                self._stored[number] = corpus
+                self._corpora[number], rows, digest = self._rows_of(corpus)
+                return split(source.name, rows, digest, settings.evaluation.held_out, length)
+            case ContentSource():
+                self._makers[source.name] = RowMaker(
+                    self.tokenizer,
+                    source,
+                    settings.job.seed,
+                    length,
+                    settings.model.vocab_size,
+                    packed=self._packed,
+                )
+                digest = source_digest(source, packed=self._packed)
+                return SourceFact(source.name, 0, digest)
 
     def is_absent(self) -> bool:
         """Return whether a file or directory that the job names is not to be found now."""
@@ -189,7 +243,7 @@ class Sources:
             for number, corpus in self._corpora.items():
                 fault = cast("PackedCorpus", corpus).fault(self._settings.train.sequence_tokens)
                 if fault:
-                    return f"source {self._settings.data.sources[number].name!r}: {fault}"
+                    return f"source {self._all[number].name!r}: {fault}"
         return ""
 
     def build(
@@ -285,7 +339,7 @@ class Sources:
             InputError: a row lies behind the end of its source.
             StorageError: a shard is damaged, or cannot be read.
         """
-        names = [source.name for source in self._settings.data.sources]
+        names = [source.name for source in self._all]
         asked: dict[int, list[int]] = {}
         for address in rows:
             if self.makes(names[address.source]):
@@ -304,7 +358,7 @@ class Sources:
         """
         from qmpi.content.address import parse_stream
 
-        source = self._settings.data.sources[address.source]
+        source = self._all[address.source]
         if self.makes(source.name):
             return self._makers[source.name].stream_of(address.row)
         length = self._settings.train.sequence_tokens

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from qmpi.corpora.roll_backs import roll_back_fault
 from qmpi.policy.hyperparameters import Log, hyperparameters_at, rate_at
 from qmpi.policy.recipes import Recipes
+from qmpi.protocol.added import AddedSource
 from qmpi.protocol.journal import (
     GenerationOpened,
     HyperparametersChanged,
@@ -39,12 +40,14 @@ class Drawn(NamedTuple):
         after: the log.
         log: the hyperparameter log then.
         steps: that stood then.
+        added: sources that the run had besides those of the job file.
     """
 
     before: Recipes
     after: Recipes
     log: Log
     steps: int
+    added: tuple[AddedSource, ...]
 
 
 class StandingSteps(Struct):
@@ -61,6 +64,7 @@ class StandingSteps(Struct):
         reshaped: each time that its state was cut for another layout, in order.
         recipes: the recipe log as it stands.
         drawn: each time that it was told.
+        added: sources that the run has besides those of the job file.
     """
 
     steps: dict[int, StepCommitted]
@@ -73,6 +77,7 @@ class StandingSteps(Struct):
     reshaped: tuple[RunReshaped, ...] = ()
     recipes: Recipes = ()
     drawn: tuple[Drawn, ...] = ()
+    added: tuple[AddedSource, ...] = ()
 
 
 def check_training(steps: Mapping[int, StepCommitted], log: Log, *, is_logged: bool) -> str:
@@ -127,7 +132,7 @@ def replay(records: Iterable[JournalRecord]) -> StandingSteps:
             case RunOpened():
                 standing.fault = _open(standing, void, record)
             case RecipesChanged():
-                _draw(standing, record.recipes)
+                _draw(standing, record)
             case HyperparametersChanged() | RunReshaped():
                 _change(standing, void, record)
             case GenerationOpened():
@@ -149,7 +154,7 @@ def _open(standing: StandingSteps, void: dict[int, StepCommitted], record: RunOp
     if record.back_to >= 0:
         _give_up(standing, void, record.back_to)
         standing.went_back += () if told else (record.back_to,)
-    _draw(standing, record.recipes)
+    _draw(standing, record)
     return fault
 
 
@@ -166,9 +171,11 @@ def _change(
         standing.went_back += (record.back_to,)
 
 
-def _draw(standing: StandingSteps, recipes: Recipes) -> None:
-    drawn = Drawn(standing.recipes, recipes, standing.log, len(standing.steps))
-    standing.recipes, standing.drawn = recipes, (*standing.drawn, drawn)
+def _draw(standing: StandingSteps, record: RunOpened | RecipesChanged) -> None:
+    before, steps = standing.recipes, len(standing.steps)
+    drawn = Drawn(before, record.recipes, standing.log, steps, record.added)
+    standing.recipes, standing.drawn = record.recipes, (*standing.drawn, drawn)
+    standing.added = record.added
 
 
 def _reshape(standing: StandingSteps, record: RunReshaped) -> str:

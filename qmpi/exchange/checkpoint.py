@@ -15,6 +15,7 @@ from msgspec import Struct
 from qmpi.config.load import load_job
 from qmpi.config.settings import Settings
 from qmpi.errors import CorruptData, InputError, StorageError
+from qmpi.policy.added_sources import added_of, with_added
 from qmpi.policy.branches import stands
 from qmpi.policy.reshaping import which_run
 from qmpi.protocol.journal import RunOpened
@@ -69,6 +70,23 @@ def run_settings(run: Path) -> Settings:
         ConfigError: its job file was broken by hand.
     """
     return load_job(RunDirectory(run).require_job())
+
+
+def with_all_sources(settings: Settings, run: Path) -> Settings:
+    """Return the job of a run with the sources that the run was given on its way.
+
+    Args:
+        settings: the job.
+        run: directory of the run.
+
+    Returns:
+        The job; as it is if there is no journal.
+
+    Raises:
+        StorageError: the journal cannot be read.
+    """
+    journal = RunDirectory(run).journal
+    return with_added(settings, added_of(glance_at(journal).told if journal.exists() else ()))
 
 
 def read_checkpoint(

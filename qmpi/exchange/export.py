@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from qmpi.config.settings import Settings
 from qmpi.corpora.tokenizer import check_rows, open_tokenizer
 from qmpi.errors import InputError
-from qmpi.exchange.checkpoint import Tell, read_checkpoint, run_settings
+from qmpi.exchange.checkpoint import Tell, read_checkpoint, run_settings, with_all_sources
 from qmpi.exchange.folder import OwnFiles, check_folder, new_folder
 from qmpi.exchange.hugging_face import CONFIG, model_config
 from qmpi.exchange.mixtures import why_not
@@ -142,7 +142,7 @@ def export_run(
             write_tensors(part / name, tensors, data)
         if len(files) > 1:
             write_atomic(part / INDEX, encode_index(files))
-        _describe(part, settings, tokenizer, origin)
+        _describe(part, with_all_sources(settings, run), tokenizer, origin)
     told = (len(files), size, dropped, left_out)
     return Exported(target, checkpoint.step, origin.weights, *told)
 

@@ -228,7 +228,7 @@ class _Measurement:
 
 
 def newest_opening(history: Iterable[JournalRecord]) -> RunOpened:
-    """Return the newest opening of a run, with the hyperparameter log as it stands.
+    """Return the newest opening of a run, with its logs and its sources as they stand.
 
     Args:
         history: the journal of a run that has begun.
@@ -243,7 +243,7 @@ def newest_opening(history: Iterable[JournalRecord]) -> RunOpened:
         elif isinstance(record, HyperparametersChanged | RunReshaped) and opened is not None:
             opened = replace(opened, hyperparameters=record.hyperparameters)
         elif isinstance(record, RecipesChanged) and opened is not None:
-            opened = replace(opened, recipes=record.recipes)
+            opened = replace(opened, recipes=record.recipes, added=record.added)
     if opened is None:
         raise InputError("the journal does not say how the run was opened")
     return opened

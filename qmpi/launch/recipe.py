@@ -6,12 +6,15 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from qmpi.config.data import Source
 from qmpi.config.load import load_job
 from qmpi.config.settings import Settings
 from qmpi.errors import InputError
+from qmpi.policy.added_sources import added_of, adding_fault, with_added
 from qmpi.policy.hyperparameters import log_of
 from qmpi.policy.recipe_requests import Room, answered, weights_text
 from qmpi.policy.recipes import begun_recipes, contents, course_of, in_force, recipes_of, standing
+from qmpi.protocol.added import AddedSource
 from qmpi.protocol.journal import RecipesChanged
 from qmpi.protocol.recipe import RecipeReport, RecipeRequest
 from qmpi.storage.journal import Glance, glance_at
@@ -50,11 +53,13 @@ class RecipeTable(Struct, frozen=True):
         committed: steps so far.
         lines: in the order of the stream.
         waiting: request that nobody has answered yet.
+        added: sources that the job file does not have.
     """
 
     committed: int
     lines: tuple[RecipeLine, ...]
     waiting: RecipeRequest | None
+    added: tuple[AddedSource, ...] = ()
 
 
 def recipe_table(run: Path) -> RecipeTable:
@@ -72,7 +77,8 @@ def recipe_table(run: Path) -> RecipeTable:
     """
     directory = RunDirectory(run)
     settings, glance = _read(directory)
-    names = [source.name for source in settings.data.sources]
+    added = added_of(glance.told)
+    names = [source.name for source in with_added(settings, added).data.sources]
     course = course_of(settings, log_of(glance.told, settings))
     log = recipes_of(glance.told, settings) or begun_recipes(settings, course)
     held, now = standing(log), in_force(log, glance.committed)
@@ -94,16 +100,25 @@ def recipe_table(run: Path) -> RecipeTable:
         )
         for number, recipe in enumerate(log)
     )
-    return RecipeTable(glance.committed, lines, read_recipe_request(directory.recipe_request))
+    waiting = read_recipe_request(directory.recipe_request)
+    return RecipeTable(glance.committed, lines, waiting, added)
 
 
-def ask(run: Path, weights: dict[str, float], at: int, *, lives: bool) -> RecipeRequest:
+def ask(
+    run: Path,
+    weights: dict[str, float],
+    at: int,
+    added: tuple[Source, ...] = (),
+    *,
+    lives: bool,
+) -> RecipeRequest:
     """Leave a request in the directory of a run.
 
     Args:
         run: its directory.
         weights: relative shares of some sources.
         at: first step with them; -1: the first that is possible.
+        added: sources that the run does not have yet.
         lives: a job is there that answers; else the next start will.
 
     Returns:
@@ -124,13 +139,15 @@ def ask(run: Path, weights: dict[str, float], at: int, *, lives: bool) -> Recipe
             "--withdraw takes it back"
         )
     name = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
-    request = RecipeRequest(name, tuple(weights.items()), at)
+    request = RecipeRequest(name, tuple(weights.items()), at, added)
     least = max(1, glance.committed) if not lives else 1
     course = course_of(settings, log_of(glance.told, settings))
     log = recipes_of(glance.told, settings) or begun_recipes(settings, course)
-    refused = answered(request, log, settings, course, Room(glance.committed, least, NO_END))[2]
+    job = with_added(settings, added_of(glance.told))
+    refused = answered(request, log, job, course, Room(glance.committed, least, NO_END))[2]
     # What a living job can follow, its coordinator alone knows.
-    if refused and (not lives or set(weights) - {s.name for s in settings.data.sources}):
+    names = {source.name for source in (*job.data.sources, *added)}
+    if refused and (not lives or adding_fault(request, job) or set(weights) - names):
         raise InputError(refused)
     write_recipe_request(directory.recipe_request, request)
     return request

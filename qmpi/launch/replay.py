@@ -166,6 +166,7 @@ def goes_by(run: str, standing: StandingSteps, to: int | None = None) -> Replay:
         steps=Step(steps),
         # Of later steps likewise; what was passed over on the way stays.
         recipes=standing.recipes[: standing.steps[steps - 1].recipe + 1],
+        added=standing.added,
     )
 
 

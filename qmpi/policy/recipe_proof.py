@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
 from qmpi.errors import QmpiError
+from qmpi.policy.added_sources import padded
 from qmpi.policy.recipes import Course, Recipes, reset_shares, standing
 from qmpi.policy.stream import first_recipe, next_recipe, recipe_of
 from qmpi.protocol.recipe import Recipe
@@ -19,7 +20,7 @@ def recipes_fault(
     Args:
         before: the log that it takes the place of; empty: the run begins with it.
         after: the log.
-        settings: the job.
+        settings: the job, with the sources that were added to its run.
         course: where its steps lie.
         step: steps that stand.
 
@@ -27,8 +28,10 @@ def recipes_fault(
         The first fault in words; "" if there is none: rows that were used, or passed over, stay
         so, each source goes on at the row behind, and each record begins where its step does.
     """
-    used = course.begins(step)
-    if _used(before, used) != _used(after, used):
+    used, sources = course.begins(step), len(settings.data.sources)
+    if any(len(recipe.weights) != sources for recipe in after):
+        return f"the recipe log does not say what each of the {sources} sources weighs"
+    if _used(padded(before, sources), used) != _used(after, used):
         return f"the recipes of the {step} steps that stand were changed"
     weights = [source.weight for source in settings.data.sources]
     if not after or _bare(after[0]) != _bare(first_recipe(weights, settings.job.seed)):

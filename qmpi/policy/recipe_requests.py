@@ -2,17 +2,16 @@
 
 from typing import NamedTuple
 
+from qmpi.config.data import CorpusSource, Source
 from qmpi.config.recipe_checks import unknown_sources
 from qmpi.config.settings import Settings
 from qmpi.errors import ConfigError
+from qmpi.policy.added_sources import adding_fault, padded, with_sources
 from qmpi.policy.recipes import Course, Recipes, in_force, reweighed
 from qmpi.protocol.recipe import RecipeRequest
 
-ADDING = (
-    "a run has the sources that it was begun with, since its identity names them: begin runs with "
-    "every source that they may need, at weight 0"
-)
-"""Why no source can be added, and what to do."""
+ADDING = "a source that the run does not have is added with `--add NAME=PATH`"
+"""What to do about a source that there is not."""
 
 
 class Room(NamedTuple):
@@ -41,6 +40,15 @@ def weights_text(weights: tuple[tuple[str, float], ...]) -> str:
     return ", ".join(f"{name} = {weight:g}" for name, weight in weights)
 
 
+def source_text(source: Source) -> str:
+    """Return what a source is, for people.
+
+    Args:
+        source: any.
+    """
+    return f"corpus {source.path}" if isinstance(source, CorpusSource) else f"content:{source.type}"
+
+
 def reason_of(request: RecipeRequest, committed: int) -> str:
     """Return why a record is there that follows a request.
 
@@ -48,7 +56,9 @@ def reason_of(request: RecipeRequest, committed: int) -> str:
         request: what was asked for.
         committed: steps by then.
     """
-    return f"asked for at step {committed}: {weights_text(request.weights)}"
+    added = [f"{source.name} is added, {source_text(source)}" for source in request.added]
+    told = "; ".join([weights_text(request.weights), *added])
+    return f"asked for at step {committed}: {told}"
 
 
 def answered(
@@ -63,23 +73,27 @@ def answered(
     Args:
         request: what is asked for.
         recipes: the recipe log.
-        settings: the job.
+        settings: the job, with the sources that were added before.
         course: where its steps lie.
         room: between which steps it can change.
 
     Returns:
         The log, from which step on it is another one, and "". Or the log as it is, -1, and why.
+        Whether sources that it adds can be opened is asked elsewhere.
     """
     at = room.least if request.at < 0 else request.at
-    fault = _fault(request, settings, at, room)
+    fault = adding_fault(request, settings)
+    settings = with_sources(settings, request.added)
+    fault = fault or _fault(request, settings, at, room)
     if fault:
         return recipes, -1, fault
+    known = padded(recipes, len(settings.data.sources))
     reason = reason_of(request, room.committed)
     try:
-        longer = reweighed(recipes, settings, course, at, request.weights, reason)
+        longer = reweighed(known, settings, course, at, request.weights, reason)
     except ConfigError as error:
         return recipes, -1, f"from some step on no source would be left: {error}"
-    if in_force(longer, at).shares == in_force(recipes, at).shares:
+    if in_force(longer, at).shares == in_force(known, at).shares:
         return recipes, -1, f"these weights hold at step {at} as it is"
     return longer, at, ""
 

@@ -20,6 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
+from qmpi.policy.added_sources import with_added
 from qmpi.policy.hyperparameters import Log, hyperparameters_at, lanes_of
 from qmpi.policy.stream import first_recipe, next_recipe
 from qmpi.protocol.batch import first_block
@@ -105,15 +106,16 @@ def recipes_of(history: Iterable[JournalRecord], settings: Settings) -> Recipes:
 
     Args:
         history: the journal, or what of it names a log.
-        settings: the job.
+        settings: the job, as its file has it.
 
     Returns:
         Nothing if the journal does not tell of a start.
     """
     log: Recipes = ()
+    job = settings
     for record in history:
         if isinstance(record, RunOpened | RecipesChanged) and record.recipes:
-            log = record.recipes
+            log, settings = record.recipes, with_added(job, record.added)
         elif isinstance(record, RunReshaped) and log:
             course = course_of(settings, record.hyperparameters)
             log = went_back(log, settings, course, record.step)
@@ -238,7 +240,7 @@ def contents(recipe: Recipe, names: Sequence[str]) -> RecipeReport:
 
     Args:
         recipe: the record.
-        names: of the sources, in the order of the job file.
+        names: of the sources, in the order of the job file, added ones last.
     """
     weights = {n: w / MIXTURE_PERIOD for n, w in zip(names, recipe.weights, strict=True)}
     return RecipeReport(recipe.first_step, weights, recipe.reason or FROM_JOB)

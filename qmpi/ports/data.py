@@ -5,14 +5,17 @@ pure function of source and numbers; a block is one of its addresses and of the 
 every rank alike, and its digest is that of its ids, however they are compressed. What is damaged or
 missing, or rows that do not fit the block, is named in `BlockBroken` or `RowsBroken`, never trained
 on, and spoils no other block; once it is mended, the block can be built. What is damaged is told
-from what is out of reach for now; of the latter sources may be opened anew.
+from what is out of reach for now; of the latter sources may be opened anew. A source behind those
+of the job file that cannot be opened is told, and spoils none that can.
 """
 
 from typing import Protocol
 
 from msgspec import Struct
 
+from qmpi.config.data import Source
 from qmpi.ports.base import Effect, Event, Frame, Reply
+from qmpi.protocol.added import Proposal
 from qmpi.protocol.envelope import Address
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import ComingReads, RowAddress
@@ -40,7 +43,15 @@ class DataWork(Effect, frozen=True):
 
 
 class OpenSources(DataWork, frozen=True):
-    """Open the data sources that this role serves; ends in `SourcesOpened` or `SourcesAway`."""
+    """Open the data sources that this role serves; ends in `SourcesOpened` or `SourcesAway`.
+
+    Attributes:
+        added: sources behind those of the job file, which the run draws from.
+        proposal: sources behind them, tried anew whenever it is asked; None: none are.
+    """
+
+    added: tuple[Source, ...] = ()
+    proposal: Proposal | None = None
 
 
 class BuildBlock(DataWork, frozen=True):
@@ -71,9 +82,18 @@ class MakeRows(DataWork, frozen=True):
 
 
 class SourcesOpened(Event, frozen=True):
-    """Result of `OpenSources`."""
+    """Result of `OpenSources`.
+
+    Attributes:
+        sources: facts of those that are open: of the job file, then of as many of the others as
+            could be opened, in order.
+        request: name of the proposal that was tried; "": none was.
+        fault: why the next of the others cannot be opened, in words; "" if all are open.
+    """
 
     sources: tuple[SourceFact, ...]
+    request: str = ""
+    fault: str = ""
 
 
 class SourcesAway(Event, frozen=True):

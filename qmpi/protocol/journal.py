@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from qmpi.protocol.added import AddedSource
 from qmpi.protocol.evaluation import Evaluation
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.membership import SourceFact
@@ -20,7 +21,7 @@ class RunOpened(Struct, frozen=True, tag="run_opened"):
         incarnation: number of this MPI job, from 1.
         settings_digest: SHA-256 of the resolved settings that fix the arithmetic and the data, as
             the run was begun with them.
-        sources: facts of the data sources.
+        sources: facts of the data sources of the job file.
         recipes: the recipe log.
         identity: what the trainers' arithmetic depends on.
         lanes: lanes of a step.
@@ -30,6 +31,7 @@ class RunOpened(Struct, frozen=True, tag="run_opened"):
         back_to: the run goes back to this step: steps from it on are given up, and so are copies
             of the state after it; -1: they stand.
         roll_back: the run goes back to `back_to` by itself; None: it does not, or the user said so.
+        added: sources that the job file does not have.
     """
 
     time: float
@@ -44,6 +46,7 @@ class RunOpened(Struct, frozen=True, tag="run_opened"):
     hyperparameters: tuple[Hyperparameters, ...] = ()
     back_to: int = -1
     roll_back: RollBack | None = None
+    added: tuple[AddedSource, ...] = ()
 
 
 class HyperparametersChanged(Struct, frozen=True, tag="hyperparameters_changed"):
@@ -73,6 +76,7 @@ class RecipesChanged(Struct, frozen=True, tag="recipes_changed"):
         reason: in words.
         request: name of the request that this follows; "": none.
         at: first step that has what was asked for; -1: nothing was.
+        added: all sources that the job file does not have, new ones last.
     """
 
     time: float
@@ -81,6 +85,7 @@ class RecipesChanged(Struct, frozen=True, tag="recipes_changed"):
     reason: str
     request: str = ""
     at: int = -1
+    added: tuple[AddedSource, ...] = ()
 
 
 class RunReshaped(Struct, frozen=True, tag="run_reshaped"):

@@ -1,5 +1,6 @@
 """The one union of all messages, and which of them belong to a generation."""
 
+from qmpi.protocol.added import SourcesTried
 from qmpi.protocol.blocks import (
     BlockFailed,
     BlockReply,
@@ -68,6 +69,7 @@ Message = (
     | RowsReply
     | RowsFailed
     | DataFault
+    | SourcesTried
     | SnapshotOffer
     | SnapshotPull
     | SnapshotPart

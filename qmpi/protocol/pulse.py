@@ -8,6 +8,8 @@ hosts, not with ranks.
 
 from msgspec import Struct
 
+from qmpi.config.data import Source
+from qmpi.protocol.added import Proposal
 from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import Recipe
@@ -58,9 +60,11 @@ class Directory(Struct, frozen=True, tag="directory"):
     Attributes:
         revision: raised with each change; older ones are ignored.
         generators, memories, replicas: live ranks, ascending.
-        sources: facts of all data sources, in the order of the job file.
+        sources: facts of all data sources, in the order of the job file, added ones last.
         reason: why it changed, in words.
         recipes: the recipe log.
+        added: the sources that the job file does not have.
+        proposal: sources to be tried; nothing draws from them yet. None: none are.
     """
 
     revision: int = 0
@@ -70,6 +74,8 @@ class Directory(Struct, frozen=True, tag="directory"):
     sources: tuple[SourceFact, ...] = ()
     reason: str = ""
     recipes: tuple[Recipe, ...] = ()
+    added: tuple[Source, ...] = ()
+    proposal: Proposal | None = None
 
 
 class DirectoryChange(Struct, frozen=True, tag="directory_change"):

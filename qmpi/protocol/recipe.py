@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from qmpi.config.data import Source
 from qmpi.units import Step
 
 MIXTURE_PERIOD = 4096
@@ -44,11 +45,13 @@ class RecipeRequest(Struct, frozen=True):
         name: of the request; letters, digits, "-" and "_". It is followed once.
         weights: relative shares by source, >= 0; the others keep theirs.
         at: first step that they hold for; -1: the first that is possible.
+        added: sources that the run does not have yet; each has a weight.
     """
 
     name: str
     weights: tuple[tuple[str, float], ...]
     at: int = -1
+    added: tuple[Source, ...] = ()
 
 
 class RecipeAnswer(Struct, frozen=True):
@@ -79,7 +82,10 @@ class RecipeReport(Struct, frozen=True):
 
 
 class RowAddress(Struct, frozen=True):
-    """Where a row comes from: row `row` of source number `source` (order of the job file)."""
+    """Where a row comes from: row `row` of source number `source`.
+
+    Numbers are those of the job file, and behind it of added sources in the order of adding.
+    """
 
     source: int
     row: int

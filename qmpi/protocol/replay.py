@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from qmpi.protocol.added import AddedSource
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import Recipe
@@ -19,10 +20,11 @@ class Replay(Struct, frozen=True):
         run_id: its identity.
         settings_digest: SHA-256 of the settings that it was begun with; the replay's are the same.
         identity: what its trainers' arithmetic depends on.
-        sources: facts of its data sources.
+        sources: facts of the data sources of its job file.
         log: its hyperparameter log.
         steps: at which the replay ends, > 0; schedules count by the log.
         recipes: its recipe log; empty: what the job says.
+        added: sources that its job file does not have.
     """
 
     run: str
@@ -33,3 +35,4 @@ class Replay(Struct, frozen=True):
     log: tuple[Hyperparameters, ...]
     steps: Step
     recipes: tuple[Recipe, ...] = ()
+    added: tuple[AddedSource, ...] = ()

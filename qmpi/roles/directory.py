@@ -34,7 +34,7 @@ def pairs_of(directory: Directory) -> set[Pair]:
 
 
 def difference(old: Directory, new: Directory) -> DirectoryChange:
-    """Return what makes one directory another; both name the same sources.
+    """Return what makes one directory another; both name and propose the same sources.
 
     Args:
         old: the one before.
@@ -76,6 +76,8 @@ def changed(old: Directory, change: DirectoryChange) -> Directory:
         sources=old.sources,
         reason=change.reason,
         recipes=(*old.recipes[: change.kept], *change.recipes),
+        added=old.added,
+        proposal=old.proposal,
     )
 
 

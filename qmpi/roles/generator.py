@@ -21,9 +21,16 @@ class Generator(Opening):
 
     opens = "the tokenizer"
 
+    def on_directory(self, now: Seconds) -> list[Effect]:
+        """Open what is added."""
+        del now
+        return [*self.added.follow(self.directory)]
+
     def on_event(self, event: Event, now: Seconds) -> list[Effect]:
         """Make rows, and hand them to who asked."""
         match event:
+            case Received(_, RowsRequest(source=source)) if self.added.has_yet_to_open(source):
+                return []  # of a source that a newer directory adds; the rows are asked for again
             case Received(header, RowsRequest(step, lane, source, rows)):
                 self._activity = f"writing rows for step {step}"
                 return [MakeRows(header.source, step, lane, source, rows)]

@@ -28,7 +28,7 @@ from qmpi.policy.outage import Outage
 from qmpi.policy.stream import block_bytes, numbered_rows
 from qmpi.ports.base import Effect, Event, Frame
 from qmpi.ports.clock import Slept
-from qmpi.ports.data import Block, BlockBroken, BlockBuilt, BuildBlock
+from qmpi.ports.data import Block, BlockBroken, BlockBuilt, BuildBlock, SourcesOpened
 from qmpi.ports.transport import Received, Send
 from qmpi.protocol.blocks import (
     BlockFailed,
@@ -159,7 +159,17 @@ class Memory(Opening):
 
     def on_directory(self, now: Seconds) -> list[Effect]:
         """Ask the generators that live now for each missing row; begin what could not begin."""
-        effects = [effect for key in list(self.gathering) for effect in self._ask_rows(key, now)]
+        effects: list[Effect] = [*self.added.follow(self.directory)]
+        for key in list(self.gathering):
+            effects += self._ask_rows(key, now)
+        return [*effects, *self._begin_waiting(now)]
+
+    def _opened(self, event: SourcesOpened, now: Seconds) -> list[Effect]:
+        is_first, told = not self.added.facts, super()._opened(event, now)
+        return told if is_first else [*self._begin_waiting(now), *told]
+
+    def _begin_waiting(self, now: Seconds) -> list[Effect]:
+        effects: list[Effect] = []
         for key in () if self._is_behind else list(self.waiting):
             if not self._is_begun(key):
                 effects += self._gather(key, now)
@@ -183,9 +193,10 @@ class Memory(Opening):
 
     @property
     def _is_behind(self) -> bool:
-        """Whether a directory is on its way that names the sources, or newer recipes."""
+        """Whether a directory is on its way that names the sources, or newer recipes or sources."""
         newest = self.directory
-        return not newest.sources or newest.revision < self.revision_needed
+        is_old = not newest.sources or newest.revision < self.revision_needed
+        return is_old or self.added.waits(newest)
 
     def _is_begun(self, key: Key) -> bool:
         return key in self.gathering or key in self.building or key in self.put_off
@@ -221,7 +232,10 @@ class Memory(Opening):
         rows = numbered_rows(newest.recipes, newest.sources, number, self.rows_per_block)
         missing: dict[int, tuple[int, ...]] = {}
         for address in rows:
-            if not isinstance(self.settings.data.sources[address.source], CorpusSource):
+            fault = self.added.fault(address.source, newest)
+            if fault:
+                return self._refuse(BlockFailed(*key, fault))
+            if not isinstance(self.added.settings.data.sources[address.source], CorpusSource):
                 missing[address.source] = (
                     *missing.get(address.source, ()),
                     address.row,
@@ -243,7 +257,7 @@ class Memory(Opening):
         # Neighbouring rows come from one block of text: who made it should serve them all.
         able = [rank for rank in all_here if rank not in refused] if refused else all_here
         home = home_of(number, rows[0] // ROWS_TOGETHER, able or all_here)
-        source = self.settings.data.sources[number].name
+        source = self.added.settings.data.sources[number].name
         return Send(Address(home, RoleName.GENERATOR), RowsRequest(step, lane, source, rows))
 
     def _rows_failed(self, rank: Rank, failed: RowsFailed, now: Seconds) -> list[Effect]:
@@ -261,7 +275,7 @@ class Memory(Opening):
         return [self._ask(key, number)]
 
     def _number(self, source: str) -> int:
-        names = [s.name for s in self.settings.data.sources]
+        names = [s.name for s in self.added.settings.data.sources]
         return names.index(source) if source in names else -1
 
     def _rows_arrived(self, reply: RowsReply, frame: Frame, now: Seconds) -> list[Effect]:
@@ -294,7 +308,7 @@ class Memory(Opening):
         newest = self.directory
         # Where steps had fewer lanes, blocks have other numbers than can be known from here.
         if self.numbers.get(key, -1) not in (-1, usual) or not is_worth_it(
-            self.settings, newest.sources
+            self.added.settings, newest.sources
         ):
             return None
         return self.foresight.look(step, newest.memories, newest.recipes, newest.sources)

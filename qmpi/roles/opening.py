@@ -2,7 +2,8 @@
 
 Theory of operation. A role may be taken on while the file system is away. Opening is tried again
 then, until patience is over; whoever cannot open the sources at all leaves, and another rank takes
-the role on.
+the role on. Sources that are added while the run goes on are opened behind them
+(`qmpi.roles.added_sources`).
 """
 
 from qmpi.config.settings import Settings
@@ -12,6 +13,7 @@ from qmpi.ports.base import Effect, Event, WorkCrashed
 from qmpi.ports.clock import Slept
 from qmpi.ports.data import OpenSources, SourcesAway, SourcesOpened
 from qmpi.protocol.membership import Hello
+from qmpi.roles.added_sources import AddedSources
 from qmpi.roles.facts import RankFacts
 from qmpi.roles.follower import Follower
 from qmpi.units import Seconds
@@ -36,6 +38,7 @@ class Opening(Follower):
         super().__init__(settings, facts)
         self.patience = Seconds(settings.memory.patience_seconds)
         self._opening = Outage[str](self.patience)
+        self.added = AddedSources(settings)
 
     def on_start(self, now: Seconds) -> list[Effect]:
         """Open the sources before saying hello."""
@@ -45,10 +48,9 @@ class Opening(Follower):
     def on_event(self, event: Event, now: Seconds) -> list[Effect]:
         """Say hello once the sources are open."""
         match event:
-            case SourcesOpened(sources):
+            case SourcesOpened():
                 self._opening.answered(SOURCES, now)
-                self._activity = "idle"
-                return [self.tell(Hello(self.facts.host, self.facts.pid, sources=sources))]
+                return self._opened(event, now)
             case SourcesAway(reason):
                 self._activity = f"waiting for files: {reason}"
                 again = self._opening.failed(SOURCES, reason, now)
@@ -65,9 +67,17 @@ class Opening(Follower):
             return self._give_up("opening them hangs")
         return self._open(now) if self._opening.due(now) else []
 
+    def _opened(self, event: SourcesOpened, now: Seconds) -> list[Effect]:
+        del now
+        is_first, tried = not self.added.facts, self.added.opened(event)
+        self._activity = "idle"
+        if is_first:
+            return [self.tell(Hello(self.facts.host, self.facts.pid, sources=event.sources))]
+        return [self.tell(tried)] if tried is not None else []
+
     def _open(self, now: Seconds) -> list[Effect]:
         self._opening.begin(SOURCES, now)
-        return [OpenSources()]
+        return [OpenSources(*self.added.named)]
 
     def _give_up(self, reason: str) -> list[Effect]:
         words = f"the sources were out of reach for {self.patience:.0f} s: {reason}"

@@ -112,14 +112,14 @@ class FileData:
     def _do(self, work: DataWork) -> Event:
         # Asked again, this says the same: a role may build before it has opened.
         try:
-            facts = self._sources.open()
+            self._sources.open()
         except (StorageError, InputError, OSError) as error:
             if not self._may_come_back(error):
                 raise
             return self._away(work, str(error))
         match work:
             case OpenSources():
-                return SourcesOpened(facts)
+                return self._open(work)
             case BuildBlock():
                 return self._build(work)
             case MakeRows():
@@ -149,6 +149,17 @@ class FileData:
         if words != self._told:
             self._told = words
             logger.warning("%s", words)
+
+    def _open(self, work: OpenSources) -> SourcesOpened:
+        proposed = work.proposal.sources if work.proposal is not None else ()
+        request, fault = work.proposal.request if work.proposal is not None else "", ""
+        try:
+            self._sources.add(work.added, proposed)
+        except (InputError, StorageError) as error:
+            # Of a source that was added, not of the job: what else is drawn from can be served.
+            fault = str(error)
+            logger.warning("a source cannot be added: %s", fault)
+        return SourcesOpened(self._sources.facts, request, fault)
 
     def _build(self, work: BuildBlock) -> BlockBuilt | BlockBroken:
         if work.coming is not None:

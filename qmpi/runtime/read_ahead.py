@@ -112,6 +112,15 @@ class ReadAhead(KnownFuture):
             self._ahead.offer(key)
             self._nudge()
 
+    def discard(self, key: ChunkKey) -> None:
+        """Keep a chunk no longer, if it is kept.
+
+        Args:
+            key: its name.
+        """
+        with self._lock:
+            super().discard(key)
+
     def foresee(self, coming: Coming, passed: int, *, is_anew: bool) -> None:
         """Learn what will be asked for, and begin to read it.
 

@@ -11,7 +11,7 @@
     when step 30 corrupt all
     at 9 stop
     when step 5 profile rank 3 for 4    # steps; no fault, but it may meet one
-    at 5 break block of rank 4          # the next one; also `rows`, and `x3` or `for ever` behind
+    at 5 break block of rank 4          # the next; also `rows`, `source`; `x3` or `for ever` behind
     at 5 break connection of rank 4 x3  # it cannot join a group; `rendezvous`: for want of others
     at 5 lose files for 30              # no data file can be read for so long; `of rank 4`: there
     at 5 hang files of rank 4 for 30    # reads do not end before that
@@ -23,6 +23,7 @@
     when step 12 change optimizer.learning_rate = 0.001    # for the next start; also `and replan`
     on end go back to 10                                   # the user goes on with a run that ended
     when step 9 weigh python = 0.5, mathematics = 0 at 20  # no fault either; without `at`: soon
+    when step 9 add corpus law = 0.5, python = 0 at 20     # `law` is new; also `add content ...`
 
 `on NAME` fires right after the n-th time that an event, a message received or an effect of that
 name was handled (on that rank), or that an engine's work came to the stage of that name
@@ -34,6 +35,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from qmpi.config.data import ContentSource, CorpusSource, Source
 from qmpi.errors import ExitCode, InputError
 from qmpi.protocol.envelope import RoleName
 from qmpi.simulator.troubles import FOR_EVER
@@ -121,7 +123,7 @@ class Profile(Struct, frozen=True):
 class Break(Struct, frozen=True):
     """The next `times` pieces of work of a rank fail.
 
-    That is "block", "rows", "connection" or "rendezvous".
+    That is "block", "rows", "source", "connection" or "rendezvous".
     """
 
     work: str
@@ -179,10 +181,14 @@ class Change(Struct, frozen=True):
 
 
 class Weigh(Struct, frozen=True):
-    """The user asks for other weights of the sources from a step on; -1: soon."""
+    """The user asks for other weights of the sources from a step on; -1: soon.
+
+    Some of them may be sources that the run does not have yet.
+    """
 
     weights: tuple[tuple[str, float], ...]
     at: int
+    added: tuple[Source, ...] = ()
 
 
 class GoBack(Struct, frozen=True):
@@ -254,6 +260,12 @@ def _weights(text: str) -> tuple[tuple[str, float], ...]:
     return tuple((name, float(share)) for name, share in pairs)
 
 
+def _added(kind: str, name: str) -> Source:
+    if kind == "corpus":
+        return CorpusSource(name=name, path=f"/{name}", weight=0.0)
+    return ContentSource(name=name, type="code", weight=0.0)
+
+
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _TRIGGERS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Trigger]], ...] = (
     (re.compile(rf"at {_NUMBER} "), lambda m: AtTime(Seconds(float(m[1])))),
@@ -289,7 +301,7 @@ _DEEDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Deed]], ...] = (
     ),
     (
         re.compile(
-            r"break (block|rows|connection|rendezvous) of rank (\d+)(?: x(\d+)| (for ever))?"
+            r"break (block|rows|source|connection|rendezvous) of rank (\d+)(?: x(\d+)| (for ever))?"
         ),
         lambda m: Break(m[1], Rank(int(m[2])), FOR_EVER if m[4] else int(m[3] or 1)),
     ),
@@ -318,5 +330,9 @@ _DEEDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Deed]], ...] = (
     (
         re.compile(r"weigh (\w+ = [\d.]+(?:, \w+ = [\d.]+)*)(?: at (\d+))?"),
         lambda m: Weigh(_weights(m[1]), int(m[2] or -1)),
+    ),
+    (
+        re.compile(r"add (corpus|content) (\w+ = [\d.]+(?:, \w+ = [\d.]+)*)(?: at (\d+))?"),
+        lambda m: Weigh(_weights(m[2]), int(m[3] or -1), (_added(m[1], _weights(m[2])[0][0]),)),
     ),
 )

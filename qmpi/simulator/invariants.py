@@ -19,10 +19,12 @@
 from collections.abc import Iterable
 
 from qmpi.errors import InvariantError
+from qmpi.policy.added_sources import sources_of, with_added
 from qmpi.policy.evaluation_schedule import evaluated_steps
 from qmpi.policy.recipe_proof import recipes_fault
-from qmpi.policy.recipes import Recipes, course_of
+from qmpi.policy.recipes import course_of
 from qmpi.policy.scoring import evaluation_of
+from qmpi.protocol.added import AddedSource
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.journal import (
     EvaluationDone,
@@ -69,6 +71,7 @@ class Invariants:
         self._log: tuple[Hyperparameters, ...] = ()
         self._last: StepCommitted | None = None
         self._passed: set[Digest] = set()
+        self._added: tuple[AddedSource, ...] = ()
 
     def progress(self, now: Seconds) -> None:
         """Note that something happened.
@@ -146,7 +149,7 @@ class Invariants:
                 case HyperparametersChanged():
                     self._change(record)
                 case RecipesChanged():
-                    self._draw_from(record.recipes, record.reason)
+                    self._draw_from(record, record.reason)
                 case GenerationOpened():
                     self.generations += 1
                     self.redone += max(0, self.committed - record.step)
@@ -172,15 +175,20 @@ class Invariants:
         self._on_disk = {step: kept for step, kept in self._on_disk.items() if step <= back}
         self._log = record.hyperparameters
         self._expected.follow(record.hyperparameters, self.committed)
-        self._draw_from(record.recipes, f"start {record.incarnation}")
+        self._draw_from(record, f"start {record.incarnation}")
 
-    def _draw_from(self, recipes: Recipes, why: str) -> None:
-        settings = self._expected.settings
+    def _draw_from(self, record: RunOpened | RecipesChanged, why: str) -> None:
+        settings = with_added(self._expected.settings, record.added)
+        if record.added[: len(self._added)] != self._added:
+            raise InvariantError(f"{why}: sources that were added are others now")
+        self._added = record.added
+        if self._expected.add(sources_of(record.added)) != tuple(a.fact for a in record.added):
+            raise InvariantError(f"{why}: added sources hold something else than is told")
         before, course = self._expected.recipes, course_of(settings, self._log)
-        fault = recipes_fault(before, recipes, settings, course, self.committed)
+        fault = recipes_fault(before, record.recipes, settings, course, self.committed)
         if fault:
             raise InvariantError(f"{why}: {fault}")
-        self._expected.follow(self._log, self.committed, recipes)
+        self._expected.follow(self._log, self.committed, record.recipes)
 
     def _roll_back(self, roll_back: RollBack) -> None:
         last = self._last

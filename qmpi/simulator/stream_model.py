@@ -13,7 +13,7 @@ from hashlib import blake2b
 from msgspec import Struct
 from msgspec.structs import astuple, replace
 
-from qmpi.config.data import CorpusSource
+from qmpi.config.data import CorpusSource, Source
 from qmpi.config.settings import Settings
 from qmpi.policy.held_out import split
 from qmpi.policy.hyperparameters import (
@@ -91,14 +91,22 @@ def source_facts(settings: Settings, corpus_rows: int) -> tuple[SourceFact, ...]
         settings: the job.
         corpus_rows: rows of each corpus.
     """
+    return tuple(fact_of(settings, source, corpus_rows) for source in settings.data.sources)
+
+
+def fact_of(settings: Settings, source: Source, corpus_rows: int) -> SourceFact:
+    """Return the fact of a simulated source.
+
+    Args:
+        settings: the job.
+        source: of it, or added to its run.
+        corpus_rows: rows of each corpus.
+    """
     share, length = settings.evaluation.held_out, settings.train.sequence_tokens
     digest = Digest("simulated")
-    return tuple(
-        split(source.name, corpus_rows, digest, share, length)
-        if isinstance(source, CorpusSource)
-        else SourceFact(source.name, 0, digest)
-        for source in settings.data.sources
-    )
+    if isinstance(source, CorpusSource):
+        return split(source.name, corpus_rows, digest, share, length)
+    return SourceFact(source.name, 0, digest)
 
 
 def rows_frame(source: str, rows: Sequence[int]) -> bytes:
@@ -214,6 +222,7 @@ class Expected:
             corpus_rows: rows of each corpus.
         """
         self.settings = settings
+        self._corpus_rows = corpus_rows
         self._facts = source_facts(settings, corpus_rows)
         self._sums: list[Sum] = []
         size, seed = settings.parallel.team_size, settings.job.seed
@@ -242,6 +251,19 @@ class Expected:
         del self._sums[step:]
         for chain in self._states:
             del chain[step + 1 :]
+
+    def add(self, sources: Sequence[Source]) -> tuple[SourceFact, ...]:
+        """Draw from further sources behind those of the job file.
+
+        Args:
+            sources: all that were added.
+
+        Returns:
+            What they hold.
+        """
+        added = tuple(fact_of(self.settings, source, self._corpus_rows) for source in sources)
+        self._facts = (*source_facts(self.settings, self._corpus_rows), *added)
+        return added
 
     def state(self, step: int, position: int) -> State:
         """Return the state of a position before a step.

@@ -219,7 +219,7 @@ def _ask(job: Incarnation, deed: Stop | Profile | Weigh, around: Surroundings) -
     processes = first.ports.processes if first is not None else None
     if isinstance(deed, Weigh):
         around.weighed += 1
-        request = RecipeRequest(f"asked-{around.weighed}", deed.weights, deed.at)
+        request = RecipeRequest(f"asked-{around.weighed}", deed.weights, deed.at, deed.added)
         around.files.recipe_request = request
         if isinstance(processes, SimulatedProcesses):
             processes.ask_recipe(request)

@@ -30,7 +30,7 @@ class Troubles:
         """Let the next pieces of some work fail.
 
         Args:
-            work: "block", "rows", `CONNECTION` or `RENDEZVOUS`.
+            work: "block", "rows", "source", `CONNECTION` or `RENDEZVOUS`.
             rank: where.
             times: how many pieces.
         """

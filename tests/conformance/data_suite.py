@@ -6,6 +6,7 @@ from typing import Protocol
 
 from conformance.asking import Moving, all_outcomes, get
 
+from qmpi.config.data import Source
 from qmpi.ports.base import Frame
 from qmpi.ports.data import (
     BlockBroken,
@@ -19,12 +20,13 @@ from qmpi.ports.data import (
     SourcesAway,
     SourcesOpened,
 )
+from qmpi.protocol.added import Proposal
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.recipe import RowAddress
 from qmpi.units import Lane, Rank, Step
 
-CORPUS, MADE = 0, 1
-"""Numbers of the sources that a world offers: a corpus, and generated text."""
+CORPUS, MADE, FURTHER = 0, 1, 2
+"""Numbers of the sources that a world offers: a corpus, generated text, and the next one."""
 
 WHO = Address(Rank(3), RoleName.MEMORY)
 STEP, LANE = Step(4), Lane(2)
@@ -38,12 +40,20 @@ class World(Moving, Protocol):
         sound: rows of the corpus that `damage` leaves alone.
         doomed: rows of the corpus that it strikes.
         artefact: what `BlockBroken` must name then.
+        further: a generated source that the job does not have, and can.
+        absent: a corpus that it does not have, and that is not there once `lose` is called.
     """
 
     data: Data
     sound: tuple[int, ...]
     doomed: tuple[int, ...]
     artefact: str
+    further: Source
+    absent: Source
+
+    def lose_absent(self) -> None:
+        """Let the next try to open `absent` fail."""
+        ...
 
     def damage(self) -> None:
         """Damage an artefact behind the `doomed` rows."""
@@ -101,6 +111,38 @@ def check_sources_are_opened_once_and_told_alike(world: World) -> None:
     assert all(source.digest for source in first.sources)
     assert get(world, world.data.submit, OpenSources(), SourcesOpened) == first
     assert get(world, world.another().submit, OpenSources(), SourcesOpened) == first
+
+
+def check_further_sources_lie_behind_those_of_the_job(world: World) -> None:
+    first = get(world, world.data.submit, OpenSources(), SourcesOpened)
+    proposal = Proposal("a", (world.further,))
+    tried = get(world, world.data.submit, OpenSources((), proposal), SourcesOpened)
+    assert (tried.sources[:-1], tried.request, tried.fault) == (first.sources, "a", "")
+    assert tried.sources[-1].name == world.further.name
+    added = OpenSources((world.further,))
+    for data in (world.data, world.another()):
+        assert get(world, data.submit, added, SourcesOpened).sources == tried.sources
+        assert get(world, data.submit, added, SourcesOpened).sources == tried.sources
+    work = MakeRows(WHO, STEP, LANE, world.further.name, (1, 0))
+    frame = get(world, world.data.submit, work, RowsMade).frame
+    rows = (RowAddress(FURTHER, 1), RowAddress(FURTHER, 0), RowAddress(CORPUS, world.sound[0]))
+    assert built(world, block(rows, ((FURTHER, frame),)))
+
+
+def check_a_further_source_that_cannot_be_opened_is_told_and_spoils_no_other(world: World) -> None:
+    first = get(world, world.data.submit, OpenSources(), SourcesOpened)
+    world.lose_absent()
+    work = OpenSources((), Proposal("a", (world.absent,)))
+    tried = get(world, world.data.submit, work, SourcesOpened)
+    assert (tried.sources, tried.request) == (first.sources, "a")
+    assert world.absent.name in tried.fault
+    other = OpenSources((), Proposal("b", (world.further,)))
+    assert get(world, world.data.submit, other, SourcesOpened).fault == ""
+    assert get(world, world.data.submit, OpenSources(), SourcesOpened) == first
+    rows = MakeRows(WHO, STEP, LANE, world.further.name, (1,))
+    get(world, world.data.submit, rows, RowsBroken)
+    built(world, block(corpus_rows(world.sound)))
+    made_rows(world, 1)
 
 
 def check_a_block_is_a_function_of_its_addresses(world: World) -> None:
@@ -208,6 +250,8 @@ def check_work_is_done_in_the_order_asked(world: World) -> None:
 Check = Callable[[World], None]
 CHECKS: tuple[Check, ...] = (
     check_sources_are_opened_once_and_told_alike,
+    check_further_sources_lie_behind_those_of_the_job,
+    check_a_further_source_that_cannot_be_opened_is_told_and_spoils_no_other,
     check_a_block_is_a_function_of_its_addresses,
     check_other_rows_or_another_order_make_another_block,
     check_the_digest_is_that_of_the_frame,

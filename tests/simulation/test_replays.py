@@ -19,6 +19,7 @@ from qmpi.simulator.scenario import Scenario, parse_scenario, play
 FOLDER = Path(__file__).parent / "scenarios"
 
 STORIES = (
+    "added_and_all_killed",
     "batch_changed_by_user",
     "batch_grows_by_noise",
     "changed_while_state_is_lost",

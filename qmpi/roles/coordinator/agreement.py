@@ -7,6 +7,7 @@ incarnation. A run that cannot promise both does not start.
 from collections.abc import Sequence
 
 from qmpi.config.settings import Settings
+from qmpi.policy.added_sources import with_added
 from qmpi.policy.hyperparameters import Log, carried_on, first_hyperparameters
 from qmpi.policy.recipes import (
     Recipes,
@@ -22,6 +23,7 @@ from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.journal import JournalRecord, RunOpened
 from qmpi.protocol.replay import Replay
 from qmpi.protocol.roll_back import RollBack
+from qmpi.roles.coordinator.additions import added_before
 from qmpi.roles.coordinator.facts import RunFacts
 from qmpi.roles.coordinator.record import Record
 from qmpi.roles.roster import Roster
@@ -151,19 +153,21 @@ def opening(
     else:
         on = run.back_to < 0
         longer = carried_on(log, settings, step, replanned=run.replan, keeps_later=on)
+    added = added_before(run)
     return RunOpened(
         time=now,
         run_id=run.run_id,
         incarnation=record.incarnation + 1,
         settings_digest=run.settings_digest,
         sources=roster.sources(),
-        recipes=_recipes(run, settings, longer, step, roll_back),
+        recipes=_recipes(run, with_added(settings, added), longer, step, roll_back),
         identity="".join(identities(roster)),
         lanes=settings.train.lanes,
         ranks=len(roster.heard),
         hyperparameters=longer,
         back_to=roll_back.back_to if roll_back is not None else run.back_to,
         roll_back=roll_back,
+        added=added,
     )
 
 

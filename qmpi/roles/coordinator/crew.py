@@ -4,9 +4,12 @@ Invariants: `directory.revision` grows by one a publication; a role that somebod
 assigned again.
 """
 
+from collections.abc import Iterable
+
 from qmpi.policy.understudy import choose_understudy
 from qmpi.ports.base import Effect
 from qmpi.ports.transport import Send
+from qmpi.protocol.added import AddedSource, Proposal
 from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.membership import Assign
 from qmpi.protocol.pulse import Directory, DirectoryChange
@@ -30,6 +33,8 @@ class Crew:
 
     Attributes:
         recipes: the recipe log, which `publish` tells of.
+        added: sources that the job file does not have; likewise.
+        proposal: sources that data ranks shall try; likewise.
     """
 
     def __init__(self, roster: Roster, facts: RankFacts, *, lanes_keep: bool) -> None:
@@ -45,6 +50,8 @@ class Crew:
         self.lanes_keep = lanes_keep
         self.directory = Directory()
         self.recipes: tuple[Recipe, ...] = ()
+        self.added: tuple[AddedSource, ...] = ()
+        self.proposal: Proposal | None = None
         self._published_at = Seconds(0.0)
 
     def fill_roles(self, now: Seconds) -> list[Effect]:
@@ -91,6 +98,24 @@ class Crew:
         self.roster.expect(Address(rank, role), brought, now)
         return [Send(herald(rank), Assign(role, given_up or "", reason))]
 
+    def exchange(
+        self, promoted: Iterable[Rank], demoted: Iterable[Rank], reason: str, now: Seconds
+    ) -> list[Effect]:
+        """Let spares train, and trainers be spares.
+
+        Args:
+            promoted: spares.
+            demoted: trainers.
+            reason: why, in words.
+            now: clock.
+
+        Returns:
+            The orders.
+        """
+        trainers = [self.assign(rank, RoleName.TRAINER, reason, now) for rank in promoted]
+        spares = [self.assign(rank, RoleName.SPARE, reason, now) for rank in demoted]
+        return [effect for orders in (*trainers, *spares) for effect in orders]
+
     def publish(self, reason: str, now: Seconds) -> list[Effect]:
         """Tell the leader of every host who serves data now, and what is drawn from.
 
@@ -107,16 +132,18 @@ class Crew:
             generators=roster.ranks(RoleName.GENERATOR),
             memories=roster.ranks(RoleName.MEMORY),
             replicas=roster.ranks(RoleName.REPLICA),
-            sources=roster.sources(),
+            sources=(*roster.sources(), *(added.fact for added in self.added)),
             reason=reason,
             recipes=self.recipes,
+            added=tuple(added.source for added in self.added),
+            proposal=self.proposal,
         )
         change = difference(old, new)
-        same = old.sources == new.sources and old.recipes == new.recipes
-        if same and not change.joined and not change.gone:
+        opened = (old.sources, old.added, old.proposal) == (new.sources, new.added, new.proposal)
+        if opened and old.recipes == new.recipes and not change.joined and not change.gone:
             return []
         self.directory, self._published_at = new, now
-        word: Directory | DirectoryChange = change if old.sources == new.sources else new
+        word: Directory | DirectoryChange = change if opened else new
         return [Send(herald(rank), word) for rank in roster.leaders()]
 
     def catch_up(self, source: Address, revision: int, now: Seconds) -> list[Effect]:

@@ -15,7 +15,6 @@ Invariants: `generation` grows by one a group attempt; steps are granted only in
 is committed after `ending`.
 """
 
-from itertools import chain
 from typing import Literal
 
 from msgspec.structs import replace
@@ -30,6 +29,7 @@ from qmpi.ports.clock import SetTimer, Slept, TimerFired
 from qmpi.ports.copies import ForgetCopies
 from qmpi.ports.processes import ProfileRequested, RecipeRequested, StopRequested
 from qmpi.ports.transport import RankLost, Received, Send
+from qmpi.protocol.added import SourcesTried
 from qmpi.protocol.blocks import DataFault
 from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.evaluation import EvaluationPart
@@ -156,7 +156,8 @@ class Coordinator(Chief):
 
     def undecided(self, _: object) -> bool:
         """Every live trainer has said what it holds, and the next group need not wait."""
-        return self.groups.all_heard and not self.groups.decided and not self.broken.waits
+        waits = self.broken.waits or self.recipes.holds
+        return self.groups.all_heard and not self.groups.decided and not waits
 
     def planned(self, _: object) -> bool:
         """The next group is decided, and throws no checkpoint away."""
@@ -189,6 +190,10 @@ class Coordinator(Chief):
         end = self.grants.end
         whole = self.record.committed >= end and self.copies.on_disk(end)
         return whole and not self.evaluations.awaited(end)
+
+    def sources_tried(self, _: object) -> bool:
+        """Every data rank has tried the sources that are asked for."""
+        return self.recipes.additions.is_tried
 
     def in_group(self, event: Received) -> bool:
         """The message is of the generation in force."""
@@ -323,19 +328,12 @@ class Coordinator(Chief):
         changed = self.changes.halved(plan.step, now)
         self.groups.seat(plan)
         self.broken.formed(plan.members)
-        changes = [
-            self.crew.assign(rank, role, plan.reason, now)
-            for ranks, role in (
-                (plan.promoted, RoleName.TRAINER),
-                (plan.demoted, RoleName.SPARE),
-            )
-            for rank in ranks
-        ]
+        exchanged = self.crew.exchange(plan.promoted, plan.demoted, plan.reason, now)
         return [
             *noted,
             *missed,
             AppendJournal((opened, *changed)),
-            *chain.from_iterable(changes),
+            *exchanged,
             *self.groups.form(plan, self.record.committed, self.why),
             self._status("running", now),
         ]
@@ -467,6 +465,17 @@ class Coordinator(Chief):
     def reweigh(self, event: RecipeRequested, now: Seconds) -> list[Effect]:
         """Give sources other weights from a step on, or say why not; wait until the run is open."""
         return [*self.recipes.ask(event.request, now), self._status("running", now)]
+
+    def hear_tried(self, event: Received, now: Seconds) -> list[Effect]:
+        """Note what a data rank found that has tried sources which shall be added."""
+        del now
+        if isinstance(event.message, SourcesTried):
+            self.recipes.additions.hear(event.header.source, event.message)
+        return []
+
+    def settle_sources(self, _: None, now: Seconds) -> list[Effect]:
+        """Add the sources and draw from them, or say why not."""
+        return [*self.recipes.settle(now), self._status("running", now)]
 
     # --- losses -----------------------------------------------------------------------------------
 
@@ -618,6 +627,7 @@ class Coordinator(Chief):
 
 LIVING = ("gathering", "regrouping", "forming", "running")
 GROUPED = ("forming", "running")
+REGROUPS, RUNS = ("regrouping",), ("running",)
 GATHERED = ("regrouping", "forming", "running")
 ANY = (*LIVING, "ending")
 
@@ -631,13 +641,7 @@ RULES: tuple[Rule[Coordinator], ...] = (
     Rule(phases=("regrouping",), on=Holding, action=C.hear_holding),
     Rule(phases=("regrouping",), on=None, guard=C.undecided, action=C.decide),
     Rule(phases=("regrouping",), on=None, guard=C.planned, action=C.form, to="forming"),
-    Rule(
-        phases=("regrouping",),
-        on=None,
-        guard=C.loses_state,
-        action=C.start_over_refused,
-        to="ending",
-    ),
+    Rule(phases=REGROUPS, on=None, guard=C.loses_state, action=C.start_over_refused, to="ending"),
     Rule(phases=("regrouping",), on=None, guard=C.starved, action=C.nobody_fits, to="ending"),
     Rule(phases=("regrouping",), on=None, guard=C.nobody, action=C.nobody_trains, to="ended"),
     Rule(phases=("forming",), on=GroupReady, action=C.note_ready),
@@ -649,13 +653,7 @@ RULES: tuple[Rule[Coordinator], ...] = (
     Rule(phases=LIVING, on=StepReport, action=C.commit),
     Rule(phases=LIVING, on=EvaluationPart, action=C.hear_evaluation),
     Rule(phases=ANY, on=SnapshotHeld, action=C.keep),
-    Rule(
-        phases=("running",),
-        on=SnapshotFailed,
-        guard=C.last_copy,
-        action=C.copy_again,
-        to="regrouping",
-    ),
+    Rule(phases=RUNS, on=SnapshotFailed, guard=C.last_copy, action=C.copy_again, to="regrouping"),
     Rule(phases=LIVING, on=SnapshotFailed, action=C.note_copy),
     Rule(phases=("running",), on=None, guard=C.stopped, action=C.finish_stopped, to="ending"),
     Rule(phases=("running",), on=None, guard=C.done, action=C.finish, to="ending"),
@@ -663,6 +661,8 @@ RULES: tuple[Rule[Coordinator], ...] = (
     Rule(phases=GATHERED, on=ProfileRequested, action=C.profile),
     Rule(phases=LIVING, on=ProfileDone, action=C.profiled),
     Rule(phases=LIVING, on=RecipeRequested, action=C.reweigh),
+    Rule(phases=GATHERED, on=SourcesTried, action=C.hear_tried),
+    Rule(phases=GATHERED, on=None, guard=C.sources_tried, action=C.settle_sources),
     # losses
     Rule(phases=GATHERED, on=RankLost, guard=C.trains, action=C.lose_trainer, to="regrouping"),
     Rule(phases=LIVING, on=RankLost, guard=C.known, action=C.lose),

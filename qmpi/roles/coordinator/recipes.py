@@ -2,7 +2,8 @@
 
 Theory of operation. A request for other weights is followed by one record of the journal; only then
 is it closed, so a death before that leaves it to the next start, and one after it finds its name in
-the journal. The new log goes to memory ranks with the directory. Trainers are told, by the grant or
+the journal. The new log goes to memory ranks with the directory. A request that adds sources is
+followed once every data rank has opened them (`additions`). Trainers are told, by the grant or
 the seat that brings them to the new steps, which directory they must name in their requests; so a
 memory rank that is behind waits for it. Nothing is asked for ahead of what is granted by more than
 `data.prefetch_steps`: from there on a recipe may change.
@@ -23,9 +24,11 @@ from qmpi.policy.stream import recipe_of
 from qmpi.ports.base import Effect
 from qmpi.ports.books import AppendJournal
 from qmpi.ports.processes import CloseRequest
+from qmpi.protocol.added import AddedSource
 from qmpi.protocol.journal import RecipesChanged, RunOpened
 from qmpi.protocol.recipe import RecipeAnswer, RecipeRequest
 from qmpi.protocol.status import StatusReport
+from qmpi.roles.coordinator.additions import Additions
 from qmpi.roles.coordinator.crew import Crew
 from qmpi.roles.coordinator.facts import RunFacts
 from qmpi.roles.coordinator.grants import Grants
@@ -42,6 +45,7 @@ class RecipeBook:
 
     Attributes:
         log: empty until the run is open.
+        additions: sources that the job file does not have.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class RecipeBook:
             crew: tells who serves data.
         """
         self.log: Recipes = ()
+        self.additions = Additions(settings, run, crew)
         self._settings, self._record = settings, record
         self._groups, self._grants, self._crew = groups, grants, crew
         self._replays = run.replayed is not None
@@ -71,10 +76,16 @@ class RecipeBook:
         changes = (record for record in run.history if isinstance(record, RecipesChanged))
         self._followed = {change.request: change.at for change in changes}
         self._answers: deque[RecipeAnswer] = deque(maxlen=KEPT)
+        self._is_held = False
 
     @property
     def _course(self) -> Course:
         return course_of(self._settings, self._groups.hyperparameters)
+
+    @property
+    def holds(self) -> bool:
+        """Whether no group may begin yet: what was asked for before it is still being tried."""
+        return self._is_held and self.additions.proposed is not None
 
     def number_of(self, step: int) -> int:
         """Return which record of the log covers a step.
@@ -97,8 +108,9 @@ class RecipeBook:
         """
         self.log = opened.recipes
         waiting, self._waiting = self._waiting, []
-        least = max(1, self._record.committed)
-        effects = [effect for asked in waiting for effect in self._follow(asked, least, now)]
+        self._is_held = bool(waiting)
+        effects = [effect for asked in waiting for effect in self._take(asked, now)]
+        self._is_held = self.holds
         return [*effects, *self._publish(reason, now)]
 
     def ask(self, request: RecipeRequest, now: Seconds) -> list[Effect]:
@@ -109,15 +121,34 @@ class RecipeBook:
             now: clock.
 
         Returns:
-            The record, and the directory that has the new log; nothing before the run is open.
+            The record, and the directory that has the new log, or proposes sources; nothing before
+            the run is open.
         """
         if not self.log:
             self._waiting = [request]
             return []
-        handed_out = max(self._grants.furthest, self._record.committed)
-        least = handed_out + self._settings.data.prefetch_steps
-        effects = self._follow(request, least, now)
+        effects = self._take(request, now)
         return [*effects, *self._publish("other weights of the sources", now)]
+
+    def settle(self, now: Seconds) -> list[Effect]:
+        """Follow a request whose sources every data rank has tried, or say why not.
+
+        Args:
+            now: clock.
+
+        Returns:
+            As of `ask`.
+        """
+        request = self.additions.proposed
+        if request is None:
+            return []
+        found, refused = self.additions.settled(request)
+        if refused:
+            effects = self._answer(RecipeAnswer(request.name, -1, refused))
+        else:
+            effects = self._follow(request, now, found)
+        self._is_held = False
+        return [*effects, *self._publish("sources were tried", now)]
 
     def move(self, log: Log, now: Seconds) -> list[Effect]:
         """Follow a batch that grows: later recipes begin elsewhere in the stream.
@@ -129,12 +160,13 @@ class RecipeBook:
         Returns:
             As of `ask`; nothing if no recipe is planned.
         """
-        longer = moved(self.log, self._settings, self._course, log[-1].first_step)
+        longer = moved(self.log, self.additions.settings, self._course, log[-1].first_step)
         if longer == self.log:
             return []
         self.log = longer
         why = "the batch grows, so planned recipes begin elsewhere in the stream"
-        changed = RecipesChanged(now, self._record.committed, longer, why)
+        added = self.additions.agreed
+        changed = RecipesChanged(now, self._record.committed, longer, why, added=added)
         return [AppendJournal((changed,)), *self._publish(why, now)]
 
     def told(self, report: StatusReport) -> StatusReport:
@@ -145,7 +177,7 @@ class RecipeBook:
         """
         if not self.log:
             return report
-        names = [source.name for source in self._settings.data.sources]
+        names = [source.name for source in self.additions.settings.data.sources]
         later = [r for r in standing(self.log) if r.first_step > report.step]
         return replace(
             report,
@@ -154,20 +186,47 @@ class RecipeBook:
             recipe_answers=tuple(self._answers),
         )
 
-    def _follow(self, request: RecipeRequest, least: int, now: Seconds) -> list[Effect]:
-        name, committed = request.name, self._record.committed
+    def _take(self, request: RecipeRequest, now: Seconds) -> list[Effect]:
+        """Follow a request, or have its sources tried first."""
+        name, tried = request.name, self.additions.proposed
+        if tried is not None and tried.name == name:
+            return []
+        # There is one request at a time: another one was taken back.
+        self.additions.propose(None)
         if name in self._followed:
             return self._answer(RecipeAnswer(name, self._followed[name]))
         if self._replays:
             return self._answer(RecipeAnswer(name, -1, "a replay goes by what its run drew from"))
+        if not request.added:
+            return self._follow(request, now)
+        refused = self._answered(request)[2]
+        if refused:
+            return self._answer(RecipeAnswer(name, -1, refused))
+        self.additions.propose(request)
+        return []
+
+    def _answered(self, request: RecipeRequest) -> tuple[Recipes, int, str]:
+        committed = self._record.committed
+        handed_out = max(self._grants.furthest, committed)
+        # What waited for the start comes before anything of it is handed out.
+        ahead = self._settings.data.prefetch_steps
+        least = max(1, committed) if self._is_held else handed_out + ahead
         room = Room(committed, least, self._grants.end)
-        course = self._course
-        longer, at, refused = answered(request, self.log, self._settings, course, room)
+        return answered(request, self.log, self.additions.settings, self._course, room)
+
+    def _follow(
+        self, request: RecipeRequest, now: Seconds, added: tuple[AddedSource, ...] = ()
+    ) -> list[Effect]:
+        name, committed = request.name, self._record.committed
+        longer, at, refused = self._answered(request)
         if refused:
             return self._answer(RecipeAnswer(name, -1, refused))
         self.log, self._followed[name] = longer, at
+        self.additions.agree(added)
         reason = f"from step {at} on: {in_force(longer, at).reason}"
-        changed = RecipesChanged(now, Step(committed), longer, reason, name, at)
+        changed = RecipesChanged(
+            now, Step(committed), longer, reason, name, at, self.additions.agreed
+        )
         return [AppendJournal((changed,)), *self._answer(RecipeAnswer(name, at))]
 
     def _answer(self, answer: RecipeAnswer) -> list[Effect]:

@@ -1,5 +1,6 @@
 """The data, modelled: sources without text, blocks that are digests of their addresses."""
 
+from qmpi.config.data import Source
 from qmpi.errors import InvariantError
 from qmpi.ports.base import Event, Reply
 from qmpi.ports.data import (
@@ -16,7 +17,13 @@ from qmpi.ports.data import (
     SourcesOpened,
 )
 from qmpi.simulator.life import Life
-from qmpi.simulator.stream_model import ROWS_BYTES, block_frame, frame_digest, rows_frame
+from qmpi.simulator.stream_model import (
+    ROWS_BYTES,
+    block_frame,
+    fact_of,
+    frame_digest,
+    rows_frame,
+)
 from qmpi.simulator.surroundings import Surroundings
 from qmpi.simulator.worker import Worker
 from qmpi.units import Rank
@@ -39,6 +46,7 @@ class SimulatedData:
         self._around = around
         self._rank = rank
         self._made = {source.name for source in around.sources if source.rows == 0}
+        self._added: tuple[Source, ...] = ()
         self._worker = Worker(life, around.chance)
 
     def submit(self, work: DataWork, reply: Reply) -> None:
@@ -67,8 +75,7 @@ class SimulatedData:
     def _do(self, work: OpenSources | BuildBlock | MakeRows) -> Event:
         match work:
             case OpenSources():
-                away = self._is_away
-                return SourcesAway(AWAY) if away else SourcesOpened(self._around.sources)
+                return SourcesAway(AWAY) if self._is_away else self._open(work)
             case BuildBlock():
                 return self._build(work)
             case MakeRows():
@@ -77,6 +84,23 @@ class SimulatedData:
     @property
     def _is_away(self) -> bool:
         return self._around.troubles.is_away(self._rank, self._around.agenda.now)
+
+    def _open(self, work: OpenSources) -> SourcesOpened:
+        around, proposal, fault = self._around, work.proposal, ""
+        proposed = proposal.sources if proposal is not None else ()
+        settings, rows = around.settings, around.hardware.corpus_rows
+        opened: list[Source] = []
+        for number, source in enumerate((*work.added, *proposed)):
+            is_open = number < len(work.added) and source in self._added
+            if not is_open and around.troubles.meet("source", self._rank):
+                fault = f"rank {self._rank} has no source {source.name!r}"
+                break
+            opened.append(source)
+        self._added = tuple(opened)
+        added = (fact_of(settings, source, rows) for source in opened)
+        facts = (*around.sources, *added)
+        self._made = {fact.name for fact in facts if fact.rows == 0}
+        return SourcesOpened(facts, proposal.request if proposal is not None else "", fault)
 
     def _build(self, work: BuildBlock) -> Event:
         step, lane = work.step, work.lane

@@ -19,6 +19,8 @@ class ModelledWorld(Machine):
 
     artefact = "damaged shard"
     sound, doomed = (3, 1, 7), (100, 102)
+    further = ContentSource(name="more", type="code", weight=0.0)
+    absent = CorpusSource(name="gone", path="nowhere", weight=0.0)
 
     def __init__(self, kind: type[SimulatedData]) -> None:
         sources = (
@@ -31,6 +33,9 @@ class ModelledWorld(Machine):
 
     def another(self) -> SimulatedData:
         return self._kind(self.around, self.life(), Rank(2))
+
+    def lose_absent(self) -> None:
+        self.around.troubles.expect("source", HERE, 1)
 
     def damage(self) -> None:
         self.around.troubles.expect("block", HERE, 1)

@@ -45,6 +45,8 @@ class RealWorld(Threads):
         self.artefact = SHARD
         self._path = self._corpus / SHARD
         rows = 3 * BLOCK_TOKENS // TOKENS
+        self.further = ContentSource(name="more", type="code", max_level=1, weight=0.0)
+        self.absent = CorpusSource(name="gone", path=str(folder / "gone"), weight=0.0)
         self.sound, self.doomed = (3, 1, 7), (rows + 3, rows + 5)
         self.data = self.another()
 
@@ -59,6 +61,9 @@ class RealWorld(Threads):
             train=TrainSettings(sequence_tokens=TOKENS),
         )
         return self._kind(settings, self._folder / "cache")
+
+    def lose_absent(self) -> None:
+        """It was never there."""
 
     def damage(self) -> None:
         with h5py.File(self._path, locking=False) as shard:

@@ -212,7 +212,7 @@ ROOM = Room(committed=10, least=25, end=90)
         (90, {"one": 0}, "the run ends at step 90"),
         (-1, {"one": 0, "two": 0}, "no source would be left"),
         (-1, {"one": 3}, "hold at step 25 as it is"),
-        (-1, {"four": 1}, "begin runs with every source that they may need, at weight 0"),
+        (-1, {"four": 1}, "is added with `--add NAME=PATH`"),
         (-1, {}, "no source is named"),
         (-1, {"one": float("nan")}, "finite"),
     ],

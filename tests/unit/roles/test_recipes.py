@@ -64,7 +64,7 @@ def test_a_request_that_cannot_be_followed_is_answered_and_changes_nothing():
     for request, words in (
         (asked(at=2), "the first step that can have other weights is"),
         (asked("b", at=200), "the run ends at step 200"),
-        (asked("c", nobody=1.0), "at weight 0"),
+        (asked("c", nobody=1.0), "is added with `--add NAME=PATH`"),
     ):
         effects = job.tell(request)
         assert journal(effects, RecipesChanged) == []
