@@ -72,7 +72,7 @@ def test_levels_are_read_and_written_and_no_part_of_the_identity():
         ('{kind = "disk", budget = 1000000}', r"levels\[0\].directory is missing"),
         (DISK.replace("/scratch", "scratch"), "must be an absolute path"),
         (HOST.replace("1000000", "1000"), "may be less than one compressed chunk"),
-        (HOST.replace("host", "tape"), "must be a list, each a table of kind, budget, directory"),
+        (HOST.replace("host", "tape"), "kind = 'tape': must be one of"),
     ],
 )
 def test_levels_that_contradict_are_refused(levels, said):

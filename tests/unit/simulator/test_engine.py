@@ -9,6 +9,7 @@ from qmpi.errors import ExitCode
 from qmpi.policy.hyperparameters import first_hyperparameters, hyperparameters_at
 from qmpi.ports.base import WorkCrashed
 from qmpi.ports.copies import SnapshotBroken, SnapshotTaken
+from qmpi.ports.data import Block
 from qmpi.ports.engine import (
     EngineAborted,
     EngineReady,
@@ -179,7 +180,8 @@ def test_mates_that_compute_other_blocks_are_found():
     group = Group(1, 2)
     group.join()
     group.members[0].ask(group.share(0, 0))
-    wrong = replace(group.share(1, 0), digests=tuple(Digest("0" * 32) for _ in range(4)))
+    right = group.share(1, 0)
+    wrong = replace(right, blocks=tuple(Block(Digest("0" * 32), b"") for _ in right.blocks))
     group.members[1].ask(wrong)
     group.settle()
     assert all(isinstance(m.events[-1], WorkCrashed) for m in group.members)
