@@ -10,7 +10,6 @@ to nobody, and whoever finds it removes it: siblings when they leave, ranks of t
 import hashlib
 import os
 import re
-import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
@@ -97,6 +96,8 @@ def leave_folder(own: Path) -> None:
     Args:
         own: the folder; may be gone.
     """
+    import shutil  # at the head each rank would load it at its start
+
     shutil.rmtree(own, ignore_errors=True)
     clear_tree(own.parent)
 
@@ -115,6 +116,8 @@ def clear_tree(tree: Path) -> int:
         dead = [Path(entry.path) for entry in os.scandir(tree) if _is_dead(entry.name)]
     except (OSError, StorageError):
         return 0
+    import shutil  # as above
+
     for folder in dead:
         shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):

@@ -208,7 +208,7 @@ def test_a_disk_that_fills_leaves_nothing_behind(tmp_path, monkeypatch):
 
 def test_what_a_killed_export_left_is_swept_and_what_a_live_one_writes_is_not(tmp_path):
     small_run(tmp_path)
-    host = export.write_atomic.__globals__["_host"]()
+    host = export.write_atomic.__globals__["short_host"]()
     dead, alive = (tmp_path / f".hf.{host}-{pid}.tmp" for pid in (2**22 + 1, os.getppid()))
     for left in (dead, alive):
         left.mkdir()

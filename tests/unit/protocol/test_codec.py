@@ -36,7 +36,6 @@ text = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 
 
 PLAIN = {
-    msgspec.inspect.StrType: text,
     msgspec.inspect.BoolType: st.booleans(),
     msgspec.inspect.NoneType: st.none(),
 }
@@ -62,11 +61,19 @@ def numbers(kind: Any) -> st.SearchStrategy[Any] | None:
             return None
 
 
+def texts(kind: msgspec.inspect.StrType) -> st.SearchStrategy[str]:
+    """Texts of a field's type: as its pattern says, or of its length."""
+    if kind.pattern is not None:
+        # "$" also matches before a line's end.
+        return st.from_regex(kind.pattern, fullmatch=True).map(lambda found: found.rstrip("\n"))
+    return text.filter(lambda found: len(found) >= (kind.min_length or 0))
+
+
 def values(kind: Any) -> st.SearchStrategy[Any]:
     """Values of a field's type, as msgspec sees it."""
     if type(kind) in PLAIN:
         return PLAIN[type(kind)]
-    found = numbers(kind)
+    found = texts(kind) if isinstance(kind, msgspec.inspect.StrType) else numbers(kind)
     if found is not None:
         return found
     match kind:
