@@ -75,7 +75,7 @@ with stop.heard():
         print("into the void", flush=True)
     except OSError:
         os._exit(9)
-os._exit(7)
+    os._exit(7)  # within: the end of a terminal may send a signal of its own
 """
 
 
