@@ -89,6 +89,7 @@ class Sources:
         self._open_levels, self._levels = levels, FrameLevels()
         self._stored: dict[int, Corpus] = {}
         self._guard: AbstractContextManager[object] = nullcontext()
+        self._told = -1
         # One for all corpora: what is kept of each follows from what is read of it.
         self._chunks = self._room_for_chunks(clock) if ahead is None else ahead
         if isinstance(self._chunks, KnownFuture):
@@ -273,9 +274,13 @@ class Sources:
         if not isinstance(self._chunks, KnownFuture):
             return
         self._levels.pass_by(coming.passed, is_anew=coming.is_anew)
+        self._told = -1 if coming.is_anew else self._told
         chunks: list[tuple[int, list[ChunkKey]]] = []
         try:
             for place, rows in coming.blocks:
+                if place < self._told:
+                    continue  # told with a block that was put off: too late to be of use
+                self._told = place
                 keys = self._places.of(rows)
                 chunks.append((place, keys))
                 self._levels.foresee(place, map(self._frame_key, keys))

@@ -63,7 +63,8 @@ def by_hand(job: Path, run: Path, *options: str, **environment: str) -> subproce
 
 def test_whoever_is_refused_changes_nothing(tmp_path: Path) -> None:
     # It is stopped, not awaited: no machine is so slow that the run ends before it is asked for.
-    with LiveRun(tmp_path, *QUICK, "--set", "train.steps=1000000", job=JOB) as run:
+    job = JOB.replace("steps = 400", "steps = 1000000")
+    with LiveRun(tmp_path, *QUICK, job=job) as run:
         run.wait_for_step(10)
         before = (run.run / "job.toml").read_bytes()
         other = qmpi("train", str(run.job), "--run-dir", str(run.run), "--set", "snapshot.keep=9")

@@ -124,6 +124,21 @@ def test_blocks_are_the_same_when_chunks_are_read_ahead(folder: Path) -> None:
     assert ahead.stop(60.0)
 
 
+def test_what_is_told_late_with_a_block_that_was_put_off_does_no_harm(folder: Path) -> None:
+    settings = job(folder)
+    data, blocks, _ = told(settings, folder)
+    blind, seeing = Sources(settings, folder), Sources(settings, folder)
+    facts, seer = blind.open(), Foresight(settings, RANK)
+    seeing.open()
+    rows = [rows for _, rows in coming_rows(blocks, data.recipes, facts, 3)]
+    looks = [seer.look(block.step, [RANK], data.recipes, facts) for block in blocks[:4]]
+    assert [look.is_anew for look in looks] == [True, False, False, False]
+    assert all(look.blocks for look in looks)
+    for look, wanted in zip([looks[0], looks[2], looks[1], looks[3]], rows, strict=False):
+        seeing.foresee(look)
+        assert seeing.build(wanted, ()) == blind.build(wanted, ())
+
+
 def test_more_than_the_machine_has_is_refused(folder: Path) -> None:
     with pytest.raises(InputError, match=r"memory\.budget = .* more than this machine has"):
         Sources(job(folder, budget=1 << 60), folder).open()
