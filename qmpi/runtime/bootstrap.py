@@ -175,7 +175,6 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
             TraceFolder(directory.profiles, facts.rank, facts.host),
         ),
     )
-    data = FileData(settings, default_cache(world.environ))
     ports = Ports(
         clock=world.clock,
         transport=world.transport,
