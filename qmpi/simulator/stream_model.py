@@ -26,6 +26,7 @@ from qmpi.policy.hyperparameters import (
 from qmpi.policy.recipes import Recipes, begun_recipes, course_of
 from qmpi.policy.stream import numbered_rows
 from qmpi.ports.base import Frame
+from qmpi.protocol.blocks import frame_digest
 from qmpi.protocol.hyperparameters import Hyperparameters, rate_of
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import RowAddress
@@ -129,15 +130,6 @@ def block_frame(rows: Sequence[RowAddress], made: Sequence[tuple[int, Frame]]) -
     text = "".join([f"{row.source}:{row.row};" for row in rows]).encode()
     parts = [text, *(f"{number}=".encode() + bytes(frame) for number, frame in made)]
     return blake2b(b"".join(parts), digest_size=32).digest()
-
-
-def frame_digest(frame: Frame) -> Digest:
-    """Return the digest of a block, as trainers verify it.
-
-    Args:
-        frame: its bytes.
-    """
-    return Digest(blake2b(frame, digest_size=16).hexdigest())
 
 
 @lru_cache(maxsize=1024)

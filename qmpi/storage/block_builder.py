@@ -5,7 +5,6 @@ follows from the vocabulary alone, so every rank that can read the sources build
 digest.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -13,24 +12,13 @@ from typing import Any
 import numpy as np
 
 from qmpi.errors import InputError, InvariantError, ProtocolError
+from qmpi.protocol.blocks import frame_digest
 from qmpi.protocol.recipe import RowAddress
 from qmpi.storage.row_copies import StoredRows, read_rows
 from qmpi.storage.shard_layout import dtype_name
 from qmpi.units import Digest
 
 Frame = bytes | bytearray | memoryview
-
-
-def block_digest(block: Frame) -> Digest:
-    """Identity of a block.
-
-    Args:
-        block: its bytes.
-
-    Returns:
-        BLAKE2b-128, 32 hex digits.
-    """
-    return Digest(hashlib.blake2b(block, digest_size=16).hexdigest())
 
 
 class BlockBuilder:
@@ -86,7 +74,7 @@ class BlockBuilder:
         if any(used[source] != len(frame) for source, frame in frames.items()):
             raise ProtocolError("a frame of generated rows has more rows than the block asks for")
         data = block.tobytes()
-        return block_digest(data), data
+        return frame_digest(data), data
 
     def _unpack(self, source: int, frame: Frame) -> np.ndarray[Any, Any]:
         width = self._sequence_tokens + 1

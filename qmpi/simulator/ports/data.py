@@ -16,12 +16,12 @@ from qmpi.ports.data import (
     SourcesAway,
     SourcesOpened,
 )
+from qmpi.protocol.blocks import frame_digest
 from qmpi.simulator.life import Life
 from qmpi.simulator.stream_model import (
     ROWS_BYTES,
     block_frame,
     fact_of,
-    frame_digest,
     rows_frame,
 )
 from qmpi.simulator.surroundings import Surroundings

@@ -16,11 +16,11 @@ from qmpi.config.parallel import ParallelSettings
 from qmpi.config.settings import Settings
 from qmpi.config.train import TrainSettings
 from qmpi.ports.base import Frame
+from qmpi.protocol.blocks import frame_digest
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.simulator.life import Life
 from qmpi.simulator.line import Lines
 from qmpi.simulator.ports.engine import SimulatedEngine
-from qmpi.simulator.stream_model import frame_digest
 from qmpi.simulator.surroundings import Onlooker
 from qmpi.simulator.troubles import CONNECTION
 from qmpi.units import Digest, Rank, Seconds
