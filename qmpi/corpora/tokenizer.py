@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from qmpi.config.data import CorpusSource
+from qmpi.config.data import ContentSource, CorpusSource
 from qmpi.config.settings import Settings
+from qmpi.content.exercise import ENDINGS
 from qmpi.corpora.builtin import PREFIX, log_making, resolve
 from qmpi.corpora.builtin import VOCABULARY as BUILTIN_VOCABULARY
 from qmpi.errors import CorruptData, InputError
+from qmpi.protocol.token_kinds import NO_ANSWERS, NO_KINDS, AnswerLines, TokenKinds
 
 if TYPE_CHECKING:
     from qmpi.ingest.settings import Progress
@@ -169,6 +171,47 @@ def find_divider(settings: Settings, cache: Path) -> int | None:
     if not settings.data.document_mask:
         return None
     return divider_of(settings, open_tokenizer(settings, cache))
+
+
+def find_kinds(settings: Settings, cache: Path) -> TokenKinds:
+    """Return which ids of a job are more than text.
+
+    The tokenizer is opened only where documents are masked, or the loss of answers is told.
+
+    Args:
+        settings: the job.
+        cache: directory of built-in corpora.
+
+    Raises:
+        InputError: there is no tokenizer.
+        CorruptData: the built-in one is damaged.
+    """
+    has_answers = any(isinstance(source, ContentSource) for source in settings.data.sources)
+    if not (settings.data.document_mask or has_answers):
+        return NO_KINDS
+    tokenizer = open_tokenizer(settings, cache)
+    answers = answer_lines(tokenizer) if has_answers else NO_ANSWERS
+    return TokenKinds(divider_of(settings, tokenizer), answers)
+
+
+def answer_lines(tokenizer: "Tokenizer") -> AnswerLines:
+    """Return how lines with answers of generated problems look.
+
+    Args:
+        tokenizer: of the job.
+    """
+    openings = {_opening(tokenizer, words) for words in ENDINGS}
+    breaks = (number for number in range(tokenizer.size) if "\n" in tokenizer.decode([number]))
+    return AnswerLines(tuple(sorted(openings - {()})), tuple(breaks))
+
+
+def _opening(tokenizer: "Tokenizer", words: str) -> tuple[int, ...]:
+    """Return the ids that a line begins with, whatever the answer is; () if they hang on it."""
+    lines = [tokenizer.encode(f".\n{words}{answer}\n") for answer in ("42", "x + 1", "Paris")]
+    same = [ids[0] for ids in zip(*lines, strict=False) if len(set(ids)) == 1]
+    # The first two are what the line follows on; a space may belong to the answer.
+    text = words.rstrip()
+    return tuple(same[2:]) if tokenizer.decode(same[2:]).rstrip() == text else ()
 
 
 def _without_corpus(settings: Settings) -> str:

@@ -30,12 +30,14 @@ class Block(Struct, frozen=True):
         frame: them, perhaps compressed.
         codec: how; "": as they are.
         sent: digest of the frame, if it is compressed.
+        sources: number of the source of each row, in order; empty: not told.
     """
 
     digest: Digest
     frame: Frame
     codec: str = ""
     sent: Digest = Digest("")
+    sources: tuple[int, ...] = ()
 
 
 class DataWork(Effect, frozen=True):

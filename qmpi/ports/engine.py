@@ -44,7 +44,7 @@ from qmpi.protocol.evaluation import Marks
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.protocol.portions import WHOLE, Portions, Spans
-from qmpi.protocol.progress import UNDEFINED, ExpertLoads, StepTimes
+from qmpi.protocol.progress import UNDEFINED, ExpertLoads, SourceLoss, StepTimes
 from qmpi.units import Digest, Generation, Step
 
 Condemned = Callable[[], str | None]
@@ -211,6 +211,7 @@ class StepApplied(Event, frozen=True):
     lane_square: float = UNDEFINED
     experts: ExpertLoads | None = None
     ahead_losses: tuple[float, ...] = ()
+    sources: tuple[SourceLoss, ...] = ()
 
 
 class GroupJoined(Event, frozen=True):

@@ -40,6 +40,7 @@ class BlockReply(Struct, frozen=True, tag="block_reply"):
         digest: BLAKE2b-128 of the ids' bytes.
         codec: that the frame is compressed with; "": the frame is the ids' bytes.
         sent: BLAKE2b-128 of the frame; "": it is `digest`.
+        sources: number of the source of each row, in order.
     """
 
     step: Step
@@ -47,6 +48,7 @@ class BlockReply(Struct, frozen=True, tag="block_reply"):
     digest: Digest
     codec: str = ""
     sent: Digest = Digest("")
+    sources: tuple[int, ...] = ()
 
 
 class BlockFailed(Struct, frozen=True, tag="block_failed"):

@@ -6,7 +6,7 @@ from qmpi.protocol.added import AddedSource
 from qmpi.protocol.evaluation import Evaluation
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.membership import SourceFact
-from qmpi.protocol.progress import ExpertLoads
+from qmpi.protocol.progress import ExpertLoads, SourceLoss
 from qmpi.protocol.recipe import Recipe
 from qmpi.protocol.roll_back import RollBack
 from qmpi.units import Digest, Generation, Rank, Step
@@ -169,6 +169,7 @@ class StepCommitted(Struct, frozen=True, tag="step_committed"):
         experts: loads of experts; None: there are none, or the step was skipped.
         ahead_losses: mean cross-entropy per token, in nats, of the tokens 1, 2 and more beyond the
             next; -1: not finite; empty: they are not predicted.
+        sources: losses by source; empty: the update was skipped, or nobody knows them.
     """
 
     time: float
@@ -191,6 +192,7 @@ class StepCommitted(Struct, frozen=True, tag="step_committed"):
     lane_square: float = -1.0
     experts: ExpertLoads | None = None
     ahead_losses: tuple[float, ...] = ()
+    sources: tuple[SourceLoss, ...] = ()
 
 
 class FailureSeen(Struct, frozen=True, tag="failure_seen"):

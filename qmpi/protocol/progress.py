@@ -83,6 +83,28 @@ class ExpertLoads(Struct, frozen=True):
     dropped: float = 0.0
 
 
+LOSS_GRID = 1 << 10
+"""Steps of one nat, of a loss that is told as an integer."""
+
+
+class SourceLoss(Struct, frozen=True, array_like=True):
+    """What the tokens of one source cost in a step; sums over all lanes.
+
+    Attributes:
+        source: its number; all that were added to the run count as the one behind the job file's.
+        tokens: how many were predicted.
+        loss: of them, in units of 1 / `LOSS_GRID` nats.
+        answers: those among them that belong to answers of generated problems.
+        answer_loss: of these, likewise.
+    """
+
+    source: int
+    tokens: int
+    loss: int
+    answers: int = 0
+    answer_loss: int = 0
+
+
 class StepReport(Struct, frozen=True, tag="step_report"):
     """A step was applied; told once, by the member that the group's order names.
 
@@ -109,6 +131,7 @@ class StepReport(Struct, frozen=True, tag="step_report"):
         experts: loads of experts; None: the model has none, or the step was skipped.
         ahead_losses: mean cross-entropy per token, in nats, of the tokens 1, 2 and more beyond the
             next, of all lanes; `UNDEFINED`: not finite; empty: they are not predicted.
+        sources: losses by source; empty: the update was skipped, or nobody knows them.
     """
 
     generation: Generation
@@ -129,6 +152,7 @@ class StepReport(Struct, frozen=True, tag="step_report"):
     lane_square: float = UNDEFINED
     experts: ExpertLoads | None = None
     ahead_losses: tuple[float, ...] = ()
+    sources: tuple[SourceLoss, ...] = ()
 
 
 def is_skipped(gradient_norm: float) -> bool:

@@ -314,7 +314,9 @@ class Memory(Opening):
         return self.foresight.look(step, newest.memories, newest.recipes, newest.sources)
 
     def _built(self, key: Key, block: Block, now: Seconds) -> list[Effect]:
-        self.building.pop(key, None)
+        work = self.building.pop(key, None)
+        if work is not None:
+            block = replace(block, sources=tuple(address.source for address in work.rows))
         self.outage.answered(key, now)
         size = memoryview(block.frame).nbytes if block.codec else self.block_bytes
         self.held.put(key, block, size)
@@ -353,5 +355,5 @@ class Memory(Opening):
 
 
 def _sent(asker: Address, key: Key, block: Block) -> Effect:
-    reply = BlockReply(*key, block.digest, block.codec, block.sent)
+    reply = BlockReply(*key, block.digest, block.codec, block.sent, block.sources)
     return Send(asker, reply, (block.frame,))

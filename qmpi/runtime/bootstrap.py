@@ -22,7 +22,7 @@ from qmpi.config.settings import Settings
 from qmpi.config.variables import HOSTS_LEFT_OUT
 from qmpi.corpora.levels import clear_levels, open_levels
 from qmpi.corpora.sources import Sources
-from qmpi.corpora.tokenizer import find_divider
+from qmpi.corpora.tokenizer import find_kinds
 from qmpi.driver.ports import UNPLUGGED, Ports
 from qmpi.errors import ConfigError, StorageError
 from qmpi.policy.devices import COMPUTING, device_number
@@ -168,7 +168,7 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
             CompileCache(default_cache(world.environ), world.environ),
             device_number(meeting.hosts, placement.roles, facts.rank),
             lambda: _paper(settings, default_cache(world.environ)),
-            lambda: find_divider(settings, default_cache(world.environ)),
+            lambda: find_kinds(settings, default_cache(world.environ)),
         ),
         Probes(
             world.clock.thread_seconds,

@@ -40,6 +40,7 @@ from qmpi.ports.engine import (
 )
 from qmpi.protocol.portions import Portions
 from qmpi.protocol.teams import Layout
+from qmpi.protocol.token_kinds import NO_KINDS, TokenKinds
 from qmpi.runtime.compile_cache import CompileCache
 from qmpi.runtime.copy_files import CopyFiles
 from qmpi.runtime.engine_copies import EngineCopies
@@ -68,14 +69,14 @@ class Means(Struct, frozen=True):
         cache: of compiled code.
         device_number: which of the host's GPUs this rank computes on.
         paper: makes what evaluations ask; None: nothing can be evaluated.
-        divider: finds the id of the token that ends a document; asked when the engine is prepared.
+        kinds: finds ids that are more than text; asked when the engine is prepared.
             None is found where documents see one another.
     """
 
     cache: CompileCache
     device_number: int = 0
     paper: MakePaper | None = None
-    divider: Callable[[], int | None] | None = None
+    kinds: Callable[[], TokenKinds] = lambda: NO_KINDS
 
 
 class Probes(Struct, frozen=True):
@@ -203,7 +204,7 @@ class TorchEngine:
                 self._condemned,
                 means.device_number,
                 means.cache.in_turn,
-                means.divider() if means.divider is not None else None,
+                means.kinds(),
             )
             self._store, self._address = open_store(self._find_host())
             # Before the identity: that says whether compiling has succeeded.
@@ -268,6 +269,7 @@ class TorchEngine:
                     work.lanes,
                     [self._ids_of(block) for block in work.blocks],
                     work.digests,
+                    sources=[block.sources for block in work.blocks],
                     digest_due=work.digest_due,
                     hyperparameters=work.hyperparameters,
                 )
@@ -354,6 +356,7 @@ class TorchEngine:
             lane_square=outcome.lane_square,
             experts=outcome.experts,
             ahead_losses=outcome.ahead_losses,
+            sources=outcome.sources,
         )
         self._owed = told if outcome.owes_digest else None
         return told

@@ -254,6 +254,7 @@ class Bench:
             spike=spike,
             halts=halts(given.guard, spike, after.skipped),
             lane_square=held.sum.lane_square if not lost else UNDEFINED,
+            sources=held.sum.sources if not lost else (),
         )
         self._owed = applied if held.digest_due and self._size > 1 else None
         return applied

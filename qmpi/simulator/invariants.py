@@ -38,6 +38,7 @@ from qmpi.protocol.journal import (
     SnapshotKept,
     StepCommitted,
 )
+from qmpi.protocol.progress import is_skipped
 from qmpi.protocol.roll_back import RollBack
 from qmpi.simulator.evaluating import row_marks, rows_of
 from qmpi.simulator.stream_model import Expected, State
@@ -255,6 +256,9 @@ class Invariants:
             raise InvariantError(f"step {step} is committed where {self.committed} was due")
         if record.block_digests != self._expected.blocks(step):
             raise InvariantError(f"step {step} is committed with other blocks than its own")
+        told = () if is_skipped(record.gradient_norm) else self._expected.sources(step)
+        if record.sources != told:
+            raise InvariantError(f"step {step} is committed with other losses by source")
         if record.weight_digest and record.weight_digest != self._expected.digest(step + 1):
             raise InvariantError(f"step {step} is committed with other weights")
         if not self._passed.isdisjoint(record.block_digests):

@@ -8,7 +8,7 @@ from qmpi.ports.engine import RunStep, StepApplied
 from qmpi.protocol.batch import lanes_at
 from qmpi.simulator.bench import Bench, Held
 from qmpi.simulator.line import Meeting, Values
-from qmpi.simulator.stream_model import Sum, sum_of
+from qmpi.simulator.stream_model import Sum, lane_text, sum_of
 from qmpi.units import Digest
 
 
@@ -44,7 +44,7 @@ class Stepping(Bench):
             seconds = self._spread(self._around.hardware.compute.lane_seconds)
             self._then(seconds, lambda: self._lane(work, number, began))
         else:
-            pairs = tuple(zip(work.lanes, work.digests, strict=True))
+            pairs = tuple(zip(work.lanes, map(lane_text, work.blocks), strict=True))
             computing = self._around.agenda.now - began
             self._stage("reducing")
             self._meet(
@@ -59,7 +59,7 @@ class Stepping(Bench):
         if self._size == 1:
             self._compute(work, number + 1, began)
             return
-        mine = ((work.lanes[number], work.digests[number]),)
+        mine = ((work.lanes[number], lane_text(work.blocks[number])),)
 
         def computed(meeting: Meeting) -> None:
             if any(theirs != mine for theirs in meeting.values.values()):
@@ -78,7 +78,7 @@ class Stepping(Bench):
             many = lanes_at(given.batch, work.step, self._around.settings.train.lanes)
             if [lane for lane, _ in pairs] != list(range(many)):
                 raise InvariantError(f"step {work.step} was computed on the lanes {pairs}")
-            return sum_of(work.step, [Digest(digest) for _, digest in pairs])
+            return sum_of(work.step, [text for _, text in pairs], self._around.settings)
 
         self.held = Held(
             work.step, meeting.sum(add), work.digest_due, began, computing, given, work.lanes

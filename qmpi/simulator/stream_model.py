@@ -6,6 +6,7 @@ learning rate. A step with an absurd rate breaks the weights, and all steps afte
 `Expected` derives what an undisturbed run would have trained on, and the chains that follow.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
@@ -26,9 +27,11 @@ from qmpi.policy.hyperparameters import (
 from qmpi.policy.recipes import Recipes, begun_recipes, course_of
 from qmpi.policy.stream import numbered_rows
 from qmpi.ports.base import Frame
+from qmpi.ports.data import Block
 from qmpi.protocol.blocks import frame_digest
 from qmpi.protocol.hyperparameters import Hyperparameters, rate_of
 from qmpi.protocol.membership import SourceFact
+from qmpi.protocol.progress import LOSS_GRID, SourceLoss
 from qmpi.protocol.recipe import RowAddress
 from qmpi.protocol.spikes import Levels, judged
 from qmpi.protocol.teams import whole_digest
@@ -73,11 +76,13 @@ class Sum(Struct, frozen=True):
         digests: of the blocks.
         losses: of the lanes.
         link: what the step adds to the chain of weights.
+        sources: losses by source.
     """
 
     digests: tuple[Digest, ...]
     losses: tuple[float, ...]
     link: bytes
+    sources: tuple[SourceLoss, ...] = ()
 
     @property
     def lane_square(self) -> float:
@@ -179,18 +184,51 @@ def _mark(position: int, team_size: int) -> bytes:
     return f" at {position} of {team_size}".encode() if team_size > 1 else b""
 
 
-def sum_of(step: int, digests: Sequence[Digest]) -> Sum:
+def lane_text(block: Block) -> str:
+    """Return what a member tells of a lane: the digest of its block, and rows by source.
+
+    Args:
+        block: of the lane.
+    """
+    counts = Counter(block.sources)
+    told = (f" {source}:{count}" for source, count in sorted(counts.items()))
+    return block.digest + "".join(told)
+
+
+def sum_of(step: int, lanes: Sequence[str], settings: Settings) -> Sum:
     """Reduce the lanes of a step.
 
     Args:
         step: the step.
-        digests: blocks of all lanes, in lane order.
+        lanes: what is told of each, as `lane_text` has it, in lane order.
+        settings: the job.
 
     Returns:
         The same for the same blocks, whoever computed which.
     """
+    told = [text.split(" ") for text in lanes]
+    digests = [Digest(words[0]) for words in told]
     link = blake2b("".join(digests).encode(), digest_size=32).digest()
-    return Sum(tuple(digests), tuple(lane_loss(step, digest) for digest in digests), link)
+    rows = Counter[int]()
+    for pair in (word.split(":") for words in told for word in words[1:]):
+        rows[min(int(pair[0]), len(settings.data.sources))] += int(pair[1])
+    tokens = settings.train.sequence_tokens
+    sources = tuple(source_loss(step, n, rows[n] * tokens) for n in sorted(rows))
+    losses = tuple(lane_loss(step, digest) for digest in digests)
+    return Sum(tuple(digests), losses, link, sources)
+
+
+def source_loss(step: int, source: int, tokens: int) -> SourceLoss:
+    """Return what the tokens of a source cost: one in eight belongs to an answer.
+
+    Args:
+        step: the step.
+        source: its number.
+        tokens: of it in the step.
+    """
+    nats, answers = 1.0 + 8.0 / (1.0 + 0.1 * step / (1 + source)), tokens // 8
+    loss, answer_loss = round(nats * tokens * LOSS_GRID), round(nats * answers * LOSS_GRID)
+    return SourceLoss(source, tokens, loss, answers, answer_loss)
 
 
 def lane_loss(step: int, digest: Digest) -> float:
@@ -230,6 +268,14 @@ class Expected:
             step: 0 <= step.
         """
         return self._sum(step).digests
+
+    def sources(self, step: int) -> tuple[SourceLoss, ...]:
+        """Return the losses by source of a step whose gradient is finite.
+
+        Args:
+            step: 0 <= step.
+        """
+        return self._sum(step).sources
 
     def follow(self, log: Log, step: int, recipes: Recipes = ()) -> None:
         """Go on from a step with what held and holds from there on.
@@ -285,11 +331,11 @@ class Expected:
         while len(self._sums) <= step:
             following = Step(len(self._sums))
             lanes = range(lanes_of(self._log, following, self.settings.train.lanes))
-            digests = [self._block(following, Lane(lane)) for lane in lanes]
-            self._sums.append(sum_of(following, digests))
+            told = [lane_text(self._block(following, Lane(lane))) for lane in lanes]
+            self._sums.append(sum_of(following, told, self.settings))
         return self._sums[step]
 
-    def _block(self, step: Step, lane: Lane) -> Digest:
+    def _block(self, step: Step, lane: Lane) -> Block:
         train = self.settings.train
         rows = numbered_rows(
             self.recipes,
@@ -302,4 +348,5 @@ class Expected:
             if self._facts[address.source].rows == 0:
                 wanted.setdefault(address.source, []).append(address.row)
         made = [(n, rows_frame(self._facts[n].name, r)) for n, r in sorted(wanted.items())]
-        return frame_digest(block_frame(rows, made))
+        frame = block_frame(rows, made)
+        return Block(frame_digest(frame), frame, sources=tuple(row.source for row in rows))

@@ -59,13 +59,14 @@ class Backprop:
         self.ahead.begin_lane()
         self.ends.begin_lane()
 
-    def run(self, layers: Layers, ids: Tensor, share: float) -> float:
+    def run(self, layers: Layers, ids: Tensor, share: float, sources: Tensor) -> float:
         """Compute a microbatch; gradients go to the leaves and the ends.
 
         Args:
             layers: function of each layer, then of each ahead module's block.
             ids: int64 [B, T + 1].
             share: of the mean loss in the lane's.
+            sources: of the sequences, as `OwnTokens.tell` has them.
 
         Returns:
             Mean cross-entropy of the next token, in nats, over the tokens that are computed here;
@@ -80,6 +81,7 @@ class Backprop:
             x = weights.through(layer, x, at, layer_weights)
         features = self._norm(x, weights.final_norm, self._epsilon, weights.kind)
         loss, gradient = ends.loss(features, targets, share / self.tokens.ranks)
+        self.tokens.tell(sources, ids, ends.losses)
         depths = self.ahead.run(further, x, at, ids, share)
         self._watch.lap("forward")
         torch.autograd.backward(

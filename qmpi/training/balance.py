@@ -81,7 +81,7 @@ class Balance:
             lanes: of the step.
         """
         self._held = None
-        if total is not None and total.numel():
+        if total is not None and self._tallies.size:
             self._held = self._tallies.read(total, lanes)
 
     @torch.no_grad()

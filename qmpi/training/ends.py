@@ -103,6 +103,11 @@ class Ends:
         """
         return x.index_select(0, rows)
 
+    @property
+    def losses(self) -> Tensor:
+        """Of each row of the last `loss`, in nats, float32 [rows]."""
+        return self._loss.each
+
     def loss(
         self, features: Tensor, targets: Tensor, share: float, rows: Tensor | None = None
     ) -> tuple[float, Tensor]:

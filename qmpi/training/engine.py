@@ -23,13 +23,14 @@ from qmpi.errors import InvariantError
 from qmpi.protocol.batch import lanes_at
 from qmpi.protocol.hyperparameters import Hyperparameters, first_hyperparameters
 from qmpi.protocol.spikes import Levels, judged
+from qmpi.protocol.token_kinds import NO_KINDS, TokenKinds
 from qmpi.training.comm.line import Comm
 from qmpi.training.comm.waits import Aborted
 from qmpi.training.compiler import InTurn, at_once
 from qmpi.training.determinism import refuse_chance
 from qmpi.training.evaluation import EVALUATED_LOGITS, Evaluator, model_over
 from qmpi.training.holder import Holder
-from qmpi.training.lanes import Block, Work
+from qmpi.training.lanes import Block, LaneWork, Work
 from qmpi.training.optimizer import clip
 from qmpi.training.outcome import Held, StepOutcome
 from qmpi.training.parallel.evaluation import TeamEvaluator
@@ -50,7 +51,7 @@ class Engine(Holder):
         aborted: Aborted,
         device_number: int = 0,
         in_turn: InTurn = at_once,
-        divider: int | None = None,
+        kinds: TokenKinds = NO_KINDS,
     ) -> None:
         """Lay the state out; there is none yet.
 
@@ -60,15 +61,15 @@ class Engine(Holder):
             aborted: says why the work in hand shall end, or None.
             device_number: which of the host's GPUs, as `choose_device` takes it.
             in_turn: lets one process of a host compile at a time.
-            divider: id of the token that ends a document; None: documents see one another.
+            kinds: ids that are more than text.
         """
-        self._settings, self._clock, self._divider = settings, clock, divider
+        self._settings, self._clock, self._divider = settings, clock, kinds.divider
         torch.set_num_threads(settings.train.threads)
         self._device = choose_device(settings.train, device_number)
         self._precision = choose_precision(settings.train, self._device)
         refuse_chance(only_warn=self._device.type != "cpu")
         refuse_short_sums(self._precision)
-        self._means = Means(self._device, self._precision, clock, aborted, in_turn, divider)
+        self._means = Means(self._device, self._precision, clock, aborted, in_turn, *kinds)
         self._own = first_hyperparameters(settings)
         self._evaluator: Evaluator | TeamEvaluator | None = None
         self._graveyard: list[Comm] = []
@@ -147,7 +148,7 @@ class Engine(Holder):
         # Dropping a stuck group joins its threads, which blocks until its time-out.
         self._graveyard = [comm for comm in self._graveyard if comm.stuck]
 
-    def run_step(
+    def run_step(  # noqa: PLR0913 - facts of the step, given by name
         self,
         step: int,
         lanes: Sequence[int],
@@ -156,6 +157,7 @@ class Engine(Holder):
         *,
         digest_due: bool,
         hyperparameters: Hyperparameters | None = None,
+        sources: Sequence[Sequence[int]] = (),
     ) -> StepOutcome:
         """Compute the lanes, reduce, vote, apply.
 
@@ -166,6 +168,7 @@ class Engine(Holder):
             digests: their BLAKE2b-128, 32 hex digits.
             digest_due: compute the weight digest.
             hyperparameters: what the step is trained with; None: what the job says.
+            sources: of each block, the number of the source of each row; empty: not told.
 
         Returns:
             The outcome.
@@ -182,7 +185,8 @@ class Engine(Holder):
         self._watch.begin()
         self._take_held()
         given = hyperparameters or self._own
-        work = list(zip(lanes, blocks, digests, strict=True))
+        told = sources or ((),) * len(lanes)
+        work = [LaneWork(*of) for of in zip(lanes, blocks, digests, told, strict=True)]
         (redone, scale), (norm, spike, levels) = self._told(
             step, lambda: (self._reduced(work, given), self._prepare(given))
         )

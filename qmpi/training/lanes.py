@@ -1,6 +1,7 @@
 """Forward and backward of lanes on a rank that has all layers, microbatch by microbatch."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -23,8 +24,24 @@ from qmpi.training.weights import Weights
 Block = bytes | bytearray | memoryview
 """uint16 or uint32, little-endian, [microbatches * sequences, sequence_tokens + 1]."""
 
-Work = list[tuple[int, Block, str]]
-"""Lane, block and its digest."""
+
+class LaneWork(NamedTuple):
+    """A lane to be computed.
+
+    Attributes:
+        lane: its number.
+        block: its ids.
+        digest: of them.
+        sources: number of the source of each row; empty: not told.
+    """
+
+    lane: int
+    block: Block
+    digest: str
+    sources: Sequence[int] = ()
+
+
+Work = Sequence[LaneWork]
 
 
 def read_block(block: Block, rows: int, columns: int) -> Tensor:
@@ -93,6 +110,7 @@ class LaneRunner:
         """
         self._train, self._weights, self._watch = settings.train, weights, watch
         self._backprop, self._squares, self._sequences = backprop, squares, sequences
+        self._sources = backprop.tokens.sources
         self._gradients = Gradients(weights, watch, squares)
         self._device = weights.device
         self._factor = 1.0
@@ -115,6 +133,7 @@ class LaneRunner:
         """
         self._factor = factor
         self._gradients.begin_pass(factor)
+        self._sources.clear()
         if self._squares is not None:
             self._squares.clear()
 
@@ -130,21 +149,22 @@ class LaneRunner:
         Raises:
             PeerLost: `aborted` says so.
         """
-        for lane, block, digest in work:
-            total.begin_lane(lane)
+        for each in work:
+            total.begin_lane(each.lane)
             if self._squares is not None:
-                self._squares.take_up(lane)
-            own = self.run(layers, block, total, aborted)
+                self._squares.take_up(each.lane)
+            own = self.run(layers, each, total, aborted)
             (loss,) = self._backprop.tokens.means_of([own])
-            total.end_lane(lane, loss, digest, self.numbers(lane))
+            total.end_lane(each.lane, loss, each.digest, self.numbers(each.lane))
             self._watch.lap("sweep")
+        self._sources.add_to(total.counts)
 
-    def run(self, layers: Layers, block: Block, total: Sum, aborted: Aborted) -> float:
+    def run(self, layers: Layers, work: LaneWork, total: Sum, aborted: Aborted) -> float:
         """Compute a lane and add its gradients to `total`.
 
         Args:
             layers: function of each layer.
-            block: tokens of the lane.
+            work: the lane.
             total: the reduction.
             aborted: looked at before each microbatch.
 
@@ -156,14 +176,16 @@ class LaneRunner:
         """
         count, train = self._train.microbatches, self._train
         rows = self._sequences.rows_of(train)
-        ids = self._sequences.own(read_block(block, rows, train.sequence_tokens + 1), train)
+        ids = self._sequences.own(read_block(work.block, rows, train.sequence_tokens + 1), train)
+        sources = self._sequences.own(self._sources.rows(work.sources), train)
         losses, share = 0.0, self._factor / (count * self._sequences.parts)
         self._backprop.begin_lane()
         self._weights.tallies.clear()
         for number, rows in enumerate(ids.split(train.sequences)):
             leave_if(aborted)
             self._gradients.expect(number, count, total)
-            losses += self._backprop.run(layers, rows.to(self._device), share)
+            of = sources[number * train.sequences : (number + 1) * train.sequences]
+            losses += self._backprop.run(layers, rows.to(self._device), share, of)
             self._watch.lap("backward")
         self._add_ends(total)
         if self._weights.tallies.size:
@@ -198,7 +220,8 @@ class LaneRunner:
     def _rehearse(self, layers: Layers) -> None:
         self._gradients.expect(0, self._train.microbatches, None)
         shape = (self._train.sequences, self._train.sequence_tokens + 1)
-        self._backprop.run(layers, torch.zeros(shape, dtype=torch.int64, device=self._device), 1.0)
+        ids = torch.zeros(shape, dtype=torch.int64, device=self._device)
+        self._backprop.run(layers, ids, 1.0, self._sources.rows(()))
         self.begin_pass(1.0)
 
     def _add_ends(self, total: Sum) -> None:

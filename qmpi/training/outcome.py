@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from qmpi.config.loss_scale import LossScale
 from qmpi.errors import UserError
 from qmpi.protocol.hyperparameters import Hyperparameters
-from qmpi.protocol.progress import MAX_SKIPPED, UNDEFINED, ExpertLoads, StepTimes
+from qmpi.protocol.progress import MAX_SKIPPED, UNDEFINED, ExpertLoads, SourceLoss, StepTimes
 from qmpi.protocol.spikes import NO_LEVELS, Levels
 
 
@@ -29,7 +29,7 @@ class StepOutcome:
         loss_scale: that the step ended with; a power of two, 1: none is used.
         spike, halts, lane_square: as in `qmpi.protocol.progress.StepReport`.
         experts: their loads; None: there are none, or the step was skipped.
-        ahead_losses: as in `qmpi.protocol.progress.StepReport`.
+        ahead_losses, sources: as in `qmpi.protocol.progress.StepReport`.
         owes_digest: the digest is due, and the team that tells it together is not there.
     """
 
@@ -49,6 +49,7 @@ class StepOutcome:
     lane_square: float = UNDEFINED
     experts: ExpertLoads | None = None
     ahead_losses: tuple[float, ...] = ()
+    sources: tuple[SourceLoss, ...] = ()
     owes_digest: bool = False
 
 

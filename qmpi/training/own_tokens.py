@@ -10,7 +10,10 @@ from qmpi.config.train import TrainSettings
 from qmpi.model.documents import Documents
 from qmpi.model.pieces import Pieces
 from qmpi.model.plain import Positions
+from qmpi.protocol.token_kinds import NO_ANSWERS, AnswerLines
+from qmpi.training.answers import Answers
 from qmpi.training.parallel.shared_tokens import SharedTokens
+from qmpi.training.source_losses import SourceLosses
 
 
 class OwnTokens:
@@ -18,6 +21,7 @@ class OwnTokens:
 
     Attributes:
         positions: of token ids, int64 [B, T]: those of the rank's tokens.
+        sources: takes what their losses are.
     """
 
     def __init__(
@@ -26,6 +30,7 @@ class OwnTokens:
         device: torch.device,
         divider: int | None = None,
         between: SharedTokens | None = None,
+        answers: AnswerLines = NO_ANSWERS,
     ) -> None:
         """Compute the tables of positions that all microbatches share.
 
@@ -34,7 +39,10 @@ class OwnTokens:
             device: where they go.
             divider: id of the token that ends a document; None: documents see one another.
             between: ranks that have the other tokens; None: nobody has.
+            answers: how lines with answers look.
         """
+        found = Answers(answers, settings.model.vocab_size, device)
+        self.sources = SourceLosses(len(settings.data.sources), found, device)
         self._between = between or SharedTokens()
         tokens = settings.train.sequence_tokens
         self._pieces = Pieces.of(tokens, self._between.place, self._between.ranks)
@@ -60,6 +68,19 @@ class OwnTokens:
             ids: int64 [B, T + 1].
         """
         return self._pieces.out_of(ids[:, 1:], 1).flatten()
+
+    def tell(self, sources: Tensor, ids: Tensor, losses: Tensor) -> None:
+        """Tell the losses of a microbatch by source.
+
+        Args:
+            sources: of the sequences, int64 [B, 1]; empty: not known.
+            ids: int64 [B, T + 1].
+            losses: float32 [rows], of the targets that are here.
+        """
+        if sources.numel():
+            answers = self.sources.answers(ids)
+            own = None if answers is None else self._pieces.out_of(answers, 1).flatten()
+            self.sources.take(sources, losses, own)
 
     def rows(self, train: TrainSettings) -> int:
         """Return the tokens of a microbatch that are here.

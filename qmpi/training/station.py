@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from qmpi.config.parallel import splits_backward
 from qmpi.config.settings import Settings
 from qmpi.model.partition import Partition, part_at
+from qmpi.protocol.token_kinds import NO_ANSWERS, AnswerLines
 from qmpi.training.backprop import Backprop
 from qmpi.training.balance import Balance
 from qmpi.training.comm.line import Gpu
@@ -50,6 +51,7 @@ from qmpi.training.precision import (
 )
 from qmpi.training.reduction.kinds import Sum, make_sum, sum_name
 from qmpi.training.reduction.tail import TailForm
+from qmpi.training.source_losses import SourceLosses
 from qmpi.training.state_part import computed_layout, part_layout
 from qmpi.training.stopwatch import Stopwatch, make_stopwatch
 from qmpi.training.tallies import Tallies
@@ -66,6 +68,7 @@ class Means(NamedTuple):
         aborted: says why the work in hand shall end, or None.
         in_turn: lets one process of a host compile at a time.
         divider: id of the token that ends a document; None: documents see one another.
+        answers: how lines with answers look.
     """
 
     device: torch.device
@@ -74,6 +77,7 @@ class Means(NamedTuple):
     aborted: Aborted
     in_turn: InTurn
     divider: int | None = None
+    answers: AnswerLines = NO_ANSWERS
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ class Station:
         state: its part.
         weights: of it, as lanes compute with them.
         balance: of experts.
+        sources: losses by source.
         total: the reduction.
         watch: times parts of a step.
         runner: computes lanes.
@@ -109,6 +114,7 @@ class Station:
     state: FlatState
     weights: Weights
     balance: Balance
+    sources: SourceLosses
     total: Sum
     watch: Stopwatch
     runner: Runner
@@ -165,10 +171,12 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
     split, is_dealt = offloads_moments(train, device), parallel.shares_moments
     state = FlatState(layout, device, split=split, shared=is_dealt)
     form = TailForm(own.batch.is_measured, own.model.predict_ahead)
-    total = make_sum(train, layout, device, form, told.size, own.job.seed)
-    weights = Weights(own.model, state, kind, told, _borrowed(settings, part, state))
     watch, between = make_stopwatch(device, means.clock), Between.of(part)
     rows, shared, sequences = between
+    tokens = OwnTokens(own, device, means.divider, shared, means.answers)
+    counts = told.size + tokens.sources.size
+    total = make_sum(train, layout, device, form, counts, own.job.seed)
+    weights = Weights(own.model, state, kind, told, _borrowed(settings, part, state))
     share = partial(shared_kernels, part=part, between=between)
     kernels = share(choose_parts(train, device, compiled=False))
     directions = None
@@ -177,7 +185,6 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
     shelf = Shelf()
     if splits_backward(settings.parallel) and train.precision != "float8":
         kernels = kernels._replace(product=shelf.product)
-    tokens = OwnTokens(own, device, means.divider, shared)
     # Before the ends: a head that is tied to another rank's embedding has its values from there.
     tie = Tie(weights, part)
     ends = VocabularyEnds(weights, part, rows) if part.shares > 1 else Ends(weights, own.model)
@@ -203,6 +210,7 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
         state=state,
         weights=weights,
         balance=Balance(own, state, told),
+        sources=tokens.sources,
         total=total,
         watch=watch,
         runner=runner,

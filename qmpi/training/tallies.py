@@ -67,22 +67,23 @@ class Tallies:
         """Add what the lane tells.
 
         Args:
-            total: int32 [size], of all lanes.
+            total: int32, of all lanes; the first `size` of it is for this.
         """
         grid = self.features.clamp(-MOST, MOST).mul_(GRID / self._ranks).round_().to(torch.int32)
-        total.add_(torch.cat((self.counts.flatten(), grid.flatten())))
+        total[: self.size].add_(torch.cat((self.counts.flatten(), grid.flatten())))
 
     def read(self, total: Tensor, lanes: int) -> tuple[Tensor, Tensor]:
         """Read the sum over all lanes.
 
         Args:
-            total: int32 [size].
+            total: as of `add_to`.
             lanes: of a step.
 
         Returns:
             Counts, int64 as `counts`; the mean features, float64 as `features`.
         """
-        counts, grid = total.split((self.counts.numel(), self.features.numel()))
+        parts = (self.counts.numel(), self.features.numel())
+        counts, grid = total[: self.size].split(parts)
         means = grid.to(torch.float64).view_as(self.features) / (GRID * lanes)
         return counts.to(torch.int64).view_as(self.counts), means
 

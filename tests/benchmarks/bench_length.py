@@ -35,6 +35,7 @@ from qmpi.model.documents import Documents
 from qmpi.model.layer import LayerWeights, choose_kernels, make_layers
 from qmpi.model.plain import Positions
 from qmpi.model.shape import head_dim
+from qmpi.protocol.token_kinds import TokenKinds
 from qmpi.training.comm.line import Comm
 from qmpi.training.engine import Engine
 
@@ -163,7 +164,9 @@ def learn(arm, seed, chosen):
         optimizer=OptimizerSettings(warmup_steps=max(1, steps // 10)),
     )  # fmt: skip
     begun = time.process_time()
-    engine = Engine(settings, time.perf_counter, lambda: None, divider=END if masked else None)
+    engine = Engine(
+        settings, time.perf_counter, lambda: None, kinds=TokenKinds(END if masked else None)
+    )
     engine.warm_up()
     engine.initialise()
     alone = {"store": None, "name": "g1", "index": 0, "size": 1}

@@ -27,7 +27,11 @@ LIFT = 2.0**12
 
 
 class Loss:
-    """The loss of one shape of head; keeps its scratch memory."""
+    """The loss of one shape of head; keeps its scratch memory.
+
+    Attributes:
+        each: float32 [rows]; the loss of each row of the last step, in nats.
+    """
 
     def __init__(
         self,
@@ -47,6 +51,7 @@ class Loss:
             cap: bound of the logits, by tanh; 0: none.
         """
         self._cap = cap
+        self.each = torch.zeros(rows, device=device)
         self._rows = min(rows, max(LEAST_ROWS, CHUNK_LOGITS // vocabulary))
         self._logits = torch.empty(self._rows, vocabulary, dtype=kind, device=device)
         # Kept, too: memory that is asked for anew comes in pages that the machine clears first.
@@ -75,7 +80,7 @@ class Loss:
             part = features[start : start + self._rows]
             wanted = targets[start : start + self._rows]
             errors = torch.mm(part, head.t(), out=self._logits[: part.shape[0]])
-            self.turn(errors, wanted, total)
+            self.turn(errors, wanted, total, self.each[start : start + self._rows])
             out = of_features[start : start + self._rows]
             torch.addmm(out, errors, head, beta=0, alpha=scale, out=out)
             if part.dtype == torch.float32:
@@ -86,7 +91,7 @@ class Loss:
                 of_head.add_(torch.mm(errors.t(), part), alpha=scale)
         return float(total) / features.shape[0], of_features
 
-    def turn(self, values: Tensor, targets: Tensor, total: Tensor) -> None:
+    def turn(self, values: Tensor, targets: Tensor, total: Tensor, each: Tensor) -> None:
         """Turn the logits of a chunk into probabilities, less one at the targets, in place.
 
         In float16 they come out times `LIFT`.
@@ -95,10 +100,13 @@ class Loss:
             values: logits [rows, V]; overwritten.
             targets: int64 [rows].
             total: float64; the sum of the losses is added to it.
+            each: float32, as many as rows or more; takes the losses.
         """
         for row in range(0, values.shape[0], ROWS):
             rows = slice(row, row + ROWS)
-            total += self.to_errors(values[rows], targets[rows])
+            losses = self.to_errors(values[rows], targets[rows])
+            each[row : row + losses.numel()] = losses
+            total += losses.sum(dtype=torch.float64)
 
     def widened(self, values: Tensor) -> Tensor:
         """Return logits in float32, within their bound, in scratch memory.
@@ -132,7 +140,7 @@ class Loss:
             targets: likewise.
 
         Returns:
-            The sum of losses, float64.
+            The losses in nats, float32 [rows].
         """
         wanted = targets.unsqueeze(-1)
         logits, chances = self.widened(values), self._wide[1, : values.shape[0]]
@@ -143,4 +151,4 @@ class Loss:
         losses = largest - chances.amax(dim=-1, keepdim=True).log() - told
         errors = chances.scatter_add_(1, wanted, torch.full_like(told, -1.0))
         self.put(errors, logits, values)
-        return losses.sum(dtype=torch.float64)
+        return losses.squeeze(-1)

@@ -256,6 +256,7 @@ class Record:
             lane_square=report.lane_square,
             experts=report.experts,
             ahead_losses=report.ahead_losses,
+            sources=report.sources,
         )
         self._note(record)
         self._times.append(report.times)

@@ -447,6 +447,7 @@ class Trainer(Follower):
                 lane_square=event.lane_square,
                 experts=event.experts,
                 ahead_losses=event.ahead_losses,
+                sources=event.sources,
             )
         )
 

@@ -189,7 +189,7 @@ class Prefetch:
         del self.asked[key]
         self.refusals.pop(key, None)
         self.damaged.pop(key, None)
-        self.held[key] = Block(reply.digest, frame, reply.codec, reply.sent)
+        self.held[key] = Block(reply.digest, frame, reply.codec, reply.sent, reply.sources)
         self._arrived_at[reply.step] = now
         return []
 

@@ -42,12 +42,14 @@ class Sequences:
         """Return what a rank has of a lane.
 
         Args:
-            ids: of the lane, [rows, tokens].
+            ids: of the lane, [rows, tokens]; or nothing.
             train: as `rows_of` takes it.
 
         Returns:
-            [microbatches * sequences, tokens].
+            [microbatches * sequences, tokens]; or nothing.
         """
+        if not ids.numel():
+            return ids
         dealt = ids.view(train.microbatches, self.parts, train.sequences, -1)
         return dealt[:, self._place].flatten(0, 1)
 

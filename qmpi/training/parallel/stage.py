@@ -83,6 +83,7 @@ class StageRunner:
         self._settings, self._weights, self._watch = settings, weights, watch
         self._part, self._ends, self._tie, self._norm = parts[:4]
         self._tokens, self._sequences, self._shelf, self._squares = parts[4:]
+        self._sources = self._tokens.sources
         self._chain = self._part.chain
         self._gradients = Gradients(weights, watch, self._squares)
         self._programs = dict[int, Program]()
@@ -134,6 +135,8 @@ class StageRunner:
         self._tallied = dict[int, tuple[Tensor, Tensor]]()
         self._sum: Sum | None = None
         self._shelf.clear()
+        self._sources.clear()
+        self._told_sources: list[Tensor] = []
         if self._squares is not None:
             self._squares.clear()
         self._ends.begin_lane()
@@ -154,11 +157,12 @@ class StageRunner:
         train = self._train
         line = self._met()
         self._layers, self._sum, self._aborted = layers, total, aborted
-        self._lanes = [lane for lane, _, _ in work]
-        for _, block, _ in work:
-            ids = read_block(block, self._sequences.rows_of(train), train.sequence_tokens + 1)
+        self._lanes = [each.lane for each in work]
+        for each in work:
+            ids = read_block(each.block, self._sequences.rows_of(train), train.sequence_tokens + 1)
             own = self._sequences.own(ids, train).to(self._weights.device)
             self._microbatches += own.split(train.sequences)
+            self._told_sources.append(self._sequences.own(self._sources.rows(each.sources), train))
         self._losses = [0.0] * len(work)
         perform(self._program(len(self._microbatches)), self)
         for pending in self._sent:
@@ -169,8 +173,9 @@ class StageRunner:
         line.broadcast(losses, self._chain.stages - 1)
         means = self._tokens.means_of(losses.tolist())
         squares = self._square_norms(line)
-        for (lane, _, digest), loss, square in zip(work, means, squares, strict=True):
-            total.tail.put(lane, loss / train.microbatches, digest, square)
+        for each, loss, square in zip(work, means, squares, strict=True):
+            total.tail.put(each.lane, loss / train.microbatches, each.digest, square)
+        self._sources.add_to(total.counts)
         for kept in self._tallied.values():
             self._weights.tallies.resume(kept)
             self._weights.tallies.add_to(total.counts)
@@ -216,6 +221,10 @@ class StageRunner:
             share = self._factor / (many * self._part.experts * self._tokens.ranks)
             loss, gradient = self._ends.loss(y, targets, share)
             self._losses[lane] += loss
+            size = self._train.sequences
+            of = self._told_sources[lane][number * size : (number + 1) * size]
+            ids = self._microbatches[microbatch]
+            self._tokens.tell(of, ids, self._ends.losses)
         else:
             gradient = self._values.pop(_gradient(place, microbatch))
         self._expect(lane, number)
@@ -326,6 +335,7 @@ class StageRunner:
     def _rehearse(self, layers: Layers) -> None:
         self.begin_pass(1.0)
         self._layers, self._aborted, self._losses = layers, _never, [0.0]
+        self._told_sources = [self._sources.rows(())]
         shape = (self._train.sequences, self._train.sequence_tokens + 1)
         self._microbatches = [torch.zeros(shape, dtype=torch.int64, device=self._weights.device)]
         for chunk in range(self._chain.chunks):

@@ -35,13 +35,14 @@ class VocabularyLoss(Loss):
         super().__init__(rows, model.vocab_size, kind, device, model.logit_softcap)
         self._first, self._between = part.first_token, between
 
-    def turn(self, values: Tensor, targets: Tensor, total: Tensor) -> None:
+    def turn(self, values: Tensor, targets: Tensor, total: Tensor, each: Tensor) -> None:
         """Turn logits of the rank's tokens into its share of what `Loss.turn` makes, in place.
 
         Args:
             values: logits [rows, V / shares]; overwritten.
             targets: int64 [rows], of the whole vocabulary.
             total: float64; the sum of the losses of all rows is added to it.
+            each: float32, as many as rows or more; takes the losses.
         """
         blocks = [slice(row, row + ROWS) for row in range(0, values.shape[0], ROWS)]
         own, is_own = own_of(targets, self._first, values.shape[1])
@@ -61,6 +62,7 @@ class VocabularyLoss(Loss):
             errors.exp_().div_(whole[block].unsqueeze(-1))
             errors.scatter_add_(1, own[block], -is_own[block].to(errors.dtype).unsqueeze(-1))
             self.put(errors, logits, values[block])
+        each[: losses.numel()] = losses
         total += losses.sum(dtype=torch.float64)
 
 

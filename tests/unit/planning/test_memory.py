@@ -155,7 +155,7 @@ def kept_by_backprop(given: Workload, *, half: bool) -> int:
     ids = torch.randint(0, 256, (train.sequences, train.sequence_tokens + 1))
     layers = make_layers(settings.model, train.sequences, kernels)
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        backprop.run(layers, ids, 1.0)
+        backprop.run(layers, ids, 1.0, tokens.sources.rows(()))
     return sum(storage.nbytes() for address, storage in held.items() if address not in own)
 
 

@@ -35,7 +35,8 @@ def state(steps: int, position: int, size: int) -> State:
     log = (first_hyperparameters(settings(size)),)
     for step in range(steps):
         digests = [Digest(f"{step:08x}{lane:024x}") for lane in range(4)]
-        held, spike = next_state(held, sum_of(step, digests), hyperparameters_at(log, step), size)
+        summed = sum_of(step, digests, settings(size))
+        held, spike = next_state(held, summed, hyperparameters_at(log, step), size)
         assert not spike
     return held
 

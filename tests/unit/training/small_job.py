@@ -9,6 +9,7 @@ from qmpi.config.model import ModelSettings
 from qmpi.config.optimizer import OptimizerSettings
 from qmpi.config.settings import JobSettings, Settings
 from qmpi.config.train import TrainSettings
+from qmpi.protocol.token_kinds import TokenKinds
 from qmpi.training.comm.line import Comm
 from qmpi.training.engine import Engine
 
@@ -43,7 +44,7 @@ def never():
 
 
 def alone(settings, start=True, divider=None):
-    engine = Engine(settings, time.monotonic, never, divider=divider)
+    engine = Engine(settings, time.monotonic, never, kinds=TokenKinds(divider))
     if start:
         engine.initialise()
     engine.join(Comm(store=None, name="g1", index=0, size=1, timeout_seconds=5, aborted=never))

@@ -8,6 +8,7 @@ from unit.training.small_job import block, digest, never
 from qmpi.config.parallel import ParallelSettings
 from qmpi.policy.lanes import deal_lanes
 from qmpi.protocol.teams import DATA, Layout, Seat, lines_of, tie_of
+from qmpi.protocol.token_kinds import TokenKinds
 from qmpi.training.engine import Engine
 from qmpi.training.parallel.team import TeamLines
 
@@ -23,7 +24,7 @@ class Teams:
         self.engines = {seat: self._engine(seat, divider) for seat in self.seats}
 
     def _engine(self, seat, divider):
-        engine = Engine(self.settings, time.monotonic, never, divider=divider)
+        engine = Engine(self.settings, time.monotonic, never, kinds=TokenKinds(divider))
         engine.seat(seat.position)
         engine.initialise()
         lines = lines_of(self.layout, seat, self.teams)

@@ -101,7 +101,7 @@ def gradients(settings, model, ids, kind, *, compiled=False, device=CPU):
     backprop = Backprop(settings, weights, kernels, watch, ends, tokens)
     backprop.begin_lane()
     layers = make_layers(settings.model, ids.shape[0], kernels)
-    loss = backprop.run(layers, ids.to(device), 1.0)
+    loss = backprop.run(layers, ids.to(device), 1.0, tokens.sources.rows(()))
     found[weights.head.slot.name] = ends.of_head.cpu()
     found[weights.table.slot.name] = ends.of_table.cpu()
     return loss, found

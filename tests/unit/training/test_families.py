@@ -10,6 +10,7 @@ from unit.model.families import FAMILIES
 from unit.training.line_of_threads import run_all
 from unit.training.small_job import LANES, alone, job, never, run
 
+from qmpi.protocol.token_kinds import TokenKinds
 from qmpi.training.comm.line import Comm
 from qmpi.training.comm.store import connect_store, open_store
 from qmpi.training.engine import Engine
@@ -34,7 +35,7 @@ def together(settings, divider):
 
     def member(index):
         own = store if index == 0 else connect_store(address, 30)
-        engine = Engine(settings, time.monotonic, never, divider=divider)
+        engine = Engine(settings, time.monotonic, never, kinds=TokenKinds(divider))
         engine.initialise()
         comm = Comm(
             store=own, name="g", index=index, size=MEMBERS, timeout_seconds=30, aborted=never

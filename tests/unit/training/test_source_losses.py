@@ -1,0 +1,123 @@
+"""Losses by source: exact sums, whoever computes which lanes, and the same as the lanes' means."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qmpi.protocol.progress import LOSS_GRID, SourceLoss
+from qmpi.protocol.token_kinds import NO_ANSWERS, AnswerLines
+from qmpi.training.answers import MOST_TOKENS, Answers
+from qmpi.training.source_losses import SourceLosses
+
+CPU = torch.device("cpu")
+NOBODY = Answers(NO_ANSWERS, 8, CPU)
+BREAK, OPENING = 7, (5, 6)
+LINES = Answers(AnswerLines((OPENING, (4,)), (BREAK,)), 8, CPU)
+
+
+def sums(sources, answers=NOBODY):
+    return SourceLosses(sources, answers, CPU)
+
+
+def told(own, *parts):
+    """What some ranks have told, summed as the reduction sums it."""
+    total = torch.zeros(3 + own.size, dtype=torch.int32)
+    for part in parts:
+        part.add_to(total)
+    assert not total[:3].any()  # what is told of experts lies in front
+    return own.read(total)
+
+
+@given(st.data())
+def test_any_deal_gives_the_same_sums(data):
+    count, tokens = data.draw(st.integers(1, 4)), 5
+    rows = data.draw(st.lists(st.integers(0, count + 2), min_size=1, max_size=12))
+    draw = torch.Generator().manual_seed(data.draw(st.integers(0, 99)))
+    losses = torch.rand(len(rows), tokens, generator=draw) * data.draw(st.sampled_from([1, 1e4]))
+    ranks = [sums(count) for _ in range(3)]
+    deal = data.draw(st.lists(st.integers(0, 2), min_size=len(rows), max_size=len(rows)))
+    for row, rank in enumerate(deal):
+        ranks[rank].take(ranks[rank].rows(rows[row : row + 1]), losses[row], None)
+    wanted = {}
+    for row, loss in zip(rows, losses, strict=True):
+        entry = wanted.setdefault(min(row, count), [0, 0])
+        entry[0] += tokens
+        entry[1] += round(float(loss.to(torch.float64).sum()) * LOSS_GRID)
+    expected = tuple(SourceLoss(n, *wanted[n]) for n in sorted(wanted))
+    assert told(sums(count), *ranks) == expected
+
+
+def test_a_sequence_that_is_not_finite_counts_for_nothing():
+    own = sums(1)
+    losses = torch.tensor([[1.0, 2.0], [float("nan"), 1.0], [float("inf"), 1.0]])
+    own.take(own.rows((0, 0, 1)), losses.flatten(), None)
+    assert told(own, own) == (SourceLoss(0, 2, 3 * LOSS_GRID),)
+
+
+def test_nothing_is_told_where_nobody_knows_the_sources():
+    own = sums(2)
+    own.take(own.rows(()), torch.ones(4), None)
+    assert told(own, own) == ()
+
+
+def test_a_pass_begins_with_nothing():
+    own = sums(1)
+    own.take(own.rows((0,)), torch.ones(4), None)
+    own.clear()
+    assert told(own, own) == ()
+
+
+def answers_in(row, lines=LINES):
+    found = lines.of_targets(torch.tensor([row]))[0].tolist()
+    return [place + 1 for place, is_answer in enumerate(found) if is_answer]
+
+
+def test_an_answer_is_what_stands_between_opening_and_break():
+    assert answers_in([1, BREAK, *OPENING, 2, 3, BREAK, 1]) == [4, 5]
+    assert answers_in([BREAK, 4, 2, BREAK, BREAK, *OPENING, 3, BREAK]) == [2, 7]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        [1, *OPENING, 2, 3, BREAK],  # not at the beginning of a line
+        [BREAK, 5, 2, 3, BREAK],  # half an opening
+        [BREAK, *OPENING, 2, 3],  # the row ends before the answer does
+        [BREAK, *OPENING, BREAK, 2, 3],  # nothing behind the opening
+        [BREAK, *OPENING, *([1] * (MOST_TOKENS + 1)), BREAK],  # prose
+    ],
+)
+def test_what_is_no_answer(row):
+    assert answers_in(row) == []
+
+
+def test_the_longest_answer():
+    row = [BREAK, *OPENING, *([1] * MOST_TOKENS), BREAK]
+    assert answers_in(row) == list(range(3, 3 + MOST_TOKENS))
+
+
+@given(st.lists(st.integers(1, 7), min_size=2, max_size=40))
+def test_answers_as_a_plain_loop_finds_them(row):
+    wanted = set()
+    for place, token in enumerate(row):
+        for opening in (OPENING, (4,)):
+            begin = place + 1 + len(opening)
+            if (
+                token != BREAK
+                or tuple(row[place + 1 : begin]) != opening
+                or BREAK not in row[begin:]
+            ):
+                continue
+            end = row.index(BREAK, begin)
+            if 0 < end - begin <= MOST_TOKENS:
+                wanted |= set(range(begin, end))
+    assert answers_in(row) == sorted(wanted)
+
+
+def test_the_loss_of_answers_is_told_apart():
+    own = sums(1, LINES)
+    ids = torch.tensor([[BREAK, 4, 2, BREAK, 1], [1, 1, 1, 1, 1]])
+    losses = torch.arange(8, dtype=torch.float32)
+    own.take(own.rows((0, 0)), losses, own.answers(ids).flatten())
+    assert told(own, own) == (SourceLoss(0, 8, 28 * LOSS_GRID, 1, 1 * LOSS_GRID),)
