@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from qmpi.monitor.crowd_text import host_lines, role_table
 from qmpi.monitor.paint import Cell, paint, table
-from qmpi.monitor.recipe_text import recipe_text
+from qmpi.monitor.recipe_text import losses_text, recipe_text
 from qmpi.monitor.roll_backs import roll_backs_text
 from qmpi.policy.step_split import hidden_share, seconds, shares, utilisation
 from qmpi.protocol.evaluation import Evaluation
@@ -104,6 +104,7 @@ def step_facts(report: StatusReport) -> list[tuple[str, str]]:
     if report.noise_lanes is not None:
         told.append(("noise", f"weighs as much as the gradient at {report.noise_lanes:.3g} lanes"))
     told += recipe_facts(report)
+    told += source_facts(report)
     told.append(("tokens", f"{report.tokens:,} ({report.tokens_per_second:,.0f} a second)"))
     if report.wait_share:
         told.append(("waiting", f"{100 * report.wait_share:.0f} % of the time, for blocks"))
@@ -133,6 +134,20 @@ def recipe_facts(report: StatusReport) -> list[tuple[str, str]]:
     if not told or len(told[0].weights) < 2:
         return []
     return list(zip(("data", ""), map(recipe_text, told), strict=False))
+
+
+def source_facts(report: StatusReport) -> list[tuple[str, str]]:
+    """Return what the sources cost.
+
+    Args:
+        report: the status.
+
+    Returns:
+        Names with their values; nothing of a single source without answers.
+    """
+    told = report.source_losses
+    has_answers = any(each.answers for each in told.values())
+    return [("by source", losses_text(told))] if len(told) > 1 or has_answers else []
 
 
 def evaluation_facts(report: StatusReport) -> list[tuple[str, str]]:

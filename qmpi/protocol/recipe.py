@@ -81,6 +81,22 @@ class RecipeReport(Struct, frozen=True):
     reason: str
 
 
+class SourceFigures(Struct, frozen=True):
+    """What training on a source costs, in the newest steps; part of the status.
+
+    Attributes:
+        tokens: of it in these steps.
+        loss: mean cross-entropy, nats per token.
+        answers: tokens among them that belong to answers of generated problems.
+        answer_loss: of these, likewise; None: there were none.
+    """
+
+    tokens: int
+    loss: float
+    answers: int = 0
+    answer_loss: float | None = None
+
+
 class RowAddress(Struct, frozen=True):
     """Where a row comes from: row `row` of source number `source`.
 

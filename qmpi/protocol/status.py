@@ -7,7 +7,7 @@ from msgspec import Struct
 from qmpi.protocol.evaluation import EvaluationReport
 from qmpi.protocol.profiles import ProfileReport
 from qmpi.protocol.progress import StepTimes
-from qmpi.protocol.recipe import RecipeAnswer, RecipeReport
+from qmpi.protocol.recipe import RecipeAnswer, RecipeReport, SourceFigures
 from qmpi.protocol.roll_back import RollBack
 from qmpi.protocol.work import WorkStatus
 
@@ -127,6 +127,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
         recipe: weights of the sources in force; None until the run is open.
         recipe_next: those that follow at a later step; None: none do so far.
         recipe_answers: what came of the newest requests for other weights, oldest first.
+        source_losses: of the newest steps by source; of all added sources as "(added)".
         work: units of a work farm; None for a training run. A farm's `step` and `steps` count the
             units of all stages known so far.
     """
@@ -175,6 +176,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     recipe: RecipeReport | None = None
     recipe_next: RecipeReport | None = None
     recipe_answers: tuple[RecipeAnswer, ...] = ()
+    source_losses: dict[str, SourceFigures] = {}
 
 
 class EndMarker(Struct, frozen=True, kw_only=True):

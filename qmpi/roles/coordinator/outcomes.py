@@ -5,11 +5,14 @@ from collections.abc import Sequence
 
 from qmpi.policy.noise import SMOOTHED_STEPS, Noise, noise_of, noise_scale
 from qmpi.protocol.journal import StepCommitted
-from qmpi.protocol.progress import is_skipped
+from qmpi.protocol.progress import SourceLoss, is_skipped
 from qmpi.units import Step
 
 KEPT_NOISES = 1024
 """Steps of which it is kept what they tell of noise; more than are ever done again."""
+
+SOURCE_STEPS = 32
+"""Steps whose losses by source the status adds up."""
 
 
 class Outcomes:
@@ -19,6 +22,7 @@ class Outcomes:
         skips: steps whose update was skipped since nothing was finite, ascending.
         spikes: steps whose update was left out as a spike, ascending.
         noises: what the newest of them tell of noise, ascending.
+        sources: losses by source of the newest of them, with their steps, ascending.
         halted: the last of them, if it is one after which the run stops and has not stopped yet.
         stopped_at: the same, also once the run has stopped, unless it was over anyway.
     """
@@ -28,6 +32,7 @@ class Outcomes:
         self.skips: list[Step] = []
         self.spikes: list[Step] = []
         self.noises: list[Noise] = []
+        self.sources: list[tuple[Step, tuple[SourceLoss, ...]]] = []
         self.halted: StepCommitted | None = None
         self.stopped_at: StepCommitted | None = None
 
@@ -57,6 +62,9 @@ class Outcomes:
         if noise is not None:
             self.noises.append(noise)
             del self.noises[:-KEPT_NOISES]
+        if record.sources:
+            self.sources.append((record.step, record.sources))
+            del self.sources[:-SOURCE_STEPS]
 
     def rewind(self, step: Step) -> None:
         """Forget the steps from one on.
@@ -67,6 +75,7 @@ class Outcomes:
         del self.skips[bisect_left(self.skips, step) :]
         del self.spikes[bisect_left(self.spikes, step) :]
         self.noises = [noise for noise in self.noises if noise.step < step]
+        self.sources = [told for told in self.sources if told[0] < step]
         self.halted = self.stopped_at = None
 
     def end(self, state: str) -> None:

@@ -20,6 +20,7 @@ from qmpi.config.settings import Settings
 from qmpi.policy.hyperparameters import Log
 from qmpi.policy.recipe_requests import Room, answered
 from qmpi.policy.recipes import Course, Recipes, contents, course_of, in_force, moved, standing
+from qmpi.policy.source_losses import source_figures
 from qmpi.policy.stream import recipe_of
 from qmpi.ports.base import Effect
 from qmpi.ports.books import AppendJournal
@@ -184,6 +185,10 @@ class RecipeBook:
             recipe=contents(in_force(self.log, report.step), names),
             recipe_next=contents(later[0], names) if later else None,
             recipe_answers=tuple(self._answers),
+            source_losses=source_figures(
+                (told for _, told in self._record.outcomes.sources),
+                [source.name for source in self._settings.data.sources],
+            ),
         )
 
     def _take(self, request: RecipeRequest, now: Seconds) -> list[Effect]:

@@ -34,6 +34,7 @@ FACTS = RankFacts(2, "here", 104, Address(0, RoleName.COORDINATOR), (2,))
 SOURCES = (SourceFact("words", 100_000, "d"),)
 JOB = Settings(data=DataSettings(sources=(CorpusSource(name="words", path="/words"),)))
 DIGEST = frame_digest(b"ids")
+OF_ROWS = (0, 0, 0, 0)
 SMALL = replace(JOB, memory=MemorySettings(budget=1 << 20))
 
 
@@ -107,7 +108,7 @@ def test_the_blocks_that_were_used_last_are_kept_and_served_at_once():
     assert len(role.held) == count
     (reply,) = asked(role, 0, 0)
     assert isinstance(reply, Send)
-    assert reply.message == BlockReply(0, 0, DIGEST)
+    assert reply.message == BlockReply(0, 0, DIGEST, sources=OF_ROWS)
     assert isinstance(asked(role, 0, 1)[0], BuildBlock)
 
 
@@ -143,7 +144,7 @@ def test_a_block_out_of_reach_is_built_again_and_its_asker_hears_nothing_until_i
         tries += 1
     assert 7 < tries < 15
     (reply,) = role.handle(BlockBuilt(5, 0, Block(DIGEST, b"ids")), now)
-    assert reply.message == BlockReply(5, 0, DIGEST)
+    assert reply.message == BlockReply(5, 0, DIGEST, sources=OF_ROWS)
     assert not role.put_off
     assert not role.outage.reads
 
@@ -187,7 +188,7 @@ def test_a_read_that_hangs_is_given_up_and_taken_when_it_comes_all_the_same():
     assert list(role.building) == [(5, 0)]
     assert role.handle(BlockBuilt(5, 0, Block(DIGEST, b"ids")), 312.0) == []
     (reply,) = asked(role, 5, 0, now=313.0)
-    assert reply.message == BlockReply(5, 0, DIGEST)
+    assert reply.message == BlockReply(5, 0, DIGEST, sources=OF_ROWS)
     assert isinstance(asked(role, 5, 1, now=313.0)[0], BuildBlock)
 
 

@@ -3,19 +3,22 @@
 from msgspec.structs import replace
 from unit.roles.coordinated_job import SETTINGS, Job, journal, sent
 
+from qmpi.monitor.recipe_text import losses_text
+from qmpi.monitor.status_text import source_facts
 from qmpi.ports.processes import CloseRequest, RecipeRequested
 from qmpi.ports.transport import Received
 from qmpi.protocol.blocks import BlockRequest
 from qmpi.protocol.envelope import WIRE_VERSION, Address, Header, RoleName
-from qmpi.protocol.journal import RecipesChanged, RunOpened
+from qmpi.protocol.journal import RecipesChanged, RunOpened, StepCommitted
 from qmpi.protocol.membership import SourceFact
-from qmpi.protocol.progress import Grant
+from qmpi.protocol.progress import LOSS_GRID, Grant, SourceLoss, StepReport
 from qmpi.protocol.pulse import DirectoryChange
-from qmpi.protocol.recipe import RecipeRequest
+from qmpi.protocol.recipe import RecipeRequest, SourceFigures
+from qmpi.roles.coordinator.record import Record
 from qmpi.roles.directory import DirectoryChanged, changed, difference
 from qmpi.roles.facts import RankFacts
 from qmpi.roles.memory import Memory
-from qmpi.units import Generation, Rank, Seconds
+from qmpi.units import Digest, Generation, Rank, Seconds, Step
 
 LONG = replace(SETTINGS, train=replace(SETTINGS.train, steps=200))
 
@@ -113,3 +116,30 @@ def test_a_memory_rank_that_is_behind_waits_for_the_recipes():
     wanted = BlockRequest(60, 0, -1, known.revision + 1)
     assert memory.handle(Received(header, wanted), now) == []
     assert memory.handle(DirectoryChanged(replace(known, revision=known.revision + 1)), now)
+
+
+def test_the_status_tells_what_training_on_each_source_costs():
+    job = running()
+    for step in range(2):
+        told = StepReport(
+            job.role.generation, Step(step), (1.0, 2.0), (Digest("a"), Digest("b")), 0.5, 0.1,
+            Digest("w"), 2.0, 0.5,
+            sources=(SourceLoss(0, 10, (20 + 10 * step) * LOSS_GRID, 4, 2 * LOSS_GRID),),
+        )  # fmt: skip
+        job.word(3, told)
+    asking = job.tell(asked())
+    (status,) = [e.report for e in asking if hasattr(e, "report")]
+    assert status.source_losses == {"python": SourceFigures(20, 2.5, 8, 0.5)}
+    assert dict(source_facts(status)) == {"by source": "python 2.500 (answers 0.500)"}
+    committed = journal(job.effects, StepCommitted)
+    again = Record(tokens_per_step=1)
+    again.replay(committed)
+    assert again.outcomes.sources == [(record.step, record.sources) for record in committed]
+    again.rewind(Step(1))
+    assert [step for step, _ in again.outcomes.sources] == [0]
+
+
+def test_of_many_sources_the_dearest_and_the_cheapest_are_told():
+    figures = {f"s{n}": SourceFigures(10, float(n)) for n in range(12)}
+    text = losses_text(figures)
+    assert text == "s11 11.000, s10 10.000, s9 9.000, 6 between, s2 2.000, s1 1.000, s0 0.000"
