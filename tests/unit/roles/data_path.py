@@ -52,6 +52,8 @@ TRAINERS, GENERATORS = (1, 2), (3, 4)
 CHUNK_BYTES = 2 * BLOCK_TOKENS
 CHIEF = Address(0, RoleName.COORDINATOR)
 PATIENCE = 30.0
+STANDS_STILL = 20 * PATIENCE
+"""Seconds without a block, of the modelled clock, that no trouble explains."""
 MADE = 1
 """Number of the source that is generated row by row; that before it is a corpus."""
 
@@ -158,9 +160,13 @@ class World:
             self._send(trainer.address, first)
             self.after(1.0, lambda t=trainer: self._again(t))
         due = each
+        stands_since = self.now, self.blocks
         while min(trainer.step for trainer in self.trainers.values()) < self.steps:
             self.now, _, action = heapq.heappop(self._agenda)
             action()
+            if self.blocks > stands_since[1]:
+                stands_since = self.now, self.blocks
+            assert self.now - stands_since[0] < STANDS_STILL, f"nothing moves: {self.directory}"
             if min(trainer.step for trainer in self.trainers.values()) >= due:
                 due += self.chance.randint(1, 2 * each)
                 deed(self)
@@ -260,6 +266,10 @@ class World:
     def _send(self, source: Address, sends: Iterable[Effect]) -> None:
         for sent in sends:
             frames = sent.frames
+            if sent.to == CHIEF:
+                # Said once: MPI loses nothing, and a rank that nobody knows of serves nobody.
+                self.after(self._delay(), lambda m=sent.message: self._heard(source, m))
+                continue
             if frames and self.chance.random() < self.loss:
                 frames = (flipped(self.chance, frames[0]),)
             if self.chance.random() >= self.loss:
@@ -269,8 +279,6 @@ class World:
     def _arrives(
         self, source: Address, to: Address, message: Message, frames: tuple[Frame, ...]
     ) -> Callable[[], None]:
-        if to == CHIEF:
-            return lambda: self._heard(source, message)
         if to.rank in self.trainers:
             return lambda: self._reply(self.trainers[to.rank], source.rank, message, frames)
         header = Header(

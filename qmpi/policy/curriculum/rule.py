@@ -1,0 +1,185 @@
+"""Gap times progress: which arms are worth more of a window's tokens.
+
+Theory of operation. An arm is a source: of a curriculum, documents of one type and one band of
+levels. Two means of its loss are kept, a fast one and a slow one. The gap is what is left to learn,
+the fast mean less a floor: 0 where answers are told, since a problem has one. Progress is how far
+both lie apart: an arm that is known, and one that cannot be learnt yet, have little. An arm is
+weighed by the square roots of both, so that neither alone decides.
+
+Arms are weighed against those of their pool, the sources of one type; the pool keeps the share that
+the job gives it. A part of each pool, the placebo, is drawn as the job says whatever was measured:
+so each arm is measured as long as the run lasts. What an arm gets is bounded by a multiple of what
+the job gives it, and by the same part of it.
+
+Only sums, products and square roots are taken, in the order of the arms: IEEE 754 fixes the bits of
+all of them, so whoever reads the journal comes to the same weights.
+
+Sources: Graves et al. 2017 (progress), Schaul et al. 2015 and later (gap); that the product beats
+each alone was measured (see `docs/decisions/0075-curriculum.md`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import sqrt
+
+from msgspec import Struct
+
+from qmpi.protocol.progress import LOSS_GRID, SourceLoss
+
+FAST, SLOW = 0.10, 0.02
+"""What one sequence moves the means by."""
+
+LEAST_PROGRESS = 1e-3
+"""Added to progress, so that an arm which stands still is not given up."""
+
+LEAST_ANSWERS = 64
+"""Answer tokens of an arm from which on their loss stands for it."""
+
+
+class Arm(Struct, frozen=True):
+    """A source that a curriculum weighs.
+
+    Attributes:
+        source: its number.
+        pool: arms of one pool share what the job gives all of them.
+        share: of all sequences, that the job gives it; >= 0.
+    """
+
+    source: int
+    pool: str
+    share: float
+
+
+class Means(Struct, frozen=True):
+    """What is known of an arm.
+
+    Attributes:
+        fast: mean loss of the newest sequences, nats a token.
+        slow: likewise, of more of them.
+        answers: answer tokens so far.
+        answer_fast, answer_slow: as `fast` and `slow`, of the answers alone.
+    """
+
+    fast: float
+    slow: float
+    answers: int = 0
+    answer_fast: float = 0.0
+    answer_slow: float = 0.0
+
+    def gap_and_progress(self, *, by_answers: bool) -> tuple[float, float]:
+        """Return what is left to learn and how fast it is learnt, in nats a token.
+
+        Args:
+            by_answers: the loss of answers says it.
+        """
+        fast, slow = (
+            (self.answer_fast, self.answer_slow) if by_answers else (self.fast, self.slow)
+        )
+        return max(0.0, fast), abs(slow - fast)
+
+
+def followed(means: Means | None, told: SourceLoss, sequences: int) -> Means:
+    """Take in what a step tells of an arm.
+
+    Args:
+        means: so far; None: nothing is known.
+        told: of it in the step.
+        sequences: of it in the step, >= 1.
+    """
+    loss = told.loss / (LOSS_GRID * told.tokens)
+    answer = told.answer_loss / (LOSS_GRID * told.answers) if told.answers else None
+    if means is None:
+        first = answer if answer is not None else 0.0
+        return Means(loss, loss, told.answers, first, first)
+    fast, slow = _moved_by(FAST, sequences), _moved_by(SLOW, sequences)
+    known = Means(
+        means.fast + fast * (loss - means.fast),
+        means.slow + slow * (loss - means.slow),
+        means.answers + told.answers,
+        means.answer_fast,
+        means.answer_slow,
+    )
+    if answer is None:
+        return known
+    if not means.answers:
+        return Means(known.fast, known.slow, known.answers, answer, answer)
+    return Means(
+        known.fast,
+        known.slow,
+        known.answers,
+        means.answer_fast + fast * (answer - means.answer_fast),
+        means.answer_slow + slow * (answer - means.answer_slow),
+    )
+
+
+def _moved_by(one: float, sequences: int) -> float:
+    """Return what several sequences move a mean by: 1 - (1 - one) ** sequences."""
+    kept, power, left = 1.0, 1.0 - one, sequences
+    # By squaring: the library's power is not the same on all machines.
+    while left:
+        if left & 1:
+            kept *= power
+        power *= power
+        left >>= 1
+    return 1.0 - kept
+
+
+def weighed(
+    arms: Sequence[Arm],
+    known: Mapping[int, Means],
+    *,
+    placebo_share: float,
+    most: float,
+    pools: Mapping[str, float] | None = None,
+) -> tuple[float, ...]:
+    """Return the shares of the next window.
+
+    Args:
+        arms: all sources.
+        known: means by source; an arm without any keeps what the job gives it.
+        placebo_share: of each pool, drawn as the job says; 0 to 1.
+        most: times what the job gives an arm that it gets at most, > 1; and at least that part.
+        pools: what each pool's share is multiplied with; None: nothing.
+
+    Returns:
+        Shares of the arms, which sum to 1 but for rounding.
+    """
+    shares = [0.0] * len(arms)
+    for pool in dict.fromkeys(arm.pool for arm in arms):
+        own = [place for place, arm in enumerate(arms) if arm.pool == pool]
+        factor = 1.0 if pools is None else pools.get(pool, 1.0)
+        whole = _total(arms[place].share for place in own)
+        drawn = _drawn([arms[place] for place in own], known)
+        for place, worth in zip(own, drawn, strict=True):
+            target = arms[place].share
+            mixed = placebo_share * target + (1.0 - placebo_share) * worth * whole
+            shares[place] = factor * min(most * target, max(target / most, mixed))
+        held = _total(shares[place] for place in own)
+        for place in own:
+            # Bounds may have moved the pool off its share.
+            shares[place] *= factor * whole / held if held > 0.0 else 0.0
+    total = _total(shares)
+    return tuple(share / total for share in shares) if total > 0.0 else tuple(shares)
+
+
+def _drawn(arms: Sequence[Arm], known: Mapping[int, Means]) -> list[float]:
+    """Return what part of its pool each arm is worth; the parts sum to 1 but for rounding."""
+    told = [known.get(arm.source) for arm in arms]
+    whole = _total(arm.share for arm in arms)
+    usual = [arm.share / whole if whole > 0.0 else 0.0 for arm in arms]
+    means = [each for each in told if each is not None]
+    if len(means) < len(arms):
+        return usual
+    by_answers = all(each.answers >= LEAST_ANSWERS for each in means)
+    worth = []
+    for arm, each in zip(arms, means, strict=True):
+        gap, progress = each.gap_and_progress(by_answers=by_answers)
+        worth.append(sqrt(gap) * sqrt(progress + LEAST_PROGRESS) if arm.share > 0.0 else 0.0)
+    total = _total(worth)
+    return [each / total for each in worth] if total > 0.0 else usual
+
+
+def _total(values: Iterable[float]) -> float:
+    total = 0.0
+    for value in values:
+        total += value
+    return total
