@@ -18,17 +18,18 @@ MOST_TOKENS = 24
 class Answers:
     """Finds answers."""
 
-    def __init__(self, lines: AnswerLines, vocabulary: int, device: torch.device) -> None:
+    def __init__(self, lines: AnswerLines, device: torch.device) -> None:
         """Make the tables.
 
         Args:
             lines: how they look.
-            vocabulary: rows of the model's embedding.
             device: where ids are.
         """
         self._openings = lines.openings
-        self._breaks = torch.zeros(vocabulary, dtype=torch.bool, device=device)
+        # The last entry stands for all ids behind: ranks may have a part of the vocabulary.
+        self._breaks = torch.zeros(max(lines.breaks, default=-1) + 2, dtype=torch.bool)
         self._breaks[list(lines.breaks)] = True
+        self._breaks = self._breaks.to(device)
 
     @property
     def are_told(self) -> bool:
@@ -44,7 +45,7 @@ class Answers:
         Returns:
             bool [B, T]; of a line that the row cuts nothing is.
         """
-        is_break = self._breaks[ids]
+        is_break = self._breaks[ids.clamp(max=self._breaks.numel() - 1)]
         begins = torch.zeros_like(is_break)
         for opening in self._openings:
             begins |= self._behind(ids, is_break, opening)

@@ -41,7 +41,7 @@ class OwnTokens:
             between: ranks that have the other tokens; None: nobody has.
             answers: how lines with answers look.
         """
-        found = Answers(answers, settings.model.vocab_size, device)
+        found = Answers(answers, device)
         self.sources = SourceLosses(len(settings.data.sources), found, device)
         self._between = between or SharedTokens()
         tokens = settings.train.sequence_tokens

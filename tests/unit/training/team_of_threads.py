@@ -8,9 +8,18 @@ from unit.training.small_job import block, digest, never
 from qmpi.config.parallel import ParallelSettings
 from qmpi.policy.lanes import deal_lanes
 from qmpi.protocol.teams import DATA, Layout, Seat, lines_of, tie_of
-from qmpi.protocol.token_kinds import TokenKinds
+from qmpi.protocol.token_kinds import AnswerLines, TokenKinds
 from qmpi.training.engine import Engine
 from qmpi.training.parallel.team import TeamLines
+
+ANSWERS = AnswerLines(((7, 12), *((n,) for n in range(64, 128))), tuple(range(64)))
+"""Of random ids a few stand like this."""
+
+
+def sources_of(settings, lane):
+    """Return the source of each row of a lane: two of the job's, and one that was added."""
+    rows = settings.train.microbatches * settings.train.sequences
+    return [(lane + row) % 3 for row in range(rows)]
 
 
 class Teams:
@@ -24,7 +33,8 @@ class Teams:
         self.engines = {seat: self._engine(seat, divider) for seat in self.seats}
 
     def _engine(self, seat, divider):
-        engine = Engine(self.settings, time.monotonic, never, kinds=TokenKinds(divider))
+        kinds = TokenKinds(divider, ANSWERS)
+        engine = Engine(self.settings, time.monotonic, never, kinds=kinds)
         engine.seat(seat.position)
         engine.initialise()
         lines = lines_of(self.layout, seat, self.teams)
@@ -58,18 +68,22 @@ class Teams:
             mine = lanes[seat.team]
             blocks = [block(self.settings, number, lane) for lane in mine]
             return self.engines[seat].run_step(
-                number, mine, blocks, list(map(digest, blocks)), digest_due=True
-            )
+                number, mine, blocks, list(map(digest, blocks)), digest_due=True,
+                sources=[sources_of(self.settings, lane) for lane in mine],
+            )  # fmt: skip
 
         calls = [lambda seat=seat: work(seat) for seat in self.seats]
         return dict(zip(self.seats, run_all(calls, self.lines.values()), strict=True))
 
     def train(self, steps, first=0):
-        """Train up to a step; return losses, norm and digest of each, on which all ranks agree."""
+        """Train up to a step; return losses, norm, digest and losses by source of each.
+
+        All ranks agree on them.
+        """
         told = []
         for number in range(first, steps):
             found = {
-                (o.lane_losses, o.gradient_norm, o.weight_digest)
+                (o.lane_losses, o.gradient_norm, o.weight_digest, o.sources)
                 for o in self.step(number).values()
             }
             assert len(found) == 1, found

@@ -11,9 +11,9 @@ from qmpi.training.answers import MOST_TOKENS, Answers
 from qmpi.training.source_losses import SourceLosses
 
 CPU = torch.device("cpu")
-NOBODY = Answers(NO_ANSWERS, 8, CPU)
+NOBODY = Answers(NO_ANSWERS, CPU)
 BREAK, OPENING = 7, (5, 6)
-LINES = Answers(AnswerLines((OPENING, (4,)), (BREAK,)), 8, CPU)
+LINES = Answers(AnswerLines((OPENING, (4,)), (BREAK,)), CPU)
 
 
 def sums(sources, answers=NOBODY):
