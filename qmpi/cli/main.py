@@ -34,6 +34,7 @@ COMMANDS = {
     "doctor": "say what this machine lacks, and what to do about it",
     "plan": "say what a job will take: memory, time, energy, money",
     "simulate": "play what a job would read through caches of every policy",
+    "curriculum": "show the hundred stages of a job, from easy to hard",
     "ingest": "turn text into a corpus of shards",
     "content": "look at generated documents and check what they say",
     "generate": "write a corpus of generated, machine-checked documents",

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from qmpi.config.attention import attention_faults
 from qmpi.config.compression_checks import compression_contradictions
+from qmpi.config.curriculum_checks import curriculum_contradictions
 from qmpi.config.data import ContentSource
 from qmpi.config.exact_sum import KEPT_BITS, LEAST_SPARE, SUM_BITS, lane_bits, spare_bits
 from qmpi.config.expert_checks import expert_contradictions
@@ -59,6 +60,7 @@ def contradictions(settings: Settings) -> list[str]:
         *_batch(settings),
         *memory_contradictions(settings),
         *guard_contradictions(settings.guard, settings.train.steps),
+        *curriculum_contradictions(settings),
     ]
 
 

@@ -23,7 +23,7 @@ FREE = (
     "source, evaluation.every_steps, evaluation.tokens, evaluation.problems, "
     "batch.noise_scale, batch.halve_microbatches, parallel.shard (but not to or from full), "
     "and all of [roles], [snapshot], "
-    "[failure], [monitor], [hosts], [memory] and [machine]; and, "
+    "[failure], [monitor], [hosts], [memory], [machine] and [curriculum]; and, "
     "with `qmpi train --resume RUN --set ...`, which writes down at which step, train.steps, "
     "[optimizer], [guard] and [batch]"
 )

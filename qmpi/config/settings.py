@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from qmpi.config.batch import BatchSettings
 from qmpi.config.bounds import PositiveInt, PositiveSeconds
+from qmpi.config.curriculum import CurriculumSettings
 from qmpi.config.data import DataSettings
 from qmpi.config.evaluation import EvaluationSettings
 from qmpi.config.guard import GuardSettings
@@ -168,3 +169,4 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     guard: GuardSettings = GuardSettings()
     batch: BatchSettings = BatchSettings()
     memory: MemorySettings = MemorySettings()
+    curriculum: CurriculumSettings = CurriculumSettings()

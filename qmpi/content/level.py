@@ -7,20 +7,12 @@ sum, and with it the level, stays exact.
 
 from msgspec import Struct
 
+from qmpi.config.bands import BANDS, LEVELS, band_of
 from qmpi.content.counter import Draw
 
-LEVELS = 100
+__all__ = ["AXES", "BANDS", "LEVELS", "Budget", "band_of", "sized", "spread"]
+
 AXES = ("structure", "steps", "entities", "distance", "vocabulary", "distractors")
-BANDS: tuple[tuple[str, int, int], ...] = (
-    ("beginner", 1, 14),
-    ("elementary", 15, 28),
-    ("intermediate", 29, 42),
-    ("advanced", 43, 57),
-    ("expert", 58, 71),
-    ("master", 72, 85),
-    ("grandmaster", 86, 100),
-)
-"""Name, first and last level."""
 
 
 class Budget(Struct, frozen=True):
@@ -41,18 +33,6 @@ class Budget(Struct, frozen=True):
     distance: int
     vocabulary: int
     distractors: int
-
-
-def band_of(level: int) -> str:
-    """Return the name of a level's band.
-
-    Args:
-        level: 1 to 100.
-
-    Returns:
-        One of seven names.
-    """
-    return next(name for name, _, last in BANDS if level <= last)
 
 
 def spread(draw: Draw, level: int) -> Budget:

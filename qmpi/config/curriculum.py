@@ -1,0 +1,102 @@
+"""[curriculum]: a hundred stages from easy to hard, and what a model must do to master each."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+STAGES = 100
+"""Stages of every curriculum, however many tables say what they are."""
+
+Progression = Literal["linear", "exponential", "logarithmic"]
+
+StageName = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,40}$")]
+
+
+class StageSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of [[curriculum.stages]]: one stage, or several that follow one another."""
+
+    name: Annotated[
+        str,
+        Meta(
+            pattern=r"^[a-z0-9_-]{0,40}$",
+            description="Name that others may come after; empty: none.",
+        ),
+    ] = ""
+    sources: Annotated[
+        tuple[StageName, ...],
+        Meta(description="Names of generated sources of the job; empty: all of them."),
+    ] = ()
+    min_level: Annotated[int, Meta(ge=0, le=100, description="Easiest level; 0: derived.")] = 0
+    max_level: Annotated[int, Meta(ge=0, le=100, description="Hardest level; 0: derived.")] = 0
+    sequence_tokens: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1 << 20,
+            description="Length of sequences, at most train.sequence_tokens; 0: derived.",
+        ),
+    ] = 0
+    batch_factor: Annotated[
+        float, Meta(ge=0.0, le=1.0, description="Share of the batch of [train]; 0: derived.")
+    ] = 0.0
+    rate_factor: Annotated[
+        float, Meta(gt=0.0, le=2.0, description="What the learning rate is multiplied with.")
+    ] = 1.0
+    after: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=STAGES)] | StageName, ...],
+        Meta(
+            description=(
+                "Tables that stand before this one and are mastered first: names, or numbers "
+                "from 1; empty: the one before."
+            )
+        ),
+    ] = ()
+    loss: Annotated[
+        float,
+        Meta(
+            ge=0.0,
+            le=20.0,
+            description=(
+                "Nats a token of the answers at or below which the stage is mastered; 0: as "
+                "accuracy says."
+            ),
+        ),
+    ] = 0.0
+    accuracy: Annotated[
+        float,
+        Meta(
+            ge=0.0,
+            lt=1.0,
+            description=(
+                "Share of its problems solved at or above which the stage is mastered; 0: as loss "
+                "says, or derived."
+            ),
+        ),
+    ] = 0.0
+
+
+class CurriculumSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[curriculum]: a hundred stages that say where a model stands; they change no weight."""
+
+    kind: Annotated[
+        Literal["static"],
+        Meta(description='"static": stages tell; data are drawn as [data] says.'),
+    ] = "static"
+    progression: Annotated[
+        Progression,
+        Meta(
+            description=(
+                'How levels are spread over stages. "linear": evenly. "exponential": long among '
+                'the easy ones. "logarithmic": soon at the hard ones.'
+            )
+        ),
+    ] = "linear"
+    stages: Annotated[
+        tuple[StageSettings, ...],
+        Meta(
+            description=(
+                "At most 100 tables, in order; the hundred stages are shared evenly among them. "
+                "Empty: derived from the levels of the generated sources."
+            )
+        ),
+    ] = ()
