@@ -4,6 +4,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+LEAD_STEPS = 8
+"""Steps that are granted ahead of a commit: what is decided by then holds behind them."""
+
 
 class BatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[batch]: how many lanes a step has, up to train.lanes; may change when a run goes on."""

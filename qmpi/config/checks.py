@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from qmpi.config.arms import with_arms
 from qmpi.config.attention import attention_faults
 from qmpi.config.compression_checks import compression_contradictions
 from qmpi.config.curriculum_checks import curriculum_contradictions
@@ -71,8 +72,9 @@ def resolve(settings: Settings) -> Settings:
         settings: the job.
 
     Returns:
-        The job, with a warm-up in steps.
+        The job, with a warm-up in steps, and the sources that its curriculum weighs.
     """
+    settings = with_arms(settings)
     if settings.optimizer.warmup_steps >= 0:
         return settings
     warmup = derived_warmup(settings.train.steps)

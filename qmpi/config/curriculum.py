@@ -76,12 +76,56 @@ class StageSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class CurriculumSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[curriculum]: a hundred stages that say where a model stands; they change no weight."""
+    """[curriculum]: a hundred stages from easy to hard, and whether data follow what is learned."""
 
     kind: Annotated[
-        Literal["static"],
-        Meta(description='"static": stages tell; data are drawn as [data] says.'),
+        Literal["static", "adaptive"],
+        Meta(
+            description=(
+                '"static": data are drawn as [data] says. "adaptive": every window the weights of '
+                "generated text, by type and band of levels, follow the losses of those before."
+            )
+        ),
     ] = "static"
+    every_steps: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10**6,
+            description="Steps of a window; what one tells sets the weights of the next but one.",
+        ),
+    ] = 50
+    placebo_share: Annotated[
+        float,
+        Meta(
+            ge=0.0,
+            le=1.0,
+            description="Share of what is generated that is drawn as [data] says all the same.",
+        ),
+    ] = 0.25
+    most: Annotated[
+        float,
+        Meta(
+            gt=1.0,
+            le=100.0,
+            description=(
+                "A band gets at most so many times what [data] gives it, and at least that part."
+            ),
+        ),
+    ] = 4.0
+    focus: Annotated[
+        Literal["balance", "weakest-first", "specialise"],
+        Meta(
+            description=(
+                'What types get. "balance": what [data] gives them. "weakest-first": up to a fifth '
+                "more where most is left to learn, and less elsewhere. "
+                '"specialise": twice as much for those that are named.'
+            )
+        ),
+    ] = "balance"
+    specialise: Annotated[
+        tuple[str, ...], Meta(description='Types of text, with focus = "specialise".')
+    ] = ()
     progression: Annotated[
         Progression,
         Meta(

@@ -8,6 +8,8 @@ mathematics up to level 40 and then code from level 1.
 import math
 from collections.abc import Iterator, Sequence
 
+from qmpi.config.bands import BANDS
+from qmpi.config.batch import LEAD_STEPS
 from qmpi.config.curriculum import STAGES, StageSettings
 from qmpi.config.data import DataSettings
 from qmpi.config.ladder import bounds_of_table, generated_sources, levels_of, spans_of_table
@@ -31,6 +33,7 @@ def curriculum_contradictions(settings: Settings) -> Iterator[str]:
     Yields:
         One sentence each.
     """
+    yield from _adaptive(settings)
     tables = settings.curriculum.stages
     if not tables:
         return
@@ -52,6 +55,34 @@ def curriculum_contradictions(settings: Settings) -> Iterator[str]:
     if not faults and levels_of(sources):
         yield from _descents(settings)
         yield from _crossed(settings)
+
+
+def _adaptive(settings: Settings) -> Iterator[str]:
+    curriculum, data = settings.curriculum, settings.data
+    if curriculum.kind == "static":
+        return
+    if not levels_of(generated_sources(data)):
+        yield f'curriculum.kind = "adaptive": {NO_LEVELS}'
+    if data.recipes:
+        yield 'curriculum.kind = "adaptive" sets the weights itself: leave data.recipes out'
+    least = LEAD_STEPS + data.prefetch_steps
+    if curriculum.every_steps < least:
+        yield (
+            f"curriculum.every_steps = {curriculum.every_steps}: steps are granted, and blocks "
+            f"asked for, up to {least} steps ahead (data.prefetch_steps among them): at least "
+            f"{least}"
+        )
+    names = [f"{source.name}-{band}" for source in data.sources for band, _, _ in BANDS]
+    for source in data.sources:
+        if source.name in names:
+            yield f"data.sources: {source.name!r} is what a band of another source is called"
+    types = {source.type for source in generated_sources(data)}
+    strange = [name for name in curriculum.specialise if name not in types]
+    if strange:
+        known = ", ".join(sorted(types))
+        yield f"curriculum.specialise: no source is of type {strange[0]!r}; there are {known}"
+    if bool(curriculum.specialise) != (curriculum.focus == "specialise"):
+        yield 'curriculum.specialise goes with focus = "specialise", and names one type or more'
 
 
 def predecessors(tables: Sequence[StageSettings], number: int) -> tuple[int, ...]:

@@ -12,12 +12,10 @@ from itertools import takewhile
 
 from msgspec.structs import replace
 
+from qmpi.config.batch import LEAD_STEPS
 from qmpi.policy.noise import Noise
 from qmpi.protocol.batch import Batch, first_block, lanes_at
 from qmpi.units import Step
-
-LEAD_STEPS = 8
-"""Steps from a decision to the first step with other lanes."""
 
 
 def grown(batch: Batch | None, noises: Sequence[Noise], committed: int) -> Batch | None:

@@ -71,9 +71,7 @@ class Means(Struct, frozen=True):
         Args:
             by_answers: the loss of answers says it.
         """
-        fast, slow = (
-            (self.answer_fast, self.answer_slow) if by_answers else (self.fast, self.slow)
-        )
+        fast, slow = (self.answer_fast, self.answer_slow) if by_answers else (self.fast, self.slow)
         return max(0.0, fast), abs(slow - fast)
 
 
@@ -84,6 +82,9 @@ def followed(means: Means | None, told: SourceLoss, sequences: int) -> Means:
         means: so far; None: nothing is known.
         told: of it in the step.
         sequences: of it in the step, >= 1.
+
+    Returns:
+        What is known now.
     """
     loss = told.loss / (LOSS_GRID * told.tokens)
     answer = told.answer_loss / (LOSS_GRID * told.answers) if told.answers else None

@@ -9,9 +9,9 @@ Invariants: `granted` <= `end`; `end` only falls.
 
 from collections.abc import Iterable
 
+from qmpi.config.batch import LEAD_STEPS
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError
-from qmpi.policy.batch import LEAD_STEPS
 from qmpi.policy.hyperparameters import Log
 from qmpi.policy.snapshot_schedule import is_checkpoint, snapshot_steps
 from qmpi.ports.base import Effect

@@ -198,8 +198,8 @@ class World:
         """A memory rank is gone; one that lives takes the role on if nobody else has it."""
         machine = self.memories.pop(rank)
         machine.alive = False
-        left = tuple(other for other in self.directory.memories if other != rank)
-        self.after(self.chance.uniform(0, 0.3), lambda: self._publish(left))
+        # Who joins until then is not forgotten again.
+        self.after(self.chance.uniform(0, 0.3), lambda: self._publish(self.directory.memories))
         if not self.memories or self.chance.random() < 0.7:
             self.after(self.chance.uniform(0, 3.0), self.join)
 
