@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from qmpi.corpora.roll_backs import roll_back_fault
 from qmpi.policy.hyperparameters import Log, hyperparameters_at, rate_at
-from qmpi.policy.recipes import Recipes
+from qmpi.policy.recipes import Recipes, changed_log
 from qmpi.protocol.added import AddedSource
 from qmpi.protocol.journal import (
     GenerationOpened,
@@ -173,8 +173,9 @@ def _change(
 
 def _draw(standing: StandingSteps, record: RunOpened | RecipesChanged) -> None:
     before, steps = standing.recipes, len(standing.steps)
-    drawn = Drawn(before, record.recipes, standing.log, steps, record.added)
-    standing.recipes, standing.drawn = record.recipes, (*standing.drawn, drawn)
+    after = changed_log(before, record)
+    drawn = Drawn(before, after, standing.log, steps, record.added)
+    standing.recipes, standing.drawn = after, (*standing.drawn, drawn)
     standing.added = record.added
 
 

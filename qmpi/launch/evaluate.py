@@ -243,7 +243,8 @@ def newest_opening(history: Iterable[JournalRecord]) -> RunOpened:
         elif isinstance(record, HyperparametersChanged | RunReshaped) and opened is not None:
             opened = replace(opened, hyperparameters=record.hyperparameters)
         elif isinstance(record, RecipesChanged) and opened is not None:
-            opened = replace(opened, recipes=record.recipes, added=record.added)
+            log = record.log_after(opened.recipes)
+            opened = replace(opened, recipes=log, added=record.added)
     if opened is None:
         raise InputError("the journal does not say how the run was opened")
     return opened

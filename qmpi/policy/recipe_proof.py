@@ -62,7 +62,7 @@ def _used(recipes: Recipes, sequences: int) -> list[Recipe]:
 
 
 def _bare(recipe: Recipe) -> Recipe:
-    return replace(recipe, shares=(), asked=(), reason="")
+    return replace(recipe, shares=(), asked=(), reason="", window=-1)
 
 
 def _does_not_follow(last: Recipe, recipe: Recipe, settings: Settings) -> str:

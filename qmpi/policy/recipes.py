@@ -73,6 +73,7 @@ class Plan(NamedTuple):
     step: int
     asked: Asked
     reason: str
+    window: int = -1
 
 
 def course_of(settings: Settings, log: Log) -> Course:
@@ -115,7 +116,8 @@ def recipes_of(history: Iterable[JournalRecord], settings: Settings) -> Recipes:
     job = settings
     for record in history:
         if isinstance(record, RunOpened | RecipesChanged) and record.recipes:
-            log, settings = record.recipes, with_added(job, record.added)
+            log = changed_log(log, record)
+            settings = with_added(job, record.added)
         elif isinstance(record, RunReshaped) and log:
             course = course_of(settings, record.hyperparameters)
             log = went_back(log, settings, course, record.step)
@@ -124,6 +126,16 @@ def recipes_of(history: Iterable[JournalRecord], settings: Settings) -> Recipes:
         shares = tuple(source.weight for source in settings.data.sources)
         log = (replace(log[0], shares=shares), *log[1:])
     return log
+
+
+def changed_log(before: Recipes, record: RunOpened | RecipesChanged) -> Recipes:
+    """Return the log that a record tells of.
+
+    Args:
+        before: the log before it.
+        record: of the journal.
+    """
+    return record.recipes if isinstance(record, RunOpened) else record.log_after(before)
 
 
 def standing(recipes: Recipes) -> Recipes:
@@ -226,13 +238,27 @@ def passed_over(
         roll_back: from where to where.
 
     Returns:
-        The log; each step has the weights that it had.
+        The log; each step has the weights that it had, but for those that a curriculum set by the
+        losses of steps that are given up.
     """
     step, held = roll_back.back_to, standing(recipes)
     begin = course.begins(step)
     kept = tuple(recipe for recipe in recipes if recipe.first_sequence < begin)
     back = _returning(kept[-1], in_force(recipes, step), step, settings)
-    return _built(kept, [*back, *_later(held, step)], course, settings)
+    asked = [plan for plan in _later(held, step) if plan.window < 0]
+    return _built(kept, [*back, *asked], course, settings)
+
+
+def decided_on(recipes: Recipes, settings: Settings, course: Course, plan: Plan) -> Recipes:
+    """Return the log with what a curriculum has decided.
+
+    Args:
+        recipes: the log; nothing is planned behind the plan's step.
+        settings: the job.
+        course: where its steps lie.
+        plan: shares of all sources, from a step on of which nothing is handed out yet.
+    """
+    return _built(recipes, [plan], course, settings)
 
 
 def contents(recipe: Recipe, names: Sequence[str]) -> RecipeReport:
@@ -274,18 +300,19 @@ def _returning(last: Recipe, before: Recipe, step: int, settings: Settings) -> l
 
 
 def _later(held: Recipes, step: int) -> list[Plan]:
-    return [Plan(r.first_step, r.asked, r.reason) for r in held if r.first_step > step]
+    return [Plan(r.first_step, r.asked, r.reason, r.window) for r in held if r.first_step > step]
 
 
 def _built(kept: Recipes, plans: Iterable[Plan], course: Course, settings: Settings) -> Recipes:
     names = [source.name for source in settings.data.sources]
     returned = -1
-    for step, asked, reason in plans:
+    for step, asked, reason, window in plans:
         last = kept[-1]
         shares = reset_shares(dict(zip(names, last.shares, strict=True)), asked)
         if step == returned:
             # What the job file says of the step that a run goes back to is set behind the return.
             kept, asked = kept[:-1], (*last.asked, *asked)
         new = next_recipe(kept[-1], step, course.begins(step), shares)
-        kept, returned = (*kept, replace(new, asked=asked, reason=reason)), step
+        told = replace(new, asked=asked, reason=reason, window=window)
+        kept, returned = (*kept, told), step
     return kept

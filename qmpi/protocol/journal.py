@@ -72,11 +72,12 @@ class RecipesChanged(Struct, frozen=True, tag="recipes_changed"):
 
     Attributes:
         step: steps committed by then.
-        recipes: the whole recipe log.
+        recipes: the recipe log, behind its first `kept` records.
         reason: in words.
         request: name of the request that this follows; "": none.
         at: first step that has what was asked for; -1: nothing was.
         added: all sources that the job file does not have, new ones last.
+        kept: records of the log before it that stay as they are.
     """
 
     time: float
@@ -86,6 +87,15 @@ class RecipesChanged(Struct, frozen=True, tag="recipes_changed"):
     request: str = ""
     at: int = -1
     added: tuple[AddedSource, ...] = ()
+    kept: int = 0
+
+    def log_after(self, before: tuple[Recipe, ...]) -> tuple[Recipe, ...]:
+        """Return the whole recipe log.
+
+        Args:
+            before: the log that this changes.
+        """
+        return (*before[: self.kept], *self.recipes)
 
 
 class RunReshaped(Struct, frozen=True, tag="run_reshaped"):

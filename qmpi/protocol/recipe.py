@@ -26,6 +26,7 @@ class Recipe(Struct, frozen=True):
             what the job file says.
         asked: source and share of those that this record set; the others kept theirs.
         reason: why it is there, in words; "" for the first.
+        window: of the curriculum, if it set the weights; -1: it did not.
     """
 
     first_step: Step
@@ -36,6 +37,7 @@ class Recipe(Struct, frozen=True):
     shares: tuple[float, ...] = ()
     asked: tuple[tuple[str, float], ...] = ()
     reason: str = ""
+    window: int = -1
 
 
 class RecipeRequest(Struct, frozen=True):

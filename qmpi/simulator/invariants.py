@@ -22,7 +22,7 @@ from qmpi.errors import InvariantError
 from qmpi.policy.added_sources import sources_of, with_added
 from qmpi.policy.evaluation_schedule import evaluated_steps
 from qmpi.policy.recipe_proof import recipes_fault
-from qmpi.policy.recipes import course_of
+from qmpi.policy.recipes import changed_log, course_of
 from qmpi.policy.scoring import evaluation_of
 from qmpi.protocol.added import AddedSource
 from qmpi.protocol.hyperparameters import Hyperparameters
@@ -186,10 +186,11 @@ class Invariants:
         if self._expected.add(sources_of(record.added)) != tuple(a.fact for a in record.added):
             raise InvariantError(f"{why}: added sources hold something else than is told")
         before, course = self._expected.recipes, course_of(settings, self._log)
-        fault = recipes_fault(before, record.recipes, settings, course, self.committed)
+        after = changed_log(before, record)
+        fault = recipes_fault(before, after, settings, course, self.committed)
         if fault:
             raise InvariantError(f"{why}: {fault}")
-        self._expected.follow(self._log, self.committed, record.recipes)
+        self._expected.follow(self._log, self.committed, after)
 
     def _roll_back(self, roll_back: RollBack) -> None:
         last = self._last

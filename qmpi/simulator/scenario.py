@@ -30,6 +30,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from qmpi.config.arms import with_arms
 from qmpi.config.settings import FailureSettings, RoleSettings, Settings, SnapshotSettings
 from qmpi.config.train import TrainSettings
 from qmpi.errors import InputError
@@ -108,7 +109,7 @@ def parse_scenario(text: str) -> Scenario:
     if not expectations and not conversations:
         raise InputError("a scenario must expect something")
     try:
-        settings = msgspec.convert(tree, Settings)
+        settings = with_arms(msgspec.convert(tree, Settings))
     except msgspec.ValidationError as error:
         raise InputError(f"a `set` line does not fit the settings: {error}") from error
     return Scenario(

@@ -11,15 +11,15 @@ the job gives it. A part of each pool, the placebo, is drawn as the job says wha
 so each arm is measured as long as the run lasts. What an arm gets is bounded by a multiple of what
 the job gives it, and by the same part of it.
 
-Only sums, products and square roots are taken, in the order of the arms: IEEE 754 fixes the bits of
-all of them, so whoever reads the journal comes to the same weights.
+Only products, square roots and exact sums are taken: IEEE 754 fixes the bits of all of them, so
+whoever reads the journal comes to the same weights.
 
 Sources: Graves et al. 2017 (progress), Schaul et al. 2015 and later (gap); that the product beats
-each alone was measured (see `docs/decisions/0075-curriculum.md`).
+each alone was measured (see `docs/decisions/0076-curriculum.md`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from math import sqrt
+from collections.abc import Mapping, Sequence
+from math import fsum, sqrt
 
 from msgspec import Struct
 
@@ -148,39 +148,32 @@ def weighed(
     for pool in dict.fromkeys(arm.pool for arm in arms):
         own = [place for place, arm in enumerate(arms) if arm.pool == pool]
         factor = 1.0 if pools is None else pools.get(pool, 1.0)
-        whole = _total(arms[place].share for place in own)
+        whole = fsum(arms[place].share for place in own)
         drawn = _drawn([arms[place] for place in own], known)
         for place, worth in zip(own, drawn, strict=True):
             target = arms[place].share
             mixed = placebo_share * target + (1.0 - placebo_share) * worth * whole
             shares[place] = factor * min(most * target, max(target / most, mixed))
-        held = _total(shares[place] for place in own)
+        held = fsum(shares[place] for place in own)
         for place in own:
             # Bounds may have moved the pool off its share.
             shares[place] *= factor * whole / held if held > 0.0 else 0.0
-    total = _total(shares)
+    total = fsum(shares)
     return tuple(share / total for share in shares) if total > 0.0 else tuple(shares)
 
 
 def _drawn(arms: Sequence[Arm], known: Mapping[int, Means]) -> list[float]:
     """Return what part of its pool each arm is worth; the parts sum to 1 but for rounding."""
     told = [known.get(arm.source) for arm in arms]
-    whole = _total(arm.share for arm in arms)
+    whole = fsum(arm.share for arm in arms)
     usual = [arm.share / whole if whole > 0.0 else 0.0 for arm in arms]
     means = [each for each in told if each is not None]
     if len(means) < len(arms):
         return usual
     by_answers = all(each.answers >= LEAST_ANSWERS for each in means)
-    worth = []
+    worth: list[float] = []
     for arm, each in zip(arms, means, strict=True):
         gap, progress = each.gap_and_progress(by_answers=by_answers)
         worth.append(sqrt(gap) * sqrt(progress + LEAST_PROGRESS) if arm.share > 0.0 else 0.0)
-    total = _total(worth)
+    total = fsum(worth)
     return [each / total for each in worth] if total > 0.0 else usual
-
-
-def _total(values: Iterable[float]) -> float:
-    total = 0.0
-    for value in values:
-        total += value
-    return total

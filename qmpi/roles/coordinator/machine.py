@@ -383,7 +383,7 @@ class Coordinator(Chief):
         self.broken.begin_anew()
         self._halt()
         changed = () if self.run.replayed else self.changes.grown(now)
-        told = [*(self.recipes.move(changed[-1].hyperparameters, now) if changed else ())]
+        told = self.recipes.committed(record, changed, now)
         told += self._evaluated(now, self.record.committed)
         return [AppendJournal((record, *changed)), *told, *self._extend()]
 

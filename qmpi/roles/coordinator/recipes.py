@@ -8,29 +8,50 @@ the seat that brings them to the new steps, which directory they must name in th
 memory rank that is behind waits for it. Nothing is asked for ahead of what is granted by more than
 `data.prefetch_steps`: from there on a recipe may change.
 
+Where the curriculum adapts, it sets all weights, window by window, and nobody else does.
+
 Invariants: `log` changes behind what is handed out only; `groups` and `grants` name the revision of
 the directory that has it.
 """
 
 from collections import deque
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
+from qmpi.errors import InvariantError
+from qmpi.policy.curriculum.windows import Decision
 from qmpi.policy.hyperparameters import Log
 from qmpi.policy.recipe_requests import Room, answered
-from qmpi.policy.recipes import Course, Recipes, contents, course_of, in_force, moved, standing
+from qmpi.policy.recipes import (
+    Course,
+    Plan,
+    Recipes,
+    contents,
+    course_of,
+    decided_on,
+    in_force,
+    moved,
+    standing,
+)
 from qmpi.policy.source_losses import source_figures
 from qmpi.policy.stream import recipe_of
 from qmpi.ports.base import Effect
 from qmpi.ports.books import AppendJournal
 from qmpi.ports.processes import CloseRequest
 from qmpi.protocol.added import AddedSource
-from qmpi.protocol.journal import RecipesChanged, RunOpened
+from qmpi.protocol.journal import (
+    HyperparametersChanged,
+    RecipesChanged,
+    RunOpened,
+    StepCommitted,
+)
 from qmpi.protocol.recipe import RecipeAnswer, RecipeRequest
 from qmpi.protocol.status import StatusReport
 from qmpi.roles.coordinator.additions import Additions
 from qmpi.roles.coordinator.crew import Crew
+from qmpi.roles.coordinator.curriculum import Curriculum
 from qmpi.roles.coordinator.facts import RunFacts
 from qmpi.roles.coordinator.grants import Grants
 from qmpi.roles.coordinator.record import Record
@@ -78,6 +99,8 @@ class RecipeBook:
         self._followed = {change.request: change.at for change in changes}
         self._answers: deque[RecipeAnswer] = deque(maxlen=KEPT)
         self._is_held = False
+        adapts = settings.curriculum.kind == "adaptive" and not self._replays
+        self._curriculum = Curriculum(settings, run.history) if adapts else None
 
     @property
     def _course(self) -> Course:
@@ -108,11 +131,66 @@ class RecipeBook:
             Records, and the directory.
         """
         self.log = opened.recipes
+        decided: list[Effect] = []
+        if self._curriculum is not None:
+            self._curriculum.rewind(self._record.committed)
+            # A death may have come between the last step of a window and what follows from it.
+            decided = self._decide(self._curriculum.decision, now)
         waiting, self._waiting = self._waiting, []
         self._is_held = bool(waiting)
         effects = [effect for asked in waiting for effect in self._take(asked, now)]
         self._is_held = self.holds
-        return [*effects, *self._publish(reason, now)]
+        return [*decided, *effects, *self._publish(reason, now)]
+
+    def committed(
+        self, record: StepCommitted, changed: Sequence[HyperparametersChanged], now: Seconds
+    ) -> list[Effect]:
+        """Follow a step: what is drawn may depend on its losses, or lie elsewhere behind it.
+
+        Args:
+            record: of the step.
+            changed: the batch, if it grows.
+            now: clock.
+
+        Returns:
+            As of `ask`; nothing if no recipe changes.
+        """
+        told = self.move(changed[-1].hyperparameters, now) if changed else []
+        if self._curriculum is None:
+            return told
+        effects = self._decide(self._curriculum.note(record), now)
+        if effects:
+            effects += self._publish("the curriculum has decided on a window", now)
+        return [*told, *effects]
+
+    def _decide(self, decision: Decision | None, now: Seconds) -> list[Effect]:
+        """Append what a curriculum has decided, unless the log has it already.
+
+        Raises:
+            InvariantError: it was decided in another way, or too late.
+        """
+        if decision is None:
+            return []
+        window, every = decision.window, self._settings.curriculum.every_steps
+        at, held = window * every, [r for r in standing(self.log) if r.window == window]
+        if at >= self._grants.end:
+            return []
+        names = (source.name for source in self._settings.data.sources)
+        plan = Plan(at, tuple(zip(names, decision.shares, strict=True)), decision.reason, window)
+        if held:
+            if held[0].asked != plan.asked:
+                raise InvariantError(f"window {window} was decided, and now in another way")
+            return []
+        if at < max(self._grants.furthest, self._record.committed):
+            raise InvariantError(f"window {window} is decided when its steps are handed out")
+        longer = decided_on(self.log, self._settings, self._course, plan)
+        if longer[-1].weights == self.log[-1].weights:
+            return []
+        kept, self.log = len(self.log), longer
+        told = RecipesChanged(
+            now, self._record.committed, longer[kept:], decision.reason, kept=kept
+        )
+        return [AppendJournal((told,))]
 
     def ask(self, request: RecipeRequest, now: Seconds) -> list[Effect]:
         """Follow a request while the job runs, or say why not.
@@ -202,6 +280,10 @@ class RecipeBook:
             return self._answer(RecipeAnswer(name, self._followed[name]))
         if self._replays:
             return self._answer(RecipeAnswer(name, -1, "a replay goes by what its run drew from"))
+        if self._curriculum is not None:
+            return self._answer(
+                RecipeAnswer(name, -1, "the curriculum of this run sets the weights")
+            )
         if not request.added:
             return self._follow(request, now)
         refused = self._answered(request)[2]
