@@ -5,6 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 from qmpi.protocol.evaluation import EvaluationReport
+from qmpi.protocol.level_use import LevelReport
 from qmpi.protocol.profiles import ProfileReport
 from qmpi.protocol.progress import StepTimes
 from qmpi.protocol.recipe import RecipeAnswer, RecipeReport
@@ -40,6 +41,8 @@ class RankReport(Struct, frozen=True):
     Attributes:
         team: team that it trains in; None if it does not train.
         position: its seat in the team; None likewise.
+        levels: of a memory rank: what each level of its cache was asked for since it began, the
+            nearest first; empty until it has read a chunk.
     """
 
     rank: int
@@ -50,6 +53,7 @@ class RankReport(Struct, frozen=True):
     activity: str = ""
     team: int | None = None
     position: int | None = None
+    levels: tuple[LevelReport, ...] = ()
 
 
 class Tally(Struct, frozen=True):
@@ -127,6 +131,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
         recipe: weights of the sources in force; None until the run is open.
         recipe_next: those that follow at a later step; None: none do so far.
         recipe_answers: what came of the newest requests for other weights, oldest first.
+        levels: what each level of the caches was asked for, all living memory ranks together.
         work: units of a work farm; None for a training run. A farm's `step` and `steps` count the
             units of all stages known so far.
     """
@@ -175,6 +180,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     recipe: RecipeReport | None = None
     recipe_next: RecipeReport | None = None
     recipe_answers: tuple[RecipeAnswer, ...] = ()
+    levels: tuple[LevelReport, ...] = ()
 
 
 class EndMarker(Struct, frozen=True, kw_only=True):

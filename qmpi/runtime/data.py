@@ -174,7 +174,8 @@ class FileData:
         alert = self._watch.look()
         if alert:
             logger.warning("this rank %s", alert)
-        return BlockBuilt(work.step, work.lane, self._packed(digest, frame), alert)
+        block = self._packed(digest, frame)
+        return BlockBuilt(work.step, work.lane, block, alert, self._sources.uses())
 
     def _packed(self, digest: Digest, ids: bytes) -> Block:
         if self._settings.memory.codec == "none":

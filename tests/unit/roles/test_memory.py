@@ -23,6 +23,7 @@ from qmpi.ports.processes import LeaveJob
 from qmpi.ports.transport import Received, Send
 from qmpi.protocol.blocks import BlockFailed, BlockReply, BlockRequest, RowsReply, frame_digest
 from qmpi.protocol.envelope import WIRE_VERSION, Address, Header, RoleName
+from qmpi.protocol.level_use import LevelUse
 from qmpi.protocol.membership import Crashed, Hello, SourceFact
 from qmpi.protocol.pulse import Directory
 from qmpi.roles.directory import DirectoryChanged
@@ -50,9 +51,9 @@ def known(role, revision, memories):
     role.handle(DirectoryChanged(directory), 0.0)
 
 
-def asked(role, step, lane, block=-1, now=0.0):
+def asked(role, step, lane, block=-1, now=0.0, by=ASKING):
     header = Header(
-        version=WIRE_VERSION, source=ASKING, target=HERE, sequence=1, generation=1, cause="a test"
+        version=WIRE_VERSION, source=by, target=HERE, sequence=1, generation=1, cause="a test"
     )
     effects = role.handle(Received(header, BlockRequest(step, lane, block), ()), now)
     role.check()
@@ -208,6 +209,42 @@ def test_a_block_that_was_damaged_in_memory_is_built_again():
     (reply,) = role.handle(BlockBuilt(5, 0, Block(DIGEST, b"ids")), 0.0)
     assert reply.frames == (b"ids",)
     assert isinstance(asked(role, 5, 0)[0], Send)
+
+
+def test_a_held_block_is_hashed_for_those_alone_who_ask_again(monkeypatch):
+    hashed = []
+    monkeypatch.setattr(
+        "qmpi.roles.memory.frame_digest", lambda ids: (hashed.append(ids), frame_digest(ids))[1]
+    )
+    role = memory(JOB)
+    asked(role, 5, 0)
+    role.handle(BlockBuilt(5, 0, Block(DIGEST, b"ids")), 0.0)
+    for rank in (7, 8, 9):
+        (reply,) = asked(role, 5, 0, by=Address(rank, RoleName.TRAINER))
+        assert reply.frames == (b"ids",)
+    assert hashed == []
+    for rank in (8, 1):
+        assert isinstance(asked(role, 5, 0, by=Address(rank, RoleName.TRAINER))[0], Send)
+    assert len(hashed) == 2
+
+
+def test_a_block_that_fell_over_in_memory_is_built_again_once_somebody_asks_again():
+    role, other = memory(JOB), Address(7, RoleName.TRAINER)
+    asked(role, 5, 0)
+    role.handle(BlockBuilt(5, 0, Block(DIGEST, b"ids")), 0.0)
+    role.held._items[(5, 0)].value = Block(DIGEST, b"idz")
+    assert asked(role, 5, 0, by=other)[0].frames == (b"idz",)
+    assert isinstance(asked(role, 5, 0, by=other)[0], BuildBlock)
+
+
+def test_what_the_levels_were_asked_for_is_told_with_what_it_is_doing():
+    role = memory(JOB)
+    assert role.state.levels == ()
+    told = (LevelUse("memory", 3, 1, 300, 0.5), LevelUse("shards", 1, 0, 70, 0.25))
+    for lane, levels in enumerate((told, ())):
+        asked(role, 0, lane)
+        role.handle(BlockBuilt(0, lane, Block("0 0", b"ids"), levels=levels), 0.0)
+        assert role.state.levels == told
 
 
 def test_rows_that_were_damaged_on_their_way_are_asked_for_again():

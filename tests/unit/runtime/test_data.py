@@ -28,6 +28,7 @@ from qmpi.ports.data import (
     SourcesOpened,
 )
 from qmpi.protocol.envelope import Address, RoleName
+from qmpi.protocol.level_use import LevelUse
 from qmpi.protocol.membership import SourceFact
 from qmpi.runtime.data import FileData
 from qmpi.units import Seconds
@@ -40,6 +41,7 @@ def refused(code):
 
 
 STALE = refused(errno.ESTALE)
+LEVELS = (LevelUse("memory", 2, 0, 8, 0.1),)
 REQUESTER = Address(4, RoleName.MEMORY)
 
 
@@ -76,6 +78,9 @@ class Shelf:
                 raise self.faults[row]
         return "digest", bytes(rows)
 
+    def uses(self):
+        return LEVELS
+
     def makes(self, source):
         return source == "made"
 
@@ -108,7 +113,7 @@ def rows(*numbers, source="made"):
 def test_sources_blocks_and_rows():
     reader = Reader(Shelf())
     assert reader.do(OpenSources()) == SourcesOpened((SourceFact("made", 0, "d"),))
-    assert reader.do(block(1, 2)) == BlockBuilt(3, 1, Block("digest", b"\x01\x02"))
+    assert reader.do(block(1, 2)) == BlockBuilt(3, 1, Block("digest", b"\x01\x02"), levels=LEVELS)
     assert reader.do(rows(7)) == RowsMade(REQUESTER, 3, 1, "made", b"\x07")
 
 
