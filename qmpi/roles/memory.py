@@ -317,15 +317,14 @@ class Memory(Opening):
         return work
 
     def _coming(self, key: Key) -> ComingReads | None:
-        step, lane = key
-        usual = step * self.settings.train.lanes + lane
         newest = self.directory
-        # Where steps had fewer lanes, blocks have other numbers than can be known from here.
-        if self.numbers.get(key, -1) not in (-1, usual) or not is_worth_it(
-            self.added.settings, newest.sources
-        ):
+        if not is_worth_it(self.added.settings, newest.sources):
             return None
-        return self.foresight.look(step, newest.memories, newest.recipes, newest.sources)
+        step, lane = key
+        number = self.numbers.get(key, -1)
+        first = number - lane if number >= 0 else -1
+        told = newest.memories, newest.recipes, newest.sources
+        return self.foresight.look(step, *told, first)
 
     def _built(self, key: Key, block: Block, now: Seconds) -> list[Effect]:
         self.building.pop(key, None)

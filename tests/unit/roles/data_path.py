@@ -102,6 +102,10 @@ class Machine:
             return BlockBroken(work.step, work.lane, "stale", is_away=True) if away else AWAY
         return self.port._do(work)
 
+    def close(self) -> None:
+        """Leave no thread behind."""
+        assert self.port.close(60.0, 60.0)
+
 
 AWAY = SourcesAway("stale")
 
@@ -170,6 +174,11 @@ class World:
             self.now, _, action = heapq.heappop(self._agenda)
             action()
 
+    def close(self) -> None:
+        """Let all ranks leave."""
+        for machine in self.memories.values():
+            machine.close()
+
     # --- ranks ------------------------------------------------------------------------------------
 
     def join(self) -> None:
@@ -192,6 +201,7 @@ class World:
         """A memory rank is gone; one that lives takes the role on if nobody else has it."""
         machine = self.memories.pop(rank)
         machine.alive = False
+        machine.close()
         left = tuple(other for other in self.directory.memories if other != rank)
         self.after(self.chance.uniform(0, 0.3), lambda: self._publish(left))
         if not self.memories or self.chance.random() < 0.7:

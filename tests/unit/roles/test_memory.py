@@ -78,12 +78,26 @@ def test_all_is_told_anew_when_another_memory_rank_dies():
     assert told == [True, False, True, False]
 
 
-def test_nothing_is_told_to_other_policies_or_where_blocks_have_other_numbers():
+def test_nothing_is_told_to_other_policies():
     by_the_past = replace(JOB, memory=MemorySettings(policy="lru"))
     assert asked(memory(by_the_past), 5, 0)[0].coming is None
+
+
+@pytest.mark.parametrize("block", [5 * 8, 17])
+def test_where_blocks_have_other_numbers_those_are_told(block):
     role = memory(SMALL)
-    assert asked(role, 5, 0, block=17)[0].coming is None
-    assert asked(role, 5, 1, block=5 * 8 + 1)[0].coming is not None
+    (work,) = asked(role, 5, 0, block=block)
+    coming = dict(work.coming.blocks)
+    assert coming.get(place_of_block(5, 0), work.rows) == work.rows
+    (later,) = asked(role, 5, 1, block=block + 1)
+    assert not later.coming.is_anew
+    coming.update(later.coming.blocks)
+    works = {(5, 1): later, (6, 0): None, (6, 5): None}
+    for (step, lane), work in works.items():
+        number = block + 8 * (step - 5) + lane
+        made = work or asked(role, step, lane, block=number)[0]
+        assert coming.get(place_of_block(step, lane), made.rows) == made.rows
+    assert len(set(coming) & {place_of_block(s, n) for s in (5, 6) for n in range(8)}) > 4
 
 
 def test_what_a_rank_warns_of_stays_in_what_it_is_doing():
