@@ -13,7 +13,7 @@ from pathlib import Path
 from qmpi.config.settings import Settings
 from qmpi.errors import StorageError
 from qmpi.memory.cache import Cache
-from qmpi.memory.levels import FrameKey, Level, Levels
+from qmpi.memory.levels import FrameKey, Levels
 from qmpi.policy.eviction.choice import order_of
 from qmpi.policy.eviction.clairvoyant import Clairvoyant
 from qmpi.policy.eviction.order import Order
@@ -143,21 +143,3 @@ def clear_levels(places: Iterable[str], run_id: str, run: Path) -> int:
         Folders removed.
     """
     return sum(clear_tree(tree_path(place, run_id, run)) for place in dict.fromkeys(places))
-
-
-def level_text(level: Level) -> str:
-    """Say what became of the accesses of a level.
-
-    Args:
-        level: which.
-
-    Returns:
-        Words, such as "host 90 hits (9.2 MB, 0.15 ms each) and 10 misses, 0 went".
-    """
-    counts = level.counts
-    each = 1000 * counts.seconds / max(1, counts.hits)
-    damaged = f", {counts.damaged:,} damaged" if counts.damaged else ""
-    return (
-        f"{level.kind} {counts.hits:,} hits ({counts.hit_bytes / 1e6:,.1f} MB, {each:.2f} ms each) "
-        f"and {counts.misses:,} misses, {counts.evictions:,} went{damaged}"
-    )

@@ -8,7 +8,6 @@ coordinator or replica stays small.
 import logging
 import os
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from itertools import takewhile
 from math import inf
 from pathlib import Path
@@ -19,7 +18,8 @@ from qmpi.config.memory_checks import memory_fault
 from qmpi.config.settings import Settings
 from qmpi.corpora.builtin import PREFIX, resolve
 from qmpi.corpora.known_future import KnownFuture
-from qmpi.corpora.levels import FrameLevels, level_text
+from qmpi.corpora.level_counts import counts_text, level_uses
+from qmpi.corpora.levels import FrameLevels
 from qmpi.corpora.tokenizer import check_rows, open_tokenizer
 from qmpi.errors import InputError, StorageError
 from qmpi.memory.cache import Cache
@@ -27,9 +27,11 @@ from qmpi.memory.levels import FrameKey
 from qmpi.policy.eviction.choice import order_of
 from qmpi.policy.eviction.clairvoyant import Clairvoyant
 from qmpi.policy.held_out import split
+from qmpi.protocol.level_use import LevelUse
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import ComingReads, RowAddress
 from qmpi.storage.memory_here import memory_limit
+from qmpi.storage.shard_files import ShardFiles
 from qmpi.units import Digest, Seconds, brief
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ class Sources:
         Args:
             settings: the job.
             cache: directory of built-in corpora.
-            clock: tells for how long a chunk was kept; without one none is kept for too long.
+            clock: tells how long a chunk was kept, and what it took; without one: no time at all.
             levels: opens those between the chunks that are kept and the shards.
             ahead: keeps decoded chunks; None: a cache of its own, as the job says.
         """
@@ -88,12 +90,12 @@ class Sources:
         self._shards: dict[int, tuple[Digest, ...]] = {}
         self._open_levels, self._levels = levels, FrameLevels()
         self._stored: dict[int, Corpus] = {}
-        self._guard: AbstractContextManager[object] = nullcontext()
         self._told = -1
         # One for all corpora: what is kept of each follows from what is read of it.
         self._chunks = self._room_for_chunks(clock) if ahead is None else ahead
+        self._files = ShardFiles(clock=clock)
         if isinstance(self._chunks, KnownFuture):
-            self._guard = self._chunks.guard
+            self._files = ShardFiles(self._chunks.guard, clock)
             self._chunks.serve(self._read, self._size_of)
 
     def _room_for_chunks(self, clock: Callable[[], Seconds]) -> "Chunks":
@@ -199,7 +201,7 @@ class Sources:
             case CorpusSource():
                 path = resolve(source.path, self._cache)
                 levels = self._levels.chain
-                corpus = Corpus.open(path, self._chunks, number, levels, self._guard)
+                corpus = Corpus.open(path, self._chunks, number, levels, self._files)
                 _check_corpus(source.name, corpus, self.tokenizer, length)
                 corpus.shards.remaker = blocks_anew(corpus, self.tokenizer)
                 self._shards[number] = tuple(shard.sha256 for shard in corpus.facts.shards)
@@ -298,15 +300,13 @@ class Sources:
         Returns:
             What became of the chunks that were asked for; "" if none was.
         """
-        levels, counts = self._levels.chain, self._chunks.counts
+        levels = self._levels.chain
         levels.close()
-        if not counts.hits + counts.misses:
-            return ""
-        own = (
-            f"chunks: memory {counts.hits:,} hits ({counts.hit_bytes / 1e6:,.1f} MB decoded) and "
-            f"{counts.misses:,} misses, {counts.evictions:,} went"
-        )
-        return "; ".join([own, *map(level_text, levels.levels)])
+        return counts_text(self._chunks.counts, levels, self._files)
+
+    def uses(self) -> tuple[LevelUse, ...]:
+        """Return what the levels were asked for so far; nothing while no chunk was."""
+        return level_uses(self._chunks.counts, self._levels.chain, self._files)
 
     def makes(self, source: str) -> bool:
         """Return whether a source is generated; the sources must be open.

@@ -37,7 +37,7 @@ from qmpi.storage.cache import default_cache
 from qmpi.storage.corpus import Corpus
 from qmpi.storage.corpus_index import read_corpus_facts
 from qmpi.storage.journal import glance_at
-from qmpi.storage.ram_places import note_ram_places
+from qmpi.storage.noted_places import note_places
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.units import Seconds
 
@@ -225,7 +225,7 @@ def claim_run(settings: Settings, way: Continuation = AS_IT_WAS) -> None:
     begun = begun_with(directory)
     if begun is not None:
         keep_settings(directory, begun, is_new=False)  # old versions knew job.toml alone
-    note_ram_places(directory, [*_ram_dir_before(directory), settings.snapshot.ram_dir])
+    note_places(directory, "ram_dirs", [*_ram_dir_before(directory), settings.snapshot.ram_dir])
     write_atomic(directory.job, dump_toml(settings).encode())
 
 

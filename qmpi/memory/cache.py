@@ -38,6 +38,7 @@ class Counts(Struct):
         evictions: kept items that went for want of room.
         expired: kept items that went because their time was over.
         refused: items that were not taken in.
+        seconds: what hits took in all, as far as whoever asked has told.
     """
 
     hits: int = 0
@@ -46,6 +47,7 @@ class Counts(Struct):
     evictions: int = 0
     expired: int = 0
     refused: int = 0
+    seconds: Seconds = Seconds(0.0)
 
 
 class _Item(Struct, Generic[V]):
@@ -129,6 +131,14 @@ class Cache(Generic[K, V]):
         self.counts.hits += 1
         self.counts.hit_bytes += item.size
         return item.value
+
+    def hit_took(self, seconds: Seconds) -> None:
+        """Count what a hit took.
+
+        Args:
+            seconds: as whoever asked saw it, waiting included.
+        """
+        self.counts.seconds = Seconds(self.counts.seconds + seconds)
 
     def put(self, key: K, value: V, size: int) -> None:
         """Keep an item, if the order lets it in.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from qmpi.monitor.crowd_text import host_lines, role_table
+from qmpi.monitor.level_text import level_facts
 from qmpi.monitor.paint import Cell, paint, table
 from qmpi.monitor.recipe_text import losses_text, recipe_text
 from qmpi.monitor.roll_backs import roll_backs_text
@@ -108,6 +109,7 @@ def step_facts(report: StatusReport) -> list[tuple[str, str]]:
     told.append(("tokens", f"{report.tokens:,} ({report.tokens_per_second:,.0f} a second)"))
     if report.wait_share:
         told.append(("waiting", f"{100 * report.wait_share:.0f} % of the time, for blocks"))
+    told += level_facts(report.levels)
     told += speed_facts(report)
     told += evaluation_facts(report)
     told.append(("time to go", duration(report.eta_seconds)))

@@ -3,7 +3,7 @@
 Theory of operation. `reads` says which blocks a rank will be asked for. Following many of them at
 once would keep a rank from its messages, so each build follows a few more, until `MOST_ROWS` rows
 are known ahead; from then on one more for each. When memory ranks come or go, a recipe is
-added, or a run goes back, homes, rows or steps are others: all is told anew.
+added, lanes change or a run goes back, homes, rows or steps are others: all is told anew.
 
 Invariants: blocks are told by rising place, each once unless all is told anew.
 """
@@ -13,6 +13,7 @@ from itertools import islice
 
 from qmpi.config.data import CorpusSource
 from qmpi.config.settings import Settings
+from qmpi.policy.lanes_seen import LanesSeen
 from qmpi.policy.reads import ComingBlock, coming_blocks, coming_rows, place_of_block
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import ComingReads, Recipe, RowAddress
@@ -33,10 +34,9 @@ def is_worth_it(settings: Settings, facts: Sequence[SourceFact]) -> bool:
         facts: the sources, in the order of the job file.
 
     Returns:
-        False if nothing is read from corpora, another policy is chosen, or the lanes of steps
-        change on the way, which only those who know the hyperparameter log can follow.
+        False if nothing is read from corpora, or another policy is chosen.
     """
-    if settings.memory.policy != "clairvoyant" or not settings.batch.is_fixed:
+    if settings.memory.policy != "clairvoyant":
         return False
     return any(
         fact.rows and isinstance(source, CorpusSource)
@@ -60,6 +60,8 @@ class Foresight:
         self._rows_per_block = train.microbatches * train.sequences
         self._most = max(1, MOST_ROWS // self._rows_per_block)
         self._memories: tuple[Rank, ...] = ()
+        self._lanes = LanesSeen(settings)
+        self._batch = self._lanes.batch
         self._ahead: Iterator[ComingBlock] = iter(())
         self._last = self._known = -1
 
@@ -69,6 +71,7 @@ class Foresight:
         memories: Sequence[Rank],
         recipes: Sequence[Recipe],
         facts: Sequence[SourceFact],
+        first: int = -1,
     ) -> ComingReads:
         """Look further ahead, at a block that is about to be built.
 
@@ -77,17 +80,21 @@ class Foresight:
             memories: live memory ranks.
             recipes: the recipe log.
             facts: the sources, in the order of the job file.
+            first: number of the block that the step begins with; -1: as the job file says.
 
         Returns:
-            What is new; nothing is known while this rank is not among them.
+            What is new; nothing is known while this rank is not among them, nor while it cannot
+            be told which lanes the steps have.
         """
-        if self._rank not in memories:
+        self._lanes.hear(step, first)
+        if self._rank not in memories or not self._lanes.is_known:
             self._memories = ()
             return ComingReads(is_anew=True, passed=0, blocks=())
         window = self._settings.data.prefetch_steps
         # Trainers ask ahead, so blocks of neighbouring steps overtake one another.
-        told_of = self._memories, self._recipes
-        is_anew = (tuple(memories), tuple(recipes)) != told_of or step < self._last - window
+        told_of = self._memories, self._recipes, self._batch
+        holds = tuple(memories), tuple(recipes), self._lanes.batch
+        is_anew = holds != told_of or step < self._last - window
         if is_anew:
             self._begin(step, memories, recipes)
         self._last = max(step, self._last)
@@ -97,9 +104,9 @@ class Foresight:
 
     def _begin(self, step: Step, memories: Sequence[Rank], recipes: Sequence[Recipe]) -> None:
         self._memories, self._recipes, self._last = tuple(memories), tuple(recipes), step
-        train = self._settings.train
+        train, self._batch = self._settings.train, self._lanes.batch
         steps = range(step, train.steps)
-        blocks = coming_blocks(None, train.lanes, steps, self._memories)
+        blocks = coming_blocks(self._batch, train.lanes, steps, self._memories)
         self._ahead = (block for block in blocks if block.home == self._rank)
         self._known = step
 

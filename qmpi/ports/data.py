@@ -17,6 +17,7 @@ from qmpi.config.data import Source
 from qmpi.ports.base import Effect, Event, Frame, Reply
 from qmpi.protocol.added import Proposal
 from qmpi.protocol.envelope import Address
+from qmpi.protocol.level_use import LevelUse
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import ComingReads, RowAddress
 from qmpi.units import Digest, Lane, Step
@@ -109,12 +110,14 @@ class BlockBuilt(Event, frozen=True):
 
     Attributes:
         alert: what the process had to warn of meanwhile, once, in words; "" is nothing.
+        levels: what the levels of its cache were asked for until now; empty: nothing.
     """
 
     step: Step
     lane: Lane
     block: Block
     alert: str = ""
+    levels: tuple[LevelUse, ...] = ()
 
 
 class BlockBroken(Event, frozen=True):

@@ -11,6 +11,7 @@ from msgspec import Struct
 from qmpi.config.data import Source
 from qmpi.protocol.added import Proposal
 from qmpi.protocol.envelope import RoleName
+from qmpi.protocol.level_use import LevelUse
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import Recipe
 from qmpi.units import Digest, Rank
@@ -26,6 +27,7 @@ class Pulse(Struct, frozen=True, array_like=True):
         step: their weights are those before this step; -1: they have none.
         digest: newest digest of whole weights that they know; "" if none.
         digest_step: those are the weights before this step.
+        levels: what the levels of their cache were asked for; empty: they have none.
     """
 
     role: RoleName
@@ -34,6 +36,7 @@ class Pulse(Struct, frozen=True, array_like=True):
     step: int = -1
     digest: Digest = Digest("")
     digest_step: int = -1
+    levels: tuple[LevelUse, ...] = ()
 
 
 class Beat(Struct, frozen=True, tag="beat"):

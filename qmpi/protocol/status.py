@@ -5,6 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 from qmpi.protocol.evaluation import EvaluationReport
+from qmpi.protocol.level_use import LevelReport
 from qmpi.protocol.profiles import ProfileReport
 from qmpi.protocol.progress import StepTimes
 from qmpi.protocol.recipe import RecipeAnswer, RecipeReport, SourceFigures
@@ -40,6 +41,8 @@ class RankReport(Struct, frozen=True):
     Attributes:
         team: team that it trains in; None if it does not train.
         position: its seat in the team; None likewise.
+        levels: of a memory rank: what each level of its cache was asked for since it began, the
+            nearest first; empty until it has read a chunk.
     """
 
     rank: int
@@ -50,6 +53,7 @@ class RankReport(Struct, frozen=True):
     activity: str = ""
     team: int | None = None
     position: int | None = None
+    levels: tuple[LevelReport, ...] = ()
 
 
 class Tally(Struct, frozen=True):
@@ -128,6 +132,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
         recipe_next: those that follow at a later step; None: none do so far.
         recipe_answers: what came of the newest requests for other weights, oldest first.
         source_losses: of the newest steps by source; of all added sources as "(added)".
+        levels: what each level of the caches was asked for, all living memory ranks together.
         work: units of a work farm; None for a training run. A farm's `step` and `steps` count the
             units of all stages known so far.
     """
@@ -177,6 +182,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     recipe_next: RecipeReport | None = None
     recipe_answers: tuple[RecipeAnswer, ...] = ()
     source_losses: dict[str, SourceFigures] = {}
+    levels: tuple[LevelReport, ...] = ()
 
 
 class EndMarker(Struct, frozen=True, kw_only=True):

@@ -21,6 +21,8 @@ Invariants: `directory.revision` never falls; `mates` are ranks of this host tha
 one among them.
 """
 
+from msgspec.structs import replace
+
 from qmpi.config.settings import Settings
 from qmpi.errors import ExitCode, InvariantError
 from qmpi.ports.base import Announce, BecomeRole, Effect, Event, RoleStarted, Started
@@ -196,7 +198,7 @@ class Herald:
     def _own_beat(self) -> Beat:
         me = (self.facts.rank,)
         pulses = tuple(
-            Pulse(s.role, me, s.activity, s.step, s.digest, s.digest_step)
+            Pulse(s.role, me, s.activity, s.step, s.digest, s.digest_step, s.levels)
             for s in self._describe()
             if s.role != self.name
         )
@@ -259,15 +261,9 @@ def merged(beats: list[Beat]) -> Beat:
     """
     if len(beats) == 1:
         return beats[0]
-    ranks: dict[tuple[object, ...], list[Rank]] = {}
-    kinds: dict[tuple[object, ...], Pulse] = {}
+    ranks: dict[Pulse, list[Rank]] = {}
     for beat in beats:
         for pulse in beat.pulses:
-            says = (pulse.role, pulse.activity, pulse.step, pulse.digest, pulse.digest_step)
-            ranks.setdefault(says, []).extend(pulse.ranks)
-            kinds.setdefault(says, pulse)
-    pulses = tuple(
-        Pulse(p.role, tuple(sorted(ranks[says])), p.activity, p.step, p.digest, p.digest_step)
-        for says, p in kinds.items()
-    )
+            ranks.setdefault(replace(pulse, ranks=()), []).extend(pulse.ranks)
+    pulses = tuple(replace(says, ranks=tuple(sorted(whose))) for says, whose in ranks.items())
     return Beat(pulses, min(beat.revision for beat in beats))

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from qmpi.ports.base import Effect, Event
 from qmpi.protocol.envelope import RoleName
+from qmpi.protocol.level_use import LevelUse
 from qmpi.units import Digest, Generation, Seconds
 
 
@@ -25,6 +26,7 @@ class RoleState(Struct, frozen=True):
         step: its weights are those before this step; -1: it has none.
         digest: newest digest of whole weights that it knows; "" if none.
         digest_step: they are the weights before this step.
+        levels: what the levels of its cache were asked for; empty: it has none.
     """
 
     role: RoleName
@@ -32,6 +34,7 @@ class RoleState(Struct, frozen=True):
     step: int = -1
     digest: Digest = Digest("")
     digest_step: int = -1
+    levels: tuple[LevelUse, ...] = ()
 
 
 Describe = Callable[[], tuple[RoleState, ...]]

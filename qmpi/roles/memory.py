@@ -40,6 +40,7 @@ from qmpi.protocol.blocks import (
     frame_digest,
 )
 from qmpi.protocol.envelope import Address, RoleName
+from qmpi.protocol.level_use import LevelUse
 from qmpi.protocol.recipe import ComingReads, RowAddress
 from qmpi.roles.facts import RankFacts
 from qmpi.roles.interface import RoleState
@@ -86,7 +87,8 @@ class Memory(Opening):
 
     Invariants: a block is in at most one of `gathering`, `building`, `put_off`, `held`; `waiting`
     names only blocks that are not held; `numbers` only blocks that are in one of these, or waited
-    for; what is held takes at most `budget` bytes.
+    for; `takers` names only blocks that are held, and who was sent them; what is held takes at most
+    `budget` bytes.
     """
 
     role = RoleName.MEMORY
@@ -111,16 +113,18 @@ class Memory(Opening):
         self.put_off: dict[Key, BuildBlock] = {}
         self.outage = Outage[Key](self.patience)
         self.held: Cache[Key, Block] = recent(self.budget, gone=self._gone)
+        self.takers: dict[Key, set[Address]] = {}
         self.waiting: dict[Key, list[Address]] = {}
         self.numbers: dict[Key, int] = {}
         self.foresight = Foresight(settings, facts.rank)
         self._alert = ""
+        self._levels: tuple[LevelUse, ...] = ()
 
     @property
     def state(self) -> RoleState:
-        """What it is doing right now, and what it warns of."""
+        """What it is doing right now, what it warns of, and what its cache was asked for."""
         doing = f"{self._activity}; {self._alert}" if self._alert else self._activity
-        return RoleState(self.role, doing)
+        return RoleState(self.role, doing, levels=self._levels)
 
     def on_event(self, event: Event, now: Seconds) -> list[Effect]:
         """Serve blocks."""
@@ -133,8 +137,8 @@ class Memory(Opening):
                 return self._rows_arrived(reply, frames[0], now)
             case Received(header, RowsFailed() as failed):
                 return self._rows_failed(header.source.rank, failed, now)
-            case BlockBuilt(step, lane, block, alert):
-                self._alert = alert or self._alert
+            case BlockBuilt(step, lane, block, alert, levels):
+                self._alert, self._levels = alert or self._alert, levels or self._levels
                 return self._built((step, lane), block, now)
             case BlockBroken():
                 return self._broken(event, now)
@@ -186,6 +190,8 @@ class Memory(Opening):
             raise InvariantError(f"memory {self.facts.rank}: a block is in two states")
         if set(self.waiting) & set(self.held):
             raise InvariantError(f"memory {self.facts.rank}: someone waits for a held block")
+        if set(self.takers) - set(self.held):
+            raise InvariantError(f"memory {self.facts.rank}: someone took a block that is not held")
         if set(self.numbers) - set(states) - set(self.waiting):
             raise InvariantError(f"memory {self.facts.rank}: numbers of blocks nobody wants")
         if self.held.bytes > self.budget:
@@ -204,7 +210,7 @@ class Memory(Opening):
     def _asked(self, by: Address, key: Key, now: Seconds) -> list[Effect]:
         held = self.held.get(key)
         if held is not None:
-            if frame_digest(held.frame) == (held.sent if held.codec else held.digest):
+            if self._is_whole(by, key, held):
                 return [_sent(by, key, held)]
             number = self.numbers.get(key, -1)
             self.held.discard(key)
@@ -221,6 +227,14 @@ class Memory(Opening):
         if self._is_begun(key) or self._is_behind:
             return []
         return self._gather(key, now)
+
+    def _is_whole(self, by: Address, key: Key, held: Block) -> bool:
+        # Who gets it compares its digest, and asks again if it was damaged: hashed only then.
+        takers = self.takers.setdefault(key, set())
+        if by not in takers:
+            takers.add(by)
+            return True
+        return frame_digest(held.frame) == (held.sent if held.codec else held.digest)
 
     def _gather(self, key: Key, now: Seconds) -> list[Effect]:
         step, lane = key
@@ -303,15 +317,14 @@ class Memory(Opening):
         return work
 
     def _coming(self, key: Key) -> ComingReads | None:
-        step, lane = key
-        usual = step * self.settings.train.lanes + lane
         newest = self.directory
-        # Where steps had fewer lanes, blocks have other numbers than can be known from here.
-        if self.numbers.get(key, -1) not in (-1, usual) or not is_worth_it(
-            self.added.settings, newest.sources
-        ):
+        if not is_worth_it(self.added.settings, newest.sources):
             return None
-        return self.foresight.look(step, newest.memories, newest.recipes, newest.sources)
+        step, lane = key
+        number = self.numbers.get(key, -1)
+        first = number - lane if number >= 0 else -1
+        told = newest.memories, newest.recipes, newest.sources
+        return self.foresight.look(step, *told, first)
 
     def _built(self, key: Key, block: Block, now: Seconds) -> list[Effect]:
         work = self.building.pop(key, None)
@@ -321,11 +334,15 @@ class Memory(Opening):
         size = memoryview(block.frame).nbytes if block.codec else self.block_bytes
         self.held.put(key, block, size)
         self._activity = "idle"
-        return [_sent(asker, key, block) for asker in self.waiting.pop(key, [])]
+        askers = self.waiting.pop(key, [])
+        if key in self.held:
+            self.takers[key] = set(askers)
+        return [_sent(asker, key, block) for asker in askers]
 
     def _gone(self, key: Key, held: Block) -> None:
         del held
         self.numbers.pop(key, None)
+        self.takers.pop(key, None)
 
     def _broken(self, broken: BlockBroken, now: Seconds) -> list[Effect]:
         key, reason = (broken.step, broken.lane), broken.reason

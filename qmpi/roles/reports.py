@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from msgspec.structs import replace
 
 from qmpi.protocol.envelope import RoleName
+from qmpi.protocol.level_use import reported
 from qmpi.protocol.status import RankReport, StatusReport, Summary, Tally
 from qmpi.roles.roster import Entry, Roster
 from qmpi.units import Rank
@@ -72,6 +73,7 @@ class Reporter:
             reason=reason,
             ranks=ranks,
             summary=self.summary(teams),
+            levels=reported(self._roster.level_uses()),
         )
 
     def ranks(self, seats: Seats) -> tuple[RankReport, ...]:
@@ -141,6 +143,7 @@ def _line(entry: Entry, seats: Seats) -> RankReport:
         activity=entry.activity,
         team=team,
         position=position,
+        levels=reported(entry.pulse.levels) if entry.pulse is not None else (),
     )
 
 

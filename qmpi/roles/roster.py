@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec import Struct
 
 from qmpi.protocol.envelope import Address, RoleName
+from qmpi.protocol.level_use import LevelUse
 from qmpi.protocol.membership import Hello, SourceFact
 from qmpi.protocol.pulse import Pulse
 from qmpi.units import Rank, Seconds
@@ -292,6 +293,12 @@ class Roster:
             role: which role.
         """
         return [h for r in self.ranks(role) if (h := self.hello(Address(r, role))) is not None]
+
+    def level_uses(self) -> Iterator[LevelUse]:
+        """Yield what the caches of the live memory ranks were asked for, rank by rank."""
+        for rank in self.ranks(RoleName.MEMORY):
+            pulse = self.entries[Address(rank, RoleName.MEMORY)].pulse
+            yield from pulse.levels if pulse is not None else ()
 
     def pid(self, rank: Rank) -> int:
         """Return the process id of a rank; 0 while unknown.

@@ -8,7 +8,7 @@ Only then is the rank written down among those of the host, and its roles start,
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -59,7 +59,7 @@ from qmpi.runtime.same_run import (
 )
 from qmpi.storage.cache import default_cache
 from qmpi.storage.journal import JournalWriter
-from qmpi.storage.ram_places import level_places, note_level_places, note_ram_places
+from qmpi.storage.noted_places import note_places, noted_places
 from qmpi.storage.replay_file import read_replay
 from qmpi.storage.run_directory import RunDirectory, RunLock
 from qmpi.storage.snapshot_store import what_is_wrong
@@ -151,7 +151,7 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
     files = CopyFiles(settings, meeting.run_id, facts.rank, directory)
     copies = FileCopies(files)
     places = [level.place for level in settings.memory.levels]
-    clear_levels([*level_places(directory), *places], meeting.run_id, start.run)
+    clear_levels([*noted_places(directory, "level_dirs"), *places], meeting.run_id, start.run)
     data = FileData(
         settings,
         default_cache(world.environ),
@@ -190,14 +190,14 @@ def build_rank(world: Surroundings, start: Start) -> RankContext:
         ports,
         lambda name, describe: build_role(assignment, name, describe),
         roles=roles,
-        settle=lambda patience: _settled((copies, data, engine), patience),
+        settle=lambda patience: _settled((copies.settle, data.close, engine.settle), patience),
         held=opened,
     )
 
 
-def _settled(ports: Sequence[FileCopies | FileData | TorchEngine], patience: Seconds) -> bool:
+def _settled(ports: Sequence[Callable[[Seconds], bool]], patience: Seconds) -> bool:
     # Each has its time, whatever became of the others.
-    done = [port.settle(patience) for port in ports]
+    done = [settle(patience) for settle in ports]
     return all(done)
 
 
@@ -288,8 +288,8 @@ def _open(world: Surroundings, directory: RunDirectory, start: Start) -> Coordin
     if begun_as is not None and begun_as.settings_digest != digest:
         raise ConfigError(refusal(directory, ()))
     keep_settings(directory, begun, is_new=not openings)
-    note_ram_places(directory, [settings.snapshot.ram_dir])
-    note_level_places(directory, [level.place for level in settings.memory.levels])
+    note_places(directory, "ram_dirs", [settings.snapshot.ram_dir])
+    note_places(directory, "level_dirs", [level.place for level in settings.memory.levels])
     back = start.way.step_back(len(openings))
     asked = waiting_request(directory.recipe_request)
     return CoordinatorFiles(lock, journal, tuple(history), run_id, digest, log, back, asked)

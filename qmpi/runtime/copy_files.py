@@ -17,7 +17,7 @@ from qmpi.config.settings import Settings
 from qmpi.errors import StorageError
 from qmpi.ports.base import Frame
 from qmpi.protocol.membership import SnapshotFact
-from qmpi.storage.ram_places import ram_places
+from qmpi.storage.noted_places import noted_places
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.snapshot_file import read_part, read_payload
 from qmpi.storage.snapshot_folder import SnapshotFolder
@@ -55,7 +55,7 @@ class CopyFiles:
         self._run_id = run_id
         self._rank = rank
         self._run, self._checkpoints = directory.root, directory.checkpoints
-        before = (place for place in ram_places(directory) if place != self._ram_dir)
+        before = (place for place in noted_places(directory, "ram_dirs") if place != self._ram_dir)
         self._old_places = list(before)
         self._in_parts = settings.parallel.team_size > 1
         self._locks = {RAM: threading.Lock(), DISK: threading.Lock()}

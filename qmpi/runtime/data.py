@@ -90,20 +90,23 @@ class FileData:
         self._is_used = True
         self._worker.submit(Task(lambda: self._do(work), reply))
 
-    def settle(self, patience: Seconds) -> bool:
-        """Read nothing ahead any more, leave nothing in the levels, and log what became of chunks.
+    def close(self, patience: Seconds, ahead: Seconds = LEAVING_PATIENCE) -> bool:
+        """Read nothing ahead any more, leave nothing in the levels, say what became of chunks.
+
+        The last call: threads that still work in a library while the interpreter ends bring the
+        process down.
 
         Args:
-            patience: seconds; less is waited for what is read ahead, which nobody needs.
+            patience: seconds to wait for what was asked for.
+            ahead: seconds to wait for what is read ahead, which nobody needs.
 
         Returns:
-            True if it is done.
+            True if it is done, and no thread is left.
         """
-        is_still = self._ahead is None or self._ahead.stop(min(patience, LEAVING_PATIENCE))
-        if not self._is_used:
-            return is_still
-        self._worker.submit(Task(self._close, _nobody))
-        return self._worker.settle(patience) and is_still
+        is_still = self._ahead is None or self._ahead.stop(ahead)
+        if self._is_used:
+            self._worker.submit(Task(self._close, _nobody))
+        return self._worker.close(patience) and is_still
 
     def _close(self) -> None:
         if told := self._sources.close():
@@ -174,7 +177,8 @@ class FileData:
         alert = self._watch.look()
         if alert:
             logger.warning("this rank %s", alert)
-        return BlockBuilt(work.step, work.lane, self._packed(digest, frame), alert)
+        block = self._packed(digest, frame)
+        return BlockBuilt(work.step, work.lane, block, alert, self._sources.uses())
 
     def _packed(self, digest: Digest, ids: bytes) -> Block:
         if self._settings.memory.codec == "none":

@@ -44,7 +44,7 @@ class Worker:
             name: of the thread, for logs.
         """
         self._name = name
-        self._tasks: SimpleQueue[Task] = SimpleQueue()
+        self._tasks: SimpleQueue[Task | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def submit(self, task: Task) -> None:
@@ -89,9 +89,23 @@ class Worker:
         self._tasks.put(Task(reach, _nobody))
         return done.wait(patience)
 
+    def close(self, patience: Seconds) -> bool:
+        """End the thread once all that was queued is done; nothing may be queued any more.
+
+        Args:
+            patience: seconds after which it is left to itself.
+
+        Returns:
+            True if there is no thread any more.
+        """
+        if self._thread is None:
+            return True
+        self._tasks.put(None)
+        self._thread.join(patience)
+        return not self._thread.is_alive()
+
     def _work(self) -> None:
-        while True:
-            task = self._tasks.get()
+        while (task := self._tasks.get()) is not None:
             event = self._run(task)
             if event is not None:
                 task.reply(event)

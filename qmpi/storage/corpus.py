@@ -4,13 +4,11 @@ Theory of operation: `index.json` names the shards in order; their ids, laid end
 long sequence of tokens. Row r of length S is tokens [r*S, r*S + S], one more than S because the
 target of a position is the next token. The digest of an ingested corpus covers tokenizer, type,
 documents and ids, not names or shard bounds, so equal content has an equal digest wherever it lies.
-The file of the index also keeps a digest over its other fields. Any thread may decode a chunk: a
-shard that makes room for another closes when its last user lets go of it.
+The file of the index also keeps a digest over its other fields. Any thread may decode a chunk.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
@@ -21,15 +19,15 @@ from qmpi.memory.cache import Cache, recent
 from qmpi.memory.levels import NOTHING_BELOW, Levels
 from qmpi.storage.corpus_index import INDEX_NAME, TOKENIZER_NAME, CorpusFacts, read_corpus_facts
 from qmpi.storage.frames_below import FramesBelow
+from qmpi.storage.shard_files import ShardFiles
 from qmpi.storage.shard_layout import ChunkKey, CorpusLayout
+from qmpi.units import Seconds
 
 if TYPE_CHECKING:
     from qmpi.storage.open_shards import OpenShards
     from qmpi.storage.shard_reader import TokenArray
 
     Chunks = Cache[ChunkKey, TokenArray]
-Guard = AbstractContextManager[object]
-_NONE: Guard = nullcontext()
 DEFAULT_CACHE_BYTES = 64 << 20
 _ID_BYTES = {"uint16": 2, "uint32": 4}
 
@@ -53,7 +51,7 @@ class Corpus:
         kept: "Chunks | None" = None,
         source: int = 0,
         levels: Levels = NOTHING_BELOW,
-        guard: Guard = _NONE,
+        files: ShardFiles | None = None,
     ) -> None:
         """Use `Corpus.open`."""
         self.path = path
@@ -65,7 +63,7 @@ class Corpus:
         self._starts = [0, *accumulate(shard.tokens for shard in facts.shards)]
         self._source = source
         self._kept: Chunks = recent(DEFAULT_CACHE_BYTES) if kept is None else kept
-        self._guard = guard
+        self._files = ShardFiles() if files is None else files
         digests = [shard.sha256 for shard in facts.shards]
         self._below = FramesBelow(digests, facts.dtype, levels, lambda: self.shards)
 
@@ -76,7 +74,7 @@ class Corpus:
         kept: "Chunks | None" = None,
         source: int = 0,
         levels: Levels = NOTHING_BELOW,
-        guard: Guard = _NONE,
+        files: ShardFiles | None = None,
     ) -> Self:
         """Open a corpus; shards are opened when first read.
 
@@ -85,7 +83,7 @@ class Corpus:
             kept: keeps decoded chunks, perhaps of other corpora too; None: a cache of its own.
             source: number of the corpus among those that share the cache.
             levels: where chunks that the cache misses are looked for before their shard is read.
-            guard: held while a shard is looked for; a lock, where several threads decode chunks.
+            files: of shards, of all corpora of the process; None: this one's alone.
 
         Returns:
             The corpus.
@@ -94,7 +92,7 @@ class Corpus:
             InputError: the directory holds no corpus.
             StorageError: its index cannot be read.
         """
-        return cls(path, read_corpus_facts(path), kept, source, levels, guard)
+        return cls(path, read_corpus_facts(path), kept, source, levels, files)
 
     @cached_property
     def shards(self) -> "OpenShards":
@@ -104,7 +102,7 @@ class Corpus:
         facts = self.facts
         shards = [ExpectedShard(shard.name, shard.tokens) for shard in facts.shards]
         index, digest = self.path / INDEX_NAME, facts.tokenizer_digest
-        return OpenShards(index, shards, self.dtype, digest, self._guard)
+        return OpenShards(index, shards, self.dtype, digest, self._files)
 
     def rows(self, sequence_tokens: int) -> int:
         """Rows of one epoch.
@@ -208,11 +206,13 @@ class Corpus:
         return [(row * sequence_tokens, sequence_tokens + 1)]
 
     def _chunk(self, shard: int, number: int) -> "TokenArray":
-        key = ChunkKey(self._source, shard, number)
+        key, begun = ChunkKey(self._source, shard, number), self._files.clock()
         chunk = self._kept.get(key)
         if chunk is None:
             chunk = self._below.decoded(shard, number)
             self._kept.put(key, chunk, chunk.nbytes)
+        else:
+            self._kept.hit_took(Seconds(self._files.clock() - begun))
         return chunk
 
     def read_ahead(self, shard: int, number: int) -> "TokenArray":

@@ -110,7 +110,7 @@ class FramesBelow:
         """
         if self._is_levelled(shard):
             return self._from_levels(shard, number)
-        return self._opened().reader(shard).decoded(number)
+        return self._opened().read(shard, number)
 
     def _from_levels(self, shard: int, number: int) -> "TokenArray":
         import numpy as np  # ranks that read facts must not load it
@@ -120,7 +120,7 @@ class FramesBelow:
         key, head = FrameKey(self._shards[shard], number), self._head(shard)
         frame = self._levels.get(key)
         if frame is None:
-            frame = self._opened().reader(shard).frame(number)
+            frame = self._opened().frame(shard, number)
             self._levels.put(key, frame)
         chunk = np.empty(head.chunk_tokens, self._dtype)
         decompress(codec_named(head.codec), frame, chunk)
@@ -144,8 +144,8 @@ class FramesBelow:
         return head
 
     def _read_head(self, shard: int) -> ShardHead:
-        reader = self._opened().reader(shard)
-        return ShardHead(str(reader.codec), reader.chunk_tokens)
+        table = self._opened().table(shard)
+        return ShardHead(str(table.codec), table.chunk_tokens)
 
     def _is_levelled(self, shard: int) -> bool:
         # The name of a file is made of it; an index that was written by hand may say anything.

@@ -1,16 +1,20 @@
-"""The open shards of a corpus, and its chunks as they lie there.
+"""The shards of a corpus, and its chunks as they lie there.
 
-Theory of operation. A few shards are kept open. A handle may be stale: the network file system lost
+Theory of operation. A shard is opened once, which reads all its tables. What reading its chunks
+takes is kept from then on, a few bytes a chunk, up to some megabytes; its file stays open as long
+as there is room for files (`qmpi.storage.shard_files`). So a corpus of hundreds of shards is read
+here and there without one being opened anew. A handle may be stale: the network file system lost
 the file, or a repair has put another one in its place. So what cannot be read, or fails its
-checksum, is read once more by a new handle. What still fails is made anew by whoever knows how
-(`Remaker`), and held against the checksum that the shard has of it; files are never touched.
+checksum, is read once more from a shard that is opened anew. What still fails is made anew by
+whoever knows how (`Remaker`), and held against the checksum that the shard has of it; files are
+never touched.
 
 What is at fault is told apart. A shard that is missing beside an index that is there is gone; one
 whose index cannot be read either is out of reach with all of the directory, for now.
 """
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -18,10 +22,16 @@ from qmpi.errors import CorruptData, StorageError
 from qmpi.memory.cache import Cache, recent
 from qmpi.storage.os_errors import explained, is_missing
 from qmpi.storage.remedy import remedy
-from qmpi.storage.shard_reader import ShardReader, TokenArray
+from qmpi.storage.shard_chunks import ShardChunks, TokenArray
+from qmpi.storage.shard_files import ShardFiles
+from qmpi.storage.shard_reader import ShardReader
+from qmpi.storage.watched_file import WatchedFile, watched
 
-_OPEN_SHARDS = 4
-_NONE: AbstractContextManager[object] = nullcontext()
+READERS = 4
+"""Shards whose other tables are kept too: whoever wants those goes through shards in order."""
+
+TABLE_BYTES = 32 << 20
+"""Most bytes of what reading chunks takes; 20 a chunk: two hundred thousand million ids."""
 
 
 class Remaker(Protocol):
@@ -58,9 +68,7 @@ class ExpectedShard(NamedTuple):
 
 
 class OpenShards:
-    """Shards of one corpus; `reader` by any thread, all else by one at a time.
-
-    A shard that others were opened instead of is closed when its last user lets go of it.
+    """Shards of one corpus; `frame`, `read` and `table` by any thread, all else by one at a time.
 
     Attributes:
         remaker: makes what cannot be read; None: nobody can.
@@ -72,7 +80,7 @@ class OpenShards:
         shards: Sequence[ExpectedShard],
         dtype: str,
         tokenizer_digest: str,
-        guard: AbstractContextManager[object] = _NONE,
+        files: ShardFiles | None = None,
     ) -> None:
         """Open nothing yet.
 
@@ -81,18 +89,19 @@ class OpenShards:
             shards: as it names them.
             dtype: of the ids.
             tokenizer_digest: of the tokenizer that they were written with.
-            guard: held while a shard is looked for; a lock, where several threads do.
+            files: of all corpora of the process; None: this one's alone.
         """
         self.remaker: Remaker | None = None
         self._index = index
         self._shards = shards
         self._written_with = (dtype, tokenizer_digest)
-        # Each counts as one: a shard that is open takes a file, and its tables.
-        self._readers: Cache[int, ShardReader] = recent(_OPEN_SHARDS)
-        self._guard = guard
+        self._files = ShardFiles() if files is None else files
+        self._guard = self._files.guard
+        self._tables: Cache[int, ShardChunks] = recent(TABLE_BYTES)
+        self._readers: Cache[int, ShardReader] = recent(READERS)
 
     def reader(self, number: int) -> ShardReader:
-        """Return an open shard.
+        """Return an open shard with all its tables.
 
         Args:
             number: of the shard.
@@ -106,7 +115,26 @@ class OpenShards:
         """
         with self._guard:
             found = self._readers.get(number)
-            return self._opened(number) if found is None else found
+            if found is None:
+                found = self._opened(number)
+                self._readers.put(number, found, 1)
+            return found
+
+    def table(self, number: int) -> ShardChunks:
+        """Return what reading the chunks of a shard takes.
+
+        Args:
+            number: of the shard.
+
+        Returns:
+            Places and checksums.
+
+        Raises:
+            StorageError: as `reader`.
+        """
+        with self._guard:
+            found = self._tables.get(number)
+            return self._opened(number).table if found is None else found
 
     def chunk_tokens(self, number: int) -> int:
         """Return the ids of a chunk of a shard.
@@ -121,11 +149,44 @@ class OpenShards:
             StorageError: as `reader`.
         """
         try:
-            return self.reader(number).chunk_tokens
+            return self.table(number).chunk_tokens
         except StorageError:
             if self.remaker is None:
                 raise
             return self.remaker.chunk_tokens
+
+    def frame(self, number: int, chunk: int) -> bytes:
+        """Return a chunk as it lies in its shard, checked.
+
+        Args:
+            number: of the shard.
+            chunk: number of the chunk in it.
+
+        Returns:
+            The compressed bytes.
+
+        Raises:
+            CorruptData: the shard is damaged or gone.
+            StorageError: it cannot be read for now.
+        """
+        return self._frame(number, chunk)[1]
+
+    def read(self, number: int, chunk: int) -> TokenArray:
+        """Return a chunk, checked, if it can be read.
+
+        Args:
+            number: of the shard.
+            chunk: number of the chunk in it.
+
+        Returns:
+            Its ids.
+
+        Raises:
+            CorruptData: the shard is damaged or gone.
+            StorageError: it cannot be read for now.
+        """
+        table, frame = self._frame(number, chunk)
+        return table.unpacked(chunk, frame)
 
     def decoded(self, number: int, chunk: int) -> TokenArray:
         """Return a chunk, checked.
@@ -141,39 +202,70 @@ class OpenShards:
             CorruptData: the shard is damaged or gone, and nobody can make the chunk.
             StorageError: it cannot be read for now.
         """
-        with self._guard:
-            held = self._readers.get(number)
-        if held is not None:
-            try:
-                return held.decoded(chunk)
-            except StorageError:
-                pass  # the handle may be stale: read once more by a new one
         try:
-            with self._guard:
-                anew = self._opened(number)
-            return anew.decoded(chunk)
+            return self.read(number, chunk)
         except StorageError as error:
             if self.remaker is None:
                 raise
             return self._made_anew(self.remaker, number, chunk, error)
 
+    def close(self) -> None:
+        """Close all shards."""
+        self._tables.clear()
+        self._readers.clear()
+        with self._guard:
+            for number in range(len(self._shards)):
+                self._files.close(self._path(number))
+
+    def _frame(self, number: int, chunk: int) -> tuple[ShardChunks, bytes]:
+        begun = self._files.clock()
+        found = self._held(number, chunk)
+        if found is None:
+            try:
+                found = self._from_anew(number, chunk)
+            except StorageError:
+                with self._guard:
+                    self._files.read.misses += 1
+                raise
+        self._files.note(self._files.read, len(found[1]), begun)
+        return found
+
+    def _held(self, number: int, chunk: int) -> tuple[ShardChunks, bytes] | None:
+        path = self._path(number)
+        with self._guard:
+            table, file = self._tables.get(number), self._files.get(path)
+        if table is None:
+            return None
+        with suppress(StorageError, OSError):  # the handle may be stale: once more by a new one
+            return table, table.frame(self._handle(path) if file is None else file, chunk)
+        return None
+
+    def _handle(self, path: Path) -> WatchedFile:
+        file = watched(path)
+        with self._guard:
+            self._files.put(path, file)
+        return file
+
+    def _from_anew(self, number: int, chunk: int) -> tuple[ShardChunks, bytes]:
+        with self._guard:
+            anew = self._opened(number)
+        return anew.table, anew.frame(chunk)
+
     def _made_anew(
         self, remaker: Remaker, number: int, chunk: int, why: StorageError
     ) -> TokenArray:
+        begun = self._files.clock()
         ids = remaker.make(number, chunk, why)
         with self._guard:
-            reader = self._readers.get(number)
+            table = self._tables.get(number)
         # Tables of a shard that does not open tell nothing; then the address is all there is.
-        if reader is not None and not reader.is_chunk(chunk, ids):
+        if table is not None and not table.is_chunk(chunk, ids):
             raise CorruptData(f"{why}; made anew it does not have the checksum of what was written")
+        self._files.note(self._files.anew, ids.nbytes, begun)
         return ids
 
-    def close(self) -> None:
-        """Close all shards."""
-        self._readers.clear()
-
     def _opened(self, number: int) -> ShardReader:
-        path = self._index.parent / self._shards[number].name
+        path = self._path(number)
         try:
             reader = ShardReader(path)
         except StorageError as error:
@@ -184,8 +276,12 @@ class OpenShards:
         if (reader.tokens, reader.dtype.name, reader.tokenizer_digest) != expected:
             reader.close()
             raise CorruptData(f"shard {path} is not the one in the index")
-        self._readers.put(number, reader, 1)
+        self._tables.put(number, reader.table, reader.table.nbytes)
+        self._files.put(path, reader.file)
         return reader
+
+    def _path(self, number: int) -> Path:
+        return self._index.parent / self._shards[number].name
 
     def _is_index_here(self) -> bool:
         with explained("look for", self._index):

@@ -5,18 +5,17 @@ that a cache keeps; a corpus has one for all its shards. The file is opened with
 which fail on network file systems and guard nothing here: a shard never changes once it has its
 name.
 
-HDF5 reads what stands at the head of a file through a file of Python's, and says where a chunk
-lies; the bytes of chunks are read past it. Its library holds one lock for the whole process, and
-the interpreter's too, for as long as a file system takes: so one slow read would hold up all
-others, and the messages of the rank.
+HDF5 reads the tables of a shard through a file of Python's, says where its chunks lie, and is done
+with it: their bytes are read past it. Its library holds one lock for the whole process, and the
+interpreter's too, for as long as a file system takes: so one slow read would hold up all others,
+and the messages of the rank.
 """
 
-import weakref
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import h5py
 import numpy as np
@@ -24,16 +23,22 @@ import numpy as np
 from qmpi.errors import ConfigError, CorruptData, InputError, StorageError
 from qmpi.memory.cache import Cache, recent
 from qmpi.storage import shard_layout as layout
-from qmpi.storage.blosc2_codec import crc32
 from qmpi.storage.codec_names import Codec, codec_named
-from qmpi.storage.codecs import compress, decompress
 from qmpi.storage.os_errors import explained, refusal, require_file, storage_error
 from qmpi.storage.remedy import remedy
+from qmpi.storage.shard_chunks import ShardChunks, TokenArray
 from qmpi.storage.watched_file import watched
 from qmpi.units import Digest
 
-TokenArray = np.ndarray[Any, Any]
+__all__ = ["ShardReader", "TokenArray"]
+
 DEFAULT_CACHE_BYTES = 16 << 20
+
+
+class _Place(Protocol):
+    chunk_offset: tuple[int, ...]
+    byte_offset: int
+    size: int
 
 
 class ShardReader:
@@ -49,6 +54,8 @@ class ShardReader:
         addresses: where each block of a generated shard comes from.
         document_numbers: number of each document in its block; empty for other shards.
         codec: of the chunks.
+        table: where the chunks lie; all that reading them takes, beside `file`.
+        file: open; whoever reads from it may keep it longer than this reader.
     """
 
     def __init__(self, path: Path, *, cache_bytes: int = DEFAULT_CACHE_BYTES) -> None:
@@ -66,66 +73,88 @@ class ShardReader:
         self.generator = ""
         self._kept: Cache[int, TokenArray] = recent(cache_bytes)
         # Any: the types of h5py cannot say which kind of object a name holds.
-        self._file: Any = None
+        self._hdf5: Any = None
         require_file(path)
         with explained("open the shard", path):
-            self._bytes = watched(path)
+            self.file = watched(path)
         try:
             with self._damage("metadata"):
-                self._file = h5py.File(self._bytes, "r", locking=False)
-                self._shut = _left_to(self, self._file.close)
-                self._load()
+                self._hdf5 = h5py.File(self.file, "r", locking=False)
+                try:
+                    self._load()
+                finally:
+                    self._hdf5.close()
         except StorageError:
             self.close()
             raise
 
     def _load(self) -> None:
-        attributes = self._file.attrs
-        self._data = self._file[layout.TOKENS]
+        attributes = self._hdf5.attrs
+        data = self._hdf5[layout.TOKENS]
         self.tokens = int(attributes["count"])
-        self.dtype = np.dtype(self._data.dtype)
+        self.dtype = np.dtype(data.dtype)
         self.tokenizer_digest = Digest(attributes["tokenizer_digest"].decode())
         self.document_offsets = self._table(layout.DOCUMENT_OFFSETS, "documents_crc")
         self.generator = attributes["generator"].decode() if "generator" in attributes else ""
-        self.addresses, self.document_numbers = self._provenance()
+        rows, self.document_numbers = self._provenance()
+        self.addresses = tuple(
+            layout.BlockAddress(bytes(row["stream"]).decode(), int(row["block"]), int(row["start"]))
+            for row in rows
+        )
         self.codec = self._named_codec()
-        self._crcs: list[int] = self._file[layout.CHUNK_CRC][:].tolist()
-        self.chunk_tokens = int(self._data.chunks[0])
+        crcs: TokenArray = self._hdf5[layout.CHUNK_CRC][:]
+        self.chunk_tokens = int(data.chunks[0])
         known = {
             "format": int(attributes["format_version"]) in layout.READABLE_VERSIONS,
-            "length": self._data.shape == (self.tokens,),
+            "length": data.shape == (self.tokens,),
             "type": attributes["dtype"].decode() == self.dtype.name and self.dtype.kind == "u",
-            "chunk count": len(self._crcs) == -(-self.tokens // self.chunk_tokens),
+            "chunk count": len(crcs) == -(-self.tokens // self.chunk_tokens),
         }
         wrong = [name for name, holds in known.items() if not holds]
         if wrong:
             raise CorruptData(f"shard {self._path}: wrong {', '.join(wrong)}; {self._cure()}")
+        offsets, sizes = self._places(len(crcs))
+        self.table = ShardChunks(
+            self._path, self.dtype, self.codec, self.chunk_tokens, offsets, sizes, crcs, rows
+        )
+
+    def _places(self, chunks: int) -> tuple[TokenArray, TokenArray]:
+        offsets, sizes = (np.zeros(chunks, np.uint64) for _ in range(2))
+
+        def note(place: _Place) -> None:
+            number, over = divmod(place.chunk_offset[0], self.chunk_tokens)
+            if not over and number < chunks:
+                offsets[number], sizes[number] = place.byte_offset, place.size
+
+        try:
+            self._hdf5[layout.TOKENS].id.chunk_iter(note)
+        except (OSError, RuntimeError, ValueError, OverflowError) as error:
+            if refusal(self.file.refusal or error) is not None:
+                raise
+            # Books of chunks that are damaged spoil these; their checksums are known all the same.
+        return offsets, sizes
 
     def _named_codec(self) -> Codec:
-        if "codec" not in self._file.attrs:
+        if "codec" not in self._hdf5.attrs:
             return layout.FIRST_CODEC
         try:
-            return codec_named(self._file.attrs["codec"].decode())
+            return codec_named(self._hdf5.attrs["codec"].decode())
         except ConfigError as error:
             raise CorruptData(
                 f"shard {self._path}: damaged, or written by a newer qmpi ({error}); {self._cure()}"
             ) from error
 
     def _table(self, name: str, crc: str) -> TokenArray:
-        table: TokenArray = self._file[name][:]
-        if self._file.attrs[crc] != zlib.crc32(table.tobytes()):
+        table: TokenArray = self._hdf5[name][:]
+        if self._hdf5.attrs[crc] != zlib.crc32(table.tobytes()):
             raise CorruptData(f"shard {self._path}: {name} fails its checksum; {self._cure()}")
         return table
 
-    def _provenance(self) -> tuple[tuple[layout.BlockAddress, ...], TokenArray]:
+    def _provenance(self) -> tuple[TokenArray, TokenArray]:
         if not self.generator:
-            return (), np.empty(0, "<u2")
+            return np.empty(0, list(layout.ADDRESS_TYPE)), np.empty(0, "<u2")
         rows = self._table(layout.BLOCK_ADDRESS, "addresses_crc")
-        addresses = tuple(
-            layout.BlockAddress(bytes(row["stream"]).decode(), int(row["block"]), int(row["start"]))
-            for row in rows
-        )
-        return addresses, self._table(layout.DOCUMENT_NUMBERS, "numbers_crc")
+        return rows, self._table(layout.DOCUMENT_NUMBERS, "numbers_crc")
 
     @contextmanager
     def _damage(self, what: str) -> Iterator[None]:
@@ -133,7 +162,7 @@ class ShardReader:
         try:
             yield
         except (OSError, KeyError, RuntimeError, ValueError, TypeError, IndexError) as error:
-            refused = refusal(self._bytes.refusal or error)
+            refused = refusal(self.file.refusal or error)
             if refused is not None:
                 raise storage_error(refused, f"read {what} of shard", self._path) from refused
             raise CorruptData(
@@ -145,7 +174,7 @@ class ShardReader:
     @property
     def chunks(self) -> int:
         """Number of chunks."""
-        return len(self._crcs)
+        return len(self.table.crcs)
 
     def read(self, start: int, count: int) -> TokenArray:
         """A range of ids.
@@ -191,24 +220,7 @@ class ShardReader:
         Raises:
             CorruptData: it fails its checksum; names file and chunk.
         """
-        chunk = np.empty(self.chunk_tokens, self.dtype)
-        frame = self.frame(number)
-        try:
-            decompress(self.codec, frame, chunk)
-        except CorruptData as error:
-            raise CorruptData(
-                f"shard {self._path}: {self._name_chunk(number)}: {error}; {self._cure()}"
-            ) from error
-        return chunk
-
-    def is_chunk(self, number: int, ids: TokenArray) -> bool:
-        """Return whether ids are what a chunk was written from, by its checksum alone.
-
-        Args:
-            number: of the chunk.
-            ids: a whole chunk of them, in the type of the shard.
-        """
-        return zlib.crc32(compress(self.codec, ids)) == self._crcs[number]
+        return self.table.unpacked(number, self.frame(number))
 
     def frame(self, number: int) -> bytes:
         """A chunk as it lies in the file.
@@ -223,20 +235,7 @@ class ShardReader:
             CorruptData: they fail their checksum; names file and chunk.
             StorageError: the file cannot be read for now.
         """
-        with self._damage(f"chunk {number}"):
-            place = self._data.id.get_chunk_info_by_coord((number * self.chunk_tokens,))
-            frame = self._bytes.read_at(place.byte_offset, place.size)
-        if crc32(frame) != self._crcs[number]:
-            raise CorruptData(
-                f"shard {self._path}: {self._name_chunk(number)} fails its checksum; {self._cure()}"
-            )
-        return frame
-
-    def _name_chunk(self, number: int) -> str:
-        if number >= len(self.addresses):
-            return f"chunk {number}"
-        address = self.addresses[number]
-        return f"chunk {number} (block {address.block} of {address.stream})"
+        return self.table.frame(self.file, number)
 
     def _cure(self) -> str:
         if self.generator:
@@ -267,14 +266,5 @@ class ShardReader:
             self.decoded(number)
 
     def close(self) -> None:
-        """Close the file; nobody may be reading from it."""
-        if self._file is not None:
-            self._shut()
-        self._bytes.close()
-
-
-def _left_to(owner: object, close: Callable[..., Any], *arguments: object) -> Callable[[], Any]:
-    """Return what closes a file once: a call, or else the end of its owner."""
-    closing = weakref.finalize(owner, close, *arguments)
-    closing.atexit = False
-    return closing
+        """Close the file; nobody may be reading from it, nor keep it."""
+        self.file.close()

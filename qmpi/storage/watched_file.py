@@ -8,6 +8,7 @@ first: a stale one would stay stale. And it hides what the operating system said
 
 import io
 import os
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,9 @@ class WatchedFile(io.BufferedReader):
         # Nothing is read ahead: HDF5 asks for what it wants, and for whole chunks.
         super().__init__(raw, buffer_size=1)
         self.refusal: OSError | None = None
+        # In a cycle that is dropped the raw file might go first, and complain that it is open.
+        closing = weakref.finalize(self, raw.close)
+        closing.atexit = False
 
     def __del__(self) -> None:
         """Close it; whoever drops a shard has no further use for its file."""

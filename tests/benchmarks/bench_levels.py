@@ -118,10 +118,10 @@ def decoding(corpus: Corpus, places: list[tuple[int, int]]) -> float:
 
     spent: list[float] = []
     for shard, chunk in places:
-        reader = corpus._reader(shard)
-        frame, out = reader.frame(chunk), np.empty(reader.chunk_tokens, reader.dtype)
+        table, frame = corpus.shards.table(shard), corpus.shards.frame(shard, chunk)
+        out = np.empty(table.chunk_tokens, table.dtype)
         begun = time.perf_counter()
-        decompress(reader.codec, frame, out)
+        decompress(table.codec, frame, out)
         spent.append(time.perf_counter() - begun)
     return 1e6 * statistics.median(spent)
 

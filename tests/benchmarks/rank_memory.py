@@ -55,7 +55,7 @@ def held(settings: Settings, blocks: int) -> dict[str, int]:
         start = start or resident_bytes()
         most = max(most, resident_bytes())
     counts, kept = port._sources._chunks.counts, port._sources._chunks.bytes
-    port.settle(Seconds(60.0))
+    port.close(Seconds(60.0))
     return {"start": start, "most": most, "kept": kept, "misses": counts.misses}
 
 

@@ -1,12 +1,11 @@
 """A real job is given a corpus that its job file does not have: the weights of one that had it."""
 
-import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
-from mpi.live_run import TINY_JOB, LiveRun, qmpi
+from mpi.live_run import LiveRun, qmpi
+from mpi.mixed_job import mixed_job, told
 
 from qmpi.corpora.builtin import resolve
 from qmpi.storage.cache import default_cache
@@ -14,20 +13,7 @@ from qmpi.storage.cache import default_cache
 pytestmark = pytest.mark.timeout(1800)
 
 STEPS, AT = 70, 48
-JOB = (
-    TINY_JOB.replace("steps = 30", f"steps = {STEPS}").replace("spare = 1", "spare = 0")
-    + """
-[[data.sources]]
-kind = "corpus"
-name = "python"
-path = "builtin:python"
-weight = 3
-[[data.sources]]
-kind = "content"
-name = "mathematics"
-type = "mathematics"
-"""
-)
+JOB = mixed_job(STEPS)
 FROM_THE_START = """
 [[data.sources]]
 kind = "corpus"
@@ -38,10 +24,6 @@ weight = 0
 at = {at}
 weights = {{law = 2.0, python = 0.5}}
 """
-
-
-def told(*arguments: str) -> dict[str, Any]:
-    return json.loads(qmpi(*arguments, "--json").stdout)
 
 
 def law_corpus(folder: Path) -> Path:

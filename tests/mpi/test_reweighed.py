@@ -1,26 +1,16 @@
 """A real job is asked for other shares: the weights of one whose job file said so at once."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from mpi.live_run import TINY_JOB, LiveRun, qmpi
+from mpi.live_run import LiveRun
+from mpi.mixed_job import mixed_job, told
 
 pytestmark = pytest.mark.timeout(1200)
 
 JOB = (
-    TINY_JOB.replace("steps = 30", "steps = 60").replace("spare = 1", "spare = 0")
+    mixed_job(60)
     + """
-[[data.sources]]
-kind = "corpus"
-name = "python"
-path = "builtin:python"
-weight = 3
-[[data.sources]]
-kind = "content"
-name = "mathematics"
-type = "mathematics"
 [[data.sources]]
 kind = "content"
 name = "code"
@@ -33,10 +23,6 @@ PLANNED = """
 at = 40
 weights = {python = 0.5, code = 2.0}
 """
-
-
-def told(*arguments: str) -> dict[str, Any]:
-    return json.loads(qmpi(*arguments, "--json").stdout)
 
 
 @pytest.mark.slow

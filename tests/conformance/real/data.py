@@ -17,9 +17,11 @@ from qmpi.config.train import TrainSettings
 from qmpi.content.address import BLOCK_TOKENS
 from qmpi.runtime.data import FileData
 from qmpi.storage.remedy import MANIFEST_NAME
+from qmpi.units import Seconds
 
 TOKENS = 64
 SHARD = "shard-000001.h5"
+PATIENCE = Seconds(60.0)
 
 
 def _corpus(below: Path) -> Path:
@@ -48,7 +50,12 @@ class RealWorld(Threads):
         self.further = ContentSource(name="more", type="code", max_level=1, weight=0.0)
         self.absent = CorpusSource(name="gone", path=str(folder / "gone"), weight=0.0)
         self.sound, self.doomed = (3, 1, 7), (rows + 3, rows + 5)
+        self._ports: list[FileData] = []
         self.data = self.another()
+
+    def close(self) -> None:
+        for port in self._ports:
+            assert port.close(PATIENCE, PATIENCE)
 
     def another(self) -> FileData:
         sources = (
@@ -60,7 +67,8 @@ class RealWorld(Threads):
             model=ModelSettings(vocab_size=4096),
             train=TrainSettings(sequence_tokens=TOKENS),
         )
-        return self._kind(settings, self._folder / "cache")
+        self._ports.append(self._kind(settings, self._folder / "cache"))
+        return self._ports[-1]
 
     def lose_absent(self) -> None:
         """It was never there."""
@@ -88,4 +96,6 @@ class RealWorld(Threads):
 @contextmanager
 def real_world(folder: Path, kind: type[FileData] = FileData) -> Iterator[RealWorld]:
     """Offer data whose sources are whole; the caller may damage them."""
-    yield RealWorld(folder, kind)
+    world = RealWorld(folder, kind)
+    yield world
+    world.close()

@@ -19,15 +19,9 @@ from qmpi.memory.compare import Sizes, compare_orders
 from qmpi.policy.foresight import Foresight
 from qmpi.policy.reads import coming_blocks, coming_rows
 from qmpi.runtime.read_ahead import ReadAhead
-from qmpi.storage import open_shards
 
 CHUNK = 2 * CHUNK_TOKENS
 LANES, STEPS, RANK = 2, 24, 3
-
-
-@pytest.fixture(autouse=True)
-def _shards_stay_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_shards, "_OPEN_SHARDS", 64)
 
 
 @pytest.fixture(scope="module")

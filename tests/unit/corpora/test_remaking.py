@@ -2,12 +2,11 @@
 
 import logging
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
 import pytest
-from unit.corpora.small_corpus import QuickMaker, make_all, quick_plan, use_quick_maker
+from unit.corpora.small_corpus import QuickMaker
 
 from qmpi.config.data import CorpusSource, DataSettings
 from qmpi.config.model import ModelSettings
@@ -27,26 +26,6 @@ TOKENS = 64
 SHARD = "shard-000001.h5"
 ROWS = tuple(RowAddress(0, 3 * BLOCK_TOKENS // TOKENS + row) for row in (3, 5, 1500))
 """Of the first and the second block of that shard."""
-
-
-@pytest.fixture(autouse=True, scope="module")
-def quick() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        use_quick_maker(patch)
-        yield
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("whole") / "corpus"
-    make_all(quick_plan(out))
-    shutil.rmtree(out / "work")
-    return out
-
-
-@pytest.fixture
-def corpus(whole: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(whole, tmp_path / "corpus"))
 
 
 def opened(corpus: Path) -> Sources:

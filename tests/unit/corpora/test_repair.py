@@ -2,17 +2,10 @@
 
 import random
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from unit.corpora.small_corpus import (
-    SHARD_BLOCKS,
-    QuickMaker,
-    make_all,
-    quick_plan,
-    use_quick_maker,
-)
+from unit.corpora.small_corpus import SHARD_BLOCKS, QuickMaker
 
 from qmpi.content.address import GENERATOR_VERSION
 from qmpi.content.lexicons import lexicon_digest
@@ -26,26 +19,6 @@ from qmpi.storage.remedy import MANIFEST_NAME
 
 POSITIONS = 200
 SHARD = "shard-000001.h5"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def quick() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        use_quick_maker(patch)
-        yield
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("whole") / "corpus"
-    make_all(quick_plan(out))
-    shutil.rmtree(out / "work")
-    return out
-
-
-@pytest.fixture
-def corpus(whole: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(whole, tmp_path / "corpus"))
 
 
 def no_built_in() -> Path:

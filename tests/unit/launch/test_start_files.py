@@ -19,7 +19,7 @@ from qmpi.launch.train import check_claimed, claim_run, prepare_run
 from qmpi.protocol.status import EndMarker, StatusReport
 from qmpi.runtime.leftovers import clear_leftovers, clear_stop
 from qmpi.runtime.same_run import check_same_run, keep_settings
-from qmpi.storage.ram_places import ram_places
+from qmpi.storage.noted_places import noted_places
 from qmpi.storage.run_directory import RunDirectory, RunLock
 from qmpi.storage.status_file import read_end, read_status, write_end, write_status
 from qmpi.units import Seconds
@@ -212,9 +212,9 @@ def test_every_place_of_copies_in_ram_is_remembered(directory: RunDirectory) -> 
     claim_run(at("/ram/new place"))
     claim_run(at("/ram/third"))
     claim_run(at("/dev/shm"))
-    assert ram_places(directory) == ("/dev/shm", "/ram/new place", "/ram/third")
+    assert noted_places(directory, "ram_dirs") == ("/dev/shm", "/ram/new place", "/ram/third")
     (directory.root / "ram_dirs").write_bytes(b"\xff\nrelative\n/dev/shm")
-    assert ram_places(directory) == ("/dev/shm",)
+    assert noted_places(directory, "ram_dirs") == ("/dev/shm",)
 
 
 def test_ranks_that_are_fewer_than_a_team_has_do_not_start(tmp_path: Path) -> None:

@@ -103,4 +103,66 @@ def test_it_is_worth_it_where_corpora_are_read_and_lanes_are_known():
         assert is_worth_it(replace(JOB, memory=MemorySettings(budget=budget)), FACTS)
     assert not is_worth_it(JOB, [SourceFact("a", 0, "d"), SourceFact("b", 0, "d")])
     assert not is_worth_it(replace(JOB, memory=MemorySettings(policy="lru", budget=1)), FACTS)
-    assert not is_worth_it(replace(JOB, batch=BatchSettings(first_lanes=1)), FACTS)
+    assert is_worth_it(replace(JOB, batch=BatchSettings(first_lanes=1)), FACTS)
+
+
+GROWING = [
+    BatchSettings(first_lanes=2),
+    BatchSettings(first_lanes=1, grow="linear", grow_steps=17),
+    BatchSettings(first_lanes=1, grow="doubling", grow_steps=11),
+]
+
+
+def follow(job, batches, first=0):
+    """Build all blocks of the only rank as `batches` number them; return what was told of each."""
+    seer, told, right = Foresight(job, 4), {}, {}
+    for step in range(first, STEPS):
+        batch = next(b for b in reversed(batches) if b is None or b.since <= step)
+        for block in coming_blocks(batch, LANES, [step], [4]):
+            begins = block.number - block.lane
+            coming = seer.look(block.step, [4], RECIPES, FACTS, begins)
+            told = dict(coming.blocks) if coming.is_anew else {**told, **dict(coming.blocks)}
+            rows = dict(coming_rows([block], RECIPES, FACTS, ROWS))[block]
+            right[block.place] = told.get(block.place) == rows
+    return right
+
+
+@given(st.sampled_from(GROWING), st.integers(0, STEPS - 1))
+@settings(max_examples=25, deadline=None)
+def test_lanes_that_grow_by_the_job_file_are_known_whenever_a_rank_begins(batch, first):
+    job = replace(JOB, batch=batch)
+    assert all(follow(job, [begun_batch(job, 0, 0)], first).values())
+
+
+@given(st.integers(1, STEPS - 2), st.integers(0, 50), st.integers(0, STEPS - 1))
+@settings(max_examples=25, deadline=None)
+def test_data_that_were_passed_over_are_not_told(step, passed, first):
+    later = begun_batch(JOB, step, step * LANES + passed)
+    assert all(follow(JOB, [None, later], first).values())
+
+
+@given(st.integers(2, 20), st.integers(0, 5))
+@settings(max_examples=25, deadline=None)
+def test_lanes_that_doubled_since_noise_said_so_are_known_a_step_later(step, passed):
+    job = replace(JOB, batch=BatchSettings(first_lanes=1, grow="noise", grow_steps=9))
+    begun = begun_batch(job, 0, 0)
+    block = first_block(begun, step, LANES) + passed
+    right = follow(job, [begun, replace(begun, since=step, block=block, lanes=2)])
+    wrong = [place for place, is_right in right.items() if not is_right]
+    assert set(wrong) <= {place_of_block(s, lane) for s in (step, step + 1) for lane in (0, 1)}
+
+
+def test_of_lanes_that_grow_by_an_unknown_rule_nothing_is_told():
+    job = replace(JOB, batch=GROWING[1])
+    seer = Foresight(job, 4)
+    assert seer.look(9, [4], RECIPES, FACTS, 500).blocks == ()
+    fits = first_block(begun_batch(job, 0, 0), 10, LANES)
+    assert seer.look(10, [4], RECIPES, FACTS, fits).blocks
+
+
+def test_requests_of_a_window_that_overtake_one_another_change_nothing():
+    job = replace(JOB, batch=BatchSettings(first_lanes=1, grow="noise", grow_steps=9))
+    seer = Foresight(job, 4)
+    asked = [(4, 4), (5, 5), (6, 7), (5, 5), (7, 9), (6, 7), (8, 11), (7, 9)]
+    told = [seer.look(step, [4], RECIPES, FACTS, first).is_anew for step, first in asked]
+    assert told == [True, False, True, False, False, False, False, False]

@@ -104,6 +104,10 @@ class Machine:
             return BlockBroken(work.step, work.lane, "stale", is_away=True) if away else AWAY
         return self.port._do(work)
 
+    def close(self) -> None:
+        """Leave no thread behind."""
+        assert self.port.close(60.0, 60.0)
+
 
 AWAY = SourcesAway("stale")
 
@@ -176,6 +180,11 @@ class World:
             self.now, _, action = heapq.heappop(self._agenda)
             action()
 
+    def close(self) -> None:
+        """Let all ranks leave."""
+        for machine in self.memories.values():
+            machine.close()
+
     # --- ranks ------------------------------------------------------------------------------------
 
     def join(self) -> None:
@@ -198,6 +207,7 @@ class World:
         """A memory rank is gone; one that lives takes the role on if nobody else has it."""
         machine = self.memories.pop(rank)
         machine.alive = False
+        machine.close()
         # Who joins until then is not forgotten again.
         self.after(self.chance.uniform(0, 0.3), lambda: self._publish(self.directory.memories))
         if not self.memories or self.chance.random() < 0.7:

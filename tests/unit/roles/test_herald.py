@@ -12,6 +12,7 @@ from qmpi.ports.copies import ForgetCopies
 from qmpi.ports.processes import FenceProcess, LeaveJob
 from qmpi.ports.transport import RankLost, Received, Send
 from qmpi.protocol.envelope import WIRE_VERSION, Address, Header, RoleName
+from qmpi.protocol.level_use import LevelUse
 from qmpi.protocol.membership import Assign, Fence, Leave, Left
 from qmpi.protocol.messages import Message
 from qmpi.protocol.pulse import Beat, BeatHeard, Directory, DirectoryWanted, Pulse
@@ -244,6 +245,15 @@ def test_merging_loses_nobody(said: dict[int, list[Pulse]]) -> None:
     kinds = [(p.role, p.activity, p.step) for p in together.pulses]
     if len(beats) > 1:
         assert len(kinds) == len(set(kinds))
+
+
+def test_what_caches_were_asked_for_stays_that_of_its_rank() -> None:
+    def beat(rank: int, hits: int) -> Beat:
+        uses = (LevelUse("memory", hits, 0, 8, 0.5),)
+        return Beat((Pulse(RoleName.MEMORY, (Rank(rank),), "idle", levels=uses),), 3)
+
+    pulses = merged([beat(1, 7), beat(2, 9), beat(3, 7)]).pulses
+    assert [(p.ranks, p.levels[0].hits) for p in pulses] == [((1, 3), 7), ((2,), 9)]
 
 
 ranks = st.lists(st.integers(0, 9).map(Rank), unique=True).map(lambda r: tuple(sorted(r)))

@@ -100,8 +100,7 @@ def mend(world: World) -> None:
 
 
 def played(corpus: Path, steps: int, seed: int, each: int) -> World:
-    world = World(corpus, steps, seed, loss=0.002)
-    grown: list[int] = []
+    world, grown = World(corpus, steps, seed, loss=0.002), list[int]()
 
     def deed(world: World) -> None:
         strike(world)
@@ -109,9 +108,12 @@ def played(corpus: Path, steps: int, seed: int, each: int) -> World:
         if min(trainer.step for trainer in world.trainers.values()) > steps // 5:
             grown.append(resident())
 
-    world.run(each, deed)
-    mend(world)
-    world.check(idle=True)
+    try:
+        world.run(each, deed)
+        mend(world)
+        world.check(idle=True)
+    finally:
+        world.close()
     assert world.blocks == steps * LANES
     assert grown[-1] - grown[0] < MOST_GROWTH, f"{(grown[-1] - grown[0]) >> 20} MiB"
     return world

@@ -23,6 +23,7 @@ from qmpi.ports.processes import LeaveJob
 from qmpi.ports.transport import Received, Send
 from qmpi.protocol.blocks import BlockFailed, BlockReply, BlockRequest, RowsReply, frame_digest
 from qmpi.protocol.envelope import WIRE_VERSION, Address, Header, RoleName
+from qmpi.protocol.level_use import LevelUse
 from qmpi.protocol.membership import Crashed, Hello, SourceFact
 from qmpi.protocol.pulse import Directory
 from qmpi.roles.directory import DirectoryChanged
@@ -51,9 +52,9 @@ def known(role, revision, memories):
     role.handle(DirectoryChanged(directory), 0.0)
 
 
-def asked(role, step, lane, block=-1, now=0.0):
+def asked(role, step, lane, block=-1, now=0.0, by=ASKING):
     header = Header(
-        version=WIRE_VERSION, source=ASKING, target=HERE, sequence=1, generation=1, cause="a test"
+        version=WIRE_VERSION, source=by, target=HERE, sequence=1, generation=1, cause="a test"
     )
     effects = role.handle(Received(header, BlockRequest(step, lane, block), ()), now)
     role.check()
@@ -78,12 +79,26 @@ def test_all_is_told_anew_when_another_memory_rank_dies():
     assert told == [True, False, True, False]
 
 
-def test_nothing_is_told_to_other_policies_or_where_blocks_have_other_numbers():
+def test_nothing_is_told_to_other_policies():
     by_the_past = replace(JOB, memory=MemorySettings(policy="lru"))
     assert asked(memory(by_the_past), 5, 0)[0].coming is None
+
+
+@pytest.mark.parametrize("block", [5 * 8, 17])
+def test_where_blocks_have_other_numbers_those_are_told(block):
     role = memory(SMALL)
-    assert asked(role, 5, 0, block=17)[0].coming is None
-    assert asked(role, 5, 1, block=5 * 8 + 1)[0].coming is not None
+    (work,) = asked(role, 5, 0, block=block)
+    coming = dict(work.coming.blocks)
+    assert coming.get(place_of_block(5, 0), work.rows) == work.rows
+    (later,) = asked(role, 5, 1, block=block + 1)
+    assert not later.coming.is_anew
+    coming.update(later.coming.blocks)
+    works = {(5, 1): later, (6, 0): None, (6, 5): None}
+    for (step, lane), work in works.items():
+        number = block + 8 * (step - 5) + lane
+        made = work or asked(role, step, lane, block=number)[0]
+        assert coming.get(place_of_block(step, lane), made.rows) == made.rows
+    assert len(set(coming) & {place_of_block(s, n) for s in (5, 6) for n in range(8)}) > 4
 
 
 def test_what_a_rank_warns_of_stays_in_what_it_is_doing():
@@ -209,6 +224,42 @@ def test_a_block_that_was_damaged_in_memory_is_built_again():
     (reply,) = role.handle(BlockBuilt(5, 0, Block(DIGEST, b"ids")), 0.0)
     assert reply.frames == (b"ids",)
     assert isinstance(asked(role, 5, 0)[0], Send)
+
+
+def test_a_held_block_is_hashed_for_those_alone_who_ask_again(monkeypatch):
+    hashed = []
+    monkeypatch.setattr(
+        "qmpi.roles.memory.frame_digest", lambda ids: (hashed.append(ids), frame_digest(ids))[1]
+    )
+    role = memory(JOB)
+    asked(role, 5, 0)
+    role.handle(BlockBuilt(5, 0, Block(DIGEST, b"ids")), 0.0)
+    for rank in (7, 8, 9):
+        (reply,) = asked(role, 5, 0, by=Address(rank, RoleName.TRAINER))
+        assert reply.frames == (b"ids",)
+    assert hashed == []
+    for rank in (8, 1):
+        assert isinstance(asked(role, 5, 0, by=Address(rank, RoleName.TRAINER))[0], Send)
+    assert len(hashed) == 2
+
+
+def test_a_block_that_fell_over_in_memory_is_built_again_once_somebody_asks_again():
+    role, other = memory(JOB), Address(7, RoleName.TRAINER)
+    asked(role, 5, 0)
+    role.handle(BlockBuilt(5, 0, Block(DIGEST, b"ids")), 0.0)
+    role.held._items[(5, 0)].value = Block(DIGEST, b"idz")
+    assert asked(role, 5, 0, by=other)[0].frames == (b"idz",)
+    assert isinstance(asked(role, 5, 0, by=other)[0], BuildBlock)
+
+
+def test_what_the_levels_were_asked_for_is_told_with_what_it_is_doing():
+    role = memory(JOB)
+    assert role.state.levels == ()
+    told = (LevelUse("memory", 3, 1, 300, 0.5), LevelUse("shards", 1, 0, 70, 0.25))
+    for lane, levels in enumerate((told, ())):
+        asked(role, 0, lane)
+        role.handle(BlockBuilt(0, lane, Block("0 0", b"ids"), levels=levels), 0.0)
+        assert role.state.levels == told
 
 
 def test_rows_that_were_damaged_on_their_way_are_asked_for_again():

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from qmpi.monitor.status_text import render
 from qmpi.protocol.envelope import Address, RoleName
+from qmpi.protocol.level_use import LevelReport, LevelUse
 from qmpi.protocol.membership import Hello
 from qmpi.protocol.pulse import Pulse
 from qmpi.protocol.status import StatusReport
@@ -74,6 +75,36 @@ def test_a_large_job_is_counted_and_its_exceptions_named() -> None:
     assert len(text.splitlines()) < 60
     for words in ("7,997", "node0002: 2 dead", "998 hosts whole", "in 8,000 teams"):
         assert words in text, text
+
+
+def served(ranks: int, per_host: int = 8) -> Roster:
+    roster = crowd(ranks, per_host)
+    for rank in (1, 2, 9):
+        roster.greet(Address(Rank(rank), RoleName.MEMORY), Hello("h", 1), NOW)
+        uses = (LevelUse("memory", 10 * rank, rank, 100, 0.001), LevelUse("disk", 0, 5, 0, 0.0))
+        roster.beat((Pulse(RoleName.MEMORY, (Rank(rank),), "idle", levels=uses),), NOW)
+    return roster
+
+
+def test_what_caches_were_asked_for_is_told_of_each_rank_and_of_all() -> None:
+    report = completed(served(16))
+    memory = LevelReport("memory", 120, 12, 300, 25.0)
+    assert report.levels == (memory, LevelReport("disk", 0, 15, 0, 0.0))
+    mine = {rank.rank: rank.levels for rank in report.ranks if rank.role == "memory"}
+    assert mine[9] == (LevelReport("memory", 90, 9, 100, 11.1), LevelReport("disk", 0, 5, 0, 0.0))
+    assert all(rank.levels == () for rank in report.ranks if rank.role == "trainer")
+    text = render(report)
+    assert "chunks" in text
+    assert "memory 120 of 132 (90.9 %), 0.293 KiB, 25 us each" in text
+    assert "disk 0 of 15 (0.0 %)" in text
+
+
+def test_the_sum_is_there_in_a_large_job_and_leaves_the_dead_out() -> None:
+    roster = served(600)
+    roster.bury(Rank(9))
+    report = completed(roster)
+    assert report.levels[0] == LevelReport("memory", 30, 3, 200, 66.7)
+    assert "chunks" not in render(EMPTY)
 
 
 def test_even_if_half_of_it_is_dead_the_status_stays_small() -> None:

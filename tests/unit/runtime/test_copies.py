@@ -21,7 +21,7 @@ from qmpi.protocol.envelope import Address, RoleName
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.runtime.copies import FileCopies
 from qmpi.runtime.copy_files import CopyFiles
-from qmpi.storage.ram_places import note_ram_places
+from qmpi.storage.noted_places import note_places
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.snapshot_store import prune, ram_directory, snapshot_path
 from qmpi.units import Seconds
@@ -282,7 +282,7 @@ def test_what_another_process_is_writing_is_left_alone(host):
 def test_copies_in_a_place_of_before_are_found_and_go_once_a_newer_one_stands(tmp_path):
     host = Host(tmp_path)
     host.run.root.mkdir(exist_ok=True)
-    note_ram_places(host.run, [str(host.ram)])
+    note_places(host.run, "ram_dirs", [str(host.ram)])
     old = host.files().write(SnapshotFact(5, digest(payload(5)), "ram", ""), [payload(5)])
     before = host.ram
     host.ram = tmp_path / "ram-new"
@@ -291,7 +291,7 @@ def test_copies_in_a_place_of_before_are_found_and_go_once_a_newer_one_stands(tm
         host.settings, snapshot=replace(host.settings.snapshot, ram_dir=str(host.ram))
     )
     host.run.root.mkdir(exist_ok=True)
-    note_ram_places(host.run, [str(host.ram)])
+    note_places(host.run, "ram_dirs", [str(host.ram)])
     files = host.files()
     assert [(fact.step, fact.path) for fact in files.find()] == [(5, old.path)]
     assert bytes(files.payload(old.path, old.digest)) == payload(5)
@@ -304,7 +304,7 @@ def test_copies_in_a_place_of_before_are_found_and_go_once_a_newer_one_stands(tm
 def test_at_the_end_nothing_stays_in_a_place_of_before(tmp_path):
     host = Host(tmp_path)
     host.run.root.mkdir()
-    note_ram_places(host.run, [str(host.ram), "/nowhere/at/all"])
+    note_places(host.run, "ram_dirs", [str(host.ram), "/nowhere/at/all"])
     host.files().write(SnapshotFact(5, digest(payload(5)), "ram", ""), [payload(5)])
     before = host.ram
     host.settings = replace(

@@ -5,13 +5,18 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from queue import SimpleQueue
+from typing import ClassVar
 
 import pytest
+from unit.corpora.small_corpus import make_all, quick_plan, use_quick_maker
 
 from qmpi.config.data import CorpusSource, DataSettings
+from qmpi.config.model import ModelSettings
 from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
 from qmpi.corpora.sources import Sources
 from qmpi.errors import CorruptData, InputError, ProtocolError, StorageError
 from qmpi.ports.base import WorkCrashed
@@ -28,7 +33,9 @@ from qmpi.ports.data import (
     SourcesOpened,
 )
 from qmpi.protocol.envelope import Address, RoleName
+from qmpi.protocol.level_use import LevelUse
 from qmpi.protocol.membership import SourceFact
+from qmpi.protocol.recipe import ComingReads, RowAddress
 from qmpi.runtime.data import FileData
 from qmpi.units import Seconds
 
@@ -40,6 +47,7 @@ def refused(code):
 
 
 STALE = refused(errno.ESTALE)
+LEVELS = (LevelUse("memory", 2, 0, 8, 0.1),)
 REQUESTER = Address(4, RoleName.MEMORY)
 
 
@@ -76,6 +84,9 @@ class Shelf:
                 raise self.faults[row]
         return "digest", bytes(rows)
 
+    def uses(self):
+        return LEVELS
+
     def makes(self, source):
         return source == "made"
 
@@ -87,14 +98,24 @@ class Shelf:
 
 
 class Reader:
+    ports: ClassVar = []
+
     def __init__(self, shelf):
         self.port = FileData(Settings(), Path("/nowhere"))
         self.port._sources = shelf
         self.events = SimpleQueue()
+        self.ports.append(self.port)
 
     def do(self, work):
         self.port.submit(work, self.events.put)
         return self.events.get(timeout=20)
+
+
+@pytest.fixture(autouse=True)
+def leaves_no_threads():
+    yield
+    while Reader.ports:
+        assert Reader.ports.pop().close(Seconds(20))
 
 
 def block(*rows):
@@ -108,20 +129,54 @@ def rows(*numbers, source="made"):
 def test_sources_blocks_and_rows():
     reader = Reader(Shelf())
     assert reader.do(OpenSources()) == SourcesOpened((SourceFact("made", 0, "d"),))
-    assert reader.do(block(1, 2)) == BlockBuilt(3, 1, Block("digest", b"\x01\x02"))
+    assert reader.do(block(1, 2)) == BlockBuilt(3, 1, Block("digest", b"\x01\x02"), levels=LEVELS)
     assert reader.do(rows(7)) == RowsMade(REQUESTER, 3, 1, "made", b"\x07")
 
 
 def test_who_leaves_closes_the_sources_and_says_what_came_of_chunks(caplog):
     idle = Reader(Shelf())
-    assert idle.port.settle(Seconds(20))
+    assert idle.port.close(Seconds(20))
     assert not hasattr(idle.port._sources, "closed")
     reader = Reader(Shelf())
     reader.do(OpenSources())
     with caplog.at_level(logging.INFO):
-        assert reader.port.settle(Seconds(20))
+        assert reader.port.close(Seconds(20))
     assert reader.port._sources.closed
     assert "chunks: memory 9 hits" in caplog.text
+
+
+def test_who_leaves_leaves_no_thread_behind(tmp_path):
+    before, corpus = set(threading.enumerate()), tmp_path / "corpus"
+    with pytest.MonkeyPatch.context() as patch:
+        use_quick_maker(patch)
+        make_all(quick_plan(corpus))
+    settings = Settings(
+        data=DataSettings(sources=(CorpusSource(name="shards", path=str(corpus)),)),
+        model=ModelSettings(vocab_size=4096),
+        train=TrainSettings(sequence_tokens=64),
+    )
+    port, events = FileData(settings, tmp_path / "cache"), SimpleQueue()
+    addresses = tuple(RowAddress(0, number) for number in range(3))
+    coming = ComingReads(
+        is_anew=True, passed=0, blocks=((0, addresses), (1, (RowAddress(0, 5000),)))
+    )
+    port.submit(BuildBlock(0, 0, addresses, (), coming), events.put)
+    built = events.get(timeout=20)
+    assert [use.level for use in built.levels] == ["memory", "shards", "anew"]
+    assert sum(use.hits + use.misses for use in built.levels) > 0
+    assert len({*threading.enumerate()} - before) >= 2
+    assert port.close(Seconds(20), Seconds(20))
+    assert set(threading.enumerate()) <= before
+    assert port.close(Seconds(20))
+
+
+def test_a_read_that_hangs_is_not_waited_for_by_who_leaves():
+    gate, reader = threading.Event(), Reader(Shelf())
+    reader.port._sources.makes = lambda _: gate.wait(20)
+    reader.port.submit(rows(1), reader.events.put)
+    assert not reader.port.close(Seconds(0.05))
+    gate.set()
+    assert isinstance(reader.events.get(timeout=20), RowsMade)
 
 
 def test_a_damaged_artefact_is_named_and_the_next_block_is_built():

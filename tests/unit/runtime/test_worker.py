@@ -62,6 +62,17 @@ def test_waiting_ends_when_patience_does():
     assert worker.settle(Seconds(10.0))
 
 
+def test_who_closes_waits_for_what_was_queued_and_leaves_no_thread():
+    worker, events, held = Worker("test"), [], threading.Event()
+    assert worker.close(Seconds(0.0))
+    for number in range(3):
+        worker.submit(Task(lambda n=number: held.wait(10.0) and TimerFired(str(n)), events.append))
+    assert not worker.close(Seconds(0.05))
+    held.set()
+    assert worker.close(Seconds(10.0))
+    assert events == [TimerFired(str(number)) for number in range(3)]
+
+
 def test_a_worker_without_work_has_nothing_to_wait_for():
     assert Worker("test").settle(Seconds(0.0))
 

@@ -3,6 +3,8 @@
 import errno
 import io
 import os
+import random
+import resource
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,13 +16,14 @@ import numpy as np
 import pytest
 
 from qmpi.errors import CorruptData, StorageError
-from qmpi.storage import shard_reader, watched_file
+from qmpi.storage import shard_files, shard_reader, watched_file
 from qmpi.storage.corpus_index import INDEX_NAME
 from qmpi.storage.open_shards import ExpectedShard, OpenShards
 from qmpi.storage.os_errors import is_out_of_reach
-from qmpi.storage.shard_reader import TokenArray
+from qmpi.storage.shard_files import ShardFiles
+from qmpi.storage.shard_reader import ShardReader, TokenArray
 from qmpi.storage.shard_writer import ShardWriter
-from qmpi.units import Digest
+from qmpi.units import Digest, Seconds
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -242,3 +245,95 @@ def test_of_a_shard_nothing_need_be_left(corpus: Path, harm: str) -> None:
     held.remaker = Anew()
     assert held.chunk_tokens(0) == CHUNK
     assert is_right(held.decoded(0, 2), 2)
+
+
+MANY = 12
+
+
+def many_shards(folder: Path, files: ShardFiles) -> OpenShards:
+    for number in range(MANY):
+        writer = ShardWriter(folder / f"{number}.h5", "uint16", TOKENIZER, chunk_tokens=CHUNK)
+        writer.start_document()
+        writer.append(IDS + np.uint16(number))
+        writer.close()
+    expected = [ExpectedShard(f"{number}.h5", IDS.size) for number in range(MANY)]
+    return OpenShards(folder / INDEX_NAME, expected, "uint16", TOKENIZER, files)
+
+
+@pytest.mark.parametrize("most", [1, 3, MANY])
+def test_of_many_shards_each_is_opened_once_and_few_files_at_a_time(
+    tmp_path: Path, handles: type[Handle], monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    opened = list[Path]()
+
+    def counted(path: Path) -> ShardReader:
+        opened.append(path)
+        return ShardReader(path)
+
+    monkeypatch.setattr("qmpi.storage.open_shards.ShardReader", counted)
+    held = many_shards(tmp_path, ShardFiles(most=most))
+    chance = random.Random(most)
+    for _ in range(200):
+        number, chunk = chance.randrange(MANY), chance.randrange(CHUNKS)
+        first = chunk * CHUNK + number
+        assert np.array_equal(held.decoded(number, chunk), np.arange(first, first + CHUNK))
+        assert sum(not handle.closed for handle in handles.opened) <= most
+    assert len(opened) == len(set(opened)) == MANY
+    assert (len(handles.opened) == MANY) == (most == MANY)
+    held.close()
+    assert all(handle.closed for handle in handles.opened)
+
+
+def test_a_file_of_another_shard_in_the_place_of_one_that_was_closed_is_found_out(
+    tmp_path: Path,
+) -> None:
+    held = many_shards(tmp_path, ShardFiles(most=1))
+    assert held.decoded(0, 0)[0] == 0
+    assert held.decoded(1, 0)[0] == 1
+    (tmp_path / "2.h5").replace(tmp_path / "0.h5")
+    # As many ids by the same tokenizer: it is what has the name now.
+    assert held.decoded(0, 0)[0] == 2
+
+
+def test_what_was_read_and_made_anew_is_counted(corpus: Path) -> None:
+    ticks = iter(range(1000))
+    files = ShardFiles(clock=lambda: Seconds(next(ticks)))
+    expected = [ExpectedShard(NAME, IDS.size)]
+    held = OpenShards(corpus / INDEX_NAME, expected, "uint16", TOKENIZER, files)
+    size = len(held.frame(0, 0))
+    assert (files.read.hits, files.read.hit_bytes, files.read.seconds) == (1, size, 1.0)
+    flip(corpus / NAME, 1)
+    with pytest.raises(CorruptData):
+        held.decoded(0, 1)
+    held.remaker = Anew()
+    held.decoded(0, 1)
+    assert (files.read.hits, files.read.misses) == (1, 2)
+    assert (files.anew.hits, files.anew.hit_bytes, files.anew.seconds) == (1, 2 * CHUNK, 1.0)
+
+
+def test_books_of_chunks_that_are_damaged_leave_the_checksums(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def torn(reader: ShardReader, chunks: int) -> tuple[TokenArray, TokenArray]:
+        del reader
+        offsets, sizes = np.zeros(chunks, np.uint64), np.zeros(chunks, np.uint64)
+        offsets[1], sizes[1] = 2**64 - 1, 100
+        offsets[2], sizes[2] = 2**40, 100
+        return offsets, sizes
+
+    monkeypatch.setattr(ShardReader, "_places", torn)
+    held = shards(corpus)
+    for chunk in range(CHUNKS):
+        with pytest.raises(CorruptData, match=f"chunk {chunk}"):
+            held.decoded(0, chunk)
+    held.remaker = Anew()
+    assert is_right(held.decoded(0, 1), 1)
+    held.remaker = Anew(offset=1)
+    with pytest.raises(CorruptData, match="does not have the checksum"):
+        held.decoded(0, 1)
+
+
+def test_a_limit_on_open_files_is_left_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    for limit, most in ((resource.RLIM_INFINITY, 1024), (1024, 256), (1 << 20, 1024), (8, 4)):
+        monkeypatch.setattr(shard_files.resource, "getrlimit", lambda _, n=limit: (n, n))
+        assert shard_files.files_here() == most
