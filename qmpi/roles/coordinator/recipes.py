@@ -21,6 +21,7 @@ from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError
+from qmpi.policy.curriculum.knowledge import Knowledge
 from qmpi.policy.curriculum.windows import Decision
 from qmpi.policy.hyperparameters import Log
 from qmpi.policy.recipe_requests import Room, answered
@@ -51,7 +52,6 @@ from qmpi.protocol.recipe import RecipeAnswer, RecipeRequest
 from qmpi.protocol.status import StatusReport
 from qmpi.roles.coordinator.additions import Additions
 from qmpi.roles.coordinator.crew import Crew
-from qmpi.roles.coordinator.curriculum import Curriculum
 from qmpi.roles.coordinator.facts import RunFacts
 from qmpi.roles.coordinator.grants import Grants
 from qmpi.roles.coordinator.record import Record
@@ -100,7 +100,7 @@ class RecipeBook:
         self._answers: deque[RecipeAnswer] = deque(maxlen=KEPT)
         self._is_held = False
         adapts = settings.curriculum.kind == "adaptive" and not self._replays
-        self._curriculum = Curriculum(settings, run.history) if adapts else None
+        self._curriculum = Knowledge(settings, run.history) if adapts else None
 
     @property
     def _course(self) -> Course:

@@ -1,4 +1,4 @@
-"""What the curriculum knows, and what it decides, as steps are committed. Part of the coordinator.
+"""What the curriculum knows, and what it decides, as steps are committed.
 
 Theory of operation. The losses of each committed step are kept until its window is whole; then the
 window is taken in and the next but one is decided (`qmpi.policy.curriculum`). Steps that are void
@@ -28,7 +28,7 @@ KEPT_WINDOWS = 256
 """Windows that can be gone back; the copies of the state are newer by far."""
 
 
-class Curriculum:
+class Knowledge:
     """What is known, and the losses of the window that is not whole.
 
     Attributes:
@@ -106,6 +106,11 @@ class Curriculum:
             raise InvariantError(f"the curriculum cannot go back to step {step}")
         self._steps = {s: told for s, told in self._steps.items() if s < step}
         self.next_step = step
+
+    @property
+    def known(self) -> Learned:
+        """What is known behind the last whole window."""
+        return self._known[-1]
 
     @property
     def decision(self) -> Decision | None:
