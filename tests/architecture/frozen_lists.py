@@ -19,6 +19,7 @@ from qmpi.config.settings import Settings
 from qmpi.doctor.examine import CHECKS
 from qmpi.doctor.finding import Finding
 from qmpi.planning.estimate import Plan
+from qmpi.planning.stages import Curriculum
 from qmpi.protocol.envelope import WIRE_VERSION, Header
 from qmpi.protocol.journal import JournalRecord
 from qmpi.protocol.messages import GENERATION_BOUND, Message
@@ -49,6 +50,11 @@ def plan() -> str:
     return _text(_structs(Plan))
 
 
+def curriculum() -> str:
+    """What `qmpi curriculum --json` prints."""
+    return _text(_structs(Curriculum))
+
+
 def exceptions() -> str:
     """Errors, each below its parent, with fault and exit code."""
     codes = [f"exit {code.name} {code.value}" for code in errors.ExitCode]
@@ -70,6 +76,7 @@ LISTS = {
     "files.txt": files,
     "job_file.txt": job_file,
     "plan.txt": plan,
+    "curriculum.txt": curriculum,
     "exceptions.txt": exceptions,
     "options.txt": options,
     "doctor.txt": doctor,
