@@ -10,6 +10,8 @@ from qmpi.policy.added_sources import adding_fault, padded, with_sources
 from qmpi.policy.recipes import Course, Recipes, in_force, reweighed
 from qmpi.protocol.recipe import RecipeRequest
 
+CURRICULUM = "the curriculum of this run sets the weights"
+
 ADDING = "a source that the run does not have is added with `--add NAME=PATH`"
 """What to do about a source that there is not."""
 
@@ -102,6 +104,8 @@ def _fault(request: RecipeRequest, settings: Settings, at: int, room: Room) -> s
     weights = dict(request.weights)
     unknown = [name for name in weights if name not in _names(settings)]
     faults = list(unknown_sources("the mixture", weights, settings.data))
+    if settings.curriculum.kind != "static":
+        faults.append(CURRICULUM)
     if not weights:
         faults.append("no source is named")
     if unknown:

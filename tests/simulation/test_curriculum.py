@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from qmpi.config.settings import RoleSettings
 from qmpi.policy.curriculum.windows import arms_of
+from qmpi.policy.recipe_requests import CURRICULUM
 from qmpi.policy.recipes import recipes_of
 from qmpi.simulator.faults import parse_fault
 from qmpi.simulator.outcome import Outcome
@@ -53,6 +54,6 @@ def test_nobody_else_sets_weights_where_the_curriculum_does() -> None:
     outcome, _ = play(scenario)
     assert outcome.status is not None
     (answer,) = outcome.status.recipe_answers
-    assert answer.refused == "the curriculum of this run sets the weights"
+    assert answer.refused == CURRICULUM
     python = {recipe.weights[0] for recipe in recipes_of(outcome.journal, scenario.settings)}
     assert python == {arms_of(scenario.settings)[0].share * 4096}

@@ -280,10 +280,6 @@ class RecipeBook:
             return self._answer(RecipeAnswer(name, self._followed[name]))
         if self._replays:
             return self._answer(RecipeAnswer(name, -1, "a replay goes by what its run drew from"))
-        if self._curriculum is not None:
-            return self._answer(
-                RecipeAnswer(name, -1, "the curriculum of this run sets the weights")
-            )
         if not request.added:
             return self._follow(request, now)
         refused = self._answered(request)[2]
