@@ -27,6 +27,7 @@ from qmpi.corpora.sources import Sources
 from qmpi.corpora.standing import StandingSteps, check_training, replay
 from qmpi.errors import CorruptData, InputError, QmpiError
 from qmpi.policy.added_sources import facts_of, sources_of, with_added
+from qmpi.policy.curriculum.proof import curriculum_fault
 from qmpi.policy.held_out import is_held_out
 from qmpi.policy.hyperparameters import (
     Log,
@@ -130,6 +131,7 @@ def audit_run(
     fault = fault or check_training(standing.steps, log, is_logged=bool(standing.log))
     fault = fault or check_scales(standing.steps, settings.train.precision)
     fault = fault or check_recipes(standing, settings)
+    fault = fault or curriculum_fault(standing.steps, standing.recipes, settings)
     if fault:
         return _report(fault, standing, 0, log)
     try:

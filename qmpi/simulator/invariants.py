@@ -20,6 +20,7 @@ from collections.abc import Iterable
 
 from qmpi.errors import InvariantError
 from qmpi.policy.added_sources import sources_of, with_added
+from qmpi.policy.curriculum.proof import curriculum_fault
 from qmpi.policy.evaluation_schedule import evaluated_steps
 from qmpi.policy.recipe_proof import recipes_fault
 from qmpi.policy.recipes import changed_log, course_of
@@ -72,6 +73,7 @@ class Invariants:
         self._log: tuple[Hyperparameters, ...] = ()
         self._last: StepCommitted | None = None
         self._passed: set[Digest] = set()
+        self._standing: dict[int, StepCommitted] = {}
         self._added: tuple[AddedSource, ...] = ()
 
     def progress(self, now: Seconds) -> None:
@@ -216,6 +218,7 @@ class Invariants:
     def _rewind(self, step: int) -> None:
         if step < self.committed:
             self.committed = step
+            self._standing = {s: told for s, told in self._standing.items() if s < step}
             self.evaluated = {s: told for s, told in self.evaluated.items() if s <= step}
 
     def _evaluate(self, record: EvaluationDone | EvaluationMissed) -> None:
@@ -244,6 +247,10 @@ class Invariants:
 
     def _end(self, record: RunEnded) -> None:
         self._check_evaluated(record)
+        expected = self._expected
+        fault = curriculum_fault(self._standing, expected.recipes, expected.settings)
+        if fault:
+            raise InvariantError(fault)
         worked = record.step > self._opened_at
         whole = len(self._on_disk.get(record.step, ())) == self._expected.team_size
         if record.state in ("finished", "stopped") and worked and not whole:
@@ -265,3 +272,5 @@ class Invariants:
         if not self._passed.isdisjoint(record.block_digests):
             raise InvariantError(f"step {step} is trained on data that was passed over")
         self.committed, self._last = step + 1, record
+        if self._expected.settings.curriculum.kind != "static":
+            self._standing[step] = record

@@ -7,6 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from qmpi.config.settings import RoleSettings
+from qmpi.corpora.standing import replay
+from qmpi.policy.curriculum.proof import curriculum_fault
 from qmpi.policy.curriculum.windows import arms_of
 from qmpi.policy.recipe_requests import CURRICULUM
 from qmpi.policy.recipes import recipes_of
@@ -57,3 +59,17 @@ def test_nobody_else_sets_weights_where_the_curriculum_does() -> None:
     assert answer.refused == CURRICULUM
     python = {recipe.weights[0] for recipe in recipes_of(outcome.journal, scenario.settings)}
     assert python == {arms_of(scenario.settings)[0].share * 4096}
+
+
+def test_weights_that_do_not_follow_from_the_losses_are_found() -> None:
+    outcome, _ = play(UNDISTURBED)
+    standing = replay(outcome.journal)
+    recipes = recipes_of(outcome.journal, UNDISTURBED.settings)
+    assert curriculum_fault(standing.steps, recipes, UNDISTURBED.settings) == ""
+    other = dict(standing.steps)
+    told = other[3].sources
+    other[3] = replace(other[3], sources=(*told[:-1], replace(told[-1], loss=told[-1].loss * 3)))
+    fault = curriculum_fault(other, recipes, UNDISTURBED.settings)
+    assert fault == (
+        "the weights from step 22 on are not what follows from the losses of the 11 steps before"
+    )

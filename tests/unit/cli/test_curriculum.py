@@ -107,7 +107,7 @@ def test_a_job_without_levels_says_so(tmp_path: Path, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("field", "said"),
     [
-        ("kind=fixed", "curriculum.kind = 'fixed': must be one of \"static\", \"adaptive\""),
+        ("kind=fixed", 'curriculum.kind = \'fixed\': must be one of "adaptive", "static"'),
         ("progression=expo", "did you mean 'exponential'?"),
         ("stages=[{after=[3]}]", "curriculum.stages[0].after = 3: there is no such stage"),
     ],
