@@ -29,6 +29,7 @@ from qmpi.policy.eviction.clairvoyant import Clairvoyant
 from qmpi.policy.held_out import split
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import ComingReads, RowAddress
+from qmpi.storage.corpus_index import CorpusFacts
 from qmpi.storage.memory_here import memory_limit
 from qmpi.units import Digest, Seconds, brief
 
@@ -385,14 +386,27 @@ def check_memory(settings: Settings) -> None:
         raise InputError(fault)
 
 
-def _check_corpus(name: str, corpus: "Corpus", tokenizer: "Tokenizer", length: int) -> None:
-    if corpus.facts.tokenizer_digest != tokenizer.digest:
+def check_written_with(name: str, facts: CorpusFacts, tokenizer: Digest) -> None:
+    """Refuse a corpus whose ids mean other text than those of the job.
+
+    Args:
+        name: of the source.
+        facts: index of its corpus.
+        tokenizer: digest of the tokenizer that the job uses.
+
+    Raises:
+        InputError: it was written with another one.
+    """
+    if facts.tokenizer_digest != tokenizer:
         raise InputError(
             f"source {name!r} was written with another tokenizer "
-            f"({brief(corpus.facts.tokenizer_digest)}) than the job uses "
-            f"({brief(tokenizer.digest)}); ingest it again with `--tokenizer`, or name its "
-            "tokenizer in data.tokenizer"
+            f"({brief(facts.tokenizer_digest)}) than the job uses ({brief(tokenizer)}); "
+            "ingest it again with `--tokenizer`, or name its tokenizer in data.tokenizer"
         )
+
+
+def _check_corpus(name: str, corpus: "Corpus", tokenizer: "Tokenizer", length: int) -> None:
+    check_written_with(name, corpus.facts, tokenizer.digest)
     if corpus.rows(length) < 1:
         raise InputError(
             f"source {name!r} has {corpus.tokens} tokens, less than one sequence of {length} + 1; "

@@ -15,8 +15,8 @@ from qmpi.config.data import CorpusSource
 from qmpi.config.load import dump_toml, load_job
 from qmpi.config.settings import Settings
 from qmpi.corpora.builtin import resolve
-from qmpi.corpora.sources import check_memory
-from qmpi.corpora.tokenizer import check_builtin_rows, tokenizer_path
+from qmpi.corpora.sources import check_memory, check_written_with
+from qmpi.corpora.tokenizer import check_builtin_rows, check_size, tokenizer_facts
 from qmpi.errors import ConfigError, InputError
 from qmpi.launch.allocation.deal import Wanted
 from qmpi.launch.allocation.find import find_allocation, look_around
@@ -267,26 +267,30 @@ def check_sources(settings: Settings, cache: Path) -> None:
         cache: directory of built-in corpora.
 
     Raises:
-        InputError: a source is missing or too small, or the model has fewer rows than its
-            tokenizer has ids.
+        InputError: a source is missing, too small or written with another tokenizer than the job's,
+            or the model has fewer rows than that has ids.
     """
     check_builtin_rows(settings)
     check_memory(settings)
-    for source in settings.data.sources:
-        if isinstance(source, CorpusSource):
-            facts = read_corpus_facts(resolve(source.path, cache))
-            if facts.tokens <= settings.train.sequence_tokens:
-                raise InputError(
-                    f"source {source.name!r} has {facts.tokens} tokens, less than one sequence of "
-                    f"{settings.train.sequence_tokens} + 1; ingest more text"
-                )
-            if settings.data.packing == "best_fit":
-                # Before the job, so that its ranks need not wait for one of them.
-                from qmpi.corpora.packing import open_packed  # loads numpy
+    length = settings.train.sequence_tokens
+    corpora = [source for source in settings.data.sources if isinstance(source, CorpusSource)]
+    written = {source.name: read_corpus_facts(resolve(source.path, cache)) for source in corpora}
+    for name, facts in written.items():
+        if facts.tokens <= length:
+            raise InputError(
+                f"source {name!r} has {facts.tokens} tokens, less than one sequence of "
+                f"{length} + 1; ingest more text"
+            )
+    digest, ids = tokenizer_facts(settings, cache)
+    check_size(settings, ids)
+    for name, facts in written.items():
+        check_written_with(name, facts, digest)
+    if settings.data.packing == "best_fit":
+        # Before the job, so that its ranks need not wait for one of them.
+        from qmpi.corpora.packing import open_packed  # loads numpy
 
-                corpus = Corpus.open(resolve(source.path, cache))
-                open_packed(corpus, settings.train.sequence_tokens, cache)
-    tokenizer_path(settings, cache)
+        for source in corpora:
+            open_packed(Corpus.open(resolve(source.path, cache)), length, cache)
 
 
 def resume_settings(run: Path, overrides: tuple[str, ...]) -> Settings:

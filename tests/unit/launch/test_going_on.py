@@ -22,7 +22,7 @@ from qmpi.policy.roll_back import rolled_back
 from qmpi.protocol.journal import GenerationOpened, JournalRecord, RunOpened, StepCommitted
 from qmpi.protocol.roll_back import RollBack
 from qmpi.protocol.status import EndMarker
-from qmpi.runtime.same_run import Continuation, check_same_run, keep_settings
+from qmpi.runtime.same_run import Continuation, check_same_run, keep_settings, open_journal
 from qmpi.storage.journal import JournalWriter
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.units import Digest, Generation, Rank, Step
@@ -118,6 +118,46 @@ def test_a_job_of_an_old_version_keeps_what_it_was_begun_with(directory: RunDire
     directory.begun.unlink()
     claim_run(job(directory.root, steps=40), ON)
     assert load_job(directory.begun).train.steps == 20
+
+
+def test_a_run_that_has_trained_nothing_is_in_nobodys_way(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path / "run")
+    directory.create()
+    begun = job(directory.root)
+    mended = replace(begun, model=replace(begun.model, layers=9))
+    keep_settings(directory, begun, is_new=True)
+    opened_once = (opened(begun, begun), GenerationOpened(1.0, Generation(1), (Rank(1),), Step(0)))
+    append(directory, *opened_once)
+    assert not check_same_run(directory, begun)
+    assert check_same_run(directory, mended)  # so a job that is up is not followed as if it were it
+    with pytest.raises(ConfigError, match="no step to go back to"):
+        check_same_run(directory, mended, replace(ON, back_to=3))
+    writer, history = open_journal(directory, begun)
+    writer.close()
+    assert len(history) == 2
+    claim_run(mended)
+    writer, history = open_journal(directory, mended)
+    writer.close()
+    assert not history
+    assert directory.journal.read_bytes() == b""
+
+
+@pytest.mark.parametrize("what", ["step", "checkpoint"])
+def test_what_was_trained_stays_in_the_way_of_other_settings(tmp_path: Path, what: str) -> None:
+    directory = RunDirectory(tmp_path / "run")
+    directory.create()
+    begun = job(directory.root)
+    keep_settings(directory, begun, is_new=True)
+    append(directory, opened(begun, begun))
+    if what == "step":
+        step = StepCommitted(1.0, Step(0), Generation(1), 0, (), (1.0,), 1.0, Digest(""))
+        # Given up since, which is no reason to lose it.
+        append(directory, step, GenerationOpened(2.0, Generation(2), (Rank(1),), Step(0)))
+    else:
+        (directory.checkpoints / "step-00000001-of-0.snap").touch()
+    mended = replace(begun, model=replace(begun.model, layers=9))
+    with pytest.raises(ConfigError, match=r"model\.layers is 4, not 9"):
+        check_same_run(directory, mended)
 
 
 def test_a_refused_change_leaves_the_job_as_it_was(directory: RunDirectory) -> None:
