@@ -98,12 +98,12 @@ def check_same_run(
     begun = begun_with(directory)
     if begun is None:
         if way.back_to > 0:
-            raise _nothing_behind(directory)
+            raise ConfigError(_nothing_behind(directory))
         return False
     glance = glance_at(directory.journal)
     if _came_to_nothing(directory, glance):
         if way.back_to > 0:
-            raise _nothing_behind(directory)
+            raise ConfigError(_nothing_behind(directory))
         return settings_digest(begun) != settings_digest(settings)
     log = log_of(glance.told, begun)
     if not way.changes:
@@ -143,8 +143,8 @@ def _came_to_nothing(directory: RunDirectory, glance: Glance) -> bool:
     return not (is_made or directory.replay.exists() or directory.checkpoint_names())
 
 
-def _nothing_behind(directory: RunDirectory) -> ConfigError:
-    return ConfigError(f"the journal of {directory.root} tells of no step to go back to")
+def _nothing_behind(directory: RunDirectory) -> str:
+    return f"the journal of {directory.root} tells of no step to go back to"
 
 
 def _check_replay(

@@ -126,8 +126,8 @@ def test_a_run_that_has_trained_nothing_is_in_nobodys_way(tmp_path: Path) -> Non
     begun = job(directory.root)
     mended = replace(begun, model=replace(begun.model, layers=9))
     keep_settings(directory, begun, is_new=True)
-    opened_once = (opened(begun, begun), GenerationOpened(1.0, Generation(1), (Rank(1),), Step(0)))
-    append(directory, *opened_once)
+    formed = GenerationOpened(1.0, Generation(1), (Rank(0),), ((0,),), Step(0), "", "")
+    append(directory, opened(begun, begun), formed)
     assert not check_same_run(directory, begun)
     assert check_same_run(directory, mended)  # so a job that is up is not followed as if it were it
     with pytest.raises(ConfigError, match="no step to go back to"):
@@ -152,7 +152,8 @@ def test_what_was_trained_stays_in_the_way_of_other_settings(tmp_path: Path, wha
     if what == "step":
         step = StepCommitted(1.0, Step(0), Generation(1), 0, (), (1.0,), 1.0, Digest(""))
         # Given up since, which is no reason to lose it.
-        append(directory, step, GenerationOpened(2.0, Generation(2), (Rank(1),), Step(0)))
+        formed = GenerationOpened(2.0, Generation(2), (Rank(0),), ((0,),), Step(0), "", "")
+        append(directory, step, formed)
     else:
         (directory.checkpoints / "step-00000001-of-0.snap").touch()
     mended = replace(begun, model=replace(begun.model, layers=9))
