@@ -17,13 +17,15 @@ from qmpi.config.settings import Settings
 from qmpi.corpora.builtin import resolve
 from qmpi.corpora.sources import check_memory, check_written_with
 from qmpi.corpora.tokenizer import check_builtin_rows, check_size, tokenizer_facts
-from qmpi.errors import ConfigError, InputError
+from qmpi.errors import ConfigError, InputError, RunInUse
 from qmpi.launch.allocation.deal import Wanted
 from qmpi.launch.allocation.find import find_allocation, look_around
 from qmpi.launch.allocation.muster import Muster
 from qmpi.launch.mpirun import LaunchPlan, find_mpirun, rank_environment
 from qmpi.policy.placement import place
+from qmpi.protocol.status import EndMarker
 from qmpi.runtime.clock import Clock
+from qmpi.runtime.ownership import refusal_by_beating
 from qmpi.runtime.same_run import (
     AS_IT_WAS,
     Continuation,
@@ -39,6 +41,8 @@ from qmpi.storage.corpus_index import read_corpus_facts
 from qmpi.storage.journal import glance_at
 from qmpi.storage.ram_places import note_ram_places
 from qmpi.storage.run_directory import RunDirectory
+from qmpi.storage.run_lock import refusal_of
+from qmpi.storage.status_file import read_end
 from qmpi.units import Seconds
 
 
@@ -143,6 +147,7 @@ def prepare_run(
 
     Raises:
         ConfigError: the run directory holds another run, or this one cannot go on so.
+        RunInUse: likewise, and a job is at it.
         InputError: the weights that it begins with are not there, or do not fit its model.
     """
     number = ranks if ranks is not None else default_ranks(settings)
@@ -153,7 +158,11 @@ def prepare_run(
     mpirun = find_mpirun(environ)
     check_sources(settings, default_cache(environ))
     directory = RunDirectory(run_path(settings))
-    check_same_run(directory, settings, way)
+    try:
+        check_same_run(directory, settings, way)
+    except ConfigError as error:
+        _refuse_in_use(directory, error)
+        raise
     if settings.initial.weights and not directory.checkpoint_names():
         from qmpi.training.initial_weights import check_weights
 
@@ -166,6 +175,13 @@ def prepare_run(
         environment=rank_environment(settings, environ),
         options=options_of(way),
     )
+
+
+def _refuse_in_use(directory: RunDirectory, cause: ConfigError) -> None:
+    # Whoever meets a run that is in use has mistaken the directory more likely than the settings.
+    for lock in (directory.supervisor_lock, directory.lock):
+        if told := refusal_by_beating(lock, Clock()):
+            raise RunInUse(told) from cause
 
 
 def options_of(way: Continuation) -> tuple[str, ...]:
@@ -190,6 +206,36 @@ def will_change(settings: Settings, way: Continuation) -> bool:
         ConfigError: it cannot go on so.
     """
     return check_same_run(RunDirectory(run_path(settings)), settings, way)
+
+
+def finished_before(settings: Settings, way: Continuation) -> EndMarker | None:
+    """Return how a run ended that has nothing left to do.
+
+    Args:
+        settings: the job as it shall go on.
+        way: how.
+
+    Returns:
+        Its end marker, if nobody is at it, all steps are done, the checkpoint of the last one is
+        there and what is asked for changes neither them nor what is measured; else None.
+
+    Raises:
+        ConfigError: it cannot go on so.
+        StorageError: what it has written cannot be read.
+    """
+    directory = RunDirectory(run_path(settings))
+    end, steps = read_end(directory.root), settings.train.steps
+    if end is None or end.state != "finished" or end.step != steps:
+        return None
+    if refusal_of(directory.supervisor_lock) or refusal_of(directory.lock):
+        return None
+    names = (Path(name).name for name in directory.checkpoint_names())
+    is_kept = any(name.startswith(f"step-{steps:019d}") for name in names)
+    is_whole = directory.journal.exists() and glance_at(directory.journal).committed == steps
+    if not (is_kept and is_whole) or will_change(settings, way):
+        return None
+    before = load_job(directory.job, (), os.fspath(directory.root))
+    return end if before.evaluation == settings.evaluation else None
 
 
 def way_on(run: Path, *, replan: bool = False, back_to: int | None = None) -> Continuation:
