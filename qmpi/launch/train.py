@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from qmpi.config.data import CorpusSource
 from qmpi.config.load import dump_toml, load_job
+from qmpi.config.machine import load_machine
 from qmpi.config.settings import Settings
 from qmpi.corpora.builtin import resolve
 from qmpi.corpora.sources import check_memory, check_written_with
@@ -146,7 +147,8 @@ def prepare_run(
         The job, ready to be claimed and started.
 
     Raises:
-        ConfigError: the run directory holds another run, or this one cannot go on so.
+        ConfigError: the run directory holds another run, or this one cannot go on so; or the job
+            names no machine that is known.
         RunInUse: likewise, and a job is at it.
         InputError: the weights that it begins with are not there, or do not fit its model.
     """
@@ -155,6 +157,8 @@ def prepare_run(
         raise ConfigError(f"-n {number}: start at least 1 rank")
     place(["here"] * number, settings.roles, settings.train.lanes, settings.parallel.team_size)
     _check_place(run_path(settings))
+    if settings.machine.name:
+        load_machine(settings.machine.name)  # for whoever plans or submits the job later
     mpirun = find_mpirun(environ)
     check_sources(settings, default_cache(environ))
     directory = RunDirectory(run_path(settings))
