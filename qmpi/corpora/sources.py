@@ -20,7 +20,7 @@ from qmpi.config.settings import Settings
 from qmpi.corpora.builtin import PREFIX, resolve
 from qmpi.corpora.known_future import KnownFuture
 from qmpi.corpora.levels import FrameLevels, level_text
-from qmpi.corpora.tokenizer import check_rows, open_tokenizer
+from qmpi.corpora.tokenizer import check_rows, check_written_with, open_tokenizer
 from qmpi.errors import InputError, StorageError
 from qmpi.memory.cache import Cache
 from qmpi.memory.levels import FrameKey
@@ -29,9 +29,8 @@ from qmpi.policy.eviction.clairvoyant import Clairvoyant
 from qmpi.policy.held_out import split
 from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import ComingReads, RowAddress
-from qmpi.storage.corpus_index import CorpusFacts
 from qmpi.storage.memory_here import memory_limit
-from qmpi.units import Digest, Seconds, brief
+from qmpi.units import Digest, Seconds
 
 if TYPE_CHECKING:
     from qmpi.content.address import Stream
@@ -384,25 +383,6 @@ def check_memory(settings: Settings) -> None:
     fault = memory_fault(settings, memory_limit())
     if fault:
         raise InputError(fault)
-
-
-def check_written_with(name: str, facts: CorpusFacts, tokenizer: Digest) -> None:
-    """Refuse a corpus whose ids mean other text than those of the job.
-
-    Args:
-        name: of the source.
-        facts: index of its corpus.
-        tokenizer: digest of the tokenizer that the job uses.
-
-    Raises:
-        InputError: it was written with another one.
-    """
-    if facts.tokenizer_digest != tokenizer:
-        raise InputError(
-            f"source {name!r} was written with another tokenizer "
-            f"({brief(facts.tokenizer_digest)}) than the job uses ({brief(tokenizer)}); "
-            "ingest it again with `--tokenizer`, or name its tokenizer in data.tokenizer"
-        )
 
 
 def _check_corpus(name: str, corpus: "Corpus", tokenizer: "Tokenizer", length: int) -> None:

@@ -13,8 +13,13 @@ from qmpi.config.settings import Settings
 from qmpi.corpora.builtin import PREFIX, log_making, resolve
 from qmpi.corpora.builtin import VOCABULARY as BUILTIN_VOCABULARY
 from qmpi.errors import CorruptData, InputError
-from qmpi.storage.corpus_index import INDEX_NAME, TOKENIZER_NAME, read_corpus_facts
-from qmpi.units import Digest
+from qmpi.storage.corpus_index import (
+    INDEX_NAME,
+    TOKENIZER_NAME,
+    CorpusFacts,
+    read_corpus_facts,
+)
+from qmpi.units import Digest, brief
 
 if TYPE_CHECKING:
     from qmpi.ingest.settings import Progress
@@ -141,6 +146,25 @@ def check_rows(settings: Settings, tokenizer: "Tokenizer") -> None:
         InputError: it has not.
     """
     check_size(settings, tokenizer.size)
+
+
+def check_written_with(name: str, facts: CorpusFacts, tokenizer: Digest) -> None:
+    """Refuse a corpus whose ids mean other text than those of the job.
+
+    Args:
+        name: of the source.
+        facts: index of its corpus.
+        tokenizer: digest of the tokenizer that the job uses.
+
+    Raises:
+        InputError: it was written with another one.
+    """
+    if facts.tokenizer_digest != tokenizer:
+        raise InputError(
+            f"source {name!r} was written with another tokenizer "
+            f"({brief(facts.tokenizer_digest)}) than the job uses ({brief(tokenizer)}); "
+            "ingest it again with `--tokenizer`, or name its tokenizer in data.tokenizer"
+        )
 
 
 def check_builtin_rows(settings: Settings) -> None:

@@ -16,8 +16,13 @@ from qmpi.config.load import dump_toml, load_job
 from qmpi.config.machine import load_machine
 from qmpi.config.settings import Settings
 from qmpi.corpora.builtin import resolve
-from qmpi.corpora.sources import check_memory, check_written_with
-from qmpi.corpora.tokenizer import check_builtin_rows, check_size, tokenizer_facts
+from qmpi.corpora.sources import check_memory
+from qmpi.corpora.tokenizer import (
+    check_builtin_rows,
+    check_size,
+    check_written_with,
+    tokenizer_facts,
+)
 from qmpi.errors import ConfigError, InputError, RunInUse
 from qmpi.launch.allocation.deal import Wanted
 from qmpi.launch.allocation.find import find_allocation, look_around

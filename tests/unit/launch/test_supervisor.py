@@ -10,6 +10,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
+from unit.launch.test_start_files import STATUS
 
 from qmpi.config.settings import FailureSettings
 from qmpi.errors import LaunchError, UserError
@@ -24,7 +26,7 @@ from qmpi.runtime.leftovers import end_leftovers
 from qmpi.runtime.ownership import beating
 from qmpi.storage.rank_files import RankProcess, start_ticks
 from qmpi.storage.run_directory import RunDirectory, RunLock
-from qmpi.storage.status_file import write_end
+from qmpi.storage.status_file import write_end, write_status
 from qmpi.units import Seconds
 
 MARKER = EndMarker(state="finished", exit_code=0, step=7, digest="", reason="", time=1.0)
@@ -397,3 +399,20 @@ def test_a_run_whose_coordinator_lives_elsewhere_is_not(
     with beating(elsewhere[1], lambda: None), pytest.raises(UserError, match="7 on elsewhere"):
         job.play("end:finished:0")
     assert elsewhere[1].beat()
+
+
+@pytest.mark.parametrize("when", ["now", "before"])
+def test_a_job_that_is_ending_is_given_time_to_bring_its_end_to_the_disk(
+    tmp_path: Path, when: str
+) -> None:
+    limits = FailureSettings(start_seconds=9.0, dead_seconds=2.0)
+    said = replace(STATUS, state="finished")
+    write_status(tmp_path, said)
+    watch = StallWatch(tmp_path / "status.json", limits, 1.0, Seconds(0.0))
+    if when == "now":
+        write_status(tmp_path, said)
+        os.utime(tmp_path / "status.json", (1.0, 1.0))
+    looks = [watch.look(Seconds(0.5 * look)) for look in range(1, 260)]
+    silent = next(look / 2 for look, told in enumerate(looks) if told)
+    # What an earlier start has left says nothing of this one, which never came up.
+    assert silent == pytest.approx(120.0 if when == "now" else 9.0, abs=1.1)
