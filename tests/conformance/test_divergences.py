@@ -312,6 +312,20 @@ class ModelledRepeating(SimulatedProcesses):
         return [StopRequested("again")] if self._asked else []
 
 
+class RealOblivious(HostProcesses):
+    """Takes a request that was taken back for one that nobody has made."""
+
+    def _taken_back(self):
+        return []
+
+
+class ModelledOblivious(SimulatedProcesses):
+    """Takes a request that was taken back for one that nobody has made."""
+
+    def withdraw_recipe(self):
+        self._files.recipe_request = None
+
+
 class UnitsToldEarly:
     """Units that report success and then write."""
 
@@ -381,6 +395,14 @@ CAUGHT = [
     ),
     (real_processes, RealRepeating, processes_suite.check_a_request_to_stop_is_told_once),
     (modelled_processes, ModelledRepeating, processes_suite.check_a_request_to_stop_is_told_once),
+    (
+        real_processes, RealOblivious,
+        processes_suite.check_that_a_request_for_weights_is_taken_back_is_told_once,
+    ),
+    (
+        modelled_processes, ModelledOblivious,
+        processes_suite.check_that_a_request_for_weights_is_taken_back_is_told_once,
+    ),
     (real_units, RealUnitsToldEarly, units_suite.check_a_unit_ends_in_its_file),
     (modelled_units, ModelledUnitsToldEarly, units_suite.check_a_unit_ends_in_its_file),
 ]  # fmt: skip
