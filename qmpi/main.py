@@ -103,6 +103,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 def _step_and_starts(text: str) -> tuple[int, int]:
     step, _, starts = text.partition(":")
+    if not all(number.isascii() and number.isdigit() for number in (step, starts or "0")):
+        raise argparse.ArgumentTypeError(f"{text!r}: write STEP or STEP:STARTS, numbers from 0")
     return int(step), int(starts or -1)
 
 

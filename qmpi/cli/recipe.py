@@ -36,6 +36,9 @@ raised again. A source that is added needs a weight, and a corpus the tokenizer 
 """
 
 LOOK_SECONDS = 0.25
+TAKEN_SECONDS = 2.0
+"""Within this a live job has heard that a change was taken back, or has just followed it."""
+
 LIVING = ("starting", "running")
 
 
@@ -180,13 +183,34 @@ def _withdraw(run: Path, *, as_json: bool) -> None:
     from qmpi.launch.recipe import withdraw
     from qmpi.policy.recipe_requests import weights_text
 
+    lives = (run / "status.json").exists() and _report(run).state in LIVING
     taken = withdraw(run)
+    at = _followed(run, taken.name) if taken is not None and lives else -1
+    if at >= 0:
+        raise InputError(
+            f"too late: the run draws so from step {at} on; give its sources their weights of "
+            "before by --set"
+        )
     if as_json:
         show_json({"run": run, "withdrawn": taken})
     elif taken is None:
         click.echo("no change waits for an answer")
     else:
         click.echo(f"taken back: {weights_text(taken.weights)}")
+
+
+def _followed(run: Path, name: str) -> int:
+    """Return from which step on a live job follows a request that was just taken back, or -1."""
+    from qmpi.launch.recipe import followed_at
+
+    end = time.monotonic() + TAKEN_SECONDS
+    while time.monotonic() < end:
+        if (at := followed_at(run, name)) >= 0:
+            return at
+        if any(answer.name == name for answer in _report(run).recipe_answers):
+            return -1  # it has heard, before it was too late
+        time.sleep(LOOK_SECONDS)
+    return -1
 
 
 def _ask(

@@ -92,7 +92,7 @@ def command(
     goes on with it.
     """
     from qmpi.cli.train import run_supervised
-    from qmpi.launch.replay import compare, prepare_replay
+    from qmpi.launch.replay import compare, prepare_replay, unless_refused
     from qmpi.launch.train import Asked
 
     prepared = prepare_replay(run, run_dir, to, overrides, ranks)
@@ -100,7 +100,9 @@ def command(
     if not prepared.done:
         asked = Asked(ranks, per_host, hostfile)
         # Nobody follows a replay: ranks without its command would only hold the directory.
-        marker = run_supervised(prepared.settings, asked, quiet=quiet or as_json, is_tied=True)
+        quiet = quiet or as_json
+        with unless_refused(prepared):
+            marker = run_supervised(prepared.settings, asked, quiet=quiet, is_tied=True)
     found = compare(prepared)
     if is_whole(prepared, found) and marker is not None and marker.state == "stopped":
         marker = None  # after its last step: all that there is to compare was compared

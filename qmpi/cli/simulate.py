@@ -1,6 +1,8 @@
 """`qmpi simulate`: what a job would do, played without starting it."""
 
+import math
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,9 @@ from qmpi.cli.output import show_json
 from qmpi.cli.sizes import Size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from qmpi.policy.reads import ComingBlock
 
 EPILOG = """\b
 Examples:
@@ -22,6 +26,10 @@ Examples:
 
 MOST_ROWS = 100_000
 """Rows that are followed unless more steps are asked for; some ten microseconds each."""
+
+
+TELL_SECONDS = 2.0
+"""Between two words on the way."""
 
 
 @click.command("simulate", epilog=EPILOG)
@@ -57,7 +65,15 @@ def command(
 
     if not is_cache:
         raise click.UsageError("say what to simulate: --cache")
-    told = cache_facts(load_job(job, overrides, run_dir), capacity, steps)
+    settings = load_job(job, overrides, run_dir)
+    if steps is not None and steps > settings.train.steps:
+        click.echo(
+            f"qmpi: the job has {settings.train.steps:,} steps, so --steps {steps} follows those "
+            "alone; --set train.steps=N makes it longer",
+            err=True,
+        )
+    tell = _told_on_the_way(quiet=as_json)
+    told = cache_facts(settings, capacity, steps, tell)
     if as_json:
         show_json(told)
         return
@@ -65,13 +81,46 @@ def command(
         click.echo(line)
 
 
-def cache_facts(settings: Any, capacity: int | None, steps: int | None) -> dict[str, Any]:  # noqa: ANN401
+def _told_on_the_way(*, quiet: bool) -> "Callable[[str], None]":
+    begun, told = time.monotonic(), -math.inf
+
+    def tell(what: str) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if not quiet and now - told >= TELL_SECONDS:
+            told = now
+            after = f" ({now - begun:.0f} s)" if now - begun >= 1.0 else ""
+            click.echo(f"qmpi: {what}{after}", err=True)
+
+    return tell
+
+
+def _unheard(what: str) -> None:
+    """Be told what nobody waits for."""
+    del what
+
+
+def _counted(
+    blocks: "Iterable[ComingBlock]", rows: int, tell: "Callable[[str], None]"
+) -> "Iterator[ComingBlock]":
+    for number, block in enumerate(blocks, 1):
+        yield block
+        tell(f"{number * rows:,} rows are followed to their chunks")
+
+
+def cache_facts(
+    settings: Any,  # noqa: ANN401
+    capacity: int | None,
+    steps: int | None,
+    tell: "Callable[[str], None]" = _unheard,
+) -> dict[str, Any]:
     """Play the reads of a job through caches of every policy.
 
     Args:
         settings: a checked job.
         capacity: bytes of each memory rank; None: as the job says.
         steps: first ones of the run; None: all, or as many as `MOST_ROWS` rows make.
+        tell: told often how far it is, if it takes long.
 
     Returns:
         Facts by name; under "policies" by policy.
@@ -96,12 +145,17 @@ def cache_facts(settings: Any, capacity: int | None, steps: int | None) -> dict[
     batch = begun_batch(settings, Step(0), 0)
     data = open_job_data(settings, default_cache(os.environ))
     blocks = coming_blocks(batch, train.lanes, range(number), ranks)
+    told = tell if number * rows > MOST_ROWS else _unheard
+    told(f"{number * rows:,} rows are followed, which takes a while")
+    blocks = _counted(blocks, rows // train.lanes, told)
     reads = reads_of(settings, data, blocks, ranks)
     budget = settings.memory.budget if capacity is None else capacity
     traces, size_of = list(reads.chunks.values()), data.places.size_of
     rooms = [Room(level.kind, level.budget) for level in settings.memory.levels]
     sizes = Sizes(size_of, data.stored.of)
-    compared = compare_orders(traces, sizes, budget, settings.job.seed, rooms)
+    compared = compare_orders(
+        traces, sizes, budget, settings.job.seed, rooms, lambda name: told(f"policy {name}")
+    )
     distinct = {key for trace in traces for key in trace}
     return {
         "job": settings.job.name,

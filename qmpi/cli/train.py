@@ -175,6 +175,7 @@ def run_supervised(
     from qmpi.launch.train import (
         check_claimed,
         find_hosts,
+        finished_before,
         prepare_run,
         stop_time,
         will_change,
@@ -183,6 +184,11 @@ def run_supervised(
     from qmpi.runtime.clock import Clock
     from qmpi.runtime.same_run import AS_IT_WAS
 
+    if way is not None and not from_scratch:
+        ended = finished_before(settings, way)
+        if ended is not None:
+            _say_finished(ended)
+            return ended
     clock, stop = Clock(), StopRequest()
     with ExitStack() as stack:
         # Ctrl-C ends the preparations at once; a scheduler's warning must not look like a failure.
@@ -308,6 +314,14 @@ def _warn(settings: "Settings") -> None:
     warning = initial_warning(settings)
     if warning:
         click.echo(f"qmpi: {warning}", err=True)
+
+
+def _say_finished(marker: "EndMarker") -> None:
+    click.echo(
+        f"qmpi: the run has all its {marker.step} steps, so nothing is started; for more of them: "
+        "--set train.steps=N",
+        err=True,
+    )
 
 
 def _show(settings: "Settings", marker: "EndMarker", *, as_json: bool) -> None:

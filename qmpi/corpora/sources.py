@@ -20,7 +20,7 @@ from qmpi.corpora.builtin import PREFIX, resolve
 from qmpi.corpora.known_future import KnownFuture
 from qmpi.corpora.level_counts import counts_text, level_uses
 from qmpi.corpora.levels import FrameLevels
-from qmpi.corpora.tokenizer import check_rows, open_tokenizer
+from qmpi.corpora.tokenizer import check_rows, check_written_with, open_tokenizer
 from qmpi.errors import InputError, StorageError
 from qmpi.memory.cache import Cache
 from qmpi.memory.levels import FrameKey
@@ -32,7 +32,7 @@ from qmpi.protocol.membership import SourceFact
 from qmpi.protocol.recipe import ComingReads, RowAddress
 from qmpi.storage.memory_here import memory_limit
 from qmpi.storage.shard_files import ShardFiles
-from qmpi.units import Digest, Seconds, brief
+from qmpi.units import Digest, Seconds
 
 if TYPE_CHECKING:
     from qmpi.content.address import Stream
@@ -386,13 +386,7 @@ def check_memory(settings: Settings) -> None:
 
 
 def _check_corpus(name: str, corpus: "Corpus", tokenizer: "Tokenizer", length: int) -> None:
-    if corpus.facts.tokenizer_digest != tokenizer.digest:
-        raise InputError(
-            f"source {name!r} was written with another tokenizer "
-            f"({brief(corpus.facts.tokenizer_digest)}) than the job uses "
-            f"({brief(tokenizer.digest)}); ingest it again with `--tokenizer`, or name its "
-            "tokenizer in data.tokenizer"
-        )
+    check_written_with(name, corpus.facts, tokenizer.digest)
     if corpus.rows(length) < 1:
         raise InputError(
             f"source {name!r} has {corpus.tokens} tokens, less than one sequence of {length} + 1; "

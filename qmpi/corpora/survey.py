@@ -14,6 +14,7 @@ from msgspec import Struct
 from qmpi.errors import InputError, StorageError
 from qmpi.storage.corpus_index import INDEX_NAME, CorpusFacts, read_corpus_facts
 from qmpi.storage.manifest import Manifest, read_manifest
+from qmpi.storage.os_errors import explained
 from qmpi.storage.shard_reader import ShardReader
 from qmpi.units import Digest
 
@@ -151,9 +152,10 @@ def summarize(shard: FoundShard) -> ShardSummary:
     """
     name = str(shard.path)
     try:
-        size = shard.path.stat().st_size
+        with explained("look at", shard.path):
+            size = shard.path.stat().st_size
         reader = ShardReader(shard.path)
-    except (StorageError, OSError) as error:
+    except StorageError as error:
         return ShardSummary(path=name, fault=str(error))
     try:
         types: Counter[str] = Counter()

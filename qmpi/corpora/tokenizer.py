@@ -15,6 +15,13 @@ from qmpi.corpora.builtin import PREFIX, log_making, resolve
 from qmpi.corpora.builtin import VOCABULARY as BUILTIN_VOCABULARY
 from qmpi.errors import CorruptData, InputError
 from qmpi.protocol.token_kinds import NO_ANSWERS, NO_KINDS, AnswerLines, TokenKinds
+from qmpi.storage.corpus_index import (
+    INDEX_NAME,
+    TOKENIZER_NAME,
+    CorpusFacts,
+    read_corpus_facts,
+)
+from qmpi.units import Digest, brief
 
 if TYPE_CHECKING:
     from qmpi.ingest.settings import Progress
@@ -108,6 +115,28 @@ def with_tokenizer(settings: Settings | None, named: str) -> Settings | None:
     return replace(job, data=replace(job.data, tokenizer=named))
 
 
+def tokenizer_facts(settings: Settings, cache: Path) -> tuple[Digest, int]:
+    """Return what a corpus is held against, without loading the tokenizer of a corpus.
+
+    Args:
+        settings: the job.
+        cache: directory of built-in corpora.
+
+    Returns:
+        Digest and number of ids of the tokenizer that the job uses.
+
+    Raises:
+        InputError: there is none, or what is named is none.
+        StorageError: it cannot be read, or is damaged.
+    """
+    path = tokenizer_path(settings, cache)
+    if path.name == TOKENIZER_NAME and (path.parent / INDEX_NAME).is_file():
+        facts = read_corpus_facts(path.parent)
+        return facts.tokenizer_digest, facts.vocab_size
+    tokenizer = open_tokenizer(settings, cache)
+    return tokenizer.digest, tokenizer.size
+
+
 def check_rows(settings: Settings, tokenizer: "Tokenizer") -> None:
     """Check that a job's model has a row for each id.
 
@@ -118,7 +147,26 @@ def check_rows(settings: Settings, tokenizer: "Tokenizer") -> None:
     Raises:
         InputError: it has not.
     """
-    _check_size(settings, tokenizer.size)
+    check_size(settings, tokenizer.size)
+
+
+def check_written_with(name: str, facts: CorpusFacts, tokenizer: Digest) -> None:
+    """Refuse a corpus whose ids mean other text than those of the job.
+
+    Args:
+        name: of the source.
+        facts: index of its corpus.
+        tokenizer: digest of the tokenizer that the job uses.
+
+    Raises:
+        InputError: it was written with another one.
+    """
+    if facts.tokenizer_digest != tokenizer:
+        raise InputError(
+            f"source {name!r} was written with another tokenizer "
+            f"({brief(facts.tokenizer_digest)}) than the job uses ({brief(tokenizer)}); "
+            "ingest it again with `--tokenizer`, or name its tokenizer in data.tokenizer"
+        )
 
 
 def check_builtin_rows(settings: Settings) -> None:
@@ -133,10 +181,19 @@ def check_builtin_rows(settings: Settings) -> None:
     from qmpi.corpora.content_tokenizer import VOCABULARY
 
     sizes = {BUILTIN: BUILTIN_VOCABULARY, CONTENT: VOCABULARY}
-    _check_size(settings, sizes.get(_named(settings), 0))
+    check_size(settings, sizes.get(_named(settings), 0))
 
 
-def _check_size(settings: Settings, ids: int) -> None:
+def check_size(settings: Settings, ids: int) -> None:
+    """Check that a job's model has a row for each of so many ids.
+
+    Args:
+        settings: the job.
+        ids: of its tokenizer.
+
+    Raises:
+        InputError: it has not.
+    """
     if ids > settings.model.vocab_size:
         raise InputError(
             f"the tokenizer has {ids} tokens but model.vocab_size is "

@@ -170,11 +170,7 @@ def prepare_ingest(paths: Sequence[Path], out: Path, options: IngestOptions) -> 
         StorageError: no space or no permission.
     """
     out = corpus_place(out)
-    if out.exists() and not options.force:
-        raise InputError(f"{out} exists; choose another directory, or pass --force to replace it")
-    partial = out.parent / f"{out.name}{PARTIAL_SUFFIX}"
-    for doomed in (out, partial):
-        check_corpus_directory(doomed)
+    partial = _place_for(out, options)
     if options.languages:
         LanguageGuess(options.languages)
     tokenizer = given_tokenizer(options)
@@ -208,6 +204,15 @@ def prepare_ingest(paths: Sequence[Path], out: Path, options: IngestOptions) -> 
         save_screen(screen, work / SCREEN_NAME)
     write_atomic(partial / PLAN_NAME, msgspec.json.encode(spec))
     return prepared._replace(resumed=False)
+
+
+def _place_for(out: Path, options: IngestOptions) -> Path:
+    partial = out.parent / f"{out.name}{PARTIAL_SUFFIX}"
+    for doomed in (out, partial):
+        check_corpus_directory(doomed)  # first: --force would not replace what is no corpus either
+    if out.exists() and not options.force:
+        raise InputError(f"{out} exists; choose another directory, or pass --force to replace it")
+    return partial
 
 
 def _is_begun(partial: Path, spec: IngestSpec, scans: list[Scan]) -> bool:
@@ -318,11 +323,7 @@ def ingest_source(
         StorageError: no space or no permission; nothing is left behind.
     """
     out = corpus_place(out)
-    if out.exists() and not options.force:
-        raise InputError(f"{out} exists; choose another directory, or pass --force to replace it")
-    partial = out.parent / f"{out.name}{PARTIAL_SUFFIX}"
-    for doomed in (out, partial):
-        check_corpus_directory(doomed)
+    partial = _place_for(out, options)
     _remove(partial)
     try:
         with explained("make the corpus", partial):

@@ -36,6 +36,9 @@ from qmpi.storage.run_directory import RunDirectory, RunLock
 from qmpi.storage.tokenizer import Tokenizer, is_tokenizer_of
 from qmpi.storage.work_file import WORK_NAME, WorkFile
 
+LEAST_TOKEN_BYTES = 0.25
+"""Of a shard, however well its text is compressed: an eighth of two bytes."""
+
 State = Literal["new", "resumed", "complete"]
 
 
@@ -147,7 +150,8 @@ def prepare_corpus(
         What to do.
 
     Raises:
-        InputError: the directory holds something else, or the tokenizer cannot be used.
+        InputError: the directory holds something else or has no room for so many tokens, or the
+            tokenizer cannot be used.
         ConfigError: the mix is empty, or the directory holds another corpus, half made.
         StorageError: the directory takes no data.
     """
@@ -158,6 +162,7 @@ def prepare_corpus(
         except UnicodeEncodeError as error:
             raise InputError(f"{what} {text!r} is not UTF-8; choose another") from error
     check_corpus_directory(out)
+    _check_room(out, options.tokens)
     mix = mix_of(settings, options)
     BlockPlan(mix)
     job = settings or Settings()
@@ -186,6 +191,19 @@ def prepare_corpus(
     if state == "complete":
         keep_tokenizer(prepared)
     return prepared
+
+
+def _check_room(out: Path, tokens: int) -> None:
+    with explained("look at", out):
+        system = os.statvfs(next(path for path in (out, *out.parents) if path.exists()))
+        # What is there already counts: it is gone on with, or replaced.
+        there = sum(path.stat().st_size for path in out.glob("shard-*.h5"))
+    room, least = there + system.f_bavail * system.f_frsize, int(tokens * LEAST_TOKEN_BYTES)
+    if least > room:
+        raise InputError(
+            f"{tokens:,} tokens take {least / 1e9:,.1f} GB at least, and {out} has room for "
+            f"{room / 1e9:,.1f} GB: ask for fewer --tokens, or name a place with more room"
+        )
 
 
 def _open_tokenizer(

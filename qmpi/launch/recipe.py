@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections import deque
 from pathlib import Path
 
 from msgspec import Struct
@@ -17,7 +18,7 @@ from qmpi.policy.recipes import begun_recipes, contents, course_of, in_force, re
 from qmpi.protocol.added import AddedSource
 from qmpi.protocol.journal import RecipesChanged
 from qmpi.protocol.recipe import RecipeReport, RecipeRequest
-from qmpi.storage.journal import Glance, glance_at
+from qmpi.storage.journal import Glance, glance_at, read_journal
 from qmpi.storage.named_request import withdraw_request
 from qmpi.storage.recipe_request import (
     read_recipe_request,
@@ -180,7 +181,7 @@ def followed_at(run: Path, name: str) -> int:
         The step; -1 if it waits, or the journal does not tell of it.
     """
     directory = RunDirectory(run)
-    if directory.recipe_request.exists():
+    if directory.recipe_request.exists() or not directory.journal.exists():
         return -1
     told = glance_at(directory.journal).told
     changes = (record for record in told if isinstance(record, RecipesChanged))
@@ -189,4 +190,8 @@ def followed_at(run: Path, name: str) -> int:
 
 def _read(directory: RunDirectory) -> tuple[Settings, Glance]:
     settings = load_job(directory.require_job())
-    return settings, glance_at(directory.journal) if directory.journal.exists() else Glance()
+    if not directory.journal.exists():
+        return settings, Glance()
+    # A glance passes over what is damaged, and would tell of a recipe that the run never had.
+    deque(read_journal(directory.journal), maxlen=0)
+    return settings, glance_at(directory.journal)

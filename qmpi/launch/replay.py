@@ -11,7 +11,8 @@ a replay that dies or is stopped goes on as one.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shlex import quote
 
@@ -43,12 +44,14 @@ class Prepared(Struct, frozen=True):
         goes_by: what it repeats.
         steps: of the run that is replayed, as its journal told when it was read.
         done: nothing is left to train: it was replayed before.
+        is_new: its directory was made for it just now.
     """
 
     settings: Settings
     goes_by: Replay
     steps: Mapping[int, StepCommitted]
     done: bool
+    is_new: bool = False
 
 
 def prepare_replay(
@@ -90,7 +93,33 @@ def prepare_replay(
     if settings.train.reduction == "fast":
         teams = teams_of(read_journal(directory.journal), standing.steps, wanted.steps)
         _refuse_other_sums(settings, str(run), teams, ranks)
-    return Prepared(settings, wanted, standing.steps, _claim(new, wanted))
+    is_new = not new.root.exists()
+    return Prepared(settings, wanted, standing.steps, _claim(new, wanted), is_new)
+
+
+@contextmanager
+def unless_refused(prepared: Prepared) -> Iterator[None]:
+    """Leave nothing of a replay whose ranks are never started.
+
+    Args:
+        prepared: the replay; what its start has written is never removed.
+
+    Yields:
+        Nothing, for the body to start it.
+    """
+    try:
+        yield
+    except BaseException:
+        new = RunDirectory(Path(prepared.settings.job.run_dir))
+        parts = (new.checkpoints, new.log_dir)
+        with suppress(OSError):
+            left = {path.name for path in new.root.iterdir()}
+            if prepared.is_new and left <= {new.replay.name, *(part.name for part in parts)}:
+                for part in parts:
+                    part.rmdir()
+                new.replay.unlink()
+                new.root.rmdir()
+        raise
 
 
 def compare(prepared: Prepared) -> Likeness:

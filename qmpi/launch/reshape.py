@@ -10,6 +10,7 @@ as those of one run, and an audit derives all of its blocks. The old run stays a
 import os
 import shutil
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -197,8 +198,9 @@ def _check_job(
         )
     if _layout(wanted) == _layout(held):
         raise ConfigError(
-            f"{old.root} has this layout already ({_layout(held)}): name another one, as --set "
-            "parallel.tensor=2; `qmpi train --resume` goes on in the same"
+            f"{old.root} has this layout already ({_layout(held)}), so nothing is to be cut: "
+            "name another one with --set parallel.AXIS=N (tensor, pipeline, context, expert); "
+            f"`qmpi train --resume {quote(str(old.root))}` goes on in this one"
         )
 
 

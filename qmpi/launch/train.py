@@ -13,17 +13,25 @@ from msgspec import Struct
 
 from qmpi.config.data import CorpusSource
 from qmpi.config.load import dump_toml, load_job
+from qmpi.config.machine import load_machine
 from qmpi.config.settings import Settings
 from qmpi.corpora.builtin import resolve
 from qmpi.corpora.sources import check_memory
-from qmpi.corpora.tokenizer import check_builtin_rows, tokenizer_path
-from qmpi.errors import ConfigError, InputError
+from qmpi.corpora.tokenizer import (
+    check_builtin_rows,
+    check_size,
+    check_written_with,
+    tokenizer_facts,
+)
+from qmpi.errors import ConfigError, InputError, RunInUse
 from qmpi.launch.allocation.deal import Wanted
 from qmpi.launch.allocation.find import find_allocation, look_around
 from qmpi.launch.allocation.muster import Muster
 from qmpi.launch.mpirun import LaunchPlan, find_mpirun, rank_environment
 from qmpi.policy.placement import place
+from qmpi.protocol.status import EndMarker
 from qmpi.runtime.clock import Clock
+from qmpi.runtime.ownership import refusal_by_beating
 from qmpi.runtime.same_run import (
     AS_IT_WAS,
     Continuation,
@@ -39,6 +47,8 @@ from qmpi.storage.corpus_index import read_corpus_facts
 from qmpi.storage.journal import glance_at
 from qmpi.storage.noted_places import note_places
 from qmpi.storage.run_directory import RunDirectory
+from qmpi.storage.run_lock import refusal_of
+from qmpi.storage.status_file import read_end
 from qmpi.units import Seconds
 
 
@@ -142,7 +152,9 @@ def prepare_run(
         The job, ready to be claimed and started.
 
     Raises:
-        ConfigError: the run directory holds another run, or this one cannot go on so.
+        ConfigError: the run directory holds another run, or this one cannot go on so; or the job
+            names no machine that is known.
+        RunInUse: likewise, and a job is at it.
         InputError: the weights that it begins with are not there, or do not fit its model.
     """
     number = ranks if ranks is not None else default_ranks(settings)
@@ -150,10 +162,16 @@ def prepare_run(
         raise ConfigError(f"-n {number}: start at least 1 rank")
     place(["here"] * number, settings.roles, settings.train.lanes, settings.parallel.team_size)
     _check_place(run_path(settings))
+    if settings.machine.name:
+        load_machine(settings.machine.name)  # for whoever plans or submits the job later
     mpirun = find_mpirun(environ)
     check_sources(settings, default_cache(environ))
     directory = RunDirectory(run_path(settings))
-    check_same_run(directory, settings, way)
+    try:
+        check_same_run(directory, settings, way)
+    except ConfigError as error:
+        _refuse_in_use(directory, error)
+        raise
     if settings.initial.weights and not directory.checkpoint_names():
         from qmpi.training.initial_weights import check_weights
 
@@ -166,6 +184,13 @@ def prepare_run(
         environment=rank_environment(settings, environ),
         options=options_of(way),
     )
+
+
+def _refuse_in_use(directory: RunDirectory, cause: ConfigError) -> None:
+    # Whoever meets a run that is in use has mistaken the directory more likely than the settings.
+    for lock in (directory.supervisor_lock, directory.lock):
+        if told := refusal_by_beating(lock, Clock()):
+            raise RunInUse(told) from cause
 
 
 def options_of(way: Continuation) -> tuple[str, ...]:
@@ -190,6 +215,36 @@ def will_change(settings: Settings, way: Continuation) -> bool:
         ConfigError: it cannot go on so.
     """
     return check_same_run(RunDirectory(run_path(settings)), settings, way)
+
+
+def finished_before(settings: Settings, way: Continuation) -> EndMarker | None:
+    """Return how a run ended that has nothing left to do.
+
+    Args:
+        settings: the job as it shall go on.
+        way: how.
+
+    Returns:
+        Its end marker, if nobody is at it, all steps are done, the checkpoint of the last one is
+        there and what is asked for changes neither them nor what is measured; else None.
+
+    Raises:
+        ConfigError: it cannot go on so.
+        StorageError: what it has written cannot be read.
+    """
+    directory = RunDirectory(run_path(settings))
+    end, steps = read_end(directory.root), settings.train.steps
+    if end is None or end.state != "finished" or end.step != steps:
+        return None
+    if refusal_of(directory.supervisor_lock) or refusal_of(directory.lock):
+        return None
+    names = (Path(name).name for name in directory.checkpoint_names())
+    is_kept = any(name.startswith(f"step-{steps:019d}") for name in names)
+    is_whole = directory.journal.exists() and glance_at(directory.journal).committed == steps
+    if not (is_kept and is_whole) or will_change(settings, way):
+        return None
+    before = load_job(directory.job, (), os.fspath(directory.root))
+    return end if before.evaluation == settings.evaluation else None
 
 
 def way_on(run: Path, *, replan: bool = False, back_to: int | None = None) -> Continuation:
@@ -267,26 +322,30 @@ def check_sources(settings: Settings, cache: Path) -> None:
         cache: directory of built-in corpora.
 
     Raises:
-        InputError: a source is missing or too small, or the model has fewer rows than its
-            tokenizer has ids.
+        InputError: a source is missing, too small or written with another tokenizer than the job's,
+            or the model has fewer rows than that has ids.
     """
     check_builtin_rows(settings)
     check_memory(settings)
-    for source in settings.data.sources:
-        if isinstance(source, CorpusSource):
-            facts = read_corpus_facts(resolve(source.path, cache))
-            if facts.tokens <= settings.train.sequence_tokens:
-                raise InputError(
-                    f"source {source.name!r} has {facts.tokens} tokens, less than one sequence of "
-                    f"{settings.train.sequence_tokens} + 1; ingest more text"
-                )
-            if settings.data.packing == "best_fit":
-                # Before the job, so that its ranks need not wait for one of them.
-                from qmpi.corpora.packing import open_packed  # loads numpy
+    length = settings.train.sequence_tokens
+    corpora = [source for source in settings.data.sources if isinstance(source, CorpusSource)]
+    written = {source.name: read_corpus_facts(resolve(source.path, cache)) for source in corpora}
+    for name, facts in written.items():
+        if facts.tokens <= length:
+            raise InputError(
+                f"source {name!r} has {facts.tokens} tokens, less than one sequence of "
+                f"{length} + 1; ingest more text"
+            )
+    digest, ids = tokenizer_facts(settings, cache)
+    check_size(settings, ids)
+    for name, facts in written.items():
+        check_written_with(name, facts, digest)
+    if settings.data.packing == "best_fit":
+        # Before the job, so that its ranks need not wait for one of them.
+        from qmpi.corpora.packing import open_packed  # loads numpy
 
-                corpus = Corpus.open(resolve(source.path, cache))
-                open_packed(corpus, settings.train.sequence_tokens, cache)
-    tokenizer_path(settings, cache)
+        for source in corpora:
+            open_packed(Corpus.open(resolve(source.path, cache)), length, cache)
 
 
 def resume_settings(run: Path, overrides: tuple[str, ...]) -> Settings:

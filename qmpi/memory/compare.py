@@ -59,12 +59,18 @@ class Comparison(Struct, frozen=True):
     bytes_by_level: Mapping[LevelName, int]
 
 
+def _nobody(name: OrderName) -> None:
+    """Be told of an order that nobody waits for."""
+    del name
+
+
 def compare_orders(
     traces: Sequence[Sequence[K]],
     sizes: Sizes[K],
     budget: int,
     seed: int = 0,
     rooms: Sequence[Room] = (),
+    tell: Callable[[OrderName], None] = _nobody,
 ) -> dict[OrderName, Comparison]:
     """Let each order keep what it would.
 
@@ -74,16 +80,18 @@ def compare_orders(
         budget: bytes of each cache in memory, >= 0.
         seed: of "random".
         rooms: levels below, the nearest first; each cache has its own.
+        tell: told of each order before it is played.
 
     Returns:
         What all caches together come to, by order.
     """
-    return {
-        name: _sum(
+    compared: dict[OrderName, Comparison] = {}
+    for name in ORDERS:
+        tell(name)
+        compared[name] = _sum(
             [_Play(name, seed + n, budget, rooms, sizes).run(t) for n, t in enumerate(traces)]
         )
-        for name in ORDERS
-    }
+    return compared
 
 
 def _sum(plays: "Sequence[_Play[K]]") -> Comparison:

@@ -3,7 +3,8 @@
 Promises, held by one conformance suite. Only a process of this job on this host is ever fenced,
 never this one, nor a stranger that was given the number of a rank that has ended; leaving is final;
 a request to stop is told once, however often it is made; a request for a profile is told once each.
-A request for other weights is told once to each process that decides, until it is closed.
+A request for other weights is told once to each process that decides, until it is closed; so is
+that it was taken back before.
 """
 
 from collections.abc import Sequence
@@ -54,9 +55,13 @@ class ProfileRequested(Event, frozen=True):
 
 
 class RecipeRequested(Event, frozen=True):
-    """The user wants other weights of the sources; told again after a start until it is closed."""
+    """The user wants other weights of the sources; told again after a start until it is closed.
 
-    request: RecipeRequest
+    Attributes:
+        request: what is asked for; None: what was told of last was taken back unanswered.
+    """
+
+    request: RecipeRequest | None
 
 
 class Processes(Protocol):

@@ -55,6 +55,7 @@ from qmpi.runtime.same_run import (
     begun_with,
     check_same_run,
     keep_settings,
+    open_journal,
     refusal,
 )
 from qmpi.storage.cache import default_cache
@@ -267,8 +268,7 @@ def _open(world: Surroundings, directory: RunDirectory, start: Start) -> Coordin
     directory.create()
     lock = own_run(directory.lock, world.clock, world.processes.disown)
     check_same_run(directory, settings, start.way)
-    history: list[JournalRecord] = []
-    journal = JournalWriter.open(directory.journal, visit=history.append)
+    journal, history = open_journal(directory, settings)
     openings = [record for record in history if isinstance(record, RunOpened)]
     kept = directory.checkpoint_names()
     if not openings and kept and not start.from_scratch:

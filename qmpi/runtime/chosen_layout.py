@@ -23,7 +23,7 @@ from qmpi.planning.workload import Counts
 from qmpi.policy.placement import place
 from qmpi.runtime.here import as_found
 from qmpi.runtime.meeting import COORDINATOR, START_SECONDS, Surroundings
-from qmpi.runtime.same_run import begun_with, run_path
+from qmpi.runtime.same_run import begun_with, has_no_steps, run_path
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.transport.gathering import exchange_hosts
 from qmpi.units import Seconds
@@ -76,8 +76,9 @@ def decide(settings: Settings, there: Place) -> Decision:
     Raises:
         ConfigError: none fits, or nobody knows the machine.
     """
-    begun = begun_with(RunDirectory(run_path(settings)))
-    if begun is not None:
+    directory = RunDirectory(run_path(settings))
+    begun = begun_with(directory)
+    if begun is not None and not has_no_steps(directory):
         return Decision(
             begun.parallel, (f"{layout_text(begun.parallel)}: as the run was begun, so it stays",)
         )

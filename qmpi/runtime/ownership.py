@@ -89,6 +89,22 @@ def refusal_by_living(path: Path, clock: Clock, wait: Callable[[], None] = lambd
         return "" if lock.beat() else in_use(path, holder_of(path))
 
 
+def refusal_by_beating(path: Path, clock: Clock) -> str:
+    """Ask whether a lock is refused by a holder that is seen to live; frees none.
+
+    Args:
+        path: lock file.
+        clock: the clock.
+
+    Returns:
+        Why, in words, after a few seconds at most; "" if it is free, or a host that shows no sign
+        of life holds it.
+    """
+    refused = refusal_of(path)
+    is_far = bool(refused) and holder_of(path).elsewhere
+    return "" if is_far and not _moves(path, clock, MOVES_SECONDS, lambda: None) else refused
+
+
 def _moves(path: Path, clock: Clock, seconds: float, wait: Callable[[], None]) -> bool:
     first, deadline = holder_of(path), clock.now() + seconds
     while clock.now() < deadline:

@@ -80,7 +80,7 @@ class HostProcesses:
         self._stop_request = stop_request
         self._profile_request = profile_request
         self._recipe_request = recipe_request
-        self._recipe_told = ""
+        self._recipe_told, self._is_open = "", False
         self._launcher = os.getppid()
         self._signalled = ""
         self._disowned = False
@@ -176,8 +176,8 @@ class HostProcesses:
             told.append(StopRequested(reason))
         if self.is_coordinator and self._profile_request.exists():
             told += self._profile()
-        if self.is_coordinator and self._recipe_request.exists():
-            told += self._recipe()
+        if self.is_coordinator:
+            told += self._recipe() if self._recipe_request.exists() else self._taken_back()
         return told
 
     def close_request(self, name: str) -> None:
@@ -186,6 +186,7 @@ class HostProcesses:
         Args:
             name: of the request; another one stays.
         """
+        self._is_open = self._is_open and name != self._recipe_told
         try:
             withdraw_request(self._recipe_request, name)
         except StorageError as error:
@@ -196,8 +197,15 @@ class HostProcesses:
         request = waiting_request(self._recipe_request)
         if request is None or request.name == self._recipe_told:
             return []
-        self._recipe_told = request.name
+        self._recipe_told, self._is_open = request.name, True
         return [RecipeRequested(request)]
+
+    def _taken_back(self) -> list[Event]:
+        if not self._is_open:
+            return []
+        # Told anew if it is there again: a directory may be out of sight for a moment.
+        self._recipe_told, self._is_open = "", False
+        return [RecipeRequested(None)]
 
     def _profile(self) -> list[Event]:
         try:

@@ -3,9 +3,11 @@
 Theory of operation. The journal holds the digest of the settings that a run was begun with, and the
 log of hyperparameters that held since; `begun.toml` holds the settings themselves: whoever edits
 `job.toml`, which people do, is told which field may not change. What may change does so only for
-who says so, and at the step where the run goes on.
+who says so, and at the step where the run goes on. A run that has not trained a step yet binds
+nobody: with other settings its journal begins anew.
 """
 
+import logging
 from pathlib import Path
 from shlex import quote
 
@@ -16,9 +18,11 @@ from qmpi.config.load import dump_toml, load_job, settings_digest
 from qmpi.config.settings import Settings
 from qmpi.errors import ConfigError
 from qmpi.policy.hyperparameters import Log, carried_on, log_of
+from qmpi.policy.reshaping import which_run
+from qmpi.protocol.journal import JournalRecord, RunReshaped
 from qmpi.protocol.replay import Replay
 from qmpi.storage.atomic_file import write_atomic
-from qmpi.storage.journal import Glance, glance_at
+from qmpi.storage.journal import Glance, JournalWriter, glance_at
 from qmpi.storage.replay_file import read_replay
 from qmpi.storage.run_directory import RunDirectory
 
@@ -50,6 +54,8 @@ class Continuation(Struct, frozen=True):
         """
         return self.back_to if self.starts in (-1, starts) else -1
 
+
+logger = logging.getLogger(__name__)
 
 AS_IT_WAS = Continuation()
 
@@ -92,9 +98,13 @@ def check_same_run(
     begun = begun_with(directory)
     if begun is None:
         if way.back_to > 0:
-            raise ConfigError(f"the journal of {directory.root} tells of no step to go back to")
+            raise ConfigError(_nothing_behind(directory))
         return False
     glance = glance_at(directory.journal)
+    if _came_to_nothing(directory, glance):
+        if way.back_to > 0:
+            raise ConfigError(_nothing_behind(directory))
+        return settings_digest(begun) != settings_digest(settings)
     log = log_of(glance.told, begun)
     if not way.changes:
         last = log[-1]
@@ -107,6 +117,34 @@ def check_same_run(
     )
     _refuse(directory, begun, as_begun)
     return _check_way(log, glance, settings, way)
+
+
+def has_no_steps(directory: RunDirectory) -> bool:
+    """Return whether a run was opened and has come to nothing: then its settings bind nobody.
+
+    A start that its data refused must not be in the way of the same job once it is mended.
+
+    Args:
+        directory: of the run.
+
+    Returns:
+        Whether its journal tells of starts, none of which trained a step, and no checkpoint lies
+        there.
+    """
+    journal = directory.journal
+    return journal.exists() and _came_to_nothing(directory, glance_at(journal))
+
+
+def _came_to_nothing(directory: RunDirectory, glance: Glance) -> bool:
+    if not glance.openings or glance.trained or glance.committed:
+        return False
+    # Whoever made the directory of a replay, or of a run in another layout, has written it full.
+    is_made = any(isinstance(record, RunReshaped) for record in glance.told)
+    return not (is_made or directory.replay.exists() or directory.checkpoint_names())
+
+
+def _nothing_behind(directory: RunDirectory) -> str:
+    return f"the journal of {directory.root} tells of no step to go back to"
 
 
 def _check_replay(
@@ -158,6 +196,34 @@ def refusal(directory: RunDirectory, apart: tuple[str, ...]) -> str:
         f"{_NEW_LAYOUT if 'parallel.' in fields else ''}For other settings begin another run, with "
         "another --run-dir"
     )
+
+
+def open_journal(
+    directory: RunDirectory, settings: Settings
+) -> tuple[JournalWriter, list[JournalRecord]]:
+    """Open the journal of a run that `check_same_run` let pass; the caller holds its lock.
+
+    Args:
+        directory: of the run.
+        settings: those wanted. If others were, and no step was trained with them, the journal
+            begins anew.
+
+    Returns:
+        The writer, and what the journal holds.
+
+    Raises:
+        StorageError: it cannot be opened, or is damaged.
+    """
+    history: list[JournalRecord] = []
+    journal = JournalWriter.open(directory.journal, visit=history.append)
+    begun_as = which_run(history)
+    is_other = begun_as is not None and begun_as.settings_digest != settings_digest(settings)
+    if not (is_other and has_no_steps(directory)):
+        return journal, history
+    logger.warning("the journal begins anew: no step was trained with the settings of before")
+    journal.close()
+    write_atomic(directory.journal, b"")
+    return JournalWriter.open(directory.journal), []
 
 
 def keep_settings(directory: RunDirectory, settings: Settings, *, is_new: bool) -> None:

@@ -45,6 +45,10 @@ class World(Protocol):
         """Ask for other weights, as `qmpi recipe` does."""
         ...
 
+    def take_back(self) -> None:
+        """Take back what is asked for, as `qmpi recipe --withdraw` does."""
+        ...
+
     def asked_for(self) -> RecipeRequest | None:
         """Return what the next start would find."""
         ...
@@ -137,6 +141,16 @@ def check_a_request_for_weights_is_told_once_and_stays_until_it_is_closed(world:
         assert world.looks(LOOKS) == []
 
 
+def check_that_a_request_for_weights_is_taken_back_is_told_once(world: World) -> None:
+    for name in ("a", "b"):
+        request = RecipeRequest(name, (("python", 0.5),), 20)
+        world.ask_for_recipe(request)
+        assert world.looks(LOOKS) == [RecipeRequested(request)]
+        world.take_back()
+        assert world.looks(LOOKS) == [RecipeRequested(None)]
+        assert world.looks(LOOKS) == []
+
+
 Check = Callable[[World], None]
 CHECKS: tuple[Check, ...] = (
     check_a_rank_of_this_host_is_fenced,
@@ -150,4 +164,5 @@ CHECKS: tuple[Check, ...] = (
     check_a_request_to_stop_is_told_once,
     check_each_request_for_a_profile_is_told_once,
     check_a_request_for_weights_is_told_once_and_stays_until_it_is_closed,
+    check_that_a_request_for_weights_is_taken_back_is_told_once,
 )

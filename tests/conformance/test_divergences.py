@@ -4,8 +4,6 @@ Each port here is the shipped one with one mistake, of the kind that slips in: s
 early, a check left out, an order turned round.
 """
 
-import os
-import signal
 import time
 from itertools import count
 from pathlib import Path
@@ -21,6 +19,7 @@ from conformance import (
     processes_suite,
     units_suite,
 )
+from conformance import planted_processes as planted
 from conformance.modelled import books as modelled_books
 from conformance.modelled import copies as modelled_copies
 from conformance.modelled import data as modelled_data
@@ -41,7 +40,6 @@ from qmpi.ports.books import AppendJournal, WriteEnd
 from qmpi.ports.copies import SnapshotStored, StoreSnapshot
 from qmpi.ports.data import Block, BlockBroken, BlockBuilt
 from qmpi.ports.engine import EngineAborted
-from qmpi.ports.processes import StopRequested
 from qmpi.ports.units import RunUnit, UnitDone
 from qmpi.protocol.membership import SnapshotFact
 from qmpi.protocol.work import UnitReport
@@ -49,13 +47,11 @@ from qmpi.runtime.books import DiskBooks
 from qmpi.runtime.clock import Clock
 from qmpi.runtime.copies import FileCopies
 from qmpi.runtime.data import FileData
-from qmpi.runtime.processes import HostProcesses
 from qmpi.runtime.units import PlanUnits
 from qmpi.simulator.ports.books import SimulatedBooks
 from qmpi.simulator.ports.copies import SimulatedCopies
 from qmpi.simulator.ports.data import SimulatedData
 from qmpi.simulator.ports.engine import SimulatedEngine
-from qmpi.simulator.ports.processes import SimulatedProcesses
 from qmpi.simulator.ports.units import SimulatedUnits
 from qmpi.units import Digest
 
@@ -287,31 +283,6 @@ class RealBlaming(real_engine.GatedEngine):
         return replace(event, own_fault=False) if isinstance(event, EngineAborted) else event
 
 
-class RealRuthless(HostProcesses):
-    """Kills whoever has the number."""
-
-    def fence(self, pid, reason):
-        del reason
-        if pid > 1 and pid != os.getpid():
-            os.kill(pid, signal.SIGKILL)
-
-
-class RealRepeating(HostProcesses):
-    """Tells of a request at every look."""
-
-    def notices(self, now):
-        self._told = False
-        return super().notices(now)
-
-
-class ModelledRepeating(SimulatedProcesses):
-    """Tells of a request at every look."""
-
-    def notices(self, now):
-        del now
-        return [StopRequested("again")] if self._asked else []
-
-
 class UnitsToldEarly:
     """Units that report success and then write."""
 
@@ -374,13 +345,24 @@ CAUGHT = [
         engine_suite.check_a_member_without_room_for_a_connection_says_so,
     ),
     (real_engine, RealBlaming, engine_suite.check_a_member_without_room_for_a_connection_says_so),
-    (real_processes, RealRuthless, processes_suite.check_a_stranger_is_never_fenced),
+    (real_processes, planted.RealRuthless, processes_suite.check_a_stranger_is_never_fenced),
     (
-        real_processes, RealRuthless,
+        real_processes, planted.RealRuthless,
         processes_suite.check_the_number_of_a_far_rank_names_nobody_here,
     ),
-    (real_processes, RealRepeating, processes_suite.check_a_request_to_stop_is_told_once),
-    (modelled_processes, ModelledRepeating, processes_suite.check_a_request_to_stop_is_told_once),
+    (real_processes, planted.RealRepeating, processes_suite.check_a_request_to_stop_is_told_once),
+    (
+        modelled_processes, planted.ModelledRepeating,
+        processes_suite.check_a_request_to_stop_is_told_once,
+    ),
+    (
+        real_processes, planted.RealOblivious,
+        processes_suite.check_that_a_request_for_weights_is_taken_back_is_told_once,
+    ),
+    (
+        modelled_processes, planted.ModelledOblivious,
+        processes_suite.check_that_a_request_for_weights_is_taken_back_is_told_once,
+    ),
     (real_units, RealUnitsToldEarly, units_suite.check_a_unit_ends_in_its_file),
     (modelled_units, ModelledUnitsToldEarly, units_suite.check_a_unit_ends_in_its_file),
 ]  # fmt: skip

@@ -3,10 +3,10 @@
 Theory of operation. A request for other weights is followed by one record of the journal; only then
 is it closed, so a death before that leaves it to the next start, and one after it finds its name in
 the journal. The new log goes to memory ranks with the directory. A request that adds sources is
-followed once every data rank has opened them (`additions`). Trainers are told, by the grant or
-the seat that brings them to the new steps, which directory they must name in their requests; so a
-memory rank that is behind waits for it. Nothing is asked for ahead of what is granted by more than
-`data.prefetch_steps`: from there on a recipe may change.
+followed once every data rank has opened them (`additions`); until then it can be taken back.
+Trainers are told, by the grant or the seat that brings them to the new steps, which directory they
+must name in their requests; so a memory rank that is behind waits for it. Nothing is asked for
+ahead of what is granted by more than `data.prefetch_steps`: from there on a recipe may change.
 
 Where the curriculum adapts, it sets all weights, window by window, and nobody else does.
 
@@ -192,17 +192,19 @@ class RecipeBook:
         )
         return [AppendJournal((told,))]
 
-    def ask(self, request: RecipeRequest, now: Seconds) -> list[Effect]:
+    def ask(self, request: RecipeRequest | None, now: Seconds) -> list[Effect]:
         """Follow a request while the job runs, or say why not.
 
         Args:
-            request: what is asked for.
+            request: what is asked for; None: what waits or is being tried was taken back.
             now: clock.
 
         Returns:
             The record, and the directory that has the new log, or proposes sources; nothing before
             the run is open.
         """
+        if request is None:
+            return self._take_back(now)
         if not self.log:
             self._waiting = [request]
             return []
@@ -287,6 +289,16 @@ class RecipeBook:
             return self._answer(RecipeAnswer(name, -1, refused))
         self.additions.propose(request)
         return []
+
+    def _take_back(self, now: Seconds) -> list[Effect]:
+        self._waiting = []
+        tried = self.additions.proposed
+        if tried is None:
+            return []
+        self.additions.propose(None)
+        self._is_held = False
+        effects = self._answer(RecipeAnswer(tried.name, -1, "the change was taken back"))
+        return [*effects, *self._publish("sources are not wanted any more", now)]
 
     def _answered(self, request: RecipeRequest) -> tuple[Recipes, int, str]:
         committed = self._record.committed

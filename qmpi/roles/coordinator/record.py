@@ -12,7 +12,7 @@ from typing import Any
 from qmpi.errors import InvariantError
 from qmpi.policy.hyperparameters import hyperparameters_at
 from qmpi.policy.step_split import mean_times
-from qmpi.policy.throughput import eta, rate, thin
+from qmpi.policy.throughput import Pace, eta, thin
 from qmpi.protocol.batch import first_block
 from qmpi.protocol.evaluation import EvaluationReport
 from qmpi.protocol.hyperparameters import Hyperparameters
@@ -90,7 +90,7 @@ class Record:
         self.checkpointed = Step(0)
         self._digests: dict[Step, Digest] = {}
         self._named: deque[tuple[Step, Digest]] = deque(maxlen=KEPT_NAMES)
-        self._points: list[tuple[Seconds, int]] = []
+        self._pace = Pace(RATE_WINDOW_SECONDS)
         self._last: StepCommitted | None = None
         self._waits: deque[tuple[float, float]] = deque(maxlen=SPLIT_STEPS)
         self._times: deque[StepTimes] = deque(maxlen=SPLIT_STEPS)
@@ -131,7 +131,7 @@ class Record:
         """
         for record in records:
             self.take(record)
-        self._points.clear()  # how fast earlier incarnations were says nothing of this one
+        self._pace.clear()  # how fast earlier incarnations were says nothing of this one
 
     def take(self, record: JournalRecord) -> None:
         """Take in a record.
@@ -177,7 +177,7 @@ class Record:
             self.losses = [(s, x) for s, x in self.losses if s < step]
             self.outcomes.rewind(step)
             self.evaluations = [e for e in self.evaluations if e.step <= step]
-            self._points.clear()
+            self._pace.clear()
             self._forget(step)
         return lost
 
@@ -292,8 +292,7 @@ class Record:
         Returns:
             A report without ranks.
         """
-        recent = [p for p in self._points if now - p[0] <= RATE_WINDOW_SECONDS]
-        speed = rate(recent, RATE_WINDOW_SECONDS)
+        speed = self._pace.speed(now)
         return StatusReport(
             state=state,
             step=self.committed,
@@ -377,8 +376,8 @@ class Record:
             self.losses.append((record.step, self.loss))
         if len(self.losses) > 4096:
             self.losses = list(thin(self.losses, 2048))
-        self._points.append((Seconds(record.time), self.tokens_before(self.committed)))
-        del self._points[:-256]
+        took = record.wait_seconds + record.seconds
+        self._pace.add(Seconds(record.time), self.tokens_before(self.committed), took)
         if record.weight_digest:
             self.digest, self.digest_step = record.weight_digest, self.committed
             self._named.append((self.committed, record.weight_digest))

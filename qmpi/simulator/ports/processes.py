@@ -101,6 +101,13 @@ class SimulatedProcesses:
         self._notices.append(RecipeRequested(request))
         self.on_notice()
 
+    def withdraw_recipe(self) -> None:
+        """Take back what was asked for and is not answered, as a user does."""
+        if self._files.recipe_request is not None:
+            self._files.recipe_request = None
+            self._notices.append(RecipeRequested(None))
+            self.on_notice()
+
     def close_request(self, name: str) -> None:
         """Take a request for other weights away; one that is gone already is no error.
 

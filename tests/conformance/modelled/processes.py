@@ -64,6 +64,9 @@ class ModelledWorld(Machine):
     def ask_for_recipe(self, request: RecipeRequest) -> None:
         self.processes.ask_recipe(request)
 
+    def take_back(self) -> None:
+        self.processes.withdraw_recipe()
+
     def asked_for(self) -> RecipeRequest | None:
         return self.around.files.recipe_request
 

@@ -68,6 +68,9 @@ class RealWorld:
     def ask_for_recipe(self, request: RecipeRequest) -> None:
         write_recipe_request(self._recipe, request)
 
+    def take_back(self) -> None:
+        self._recipe.unlink()
+
     def asked_for(self) -> RecipeRequest | None:
         return read_recipe_request(self._recipe)
 

@@ -69,6 +69,20 @@ def test_ingest_then_check_a_job_on_the_corpus(
     assert "--force" in capsys.readouterr().err
 
 
+def test_a_run_is_no_place_for_a_corpus_whatever_is_forced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.md").write_text("some notes")
+    place = tmp_path / "run"
+    (place / "checkpoints").mkdir(parents=True)
+    (place / "job.toml").write_text("[job]\n")
+    for force in ([], ["--force"]):
+        assert run(["ingest", str(tmp_path / "notes.md"), "--out", str(place), *force]) == 2
+        shown = capsys.readouterr().err
+        assert "is not a corpus: it holds 'checkpoints'; choose another directory" in shown
+        assert "--force" not in shown
+
+
 def test_sample_of_what_is_no_run_is_explained(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

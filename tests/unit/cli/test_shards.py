@@ -78,6 +78,16 @@ def test_ls(whole: Path, notes: Path, capsys: Captured) -> None:
     assert "ingested" in shown
 
 
+def test_ls_of_a_shard_that_is_gone_says_what_to_do(
+    whole: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    copy = shutil.copytree(whole, tmp_path / "copy")
+    (copy / SHARD).unlink()
+    (shard, *_) = asked(capsys, "shards", "ls", copy, code=3)["shards"]
+    assert "[Errno" not in shard["fault"]
+    assert shard["fault"].endswith("No such file or directory: it does not exist; check the path")
+
+
 def test_ls_in_a_pipe_is_a_line_a_shard(
     whole: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click import BadParameter
 
+from qmpi.cli import simulate
 from qmpi.cli.main import run
 from qmpi.cli.sizes import Size, binary
 from qmpi.config.memory import CHUNK_TOKENS
@@ -88,6 +89,31 @@ def test_a_job_without_a_corpus_has_nothing_to_keep(
     path = tmp_path / "job.toml"
     path.write_text('[[data.sources]]\nkind = "content"\nname = "sums"\ntype = "mathematics"\n')
     assert "nothing to keep" in told([str(path), "--steps", "2"], capsys)
+
+
+def test_more_steps_than_the_job_has_are_not_passed_over_in_silence(
+    job: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["simulate", "--cache", job, "--steps", str(STEPS + 1), "--json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["steps"] == STEPS
+    assert f"the job has {STEPS} steps" in shown.err
+    assert run(["simulate", "--cache", job, "--steps", str(STEPS)]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_what_takes_long_is_told_on_the_way(
+    job: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simulate, "MOST_ROWS", 7)
+    monkeypatch.setattr(simulate, "TELL_SECONDS", 0.0)
+    assert run(["simulate", "--cache", job]) == 0
+    shown = capsys.readouterr().err
+    assert shown.startswith("qmpi: 8 rows are followed")  # one step, however many rows it has
+    assert "8 rows are followed to their chunks" in shown
+    assert all(f"policy {name}" in shown for name in ORDERS)
+    assert run(["simulate", "--cache", job, "--json"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

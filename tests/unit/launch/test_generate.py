@@ -109,3 +109,12 @@ def test_a_command_that_is_refused_changes_nothing(tmp_path: Path, lock: str) ->
             with pytest.raises(UserError, match="in use"):
                 run_farm(work, prepared.directory, 1, onlookers, os.environ)
     assert path.read_bytes() == before
+
+
+def test_more_than_there_is_room_for_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    options = GenerateOptions(tokens=10**16, out=tmp_path / "out" / "corpus")
+    with pytest.raises(InputError, match=r"10,000,000,000,000,000 tokens take 2,500,000\.0 GB"):
+        prepare_corpus(None, options, tmp_path / "cache")
+    assert not (tmp_path / "out").exists()
+    assert not list((tmp_path / "cache").iterdir())

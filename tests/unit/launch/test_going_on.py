@@ -1,5 +1,6 @@
 """How a run may go on: which changes are taken, which are refused, and that the old job stays."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,19 +13,20 @@ from qmpi.config.load import dump_toml, load_job, parse_job, settings_digest
 from qmpi.config.optimizer import OptimizerSettings
 from qmpi.config.settings import Settings
 from qmpi.config.train import TrainSettings
-from qmpi.errors import ConfigError
+from qmpi.errors import ConfigError, RunInUse
 from qmpi.launch import train as launch_train
 from qmpi.launch.job_file import JobFile
-from qmpi.launch.train import check_claimed, claim_run, options_of, way_on, will_change
+from qmpi.launch.train import check_claimed, claim_run, options_of, prepare_run, way_on, will_change
 from qmpi.main import parse
 from qmpi.policy.hyperparameters import carried_on, first_hyperparameters
 from qmpi.policy.roll_back import rolled_back
 from qmpi.protocol.journal import GenerationOpened, JournalRecord, RunOpened, StepCommitted
 from qmpi.protocol.roll_back import RollBack
 from qmpi.protocol.status import EndMarker
-from qmpi.runtime.same_run import Continuation, check_same_run, keep_settings
+from qmpi.runtime.same_run import Continuation, check_same_run, keep_settings, open_journal
 from qmpi.storage.journal import JournalWriter
-from qmpi.storage.run_directory import RunDirectory
+from qmpi.storage.run_directory import RunDirectory, RunLock
+from qmpi.storage.status_file import write_end
 from qmpi.units import Digest, Generation, Rank, Step
 
 END = EndMarker(state="failed", exit_code=3, step=9, digest="", reason="", time=1.0)
@@ -118,6 +120,47 @@ def test_a_job_of_an_old_version_keeps_what_it_was_begun_with(directory: RunDire
     directory.begun.unlink()
     claim_run(job(directory.root, steps=40), ON)
     assert load_job(directory.begun).train.steps == 20
+
+
+def test_a_run_that_has_trained_nothing_is_in_nobodys_way(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path / "run")
+    directory.create()
+    begun = job(directory.root)
+    mended = replace(begun, model=replace(begun.model, layers=9))
+    keep_settings(directory, begun, is_new=True)
+    formed = GenerationOpened(1.0, Generation(1), (Rank(0),), ((0,),), Step(0), "", "")
+    append(directory, opened(begun, begun), formed)
+    assert not check_same_run(directory, begun)
+    assert check_same_run(directory, mended)  # so a job that is up is not followed as if it were it
+    with pytest.raises(ConfigError, match="no step to go back to"):
+        check_same_run(directory, mended, replace(ON, back_to=3))
+    writer, history = open_journal(directory, begun)
+    writer.close()
+    assert len(history) == 2
+    claim_run(mended)
+    writer, history = open_journal(directory, mended)
+    writer.close()
+    assert not history
+    assert directory.journal.read_bytes() == b""
+
+
+@pytest.mark.parametrize("what", ["step", "checkpoint"])
+def test_what_was_trained_stays_in_the_way_of_other_settings(tmp_path: Path, what: str) -> None:
+    directory = RunDirectory(tmp_path / "run")
+    directory.create()
+    begun = job(directory.root)
+    keep_settings(directory, begun, is_new=True)
+    append(directory, opened(begun, begun))
+    if what == "step":
+        step = StepCommitted(1.0, Step(0), Generation(1), 0, (), (1.0,), 1.0, Digest(""))
+        # Given up since, which is no reason to lose it.
+        formed = GenerationOpened(2.0, Generation(2), (Rank(0),), ((0,),), Step(0), "", "")
+        append(directory, step, formed)
+    else:
+        (directory.checkpoints / "step-00000001-of-0.snap").touch()
+    mended = replace(begun, model=replace(begun.model, layers=9))
+    with pytest.raises(ConfigError, match=r"model\.layers is 4, not 9"):
+        check_same_run(directory, mended)
 
 
 def test_a_refused_change_leaves_the_job_as_it_was(directory: RunDirectory) -> None:
@@ -216,3 +259,62 @@ def test_the_command_takes_a_job_back_that_nobody_trained_with(
     assert "ended 2 times before it began" in capsys.readouterr().err
     assert load_job(directory.root / "seen.toml").train.steps == 40
     assert directory.job.read_bytes() == before
+
+
+def test_a_run_that_has_finished_is_not_started_again(
+    directory: RunDirectory, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QMPI_MPIRUN", "/nowhere/mpirun")  # it would be looked for
+    done = [
+        StepCommitted(1.0, Step(s), Generation(1), 0, (), (1.0,), 1.0, Digest(""))
+        for s in range(9, 20)
+    ]
+    append(directory, *done)
+    write_end(directory.root, replace(END, state="finished", exit_code=0, step=20, digest="abc"))
+    arguments = ["train", "--resume", str(directory.root), "--set", "roles.spare=1"]
+    assert command(arguments) == 3  # without its last checkpoint there is something to do
+    (directory.checkpoints / f"step-{20:019d}.snap").touch()
+    capsys.readouterr()
+    before = directory.job.read_bytes()
+    assert command(arguments) == 0
+    assert "has all its 20 steps, so nothing is started" in capsys.readouterr().err
+    assert directory.job.read_bytes() == before
+    for more in (
+        ["--set", "train.steps=30"],
+        ["--set", "evaluation.every_steps=5"],
+        ["--back-to", "3"],
+        ["--from-scratch"],
+    ):
+        assert command([*arguments, *more]) == 3
+    with RunLock(directory.supervisor_lock):
+        assert command(arguments) != 0
+    write_end(directory.root, replace(END, state="stopped", step=20))
+    assert command(arguments) == 3
+
+
+def test_that_a_run_is_in_use_is_said_before_what_differs(directory: RunDirectory) -> None:
+    other = replace(job(directory.root), model=replace(job(directory.root).model, layers=9))
+    for lock in (directory.supervisor_lock, directory.lock):
+        with RunLock(lock), pytest.raises(RunInUse, match="is in use by pid"):
+            prepare_run(other, 3, os.environ)
+    with pytest.raises(ConfigError, match=r"model\.layers is 4, not 9"):
+        prepare_run(other, 3, os.environ)
+
+
+def test_a_machine_that_nobody_knows_is_refused_with_those_that_are_known(tmp_path: Path) -> None:
+    plain = job(tmp_path / "run")
+    unknown = replace(plain, machine=replace(plain.machine, name="lumy"))
+    with pytest.raises(ConfigError, match=r"no machine 'lumy' .*known are .*lumi"):
+        prepare_run(unknown, 3, {"QMPI_MPIRUN": "/nowhere"})
+
+
+@pytest.mark.parametrize("step", ["-5", "-5:2", "5:-2", "x", "", "1:2:3", "\u0665"])
+def test_no_rank_goes_back_to_what_is_no_step(
+    step: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        parse(["job.toml", f"--back-to={step}"])
+    assert left.value.code == 2
+    assert "write STEP or STEP:STARTS, numbers from 0" in capsys.readouterr().err
+    assert parse(["job.toml", "--back-to", "5:2"]).back_to == (5, 2)
+    assert parse(["job.toml", "--back-to", "5"]).back_to == (5, -1)

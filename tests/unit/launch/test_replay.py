@@ -251,6 +251,23 @@ def test_a_float_sum_is_replayed_on_as_many_trainers_alone(
     assert prepare_replay(wide, new, None, ("roles.trainer=4",)).goes_by.steps == 1
 
 
+def test_a_replay_that_is_refused_leaves_no_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("QMPI_CACHE", str(tmp_path / "cache"))
+    run = fast(tmp_path / "wide", 2, tensor=2)
+    arguments = ["replay", str(run.root), "--set", "roles.trainer=4"]
+    monkeypatch.setenv("QMPI_MPIRUN", "/nowhere/mpirun")
+    assert command(arguments) == 3
+    assert "/nowhere/mpirun" in capsys.readouterr().err
+    assert not (tmp_path / "wide-replay").exists()
+    # What was there before stays, and so does what is no part of an unstarted replay.
+    (tmp_path / "wide-replay").mkdir()
+    (tmp_path / "wide-replay" / "notes").touch()
+    assert command(arguments) == 3
+    assert (tmp_path / "wide-replay" / "notes").exists()
+
+
 def test_a_job_whose_batch_follows_a_rule_is_started_again_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -145,6 +145,13 @@ def test_what_is_no_other_layout_is_refused(run, tmp_path, changes, match):
     assert not (tmp_path / "new").exists()
 
 
+def test_the_layout_that_there_is_is_not_given_as_an_example_of_another(run, tmp_path):
+    made = reshape_run(run.root, tmp_path / "a", None, (*TENSOR, "parallel.pipeline=1"), silent)
+    with pytest.raises(ConfigError, match=r"layout already \(tensor 2\)") as told:
+        reshape_run(made.run, tmp_path / "b", None, (), silent)
+    assert "tensor=2" not in str(told.value)
+
+
 def test_a_run_whose_lanes_keep_something_is_refused(tmp_path):
     run = begun(tmp_path, reduction_bits=16)
     with pytest.raises(ConfigError, match="each lane keeps a part of its gradient"):

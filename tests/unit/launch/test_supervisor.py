@@ -15,7 +15,6 @@ from qmpi.config.settings import FailureSettings
 from qmpi.errors import LaunchError, UserError
 from qmpi.launch import mpirun_process, start_watch, supervisor
 from qmpi.launch.mpirun import SHIELD, LaunchPlan
-from qmpi.launch.stall import StallWatch
 from qmpi.launch.supervisor import Supervision, supervise
 from qmpi.protocol.status import EndMarker
 from qmpi.runtime import ownership
@@ -25,7 +24,6 @@ from qmpi.runtime.ownership import beating
 from qmpi.storage.rank_files import RankProcess, start_ticks
 from qmpi.storage.run_directory import RunDirectory, RunLock
 from qmpi.storage.status_file import write_end
-from qmpi.units import Seconds
 
 MARKER = EndMarker(state="finished", exit_code=0, step=7, digest="", reason="", time=1.0)
 FAKE = Path(__file__).parent / "fake_mpirun.py"
@@ -278,15 +276,6 @@ def test_a_job_that_hangs_is_started_again(job: Job, line: str):
     assert marker.state == "finished"
     assert any("hangs" in said for said in job.said)
     assert job.living() == []
-
-
-def test_a_machine_that_slept_is_no_job_that_hangs(tmp_path: Path):
-    limits = FailureSettings(start_seconds=10.0, dead_seconds=4.0)
-    watch = StallWatch(tmp_path / "status.json", limits, 1.0, Seconds(0.0))
-    assert watch.look(Seconds(3600.0)) == ""
-    (tmp_path / "status.json").touch()
-    assert watch.look(Seconds(7200.0)) == ""
-    assert next(s for s in range(1, 20) if watch.look(Seconds(7200.0 + s))) == 12
 
 
 def test_a_second_signal_leaves_nothing_running(job: Job):

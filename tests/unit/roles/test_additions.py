@@ -97,6 +97,30 @@ def test_another_request_takes_the_place_of_one_that_is_being_tried():
     assert journal(tried(job, 2), RecipesChanged) == []
 
 
+def test_what_is_being_tried_can_be_taken_back():
+    job = running()
+    job.tell(wanted())
+    tried(job, 1)
+    effects = job.tell(RecipeRequested(None))
+    assert sent(effects, Directory)[0].proposal is None
+    (status,) = [e.report for e in effects if hasattr(e, "report")]
+    assert status.recipe_answers[-1].refused == "the change was taken back"
+    assert journal(tried(job, 2), RecipesChanged) == []
+    assert job.tell(RecipeRequested(None))[:-1] == []
+    job.tell(wanted("b"))
+    tried(job, 1, "b")
+    assert journal(tried(job, 2, "b"), RecipesChanged)
+
+
+def test_what_waits_for_a_start_can_be_taken_back():
+    job = Job(settings=LONG)
+    job.tell(wanted(at=1))
+    job.tell(RecipeRequested(None))
+    job.run()
+    assert journal(job.effects, RecipesChanged) == []
+    assert job.role.crew.directory.proposal is None
+
+
 def test_the_next_start_has_it_from_the_journal_and_is_asked_once():
     job = running()
     job.tell(wanted())
