@@ -212,18 +212,21 @@ def _fall(arms: Sequence[Arm], steps: Sequence[Step]) -> float | None:
 def advantages(falls: Sequence[Fall]) -> list[float]:
     """Return of each probe by how much the windows beside it fell further.
 
+    Losses fall fast at first and then slower. With a window on either side that cancels but for the
+    curve; with one it would not.
+
     Args:
         falls: of windows, in order.
 
     Returns:
-        Nats a token; one for each probe that has a window of the curriculum beside it.
+        Nats a token; one for each probe that lies between two windows of the curriculum.
     """
     by_number = {fall.window: fall for fall in falls}
     told: list[float] = []
     for fall in falls:
         beside = (by_number.get(fall.window + step) for step in (-1, 1))
         others = [other.nats for other in beside if other is not None and not other.is_static]
-        if fall.is_static and others:
+        if fall.is_static and len(others) == 2:
             told.append(fmean(others) - fall.nats)
     return told
 

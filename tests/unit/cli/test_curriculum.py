@@ -9,8 +9,11 @@ import pytest
 
 from qmpi.cli.main import run
 from qmpi.config.bands import BANDS
-from qmpi.config.load import parse_job
+from qmpi.config.load import dump_toml, parse_job
 from qmpi.planning.stages import stages_of
+from qmpi.simulator.scenario import parse_scenario, play
+from qmpi.storage.journal import JournalWriter
+from qmpi.storage.run_directory import RunDirectory
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "curriculum.md").read_text(encoding="utf-8")
@@ -30,6 +33,21 @@ def job(tmp_path: Path) -> str:
     path = tmp_path / "job.toml"
     path.write_text(JOB)
     return str(path)
+
+
+@pytest.fixture(scope="module")
+def played_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a run, with what the simulator has written in its journal."""
+    scenarios = ROOT / "tests" / "simulation" / "scenarios"
+    scenario = parse_scenario((scenarios / "curriculum.txt").read_text())
+    outcome, missed = play(scenario)
+    assert not missed
+    directory = RunDirectory(tmp_path_factory.mktemp("played") / "runs" / "laptop")
+    directory.create()
+    directory.job.write_text(dump_toml(scenario.settings))
+    with JournalWriter.open(directory.journal) as writer:
+        writer.append(outcome.journal)
+    return directory.root
 
 
 def told(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -120,19 +138,104 @@ def test_mistakes_are_told(
 
 
 def test_commands_of_the_page_run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    played_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(ROOT)
-    lines = [shlex.split(line) for line in _block("bash").splitlines()]
-    assert len(lines) >= 4
+    blocks = "".join(_blocks("bash"))
+    lines = [shlex.split(line) for line in blocks.splitlines()]
+    assert len(lines) >= 7
     for words in lines:
         assert words[:2] == ["qmpi", "curriculum"]
+        monkeypatch.chdir(played_run.parents[1] if "--run" in words else ROOT)
         assert told(words[2:], capsys)
 
 
+def _blocks(kind: str) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```", PAGE, re.S | re.M)
+
+
 def _block(kind: str) -> str:
-    (block,) = re.findall(rf"^```{kind}\n(.*?)^```", PAGE, re.S | re.M)
-    return block
+    return _blocks(kind)[-1]
+
+
+def test_scripts_get_the_path_of_a_run(
+    played_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    story = json.loads(told(["--run", str(played_run), "--json"], capsys))
+    assert list(story) == [
+        "kind", "step", "every_steps", "stage", "band", "arms", "path", "probes", "advantage",
+        "off",
+    ]  # fmt: skip
+    assert (story["kind"], story["step"], story["every_steps"]) == ("adaptive", 90, 11)
+    assert [line["window"] for line in story["path"]] == [-1, 2, 3, 4, 5, 6, 7, 8]
+    assert [line["first_step"] for line in story["path"]][1:] == [11 * n for n in range(2, 9)]
+    assert all(sum(line["weights"].values()) == pytest.approx(1) for line in story["path"])
+    arms = {arm["name"]: arm for arm in story["arms"]}
+    assert arms["python"]["weight"] == arms["python"]["share"] == 0.75
+    assert arms["mathematics-expert"]["band"] == "expert"
+    assert arms["mathematics-expert"]["answer_loss"] > 0
+    assert (story["stage"], story["band"], story["probes"]) == (1, "beginner", 1)
+
+
+def test_people_read_the_newest_of_a_path(
+    played_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = told(["--run", str(played_run)], capsys)
+    assert "adaptive curriculum, step 90, windows of 11 steps" in text
+    assert re.search(r"^mathematics-expert +3\.5 % +3\.\d % +\d\.\d\d +\d", text, re.M)
+    assert "from step 33 on: window 3 is a probe: what the job says" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "name a job, or a run with --run; not both"),
+        (["JOB", "--run", "RUN"], "name a job, or a run with --run; not both"),
+        (["--run", "RUN", "--set", "job.seed=1"], "--set and --run-dir go with a job"),
+        (["--run", "nowhere"], "nowhere"),
+    ],
+)
+def test_what_is_no_run_is_told(
+    arguments: list[str],
+    said: str,
+    job: str,
+    played_run: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    names = {"JOB": job, "RUN": str(played_run)}
+    assert run(["curriculum", *(names.get(word, word) for word in arguments)]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("every_steps=10", "curriculum.every_steps = 10: steps are granted"),
+        ("specialise=['code']", "curriculum.specialise: no source is of type 'code'"),
+        ("focus=specialise", 'curriculum.specialise goes with focus = "specialise"'),
+        ("placebo_share=2", "curriculum.placebo_share = 2: must be"),
+        ("most=1", "curriculum.most = 1: must be"),
+    ],
+)
+def test_an_adaptive_curriculum_is_checked(
+    field: str, said: str, job: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sets = ["--set", "curriculum.kind=adaptive", "--set", f"curriculum.{field}"]
+    assert run(["curriculum", job, *sets]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_an_adaptive_job_without_levels_or_with_recipes_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    adaptive = '\n[curriculum]\nkind = "adaptive"\n'
+    for text, said in (
+        (BARE + adaptive, 'curriculum.kind = "adaptive": no source of the job is generated'),
+        (JOB + "[[data.recipes]]\nat = 9\nweights = {sums = 2.0}\n" + adaptive, "data.recipes"),
+    ):
+        path = tmp_path / "other.toml"
+        path.write_text(text)
+        assert run(["curriculum", str(path)]) == 2
+        assert said in capsys.readouterr().err
 
 
 def test_tables_of_the_page_are_legal_for_the_job_that_it_shows() -> None:
