@@ -38,6 +38,10 @@ def test_levels_change_no_weight_and_are_gone_after_a_crash_and_at_the_end(tmp_p
         end = run.finish()
     assert (end["state"], end["exit_code"]) == ("finished", 0), run.logs()
     assert end["digest"] == without["digest"]
+    told = {level["level"]: level for level in end["levels"]}
+    assert list(told) == ["memory", "host", "disk", "shards", "anew"]
+    assert told["shards"]["hits"] > 0
+    assert told["memory"]["hits"] + told["memory"]["misses"] > 0
     said = [line for line in run.logs(10**6).splitlines() if "chunks: memory" in line]
     assert [line for line in said if "; host " in line and "; disk " in line], said
     assert not [path for place in places.values() for path in place.iterdir()]
