@@ -1,8 +1,11 @@
 """Weights of the sources in words, the same wherever they are told."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from qmpi.protocol.recipe import RecipeReport, SourceFigures
+
+T = TypeVar("T")
 
 MOST_TOLD, HALF = 8, 3
 """Sources that are told one by one at most; of more so many at each end."""
@@ -15,9 +18,12 @@ def shares_text(weights: Mapping[str, float]) -> str:
         weights: by source; they sum to 1.
 
     Returns:
-        Text such as "python 75.0 %, mathematics 25.0 %".
+        Text such as "python 75.0 %, mathematics 25.0 %"; of many sources the largest shares and
+        the smallest.
     """
-    return ", ".join(f"{name} {100 * share:.1f} %" for name, share in weights.items())
+    return ", ".join(
+        _few(weights, lambda name: -weights[name], lambda n, w: f"{n} {100 * w:.1f} %")
+    )
 
 
 def losses_text(figures: Mapping[str, SourceFigures]) -> str:
@@ -30,12 +36,20 @@ def losses_text(figures: Mapping[str, SourceFigures]) -> str:
         Text such as "python 3.214, mathematics 2.881 (answers 1.902)"; of many sources the dearest
         and the cheapest.
     """
-    dear = sorted(figures, key=lambda name: -figures[name].loss)
-    if len(dear) <= MOST_TOLD:
-        return ", ".join(_loss_text(name, figures[name]) for name in figures)
-    shown = [_loss_text(name, figures[name]) for name in (*dear[:HALF], *dear[-HALF:])]
-    between = f"{len(dear) - 2 * HALF} between"
-    return ", ".join([*shown[:HALF], between, *shown[HALF:]])
+    return ", ".join(_few(figures, lambda name: -figures[name].loss, _loss_text))
+
+
+def _few(
+    told: Mapping[str, T], order: Callable[[str], float], text: Callable[[str, T], str]
+) -> list[str]:
+    """Return a text for each source; of many for both ends of an order, and what lies between."""
+    if len(told) <= MOST_TOLD:
+        return [text(name, each) for name, each in told.items()]
+    names = sorted(told, key=order)
+    first, last = (
+        [text(name, told[name]) for name in part] for part in (names[:HALF], names[-HALF:])
+    )
+    return [*first, f"{len(names) - 2 * HALF} between", *last]
 
 
 def _loss_text(name: str, told: SourceFigures) -> str:
