@@ -4,8 +4,15 @@ Theory of operation. A generated problem ends in a line that opens with fixed wo
 the answer (`qmpi.content.exercise`). So a line that opens with their ids, and ends within a few
 tokens, holds one: no mark has to travel with a block or lie in a shard. The bound leaves prose out
 that happens to begin with such a word.
+
+Most tokens are no line breaks, and most lines open otherwise: two looks at a table leave few places
+to be compared. That is done on the host, where blocks arrive.
 """
 
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,22 +21,22 @@ from qmpi.protocol.token_kinds import AnswerLines
 MOST_TOKENS = 24
 """Of an answer, its line break left out."""
 
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
+
 
 class Answers:
     """Finds answers."""
 
-    def __init__(self, lines: AnswerLines, device: torch.device) -> None:
+    def __init__(self, lines: AnswerLines) -> None:
         """Make the tables.
 
         Args:
             lines: how they look.
-            device: where ids are.
         """
-        self._openings = lines.openings
-        # The last entry stands for all ids behind: ranks may have a part of the vocabulary.
-        self._breaks = torch.zeros(max(lines.breaks, default=-1) + 2, dtype=torch.bool)
-        self._breaks[list(lines.breaks)] = True
-        self._breaks = self._breaks.to(device)
+        # One may begin like another: the longest is tried first.
+        self._openings = sorted(lines.openings, key=len, reverse=True)
+        self._breaks = _table(lines.breaks)
+        self._firsts = _table(opening[0] for opening in lines.openings)
 
     @property
     def are_told(self) -> bool:
@@ -40,44 +47,39 @@ class Answers:
         """Return of each target whether it is part of an answer.
 
         Args:
-            ids: int64 [B, T + 1].
+            ids: int64 [B, T + 1], in the host's memory.
 
         Returns:
             bool [B, T]; of a line that the row cuts nothing is.
         """
-        is_break = self._breaks[ids.clamp(max=self._breaks.numel() - 1)]
-        begins = torch.zeros_like(is_break)
+        rows = ids.numpy()
+        is_break = _looked_up(self._breaks, rows)
+        opens = is_break[:, :-1] & _looked_up(self._firsts, rows)[:, 1:]
+        found = np.zeros(rows.shape, np.bool_)
+        for row, place in zip(*np.nonzero(opens), strict=True):
+            opening = self._behind(rows[row, place + 1 :])
+            begin = place + 1 + opening
+            breaks = np.flatnonzero(is_break[row, begin : begin + MOST_TOKENS + 1])
+            if opening and breaks.size:
+                found[row, begin : begin + breaks[0]] = True
+        return torch.from_numpy(found[:, 1:])
+
+    def _behind(self, ids: np.ndarray[Any, Any]) -> int:
+        """Return how many ids an opening takes with which these begin; 0: they begin with none."""
         for opening in self._openings:
-            begins |= self._behind(ids, is_break, opening)
-        places = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
-        # Of each place the next break, that of the place itself included.
-        ends = torch.where(is_break, places, ids.shape[1]).flip(1).cummin(1).values.flip(1)
-        size = ends - places
-        begins &= (size > 0) & (size <= MOST_TOKENS) & (ends < ids.shape[1])
-        edges = begins.to(torch.int32)
-        # Where nothing begins, what is taken away is nothing.
-        edges.scatter_add_(1, ends.clamp(max=ids.shape[1] - 1), -begins.to(torch.int32))
-        return edges.cumsum(1)[:, 1:] > 0
-
-    def _behind(self, ids: Tensor, is_break: Tensor, opening: tuple[int, ...]) -> Tensor:
-        """Return where the first token behind an opening is, which follows a line break."""
-        matches = is_break.clone()
-        for place, token in enumerate(opening, 1):
-            matches &= _ahead(ids == token, place)
-        return _back(matches, len(opening) + 1)
+            if ids[: len(opening)].tolist() == list(opening):
+                return len(opening)
+        return 0
 
 
-def _ahead(flags: Tensor, by: int) -> Tensor:
-    """Return of each place the flag so many places further on; False behind the end."""
-    moved = torch.zeros_like(flags)
-    if by < flags.shape[1]:
-        moved[:, : flags.shape[1] - by] = flags[:, by:]
-    return moved
+def _table(ids: Iterable[int]) -> Flags:
+    """Return which ids are among some; the last entry stands for all ids behind."""
+    known = list(ids)
+    table = np.zeros(max(known, default=-1) + 2, np.bool_)
+    table[known] = True
+    return table
 
 
-def _back(flags: Tensor, by: int) -> Tensor:
-    """Return of each place the flag so many places before; False ahead of the beginning."""
-    moved = torch.zeros_like(flags)
-    if by < flags.shape[1]:
-        moved[:, by:] = flags[:, : flags.shape[1] - by]
-    return moved
+def _looked_up(table: Flags, ids: np.ndarray[Any, Any]) -> Flags:
+    found: Flags = table[np.minimum(ids, table.size - 1)]
+    return found

@@ -13,6 +13,7 @@ from qmpi.model.layer import Kernels, Layers
 from qmpi.training.ahead import Ahead
 from qmpi.training.ends import Ends
 from qmpi.training.own_tokens import OwnTokens
+from qmpi.training.source_losses import LaneSources
 from qmpi.training.stopwatch import Stopwatch
 from qmpi.training.weights import Weights
 
@@ -59,14 +60,14 @@ class Backprop:
         self.ahead.begin_lane()
         self.ends.begin_lane()
 
-    def run(self, layers: Layers, ids: Tensor, share: float, sources: Tensor) -> float:
+    def run(self, layers: Layers, ids: Tensor, share: float, known: LaneSources) -> float:
         """Compute a microbatch; gradients go to the leaves and the ends.
 
         Args:
             layers: function of each layer, then of each ahead module's block.
             ids: int64 [B, T + 1].
             share: of the mean loss in the lane's.
-            sources: of the sequences, as `OwnTokens.tell` has them.
+            known: of the sequences.
 
         Returns:
             Mean cross-entropy of the next token, in nats, over the tokens that are computed here;
@@ -81,7 +82,7 @@ class Backprop:
             x = weights.through(layer, x, at, layer_weights)
         features = self._norm(x, weights.final_norm, self._epsilon, weights.kind)
         loss, gradient = ends.loss(features, targets, share / self.tokens.ranks)
-        self.tokens.tell(sources, ids, ends.losses)
+        self.tokens.tell(known, ends.losses)
         depths = self.ahead.run(further, x, at, ids, share)
         self._watch.lap("forward")
         torch.autograd.backward(

@@ -1,6 +1,7 @@
 """Forward and backward of lanes on a rank that has all layers, microbatch by microbatch."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -18,6 +19,7 @@ from qmpi.training.lane_squares import LaneSquares
 from qmpi.training.out_of_memory import with_memory_told
 from qmpi.training.parallel.sequences import Sequences
 from qmpi.training.reduction.kinds import Sum
+from qmpi.training.source_losses import NOT_KNOWN
 from qmpi.training.stopwatch import Stopwatch
 from qmpi.training.weights import Weights
 
@@ -177,14 +179,14 @@ class LaneRunner:
         count, train = self._train.microbatches, self._train
         rows = self._sequences.rows_of(train)
         ids = self._sequences.own(read_block(work.block, rows, train.sequence_tokens + 1), train)
-        sources = self._sequences.own(self._sources.rows(work.sources), train)
+        known = self._sources.lane(work.sources, partial(self._sequences.own, train=train), ids)
         losses, share = 0.0, self._factor / (count * self._sequences.parts)
         self._backprop.begin_lane()
         self._weights.tallies.clear()
         for number, rows in enumerate(ids.split(train.sequences)):
             leave_if(aborted)
             self._gradients.expect(number, count, total)
-            of = sources[number * train.sequences : (number + 1) * train.sequences]
+            of = known.of(number, train.sequences)
             losses += self._backprop.run(layers, rows.to(self._device), share, of)
             self._watch.lap("backward")
         self._add_ends(total)
@@ -221,7 +223,7 @@ class LaneRunner:
         self._gradients.expect(0, self._train.microbatches, None)
         shape = (self._train.sequences, self._train.sequence_tokens + 1)
         ids = torch.zeros(shape, dtype=torch.int64, device=self._device)
-        self._backprop.run(layers, ids, 1.0, self._sources.rows(()))
+        self._backprop.run(layers, ids, 1.0, NOT_KNOWN)
         self.begin_pass(1.0)
 
     def _add_ends(self, total: Sum) -> None:

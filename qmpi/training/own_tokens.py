@@ -13,7 +13,7 @@ from qmpi.model.plain import Positions
 from qmpi.protocol.token_kinds import NO_ANSWERS, AnswerLines
 from qmpi.training.answers import Answers
 from qmpi.training.parallel.shared_tokens import SharedTokens
-from qmpi.training.source_losses import SourceLosses
+from qmpi.training.source_losses import LaneSources, SourceLosses
 
 
 class OwnTokens:
@@ -41,7 +41,7 @@ class OwnTokens:
             between: ranks that have the other tokens; None: nobody has.
             answers: how lines with answers look.
         """
-        found = Answers(answers, device)
+        found = Answers(answers)
         self.sources = SourceLosses(len(settings.data.sources), found, device)
         self._between = between or SharedTokens()
         tokens = settings.train.sequence_tokens
@@ -69,18 +69,17 @@ class OwnTokens:
         """
         return self._pieces.out_of(ids[:, 1:], 1).flatten()
 
-    def tell(self, sources: Tensor, ids: Tensor, losses: Tensor) -> None:
+    def tell(self, known: LaneSources, losses: Tensor) -> None:
         """Tell the losses of a microbatch by source.
 
         Args:
-            sources: of the sequences, int64 [B, 1]; empty: not known.
-            ids: int64 [B, T + 1].
+            known: of its sequences.
             losses: float32 [rows], of the targets that are here.
         """
-        if sources.numel():
-            answers = self.sources.answers(ids)
+        if known.sources.numel():
+            answers = known.answers
             own = None if answers is None else self._pieces.out_of(answers, 1).flatten()
-            self.sources.take(sources, losses, own)
+            self.sources.take(known.sources, losses, own)
 
     def rows(self, train: TrainSettings) -> int:
         """Return the tokens of a microbatch that are here.

@@ -7,7 +7,8 @@ that the sum over 65,536 ranks fits 32 bits. A sequence whose loss is not finite
 The loss of answers (`qmpi.training.answers`) is told apart.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,6 +20,32 @@ _KINDS = 4
 """Tokens, their loss, answer tokens, their loss."""
 
 _DIGITS, _BITS = 3, 15
+
+
+class LaneSources(NamedTuple):
+    """What is known of a lane's rows before it is computed; of those that are computed here.
+
+    Attributes:
+        sources: int64 [rows]; empty: nobody knows.
+        answers: bool [rows, T], which targets are answers; None: there are none to be told of.
+    """
+
+    sources: Tensor
+    answers: Tensor | None = None
+
+    def of(self, number: int, sequences: int) -> "LaneSources":
+        """Return what is known of a microbatch.
+
+        Args:
+            number: which, from 0.
+            sequences: of each, those that are computed here.
+        """
+        part = slice(number * sequences, (number + 1) * sequences)
+        answers = None if self.answers is None else self.answers[part]
+        return LaneSources(self.sources[part], answers)
+
+
+NOT_KNOWN = LaneSources(torch.zeros(0, dtype=torch.int64))
 
 
 class SourceLosses:
@@ -36,58 +63,52 @@ class SourceLosses:
             answers: says which tokens are answers.
             device: where lanes are computed.
         """
-        self._answers = answers
-        self._sums = torch.zeros(sources + 1, _KINDS, dtype=torch.int64, device=device)
-        self.size = self._sums.numel() * _DIGITS
+        self._answers, self._device, self._rows = answers, device, sources + 1
+        self.size = self._rows * _KINDS * _DIGITS
+        self.clear()
 
     def clear(self) -> None:
         """Start a pass."""
-        self._sums.zero_()
+        self._sources: list[Tensor] = []
+        self._told: list[Tensor] = []
 
-    def rows(self, sources: Sequence[int]) -> Tensor:
-        """Return the sources of a lane's rows as `take` wants them.
-
-        Args:
-            sources: number of the source of each; empty: nobody knows.
-
-        Returns:
-            int64 [rows, 1], or [0, 1].
-        """
-        told = torch.tensor(sources, dtype=torch.int64).clamp_(max=len(self._sums) - 1)
-        return told.view(-1, 1)
-
-    def answers(self, ids: Tensor) -> Tensor | None:
-        """Return which targets are answers; None: there are none to be told of.
+    def lane(
+        self, sources: Sequence[int], own: Callable[[Tensor], Tensor], ids: Tensor
+    ) -> LaneSources:
+        """Look at a lane before it is computed.
 
         Args:
-            ids: int64 [B, T + 1].
+            sources: number of the source of each of its rows; empty: nobody knows.
+            own: returns of all rows of the lane, [rows, any], those that are computed here.
+            ids: int64 [rows, T + 1], those that are computed here, in the host's memory.
 
         Returns:
-            bool [B, T].
+            What `take` needs, microbatch by microbatch.
         """
-        return self._answers.of_targets(ids) if self._answers.are_told else None
+        if not sources:
+            return NOT_KNOWN
+        told = torch.tensor(sources, dtype=torch.int64).clamp_(max=self._rows - 1)
+        answers = self._answers.of_targets(ids) if self._answers.are_told else None
+        return LaneSources(own(told.view(-1, 1)).flatten(), answers)
 
     def take(self, sources: Tensor, losses: Tensor, answers: Tensor | None) -> None:
         """Add what is computed here of a microbatch.
 
         Args:
-            sources: int64 [sequences, 1]; empty: nothing is added.
-            losses: float32 [sequences * tokens], in nats.
+            sources: int64 [sequences], at least one.
+            losses: float32 [sequences * tokens], in nats; a buffer that is used again.
             answers: bool, likewise; None: there are none.
         """
-        if not sources.numel():
-            return
-        rows = losses.view(sources.numel(), -1).to(torch.float64)
-        told = torch.zeros(rows.shape[0], _KINDS, dtype=torch.float64, device=rows.device)
-        told[:, 0] = rows.shape[1]
-        told[:, 1] = rows.sum(1) * LOSS_GRID
+        rows = losses.view(sources.numel(), -1)
+        whole = rows.sum(1, dtype=torch.float64)
+        told = [torch.full_like(whole, rows.shape[1]), whole, torch.zeros_like(whole)]
+        told.append(told[2])
         if answers is not None:
-            chosen = answers.view_as(rows)
-            told[:, 2] = chosen.sum(1)
-            told[:, 3] = torch.where(chosen, rows, 0.0).sum(1) * LOSS_GRID
-        told *= told.isfinite().all(1, keepdim=True)
-        whole = torch.nan_to_num(told, 0.0, 0.0, 0.0).round_().to(torch.int64)
-        self._sums.index_add_(0, sources.view(-1).to(self._sums.device), whole)
+            chosen = answers.to(self._device).view_as(rows)
+            told[2] = chosen.sum(1, dtype=torch.float64)
+            told[3] = rows.where(chosen, 0.0).sum(1, dtype=torch.float64)
+        self._sources.append(sources)
+        self._told.append(torch.stack(told, 1))
 
     def add_to(self, counts: Tensor) -> None:
         """Add the sums of the pass to what travels.
@@ -95,7 +116,15 @@ class SourceLosses:
         Args:
             counts: int32, what is summed beside the gradient; the last `size` of it is for this.
         """
-        digits = [(self._sums >> (_BITS * n)) & ((1 << _BITS) - 1) for n in range(_DIGITS)]
+        if not self._told:
+            return
+        told = torch.cat(self._told)
+        told[:, 1::2] *= LOSS_GRID
+        finite = told.isfinite().all(1, keepdim=True)
+        whole = told.where(finite, 0.0).round_().to(torch.int64)
+        sums = torch.zeros(self._rows, _KINDS, dtype=torch.int64, device=self._device)
+        sums.index_add_(0, torch.cat(self._sources).to(self._device), whole)
+        digits = [(sums >> (_BITS * n)) & ((1 << _BITS) - 1) for n in range(_DIGITS)]
         counts[counts.numel() - self.size :].add_(torch.stack(digits).flatten().to(torch.int32))
 
     def read(self, counts: Tensor) -> tuple[SourceLoss, ...]:

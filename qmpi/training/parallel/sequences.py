@@ -42,14 +42,12 @@ class Sequences:
         """Return what a rank has of a lane.
 
         Args:
-            ids: of the lane, [rows, tokens]; or nothing.
+            ids: of the lane, [rows, tokens].
             train: as `rows_of` takes it.
 
         Returns:
-            [microbatches * sequences, tokens]; or nothing.
+            [microbatches * sequences, tokens].
         """
-        if not ids.numel():
-            return ids
         dealt = ids.view(train.microbatches, self.parts, train.sequences, -1)
         return dealt[:, self._place].flatten(0, 1)
 

@@ -11,6 +11,7 @@ time. Only the last stage knows the losses, and tells the others at the end.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -38,6 +39,7 @@ from qmpi.training.parallel.sequences import Sequences
 from qmpi.training.parallel.shelf import Shelf
 from qmpi.training.parallel.tie import Tie
 from qmpi.training.reduction.kinds import Sum
+from qmpi.training.source_losses import NOT_KNOWN, LaneSources
 from qmpi.training.stopwatch import Stopwatch
 from qmpi.training.weights import Weights
 
@@ -136,7 +138,7 @@ class StageRunner:
         self._sum: Sum | None = None
         self._shelf.clear()
         self._sources.clear()
-        self._told_sources: list[Tensor] = []
+        self._known: list[LaneSources] = []
         if self._squares is not None:
             self._squares.clear()
         self._ends.begin_lane()
@@ -160,9 +162,11 @@ class StageRunner:
         self._lanes = [each.lane for each in work]
         for each in work:
             ids = read_block(each.block, self._sequences.rows_of(train), train.sequence_tokens + 1)
-            own = self._sequences.own(ids, train).to(self._weights.device)
-            self._microbatches += own.split(train.sequences)
-            self._told_sources.append(self._sequences.own(self._sources.rows(each.sources), train))
+            own = self._sequences.own(ids, train)
+            self._microbatches += own.to(self._weights.device).split(train.sequences)
+            sources = each.sources if self._part.is_last else ()
+            known = self._sources.lane(sources, partial(self._sequences.own, train=train), own)
+            self._known.append(known)
         self._losses = [0.0] * len(work)
         perform(self._program(len(self._microbatches)), self)
         for pending in self._sent:
@@ -221,10 +225,8 @@ class StageRunner:
             share = self._factor / (many * self._part.experts * self._tokens.ranks)
             loss, gradient = self._ends.loss(y, targets, share)
             self._losses[lane] += loss
-            size = self._train.sequences
-            of = self._told_sources[lane][number * size : (number + 1) * size]
-            ids = self._microbatches[microbatch]
-            self._tokens.tell(of, ids, self._ends.losses)
+            known = self._known[lane].of(number, self._train.sequences)
+            self._tokens.tell(known, self._ends.losses)
         else:
             gradient = self._values.pop(_gradient(place, microbatch))
         self._expect(lane, number)
@@ -335,7 +337,7 @@ class StageRunner:
     def _rehearse(self, layers: Layers) -> None:
         self.begin_pass(1.0)
         self._layers, self._aborted, self._losses = layers, _never, [0.0]
-        self._told_sources = [self._sources.rows(())]
+        self._known = [NOT_KNOWN]
         shape = (self._train.sequences, self._train.sequence_tokens + 1)
         self._microbatches = [torch.zeros(shape, dtype=torch.int64, device=self._weights.device)]
         for chunk in range(self._chain.chunks):

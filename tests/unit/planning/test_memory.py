@@ -29,6 +29,7 @@ from qmpi.training.backprop import Backprop
 from qmpi.training.ends import Ends
 from qmpi.training.flat_state import FlatState, state_layout
 from qmpi.training.own_tokens import OwnTokens
+from qmpi.training.source_losses import NOT_KNOWN
 from qmpi.training.stopwatch import make_stopwatch
 from qmpi.training.weights import Weights
 
@@ -155,7 +156,7 @@ def kept_by_backprop(given: Workload, *, half: bool) -> int:
     ids = torch.randint(0, 256, (train.sequences, train.sequence_tokens + 1))
     layers = make_layers(settings.model, train.sequences, kernels)
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        backprop.run(layers, ids, 1.0, tokens.sources.rows(()))
+        backprop.run(layers, ids, 1.0, NOT_KNOWN)
     return sum(storage.nbytes() for address, storage in held.items() if address not in own)
 
 

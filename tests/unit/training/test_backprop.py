@@ -18,6 +18,7 @@ from qmpi.training.backprop import Backprop
 from qmpi.training.ends import Ends
 from qmpi.training.flat_state import FlatState, lay_out, state_shapes
 from qmpi.training.own_tokens import OwnTokens
+from qmpi.training.source_losses import NOT_KNOWN
 from qmpi.training.stopwatch import make_stopwatch
 from qmpi.training.weights import Weights, gradients_of
 
@@ -101,7 +102,7 @@ def gradients(settings, model, ids, kind, *, compiled=False, device=CPU):
     backprop = Backprop(settings, weights, kernels, watch, ends, tokens)
     backprop.begin_lane()
     layers = make_layers(settings.model, ids.shape[0], kernels)
-    loss = backprop.run(layers, ids.to(device), 1.0, tokens.sources.rows(()))
+    loss = backprop.run(layers, ids.to(device), 1.0, NOT_KNOWN)
     found[weights.head.slot.name] = ends.of_head.cpu()
     found[weights.table.slot.name] = ends.of_table.cpu()
     return loss, found

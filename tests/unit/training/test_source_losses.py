@@ -8,16 +8,22 @@ from hypothesis import strategies as st
 from qmpi.protocol.progress import LOSS_GRID, SourceLoss
 from qmpi.protocol.token_kinds import NO_ANSWERS, AnswerLines
 from qmpi.training.answers import MOST_TOKENS, Answers
-from qmpi.training.source_losses import SourceLosses
+from qmpi.training.source_losses import NOT_KNOWN, SourceLosses
 
 CPU = torch.device("cpu")
-NOBODY = Answers(NO_ANSWERS, CPU)
+NO_IDS = torch.zeros(0, 0, dtype=torch.int64)
+NOBODY = Answers(NO_ANSWERS)
 BREAK, OPENING = 7, (5, 6)
-LINES = Answers(AnswerLines((OPENING, (4,)), (BREAK,)), CPU)
+LINES = Answers(AnswerLines((OPENING, (4,)), (BREAK,)))
 
 
 def sums(sources, answers=NOBODY):
     return SourceLosses(sources, answers, CPU)
+
+
+def rows_of(own, sources, ids=NO_IDS):
+    """What a rank that has all rows knows of a lane."""
+    return own.lane(sources, lambda rows: rows, ids)
 
 
 def told(own, *parts):
@@ -38,7 +44,8 @@ def test_any_deal_gives_the_same_sums(data):
     ranks = [sums(count) for _ in range(3)]
     deal = data.draw(st.lists(st.integers(0, 2), min_size=len(rows), max_size=len(rows)))
     for row, rank in enumerate(deal):
-        ranks[rank].take(ranks[rank].rows(rows[row : row + 1]), losses[row], None)
+        known = rows_of(ranks[rank], rows[row : row + 1])
+        ranks[rank].take(known.sources, losses[row], None)
     wanted = {}
     for row, loss in zip(rows, losses, strict=True):
         entry = wanted.setdefault(min(row, count), [0, 0])
@@ -51,19 +58,19 @@ def test_any_deal_gives_the_same_sums(data):
 def test_a_sequence_that_is_not_finite_counts_for_nothing():
     own = sums(1)
     losses = torch.tensor([[1.0, 2.0], [float("nan"), 1.0], [float("inf"), 1.0]])
-    own.take(own.rows((0, 0, 1)), losses.flatten(), None)
+    own.take(rows_of(own, (0, 0, 1)).sources, losses.flatten(), None)
     assert told(own, own) == (SourceLoss(0, 2, 3 * LOSS_GRID),)
 
 
 def test_nothing_is_told_where_nobody_knows_the_sources():
     own = sums(2)
-    own.take(own.rows(()), torch.ones(4), None)
+    assert rows_of(own, ()) == NOT_KNOWN
     assert told(own, own) == ()
 
 
 def test_a_pass_begins_with_nothing():
     own = sums(1)
-    own.take(own.rows((0,)), torch.ones(4), None)
+    own.take(rows_of(own, (0,)).sources, torch.ones(4), None)
     own.clear()
     assert told(own, own) == ()
 
@@ -119,5 +126,6 @@ def test_the_loss_of_answers_is_told_apart():
     own = sums(1, LINES)
     ids = torch.tensor([[BREAK, 4, 2, BREAK, 1], [1, 1, 1, 1, 1]])
     losses = torch.arange(8, dtype=torch.float32)
-    own.take(own.rows((0, 0)), losses, own.answers(ids).flatten())
+    known = rows_of(own, (0, 0), ids)
+    own.take(known.sources, losses, known.answers.flatten())
     assert told(own, own) == (SourceLoss(0, 8, 28 * LOSS_GRID, 1, 1 * LOSS_GRID),)
