@@ -12,7 +12,8 @@ if not sys.flags.safe_path:
 import threading
 import time
 
-from qmpi.storage.shard_reader import ShardReader
+from qmpi.storage.shard_chunks import ShardChunks
+from qmpi.storage.watched_file import WatchedFile
 
 
 def slow_down(latency_seconds: float, megabytes_per_second: float) -> None:
@@ -22,16 +23,16 @@ def slow_down(latency_seconds: float, megabytes_per_second: float) -> None:
         latency_seconds: added to each read.
         megabytes_per_second: rate at which its bytes come after that.
     """
-    quick, link = ShardReader.frame, threading.Lock()
+    quick, link = ShardChunks.frame, threading.Lock()
 
-    def frame(reader: ShardReader, number: int) -> bytes:
-        data = quick(reader, number)
+    def frame(chunks: ShardChunks, file: WatchedFile, number: int) -> bytes:
+        data = quick(chunks, file, number)
         time.sleep(latency_seconds)
         with link:
             time.sleep(len(data) / (megabytes_per_second * 1e6))
         return data
 
-    ShardReader.frame = frame  # pyright: ignore[reportAttributeAccessIssue]
+    ShardChunks.frame = frame  # pyright: ignore[reportAttributeAccessIssue]
 
 
 if __name__ == "__main__":

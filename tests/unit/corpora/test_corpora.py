@@ -151,12 +151,12 @@ def test_force_never_removes_what_is_no_corpus(texts, tmp_path):
 def test_the_directory_of_out_may_be_named_by_a_dot(texts, tmp_path, monkeypatch):
     (tmp_path / "out").mkdir()
     monkeypatch.chdir(tmp_path / "out")
-    for out in (".", "..", "/"):
-        with pytest.raises(InputError, match="exists"):
-            _ingest(texts, Path(out))
+    with pytest.raises(InputError, match="exists"):
+        _ingest(texts, Path())
     for out in ("..", "/"):
-        with pytest.raises(InputError, match="not a corpus"):
-            _ingest(texts, Path(out), force=True)
+        for force in (False, True):
+            with pytest.raises(InputError, match="not a corpus"):
+                _ingest(texts, Path(out), force=force)
     assert _ingest(texts, Path(), force=True).facts.name == "out"
 
 
