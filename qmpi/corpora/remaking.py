@@ -68,7 +68,7 @@ class BlocksAnew:
         if (shard, chunk) not in self._told:
             self._told.add((shard, chunk))
             name, cure = self._path / self._manifest.shards[shard].name, _cure(self._path, why)
-            # As text: whoever keeps records would keep the frames of an exception, and what they hold.
+            # As text: who keeps an exception keeps its frames, and the chunks that they hold.
             logger.warning(
                 "chunk %d of shard %s is made anew from its address, block %d of %s: %s%s",
                 *(chunk, name, block, stream, str(why), cure),
