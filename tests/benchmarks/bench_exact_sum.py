@@ -32,6 +32,7 @@ from qmpi.model.shape import parameter_count
 from qmpi.storage.cache import default_cache
 from qmpi.training.comm.line import Comm
 from qmpi.training.engine import Engine
+from qmpi.training.lanes import LaneWork
 from qmpi.training.reduction.exact import ExactSum
 from qmpi.training.reduction.exponents import needs_of
 from qmpi.training.reduction.fast import FastSum
@@ -218,7 +219,7 @@ def feed(engine, lanes, sides):
     fan, layers = Fan(sides), engine._microbatches.ready().layers
     engine._weights.refresh()
     while fan.wanting():
-        engine._runner.run(layers, lanes.block(), fan, lambda: None)
+        engine._runner.run(layers, LaneWork(0, lanes.block(), ""), fan, lambda: None)
         for side in fan.wanting():
             side.end_lane()
 
@@ -302,7 +303,8 @@ def cost(chosen):
                 seconds.setdefault(f"{name} {str(kind).split('.')[1]}", []).append(took)
         for name, total in sums.items():
             begun = time.process_time()
-            engine._runner.run(engine._microbatches.ready().layers, block, total, lambda: None)
+            layers = engine._microbatches.ready().layers
+            engine._runner.run(layers, LaneWork(0, block, ""), total, lambda: None)
             seconds.setdefault(f"lane {name}", []).append(time.process_time() - begun)
         if number < 2:
             seconds.clear()
