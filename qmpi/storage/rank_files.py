@@ -35,8 +35,14 @@ class RankProcess(Struct, frozen=True):
     run: str = ""
 
 
+ENDED = ("Z", "X")
+"""States of a process that runs no more, as /proc/PID/stat has them."""
+
+
 def start_ticks(pid: int) -> int:
     """Return the start time of a process in ticks since boot; 0 if there is no such process.
+
+    One that has ended, and whose parent has not asked for its end yet, runs no more: it is none.
 
     Args:
         pid: process id on this host.
@@ -45,7 +51,7 @@ def start_ticks(pid: int) -> int:
         Field 22 of /proc/PID/stat.
     """
     fields = _stat(pid)
-    return int(fields[19]) if len(fields) > 19 else 0
+    return int(fields[19]) if len(fields) > 19 and fields[0] not in ENDED else 0
 
 
 def parent_of(pid: int) -> int:

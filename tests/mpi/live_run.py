@@ -114,12 +114,13 @@ class LiveRun:
         except (OSError, ValueError):
             return {}
 
-    def wait_for_step(self, step: int, timeout: float = 240.0) -> dict[str, Any]:
+    def wait_for_step(self, step: int, timeout: float = 240.0, *, start: int = 1) -> dict[str, Any]:
         """Wait until `step` steps are committed.
 
         Args:
             step: number of steps.
             timeout: seconds.
+            start: of the job; a later one than the first must be running.
 
         Returns:
             The status then.
@@ -127,7 +128,11 @@ class LiveRun:
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             status = self.status()
-            if status.get("step", -1) >= step or status.get("state") in ("finished", "failed"):
+            is_there = status.get("step", -1) >= step
+            if start > 1:  # a start tells the steps before it while its ranks gather
+                is_running = status.get("state") == "running"
+                is_there = is_there and is_running and status["incarnation"] >= start
+            if is_there or status.get("state") in ("finished", "failed"):
                 return status
             if self.process is not None and self.process.poll() is not None:
                 break

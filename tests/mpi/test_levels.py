@@ -8,7 +8,7 @@ from mpi.live_run import TINY_JOB, LiveRun
 pytestmark = pytest.mark.timeout(900)
 
 JOB = (
-    TINY_JOB.replace("steps = 30", "steps = 24")
+    TINY_JOB.replace("steps = 30", "steps = 60")
     .replace("spare = 1", "spare = 0")
     .replace("memory = 1", "memory = 2")
     + '\n[[data.sources]]\nkind = "corpus"\nname = "python"\npath = "builtin:python"\n'
@@ -33,7 +33,8 @@ def test_levels_change_no_weight_and_are_gone_after_a_crash_and_at_the_end(tmp_p
         assert any(path.is_file() for path in tree.rglob("*"))
         # Rank 0 takes all others along; what any of them leaves the next start clears.
         run.kill("coordinator")
-        run.wait_for_step(12)
+        status = run.wait_for_step(12, start=2)
+        assert (status["incarnation"], status["state"]) == (2, "running")
         assert not before & {folder.name for folder in tree.iterdir()}
         end = run.finish()
     assert (end["state"], end["exit_code"]) == ("finished", 0), run.logs()

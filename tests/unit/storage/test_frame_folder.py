@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -331,3 +332,18 @@ def test_budgets_count_whole_pages() -> None:
         Bytes(PAGE),
         Bytes(2 * PAGE),
     ]
+
+
+def test_a_process_that_has_ended_and_was_not_waited_for_is_gone(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    started = start_ticks(child.pid)
+    assert started
+    folder = tmp_path / "tree" / f"{short_host()}-{child.pid}-{started}"
+    folder.mkdir(parents=True, mode=0o700)
+    assert clear_tree(folder.parent) == 0
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # nobody takes its end away
+    assert Path(f"/proc/{child.pid}").exists()
+    assert start_ticks(child.pid) == 0
+    assert clear_tree(folder.parent) == 1
+    child.communicate()
