@@ -14,7 +14,7 @@ SHORT = (
     *("--set", "train.lanes=2", "--set", "snapshot.every_steps=3"),
     *("--set", "snapshot.disk_every_steps=3", "--set", "roles.spare=0"),
 )
-ABSURD, SANE = "optimizer.learning_rate=1e20", "optimizer.learning_rate=0.001"
+ABSURD, SANE = "optimizer.learning_rate=1e6", "optimizer.learning_rate=0.001"
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -40,9 +40,11 @@ def test_a_run_that_diverged_from_the_start_is_rescued(tmp_path: Path) -> None:
     # How many updates it takes until nothing is finite depends on the kernels.
     updates, skipped = status["updates"], status["skipped"]
     assert (status["state"], updates + skipped) == ("finished", 12)
-    assert 1 <= updates <= 3
+    assert 1 <= updates <= 5
     assert all(loss >= 0.0 for _, loss in status["losses"])
-    assert f"--resume {run} --back-to 0 --set optimizer.learning_rate=5e+19" in status["reason"]
+    # The newest checkpoint before what was skipped; nobody can tell that it is of no use either.
+    assert f"--resume {run} --back-to " in status["reason"]
+    assert "--set optimizer.learning_rate=5e+05" in status["reason"]
     said = qmpi("status", str(run)).stdout
     assert f"{skipped} of 12 updates skipped, most of them: the gradient was not finite" in said
     report = audited(run)
@@ -67,9 +69,9 @@ def test_a_run_is_extended_and_rescued_at_recorded_steps(tmp_path: Path) -> None
     report = audited(run)
     updates, skipped = report["updates"], report["skipped"]
     assert (report["audit"], updates + skipped) == ("ok", 12)
-    assert 7 <= updates <= 9
+    assert 7 <= updates <= 11
     assert f"ok: 12 steps, {updates} updates, {skipped} skipped" in qmpi("audit", str(run)).stdout
-    changed = ["train.steps 6 -> 12", "optimizer.learning_rate 0.001 -> 1e+20"]
+    changed = ["train.steps 6 -> 12", "optimizer.learning_rate 0.001 -> 1000000.0"]
     assert report["changes"] == [f"from step 6 on: {', '.join(changed)}"]
     end = resumed(run, "--back-to", "6", "--set", SANE, "--set", "train.steps=14")
     report = audited(run)
