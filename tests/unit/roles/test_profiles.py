@@ -164,10 +164,10 @@ def test_the_operations_are_those_of_the_tokens_of_the_last_seconds() -> None:
     job = Job()
     job.run()
     for step in range(3):
-        job.now = Seconds(job.now + 2.0)
+        job.now = Seconds(job.now + 2.5)
         job.report(step)
     (report,) = [e.report for e in job.tell(TimerFired("status")) if isinstance(e, WriteStatus)]
     train = SETTINGS.train
     tokens = train.lanes * train.microbatches * train.sequences * train.sequence_tokens
     flops = flops_per_token(shape_of(SETTINGS.model), train.sequence_tokens)
-    assert report.flops_per_second == pytest.approx(tokens / 2.0 * flops)
+    assert report.flops_per_second == pytest.approx(tokens / 2.5 * flops)
