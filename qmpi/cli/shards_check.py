@@ -56,7 +56,8 @@ def _say_faults(faults: "list[Fault]", shards: int, partly: int) -> None:
     if not faults:
         click.echo(f"ok: {shards} shards{note}")
     else:
-        click.echo(f"{len(faults)} faults in {shards} shards{note}; qmpi shards repair", err=True)
+        many = "fault" if len(faults) == 1 else "faults"
+        click.echo(f"{len(faults)} {many} in {shards} shards{note}; qmpi shards repair", err=True)
 
 
 @click.command("repair", epilog="Example: qmpi shards repair corpora/notes --from backup/notes")

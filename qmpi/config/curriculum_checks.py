@@ -8,6 +8,7 @@ mathematics up to level 40 and then code from level 1.
 import math
 from collections.abc import Iterator, Sequence
 
+from qmpi.config.arms import with_arms
 from qmpi.config.bands import BANDS
 from qmpi.config.batch import LEAD_STEPS
 from qmpi.config.curriculum import STAGES, StageSettings
@@ -19,6 +20,9 @@ NO_LEVELS = (
     "no source of the job is generated, so there are no levels to have stages: add one, "
     '[[data.sources]] with kind = "content"'
 )
+
+LONGEST_NAME = 40
+"""Letters of a source, as the job file allows them."""
 
 ROUNDING = 1e-3
 """By how much a loss and an accuracy may differ that mean the same: people round both."""
@@ -72,10 +76,7 @@ def _adaptive(settings: Settings) -> Iterator[str]:
             f"asked for, up to {least} steps ahead (data.prefetch_steps among them): at least "
             f"{least}"
         )
-    names = [f"{source.name}-{band}" for source in data.sources for band, _, _ in BANDS]
-    for source in data.sources:
-        if source.name in names:
-            yield f"data.sources: {source.name!r} is what a band of another source is called"
+    yield from _names_of_bands(settings)
     types = {source.type for source in generated_sources(data)}
     strange = [name for name in curriculum.specialise if name not in types]
     if strange:
@@ -83,6 +84,20 @@ def _adaptive(settings: Settings) -> Iterator[str]:
         yield f"curriculum.specialise: no source is of type {strange[0]!r}; there are {known}"
     if bool(curriculum.specialise) != (curriculum.focus == "specialise"):
         yield 'curriculum.specialise goes with focus = "specialise", and names one type or more'
+
+
+def _names_of_bands(settings: Settings) -> Iterator[str]:
+    data = settings.data
+    names = [f"{source.name}-{band}" for source in data.sources for band, _, _ in BANDS]
+    for source in data.sources:
+        if source.name in names:
+            yield f"data.sources: {source.name!r} is what a band of another source is called"
+    for name in (source.name for source in with_arms(settings).data.sources):
+        if len(name) > LONGEST_NAME:
+            yield (
+                f"data.sources: the band {name!r} has a name of more than {LONGEST_NAME} letters: "
+                "give its source a shorter one"
+            )
 
 
 def predecessors(tables: Sequence[StageSettings], number: int) -> tuple[int, ...]:

@@ -245,7 +245,7 @@ def _fields(settings: Settings) -> Iterator[tuple[str, object]]:
         for key, value in kept[section].items():
             yield f"{section}.{key}", value
     yield "initial.digest", kept.get("initial", "")
-    for section in ("guard", "batch"):
+    for section in ("guard", "batch", "curriculum"):
         for key, value in kept.get(section, {}).items():
             yield f"{section}.{key}", value
     yield "data.tokenizer", kept["tokenizer"]

@@ -6,6 +6,9 @@ from msgspec import Meta, Struct
 
 from qmpi.config.bounds import PositiveSeconds
 
+MOST_BYTES = 1 << 60
+"""Of a budget: more than any file system has."""
+
 CHUNK_TOKENS = 128 * 1024
 """Ids of a chunk of an ingested corpus, which are the largest: 256 KiB of uint16."""
 
@@ -56,7 +59,11 @@ class LevelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ]
     budget: Annotated[
         int,
-        Meta(ge=0, description="Bytes that each memory rank keeps there; at least one chunk."),
+        Meta(
+            ge=0,
+            le=MOST_BYTES,
+            description="Bytes that each memory rank keeps there; at least one chunk.",
+        ),
     ]
     directory: Annotated[
         str,
@@ -86,6 +93,7 @@ class MemorySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         int,
         Meta(
             ge=0,
+            le=MOST_BYTES,
             description="Bytes of decoded chunks that a memory rank keeps; at least one chunk.",
         ),
     ] = 64 << 20

@@ -1,6 +1,7 @@
 """Contradictions of [memory] with the rest of a job, and with the machine."""
 
 from collections.abc import Iterator
+from posixpath import normpath
 
 from qmpi.config.data import CorpusSource
 from qmpi.config.memory import CHUNK_TOKENS, LEVEL_KINDS, id_bytes, most_frame_bytes
@@ -35,6 +36,12 @@ def _faults_of_levels(settings: Settings, *, reads: bool) -> Iterator[str]:
             f"memory.levels is {', '.join(kinds)}: each kind may stand there once, in the order "
             f"{', '.join(LEVEL_KINDS)}, since chunks are looked for in the nearest first"
         )
+    places = [normpath(level.place) for level in levels if level.place]
+    if len(set(places)) < len(places):
+        yield (
+            f"memory.levels: both lie in {places[0]}, where one would delete what the other keeps: "
+            "give each a directory of its own"
+        )
     for number, level in enumerate(levels):
         name = f"memory.levels[{number}]"
         if reads and level.budget < least:
@@ -44,6 +51,8 @@ def _faults_of_levels(settings: Settings, *, reads: bool) -> Iterator[str]:
             )
         if not level.place:
             yield f"{name}.directory is missing: name a directory of a disk of each host"
+        elif "\0" in level.place:
+            yield f"{name}.directory holds a NUL character, which no path can"
         elif not level.place.startswith("/"):
             yield (
                 f"{name}.directory = {level.directory!r} must be an absolute path: each host looks "

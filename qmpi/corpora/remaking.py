@@ -118,4 +118,5 @@ def _names(shards: Sequence[ShardRecord | ShardFact]) -> list[tuple[str, str, in
 
 
 def _cure(corpus: Path, why: StorageError) -> str:
-    return "" if is_out_of_reach(why) else f"; `qmpi shards repair {corpus}` mends the file"
+    is_told = is_out_of_reach(why) or "qmpi shards repair" in str(why)
+    return "" if is_told else f"; `qmpi shards repair {corpus}` mends the file"

@@ -17,6 +17,7 @@ from qmpi.policy.curriculum.knowledge import Knowledge
 from qmpi.policy.curriculum.rule import LEAST_ANSWERS, Means
 from qmpi.policy.curriculum.windows import advantages, arms_of
 from qmpi.policy.recipes import FROM_JOB, in_force, standing
+from qmpi.policy.source_losses import ADDED
 from qmpi.protocol.recipe import MIXTURE_PERIOD, Recipe
 from qmpi.storage.journal import read_journal
 from qmpi.storage.run_directory import RunDirectory
@@ -103,12 +104,15 @@ def story_of(run: Path) -> Story:
         StorageError: its journal cannot be read, or is damaged.
     """
     directory = RunDirectory(run)
-    settings = load_job(directory.require_job())
+    # As the run was begun: what is changed in its file later has not been followed.
+    job = directory.require_job()
+    settings = load_job(directory.begun if directory.begun.exists() else job)
     told = replay(read_journal(directory.journal))
     steps = [told.steps[step] for step in sorted(told.steps)]
     knowledge = Knowledge(settings, steps)
     known, names = knowledge.known, [source.name for source in settings.data.sources]
-    gains = advantages(known.falls)
+    adapts = settings.curriculum.kind != "static"
+    gains = advantages(known.falls) if adapts else []
     stage, band = _standing(settings, known.means)
     log = standing(told.recipes)
     return Story(
@@ -121,13 +125,14 @@ def story_of(run: Path) -> Story:
         path=tuple(_line(recipe, names) for recipe in log),
         probes=len(gains),
         advantage=fmean(gains) if gains else None,
-        off=known.off,
+        off=known.off if adapts else "",
     )
 
 
 def _line(recipe: Recipe, names: Sequence[str]) -> PathLine:
-    # What a run was given on the way has no name in its job.
     weights = {n: w / MIXTURE_PERIOD for n, w in zip(names, recipe.weights, strict=False)}
+    if len(recipe.weights) > len(names):
+        weights[ADDED] = sum(recipe.weights[len(names) :]) / MIXTURE_PERIOD
     return PathLine(
         first_step=recipe.first_step,
         window=recipe.window,
@@ -152,6 +157,13 @@ def _arms(
                 weight=weight,
                 loss=known.fast if known is not None else None,
                 answer_loss=_answer_loss(known),
+            )
+        )
+    if recipe is not None and len(recipe.weights) > len(told):
+        weight = sum(recipe.weights[len(told) :]) / MIXTURE_PERIOD
+        told.append(
+            ArmLine(
+                name=ADDED, type="", band="", share=0.0, weight=weight, loss=None, answer_loss=None
             )
         )
     return tuple(told)

@@ -13,7 +13,7 @@ from qmpi.config.settings import Settings
 from qmpi.errors import InputError
 from qmpi.policy.added_sources import added_of, adding_fault, with_added
 from qmpi.policy.hyperparameters import log_of
-from qmpi.policy.recipe_requests import Room, answered, weights_text
+from qmpi.policy.recipe_requests import CURRICULUM, Room, answered, weights_text
 from qmpi.policy.recipes import begun_recipes, contents, course_of, in_force, recipes_of, standing
 from qmpi.protocol.added import AddedSource
 from qmpi.protocol.journal import RecipesChanged
@@ -133,6 +133,8 @@ def ask(
     settings, glance = _read(directory)
     if read_replay(directory.replay) is not None:
         raise InputError(f"{run} is a replay: it goes by what its run drew from")
+    if settings.curriculum.kind != "static":
+        raise InputError(f"{run}: {CURRICULUM}")
     waiting = read_recipe_request(directory.recipe_request)
     if waiting is not None:
         raise InputError(

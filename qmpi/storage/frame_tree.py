@@ -114,7 +114,8 @@ def clear_tree(tree: Path) -> int:
     try:
         _require_own(tree)
         dead = [Path(entry.path) for entry in os.scandir(tree) if _is_dead(entry.name)]
-    except (OSError, StorageError):
+    except (OSError, StorageError, ValueError):
+        # The last of them: what was noted is no path, and so nothing lies there.
         return 0
     import shutil  # as above
 

@@ -6,13 +6,16 @@ import shlex
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from qmpi.cli.main import run
 from qmpi.config.bands import BANDS
 from qmpi.config.load import dump_toml, parse_job
 from qmpi.planning.stages import stages_of
+from qmpi.policy.recipes import begun_recipes, course_of
+from qmpi.protocol.journal import RunOpened
 from qmpi.simulator.scenario import parse_scenario, play
-from qmpi.storage.journal import JournalWriter
+from qmpi.storage.journal import JournalWriter, read_journal
 from qmpi.storage.run_directory import RunDirectory
 
 ROOT = Path(__file__).parents[3]
@@ -222,6 +225,44 @@ def test_an_adaptive_curriculum_is_checked(
     sets = ["--set", "curriculum.kind=adaptive", "--set", f"curriculum.{field}"]
     assert run(["curriculum", job, *sets]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_the_band_of_a_long_name_is_refused_before_anything_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "other.toml"
+    path.write_text(JOB.replace('"sums"', f'"{"s" * 39}"') + '[curriculum]\nkind = "adaptive"\n')
+    assert run(["curriculum", str(path)]) == 2
+    assert "has a name of more than 40 letters" in capsys.readouterr().err
+
+
+def test_a_static_run_tells_of_no_probes_and_of_added_sources_together(
+    played_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = parse_job(JOB)
+    log = begun_recipes(settings, course_of(settings, ()))
+    wider = (*log[0].weights[:-1], log[0].weights[-1] - 96, 96)
+    recipe = replace(log[0], weights=wider, starts=(0, 0, 0), shares=(1.0, 1.0, 1.0))
+    directory = RunDirectory(tmp_path / "static")
+    directory.create()
+    directory.job.write_text(dump_toml(settings))
+    with JournalWriter.open(directory.journal) as writer:
+        opened = next(
+            r for r in read_journal(played_run / "journal.jsonl") if isinstance(r, RunOpened)
+        )
+        writer.append([replace(opened, recipes=(recipe,))])
+    story = json.loads(told(["--run", str(directory.root), "--json"], capsys))
+    assert (story["kind"], story["probes"], story["advantage"], story["off"]) == (
+        "static",
+        0,
+        None,
+        "",
+    )
+    assert story["arms"][-1] == {
+        "name": "(added)", "type": "", "band": "", "share": 0.0, "weight": 96 / 4096, "loss": None,
+        "answer_loss": None,
+    }  # fmt: skip
+    assert sum(story["path"][0]["weights"].values()) == 1
 
 
 def test_an_adaptive_job_without_levels_or_with_recipes_is_refused(

@@ -199,3 +199,14 @@ def test_progressions_differ_as_their_names_say() -> None:
         # Each band has a stage of its own, whatever the progression.
         tops = [top for _, top in spans]
         assert all(any(low <= top <= last for top in tops) for _, low, last in BANDS)
+
+
+def test_a_run_that_differs_in_its_curriculum_is_told_the_field() -> None:
+    static = parse_job(SOURCES)
+    adaptive = parse_job(SOURCES, ["curriculum.kind=adaptive"])
+    more = parse_job(SOURCES, ["curriculum.kind=adaptive", "curriculum.most=2"])
+    assert differences(adaptive, more) == ("curriculum.most is 4.0, not 2.0",)
+    assert 'curriculum.kind is "static", not "adaptive"' in differences(static, adaptive)
+    told = parse_job(SOURCES, ["curriculum.progression=exponential"])
+    assert differences(static, told) == ()
+    assert settings_digest(static) == settings_digest(told) != settings_digest(adaptive)

@@ -324,6 +324,7 @@ def test_only_folders_of_processes_that_are_gone_are_removed(tmp_path: Path) -> 
     frame_tree.leave_folder(own)
     assert {path.name for path in tree.iterdir()} == set(stays)
     assert clear_tree(tmp_path / "none") == 0
+    assert clear_tree(Path("/tmp/no\0path")) == 0  # as it may be noted by hand
 
 
 def test_budgets_count_whole_pages() -> None:
