@@ -44,12 +44,12 @@ class Finder(importlib.abc.MetaPathFinder):
 
         run, left = module.Backprop.run, self.calls
 
-        def limited(own: Any, layers: Any, ids: Any, share: float) -> float:
+        def limited(own: Any, layers: Any, ids: Any, *given: Any) -> float:
             nonlocal left
             left -= 1
             if left < 0 and len(ids) > self.rows:
                 torch.empty(1 << 60, dtype=torch.uint8)
-            return run(own, layers, ids, share)
+            return run(own, layers, ids, *given)
 
         module.Backprop.run = limited
 
