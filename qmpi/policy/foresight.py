@@ -25,6 +25,11 @@ MOST_ROWS = 1 << 16
 BLOCKS_A_BUILD = 4
 """Blocks that are followed with each that is built, while fewer rows are known."""
 
+MOST_MEMORIES = 64
+"""Memory ranks up to which blocks are foreseen. Of each block the home is looked for among all, and
+one in so many is this rank's own: work for a build grows with their square. With 64 it is a
+millisecond or two; with 466 it was a tenth of a second, longer than to read the block."""
+
 
 def is_worth_it(settings: Settings, facts: Sequence[SourceFact]) -> bool:
     """Return whether it matters to a memory rank what it will read.
@@ -83,11 +88,12 @@ class Foresight:
             first: number of the block that the step begins with; -1: as the job file says.
 
         Returns:
-            What is new; nothing is known while this rank is not among them, nor while it cannot
-            be told which lanes the steps have.
+            What is new; nothing is known while this rank is not among them, or they are too many,
+            nor while it cannot be told which lanes the steps have.
         """
         self._lanes.hear(step, first)
-        if self._rank not in memories or not self._lanes.is_known:
+        is_many = len(memories) > MOST_MEMORIES
+        if self._rank not in memories or is_many or not self._lanes.is_known:
             self._memories = ()
             return ComingReads(is_anew=True, passed=0, blocks=())
         window = self._settings.data.prefetch_steps

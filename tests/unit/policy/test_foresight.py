@@ -166,3 +166,14 @@ def test_requests_of_a_window_that_overtake_one_another_change_nothing():
     asked = [(4, 4), (5, 5), (6, 7), (5, 5), (7, 9), (6, 7), (8, 11), (7, 9)]
     told = [seer.look(step, [4], RECIPES, FACTS, first).is_anew for step, first in asked]
     assert told == [True, False, True, False, False, False, False, False]
+
+
+def test_among_very_many_ranks_nothing_is_foreseen():
+    few, many = tuple(range(foresight.MOST_MEMORIES)), tuple(range(foresight.MOST_MEMORIES + 1))
+    own = Foresight(JOB, 3)
+    told = [own.look(step, few, RECIPES, FACTS) for step in range(4)]
+    assert told[0].is_anew
+    assert any(each.blocks for each in told)
+    none = own.look(4, many, RECIPES, FACTS)
+    assert (none.is_anew, none.blocks) == (True, ())
+    assert own.look(5, few, RECIPES, FACTS).is_anew
