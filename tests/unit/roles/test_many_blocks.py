@@ -135,7 +135,7 @@ def test_some_blocks(corpus: Path, seed: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3000)
+@pytest.mark.timeout(1800)
 def test_two_hundred_thousand_blocks(corpus: Path) -> None:
     world = played(corpus, 25_000, 7, 60)
     assert min(world.deeds.values()) > 10, world.deeds
