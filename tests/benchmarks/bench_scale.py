@@ -3,7 +3,10 @@
 The shipped roles, driver and codec run; links, disks and engines are modelled. A step takes about
 one virtual second, so that signs of life weigh as they would. Costs are CPU time of this core.
 
+With --arms the data follow an adaptive curriculum of so many arms; what it costs is told apart.
+
 Run: python tests/benchmarks/bench_scale.py [--ranks N] [--steps K] [--kills M] [--team 2 1 1 8]
+     [--arms 80]
 Without --ranks a table of several sizes; with --json the last line is one object.
 """
 
@@ -17,9 +20,13 @@ from dataclasses import asdict, dataclass
 
 from msgspec.structs import replace
 
+from qmpi.config.curriculum import CurriculumSettings
+from qmpi.config.data import ContentSource
 from qmpi.config.parallel import ParallelSettings
-from qmpi.config.settings import RoleSettings
+from qmpi.config.settings import RoleSettings, Settings
 from qmpi.config.train import TrainSettings
+from qmpi.content.address import TYPES
+from qmpi.content.level import LEVELS
 from qmpi.driver.process import Handled
 from qmpi.driver.router import Post
 from qmpi.ports.books import AppendJournal, Entry
@@ -29,6 +36,7 @@ from qmpi.protocol.envelope import RoleName
 from qmpi.protocol.journal import StepCommitted
 from qmpi.protocol.teams import AXES
 from qmpi.roles.coordinator.machine import Coordinator
+from qmpi.roles.coordinator.recipes import RecipeBook
 from qmpi.simulator.engine import NO_CARE, Simulation
 from qmpi.simulator.faults import Fault, parse_fault
 from qmpi.simulator.hardware import Compute, Hardware
@@ -56,6 +64,7 @@ class Cost:
     events: int = 0
     messages: int = 0
     bytes: int = 0
+    curriculum: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,8 @@ class Figures:
     bytes_per_step: float
     bytes_per_second: float
     same_weights: bool
+    arms: int
+    curriculum_us_per_step: float
 
 
 class Measured(Simulation):
@@ -110,6 +121,32 @@ class Measured(Simulation):
         self.cost.seconds += time.process_time() - began
         return result
 
+    def decide(self, work, *args):
+        """Take the time of what the curriculum makes of a step; it is within the coordinator's."""
+        began = time.process_time()
+        result = work(*args)
+        self.cost.curriculum += time.process_time() - began
+        return result
+
+
+def with_curriculum(settings: Settings, arms: int) -> Settings:
+    """Return a job whose data follow the losses of so many arms, in turn of each type."""
+    sources = tuple(
+        ContentSource(
+            name=f"arm-{number}",
+            type=TYPES[number % len(TYPES)],
+            min_level=number % LEVELS + 1,
+            max_level=number % LEVELS + 1,
+        )
+        for number in range(arms)
+    )
+    window = 8 + settings.data.prefetch_steps
+    return replace(
+        settings,
+        data=replace(settings.data, sources=sources),
+        curriculum=CurriculumSettings(kind="adaptive", every_steps=window),
+    )
+
 
 def job(ranks: int, steps: int, team: ParallelSettings = ALONE):
     """Return settings of a job of `ranks`; of teams of several, as many as its trainers make."""
@@ -133,24 +170,30 @@ def some_kills(steps: int, kills: int, size: int) -> list[Fault]:
     ]
 
 
-def measure(ranks: int, steps: int, kills: int, team: ParallelSettings = ALONE) -> Figures:
+def measure(
+    ranks: int, steps: int, kills: int, team: ParallelSettings = ALONE, arms: int = 0
+) -> Figures:
     """Run one job."""
     settings = job(ranks, steps, team)
+    settings = with_curriculum(settings, arms) if arms else settings
     hardware = Hardware(ranks_per_host=RANKS_PER_HOST, compute=Compute(lane_seconds=LANE_SECONDS))
     began = time.perf_counter()
     run = Measured(
         settings, ranks, 5, some_kills(steps, kills, team.team_size), hardware, care=NO_CARE
     )
-    plain = Coordinator.handle
+    plain, followed = Coordinator.handle, RecipeBook.committed
 
     def handle(self, event, now):
         return run._time(plain, self, event, now)
 
-    Coordinator.handle = handle
+    def committed(self, *args):
+        return run.decide(followed, self, *args)
+
+    Coordinator.handle, RecipeBook.committed = handle, committed
     try:
         outcome = run.run()
     finally:
-        Coordinator.handle = plain
+        Coordinator.handle, RecipeBook.committed = plain, followed
     wall = time.perf_counter() - began
     steady = _steady(run.commits)
     return Figures(
@@ -165,6 +208,8 @@ def measure(ranks: int, steps: int, kills: int, team: ParallelSettings = ALONE) 
         bytes_per_step=round(steady.bytes, 1),
         bytes_per_second=round(steady.bytes_per_second, 1),
         same_weights=outcome.same_weights and not outcome.violation,
+        arms=arms,
+        curriculum_us_per_step=round(1e6 * run.cost.curriculum / max(1, len(run.commits)), 1),
     )
 
 
@@ -206,7 +251,9 @@ def _row(figures: Figures) -> str:
         f"{f.events:8d} events; coordinator {f.coordinator_us_per_event:6.1f} us an event, "
         f"{100 * f.coordinator_share:5.2f} % of a core, {f.messages_per_step:7.1f} messages and "
         f"{f.bytes_per_step / 1e3:8.1f} kB a step, {f.bytes_per_second / 1e3:8.1f} kB/s; "
-        f"same weights: {f.same_weights}\n"
+        f"same weights: {f.same_weights}"
+        + (f"; {f.arms} arms: {f.curriculum_us_per_step:.0f} us a step" if f.arms else "")
+        + "\n"
     )
 
 
@@ -219,11 +266,12 @@ def main() -> None:
     parser.add_argument(
         "--team", type=int, nargs=4, default=(1, 1, 1, 1), metavar=AXES, help="sizes of its axes"
     )
+    parser.add_argument("--arms", type=int, default=0, help="of an adaptive curriculum; 0: static")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     team = ParallelSettings(**dict(zip(AXES, args.team, strict=True)))
     for ranks in (args.ranks,) if args.ranks else SIZES:
-        figures = measure(ranks, args.steps, args.kills, team)
+        figures = measure(ranks, args.steps, args.kills, team, args.arms)
         text = f"{json.dumps(asdict(figures))}\n" if args.json else _row(figures)
         sys.stdout.write(text)
         sys.stdout.flush()
