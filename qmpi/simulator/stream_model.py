@@ -219,7 +219,9 @@ def sum_of(step: int, lanes: Sequence[str], settings: Settings) -> Sum:
 
 
 def source_loss(step: int, source: int, tokens: int) -> SourceLoss:
-    """Return what the tokens of a source cost: one in eight belongs to an answer.
+    """Return what the tokens of a source cost: one in eight is the answer to a problem.
+
+    Those of the first source are solved from step 8 on, those of each next one 8 steps later.
 
     Args:
         step: the step.
@@ -228,7 +230,8 @@ def source_loss(step: int, source: int, tokens: int) -> SourceLoss:
     """
     nats, answers = 1.0 + 8.0 / (1.0 + 0.1 * step / (1 + source)), tokens // 8
     loss, answer_loss = round(nats * tokens * LOSS_GRID), round(nats * answers * LOSS_GRID)
-    return SourceLoss(source, tokens, loss, answers, answer_loss)
+    solved = answers if step >= 8 * (1 + source) else 0
+    return SourceLoss(source, tokens, loss, answers, answer_loss, answers, solved)
 
 
 def lane_loss(step: int, digest: Digest) -> float:

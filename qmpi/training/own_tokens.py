@@ -78,7 +78,7 @@ class OwnTokens:
         """
         if known.sources.numel():
             answers = known.answers
-            own = None if answers is None else self._pieces.out_of(answers, 1).flatten()
+            own = None if answers is None else self._own_answers(answers).flatten()
             self.sources.take(known.sources, losses, own)
 
     def rows(self, train: TrainSettings) -> int:
@@ -92,6 +92,14 @@ class OwnTokens:
     def means_of(self, losses: Sequence[float]) -> list[float]:
         """Return mean losses over all tokens; see `SharedTokens.mean_of`."""
         return self._between.mean_of(losses)
+
+    def _own_answers(self, places: Tensor) -> Tensor:
+        """Return the places that are here; an answer that a piece cuts has no last token."""
+        own = self._pieces.out_of(places, 1)
+        if self.ranks == 1:
+            return own
+        # Whether it is solved, no rank could say.
+        return own.where(own >= -1 - self._pieces.behind(), own.abs())
 
     def _positions(
         self, settings: Settings, device: torch.device, divider: int | None

@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from math import fsum, sqrt
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from qmpi.protocol.progress import LOSS_GRID, SourceLoss
 
@@ -33,6 +34,12 @@ LEAST_PROGRESS = 1e-3
 
 LEAST_ANSWERS = 64
 """Answer tokens of an arm from which on their loss stands for it."""
+
+LEAST_PROBLEMS = 64
+"""Problems of an arm from which on it is known which share of them is solved."""
+
+NEWEST = 0.02
+"""What one problem moves the share solved by: it is that of the newest hundred or so."""
 
 
 class Arm(Struct, frozen=True):
@@ -57,6 +64,8 @@ class Means(Struct, frozen=True):
         slow: likewise, of more of them.
         answers: answer tokens so far.
         answer_fast, answer_slow: as `fast` and `slow`, of the answers alone.
+        problems: so far.
+        solved: share of the newest of them, 0 to 1.
     """
 
     fast: float
@@ -64,6 +73,18 @@ class Means(Struct, frozen=True):
     answers: int = 0
     answer_fast: float = 0.0
     answer_slow: float = 0.0
+    problems: int = 0
+    solved: float = 0.0
+
+    @property
+    def answer_loss(self) -> float | None:
+        """Mean loss of the newest answers, nats a token; None: too few were seen."""
+        return self.answer_fast if self.answers >= LEAST_ANSWERS else None
+
+    @property
+    def share_solved(self) -> float | None:
+        """Share of the newest problems that is solved; None: too few were seen."""
+        return self.solved if self.problems >= LEAST_PROBLEMS else None
 
     def gap_and_progress(self, *, by_answers: bool) -> tuple[float, float]:
         """Return what is left to learn and how fast it is learnt, in nats a token.
@@ -87,34 +108,33 @@ def followed(means: Means | None, told: SourceLoss, sequences: int) -> Means:
         What is known now.
     """
     loss = told.loss / (LOSS_GRID * told.tokens)
-    answer = told.answer_loss / (LOSS_GRID * told.answers) if told.answers else None
-    if means is None:
-        first = answer if answer is not None else 0.0
-        return Means(loss, loss, told.answers, first, first)
     fast, slow = _moved_by(FAST, sequences), _moved_by(SLOW, sequences)
-    known = Means(
-        means.fast + fast * (loss - means.fast),
-        means.slow + slow * (loss - means.slow),
-        means.answers + told.answers,
-        means.answer_fast,
-        means.answer_slow,
+    known = means or Means(loss, loss)
+    known = replace(
+        known,
+        fast=known.fast + fast * (loss - known.fast),
+        slow=known.slow + slow * (loss - known.slow),
     )
-    if answer is None:
-        return known
-    if not means.answers:
-        return Means(known.fast, known.slow, known.answers, answer, answer)
-    return Means(
-        known.fast,
-        known.slow,
-        known.answers,
-        means.answer_fast + fast * (answer - means.answer_fast),
-        means.answer_slow + slow * (answer - means.answer_slow),
-    )
+    if told.answers:
+        answer = told.answer_loss / (LOSS_GRID * told.answers)
+        begun = known if known.answers else replace(known, answer_fast=answer, answer_slow=answer)
+        known = replace(
+            known,
+            answers=known.answers + told.answers,
+            answer_fast=begun.answer_fast + fast * (answer - begun.answer_fast),
+            answer_slow=begun.answer_slow + slow * (answer - begun.answer_slow),
+        )
+    if told.problems:
+        share = told.solved / told.problems
+        before = known.solved if known.problems else share
+        moved = before + _moved_by(NEWEST, told.problems) * (share - before)
+        known = replace(known, problems=known.problems + told.problems, solved=moved)
+    return known
 
 
-def _moved_by(one: float, sequences: int) -> float:
-    """Return what several sequences move a mean by: 1 - (1 - one) ** sequences."""
-    kept, power, left = 1.0, 1.0 - one, sequences
+def _moved_by(one: float, many: int) -> float:
+    """Return what several values move a mean by of which one moves it so: 1 - (1 - one) ** many."""
+    kept, power, left = 1.0, 1.0 - one, many
     # By squaring: the library's power is not the same on all machines.
     while left:
         if left & 1:

@@ -61,12 +61,14 @@ class Learned(Struct, frozen=True):
         means: by source.
         falls: of all windows of which one is known.
         off: in words, why the curriculum is over; "": it is not.
+        stage: at which the run stands, as `Standing.stage` has it; it never falls.
     """
 
     windows: int = 0
     means: dict[int, Means] = {}
     falls: tuple[Fall, ...] = ()
     off: str = ""
+    stage: int = 1
 
 
 class Decision(Struct, frozen=True):
@@ -137,7 +139,7 @@ def taken_in(
     falls = learned.falls
     if nats is not None:
         falls = (*falls, Fall(learned.windows, is_static, nats))
-    known = Learned(learned.windows + 1, means, falls, learned.off)
+    known = Learned(learned.windows + 1, means, falls, learned.off, learned.stage)
     return known if known.off else replace(known, off=_verdict(falls))
 
 

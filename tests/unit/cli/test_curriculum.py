@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from qmpi.cli.main import run
 from qmpi.config.bands import BANDS
 from qmpi.config.load import dump_toml, parse_job
-from qmpi.planning.stages import stages_of
+from qmpi.config.stages import stages_of
 from qmpi.policy.recipes import begun_recipes, course_of
 from qmpi.protocol.journal import RunOpened
 from qmpi.simulator.scenario import parse_scenario, play
@@ -260,7 +260,7 @@ def test_a_static_run_tells_of_no_probes_and_of_added_sources_together(
     )
     assert story["arms"][-1] == {
         "name": "(added)", "type": "", "band": "", "share": 0.0, "weight": 96 / 4096, "loss": None,
-        "answer_loss": None,
+        "answer_loss": None, "solved": None,
     }  # fmt: skip
     assert sum(story["path"][0]["weights"].values()) == 1
 

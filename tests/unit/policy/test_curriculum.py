@@ -9,11 +9,22 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from qmpi.config.arms import with_arms
+from qmpi.config.bands import BANDS
 from qmpi.config.curriculum import CurriculumSettings
 from qmpi.config.data import ContentSource, CorpusSource, DataSettings
 from qmpi.config.settings import Settings
 from qmpi.policy.curriculum.knowledge import Knowledge
-from qmpi.policy.curriculum.rule import FAST, LEAST_ANSWERS, Arm, Means, followed, weighed
+from qmpi.policy.curriculum.rule import (
+    FAST,
+    LEAST_ANSWERS,
+    LEAST_PROBLEMS,
+    NEWEST,
+    Arm,
+    Means,
+    followed,
+    weighed,
+)
+from qmpi.policy.curriculum.standing import Standing
 from qmpi.policy.curriculum.windows import (
     LEAST_PROBES,
     PROBES,
@@ -121,6 +132,44 @@ def test_a_mean_moves_by_each_sequence(count, first, loss):
     for _ in range(count):
         plain += FAST * (value - plain)
     assert found == pytest.approx(plain, abs=1e-9)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=30))
+def test_the_share_solved_moves_by_each_problem(steps):
+    means, share, seen = Means(1.0, 1.0), 0.0, 0
+    for problems, right in steps:
+        solved = min(problems, right)
+        told = SourceLoss(0, 64, 64 * LOSS_GRID, 0, 0, problems, solved)
+        means = followed(means, told, 1)
+        for _ in range(problems):
+            part = solved / problems
+            share = share + NEWEST * (part - share) if seen else part
+            seen += 1
+    assert means.problems == seen
+    assert means.solved == pytest.approx(share, abs=1e-9)
+    assert means.share_solved == (means.solved if seen >= LEAST_PROBLEMS else None)
+
+
+def standing_of(**known):
+    """Return the stage of a run of which the arms "sums-BAND" and "code-BAND" are known so."""
+    names = [source.name for source in SETTINGS.data.sources]
+    told = {names.index(name.replace("_", "-")): means for name, means in known.items()}
+    return Standing(SETTINGS).stage(told)
+
+
+def test_a_stage_is_mastered_by_the_share_solved_else_by_the_loss_of_answers():
+    solves = Means(9.0, 9.0, LEAST_ANSWERS, 9.0, 9.0, LEAST_PROBLEMS, 0.95)
+    knows, fails = Means(9.0, 9.0, LEAST_ANSWERS, 0.01), replace(solves, solved=0.5)
+    few = replace(solves, problems=LEAST_PROBLEMS - 1)
+    assert standing_of() == standing_of(sums_beginner=few) == 1
+    assert standing_of(sums_beginner=solves) == standing_of(sums_beginner=knows) == 15
+    assert standing_of(sums_beginner=solves, code_beginner=fails) == 1
+    assert standing_of(sums_beginner=solves, code_beginner=knows) == 15
+    # Of level 14 less is asked than of level 1.
+    assert standing_of(sums_beginner=replace(solves, solved=0.89)) == 1
+    assert standing_of(**{f"sums_{band}": solves for band, _, _ in BANDS}) == 101
+    bare = replace(SETTINGS, data=replace(SETTINGS.data, sources=SETTINGS.data.sources[:1]))
+    assert Standing(bare).stage({}) == 0
 
 
 @given(st.integers(0, 2**62), st.integers(0, 1000))

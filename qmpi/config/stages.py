@@ -2,8 +2,7 @@
 
 Theory of operation. Levels come from `config.ladder`; the band of a stage is that of its hardest
 level. What a table of the job file leaves out follows from the band or from that level, by formulas
-that are simple enough to be foreseen. Stages tell where a model stands; they change nothing that it
-is trained on.
+that are simple enough to be foreseen. Stages tell where a model stands.
 """
 
 import math
