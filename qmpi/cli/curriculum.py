@@ -53,8 +53,8 @@ def command(
 ) -> None:
     """Show the hundred stages of JOB, or the path of a run.
 
-    Stages tell where a model stands; they change nothing that it is trained on. The path of a run
-    is which weights its sources had from which step on, and why, and what each costs now.
+    Stages tell where a model stands; what they set too, if anything, curriculum.sets says. The path
+    of a run is which weights its sources had from which step on, and why, and what each costs now.
     """
     if (job is None) == (run is None):
         raise InputError("name a job, or a run with --run; not both")
@@ -108,6 +108,12 @@ def story_text(story: "Story", *, is_all: bool) -> Iterator[str]:
     if story.stage:
         told = "the first that is not mastered" if story.stage <= STAGES else "all are mastered"
         yield f"stage {min(story.stage, STAGES)} of {STAGES}, {story.band}: {told}"
+    if story.staged:
+        now = story.staged[-1]
+        yield (
+            f"since step {now.first_step} stages set: rate times {now.rate:g}, {now.lanes} lanes, "
+            f"sequences of {now.tokens} tokens"
+        )
     if story.advantage is not None:
         yield (
             f"beside {story.probes} probes the loss fell by {story.advantage:+.5f} nats a token "

@@ -1,21 +1,25 @@
 """`qmpi curriculum --run`: the path that the curriculum of a run has taken, from its journal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from qmpi.config.arms import level_band, pool_of
 from qmpi.config.data import ContentSource
 from qmpi.config.load import load_job
 from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
 from qmpi.corpora.standing import replay
 from qmpi.policy.curriculum.knowledge import Knowledge
 from qmpi.policy.curriculum.rule import Means
 from qmpi.policy.curriculum.windows import advantages, arms_of
+from qmpi.policy.hyperparameters import Log
 from qmpi.policy.recipes import FROM_JOB, in_force, standing
 from qmpi.policy.source_losses import ADDED
+from qmpi.protocol.batch import lanes_at
 from qmpi.protocol.recipe import MIXTURE_PERIOD, Recipe
 from qmpi.storage.journal import read_journal
 from qmpi.storage.run_directory import RunDirectory
@@ -61,6 +65,22 @@ class PathLine(Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class StageLine(Struct, frozen=True, kw_only=True):
+    """What the stages set from a step on.
+
+    Attributes:
+        first_step: that it holds for.
+        rate: what the learning rate is multiplied with.
+        lanes: of a step.
+        tokens: of the sequences that rows are cut into.
+    """
+
+    first_step: int
+    rate: float
+    lanes: int
+    tokens: int
+
+
 class Story(Struct, frozen=True, kw_only=True):
     """What `qmpi curriculum --run RUN --json` prints.
 
@@ -77,6 +97,8 @@ class Story(Struct, frozen=True, kw_only=True):
         advantage: by how much the loss fell further in those beside them, nats a token a window;
             None: none was compared.
         off: why the curriculum is over, in words; "": it is not.
+        sets: what stages set.
+        staged: rate, lanes and lengths that they have set, in the order of steps; empty: none.
     """
 
     kind: str
@@ -89,6 +111,8 @@ class Story(Struct, frozen=True, kw_only=True):
     probes: int
     advantage: float | None
     off: str
+    sets: tuple[str, ...]
+    staged: tuple[StageLine, ...]
 
 
 def story_of(run: Path) -> Story:
@@ -127,7 +151,23 @@ def story_of(run: Path) -> Story:
         probes=len(gains),
         advantage=fmean(gains) if gains else None,
         off=known.off if adapts else "",
+        sets=settings.curriculum.sets,
+        staged=tuple(_staged(told.log, settings.train)),
     )
+
+
+def _staged(log: Log, train: TrainSettings) -> Iterator[StageLine]:
+    before = None
+    for held in log:
+        if held.staged is not None and held.staged != before:
+            rate, lanes, tokens = astuple(held.staged)
+            yield StageLine(
+                first_step=held.first_step,
+                rate=rate,
+                lanes=lanes or lanes_at(held.batch, held.first_step, train.lanes),
+                tokens=tokens or train.sequence_tokens,
+            )
+        before = held.staged
 
 
 def _line(recipe: Recipe, names: Sequence[str]) -> PathLine:

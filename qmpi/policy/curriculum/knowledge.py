@@ -120,5 +120,13 @@ class Knowledge:
     @property
     def decision(self) -> Decision | None:
         """What follows from the last whole window; None: there is none yet."""
-        last = self._known[-1]
+        return self._decided(self._known[-1])
+
+    @property
+    def open_decisions(self) -> tuple[Decision, ...]:
+        """What follows for windows of which no step is taken in, ascending."""
+        told = map(self._decided, self._known[-2:])
+        return tuple(d for d in told if d and d.window * self._every >= self.next_step)
+
+    def _decided(self, last: Learned) -> Decision | None:
         return decided(last, self._arms, self._settings) if last.windows else None

@@ -18,7 +18,7 @@ Sources: Graves et al. 2017 (progress), Schaul et al. 2015 and later (gap); that
 each alone was measured (see `docs/decisions/0076-curriculum.md`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import fsum, sqrt
 
 from msgspec import Struct
@@ -151,6 +151,7 @@ def weighed(
     placebo_share: float,
     most: float,
     pools: Mapping[str, float] | None = None,
+    gated: Collection[int] = (),
 ) -> tuple[float, ...]:
     """Return the shares of the next window.
 
@@ -160,6 +161,8 @@ def weighed(
         placebo_share: of each pool, drawn as the job says; 0 to 1.
         most: times what the job gives an arm that it gets at most, > 1; and at least that part.
         pools: what each pool's share is multiplied with; None: nothing.
+        gated: sources that get the least share; what they leave goes to the rest of their pool, or,
+            where there is none, to all.
 
     Returns:
         Shares of the arms, which sum to 1 but for rounding.
@@ -173,11 +176,15 @@ def weighed(
         for place, worth in zip(own, drawn, strict=True):
             target = arms[place].share
             mixed = placebo_share * target + (1.0 - placebo_share) * worth * whole
-            shares[place] = factor * min(most * target, max(target / most, mixed))
-        held = fsum(shares[place] for place in own)
-        for place in own:
+            least = target / most
+            is_gated = arms[place].source in gated
+            shares[place] = factor * (least if is_gated else min(most * target, max(least, mixed)))
+        free = [place for place in own if arms[place].source not in gated]
+        left = factor * whole - fsum(shares[place] for place in set(own).difference(free))
+        held = fsum(shares[place] for place in free)
+        for place in free:
             # Bounds may have moved the pool off its share.
-            shares[place] *= factor * whole / held if held > 0.0 else 0.0
+            shares[place] *= left / held if held > 0.0 else 0.0
     total = fsum(shares)
     return tuple(share / total for share in shares) if total > 0.0 else tuple(shares)
 

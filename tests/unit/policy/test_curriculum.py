@@ -36,8 +36,10 @@ from qmpi.policy.curriculum.windows import (
     is_probe,
     taken_in,
 )
+from qmpi.policy.hyperparameters import first_hyperparameters, lanes_of
 from qmpi.protocol.journal import StepCommitted
 from qmpi.protocol.progress import LOSS_GRID, SourceLoss
+from qmpi.protocol.staged import Staged, staged_of
 
 SETTINGS = with_arms(
     Settings(
@@ -85,6 +87,27 @@ def test_shares_add_up_pool_by_pool_and_stay_within_their_bounds(told, data):
         ratios = [share / arm.share for arm, share in own if arm.share > 1e-6]
         assert not ratios or max(ratios) <= most**2 * min(ratios) * (1 + 1e-9)
     assert all(share == 0.0 for arm, share in zip(arms, shares, strict=True) if arm.share == 0.0)
+
+
+@given(ARMS, st.data())
+def test_gated_arms_get_the_least_and_the_rest_of_their_pool_what_they_leave(told, data):
+    arms = arms_from(told)
+    known = {arm.source: data.draw(MEANS) for arm in arms}
+    gated = {arm.source for arm in arms if data.draw(st.booleans(), label="gated")}
+    most = data.draw(st.floats(1.5, 8.0))
+    shares = weighed(arms, known, placebo_share=0.25, most=most, gated=gated)
+    free = {arm.pool for arm in arms if arm.share > 0.0 and arm.source not in gated}
+    assert fsum(shares) == close(1.0)
+    kept = sum(arm.share if arm.pool in free else arm.share / most for arm in arms)
+    for arm, share in zip(arms, shares, strict=True):
+        if arm.source in gated:
+            assert share == close(arm.share / most / kept)
+    for pool in free:
+        own = [
+            (arm.share, share) for arm, share in zip(arms, shares, strict=True) if arm.pool == pool
+        ]
+        wanted = fsum(share for share, _ in own) / kept
+        assert fsum(share for _, share in own) == pytest.approx(wanted, rel=1e-9, abs=1e-12)
 
 
 @given(ARMS, st.data())
@@ -228,6 +251,54 @@ def test_types_that_are_named_get_more_and_the_rest_less():
     assert of_type("code", focus="specialise", specialise=("code",)) == close(2 / 6)
     known |= {arm.source: Means(9.0, 9.2) for arm in arms if arm.pool == "code"}
     assert usual < of_type("code", focus="weakest-first") < 1.5 * usual
+
+
+STAGED = replace(
+    SETTINGS, curriculum=replace(SETTINGS.curriculum, sets=("rate", "batch", "length", "gate"))
+)
+
+
+def test_a_gate_leaves_what_is_harder_than_the_stage_its_least_share():
+    arms, learned = arms_of(STAGED), Learned(windows=20, means={}, stage=15)
+    while is_probe(STAGED.job.seed, learned.windows + 1):
+        learned = replace(learned, windows=learned.windows + 1)
+    shares = dict(enumerate(decided(learned, arms, STAGED).shares))
+    names = [source.name for source in STAGED.data.sources]
+    for arm in arms:
+        band = names[arm.source].partition("-")[2]
+        if band in ("", "beginner", "elementary"):
+            assert shares[arm.source] >= arm.share * (1 - 1e-9)
+        else:
+            assert shares[arm.source] == close(arm.share / STAGED.curriculum.most)
+    free = decided(replace(learned, stage=101), arms, STAGED)
+    assert (free.stage, free.shares) == (100, tuple(close(arm.share) for arm in arms))
+
+
+def test_the_first_stage_holds_before_anything_is_known_and_none_once_it_is_over():
+    first = first_hyperparameters(STAGED)
+    assert first.staged == staged_of(STAGED, 1) == Staged(1.0, 2, 0)
+    assert lanes_of((first,), 0, 8) == 2
+    over = decided(Learned(windows=9, off="over", stage=30), arms_of(STAGED), STAGED)
+    assert over.stage == 0
+    assert staged_of(STAGED, 0) == Staged(1.0, STAGED.train.lanes, 0)
+    assert staged_of(SETTINGS, 0) is staged_of(SETTINGS, 1) is None
+    assert first_hyperparameters(SETTINGS).staged is None
+
+
+def test_a_stage_is_never_taken_back():
+    names = [source.name for source in STAGED.data.sources]
+    arm, count = names.index("sums-beginner"), LEAST_PROBLEMS
+    told = [SourceLoss(arm, TOKENS, TOKENS, 9, 0, count, solved) for solved in (count, 0)]
+    knowledge, stages = Knowledge(STAGED, ()), []
+    for step in range(64):
+        sources = (told[step >= 32],)
+        decision = knowledge.note(replace(committed(step, []), sources=sources))
+        stages += [] if decision is None else [decision.stage]
+    assert stages == [15, 15, 15, 15]
+    knowledge.rewind(16)
+    assert [each.window for each in knowledge.open_decisions] == [2]
+    knowledge.rewind(15)
+    assert knowledge.known.stage == 1
 
 
 def committed(step, losses):
