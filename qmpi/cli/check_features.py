@@ -40,20 +40,21 @@ def feature_facts(settings: Settings) -> dict[str, str]:
         "offload": _offload(train.offload),
         "batch": _batch(settings),
         "noise_scale": _noise(settings.batch),
+        "curriculum": _curriculum(settings),
         "guard": _guard(settings),
     }
     return {name: text for name, text in told.items() if text}
 
 
 def tokens_trained(settings: Settings) -> int:
-    """Return the tokens that a job trains on; the most, where lanes grow as noise says.
+    """Return the tokens that a job trains on; the most, where lanes grow as noise or stages say.
 
     Args:
         settings: a checked job.
     """
     train, batch = settings.train, begun_batch(settings, Step(0), 0)
-    by_noise = settings.batch.grow == "noise"
-    blocks = first_block(None if by_noise else batch, train.steps, train.lanes)
+    is_open = settings.batch.grow == "noise" or "batch" in settings.curriculum.sets
+    blocks = first_block(None if is_open else batch, train.steps, train.lanes)
     return blocks * _lane_tokens(settings)
 
 
@@ -160,6 +161,11 @@ def _batch(settings: Settings) -> str:
     rule, most, each = settings.batch, settings.train.lanes, _lane_tokens(settings)
     first = f"{_counted(batch.lanes, 'lane')} ({batch.lanes * each:,} tokens a step)"
     rate = f"; learning rate by {rule.rate} of the lanes" if rule.rate != "none" else ""
+    if "batch" in settings.curriculum.sets:
+        return (
+            f"from {first} to {most:,} at most, as stages are mastered; tokens count all lanes "
+            f"from step 0 on{rate}"
+        )
     if rule.grow == "none":
         return f"always {first} of {most:,}{rate}"
     if rule.grow == "noise":
@@ -173,6 +179,14 @@ def _batch(settings: Settings) -> str:
     if rule.grow_steps > last:
         told += f", after the last: {lanes_at(batch, last, most):,} at step {last:,}"
     return f"{rule.grow}: from {first} {told}{rate}"
+
+
+def _curriculum(settings: Settings) -> str:
+    rules = settings.curriculum
+    if rules.kind == "static":
+        return ""
+    sets = f"; stages set {', '.join(rules.sets)}" if rules.sets else ""
+    return f"weights of generated text follow the losses, every {rules.every_steps:,} steps{sets}"
 
 
 def _noise(batch: BatchSettings) -> str:

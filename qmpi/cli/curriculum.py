@@ -8,11 +8,12 @@ import click
 
 from qmpi.cli.options import JobPath, RunPath, job_options
 from qmpi.cli.output import show_json
+from qmpi.config.curriculum import STAGES
 from qmpi.errors import InputError
 
 if TYPE_CHECKING:
+    from qmpi.config.stages import Stage
     from qmpi.launch.curriculum import ArmLine, Story
-    from qmpi.planning.stages import Stage
 
 EPILOG = """\b
 Examples:
@@ -24,7 +25,7 @@ Examples:
 
 HEADS = ("band", "stages", "levels", "tokens", "batch", "rate", "solved", "loss", "sources")
 
-ARM_HEADS = ("source", "in the job", "now", "times", "loss", "answers")
+ARM_HEADS = ("source", "in the job", "now", "times", "loss", "answers", "solved")
 SHOWN_PATH = 10
 """Newest changes of the weights that are told, unless all are asked for."""
 
@@ -52,8 +53,8 @@ def command(
 ) -> None:
     """Show the hundred stages of JOB, or the path of a run.
 
-    Stages tell where a model stands; they change nothing that it is trained on. The path of a run
-    is which weights its sources had from which step on, and why, and what each costs now.
+    Stages tell where a model stands; what they set too, if anything, curriculum.sets says. The path
+    of a run is which weights its sources had from which step on, and why, and what each costs now.
     """
     if (job is None) == (run is None):
         raise InputError("name a job, or a run with --run; not both")
@@ -63,7 +64,7 @@ def command(
         show_run(run, is_all=is_all, as_json=as_json)
         return
     from qmpi.config.load import load_job
-    from qmpi.planning.stages import Curriculum, stages_of
+    from qmpi.config.stages import Curriculum, stages_of
 
     settings = load_job(job or Path(), overrides, run_dir)
     stages = stages_of(settings)
@@ -105,7 +106,14 @@ def story_text(story: "Story", *, is_all: bool) -> Iterator[str]:
     """
     yield f"{story.kind} curriculum, step {story.step:,}, windows of {story.every_steps} steps"
     if story.stage:
-        yield f"stage {story.stage} of 100, {story.band}: the first whose answers are not mastered"
+        told = "the first that is not mastered" if story.stage <= STAGES else "all are mastered"
+        yield f"stage {min(story.stage, STAGES)} of {STAGES}, {story.band}: {told}"
+    if story.staged:
+        now = story.staged[-1]
+        yield (
+            f"since step {now.first_step} stages set: rate times {now.rate:g}, {now.lanes} lanes, "
+            f"sequences of {now.tokens} tokens"
+        )
     if story.advantage is not None:
         yield (
             f"beside {story.probes} probes the loss fell by {story.advantage:+.5f} nats a token "
@@ -131,7 +139,9 @@ def story_text(story: "Story", *, is_all: bool) -> Iterator[str]:
 def _arm_row(arm: "ArmLine") -> tuple[str, ...]:
     losses = ["" if loss is None else f"{loss:.3f}" for loss in (arm.loss, arm.answer_loss)]
     ratio = f"{arm.weight / arm.share:.2f}" if arm.share else ""
-    return (arm.name, f"{100 * arm.share:.1f} %", f"{100 * arm.weight:.1f} %", ratio, *losses)
+    shares = [f"{100 * share:.1f} %" for share in (arm.share, arm.weight)]
+    solved = "" if arm.solved is None else f"{100 * arm.solved:.0f} %"
+    return (arm.name, *shares, ratio, *losses, solved)
 
 
 def curriculum_text(

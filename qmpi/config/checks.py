@@ -19,6 +19,7 @@ from qmpi.config.optimizer import derived_warmup
 from qmpi.config.parallel_checks import parallel_contradictions
 from qmpi.config.recipe_checks import recipe_contradictions
 from qmpi.config.settings import RoleCount, Settings
+from qmpi.config.stages import falling_batches
 from qmpi.config.train import TrainSettings
 
 MOST_TOKENS = 2**63 - 1
@@ -61,7 +62,7 @@ def contradictions(settings: Settings) -> list[str]:
         *_batch(settings),
         *memory_contradictions(settings),
         *guard_contradictions(settings.guard, settings.train.steps),
-        *curriculum_contradictions(settings),
+        *_curriculum(settings),
     ]
 
 
@@ -79,6 +80,11 @@ def resolve(settings: Settings) -> Settings:
         return settings
     warmup = derived_warmup(settings.train.steps)
     return replace(settings, optimizer=replace(settings.optimizer, warmup_steps=warmup))
+
+
+def _curriculum(settings: Settings) -> Iterator[str]:
+    faults = list(curriculum_contradictions(settings))
+    yield from faults or falling_batches(settings)
 
 
 def _name(settings: Settings) -> Iterator[str]:
@@ -298,7 +304,9 @@ def _batch(settings: Settings) -> Iterator[str]:
             f"batch.first_lanes = {lanes} to train.lanes, as many: fewer first lanes, or leave out "
             "both"
         )
-    if batch.grow == "none" and batch.first_lanes in (0, lanes) and batch.rate != "none":
+    is_staged = "batch" in settings.curriculum.sets
+    are_all = batch.grow == "none" and batch.first_lanes in (0, lanes) and not is_staged
+    if are_all and batch.rate != "none":
         yield (
             f'batch.rate = "{batch.rate}" lets the learning rate follow the lanes, but these are '
             "always all: set batch.first_lanes below train.lanes, or leave batch.rate out"

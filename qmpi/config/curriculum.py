@@ -126,6 +126,16 @@ class CurriculumSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     specialise: Annotated[
         tuple[str, ...], Meta(description='Types of text, with focus = "specialise".')
     ] = ()
+    sets: Annotated[
+        tuple[Literal["length", "batch", "rate", "gate"], ...],
+        Meta(
+            description=(
+                'What the stage sets at which an adaptive run stands: "length" of sequences, '
+                '"batch": lanes of a step, "rate" of learning; "gate": what is harder gets its '
+                "least share. Empty: stages tell, and set nothing."
+            )
+        ),
+    ] = ()
     progression: Annotated[
         Progression,
         Meta(

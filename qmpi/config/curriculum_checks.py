@@ -64,7 +64,13 @@ def curriculum_contradictions(settings: Settings) -> Iterator[str]:
 def _adaptive(settings: Settings) -> Iterator[str]:
     curriculum, data = settings.curriculum, settings.data
     if curriculum.kind == "static":
+        if curriculum.sets:
+            yield (
+                "curriculum.sets says what stages set as a run masters them: set curriculum.kind "
+                '= "adaptive" too, or leave it out'
+            )
         return
+    yield from _batch(settings)
     if not levels_of(generated_sources(data)):
         yield f'curriculum.kind = "adaptive": {NO_LEVELS}'
     if data.recipes:
@@ -84,6 +90,16 @@ def _adaptive(settings: Settings) -> Iterator[str]:
         yield f"curriculum.specialise: no source is of type {strange[0]!r}; there are {known}"
     if bool(curriculum.specialise) != (curriculum.focus == "specialise"):
         yield 'curriculum.specialise goes with focus = "specialise", and names one type or more'
+
+
+def _batch(settings: Settings) -> Iterator[str]:
+    batch = settings.batch
+    if "batch" in settings.curriculum.sets and not batch.is_fixed:
+        field = "grow" if batch.grow != "none" else "first_lanes"
+        yield (
+            f'curriculum.sets has "batch", so stages say how many lanes a step has, and '
+            f"batch.{field} does too: leave out one of them"
+        )
 
 
 def _names_of_bands(settings: Settings) -> Iterator[str]:

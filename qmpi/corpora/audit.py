@@ -131,7 +131,7 @@ def audit_run(
     fault = fault or check_training(standing.steps, log, is_logged=bool(standing.log))
     fault = fault or check_scales(standing.steps, settings.train.precision)
     fault = fault or check_recipes(standing, settings)
-    fault = fault or curriculum_fault(standing.steps, standing.recipes, settings)
+    fault = fault or curriculum_fault(standing.steps, standing.recipes, log, settings)
     if fault:
         return _report(fault, standing, 0, log)
     try:

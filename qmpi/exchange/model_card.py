@@ -64,7 +64,8 @@ def model_card(settings: Settings, origin: Origin) -> str:
     model, train = settings.model, settings.train
     tokens = origin.step * train.lanes * train.microbatches * train.sequences
     tokens *= train.sequence_tokens
-    most = "" if settings.batch.is_fixed else "at most "
+    is_fixed = settings.batch.is_fixed and "batch" not in settings.curriculum.sets
+    most = "" if is_fixed else "at most "
     facts = [
         ("run", f"{_plain(settings.job.name)}, {origin.run_id}"),
         ("step", f"{origin.step} of {train.steps}, {most}{tokens:,} tokens"),

@@ -1,23 +1,25 @@
 """`qmpi curriculum --run`: the path that the curriculum of a run has taken, from its journal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from qmpi.config.arms import level_band, pool_of
 from qmpi.config.data import ContentSource
 from qmpi.config.load import load_job
 from qmpi.config.settings import Settings
+from qmpi.config.train import TrainSettings
 from qmpi.corpora.standing import replay
-from qmpi.errors import ConfigError
-from qmpi.planning.stages import Stage, stages_of
 from qmpi.policy.curriculum.knowledge import Knowledge
-from qmpi.policy.curriculum.rule import LEAST_ANSWERS, Means
+from qmpi.policy.curriculum.rule import Means
 from qmpi.policy.curriculum.windows import advantages, arms_of
+from qmpi.policy.hyperparameters import Log
 from qmpi.policy.recipes import FROM_JOB, in_force, standing
 from qmpi.policy.source_losses import ADDED
+from qmpi.protocol.batch import lanes_at
 from qmpi.protocol.recipe import MIXTURE_PERIOD, Recipe
 from qmpi.storage.journal import read_journal
 from qmpi.storage.run_directory import RunDirectory
@@ -34,6 +36,7 @@ class ArmLine(Struct, frozen=True, kw_only=True):
         weight: that it has at the step reached.
         loss: mean of the newest sequences, nats a token; None: nothing was measured.
         answer_loss: of the answers alone; None: too few were seen.
+        solved: share of the newest problems; None: too few were seen.
     """
 
     name: str
@@ -43,6 +46,7 @@ class ArmLine(Struct, frozen=True, kw_only=True):
     weight: float
     loss: float | None
     answer_loss: float | None
+    solved: float | None
 
 
 class PathLine(Struct, frozen=True, kw_only=True):
@@ -61,6 +65,22 @@ class PathLine(Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class StageLine(Struct, frozen=True, kw_only=True):
+    """What the stages set from a step on.
+
+    Attributes:
+        first_step: that it holds for.
+        rate: what the learning rate is multiplied with.
+        lanes: of a step.
+        tokens: of the sequences that rows are cut into.
+    """
+
+    first_step: int
+    rate: float
+    lanes: int
+    tokens: int
+
+
 class Story(Struct, frozen=True, kw_only=True):
     """What `qmpi curriculum --run RUN --json` prints.
 
@@ -68,7 +88,8 @@ class Story(Struct, frozen=True, kw_only=True):
         kind: of the curriculum.
         step: steps that stand.
         every_steps: of a window.
-        stage: the first of the hundred that is not mastered; 0: there are none, 101: all are.
+        stage: at which it stands, of the hundred the first that is not mastered; 0: there are
+            none, 101: all are.
         band: of that stage; "" if there is none.
         arms: in the order of the sources.
         path: in the order of steps.
@@ -76,6 +97,8 @@ class Story(Struct, frozen=True, kw_only=True):
         advantage: by how much the loss fell further in those beside them, nats a token a window;
             None: none was compared.
         off: why the curriculum is over, in words; "": it is not.
+        sets: what stages set.
+        staged: rate, lanes and lengths that they have set, in the order of steps; empty: none.
     """
 
     kind: str
@@ -88,6 +111,8 @@ class Story(Struct, frozen=True, kw_only=True):
     probes: int
     advantage: float | None
     off: str
+    sets: tuple[str, ...]
+    staged: tuple[StageLine, ...]
 
 
 def story_of(run: Path) -> Story:
@@ -113,20 +138,36 @@ def story_of(run: Path) -> Story:
     known, names = knowledge.known, [source.name for source in settings.data.sources]
     adapts = settings.curriculum.kind != "static"
     gains = advantages(known.falls) if adapts else []
-    stage, band = _standing(settings, known.means)
+    stages = knowledge.standing.stages
     log = standing(told.recipes)
     return Story(
         kind=settings.curriculum.kind,
         step=len(steps),
         every_steps=settings.curriculum.every_steps,
-        stage=stage,
-        band=band,
+        stage=known.stage,
+        band=stages[min(known.stage, len(stages)) - 1].band if stages else "",
         arms=_arms(settings, known.means, in_force(log, len(steps)) if log else None),
         path=tuple(_line(recipe, names) for recipe in log),
         probes=len(gains),
         advantage=fmean(gains) if gains else None,
         off=known.off if adapts else "",
+        sets=settings.curriculum.sets,
+        staged=tuple(_staged(told.log, settings.train)),
     )
+
+
+def _staged(log: Log, train: TrainSettings) -> Iterator[StageLine]:
+    before = None
+    for held in log:
+        if held.staged is not None and held.staged != before:
+            rate, lanes, tokens = astuple(held.staged)
+            yield StageLine(
+                first_step=held.first_step,
+                rate=rate,
+                lanes=lanes or lanes_at(held.batch, held.first_step, train.lanes),
+                tokens=tokens or train.sequence_tokens,
+            )
+        before = held.staged
 
 
 def _line(recipe: Recipe, names: Sequence[str]) -> PathLine:
@@ -156,46 +197,15 @@ def _arms(
                 share=arm.share,
                 weight=weight,
                 loss=known.fast if known is not None else None,
-                answer_loss=_answer_loss(known),
+                answer_loss=known.answer_loss if known is not None else None,
+                solved=known.share_solved if known is not None else None,
             )
         )
     if recipe is not None and len(recipe.weights) > len(told):
         weight = sum(recipe.weights[len(told) :]) / MIXTURE_PERIOD
-        told.append(
-            ArmLine(
-                name=ADDED, type="", band="", share=0.0, weight=weight, loss=None, answer_loss=None
-            )
-        )
+        last = ArmLine(
+            name=ADDED, type="", band="", share=0.0, weight=weight, loss=None, answer_loss=None,
+            solved=None,
+        )  # fmt: skip
+        told.append(last)
     return tuple(told)
-
-
-def _answer_loss(known: Means | None) -> float | None:
-    if known is None or known.answers < LEAST_ANSWERS:
-        return None
-    return known.answer_fast
-
-
-def _standing(settings: Settings, means: dict[int, Means]) -> tuple[int, str]:
-    """Return the first stage that is not mastered by the loss of its answers, and its band."""
-    try:
-        stages = stages_of(settings)
-    except ConfigError:
-        return 0, ""
-    for stage in stages:
-        losses = list(_losses(settings, stage, means))
-        if not losses or max(losses) > stage.thresholds.loss:
-            return stage.stage, stage.band
-    return len(stages) + 1, stages[-1].band
-
-
-def _losses(settings: Settings, stage: Stage, means: dict[int, Means]) -> "list[float]":
-    low, high = stage.levels
-    return [
-        loss
-        for number, source in enumerate(settings.data.sources)
-        if isinstance(source, ContentSource)
-        and source.name in stage.sources
-        and source.min_level <= high
-        and source.max_level >= low
-        and (loss := _answer_loss(means.get(number))) is not None
-    ]

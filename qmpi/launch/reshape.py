@@ -31,7 +31,7 @@ from qmpi.exchange.checkpoint import (
 )
 from qmpi.exchange.folder import OwnFiles, check_folder, new_folder
 from qmpi.launch.train import default_ranks
-from qmpi.policy.hyperparameters import log_of
+from qmpi.policy.hyperparameters import held_before, log_of
 from qmpi.policy.reshaping import layout_text, which_run
 from qmpi.protocol.journal import JournalRecord, RunReshaped
 from qmpi.roles.coordinator.record import Record
@@ -221,7 +221,7 @@ def _record(plan: _Plan, step: Step, state: Digest) -> RunReshaped:
         run_id=os.urandom(8).hex(),
         settings_digest=settings_digest(_as_begun(plan.wanted, plan.begun)),
         step=step,
-        hyperparameters=tuple(told for told in log if told.first_step < max(step, 1)),
+        hyperparameters=held_before(log, step),
         run=str(plan.old.root),
         before=_layout(plan.held),
         after=_layout(plan.wanted),

@@ -44,6 +44,10 @@ class Pieces(NamedTuple):
         """Tokens of all of them."""
         return len(self.firsts) * self.length
 
+    def behind(self) -> Tensor:
+        """Return how many tokens of its own piece lie before each token, int64 [tokens]."""
+        return torch.arange(self.length).repeat(len(self.firsts))
+
     def out_of(self, whole: Tensor, dim: int = 0) -> Tensor:
         """Pick them.
 

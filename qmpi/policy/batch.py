@@ -68,8 +68,9 @@ def _lane_changes(old: Batch | None, new: Batch, step: int) -> list[str]:
     if fixed and lanes[0] == lanes[1]:
         return []
     before = old.lanes if old is not None else new.most
-    if old is not None and old.settings == new.settings and new.settings.grow == "noise":
-        return [f"lanes {before} -> {new.lanes}, as the noise scale says"]
+    if old is not None and old.settings == new.settings and new.settings.grow in ("noise", "none"):
+        who = "the noise scale" if new.settings.grow == "noise" else "the stage"
+        return [f"lanes {before} -> {new.lanes}, as {who} says"]
     rule = new.settings
     told = f'batch.grow = "{rule.grow}" from {new.lanes} lanes'
     return [f"{told} over {rule.grow_steps} steps" if rule.grow != "none" else told]

@@ -27,6 +27,7 @@ from qmpi.policy.batch import batch_changes
 from qmpi.protocol.batch import Batch, begun_batch, first_block, lanes_at, rule_of
 from qmpi.protocol.hyperparameters import Hyperparameters, first_hyperparameters, rate_of
 from qmpi.protocol.journal import HyperparametersChanged, JournalRecord, RunOpened, RunReshaped
+from qmpi.protocol.staged import Staged
 from qmpi.units import Step
 
 SHAPE = ("schedule", "min_ratio", "warmup_steps", "decay_share", "power")
@@ -125,7 +126,7 @@ def carried_on(
         ConfigError: the run has more steps already, or its schedule would be bent; the message
             says what would happen and how to go on.
     """
-    kept = _before(log, step)
+    kept = held_before(log, step)
     last = kept[-1]
     newest, now = (log[-1], hyperparameters_at(log, step)) if keeps_later else (last, last)
     steps, optimizer = wanted.train.steps, wanted.optimizer
@@ -146,8 +147,65 @@ def carried_on(
     if bent:
         onset = replan(last.optimizer, step, last.steps, last.onset)
     guard, halvings = wanted.guard, now.halvings
-    new = Hyperparameters(Step(step), steps, optimizer, onset, guard, batch, halvings)
-    return kept if replace(last, first_step=new.first_step) == new else (*kept, new)
+    new = Hyperparameters(Step(step), steps, optimizer, onset, guard, batch, halvings, now.staged)
+    if replace(last, first_step=new.first_step) == new:
+        return kept
+    return (*(record for record in kept if record.first_step < step), new)
+
+
+def with_batch(log: Log, batch: Batch) -> Log:
+    """Let the lanes become more.
+
+    Args:
+        log: ascending by `first_step`; no later record has a batch of its own.
+        batch: the rule from `batch.since` on.
+
+    Returns:
+        The log.
+    """
+    step = batch.since
+    new = replace(hyperparameters_at(log, step), first_step=step, batch=batch)
+    later = (replace(record, batch=batch) for record in log if record.first_step > step)
+    return (*(record for record in log if record.first_step < step), new, *later)
+
+
+def with_staged(log: Log, staged: Staged | None, step: int) -> Log:
+    """Set what the stage of a curriculum sets, from a step on.
+
+    Args:
+        log: ascending by `first_step`; no record begins behind the step.
+        staged: what it sets.
+        step: first step under it, of which nothing is handed out yet.
+
+    Returns:
+        The log.
+    """
+    held = hyperparameters_at(log, step)
+    batch = held.batch
+    if batch is not None and staged is not None and staged.lanes:
+        block = first_block(batch, step, batch.most)
+        batch = replace(batch, since=Step(step), block=block, lanes=staged.lanes)
+    new = replace(held, first_step=Step(step), staged=staged, batch=batch)
+    return (*(record for record in log if record.first_step < step), new)
+
+
+def held_before(log: Log, step: int) -> Log:
+    """Return what a run keeps of a log that goes back to a step.
+
+    Args:
+        log: ascending by `first_step`.
+        step: first step to be done again.
+
+    Returns:
+        The records of earlier steps; and what a curriculum has set from the step itself on, for
+        that follows from earlier steps.
+    """
+    kept = tuple(record for record in log if record.first_step < max(step, 1))
+    last, at = kept[-1], hyperparameters_at(log, step)
+    if at.staged == last.staged:
+        return kept
+    batch = at.batch if at.staged is not None and at.staged.lanes else last.batch
+    return (*kept, replace(last, first_step=Step(step), staged=at.staged, batch=batch))
 
 
 def with_halving(log: Log, step: int) -> Log:
@@ -182,7 +240,7 @@ def bends(log: Log, wanted: Settings, step: int) -> bool:
     """
     if step == 0 or not log:
         return False
-    return bool(_bent(_before(log, step)[-1], wanted.optimizer, step, wanted.train.steps))
+    return bool(_bent(held_before(log, step)[-1], wanted.optimizer, step, wanted.train.steps))
 
 
 def _says(held: Hyperparameters, wanted: Settings) -> bool:
@@ -203,11 +261,10 @@ def _carried_batch(last: Hyperparameters, wanted: Settings, step: int) -> Batch 
     held = last.batch
     if _same_rule(held, wanted):
         return held
-    return begun_batch(wanted, Step(step), first_block(held, step, wanted.train.lanes))
-
-
-def _before(log: Log, step: int) -> Log:
-    return tuple(record for record in log if record.first_step < max(step, 1))
+    batch = begun_batch(wanted, Step(step), first_block(held, step, wanted.train.lanes))
+    if batch is not None and last.staged is not None and last.staged.lanes:
+        return replace(batch, lanes=last.staged.lanes)
+    return batch
 
 
 def _bent(last: Hyperparameters, optimizer: OptimizerSettings, step: int, steps: int) -> str:
@@ -277,11 +334,20 @@ def _differences(old: Hyperparameters, new: Hyperparameters) -> list[str]:
     told += _unlike("optimizer", old.optimizer, new.optimizer)
     told += _unlike("guard", old.guard, new.guard)
     told += batch_changes(old.batch, new.batch, new.first_step)
+    told += _staged_changes(old.staged or Staged(), new.staged or Staged())
     many = new.halvings - old.halvings
     if many:
         told.append("microbatches halved" if many == 1 else f"microbatches halved {many} times")
     if old.onset != new.onset and new.onset is not None:
         told.append(f"the schedule planned anew from {new.onset.top:.3g} of the peak")
+    return told
+
+
+def _staged_changes(old: Staged, new: Staged) -> list[str]:
+    told = [f"rate times {old.rate:g} -> {new.rate:g}"] if old.rate != new.rate else []
+    if old.tokens != new.tokens:
+        lengths = [f"of {each.tokens} tokens" if each.tokens else "whole" for each in (old, new)]
+        told.append(f"sequences {' -> '.join(lengths)}")
     return told
 
 

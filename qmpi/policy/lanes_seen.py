@@ -4,10 +4,10 @@ Theory of operation. A request names step, lane and number of its block, so it t
 the stream its step begins with. What the job was begun with says that of every step; where it does
 not fit what was asked for, the lanes have changed meanwhile: a run has gone on with another
 section [batch], has passed over data, or noise has doubled its lanes. Of lanes that stay as they
-are a step and its first block tell all; with "noise" two steps tell how many there are now, and
-until the next doubling, which nobody knows ahead. How far along lanes are that grow by another
-rule than the job was begun with, requests do not tell. A wrong guess costs time, never a block, and
-the next request that does not fit ends it.
+are a step and its first block tell all; with "noise", or where the stage of a curriculum sets them,
+two steps tell how many there are now, and until they change, which nobody knows ahead. How far
+along lanes are that grow by another rule than the job was begun with, requests do not tell. A wrong
+guess costs time, never a block, and the next request that does not fit ends it.
 """
 
 from qmpi.config.settings import Settings
@@ -33,6 +33,7 @@ class LanesSeen:
         self._window = settings.data.prefetch_steps
         self._begun = begun_batch(settings, Step(0), 0)
         self._rule = rule_of(settings.batch)
+        self._jumps = self._rule.grow == "noise" or "batch" in settings.curriculum.sets
         self._last: tuple[Step, int] = (Step(0), 0)
         self.batch, self.is_known = self._begun, True
 
@@ -60,10 +61,10 @@ class LanesSeen:
         return Batch(self._rule, self._most, step, first, lanes), True
 
     def _lanes_now(self, step: Step, first: int) -> int:
-        if self._rule.grow == "none":
+        if self._rule.grow == "none" and not self._jumps:
             return self._rule.first_lanes or self._most
         before, block = self._last
-        if self._rule.grow != "noise" or step <= before:
+        if not self._jumps or step <= before:
             return 0
         lanes, over = divmod(first - block, step - before)
         return 0 if over else lanes

@@ -27,7 +27,15 @@ class Share(Struct, frozen=True):
     def is_open(self) -> bool:
         """Whether later steps may get other lanes than the log says now."""
         batch = self.log[-1].batch
-        return batch is not None and batch.settings.grow == "noise" and batch.lanes < batch.most
+        if batch is None or batch.lanes >= batch.most:
+            return False
+        return batch.settings.grow == "noise" or self.is_staged
+
+    @property
+    def is_staged(self) -> bool:
+        """Whether the stage of a curriculum says how many lanes there are."""
+        staged = self.log[-1].staged
+        return staged is not None and staged.lanes > 0
 
     def of(self, step: int) -> tuple[int, ...]:
         """Return this team's lanes of a step; none if there are fewer lanes than teams.

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from msgspec.structs import astuple
+
 from qmpi.protocol.progress import LOSS_GRID, SourceLoss
 from qmpi.protocol.recipe import SourceFigures
 
@@ -20,7 +22,7 @@ def summed(steps: Iterable[Sequence[SourceLoss]]) -> tuple[SourceLoss, ...]:
     """
     sums: dict[int, list[int]] = {}
     for told in (each for step in steps for each in step):
-        numbers = (told.tokens, told.loss, told.answers, told.answer_loss)
+        numbers = astuple(told)[1:]
         found = sums.setdefault(told.source, [0] * len(numbers))
         sums[told.source] = [a + b for a, b in zip(found, numbers, strict=True)]
     return tuple(SourceLoss(source, *sums[source]) for source in sorted(sums))
@@ -48,4 +50,6 @@ def figures(told: SourceLoss) -> SourceFigures:
         told: of it, with at least one token.
     """
     answer = told.answer_loss / (LOSS_GRID * told.answers) if told.answers else None
-    return SourceFigures(told.tokens, told.loss / (LOSS_GRID * told.tokens), told.answers, answer)
+    solved = told.solved / told.problems if told.problems else None
+    loss = told.loss / (LOSS_GRID * told.tokens)
+    return SourceFigures(told.tokens, loss, told.answers, answer, told.problems, solved)

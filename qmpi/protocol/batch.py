@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from qmpi.config.batch import BatchSettings
+from qmpi.protocol.staged import staged_of
 from qmpi.units import Step
 
 if TYPE_CHECKING:
@@ -60,9 +61,11 @@ def begun_batch(settings: "Settings", step: Step, block: int) -> Batch | None:
         None if each step has all lanes, and had.
     """
     most, rule = settings.train.lanes, rule_of(settings.batch)
-    if rule.is_fixed and block == step * most:
+    staged = staged_of(settings, 1)
+    first = staged.lanes if staged is not None else 0
+    if rule.is_fixed and block == step * most and not first:
         return None
-    return Batch(rule, most, step, block, rule.first_lanes or most)
+    return Batch(rule, most, step, block, first or rule.first_lanes or most)
 
 
 def lanes_at(batch: Batch | None, step: int, most: int) -> int:

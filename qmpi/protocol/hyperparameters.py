@@ -10,6 +10,7 @@ from qmpi.config.optimizer import OptimizerSettings
 from qmpi.config.schedule import Onset, learning_rate
 from qmpi.config.train import TrainSettings
 from qmpi.protocol.batch import Batch, begun_batch, rate_factor
+from qmpi.protocol.staged import Staged, staged_of
 from qmpi.units import Step
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Hyperparameters(Struct, frozen=True):
         guard: section [guard] of the job.
         batch: how many lanes a step has; None: all, always.
         halvings: how often microbatches were halved; each time a lane has twice as many of them.
+        staged: what the stage of a curriculum sets; None: it sets nothing.
     """
 
     first_step: Step
@@ -37,6 +39,7 @@ class Hyperparameters(Struct, frozen=True):
     guard: GuardSettings = NO_GUARD
     batch: Batch | None = None
     halvings: int = 0
+    staged: Staged | None = None
 
 
 def first_hyperparameters(settings: "Settings") -> Hyperparameters:
@@ -49,7 +52,8 @@ def first_hyperparameters(settings: "Settings") -> Hyperparameters:
         The record that covers every step from 0.
     """
     train, batch = settings.train, begun_batch(settings, Step(0), 0)
-    return Hyperparameters(Step(0), train.steps, settings.optimizer, None, settings.guard, batch)
+    first = Hyperparameters(Step(0), train.steps, settings.optimizer, None, settings.guard, batch)
+    return replace(first, staged=staged_of(settings, 1))
 
 
 def halved(train: TrainSettings, halvings: int) -> TrainSettings:
@@ -84,4 +88,6 @@ def rate_of(held: Hyperparameters, step: int) -> float:
         step: >= 0.
     """
     rate = learning_rate(held.optimizer, step, held.steps, held.onset)
+    if held.staged is not None:
+        rate *= held.staged.rate
     return rate * rate_factor(held.batch, step) if held.batch is not None else rate

@@ -54,7 +54,7 @@ class HyperparametersChanged(Struct, frozen=True, tag="hyperparameters_changed")
 
     Attributes:
         step: steps committed by then.
-        hyperparameters: the whole log, the new record last.
+        hyperparameters: the whole log, with a new record; behind it may stand what is planned.
         reason: in words.
         back_to: steps from this one on were done with other hyperparameters once and are given up,
             and so are copies of the state after it; -1: none were.

@@ -96,6 +96,8 @@ class SourceLoss(Struct, frozen=True, array_like=True):
         loss: of them, in units of 1 / `LOSS_GRID` nats.
         answers: those among them that belong to answers of generated problems.
         answer_loss: of these, likewise.
+        problems: answers that are whole where they are computed.
+        solved: those of which each token is given more than half: a loss below ln 2.
     """
 
     source: int
@@ -103,6 +105,8 @@ class SourceLoss(Struct, frozen=True, array_like=True):
     loss: int
     answers: int = 0
     answer_loss: int = 0
+    problems: int = 0
+    solved: int = 0
 
 
 class StepReport(Struct, frozen=True, tag="step_report"):

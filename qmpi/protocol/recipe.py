@@ -91,12 +91,16 @@ class SourceFigures(Struct, frozen=True):
         loss: mean cross-entropy, nats per token.
         answers: tokens among them that belong to answers of generated problems.
         answer_loss: of these, likewise; None: there were none.
+        problems: answers that are whole where they are computed.
+        solved: share of them of which each token is given more than half; None: there were none.
     """
 
     tokens: int
     loss: float
     answers: int = 0
     answer_loss: float | None = None
+    problems: int = 0
+    solved: float | None = None
 
 
 class RowAddress(Struct, frozen=True):

@@ -248,7 +248,7 @@ class Invariants:
     def _end(self, record: RunEnded) -> None:
         self._check_evaluated(record)
         expected = self._expected
-        fault = curriculum_fault(self._standing, expected.recipes, expected.settings)
+        fault = curriculum_fault(self._standing, expected.recipes, self._log, expected.settings)
         if fault:
             raise InvariantError(fault)
         worked = record.step > self._opened_at

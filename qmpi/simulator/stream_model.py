@@ -174,6 +174,8 @@ def next_state(
         return skipped, spike
     followed = astuple(levels) if given.guard.is_on else state.levels
     cut = f" halved {given.halvings}".encode() if given.halvings else b""
+    if given.staged is not None and given.staged.tokens:
+        cut += f" in sequences of {given.staged.tokens}".encode()
     text = state.weights + summed.link + f" at {rate!r}".encode() + cut + _mark(position, team_size)
     weights = blake2b(text, digest_size=32).digest()
     broken = rate > DIVERGES_ABOVE
@@ -219,7 +221,9 @@ def sum_of(step: int, lanes: Sequence[str], settings: Settings) -> Sum:
 
 
 def source_loss(step: int, source: int, tokens: int) -> SourceLoss:
-    """Return what the tokens of a source cost: one in eight belongs to an answer.
+    """Return what the tokens of a source cost: one in eight is the answer to a problem.
+
+    Those of the first source are solved from the start, those of each next one 20 steps later.
 
     Args:
         step: the step.
@@ -228,7 +232,8 @@ def source_loss(step: int, source: int, tokens: int) -> SourceLoss:
     """
     nats, answers = 1.0 + 8.0 / (1.0 + 0.1 * step / (1 + source)), tokens // 8
     loss, answer_loss = round(nats * tokens * LOSS_GRID), round(nats * answers * LOSS_GRID)
-    return SourceLoss(source, tokens, loss, answers, answer_loss)
+    solved = answers if step >= 20 * source else 0
+    return SourceLoss(source, tokens, loss, answers, answer_loss, answers, solved)
 
 
 def lane_loss(step: int, digest: Digest) -> float:

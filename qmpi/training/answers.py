@@ -44,24 +44,26 @@ class Answers:
         return bool(self._openings)
 
     def of_targets(self, ids: Tensor) -> Tensor:
-        """Return of each target whether it is part of an answer.
+        """Return of each target its place in an answer.
 
         Args:
             ids: int64 [B, T + 1], in the host's memory.
 
         Returns:
-            bool [B, T]; of a line that the row cuts nothing is.
+            int8 [B, T]: 0 is no part of an answer, 1 the first token of one; the last has its
+            place below 0, so it tells the length. Of a line that the row cuts nothing is an answer.
         """
         rows = ids.numpy()
         is_break = _looked_up(self._breaks, rows)
         opens = is_break[:, :-1] & _looked_up(self._firsts, rows)[:, 1:]
-        found = np.zeros(rows.shape, np.bool_)
+        found = np.zeros(rows.shape, np.int8)
         for row, place in zip(*np.nonzero(opens), strict=True):
             opening = self._behind(rows[row, place + 1 :])
             begin = place + 1 + opening
             breaks = np.flatnonzero(is_break[row, begin : begin + MOST_TOKENS + 1])
-            if opening and breaks.size:
-                found[row, begin : begin + breaks[0]] = True
+            if opening and breaks.size and breaks[0]:
+                found[row, begin : begin + breaks[0]] = np.arange(1, breaks[0] + 1)
+                found[row, begin + breaks[0] - 1] *= -1
         return torch.from_numpy(found[:, 1:])
 
     def _behind(self, ids: np.ndarray[Any, Any]) -> int:

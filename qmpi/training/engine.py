@@ -201,6 +201,7 @@ class Engine(Holder):
 
     def _reduced(self, work: Work, given: Hyperparameters) -> tuple[int, LossScale]:
         self._microbatches.cut(given.halvings)
+        self.at.tokens.cut(given.staged.tokens if given.staged is not None else 0)
         prepared = self._microbatches.ready()
         if prepared.sweeps is not None:
             self._sum.use(prepared.sweeps)

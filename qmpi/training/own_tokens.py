@@ -1,12 +1,13 @@
 """What of a lane's microbatches a rank computes: whole sequences, or its pieces of each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from qmpi.config.settings import Settings
 from qmpi.config.train import TrainSettings
+from qmpi.errors import InvariantError
 from qmpi.model.documents import Documents
 from qmpi.model.pieces import Pieces
 from qmpi.model.plain import Positions
@@ -20,7 +21,6 @@ class OwnTokens:
     """The tokens whose stream a rank computes.
 
     Attributes:
-        positions: of token ids, int64 [B, T]: those of the rank's tokens.
         sources: takes what their losses are.
     """
 
@@ -46,7 +46,32 @@ class OwnTokens:
         self._between = between or SharedTokens()
         tokens = settings.train.sequence_tokens
         self._pieces = Pieces.of(tokens, self._between.place, self._between.ranks)
-        self.positions = self._positions(settings, device, divider)
+        self._at = self._positions(settings, device, divider)
+
+    def cut(self, tokens: int) -> None:
+        """Cut rows into shorter sequences from now on, which do not see one another.
+
+        Args:
+            tokens: of each; 0: a row is one sequence.
+
+        Raises:
+            InvariantError: this job does not say that stages set lengths.
+        """
+        if isinstance(self._at, Documents):
+            self._at.cut(tokens)
+        elif tokens:
+            raise InvariantError(f"rows are to be cut into {tokens} tokens, and no stage says so")
+
+    def positions(self, ids: Tensor) -> Positions:
+        """Return the positions of token ids.
+
+        Args:
+            ids: int64 [B, T].
+
+        Returns:
+            Those of the rank's tokens.
+        """
+        return self._at.positions(ids) if isinstance(self._at, Documents) else self._at
 
     @property
     def ranks(self) -> int:
@@ -78,7 +103,7 @@ class OwnTokens:
         """
         if known.sources.numel():
             answers = known.answers
-            own = None if answers is None else self._pieces.out_of(answers, 1).flatten()
+            own = None if answers is None else self._own_answers(answers).flatten()
             self.sources.take(known.sources, losses, own)
 
     def rows(self, train: TrainSettings) -> int:
@@ -93,13 +118,20 @@ class OwnTokens:
         """Return mean losses over all tokens; see `SharedTokens.mean_of`."""
         return self._between.mean_of(losses)
 
+    def _own_answers(self, places: Tensor) -> Tensor:
+        """Return the places that are here; an answer that a piece cuts has no last token."""
+        own = self._pieces.out_of(places, 1)
+        if self.ranks == 1:
+            return own
+        # Whether it is solved, no rank could say.
+        return own.where(own >= -1 - self._pieces.behind(), own.abs())
+
     def _positions(
         self, settings: Settings, device: torch.device, divider: int | None
-    ) -> Callable[[Tensor], Positions]:
+    ) -> Documents | Positions:
+        """Return what makes positions where they follow from ids or stages, else those of all."""
         model, tokens = settings.model, settings.train.sequence_tokens
-        # Made once: a table that is filled by the first call would be compiled in another way.
-        if divider is None:
-            shared = Positions.of(model, tokens, device, self._pieces)
-            return lambda _: shared
-        whole = Positions.of(model, tokens, device)
-        return Documents(model, whole, divider, self._pieces).positions
+        if divider is None and "length" not in settings.curriculum.sets:
+            # Made once: a table that is filled by the first call would be compiled in another way.
+            return Positions.of(model, tokens, device, self._pieces)
+        return Documents(model, Positions.of(model, tokens, device), divider, self._pieces)

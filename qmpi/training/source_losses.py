@@ -5,8 +5,13 @@ float64 and rounded to a grid; from there on all is integers, summed beside the 
 for any deal, and after a pass that is done again. An integer travels as three digits of 15 bits, so
 that the sum over 65,536 ranks fits 32 bits. A sequence whose loss is not finite counts for nothing.
 The loss of answers (`qmpi.training.answers`) is told apart.
+
+A problem is solved where each token of its answer is given more than half. No other token can have
+as much, so greedy decoding behind what stands before the answer writes it. The reverse does not
+hold: less than half may be the most.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -16,8 +21,14 @@ from torch import Tensor
 from qmpi.protocol.progress import LOSS_GRID, SourceLoss
 from qmpi.training.answers import Answers
 
-_KINDS = 4
-"""Tokens, their loss, answer tokens, their loss."""
+HALF = math.log(2.0)
+"""Loss of a token that is given half, in nats."""
+
+_KINDS = 6
+"""Tokens, their loss, answer tokens, their loss; answers, those that are solved."""
+
+_LOSSES = (1, 3)
+"""Which of the kinds are losses."""
 
 _DIGITS, _BITS = 3, 15
 
@@ -27,7 +38,8 @@ class LaneSources(NamedTuple):
 
     Attributes:
         sources: int64 [rows]; empty: nobody knows.
-        answers: bool [rows, T], which targets are answers; None: there are none to be told of.
+        answers: int8 [rows, T], places of targets in answers, as `Answers.of_targets` has them;
+            None: there are none to be told of.
     """
 
     sources: Tensor
@@ -97,16 +109,15 @@ class SourceLosses:
         Args:
             sources: int64 [sequences], at least one.
             losses: float32 [sequences * tokens], in nats; a buffer that is used again.
-            answers: bool, likewise; None: there are none.
+            answers: int8, likewise, places in answers; None: there are none.
         """
         rows = losses.view(sources.numel(), -1)
         whole = rows.sum(1, dtype=torch.float64)
-        told = [torch.full_like(whole, rows.shape[1]), whole, torch.zeros_like(whole)]
-        told.append(told[2])
-        if answers is not None:
-            chosen = answers.to(self._device).view_as(rows)
-            told[2] = chosen.sum(1, dtype=torch.float64)
-            told[3] = rows.where(chosen, 0.0).sum(1, dtype=torch.float64)
+        told = [torch.full_like(whole, rows.shape[1]), whole]
+        if answers is None:
+            told += [torch.zeros_like(whole)] * (_KINDS - len(told))
+        else:
+            told += _of_answers(rows, answers.to(self._device).view_as(rows))
         self._sources.append(sources)
         self._told.append(torch.stack(told, 1))
 
@@ -119,7 +130,7 @@ class SourceLosses:
         if not self._told:
             return
         told = torch.cat(self._told)
-        told[:, 1::2] *= LOSS_GRID
+        told[:, _LOSSES] *= LOSS_GRID
         finite = told.isfinite().all(1, keepdim=True)
         whole = told.where(finite, 0.0).round_().to(torch.int64)
         sums = torch.zeros(self._rows, _KINDS, dtype=torch.int64, device=self._device)
@@ -141,3 +152,19 @@ class SourceLosses:
         for number, digit in enumerate(own.unbind()):
             sums += digit << (_BITS * number)
         return tuple(SourceLoss(number, *row) for number, row in enumerate(sums.tolist()) if row[0])
+
+
+def _of_answers(losses: Tensor, places: Tensor) -> list[Tensor]:
+    """Return of each sequence: answer tokens, their loss, answers, those that are solved.
+
+    Args:
+        losses: float32 [sequences, tokens].
+        places: int8, likewise.
+    """
+    chosen, ends = places != 0, places < 0
+    number = torch.arange(losses.shape[1], device=losses.device)
+    # The last token up to each that is not given more than half; a loss that is no number is not.
+    missed = number.where(~(losses < HALF), -1).cummax(1).values
+    solved = ends & (number - missed >= -places)
+    counted = [each.sum(1, dtype=torch.float64) for each in (chosen, ends, solved)]
+    return [counted[0], losses.where(chosen, 0.0).sum(1, dtype=torch.float64), *counted[1:]]

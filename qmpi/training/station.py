@@ -51,7 +51,6 @@ from qmpi.training.precision import (
 )
 from qmpi.training.reduction.kinds import Sum, make_sum, sum_name
 from qmpi.training.reduction.tail import TailForm
-from qmpi.training.source_losses import SourceLosses
 from qmpi.training.state_part import computed_layout, part_layout
 from qmpi.training.stopwatch import Stopwatch, make_stopwatch
 from qmpi.training.tallies import Tallies
@@ -94,7 +93,7 @@ class Station:
         state: its part.
         weights: of it, as lanes compute with them.
         balance: of experts.
-        sources: losses by source.
+        tokens: that it computes of each row; told what losses they have.
         total: the reduction.
         watch: times parts of a step.
         runner: computes lanes.
@@ -114,7 +113,7 @@ class Station:
     state: FlatState
     weights: Weights
     balance: Balance
-    sources: SourceLosses
+    tokens: OwnTokens
     total: Sum
     watch: Stopwatch
     runner: Runner
@@ -210,7 +209,7 @@ def build_station(settings: Settings, position: int, means: Means) -> Station:
         state=state,
         weights=weights,
         balance=Balance(own, state, told),
-        sources=tokens.sources,
+        tokens=tokens,
         total=total,
         watch=watch,
         runner=runner,

@@ -89,7 +89,7 @@ class Update:
             experts=at.balance.told(),
             ahead_losses=means(facts.ahead),
             # What is not finite is not summed over the members.
-            sources=() if at.total.broken() else at.sources.read(at.total.counts),
+            sources=() if at.total.broken() else at.tokens.sources.read(at.total.counts),
             owes_digest=held.digest_due and not digest,
         )
 

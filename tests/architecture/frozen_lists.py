@@ -16,10 +16,10 @@ from msgspec.structs import FieldInfo
 from qmpi import errors
 from qmpi.cli.main import cli
 from qmpi.config.settings import Settings
+from qmpi.config.stages import Curriculum
 from qmpi.doctor.examine import CHECKS
 from qmpi.doctor.finding import Finding
 from qmpi.planning.estimate import Plan
-from qmpi.planning.stages import Curriculum
 from qmpi.protocol.envelope import WIRE_VERSION, Header
 from qmpi.protocol.journal import JournalRecord
 from qmpi.protocol.messages import GENERATION_BOUND, Message

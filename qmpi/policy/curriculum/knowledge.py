@@ -11,8 +11,11 @@ Invariants: what is known covers the windows before `next_step`, and the steps s
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError
+from qmpi.policy.curriculum.standing import Standing
 from qmpi.policy.curriculum.windows import (
     Decision,
     Learned,
@@ -33,6 +36,7 @@ class Knowledge:
 
     Attributes:
         next_step: first step that is not taken in.
+        standing: knows the stages.
     """
 
     def __init__(self, settings: Settings, history: Iterable[JournalRecord]) -> None:
@@ -47,7 +51,8 @@ class Knowledge:
             settings.curriculum.every_steps,
             settings.train.sequence_tokens,
         )
-        self._known = [Learned()]
+        self.standing = Standing(settings)
+        self._known = [Learned(stage=self.standing.stage({}))]
         self._steps: dict[int, tuple[SourceLoss, ...]] = {}
         self.next_step = 0
         for record in history:
@@ -75,15 +80,15 @@ class Knowledge:
             return None
         last = self._known[-1]
         first = step + 1 - self._every
-        self._known.append(
-            taken_in(
-                last,
-                self._arms,
-                [self._steps[number] for number in range(first, step + 1)],
-                self._tokens,
-                is_static=bool(last.off) or is_probe(self._settings.job.seed, last.windows),
-            )
+        behind = taken_in(
+            last,
+            self._arms,
+            [self._steps[number] for number in range(first, step + 1)],
+            self._tokens,
+            is_static=bool(last.off) or is_probe(self._settings.job.seed, last.windows),
         )
+        stage = self.standing.stage(behind.means, last.stage)
+        self._known.append(replace(behind, stage=stage))
         del self._known[: -KEPT_WINDOWS - 1]
         for old in [s for s in self._steps if s < first - KEPT_WINDOWS * self._every]:
             del self._steps[old]
@@ -115,5 +120,13 @@ class Knowledge:
     @property
     def decision(self) -> Decision | None:
         """What follows from the last whole window; None: there is none yet."""
-        last = self._known[-1]
+        return self._decided(self._known[-1])
+
+    @property
+    def open_decisions(self) -> tuple[Decision, ...]:
+        """What follows for windows of which no step is taken in, ascending."""
+        told = map(self._decided, self._known[-2:])
+        return tuple(d for d in told if d and d.window * self._every >= self.next_step)
+
+    def _decided(self, last: Learned) -> Decision | None:
         return decided(last, self._arms, self._settings) if last.windows else None

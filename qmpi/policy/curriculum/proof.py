@@ -5,19 +5,22 @@ from collections.abc import Mapping
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError
 from qmpi.policy.curriculum.knowledge import Knowledge
+from qmpi.policy.hyperparameters import Log, hyperparameters_at
 from qmpi.policy.mixture import integer_weights
 from qmpi.policy.recipes import Recipes, in_force
 from qmpi.protocol.journal import StepCommitted
+from qmpi.protocol.staged import staged_of
 
 
 def curriculum_fault(
-    steps: Mapping[int, StepCommitted], recipes: Recipes, settings: Settings
+    steps: Mapping[int, StepCommitted], recipes: Recipes, log: Log, settings: Settings
 ) -> str:
-    """Derive the weights of all windows anew.
+    """Derive weights and stages of all windows anew.
 
     Args:
         steps: that stand, by number.
         recipes: the log, as the run stands.
+        log: that of the hyperparameters, likewise.
         settings: the job, with its arms.
 
     Returns:
@@ -26,6 +29,8 @@ def curriculum_fault(
     if settings.curriculum.kind == "static" or not recipes:
         return ""
     knowledge, every = Knowledge(settings, ()), settings.curriculum.every_steps
+    # Of the first two windows nothing is known before they begin.
+    stages = {0: 1, 1: 1}
     for step in sorted(steps):
         try:
             decision = knowledge.note(steps[step])
@@ -34,9 +39,24 @@ def curriculum_fault(
         at = decision.window * every if decision is not None else len(steps)
         if decision is None or at >= len(steps):
             continue
+        stages[decision.window] = decision.stage
         if in_force(recipes, at).weights != integer_weights(decision.shares):
             return (
                 f"the weights from step {at} on are not what follows from the losses of the "
                 f"{step + 1} steps before"
+            )
+    return _stage_fault(steps, stages, log, settings)
+
+
+def _stage_fault(
+    steps: Mapping[int, StepCommitted], stages: Mapping[int, int], log: Log, settings: Settings
+) -> str:
+    wanted = {number: staged_of(settings, number) for number in set(stages.values())}
+    for step in sorted(steps):
+        stage = stages[step // settings.curriculum.every_steps]
+        if hyperparameters_at(log, step).staged != wanted[stage]:
+            return (
+                f"step {step} was trained with other settings than those of stage {stage}, at "
+                "which the run stood by the losses of the windows before"
             )
     return ""

@@ -18,10 +18,11 @@ Sources: Graves et al. 2017 (progress), Schaul et al. 2015 and later (gap); that
 each alone was measured (see `docs/decisions/0076-curriculum.md`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import fsum, sqrt
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from qmpi.protocol.progress import LOSS_GRID, SourceLoss
 
@@ -33,6 +34,12 @@ LEAST_PROGRESS = 1e-3
 
 LEAST_ANSWERS = 64
 """Answer tokens of an arm from which on their loss stands for it."""
+
+LEAST_PROBLEMS = 64
+"""Problems of an arm from which on it is known which share of them is solved."""
+
+NEWEST = 0.02
+"""What one problem moves the share solved by: it is that of the newest hundred or so."""
 
 
 class Arm(Struct, frozen=True):
@@ -57,6 +64,8 @@ class Means(Struct, frozen=True):
         slow: likewise, of more of them.
         answers: answer tokens so far.
         answer_fast, answer_slow: as `fast` and `slow`, of the answers alone.
+        problems: so far.
+        solved: share of the newest of them, 0 to 1.
     """
 
     fast: float
@@ -64,6 +73,18 @@ class Means(Struct, frozen=True):
     answers: int = 0
     answer_fast: float = 0.0
     answer_slow: float = 0.0
+    problems: int = 0
+    solved: float = 0.0
+
+    @property
+    def answer_loss(self) -> float | None:
+        """Mean loss of the newest answers, nats a token; None: too few were seen."""
+        return self.answer_fast if self.answers >= LEAST_ANSWERS else None
+
+    @property
+    def share_solved(self) -> float | None:
+        """Share of the newest problems that is solved; None: too few were seen."""
+        return self.solved if self.problems >= LEAST_PROBLEMS else None
 
     def gap_and_progress(self, *, by_answers: bool) -> tuple[float, float]:
         """Return what is left to learn and how fast it is learnt, in nats a token.
@@ -87,34 +108,33 @@ def followed(means: Means | None, told: SourceLoss, sequences: int) -> Means:
         What is known now.
     """
     loss = told.loss / (LOSS_GRID * told.tokens)
-    answer = told.answer_loss / (LOSS_GRID * told.answers) if told.answers else None
-    if means is None:
-        first = answer if answer is not None else 0.0
-        return Means(loss, loss, told.answers, first, first)
     fast, slow = _moved_by(FAST, sequences), _moved_by(SLOW, sequences)
-    known = Means(
-        means.fast + fast * (loss - means.fast),
-        means.slow + slow * (loss - means.slow),
-        means.answers + told.answers,
-        means.answer_fast,
-        means.answer_slow,
+    known = means or Means(loss, loss)
+    known = replace(
+        known,
+        fast=known.fast + fast * (loss - known.fast),
+        slow=known.slow + slow * (loss - known.slow),
     )
-    if answer is None:
-        return known
-    if not means.answers:
-        return Means(known.fast, known.slow, known.answers, answer, answer)
-    return Means(
-        known.fast,
-        known.slow,
-        known.answers,
-        means.answer_fast + fast * (answer - means.answer_fast),
-        means.answer_slow + slow * (answer - means.answer_slow),
-    )
+    if told.answers:
+        answer = told.answer_loss / (LOSS_GRID * told.answers)
+        begun = known if known.answers else replace(known, answer_fast=answer, answer_slow=answer)
+        known = replace(
+            known,
+            answers=known.answers + told.answers,
+            answer_fast=begun.answer_fast + fast * (answer - begun.answer_fast),
+            answer_slow=begun.answer_slow + slow * (answer - begun.answer_slow),
+        )
+    if told.problems:
+        share = told.solved / told.problems
+        before = known.solved if known.problems else share
+        moved = before + _moved_by(NEWEST, told.problems) * (share - before)
+        known = replace(known, problems=known.problems + told.problems, solved=moved)
+    return known
 
 
-def _moved_by(one: float, sequences: int) -> float:
-    """Return what several sequences move a mean by: 1 - (1 - one) ** sequences."""
-    kept, power, left = 1.0, 1.0 - one, sequences
+def _moved_by(one: float, many: int) -> float:
+    """Return what several values move a mean by of which one moves it so: 1 - (1 - one) ** many."""
+    kept, power, left = 1.0, 1.0 - one, many
     # By squaring: the library's power is not the same on all machines.
     while left:
         if left & 1:
@@ -131,6 +151,7 @@ def weighed(
     placebo_share: float,
     most: float,
     pools: Mapping[str, float] | None = None,
+    gated: Collection[int] = (),
 ) -> tuple[float, ...]:
     """Return the shares of the next window.
 
@@ -140,6 +161,8 @@ def weighed(
         placebo_share: of each pool, drawn as the job says; 0 to 1.
         most: times what the job gives an arm that it gets at most, > 1; and at least that part.
         pools: what each pool's share is multiplied with; None: nothing.
+        gated: sources that get the least share; what they leave goes to the rest of their pool, or,
+            where there is none, to all.
 
     Returns:
         Shares of the arms, which sum to 1 but for rounding.
@@ -153,11 +176,15 @@ def weighed(
         for place, worth in zip(own, drawn, strict=True):
             target = arms[place].share
             mixed = placebo_share * target + (1.0 - placebo_share) * worth * whole
-            shares[place] = factor * min(most * target, max(target / most, mixed))
-        held = fsum(shares[place] for place in own)
-        for place in own:
+            least = target / most
+            is_gated = arms[place].source in gated
+            shares[place] = factor * (least if is_gated else min(most * target, max(least, mixed)))
+        free = [place for place in own if arms[place].source not in gated]
+        left = factor * whole - fsum(shares[place] for place in set(own).difference(free))
+        held = fsum(shares[place] for place in free)
+        for place in free:
             # Bounds may have moved the pool off its share.
-            shares[place] *= factor * whole / held if held > 0.0 else 0.0
+            shares[place] *= left / held if held > 0.0 else 0.0
     total = fsum(shares)
     return tuple(share / total for share in shares) if total > 0.0 else tuple(shares)
 

@@ -21,7 +21,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from qmpi.config.arms import pool_of
+from qmpi.config.curriculum import STAGES
+from qmpi.config.data import ContentSource
 from qmpi.config.settings import Settings
+from qmpi.config.stages import stages_of
 from qmpi.policy.curriculum.rule import Arm, Means, followed, weighed
 from qmpi.policy.source_losses import summed
 from qmpi.protocol.progress import LOSS_GRID, SourceLoss
@@ -61,12 +64,14 @@ class Learned(Struct, frozen=True):
         means: by source.
         falls: of all windows of which one is known.
         off: in words, why the curriculum is over; "": it is not.
+        stage: at which the run stands, as `Standing.stage` has it; it never falls.
     """
 
     windows: int = 0
     means: dict[int, Means] = {}
     falls: tuple[Fall, ...] = ()
     off: str = ""
+    stage: int = 1
 
 
 class Decision(Struct, frozen=True):
@@ -76,11 +81,13 @@ class Decision(Struct, frozen=True):
         window: its number.
         shares: of the arms, in the order of the sources.
         reason: in words.
+        stage: whose settings hold in it, 1 to 100; 0: the job's.
     """
 
     window: int
     shares: tuple[float, ...]
     reason: str
+    stage: int = 0
 
 
 def arms_of(settings: Settings) -> tuple[Arm, ...]:
@@ -137,7 +144,7 @@ def taken_in(
     falls = learned.falls
     if nats is not None:
         falls = (*falls, Fall(learned.windows, is_static, nats))
-    known = Learned(learned.windows + 1, means, falls, learned.off)
+    known = Learned(learned.windows + 1, means, falls, learned.off, learned.stage)
     return known if known.off else replace(known, off=_verdict(falls))
 
 
@@ -156,8 +163,9 @@ def decided(learned: Learned, arms: Sequence[Arm], settings: Settings) -> Decisi
     usual = tuple(arm.share for arm in arms)
     if learned.off:
         return Decision(window, usual, learned.off)
+    stage = min(learned.stage, STAGES)
     if is_probe(settings.job.seed, window):
-        return Decision(window, usual, f"window {window} is a probe: what the job says")
+        return Decision(window, usual, f"window {window} is a probe: what the job says", stage)
     rules = settings.curriculum
     shares = weighed(
         arms,
@@ -165,8 +173,19 @@ def decided(learned: Learned, arms: Sequence[Arm], settings: Settings) -> Decisi
         placebo_share=rules.placebo_share,
         most=rules.most,
         pools=_pools(learned, arms, settings),
+        gated=_gated(settings, stage) if "gate" in rules.sets else (),
     )
-    return Decision(window, shares, _reason(window, arms, shares, settings))
+    return Decision(window, shares, _reason(window, arms, shares, settings), stage)
+
+
+def _gated(settings: Settings, stage: int) -> tuple[int, ...]:
+    """Return the sources that have harder levels alone than a stage has."""
+    hardest = stages_of(settings)[stage - 1].levels[1]
+    return tuple(
+        number
+        for number, source in enumerate(settings.data.sources)
+        if isinstance(source, ContentSource) and source.min_level > hardest
+    )
 
 
 def _pools(learned: Learned, arms: Sequence[Arm], settings: Settings) -> dict[str, float]:

@@ -1,10 +1,15 @@
 """What steps are trained with changes while the job runs. Part of the coordinator."""
 
-from msgspec.structs import replace
-
 from qmpi.policy.batch import grown
-from qmpi.policy.hyperparameters import Log, with_halving
+from qmpi.policy.hyperparameters import (
+    Log,
+    hyperparameters_at,
+    with_batch,
+    with_halving,
+    with_staged,
+)
 from qmpi.protocol.journal import HyperparametersChanged
+from qmpi.protocol.staged import Staged
 from qmpi.roles.coordinator.grants import Grants
 from qmpi.roles.coordinator.record import Record
 from qmpi.roles.coordinator.teams import Groups
@@ -63,6 +68,28 @@ class Changes:
         self._take(changed)
         return changed
 
+    def staged(
+        self, staged: Staged | None, step: Step, why: str, now: Seconds
+    ) -> tuple[HyperparametersChanged, ...]:
+        """Set what the stage of a curriculum sets, if it is not set already.
+
+        Args:
+            staged: what it sets.
+            step: first step under it, of which nothing is handed out yet.
+            why: in words.
+            now: clock.
+
+        Returns:
+            The record to append, or nothing.
+        """
+        log = self.groups.hyperparameters
+        if hyperparameters_at(log, step).staged == staged:
+            return ()
+        longer = with_staged(log, staged, step)
+        changed = (HyperparametersChanged(now, self.record.committed, longer, why),)
+        self._take(changed)
+        return changed
+
     def _take(self, changed: tuple[HyperparametersChanged, ...]) -> None:
         for record in changed:
             self.record.take(record)
@@ -85,7 +112,7 @@ def growth(log: Log, record: Record, now: Seconds) -> tuple[HyperparametersChang
     batch = grown(log[-1].batch, record.outcomes.noises, record.committed)
     if batch is None or batch.since >= log[-1].steps:
         return ()
-    longer = (*log, replace(log[-1], first_step=batch.since, batch=batch))
+    longer = with_batch(log, batch)
     before, lanes = log[-1].batch.lanes, batch.lanes
     why = f"{lanes} lanes from step {batch.since} on: the noise scale is at least {2 * before}"
     return (HyperparametersChanged(now, record.committed, longer, why),)

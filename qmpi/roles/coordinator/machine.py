@@ -106,7 +106,7 @@ class Coordinator(Chief):
         self.is_asked = False
         self.why = run.placement
         self.changes = Changes(self.record, self.groups, self.grants)
-        self.recipes = RecipeBook(settings, run, self.record, self.groups, self.grants, self.crew)
+        self.recipes = RecipeBook(settings, run, self.changes, self.crew)
 
     @property
     def generation(self) -> Generation:

@@ -24,6 +24,7 @@ from qmpi.errors import InvariantError
 from qmpi.policy.curriculum.knowledge import Knowledge
 from qmpi.policy.curriculum.windows import Decision
 from qmpi.policy.hyperparameters import Log
+from qmpi.policy.mixture import integer_weights
 from qmpi.policy.recipe_requests import Room, answered
 from qmpi.policy.recipes import (
     Course,
@@ -49,13 +50,12 @@ from qmpi.protocol.journal import (
     StepCommitted,
 )
 from qmpi.protocol.recipe import RecipeAnswer, RecipeRequest
+from qmpi.protocol.staged import staged_of
 from qmpi.protocol.status import StatusReport
 from qmpi.roles.coordinator.additions import Additions
+from qmpi.roles.coordinator.changing import Changes
 from qmpi.roles.coordinator.crew import Crew
 from qmpi.roles.coordinator.facts import RunFacts
-from qmpi.roles.coordinator.grants import Grants
-from qmpi.roles.coordinator.record import Record
-from qmpi.roles.coordinator.teams import Groups
 from qmpi.units import Seconds, Step
 
 KEPT = 4
@@ -74,9 +74,7 @@ class RecipeBook:
         self,
         settings: Settings,
         run: RunFacts,
-        record: Record,
-        groups: Groups,
-        grants: Grants,
+        changes: Changes,
         crew: Crew,
     ) -> None:
         """The run is not open yet.
@@ -84,19 +82,17 @@ class RecipeBook:
         Args:
             settings: the job.
             run: what is asked for already, and what was followed before.
-            record: knows the steps.
-            groups: tell the next members.
-            grants: tell those of now.
+            changes: take what stages set; know the steps, and who is told.
             crew: tells who serves data.
         """
         self.log: Recipes = ()
         self.additions = Additions(settings, run, crew)
-        self._settings, self._record = settings, record
-        self._groups, self._grants, self._crew = groups, grants, crew
+        self._settings, self._crew, self._changes = settings, crew, changes
+        self._record, self._groups, self._grants = changes.record, changes.groups, changes.grants
         self._replays = run.replayed is not None
         self._waiting = [run.asked] if run.asked is not None else []
-        changes = (record for record in run.history if isinstance(record, RecipesChanged))
-        self._followed = {change.request: change.at for change in changes}
+        told = (record for record in run.history if isinstance(record, RecipesChanged))
+        self._followed = {change.request: change.at for change in told}
         self._answers: deque[RecipeAnswer] = deque(maxlen=KEPT)
         self._is_held = False
         adapts = settings.curriculum.kind == "adaptive" and not self._replays
@@ -134,8 +130,10 @@ class RecipeBook:
         decided: list[Effect] = []
         if self._curriculum is not None:
             self._curriculum.rewind(self._record.committed)
-            # A death may have come between the last step of a window and what follows from it.
-            decided = self._decide(self._curriculum.decision, now)
+            # A death may have come between the last step of a window and what follows from it, or
+            # the run was to end before.
+            told = self._curriculum.open_decisions
+            decided = [effect for each in told for effect in self._decide(each, now)]
         waiting, self._waiting = self._waiting, []
         self._is_held = bool(waiting)
         effects = [effect for asked in waiting for effect in self._take(asked, now)]
@@ -164,28 +162,43 @@ class RecipeBook:
         return [*told, *effects]
 
     def _decide(self, decision: Decision | None, now: Seconds) -> list[Effect]:
-        """Append what a curriculum has decided, unless the log has it already.
+        """Append what a curriculum has decided, unless the logs have it already."""
+        at = 0 if decision is None else decision.window * self._settings.curriculum.every_steps
+        if decision is None or at >= self._grants.end:
+            return []
+        return [*self._stage(decision, at, now), *self._weigh(decision, at, now)]
+
+    def _stage(self, decision: Decision, at: int, now: Seconds) -> list[Effect]:
+        staged = staged_of(self._settings, decision.stage)
+        stands = f"the run stands at stage {decision.stage}" if decision.stage else "it is over"
+        why = f"window {decision.window}, from step {at} on: {stands}"
+        changed = self._changes.staged(staged, Step(at), why, now)
+        if changed:
+            self._check_ahead(decision.window, at)
+        return [AppendJournal(changed)] if changed else []
+
+    def _check_ahead(self, window: int, at: int) -> None:
+        if at < max(self._grants.furthest, self._record.committed):
+            raise InvariantError(f"window {window} is decided when its steps are handed out")
+
+    def _weigh(self, decision: Decision, at: int, now: Seconds) -> list[Effect]:
+        """Append the weights of a window.
 
         Raises:
-            InvariantError: it was decided in another way, or too late.
+            InvariantError: they were decided in another way, or too late.
         """
-        if decision is None:
-            return []
-        window, every = decision.window, self._settings.curriculum.every_steps
-        at, held = window * every, [r for r in standing(self.log) if r.window == window]
-        if at >= self._grants.end:
-            return []
+        window = decision.window
+        held = [r for r in standing(self.log) if r.window == window]
         names = (source.name for source in self._settings.data.sources)
         plan = Plan(at, tuple(zip(names, decision.shares, strict=True)), decision.reason, window)
         if held:
             if held[0].asked != plan.asked:
                 raise InvariantError(f"window {window} was decided, and now in another way")
             return []
-        if at < max(self._grants.furthest, self._record.committed):
-            raise InvariantError(f"window {window} is decided when its steps are handed out")
-        longer = decided_on(self.log, self._settings, self._course, plan)
-        if longer[-1].weights == self.log[-1].weights:
+        if in_force(self.log, at).weights == integer_weights(decision.shares):
             return []
+        self._check_ahead(window, at)
+        longer = decided_on(self.log, self._settings, self._course, plan)
         kept, self.log = len(self.log), longer
         told = RecipesChanged(
             now, self._record.committed, longer[kept:], decision.reason, kept=kept
@@ -235,13 +248,16 @@ class RecipeBook:
         """Follow a batch that grows: later recipes begin elsewhere in the stream.
 
         Args:
-            log: the hyperparameter log; its newest record is what has changed.
+            log: the hyperparameter log; its newest batch is what has changed.
             now: clock.
 
         Returns:
             As of `ask`; nothing if no recipe is planned.
         """
-        longer = moved(self.log, self.additions.settings, self._course, log[-1].first_step)
+        # Behind the step from which a batch holds, a stage may begin that is planned already.
+        last = log[-1]
+        step = last.first_step if last.batch is None else last.batch.since
+        longer = moved(self.log, self.additions.settings, self._course, step)
         if longer == self.log:
             return []
         self.log = longer

@@ -78,7 +78,7 @@ class Prefetch:
         """
         self.steps, self.share = end, share
         # Where later steps may still get more lanes, only what is granted is known for good.
-        self.horizon = step if share.is_open else end
+        self.horizon = self._known(step, end)
         window = {(s, lane) for s in self._range(step) for lane in self._lanes(s)}
         self.held = {k: v for k, v in self.held.items() if k in window}
         self.asked = {k: v for k, v in self.asked.items() if k in window}
@@ -104,8 +104,15 @@ class Prefetch:
         if self.share is None or not self.share.is_open:
             return []
         self.share = replace(self.share, log=log or self.share.log)
-        self.horizon = until if self.share.is_open else self.steps
+        self.horizon = self._known(until, self.steps)
         return self._ask_window(step, memories, now)
+
+    def _known(self, until: Step, end: Step) -> Step:
+        """Return the first step whose lanes are not known, of what is granted up to a step."""
+        if self.share is None or not self.share.is_open:
+            return end
+        # A stage sets lanes no earlier than anybody may have asked for their blocks.
+        return Step(min(end, until + self.depth)) if self.share.is_staged else until
 
     def advance(self, step: Step, memories: Sequence[Rank], now: Seconds) -> list[Effect]:
         """Move the window past `step`, which runs now.

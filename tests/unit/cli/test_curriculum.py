@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from qmpi.cli.main import run
 from qmpi.config.bands import BANDS
 from qmpi.config.load import dump_toml, parse_job
-from qmpi.planning.stages import stages_of
+from qmpi.config.stages import stages_of
 from qmpi.policy.recipes import begun_recipes, course_of
 from qmpi.protocol.journal import RunOpened
 from qmpi.simulator.scenario import parse_scenario, play
@@ -166,8 +166,9 @@ def test_scripts_get_the_path_of_a_run(
     story = json.loads(told(["--run", str(played_run), "--json"], capsys))
     assert list(story) == [
         "kind", "step", "every_steps", "stage", "band", "arms", "path", "probes", "advantage",
-        "off",
+        "off", "sets", "staged",
     ]  # fmt: skip
+    assert (story["sets"], story["staged"]) == ([], [])
     assert (story["kind"], story["step"], story["every_steps"]) == ("adaptive", 90, 11)
     assert [line["window"] for line in story["path"]] == [-1, 2, 3, 4, 5, 6, 7, 8]
     assert [line["first_step"] for line in story["path"]][1:] == [11 * n for n in range(2, 9)]
@@ -186,6 +187,30 @@ def test_people_read_the_newest_of_a_path(
     assert "adaptive curriculum, step 90, windows of 11 steps" in text
     assert re.search(r"^mathematics-expert +3\.5 % +3\.\d % +\d\.\d\d +\d", text, re.M)
     assert "from step 33 on: window 3 is a probe: what the job says" in text
+
+
+def test_a_run_tells_what_its_stages_have_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scenarios = ROOT / "tests" / "simulation" / "scenarios"
+    scenario = parse_scenario((scenarios / "curriculum_stages.txt").read_text())
+    outcome, _ = play(scenario)
+    directory = RunDirectory(tmp_path / "staged")
+    directory.create()
+    directory.job.write_text(dump_toml(scenario.settings))
+    with JournalWriter.open(directory.journal) as writer:
+        writer.append(outcome.journal)
+    story = json.loads(told(["--run", str(directory.root), "--json"], capsys))
+    assert story["sets"] == ["rate", "batch", "gate", "length"]
+    assert story["staged"] == [
+        {"first_step": 0, "rate": 0.5, "lanes": 2, "tokens": 4},
+        {"first_step": 44, "rate": 1.0, "lanes": 3, "tokens": 16},
+        {"first_step": 66, "rate": 0.8, "lanes": 6, "tokens": 16},
+    ]
+    assert story["stage"] == 101
+    text = told(["--run", str(directory.root)], capsys)
+    assert "stage 100 of 100, intermediate: all are mastered" in text
+    assert "since step 66 stages set: rate times 0.8, 6 lanes, sequences of 16 tokens" in text
 
 
 @pytest.mark.parametrize(
@@ -217,6 +242,7 @@ def test_what_is_no_run_is_told(
         ("focus=specialise", 'curriculum.specialise goes with focus = "specialise"'),
         ("placebo_share=2", "curriculum.placebo_share = 2: must be"),
         ("most=1", "curriculum.most = 1: must be"),
+        ("sets=['dance']", "curriculum.sets = ['dance']: must be a list, each one of"),
     ],
 )
 def test_an_adaptive_curriculum_is_checked(
@@ -260,7 +286,7 @@ def test_a_static_run_tells_of_no_probes_and_of_added_sources_together(
     )
     assert story["arms"][-1] == {
         "name": "(added)", "type": "", "band": "", "share": 0.0, "weight": 96 / 4096, "loss": None,
-        "answer_loss": None,
+        "answer_loss": None, "solved": None,
     }  # fmt: skip
     assert sum(story["path"][0]["weights"].values()) == 1
 

@@ -1,5 +1,6 @@
 """[curriculum]: what contradicts itself is refused by its field; none of it is a run's identity."""
 
+import re
 from itertools import pairwise
 
 import pytest
@@ -13,6 +14,8 @@ from qmpi.config.ladder import spread, stages_of_table
 from qmpi.config.load import dump_toml, parse_job, settings_digest
 from qmpi.config.settings import Settings
 from qmpi.errors import ConfigError
+from qmpi.protocol.batch import begun_batch, rate_factor
+from qmpi.units import Step
 
 SOURCES = """
 [[data.sources]]
@@ -210,3 +213,43 @@ def test_a_run_that_differs_in_its_curriculum_is_told_the_field() -> None:
     told = parse_job(SOURCES, ["curriculum.progression=exponential"])
     assert differences(static, told) == ()
     assert settings_digest(static) == settings_digest(told) != settings_digest(adaptive)
+
+
+ADAPTIVE = ("curriculum.kind=adaptive", "curriculum.sets=['rate', 'batch']")
+
+
+def test_stages_that_set_something_are_part_of_a_run() -> None:
+    adaptive, sets = (parse_job(SOURCES, given) for given in (ADAPTIVE[:1], ADAPTIVE))
+    assert 'curriculum.sets is [], not ["rate","batch"]' in differences(adaptive, sets)
+    table = "curriculum.stages=[{rate_factor=0.5}]"
+    told = [parse_job(SOURCES, [*given, table]) for given in (ADAPTIVE[:1], ADAPTIVE)]
+    assert differences(adaptive, told[0]) == ()
+    assert any(said.startswith("curriculum.stages is") for said in differences(sets, told[1]))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["curriculum.kind=static"], "curriculum.sets says what stages set as a run masters them"),
+        (
+            ["batch.grow=doubling", "batch.first_lanes=2", "batch.grow_steps=9"],
+            "batch.grow does too: leave out one of them",
+        ),
+        (["batch.first_lanes=2"], "batch.first_lanes does too: leave out one of them"),
+        (
+            ["curriculum.stages=[{batch_factor=0.5},{batch_factor=0.25}]"],
+            "stage 51 has the batch_factor 0.25, less than the stage before it (0.5)",
+        ),
+    ],
+)
+def test_stages_that_cannot_set_a_batch_are_refused(given: list[str], said: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        parse_job(SOURCES, [*ADAPTIVE, *given])
+
+
+def test_a_batch_of_stages_may_lead_the_rate() -> None:
+    settings = parse_job(SOURCES, [*ADAPTIVE, "batch.rate=sqrt"])
+    begun = begun_batch(settings, Step(0), 0)
+    assert begun is not None
+    assert (begun.lanes, settings.train.lanes) == (2, 8)
+    assert rate_factor(begun, 0) == 0.5

@@ -9,11 +9,22 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from qmpi.config.arms import with_arms
+from qmpi.config.bands import BANDS
 from qmpi.config.curriculum import CurriculumSettings
 from qmpi.config.data import ContentSource, CorpusSource, DataSettings
 from qmpi.config.settings import Settings
 from qmpi.policy.curriculum.knowledge import Knowledge
-from qmpi.policy.curriculum.rule import FAST, LEAST_ANSWERS, Arm, Means, followed, weighed
+from qmpi.policy.curriculum.rule import (
+    FAST,
+    LEAST_ANSWERS,
+    LEAST_PROBLEMS,
+    NEWEST,
+    Arm,
+    Means,
+    followed,
+    weighed,
+)
+from qmpi.policy.curriculum.standing import Standing
 from qmpi.policy.curriculum.windows import (
     LEAST_PROBES,
     PROBES,
@@ -25,8 +36,10 @@ from qmpi.policy.curriculum.windows import (
     is_probe,
     taken_in,
 )
+from qmpi.policy.hyperparameters import first_hyperparameters, lanes_of
 from qmpi.protocol.journal import StepCommitted
 from qmpi.protocol.progress import LOSS_GRID, SourceLoss
+from qmpi.protocol.staged import Staged, staged_of
 
 SETTINGS = with_arms(
     Settings(
@@ -77,6 +90,27 @@ def test_shares_add_up_pool_by_pool_and_stay_within_their_bounds(told, data):
 
 
 @given(ARMS, st.data())
+def test_gated_arms_get_the_least_and_the_rest_of_their_pool_what_they_leave(told, data):
+    arms = arms_from(told)
+    known = {arm.source: data.draw(MEANS) for arm in arms}
+    gated = {arm.source for arm in arms if data.draw(st.booleans(), label="gated")}
+    most = data.draw(st.floats(1.5, 8.0))
+    shares = weighed(arms, known, placebo_share=0.25, most=most, gated=gated)
+    free = {arm.pool for arm in arms if arm.share > 0.0 and arm.source not in gated}
+    assert fsum(shares) == close(1.0)
+    kept = sum(arm.share if arm.pool in free else arm.share / most for arm in arms)
+    for arm, share in zip(arms, shares, strict=True):
+        if arm.source in gated:
+            assert share == close(arm.share / most / kept)
+    for pool in free:
+        own = [
+            (arm.share, share) for arm, share in zip(arms, shares, strict=True) if arm.pool == pool
+        ]
+        wanted = fsum(share for share, _ in own) / kept
+        assert fsum(share for _, share in own) == pytest.approx(wanted, rel=1e-9, abs=1e-12)
+
+
+@given(ARMS, st.data())
 def test_nothing_known_or_all_placebo_is_what_the_job_says(told, data):
     arms = arms_from(told)
     known = {arm.source: data.draw(MEANS) for arm in arms}
@@ -121,6 +155,44 @@ def test_a_mean_moves_by_each_sequence(count, first, loss):
     for _ in range(count):
         plain += FAST * (value - plain)
     assert found == pytest.approx(plain, abs=1e-9)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=30))
+def test_the_share_solved_moves_by_each_problem(steps):
+    means, share, seen = Means(1.0, 1.0), 0.0, 0
+    for problems, right in steps:
+        solved = min(problems, right)
+        told = SourceLoss(0, 64, 64 * LOSS_GRID, 0, 0, problems, solved)
+        means = followed(means, told, 1)
+        for _ in range(problems):
+            part = solved / problems
+            share = share + NEWEST * (part - share) if seen else part
+            seen += 1
+    assert means.problems == seen
+    assert means.solved == pytest.approx(share, abs=1e-9)
+    assert means.share_solved == (means.solved if seen >= LEAST_PROBLEMS else None)
+
+
+def standing_of(**known):
+    """Return the stage of a run of which the arms "sums-BAND" and "code-BAND" are known so."""
+    names = [source.name for source in SETTINGS.data.sources]
+    told = {names.index(name.replace("_", "-")): means for name, means in known.items()}
+    return Standing(SETTINGS).stage(told)
+
+
+def test_a_stage_is_mastered_by_the_share_solved_else_by_the_loss_of_answers():
+    solves = Means(9.0, 9.0, LEAST_ANSWERS, 9.0, 9.0, LEAST_PROBLEMS, 0.95)
+    knows, fails = Means(9.0, 9.0, LEAST_ANSWERS, 0.01), replace(solves, solved=0.5)
+    few = replace(solves, problems=LEAST_PROBLEMS - 1)
+    assert standing_of() == standing_of(sums_beginner=few) == 1
+    assert standing_of(sums_beginner=solves) == standing_of(sums_beginner=knows) == 15
+    assert standing_of(sums_beginner=solves, code_beginner=fails) == 1
+    assert standing_of(sums_beginner=solves, code_beginner=knows) == 15
+    # Of level 14 less is asked than of level 1.
+    assert standing_of(sums_beginner=replace(solves, solved=0.89)) == 1
+    assert standing_of(**{f"sums_{band}": solves for band, _, _ in BANDS}) == 101
+    bare = replace(SETTINGS, data=replace(SETTINGS.data, sources=SETTINGS.data.sources[:1]))
+    assert Standing(bare).stage({}) == 0
 
 
 @given(st.integers(0, 2**62), st.integers(0, 1000))
@@ -179,6 +251,54 @@ def test_types_that_are_named_get_more_and_the_rest_less():
     assert of_type("code", focus="specialise", specialise=("code",)) == close(2 / 6)
     known |= {arm.source: Means(9.0, 9.2) for arm in arms if arm.pool == "code"}
     assert usual < of_type("code", focus="weakest-first") < 1.5 * usual
+
+
+STAGED = replace(
+    SETTINGS, curriculum=replace(SETTINGS.curriculum, sets=("rate", "batch", "length", "gate"))
+)
+
+
+def test_a_gate_leaves_what_is_harder_than_the_stage_its_least_share():
+    arms, learned = arms_of(STAGED), Learned(windows=20, means={}, stage=15)
+    while is_probe(STAGED.job.seed, learned.windows + 1):
+        learned = replace(learned, windows=learned.windows + 1)
+    shares = dict(enumerate(decided(learned, arms, STAGED).shares))
+    names = [source.name for source in STAGED.data.sources]
+    for arm in arms:
+        band = names[arm.source].partition("-")[2]
+        if band in ("", "beginner", "elementary"):
+            assert shares[arm.source] >= arm.share * (1 - 1e-9)
+        else:
+            assert shares[arm.source] == close(arm.share / STAGED.curriculum.most)
+    free = decided(replace(learned, stage=101), arms, STAGED)
+    assert (free.stage, free.shares) == (100, tuple(close(arm.share) for arm in arms))
+
+
+def test_the_first_stage_holds_before_anything_is_known_and_none_once_it_is_over():
+    first = first_hyperparameters(STAGED)
+    assert first.staged == staged_of(STAGED, 1) == Staged(1.0, 2, 0)
+    assert lanes_of((first,), 0, 8) == 2
+    over = decided(Learned(windows=9, off="over", stage=30), arms_of(STAGED), STAGED)
+    assert over.stage == 0
+    assert staged_of(STAGED, 0) == Staged(1.0, STAGED.train.lanes, 0)
+    assert staged_of(SETTINGS, 0) is staged_of(SETTINGS, 1) is None
+    assert first_hyperparameters(SETTINGS).staged is None
+
+
+def test_a_stage_is_never_taken_back():
+    names = [source.name for source in STAGED.data.sources]
+    arm, count = names.index("sums-beginner"), LEAST_PROBLEMS
+    told = [SourceLoss(arm, TOKENS, TOKENS, 9, 0, count, solved) for solved in (count, 0)]
+    knowledge, stages = Knowledge(STAGED, ()), []
+    for step in range(64):
+        sources = (told[step >= 32],)
+        decision = knowledge.note(replace(committed(step, []), sources=sources))
+        stages += [] if decision is None else [decision.stage]
+    assert stages == [15, 15, 15, 15]
+    knowledge.rewind(16)
+    assert [each.window for each in knowledge.open_decisions] == [2]
+    knowledge.rewind(15)
+    assert knowledge.known.stage == 1
 
 
 def committed(step, losses):

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from qmpi.config.batch import BatchSettings
-from qmpi.config.data import CorpusSource, DataSettings
+from qmpi.config.curriculum import CurriculumSettings, StageSettings
+from qmpi.config.data import ContentSource, CorpusSource, DataSettings
 from qmpi.config.memory import MemorySettings
 from qmpi.config.settings import Settings
 from qmpi.config.train import TrainSettings
@@ -150,6 +151,24 @@ def test_lanes_that_doubled_since_noise_said_so_are_known_a_step_later(step, pas
     right = follow(job, [begun, replace(begun, since=step, block=block, lanes=2)])
     wrong = [place for place, is_right in right.items() if not is_right]
     assert set(wrong) <= {place_of_block(s, lane) for s in (step, step + 1) for lane in (0, 1)}
+
+
+STAGED = CurriculumSettings(
+    kind="adaptive", sets=("batch",), stages=(StageSettings(batch_factor=0.34),)
+)
+GENERATED = (ContentSource(name="sums", type="mathematics"),)
+
+
+@given(st.integers(2, 20))
+@settings(max_examples=25, deadline=None)
+def test_lanes_that_a_stage_has_set_are_known_a_step_later(step):
+    job = replace(JOB, data=DataSettings(sources=GENERATED), curriculum=STAGED)
+    begun = begun_batch(job, 0, 0)
+    assert begun.lanes == 1
+    block = first_block(begun, step, LANES)
+    right = follow(job, [begun, replace(begun, since=step, block=block, lanes=3)])
+    wrong = [place for place, is_right in right.items() if not is_right]
+    assert set(wrong) <= {place_of_block(s, lane) for s in (step, step + 1) for lane in range(3)}
 
 
 def test_of_lanes_that_grow_by_an_unknown_rule_nothing_is_told():

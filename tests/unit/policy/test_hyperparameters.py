@@ -16,13 +16,21 @@ from qmpi.policy.hyperparameters import (
     carried_on,
     changes,
     first_hyperparameters,
+    held_before,
     hyperparameters_at,
     lanes_of,
     log_of,
     rate_at,
+    with_batch,
     with_halving,
+    with_staged,
 )
+from qmpi.policy.roll_back import rolled_back
+from qmpi.protocol.batch import Batch
+from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.journal import RunOpened
+from qmpi.protocol.roll_back import RollBack
+from qmpi.protocol.staged import Staged
 from qmpi.units import Digest, Step
 
 LEVEL = OptimizerSettings(learning_rate=0.1, schedule="wsd", decay_share=0.0, warmup_steps=0)
@@ -193,3 +201,87 @@ def test_what_was_decided_for_later_steps_holds_where_a_run_goes_on() -> None:
     # A change of the user from before a loss of state is not made earlier than it was.
     log = carried_on((first_hyperparameters(job()),), job(rate=0.05), 40)
     assert carried_on(log, job(rate=0.05), 30, keeps_later=True) == log
+
+
+def staged_log(*stages: tuple[int, Staged]) -> Log:
+    """A log of 8 lanes in which stages set this from these steps on, the first from step 0."""
+    first = first_hyperparameters(job())
+    batch = Batch(BatchSettings(), 8, Step(0), 0, stages[0][1].lanes or 8)
+    log: Log = (replace(first, staged=stages[0][1], batch=batch),)
+    for step, staged in stages[1:]:
+        log = with_staged(log, staged, step)
+    return log
+
+
+STAGES = st.lists(
+    st.builds(Staged, st.floats(0.1, 2.0), st.integers(1, 8), st.integers(0, 64)),
+    min_size=1,
+    max_size=6,
+).map(lambda told: [(10 * number, staged) for number, staged in enumerate(told)])
+
+
+@given(STAGES)
+def test_stages_set_rate_lanes_and_length_and_each_block_is_taken_once(
+    stages: list[tuple[int, Staged]],
+) -> None:
+    log, block = staged_log(*stages), 0
+    assert [held.first_step for held in log] == [step for step, _ in stages]
+    for step in range(70):
+        staged = stages[min(step // 10, len(stages) - 1)][1]
+        assert hyperparameters_at(log, step).staged == staged
+        assert rate_at(log, step) == 0.1 * staged.rate
+        assert lanes_of(log, step, 8) == staged.lanes
+        assert block_of(log, step, 0, 8) == block
+        block += staged.lanes
+
+
+@given(STAGES, st.integers(0, 60), st.booleans())
+def test_who_goes_back_keeps_what_stages_have_set_up_to_the_step(
+    stages: list[tuple[int, Staged]], step: int, replaces: bool
+) -> None:
+    log = staged_log(*stages)
+    wanted = job(rate=0.3 if replaces else 0.1)
+    for went in (held_before(log, step), carried_on(log, wanted, step)):
+        firsts = [held.first_step for held in went]
+        assert firsts == sorted(set(firsts))
+        assert firsts[-1] <= step
+        if step:
+            kept, told = (
+                [hyperparameters_at(each, s) for s in range(step)] for each in (went, log)
+            )
+            assert kept == told
+            assert hyperparameters_at(went, step).staged == hyperparameters_at(log, step).staged
+            assert lanes_of(went, step, 8) == lanes_of(log, step, 8)
+    rolled = rolled_back(log, job(), RollBack(Step(step + 5), Step(step), 1000))
+    assert rolled[-1].first_step == step
+    assert block_of(rolled, step, 0, 8) == 1000
+    if step:
+        assert rolled[-1].staged == hyperparameters_at(log, step).staged
+        assert lanes_of(rolled, step, 8) == lanes_of(log, step, 8)
+
+
+def test_a_batch_that_grows_before_a_stage_that_is_planned_holds_under_it_too() -> None:
+    noisy = BatchSettings(first_lanes=2, grow="noise", grow_steps=4)
+    first = replace(first_hyperparameters(job()), batch=Batch(noisy, 8, Step(0), 0, 2))
+    log = with_staged((replace(first, staged=Staged(0.5)),), Staged(0.7), 30)
+    grown = Batch(noisy, 8, Step(20), 40, 4)
+    told = with_batch(log, grown)
+    assert [held.first_step for held in told] == [0, 20, 30]
+    assert [(held.batch or grown).lanes for held in told] == [2, 4, 4]
+    assert [(held.staged or Staged()).rate for held in told] == [0.5, 0.5, 0.7]
+    same = with_batch(log, replace(grown, since=Step(30)))
+    assert [held.first_step for held in same] == [0, 30]
+    assert isinstance(same[1], Hyperparameters)
+    assert changes(told) == (
+        "from step 20 on: lanes 2 -> 4, as the noise scale says",
+        "from step 30 on: rate times 0.5 -> 0.7",
+    )
+
+
+def test_what_stages_set_is_told() -> None:
+    log = staged_log((0, Staged(0.5, 2, 16)), (10, Staged(1.0, 4)), (20, Staged(1.0, 8)))
+    assert changes(log) == (
+        "from step 10 on: lanes 2 -> 4, as the stage says, rate times 0.5 -> 1, "
+        "sequences of 16 tokens -> whole",
+        "from step 20 on: lanes 4 -> 8, as the stage says",
+    )

@@ -1,5 +1,6 @@
 """Losses by source, of several steps together."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +10,10 @@ from qmpi.protocol.progress import LOSS_GRID, SourceLoss
 
 COUNTS = st.integers(0, 10**12)
 LOSSES = st.builds(
-    SourceLoss, st.integers(0, 3), st.integers(1, 10**9), COUNTS, st.integers(0, 9), COUNTS
+    SourceLoss,
+    st.integers(0, 3),
+    st.integers(1, 10**9),
+    *[COUNTS, st.integers(0, 9), COUNTS, COUNTS, COUNTS],
 )
 STEPS = st.lists(st.lists(LOSSES, max_size=4, unique_by=lambda each: each.source), max_size=6)
 
@@ -23,9 +27,15 @@ def test_sums_are_the_same_in_any_order_and_in_parts(steps):
 
 
 def test_figures_are_means():
-    told = figures(SourceLoss(0, 4, 6 * LOSS_GRID, 2, LOSS_GRID))
-    assert (told.loss, told.answer_loss) == (1.5, 0.5)
-    assert figures(SourceLoss(0, 4, LOSS_GRID)).answer_loss is None
+    told = figures(SourceLoss(0, 4, 6 * LOSS_GRID, 2, LOSS_GRID, 4, 3))
+    assert (told.loss, told.answer_loss, told.problems, told.solved) == (1.5, 0.5, 4, 0.75)
+    none = figures(SourceLoss(0, 4, LOSS_GRID))
+    assert (none.answer_loss, none.solved) == (None, None)
+
+
+def test_what_old_journals_tell_is_read():
+    old, new = (0, 4, 6, 2, 1), SourceLoss(0, 4, 6, 2, 1, 0, 0)
+    assert msgspec.json.decode(msgspec.json.encode(old), type=SourceLoss) == new
 
 
 def test_sources_have_their_names_and_added_ones_share_one():

@@ -124,13 +124,13 @@ def test_the_status_tells_what_training_on_each_source_costs():
         told = StepReport(
             job.role.generation, Step(step), (1.0, 2.0), (Digest("a"), Digest("b")), 0.5, 0.1,
             Digest("w"), 2.0, 0.5,
-            sources=(SourceLoss(0, 10, (20 + 10 * step) * LOSS_GRID, 4, 2 * LOSS_GRID),),
+            sources=(SourceLoss(0, 10, (20 + 10 * step) * LOSS_GRID, 4, 2 * LOSS_GRID, 2, step),),
         )  # fmt: skip
         job.word(3, told)
     asking = job.tell(asked())
     (status,) = [e.report for e in asking if hasattr(e, "report")]
-    assert status.source_losses == {"python": SourceFigures(20, 2.5, 8, 0.5)}
-    assert dict(source_facts(status)) == {"by source": "python 2.500 (answers 0.500)"}
+    assert status.source_losses == {"python": SourceFigures(20, 2.5, 8, 0.5, 4, 0.25)}
+    assert dict(source_facts(status)) == {"by source": "python 2.500 (answers 0.500, 25 % solved)"}
     committed = journal(job.effects, StepCommitted)
     again = Record(tokens_per_step=1)
     again.replay(committed)

@@ -206,5 +206,5 @@ def test_what_full_experts_drop_is_told():
 def test_a_dense_job_counts_nothing():
     engine = alone(job())
     assert run(engine, job(), 0).experts is None
-    assert engine._sum.counts.numel() == engine.at.sources.size
+    assert engine._sum.counts.numel() == engine.at.tokens.sources.size
     assert OptimizerSettings().decay_share == 0.2

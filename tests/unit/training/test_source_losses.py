@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from qmpi.protocol.progress import LOSS_GRID, SourceLoss
 from qmpi.protocol.token_kinds import NO_ANSWERS, AnswerLines
 from qmpi.training.answers import MOST_TOKENS, Answers
-from qmpi.training.source_losses import NOT_KNOWN, SourceLosses
+from qmpi.training.source_losses import HALF, NOT_KNOWN, SourceLosses
 
 CPU = torch.device("cpu")
 NO_IDS = torch.zeros(0, 0, dtype=torch.int64)
@@ -77,7 +77,10 @@ def test_a_pass_begins_with_nothing():
 
 def answers_in(row, lines=LINES):
     found = lines.of_targets(torch.tensor([row]))[0].tolist()
-    return [place + 1 for place, is_answer in enumerate(found) if is_answer]
+    ends = [place for place, told in enumerate(found) if told < 0]
+    assert all(found[end + found[end] + 1] in (1, -1) for end in ends)
+    assert sum(-found[end] for end in ends) == sum(map(bool, found))
+    return [place + 1 for place, told in enumerate(found) if told]
 
 
 def test_an_answer_is_what_stands_between_opening_and_break():
@@ -128,4 +131,35 @@ def test_the_loss_of_answers_is_told_apart():
     losses = torch.arange(8, dtype=torch.float32)
     known = rows_of(own, (0, 0), ids)
     own.take(known.sources, losses, known.answers.flatten())
-    assert told(own, own) == (SourceLoss(0, 8, 28 * LOSS_GRID, 1, 1 * LOSS_GRID),)
+    assert told(own, own) == (SourceLoss(0, 8, 28 * LOSS_GRID, 1, 1 * LOSS_GRID, 1, 0),)
+
+
+def test_a_problem_is_solved_where_each_token_of_its_answer_is_given_more_than_half():
+    own = sums(2, LINES)
+    ids = torch.tensor([[BREAK, 4, 2, 2, BREAK, 4, 3, BREAK], [BREAK, 4, 2, 2, 2, BREAK, 1, 1]])
+    small, most = 0.5, HALF
+    losses = torch.tensor([
+        [9, small, small, 9, 9, most, 9],  # the first answer is right, the second just not
+        [9, small, small, small, 9, 9, 9],
+    ])  # fmt: skip
+    known = rows_of(own, (0, 1), ids)
+    own.take(known.sources, losses.flatten(), known.answers.flatten())
+    assert [(each.problems, each.solved) for each in told(own, own)] == [(2, 1), (1, 1)]
+
+
+@given(st.data())
+def test_problems_are_counted_as_a_plain_loop_counts_them(data):
+    ids = torch.tensor([data.draw(st.lists(st.integers(1, 7), min_size=17, max_size=17))])
+    chosen = st.sampled_from([0.1, 0.6, 0.8, float("nan") if data.draw(st.booleans()) else 0.2])
+    losses = torch.tensor([data.draw(st.lists(chosen, min_size=16, max_size=16))])
+    own = sums(1, LINES)
+    known = rows_of(own, (0,), ids)
+    own.take(known.sources, losses.flatten(), known.answers.flatten())
+    problems = solved = 0
+    places = known.answers[0].tolist()
+    for end, place in enumerate(places):
+        if place < 0:
+            problems += 1
+            solved += all(loss < HALF for loss in losses[0, end + place + 1 : end + 1].tolist())
+    found = [(each.problems, each.solved) for each in told(own, own)]
+    assert found == ([(problems, solved)] if losses.isfinite().all() else [])

@@ -15,9 +15,9 @@ from qmpi.config.curriculum_checks import ROUNDING
 from qmpi.config.data import ContentSource, CorpusSource, DataSettings
 from qmpi.config.load import faults_of
 from qmpi.config.settings import Settings
+from qmpi.config.stages import Stage, Thresholds, stages_of
 from qmpi.config.train import TrainSettings
 from qmpi.errors import ConfigError
-from qmpi.planning.stages import Stage, Thresholds, stages_of
 
 NAMES = ("sums", "talk", "code")
 PROGRESSIONS = st.sampled_from(["linear", "exponential", "logarithmic"])

@@ -2,11 +2,12 @@
 
 Theory of operation. Levels come from `config.ladder`; the band of a stage is that of its hardest
 level. What a table of the job file leaves out follows from the band or from that level, by formulas
-that are simple enough to be foreseen. Stages tell where a model stands; they change nothing that it
-is trained on.
+that are simple enough to be foreseen. Stages tell where a model stands.
 """
 
 import math
+from collections.abc import Iterator
+from itertools import pairwise
 
 from msgspec import Struct
 
@@ -118,6 +119,27 @@ def stages_of(settings: Settings) -> tuple[Stage, ...]:
         each += [table] * len(stages)
         spans += spans_of_table(settings, number)
     return _filled(settings, each, spans, afters)
+
+
+def falling_batches(settings: Settings) -> Iterator[str]:
+    """Yield the first stage with fewer lanes than the one before, where stages set them.
+
+    Args:
+        settings: a job whose curriculum does not contradict itself otherwise.
+
+    Yields:
+        A sentence, or nothing.
+    """
+    if "batch" not in settings.curriculum.sets:
+        return
+    for before, stage in pairwise(stages_of(settings)):
+        if stage.batch_factor < before.batch_factor:
+            yield (
+                f'curriculum.sets has "batch", and stage {stage.stage} has the batch_factor '
+                f"{stage.batch_factor:g}, less than the stage before it ({before.batch_factor:g}): "
+                "lanes never become fewer, so give its table as much or more"
+            )
+            return
 
 
 def _chain(stage: int) -> tuple[int, ...]:
