@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from qmpi.config.batch import BatchSettings
+from qmpi.config.curriculum import CurriculumSettings
 from qmpi.config.guard import NO_GUARD, GuardSettings
 from qmpi.config.optimizer import OptimizerSettings, derived_warmup
 from qmpi.config.parallel import ParallelSettings
@@ -23,8 +24,8 @@ FREE = (
     "source, evaluation.every_steps, evaluation.tokens, evaluation.problems, "
     "batch.noise_scale, batch.halve_microbatches, parallel.shard (but not to or from full), "
     "and all of [roles], [snapshot], "
-    "[failure], [monitor], [hosts], [memory] and [machine]; of [curriculum] the stages, and all "
-    "while it is static; and, "
+    "[failure], [monitor], [hosts], [memory] and [machine]; of [curriculum] the stages, and while "
+    "it is static all but the warm-up; and, "
     "with `qmpi train --resume RUN --set ...`, which writes down at which step, train.steps, "
     "[optimizer], [guard] and [batch]"
 )
@@ -56,8 +57,8 @@ LATER: dict[str, frozenset[str]] = {
 """Fields of each section that runs of older versions do not have. At its default such a field is no
 part of an identity, so that these runs keep theirs."""
 
-TOLD_STAGES = ("progression", "stages")
-"""Settings of the curriculum that are no part of an identity."""
+NOT_OF_CURRICULUM = ("progression", "stages", "warmup_steps", "warmup_families")
+"""Settings of the curriculum that are no part of an identity as such."""
 
 _WARMUP = "optimizer.warmup_steps"
 
@@ -109,13 +110,8 @@ def identity(settings: Settings) -> dict[str, Any]:
     if settings.data.recipes:
         # Likewise.
         kept["recipes"] = msgspec.to_builtins(settings.data.recipes)
-    if settings.curriculum.kind != "static":
-        # Stages tell and change nothing.
-        kept["curriculum"] = {
-            name: value
-            for name, value in msgspec.to_builtins(settings.curriculum).items()
-            if name not in TOLD_STAGES
-        }
+    if curriculum := _curriculum(settings.curriculum):
+        kept["curriculum"] = curriculum
     if settings.initial.digest:
         # Likewise; and the files may move, as those of a corpus.
         kept["initial"] = settings.initial.digest
@@ -134,6 +130,15 @@ def _source(source: dict[str, Any]) -> dict[str, Any]:
     # At their default families are left out: runs of older versions have none.
     kept = {key: value for key, value in source.items() if key != "families" or value}
     return {**kept, "path": ""}
+
+
+def _curriculum(curriculum: CurriculumSettings) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(curriculum)
+    is_static = curriculum.kind == "static"
+    # Stages tell and change nothing, and families are those of the warm-up's source.
+    kept = {} if is_static else {k: v for k, v in fields.items() if k not in NOT_OF_CURRICULUM}
+    warmup = {"warmup_steps": curriculum.warmup_steps} if curriculum.warmup_steps else {}
+    return kept | warmup
 
 
 def _layout(parallel: ParallelSettings) -> dict[str, int | str]:

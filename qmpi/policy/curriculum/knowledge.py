@@ -6,6 +6,9 @@ come again: what was taken in behind them is forgotten, and as they come to the 
 same is decided again. All of it follows from the journal, so a relaunched coordinator begins by
 reading that.
 
+Steps of a warm-up are of no window, and their losses are not taken in: what a source costs while
+nothing else was trained on says nothing of the job's mixture.
+
 Invariants: what is known covers the windows before `next_step`, and the steps since.
 """
 
@@ -17,6 +20,7 @@ from qmpi.policy.curriculum.windows import (
     Decision,
     Learned,
     arms_of,
+    begin_of,
     decided,
     is_probe,
     taken_in,
@@ -47,6 +51,7 @@ class Knowledge:
             settings.curriculum.every_steps,
             settings.train.sequence_tokens,
         )
+        self._begin = begin_of(settings, 0)
         self._known = [Learned()]
         self._steps: dict[int, tuple[SourceLoss, ...]] = {}
         self.next_step = 0
@@ -70,8 +75,11 @@ class Knowledge:
         self.rewind(step)
         if step != self.next_step:
             raise InvariantError(f"step {step} is taken in, but {self.next_step} is missing")
-        self._steps[step], self.next_step = record.sources, step + 1
-        if self.next_step % self._every:
+        self.next_step = step + 1
+        if step < self._begin:
+            return None
+        self._steps[step] = record.sources
+        if (self.next_step - self._begin) % self._every:
             return None
         last = self._known[-1]
         first = step + 1 - self._every
@@ -100,12 +108,16 @@ class Knowledge:
         """
         if step >= self.next_step:
             return
-        while self._known and self._known[-1].windows * self._every > step:
+        while self._known and self._is_behind(self._known[-1], step):
             self._known.pop()
         if not self._known:
             raise InvariantError(f"the curriculum cannot go back to step {step}")
         self._steps = {s: told for s, told in self._steps.items() if s < step}
         self.next_step = step
+
+    def _is_behind(self, known: Learned, step: int) -> bool:
+        """Return whether something is known of a step that is not trained yet."""
+        return known.windows > 0 and self._begin + known.windows * self._every > step
 
     @property
     def known(self) -> Learned:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError
 from qmpi.policy.curriculum.knowledge import Knowledge
+from qmpi.policy.curriculum.windows import begin_of
 from qmpi.policy.mixture import integer_weights
 from qmpi.policy.recipes import Recipes, in_force
 from qmpi.protocol.journal import StepCommitted
@@ -25,13 +26,13 @@ def curriculum_fault(
     """
     if settings.curriculum.kind == "static" or not recipes:
         return ""
-    knowledge, every = Knowledge(settings, ()), settings.curriculum.every_steps
+    knowledge = Knowledge(settings, ())
     for step in sorted(steps):
         try:
             decision = knowledge.note(steps[step])
         except InvariantError as error:
             return str(error)
-        at = decision.window * every if decision is not None else len(steps)
+        at = begin_of(settings, decision.window) if decision is not None else len(steps)
         if decision is None or at >= len(steps):
             continue
         if in_force(recipes, at).weights != integer_weights(decision.shares):

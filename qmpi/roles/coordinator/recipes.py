@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError
 from qmpi.policy.curriculum.knowledge import Knowledge
-from qmpi.policy.curriculum.windows import Decision
+from qmpi.policy.curriculum.windows import Decision, begin_of
 from qmpi.policy.hyperparameters import Log
 from qmpi.policy.recipe_requests import Room, answered
 from qmpi.policy.recipes import (
@@ -171,8 +171,8 @@ class RecipeBook:
         """
         if decision is None:
             return []
-        window, every = decision.window, self._settings.curriculum.every_steps
-        at, held = window * every, [r for r in standing(self.log) if r.window == window]
+        window, at = decision.window, begin_of(self._settings, decision.window)
+        held = [r for r in standing(self.log) if r.window == window]
         if at >= self._grants.end:
             return []
         names = (source.name for source in self._settings.data.sources)
