@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from qmpi.config.bands import BANDS, band_of
-from qmpi.config.data import ContentSource, Source
+from qmpi.config.data import WARMUP, ContentSource, Source
 from qmpi.config.settings import Settings
 
 
@@ -49,8 +49,10 @@ def pool_of(source: Source) -> str:
         source: of a job with arms.
 
     Returns:
-        Its content type; of a corpus, which has no levels, a pool of its own.
+        Its content type; of a corpus, which has no levels, and of a warm-up a pool of its own.
     """
+    if source.name == WARMUP:
+        return WARMUP
     return source.type if isinstance(source, ContentSource) else f"corpus {source.name}"
 
 
@@ -65,7 +67,7 @@ def level_band(source: ContentSource) -> str:
 
 def _arms(source: Source) -> Iterator[Source]:
     spans = list(_spans(source)) if isinstance(source, ContentSource) else []
-    if len(spans) < 2 or not isinstance(source, ContentSource):
+    if len(spans) < 2 or not isinstance(source, ContentSource) or source.name == WARMUP:
         yield source
         return
     levels = source.max_level - source.min_level + 1

@@ -21,6 +21,7 @@ from qmpi.config.recipe_checks import recipe_contradictions
 from qmpi.config.settings import RoleCount, Settings
 from qmpi.config.stages import falling_batches
 from qmpi.config.train import TrainSettings
+from qmpi.config.warmup import with_warmup
 
 MOST_TOKENS = 2**63 - 1
 """Offsets in the stream are 64-bit numbers."""
@@ -73,9 +74,9 @@ def resolve(settings: Settings) -> Settings:
         settings: the job.
 
     Returns:
-        The job, with a warm-up in steps, and the sources that its curriculum weighs.
+        The job, with warm-ups in steps, and the sources that its curriculum weighs or begins with.
     """
-    settings = with_arms(settings)
+    settings = with_warmup(with_arms(settings))
     if settings.optimizer.warmup_steps >= 0:
         return settings
     warmup = derived_warmup(settings.train.steps)

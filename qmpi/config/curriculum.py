@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from qmpi.config.data import DrillFamily
+
 STAGES = 100
 """Stages of every curriculum, however many tables say what they are."""
 
@@ -76,7 +78,7 @@ class StageSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class CurriculumSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[curriculum]: a hundred stages from easy to hard, and whether data follow what is learned."""
+    """[curriculum]: stages from easy to hard, a warm-up, whether data follow what is learned."""
 
     kind: Annotated[
         Literal["static", "adaptive"],
@@ -136,6 +138,17 @@ class CurriculumSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
             )
         ),
     ] = ()
+    warmup_steps: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10**9,
+            description="First steps, which draw drills alone; then [data] holds. 0: none.",
+        ),
+    ] = 0
+    warmup_families: Annotated[
+        tuple[DrillFamily, ...], Meta(description="Families of these drills; empty: all.")
+    ] = ("brackets", "needle", "copy", "shift")
     progression: Annotated[
         Progression,
         Meta(

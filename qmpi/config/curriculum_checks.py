@@ -15,6 +15,7 @@ from qmpi.config.curriculum import STAGES, StageSettings
 from qmpi.config.data import DataSettings
 from qmpi.config.ladder import bounds_of_table, generated_sources, levels_of, spans_of_table
 from qmpi.config.settings import Settings
+from qmpi.config.warmup import warmup_contradictions
 
 NO_LEVELS = (
     "no source of the job is generated, so there are no levels to have stages: add one, "
@@ -38,6 +39,7 @@ def curriculum_contradictions(settings: Settings) -> Iterator[str]:
         One sentence each.
     """
     yield from _adaptive(settings)
+    yield from warmup_contradictions(settings)
     tables = settings.curriculum.stages
     if not tables:
         return

@@ -20,8 +20,11 @@ DrillFamily = Literal[
 DRILL_FAMILIES: tuple[str, ...] = get_args(DrillFamily)
 """Families of drills; their order is part of a source's identity."""
 
-DRILLS = "drills"
+DRILLS: Literal["drills"] = "drills"
 """The type that has families."""
+
+WARMUP = "warm-up"
+"""Name of the source that a job with a warm-up is given."""
 
 
 class CorpusSource(

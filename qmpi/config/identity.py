@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from qmpi.config.batch import BatchSettings
+from qmpi.config.curriculum import CurriculumSettings
 from qmpi.config.guard import NO_GUARD, GuardSettings
 from qmpi.config.optimizer import OptimizerSettings, derived_warmup
 from qmpi.config.parallel import ParallelSettings
@@ -24,7 +25,7 @@ FREE = (
     "batch.noise_scale, batch.halve_microbatches, parallel.shard (but not to or from full), "
     "and all of [roles], [snapshot], "
     "[failure], [monitor], [hosts], [memory] and [machine]; of [curriculum] the stages where they "
-    "set nothing, and all while it is static; and, "
+    "set nothing, and while it is static all but the warm-up; and, "
     "with `qmpi train --resume RUN --set ...`, which writes down at which step, train.steps, "
     "[optimizer], [guard] and [batch]"
 )
@@ -58,6 +59,9 @@ part of an identity, so that these runs keep theirs."""
 
 TOLD_STAGES = ("progression", "stages", "sets")
 """Settings of the curriculum that are no part of an identity where stages set nothing."""
+
+OF_WARMUP = ("warmup_steps", "warmup_families")
+"""Those of its warm-up; families are those of the warm-up's source."""
 
 _WARMUP = "optimizer.warmup_steps"
 
@@ -109,13 +113,8 @@ def identity(settings: Settings) -> dict[str, Any]:
     if settings.data.recipes:
         # Likewise.
         kept["recipes"] = msgspec.to_builtins(settings.data.recipes)
-    if settings.curriculum.kind != "static":
-        # Stages that set nothing change nothing.
-        kept["curriculum"] = {
-            name: value
-            for name, value in msgspec.to_builtins(settings.curriculum).items()
-            if settings.curriculum.sets or name not in TOLD_STAGES
-        }
+    if curriculum := _curriculum(settings.curriculum):
+        kept["curriculum"] = curriculum
     if settings.initial.digest:
         # Likewise; and the files may move, as those of a corpus.
         kept["initial"] = settings.initial.digest
@@ -134,6 +133,16 @@ def _source(source: dict[str, Any]) -> dict[str, Any]:
     # At their default families are left out: runs of older versions have none.
     kept = {key: value for key, value in source.items() if key != "families" or value}
     return {**kept, "path": ""}
+
+
+def _curriculum(curriculum: CurriculumSettings) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(curriculum)
+    is_static = curriculum.kind == "static"
+    # Stages that set nothing change nothing.
+    out = OF_WARMUP if curriculum.sets else (*TOLD_STAGES, *OF_WARMUP)
+    kept = {} if is_static else {k: v for k, v in fields.items() if k not in out}
+    warmup = {"warmup_steps": curriculum.warmup_steps} if curriculum.warmup_steps else {}
+    return kept | warmup
 
 
 def _layout(parallel: ParallelSettings) -> dict[str, int | str]:

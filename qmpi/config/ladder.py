@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from qmpi.config.curriculum import STAGES, Progression, StageSettings
-from qmpi.config.data import ContentSource, DataSettings
+from qmpi.config.data import WARMUP, ContentSource, DataSettings
 from qmpi.config.settings import Settings
 
 Span = tuple[int, int]
@@ -45,12 +45,14 @@ def generated_sources(data: DataSettings, names: Sequence[str] = ()) -> tuple[Co
         names: which ones; empty: all.
 
     Returns:
-        Generated sources, in order of the job.
+        Generated sources, in order of the job; that of a warm-up is none of its stages.
     """
     return tuple(
         source
         for source in data.sources
-        if isinstance(source, ContentSource) and (not names or source.name in names)
+        if isinstance(source, ContentSource)
+        and source.name != WARMUP
+        and (not names or source.name in names)
     )
 
 

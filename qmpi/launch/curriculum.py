@@ -7,7 +7,7 @@ from statistics import fmean
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from qmpi.config.arms import level_band, pool_of
+from qmpi.config.arms import level_band
 from qmpi.config.data import ContentSource
 from qmpi.config.load import load_job
 from qmpi.config.settings import Settings
@@ -187,12 +187,12 @@ def _arms(
 ) -> tuple[ArmLine, ...]:
     told: list[ArmLine] = []
     for arm, source in zip(arms_of(settings), settings.data.sources, strict=True):
-        known, is_generated = means.get(arm.source), isinstance(source, ContentSource)
+        known = means.get(arm.source)
         weight = recipe.weights[arm.source] / MIXTURE_PERIOD if recipe is not None else arm.share
         told.append(
             ArmLine(
                 name=source.name,
-                type=pool_of(source) if is_generated else "",
+                type=source.type if isinstance(source, ContentSource) else "",
                 band=level_band(source) if isinstance(source, ContentSource) else "",
                 share=arm.share,
                 weight=weight,

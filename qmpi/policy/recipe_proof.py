@@ -5,6 +5,7 @@ from itertools import pairwise
 from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
+from qmpi.config.warmup import first_weights
 from qmpi.errors import QmpiError
 from qmpi.policy.added_sources import padded
 from qmpi.policy.recipes import Course, Recipes, reset_shares, standing
@@ -33,8 +34,8 @@ def recipes_fault(
         return f"the recipe log does not say what each of the {sources} sources weighs"
     if _used(padded(before, sources), used) != _used(after, used):
         return f"the recipes of the {step} steps that stand were changed"
-    weights = [source.weight for source in settings.data.sources]
-    if not after or _bare(after[0]) != _bare(first_recipe(weights, settings.job.seed)):
+    first = first_recipe(first_weights(settings), settings.job.seed)
+    if not after or _bare(after[0]) != _bare(first):
         return "the recipe log does not begin with what the job file says"
     for last, recipe in pairwise(after):
         fault = _does_not_follow(last, recipe, settings)

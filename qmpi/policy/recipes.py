@@ -20,6 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from qmpi.config.settings import Settings
+from qmpi.config.warmup import first_weights
 from qmpi.policy.added_sources import with_added
 from qmpi.policy.hyperparameters import Log, hyperparameters_at, lanes_of
 from qmpi.policy.stream import first_recipe, next_recipe
@@ -33,6 +34,9 @@ Asked = tuple[tuple[str, float], ...]
 
 FROM_JOB = "the job file says so"
 """Reason of a record that the job was begun with."""
+
+WARMED_UP = "the warm-up is over: what the job file says"
+"""Reason of the record that ends it."""
 
 
 class Course(Struct, frozen=True):
@@ -95,10 +99,9 @@ def begun_recipes(settings: Settings, course: Course) -> Recipes:
         course: where its steps lie.
 
     Returns:
-        A record from step 0 on, and one for each of `data.recipes`.
+        A record from step 0 on, one behind a warm-up, and one for each of `data.recipes`.
     """
-    weights = [source.weight for source in settings.data.sources]
-    first = first_recipe(weights, settings.job.seed)
+    first = first_recipe(first_weights(settings), settings.job.seed)
     return _built((first,), _from_file(settings, 0), course, settings)
 
 
@@ -283,11 +286,11 @@ def reset_shares(shares: Mapping[str, float], asked: Asked) -> list[float]:
 
 
 def _from_file(settings: Settings, least: int) -> list[Plan]:
-    return [
-        Plan(told.at, tuple(told.weights.items()), FROM_JOB)
-        for told in settings.data.recipes
-        if told.at >= least
-    ]
+    data, warmed_up = settings.data, settings.curriculum.warmup_steps
+    usual = tuple((source.name, source.weight) for source in data.sources)
+    ends = [Plan(warmed_up, usual, WARMED_UP)] if warmed_up else []
+    told = [Plan(told.at, tuple(told.weights.items()), FROM_JOB) for told in data.recipes]
+    return [plan for plan in (*ends, *told) if plan.step >= least]
 
 
 def _returning(last: Recipe, before: Recipe, step: int, settings: Settings) -> list[Plan]:

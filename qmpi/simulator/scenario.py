@@ -33,6 +33,7 @@ from msgspec import Struct
 from qmpi.config.arms import with_arms
 from qmpi.config.settings import FailureSettings, RoleSettings, Settings, SnapshotSettings
 from qmpi.config.train import TrainSettings
+from qmpi.config.warmup import with_warmup
 from qmpi.errors import InputError
 from qmpi.simulator.conversation import parse_conversation, unlike
 from qmpi.simulator.engine import Care, Simulation
@@ -109,7 +110,7 @@ def parse_scenario(text: str) -> Scenario:
     if not expectations and not conversations:
         raise InputError("a scenario must expect something")
     try:
-        settings = with_arms(msgspec.convert(tree, Settings))
+        settings = with_warmup(with_arms(msgspec.convert(tree, Settings)))
     except msgspec.ValidationError as error:
         raise InputError(f"a `set` line does not fit the settings: {error}") from error
     return Scenario(

@@ -6,6 +6,9 @@ come again: what was taken in behind them is forgotten, and as they come to the 
 same is decided again. All of it follows from the journal, so a relaunched coordinator begins by
 reading that.
 
+Steps of a warm-up are of no window, and their losses are not taken in: what a source costs while
+nothing else was trained on says nothing of the job's mixture.
+
 Invariants: what is known covers the windows before `next_step`, and the steps since.
 """
 
@@ -20,6 +23,7 @@ from qmpi.policy.curriculum.windows import (
     Decision,
     Learned,
     arms_of,
+    begin_of,
     decided,
     is_probe,
     taken_in,
@@ -52,6 +56,7 @@ class Knowledge:
             settings.train.sequence_tokens,
         )
         self.standing = Standing(settings)
+        self._begin = begin_of(settings, 0)
         self._known = [Learned(stage=self.standing.stage({}))]
         self._steps: dict[int, tuple[SourceLoss, ...]] = {}
         self.next_step = 0
@@ -75,8 +80,11 @@ class Knowledge:
         self.rewind(step)
         if step != self.next_step:
             raise InvariantError(f"step {step} is taken in, but {self.next_step} is missing")
-        self._steps[step], self.next_step = record.sources, step + 1
-        if self.next_step % self._every:
+        self.next_step = step + 1
+        if step < self._begin:
+            return None
+        self._steps[step] = record.sources
+        if (self.next_step - self._begin) % self._every:
             return None
         last = self._known[-1]
         first = step + 1 - self._every
@@ -105,12 +113,16 @@ class Knowledge:
         """
         if step >= self.next_step:
             return
-        while self._known and self._known[-1].windows * self._every > step:
+        while self._known and self._is_behind(self._known[-1], step):
             self._known.pop()
         if not self._known:
             raise InvariantError(f"the curriculum cannot go back to step {step}")
         self._steps = {s: told for s, told in self._steps.items() if s < step}
         self.next_step = step
+
+    def _is_behind(self, known: Learned, step: int) -> bool:
+        """Return whether something is known of a step that is not trained yet."""
+        return known.windows > 0 and self._begin + known.windows * self._every > step
 
     @property
     def known(self) -> Learned:
@@ -126,7 +138,8 @@ class Knowledge:
     def open_decisions(self) -> tuple[Decision, ...]:
         """What follows for windows of which no step is taken in, ascending."""
         told = map(self._decided, self._known[-2:])
-        return tuple(d for d in told if d and d.window * self._every >= self.next_step)
+        begin = self._begin
+        return tuple(d for d in told if d and begin + d.window * self._every >= self.next_step)
 
     def _decided(self, last: Learned) -> Decision | None:
         return decided(last, self._arms, self._settings) if last.windows else None

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError
 from qmpi.policy.curriculum.knowledge import Knowledge
+from qmpi.policy.curriculum.windows import begin_of
 from qmpi.policy.hyperparameters import Log, hyperparameters_at
 from qmpi.policy.mixture import integer_weights
 from qmpi.policy.recipes import Recipes, in_force
@@ -28,15 +29,15 @@ def curriculum_fault(
     """
     if settings.curriculum.kind == "static" or not recipes:
         return ""
-    knowledge, every = Knowledge(settings, ()), settings.curriculum.every_steps
-    # Of the first two windows nothing is known before they begin.
+    knowledge = Knowledge(settings, ())
+    # Of the first two windows, and of a warm-up, nothing is known before they begin.
     stages = {0: 1, 1: 1}
     for step in sorted(steps):
         try:
             decision = knowledge.note(steps[step])
         except InvariantError as error:
             return str(error)
-        at = decision.window * every if decision is not None else len(steps)
+        at = begin_of(settings, decision.window) if decision is not None else len(steps)
         if decision is None or at >= len(steps):
             continue
         stages[decision.window] = decision.stage
@@ -52,8 +53,9 @@ def _stage_fault(
     steps: Mapping[int, StepCommitted], stages: Mapping[int, int], log: Log, settings: Settings
 ) -> str:
     wanted = {number: staged_of(settings, number) for number in set(stages.values())}
+    begin, every = begin_of(settings, 0), settings.curriculum.every_steps
     for step in sorted(steps):
-        stage = stages[step // settings.curriculum.every_steps]
+        stage = stages[max(0, step - begin) // every]
         if hyperparameters_at(log, step).staged != wanted[stage]:
             return (
                 f"step {step} was trained with other settings than those of stage {stage}, at "

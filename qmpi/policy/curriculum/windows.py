@@ -1,9 +1,9 @@
 """What is known of the arms, window by window, and what the window after the next draws.
 
-Theory of operation. Steps are counted off in windows. When the last step of window w is committed,
-the losses of all its steps are taken in, in order, and the weights of window w + 2 follow: of
-window w + 1 steps are granted, and blocks asked for, already. So nobody waits for a decision, and
-it is a pure function of what the journal has of the steps that stand.
+Theory of operation. Steps behind a warm-up are counted off in windows. When the last step of window
+w is committed, the losses of all its steps are taken in, in order, and the weights of window w + 2
+follow: of window w + 1 steps are granted, and blocks asked for, already. So nobody waits for a
+decision, and it is a pure function of what the journal has of the steps that stand.
 
 Some windows are probes: they draw what the job says. How far the loss of what the job asks for
 falls within a probe, beside the windows before and behind it, tells whether the curriculum is worth
@@ -88,6 +88,16 @@ class Decision(Struct, frozen=True):
     shares: tuple[float, ...]
     reason: str
     stage: int = 0
+
+
+def begin_of(settings: Settings, window: int) -> int:
+    """Return the first step of a window; they are counted from the end of a warm-up.
+
+    Args:
+        settings: the job.
+        window: its number, >= 0.
+    """
+    return settings.curriculum.warmup_steps + window * settings.curriculum.every_steps
 
 
 def arms_of(settings: Settings) -> tuple[Arm, ...]:

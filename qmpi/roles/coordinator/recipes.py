@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from qmpi.config.settings import Settings
 from qmpi.errors import InvariantError
 from qmpi.policy.curriculum.knowledge import Knowledge
-from qmpi.policy.curriculum.windows import Decision
+from qmpi.policy.curriculum.windows import Decision, begin_of
 from qmpi.policy.hyperparameters import Log
 from qmpi.policy.mixture import integer_weights
 from qmpi.policy.recipe_requests import Room, answered
@@ -163,7 +163,7 @@ class RecipeBook:
 
     def _decide(self, decision: Decision | None, now: Seconds) -> list[Effect]:
         """Append what a curriculum has decided, unless the logs have it already."""
-        at = 0 if decision is None else decision.window * self._settings.curriculum.every_steps
+        at = 0 if decision is None else begin_of(self._settings, decision.window)
         if decision is None or at >= self._grants.end:
             return []
         return [*self._stage(decision, at, now), *self._weigh(decision, at, now)]

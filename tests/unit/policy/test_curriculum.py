@@ -13,6 +13,7 @@ from qmpi.config.bands import BANDS
 from qmpi.config.curriculum import CurriculumSettings
 from qmpi.config.data import ContentSource, CorpusSource, DataSettings
 from qmpi.config.settings import Settings
+from qmpi.config.warmup import with_warmup
 from qmpi.policy.curriculum.knowledge import Knowledge
 from qmpi.policy.curriculum.rule import (
     FAST,
@@ -32,6 +33,7 @@ from qmpi.policy.curriculum.windows import (
     Learned,
     advantages,
     arms_of,
+    begin_of,
     decided,
     is_probe,
     taken_in,
@@ -331,10 +333,37 @@ def test_steps_that_are_done_again_change_nothing(seed):
     assert sorted(decisions) == [2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("steps", [0, 40, 41])
+def test_windows_are_counted_from_the_end_of_a_warm_up(steps):
+    rules = replace(SETTINGS.curriculum, warmup_steps=steps)
+    warmed = with_warmup(replace(SETTINGS, curriculum=rules))
+    told = [[(step % 3, 1.0 + step)] for step in range(48)]
+    first = [committed(step, [(len(SETTINGS.data.sources), 9.0)]) for step in range(steps)]
+    behind = [committed(steps + step, losses) for step, losses in enumerate(told)]
+    knowledge = Knowledge(warmed, ())
+    decisions = [knowledge.note(record) for record in (*first, *behind)]
+    usual = Knowledge(SETTINGS, [committed(step, losses) for step, losses in enumerate(told)])
+    assert knowledge.known == usual.known
+    ends = [step for step, decision in enumerate(decisions) if decision is not None]
+    assert ends == [steps + 15, steps + 31, steps + 47]
+    assert [begin_of(warmed, window) for window in (0, 2)] == [steps, steps + 32]
+    shares = decisions[-1].shares
+    assert shares[: len(SETTINGS.data.sources)] == usual.decision.shares
+    assert all(share == 0.0 for share in shares[len(SETTINGS.data.sources) :])
+    knowledge.rewind(max(0, steps - 7))
+    assert knowledge.known == Learned()
+    again = (*first, *behind)[max(0, steps - 7) :]
+    assert [knowledge.note(record) for record in again] == decisions[max(0, steps - 7) :]
+
+
 def test_arms_are_bands_once_and_share_their_source_by_levels():
     names = [source.name for source in SETTINGS.data.sources]
     assert names[:3] == ["python", "sums-beginner", "sums-elementary"]
     assert names[-3:] == ["code-beginner", "code-elementary", "code-intermediate"]
     assert with_arms(SETTINGS) == SETTINGS
+    rules = replace(SETTINGS.curriculum, warmup_steps=9)
+    warmed = with_warmup(replace(SETTINGS, curriculum=rules))
+    assert with_warmup(with_arms(warmed)) == warmed
+    assert arms_of(warmed)[-1] == Arm(len(names), "warm-up", 0.0)
     assert fsum(s.weight for s in SETTINGS.data.sources[1:8]) == close(1.0)
     assert [s.weight for s in SETTINGS.data.sources[-3:]] == [14 / 30, 14 / 30, 2 / 30]

@@ -6,14 +6,18 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from qmpi.config.batch import BatchSettings
+from qmpi.config.curriculum import CurriculumSettings
 from qmpi.config.data import ContentSource, DataSettings, RecipeSettings
 from qmpi.config.settings import Settings
 from qmpi.config.train import TrainSettings
+from qmpi.config.warmup import with_warmup
 from qmpi.errors import ConfigError
 from qmpi.policy.hyperparameters import block_of, first_hyperparameters, lanes_of
 from qmpi.policy.recipe_proof import recipes_fault
 from qmpi.policy.recipe_requests import Room, answered
 from qmpi.policy.recipes import (
+    FROM_JOB,
+    WARMED_UP,
     begun_recipes,
     contents,
     course_of,
@@ -35,22 +39,24 @@ NAMES = ("one", "two", "three")
 ROWS = 3
 
 
-def job(*recipes, weights=(3.0, 1.0, 0.0), grow="none"):
+def job(*recipes, weights=(3.0, 1.0, 0.0), grow="none", warmup=0):
     sources = [
         ContentSource(name=name, type="code", weight=weight)
         for name, weight in zip(NAMES, weights, strict=True)
     ]
     told = tuple(RecipeSettings(at=at, weights=asked) for at, asked in recipes)
     batch = BatchSettings(grow=grow, first_lanes=2, grow_steps=20) if grow != "none" else None
-    return Settings(
+    plain = Settings(
         data=DataSettings(sources=tuple(sources), recipes=told),
         train=TrainSettings(steps=90, lanes=4, microbatches=1, sequences=ROWS, sequence_tokens=16),
         batch=batch or BatchSettings(),
+        curriculum=CurriculumSettings(warmup_steps=warmup),
     )
+    return with_warmup(plain)
 
 
 def rows_of_step(log, recipes, told, step):
-    facts = [SourceFact(name, 0, "d") for name in NAMES]
+    facts = [SourceFact(source.name, 0, "d") for source in told.data.sources]
     for lane in range(lanes_of(log, step, told.train.lanes)):
         yield from numbered_rows(recipes, facts, block_of(log, step, lane, told.train.lanes), ROWS)
 
@@ -99,7 +105,8 @@ class Run:
             longer = reweighed(self.recipes, self.told, course, at, tuple(asked.items()), "asked")
         except ConfigError:
             return  # no source would be left
-        held = dict(zip(NAMES, in_force(longer, at).shares, strict=True))
+        names = [source.name for source in self.told.data.sources]
+        held = dict(zip(names, in_force(longer, at).shares, strict=True))
         assert {**held, **asked} == held
         self.prove(self.recipes, longer)
 
@@ -131,10 +138,17 @@ class Run:
 
 
 @settings(max_examples=25, deadline=None)
-@given(FILES, DEEDS, st.sampled_from(["none", "linear", "double"]), st.integers(1, 9))
-def test_no_row_comes_again_and_none_is_left_out(file, deeds, grow, between):
+@given(
+    FILES,
+    DEEDS,
+    st.sampled_from(["none", "linear", "double"]),
+    st.integers(1, 9),
+    st.sampled_from([0, 1, 12]),
+)
+def test_no_row_comes_again_and_none_is_left_out(file, deeds, grow, between, warmup):
+    behind = [told for told in sorted(file, key=lambda told: told[0]) if told[0] > warmup]
     try:
-        told = job(*sorted(file, key=lambda told: told[0]), grow=grow)
+        told = job(*behind, grow=grow, warmup=warmup)
         run = Run(told)
     except ConfigError:
         return  # no source would be left
@@ -153,9 +167,42 @@ def test_no_row_comes_again_and_none_is_left_out(file, deeds, grow, between):
     assert len(set(rows)) == len(rows)
     if went:
         return  # the user went back behind data that was passed over, and may see it after all
-    for source in range(len(NAMES)):
+    for source in range(len(told.data.sources)):
         mine = [row.row for row in [*rows, *run.passed] if row.source == source]
         assert sorted(mine) == list(range(len(mine)))
+
+
+def test_a_warm_up_comes_first_and_then_what_the_job_says():
+    told, plain = job((20, {"one": 0.0}), warmup=12), job((20, {"one": 0.0}))
+    run = Run(told)
+    run.train(30)
+    assert {row.source for step in range(12) for row in run.trained[step]} == {3}
+    usual = begun_recipes(plain, course_of(plain, ()))
+    for step in range(12, 30):
+        assert in_force(run.recipes, step).weights == (*in_force(usual, step).weights, 0)
+    assert [recipe.reason for recipe in run.recipes[1:]] == [WARMED_UP, FROM_JOB]
+    # Sources of the job begin with their first rows behind it.
+    assert run.recipes[1].starts[:3] == (0, 0, 0)
+
+
+@pytest.mark.parametrize("step", [0, 5, 11, 12, 13])
+def test_going_back_into_a_warm_up_takes_it_up_again(step):
+    run = Run(job(warmup=12))
+    run.train(16)
+    run.back(16 - step)
+    run.train(20 - step)
+    for number, rows in run.trained.items():
+        assert ({row.source for row in rows} == {3}) == (number < 12)
+
+
+def test_weights_asked_for_within_a_warm_up_hold_until_it_ends():
+    run = Run(job(warmup=12))
+    run.train(3)
+    run.ask(2, {"two": 1.0})
+    run.train(12)
+    assert {row.source for row in run.trained[4]} == {3}
+    assert {row.source for row in run.trained[6]} == {1, 3}
+    assert {row.source for row in run.trained[13]} == {0, 1}
 
 
 def test_a_dropped_source_goes_on_where_it_stopped():
