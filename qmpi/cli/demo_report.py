@@ -66,8 +66,8 @@ def conclude(root: Path, strikes: tuple[Strike, ...], tell: Callable[[str], None
         The evidence.
     """
     from qmpi.corpora.audit import audit_run
+    from qmpi.corpora.standing import evaluations_of
     from qmpi.launch.strike import recovery_seconds
-    from qmpi.monitor.story import evaluations_of
     from qmpi.storage.cache import default_cache
 
     cache = default_cache(os.environ)

@@ -23,8 +23,8 @@ FREE = (
     "source, evaluation.every_steps, evaluation.tokens, evaluation.problems, "
     "batch.noise_scale, batch.halve_microbatches, parallel.shard (but not to or from full), "
     "and all of [roles], [snapshot], "
-    "[failure], [monitor], [hosts], [memory] and [machine]; of [curriculum] the stages, and all "
-    "while it is static; and, "
+    "[failure], [monitor], [hosts], [memory] and [machine]; of [curriculum] the stages and "
+    "the reference, and all while it is static; and, "
     "with `qmpi train --resume RUN --set ...`, which writes down at which step, train.steps, "
     "[optimizer], [guard] and [batch]"
 )
@@ -56,7 +56,7 @@ LATER: dict[str, frozenset[str]] = {
 """Fields of each section that runs of older versions do not have. At its default such a field is no
 part of an identity, so that these runs keep theirs."""
 
-TOLD_STAGES = ("progression", "stages")
+TOLD = ("progression", "stages", "reference")
 """Settings of the curriculum that are no part of an identity."""
 
 _WARMUP = "optimizer.warmup_steps"
@@ -110,11 +110,11 @@ def identity(settings: Settings) -> dict[str, Any]:
         # Likewise.
         kept["recipes"] = msgspec.to_builtins(settings.data.recipes)
     if settings.curriculum.kind != "static":
-        # Stages tell and change nothing.
+        # Stages and references tell and change nothing.
         kept["curriculum"] = {
             name: value
             for name, value in msgspec.to_builtins(settings.curriculum).items()
-            if name not in TOLD_STAGES
+            if name not in TOLD
         }
     if settings.initial.digest:
         # Likewise; and the files may move, as those of a corpus.

@@ -1,6 +1,6 @@
 """`qmpi curriculum --run`: the path that the curriculum of a run has taken, from its journal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -8,17 +8,20 @@ from msgspec import Struct
 
 from qmpi.config.arms import level_band, pool_of
 from qmpi.config.data import ContentSource
+from qmpi.config.ladder import generated_sources
 from qmpi.config.load import load_job
 from qmpi.config.settings import Settings
-from qmpi.corpora.standing import replay
-from qmpi.errors import ConfigError
-from qmpi.planning.stages import Stage, stages_of
+from qmpi.corpora.standing import evaluations_of, replay
+from qmpi.planning.stages import first_left, stages_of
 from qmpi.policy.curriculum.knowledge import Knowledge
-from qmpi.policy.curriculum.rule import LEAST_ANSWERS, Means
+from qmpi.policy.curriculum.rule import Means, answer_loss
 from qmpi.policy.curriculum.windows import advantages, arms_of
 from qmpi.policy.recipes import FROM_JOB, in_force, standing
+from qmpi.policy.scoring import LevelScore, by_tens
 from qmpi.policy.source_losses import ADDED
+from qmpi.protocol.journal import JournalRecord
 from qmpi.protocol.recipe import MIXTURE_PERIOD, Recipe
+from qmpi.protocol.specialisation import Specialisation
 from qmpi.storage.journal import read_journal
 from qmpi.storage.run_directory import RunDirectory
 
@@ -76,6 +79,8 @@ class Story(Struct, frozen=True, kw_only=True):
         advantage: by how much the loss fell further in those beside them, nats a token a window;
             None: none was compared.
         off: why the curriculum is over, in words; "": it is not.
+        solved: of the newest evaluation that set problems: how many were solved, by ten levels.
+        specialisation: how the run stands beside a reference; None: it was held against none.
     """
 
     kind: str
@@ -88,6 +93,8 @@ class Story(Struct, frozen=True, kw_only=True):
     probes: int
     advantage: float | None
     off: str
+    solved: tuple[LevelScore, ...] = ()
+    specialisation: Specialisation | None = None
 
 
 def story_of(run: Path) -> Story:
@@ -126,7 +133,13 @@ def story_of(run: Path) -> Story:
         probes=len(gains),
         advantage=fmean(gains) if gains else None,
         off=known.off if adapts else "",
+        solved=_solved(read_journal(directory.journal)),
     )
+
+
+def _solved(history: Iterable[JournalRecord]) -> tuple[LevelScore, ...]:
+    told = [by_tens(each.levels) for each in evaluations_of(history) if each.levels]
+    return told[-1] if told else ()
 
 
 def _line(recipe: Recipe, names: Sequence[str]) -> PathLine:
@@ -156,7 +169,7 @@ def _arms(
                 share=arm.share,
                 weight=weight,
                 loss=known.fast if known is not None else None,
-                answer_loss=_answer_loss(known),
+                answer_loss=answer_loss(known),
             )
         )
     if recipe is not None and len(recipe.weights) > len(told):
@@ -169,33 +182,9 @@ def _arms(
     return tuple(told)
 
 
-def _answer_loss(known: Means | None) -> float | None:
-    if known is None or known.answers < LEAST_ANSWERS:
-        return None
-    return known.answer_fast
-
-
-def _standing(settings: Settings, means: dict[int, Means]) -> tuple[int, str]:
+def _standing(settings: Settings, means: Mapping[int, Means]) -> tuple[int, str]:
     """Return the first stage that is not mastered by the loss of its answers, and its band."""
-    try:
-        stages = stages_of(settings)
-    except ConfigError:
+    if not generated_sources(settings.data):
         return 0, ""
-    for stage in stages:
-        losses = list(_losses(settings, stage, means))
-        if not losses or max(losses) > stage.thresholds.loss:
-            return stage.stage, stage.band
-    return len(stages) + 1, stages[-1].band
-
-
-def _losses(settings: Settings, stage: Stage, means: dict[int, Means]) -> "list[float]":
-    low, high = stage.levels
-    return [
-        loss
-        for number, source in enumerate(settings.data.sources)
-        if isinstance(source, ContentSource)
-        and source.name in stage.sources
-        and source.min_level <= high
-        and source.max_level >= low
-        and (loss := _answer_loss(means.get(number))) is not None
-    ]
+    losses = {n: told for n in means if (told := answer_loss(means[n])) is not None}
+    return first_left(stages_of(settings), settings.data.sources, losses)

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from msgspec import Struct
 
+from qmpi.corpora.standing import void_evaluations
 from qmpi.monitor.further_losses import ahead_facts
 from qmpi.monitor.loads import load_facts
 from qmpi.monitor.status_text import speed_facts
@@ -155,34 +156,6 @@ def story_from_run(
     )
 
 
-def evaluations_of(records: Iterable[JournalRecord]) -> tuple[Evaluation, ...]:
-    """Return what a run has measured of itself.
-
-    Args:
-        records: of its journal, in order.
-
-    Returns:
-        The evaluations that stand, by step.
-    """
-    found: dict[int, Evaluation] = {}
-    for record in records:
-        match record:
-            case EvaluationDone():
-                found[record.step] = record.result
-            case GenerationOpened():
-                _void_later(found, record.step)
-            case RunOpened() | RunReshaped() if record.back_to >= 0:
-                _void_later(found, record.back_to)
-            case _:
-                pass
-    return tuple(found[step] for step in sorted(found))
-
-
-def _void_later(found: dict[int, Evaluation], step: int) -> None:
-    for later in [number for number in found if number > step]:
-        del found[later]
-
-
 class _Trained(Struct, frozen=True):
     """What is told of a step that stands."""
 
@@ -300,7 +273,7 @@ class _Teller:
         voided = [step for step in self.steps if step >= first]
         for step in voided:
             del self.steps[step]
-        _void_later(self.evaluations, first)
+        void_evaluations(self.evaluations, first)
         self.unmeasured = [told for told in self.unmeasured if told[0] <= first]
         return len(voided)
 

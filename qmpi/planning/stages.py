@@ -7,12 +7,14 @@ is trained on.
 """
 
 import math
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
 from qmpi.config.bands import BANDS, LEVELS, band_of
 from qmpi.config.curriculum import STAGES, StageSettings
 from qmpi.config.curriculum_checks import NO_LEVELS, predecessors
+from qmpi.config.data import ContentSource, Source
 from qmpi.config.ladder import (
     Span,
     derived_spans,
@@ -118,6 +120,35 @@ def stages_of(settings: Settings) -> tuple[Stage, ...]:
         each += [table] * len(stages)
         spans += spans_of_table(settings, number)
     return _filled(settings, each, spans, afters)
+
+
+def first_left(
+    stages: Sequence[Stage], sources: Sequence[Source], answer_losses: Mapping[int, float]
+) -> tuple[int, str]:
+    """Return where a model stands, by the loss of its answers.
+
+    Args:
+        stages: of the job.
+        sources: of the job.
+        answer_losses: nats a token by number of the source, where enough are known.
+
+    Returns:
+        The first stage that is not mastered, or one behind the last, and its band.
+    """
+    for stage in stages:
+        low, high = stage.levels
+        losses = [
+            answer_losses[number]
+            for number, source in enumerate(sources)
+            if number in answer_losses
+            and isinstance(source, ContentSource)
+            and source.name in stage.sources
+            and source.min_level <= high
+            and source.max_level >= low
+        ]
+        if not losses or max(losses) > stage.thresholds.loss:
+            return stage.stage, stage.band
+    return len(stages) + 1, stages[-1].band
 
 
 def _chain(stage: int) -> tuple[int, ...]:

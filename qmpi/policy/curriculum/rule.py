@@ -75,6 +75,15 @@ class Means(Struct, frozen=True):
         return max(0.0, fast), abs(slow - fast)
 
 
+def answer_loss(means: Means | None) -> float | None:
+    """Return what answers cost, nats a token; None: too few were seen.
+
+    Args:
+        means: of an arm; None: nothing is known.
+    """
+    return means.answer_fast if means is not None and means.answers >= LEAST_ANSWERS else None
+
+
 def followed(means: Means | None, told: SourceLoss, sequences: int) -> Means:
     """Take in what a step tells of an arm.
 
