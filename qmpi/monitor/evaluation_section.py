@@ -18,6 +18,7 @@ from qmpi.monitor.charts import (
     thin,
 )
 from qmpi.monitor.html_page import table
+from qmpi.policy.scoring import LevelScore, by_tens
 from qmpi.protocol.evaluation import Evaluation, Group
 
 CURVES = ("trainer", "memory", "replica", "coordinator", "generator", "spare")
@@ -91,7 +92,20 @@ def score_rows(result: Evaluation) -> list[tuple[str, ...]]:
     for group in ("source", "type", "band"):
         names = {**getattr(result.loss, group), **getattr(result.problems, group)}
         rows += [(f"{group} {name}", *_cells(result, group, name)) for name in names]
+    tens = by_tens(result.levels)
+    nothing = ["-"] * (len(SCORE_NAMES) - 2)
+    rows += [(level_name(each), *nothing, *level_cells(each)) for each in tens]
     return rows
+
+
+def level_name(each: LevelScore) -> str:
+    """Return which levels are told of, as "levels 1-10"."""
+    return f"levels {each.first}-{each.last}"
+
+
+def level_cells(each: LevelScore) -> tuple[str, str]:
+    """Return the share of problems solved, and how many were asked, as in a row of scores."""
+    return f"{each.right / each.problems:.1%}", f"{each.problems:,}"
 
 
 def _cells(result: Evaluation, group: str, name: str) -> list[str]:

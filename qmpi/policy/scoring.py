@@ -98,7 +98,7 @@ def added_up(marks: Iterable[Marks]) -> tuple[Marks, ...]:
         counted = sums.setdefault(name, [0] * 6)
         numbers = (mark.nats, mark.tokens, mark.bytes, mark.undefined, mark.right, mark.problems)
         sums[name] = [a + b for a, b in zip(counted, numbers, strict=True)]
-    return tuple(Marks(*name[:3], *sums[name], name[3]) for name in sorted(sums))
+    return tuple(Marks(*name[:3], *sums[name], level=name[3]) for name in sorted(sums))
 
 
 def evaluation_of(

@@ -134,7 +134,11 @@ def _by_span(parts: Iterable[Part]) -> dict[Span, float]:
 def _as_drawn(
     own: Mapping[int, Part], wanted: Mapping[Key, float], there: Mapping[Key, float]
 ) -> dict[int, float]:
-    """Return how often the other job draws what each source draws."""
+    """Return how often the other job draws what each source draws.
+
+    Raises:
+        InputError: it mixes the levels of a source otherwise.
+    """
     found: dict[int, float] = {}
     for number, part in own.items():
         ratios = [wanted[key] / there[key] for key in part.keys]
