@@ -172,6 +172,7 @@ def _write(evidence: Evidence, cache: Path, tell: Callable[[str], None]) -> None
     from msgspec.structs import replace
 
     from qmpi.exchange.sample import sample_run
+    from qmpi.monitor.curriculum_story import read_curriculum
     from qmpi.monitor.report import write_report
     from qmpi.monitor.story import story_from_run
     from qmpi.storage.status_file import read_status
@@ -191,6 +192,7 @@ def _write(evidence: Evidence, cache: Path, tell: Callable[[str], None]) -> None
         audit=evidence.audit,
         prompt=PROMPT,
         sample=sample,
+        curriculum=read_curriculum(disturbed),
     )
     write_report(evidence.report, told)
 

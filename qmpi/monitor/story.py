@@ -12,6 +12,7 @@ from itertools import pairwise
 from msgspec import Struct
 
 from qmpi.corpora.standing import void_evaluations
+from qmpi.monitor.curriculum_story import CurriculumStory
 from qmpi.monitor.further_losses import ahead_facts
 from qmpi.monitor.loads import load_facts
 from qmpi.monitor.status_text import speed_facts
@@ -34,6 +35,7 @@ from qmpi.protocol.journal import (
 )
 from qmpi.protocol.progress import ExpertLoads, StepTimes, is_skipped, mean_loss
 from qmpi.protocol.roll_back import RollBack
+from qmpi.protocol.specialisation import Specialisation
 from qmpi.protocol.status import FailureReport, StatusReport
 
 TRAINER = "trainer"
@@ -89,6 +91,8 @@ class RunStory(Struct, frozen=True, kw_only=True):
         unmeasured: steps whose evaluation is missing, and why.
         spikes: of the steps that stand, those whose update was left out as a spike.
         roll_backs: each time that the run went back by itself, in order.
+        curriculum: what it lost by type and what its curriculum did; None: nothing is generated.
+        specialisation: how it stands beside a reference; None: it was held against none.
     """
 
     title: str
@@ -114,6 +118,8 @@ class RunStory(Struct, frozen=True, kw_only=True):
     unmeasured: tuple[tuple[int, str], ...] = ()
     spikes: int = 0
     roll_backs: tuple[RollBack, ...] = ()
+    curriculum: CurriculumStory | None = None
+    specialisation: Specialisation | None = None
 
 
 def story_from_run(
@@ -129,7 +135,8 @@ def story_from_run(
         facts: further (name, value) pairs for the table of facts, placed first.
 
     Returns:
-        The story, without comparison, audit and sample; add those with `msgspec.structs.replace`.
+        The story, without comparison, audit, sample, curriculum and specialisation; add those with
+        `msgspec.structs.replace`.
     """
     teller = _Teller(status)
     for record in records:

@@ -199,14 +199,17 @@ def type_losses(
     return _means(cell, weights, _loss, is_whole=is_whole)
 
 
-def type_answer_losses(
-    cell: Sequence[SourceLoss], weights: Weights, *, is_whole: bool = True
-) -> dict[str, float]:
-    """Return what the answers of each type cost; see `type_losses`.
+def type_answer_losses(cell: Sequence[SourceLoss], weights: Weights) -> dict[str, float]:
+    """Return what the answers of each type cost.
 
-    A source with less than `LEAST_ANSWERS` tokens of answers counts as not seen.
+    Args:
+        cell: losses by source, an entry a source.
+        weights: of the sources.
+
+    Returns:
+        Nats a token; of types whose sources all have `LEAST_ANSWERS` tokens of answers.
     """
-    return _means(cell, weights, _answer_loss, is_whole=is_whole)
+    return _means(cell, weights, _answer_loss, is_whole=True)
 
 
 def _loss(told: SourceLoss) -> float | None:

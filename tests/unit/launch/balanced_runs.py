@@ -75,7 +75,7 @@ def journal_of(settings: Settings, better: dict[str, float], steps: int) -> list
                 2.5,
                 Digest(""),
                 sources=tuple(told),
-            )  # fmt: skip
+            )
         )
     return records
 
