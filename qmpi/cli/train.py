@@ -139,7 +139,7 @@ def command(
     )
     _show(settings, marker, as_json=as_json)
     if marker.state == "finished" and settings.curriculum.reference:
-        _hold_against(settings, quiet=as_json)
+        hold_against(settings, quiet=as_json)
     return marker.exit_code
 
 
@@ -351,7 +351,13 @@ def _show(settings: "Settings", marker: "EndMarker", *, as_json: bool) -> None:
     click.echo(f"  qmpi status {run}\n  qmpi audit {run}\n  qmpi sample {run} --prompt 'def '")
 
 
-def _hold_against(settings: "Settings", *, quiet: bool) -> None:
+def hold_against(settings: "Settings", *, quiet: bool) -> None:
+    """Say how a finished run stands beside the reference of its job, and keep it.
+
+    Args:
+        settings: the job; it names a reference.
+        quiet: keep it only.
+    """
     from qmpi.errors import InputError, StorageError
     from qmpi.launch.specialisation import keep_judgement
     from qmpi.monitor.specialisation_text import verdicts

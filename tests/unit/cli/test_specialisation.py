@@ -1,6 +1,7 @@
 """`qmpi curriculum --reference` and `--against`: what is made of runs, told of one, and refused."""
 
 import json
+import os
 from pathlib import Path
 from time import time
 
@@ -8,8 +9,14 @@ import pytest
 from msgspec.structs import replace
 
 from qmpi.cli.main import run
+from qmpi.cli.train import hold_against
+from qmpi.config.load import load_job, settings_digest
+from qmpi.errors import InputError
+from qmpi.launch.train import prepare_run
+from qmpi.policy.scoring import Label, answer_marks, evaluation_of
 from qmpi.protocol.hyperparameters import first_hyperparameters
 from qmpi.protocol.journal import (
+    EvaluationDone,
     HyperparametersChanged,
     JournalRecord,
     RunOpened,
@@ -126,6 +133,58 @@ def test_the_reference_of_the_job_is_taken_and_the_status_tells_of_it(
     write_status(other, replace(told, step=STEPS + 1))
     assert run(["status", str(other)]) == 0
     assert "specialised" not in capsys.readouterr().out
+
+
+def test_a_run_that_ends_is_held_against_the_reference_of_its_job(
+    reference: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = job_of(50, f'curriculum.reference="{reference}"')
+    root = write_run(tmp_path / "run", settings, {"code": 0.6})
+    settings = load_job(root / "job.toml")
+    hold_against(settings, quiet=False)
+    assert "specialised: code (loss 0.4" in capsys.readouterr().out
+    assert (root / "specialisation.json").exists()
+    lost = write_run(tmp_path / "lost", job_of(50, 'curriculum.reference="/nowhere.json"'))
+    hold_against(load_job(lost / "job.toml"), quiet=False)
+    assert "is not held against its reference: there is no reference" in capsys.readouterr().err
+
+
+def test_a_job_that_cannot_be_held_against_its_reference_does_not_start(
+    reference: Path, tmp_path: Path
+) -> None:
+    def prepared(*overrides: str) -> None:
+        run_dir = f"job.run_dir={tmp_path / 'new'}"
+        prepare_run(job_of(50, run_dir, *overrides), 6, os.environ)
+
+    named = f'curriculum.reference="{reference}"'
+    prepared(named)
+    with pytest.raises(InputError, match="there is no reference"):
+        prepared('curriculum.reference="/nowhere.json"')
+    with pytest.raises(InputError, match=r"is another: train\.steps is 40, not 50"):
+        prepared(named, "train.steps=50")
+
+
+def test_a_reference_is_no_part_of_what_a_run_is() -> None:
+    for kind in ("static", "adaptive"):
+        plain = job_of(50, f"curriculum.kind={kind}")
+        other = job_of(50, f"curriculum.kind={kind}", 'curriculum.reference="x.json"')
+        assert settings_digest(plain) == settings_digest(other)
+
+
+def test_problems_solved_are_told_by_ten_levels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_run(tmp_path / "run", job_of(50))
+    label = Label("mathematics", "mathematics", "beginner", 7)
+    marks = [answer_marks(label, right=right) for right in (True, False, False, False)]
+    done = EvaluationDone(9.0, Step(20), 1.0, evaluation_of(20, marks, {}))
+    with JournalWriter.open(root / "journal.jsonl") as writer:
+        writer.append([done])
+    assert "levels 1-10     25.0%  of 4" in said(["--run", str(root)], capsys)
+    told = json.loads(said(["--run", str(root), "--json"], capsys))
+    assert told["solved"] == [{"first": 1, "last": 10, "right": 1, "problems": 4}]
+    assert run(["report", str(root)]) == 3  # no status: nothing has run here
+    capsys.readouterr()
 
 
 def test_runs_that_differ_in_more_than_their_seed_make_no_reference(
