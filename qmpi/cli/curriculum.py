@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qmpi.cli.options import JobPath, RunPath, job_options
+from qmpi.cli.options import HomePath, JobPath, RunPath, job_options
 from qmpi.cli.output import show_json
-from qmpi.config.curriculum import STAGES
 from qmpi.errors import InputError
 
 if TYPE_CHECKING:
     from qmpi.config.stages import Stage
-    from qmpi.launch.curriculum import ArmLine, Story
 
 EPILOG = """\b
 Examples:
@@ -21,13 +19,11 @@ Examples:
   qmpi curriculum jobs/laptop.toml --all
   qmpi curriculum jobs/laptop.toml --set curriculum.progression=exponential --json
   qmpi curriculum --run runs/laptop
+  qmpi curriculum --reference laptop.json --run runs/1 --run runs/2 ... --run runs/5
+  qmpi curriculum --run runs/laptop --against laptop.json
 """
 
 HEADS = ("band", "stages", "levels", "tokens", "batch", "rate", "solved", "loss", "sources")
-
-ARM_HEADS = ("source", "in the job", "now", "times", "loss", "answers", "solved")
-SHOWN_PATH = 10
-"""Newest changes of the weights that are told, unless all are asked for."""
 
 SHOWN_SOURCES = 40
 """Characters; more are counted, so that a line has about a hundred."""
@@ -36,7 +32,24 @@ SHOWN_SOURCES = 40
 @click.command("curriculum", epilog=EPILOG)
 @click.argument("job", type=JobPath(), required=False)
 @click.option(
-    "--run", type=RunPath(), help="Show what the curriculum of this run has done, instead of a job."
+    "--run",
+    "runs",
+    multiple=True,
+    type=RunPath(),
+    help="Show what the curriculum of this run has done, instead of a job; repeatable with "
+    "--reference.",
+)
+@click.option(
+    "--reference",
+    type=HomePath(),
+    metavar="FILE",
+    help="Write what five runs or more lose by type, for others to be held against.",
+)
+@click.option(
+    "--against",
+    type=HomePath(),
+    metavar="FILE",
+    help="Hold the run against this reference; default: curriculum.reference of its job.",
 )
 @click.option(
     "--all", "is_all", is_flag=True, help="A line a stage, not a line a band; all of a run's path."
@@ -45,7 +58,9 @@ SHOWN_SOURCES = 40
 def command(
     *,
     job: Path | None,
-    run: Path | None,
+    runs: tuple[Path, ...],
+    reference: Path | None,
+    against: Path | None,
     is_all: bool,
     overrides: tuple[str, ...],
     run_dir: str | None,
@@ -55,13 +70,23 @@ def command(
 
     Stages tell where a model stands; what they set too, if anything, curriculum.sets says. The path
     of a run is which weights its sources had from which step on, and why, and what each costs now.
+    Beside a reference it is told which types of text it knows better or worse than balanced runs.
     """
-    if (job is None) == (run is None):
+    if (job is None) == (not runs):
         raise InputError("name a job, or a run with --run; not both")
-    if run is not None:
-        if overrides or run_dir:
-            raise InputError("a run is what it is: --set and --run-dir go with a job")
-        show_run(run, is_all=is_all, as_json=as_json)
+    if runs and (overrides or run_dir):
+        raise InputError("a run is what it is: --set and --run-dir go with a job")
+    from qmpi.cli.curriculum_run import make_reference, show_run
+
+    if reference is not None:
+        if against is not None or not runs:
+            raise InputError("--reference is made of runs alone: --run RUN, five times or more")
+        make_reference(reference, runs, as_json=as_json)
+        return
+    if len(runs) > 1 or (against is not None and not runs):
+        raise InputError("one run at a time, --run RUN; several make a --reference")
+    if runs:
+        show_run(runs[0], against, is_all=is_all, as_json=as_json)
         return
     from qmpi.config.load import load_job
     from qmpi.config.stages import Curriculum, stages_of
@@ -74,74 +99,6 @@ def command(
     progression = settings.curriculum.progression
     for line in curriculum_text(stages, settings.job.name, progression, is_all=is_all):
         click.echo(line)
-
-
-def show_run(run: Path, *, is_all: bool, as_json: bool) -> None:
-    """Print the path of a run.
-
-    Args:
-        run: its directory.
-        is_all: all of it.
-        as_json: for scripts.
-    """
-    from qmpi.launch.curriculum import story_of
-
-    story = story_of(run)
-    if as_json:
-        show_json(story)
-        return
-    for line in story_text(story, is_all=is_all):
-        click.echo(line)
-
-
-def story_text(story: "Story", *, is_all: bool) -> Iterator[str]:
-    """Say in words what a curriculum has done.
-
-    Args:
-        story: of a run.
-        is_all: all of its path.
-
-    Yields:
-        Lines.
-    """
-    yield f"{story.kind} curriculum, step {story.step:,}, windows of {story.every_steps} steps"
-    if story.stage:
-        told = "the first that is not mastered" if story.stage <= STAGES else "all are mastered"
-        yield f"stage {min(story.stage, STAGES)} of {STAGES}, {story.band}: {told}"
-    if story.staged:
-        now = story.staged[-1]
-        yield (
-            f"since step {now.first_step} stages set: rate times {now.rate:g}, {now.lanes} lanes, "
-            f"sequences of {now.tokens} tokens"
-        )
-    if story.advantage is not None:
-        yield (
-            f"beside {story.probes} probes the loss fell by {story.advantage:+.5f} nats a token "
-            "more a window"
-        )
-    if story.off:
-        yield story.off
-    rows = [ARM_HEADS, *map(_arm_row, story.arms)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(ARM_HEADS))]
-    for row in rows:
-        cells = [
-            cell.rjust(width) if column else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(cells)
-    path = story.path if is_all else story.path[-SHOWN_PATH:]
-    if len(path) < len(story.path):
-        yield f"{len(story.path) - len(path)} earlier changes of the weights: --all shows them"
-    for line in path:
-        yield f"from step {line.first_step} on: {line.reason}"
-
-
-def _arm_row(arm: "ArmLine") -> tuple[str, ...]:
-    losses = ["" if loss is None else f"{loss:.3f}" for loss in (arm.loss, arm.answer_loss)]
-    ratio = f"{arm.weight / arm.share:.2f}" if arm.share else ""
-    shares = [f"{100 * share:.1f} %" for share in (arm.share, arm.weight)]
-    solved = "" if arm.solved is None else f"{100 * arm.solved:.0f} %"
-    return (arm.name, *shares, ratio, *losses, solved)
 
 
 def curriculum_text(

@@ -66,8 +66,8 @@ def conclude(root: Path, strikes: tuple[Strike, ...], tell: Callable[[str], None
         The evidence.
     """
     from qmpi.corpora.audit import audit_run
+    from qmpi.corpora.standing import evaluations_of
     from qmpi.launch.strike import recovery_seconds
-    from qmpi.monitor.story import evaluations_of
     from qmpi.storage.cache import default_cache
 
     cache = default_cache(os.environ)
@@ -172,6 +172,7 @@ def _write(evidence: Evidence, cache: Path, tell: Callable[[str], None]) -> None
     from msgspec.structs import replace
 
     from qmpi.exchange.sample import sample_run
+    from qmpi.monitor.curriculum_story import read_curriculum
     from qmpi.monitor.report import write_report
     from qmpi.monitor.story import story_from_run
     from qmpi.storage.status_file import read_status
@@ -191,6 +192,7 @@ def _write(evidence: Evidence, cache: Path, tell: Callable[[str], None]) -> None
         audit=evidence.audit,
         prompt=PROMPT,
         sample=sample,
+        curriculum=read_curriculum(disturbed),
     )
     write_report(evidence.report, told)
 

@@ -138,6 +138,8 @@ def command(
         way=None if resume is None else way_on(resume, replan=replan, back_to=back_to),
     )
     _show(settings, marker, as_json=as_json)
+    if marker.state == "finished" and settings.curriculum.reference:
+        hold_against(settings, quiet=as_json)
     return marker.exit_code
 
 
@@ -347,6 +349,29 @@ def _show(settings: "Settings", marker: "EndMarker", *, as_json: bool) -> None:
         return
     click.echo(_summary(marker, status))
     click.echo(f"  qmpi status {run}\n  qmpi audit {run}\n  qmpi sample {run} --prompt 'def '")
+
+
+def hold_against(settings: "Settings", *, quiet: bool) -> None:
+    """Say how a finished run stands beside the reference of its job, and keep it.
+
+    Args:
+        settings: the job; it names a reference.
+        quiet: keep it only.
+    """
+    from qmpi.errors import InputError, StorageError
+    from qmpi.launch.specialisation import keep_judgement
+    from qmpi.monitor.specialisation_text import verdicts
+    from qmpi.runtime.same_run import run_path
+
+    try:
+        told = keep_judgement(run_path(settings))
+    except (InputError, StorageError) as error:
+        # What was trained is there all the same.
+        click.echo(f"qmpi: the run is not held against its reference: {error}", err=True)
+        return
+    if told is not None and not quiet:
+        for name, words in verdicts(told):
+            click.echo(f"{name}: {words}")
 
 
 def _summary(marker: "EndMarker", status: "StatusReport") -> str:

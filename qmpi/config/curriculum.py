@@ -158,6 +158,15 @@ class CurriculumSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
             )
         ),
     ] = "linear"
+    reference: Annotated[
+        str,
+        Meta(
+            description=(
+                "File that `qmpi curriculum --reference` made of balanced runs of the same model "
+                "and sources; at its end the run is held against it. Empty: against nothing."
+            )
+        ),
+    ] = ""
     stages: Annotated[
         tuple[StageSettings, ...],
         Meta(

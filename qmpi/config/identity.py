@@ -24,8 +24,8 @@ FREE = (
     "source, evaluation.every_steps, evaluation.tokens, evaluation.problems, "
     "batch.noise_scale, batch.halve_microbatches, parallel.shard (but not to or from full), "
     "and all of [roles], [snapshot], "
-    "[failure], [monitor], [hosts], [memory] and [machine]; of [curriculum] the stages where they "
-    "set nothing, and while it is static all but the warm-up; and, "
+    "[failure], [monitor], [hosts], [memory] and [machine]; of [curriculum] the reference, the "
+    "stages where they set nothing, and while it is static all but the warm-up; and, "
     "with `qmpi train --resume RUN --set ...`, which writes down at which step, train.steps, "
     "[optimizer], [guard] and [batch]"
 )
@@ -60,8 +60,8 @@ part of an identity, so that these runs keep theirs."""
 TOLD_STAGES = ("progression", "stages", "sets")
 """Settings of the curriculum that are no part of an identity where stages set nothing."""
 
-OF_WARMUP = ("warmup_steps", "warmup_families")
-"""Those of its warm-up; families are those of the warm-up's source."""
+NOT_OF_RULES = ("warmup_steps", "warmup_families", "reference")
+"""Those that are none of the rule's: families are its source's, and a reference tells."""
 
 _WARMUP = "optimizer.warmup_steps"
 
@@ -139,7 +139,7 @@ def _curriculum(curriculum: CurriculumSettings) -> dict[str, Any]:
     fields: dict[str, Any] = msgspec.to_builtins(curriculum)
     is_static = curriculum.kind == "static"
     # Stages that set nothing change nothing.
-    out = OF_WARMUP if curriculum.sets else (*TOLD_STAGES, *OF_WARMUP)
+    out = NOT_OF_RULES if curriculum.sets else (*TOLD_STAGES, *NOT_OF_RULES)
     kept = {} if is_static else {k: v for k, v in fields.items() if k not in out}
     warmup = {"warmup_steps": curriculum.warmup_steps} if curriculum.warmup_steps else {}
     return kept | warmup

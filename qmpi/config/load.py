@@ -222,6 +222,7 @@ def _anchor(settings: Settings) -> Settings:
         snapshot=replace(snapshot, ram_dir=_anchored(snapshot.ram_dir)),
         initial=replace(settings.initial, weights=_anchored(settings.initial.weights)),
         data=replace(data, sources=sources, tokenizer=_anchored(data.tokenizer)),
+        curriculum=replace(settings.curriculum, reference=_anchored(settings.curriculum.reference)),
         machine=replace(settings.machine, name=_machine(settings.machine.name)),
     )
 

@@ -111,8 +111,9 @@ class Exam:
         whole = self._tokenizer.encode(problem.prompt + problem.solution)
         asked = self._prefix(whole, problem.prompt)
         room = self._window - 1 - len(asked)
+        stream = problem.stream
         return Question(
-            label=Label(source, problem.stream.type, band_of(problem.stream.level)),
+            label=Label(source, stream.type, band_of(stream.level), stream.level),
             problem=problem,
             prompt=(self._tokenizer.end_of_text, *asked),
             budget=min(room, len(whole) - len(asked) + MARGIN_TOKENS),

@@ -15,7 +15,9 @@ from qmpi.corpora.roll_backs import roll_back_fault
 from qmpi.policy.hyperparameters import Log, hyperparameters_at, rate_at
 from qmpi.policy.recipes import Recipes, changed_log
 from qmpi.protocol.added import AddedSource
+from qmpi.protocol.evaluation import Evaluation
 from qmpi.protocol.journal import (
+    EvaluationDone,
     GenerationOpened,
     HyperparametersChanged,
     JournalRecord,
@@ -145,6 +147,40 @@ def replay(records: Iterable[JournalRecord]) -> StandingSteps:
         if standing.fault:
             break
     return standing
+
+
+def evaluations_of(records: Iterable[JournalRecord]) -> tuple[Evaluation, ...]:
+    """Return what a run has measured of itself.
+
+    Args:
+        records: of its journal, in order.
+
+    Returns:
+        The evaluations that stand, by step.
+    """
+    found: dict[int, Evaluation] = {}
+    for record in records:
+        match record:
+            case EvaluationDone():
+                found[record.step] = record.result
+            case GenerationOpened():
+                void_evaluations(found, record.step)
+            case RunOpened() | RunReshaped() if record.back_to >= 0:
+                void_evaluations(found, record.back_to)
+            case _:
+                pass
+    return tuple(found[step] for step in sorted(found))
+
+
+def void_evaluations(found: dict[int, Evaluation], step: int) -> None:
+    """Forget what was measured of weights that are lost.
+
+    Args:
+        found: evaluations by step.
+        step: first one that is done again; weights before it stand.
+    """
+    for later in [number for number in found if number > step]:
+        del found[later]
 
 
 def _open(standing: StandingSteps, void: dict[int, StepCommitted], record: RunOpened) -> str:

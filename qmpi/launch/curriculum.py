@@ -1,6 +1,6 @@
 """`qmpi curriculum --run`: the path that the curriculum of a run has taken, from its journal."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -12,15 +12,18 @@ from qmpi.config.data import ContentSource
 from qmpi.config.load import load_job
 from qmpi.config.settings import Settings
 from qmpi.config.train import TrainSettings
-from qmpi.corpora.standing import replay
+from qmpi.corpora.standing import evaluations_of, replay
 from qmpi.policy.curriculum.knowledge import Knowledge
 from qmpi.policy.curriculum.rule import Means
 from qmpi.policy.curriculum.windows import advantages, arms_of
 from qmpi.policy.hyperparameters import Log
 from qmpi.policy.recipes import FROM_JOB, in_force, standing
+from qmpi.policy.scoring import LevelScore, by_tens
 from qmpi.policy.source_losses import ADDED
 from qmpi.protocol.batch import lanes_at
+from qmpi.protocol.journal import JournalRecord
 from qmpi.protocol.recipe import MIXTURE_PERIOD, Recipe
+from qmpi.protocol.specialisation import Specialisation
 from qmpi.storage.journal import read_journal
 from qmpi.storage.run_directory import RunDirectory
 
@@ -99,6 +102,8 @@ class Story(Struct, frozen=True, kw_only=True):
         off: why the curriculum is over, in words; "": it is not.
         sets: what stages set.
         staged: rate, lanes and lengths that they have set, in the order of steps; empty: none.
+        solved: of the newest evaluation that set problems: how many were solved, by ten levels.
+        specialisation: how the run stands beside a reference; None: it was held against none.
     """
 
     kind: str
@@ -113,6 +118,8 @@ class Story(Struct, frozen=True, kw_only=True):
     off: str
     sets: tuple[str, ...]
     staged: tuple[StageLine, ...]
+    solved: tuple[LevelScore, ...] = ()
+    specialisation: Specialisation | None = None
 
 
 def story_of(run: Path) -> Story:
@@ -153,6 +160,7 @@ def story_of(run: Path) -> Story:
         off=known.off if adapts else "",
         sets=settings.curriculum.sets,
         staged=tuple(_staged(told.log, settings.train)),
+        solved=_solved(read_journal(directory.journal)),
     )
 
 
@@ -168,6 +176,11 @@ def _staged(log: Log, train: TrainSettings) -> Iterator[StageLine]:
                 tokens=tokens or train.sequence_tokens,
             )
         before = held.staged
+
+
+def _solved(history: Iterable[JournalRecord]) -> tuple[LevelScore, ...]:
+    told = [by_tens(each.levels) for each in evaluations_of(history) if each.levels]
+    return told[-1] if told else ()
 
 
 def _line(recipe: Recipe, names: Sequence[str]) -> PathLine:

@@ -170,6 +170,8 @@ def _kept(directory: RunDirectory, asked: Asked, settings: Settings) -> Evaluati
         return None
     if asked.leaks and asked.tokens and kept.result.leaked_rows is None:
         return None
+    if kept.result.problems.overall and not kept.result.levels:
+        return None  # kept by a version that did not count by level
     return kept.result
 
 

@@ -155,7 +155,8 @@ def prepare_run(
         ConfigError: the run directory holds another run, or this one cannot go on so; or the job
             names no machine that is known.
         RunInUse: likewise, and a job is at it.
-        InputError: the weights that it begins with are not there, or do not fit its model.
+        InputError: the weights that it begins with are not there, or do not fit its model; or so it
+            is with the reference that it is to be held against.
     """
     number = ranks if ranks is not None else default_ranks(settings)
     if number < 1:
@@ -172,6 +173,10 @@ def prepare_run(
     except ConfigError as error:
         _refuse_in_use(directory, error)
         raise
+    if settings.curriculum.reference and not directory.journal.exists():
+        from qmpi.launch.specialisation import check_reference
+
+        check_reference(settings)
     if settings.initial.weights and not directory.checkpoint_names():
         from qmpi.training.initial_weights import check_weights
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from qmpi.monitor.charts import (
+from qmpi.monitor.drawing import (
     BOTTOM,
     LABEL,
     LEFT,

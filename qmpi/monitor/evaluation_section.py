@@ -1,39 +1,25 @@
 """Held-out loss and accuracy in the report: a curve a source over the steps, and a table."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
-from qmpi.monitor.charts import (
-    BOTTOM,
-    LEFT,
-    LOSS_HEIGHT,
-    RIGHT,
-    TOP,
-    WIDTH,
-    Scale,
-    axes,
-    line,
-    svg,
-    text,
-    thin,
-)
+from qmpi.monitor.curves import UNMARKED, Frame, Marked, curves_chart
 from qmpi.monitor.html_page import table
+from qmpi.policy.scoring import LevelScore, by_tens
 from qmpi.protocol.evaluation import Evaluation, Group
 
-CURVES = ("trainer", "memory", "replica", "coordinator", "generator", "spare")
-"""Colours of the style sheet, in the order in which sources take them; then again."""
-
-MOST_CURVES = 24
+SOLVED = Frame(beside="% solved", range=(0.0, 100.0))
 
 SCORE_NAMES = ("loss", "bits/byte", "tokens", "right", "of")
 """Nats a token, bits a byte of text, targets measured, share of problems solved, problems."""
 
 
-def evaluation_section(evaluations: Sequence[Evaluation]) -> str:
+def evaluation_section(evaluations: Sequence[Evaluation], marked: Marked = UNMARKED) -> str:
     """Return what was measured of a run.
 
     Args:
         evaluations: at least one, by step.
+        marked: what a curriculum did.
 
     Returns:
         Markup: the curves, where there are two steps or more, and a table of the newest.
@@ -41,6 +27,7 @@ def evaluation_section(evaluations: Sequence[Evaluation]) -> str:
     newest = evaluations[-1]
     note = f'<p class="note">Weights before step {newest.step}; text never trained on.</p>'
     drawn = held_out_chart(evaluations) if len(evaluations) > 1 else ""
+    drawn += solved_charts(evaluations, marked) if len(evaluations) > 1 else ""
     rows = [(escape(name), *cells) for name, *cells in score_rows(newest)]
     return drawn + note + table(("", *SCORE_NAMES), rows)
 
@@ -54,28 +41,48 @@ def held_out_chart(evaluations: Sequence[Evaluation]) -> str:
     Returns:
         An SVG element; a sentence if no loss is a number.
     """
-    names = sorted({name for e in evaluations for name in e.loss.source})[:MOST_CURVES]
-    curves = {name: thin(_points(evaluations, name)) for name in names}
-    shown = [point for points in curves.values() for point in points]
-    if not shown:
-        return "<p>No held-out loss was measured.</p>"
-    steps, losses = zip(*shown, strict=True)
-    margin = 0.05 * (max(losses) - min(losses)) or 0.5
-    x = Scale(min(steps), max(steps), LEFT, WIDTH - RIGHT)
-    y = Scale(min(losses) - margin, max(losses) + margin, LOSS_HEIGHT - BOTTOM, TOP)
-    parts = [axes(x, y)]
-    for number, (name, points) in enumerate(curves.items()):
-        if points:
-            kind = f"curve {CURVES[number % len(CURVES)]}"
-            end_step, end_loss = points[-1]
-            parts.append(line(points, x, y, kind))
-            parts.append(text(x(end_step) - 4, y(end_loss) - 6, name, "row", "end"))
-    return svg(LOSS_HEIGHT, f"held-out loss of {len(names)} sources", parts)
+    names = sorted({name for e in evaluations for name in e.loss.source})
+    curves = {name: _points(evaluations, lambda e: e.loss.source, name) for name in names}
+    drawn = curves_chart(curves, f"held-out loss of {len(names)} sources")
+    return drawn or "<p>No held-out loss was measured.</p>"
 
 
-def _points(evaluations: Sequence[Evaluation], name: str) -> list[tuple[int, float]]:
-    found = [(e.step, e.loss.source.get(name)) for e in evaluations]
-    return [(step, loss) for step, loss in found if loss is not None]
+def solved_charts(evaluations: Sequence[Evaluation], marked: Marked) -> str:
+    """Draw which share of the problems was solved over steps, by type and by ten levels.
+
+    Args:
+        evaluations: by step.
+        marked: what a curriculum did.
+
+    Returns:
+        Markup; "" if no problems were asked.
+    """
+    types = sorted({name for e in evaluations for name in e.accuracy.type})
+    by_type = {name: _points(evaluations, lambda e: e.accuracy.type, name) for name in types}
+    tens = {e.step: {each.first: each for each in by_tens(e.levels)} for e in evaluations}
+    found = {first: each for told in tens.values() for first, each in told.items()}
+    by_level = {
+        level_name(found[first]): [
+            (step, told[first].right / told[first].problems)
+            for step, told in tens.items()
+            if first in told
+        ]
+        for first in sorted(found)
+    }
+    drawn = ""
+    for what, curves in (("type of text", by_type), ("level", by_level)):
+        percent = {n: [(s, 100.0 * value) for s, value in told] for n, told in curves.items()}
+        chart = curves_chart(percent, f"problems solved by {what}", SOLVED, marked)
+        note = f'<p class="note">Held-out problems solved, by {what}.</p>'
+        drawn += chart + note if chart else ""
+    return drawn
+
+
+def _points(
+    evaluations: Sequence[Evaluation], group: Callable[[Evaluation], Group], name: str
+) -> list[tuple[int, float]]:
+    found = [(e.step, group(e).get(name)) for e in evaluations]
+    return [(step, value) for step, value in found if value is not None]
 
 
 def score_rows(result: Evaluation) -> list[tuple[str, ...]]:
@@ -91,7 +98,20 @@ def score_rows(result: Evaluation) -> list[tuple[str, ...]]:
     for group in ("source", "type", "band"):
         names = {**getattr(result.loss, group), **getattr(result.problems, group)}
         rows += [(f"{group} {name}", *_cells(result, group, name)) for name in names]
+    tens = by_tens(result.levels)
+    nothing = ["-"] * (len(SCORE_NAMES) - 2)
+    rows += [(level_name(each), *nothing, *level_cells(each)) for each in tens]
     return rows
+
+
+def level_name(each: LevelScore) -> str:
+    """Return which levels are told of, as "levels 1-10"."""
+    return f"levels {each.first}-{each.last}"
+
+
+def level_cells(each: LevelScore) -> tuple[str, str]:
+    """Return the share of problems solved, and how many were asked, as in a row of scores."""
+    return f"{each.right / each.problems:.1%}", f"{each.problems:,}"
 
 
 def _cells(result: Evaluation, group: str, name: str) -> list[str]:

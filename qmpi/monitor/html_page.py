@@ -66,6 +66,9 @@ text.row { fill: var(--ink); }
 .curve.coordinator { stroke: var(--coordinator); } .curve.generator { stroke: var(--generator); }
 .curve.memory { stroke: var(--memory); } .curve.trainer { stroke: var(--trainer); }
 .curve.replica { stroke: var(--replica); } .curve.spare { stroke: var(--spare); }
+.again { stroke-dasharray: 7 4; }
+.rung { stroke: var(--rule); stroke-dasharray: 2 4; }
+rect.probe { fill: var(--ghost); opacity: .25; }
 .strike { stroke: var(--bad); stroke-width: 1.5; stroke-dasharray: 4 4; }
 .launch { stroke: var(--ink); stroke-width: 1.5; }
 .generation { stroke: var(--dim); stroke-dasharray: 2 4; }

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from qmpi.monitor.charts import WIDTH, svg, text
+from qmpi.monitor.drawing import WIDTH, svg, text
 from qmpi.monitor.html_page import page, section, table
 from qmpi.monitor.plan_text import CAUSES, compare_rows, days_text, plan_lines
 from qmpi.planning.estimate import Details

@@ -8,6 +8,8 @@ from html import escape
 from pathlib import Path
 
 from qmpi.monitor.charts import ROLES, loss_chart, role_chart
+from qmpi.monitor.curriculum_section import curriculum_sections, specialisation_section
+from qmpi.monitor.curves import UNMARKED
 from qmpi.monitor.evaluation_section import evaluation_section
 from qmpi.monitor.html_page import page, section, table
 from qmpi.monitor.roll_backs import rolled_back_text
@@ -41,10 +43,13 @@ def render_report(story: RunStory) -> str:
         A self-contained document.
     """
     parts = [_head(story), _tiles(story)]
+    if story.specialisation is not None:
+        parts.append(specialisation_section(story.specialisation))
     if story.undisturbed_digest:
         parts.append(section("Same job without failures", _comparison(story)))
     parts += [
         section("Loss", loss_chart(story) + _loss_legend(story)),
+        *(curriculum_sections(story.curriculum) if story.curriculum is not None else []),
         *_times(story),
         *_evaluation(story),
         section("Who did what", role_chart(story) + _role_legend()),
@@ -161,7 +166,8 @@ def _legend(items: list[str]) -> str:
 
 
 def _evaluation(story: RunStory) -> list[str]:
-    shown = evaluation_section(story.evaluations) if story.evaluations else ""
+    marked = story.curriculum.marked if story.curriculum is not None else UNMARKED
+    shown = evaluation_section(story.evaluations, marked) if story.evaluations else ""
     missing = [f"before step {step:,}: {reason}" for step, reason in story.unmeasured]
     if missing:
         words = f"{len(missing)} are missing, the last {missing[-1]}"

@@ -5,20 +5,25 @@ looked for below one. All is read, nothing written or locked, so that anyone may
 A run whose files are damaged is a run all the same, and said to be damaged.
 """
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from qmpi.errors import InputError, StorageError
-from qmpi.monitor.staleness import Signs, judge
+from qmpi.monitor.staleness import ENDED, Signs, judge
 from qmpi.protocol.status import StatusReport
 from qmpi.storage.lock_table import held_locks, held_since
 from qmpi.storage.rank_files import read_rank_files, run_of, start_ticks
 from qmpi.storage.run_directory import RunDirectory
 from qmpi.storage.run_lock import holder_of
+from qmpi.storage.specialisation_file import read_specialisation
 from qmpi.storage.status_file import read_end, read_status
+
+logger = logging.getLogger(__name__)
 
 DEPTH = 4
 """Folders that runs are looked for below; people sort them by project and day."""
@@ -94,7 +99,7 @@ class Observer:
             raise InputError(
                 f"{run} has no status; is it the directory of a run, and has it started?"
             )
-        return judge(written, end, self._now, signs)
+        return _held_against(directory, judge(written, end, self._now, signs))
 
     def line(self, run: Path) -> RunLine:
         """Return a run in short; damage is told, not raised.
@@ -205,6 +210,20 @@ def _changed(directory: RunDirectory) -> float:
         except OSError:
             continue
     return 0.0
+
+
+def _held_against(directory: RunDirectory, report: StatusReport) -> StatusReport:
+    """Return a status with how the run stands beside its reference, if it is at its end."""
+    if report.state not in ENDED:
+        return report
+    try:
+        told = read_specialisation(directory.specialisation)
+    except StorageError as error:
+        logger.warning("how the run stands beside its reference is not told: %s", error)
+        return report
+    # A run that went on since is another one.
+    is_of_now = told is not None and told.step == report.step
+    return replace(report, specialisation=told) if is_of_now else report
 
 
 def _unwritten(directory: RunDirectory, *, lives: bool) -> StatusReport:

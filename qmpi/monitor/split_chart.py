@@ -2,7 +2,7 @@
 
 from html import escape
 
-from qmpi.monitor.charts import RIGHT, WIDTH, Scale, svg, text
+from qmpi.monitor.drawing import RIGHT, WIDTH, Scale, svg, text
 from qmpi.monitor.html_page import table
 from qmpi.policy.step_split import by_part, hidden_share, shares
 from qmpi.protocol.progress import StepTimes

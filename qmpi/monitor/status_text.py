@@ -8,6 +8,7 @@ from qmpi.monitor.level_text import level_facts
 from qmpi.monitor.paint import Cell, paint, table
 from qmpi.monitor.recipe_text import losses_text, recipe_text
 from qmpi.monitor.roll_backs import roll_backs_text
+from qmpi.monitor.specialisation_text import verdicts
 from qmpi.policy.step_split import hidden_share, seconds, shares, utilisation
 from qmpi.protocol.evaluation import Evaluation
 from qmpi.protocol.progress import StepTimes, is_skipped
@@ -112,6 +113,7 @@ def step_facts(report: StatusReport) -> list[tuple[str, str]]:
     told += level_facts(report.levels)
     told += speed_facts(report)
     told += evaluation_facts(report)
+    told += verdicts(report.specialisation) if report.specialisation is not None else []
     told.append(("time to go", duration(report.eta_seconds)))
     if report.digest:
         told.append(("weights", f"{report.digest[:16]} after {report.digest_step} steps"))

@@ -11,6 +11,8 @@ from itertools import pairwise
 
 from msgspec import Struct
 
+from qmpi.corpora.standing import void_evaluations
+from qmpi.monitor.curriculum_story import CurriculumStory
 from qmpi.monitor.further_losses import ahead_facts
 from qmpi.monitor.loads import load_facts
 from qmpi.monitor.status_text import speed_facts
@@ -33,6 +35,7 @@ from qmpi.protocol.journal import (
 )
 from qmpi.protocol.progress import ExpertLoads, StepTimes, is_skipped, mean_loss
 from qmpi.protocol.roll_back import RollBack
+from qmpi.protocol.specialisation import Specialisation
 from qmpi.protocol.status import FailureReport, StatusReport
 
 TRAINER = "trainer"
@@ -88,6 +91,8 @@ class RunStory(Struct, frozen=True, kw_only=True):
         unmeasured: steps whose evaluation is missing, and why.
         spikes: of the steps that stand, those whose update was left out as a spike.
         roll_backs: each time that the run went back by itself, in order.
+        curriculum: what it lost by type and what its curriculum did; None: nothing is generated.
+        specialisation: how it stands beside a reference; None: it was held against none.
     """
 
     title: str
@@ -113,6 +118,8 @@ class RunStory(Struct, frozen=True, kw_only=True):
     unmeasured: tuple[tuple[int, str], ...] = ()
     spikes: int = 0
     roll_backs: tuple[RollBack, ...] = ()
+    curriculum: CurriculumStory | None = None
+    specialisation: Specialisation | None = None
 
 
 def story_from_run(
@@ -128,7 +135,8 @@ def story_from_run(
         facts: further (name, value) pairs for the table of facts, placed first.
 
     Returns:
-        The story, without comparison, audit and sample; add those with `msgspec.structs.replace`.
+        The story, without comparison, audit, sample, curriculum and specialisation; add those with
+        `msgspec.structs.replace`.
     """
     teller = _Teller(status)
     for record in records:
@@ -153,34 +161,6 @@ def story_from_run(
         evaluations=tuple(teller.evaluations[step] for step in sorted(teller.evaluations)),
         unmeasured=tuple(teller.unmeasured),
     )
-
-
-def evaluations_of(records: Iterable[JournalRecord]) -> tuple[Evaluation, ...]:
-    """Return what a run has measured of itself.
-
-    Args:
-        records: of its journal, in order.
-
-    Returns:
-        The evaluations that stand, by step.
-    """
-    found: dict[int, Evaluation] = {}
-    for record in records:
-        match record:
-            case EvaluationDone():
-                found[record.step] = record.result
-            case GenerationOpened():
-                _void_later(found, record.step)
-            case RunOpened() | RunReshaped() if record.back_to >= 0:
-                _void_later(found, record.back_to)
-            case _:
-                pass
-    return tuple(found[step] for step in sorted(found))
-
-
-def _void_later(found: dict[int, Evaluation], step: int) -> None:
-    for later in [number for number in found if number > step]:
-        del found[later]
 
 
 class _Trained(Struct, frozen=True):
@@ -300,7 +280,7 @@ class _Teller:
         voided = [step for step in self.steps if step >= first]
         for step in voided:
             del self.steps[step]
-        _void_later(self.evaluations, first)
+        void_evaluations(self.evaluations, first)
         self.unmeasured = [told for told in self.unmeasured if told[0] <= first]
         return len(voided)
 

@@ -10,7 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from qmpi.protocol.evaluation import NATS, Evaluation, Group, Marks, Scores
+from qmpi.protocol.evaluation import NATS, Evaluation, Group, LevelMarks, Marks, Scores
+
+TEN = 10
+"""Levels that are told together."""
 
 
 class Label(Struct, frozen=True):
@@ -20,11 +23,28 @@ class Label(Struct, frozen=True):
         source: name of the source.
         type: content type; "" for text that was not generated.
         band: band of levels; "" likewise.
+        level: of a problem, 1 to 100; 0: of a row.
     """
 
     source: str
     type: str = ""
     band: str = ""
+    level: int = 0
+
+
+class LevelScore(Struct, frozen=True):
+    """Problems of neighbouring levels.
+
+    Attributes:
+        first, last: levels.
+        right: answered rightly.
+        problems: asked, at least one.
+    """
+
+    first: int
+    last: int
+    right: int
+    problems: int
 
 
 LN2 = math.log(2)
@@ -58,7 +78,8 @@ def answer_marks(label: Label, *, right: bool) -> Marks:
         label: what it belongs to.
         right: whether the answer is.
     """
-    return Marks(label.source, label.type, label.band, right=int(right), problems=1)
+    kind = (label.source, label.type, label.band)
+    return Marks(*kind, right=int(right), problems=1, level=label.level)
 
 
 def added_up(marks: Iterable[Marks]) -> tuple[Marks, ...]:
@@ -68,15 +89,16 @@ def added_up(marks: Iterable[Marks]) -> tuple[Marks, ...]:
         marks: in any order.
 
     Returns:
-        One entry for each source, type and band, in their order; the same for the same marks.
+        One entry for each source, type, band and level, in their order; the same for the same
+        marks.
     """
-    sums: dict[tuple[str, str, str], list[int]] = {}
+    sums: dict[tuple[str, str, str, int], list[int]] = {}
     for mark in marks:
-        name = (mark.source, mark.type, mark.band)
+        name = (mark.source, mark.type, mark.band, mark.level)
         counted = sums.setdefault(name, [0] * 6)
         numbers = (mark.nats, mark.tokens, mark.bytes, mark.undefined, mark.right, mark.problems)
         sums[name] = [a + b for a, b in zip(counted, numbers, strict=True)]
-    return tuple(Marks(*name, *sums[name]) for name in sorted(sums))
+    return tuple(Marks(*name[:3], *sums[name], level=name[3]) for name in sorted(sums))
 
 
 def evaluation_of(
@@ -109,7 +131,33 @@ def evaluation_of(
         tokens=counts((label, m.nats, m.tokens) for label, m in read),
         problems=counts((label, m.right, m.problems) for label, m in asked),
         left_out=tuple(left_out),
+        levels=_by_level(m for _, m in asked),
     )
+
+
+def _by_level(marks: Iterable[Marks]) -> tuple[LevelMarks, ...]:
+    sums: dict[tuple[str, int], tuple[int, int]] = {}
+    for mark in marks:
+        right, many = sums.get((mark.type, mark.level), (0, 0))
+        sums[mark.type, mark.level] = (right + mark.right, many + mark.problems)
+    return tuple(LevelMarks(*name, *sums[name]) for name in sorted(sums) if name[1])
+
+
+def by_tens(levels: Iterable[LevelMarks]) -> tuple[LevelScore, ...]:
+    """Add problems up by ten levels.
+
+    Args:
+        levels: of an evaluation; all types or one.
+
+    Returns:
+        Levels 1 to 10, 11 to 20 and so on, as far as problems were asked.
+    """
+    sums: dict[int, tuple[int, int]] = {}
+    for told in levels:
+        first = (told.level - 1) // TEN * TEN + 1
+        right, many = sums.get(first, (0, 0))
+        sums[first] = (right + told.right, many + told.problems)
+    return tuple(LevelScore(first, first + TEN - 1, *sums[first]) for first in sorted(sums))
 
 
 def _nats(marks: Marks) -> float:

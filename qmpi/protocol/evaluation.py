@@ -25,6 +25,7 @@ class Marks(Struct, frozen=True):
         undefined: rows whose loss is not finite; they add nothing to `nats`.
         right: problems answered rightly.
         problems: problems asked.
+        level: of problems, 1 to 100; 0: of text, or not told.
     """
 
     source: str
@@ -36,6 +37,23 @@ class Marks(Struct, frozen=True):
     undefined: int = 0
     right: int = 0
     problems: int = 0
+    level: int = 0
+
+
+class LevelMarks(Struct, frozen=True, array_like=True):
+    """Problems of one type and level.
+
+    Attributes:
+        type: content type.
+        level: 1 to 100.
+        right: answered rightly.
+        problems: asked.
+    """
+
+    type: str
+    level: int
+    right: int
+    problems: int
 
 
 class Scores(Struct, frozen=True):
@@ -70,6 +88,8 @@ class Evaluation(Struct, frozen=True):
         overlap: share of the held-out text, by runs of 32 tokens, that stands in what was trained
             on; None if nobody looked.
         leaked_rows: held-out rows that were trained on as a whole; None likewise.
+        levels: problems by type and level, ascending; empty: none were asked, or an old version
+            did not count them so.
     """
 
     step: int
@@ -81,6 +101,7 @@ class Evaluation(Struct, frozen=True):
     left_out: tuple[str, ...] = ()
     overlap: Scores | None = None
     leaked_rows: int | None = None
+    levels: tuple[LevelMarks, ...] = ()
 
 
 class EvaluationPart(Struct, frozen=True, tag="evaluation_part"):

@@ -10,6 +10,7 @@ from qmpi.protocol.profiles import ProfileReport
 from qmpi.protocol.progress import StepTimes
 from qmpi.protocol.recipe import RecipeAnswer, RecipeReport, SourceFigures
 from qmpi.protocol.roll_back import RollBack
+from qmpi.protocol.specialisation import Specialisation
 from qmpi.protocol.work import WorkStatus
 
 RunState = Literal["starting", "running", "finished", "stopped", "failed", "stale"]
@@ -133,6 +134,8 @@ class StatusReport(Struct, frozen=True, kw_only=True):
         recipe_answers: what came of the newest requests for other weights, oldest first.
         source_losses: of the newest steps by source; of all added sources as "(added)".
         levels: what each level of the caches was asked for, all living memory ranks together.
+        specialisation: how a finished run stands beside the reference of its job; None: nobody has
+            held it against one. Seen by who looks.
         work: units of a work farm; None for a training run. A farm's `step` and `steps` count the
             units of all stages known so far.
     """
@@ -183,6 +186,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     recipe_answers: tuple[RecipeAnswer, ...] = ()
     source_losses: dict[str, SourceFigures] = {}
     levels: tuple[LevelReport, ...] = ()
+    specialisation: Specialisation | None = None
 
 
 class EndMarker(Struct, frozen=True, kw_only=True):

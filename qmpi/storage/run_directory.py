@@ -30,6 +30,7 @@ class RunDirectory:
         self.checkpoints = root / "checkpoints"
         self.replay = root / "replay.json"
         self.evaluations = root / "evaluations"
+        self.specialisation = root / "specialisation.json"
         self.log_dir = root / "logs"
         self.stop_request = root / "stop"
         self.profile_request = root / "profile.json"

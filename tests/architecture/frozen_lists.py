@@ -24,6 +24,7 @@ from qmpi.protocol.envelope import WIRE_VERSION, Header
 from qmpi.protocol.journal import JournalRecord
 from qmpi.protocol.messages import GENERATION_BOUND, Message
 from qmpi.protocol.replay import Replay
+from qmpi.protocol.specialisation import Reference
 from qmpi.protocol.status import EndMarker, StatusReport
 
 BOUNDS = ("gt", "ge", "lt", "le", "pattern", "min_length", "max_length")
@@ -36,8 +37,8 @@ def messages() -> str:
 
 
 def files() -> str:
-    """Records of the journal, the status report, the end marker, and what a run replays."""
-    return _text(_structs(*get_args(JournalRecord), StatusReport, EndMarker, Replay))
+    """Records of the journal, status report, end marker, what a run replays, and references."""
+    return _text(_structs(*get_args(JournalRecord), StatusReport, EndMarker, Replay, Reference))
 
 
 def job_file() -> str:

@@ -166,7 +166,7 @@ def test_scripts_get_the_path_of_a_run(
     story = json.loads(told(["--run", str(played_run), "--json"], capsys))
     assert list(story) == [
         "kind", "step", "every_steps", "stage", "band", "arms", "path", "probes", "advantage",
-        "off", "sets", "staged",
+        "off", "sets", "staged", "solved", "specialisation",
     ]  # fmt: skip
     assert (story["sets"], story["staged"]) == ([], [])
     assert (story["kind"], story["step"], story["every_steps"]) == ("adaptive", 90, 11)

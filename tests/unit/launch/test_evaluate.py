@@ -108,6 +108,8 @@ def test_all_is_measured_by_source_type_and_band(run: Path) -> None:
     assert result.step == 2
     assert set(result.loss.source) == {"words", "sums"}
     assert set(result.loss.type) == {"mathematics"}
+    assert sum(told.problems for told in result.levels) == result.problems.overall
+    assert all(told.type == "mathematics" and 1 <= told.level <= 20 for told in result.levels)
     assert set(result.loss.band) == {"beginner", "elementary"}
     assert result.loss.overall == pytest.approx(
         (3 * result.loss.source["words"] + result.loss.source["sums"]) / 4

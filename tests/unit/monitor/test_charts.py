@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qmpi.monitor.charts import MOST_POINTS, thin, ticks
+from qmpi.monitor.drawing import MOST_POINTS, thin, ticks
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6), st.integers(2, 10))

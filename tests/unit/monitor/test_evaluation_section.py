@@ -38,7 +38,8 @@ def test_the_report_shows_loss_and_accuracy_by_source() -> None:
     assert "Held-out text and problems" in html
     assert "source python" in html
     assert "25.0%" in html
-    assert html.count('class="curve ') == 2
+    # Two losses and a share of problems, each with a stroke before its name.
+    assert html.count('class="curve ') == 6
     assert "Held-out text and problems" not in render_report(STORY)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from qmpi.monitor.charts import RIGHT, WIDTH
+from qmpi.monitor.drawing import RIGHT, WIDTH
 from qmpi.monitor.html_page import STYLE
 from qmpi.monitor.report import render_report, write_report
 from qmpi.monitor.split_chart import EDGE, MEANINGS

@@ -1,8 +1,9 @@
 from msgspec.structs import replace
 
 from qmpi.config.optimizer import OptimizerSettings
+from qmpi.corpora.standing import evaluations_of
 from qmpi.monitor.report import render_report
-from qmpi.monitor.story import Span, evaluations_of, story_from_run
+from qmpi.monitor.story import Span, story_from_run
 from qmpi.policy.scoring import Label, evaluation_of, row_marks
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.journal import (

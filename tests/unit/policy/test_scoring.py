@@ -2,6 +2,7 @@
 
 import math
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,11 +13,13 @@ from qmpi.policy.scoring import (
     added_up,
     answer_marks,
     bits_per_byte,
+    by_tens,
     counts,
     evaluation_of,
     means,
     row_marks,
 )
+from qmpi.protocol.evaluation import Evaluation, Marks
 
 WORDS = Label("words")
 EASY = Label("sums", "mathematics", "beginner")
@@ -102,6 +105,45 @@ def test_marks_give_the_same_result_in_any_order_and_added_up_in_parts(marks, cu
     assert evaluation_of(5, parts, weights) == result
     assert result.tokens.overall == sum(mark.tokens for mark in marks)
     assert result.problems.overall == sum(mark.problems for mark in marks)
+
+
+levelled = st.lists(
+    st.builds(
+        answer_marks,
+        st.builds(
+            Label, st.sampled_from(["a", "b"]), st.sampled_from(["code", "mathematics"]),
+            st.just("band"), st.integers(1, 100),
+        ),
+        right=st.booleans(),
+    ),
+    max_size=40,
+)  # fmt: skip
+
+
+@given(marks=levelled, cut=st.integers(0, 40))
+def test_problems_are_counted_by_type_and_level_once_whoever_asked_them(marks, cut):
+    levels = evaluation_of(5, marks, {}).levels
+    assert evaluation_of(5, [*added_up(marks[cut:]), *added_up(marks[:cut])], {}).levels == levels
+    assert [(e.type, e.level) for e in levels] == sorted({(m.type, m.level) for m in marks})
+    for told in levels:
+        own = [m for m in marks if (m.type, m.level) == (told.type, told.level)]
+        assert (told.right, told.problems) == (sum(m.right for m in own), len(own))
+    tens = by_tens(levels)
+    assert sum(each.problems for each in tens) == len(marks)
+    assert sum(each.right for each in tens) == sum(m.right for m in marks)
+    for each in tens:
+        assert each.last == each.first + 9
+        assert each.problems == sum(m.problems for m in marks if each.first <= m.level <= each.last)
+
+
+def test_what_old_versions_measured_is_read_and_has_no_levels():
+    result = evaluation_of(5, [answer_marks(EASY, right=True)], {})
+    assert result.levels == ()
+    told = msgspec.to_builtins(result)
+    del told["levels"]
+    assert msgspec.convert(told, Evaluation) == result
+    old = {"source": "sums", "type": "mathematics", "right": 1, "problems": 1}
+    assert msgspec.convert(old, Marks).level == 0
 
 
 def test_one_row_without_a_finite_loss_spoils_its_group_alone():
