@@ -1,11 +1,13 @@
 """A run as it is compared with others: its job, its steps that stand, the tokens behind each."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from qmpi.config.batch import BatchSettings
 from qmpi.config.load import load_job
 from qmpi.config.parallel import ParallelSettings
 from qmpi.config.settings import Settings
@@ -15,6 +17,7 @@ from qmpi.policy.curriculum.by_type import Weights, cells
 from qmpi.policy.curriculum.specialisation import Course, course
 from qmpi.policy.hyperparameters import changes
 from qmpi.policy.recipes import standing
+from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.membership import SourceFact
 from qmpi.storage.journal import read_journal
 from qmpi.storage.run_directory import RunDirectory
@@ -90,7 +93,9 @@ def read_trained(run: Path) -> Trained:
 
 
 def check_as_begun(trained: Trained) -> None:
-    """Refuse a run that was changed on its way, but for halved microbatches.
+    """Refuse a run whose hyperparameters or sources were changed on its way.
+
+    Halved microbatches are none, nor are data that were passed over behind a spike.
 
     Args:
         trained: the run.
@@ -99,11 +104,15 @@ def check_as_begun(trained: Trained) -> None:
         InputError: says what changed.
     """
     log = trained.told.log
-    told = changes([replace(held, halvings=0) for held in log])
-    told = tuple(words for words in told if not words.endswith(": "))
-    if told or trained.told.added:
-        words = "; ".join(told) or "sources were added"
+    changed = any(_rule(one) != _rule(other) for one, other in pairwise(log))
+    if changed or trained.told.added:
+        words = "; ".join(changes(log)) if changed else "sources were added"
         raise InputError(f"{trained.run} was changed on its way: {words}")
+
+
+def _rule(held: Hyperparameters) -> tuple[object, ...]:
+    batch = BatchSettings() if held.batch is None else held.batch.settings
+    return (held.steps, held.optimizer, held.onset, held.guard, batch)
 
 
 def but_for_seed(settings: Settings) -> Settings:
