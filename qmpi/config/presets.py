@@ -39,6 +39,18 @@ _CONTENT = [
     for name, share in zip(_TYPES, _SHARES, strict=True)
 ]
 
+_DRILLS = [
+    {
+        "kind": "content",
+        "name": family,
+        "type": "drills",
+        "families": [family],
+        "min_level": 1,
+        "max_level": 42,
+    }
+    for family in ("copy", "reverse", "sort", "maximum", "sums", "addition", "brackets", "shift")
+]
+
 PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     "demo": (
         "Nine ranks in six roles on two cores, a minute a run: what `qmpi demo` runs.",
@@ -84,6 +96,26 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
             "train": {"steps": 200, "lanes": 8, "sequences": 4, "sequence_tokens": 128},
             "evaluation": {"held_out": 0.01, "every_steps": 50},
             "data": {"sources": _BUILTIN},
+        },
+    ),
+    "curriculum": (
+        "Drills of eight families in an adaptive curriculum; minutes on two cores to a skill.",
+        {
+            "job": {"name": "curriculum"},
+            "roles": {"trainer": 2, "spare": 1},
+            "model": {"layers": 2, "width": 96, "heads": 4, "kv_heads": 4},
+            "train": {
+                "steps": 2000,
+                "lanes": 4,
+                "sequences": 4,
+                "sequence_tokens": 128,
+                "digest_every": 50,
+            },
+            "optimizer": {"learning_rate": 4e-3},
+            "evaluation": {"every_steps": 200, "tokens": 8192, "problems": 320},
+            "snapshot": {"every_steps": 20, "disk_every_steps": 200},
+            "data": {"tokenizer": "builtin:python", "sources": _DRILLS},
+            "curriculum": {"kind": "adaptive", "every_steps": 40},
         },
     ),
     "teams": (

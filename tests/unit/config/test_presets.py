@@ -5,6 +5,7 @@ from typing import get_type_hints
 
 import pytest
 
+from qmpi.config.arms import with_arms
 from qmpi.config.describe import describe, description
 from qmpi.config.load import load_job, parse_job
 from qmpi.config.presets import PRESETS, preset
@@ -26,7 +27,7 @@ def test_explained_job_loads_to_the_preset(name: str) -> None:
     assert loaded.model == expected.model
     assert loaded.train == expected.train
     assert loaded.roles == expected.roles
-    assert loaded.data == expected.data
+    assert loaded.data == with_arms(expected).data
     assert loaded.snapshot == expected.snapshot
 
 
