@@ -14,6 +14,7 @@ from qmpi.config.exact_sum import KEPT_BITS, LEAST_SPARE, SUM_BITS, lane_bits, s
 from qmpi.config.expert_checks import expert_contradictions
 from qmpi.config.float8_checks import float8_contradictions
 from qmpi.config.guard import guard_contradictions
+from qmpi.config.ladder import generated_sources
 from qmpi.config.memory_checks import memory_contradictions
 from qmpi.config.optimizer import derived_warmup
 from qmpi.config.parallel_checks import parallel_contradictions
@@ -255,10 +256,10 @@ def _families(source: ContentSource) -> Iterator[str]:
 
 
 def _evaluation(settings: Settings) -> Iterator[str]:
-    wanted, sources = settings.evaluation, settings.data.sources
+    wanted = settings.evaluation
     if not wanted.every_steps:
         return
-    generated = any(isinstance(source, ContentSource) for source in sources)
+    generated = generated_sources(settings.data)
     every = f"evaluation.every_steps = {wanted.every_steps}"
     if not wanted.tokens and not (wanted.problems and generated):
         yield (

@@ -45,7 +45,8 @@ def generated_sources(data: DataSettings, names: Sequence[str] = ()) -> tuple[Co
         names: which ones; empty: all.
 
     Returns:
-        Generated sources, in order of the job; that of a warm-up is none of its stages.
+        Generated sources, in order of the job. That of a warm-up is left out: it is no part of the
+        stages, and nothing is measured on it.
     """
     return tuple(
         source

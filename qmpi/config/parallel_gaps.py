@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from qmpi.config.data import ContentSource
 from qmpi.config.exact_sum import LEAST_SPARE, spare_bits
+from qmpi.config.ladder import generated_sources
 from qmpi.config.parallel import splits_backward
 from qmpi.config.settings import Settings
 
@@ -63,8 +63,7 @@ def parallel_gaps(settings: Settings) -> Iterator[str]:
 
 
 def _poses(settings: Settings) -> bool:
-    generated = any(isinstance(source, ContentSource) for source in settings.data.sources)
-    return generated and settings.evaluation.problems > 0
+    return bool(generated_sources(settings.data)) and settings.evaluation.problems > 0
 
 
 def _split_gaps(settings: Settings) -> Iterator[str]:

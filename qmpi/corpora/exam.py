@@ -1,16 +1,16 @@
 """Problems for a job's model: posed from its generated sources, encoded, and judged.
 
-Theory of operation. Each generated source of the job sets as many problems as another, from
-documents with the held-out key. A problem is taken if question and solution fit the sequence that
-the model was trained on. The model continues the question behind an end-of-text token; what it
-writes counts up to its first answer.
+Theory of operation. Each generated source of the job but that of a warm-up sets as many problems as
+another, from documents with the held-out key. A problem is taken if question and solution fit the
+sequence that the model was trained on. The model continues the question behind an end-of-text
+token; what it writes counts up to its first answer.
 """
 
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from qmpi.config.data import ContentSource
+from qmpi.config.ladder import generated_sources
 from qmpi.config.settings import Settings
 from qmpi.content.level import band_of
 from qmpi.content.problems import PosedProblem, posed
@@ -64,7 +64,7 @@ class Exam:
         """
         self._tokenizer = tokenizer
         self._window = settings.train.sequence_tokens
-        sources = [s for s in settings.data.sources if isinstance(s, ContentSource)]
+        sources = generated_sources(settings.data)
         self.questions: list[Question] = []
         for source in sources:
             for problem in posed(streams_of(source), -(-count // len(sources)), self._fits):

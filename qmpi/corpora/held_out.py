@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from msgspec import Struct
 
+from qmpi.config.data import WARMUP
 from qmpi.config.settings import Settings
 from qmpi.content.level import band_of
 from qmpi.corpora.sources import Sources
@@ -56,7 +57,8 @@ def read_held_out(settings: Settings, sources: Sources, tokens: int) -> HeldOutR
         StorageError: a shard is damaged, or cannot be read.
     """
     facts = sources.open()
-    wanted = -(-tokens // (settings.train.sequence_tokens * len(facts)))
+    measured = sum(fact.name != WARMUP for fact in facts)
+    wanted = -(-tokens // (settings.train.sequence_tokens * measured))
     addresses = chosen(facts, wanted)
     refuse_trained(facts, addresses)
     left_out = tuple(f.name for f in facts if f.rows and not f.held_out)
@@ -76,7 +78,7 @@ def read_held_out(settings: Settings, sources: Sources, tokens: int) -> HeldOutR
 
 
 def chosen(facts: Sequence[SourceFact], wanted: int) -> tuple[RowAddress, ...]:
-    """Return the addresses of the first held-out rows of each source.
+    """Return the addresses of the first held-out rows of each source but that of a warm-up.
 
     Args:
         facts: of the sources.
@@ -88,6 +90,7 @@ def chosen(facts: Sequence[SourceFact], wanted: int) -> tuple[RowAddress, ...]:
     return tuple(
         RowAddress(number, held_out_row(fact, row))
         for number, fact in enumerate(facts)
+        if fact.name != WARMUP
         for row in range(min(wanted, fact.held_out) if fact.rows else wanted)
     )
 

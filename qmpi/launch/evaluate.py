@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from qmpi.config.data import ContentSource
+from qmpi.config.ladder import generated_sources
 from qmpi.config.load import settings_digest
 from qmpi.config.settings import Settings
 from qmpi.content.address import GENERATOR_VERSION
@@ -146,7 +146,7 @@ def _check_asked(asked: Asked, settings: Settings) -> None:
 
 
 def _sets_problems(settings: Settings) -> bool:
-    return any(isinstance(source, ContentSource) for source in settings.data.sources)
+    return bool(generated_sources(settings.data))
 
 
 # The result that is kept of just these questions; None if there is none.

@@ -14,7 +14,8 @@ from math import ceil
 
 from msgspec.structs import replace
 
-from qmpi.config.data import ContentSource
+from qmpi.config.data import WARMUP, ContentSource
+from qmpi.config.ladder import generated_sources
 from qmpi.planning.shape import attention_flops, matrices_a_token
 from qmpi.planning.sweeps import layer_sweeps
 from qmpi.planning.workload import CORE_CALL_SECONDS, Speeds, Workload
@@ -120,14 +121,15 @@ def _rows_together(job: Workload) -> int:
 def _rows(job: Workload) -> int:
     """Return the rows of a paper: as many of each source, none of one that holds nothing out."""
     settings = job.settings
-    sources, share = settings.data.sources, settings.evaluation.held_out
+    share = settings.evaluation.held_out
+    sources = [source for source in settings.data.sources if source.name != WARMUP]
     giving = sum(isinstance(source, ContentSource) or share > 0 for source in sources)
     tokens = settings.train.sequence_tokens * len(sources)
     return giving * ceil(settings.evaluation.tokens / tokens)
 
 
 def _problems(job: Workload) -> int:
-    setting = sum(isinstance(source, ContentSource) for source in job.settings.data.sources)
+    setting = len(generated_sources(job.settings.data))
     return setting * ceil(job.settings.evaluation.problems / setting) if setting else 0
 
 

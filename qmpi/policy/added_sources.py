@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 
 from msgspec.structs import replace
 
-from qmpi.config.data import Source
+from qmpi.config.data import WARMUP, Source
 from qmpi.config.settings import Settings
 from qmpi.protocol.added import AddedSource, SourcesTried
 from qmpi.protocol.journal import JournalRecord, RecipesChanged, RunOpened
@@ -110,6 +110,8 @@ def adding_fault(request: RecipeRequest, settings: Settings) -> str:
                 f"the run has a source {name!r} already: give it another weight without adding "
                 "it, or take another name"
             )
+        if name == WARMUP:
+            return f"{name!r} is what the source of a warm-up is called: take another name"
         if not weights.get(name):
             return f"{name} is added without a weight above 0: say how much is drawn from it"
         taken.add(name)

@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from msgspec.structs import replace
 
+from qmpi.config.curriculum import CurriculumSettings
 from qmpi.config.data import ContentSource, CorpusSource, DataSettings
 from qmpi.config.evaluation import EvaluationSettings
 from qmpi.config.load import settings_digest
 from qmpi.config.model import ModelSettings
 from qmpi.config.settings import Settings
 from qmpi.config.train import TrainSettings
+from qmpi.config.warmup import with_warmup
 from qmpi.content.level import BANDS
 from qmpi.corpora import held_out
 from qmpi.corpora.exam import Exam
@@ -80,6 +82,20 @@ def test_each_source_gives_as_many_rows_and_each_row_says_what_it_is(folder: Pat
     assert {label.band for label in held.labels[20:]} == {name for name, _, _ in BANDS}
     assert held.left_out == ()
     assert len(held.block) == 40 * 2 * (LENGTH + 1)
+
+
+def test_a_warm_up_changes_nothing_of_what_is_measured(folder: Path) -> None:
+    plain = job(folder)
+    warmed = with_warmup(replace(plain, curriculum=CurriculumSettings(warmup_steps=5)))
+    held = [read_held_out(each, Sources(each, folder), 500) for each in (plain, warmed)]
+    assert held[0] == held[1]
+    sources = Sources(plain, folder)
+    sources.open()
+    longer = [
+        replace(each, train=replace(plain.train, sequence_tokens=2000)) for each in (plain, warmed)
+    ]
+    exams = [Exam(each, sources.tokenizer, 4, lambda _: None) for each in longer]
+    assert exams[0].questions == exams[1].questions != []
 
 
 def test_the_bytes_of_a_row_are_those_of_its_targets(folder: Path) -> None:
