@@ -52,6 +52,7 @@ LATER: dict[str, frozenset[str]] = {
     ),
     "optimizer": frozenset(),
     "guard": frozenset({"back_steps", "most_roll_backs"}),
+    "curriculum": frozenset({"fast", "slow", "least_progress"}),
 }
 """Fields of each section that runs of older versions do not have. At its default such a field is no
 part of an identity, so that these runs keep theirs."""
@@ -113,7 +114,7 @@ def identity(settings: Settings) -> dict[str, Any]:
         # Stages tell and change nothing.
         kept["curriculum"] = {
             name: value
-            for name, value in msgspec.to_builtins(settings.curriculum).items()
+            for name, value in _kept("curriculum", settings.curriculum).items()
             if name not in TOLD_STAGES
         }
     if settings.initial.digest:

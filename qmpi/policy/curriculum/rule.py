@@ -23,13 +23,8 @@ from math import fsum, sqrt
 
 from msgspec import Struct
 
+from qmpi.config.curriculum import FAST, LEAST_PROGRESS, SLOW
 from qmpi.protocol.progress import LOSS_GRID, SourceLoss
-
-FAST, SLOW = 0.10, 0.02
-"""What one sequence moves the means by."""
-
-LEAST_PROGRESS = 1e-3
-"""Added to progress, so that an arm which stands still is not given up."""
 
 LEAST_ANSWERS = 64
 """Answer tokens of an arm from which on their loss stands for it."""
@@ -75,13 +70,21 @@ class Means(Struct, frozen=True):
         return max(0.0, fast), abs(slow - fast)
 
 
-def followed(means: Means | None, told: SourceLoss, sequences: int) -> Means:
+def followed(
+    means: Means | None,
+    told: SourceLoss,
+    sequences: int,
+    fast: float = FAST,
+    slow: float = SLOW,
+) -> Means:
     """Take in what a step tells of an arm.
 
     Args:
         means: so far; None: nothing is known.
         told: of it in the step.
         sequences: of it in the step, >= 1.
+        fast: what one sequence moves the fast means by, above 0 to 1.
+        slow: likewise the slow ones.
 
     Returns:
         What is known now.
@@ -91,7 +94,7 @@ def followed(means: Means | None, told: SourceLoss, sequences: int) -> Means:
     if means is None:
         first = answer if answer is not None else 0.0
         return Means(loss, loss, told.answers, first, first)
-    fast, slow = _moved_by(FAST, sequences), _moved_by(SLOW, sequences)
+    fast, slow = _moved_by(fast, sequences), _moved_by(slow, sequences)
     known = Means(
         means.fast + fast * (loss - means.fast),
         means.slow + slow * (loss - means.slow),
@@ -131,6 +134,7 @@ def weighed(
     placebo_share: float,
     most: float,
     pools: Mapping[str, float] | None = None,
+    least_progress: float = LEAST_PROGRESS,
 ) -> tuple[float, ...]:
     """Return the shares of the next window.
 
@@ -140,6 +144,7 @@ def weighed(
         placebo_share: of each pool, drawn as the job says; 0 to 1.
         most: times what the job gives an arm that it gets at most, > 1; and at least that part.
         pools: what each pool's share is multiplied with; None: nothing.
+        least_progress: nats a token that are added to progress, > 0.
 
     Returns:
         Shares of the arms, which sum to 1 but for rounding.
@@ -149,7 +154,7 @@ def weighed(
         own = [place for place, arm in enumerate(arms) if arm.pool == pool]
         factor = 1.0 if pools is None else pools.get(pool, 1.0)
         whole = fsum(arms[place].share for place in own)
-        drawn = _drawn([arms[place] for place in own], known)
+        drawn = _drawn([arms[place] for place in own], known, least_progress)
         for place, worth in zip(own, drawn, strict=True):
             target = arms[place].share
             mixed = placebo_share * target + (1.0 - placebo_share) * worth * whole
@@ -162,7 +167,7 @@ def weighed(
     return tuple(share / total for share in shares) if total > 0.0 else tuple(shares)
 
 
-def _drawn(arms: Sequence[Arm], known: Mapping[int, Means]) -> list[float]:
+def _drawn(arms: Sequence[Arm], known: Mapping[int, Means], least_progress: float) -> list[float]:
     """Return what part of its pool each arm is worth; the parts sum to 1 but for rounding."""
     told = [known.get(arm.source) for arm in arms]
     whole = fsum(arm.share for arm in arms)
@@ -174,6 +179,6 @@ def _drawn(arms: Sequence[Arm], known: Mapping[int, Means]) -> list[float]:
     worth: list[float] = []
     for arm, each in zip(arms, means, strict=True):
         gap, progress = each.gap_and_progress(by_answers=by_answers)
-        worth.append(sqrt(gap) * sqrt(progress + LEAST_PROGRESS) if arm.share > 0.0 else 0.0)
+        worth.append(sqrt(gap) * sqrt(progress + least_progress) if arm.share > 0.0 else 0.0)
     total = fsum(worth)
     return [each / total for each in worth] if total > 0.0 else usual

@@ -21,6 +21,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from qmpi.config.arms import pool_of
+from qmpi.config.curriculum import CurriculumSettings
 from qmpi.config.settings import Settings
 from qmpi.policy.curriculum.rule import Arm, Means, followed, weighed
 from qmpi.policy.source_losses import summed
@@ -34,6 +35,8 @@ LEAST_PROBES = 6
 
 FAVOUR, WEAK = 2.0, 1.2
 """What named types are multiplied with; how far types are moved towards the weakest."""
+
+SHIPPED = CurriculumSettings()
 
 Step = tuple[SourceLoss, ...]
 """What a committed step tells; nothing if its update was skipped."""
@@ -115,7 +118,13 @@ def is_probe(seed: int, window: int) -> bool:
 
 
 def taken_in(
-    learned: Learned, arms: Sequence[Arm], steps: Sequence[Step], tokens: int, *, is_static: bool
+    learned: Learned,
+    arms: Sequence[Arm],
+    steps: Sequence[Step],
+    tokens: int,
+    rules: CurriculumSettings = SHIPPED,
+    *,
+    is_static: bool,
 ) -> Learned:
     """Take in a window.
 
@@ -124,6 +133,7 @@ def taken_in(
         arms: of the job.
         steps: all of the window, in order.
         tokens: of a sequence.
+        rules: constants of the rule.
         is_static: the window drew what the job says.
 
     Returns:
@@ -132,7 +142,8 @@ def taken_in(
     means = dict(learned.means)
     for told in (each for step in steps for each in step if each.source < len(arms)):
         sequences = max(1, told.tokens // tokens)
-        means[told.source] = followed(means.get(told.source), told, sequences)
+        before = means.get(told.source)
+        means[told.source] = followed(before, told, sequences, rules.fast, rules.slow)
     nats = _fall(arms, steps)
     falls = learned.falls
     if nats is not None:
@@ -165,6 +176,7 @@ def decided(learned: Learned, arms: Sequence[Arm], settings: Settings) -> Decisi
         placebo_share=rules.placebo_share,
         most=rules.most,
         pools=_pools(learned, arms, settings),
+        least_progress=rules.least_progress,
     )
     return Decision(window, shares, _reason(window, arms, shares, settings))
 

@@ -123,6 +123,25 @@ def test_a_mean_moves_by_each_sequence(count, first, loss):
     assert found == pytest.approx(plain, abs=1e-9)
 
 
+def test_what_a_window_draws_follows_the_constants_of_the_job():
+    sources, steps = range(len(SETTINGS.data.sources)), 3 * 16
+    records = [
+        committed(step, [(n, (3 + n) / (3 + step)) for n in sources]) for step in range(steps)
+    ]
+
+    def shares(**constants):
+        settings = replace(SETTINGS, curriculum=replace(SETTINGS.curriculum, **constants))
+        known = Knowledge(settings, records).known
+        while is_probe(settings.job.seed, known.windows + 1):
+            settings = replace(settings, job=replace(settings.job, seed=settings.job.seed + 1))
+        return decided(known, arms_of(settings), settings).shares
+
+    usual = shares()
+    assert usual == shares(fast=0.1, slow=0.02, least_progress=1e-3)
+    for constants in ({"fast": 0.4}, {"slow": 0.05}, {"least_progress": 1.0}):
+        assert shares(**constants) != usual
+
+
 @given(st.integers(0, 2**62), st.integers(0, 1000))
 def test_one_window_of_each_turn_is_a_probe_with_others_on_both_sides(seed, turn):
     first = turn * PROBES
