@@ -25,6 +25,8 @@ class Marks(Struct, frozen=True):
         undefined: rows whose loss is not finite; they add nothing to `nats`.
         right: problems answered rightly.
         problems: problems asked.
+        answer_nats: cross-entropy of the targets that are answers in generated text, as `nats`.
+        answers: these targets.
     """
 
     source: str
@@ -36,6 +38,22 @@ class Marks(Struct, frozen=True):
     undefined: int = 0
     right: int = 0
     problems: int = 0
+    answer_nats: int = 0
+    answers: int = 0
+
+
+class RowLoss(Struct, frozen=True):
+    """Cross-entropy of a row, summed over its targets, in nats; may be inf or nan.
+
+    Attributes:
+        nats: of all targets.
+        answer_nats: of those that are answers in generated text.
+        answers: how many these are.
+    """
+
+    nats: float
+    answer_nats: float = 0.0
+    answers: int = 0
 
 
 class Scores(Struct, frozen=True):
@@ -70,6 +88,8 @@ class Evaluation(Struct, frozen=True):
         overlap: share of the held-out text, by runs of 32 tokens, that stands in what was trained
             on; None if nobody looked.
         leaked_rows: held-out rows that were trained on as a whole; None likewise.
+        answer_loss: as `loss`, of the answers in generated text alone; None: nobody told.
+        answers: targets that `answer_loss` is a mean of; None likewise.
     """
 
     step: int
@@ -81,6 +101,8 @@ class Evaluation(Struct, frozen=True):
     left_out: tuple[str, ...] = ()
     overlap: Scores | None = None
     leaked_rows: int | None = None
+    answer_loss: Scores | None = None
+    answers: Scores | None = None
 
 
 class EvaluationPart(Struct, frozen=True, tag="evaluation_part"):
