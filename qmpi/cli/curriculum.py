@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qmpi.cli.options import JobPath, RunPath, job_options
+from qmpi.cli.options import FiniteRange, HomePath, JobPath, RunPath, job_options
 from qmpi.cli.output import show_json
 from qmpi.errors import InputError
 
@@ -20,6 +20,8 @@ Examples:
   qmpi curriculum jobs/laptop.toml --all
   qmpi curriculum jobs/laptop.toml --set curriculum.progression=exponential --json
   qmpi curriculum --run runs/laptop
+  qmpi curriculum jobs/cluster.toml --tune tuned
+  qmpi curriculum jobs/cluster.toml --tune tuned --candidates 16 --share 0.05 --seeds 5
 """
 
 HEADS = ("band", "stages", "levels", "tokens", "batch", "rate", "solved", "loss", "sources")
@@ -38,6 +40,44 @@ SHOWN_SOURCES = 40
     "--run", type=RunPath(), help="Show what the curriculum of this run has done, instead of a job."
 )
 @click.option(
+    "--tune",
+    type=HomePath(),
+    metavar="DIR",
+    help="Try constants of the adaptive rule on small runs in DIR; go on with what is there.",
+)
+@click.option(
+    "--candidates",
+    type=click.IntRange(2, 256),
+    metavar="N",
+    help="With --tune: constants that are tried, the job's own and static data among them; "
+    "default: 8.",
+)
+@click.option(
+    "--share",
+    type=FiniteRange(0.0, 1.0, min_open=True),
+    metavar="X",
+    help="With --tune: part of the job's tokens that all small runs stay below; default: 0.02.",
+)
+@click.option(
+    "--proxy-width",
+    type=click.IntRange(16, 65_536),
+    metavar="W",
+    help="With --tune: width of the small models; default: 64.",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(3, 100),
+    metavar="K",
+    help="With --tune: fresh seeds that the best is confirmed on; default: 3.",
+)
+@click.option(
+    "-n",
+    "ranks",
+    type=click.IntRange(1, 1_000_000),
+    metavar="N",
+    help="With --tune: ranks of each small run; default: 1.",
+)
+@click.option(
     "--all", "is_all", is_flag=True, help="A line a stage, not a line a band; all of a run's path."
 )
 @job_options
@@ -45,23 +85,54 @@ def command(
     *,
     job: Path | None,
     run: Path | None,
+    tune: Path | None,
+    candidates: int | None,
+    share: float | None,
+    proxy_width: int | None,
+    seeds: int | None,
+    ranks: int | None,
     is_all: bool,
     overrides: tuple[str, ...],
     run_dir: str | None,
     as_json: bool,
-) -> None:
-    """Show the hundred stages of JOB, or the path of a run.
+) -> int:
+    """Show the hundred stages of JOB, or the path of a run, or tune the curriculum of JOB.
 
     Stages tell where a model stands; they change nothing that it is trained on. The path of a run
     is which weights its sources had from which step on, and why, and what each costs now.
+
+    With --tune candidates for the constants of the adaptive rule are trained as small jobs with the
+    data of JOB, half of them twice as long, and so on. The best is confirmed on fresh seeds beside
+    the job's own constants and static data, and accepted only if it is better than both by more
+    than the standard error. DIR/tuning.jsonl tells each step. Exit code 75: it was stopped; the
+    same command goes on.
     """
+    given = {
+        "--candidates": candidates,
+        "--share": share,
+        "--proxy-width": proxy_width,
+        "--seeds": seeds,
+        "-n": ranks,
+    }
     if (job is None) == (run is None):
         raise InputError("name a job, or a run with --run; not both")
+    if tune is None and (strange := next((n for n in given if given[n] is not None), "")):
+        raise click.UsageError(f"{strange} goes with --tune DIR")
+    if tune is not None:
+        if job is None or is_all:
+            raise click.UsageError("--tune is for a job: no --run, no --all")
+        from qmpi.cli.curriculum_tune import tune_job
+        from qmpi.launch.tuning.prepare import Asked
+
+        told = (candidates, share, proxy_width, seeds)
+        named = {n: v for n, v in zip(Asked.__struct_fields__, told, strict=True) if v is not None}
+        source = (job, overrides, run_dir)
+        return tune_job(source, tune, Asked(**named), ranks or 1, as_json=as_json)
     if run is not None:
         if overrides or run_dir:
             raise InputError("a run is what it is: --set and --run-dir go with a job")
         show_run(run, is_all=is_all, as_json=as_json)
-        return
+        return 0
     from qmpi.config.load import load_job
     from qmpi.planning.stages import Curriculum, stages_of
 
@@ -69,10 +140,11 @@ def command(
     stages = stages_of(settings)
     if as_json:
         show_json(Curriculum(stages=stages))
-        return
+        return 0
     progression = settings.curriculum.progression
     for line in curriculum_text(stages, settings.job.name, progression, is_all=is_all):
         click.echo(line)
+    return 0
 
 
 def show_run(run: Path, *, is_all: bool, as_json: bool) -> None:
