@@ -124,10 +124,15 @@ def command(
         from qmpi.cli.curriculum_tune import tune_job
         from qmpi.launch.tuning.prepare import Asked
 
-        told = (candidates, share, proxy_width, seeds)
-        named = {n: v for n, v in zip(Asked.__struct_fields__, told, strict=True) if v is not None}
+        usual = Asked()
+        asked = Asked(
+            candidates=candidates or usual.candidates,
+            share=share or usual.share,
+            width=proxy_width or usual.width,
+            seeds=seeds or usual.seeds,
+        )
         source = (job, overrides, run_dir)
-        return tune_job(source, tune, Asked(**named), ranks or 1, as_json=as_json)
+        return tune_job(source, tune, asked, ranks or 1, as_json=as_json)
     if run is not None:
         if overrides or run_dir:
             raise InputError("a run is what it is: --set and --run-dir go with a job")

@@ -41,8 +41,15 @@ def constants_of(rules: CurriculumSettings) -> Constants:
     Args:
         rules: section [curriculum].
     """
-    own = {name: getattr(rules, name) for name in Constants.__struct_fields__}
-    return Constants(**{**own, "kind": "adaptive"})
+    return Constants(
+        kind="adaptive",
+        every_steps=rules.every_steps,
+        placebo_share=rules.placebo_share,
+        most=rules.most,
+        fast=rules.fast,
+        slow=rules.slow,
+        least_progress=rules.least_progress,
+    )
 
 
 def with_constants(rules: CurriculumSettings, constants: Constants) -> CurriculumSettings:
