@@ -9,6 +9,9 @@ from qmpi.config.data import DrillFamily
 STAGES = 100
 """Stages of every curriculum, however many tables say what they are."""
 
+FAST, SLOW, LEAST_PROGRESS = 0.10, 0.02, 1e-3
+"""Constants of the adaptive rule, as they are shipped."""
+
 Progression = Literal["linear", "exponential", "logarithmic"]
 
 StageName = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,40}$")]
@@ -115,6 +118,36 @@ class CurriculumSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
             ),
         ),
     ] = 4.0
+    fast: Annotated[
+        float,
+        Meta(
+            gt=0.0,
+            le=1.0,
+            description="What one sequence moves the fast mean of an arm's loss by.",
+        ),
+    ] = FAST
+    slow: Annotated[
+        float,
+        Meta(
+            gt=0.0,
+            le=1.0,
+            description=(
+                "What it moves the slow one by, at most as much; how far both lie apart is the "
+                "arm's progress."
+            ),
+        ),
+    ] = SLOW
+    least_progress: Annotated[
+        float,
+        Meta(
+            gt=0.0,
+            le=10.0,
+            description=(
+                "Nats a token that are added to progress, so that an arm which stands still is not "
+                "given up."
+            ),
+        ),
+    ] = LEAST_PROGRESS
     focus: Annotated[
         Literal["balance", "weakest-first", "specialise"],
         Meta(

@@ -84,6 +84,12 @@ def _adaptive(settings: Settings) -> Iterator[str]:
             f"asked for, up to {least} steps ahead (data.prefetch_steps among them): at least "
             f"{least}"
         )
+    fast, slow = curriculum.fast, curriculum.slow
+    if slow > fast:
+        yield (
+            f"curriculum.slow = {slow:g} is above curriculum.fast = {fast:g}: the slow mean moves "
+            "by no more than the fast one"
+        )
     yield from _names_of_bands(settings)
     types = {source.type for source in generated_sources(data)}
     strange = [name for name in curriculum.specialise if name not in types]

@@ -53,6 +53,7 @@ LATER: dict[str, frozenset[str]] = {
     ),
     "optimizer": frozenset(),
     "guard": frozenset({"back_steps", "most_roll_backs"}),
+    "curriculum": frozenset({"fast", "slow", "least_progress"}),
 }
 """Fields of each section that runs of older versions do not have. At its default such a field is no
 part of an identity, so that these runs keep theirs."""
@@ -136,7 +137,7 @@ def _source(source: dict[str, Any]) -> dict[str, Any]:
 
 
 def _curriculum(curriculum: CurriculumSettings) -> dict[str, Any]:
-    fields: dict[str, Any] = msgspec.to_builtins(curriculum)
+    fields = _kept("curriculum", curriculum)
     is_static = curriculum.kind == "static"
     # Stages that set nothing change nothing.
     out = NOT_OF_RULES if curriculum.sets else (*TOLD_STAGES, *NOT_OF_RULES)

@@ -12,7 +12,7 @@ from qmpi.corpora.exam import Exam
 from qmpi.corpora.held_out import HeldOutRows, read_held_out
 from qmpi.corpora.sources import Sources
 from qmpi.policy.scoring import answer_marks, row_marks
-from qmpi.protocol.evaluation import Marks
+from qmpi.protocol.evaluation import Marks, RowLoss
 
 Progress = Callable[[str, int, int], None]
 """What is being done, how much of it is done, and of how much."""
@@ -69,20 +69,20 @@ class Paper:
         """
         return self._exam is not None and self._exam.ended(number, added)
 
-    def marks_of_rows(self, first: int, nats: Sequence[float]) -> Iterable[Marks]:
+    def marks_of_rows(self, first: int, losses: Sequence[RowLoss]) -> Iterable[Marks]:
         """Yield what rows give.
 
         Args:
             first: number of the first.
-            nats: cross-entropy of each, summed over its targets.
+            losses: of each.
 
         Yields:
             Marks, a row each.
         """
         if self.held is None:
             return
-        for row, value in enumerate(nats, first):
-            yield row_marks(self.held.labels[row], value, self._tokens, self.held.sizes[row])
+        for row, loss in enumerate(losses, first):
+            yield row_marks(self.held.labels[row], loss, self._tokens, self.held.sizes[row])
 
     def marks_of_answers(
         self, numbers: Sequence[int], added: Sequence[Sequence[int]]

@@ -214,22 +214,6 @@ def divider_of(settings: Settings, tokenizer: "Tokenizer") -> int | None:
     return tokenizer.end_of_text if settings.data.document_mask else None
 
 
-def find_divider(settings: Settings, cache: Path) -> int | None:
-    """Return what `divider_of` does; the tokenizer is opened only where documents are masked.
-
-    Args:
-        settings: the job.
-        cache: directory of built-in corpora.
-
-    Raises:
-        InputError: there is no tokenizer.
-        CorruptData: the built-in one is damaged.
-    """
-    if not settings.data.document_mask:
-        return None
-    return divider_of(settings, open_tokenizer(settings, cache))
-
-
 def find_kinds(settings: Settings, cache: Path) -> TokenKinds:
     """Return which ids of a job are more than text.
 

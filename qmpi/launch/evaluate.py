@@ -22,7 +22,7 @@ from qmpi.corpora.held_out import HeldOutRows
 from qmpi.corpora.leaks import leaked, overlap_with
 from qmpi.corpora.paper import Paper, Progress, counter, make_paper
 from qmpi.corpora.sources import Sources
-from qmpi.corpora.tokenizer import find_divider
+from qmpi.corpora.tokenizer import find_kinds
 from qmpi.errors import InputError, StorageError
 from qmpi.exchange.checkpoint import (
     checkpoint_steps,
@@ -56,7 +56,7 @@ from qmpi.units import Digest
 if TYPE_CHECKING:
     from qmpi.training.evaluation import Evaluator
 
-MEASURE_VERSION = 2
+MEASURE_VERSION = 3
 """Of what is measured and how; raised when equal questions would give other numbers."""
 
 
@@ -199,8 +199,9 @@ class _Measurement:
         from qmpi.training.sample import load_model
 
         settings, asked = self._settings, self._asked
-        model = load_model(settings, payloads, find_divider(settings, self._cache))
-        evaluator = Evaluator(model, settings.train.sequence_tokens)
+        kinds = find_kinds(settings, self._cache)
+        model = load_model(settings, payloads, kinds.divider)
+        evaluator = Evaluator(model, settings.train.sequence_tokens, answers=kinds.answers)
         paper = make_paper(settings, self._sources, asked.tokens, asked.problems, self._progress)
         if not (paper.rows or paper.prompts):
             raise InputError(f"{NONE_FITS} of {settings.train.sequence_tokens} tokens")
@@ -211,8 +212,8 @@ class _Measurement:
 
     def _losses(self, evaluator: "Evaluator", paper: Paper) -> Iterable[Marks]:
         told = counter("held-out text", paper.rows, self._progress)
-        nats = evaluator.row_losses(paper.block(0, paper.rows), paper.rows, told)
-        return paper.marks_of_rows(0, nats)
+        losses = evaluator.measured(paper.block(0, paper.rows), paper.rows, told)
+        return paper.marks_of_rows(0, losses)
 
     def _answers(self, evaluator: "Evaluator", paper: Paper) -> Iterable[Marks]:
         many = len(paper.prompts)

@@ -10,7 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from qmpi.protocol.evaluation import NATS, Evaluation, Group, LevelMarks, Marks, Scores
+from qmpi.protocol.evaluation import (
+    NATS,
+    Evaluation,
+    Group,
+    LevelMarks,
+    Marks,
+    RowLoss,
+    Scores,
+)
 
 TEN = 10
 """Levels that are told together."""
@@ -56,19 +64,30 @@ Measured = Iterable[tuple[Label, float, float]]
 """What it belongs to, a value, and what the value counts: its tokens, bytes, or 1."""
 
 
-def row_marks(label: Label, nats: float, tokens: int, size: int) -> Marks:
+def row_marks(label: Label, loss: RowLoss, tokens: int, size: int) -> Marks:
     """Return what one held-out row gives.
 
     Args:
         label: what it belongs to.
-        nats: cross-entropy, summed over its targets; may be inf or nan.
+        loss: of it.
         tokens: its targets.
         size: bytes of their text.
     """
-    finite = math.isfinite(nats)
-    counted = round(nats * NATS) if finite else 0
-    undefined = int(not finite)
-    return Marks(label.source, label.type, label.band, counted, tokens, size, undefined)
+    finite = math.isfinite(loss.nats)
+    counted, answers = (
+        round(nats * NATS) if finite else 0 for nats in (loss.nats, loss.answer_nats)
+    )
+    return Marks(
+        label.source,
+        label.type,
+        label.band,
+        counted,
+        tokens,
+        size,
+        undefined=int(not finite),
+        answer_nats=answers,
+        answers=loss.answers,
+    )
 
 
 def answer_marks(label: Label, *, right: bool) -> Marks:
@@ -95,8 +114,9 @@ def added_up(marks: Iterable[Marks]) -> tuple[Marks, ...]:
     sums: dict[tuple[str, str, str, int], list[int]] = {}
     for mark in marks:
         name = (mark.source, mark.type, mark.band, mark.level)
-        counted = sums.setdefault(name, [0] * 6)
-        numbers = (mark.nats, mark.tokens, mark.bytes, mark.undefined, mark.right, mark.problems)
+        counted = sums.setdefault(name, [0] * 8)
+        rows = (mark.nats, mark.tokens, mark.bytes, mark.undefined)
+        numbers = (*rows, mark.right, mark.problems, mark.answer_nats, mark.answers)
         sums[name] = [a + b for a, b in zip(counted, numbers, strict=True)]
     return tuple(Marks(*name[:3], *sums[name], level=name[3]) for name in sorted(sums))
 
@@ -121,7 +141,8 @@ def evaluation_of(
     whole = [(Label(m.source, m.type, m.band), m) for m in added_up(marks)]
     read = [(label, m) for label, m in whole if m.tokens]
     asked = [(label, m) for label, m in whole if m.problems]
-    nats = means(((label, _nats(m), m.tokens) for label, m in read), weights)
+    told = [(label, m) for label, m in whole if m.answers]
+    nats = means(((label, _nats(m, m.nats), m.tokens) for label, m in read), weights)
     size = means(((label, m.bytes, m.tokens) for label, m in read), weights)
     return Evaluation(
         step=step,
@@ -132,6 +153,10 @@ def evaluation_of(
         problems=counts((label, m.right, m.problems) for label, m in asked),
         left_out=tuple(left_out),
         levels=_by_level(m for _, m in asked),
+        answer_loss=means(
+            ((label, _nats(m, m.answer_nats), m.answers) for label, m in told), weights
+        ),
+        answers=counts((label, m.answer_nats, m.answers) for label, m in told),
     )
 
 
@@ -160,8 +185,8 @@ def by_tens(levels: Iterable[LevelMarks]) -> tuple[LevelScore, ...]:
     return tuple(LevelScore(first, first + TEN - 1, *sums[first]) for first in sorted(sums))
 
 
-def _nats(marks: Marks) -> float:
-    return math.nan if marks.undefined else marks.nats / NATS
+def _nats(marks: Marks, counted: int) -> float:
+    return math.nan if marks.undefined else counted / NATS
 
 
 def means(measured: Measured, weights: Mapping[str, float]) -> Scores:

@@ -26,6 +26,8 @@ class Marks(Struct, frozen=True):
         right: problems answered rightly.
         problems: problems asked.
         level: of problems, 1 to 100; 0: of text, or not told.
+        answer_nats: cross-entropy of the targets that are answers in generated text, as `nats`.
+        answers: these targets.
     """
 
     source: str
@@ -38,6 +40,8 @@ class Marks(Struct, frozen=True):
     right: int = 0
     problems: int = 0
     level: int = 0
+    answer_nats: int = 0
+    answers: int = 0
 
 
 class LevelMarks(Struct, frozen=True, array_like=True):
@@ -54,6 +58,20 @@ class LevelMarks(Struct, frozen=True, array_like=True):
     level: int
     right: int
     problems: int
+
+
+class RowLoss(Struct, frozen=True):
+    """Cross-entropy of a row, summed over its targets, in nats; may be inf or nan.
+
+    Attributes:
+        nats: of all targets.
+        answer_nats: of those that are answers in generated text.
+        answers: how many these are.
+    """
+
+    nats: float
+    answer_nats: float = 0.0
+    answers: int = 0
 
 
 class Scores(Struct, frozen=True):
@@ -90,6 +108,8 @@ class Evaluation(Struct, frozen=True):
         leaked_rows: held-out rows that were trained on as a whole; None likewise.
         levels: problems by type and level, ascending; empty: none were asked, or an old version
             did not count them so.
+        answer_loss: as `loss`, of the answers in generated text alone; None: nobody told.
+        answers: targets that `answer_loss` is a mean of; None likewise.
     """
 
     step: int
@@ -102,6 +122,8 @@ class Evaluation(Struct, frozen=True):
     overlap: Scores | None = None
     leaked_rows: int | None = None
     levels: tuple[LevelMarks, ...] = ()
+    answer_loss: Scores | None = None
+    answers: Scores | None = None
 
 
 class EvaluationPart(Struct, frozen=True, tag="evaluation_part"):

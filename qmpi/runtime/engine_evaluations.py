@@ -131,8 +131,8 @@ class EngineEvaluations:
             if piece < len(starts)
         ]
         parts = [(paper.block(first, last), last - first) for first, last in spans]
-        for (first, _), nats in zip(spans, evaluator.losses(parts, self._look), strict=True):
-            yield from paper.marks_of_rows(first, nats)
+        for (first, _), told in zip(spans, evaluator.losses(parts, self._look), strict=True):
+            yield from paper.marks_of_rows(first, told)
         for piece in pieces[len(spans) :]:
             self._look()
             yield from self._answers(batches[piece - len(starts)], evaluator, paper)

@@ -16,10 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from qmpi.protocol.evaluation import RowLoss
 from qmpi.protocol.token_kinds import AnswerLines
 
 MOST_TOKENS = 24
 """Of an answer, its line break left out."""
+
+KINDS = 3
+"""Sums that `row_losses` takes of a row."""
 
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -72,6 +76,35 @@ class Answers:
             if ids[: len(opening)].tolist() == list(opening):
                 return len(opening)
         return 0
+
+
+def row_losses(each: Tensor, answers: Tensor | None) -> Tensor:
+    """Add the losses of some rows up.
+
+    Args:
+        each: of their targets, [rows, T].
+        answers: bool, likewise, on any device; None: there are none.
+
+    Returns:
+        float64 [KINDS, rows]: nats of all targets, nats of the answers, number of the answers.
+    """
+    losses = each.double()
+    chosen = (
+        torch.zeros_like(each, dtype=torch.bool) if answers is None else answers.to(each.device)
+    )
+    # Not multiplied: what is not finite elsewhere in the row would be so here.
+    of_answers = losses.where(chosen, 0.0)
+    return torch.stack([losses.sum(1), of_answers.sum(1), chosen.sum(1, dtype=torch.float64)])
+
+
+def told_losses(sums: Tensor) -> list[RowLoss]:
+    """Return losses by row.
+
+    Args:
+        sums: as of `row_losses`.
+    """
+    rows = sums.t().tolist()
+    return [RowLoss(nats, answer_nats, int(answers)) for nats, answer_nats, answers in rows]
 
 
 def _table(ids: Iterable[int]) -> Flags:

@@ -119,7 +119,8 @@ class Engine(Holder):
         elif self._evaluator is None:
             settings = self._settings
             model = model_over(settings.model, self._state, self._divider)
-            self._evaluator = Evaluator(model, settings.train.sequence_tokens, EVALUATED_LOGITS)
+            length, answers = settings.train.sequence_tokens, self._means.answers
+            self._evaluator = Evaluator(model, length, EVALUATED_LOGITS, answers)
         elif isinstance(self._evaluator, Evaluator) and self._state.layout.narrow:
             self._evaluator.take(self._state.wide_views())
         return self._evaluator

@@ -8,6 +8,9 @@ from torch.nn import functional
 
 from qmpi.config.model import ModelSettings
 from qmpi.model.transformer import Transformer
+from qmpi.protocol.evaluation import RowLoss
+from qmpi.protocol.token_kinds import NO_ANSWERS, AnswerLines
+from qmpi.training.answers import Answers, row_losses, told_losses
 from qmpi.training.decode import Stop, batches_of, greedy
 from qmpi.training.flat_state import FlatState
 from qmpi.training.lanes import Block, read_block
@@ -41,15 +44,22 @@ def model_over(
 class Evaluator:
     """The weights of a moment."""
 
-    def __init__(self, model: Transformer, sequence_tokens: int, logits: int = LOGITS) -> None:
+    def __init__(
+        self,
+        model: Transformer,
+        sequence_tokens: int,
+        logits: int = LOGITS,
+        answers: AnswerLines = NO_ANSWERS,
+    ) -> None:
         """Take a model; its weights may change between two calls.
 
         Args:
             model: for inference.
             sequence_tokens: targets of a row.
             logits: most that are computed at a time.
+            answers: how lines with answers look.
         """
-        self._model = model
+        self._model, self._answers = model, Answers(answers)
         self._device = model.model.embed_tokens.weight.device
         self._columns = sequence_tokens + 1
         self._rows = max(1, logits // (model.settings.vocab_size * self._columns))
@@ -74,11 +84,27 @@ class Evaluator:
         Returns:
             Nats, one number a row; inf or nan where the weights give such.
         """
-        losses: list[float] = []
+        return [told.nats for told in self.measured(block, rows, progress)]
+
+    def measured(self, block: Block, rows: int, progress: Callable[[int], None]) -> list[RowLoss]:
+        """Return the cross-entropy of each row, and that of its answers.
+
+        Args:
+            block: as of `row_losses`.
+            rows: how many.
+            progress: told how many more rows are done.
+
+        Returns:
+            A loss a row.
+        """
+        losses: list[RowLoss] = []
         if not rows:
             return losses
-        for part in read_block(block, rows, self._columns).to(self._device).split(self._rows):
-            losses += _summed(self._model(part[:, :-1]), part[:, 1:]).tolist()
+        for ids in read_block(block, rows, self._columns).split(self._rows):
+            part = ids.to(self._device)
+            each = _each(self._model(part[:, :-1]), part[:, 1:])
+            answers = self._answers.of_targets(ids) if self._answers.are_told else None
+            losses += told_losses(row_losses(each, answers))
             progress(len(part))
         return losses
 
@@ -92,19 +118,19 @@ class Evaluator:
 
     def losses(
         self, parts: Sequence[tuple[Block, int]], look: Callable[[], None]
-    ) -> Iterator[list[float]]:
-        """Yield the cross-entropy of each row of some parts; as `row_losses`.
+    ) -> Iterator[list[RowLoss]]:
+        """Yield the cross-entropy of each row of some parts; as `measured`.
 
         Args:
             parts: blocks of rows, and how many each has.
             look: called before each is computed; what it raises ends the work.
 
         Yields:
-            Nats of the rows of a part.
+            Losses of the rows of a part.
         """
         for block, rows in parts:
             look()
-            yield self.row_losses(block, rows, lambda _: None)
+            yield self.measured(block, rows, lambda _: None)
 
     def continuations(
         self,
@@ -165,8 +191,8 @@ class Evaluator:
         )
 
 
-def _summed(logits: Tensor, targets: Tensor) -> Tensor:
+def _each(logits: Tensor, targets: Tensor) -> Tensor:
     each = functional.cross_entropy(
         logits.flatten(0, 1).float(), targets.flatten(), reduction="none"
     )
-    return each.view(targets.shape).double().sum(dim=1)
+    return each.view(targets.shape)

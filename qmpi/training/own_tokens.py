@@ -94,6 +94,15 @@ class OwnTokens:
         """
         return self._pieces.out_of(ids[:, 1:], 1).flatten()
 
+    def answers(self, ids: Tensor) -> Tensor | None:
+        """Return which targets are answers, bool [B, tokens]; None: there are none to be told of.
+
+        Args:
+            ids: int64 [B, T + 1].
+        """
+        found = self.sources.answers_of(ids.cpu())
+        return None if found is None else self._pieces.out_of(found, 1)
+
     def tell(self, known: LaneSources, losses: Tensor) -> None:
         """Tell the losses of a microbatch by source.
 

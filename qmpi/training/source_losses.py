@@ -100,8 +100,15 @@ class SourceLosses:
         if not sources:
             return NOT_KNOWN
         told = torch.tensor(sources, dtype=torch.int64).clamp_(max=self._rows - 1)
-        answers = self._answers.of_targets(ids) if self._answers.are_told else None
-        return LaneSources(own(told.view(-1, 1)).flatten(), answers)
+        return LaneSources(own(told.view(-1, 1)).flatten(), self.answers_of(ids))
+
+    def answers_of(self, ids: Tensor) -> Tensor | None:
+        """Return which targets are answers, bool [rows, T]; None: there are none to be told of.
+
+        Args:
+            ids: int64 [rows, T + 1], in the host's memory.
+        """
+        return self._answers.of_targets(ids) if self._answers.are_told else None
 
     def take(self, sources: Tensor, losses: Tensor, answers: Tensor | None) -> None:
         """Add what is computed here of a microbatch.

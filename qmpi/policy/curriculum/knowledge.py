@@ -93,6 +93,7 @@ class Knowledge:
             self._arms,
             [self._steps[number] for number in range(first, step + 1)],
             self._tokens,
+            self._settings.curriculum,
             is_static=bool(last.off) or is_probe(self._settings.job.seed, last.windows),
         )
         stage = self.standing.stage(behind.means, last.stage)

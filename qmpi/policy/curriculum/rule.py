@@ -24,13 +24,8 @@ from math import fsum, sqrt
 from msgspec import Struct
 from msgspec.structs import replace
 
+from qmpi.config.curriculum import FAST, SLOW, CurriculumSettings
 from qmpi.protocol.progress import LOSS_GRID, SourceLoss
-
-FAST, SLOW = 0.10, 0.02
-"""What one sequence moves the means by."""
-
-LEAST_PROGRESS = 1e-3
-"""Added to progress, so that an arm which stands still is not given up."""
 
 LEAST_ANSWERS = 64
 """Answer tokens of an arm from which on their loss stands for it."""
@@ -96,19 +91,27 @@ class Means(Struct, frozen=True):
         return max(0.0, fast), abs(slow - fast)
 
 
-def followed(means: Means | None, told: SourceLoss, sequences: int) -> Means:
+def followed(
+    means: Means | None,
+    told: SourceLoss,
+    sequences: int,
+    fast: float = FAST,
+    slow: float = SLOW,
+) -> Means:
     """Take in what a step tells of an arm.
 
     Args:
         means: so far; None: nothing is known.
         told: of it in the step.
         sequences: of it in the step, >= 1.
+        fast: what one sequence moves the fast means by, above 0 to 1.
+        slow: likewise the slow ones.
 
     Returns:
         What is known now.
     """
     loss = told.loss / (LOSS_GRID * told.tokens)
-    fast, slow = _moved_by(FAST, sequences), _moved_by(SLOW, sequences)
+    fast, slow = _moved_by(fast, sequences), _moved_by(slow, sequences)
     known = means or Means(loss, loss)
     known = replace(
         known,
@@ -147,9 +150,8 @@ def _moved_by(one: float, many: int) -> float:
 def weighed(
     arms: Sequence[Arm],
     known: Mapping[int, Means],
+    rules: CurriculumSettings,
     *,
-    placebo_share: float,
-    most: float,
     pools: Mapping[str, float] | None = None,
     gated: Collection[int] = (),
 ) -> tuple[float, ...]:
@@ -158,8 +160,7 @@ def weighed(
     Args:
         arms: all sources.
         known: means by source; an arm without any keeps what the job gives it.
-        placebo_share: of each pool, drawn as the job says; 0 to 1.
-        most: times what the job gives an arm that it gets at most, > 1; and at least that part.
+        rules: constants of the curriculum.
         pools: what each pool's share is multiplied with; None: nothing.
         gated: sources that get the least share; what they leave goes to the rest of their pool, or,
             where there is none, to all.
@@ -168,14 +169,15 @@ def weighed(
         Shares of the arms, which sum to 1 but for rounding.
     """
     shares = [0.0] * len(arms)
+    placebo, most = rules.placebo_share, rules.most
     for pool in dict.fromkeys(arm.pool for arm in arms):
         own = [place for place, arm in enumerate(arms) if arm.pool == pool]
         factor = 1.0 if pools is None else pools.get(pool, 1.0)
         whole = fsum(arms[place].share for place in own)
-        drawn = _drawn([arms[place] for place in own], known)
+        drawn = _drawn([arms[place] for place in own], known, rules.least_progress)
         for place, worth in zip(own, drawn, strict=True):
             target = arms[place].share
-            mixed = placebo_share * target + (1.0 - placebo_share) * worth * whole
+            mixed = placebo * target + (1.0 - placebo) * worth * whole
             least = target / most
             is_gated = arms[place].source in gated
             shares[place] = factor * (least if is_gated else min(most * target, max(least, mixed)))
@@ -189,7 +191,7 @@ def weighed(
     return tuple(share / total for share in shares) if total > 0.0 else tuple(shares)
 
 
-def _drawn(arms: Sequence[Arm], known: Mapping[int, Means]) -> list[float]:
+def _drawn(arms: Sequence[Arm], known: Mapping[int, Means], least_progress: float) -> list[float]:
     """Return what part of its pool each arm is worth; the parts sum to 1 but for rounding."""
     told = [known.get(arm.source) for arm in arms]
     whole = fsum(arm.share for arm in arms)
@@ -201,6 +203,6 @@ def _drawn(arms: Sequence[Arm], known: Mapping[int, Means]) -> list[float]:
     worth: list[float] = []
     for arm, each in zip(arms, means, strict=True):
         gap, progress = each.gap_and_progress(by_answers=by_answers)
-        worth.append(sqrt(gap) * sqrt(progress + LEAST_PROGRESS) if arm.share > 0.0 else 0.0)
+        worth.append(sqrt(gap) * sqrt(progress + least_progress) if arm.share > 0.0 else 0.0)
     total = fsum(worth)
     return [each / total for each in worth] if total > 0.0 else usual

@@ -21,7 +21,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from qmpi.config.arms import pool_of
-from qmpi.config.curriculum import STAGES
+from qmpi.config.curriculum import STAGES, CurriculumSettings
 from qmpi.config.data import ContentSource
 from qmpi.config.settings import Settings
 from qmpi.config.stages import stages_of
@@ -37,6 +37,8 @@ LEAST_PROBES = 6
 
 FAVOUR, WEAK = 2.0, 1.2
 """What named types are multiplied with; how far types are moved towards the weakest."""
+
+SHIPPED = CurriculumSettings()
 
 Step = tuple[SourceLoss, ...]
 """What a committed step tells; nothing if its update was skipped."""
@@ -132,7 +134,13 @@ def is_probe(seed: int, window: int) -> bool:
 
 
 def taken_in(
-    learned: Learned, arms: Sequence[Arm], steps: Sequence[Step], tokens: int, *, is_static: bool
+    learned: Learned,
+    arms: Sequence[Arm],
+    steps: Sequence[Step],
+    tokens: int,
+    rules: CurriculumSettings = SHIPPED,
+    *,
+    is_static: bool,
 ) -> Learned:
     """Take in a window.
 
@@ -141,6 +149,7 @@ def taken_in(
         arms: of the job.
         steps: all of the window, in order.
         tokens: of a sequence.
+        rules: constants of the rule.
         is_static: the window drew what the job says.
 
     Returns:
@@ -149,7 +158,8 @@ def taken_in(
     means = dict(learned.means)
     for told in (each for step in steps for each in step if each.source < len(arms)):
         sequences = max(1, told.tokens // tokens)
-        means[told.source] = followed(means.get(told.source), told, sequences)
+        before = means.get(told.source)
+        means[told.source] = followed(before, told, sequences, rules.fast, rules.slow)
     nats = _fall(arms, steps)
     falls = learned.falls
     if nats is not None:
@@ -180,8 +190,7 @@ def decided(learned: Learned, arms: Sequence[Arm], settings: Settings) -> Decisi
     shares = weighed(
         arms,
         learned.means,
-        placebo_share=rules.placebo_share,
-        most=rules.most,
+        rules,
         pools=_pools(learned, arms, settings),
         gated=_gated(settings, stage) if "gate" in rules.sets else (),
     )

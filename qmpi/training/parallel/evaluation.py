@@ -13,9 +13,11 @@ import torch
 from torch import Tensor
 
 from qmpi.errors import InvariantError
+from qmpi.protocol.evaluation import RowLoss
 from qmpi.protocol.pipeline.actions import Value
 from qmpi.protocol.pipeline.programs import Receive, Send, programs_of
 from qmpi.protocol.pipeline.schedules import forward_table
+from qmpi.training.answers import KINDS, told_losses
 from qmpi.training.comm.line import Comm
 from qmpi.training.comm.pending import Pending
 from qmpi.training.lanes import Block
@@ -49,16 +51,15 @@ class TeamEvaluator:
     @torch.no_grad()
     def losses(
         self, parts: Sequence[tuple[Block, int]], look: Callable[[], None]
-    ) -> list[list[float]]:
-        """Return the cross-entropy of each row, summed over its targets.
+    ) -> list[list[RowLoss]]:
+        """Return the cross-entropy of each row, and that of its answers.
 
         Args:
             parts: blocks of rows, and how many each has, at most `rows_together`.
             look: called before each is computed; what it raises ends the work.
 
         Returns:
-            Nats of the rows of each part; the same on all ranks. inf or nan where the weights give
-            such.
+            Losses of the rows of each part; the same on all ranks.
 
         Raises:
             PeerLost: a rank of the team is gone.
@@ -71,8 +72,8 @@ class TeamEvaluator:
         found = _Pass(forward, lines.pipeline, pieces, look).run()
         lines.pipeline.broadcast(found, forward.part.chain.stages - 1)
         whole = self._between.tokens.sum_of(found.flatten()).view_as(found)
-        every = self._between.sequences.all_of(whole).tolist()
-        return [losses[:rows] for losses, (_, rows) in zip(every, parts, strict=True)]
+        every = self._between.sequences.all_of(whole.flatten(0, 1)).view(len(parts), KINDS, -1)
+        return [told_losses(sums[:, :rows]) for sums, (_, rows) in zip(every, parts, strict=True)]
 
     def batch(self, *_: object) -> list[list[int]]:
         """Refuse: no job may ask a team for answers.
@@ -91,10 +92,10 @@ class _Pass:
     ) -> None:
         self._forward, self._line, self._pieces, self._look = forward, line, pieces, look
         self._values = dict[Value, Tensor]()
-        self._found = torch.zeros(len(pieces), forward.sequences, dtype=torch.float64)
+        self._found = torch.zeros(len(pieces), KINDS, forward.sequences, dtype=torch.float64)
 
     def run(self) -> Tensor:
-        """Return the losses of rows, float64 [pieces, sequences]; zeros but on the last stage."""
+        """Return losses, float64 [pieces, `KINDS`, sequences]; zeros but on the last stage."""
         part, sent = self._forward.part, list[Pending]()
         table = forward_table(part.chain.stages, part.chain.chunks, len(self._pieces))
         for step in programs_of(table)[part.stage]:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from qmpi.model.fused.cross_entropy import CHUNK_LOGITS, LEAST_ROWS
 from qmpi.model.layer import choose_kernels, make_layers
+from qmpi.training.answers import row_losses
 from qmpi.training.comm.line import Comm
 from qmpi.training.lanes import Block, read_block
 from qmpi.training.own_tokens import OwnTokens
@@ -45,7 +46,9 @@ class Forward:
         plain = choose_kernels(self._weights.device, own.train.sequence_tokens, compiled=False)
         self._kernels = shared_kernels(plain, at.part, at.between)
         self._layers = make_layers(model, self.sequences, self._kernels)
-        self._tokens = OwnTokens(own, self._weights.device, at.means.divider, at.between.tokens)
+        self._tokens = OwnTokens(
+            own, self._weights.device, at.means.divider, at.between.tokens, at.means.answers
+        )
 
     @property
     def rows(self) -> int:
@@ -114,7 +117,7 @@ class Forward:
             ids: as `embedded` takes them.
 
         Returns:
-            float64 [sequences], on the host.
+            float64 [KINDS, sequences], on the host; see `qmpi.training.answers.row_losses`.
         """
         weights, model, between = self._weights, self._model, self._between
         features = self._kernels.norm(x, weights.final_norm, model.norm_eps, torch.float32)
@@ -122,7 +125,8 @@ class Forward:
         size = max(LEAST_ROWS, CHUNK_LOGITS // model.vocab_size)
         chunks = zip(whole.split(size), targets.split(size), strict=True)
         each = torch.cat([self._token_losses(*chunk) for chunk in chunks])
-        return each.view(ids.shape[0], -1).double().sum(dim=1).cpu()
+        answers = self._tokens.answers(ids)
+        return row_losses(each.view(ids.shape[0], -1), answers).cpu()
 
     def room(self) -> Tensor:
         """Return room for what this rank has of a piece's stream."""

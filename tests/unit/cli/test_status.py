@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from qmpi.cli.main import run
 from qmpi.policy.scoring import Label, answer_marks, evaluation_of, row_marks
-from qmpi.protocol.evaluation import EvaluationReport
+from qmpi.protocol.evaluation import EvaluationReport, RowLoss
 from qmpi.protocol.progress import StepTimes
 from qmpi.protocol.status import EndMarker, FailureReport, RankReport, StatusReport
 from qmpi.storage.status_file import write_end, write_status
@@ -104,7 +104,7 @@ def test_text_says_how_much_of_the_communication_was_hidden(
 def test_text_says_what_was_measured_and_what_it_cost(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    marks = [row_marks(Label("words"), 8.0, 2, 4), answer_marks(Label("sums"), right=True)]
+    marks = [row_marks(Label("words"), RowLoss(8.0), 2, 4), answer_marks(Label("sums"), right=True)]
     found = evaluation_of(20, marks, {"words": 1.0, "sums": 1.0})
     told = EvaluationReport(1.0, 2.5, found)
     write_status(tmp_path, replace(report(), evaluation=told, evaluations_missed=2))

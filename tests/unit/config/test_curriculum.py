@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from qmpi.config.bands import BANDS, LEVELS
 from qmpi.config.curriculum import STAGES, CurriculumSettings, StageSettings
-from qmpi.config.identity import FREE, differences
+from qmpi.config.identity import FREE, differences, identity
 from qmpi.config.ladder import spread, stages_of_table
 from qmpi.config.load import dump_toml, parse_job, settings_digest
 from qmpi.config.settings import Settings
@@ -253,3 +253,17 @@ def test_a_batch_of_stages_may_lead_the_rate() -> None:
     assert begun is not None
     assert (begun.lanes, settings.train.lanes) == (2, 8)
     assert rate_factor(begun, 0) == 0.5
+
+
+def test_constants_of_the_rule_belong_to_a_run_and_at_their_defaults_change_no_identity() -> None:
+    adaptive = ["curriculum.kind=adaptive"]
+    plain, same, other = (
+        parse_job(SOURCES, [*adaptive, *more])
+        for more in ((), ("curriculum.fast=0.1",), ("curriculum.slow=0.01",))
+    )
+    # As hashed before the constants were settings.
+    assert not {"fast", "slow", "least_progress"} & identity(plain)["curriculum"].keys()
+    assert settings_digest(plain) == settings_digest(same) != settings_digest(other)
+    assert differences(plain, other) == ("curriculum.slow is 0.02, not 0.01",)
+    with pytest.raises(ConfigError, match=r"curriculum\.slow = 0\.2 is above curriculum\.fast"):
+        parse_job(SOURCES, [*adaptive, "curriculum.slow=0.2"])

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from unit.exchange.small_run import SHAPES, engine, settings, small_run, tokenizer, write_run
 
-from qmpi.corpora.tokenizer import find_divider
+from qmpi.corpora.tokenizer import find_kinds
 from qmpi.errors import CorruptData, InputError
 from qmpi.exchange import sample
 from qmpi.exchange.checkpoint import read_checkpoint
@@ -143,5 +143,5 @@ def test_documents_are_masked_where_the_run_masks_them(run, tmp_path):
     other = write_run(tmp_path / "masked", masked, {0: engine(masked)})
     found = sampler(other)._model.divider
     assert found == tokenizer(tmp_path / "again").end_of_text
-    assert find_divider(job, tmp_path / "cache") is None
-    assert find_divider(masked, tmp_path / "cache") == found
+    assert find_kinds(job, tmp_path / "cache").divider is None
+    assert find_kinds(masked, tmp_path / "cache").divider == found

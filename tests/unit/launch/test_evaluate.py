@@ -28,6 +28,7 @@ from qmpi.model.transformer import Transformer
 from qmpi.policy.stream import first_recipe
 from qmpi.protocol.evaluation import Evaluation, Scores
 from qmpi.protocol.journal import RunOpened
+from qmpi.protocol.token_kinds import AnswerLines
 from qmpi.storage.evaluation_file import evaluation_path, read_evaluations
 from qmpi.storage.journal import JournalWriter
 from qmpi.storage.run_directory import RunDirectory
@@ -314,3 +315,19 @@ def test_the_loss_of_rows_is_the_loss_that_training_has() -> None:
     losses = evaluator.row_losses(block, 7, told.append)
     assert sum(losses) / (7 * 16) == pytest.approx(mean, rel=1e-5)
     assert sum(told) == 7
+
+
+def test_the_loss_of_answers_is_that_of_their_tokens_alone() -> None:
+    settings = Settings(model=MODEL, train=TrainSettings(sequence_tokens=16))
+    model = load_model(settings, [memoryview(state(3, 5))])
+    ids = torch.randint(20, 400, (3, 17), generator=torch.Generator().manual_seed(1))
+    # A line break, an opening of two ids, an answer of three, a line break.
+    ids[1, 4:7], ids[1, 10] = torch.tensor([9, 7, 8]), 9
+    evaluator = Evaluator(model, 16, answers=AnswerLines(((7, 8),), (9,)))
+    told = evaluator.measured(ids.numpy().astype("<u2").tobytes(), 3, lambda _: None)
+    each = torch.nn.functional.cross_entropy(
+        model(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten(), reduction="none"
+    ).view(3, 16)
+    assert [loss.answers for loss in told] == [0, 3, 0]
+    assert [loss.answer_nats for loss in told] == [0.0, pytest.approx(each[1, 6:9].sum().item()), 0]
+    assert told[1].nats == pytest.approx(each[1].sum().item())

@@ -5,6 +5,7 @@ from qmpi.corpora.standing import evaluations_of
 from qmpi.monitor.report import render_report
 from qmpi.monitor.story import Span, story_from_run
 from qmpi.policy.scoring import Label, evaluation_of, row_marks
+from qmpi.protocol.evaluation import RowLoss
 from qmpi.protocol.hyperparameters import Hyperparameters
 from qmpi.protocol.journal import (
     EvaluationDone,
@@ -170,7 +171,7 @@ def test_what_the_user_gave_up_and_changed_is_told() -> None:
 
 
 def measured(time: float, step: int, nats: float) -> EvaluationDone:
-    marks = [row_marks(Label("words"), nats, 1, 4)]
+    marks = [row_marks(Label("words"), RowLoss(nats), 1, 4)]
     return EvaluationDone(time, Step(step), 1.5, evaluation_of(step, marks, {"words": 1.0}))
 
 

@@ -10,13 +10,12 @@ from msgspec.structs import replace
 
 from qmpi.config.arms import with_arms
 from qmpi.config.bands import BANDS
-from qmpi.config.curriculum import CurriculumSettings
+from qmpi.config.curriculum import FAST, CurriculumSettings
 from qmpi.config.data import ContentSource, CorpusSource, DataSettings
 from qmpi.config.settings import Settings
 from qmpi.config.warmup import with_warmup
 from qmpi.policy.curriculum.knowledge import Knowledge
 from qmpi.policy.curriculum.rule import (
-    FAST,
     LEAST_ANSWERS,
     LEAST_PROBLEMS,
     NEWEST,
@@ -81,7 +80,7 @@ def test_shares_add_up_pool_by_pool_and_stay_within_their_bounds(told, data):
         arm.source: data.draw(MEANS) for arm in arms if data.draw(st.booleans(), label="known")
     }
     placebo, most = data.draw(st.floats(0.0, 1.0)), data.draw(st.floats(1.5, 8.0))
-    shares = weighed(arms, known, placebo_share=placebo, most=most)
+    shares = weighed(arms, known, CurriculumSettings(placebo_share=placebo, most=most))
     assert fsum(shares) == close(1.0)
     for pool in {arm.pool for arm in arms}:
         own = [(arm, share) for arm, share in zip(arms, shares, strict=True) if arm.pool == pool]
@@ -97,7 +96,7 @@ def test_gated_arms_get_the_least_and_the_rest_of_their_pool_what_they_leave(tol
     known = {arm.source: data.draw(MEANS) for arm in arms}
     gated = {arm.source for arm in arms if data.draw(st.booleans(), label="gated")}
     most = data.draw(st.floats(1.5, 8.0))
-    shares = weighed(arms, known, placebo_share=0.25, most=most, gated=gated)
+    shares = weighed(arms, known, CurriculumSettings(placebo_share=0.25, most=most), gated=gated)
     free = {arm.pool for arm in arms if arm.share > 0.0 and arm.source not in gated}
     assert fsum(shares) == close(1.0)
     kept = sum(arm.share if arm.pool in free else arm.share / most for arm in arms)
@@ -117,8 +116,8 @@ def test_nothing_known_or_all_placebo_is_what_the_job_says(told, data):
     arms = arms_from(told)
     known = {arm.source: data.draw(MEANS) for arm in arms}
     for shares in (
-        weighed(arms, {}, placebo_share=0.1, most=4.0),
-        weighed(arms, known, placebo_share=1.0, most=4.0),
+        weighed(arms, {}, CurriculumSettings(placebo_share=0.1, most=4.0)),
+        weighed(arms, known, CurriculumSettings(placebo_share=1.0, most=4.0)),
     ):
         assert shares == tuple(close(arm.share) for arm in arms)
 
@@ -132,7 +131,7 @@ def test_an_arm_with_a_gap_that_moves_gets_more_than_one_that_is_known_or_stands
         Means(9, 9),
     )
     told = dict(enumerate((still, known, moving, hopeless)))
-    shares = weighed(arms, told, placebo_share=0.25, most=4.0)
+    shares = weighed(arms, told, CurriculumSettings(placebo_share=0.25, most=4.0))
     assert max(shares) == shares[2] > 0.4
     assert min(shares) == shares[1] >= 0.25 / 4 / 2
 
@@ -143,10 +142,13 @@ def test_answers_speak_for_a_pool_once_all_its_arms_have_enough():
         0: Means(1.0, 1.5, LEAST_ANSWERS, 0.0, 0.0),
         1: Means(1.0, 1.5, LEAST_ANSWERS, 2.0, 3.0),
     }
-    by_answers = weighed(arms, told, placebo_share=0.0, most=100.0)
+    by_answers = weighed(arms, told, CurriculumSettings(placebo_share=0.0, most=100.0))
     assert by_answers[0] < 0.02
     few = {**told, 0: replace(told[0], answers=LEAST_ANSWERS - 1)}
-    assert weighed(arms, few, placebo_share=0.0, most=100.0) == (close(0.5), close(0.5))
+    assert weighed(arms, few, CurriculumSettings(placebo_share=0.0, most=100.0)) == (
+        close(0.5),
+        close(0.5),
+    )
 
 
 @given(st.integers(1, 500), POSITIVE, POSITIVE)
@@ -195,6 +197,25 @@ def test_a_stage_is_mastered_by_the_share_solved_else_by_the_loss_of_answers():
     assert standing_of(**{f"sums_{band}": solves for band, _, _ in BANDS}) == 101
     bare = replace(SETTINGS, data=replace(SETTINGS.data, sources=SETTINGS.data.sources[:1]))
     assert Standing(bare).stage({}) == 0
+
+
+def test_what_a_window_draws_follows_the_constants_of_the_job():
+    sources, steps = range(len(SETTINGS.data.sources)), 3 * 16
+    records = [
+        committed(step, [(n, (3 + n) / (3 + step)) for n in sources]) for step in range(steps)
+    ]
+
+    def shares(**constants):
+        settings = replace(SETTINGS, curriculum=replace(SETTINGS.curriculum, **constants))
+        known = Knowledge(settings, records).known
+        while is_probe(settings.job.seed, known.windows + 1):
+            settings = replace(settings, job=replace(settings.job, seed=settings.job.seed + 1))
+        return decided(known, arms_of(settings), settings).shares
+
+    usual = shares()
+    assert usual == shares(fast=0.1, slow=0.02, least_progress=1e-3)
+    for constants in ({"fast": 0.4}, {"slow": 0.05}, {"least_progress": 1.0}):
+        assert shares(**constants) != usual
 
 
 @given(st.integers(0, 2**62), st.integers(0, 1000))

@@ -19,7 +19,7 @@ from qmpi.policy.scoring import (
     means,
     row_marks,
 )
-from qmpi.protocol.evaluation import Evaluation, Marks
+from qmpi.protocol.evaluation import Evaluation, Marks, RowLoss
 
 WORDS = Label("words")
 EASY = Label("sums", "mathematics", "beginner")
@@ -87,7 +87,10 @@ def test_what_is_not_finite_is_no_number(loss):
 marked = st.lists(
     st.one_of(
         st.builds(
-            row_marks, st.sampled_from([WORDS, EASY, HARD]), st.floats(0, 1e6), st.just(16),
+            row_marks,
+            st.sampled_from([WORDS, EASY, HARD]),
+            st.builds(RowLoss, st.floats(0, 1e6), st.floats(0, 1e6), st.integers(0, 16)),
+            st.just(16),
             st.integers(0, 99),
         ),
         st.builds(answer_marks, st.sampled_from([EASY, HARD]), right=st.booleans()),
@@ -105,6 +108,8 @@ def test_marks_give_the_same_result_in_any_order_and_added_up_in_parts(marks, cu
     assert evaluation_of(5, parts, weights) == result
     assert result.tokens.overall == sum(mark.tokens for mark in marks)
     assert result.problems.overall == sum(mark.problems for mark in marks)
+    assert result.answers is not None
+    assert result.answers.overall == sum(mark.answers for mark in marks)
 
 
 levelled = st.lists(
@@ -147,9 +152,14 @@ def test_what_old_versions_measured_is_read_and_has_no_levels():
 
 
 def test_one_row_without_a_finite_loss_spoils_its_group_alone():
-    marks = [row_marks(WORDS, math.inf, 4, 9), row_marks(EASY, 8.0, 4, 9)]
+    marks = [
+        row_marks(WORDS, RowLoss(math.inf, 1.0, 1), 4, 9),
+        row_marks(EASY, RowLoss(8.0, 6.0, 2), 4, 9),
+    ]
     result = evaluation_of(5, marks, {"words": 1.0, "sums": 1.0}, ["other"])
     assert result.loss.source == {"words": None, "sums": 2.0}
+    assert result.answer_loss is not None
+    assert result.answer_loss.source == {"words": None, "sums": 3.0}
     assert result.loss.overall is None
     assert result.left_out == ("other",)
     assert result.accuracy.overall is None

@@ -63,6 +63,10 @@ def losses(found):
     return torch.tensor([mark.nats / mark.tokens / (1 << 20) for mark in found])
 
 
+def answer_losses(found):
+    return torch.tensor([mark.answer_nats / mark.answers / (1 << 20) for mark in found])
+
+
 def settings_of(name, **train):
     settings = four_heads(name, contexts=2)
     return replace(settings, train=replace(settings.train, **train))
@@ -90,6 +94,8 @@ def test_what_a_team_measures_is_what_one_rank_measures(name, layout, train):
         (m.source, m.tokens, m.bytes) for m in other
     ]
     torch.testing.assert_close(losses(one), losses(other), rtol=0, atol=1e-5)
+    assert [m.answers for m in one] == [m.answers for m in other] != [0, 0]
+    torch.testing.assert_close(answer_losses(one), answer_losses(other), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("layout", ["tensor", "pipeline"])

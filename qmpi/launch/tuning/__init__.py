@@ -1,0 +1,1 @@
+"""Tuning the constants of a curriculum over small real runs."""
