@@ -22,7 +22,7 @@ import torch
 from bench_learning import add, read
 from curriculum_bed import Bed, Plan
 from curriculum_rules import read_line
-from curriculum_run import Judge, Recipe, train
+from curriculum_run import Judge, Pupil, Recipe, Run, train
 from curriculum_table import corpora_table, table
 
 
@@ -61,15 +61,15 @@ def main():
     for line in wanted.arm:
         read_line(line)
     runs = [(s, line, n) for n in wanted.seed for line in wanted.arm for s in wanted.share]
-    bed = judge = None
+    made = None
     for share, line, seed in runs:
         own = {**place, "arm": line, "seed": seed, "share": share}
         if any(own.items() <= row.items() for row in read(wanted.results)):
             continue
-        if bed is None:
+        if made is None:
             bed = Bed(plan, wanted.folder)
-            judge = Judge(bed)
-        row = {**place, **train(bed, judge, recipe, line, seed, share)}
+            made = bed, Judge(bed), Pupil(recipe.shape(bed.vocabulary), recipe), recipe
+        row = {**place, **train(*made, Run(line, seed, share))}
         add(wanted.results, row)
         told = {k: row.get(k) for k in ("answers", "accuracy", "rows", "off", "cpu_seconds")}
         sys.stdout.write(f"{line}, share {share:g}, seed {seed}: {told}\n")

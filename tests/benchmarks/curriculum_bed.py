@@ -20,7 +20,9 @@ from qmpi.config.curriculum import CurriculumSettings
 from qmpi.config.data import ContentSource, CorpusSource, DataSettings
 from qmpi.config.settings import JobSettings, Settings
 from qmpi.config.train import TrainSettings
-from qmpi.content.address import GENERATOR_VERSION
+from qmpi.content.address import GENERATOR_VERSION, Place, generator_key
+from qmpi.content.block_maker import BlockMaker
+from qmpi.content.lexicons import lexicon_digest
 from qmpi.content.rows import RowMaker, streams_of
 from qmpi.corpora.builtin import builtin_corpus
 from qmpi.corpora.exam import Exam
@@ -36,6 +38,9 @@ SEED = 1
 """Of the rows that are generated; runs differ in their order and in the weights they begin with."""
 
 VOCABULARY = 4096
+_BATCH = 16
+"""Documents made at a time."""
+
 SPOKEN = 4
 """Tokens beyond the right answer's after which a continuation is cut off."""
 
@@ -132,18 +137,23 @@ class Bed:
         tokens, held = self.plan.tokens, max(16, self.plan.problems)
         if isinstance(arm, CorpusSource):
             return corpus_rows(arm.name, self._tokenizer, tokens, self.plan.rows, held)
+        streams = streams_of(arm)
+        wanted = -(-self.plan.rows // len(streams))
+        made = np.concatenate([self._cut(stream, wanted) for stream in streams])
         maker = RowMaker(self._tokenizer, arm, SEED, tokens, VOCABULARY)
-        chapters = len(streams_of(arm))
-        each = (65536 - 1) // tokens
-        wanted = -(-self.plan.rows // chapters)
-        if wanted > each:
-            raise SystemExit(f"{arm.name}: {wanted} rows a level, but a block has {each}")
-        numbers = [c * each + w for c in range(chapters) for w in range(wanted)]
-        columns = tokens + 1
-        made = np.frombuffer(maker.make(numbers), "<u2").reshape(-1, columns)
-        apart = [HELD_OUT_ROWS + number for number in range(held)]
-        judged = np.frombuffer(maker.make(apart), "<u2").reshape(-1, columns)
-        return made.astype(np.int64), judged.astype(np.int64)
+        apart = maker.make([HELD_OUT_ROWS + number for number in range(held)])
+        return made, np.frombuffer(apart, "<u2").reshape(-1, tokens + 1).astype(np.int64)
+
+    def _cut(self, stream, count) -> np.ndarray:
+        """Return the first rows of a stream; a whole block of each would be far more."""
+        maker = BlockMaker(self._tokenizer, generator_key(lexicon_digest(), SEED))
+        tokens, ids, number = self.plan.tokens, np.zeros(0, np.int64), 0
+        while ids.size <= count * tokens:
+            texts = [maker.document(stream, Place(0, number + n)).text for n in range(_BATCH)]
+            ids = np.concatenate([ids, self._tokenizer.encode_flat(texts)[0].astype(np.int64)])
+            number += _BATCH
+        starts = np.arange(count)[:, None] * tokens
+        return ids[starts + np.arange(tokens + 1)[None, :]]
 
     def _pose(self) -> Exam:
         generated = sum(isinstance(arm, ContentSource) for arm in self.arms)

@@ -1,5 +1,6 @@
 """One run of bench_curriculum: a small model trained on a bed in a way of choosing, and judged."""
 
+import ctypes
 import statistics
 import time
 from collections import defaultdict
@@ -26,6 +27,8 @@ from qmpi.training.source_losses import SourceLosses
 
 CPU = torch.device("cpu")
 LOOKS = 4
+TRIM, MMAP = -1, -3
+"""Options of mallopt: from which size on memory goes back, and comes from the kernel."""
 JUDGED_TOGETHER = 128
 
 
@@ -49,26 +52,42 @@ class Recipe(NamedTuple):
         return round(share * self.tokens / (self.rows * row))
 
 
-class Pupil:
-    """A model, its flat state and its optimizer."""
+class Run(NamedTuple):
+    """Which run: an arm as a line, a seed, and the share of the budget."""
 
-    def __init__(self, shape, recipe, seed, steps):
-        """Make the model; those of one seed begin alike."""
-        self.model = Transformer(shape)
-        initialise(self.model, shape, seed)
-        settings = OptimizerSettings(learning_rate=recipe.rate)
-        self.settings = replace(settings, warmup_steps=round(0.1 * steps))
+    line: str
+    seed: int
+    share: float
+
+
+class Pupil:
+    """A model, its flat state and its optimizer; one for all runs, since compiling it takes long.
+
+    Attributes:
+        model: as it is now.
+    """
+
+    def __init__(self, shape, recipe):
+        """Make room."""
+        _keep_memory()
+        self.model, self._shape = Transformer(shape), shape
+        self._recipe = OptimizerSettings(learning_rate=recipe.rate)
         shapes = {name: tuple(p.shape) for name, p in self.model.named_parameters()}
-        layout = lay_out(shapes, self.settings.kind)
-        self.state = FlatState(layout, CPU)
-        self.state.reset()
+        layout = lay_out(shapes, self._recipe.kind)
+        self.state, self.gradient = FlatState(layout, CPU), torch.zeros(layout.total)
         self.state.adopt(self.model)
-        self.gradient, self.steps = torch.zeros(layout.total), steps
         parameters = dict(self.model.named_parameters())
         for slot in layout.slots:
             view = self.gradient[slot.start : slot.start + slot.size].view(slot.shape)
             parameters[slot.name].grad = view
-        self.optimizer = Optimizer(layout, CPU, torch.float32, seed)
+        self._compiled = torch.compile(self.losses, dynamic=False)
+
+    def begin(self, seed, steps):
+        """Start a run; those of one seed begin alike."""
+        self.state.reset()
+        initialise(self.model, self._shape, seed)
+        self.settings, self.steps = replace(self._recipe, warmup_steps=round(0.1 * steps)), steps
+        self.optimizer = Optimizer(self.state.layout, CPU, torch.float32, seed)
 
     def losses(self, ids):
         """Return the loss of each target, [rows, targets]."""
@@ -79,7 +98,7 @@ class Pupil:
     def step(self, number, ids):
         """Train on a batch; return the loss of each target."""
         self.gradient.zero_()
-        losses = self.losses(ids)
+        losses = self._compiled(ids)
         losses.mean().backward()
         rate = learning_rate(self.settings, number, self.steps)
         clip(self.gradient, self.settings.clip_norm, global_norm(self.gradient))
@@ -87,6 +106,13 @@ class Pupil:
         self.optimizer.apply(self.state, self.gradient, self.settings, rate)
         self.state.set_counters(number + 1, number + 1, 0)
         return losses.detach()
+
+
+def _keep_memory():
+    """Let the library keep what is freed: a step frees and takes megabytes again and again."""
+    library = ctypes.CDLL(None)
+    for option, size in ((TRIM, 1 << 30), (MMAP, 1 << 30)):
+        library.mallopt(option, size)
 
 
 class Feed:
@@ -167,11 +193,12 @@ class Judge:
         return {name: statistics.mean(map(float, each)) for name, each in right.items()}
 
 
-def train(bed, judge, recipe, line, seed, share):
+def train(bed, judge, pupil, recipe, run):
     """Return what a run comes to."""
+    line, seed, share = run
     steps = recipe.steps(share, bed.plan.tokens)
     begun, job = time.process_time(), bed.plan.job(seed)
-    pupil = Pupil(recipe.shape(bed.vocabulary), recipe, seed, steps)
+    pupil.begin(seed, steps)
     feed, chooser = Feed(bed, seed), Chooser(line, job, bed.bands, steps)
     losses = SourceLosses(len(bed.arms), Answers(bed.lines()), CPU)
     counts = torch.zeros(losses.size, dtype=torch.int32)
@@ -208,7 +235,6 @@ def train(bed, judge, recipe, line, seed, share):
 
 
 def _judged(bed, judge, pupil, job):
-    pupil.model.requires_grad_(requires_grad=False).eval()
     answers, solved, rows = judge.answers(pupil), judge.solved(pupil), judge.rows(pupil)
     weights = [arm.weight for arm in job.data.sources]
     told = {

@@ -66,10 +66,9 @@ def table(rows, against):
     """Print means, differences to an arm of the same share, and what it saves."""
     groups = grouped(rows)
     out = sys.stdout.write
-    out("| arm | budget | seeds | answer loss | accuracy | difference of loss | ")
-    out(
-        "difference of accuracy | over at window | controller |\n|---|---|---|---|---|---|---|---|---|\n"
-    )
+    heads = ["arm", "budget", "seeds", "answer loss", "accuracy", "difference of loss"]
+    heads += ["difference of accuracy", "over at window", "controller"]
+    out(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}\n")
     for line, share in sorted(groups, key=lambda k: (k[0].split()[0] != against, k[0], -k[1])):
         own, other = groups[line, share], groups.get((against, 1.0), {})
         told = [
