@@ -27,6 +27,7 @@ TYPES = (
     "creative",
     "conversation",
     "multilingual",
+    "drills",
 )
 SHOWN_FAILURES = 20
 _BATCH = 50
@@ -52,11 +53,13 @@ SHOW_EPILOG = """\b
 Examples:
   qmpi content show --type technical --level 37 --index 5
   qmpi content show --type multilingual --level 10 --language ja --index 123456789 --json
+  qmpi content show --type drills --level 12 --family sort
 """
 EXPLAIN_EPILOG = """\b
 Examples:
   qmpi content explain mathematics/37/en/123456789
   qmpi content explain code/90/en/1152921504606846975 --job jobs/laptop.toml
+  qmpi content explain drills/12/sort/123456789
 """
 
 
@@ -73,17 +76,28 @@ def command() -> None:
     help="Which document: 4096 x block + number in the block.",
 )  # fmt: skip
 @click.option("--language", default="en", show_default=True, help="Of type multilingual.")
+@click.option("--family", default="", metavar="NAME", help="Of type drills, which has no other.")
 @seed_option
 @json_option
 def show(
-    *, type_name: str, level: int, index: int, language: str, seed: int, as_json: bool
+    *,
+    type_name: str,
+    level: int,
+    index: int,
+    language: str,
+    family: str,
+    seed: int,
+    as_json: bool,
 ) -> None:
     """Print a document with its certificate."""
+    from qmpi.config.data import DRILLS
     from qmpi.content.address import checked_stream, generator_key, place_of
     from qmpi.content.catalogue import write_document
     from qmpi.content.lexicons import lexicon_digest
 
-    stream = checked_stream(type_name, level, language)
+    if family and type_name != DRILLS:
+        raise InputError(f"--family goes with --type {DRILLS} alone; leave it out")
+    stream = checked_stream(type_name, level, family if type_name == DRILLS else language)
     key = generator_key(lexicon_digest(), seed)
     document = write_document(key, stream, place_of(index))
     if as_json:
@@ -108,7 +122,10 @@ def show(
 def explain(
     *, token_address: str, job: Path | None, tokenizer: str, seed: int | None, as_json: bool
 ) -> None:
-    """Go from TOKEN_ADDRESS, written TYPE/LEVEL/LANGUAGE/TOKEN, back to its document."""
+    """Go from TOKEN_ADDRESS, written TYPE/LEVEL/LANGUAGE/TOKEN, back to its document.
+
+    Drills have their family where others have a language.
+    """
     from qmpi.cli.first_use import first_use_shown
     from qmpi.config.load import load_job
     from qmpi.content.address import generator_key, parse_token

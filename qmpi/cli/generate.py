@@ -10,7 +10,7 @@ import click
 from qmpi.cli.options import HomePath, JobPath, json_option
 from qmpi.cli.output import show_json
 from qmpi.cli.sizes import Count, LevelSpan, duration, short
-from qmpi.content.address import TYPES
+from qmpi.content.address import ALL_TYPES
 from qmpi.errors import pointer
 from qmpi.storage.codec_names import USUAL_CODEC
 
@@ -41,7 +41,7 @@ Examples:
 )
 @click.option("--seed", type=click.IntRange(0, 2**62), help="Seed; default: that of the job, or 0.")
 @click.option(
-    "--type", "types", multiple=True, type=click.Choice(TYPES), help="Type wanted; repeatable."
+    "--type", "types", multiple=True, type=click.Choice(ALL_TYPES), help="Type wanted; repeatable."
 )
 @click.option("--level", "levels", type=LevelSpan(), metavar="A-B", help="Levels wanted.")
 @click.option(

@@ -9,7 +9,7 @@ from qmpi.config.arms import with_arms
 from qmpi.config.attention import attention_faults
 from qmpi.config.compression_checks import compression_contradictions
 from qmpi.config.curriculum_checks import curriculum_contradictions
-from qmpi.config.data import ContentSource
+from qmpi.config.data import DRILLS, ContentSource
 from qmpi.config.exact_sum import KEPT_BITS, LEAST_SPARE, SUM_BITS, lane_bits, spare_bits
 from qmpi.config.expert_checks import expert_contradictions
 from qmpi.config.float8_checks import float8_contradictions
@@ -235,6 +235,16 @@ def _sources(settings: Settings) -> Iterator[str]:
                 f"source {source.name!r}: min_level = {source.min_level} is above "
                 f"max_level = {source.max_level}"
             )
+        if isinstance(source, ContentSource):
+            yield from _families(source)
+
+
+def _families(source: ContentSource) -> Iterator[str]:
+    where = f"source {source.name!r}: families"
+    if source.families and source.type != DRILLS:
+        yield f'{where} go with type = "{DRILLS}" alone, not with {source.type}: leave them out'
+    for name in sorted({n for n in source.families if source.families.count(n) > 1}):
+        yield f"{where} name {name!r} twice: its text would come twice"
 
 
 def _evaluation(settings: Settings) -> Iterator[str]:

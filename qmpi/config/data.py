@@ -1,8 +1,27 @@
 """[data]: sources, and how rows are made of them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta, Struct
+
+DrillFamily = Literal[
+    "copy",
+    "reverse",
+    "sort",
+    "maximum",
+    "sums",
+    "addition",
+    "brackets",
+    "needle",
+    "count",
+    "shift",
+]
+
+DRILL_FAMILIES: tuple[str, ...] = get_args(DrillFamily)
+"""Families of drills; their order is part of a source's identity."""
+
+DRILLS = "drills"
+"""The type that has families."""
 
 
 class CorpusSource(
@@ -39,6 +58,7 @@ class ContentSource(
             "creative",
             "conversation",
             "multilingual",
+            "drills",
         ],
         Meta(description="Kind of text."),
     ]
@@ -54,6 +74,10 @@ class ContentSource(
     languages: Annotated[
         tuple[Literal["en", "de", "fr", "es", "it", "pt", "ru", "tr", "ar", "hi", "ja", "zh"], ...],
         Meta(description='Main languages of type "multilingual"; empty: all. Others are English.'),
+    ] = ()
+    families: Annotated[
+        tuple[DrillFamily, ...],
+        Meta(description='Families of type "drills"; empty: all. Other types have none.'),
     ] = ()
 
 

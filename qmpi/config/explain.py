@@ -196,12 +196,23 @@ def _home(name: str, sections: dict[str, Any]) -> str:
 
 def _close(value: object, annotation: object) -> str:
     info = _inner(annotation)
+    if isinstance(info, msgspec.inspect.VarTupleType) and isinstance(value, list | tuple):
+        return _close_in(value, info.item_type)  # pyright: ignore[reportUnknownArgumentType]
     if isinstance(value, str) and isinstance(info, msgspec.inspect.LiteralType):
         if any(value == str(number) for number in info.values if isinstance(number, int)):
             return f"; a number is written without quotes: {value}"
         near = _near(value, map(str, info.values), cutoff=0.4)
         return f"; did you mean {near[0]!r}?" if near else ""
     return ""
+
+
+def _close_in(values: Iterable[object], item: msgspec.inspect.Type) -> str:
+    """Return which name of a list is none, with the nearest one; "" if its names are free."""
+    if not isinstance(item, msgspec.inspect.LiteralType):
+        return ""
+    known = [str(name) for name in item.values]
+    strange = [value for value in values if isinstance(value, str) and value not in known]
+    return f"; {strange[0]!r} is none, {_known(strange[0], known)}" if strange else ""
 
 
 def _describe(info: msgspec.inspect.Type) -> str:

@@ -92,7 +92,7 @@ def identity(settings: Settings) -> dict[str, Any]:
         "optimizer": _kept("optimizer", settings.optimizer),
         "tokenizer": settings.data.tokenizer,
         # A corpus may move; its content has a digest of its own, compared when the run is opened.
-        "sources": [{**source, "path": ""} for source in sources],
+        "sources": [_source(source) for source in sources],
     }
     if settings.parallel.team_size > 1:
         # Left out otherwise: runs begun before there were teams keep their identity.
@@ -128,6 +128,12 @@ def identity(settings: Settings) -> dict[str, Any]:
             if name not in FREE_OF_BATCH
         }
     return kept
+
+
+def _source(source: dict[str, Any]) -> dict[str, Any]:
+    # At their default families are left out: runs of older versions have none.
+    kept = {key: value for key, value in source.items() if key != "families" or value}
+    return {**kept, "path": ""}
 
 
 def _layout(parallel: ParallelSettings) -> dict[str, int | str]:

@@ -1,6 +1,6 @@
 """Where a document stands in the endless stream, and the key of its draws.
 
-Theory of operation. A stream is (type, level, language) and is cut into blocks of exactly 65,536
+Theory of operation. A stream is (type, level, variety) and is cut into blocks of exactly 65,536
 tokens. Block b holds documents (b, 0), (b, 1), ...; each document's draws come from a keyed hash of
 (generator version, lexicon digest, seed, stream, b, j), so any block is made without the ones
 before it and no two addresses share draws. What is held out has a word where the seed stands. Token
@@ -14,6 +14,7 @@ import struct
 
 from msgspec import Struct
 
+from qmpi.config.data import DRILL_FAMILIES, DRILLS
 from qmpi.errors import InputError
 from qmpi.units import Digest
 
@@ -30,10 +31,15 @@ TYPES = (
     "conversation",
     "multilingual",
 )
-SHARES = dict(zip(TYPES, (20, 15, 15, 10, 8, 12, 10, 10), strict=True))
+"""Types of prose and programs, those of the usual mixture."""
+ALL_TYPES = (*TYPES, DRILLS)
+"""What can be asked for; drills have no share unless they are."""
+SHARES: dict[str, int] = dict(zip(TYPES, (20, 15, 15, 10, 8, 12, 10, 10), strict=True))
 """Default share of each type in a mixture, in per cent."""
 LANGUAGES = ("en", "de", "fr", "es", "it", "pt", "ru", "tr", "ar", "hi", "ja", "zh")
 """Languages of the multilingual type; the other types are in English."""
+_ENGLISH: tuple[str, ...] = ("en",)
+_VARIETIES = {"multilingual": LANGUAGES, DRILLS: DRILL_FAMILIES}
 
 BLOCK_TOKENS = 1 << 16
 STREAM_TOKENS = 1 << 60
@@ -47,7 +53,7 @@ HELD_OUT = "held out"
 _ADDRESS = struct.Struct("<QQ")
 _NUMBER = r"0|[1-9][0-9]{0,18}"
 """As everybody writes it: one spelling for each number."""
-_STREAM = re.compile(rf"([a-z]+)/({_NUMBER})(?:/([a-z]{{2}}))?")
+_STREAM = re.compile(rf"([a-z]+)/({_NUMBER})(?:/([a-z]+))?")
 _TOKEN = re.compile(_NUMBER)
 _LONGEST_SHOWN = 80
 
@@ -58,16 +64,17 @@ class Stream(Struct, frozen=True, order=True):
     Attributes:
         type: content type.
         level: 1 to 100.
-        language: "en", or any of `LANGUAGES` for the multilingual type.
+        variety: what a type divides into: a language of the multilingual type, a family of drills;
+            "en" of all others.
     """
 
     type: str
     level: int
-    language: str = "en"
+    variety: str = "en"
 
     def __str__(self) -> str:
         """Return the stream as users write it: technical/37/en."""
-        return f"{self.type}/{self.level}/{self.language}"
+        return f"{self.type}/{self.level}/{self.variety}"
 
 
 class Place(Struct, frozen=True):
@@ -104,35 +111,52 @@ def place_of(index: int) -> Place:
     return Place(*divmod(index, BLOCK_DOCUMENTS))
 
 
-def checked_stream(type_name: str, level: int, language: str) -> Stream:
+def varieties_of(type_name: str) -> tuple[str, ...]:
+    """Return what a type divides into.
+
+    Args:
+        type_name: content type.
+
+    Returns:
+        Languages or families, in order.
+
+    Raises:
+        InputError: no such type; the message lists what there is.
+    """
+    if type_name not in ALL_TYPES:
+        raise InputError(f"no content type {type_name!r}; there are {', '.join(ALL_TYPES)}")
+    return _VARIETIES.get(type_name, _ENGLISH)
+
+
+def checked_stream(type_name: str, level: int, variety: str) -> Stream:
     """Return a stream that exists.
 
     Args:
         type_name: content type.
         level: 1 to 100.
-        language: code.
+        variety: language or family.
 
     Returns:
         The stream.
 
     Raises:
-        InputError: no such type, level or language; the message lists what there is.
+        InputError: no such type, level or variety; the message lists what there is.
     """
-    if type_name not in TYPES:
-        raise InputError(f"no content type {type_name!r}; there are {', '.join(TYPES)}")
+    known = varieties_of(type_name)
     if not 1 <= level <= 100:
         raise InputError(f"level {level} is not between 1 and 100")
-    known = LANGUAGES if type_name == "multilingual" else ("en",)
-    if language not in known:
-        raise InputError(f"no {type_name} text in {language!r}; there is {', '.join(known)}")
-    return Stream(type_name, level, language)
+    if variety not in known:
+        what = f"family {variety!r} of drills" if type_name == DRILLS else ""
+        what = what or f"{type_name} text in {variety!r}"
+        raise InputError(f"no {what}; there is {', '.join(known)}")
+    return Stream(type_name, level, variety)
 
 
 def parse_stream(text: str) -> Stream:
     """Read a stream as users write it.
 
     Args:
-        text: TYPE/LEVEL or TYPE/LEVEL/LANGUAGE.
+        text: TYPE/LEVEL, TYPE/LEVEL/LANGUAGE or drills/LEVEL/FAMILY.
 
     Returns:
         The stream.
@@ -153,7 +177,7 @@ def parse_token(text: str) -> tuple[Stream, int]:
     """Read the address of a token as users write it.
 
     Args:
-        text: TYPE/LEVEL/LANGUAGE/TOKEN, as technical/37/en/123456789.
+        text: TYPE/LEVEL/LANGUAGE/TOKEN, as technical/37/en/123456789, or drills/LEVEL/FAMILY/TOKEN.
 
     Returns:
         Stream, and offset of the token in it.

@@ -1,4 +1,4 @@
-"""The eight types by name, and the document at an address.
+"""The types by name, and the document at an address.
 
 Theory of operation. A type's writers load when first used, so a rank that makes one type holds the
 tables of that type alone.
@@ -8,11 +8,13 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 
-from qmpi.content.address import Place, Stream, document_key
+from qmpi.config.data import DRILLS
+from qmpi.content.address import Place, Stream, document_key, held_out_key
 from qmpi.content.counter import Draw
 from qmpi.content.document import Document
 from qmpi.content.english.notes import write_note
 from qmpi.content.folding import folded
+from qmpi.content.lexicons import lexicon_digest
 from qmpi.content.page import Page
 from qmpi.content.synthesis import joins, write_joined
 
@@ -30,6 +32,7 @@ _WRITERS = {
     "creative": "qmpi.content.creative.genres",
     "conversation": "qmpi.content.conversation.genres",
     "multilingual": "qmpi.content.multilingual.genres",
+    DRILLS: "qmpi.content.drills.genres",
 }
 
 
@@ -38,7 +41,7 @@ def writer_of(type_name: str) -> Writer:
     """Return the writer of a type, loading its tables on first use.
 
     Args:
-        type_name: one of `address.TYPES`.
+        type_name: one of `address.ALL_TYPES`.
 
     Returns:
         A function that writes one document on a page; each genre is drawn by it.
@@ -52,7 +55,7 @@ def closer_of(type_name: str) -> Writer:
     """Return what writes the short documents of a type.
 
     Args:
-        type_name: one of `address.TYPES`.
+        type_name: one of `address.ALL_TYPES`.
 
     Returns:
         Its own `close_block`, where a type has one, else short notes in English.
@@ -66,14 +69,14 @@ def write_document(key: bytes, stream: Stream, place: Place) -> Document:
 
     Args:
         key: from `generator_key`.
-        stream: type, level and language.
+        stream: type, level and variety.
         place: block and number.
 
     Returns:
         Always the same for the same arguments.
     """
     draw = Draw(document_key(key, stream, place.block, place.number))
-    page = Page(draw, stream.type, stream.level, stream.language)
+    page = _page(key, stream, draw)
     if place.number >= CLOSERS_FROM:
         closer_of(stream.type)(page)
     elif joins(page):
@@ -81,3 +84,12 @@ def write_document(key: bytes, stream: Stream, place: Place) -> Document:
     else:
         writer_of(stream.type)(page)
     return folded(draw, page.close())
+
+
+def _page(key: bytes, stream: Stream, draw: Draw) -> Page:
+    if stream.type != DRILLS:
+        return Page(draw, stream.type, stream.level, stream.variety)
+    page = Page(draw, stream.type, stream.level)
+    page.family = stream.variety
+    page.is_held_out = key == held_out_key(lexicon_digest())
+    return page

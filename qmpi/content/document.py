@@ -50,7 +50,7 @@ class Document(Struct, frozen=True):
     """A finished document and its certificate.
 
     Attributes:
-        type: one of the eight content types.
+        type: content type.
         level: 1 to 100.
         language: code of its main language.
         genre: form of the text, as "man page".

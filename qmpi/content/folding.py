@@ -23,6 +23,7 @@ _FOLDED_PERCENT = {
     "creative": 60,
     "conversation": 30,
     "multilingual": 60,
+    "drills": 0,
 }
 _WIDTHS = (56, 60, 64, 66, 68, 70, 72, 72, 74, 75, 76, 77, 78, 79, 79, 80, 80, 88, 100)
 """Columns; those of editors and style guides are the likelier."""

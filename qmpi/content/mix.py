@@ -1,9 +1,9 @@
 """Which block comes where when a corpus of mixed content is made.
 
-Theory of operation. A mix is a list of parts (a type, a span of levels, languages, a weight). Block
+Theory of operation. A mix is a list of parts (a type, a span of levels, varieties, a weight). Block
 g of the corpus is a pure function of the mix and g: within a period of 4096 blocks each part has
 exactly its share, smoothly spread; the blocks of a part go round its streams (each level and
-language once a round) in strides of the golden section, so that a short corpus is spread over the
+variety once a round) in strides of the golden section, so that a short corpus is spread over the
 levels like a long one. A longer corpus begins with the blocks of a shorter one. Parts of one type
 take the blocks of a stream in turn, so no block comes twice however parts overlap.
 """
@@ -13,7 +13,15 @@ from math import gcd
 
 from msgspec import Struct
 
-from qmpi.content.address import BLOCK_TOKENS, LANGUAGES, SHARES, TYPES, Stream, checked_stream
+from qmpi.content.address import (
+    ALL_TYPES,
+    BLOCK_TOKENS,
+    SHARES,
+    TYPES,
+    Stream,
+    checked_stream,
+    varieties_of,
+)
 from qmpi.content.level import LEVELS
 from qmpi.errors import ConfigError
 from qmpi.policy.mixture import Period, integer_weights, period_of
@@ -24,6 +32,9 @@ FEW_UNITS = 16
 """Shards that a small corpus is cut into at least, so that several ranks have work."""
 
 SHARD_BLOCKS = 64
+ASKED_SHARE = 10
+"""Of a type without a usual share, beside others."""
+
 MANY_SHARDS = 1 << 14
 """Shards of a corpus at most; a larger one has larger shards."""
 
@@ -37,6 +48,7 @@ class ContentMix(Struct, frozen=True):
         max_level: `min_level` to 100.
         languages: codes; () for every language of the type.
         weight: share relative to the other parts, > 0.
+        families: of drills; () for all.
     """
 
     type: str
@@ -44,27 +56,31 @@ class ContentMix(Struct, frozen=True):
     max_level: int = LEVELS
     languages: tuple[str, ...] = ()
     weight: float = 1.0
+    families: tuple[str, ...] = ()
 
 
 def default_mix(
     types: tuple[str, ...] = (), min_level: int = 1, max_level: int = LEVELS
 ) -> tuple[ContentMix, ...]:
-    """Return the usual mix: all types with their usual shares, levels evenly.
+    """Return the usual mix: types with their usual shares, levels evenly.
 
     Args:
-        types: those wanted; () for all.
+        types: those wanted; () for all that have a usual share.
         min_level: 1 to 100.
         max_level: `min_level` to 100.
 
     Returns:
-        One part a type, in the order of `TYPES`.
+        One part a type, in the order of `ALL_TYPES`.
+
+    Raises:
+        InputError: one is no type.
     """
     for name in types:
-        checked_stream(name, 1, "en")
+        varieties_of(name)
     return tuple(
-        ContentMix(name, min_level, max_level, (), SHARES[name])
-        for name in TYPES
-        if name in types or not types
+        ContentMix(name, min_level, max_level, (), SHARES.get(name, ASKED_SHARE))
+        for name in ALL_TYPES
+        if name in (types or TYPES)
     )
 
 
@@ -107,7 +123,7 @@ class BlockPlan:
 
 
 def streams_of(part: ContentMix) -> tuple[Stream, ...]:
-    """Return the streams of a part, by level and language.
+    """Return the streams of a part, by level and variety.
 
     Args:
         part: of a mix.
@@ -123,11 +139,11 @@ def streams_of(part: ContentMix) -> tuple[Stream, ...]:
             f"levels {part.min_level} to {part.max_level} of {part.type}: give levels between 1 "
             f"and {LEVELS}, the lower one first"
         )
-    languages = part.languages or (LANGUAGES if part.type == "multilingual" else ("en",))
+    varieties = part.languages or part.families or varieties_of(part.type)
     return tuple(
-        checked_stream(part.type, level, language)
+        checked_stream(part.type, level, variety)
         for level in range(part.min_level, part.max_level + 1)
-        for language in languages
+        for variety in varieties
     )
 
 

@@ -26,6 +26,8 @@ class Page:
         world: parameters of the hidden world, filled by the writer; plain values only.
         genre: set by the writer.
         length: characters written so far.
+        family: that drills are of; "" for every other type.
+        is_held_out: no job trains on the document; drills then ask what no other may.
     """
 
     __slots__ = (
@@ -34,7 +36,9 @@ class Page:
         "_problems",
         "budget",
         "draw",
+        "family",
         "genre",
+        "is_held_out",
         "language",
         "length",
         "level",
@@ -59,6 +63,8 @@ class Page:
         self.genre = ""
         self.world: dict[str, Plain] = {}
         self.length = 0
+        self.family = ""
+        self.is_held_out = False
         self._parts: list[str] = []
         self._facts: list[Fact] = []
         self._problems: list[SetProblem] = []

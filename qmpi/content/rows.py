@@ -1,9 +1,9 @@
 """Rows of token ids from generated documents, for training without shards.
 
-Theory of operation. A content source names a type, a range of levels and languages: a set of
-streams. Chapter c of the source is the next blocks of one of its streams; all streams come once in
-a cycle, in an order that a keyed permutation gives each cycle. A row is the next sequence of a
-chapter, so neighbouring rows come from one block, which is made once and kept. A row is a pure
+Theory of operation. A content source names a type, a range of levels and languages or families: a
+set of streams. Chapter c of the source is the next blocks of one of its streams; all streams come
+once in a cycle, in an order that a keyed permutation gives each cycle. A row is the next sequence
+of a chapter, so neighbouring rows come from one block, which is made once and kept. A row is a pure
 function of the seed, the source, the tokenizer, the generator's version and its number.
 
 Where rows are packed, the documents of a chapter are put together by best fit (`policy.packing`)
@@ -17,15 +17,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qmpi.config.data import ContentSource
+from qmpi.config.data import DRILLS, ContentSource
 from qmpi.content.address import (
     BLOCK_TOKENS,
     GENERATOR_VERSION,
-    LANGUAGES,
     STREAM_BLOCKS,
     Stream,
     generator_key,
     held_out_key,
+    varieties_of,
 )
 from qmpi.content.block_maker import Block, BlockMaker
 from qmpi.content.lexicons import lexicon_digest
@@ -53,11 +53,15 @@ def streams_of(source: ContentSource) -> list[Stream]:
         source: of the job file.
 
     Returns:
-        A stream a level and language, in order.
+        A stream a level and variety, in order.
     """
-    spoken = (source.languages or LANGUAGES) if source.type == "multilingual" else ("en",)
+    named: dict[str, tuple[str, ...]] = {
+        "multilingual": source.languages,
+        DRILLS: source.families,
+    }
+    varieties = named.get(source.type) or varieties_of(source.type)
     levels = range(source.min_level, source.max_level + 1)
-    return [Stream(source.type, level, language) for level in levels for language in spoken]
+    return [Stream(source.type, level, variety) for level in levels for variety in varieties]
 
 
 def source_digest(source: ContentSource, *, packed: bool = False) -> Digest:
@@ -94,7 +98,7 @@ class RowMaker:
 
         Args:
             tokenizer: gives ids below `vocab_size`.
-            source: type, levels, languages.
+            source: type, levels, languages or families.
             seed: of the job.
             sequence_tokens: tokens of a sequence, >= 1; a row has one more.
             vocab_size: rows of the model's embedding; fixes the type of ids.

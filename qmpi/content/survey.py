@@ -1,6 +1,6 @@
 """Documents at random addresses, verified: a sample of what the generator can say.
 
-Theory of operation. The addresses come from keyed draws over all blocks, levels and languages of
+Theory of operation. The addresses come from keyed draws over all blocks, levels and varieties of
 the type, so a sample can be repeated and no part of the range is left out.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from qmpi.content.address import LANGUAGES, STREAM_BLOCKS, Place, Stream
+from qmpi.content.address import STREAM_BLOCKS, Place, Stream, varieties_of
 from qmpi.content.block_maker import BlockMaker
 from qmpi.content.catalogue import CLOSERS_FROM, write_document
 from qmpi.content.counter import Draw
@@ -61,9 +61,10 @@ def addresses(
         Streams and places.
     """
     draw = Draw(f"sample/{type_name}/{seed}".encode())
+    varieties = varieties_of(type_name)
     for _ in range(count):
-        language = draw.choice(LANGUAGES) if type_name == "multilingual" else "en"
-        stream = Stream(type_name, draw.between(*levels), language)
+        variety = draw.choice(varieties) if varieties[1:] else varieties[0]
+        stream = Stream(type_name, draw.between(*levels), variety)
         last = draw.chance(_CLOSERS_PERCENT)
         number = CLOSERS_FROM + draw.below(120) if last else draw.below(CLOSERS_FROM)
         yield stream, Place(draw.below(STREAM_BLOCKS), number)

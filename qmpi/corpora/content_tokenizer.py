@@ -11,13 +11,13 @@ from pathlib import Path
 
 from qmpi.content.address import (
     GENERATOR_VERSION,
-    LANGUAGES,
     SHARES,
     STREAM_BLOCKS,
     TYPES,
     Place,
     Stream,
     generator_key,
+    varieties_of,
 )
 from qmpi.content.catalogue import write_document
 from qmpi.content.document import Document
@@ -97,9 +97,9 @@ def sample_address(type_name: str, number: int) -> tuple[Stream, Place]:
     """
     level = 1 + number * _LEVEL_STEP % LEVELS
     # One language a hundred documents on: each meets every level.
-    spoken = LANGUAGES if type_name == "multilingual" else ("en",)
-    language = spoken[(number + number // LEVELS) % len(spoken)]
-    return Stream(type_name, level, language), Place(STREAM_BLOCKS - 1 - number, 0)
+    varieties = varieties_of(type_name)
+    variety = varieties[(number + number // LEVELS) % len(varieties)]
+    return Stream(type_name, level, variety), Place(STREAM_BLOCKS - 1 - number, 0)
 
 
 def _told(texts: Iterator[str], progress: Callable[[IngestProgress], None]) -> Iterator[str]:

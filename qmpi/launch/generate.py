@@ -105,7 +105,7 @@ def mix_of(settings: Settings | None, options: GenerateOptions) -> tuple[Content
     sources = settings.data.sources if settings is not None else ()
     parts = (
         tuple(
-            ContentMix(s.type, s.min_level, s.max_level, s.languages, s.weight)
+            ContentMix(s.type, s.min_level, s.max_level, s.languages, s.weight, s.families)
             for s in sources
             if isinstance(s, ContentSource)
         )

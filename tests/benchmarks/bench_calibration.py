@@ -18,10 +18,10 @@ from itertools import chain
 from pathlib import Path
 
 import torch
-from content_sample import generated, languages_of, up_to
+from content_sample import generated, up_to
 from small_model import SmallModel, bits_a_byte, rows_of
 
-from qmpi.content.address import TYPES
+from qmpi.content.address import TYPES, varieties_of
 from qmpi.content.level import BANDS, LEVELS
 from qmpi.storage.tokenizer import train_tokenizer
 
@@ -84,7 +84,7 @@ def judged(model, tokenizer, name, level, tokens):
 
     Languages count alike: they differ more than levels do, and share out differently in a sample.
     """
-    languages, found = languages_of(name), []
+    languages, found = varieties_of(name), []
     for language in languages:
         sample = generated(name, (level, level), JUDGED_SEED, (language,))
         texts = up_to(sample, 4 * tokens // len(languages))

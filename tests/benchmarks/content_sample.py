@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import count
 
-from qmpi.content.address import LANGUAGES, Place, Stream, generator_key
+from qmpi.content.address import Place, Stream, generator_key, varieties_of
 from qmpi.content.catalogue import write_document
 from qmpi.content.lexicons import lexicon_digest
 
@@ -11,22 +11,17 @@ _DOCUMENTS_A_BLOCK = 16
 """Fewer than a block holds, so that none is a closer."""
 
 
-def languages_of(type_name: str) -> tuple[str, ...]:
-    """Return the languages of a type."""
-    return LANGUAGES if type_name == "multilingual" else ("en",)
-
-
 def generated(
     type_name: str, levels: tuple[int, int], seed: int = 1, languages: tuple[str, ...] = ()
 ) -> Iterator[str]:
-    """Yield documents without end; levels and languages of the range take turns."""
+    """Yield documents without end; levels of the range, languages and families take turns."""
     key = generator_key(lexicon_digest(), seed)
     first, last = levels
-    spoken = languages or languages_of(type_name)
+    varieties = languages or varieties_of(type_name)
     for number in count():
         turn, step = divmod(number, last - first + 1)
-        # Each turn through the levels begins with another language: all pairs come up.
-        stream = Stream(type_name, first + step, spoken[(turn + step) % len(spoken)])
+        # Each turn through the levels begins with another one: all pairs come up.
+        stream = Stream(type_name, first + step, varieties[(turn + step) % len(varieties)])
         place = Place(*divmod(number, _DOCUMENTS_A_BLOCK))
         yield write_document(key, stream, place).text
 

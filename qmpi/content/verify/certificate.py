@@ -30,6 +30,7 @@ _CHECKERS = {
     "creative": ("creative_checks", "check_creative"),
     "conversation": ("conversation_checks", "check_conversation"),
     "multilingual": ("multilingual_checks", "check_multilingual"),
+    "drills": ("drill_checks", "check_drills"),
 }
 _DIGIT = re.compile(r"\d")
 _SHOWN = 30
@@ -40,7 +41,7 @@ def checker_of(type_name: str) -> Checker:
     """Return the checker of a type, loaded on first use.
 
     Args:
-        type_name: one of the eight.
+        type_name: content type.
 
     Returns:
         A function from a document to faults in words.

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from qmpi.content.exercise import Exercise, answer_of, question_of, steps_of
-from qmpi.content.verify import calculation_checks
+from qmpi.content.verify import calculation_checks, drill_checks
 from qmpi.content.verify.evaluate import chain_fault, value_of
 from qmpi.content.verify.logic_checks import (
     check_circuit,
@@ -248,4 +248,5 @@ _CHECKS: dict[str, Callable[[Exercise, str], str | None]] = (
     }
     | CHECKS
     | calculation_checks.CHECKS
+    | drill_checks.CHECKS
 )

@@ -32,6 +32,20 @@ def test_a_document_is_shown_with_its_certificate(capsys: pytest.CaptureFixture[
     assert document["problems"] or document["facts"]
 
 
+def test_drills_are_shown_and_verified_by_family(capsys: pytest.CaptureFixture[str]) -> None:
+    show = ["content", "show", "--type", "drills", "--level", "12"]
+    assert run([*show, "--family", "sort"]) == 0
+    shown = capsys.readouterr().out
+    assert "drills/12/sort index 0: sort" in shown
+    assert "\nAnswer: " in shown
+    assert run(show) == 2
+    assert "no family '' of drills; there is copy, reverse" in capsys.readouterr().err
+    assert run(["content", "show", "--type", "code", "--level", "1", "--family", "sort"]) == 2
+    assert "--family goes with --type drills alone" in capsys.readouterr().err
+    assert run(["content", "verify", "--type", "drills", "--documents", "40"]) == 0
+    assert " 0 failures" in capsys.readouterr().out
+
+
 def test_the_same_address_with_another_seed_is_another_text(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

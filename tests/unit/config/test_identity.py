@@ -1,7 +1,7 @@
 """The identity of a run: what joined it later leaves runs that do without as they were."""
 
 from qmpi.config.batch import BatchSettings
-from qmpi.config.data import DataSettings
+from qmpi.config.data import ContentSource, DataSettings
 from qmpi.config.evaluation import EvaluationSettings
 from qmpi.config.guard import GuardSettings
 from qmpi.config.identity import differences, identity, with_hyperparameters
@@ -24,6 +24,17 @@ def test_a_share_held_out_is_part_of_it_and_named_where_it_differs() -> None:
     told = differences(Settings(), HELD_OUT)
     assert told == ("evaluation.held_out is 0.0, not 0.01",)
     assert differences(HELD_OUT, HELD_OUT) == ()
+
+
+def test_families_join_it_where_they_are_named() -> None:
+    def drills(*families: str) -> Settings:
+        source = ContentSource(name="d", type="drills", families=families)
+        return Settings(data=DataSettings(sources=(source,)))
+
+    assert "families" not in identity(drills())["sources"][0]
+    told = differences(drills(), drills("sort"))
+    assert told == ('families of data source 1 is not there, not ["sort"]',)
+    assert settings_digest(drills("sort")) != settings_digest(drills("copy"))
 
 
 def test_packing_joins_it_where_it_is_asked_for() -> None:

@@ -55,6 +55,23 @@ MALFORMED = {
     "thousands of hexadecimal digits": ("[snapshot]\nkeep = 0x" + "f" * 6000, ["24000 bits"]),
     "the same within a list": ("[data]\nsources = [[0x" + "f" * 6000 + "]]", ["data.sources[0]"]),
     "nested too deep": ("a = " + "[" * 3000 + "]" * 3000, ["too deep"]),
+    "an unknown family": (
+        '[[data.sources]]\nkind = "content"\nname = "d"\ntype = "drills"\nfamilies = ["sorts"]\n',
+        ["data.sources[0].families", "'sorts' is none, did you mean sort?"],
+    ),
+    "a family far from any": (
+        '[[data.sources]]\nkind = "content"\nname = "d"\ntype = "drills"\nfamilies = ["q"]\n',
+        ["data.sources[0].families", "'q' is none, known are addition, brackets, copy"],
+    ),
+    "families of another type": (
+        '[[data.sources]]\nkind = "content"\nname = "d"\ntype = "code"\nfamilies = ["sort"]\n',
+        ["source 'd': families go with type = \"drills\" alone, not with code"],
+    ),
+    "a family twice": (
+        '[[data.sources]]\nkind = "content"\nname = "d"\ntype = "drills"\n'
+        'families = ["sort", "copy", "sort"]\n',
+        ["source 'd': families name 'sort' twice"],
+    ),
     "unknown choice": (
         '[train]\nreduction = "exakt"\n',
         ["train.reduction", "did you mean 'exact'"],

@@ -6,7 +6,7 @@ Documents changed on purpose? Raise `GENERATOR_VERSION`, add a version's digests
 import hashlib
 import sys
 
-from qmpi.content.address import TYPES, generator_key
+from qmpi.content.address import ALL_TYPES, generator_key
 from qmpi.content.catalogue import write_document
 from qmpi.content.survey import addresses
 from qmpi.units import Digest
@@ -41,6 +41,7 @@ GOLDEN: dict[str, dict[str, str]] = {
         "creative": "9d2b67d233d5da2b",
         "conversation": "19cd3b22eb5b668d",
         "multilingual": "9138cf2625ef0575",
+        "drills": "8087b8d42c0e9bf2",
     },
 }
 
@@ -55,5 +56,5 @@ def digest_of(type_name: str) -> str:
 
 
 if __name__ == "__main__":
-    for name in TYPES:
+    for name in ALL_TYPES:
         sys.stdout.write(f'        "{name}": "{digest_of(name)}",\n')

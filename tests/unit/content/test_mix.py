@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qmpi.content.address import BLOCK_TOKENS, SHARES, TYPES
+from qmpi.content.address import ALL_TYPES, BLOCK_TOKENS, SHARES, TYPES
 from qmpi.content.mix import (
     MANY_SHARDS,
     BlockPlan,
@@ -21,7 +21,7 @@ from qmpi.errors import ConfigError, InputError
 
 parts = st.builds(
     lambda name, a, b, weight: ContentMix(name, min(a, b), max(a, b), (), weight),
-    st.sampled_from(TYPES),
+    st.sampled_from(ALL_TYPES),
     st.integers(1, 100),
     st.integers(1, 100),
     st.floats(0.01, 100.0),
@@ -79,6 +79,19 @@ def test_shards_are_neither_too_many_nor_too_few(tokens: int) -> None:
     assert shards >= min(blocks, 16)
 
 
+def test_drills_come_where_they_are_asked_for() -> None:
+    assert {part.type for part in default_mix()} == set(TYPES)
+    asked = default_mix(("drills", "code"))
+    assert [(part.type, part.weight) for part in asked] == [("code", 15), ("drills", 10)]
+    part = ContentMix("drills", 3, 4, families=("sort", "copy"))
+    assert [str(stream) for stream in streams_of(part)] == [
+        "drills/3/sort",
+        "drills/3/copy",
+        "drills/4/sort",
+        "drills/4/copy",
+    ]
+
+
 def test_nonsense_is_refused() -> None:
     with pytest.raises(ConfigError):
         BlockPlan((ContentMix("code", 9, 3),))
@@ -90,3 +103,5 @@ def test_nonsense_is_refused() -> None:
         default_mix(("poetry",))
     with pytest.raises(InputError):
         BlockPlan((ContentMix("code", languages=("de",)),))
+    with pytest.raises(InputError):
+        BlockPlan((ContentMix("code", families=("sort",)),))

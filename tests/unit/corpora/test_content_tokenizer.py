@@ -16,7 +16,7 @@ def _write(_key, stream, place):
     text = f"{stream} {place.block} " + "wörter und mehr " * 30 + "\n"
     budget = Budget(1, 1, 1, 1, 1, 1)
     return Document(
-        stream.type, stream.level, stream.language, "fake", budget, text, {}, (), ()
+        stream.type, stream.level, stream.variety, "fake", budget, text, {}, (), ()
     )  # fmt: skip
 
 
@@ -34,7 +34,7 @@ def test_levels_and_languages_take_turns():
     assert len(set(streams)) == LEVELS * len(LANGUAGES)
     levels = Counter(sample_address("code", number)[0].level for number in range(LEVELS))
     assert set(levels.values()) == {1}
-    assert {sample_address("code", number)[0].language for number in range(30)} == {"en"}
+    assert {sample_address("code", number)[0].variety for number in range(30)} == {"en"}
 
 
 def test_no_address_comes_twice():

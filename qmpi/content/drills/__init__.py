@@ -1,0 +1,1 @@
+"""Drills: short problems of graded length, a family to a stream."""
