@@ -18,6 +18,7 @@ from qmpi.policy.curriculum import knowledge, rule, windows
 from qmpi.policy.curriculum.knowledge import Knowledge
 from qmpi.policy.mixture import integer_weights
 from qmpi.protocol.journal import StepCommitted
+from qmpi.protocol.progress import SourceLoss
 from qmpi.protocol.recipe import MIXTURE_PERIOD
 
 RAMP = 0.5
@@ -62,6 +63,8 @@ class Chooser:
 
     Attributes:
         off: window at which the curriculum was over; 0: it was not.
+        falls: of each window its number, whether it drew what the job says, and how far the loss
+            and that of answers fell within it.
     """
 
     def __init__(self, line, job, bands, steps):
@@ -76,6 +79,7 @@ class Chooser:
         adapts = self.name in ("ours", "placebo")
         self._knowledge = Knowledge(self.job, ()) if adapts else None
         self._decided, self.off = {}, 0
+        self._window, self.falls = [], []
 
     def note(self, step, told):
         """Take in what a step tells, as the coordinator does behind its commit."""
@@ -85,10 +89,23 @@ class Chooser:
         sources = tuple(sorted(moved, key=lambda each: each.source))
         record = StepCommitted(0.0, step, 1, 0, (), (), None, "", sources=sources)
         decision = self._knowledge.note(record)
+        self._window.append(told)
         if decision is not None:
+            self._look_back()
             self._decided[decision.window] = decision.shares
             if self._knowledge.known.off and not self.off:
                 self.off = decision.window
+
+    def _look_back(self):
+        arms, steps, window = windows.arms_of(self.job), self._window, len(self.falls)
+        answers = [
+            [SourceLoss(e.source, e.answers, e.answer_loss) for e in step if e.answers]
+            for step in steps
+        ]
+        is_static = window not in self._decided or knowledge.is_probe(self.job.job.seed, window)
+        fallen = [windows._fall(arms, told) for told in (steps, answers)]
+        self.falls.append([window, is_static, *(round(f, 6) if f else None for f in fallen)])
+        self._window = []
 
     def begins(self, step):
         """Return whether other shares may hold from this step on."""

@@ -226,7 +226,7 @@ def train(bed, judge, pupil, recipe, run):
                 curve.append([sum(tokens), round(statistics.mean(told.values()), 4) if told else 0])
     result = {
         "arm": line, "seed": seed, "share": share, "tokens": sum(tokens), "steps": steps,
-        "curve": curve, "off": chooser.off, "repeated": feed.repeated,
+        "curve": curve, "off": chooser.off, "repeated": feed.repeated, "falls": chooser.falls,
         **_judged(bed, judge, pupil, job), "drawn": [round(n / sum(tokens), 5) for n in tokens],
         "controller_seconds": round(decided, 2),
     }  # fmt: skip
