@@ -39,9 +39,9 @@ class Marks(Struct, frozen=True):
     undefined: int = 0
     right: int = 0
     problems: int = 0
-    level: int = 0
     answer_nats: int = 0
     answers: int = 0
+    level: int = 0
 
 
 class LevelMarks(Struct, frozen=True, array_like=True):

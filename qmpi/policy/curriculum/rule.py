@@ -185,8 +185,9 @@ def weighed(
         left = factor * whole - fsum(shares[place] for place in set(own).difference(free))
         held = fsum(shares[place] for place in free)
         for place in free:
-            # Bounds may have moved the pool off its share.
-            shares[place] *= left / held if held > 0.0 else 0.0
+            # Bounds may have moved the pool off its share. The quotient comes first: of shares that
+            # are next to nothing the other way round is not finite.
+            shares[place] = shares[place] / held * left if held > 0.0 else 0.0
     total = fsum(shares)
     return tuple(share / total for share in shares) if total > 0.0 else tuple(shares)
 
