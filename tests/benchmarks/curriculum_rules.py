@@ -14,7 +14,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from qmpi.config.bands import BANDS
-from qmpi.policy.curriculum import knowledge, rule, windows
+from qmpi.policy.curriculum import knowledge, windows
 from qmpi.policy.curriculum.knowledge import Knowledge
 from qmpi.policy.mixture import integer_weights
 from qmpi.protocol.journal import StepCommitted
@@ -27,16 +27,21 @@ RAMP = 0.5
 PERMUTATION = 5
 """Seed of the order in which the placebo's losses are told."""
 
-_CONSTANTS = {"fast": "FAST", "slow": "SLOW", "least": "LEAST_PROGRESS"}
-_SETTINGS = {"every": ("every_steps", int), "share": ("placebo_share", float)}
-_SETTINGS["most"] = ("most", float)
+_SETTINGS = {
+    "every": ("every_steps", int),
+    "share": ("placebo_share", float),
+    "most": ("most", float),
+    "fast": ("fast", float),
+    "slow": ("slow", float),
+    "least": ("least_progress", float),
+}
 
 
 def read_line(line):
     """Return name and words of "ours every=20 kill=0"."""
     name, *words = line.split()
     told = dict(word.split("=") for word in words)
-    strange = set(told) - {*_CONSTANTS, *_SETTINGS, "probes", "kill"}
+    strange = set(told) - {*_SETTINGS, "probes", "kill"}
     if strange or name not in ("target", "uniform", "ramp", "ours", "placebo"):
         raise SystemExit(f"arm {line!r}: what is {', '.join(strange) or name}?")
     return name, told
@@ -47,9 +52,6 @@ def altered(line):
     """Let the product's curriculum be what a line says, for a while."""
     told = read_line(line)[1]
     with ExitStack() as stack:
-        for word, constant in _CONSTANTS.items():
-            if word in told:
-                stack.enter_context(patch.object(rule, constant, float(told[word])))
         if told.get("probes") == "0":
             for module in (knowledge, windows):
                 stack.enter_context(patch.object(module, "is_probe", lambda _, window: window < 2))

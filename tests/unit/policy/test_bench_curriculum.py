@@ -10,7 +10,7 @@ from qmpi.config.arms import level_band, with_arms
 from qmpi.config.curriculum import CurriculumSettings
 from qmpi.config.data import ContentSource, DataSettings
 from qmpi.config.settings import Settings
-from qmpi.policy.curriculum import rule, windows
+from qmpi.policy.curriculum import windows
 from qmpi.policy.curriculum.knowledge import Knowledge
 from qmpi.policy.mixture import integer_weights, period_of
 from qmpi.protocol.journal import StepCommitted
@@ -69,11 +69,12 @@ def test_a_ramp_opens_from_easy_to_hard():
 
 
 def test_a_line_alters_the_product_for_a_while():
-    before = (rule.FAST, windows.is_probe(1, 3), windows._verdict(()))
+    before = (windows.is_probe(1, 3), windows._verdict(()))
     with altered("ours fast=0.5 probes=0 kill=0"):
-        assert rule.FAST == 0.5
         assert not any(windows.is_probe(seed, 5) for seed in range(50))
-    assert (rule.FAST, windows.is_probe(1, 3), windows._verdict(())) == before
+    assert (windows.is_probe(1, 3), windows._verdict(())) == before
+    chosen = Chooser("ours fast=0.5 least=0.01", JOB, BANDS, 100).job.curriculum
+    assert (chosen.fast, chosen.least_progress, chosen.slow) == (0.5, 0.01, 0.02)
     with pytest.raises(SystemExit, match="what is speed"):
         read_line("ours speed=3")
 
