@@ -48,7 +48,7 @@ _DRILLS = [
         "min_level": 1,
         "max_level": 42,
     }
-    for family in ("copy", "reverse", "sort", "maximum", "sums", "addition", "shift")
+    for family in ("copy", "reverse", "sort", "maximum", "sums", "addition", "brackets", "shift")
 ]
 
 PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -99,7 +99,7 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "curriculum": (
-        "Drills of seven families in an adaptive curriculum; minutes on two cores to a skill.",
+        "Drills of eight families in an adaptive curriculum; minutes on two cores to a skill.",
         {
             "job": {"name": "curriculum"},
             "roles": {"trainer": 2, "spare": 1},
@@ -107,18 +107,14 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
             "train": {
                 "steps": 2000,
                 "lanes": 4,
-                "sequences": 2,
-                "sequence_tokens": 256,
+                "sequences": 4,
+                "sequence_tokens": 128,
                 "digest_every": 50,
             },
             "optimizer": {"learning_rate": 4e-3},
-            "evaluation": {"every_steps": 200, "tokens": 8192, "problems": 420},
+            "evaluation": {"every_steps": 200, "tokens": 8192, "problems": 320},
             "snapshot": {"every_steps": 20, "disk_every_steps": 200},
-            "data": {
-                "tokenizer": "builtin:python",
-                "document_mask": True,
-                "sources": _DRILLS,
-            },
+            "data": {"tokenizer": "builtin:python", "sources": _DRILLS},
             "curriculum": {"kind": "adaptive", "every_steps": 40},
         },
     ),
