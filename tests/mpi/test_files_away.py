@@ -1,7 +1,9 @@
 """A real job whose corpus is away for a while: it waits, and ends in the same weights."""
 
 import random
+import resource
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,9 @@ from qmpi.ingest.corpus import IngestOptions, ingest_corpus
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 DEAD_SECONDS, AWAY_SECONDS = 10.0, 15.0
-SHARDS = 12
-"""More than stay open: a handle would outlive the name."""
+SHARDS, FILES = 120, 256
+"""Far more shards than stay open where a process may have so many files: a handle would outlive the
+name."""
 
 
 def job(corpus: Path) -> str:
@@ -37,11 +40,20 @@ def corpus(tmp_path: Path) -> Path:
     return tmp_path / "corpus"
 
 
+@pytest.fixture
+def few_files() -> Iterator[None]:
+    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, usual[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+
+
 def waits(status: dict[str, Any]) -> bool:
     told = [r["activity"] for r in status.get("ranks", ()) if r["role"] == "memory"]
     return any("waiting for files" in activity for activity in told)
 
 
+@pytest.mark.usefixtures("few_files")
 def test_the_corpus_is_away_for_longer_than_a_rank_may_be_silent(corpus: Path) -> None:
     folder, options = corpus.parent, ("--set", "monitor.status_seconds=0.1")
     with LiveRun(folder, "-n", "1", *options, job=job(corpus), name="whole") as run:
