@@ -83,15 +83,15 @@ def row_losses(each: Tensor, answers: Tensor | None) -> Tensor:
 
     Args:
         each: of their targets, [rows, T].
-        answers: bool, likewise, on any device; None: there are none.
+        answers: int8, likewise, on any device, as `Answers.of_targets` has them; None: there are
+            none.
 
     Returns:
         float64 [KINDS, rows]: nats of all targets, nats of the answers, number of the answers.
     """
     losses = each.double()
-    chosen = (
-        torch.zeros_like(each, dtype=torch.bool) if answers is None else answers.to(each.device)
-    )
+    chosen = torch.zeros_like(each) if answers is None else answers.to(each.device)
+    chosen = chosen != 0
     # Not multiplied: what is not finite elsewhere in the row would be so here.
     of_answers = losses.where(chosen, 0.0)
     return torch.stack([losses.sum(1), of_answers.sum(1), chosen.sum(1, dtype=torch.float64)])

@@ -64,7 +64,7 @@ def trained(ahead: int, seed: int, steps: int) -> dict[str, object]:
         "ahead": ahead,
         "seed": seed,
         "steps": steps,
-        "held_out": sum(losses) / (JUDGED_ROWS * TOKENS),
+        "held_out": sum(each.nats for each in losses) / (JUDGED_ROWS * TOKENS),
         "last": sum(outcome.lane_losses) / LANES,
         "last_ahead": outcome.ahead_losses,
         "step_cpu_seconds": float(np.median(seconds)),

@@ -132,7 +132,7 @@ def train(arm, size, seed, steps):
     each = max(1, steps // PARTS)
     return {
         "arm": arm, "size": size, "seed": seed, "steps": steps,
-        "held_out": round(sum(losses) / out[:, 1:].size, 4),
+        "held_out": round(sum(each.nats for each in losses) / out[:, 1:].size, 4),
         "parameters": parameter_count(model), "active": active_count(model),
         "flops_per_token": flops_per_token(model, case.tokens), "redone": redone,
         "cpu_seconds": round(seconds, 1),

@@ -179,7 +179,7 @@ def learn(arm, seed, chosen):
     losses = engine.evaluator().row_losses(judged.tobytes(), len(judged), lambda _: None)
     return {
         "arm": arm, "seed": seed, "tokens": steps * rows * tokens, "width": chosen.width,
-        "precision": chosen.precision, "held_out": math.fsum(losses) / (len(judged) * tokens),
+        "precision": chosen.precision, "held_out": math.fsum(each.nats for each in losses) / (len(judged) * tokens),
         "cpu_seconds": round(time.process_time() - begun, 1),
     }  # fmt: skip
 

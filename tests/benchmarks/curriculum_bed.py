@@ -89,7 +89,7 @@ class Bed:
         arms: sources of the job.
         bands: band of each arm; "" of a corpus.
         rows: of each arm, ids [rows, tokens + 1].
-        answers: of each arm, which targets are answers, bool [rows, tokens].
+        answers: of each arm, places of targets in answers, int8 [rows, tokens], 0: in none.
         held: of each arm, held-out rows, likewise.
         vocabulary: ids that occur.
     """
@@ -184,7 +184,7 @@ class Bed:
         longest = max(map(len, whole))
         end = self._tokenizer.end_of_text
         padded = torch.tensor([ids + [end] * (longest - len(ids)) for ids in whole])
-        marked = Answers(answer_lines(self._tokenizer)).of_targets(padded)
+        marked = Answers(answer_lines(self._tokenizer)).of_targets(padded) != 0
         names = [question.label.source for question in self.exam.questions]
         return torch.from_numpy(self._number[padded.numpy()]), marked, names
 

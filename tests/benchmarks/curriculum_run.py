@@ -126,7 +126,7 @@ class Feed:
         self._taken = [0] * len(bed.arms)
 
     def rows(self, arms):
-        """Return the next row of each arm named, and which of its targets are answers."""
+        """Return the next row of each arm named, and places of its targets in answers."""
         ids, answers = [], []
         for arm in arms:
             turn, place = divmod(self._taken[arm], len(self._orders[arm]))

@@ -79,7 +79,7 @@ def learn(name, steps, seed, kind):
     return {
         "arm": name, "kind": kind, "seed": seed, "steps": steps,
         "loss": round(float(np.mean(losses[-LAST_STEPS:])), 4),
-        "held_out": round(sum(nats) / len(out) / train.sequence_tokens, 4),
+        "held_out": round(sum(each.nats for each in nats) / len(out) / train.sequence_tokens, 4),
         "losses": [round(losses[n], 4) for n in range(0, steps, max(1, steps // 10))],
         "cpu_seconds": round(seconds, 1),
     }  # fmt: skip

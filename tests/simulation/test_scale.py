@@ -100,6 +100,8 @@ def test_the_benchmark_ends_with_one_object() -> None:
         "bytes_per_step",
         "bytes_per_second",
         "same_weights",
+        "arms",
+        "curriculum_us_per_step",
     }
     assert figures["same_weights"] is True
     assert figures["ranks"] == 64
