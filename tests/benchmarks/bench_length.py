@@ -177,9 +177,10 @@ def learn(arm, seed, chosen):
         engine.run_step(step, [0], [block], [digest], digest_due=False)
     judged = rows_of(held, tokens, np.random.default_rng(0))[: chosen.judged].astype("<u2")
     losses = engine.evaluator().row_losses(judged.tobytes(), len(judged), lambda _: None)
+    nats = math.fsum(each.nats for each in losses)
     return {
         "arm": arm, "seed": seed, "tokens": steps * rows * tokens, "width": chosen.width,
-        "precision": chosen.precision, "held_out": math.fsum(each.nats for each in losses) / (len(judged) * tokens),
+        "precision": chosen.precision, "held_out": nats / (len(judged) * tokens),
         "cpu_seconds": round(time.process_time() - begun, 1),
     }  # fmt: skip
 
