@@ -139,7 +139,8 @@ def story_of(run: Path) -> Story:
     # As the run was begun: what is changed in its file later has not been followed.
     job = directory.require_job()
     settings = load_job(directory.begun if directory.begun.exists() else job)
-    told = replay(read_journal(directory.journal))
+    history = tuple(read_journal(directory.journal))
+    told = replay(history)
     steps = [told.steps[step] for step in sorted(told.steps)]
     knowledge = Knowledge(settings, steps)
     known, names = knowledge.known, [source.name for source in settings.data.sources]
@@ -160,7 +161,7 @@ def story_of(run: Path) -> Story:
         off=known.off if adapts else "",
         sets=settings.curriculum.sets,
         staged=tuple(_staged(told.log, settings.train)),
-        solved=_solved(read_journal(directory.journal)),
+        solved=_solved(history),
     )
 
 

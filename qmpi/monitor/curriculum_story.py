@@ -56,7 +56,8 @@ class CurriculumStory(Struct, frozen=True, kw_only=True):
         types: loss by type, nats a token.
         bands: loss by band of levels, of sources that lie within one.
         answers: loss of the answers by type.
-        weights: by type and arm, times what the job gives the arm; of an adaptive curriculum.
+        weights: by type, of several sources of one each by itself, and by band: times what the job
+            gives the arm; of an adaptive curriculum.
         stages: first stage of the hundred that is not mastered, window by window.
         ladder: band of stages: its name, first and last stage.
         marked: probes, and the end of the curriculum.
@@ -170,6 +171,9 @@ def _weights(settings: Settings, log: Sequence[Recipe], steps: int) -> Mapping[s
     kept = [recipe for _, recipe in thin([(r.first_step, r) for r in log], MOST_RECIPES)]
     firsts = [recipe.first_step for recipe in kept]
     until = [*firsts[1:], max(steps, firsts[-1])]
+    bases: dict[str, set[str]] = {}
+    for source in generated_sources(settings.data):
+        bases.setdefault(source.type, set()).add(_base(source))
     weights: dict[str, dict[str, Points]] = {}
     for number, (part, source) in enumerate(
         zip(parts_of(settings), settings.data.sources, strict=True)
@@ -182,8 +186,15 @@ def _weights(settings: Settings, log: Sequence[Recipe], steps: int) -> Mapping[s
             for first, last, value in zip(firsts, until, times, strict=True)
             for point in ((first, value), (last, value))
         ]
-        weights.setdefault(part.type, {})[level_band(source)] = points
+        # Bands of several sources would stand for one another.
+        chart = part.type if len(bases[source.type]) == 1 else f"{part.type}, {_base(source)}"
+        weights.setdefault(chart, {})[level_band(source)] = points
     return weights
+
+
+def _base(source: ContentSource) -> str:
+    """Return the name of the source that an arm is of."""
+    return source.name.removesuffix(f"-{level_band(source)}")
 
 
 def _course(settings: Settings, told: StandingSteps) -> tuple[Points, Marked]:

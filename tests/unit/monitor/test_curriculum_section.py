@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from qmpi.config.arms import with_arms
 from qmpi.config.bands import BANDS
+from qmpi.config.data import ContentSource
 from qmpi.corpora.standing import StandingSteps, replay
 from qmpi.monitor.curriculum_section import curriculum_sections, stage_chart
 from qmpi.monitor.curriculum_story import (
@@ -66,6 +67,21 @@ def test_an_adaptive_run_has_curves_of_types_bands_answers_and_arms(
     assert adaptive.marked.off == -1
     assert [name for name, _, _ in adaptive.ladder] == bands
     assert adaptive.ladder[-1][2] == 100
+
+
+def test_sources_of_one_type_have_a_chart_of_their_arms_each() -> None:
+    scenario = parse_scenario((SCENARIOS / "curriculum.txt").read_text())
+    sources = tuple(
+        ContentSource(name=name, type="drills", families=(name,), max_level=28)
+        for name in ("copy", "sort")
+    )
+    plain = replace(scenario.settings, data=replace(scenario.settings.data, sources=sources))
+    settings = with_arms(plain)
+    outcome, _ = play(replace(scenario, settings=settings, faults=()))
+    story = curriculum_story(settings, replay(outcome.journal))
+    assert story is not None
+    assert list(story.weights) == ["drills, copy", "drills, sort"]
+    assert all(list(arms) == ["beginner", "elementary"] for arms in story.weights.values())
 
 
 def test_the_cards_are_a_page_without_scripts(adaptive: CurriculumStory) -> None:
